@@ -1,0 +1,43 @@
+"""What can go wrong, said so that a person knows what to do next.
+
+Every error names the place, what was found, what is allowed and the next step. The command line turns the class into an exit
+code: a wrong configuration is 2, a failed run is 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MonitorError(Exception):
+    """The base of every error that spark_monitor raises on purpose."""
+
+    exit_code = 3
+
+
+class ConfigError(MonitorError):
+    """The monitor's file, or the tables it names, cannot be used as they are."""
+
+    exit_code = 2
+
+
+class RunError(MonitorError):
+    """A run could not be completed; nothing it had begun is shown to readers."""
+
+
+class StateError(MonitorError, ValueError):
+    """A stored state cannot be read, or two states cannot be merged or compared."""
+
+
+def unknown(where: str, kind: str, found: str, known: Iterable[str]) -> str:
+    """The sentence for a name that is not known.
+
+    >>> unknown("fraud.yaml: drift.distances[2]", "distance", "PSI", ["psi", "ks"])
+    'fraud.yaml: drift.distances[2]: unknown distance "PSI". Known: ks, psi. Did you mean "psi"?'
+    """
+    names = sorted(known)
+    sentence = f'{where}: unknown {kind} "{found}". Known: {", ".join(names)}.'
+    lowered = {name.lower(): name for name in names}
+    close = get_close_matches(found.lower(), list(lowered), n=1)
+    return f'{sentence} Did you mean "{lowered[close[0]]}"?' if close else sentence

@@ -1,0 +1,96 @@
+"""The only place that builds a SparkSession.
+
+On Databricks, EMR or in a notebook a session exists already and is used as it is. On one machine this module starts one, with
+Delta Lake's jar found through Spark's own package resolution (and then kept in Ivy's cache), or taken from ``SPARK_MONITOR_JARS``.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+
+from pyspark.sql import SparkSession
+
+from spark_monitor.errors import ConfigError
+
+JARS_VARIABLE = "SPARK_MONITOR_JARS"
+DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+
+LOCAL_SETTINGS: Mapping[str, str] = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.extensions": DELTA_EXTENSION,
+    "spark.sql.catalog.spark_catalog": DELTA_CATALOG,
+    "spark.sql.shuffle.partitions": "4",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.memory": "2g",
+    "spark.log.level": "ERROR",
+}
+
+
+def open_session(
+    *, master: str | None = None, remote: str | None = None, conf: Mapping[str, str] | None = None
+) -> SparkSession:
+    """The active session where there is one and nothing else was asked for, otherwise a new one.
+
+    ``master`` is a Spark master such as ``local[2]``; ``remote`` a Spark Connect address such as ``sc://host:15002``;
+    ``conf`` holds settings that win over the defaults, ``spark.api.mode=connect`` among them.
+    """
+    if master and remote:
+        raise ConfigError("--master and --remote: both were given. Give one: a Spark master, or a Spark Connect address.")
+    active = SparkSession.getActiveSession()
+    if active is not None and not (master or remote):
+        for key, value in (conf or {}).items():
+            active.conf.set(key, value)
+        return active
+    if remote:
+        return _quietly(_configured(SparkSession.builder.remote(remote), conf or {}))
+    settings = {**LOCAL_SETTINGS, **_delta_jars(), **(conf or {})}
+    builder = SparkSession.builder.appName("spark_monitor")
+    if not _submitted():
+        builder = builder.master(master or "local[*]")
+    return _quietly(_configured(builder, settings))
+
+
+def _submitted() -> bool:
+    """Whether spark-submit started this process: the master is then spark-submit's business."""
+    return "SPARK_ENV_LOADED" in os.environ and "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _configured(builder: SparkSession.Builder, settings: Mapping[str, str]) -> SparkSession.Builder:
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    return builder
+
+
+def _delta_jars() -> dict[str, str]:
+    """The setting that brings Delta's jar: named jars first, else the package that matches pyspark and delta-spark."""
+    named = os.environ.get(JARS_VARIABLE, "").strip()
+    if named:
+        return {"spark.jars": named}
+    return {"spark.jars.packages": delta_package()}
+
+
+def delta_package() -> str:
+    """The Maven coordinates of Delta Lake for the installed pyspark and delta-spark."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        spark, delta = version("pyspark"), version("delta-spark")
+    except PackageNotFoundError as error:
+        raise ConfigError(
+            f"Python package {error.name}: not installed. On one machine install the extra: pip install 'spark-monitor[local]'."
+        ) from error
+    spark_line = ".".join(spark.split(".")[:2])
+    artifact = "delta-spark_2.13" if delta.startswith("4.0.") else f"delta-spark_{spark_line}_2.13"
+    return f"io.delta:{artifact}:{delta}"
+
+
+def _quietly(builder: SparkSession.Builder) -> SparkSession:
+    """Start the session; Spark Connect warns once per static setting that its server has taken already."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Failed to set spark")
+        return builder.getOrCreate()

@@ -1,0 +1,34 @@
+"""One Spark session for the whole test run, in the mode that SPARK_MONITOR_TEST_MODE names (classic or connect)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "True")
+os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    from spark_monitor.session import open_session
+
+    warehouse = tmp_path_factory.mktemp("warehouse")
+    session = open_session(
+        master="local[2]",
+        conf={
+            "spark.api.mode": os.environ.get("SPARK_MONITOR_TEST_MODE", "classic"),
+            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.warehouse.dir": str(warehouse),
+            "spark.sql.ansi.enabled": "true",
+        },
+    )
+    yield session
+    session.stop()
