@@ -1,0 +1,141 @@
+"""The bytes of a state: a tag, a small JSON header and plain arrays, compressed. Nothing is ever unpickled.
+
+Layout: ``b"SMON"``, one version byte, four tag characters, the raw length (uint32, little endian), then a zstd frame of: the
+header's length (uint32), the header (JSON: ``meta`` and, for each array, name, dtype, length and encoding) and the arrays'
+bytes. Integer arrays that are mostly zero are stored as positions and values. Whatever is wrong with the bytes is a StateError.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from spark_monitor.errors import StateError
+
+MAGIC = b"SMON"
+VERSION = 1
+MAX_RAW_BYTES = 1 << 30
+DTYPES = {"<i8": 8, "<f8": 8, "<u8": 8, "<i4": 4, "<u4": 4, "<u2": 2, "|u1": 1}
+_PREFIX = struct.Struct("<4sB4sI")
+_COMPACT = ("|u1", "<u2", "<u4")
+_CODEC = pa.Codec("zstd", compression_level=1)
+
+Arrays = dict[str, np.ndarray]
+
+
+def pack(tag: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Bytes that hold a JSON-able ``meta`` and named one-dimensional arrays.
+
+    >>> meta, arrays = unpack(pack("TEST", {"k": 1}, {"counts": np.array([0, 0, 0, 5])}), "TEST")
+    >>> meta, arrays["counts"].tolist()
+    ({'k': 1}, [0, 0, 0, 5])
+    """
+    entries: list[list[Any]] = []
+    chunks: list[bytes] = []
+    for name, array in arrays.items():
+        for entry, values in _encoded(name, array):
+            entries.append(entry)
+            chunks.append(values.tobytes())
+    header = json.dumps([dict(meta), entries], separators=(",", ":"), allow_nan=False).encode()
+    raw = b"".join([struct.pack("<I", len(header)), header, *chunks])
+    return _PREFIX.pack(MAGIC, VERSION, tag.encode(), len(raw)) + bytes(_CODEC.compress(raw, asbytes=True))
+
+
+def _encoded(name: str, array: np.ndarray) -> list[tuple[list[Any], np.ndarray]]:
+    """An array as one or two stored pieces: dense, or (positions, values) where integers are mostly zero."""
+    if array.dtype.kind != "i" or array.size < 16:
+        return [([name, array.dtype.str, array.size, "dense"], array)]
+    positions = np.flatnonzero(array)
+    if positions.size * 2 > array.size:
+        values = _narrow(array)
+        return [([name, values.dtype.str, array.size, "dense:" + array.dtype.str], values)]
+    steps = _narrow(np.diff(positions, prepend=0))
+    values = _narrow(array[positions])
+    return [
+        ([name, steps.dtype.str, steps.size, f"steps:{array.size}:{array.dtype.str}"], steps),
+        ([name, values.dtype.str, values.size, "values"], values),
+    ]
+
+
+def _narrow(array: np.ndarray) -> np.ndarray:
+    """The same integers in the smallest unsigned type that holds them; negative ones stay as they are."""
+    if array.size and array.min() < 0:
+        return array
+    top = int(array.max()) if array.size else 0
+    for dtype in _COMPACT:
+        if top <= np.iinfo(dtype).max:
+            return array.astype(dtype)
+    return array
+
+
+def tag_of(data: bytes) -> str:
+    """The tag that ``data`` begins with."""
+    return _prefix(data)[0]
+
+
+def _prefix(data: bytes) -> tuple[str, int]:
+    if len(data) < _PREFIX.size:
+        raise StateError(f"state: {len(data)} bytes are too few to be one; at least {_PREFIX.size} are needed.")
+    magic, version, tag, length = _PREFIX.unpack_from(data)
+    if magic != MAGIC:
+        raise StateError(f"state: begins with {magic!r}, expected {MAGIC!r}; these bytes were not written by spark_monitor.")
+    if version != VERSION:
+        raise StateError(f"state: format version {version}, this release reads version {VERSION}.")
+    if length > MAX_RAW_BYTES:
+        raise StateError(f"state: claims {length} bytes, at most {MAX_RAW_BYTES} are read.")
+    return tag.decode("ascii", "replace"), length
+
+
+def unpack(data: bytes, tag: str) -> tuple[dict[str, Any], Arrays]:
+    """What ``pack`` was given; a StateError where the bytes are not what ``pack`` wrote for this tag."""
+    found, length = _prefix(data)
+    if found != tag:
+        raise StateError(f"state: of kind {found!r}, expected {tag!r}.")
+    try:
+        raw = bytes(_CODEC.decompress(data[_PREFIX.size :], decompressed_size=length, asbytes=True))
+        return _decoded(raw)
+    except StateError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, struct.error, RecursionError) as error:
+        raise StateError(f"state of kind {tag!r}: damaged ({error}).") from error
+
+
+def _decoded(raw: bytes) -> tuple[dict[str, Any], Arrays]:
+    (header_size,) = struct.unpack_from("<I", raw)
+    meta, entries = json.loads(raw[4 : 4 + header_size])
+    arrays: Arrays = {}
+    offset = 4 + header_size
+    steps: tuple[np.ndarray, str] | None = None
+    for name, dtype, size, encoding in entries:
+        if dtype not in DTYPES:
+            raise StateError(f"state: array {name!r} has type {dtype!r}, which is not read.")
+        values = np.frombuffer(raw, dtype=dtype, count=size, offset=offset)
+        offset += size * DTYPES[dtype]
+        if encoding.startswith("steps:"):
+            steps = (values, encoding)
+        elif encoding == "values":
+            arrays[name] = _sparse(steps, values)
+        else:
+            arrays[name] = values.astype(encoding.partition(":")[2] or dtype)
+    if offset != len(raw):
+        raise StateError(f"state: {len(raw) - offset} bytes left over.")
+    return meta, arrays
+
+
+def _sparse(steps: tuple[np.ndarray, str] | None, values: np.ndarray) -> np.ndarray:
+    if steps is None:
+        raise StateError("state: values of a sparse array without their positions.")
+    _, size, dtype = steps[1].split(":")
+    if not 0 <= int(size) <= MAX_RAW_BYTES // 8:
+        raise StateError(f"state: a sparse array of {size} entries is not read.")
+    array = np.zeros(int(size), dtype=np.dtype(dtype))
+    positions = np.cumsum(steps[0].astype(np.int64))
+    if positions.size and (positions[-1] >= array.size or positions.min() < 0 or positions.size != values.size):
+        raise StateError("state: a sparse array's positions lie outside it.")
+    array[positions] = values.astype(dtype)
+    return array
