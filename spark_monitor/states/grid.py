@@ -1,0 +1,235 @@
+"""The frozen edges of one numeric column, and the exact cell of every value between them.
+
+With edges e_0 < ... < e_{B-1} there are 2B + 1 cells: cell 2i + 1 is the edge e_i itself, cell 2i the open interval below it,
+cell 2B the open interval above the last. So F(e_i) and its left limit are sums of counts, exact whatever the data. Zero is
+always an edge, so zeros and negatives are read from the cells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.errors import StateError
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+INNER_EDGES = 1023
+OUTER_EDGES = 32
+OUTER_FIRST_STEP = 1 / 64
+OUTER_GROWTH = 2.0
+MAX_EDGES = 8192
+_TABLE_BITS = 16
+_NARROW_SPREAD = 2.0**-20
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Strictly increasing finite edges, zero among them.
+
+    >>> grid = Grid.of([1.0, 2.0])
+    >>> grid.edges.tolist(), grid.cells
+    ([0.0, 1.0, 2.0], 7)
+    >>> grid.codes(np.array([-5.0, 0.0, 0.5, 1.0, 9.0])).tolist()
+    [0, 1, 2, 3, 6]
+    """
+
+    edges: Floats
+
+    def __post_init__(self) -> None:
+        edges = np.ascontiguousarray(self.edges, dtype=np.float64)
+        if edges.ndim != 1 or edges.size < 1 or edges.size > MAX_EDGES:
+            raise StateError(f"grid: {edges.shape} edges; a one-dimensional array of 1 to {MAX_EDGES} is needed.")
+        if not (np.isfinite(edges).all() and (np.diff(edges) > 0).all() and (edges == 0.0).any()):
+            raise StateError("grid: the edges must be finite, strictly increasing and hold 0.")
+        edges.flags.writeable = False
+        object.__setattr__(self, "edges", edges)
+
+    @classmethod
+    def of(cls, values: npt.ArrayLike) -> Grid:
+        """The grid whose edges are the distinct finite ``values`` and zero."""
+        finite = np.asarray(values, dtype=np.float64).ravel()
+        return cls(np.unique(np.append(finite[np.isfinite(finite)], 0.0) + 0.0))
+
+    @classmethod
+    def trivial(cls) -> Grid:
+        """The grid of a column that has no baseline: zero is its only edge."""
+        return cls.of([])
+
+    @property
+    def cells(self) -> int:
+        """The number of cells, 2B + 1."""
+        return 2 * self.edges.size + 1
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether this grid was made without a baseline."""
+        return self.edges.size == 1
+
+    @cached_property
+    def grid_id(self) -> str:
+        """Sixteen hexadecimal digits that are equal exactly for equal edges."""
+        return hashlib.sha256(self.edges.tobytes()).hexdigest()[:16]
+
+    @cached_property
+    def zero(self) -> int:
+        """The position of the edge 0."""
+        return int(np.searchsorted(self.edges, 0.0))
+
+    def counts_of_sorted(self, values: Floats) -> Integers:
+        """Counts per cell, int64[2B+1], of finite values in increasing order.
+
+        >>> Grid.of([1.0]).counts_of_sorted(np.array([-1.0, 0.0, 0.0, 0.5, 3.0])).tolist()
+        [1, 2, 1, 0, 1]
+        """
+        if values.size * 4 < self.edges.size:
+            return np.bincount(self.codes_by_search(values), minlength=self.cells).astype(np.int64)
+        ranks = np.empty(self.cells + 1, dtype=np.int64)
+        ranks[0] = 0
+        ranks[1:-1:2] = np.searchsorted(values, self.edges, side="left")
+        ranks[2:-1:2] = np.searchsorted(values, self.edges, side="right")
+        ranks[-1] = values.size
+        return np.diff(ranks)
+
+    def codes_by_search(self, values: Floats) -> Integers:
+        """The cell of every finite value by binary search: the plain definition, used for few values."""
+        left = np.searchsorted(self.edges, values, side="left")
+        right = np.searchsorted(self.edges, values, side="right")
+        return np.asarray(left + right, dtype=np.int64)
+
+    def codes(self, values: Floats) -> Integers:
+        """The cell of every finite value, int64[n]; a table look-up, corrected by comparing with the edges, so exact."""
+        if values.size < self.edges.size:
+            return self.codes_by_search(values)
+        return self._table.codes(values)
+
+    @cached_property
+    def _table(self) -> _Table:
+        affine, ordered = _AffineTable(self.edges), _OrderedTable(self.edges)
+        return affine if affine.crowded <= ordered.crowded else ordered
+
+    def __getstate__(self) -> dict[str, Floats]:
+        """Only the edges travel: look-up tables are rebuilt where they are needed."""
+        return {"edges": self.edges}
+
+    def __setstate__(self, state: dict[str, Floats]) -> None:
+        object.__setattr__(self, "edges", state["edges"])
+
+
+class _Table:
+    """Number of edges below a value, guessed from a monotone key of the value and corrected by comparison.
+
+    Two values with key(x) < key(e) satisfy x < e, so ``below[key(x)]`` counts edges that are certainly below x; the edges that
+    share its key are compared one by one.
+    """
+
+    below: npt.NDArray[np.int64]
+    crowded: float
+
+    def __init__(self, edges: Floats, *, size: int) -> None:
+        self._edges = edges
+        self._next = np.append(edges, np.inf)
+        self._previous = np.insert(edges, 0, -np.inf)
+        keys = self.keys(edges)
+        per_key = np.bincount(keys, minlength=size)
+        self.below = np.cumsum(per_key) - per_key
+        self.crowded = float(np.maximum(per_key - 1, 0).sum())
+
+    def keys(self, values: Floats) -> npt.NDArray[np.int64]:
+        raise AssertionError("a table has keys")
+
+    def codes(self, values: Floats) -> Integers:
+        ranks = self.below[self.keys(values)]
+        ranks += values >= self._next[ranks]
+        unsettled = np.flatnonzero(values >= self._next[ranks])
+        if unsettled.size:
+            ranks[unsettled] = np.searchsorted(self._edges, values[unsettled], side="right")
+        on_edge = values == self._previous[ranks]
+        ranks += ranks
+        ranks -= on_edge
+        return ranks
+
+
+class _AffineTable(_Table):
+    """Keys are equal steps between the first and the last edge that matter: good for bell shapes and uniform data."""
+
+    def __init__(self, edges: Floats) -> None:
+        # The outer edges are far away by design; the table resolves what lies between the 2 % and 98 % edges best.
+        low, high = _core(edges)
+        spread = high - low
+        self._low = low - spread / 8 if np.isfinite(spread) else low
+        width = spread * 1.25
+        scale = (1 << _TABLE_BITS) / width if width > 0 else 0.0
+        self._scale = scale if np.isfinite(scale) and np.isfinite(self._low) else 0.0
+        super().__init__(edges, size=(1 << _TABLE_BITS) + 1)
+
+    def keys(self, values: Floats) -> npt.NDArray[np.int64]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = values - self._low
+            steps *= self._scale
+        np.clip(steps, 0.0, float(1 << _TABLE_BITS), out=steps)
+        return steps.astype(np.int64)
+
+
+class _OrderedTable(_Table):
+    """Keys are the leading bits of the value as float32, in numeric order: good for data over many orders of magnitude."""
+
+    _SIGN = np.int32(-(2**31))
+
+    def __init__(self, edges: Floats) -> None:
+        low, high = _core(edges)
+        first, last = (int(key) for key in self._ordered(np.array([low, high])))
+        self._shift = 0
+        while ((last - first) >> self._shift) > (1 << _TABLE_BITS):
+            self._shift += 1
+        self._first = (first >> self._shift) - 1
+        self._size = (last >> self._shift) - self._first + 1
+        super().__init__(edges, size=self._size + 1)
+
+    @staticmethod
+    def _ordered(values: Floats) -> npt.NDArray[np.int64]:
+        """Integers in the order of the values: the bits of a float32, the negative ones reversed."""
+        with np.errstate(over="ignore", under="ignore"):
+            bits = values.astype(np.float32).view(np.int32)
+        flipped = np.where(bits < 0, _OrderedTable._SIGN - bits, bits)
+        return flipped.astype(np.int64)
+
+    def keys(self, values: Floats) -> npt.NDArray[np.int64]:
+        keys = self._ordered(values)
+        keys >>= self._shift
+        keys -= self._first
+        np.clip(keys, 0, self._size, out=keys)
+        return keys
+
+
+def _core(edges: Floats) -> tuple[float, float]:
+    """The range in which most values will fall: the edges without the far outer ones."""
+    if edges.size > 4 * OUTER_EDGES:
+        return float(edges[OUTER_EDGES]), float(edges[-1 - OUTER_EDGES])
+    return float(edges[0]), float(edges[-1])
+
+
+def grid_from_quantiles(quantiles: npt.ArrayLike, atoms: npt.ArrayLike, minimum: float, maximum: float) -> Grid:
+    """A grid from the baseline's quantiles, its frequent values and edges outside its range.
+
+    The outer edges stand at ``maximum + r * 2^j`` and ``minimum - r * 2^j`` for j = 0..31, with r = 1/64 of the range, so data
+    that leaves the range still has resolution.
+
+    >>> grid = grid_from_quantiles([1.0, 2.0, 2.0, 3.0], [2.0], 1.0, 3.0)
+    >>> bool(grid.edges[0] < -1e6), [x for x in grid.edges.tolist() if 0 <= x <= 3]
+    (True, [0.0, 0.5, 0.75, 0.875, 0.9375, 0.96875, 1.0, 2.0, 3.0])
+    """
+    if not (np.isfinite(minimum) and np.isfinite(maximum)):
+        return Grid.trivial()
+    inner = np.concatenate([np.ravel(np.asarray(part, dtype=np.float64)) for part in (quantiles, atoms, [minimum, maximum])])
+    with np.errstate(over="ignore"):
+        # Halved before subtracting: the range of a column may exceed the largest double.
+        spread = (maximum / 2 - minimum / 2) * 2
+        scale = spread if spread > 0 else max(abs(maximum), 1.0) * _NARROW_SPREAD * 64
+        steps = scale * OUTER_FIRST_STEP * OUTER_GROWTH ** np.arange(OUTER_EDGES)
+        return Grid.of(np.concatenate([inner, maximum + steps, minimum - steps]))
