@@ -1,0 +1,148 @@
+"""How many different values a column holds: the k smallest of 64-bit hashes (bottom-k, "k minimum values").
+
+All hashes below a threshold theta are kept. Their number divided by theta / 2^64 estimates the distinct count; while theta is
+2^64 nothing was dropped and the count is exact. A relative standard error of 1 / sqrt(k - 2) holds otherwise.
+Source: Bar-Yossef et al., "Counting distinct elements in a data stream" (2002); Beyer et al. (2007) for the unbiased form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_monitor.states.grid import Floats
+
+Hashes = npt.NDArray[np.uint64]
+
+K_WINDOW = 1024
+K_SLICE = 128
+ALL = 1 << 64
+LONG_TEXT_BYTES = 256
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_WORD = np.uint64(0x9E3779B97F4A7C15)
+_SHIFTS = np.uint64(30), np.uint64(27), np.uint64(31)
+
+
+@dataclass(frozen=True, eq=False)
+class Distinct:
+    """Distinct hashes in increasing order, all below ``theta``.
+
+    >>> Distinct.of(hash_numbers(np.array([1.0, 2.0, 2.0, -0.0, 0.0]))).count
+    3
+    """
+
+    k: int
+    theta: int
+    hashes: Hashes
+
+    @classmethod
+    def empty(cls, k: int = K_WINDOW) -> Distinct:
+        """The state of no value."""
+        return cls(k, ALL, np.empty(0, dtype=np.uint64))
+
+    @classmethod
+    def of(cls, hashes: Hashes, k: int = K_WINDOW, *, theta: int = ALL) -> Distinct:
+        """The state of values whose hashes are given in any order; those at or above ``theta`` were dropped before."""
+        candidates = _smallest(hashes, 4 * k)
+        unique = np.unique(candidates)
+        if unique.size <= k < hashes.size and candidates.size < hashes.size:
+            unique = np.unique(hashes)
+        return cls(k, theta, unique)._trimmed()
+
+    def update(self, hashes: Hashes) -> Distinct:
+        """This state and more values; only hashes below theta can matter."""
+        if self.theta < ALL:
+            hashes = hashes[hashes < np.uint64(self.theta)]
+        return self.merge(Distinct.of(hashes, self.k)) if hashes.size else self
+
+    def merge(self, other: Distinct) -> Distinct:
+        """The state of both: the union below the smaller threshold, cut back to the smaller k."""
+        theta = min(self.theta, other.theta)
+        return Distinct(min(self.k, other.k), theta, np.union1d(self.hashes, other.hashes))._trimmed()
+
+    def trimmed(self, k: int) -> Distinct:
+        """The same, keeping at most ``k`` hashes."""
+        return Distinct(min(k, self.k), self.theta, self.hashes)._trimmed()
+
+    def _trimmed(self) -> Distinct:
+        hashes, theta = self.hashes, self.theta
+        if theta < ALL:
+            hashes = hashes[: int(np.searchsorted(hashes, np.uint64(theta), side="left"))]
+        if hashes.size > self.k:
+            hashes, theta = hashes[: self.k], int(hashes[self.k])
+        return Distinct(self.k, theta, hashes)
+
+    @property
+    def count(self) -> int:
+        """The distinct count: exact while ``is_exact``, else an estimate rounded to a whole number."""
+        return self.hashes.size if self.is_exact else round(self.hashes.size / (self.theta / ALL))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing was dropped."""
+        return self.theta >= ALL
+
+    @property
+    def relative_error(self) -> float:
+        """The relative standard error of ``count``."""
+        return 0.0 if self.is_exact else 1 / max(self.hashes.size - 2, 1) ** 0.5
+
+
+def _smallest(hashes: Hashes, most: int) -> Hashes:
+    return np.partition(hashes, most)[:most] if hashes.size > most else hashes
+
+
+def hash_numbers(values: Floats) -> Hashes:
+    """A 64-bit hash of every number (splitmix64's finaliser of its bits); -0.0 and 0.0 are one value."""
+    bits = (values + 0.0).view(np.uint64)
+    bits ^= bits >> _SHIFTS[0]
+    bits *= _FIRST
+    bits ^= bits >> _SHIFTS[1]
+    bits *= _SECOND
+    bits ^= bits >> _SHIFTS[2]
+    return bits
+
+
+def hash_texts(texts: pa.Array) -> Hashes:
+    """A 64-bit hash of every string or binary value, eight bytes at a time across all of them; nulls hash as empty.
+
+    >>> hashes = hash_texts(pa.array(["a", "b", "a", ""]))
+    >>> bool(hashes[0] == hashes[2]), len(set(hashes.tolist()))
+    (True, 3)
+    """
+    binary = pc.fill_null(texts, "" if pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type) else b"")
+    binary = binary.cast(pa.large_binary())
+    lengths = np.asarray(pc.binary_length(binary).to_numpy(zero_copy_only=False), dtype=np.int64)
+    offsets = np.frombuffer(binary.buffers()[1], dtype=np.int64)[binary.offset : binary.offset + len(binary)]
+    content = binary.buffers()[2]
+    data = np.zeros((content.size if content else 0) + 8, dtype=np.uint8)
+    data[: data.size - 8] = np.frombuffer(content, dtype=np.uint8) if content else 0
+    hashes = lengths.astype(np.uint64) * _WORD
+    short = np.flatnonzero(lengths <= LONG_TEXT_BYTES)
+    for start in range(0, int(lengths[short].max(initial=0)), 8):
+        short = short[lengths[short] > start]
+        hashes[short] = _absorb(hashes[short], _words(data, offsets[short] + start, lengths[short] - start))
+    for index in np.flatnonzero(lengths > LONG_TEXT_BYTES):
+        # Long texts are rare and cost more to read than to loop over.
+        digest = hashlib.blake2b(binary[int(index)].as_py(), digest_size=8).digest()
+        hashes[index] = np.frombuffer(digest, dtype=np.uint64)[0]
+    return _absorb(hashes, np.zeros(hashes.size, dtype=np.uint64))
+
+
+def _words(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], left: npt.NDArray[np.int64]) -> Hashes:
+    """The eight bytes at each start as one word, those past the text's end set to zero."""
+    words = np.lib.stride_tricks.sliding_window_view(data, 8)[starts].copy().view(np.uint64).ravel()
+    unused = (8 * np.clip(8 - left, 0, 7)).astype(np.uint64)
+    return (words << unused) >> unused
+
+
+def _absorb(hashes: Hashes, words: Hashes) -> Hashes:
+    mixed = (hashes ^ words) + _WORD
+    mixed = (mixed ^ (mixed >> _SHIFTS[0])) * _FIRST
+    mixed = (mixed ^ (mixed >> _SHIFTS[1])) * _SECOND
+    return np.asarray(mixed ^ (mixed >> _SHIFTS[2]))
