@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import pack, unpack
-from spark_monitor.states.distinct import K_SLICE, LONG_TEXT_BYTES, Distinct, Hashes, hash_texts
+from spark_monitor.states.distinct import K_SLICE, K_WINDOW, LONG_TEXT_BYTES, Distinct, Hashes, hash_texts
 from spark_monitor.states.frequent import CAPACITY, SHOWN, Frequent
 from spark_monitor.states.grid import Integers
 
@@ -122,16 +122,17 @@ class CategoricalState:
     frequent: Frequent[str]
 
     @classmethod
-    def empty(cls, categories: Categories, *, whole: bool = True) -> CategoricalState:
-        """The state of no row; a slice's state (``whole=False``) keeps fewer hashes."""
+    def empty(cls, categories: Categories, *, hashes: int = K_WINDOW, capacity: int = CAPACITY) -> CategoricalState:
+        """The state of no row, which will keep so many hashes and so many frequent values."""
         nothing = np.zeros(len(categories.texts), dtype=np.int64)
-        return cls(categories, 0, 0, 0, 0, 0, 0, nothing, Distinct.empty() if whole else Distinct.empty(K_SLICE), Frequent({}))
+        frequent = Frequent[str]({}, capacity=capacity)
+        return cls(categories, 0, 0, 0, 0, 0, 0, nothing, Distinct.empty(hashes), frequent)
 
     @classmethod
-    def of_counts(cls, dictionary: Dictionary, counts: Integers, categories: Categories, *, nulls: int) -> CategoricalState:
-        """The state of a batch in which ``counts[i]`` rows hold entry i of the dictionary."""
-        seen = np.flatnonzero(counts)
-        many, lengths, positions = counts[seen], dictionary.lengths[seen], dictionary.positions[seen]
+    def of_counts(cls, dictionary: Dictionary, seen: Integers, many: Integers, empty: CategoricalState, *, nulls: int) -> CategoricalState:
+        """The state of a batch in which ``many[i]`` rows hold entry ``seen[i]`` of the dictionary; ``empty`` says what is kept."""
+        categories = empty.categories
+        lengths, positions = dictionary.lengths[seen], dictionary.positions[seen]
         known = positions >= 0
         totals = np.bincount(positions[known], weights=many[known], minlength=len(categories.texts))
         return cls(
@@ -143,17 +144,17 @@ class CategoricalState:
             max_length=int(lengths.max()) if seen.size else 0,
             total_length=int(np.dot(lengths, many)),
             counts=totals.astype(np.int64),
-            distinct=Distinct.of(dictionary.hashes[seen]),
-            frequent=_frequent(dictionary, seen, many),
+            distinct=Distinct.of(dictionary.hashes[seen], empty.distinct.k),
+            frequent=_frequent(dictionary, seen, many, empty.frequent.capacity),
         )
 
     def update(self, values: pa.Array) -> CategoricalState:
         """This state and a batch of strings or binary values, nulls among them."""
         encoded = pa.array(values).dictionary_encode()
         codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
-        counts = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary)).astype(np.int64)
+        seen, many = np.unique(codes[codes >= 0], return_counts=True)
         dictionary = Dictionary.of(encoded.dictionary, self.categories)
-        more = CategoricalState.of_counts(dictionary, counts, self.categories, nulls=int((codes < 0).sum()))
+        more = CategoricalState.of_counts(dictionary, seen, many, self, nulls=int((codes < 0).sum()))
         return self.merge(more)
 
     def as_slice(self) -> CategoricalState:
@@ -215,6 +216,7 @@ class CategoricalState:
             "theta": str(self.distinct.theta),
             "k": self.distinct.k,
             "dropped": self.frequent.dropped,
+            "capacity": self.frequent.capacity,
             "items": list(self.frequent.counts),
         }
         arrays: dict[str, npt.NDArray[Any]] = {
@@ -235,7 +237,7 @@ class CategoricalState:
             count, nulls, empties, shortest, longest, total = arrays["totals"].tolist()
             items = dict(zip(meta["items"], arrays["item_counts"].tolist(), strict=True))
             distinct = Distinct(int(meta["k"]), int(meta["theta"]), arrays["hashes"])
-            frequent = Frequent(items, int(meta["dropped"]))
+            frequent = Frequent(items, int(meta["dropped"]), int(meta["capacity"]))
             counts = arrays["counts"]
         except (KeyError, ValueError, TypeError) as error:
             raise StateError(f"categorical state: damaged ({type(error).__name__}: {error}).") from error
@@ -244,14 +246,12 @@ class CategoricalState:
         return cls(categories, count, nulls, empties, shortest, longest, total, counts, distinct, frequent)
 
 
-def _frequent(dictionary: Dictionary, seen: Integers, many: Integers) -> Frequent[str]:
-    """The most frequent entries by name; which of equally frequent ones are kept depends on their names alone."""
-    if seen.size <= CAPACITY:
-        return Frequent(dict(zip(dictionary.texts.take(pa.array(seen)).to_pylist(), many.tolist(), strict=True)))
-    least = int(np.partition(many, many.size - CAPACITY)[many.size - CAPACITY])
+def _frequent(dictionary: Dictionary, seen: Integers, many: Integers, capacity: int) -> Frequent[str]:
+    """The most frequent entries by name; of entries that share the least count that would fit, none is kept."""
+    least = int(np.partition(many, many.size - capacity)[many.size - capacity]) if many.size > capacity else 0
     above = np.flatnonzero(many > least)
     names = dictionary.texts.take(pa.array(seen[above])).to_pylist()
-    return Frequent(dict(zip(names, many[above].tolist(), strict=True)), dropped=least)
+    return Frequent(dict(zip(names, many[above].tolist(), strict=True)), least, capacity)
 
 
 def freeze_categories(items: Sequence[tuple[str, int]]) -> Categories:

@@ -32,21 +32,22 @@ class Frequent(Generic[Item]):
 
     counts: Mapping[Item, int]
     dropped: int = 0
+    capacity: int = CAPACITY
 
     @classmethod
-    def of(cls, counts: Mapping[Item, int], dropped: int = 0) -> Frequent[Item]:
-        """The state of these counts, cut to ``CAPACITY`` items; equal counts are kept in the items' order."""
-        if len(counts) <= CAPACITY:
-            return cls(counts, dropped)
+    def of(cls, counts: Mapping[Item, int], dropped: int = 0, capacity: int = CAPACITY) -> Frequent[Item]:
+        """The state of these counts, cut to ``capacity`` items; equal counts are kept in the items' order."""
+        if len(counts) <= capacity:
+            return cls(counts, dropped, capacity)
         ranked = sorted(counts.items(), key=_rank)
-        return cls(dict(ranked[:CAPACITY]), dropped + ranked[CAPACITY][1])
+        return cls(dict(ranked[:capacity]), dropped + ranked[capacity][1], capacity)
 
     def merge(self, other: Frequent[Item]) -> Frequent[Item]:
         """Counts added, the bounds too."""
         merged = dict(self.counts)
         for item, count in other.counts.items():
             merged[item] = merged.get(item, 0) + count
-        return Frequent.of(merged, self.dropped + other.dropped)
+        return Frequent.of(merged, self.dropped + other.dropped, min(self.capacity, other.capacity))
 
     def top(self, most: int = SHOWN) -> list[tuple[Item, int]]:
         """The most frequent items that certainly occur more often than any that was left out."""

@@ -99,8 +99,10 @@ class NumericState:
         return cls(grid, 0, 0, 0, 0, 0, nan, nan, Moments(), nothing, distinct, Frequent({}), sketch)
 
     @classmethod
-    def of_sorted(cls, values: Floats, grid: Grid, *, nulls: int = 0, k: int = K, hashes: Distinct | None = None) -> NumericState:
-        """The state of values in increasing order, NaN last; ``hashes`` where the caller has them already."""
+    def of_sorted(
+        cls, values: Floats, grid: Grid, *, nulls: int = 0, k: int = K, distinct: Distinct | None = None
+    ) -> NumericState:
+        """The state of values in increasing order, NaN last; ``distinct`` where the caller has it already."""
         nans = values.size - int(np.searchsorted(values, np.nan)) if values.size and np.isnan(values[-1]) else 0
         low = int(np.searchsorted(values, -np.inf, side="right")) if values.size and values[0] == -np.inf else 0
         numbers = values[: values.size - nans]
@@ -117,7 +119,7 @@ class NumericState:
             maximum=float(finite[-1]) + 0.0 if finite.size else float("nan"),
             moments=Moments.of(finite),
             cells=grid.counts_of_sorted(finite),
-            distinct=Distinct.of(hash_numbers(finite)) if hashes is None else hashes,
+            distinct=Distinct.of(hash_numbers(finite)) if distinct is None else distinct,
             frequent=frequent_of_sorted(finite),
             sketch=Kll.of_sorted(finite, k),
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -214,7 +215,7 @@ def _parsed(data: bytes) -> Kll:
     items = np.frombuffer(data, "<f8", int(bounds[-1]), offset + 16).astype(np.float64)
     if offset + 16 + items.nbytes != len(data) or (np.diff(bounds) < 0).any():
         raise StateError(f"sketch: {len(data)} bytes do not fit {items.size} items on {height} levels.")
-    levels = tuple(np.sort(items[low:high]) for low, high in zip(bounds[:-1], bounds[1:], strict=True))
+    levels = tuple(np.sort(items[low:high]) for low, high in pairwise(bounds))
     if sum(level.size << h for h, level in enumerate(levels)) != n:
         raise StateError(f"sketch: the items stand for another number of values than the {n} it claims.")
     return Kll(k=k, n=n, levels=levels, minimum=minimum, maximum=maximum)

@@ -1,0 +1,102 @@
+"""Rows ordered so that those of one group stand together, once for all columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_monitor.states.grid import Integers
+
+Mask = npt.NDArray[np.bool_]
+Array = TypeVar("Array", bound=npt.NDArray[np.generic])
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Adjacent rows per group: ``order`` brings rows together (None: they are already), ``bounds`` marks where groups begin.
+
+    >>> segments = Segments.of(np.array([1, 0, 1]))
+    >>> segments.codes.tolist(), segments.bounds.tolist(), segments.arranged(np.array([10, 20, 30])).tolist()
+    ([0, 1], [0, 1, 3], [20, 10, 30])
+    """
+
+    codes: Integers
+    bounds: Integers
+    order: Integers | None
+
+    @classmethod
+    def of(cls, codes: Integers) -> Segments:
+        """Segments of rows with equal codes, in the order of the codes; rows of one code keep their order."""
+        if codes.size == 0:
+            return cls(np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
+        changes = codes[1:] != codes[:-1]
+        order = None
+        if (codes[1:] < codes[:-1]).any():
+            order = np.argsort(codes, kind="stable")
+            codes = codes[order]
+            changes = codes[1:] != codes[:-1]
+        starts = np.append(0, np.flatnonzero(changes) + 1)
+        return cls(codes[starts], np.append(starts, codes.size), order)
+
+    @property
+    def sizes(self) -> Integers:
+        """Number of rows per group."""
+        return np.diff(self.bounds)
+
+    def arranged(self, values: Array) -> Array:
+        """One column's values in the order of the segments."""
+        return values if self.order is None else values[self.order]  # type: ignore[return-value]
+
+    def without(self, dropped: Mask) -> tuple[Segments, Mask]:
+        """The segments of the rows that are not ``dropped`` (given in arranged order), empty groups kept, and the rows kept."""
+        kept = ~dropped
+        through = np.append(0, np.cumsum(kept))
+        return Segments(self.codes, through[self.bounds], None), kept
+
+    def totals(self, flags: Mask) -> Integers:
+        """How many flags (in arranged order) are set per group."""
+        through = np.append(0, np.cumsum(flags))
+        return np.diff(through[self.bounds])
+
+
+class Codes:
+    """Small numbers for the texts that a task has met; None is a text of its own.
+
+    >>> codes = Codes()
+    >>> codes.encode(pa.array(["b", None, "a", "b"])).tolist(), codes.texts
+    ([0, 1, 2, 0], ['b', None, 'a'])
+    """
+
+    def __init__(self, *, known: frozenset[str] | None = None, rest: str | None = None) -> None:
+        """With ``known``, every other text becomes ``rest``."""
+        self.texts: list[str | None] = []
+        self._numbers: dict[str | None, int] = {}
+        self._known, self._rest = known, rest
+
+    def encode(self, texts: pa.Array) -> Integers:
+        """The number of every text."""
+        encoded = texts.dictionary_encode(null_encoding="encode")
+        numbers = np.array([self._number(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
+        return numbers[np.asarray(encoded.indices.to_numpy(zero_copy_only=False))] if len(texts) else np.empty(0, dtype=np.int64)
+
+    def _number(self, text: str | None) -> int:
+        if self._known is not None and text is not None and text not in self._known:
+            text = self._rest
+        if text not in self._numbers:
+            self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return self._numbers[text]
+
+
+def numbers_of(column: pa.Array) -> tuple[npt.NDArray[np.float64], Mask | None]:
+    """A numeric Arrow column as doubles and the mask of its nulls (None where there are none); nulls read as 0."""
+    nulls = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+    filled = pc.fill_null(column, pa.scalar(0, column.type)) if nulls is not None else column
+    if pa.types.is_boolean(filled.type):
+        filled = filled.cast(pa.uint8())
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.float64), nulls
