@@ -1,0 +1,186 @@
+"""A YAML file read strictly, and pydantic's complaints turned into sentences that name the key, the finding and the next step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from spark_monitor.errors import ConfigError, unknown
+
+LONGEST_QUOTED = 80
+PROBLEMS = "monitor_problems"
+"""The pydantic error type of this project's own checks; its context holds pairs of key and sentence."""
+
+UNKNOWN = "monitor_unknown_name"
+"""The pydantic error type of a name that is not known; its context holds the kind, the name and the known ones."""
+
+UNION_TAGS = frozenset({"<one>", "<many>"})
+"""Tags of pydantic's tagged unions, which are no part of a place in the file."""
+
+_USER_INFO = re.compile(r"(?P<scheme>\w[\w+.-]*)://(?P<user>[^/\s]*)@")
+_SECRET_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|token|secret|sig|key)=)[^&\s;]+")
+_CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
+MASK = "***"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds; anything else is a ConfigError that says what to do."""
+    name = path.name or str(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        next_step = "Give the path of a monitor's YAML file; `spark-monitor init TABLE` writes one"
+        raise ConfigError(f"{path}: no such file. {next_step}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a text file ({error}). Give a readable UTF-8 YAML file.") from None
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(f"{name}: {_yaml_problem(error)}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{name}: not valid YAML: {' '.join(str(error).split())}. Correct the file.") from None
+    if content is None:
+        raise ConfigError(f"{name}: the file is empty. `spark-monitor init TABLE` writes a commented first one.")
+    if not isinstance(content, dict):
+        raise ConfigError(f"{name}: found {describe(content)} at the top. Allowed: keys and values, such as `monitor: my_model`.")
+    return content
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe subset, with a key that is written twice refused instead of silently replaced."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f'the key "{key}" is written twice', key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem = mask_secrets(error.problem or error.context or "unreadable")
+    return f"not valid YAML{place}: {problem}. Correct that line; a text with : # {{ [ or quotes in it must be quoted."
+
+
+def problems(*found: tuple[str, str]) -> PydanticCustomError:
+    """An error of a pydantic validator that names the keys below its model: pairs of key ("" for itself) and sentence."""
+    return PydanticCustomError(PROBLEMS, "see the context", {"found": list(found)})
+
+
+def unknown_name(kind: str, found: str, known: list[str]) -> PydanticCustomError:
+    """An error of a pydantic validator for a name that is not known."""
+    return PydanticCustomError(UNKNOWN, "unknown name", {"kind": kind, "found": found, "known": known})
+
+
+def sentences(error: ValidationError, model: type[BaseModel], name: str) -> list[str]:
+    """One sentence for each problem that pydantic found while reading ``model`` from the file ``name``."""
+    return list(dict.fromkeys(sentence for details in error.errors() for sentence in _sentence(details, model, name)))
+
+
+def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Iterator[str]:
+    location = tuple(part for part in details["loc"] if part not in UNION_TAGS and part != "[key]")
+    kind, found = details["type"], details["input"]
+    place, key = _place(name, location), str(location[-1]) if location else name
+    if kind == PROBLEMS:
+        for below, sentence in details["ctx"]["found"]:
+            yield f"{_place(name, (*location, below) if below else location)}: {sentence}"
+    elif kind == UNKNOWN:
+        yield unknown(place, **details["ctx"])
+    elif kind == "extra_forbidden":
+        owner = _model_at(model, location[:-1])
+        yield unknown(_place(name, location[:-1]), "key", key, key_names(owner) if owner else [])
+    elif kind == "missing":
+        yield f"{place}: this key is missing. It is required: {_description(model, location)}."
+    elif kind == "literal_error" and isinstance(found, str):
+        allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+        yield unknown(place, key, found[:LONGEST_QUOTED], allowed)
+    elif kind == "invalid_key":
+        yield f"{place}: found a key that is no text. Put the key in quotes."
+    else:
+        yield f"{place}: found {describe(found)}. Allowed: {_description(model, location)}."
+
+
+def _place(name: str, location: tuple[int | str, ...]) -> str:
+    """Where in the file, as a person writes it: ``fraud.yaml: rules[2].metric``."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    return f"{name}: {path}" if path else name
+
+
+def key_names(model: type[BaseModel]) -> list[str]:
+    """The keys that may be written for a model, as they are written."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model whose keys stand at a place in the file."""
+    current: type[BaseModel] | None = model
+    for part in location:
+        if isinstance(part, int) or current is None:
+            continue
+        fields = current.model_fields.items()
+        current = next((_model_in(field.annotation) for name, field in fields if part in (name, field.alias)), None)
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _description(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """What the field at a place may hold: the description beside it in the model."""
+    keys = [part for part in location if isinstance(part, str)]
+    owner = _model_at(model, tuple(keys[:-1])) if keys else None
+    for name, field in (owner.model_fields if owner else {}).items():
+        if keys[-1] in (name, field.alias) and field.description:
+            return field.description
+    return "keys and values"
+
+
+def describe(value: object) -> str:
+    """A value from the file in words; large or nested ones by their kind alone, secrets never.
+
+    >>> describe(True), describe("x"), describe([1, 2])
+    ('true (a yes/no value; put a name in quotes)', '"x"', 'a list of 2')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (a yes/no value; put a name in quotes)"
+    if isinstance(value, str):
+        text = mask_secrets(value)
+        return f'"{text[:LONGEST_QUOTED]}..."' if len(text) > LONGEST_QUOTED else f'"{text}"'
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, Mapping):
+        return "keys and values"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return f"a {type(value).__name__} (put a text in quotes)"
+
+
+def mask_secrets(text: str) -> str:
+    """A text without the user information and secret parameters of the URIs in it.
+
+    >>> mask_secrets("postgresql://ann:pass@db:5432/mlflow?sslpassword=x")
+    'postgresql://***@db:5432/mlflow?sslpassword=***'
+    >>> mask_secrets("abfss://container@account.dfs.core.windows.net/path")
+    'abfss://container@account.dfs.core.windows.net/path'
+    """
+
+    def masked(match: re.Match[str]) -> str:
+        harmless = match["scheme"].lower() in _CONTAINER_SCHEMES and ":" not in match["user"]
+        return match[0] if harmless else f"{match['scheme']}://{MASK}@"
+
+    return _SECRET_PARAMETER.sub(rf"\1{MASK}", _USER_INFO.sub(masked, text))

@@ -1,0 +1,123 @@
+"""Texts of time, read: how often ("1 week"), how long ("14 days"), when ("2013-09-02T00:00:00Z"), where ("Europe/Berlin").
+
+Configuration and the command line hold texts; everything after them holds the values made here. No clock is read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from difflib import get_close_matches
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from spark_monitor.errors import ConfigError
+
+Unit = Literal["hour", "day", "week", "month", "quarter", "year"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+NOMINAL_HOURS: dict[Unit, float] = {"hour": 1, "day": 24, "week": 168, "month": 730.485, "quarter": 2191.455, "year": 8765.82}
+HOURS_THAT_DIVIDE_A_DAY = (1, 2, 3, 4, 6, 8, 12)
+LARGEST_MULTIPLE = 999
+LARGEST_DURATION_DAYS = 36_525
+DURATION_UNITS = ("hour", "day", "week")
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+
+_COUNTED = re.compile(r"(\d{1,9})\s+([a-z]+?)s?")
+
+
+@dataclass(frozen=True, order=False)
+class Granularity:
+    """How long the windows of a monitor are: a whole number of hours, days, weeks, months, quarters or years."""
+
+    unit: Unit
+    multiple: int = 1
+
+    @property
+    def label(self) -> str:
+        """The canonical text, as stored in the column ``granularity``."""
+        return f"{self.multiple} {self.unit}{'' if self.multiple == 1 else 's'}"
+
+    @property
+    def nominal_hours(self) -> float:
+        """The mean length, for comparing granularities; real windows differ with months and clock changes."""
+        return self.multiple * NOMINAL_HOURS[self.unit]
+
+    def is_coarser_than(self, other: Granularity) -> bool:
+        """Whether these windows are the longer ones.
+
+        >>> parse_every("1 month").is_coarser_than(parse_every("4 weeks"))
+        True
+        """
+        return self.nominal_hours > other.nominal_hours
+
+
+def parse_every(text: str) -> Granularity:
+    """The granularity that a text such as "1 week" names.
+
+    >>> parse_every("2 weeks")
+    Granularity(unit='week', multiple=2)
+    >>> parse_every("1 weeks").label
+    '1 week'
+    """
+    multiple, unit = _counted(text, allowed=UNITS, example="1 hour, 6 hours, 1 day, 2 weeks, 1 month, 1 quarter or 1 year")
+    known = next(name for name in UNITS if name == unit)
+    if not 1 <= multiple <= LARGEST_MULTIPLE:
+        raise ConfigError(f'found "{text}". Allowed: 1 to {LARGEST_MULTIPLE} {unit}s.')
+    if unit == "hour" and multiple not in HOURS_THAT_DIVIDE_A_DAY:
+        hours = ", ".join(str(hours) for hours in HOURS_THAT_DIVIDE_A_DAY)
+        raise ConfigError(f'found "{text}". Hours must divide a day: {hours}. For longer windows write days, such as "1 day".')
+    return Granularity(known, multiple)
+
+
+def parse_duration(text: str) -> timedelta:
+    """The length of time that a text such as "14 days" names: hours, days or weeks, zero allowed.
+
+    >>> parse_duration("14 days"), parse_duration("0 days")
+    (datetime.timedelta(days=14), datetime.timedelta(0))
+    """
+    count, unit = _counted(text, allowed=DURATION_UNITS, example="12 hours, 14 days, 2 weeks or 0 days")
+    hours = count * NOMINAL_HOURS[next(name for name in UNITS if name == unit)]
+    if hours > LARGEST_DURATION_DAYS * NOMINAL_HOURS["day"]:
+        raise ConfigError(f'found "{text}". Allowed: at most {LARGEST_DURATION_DAYS} days (100 years).')
+    return timedelta(hours=hours)
+
+
+def parse_instant(text: str) -> datetime:
+    """The UTC instant that an ISO 8601 date or date-time names; without an offset it is read as UTC.
+
+    >>> parse_instant("2013-09-02").isoformat(), parse_instant("2013-09-02T02:00+02:00").isoformat()
+    ('2013-09-02T00:00:00+00:00', '2013-09-02T00:00:00+00:00')
+    """
+    allowed = "Allowed: an ISO date or date-time, such as 2013-09-02 or 2013-09-02T06:00:00Z (UTC unless an offset is given)"
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError(f'found "{text}", which is not an instant. {allowed}.') from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ConfigError(f'found "{text}". {allowed}, in the years {FIRST_YEAR} to {LAST_YEAR}.')
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_zone(name: str) -> tzinfo:
+    """The time zone of an IANA name; UTC needs no time zone database.
+
+    >>> parse_zone("UTC")
+    datetime.timezone.utc
+    """
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        known = {zone.lower(): zone for zone in available_timezones()}
+        close = get_close_matches(name.lower(), list(known), n=1)
+        hint = f' Did you mean "{known[close[0]]}"?' if close else ""
+        raise ConfigError(f'unknown time zone "{name}". Allowed: an IANA name such as UTC or Europe/Berlin.{hint}') from None
+
+
+def _counted(text: str, *, allowed: tuple[str, ...], example: str) -> tuple[int, str]:
+    match = _COUNTED.fullmatch(text.strip().lower())
+    if match is None or match[2] not in allowed:
+        raise ConfigError(f'found "{text}". Allowed: a whole number and a unit ({", ".join(allowed)}), such as {example}.')
+    return int(match[1]), match[2]
