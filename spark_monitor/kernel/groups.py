@@ -50,7 +50,7 @@ class Segments:
 
     def arranged(self, values: Array) -> Array:
         """One column's values in the order of the segments."""
-        return values if self.order is None else values[self.order]  # type: ignore[return-value]
+        return values if self.order is None else values.take(self.order)
 
     def without(self, dropped: Mask) -> tuple[Segments, Mask]:
         """The segments of the rows that are not ``dropped`` (given in arranged order), empty groups kept, and the rows kept."""

@@ -129,7 +129,9 @@ class CategoricalState:
         return cls(categories, 0, 0, 0, 0, 0, 0, nothing, Distinct.empty(hashes), frequent)
 
     @classmethod
-    def of_counts(cls, dictionary: Dictionary, seen: Integers, many: Integers, empty: CategoricalState, *, nulls: int) -> CategoricalState:
+    def of_counts(
+        cls, dictionary: Dictionary, seen: Integers, many: Integers, empty: CategoricalState, *, nulls: int
+    ) -> CategoricalState:
         """The state of a batch in which ``many[i]`` rows hold entry ``seen[i]`` of the dictionary; ``empty`` says what is kept."""
         categories = empty.categories
         lengths, positions = dictionary.lengths[seen], dictionary.positions[seen]

@@ -62,8 +62,8 @@ def _rank(entry: tuple[Hashable, int]) -> tuple[int, Hashable]:
 def frequent_of_sorted(values: Floats) -> Frequent[float]:
     """The frequent ones of finite values in increasing order.
 
-    A run of at least w = ceil(n / 256) equal values covers a position that is a multiple of w, so only values at such positions are
-    looked at; any other value occurs fewer than w times.
+    A run of at least w = ceil(n / 256) equal values covers a position that is a multiple of w, so only values at such positions
+    are looked at; any other value occurs fewer than w times.
 
     >>> found = frequent_of_sorted(np.array([1.0, 2.0, 2.0, 2.0, 3.0]))
     >>> found.top(1), found.dropped

@@ -1,4 +1,4 @@
-"""The state of a numeric column: counts, moments, exact cells on the frozen grid, a quantile sketch, distinct and frequent values.
+"""The state of a numeric column: counts, moments, exact cells on the frozen grid, quantile sketch, distinct and frequent values.
 
 Dates and timestamps are epoch seconds here, booleans 0 and 1, arrays and maps their sizes.
 """
@@ -46,7 +46,9 @@ class Moments:
             if not np.isfinite(mean):
                 mean = float(np.sum(values / values.size))
             deviations = values - mean
-            return cls(values.size, mean, float(np.dot(deviations, deviations)))
+            # Numpy's own pairwise sum: a BLAS dot product may spread over threads that the task does not have.
+            deviations *= deviations
+            return cls(values.size, mean, float(np.sum(deviations)))
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both."""
