@@ -17,7 +17,7 @@ class SourceConfig(Section):
 
     table: Text | None = Field(default=None, description="a table's name in the catalog, such as sales.predictions")
     path: Text | None = Field(default=None, description="the address of a Delta table or of Parquet files, with `format`")
-    format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path` (default delta)")
+    format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`; default delta")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
