@@ -148,9 +148,7 @@ class NumericColumn:
                 counts[:, position + 1] = segments.totals(flag)
         return counts
 
-    def _fill_blocks(
-        self, key: int, stride: int, segments: Segments, counts: Integers, values: Floats, cells: Integers
-    ) -> None:
+    def _fill_blocks(self, key: int, stride: int, segments: Segments, counts: Integers, values: Floats, cells: Integers) -> None:
         """Hand the rows of each group to the block of its slice key."""
         groups = Segments.of(segments.codes // stride)
         for position, (low, high) in enumerate(pairwise(groups.bounds.tolist())):

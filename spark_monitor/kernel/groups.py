@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.states.grid import Integers
 
+DAY_SECONDS = 86_400.0
 Mask = npt.NDArray[np.bool_]
 Array = TypeVar("Array", bound=npt.NDArray[np.generic])
 
@@ -97,6 +98,16 @@ def numbers_of(column: pa.Array) -> tuple[npt.NDArray[np.float64], Mask | None]:
     """A numeric Arrow column as doubles and the mask of its nulls (None where there are none); nulls read as 0."""
     nulls = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     filled = pc.fill_null(column, pa.scalar(0, column.type)) if nulls is not None else column
-    if pa.types.is_boolean(filled.type):
-        filled = filled.cast(pa.uint8())
-    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.float64), nulls
+    return _doubles(filled), nulls
+
+
+def _doubles(column: pa.Array) -> npt.NDArray[np.float64]:
+    """Doubles of a column without nulls: booleans are 0 and 1, dates and timestamps epoch seconds."""
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_date(kind):
+        return np.asarray(column.cast(pa.int32()).to_numpy(), dtype=np.float64) * DAY_SECONDS
+    elif pa.types.is_timestamp(kind):
+        return np.asarray(column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64()).to_numpy(), dtype=np.float64) / 1e6
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -55,6 +55,13 @@ class KernelColumn:
     grid: Grid | None = None
     categories: Categories | None = None
 
+    @property
+    def frame_id(self) -> str | None:
+        """What its states are counted on: the grid's id, or the categories'."""
+        if self.grid is not None:
+            return self.grid.grid_id
+        return self.categories.categories_id if self.categories is not None else None
+
 
 @dataclass(frozen=True)
 class KernelPlan:

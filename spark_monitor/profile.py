@@ -1,0 +1,151 @@
+"""Rows to states: a partial profile in every task, then a small shuffle that merges the partials of a key.
+
+Two stages whatever the number of columns, slices and windows. Partials are merged in the order of their partition and number, so
+that the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials
+from spark_monitor.kernel.partials import CHUNK_BYTES, CHUNK_ROWS, NO_WINDOW, TABLE_COLUMN, WHOLE, KernelPlan, Task
+from spark_monitor.kernel.times import instants
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+TABLE_ROW = ":table"
+MAX_SLICE_VALUES = 200
+BATCH_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_KEYS = ("window", "model_version", "slice_key", "slice_value", "column")
+_PARTIAL_DDL = (
+    "window int, model_version string, slice_key int, slice_value string, column int, part int, sequence int, "
+    "state binary, sketch binary, error string"
+)
+_STATE_DDL = (
+    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
+    "column_name string, data_type string, grid_id string, state binary, sketch binary, error string"
+)
+_LEAST_BATCH, _VALUE_BYTES = 1024, 9
+
+
+@dataclass(frozen=True)
+class WindowKey:
+    """One window of one granularity, in microseconds since 1970."""
+
+    granularity: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """What is profiled: the kernel's plan, and the names that its numbers stand for."""
+
+    kernel: KernelPlan
+    windows: tuple[WindowKey, ...]
+    slice_keys: tuple[str, ...]
+    data_types: tuple[str, ...]
+    zone: str = "UTC"
+
+
+def plan_segments(windows: Sequence[WindowKey]) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The instants that bound segments, and the windows that each segment lies in, whatever the granularities.
+
+    >>> plan_segments([WindowKey("1 day", 0, 2), WindowKey("1 day", 2, 4), WindowKey("1 week", 0, 7)])
+    ((0, 2, 4, 7), ((0, 2), (1, 2), (2,)))
+    """
+    edges = sorted({instant for window in windows for instant in (window.start, window.end)})
+    position = {instant: index for index, instant in enumerate(edges)}
+    members: list[list[int]] = [[] for _ in edges[1:]]
+    for number, window in enumerate(windows):
+        for segment in range(position[window.start], position[window.end]):
+            members[segment].append(number)
+    return tuple(edges), tuple(tuple(numbers) for numbers in members)
+
+
+def profile(rows: DataFrame, plan: ProfilePlan) -> DataFrame:
+    """The states of all windows, versions, slices and columns of ``rows`` (made by ``read.rows_for_profile``)."""
+    return merged(partial_states(rows, plan), plan)
+
+
+def partial_states(rows: DataFrame, plan: ProfilePlan) -> DataFrame:
+    """Partial states, many per key."""
+    kernel, zone = plan.kernel, plan.zone
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        task = Task(kernel, context.partitionId() if context else 0)
+        yield from task.run(_timed(batch, zone) for batch in batches)
+
+    return rows.mapInArrow(run, _PARTIAL_DDL)
+
+
+def merged(partials: DataFrame, plan: ProfilePlan) -> DataFrame:
+    """One state per key."""
+    # What only the first stage needs does not travel again.
+    names = replace(plan, kernel=replace(plan.kernel, edges=(), windows=(), slice_values=()))
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in merge_partials(batches, names.kernel.columns):
+            yield _named(batch, names)
+
+    sorted_partials = partials.repartition(*_KEYS).sortWithinPartitions(*_KEYS, "part", "sequence")
+    return sorted_partials.mapInArrow(run, _STATE_DDL)
+
+
+def _timed(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
+    """The batch with its first column as microseconds since 1970."""
+    return batch.set_column(0, "time", instants(batch.column(0), zone))
+
+
+def _named(batch: pa.RecordBatch, plan: ProfilePlan) -> pa.RecordBatch:
+    """Numbers of windows, slices and columns turned into what they stand for."""
+    numbers = {name: batch.column(name).to_pylist() for name in ("window", "slice_key", "column")}
+    windows = [None if number == NO_WINDOW else plan.windows[number] for number in numbers["window"]]
+    kernel = plan.kernel.columns
+    columns = [None if number == TABLE_COLUMN else number for number in numbers["column"]]
+    arrays = [
+        pa.array([window.granularity if window else None for window in windows], pa.string()),
+        pa.array([window.start if window else None for window in windows], pa.int64()),
+        pa.array([window.end if window else None for window in windows], pa.int64()),
+        batch.column("model_version"),
+        pa.array([None if key == WHOLE else plan.slice_keys[key] for key in numbers["slice_key"]], pa.string()),
+        batch.column("slice_value"),
+        pa.array([TABLE_ROW if number is None else kernel[number].name for number in columns], pa.string()),
+        pa.array([None if number is None else plan.data_types[number] for number in columns], pa.string()),
+        pa.array([None if number is None else kernel[number].frame_id for number in columns], pa.string()),
+        *(batch.column(name) for name in MERGED_SCHEMA.names[5:]),
+    ]
+    names = [part.split()[0] for part in _STATE_DDL.split(", ")]
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def capped_slice_values(rows: DataFrame, slice_keys: int, most: int = MAX_SLICE_VALUES) -> tuple[frozenset[str] | None, ...]:
+    """For each slice key the values that are kept: all (None), or the ``most`` frequent where there are more.
+
+    Ties are broken by the value, so the choice depends on the rows alone. One job over the slice columns for all keys.
+    """
+    if not slice_keys:
+        return ()
+    pairs = F.explode(F.array(*(F.struct(F.lit(key).alias("key"), F.col(f"s{key}").alias("value")) for key in range(slice_keys))))
+    counted = rows.select(pairs.alias("pair")).groupBy("pair.key", "pair.value").agg(F.count(F.lit(1)).alias("rows"))
+    counted = counted.where("value IS NOT NULL")
+    ranked = counted.selectExpr("key", "value", "row_number() OVER (PARTITION BY key ORDER BY rows DESC, value) AS place")
+    kept: list[list[str]] = [[] for _ in range(slice_keys)]
+    for row in ranked.where(F.col("place") <= most + 1).orderBy("key", "place").collect():
+        kept[row["key"]].append(row["value"])
+    return tuple(frozenset(values[:most]) if len(values) > most else None for values in kept)
+
+
+def bounded_batches(spark: SparkSession, width: int) -> int:
+    """Rows per Arrow batch that keep a batch of ``width`` columns near ``CHUNK_BYTES``."""
+    return max(_LEAST_BATCH, min(CHUNK_ROWS, CHUNK_BYTES // (_VALUE_BYTES * max(width, 1))))

@@ -1,0 +1,146 @@
+"""From a source in the configuration to a frame of exactly what a profile needs, under names of our own.
+
+Columns become ``c0, c1, ...`` so that no name, however odd, meets SQL twice; a column's type decides what is read of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.quoting import literal, quote, quote_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+TIME, NULL_ID, VERSION = "time", "null_id", "version"
+_DAY_MICROS = 86_400_000_000
+
+
+class Source(Protocol):
+    """A table by name, or files by path and format."""
+
+    @property
+    def table(self) -> str | None: ...
+    @property
+    def path(self) -> str | None: ...
+    @property
+    def format(self) -> str | None: ...
+
+
+class Kind(StrEnum):
+    """What kind of state a column gets."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    SIZE = "size"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True)
+class ReadColumn:
+    """A column to profile: its name, Spark's simple type, the kind of its state and the SQL that reads it."""
+
+    name: str
+    data_type: str
+    kind: Kind
+    sql: str
+
+
+@dataclass(frozen=True)
+class ReadSlice:
+    """A slice key as written and the SQL of its value as text."""
+
+    key: str
+    sql: str
+
+
+def read_source(spark: SparkSession, source: Source) -> DataFrame:
+    """The source as a frame; nothing is read yet."""
+    if source.table is not None:
+        return spark.read.table(quote_table(source.table))
+    return spark.read.format(str(source.format)).load(str(source.path))
+
+
+def read_column(field: T.StructField) -> ReadColumn:
+    """How a column of this type is read."""
+    name, kind = quote(field.name), field.dataType
+    simple = kind.simpleString()
+    if isinstance(kind, T.DecimalType):
+        return ReadColumn(field.name, simple, Kind.NUMERIC, f"CAST({name} AS DOUBLE)")
+    if isinstance(kind, (T.NumericType, T.BooleanType, T.DateType, T.TimestampType, T.TimestampNTZType)):
+        return ReadColumn(field.name, simple, Kind.NUMERIC, name)
+    if isinstance(kind, (T.StringType, T.CharType, T.VarcharType)):
+        return ReadColumn(field.name, simple, Kind.CATEGORICAL, f"CAST({name} AS STRING)")
+    if isinstance(kind, T.BinaryType):
+        return ReadColumn(field.name, simple, Kind.CATEGORICAL, name)
+    if isinstance(kind, (T.ArrayType, T.MapType)):
+        return ReadColumn(field.name, simple, Kind.SIZE, f"CASE WHEN {name} IS NOT NULL THEN size({name}) END")
+    if isinstance(kind, T.StructType):
+        return ReadColumn(field.name, simple, Kind.SIZE, f"CASE WHEN {name} IS NOT NULL THEN {len(kind.fields)} END")
+    return ReadColumn(field.name, simple, Kind.UNSUPPORTED, f"CASE WHEN {name} IS NOT NULL THEN true END")
+
+
+def read_slice(frame: DataFrame, slice_: str | Sequence[str]) -> ReadSlice:
+    """How a slice's value is read: a column's text, ``x, y`` of a crossing, or true, false or NULL of an expression."""
+    names = set(frame.columns)
+    if not isinstance(slice_, str):
+        parts = ", ', ', ".join(f"coalesce(CAST({quote(name)} AS STRING), 'NULL')" for name in slice_)
+        return ReadSlice(", ".join(slice_), f"concat({parts})")
+    if slice_ in names:
+        return ReadSlice(slice_, f"CAST({quote(slice_)} AS STRING)")
+    return ReadSlice(slice_, f"CAST(CAST(({slice_}) AS BOOLEAN) AS STRING)")
+
+
+def rows_for_profile(
+    frame: DataFrame,
+    columns: Iterable[ReadColumn],
+    slices: Iterable[ReadSlice],
+    *,
+    time: str | None,
+    version_sql: str,
+    ids: Sequence[str],
+) -> DataFrame:
+    """The frame that a kernel task expects: time, whether the id is null, version, slice values, then the columns.
+
+    Without ``time`` (a baseline) every row stands at the epoch.
+    """
+    null_id = " OR ".join(f"{quote(name)} IS NULL" for name in ids) or "false"
+    selected = [
+        f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
+        f"({null_id}) AS {NULL_ID}",
+        f"CAST({version_sql} AS STRING) AS {VERSION}",
+        *(f"{slice_.sql} AS s{position}" for position, slice_ in enumerate(slices)),
+        *(f"{column.sql} AS c{position}" for position, column in enumerate(columns)),
+    ]
+    return frame.selectExpr(*selected)
+
+
+def version_sql(model_version: object, columns: Sequence[str]) -> str:
+    """The SQL of the model version: a column, a literal, or NULL where none is declared or the column is missing."""
+    text = getattr(model_version, "literal", None)
+    if text is not None:
+        return literal(str(text))
+    if isinstance(model_version, str) and model_version in columns:
+        return quote(model_version)
+    return "NULL"
+
+
+def within(frame: DataFrame, time: str, start_micros: int, end_micros: int, *, with_null: bool = True) -> Column:
+    """The condition that a row's time lies in [start, end), or is unknown; local times and dates get two days' grace.
+
+    Local times are placed exactly by the task itself, which knows the monitor's zone; this condition only skips files.
+    """
+    kind = frame.schema[time].dataType
+    name = quote(time)
+    if isinstance(kind, T.TimestampType):
+        inside = f"{name} >= timestamp_micros({start_micros}) AND {name} < timestamp_micros({end_micros})"
+    else:
+        first, last = start_micros // _DAY_MICROS - 2, end_micros // _DAY_MICROS + 3
+        inside = f"{name} >= date_from_unix_date({first}) AND {name} < date_from_unix_date({last})"
+    return F.expr(f"({inside}) OR {name} IS NULL" if with_null else inside)
