@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -55,14 +55,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 class _StrictLoader(yaml.SafeLoader):
     """YAML's safe subset, with a key that is written twice refused instead of silently replaced."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True) if isinstance(key_node, yaml.ScalarNode) else None
-            if key is not None and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f'the key "{key}" is written twice', key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
+                raise yaml.composer.ComposerError(None, None, f'the key "{key.value}" is written twice', key.start_mark)
+            seen.add((key.tag, key.value))
+        return node
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
@@ -84,7 +84,8 @@ def unknown_name(kind: str, found: str, known: list[str]) -> PydanticCustomError
 
 def sentences(error: ValidationError, model: type[BaseModel], name: str) -> list[str]:
     """One sentence for each problem that pydantic found while reading ``model`` from the file ``name``."""
-    return list(dict.fromkeys(sentence for details in error.errors() for sentence in _sentence(details, model, name)))
+    found = (sentence for details in error.errors() for sentence in _sentence(details, model, name))
+    return list(dict.fromkeys(mask_secrets(sentence).replace("\n", "\\n") for sentence in found))
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Iterator[str]:
@@ -103,7 +104,7 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Itera
         yield f"{place}: this key is missing. It is required: {_description(model, location)}."
     elif kind == "literal_error" and isinstance(found, str):
         allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-        yield unknown(place, key, found[:LONGEST_QUOTED], allowed)
+        yield unknown(place, key, found, allowed)
     elif kind == "invalid_key":
         yield f"{place}: found a key that is no text. Put the key in quotes."
     else:
