@@ -1,0 +1,241 @@
+"""The state of scores against yes-or-no labels: exact counts per cell of the score, and the sums behind the probability metrics.
+
+From the cells follow the area under the ROC curve with a certified error and every metric at a threshold that is an edge. A cell
+between two edges in which all rows have one and the same score is remembered by that score (its atom), so that models which
+give few distinct scores lose nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.codec import Arrays, pack, unpack
+from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.stored import counts, floats
+from spark_monitor.states.sums import add_pairs, pair_of
+
+TAG = "SCOR"
+CALIBRATION_BINS = 10
+CLIP = float(np.finfo(np.float64).eps)
+UNIFORM_EDGES = 768
+TAIL_EDGES = 128
+TAIL_END = 1e-12
+_CHUNK = 1 << 16
+_LOSSES = 4
+LOG_LOSS, LOG_LOSS_SQUARED, BRIER, BRIER_SQUARED = range(_LOSSES)
+
+
+def default_score_grid() -> Grid:
+    """1,024 edges on [0, 1] for models without a baseline of scores: 768 equally spaced, 128 more towards 0 and towards 1.
+
+    The outer ones are spaced equally in the logarithm of the distance from the end, down to 1e-12, as log-odds are.
+
+    >>> grid = default_score_grid()
+    >>> grid.edges.size, float(grid.edges[0]), float(grid.edges[-1])
+    (1024, 0.0, 1.0)
+    """
+    uniform = np.linspace(0.0, 1.0, UNIFORM_EDGES)
+    tail = np.geomspace(TAIL_END, uniform[1], TAIL_EDGES + 1)[:-1]
+    return Grid.of(np.concatenate([uniform, tail, 1.0 - tail]))
+
+
+def score_grid(baseline: Grid | None = None) -> Grid:
+    """The default grid and the edges of the baseline's score column: fine where the baseline was, and where it was not.
+
+    >>> score_grid(Grid.of([0.12345])).edges.size
+    1025
+    """
+    default = default_score_grid()
+    return default if baseline is None else Grid.of(np.concatenate([default.edges, baseline.edges]))
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreState:
+    """Labelled rows by label and cell of the score.
+
+    ``positives`` and ``negatives`` int64[2B+1] count rows per cell, ``atoms`` float64[B+1] is the only score in an open cell
+    (nan: none or several), ``unscored`` int64[2] counts negative and positive rows whose score is NaN or null, ``out_of_range``
+    the scores outside [0, 1], which are ranked but are no probabilities. ``losses`` float64[4, 2] are exact sums of log loss,
+    its square, squared error and its square; the bins (equal width, closed above, as in scikit-learn's ``calibration_curve``)
+    hold counts, positives, sums of scores and of squared errors. Losses and bins are over scores in [0, 1].
+
+    >>> state = ScoreState.empty(Grid.of([0.5])).update(np.array([True, False, True]), np.array([0.9, 0.2, np.nan]))
+    >>> state.count, state.positives.tolist(), state.negatives.tolist(), state.unscored.tolist()
+    (3, [0, 0, 0, 0, 1], [0, 0, 1, 0, 0], [0, 1])
+    """
+
+    grid: Grid
+    positives: Integers
+    negatives: Integers
+    atoms: Floats
+    unscored: Integers
+    out_of_range: int
+    losses: Floats
+    bin_counts: Integers
+    bin_positives: Integers
+    bin_scores: Floats
+    bin_squares: Floats
+
+    @classmethod
+    def empty(cls, grid: Grid) -> ScoreState:
+        """The state of no row on this grid."""
+        return _of_chunk(grid, np.zeros(0, dtype=np.bool_), np.zeros(0))
+
+    def update(self, labels: npt.ArrayLike, scores: npt.ArrayLike) -> ScoreState:
+        """This state and more rows: whether each is positive, bool[n], and its score, float64[n], NaN where it has none."""
+        truth = np.asarray(labels, dtype=np.bool_).ravel()
+        values = np.asarray(scores, dtype=np.float64).ravel()
+        if truth.size != values.size:
+            raise StateError(f"score state: {truth.size} labels and {values.size} scores.")
+        state = self
+        for start in range(0, truth.size, _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            state = state.merge(_of_chunk(self.grid, truth[chunk], values[chunk]))
+        return state
+
+    def merge(self, other: ScoreState) -> ScoreState:
+        """The state of both; both must be on the same grid."""
+        if self.grid is not other.grid and self.grid.grid_id != other.grid.grid_id:
+            raise StateError(f"score state: on grid {self.grid.grid_id}, cannot be merged with one on {other.grid.grid_id}.")
+        return ScoreState(
+            grid=self.grid,
+            positives=self.positives + other.positives,
+            negatives=self.negatives + other.negatives,
+            atoms=_merged_atoms(self, other),
+            unscored=self.unscored + other.unscored,
+            out_of_range=self.out_of_range + other.out_of_range,
+            losses=add_pairs(self.losses, other.losses),
+            bin_counts=self.bin_counts + other.bin_counts,
+            bin_positives=self.bin_positives + other.bin_positives,
+            bin_scores=add_pairs(self.bin_scores, other.bin_scores),
+            bin_squares=add_pairs(self.bin_squares, other.bin_squares),
+        )
+
+    @property
+    def scored(self) -> int:
+        """Number of rows with a score."""
+        return int(self.positives.sum() + self.negatives.sum())
+
+    @property
+    def count(self) -> int:
+        """Number of labelled rows, with a score or without."""
+        return self.scored + int(self.unscored.sum())
+
+    @property
+    def probabilities(self) -> int:
+        """Number of rows whose score lies in [0, 1]."""
+        return self.scored - self.out_of_range
+
+    def to_bytes(self) -> bytes:
+        """The state's bytes; the grid itself is not among them."""
+        meta = {"grid": self.grid.grid_id, "out_of_range": self.out_of_range}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "positives": self.positives,
+            "negatives": self.negatives,
+            "atoms": self.atoms,
+            "unscored": self.unscored,
+            "losses": self.losses.ravel(),
+            "bin_counts": self.bin_counts,
+            "bin_positives": self.bin_positives,
+            "bin_scores": self.bin_scores.ravel(),
+            "bin_squares": self.bin_squares.ravel(),
+        }
+        return pack(TAG, meta, arrays)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, grid: Grid) -> ScoreState:
+        """The state that ``to_bytes`` wrote on this grid."""
+        meta, arrays = unpack(data, TAG)
+        if meta.get("grid") != grid.grid_id:
+            raise StateError(f"score state: was made on grid {meta.get('grid')}, the grid given is {grid.grid_id}.")
+        return _restored(meta, arrays, grid)
+
+
+def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats) -> ScoreState:
+    missing = np.isnan(scores)
+    unscored = np.bincount(labels[missing], minlength=2).astype(np.int64)
+    if missing.any():
+        labels, scores = labels[~missing], scores[~missing]
+    codes = _cells(grid, scores)
+    per_cell = np.bincount(codes * 2 + labels, minlength=2 * grid.cells).astype(np.int64).reshape(-1, 2)
+    inside = (scores >= 0.0) & (scores <= 1.0)
+    outside = int(scores.size - np.count_nonzero(inside))
+    if outside:
+        labels, probabilities = labels[inside], scores[inside]
+    else:
+        probabilities = scores
+    squared = np.square(labels - probabilities)
+    bins = _bins(labels, probabilities, squared)
+    atoms = _atoms(grid, codes, scores)
+    losses = _losses(labels, probabilities, squared)
+    return ScoreState(grid, per_cell[:, 1].copy(), per_cell[:, 0].copy(), atoms, unscored, outside, losses, *bins)
+
+
+def _cells(grid: Grid, scores: Floats) -> Integers:
+    """The cell of every score; the infinities are beyond the last edges."""
+    finite = np.isfinite(scores)
+    if finite.all():
+        return grid.codes(scores)
+    codes = np.where(scores > 0, grid.cells - 1, 0).astype(np.int64)
+    codes[finite] = grid.codes(scores[finite])
+    return codes
+
+
+def _atoms(grid: Grid, codes: Integers, scores: Floats) -> Floats:
+    atoms = np.full(grid.edges.size + 1, np.nan)
+    rows = np.flatnonzero(codes & 1 == 0)
+    cells, values = codes[rows] >> 1, scores[rows]
+    # The last row of a cell names it; any row that differs from it shows that the cell holds several scores.
+    atoms[cells] = values
+    atoms[cells[atoms[cells] != values]] = np.nan
+    return atoms
+
+
+def _merged_atoms(first: ScoreState, second: ScoreState) -> Floats:
+    there, here = (state.positives[::2] + state.negatives[::2] > 0 for state in (first, second))
+    same = np.where(first.atoms == second.atoms, first.atoms, np.nan)
+    return np.where(~there, second.atoms, np.where(~here, first.atoms, same))
+
+
+def _losses(labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats) -> Floats:
+    """Sums of -log(probability of what happened), clipped to [eps, 1 - eps] as in scikit-learn, and of the squared error."""
+    given = np.clip(np.where(labels, scores, 1.0 - scores), CLIP, 1.0 - CLIP)
+    logarithmic = -np.log(given)
+    return np.stack([pair_of(logarithmic), pair_of(np.square(logarithmic)), pair_of(squared), pair_of(np.square(squared))])
+
+
+def _bins(labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats) -> tuple[Integers, Integers, Floats, Floats]:
+    inner = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
+    bins = np.searchsorted(inner, scores)
+    rows, positives = np.bincount(bins, minlength=CALIBRATION_BINS), np.bincount(bins[labels], minlength=CALIBRATION_BINS)
+    sums = (np.bincount(bins, weights=values, minlength=CALIBRATION_BINS) for values in (scores, squared))
+    means, spreads = (np.stack([total, np.zeros(CALIBRATION_BINS)], axis=-1) for total in sums)
+    return rows.astype(np.int64), positives.astype(np.int64), means, spreads
+
+
+def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState:
+    outside = meta.get("out_of_range")
+    if not isinstance(outside, int) or outside < 0:
+        raise StateError(f"score state: {outside!r} scores out of range is not a count.")
+    state = ScoreState(
+        grid=grid,
+        positives=counts(arrays, "positives", grid.cells),
+        negatives=counts(arrays, "negatives", grid.cells),
+        atoms=floats(arrays, "atoms", grid.edges.size + 1),
+        unscored=counts(arrays, "unscored", 2),
+        out_of_range=outside,
+        losses=floats(arrays, "losses", 2 * _LOSSES).reshape(-1, 2),
+        bin_counts=counts(arrays, "bin_counts", CALIBRATION_BINS),
+        bin_positives=counts(arrays, "bin_positives", CALIBRATION_BINS),
+        bin_scores=floats(arrays, "bin_scores", 2 * CALIBRATION_BINS).reshape(-1, 2),
+        bin_squares=floats(arrays, "bin_squares", 2 * CALIBRATION_BINS).reshape(-1, 2),
+    )
+    if state.bin_counts.sum() != state.probabilities or (state.bin_positives > state.bin_counts).any():
+        raise StateError("score state: its bins do not add up to its cells.")
+    return state

@@ -1,0 +1,209 @@
+"""The state of predicted classes against labelled ones: exact, sparse counts of (label, prediction).
+
+Classes are found as they come. At most ``MAX_CLASSES`` are kept: the first in the order of their texts, because that choice does
+not depend on how the rows were cut into parts. All others count as ``OTHER``; how many rows were right is counted before
+that, so accuracy stays exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.classes import NO_CLASS, ClassCodes
+from spark_monitor.states.codec import Arrays, pack, unpack
+from spark_monitor.states.grid import Integers
+from spark_monitor.states.stored import counts, integers
+
+TAG = "CONF"
+MAX_CLASSES = 1000
+OTHER = "(other)"
+
+
+@dataclass(frozen=True, eq=False)
+class ConfusionState:
+    """Labelled rows by labelled and predicted class.
+
+    ``classes`` are in the order of their texts; ``labels``, ``predictions`` int64[m] are positions in it (-1: another class) and
+    ``counts`` int64[m] the rows of each pair, none of them 0; ``matches`` are the rows whose prediction is the label;
+    ``unpredicted`` the rows that have a label and no prediction; ``overflowed`` says that classes were left out.
+
+    >>> labels, predictions = (ClassCodes(np.array(codes), ("0", "1")) for codes in ([1, 0, 1, 1], [1, 1, 1, -1]))
+    >>> state = ConfusionState.empty().update(labels, predictions)
+    >>> state.count, state.matches, state.unpredicted, state.matrix.tolist()
+    (3, 2, 1, [[0, 1], [0, 2]])
+    """
+
+    classes: tuple[str, ...]
+    labels: Integers
+    predictions: Integers
+    counts: Integers
+    matches: int
+    unpredicted: int
+    overflowed: bool
+
+    @classmethod
+    def empty(cls) -> ConfusionState:
+        """The state of no row."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls((), nothing, nothing, nothing, 0, 0, False)
+
+    def update(self, labels: ClassCodes, predictions: ClassCodes) -> ConfusionState:
+        """This state and more rows; rows without a label do not count."""
+        if labels.codes.size != predictions.codes.size:
+            raise StateError(f"confusion state: {labels.codes.size} labels and {predictions.codes.size} predictions.")
+        usable = labels.present & predictions.present
+        unpredicted = int(np.count_nonzero(labels.present & ~predictions.present))
+        classes = tuple(sorted(set(labels.classes) | set(predictions.classes)))
+        truth, guess = (_moved(codes.codes[usable], codes.classes, classes) for codes in (labels, predictions))
+        matches = int(np.count_nonzero(truth == guess))
+        ones = np.ones(truth.size, dtype=np.int64)
+        return self.merge(_kept(classes, truth, guess, ones, matches, unpredicted, overflowed=False))
+
+    def merge(self, other: ConfusionState) -> ConfusionState:
+        """The state of both."""
+        classes = self.classes if self.classes == other.classes else tuple(sorted(set(self.classes) | set(other.classes)))
+        return _kept(
+            classes,
+            np.concatenate([_moved(state.labels, state.classes, classes) for state in (self, other)]),
+            np.concatenate([_moved(state.predictions, state.classes, classes) for state in (self, other)]),
+            np.concatenate([self.counts, other.counts]),
+            self.matches + other.matches,
+            self.unpredicted + other.unpredicted,
+            overflowed=self.overflowed or other.overflowed,
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of rows with a label and a prediction."""
+        return int(self.counts.sum())
+
+    @property
+    def labelled(self) -> Integers:
+        """Rows per labelled class, int64[K], and last those of the other classes."""
+        return self._totals(self.labels, self.counts)
+
+    @property
+    def predicted(self) -> Integers:
+        """Rows per predicted class, int64[K], and last those of the other classes."""
+        return self._totals(self.predictions, self.counts)
+
+    @property
+    def correct(self) -> Integers:
+        """Rows per class whose prediction is the label, int64[K], and last those of the other classes."""
+        right = (self.labels == self.predictions) & (self.labels != NO_CLASS)
+        totals = self._totals(self.labels[right], self.counts[right])
+        totals[NO_CLASS] = self.matches - totals.sum()
+        return totals
+
+    @property
+    def matrix(self) -> Integers:
+        """The counts as int64[K, K] over the kept classes, labels down and predictions across."""
+        size = len(self.classes)
+        kept = (self.labels != NO_CLASS) & (self.predictions != NO_CLASS)
+        matrix = np.zeros((size, size), dtype=np.int64)
+        matrix[self.labels[kept], self.predictions[kept]] = self.counts[kept]
+        return matrix
+
+    def cell(self, label: str, prediction: str) -> int:
+        """The rows of one pair of classes.
+
+        >>> ConfusionState.empty().cell("0", "1")
+        0
+        """
+        if label not in self.classes or prediction not in self.classes:
+            return 0
+        pair = (self.labels == self.classes.index(label)) & (self.predictions == self.classes.index(prediction))
+        return int(self.counts[pair].sum())
+
+    def name(self, position: int) -> str:
+        """The class at a position."""
+        return OTHER if position == NO_CLASS else self.classes[position]
+
+    def _totals(self, positions: Integers, rows: Integers) -> Integers:
+        totals = np.zeros(len(self.classes) + 1, dtype=np.int64)
+        np.add.at(totals, positions, rows)
+        return totals
+
+    def to_bytes(self) -> bytes:
+        """The state's bytes."""
+        meta = {
+            "classes": list(self.classes),
+            "matches": self.matches,
+            "unpredicted": self.unpredicted,
+            "overflowed": self.overflowed,
+        }
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "labels": self.labels,
+            "predictions": self.predictions,
+            "counts": self.counts,
+        }
+        return pack(TAG, meta, arrays)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ConfusionState:
+        """The state that ``to_bytes`` wrote."""
+        meta, arrays = unpack(data, TAG)
+        try:
+            return _restored(meta, arrays)
+        except (KeyError, ValueError, TypeError) as error:
+            raise StateError(f"confusion state: damaged ({type(error).__name__}: {error}).") from error
+
+
+def _moved(positions: Integers, old: tuple[str, ...], new: tuple[str, ...]) -> Integers:
+    """Positions among other classes, of which the old ones are a part."""
+    if old == new:
+        return positions
+    place = {name: position for position, name in enumerate(new)}
+    table = np.array([*(place[name] for name in old), NO_CLASS], dtype=np.int64)
+    return table[positions]
+
+
+def _kept(
+    classes: tuple[str, ...],
+    labels: Integers,
+    predictions: Integers,
+    rows: Integers,
+    matches: int,
+    unpredicted: int,
+    *,
+    overflowed: bool,
+) -> ConfusionState:
+    """Equal pairs added up, unused classes dropped, and only the first ``MAX_CLASSES`` classes kept."""
+    used = np.zeros(len(classes) + 1, dtype=np.bool_)
+    used[labels] = used[predictions] = True
+    places = np.flatnonzero(used[:-1])
+    overflowed = overflowed or places.size > MAX_CLASSES
+    places = places[:MAX_CLASSES]
+    table = np.full(len(classes) + 1, NO_CLASS, dtype=np.int64)
+    table[places] = np.arange(places.size)
+    # Shifted by one, so that "another class" is 0 and a pair is one non-negative number.
+    width = places.size + 1
+    pairs = (table[labels] + 1) * width + table[predictions] + 1
+    found, where = np.unique(pairs, return_inverse=True)
+    totals = np.zeros(found.size, dtype=np.int64)
+    np.add.at(totals, where, rows)
+    kept = tuple(classes[place] for place in places)
+    return ConfusionState(kept, found // width - 1, found % width - 1, totals, matches, unpredicted, overflowed)
+
+
+def _restored(meta: Mapping[str, Any], arrays: Arrays) -> ConfusionState:
+    classes = tuple(meta["classes"])
+    rows = counts(arrays, "counts")
+    labels, predictions = (integers(arrays, name, rows.size) for name in ("labels", "predictions"))
+    matches, unpredicted, overflowed = meta["matches"], meta["unpredicted"], meta["overflowed"]
+    if not all(isinstance(name, str) for name in classes) or list(classes) != sorted(set(classes)) or len(classes) > MAX_CLASSES:
+        raise StateError("confusion state: its classes are not distinct texts in order.")
+    for positions in (labels, predictions):
+        if positions.size and (positions.min() < NO_CLASS or positions.max() >= len(classes)):
+            raise StateError("confusion state: a pair names a class that is not there.")
+    if not (isinstance(matches, int) and isinstance(unpredicted, int) and isinstance(overflowed, bool)):
+        raise StateError("confusion state: its counts are not integers.")
+    if matches < 0 or unpredicted < 0 or matches > rows.sum():
+        raise StateError(f"confusion state: {matches} matches and {unpredicted} rows without a prediction cannot be.")
+    return ConfusionState(classes, labels, predictions, rows, matches, unpredicted, overflowed)

@@ -1,0 +1,42 @@
+"""Reading a state's arrays out of untrusted bytes: each has the type and the length that the state expects, or it is an error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.codec import Arrays
+from spark_monitor.states.grid import Floats, Integers
+
+
+def counts(arrays: Arrays, name: str, size: int | None = None) -> Integers:
+    """Non-negative integers, int64[size].
+
+    >>> counts({"rows": np.array([1, 2])}, "rows", 2).tolist()
+    [1, 2]
+    """
+    array = _array(arrays, name, "i", size)
+    if array.size and array.min() < 0:
+        raise StateError(f"state: array {name!r} holds a negative count.")
+    return array.astype(np.int64)
+
+
+def integers(arrays: Arrays, name: str, size: int | None = None) -> Integers:
+    """Integers of any sign, int64[size]."""
+    return _array(arrays, name, "i", size).astype(np.int64)
+
+
+def floats(arrays: Arrays, name: str, size: int | None = None) -> Floats:
+    """Doubles, float64[size], nan and the infinities among them."""
+    return _array(arrays, name, "f", size).astype(np.float64)
+
+
+def _array(arrays: Arrays, name: str, kind: str, size: int | None) -> np.ndarray:
+    if name not in arrays:
+        raise StateError(f"state: array {name!r} is missing; found {', '.join(sorted(arrays)) or 'none'}.")
+    array = arrays[name]
+    if array.dtype.kind != kind:
+        raise StateError(f"state: array {name!r} holds {array.dtype}, expected kind {kind!r}.")
+    if size is not None and array.size != size:
+        raise StateError(f"state: array {name!r} has {array.size} entries, expected {size}.")
+    return array
