@@ -1,4 +1,7 @@
-"""One Spark session for the whole test run, in the mode that SPARK_MONITOR_TEST_MODE names (classic or connect)."""
+"""One Spark session for the whole test run, in the mode that SPARK_MONITOR_TEST_MODE names (classic or connect).
+
+Property tests draw the same examples in every run, so that a failure is found again.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("repeatable")
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "True")
