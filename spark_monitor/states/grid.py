@@ -42,7 +42,7 @@ class Grid:
     edges: Floats
 
     def __post_init__(self) -> None:
-        edges = np.ascontiguousarray(self.edges, dtype=np.float64)
+        edges = np.asarray(self.edges, dtype=np.float64) + 0.0  # a copy, in which -0.0 is 0.0
         if edges.ndim != 1 or edges.size < 1 or edges.size > MAX_EDGES:
             raise StateError(f"grid: {edges.shape} edges; a one-dimensional array of 1 to {MAX_EDGES} is needed.")
         if not (np.isfinite(edges).all() and (np.diff(edges) > 0).all() and (edges == 0.0).any()):
@@ -161,11 +161,11 @@ class _AffineTable(_Table):
     def __init__(self, edges: Floats) -> None:
         # The outer edges are far away by design; the table resolves what lies between the 2 % and 98 % edges best.
         low, high = _core(edges)
-        spread = high - low
-        self._low = low - spread / 8 if np.isfinite(spread) else low
-        width = spread * 1.25
-        scale = (1 << _TABLE_BITS) / width if width > 0 else 0.0
-        self._scale = scale if np.isfinite(scale) and np.isfinite(self._low) else 0.0
+        # Python's floats overflow to inf without a warning. Where the range exceeds a double, all values share one key.
+        width = (high - low) * 1.25
+        start, scale = low - width / 10, (1 << _TABLE_BITS) / width if width > 0 else 0.0
+        usable = bool(np.isfinite([start, width, scale]).all())
+        self._low, self._scale = (start, scale) if usable else (0.0, 0.0)
         super().__init__(edges, size=(1 << _TABLE_BITS) + 1)
 
     def keys(self, values: Floats) -> npt.NDArray[np.int64]:
