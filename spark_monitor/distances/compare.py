@@ -73,12 +73,9 @@ def _row(baseline: NumericSide | CategoricalSide, current: NumericSide | Categor
 
 def _numeric_distances(baseline: Reference, current: Reference) -> Row:
     row: Row = {}
-    binned = _has_bins(baseline, current)
     for entry in CELL_DISTANCES:
-        # On a grid without edges the area between the functions is bounded by the whole range, which says nothing.
-        if binned or entry.name == "ks":
-            row |= entry.values(baseline, current)
-    if binned:
+        row |= entry.values(baseline, current)
+    if _has_bins(baseline, current):
         row |= _bin_distances(baseline.counts, baseline.bins.counts(current.state))
     return row
 
@@ -92,8 +89,7 @@ def _bin_distances(baseline: Counts, current: Counts) -> Row:
 
 def _has_bins(baseline: Reference, current: Reference) -> bool:
     """Whether the baseline's bins can be filled from the current state's cells."""
-    trivial = baseline.state.grid.edges.size == 1 and baseline.state.finite > 0
-    return same_grid(baseline.state, current.state) and not trivial
+    return same_grid(baseline.state, current.state) and (baseline.has_edges or not baseline.state.finite)
 
 
 def _numeric_gap(baseline: Reference, current: Reference) -> tuple[str, str] | None:

@@ -32,6 +32,11 @@ class Reference:
         """The side itself where it is a reference already."""
         return side if isinstance(side, Reference) else cls(side)
 
+    @property
+    def has_edges(self) -> bool:
+        """Whether the grid is one that was made from data: a column without a baseline has the single edge 0."""
+        return self.state.grid.edges.size > 1
+
     @cached_property
     def shares(self) -> Floats:
         """F at the right end of every cell."""

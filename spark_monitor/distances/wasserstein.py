@@ -10,10 +10,12 @@ import numpy as np
 from spark_monitor.distances.distance import Distance, Value
 from spark_monitor.distances.interval import Interval
 from spark_monitor.distances.reference import Reference
-from spark_monitor.distances.sides import Floats, same_grid
+from spark_monitor.distances.sides import Floats, Integers, same_grid
 
 # The shares round by 2^-53 each, over a width of at most the common range; the rest of the arithmetic adds a few units more.
+# Products below the least normal double round by a part of it whatever the range.
 ROUNDING = 2.0**-46
+SUBNORMAL = 2.0**-1022
 MEAN_ROUNDING = 2.0**-40
 _QUARTER = 0.25
 
@@ -43,22 +45,20 @@ def wasserstein_distance(edges: Floats, baseline: Side, current: Side) -> Interv
     >>> print(wasserstein_distance(np.array([0.0, 1.0]), half, ones))
     0.5 [0.5, 0.5] certain
     """
-    low, high = min(baseline.minimum, current.minimum), max(baseline.maximum, current.maximum)
-    # Beyond half the largest double widths would overflow; powers of two scale exactly.
-    scale = 1.0 if isfinite(high - low) else _QUARTER
-    extremes = [baseline.minimum, baseline.maximum, current.minimum, current.maximum]
-    cuts = np.sort(np.clip(np.concatenate([edges, extremes]), low, high))
-    starts = cuts[:-1]
-    widths = np.diff(cuts * scale)
-    cell = 2 * np.searchsorted(edges, starts, side="right")
+    extremes = sorted([baseline.minimum, baseline.maximum, current.minimum, current.maximum])
+    cuts, cell = _cuts(edges, extremes)
+    # Widths beyond the largest double would overflow; powers of two scale exactly.
+    scale = 1.0 if isfinite(float(cuts[-1]) - float(cuts[0])) else _QUARTER
+    scaled = cuts * scale
+    widths = scaled[1:] - scaled[:-1]
     f_low, f_high = _bounds(baseline, cell, cuts)
     g_low, g_high = _bounds(current, cell, cuts)
     least = np.maximum(np.maximum(f_low - g_high, g_low - f_high), 0.0)
     most = np.maximum(f_high - g_low, g_high - f_low)
     upper = float(np.dot(most, widths))
-    if upper == 0.0:
+    if upper == 0.0 and not most[widths > 0].any():
         return Interval(0.0, 0.0, 0.0)
-    slack = ROUNDING * (high * scale - low * scale)
+    slack = ROUNDING * (extremes[-1] * scale - extremes[0] * scale) + SUBNORMAL
     upper += slack
     shift, shift_rounding = _mean_shift(baseline, current, scale)
     lower = min(max(float(np.dot(least, widths)) - slack, shift - shift_rounding, 0.0), upper)
@@ -67,9 +67,9 @@ def wasserstein_distance(edges: Floats, baseline: Side, current: Side) -> Interv
 
 
 def wasserstein_of(baseline: Reference, current: Reference) -> Interval | None:
-    """The interval of two states on one grid; None without values or without a common grid."""
+    """The interval of two states on one grid; None without values, without a common grid, or on one without edges."""
     first, second = baseline.state, current.state
-    if not first.finite or not second.finite or not same_grid(first, second):
+    if not (first.finite and second.finite and baseline.has_edges and same_grid(first, second)):
         return None
     return wasserstein_distance(first.grid.edges, _side(baseline), _side(current))
 
@@ -90,10 +90,19 @@ def _side(reference: Reference) -> Side:
     return Side(reference.shares, state.minimum, state.maximum, state.mean)
 
 
-def _bounds(side: Side, cell: np.ndarray, cuts: Floats) -> tuple[Floats, Floats]:
+def _cuts(edges: Floats, extremes: list[float]) -> tuple[Floats, Integers]:
+    """The edges and the extremes in order, and the open cell that follows each of them but the last."""
+    cuts = np.sort(np.concatenate([edges, extremes]), kind="stable")
+    cell = 2 * np.arange(1, cuts.size)
+    # After k of the extremes a cut has k edges fewer before it than cuts.
+    for before, position in enumerate(np.searchsorted(edges, extremes).tolist()):
+        cell[position + before :] -= 2
+    return cuts, cell
+
+
+def _bounds(side: Side, cell: Integers, cuts: Floats) -> tuple[Floats, Floats]:
     """Between which values the side's function stays from each cut to the next."""
-    padded = np.concatenate([[0.0], side.shares])
-    low, high = padded[cell], padded[cell + 1]
+    low, high = np.append(0.0, side.shares)[cell], side.shares[cell]
     # Nothing lies before the minimum and everything before the maximum has been passed after it.
     high[: int(np.searchsorted(cuts, side.minimum, side="left"))] = 0.0
     low[int(np.searchsorted(cuts, side.maximum, side="left")) :] = 1.0
@@ -102,10 +111,12 @@ def _bounds(side: Side, cell: np.ndarray, cuts: Floats) -> tuple[Floats, Floats]
 
 def _straight(before: Floats, after: Floats, widths: Floats) -> float:
     """The area between two straight lines whose difference goes from ``before`` to ``after`` on each width."""
-    size = np.abs(before) + np.abs(after)
-    crossing = before * after < 0
-    ends = np.where(crossing, before * before + after * after, size * size)
-    return float(np.dot(np.divide(ends, size, out=np.zeros_like(size), where=size > 0), widths)) / 2
+    first, second = np.abs(before), np.abs(after)
+    both = first + second
+    crossing = np.flatnonzero(before * after < 0)
+    # Where the lines cross, two triangles of heights a and b are left of the trapezium: (a^2 + b^2) / (a + b), not a + b.
+    excess = 2 * first[crossing] * second[crossing] / both[crossing]
+    return float(np.dot(both, widths) - np.dot(excess, widths[crossing])) / 2
 
 
 def _mean_shift(baseline: Side, current: Side, scale: float) -> tuple[float, float]:
