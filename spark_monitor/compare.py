@@ -1,0 +1,200 @@
+"""States against the baseline's and against the window before: the rows of ``drift_metrics``.
+
+States stream by sorted by slice, column, version and time, the baseline's first, so a task holds two states at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from spark_monitor.distances import Reference, compare_categorical, compare_numeric
+from spark_monitor.errors import StateError
+from spark_monitor.kernel.merging import State, state_of
+from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.profile import TABLE_ROW
+from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.table import TableState
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+BASELINE, CONSECUTIVE = "BASELINE", "CONSECUTIVE"
+_GROUP = ("slice_key", "slice_value", "column_name")
+_ORDER = (*_GROUP, "is_current", "model_version", "granularity", "start")
+_TEST = pa.struct([("statistic", pa.float64()), ("pvalue", pa.float64())])
+_DELTA = pa.struct([("added", pa.int64()), ("missing", pa.int64())])
+_TEXTS = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "drift_type")
+_NUMBERS = (
+    "avg_delta",
+    "percent_null_delta",
+    "percent_zeros_delta",
+    "percent_distinct_delta",
+    "ks_lower",
+    "ks_upper",
+    "ks_population_lower",
+    "ks_population_upper",
+    "population_stability_index",
+    "population_stability_index_expected",
+    "js_distance",
+    "hellinger_distance",
+    "wasserstein_distance",
+    "wasserstein_lower",
+    "wasserstein_upper",
+    "tv_distance",
+    "l_infinity_distance",
+)
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in _TEXTS),
+        *((name, pa.int64()) for name in ("start", "end", "cmp_start", "cmp_end", "count_delta")),
+        *((name, pa.float64()) for name in _NUMBERS),
+        ("ks_test", _TEST),
+        ("chi_squared_test", _TEST),
+        ("non_null_columns_delta", _DELTA),
+        ("status", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+_DDL = ", ".join(
+    [
+        *(f"{name} string" for name in _TEXTS),
+        "start long, end long, cmp_start long, cmp_end long, count_delta long",
+        *(f"{name} double" for name in _NUMBERS),
+        "ks_test struct<statistic: double, pvalue: double>, chi_squared_test struct<statistic: double, pvalue: double>",
+        "non_null_columns_delta struct<added: long, missing: long>, status string, message string",
+    ]
+)
+_ROWS_OUT = 512
+
+
+@dataclass(frozen=True)
+class ComparePlan:
+    """What the states' bytes do not say: each column's frame, and the columns that cannot be compared, with status and reason."""
+
+    columns: Mapping[str, KernelColumn]
+    apart: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    same_columns: bool = True
+
+
+def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
+    """Rows of ``drift_metrics`` for the states whose column ``wanted`` is true.
+
+    ``states`` (granularity, start, end, version, slice, column, state, sketch, error, wanted) hold the windows before as well;
+    ``baseline`` (slice, column, state, sketch, error) holds the frozen states.
+    """
+    frozen = baseline.select(
+        F.lit(False).alias("is_current"),
+        *(F.lit(None).cast(kind).alias(name) for name, kind in _ABSENT),
+        *_GROUP,
+        *_CONTENT,
+        F.lit(False).alias("wanted"),
+    )
+    current = states.select(F.lit(True).alias("is_current"), *(name for name, _ in _ABSENT), *_GROUP, *_CONTENT, "wanted")
+    ordered = frozen.unionByName(current).repartition(*_GROUP).sortWithinPartitions(*_ORDER)
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows: list[dict[str, Any]] = []
+        for row in Comparison(plan).rows(stored for batch in batches for stored in batch.to_pylist()):
+            rows.append(row)
+            if len(rows) >= _ROWS_OUT:
+                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+                rows = []
+        yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+    return ordered.mapInArrow(run, _DDL)
+
+
+_ABSENT = (("granularity", "string"), ("start", "long"), ("end", "long"), ("model_version", "string"))
+_CONTENT = ("state", "sketch", "error")
+
+
+class Comparison:
+    """Walks over sorted states and compares each with its column's baseline and with the window before it."""
+
+    def __init__(self, plan: ComparePlan) -> None:
+        self._plan = plan
+        self._group: tuple[Any, ...] | None = None
+        self._baseline: State | Reference | None = None
+        self._before: tuple[Mapping[str, Any], State] | None = None
+
+    def rows(self, stored: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The drift rows of states sorted by slice, column, baseline first, version, granularity and start."""
+        for row in stored:
+            group = tuple(row[name] for name in _GROUP)
+            if group != self._group:
+                self._group, self._baseline, self._before = group, None, None
+            if not row["is_current"]:
+                state, _ = self._state(row)
+                self._baseline = Reference.of(state) if isinstance(state, NumericState) else state
+                continue
+            yield from self._compared(row)
+
+    def _state(self, row: Mapping[str, Any]) -> tuple[State | None, str | None]:
+        name = row["column_name"]
+        if row["state"] is None:
+            return None, row["error"]
+        if name != TABLE_ROW and name not in self._plan.columns:
+            return None, f"The column {name} is not in the table any more."
+        try:
+            return state_of(row["state"], row["sketch"], None if name == TABLE_ROW else self._plan.columns[name]), None
+        except StateError as error:
+            return None, str(error)
+
+    def _compared(self, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        state, error = self._state(row)
+        before, self._before = self._before, (row, state) if state is not None else None
+        if not row["wanted"]:
+            return
+        key = {name: row[name] for name in ("granularity", "start", "end", "model_version", *_GROUP)}
+        yield {**key, "drift_type": BASELINE, **self._against_baseline(row, state, error)}
+        yield {**key, "drift_type": CONSECUTIVE, **self._against_before(row, state, error, before)}
+
+    def _against_baseline(self, row: Mapping[str, Any], state: State | None, error: str | None) -> dict[str, Any]:
+        if state is None:
+            return {"status": "ERROR", "message": error}
+        apart = self._plan.apart.get(row["column_name"])
+        if apart is not None:
+            return {"status": apart[0], "message": apart[1]}
+        if self._baseline is None:
+            what = "this slice" if row["slice_key"] is not None else "this column"
+            return {"status": "NO_BASELINE", "message": f"The baseline holds no rows of {what}."}
+        return self._distances(self._baseline, state)
+
+    def _against_before(
+        self, row: Mapping[str, Any], state: State | None, error: str | None, before: tuple[Mapping[str, Any], State] | None
+    ) -> dict[str, Any]:
+        if state is None:
+            return {"status": "ERROR", "message": error}
+        if before is None or not _follows(row, before[0]):
+            return {"status": "NO_PREVIOUS", "message": "The window before this one holds no rows to compare with."}
+        compared = {"cmp_start": before[0]["start"], "cmp_end": before[0]["end"]}
+        return {**compared, **self._distances(before[1], state)}
+
+    def _distances(self, baseline: State | Reference, current: State) -> dict[str, Any]:
+        if isinstance(current, TableState) and isinstance(baseline, TableState):
+            return _table_drift(baseline, current, comparable=self._plan.same_columns)
+        if isinstance(current, CategoricalState) and isinstance(baseline, CategoricalState):
+            return compare_categorical(baseline, current)
+        if isinstance(current, NumericState) and isinstance(baseline, NumericState | Reference):
+            return compare_numeric(baseline, current)
+        return {"status": "TYPE_CHANGED", "message": "The column held another kind of values."}
+
+
+def _follows(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    same = row["model_version"] == before["model_version"] and row["granularity"] == before["granularity"]
+    return bool(same and before["end"] == row["start"])
+
+
+def _table_drift(baseline: TableState, current: TableState, *, comparable: bool) -> dict[str, Any]:
+    drift: dict[str, Any] = {"count_delta": current.count - baseline.count, "status": "OK", "message": None}
+    if comparable and baseline.present.size == current.present.size:
+        before, now = baseline.present > 0, current.present > 0
+        drift["non_null_columns_delta"] = {"added": int(np.sum(now & ~before)), "missing": int(np.sum(before & ~now))}
+    return drift
