@@ -83,9 +83,9 @@ class ScoreState:
     bin_squares: Floats
 
     @classmethod
-    def empty(cls, grid: Grid) -> ScoreState:
-        """The state of no row on this grid."""
-        return _of_chunk(grid, np.zeros(0, dtype=np.bool_), np.zeros(0))
+    def empty(cls, grid: Grid | None = None) -> ScoreState:
+        """The state of no row on this grid, the default one where none is given."""
+        return _of_chunk(grid or default_score_grid(), np.zeros(0, dtype=np.bool_), np.zeros(0))
 
     def update(self, labels: npt.ArrayLike, scores: npt.ArrayLike) -> ScoreState:
         """This state and more rows: whether each is positive, bool[n], and its score, float64[n], NaN where it has none."""

@@ -136,12 +136,14 @@ def _of_decimal_text(text: str) -> str:
 
 
 def canonical_labels(array: pa.Array | pa.ChunkedArray | Sequence[object]) -> ClassCodes:
-    """The class of every value of an Arrow array (or of a sequence that becomes one); classes are in the order of their texts.
+    """The class of every value of an Arrow array, or of a short sequence; classes are in the order of their texts.
 
     >>> canonical_labels(pa.array(["b", "a", None, " a"])).codes.tolist()
     [1, 0, -1, 0]
     """
-    encoded = _dictionary(array if isinstance(array, (pa.Array, pa.ChunkedArray)) else pa.array(array))
+    if not isinstance(array, (pa.Array, pa.ChunkedArray)):
+        array = pa.array([canonical_label(value) for value in array], type=pa.string())
+    encoded = _dictionary(array)
     texts = [canonical_label(value) for value in _distinct_values(encoded.dictionary)]
     classes = tuple(sorted({text for text in texts if text is not None}))
     position = {text: code for code, text in enumerate(classes)}

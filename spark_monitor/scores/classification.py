@@ -1,0 +1,207 @@
+"""Metrics of predicted classes: right or wrong, the confusion matrix, and precision, recall and F1 of one class against the rest.
+
+Precision, recall and accuracy are proportions and get Wilson's interval. F1 = 2 J / (1 + J) with J = tp / (tp + fp + fn), which
+is a proportion among the rows that are positive by label or by prediction: its Wilson interval, moved through that increasing
+function, is F1's. Where a denominator is 0 the metric is not defined, and no number stands in for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, UNSUPPORTED, Interval, interval, undefined
+from spark_monitor.scores.metric import Intervals, Metric, Task, single
+from spark_monitor.scores.sampling import recovered, wilson
+from spark_monitor.states.classes import BINARY_CLASSES, NO_CLASS, POSITIVE, canonical_labels
+from spark_monitor.states.confusion import MAX_CLASSES, OTHER, ConfusionState
+
+LISTED_CLASSES = 100
+LISTED_CELLS = 1000
+SHARE = (0.0, 1.0)
+
+
+class ClassCounts(NamedTuple):
+    """Rows of one class: labelled so, predicted so, and both."""
+
+    labelled: int
+    predicted: int
+    correct: int
+
+
+def class_counts(state: ConfusionState, name: str) -> ClassCounts:
+    """The counts of a class, zeros for one that does not occur."""
+    if name not in state.classes:
+        return ClassCounts(0, 0, 0)
+    place = state.classes.index(name)
+    return ClassCounts(int(state.labelled[place]), int(state.predicted[place]), int(state.correct[place]))
+
+
+def refusal(state: ConfusionState) -> Interval | None:
+    """What every metric is where no row has both a label and a prediction."""
+    if state.count:
+        return None
+    if not state.unpredicted:
+        return undefined(0, "There is no labelled row.", status=NO_LABELS)
+    return undefined(0, f"None of the {state.unpredicted:,} labelled rows has a prediction.", status=ALL_NULL)
+
+
+def too_many(state: ConfusionState) -> Interval | None:
+    """What an average over classes is where not all classes are known."""
+    if not state.overflowed:
+        return None
+    return undefined(state.count, f"There are more than {MAX_CLASSES:,} classes; only those are kept.", status=UNSUPPORTED)
+
+
+def proportion(successes: int, trials: int, count: int) -> Interval:
+    """A share with Wilson's interval; ``count`` is the number of rows the metric was computed from."""
+    lower, upper = wilson(successes, trials)
+    return interval(successes / trials, (float(lower), float(upper)), count, within=SHARE)
+
+
+def precision_of(counts: ClassCounts, count: int) -> Interval:
+    """tp / (tp + fp)."""
+    if not counts.predicted:
+        return undefined(count, f"The class is never predicted in {count:,} rows.")
+    return proportion(counts.correct, counts.predicted, count)
+
+
+def recall_of(counts: ClassCounts, count: int) -> Interval:
+    """tp / (tp + fn)."""
+    if not counts.labelled:
+        return undefined(count, f"The class is no label of any of the {count:,} rows.")
+    return proportion(counts.correct, counts.labelled, count)
+
+
+def f1_of(counts: ClassCounts, count: int) -> Interval:
+    """2 tp / (2 tp + fp + fn)."""
+    either = counts.labelled + counts.predicted - counts.correct
+    if not either:
+        return undefined(count, f"The class is neither a label nor predicted in any of the {count:,} rows.")
+    lower, upper = (float(2 * bound / (1 + bound)) for bound in wilson(counts.correct, either))
+    return interval(2 * counts.correct / (counts.labelled + counts.predicted), (lower, upper), count, within=SHARE)
+
+
+def accuracy_score(state: ConfusionState) -> Interval:
+    """The share of rows whose prediction is the label.
+
+    >>> accuracy_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
+    0.75
+    """
+    return refusal(state) or proportion(state.matches, state.count, state.count)
+
+
+def balanced_accuracy_score(state: ConfusionState) -> Interval:
+    """The mean recall of the classes that occur as labels; the interval is recovered from the recalls' (Zou and Donner 2008).
+
+    >>> balanced_accuracy_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
+    0.75
+    """
+    refused = refusal(state) or too_many(state)
+    if refused:
+        return refused
+    occurs = state.labelled[:NO_CLASS] > 0
+    labelled, correct = state.labelled[:NO_CLASS][occurs], state.correct[:NO_CLASS][occurs]
+    recalls, weights = correct / labelled, np.full(labelled.size, 1 / labelled.size)
+    below, above = recovered(recalls, *wilson(correct, labelled), weights)
+    value = float(recalls.mean())
+    return interval(value, (value - below, value + above), state.count, within=SHARE)
+
+
+def precision(state: ConfusionState) -> Interval:
+    """The share of positive labels among the positive predictions of a binary model.
+
+    >>> precision(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
+    1.0
+    """
+    return refusal(state) or precision_of(class_counts(state, POSITIVE), state.count)
+
+
+def recall(state: ConfusionState) -> Interval:
+    """The share of positive predictions among the positive labels of a binary model.
+
+    >>> recall(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
+    0.5
+    """
+    return refusal(state) or recall_of(class_counts(state, POSITIVE), state.count)
+
+
+def f1_score(state: ConfusionState) -> Interval:
+    """The harmonic mean of precision and recall of a binary model.
+
+    >>> round(f1_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value, 6)
+    0.666667
+    """
+    return refusal(state) or f1_of(class_counts(state, POSITIVE), state.count)
+
+
+def base_rate_of_predicted(state: ConfusionState) -> Interval:
+    """The share of positive labels among the rows with a prediction: for models without a score."""
+    return refusal(state) or proportion(class_counts(state, POSITIVE).labelled, state.count, state.count)
+
+
+def confusion_matrix(state: ConfusionState) -> Intervals:
+    """Rows per "label|prediction", exact; the interval is what the cell would hold in as many other rows (Wilson's, times n).
+
+    All four cells of a binary model; of a multiclass model the cells that hold rows, the 1,000 fullest.
+
+    >>> {cell: found.value for cell, found in confusion_matrix(binary_confusion([1, 0, 0], [1, 1, 1])).items()}
+    {'0|0': 0.0, '0|1': 2.0, '1|0': 0.0, '1|1': 1.0}
+    """
+    refused = refusal(state)
+    if refused:
+        return {None: refused}
+    cells = dict(_listed_cells(state))
+    if set(state.classes) <= set(BINARY_CLASSES) and not state.overflowed:
+        cells = {f"{label}|{guess}": state.cell(label, guess) for label in BINARY_CLASSES for guess in BINARY_CLASSES}
+    intervals: dict[str | None, Interval] = {name: _cell(rows, state.count) for name, rows in cells.items()}
+    left = state.counts.size - len(cells)
+    if left > 0:
+        intervals[OTHER] = _cell(state.count - sum(cells.values()), state.count, f"{left:,} cells with fewer rows, together.")
+    return intervals
+
+
+def _listed_cells(state: ConfusionState) -> list[tuple[str, int]]:
+    order = np.argsort(-state.counts, kind="stable")[:LISTED_CELLS]
+    names = (f"{state.name(state.labels[place])}|{state.name(state.predictions[place])}" for place in order)
+    return sorted(zip(names, state.counts[order].tolist(), strict=True))
+
+
+def _cell(rows: int, count: int, message: str | None = None) -> Interval:
+    lower, upper = wilson(rows, count)
+    return interval(float(rows), (float(lower) * count, float(upper) * count), count, within=(0.0, float(count)), message=message)
+
+
+def binary_confusion(labels: Sequence[object], predictions: Sequence[object], *, positive: object = 1) -> ConfusionState:
+    """The state of a few binary labels and predictions of any type.
+
+    >>> binary_confusion([True, False], ["1", 0.0]).matrix.tolist()
+    [[1, 0], [0, 1]]
+    """
+    truth, guess = (canonical_labels(values).equal_to(positive) for values in (labels, predictions))
+    return ConfusionState.empty().update(truth, guess)
+
+
+def _share(name: str, task: Task, description: str, function: Callable[[ConfusionState], Interval]) -> Metric[ConfusionState]:
+    return Metric(name, task, ConfusionState, description, *SHARE, single(function))
+
+
+def _for_both(task: Task) -> tuple[Metric[ConfusionState], ...]:
+    return (
+        _share("accuracy_score", task, "share of rows whose prediction is the label", accuracy_score),
+        _share("balanced_accuracy_score", task, "mean recall of the labelled classes", balanced_accuracy_score),
+        Metric("confusion_matrix", task, ConfusionState, "rows per label|prediction", 0.0, math.inf, confusion_matrix),
+    )
+
+
+METRICS = (
+    *_for_both("binary"),
+    _share("precision", "binary", "share of positive labels among positive predictions", precision),
+    _share("recall", "binary", "share of positive predictions among positive labels", recall),
+    _share("f1_score", "binary", "harmonic mean of precision and recall", f1_score),
+    _share("base_rate", "binary", "share of positive rows among the labelled ones", base_rate_of_predicted),
+    *_for_both("multiclass"),
+)

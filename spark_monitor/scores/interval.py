@@ -1,0 +1,61 @@
+"""A metric's value with the error it may have, and the interval that holds what it would be on all rows of the kind."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+OK = "OK"
+NO_LABELS = "NO_LABELS"
+ALL_NULL = "ALL_NULL"
+UNDEFINED = "UNDEFINED"
+UNSUPPORTED = "UNSUPPORTED"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """``value`` from ``count`` rows, off by at most ``value_error`` for these rows; [lower, upper] is the 95 % interval.
+
+    The interval holds both the deterministic error and the sampling error, and always the value. A bound that is not finite is
+    None. Where the metric is not defined, all four are None and ``status`` and ``message`` say why.
+    """
+
+    value: float | None
+    value_error: float | None
+    lower: float | None
+    upper: float | None
+    count: int
+    status: str = OK
+    message: str | None = None
+
+
+def interval(
+    value: float,
+    bounds: tuple[float, float],
+    count: int,
+    *,
+    within: tuple[float, float],
+    value_error: float = 0.0,
+    message: str | None = None,
+) -> Interval:
+    """An interval clipped to the range of the metric, with the value inside.
+
+    >>> interval(0.9, (0.7, 1.1), 10, within=(0.0, 1.0))
+    Interval(value=0.9, value_error=0.0, lower=0.7, upper=1.0, count=10, status='OK', message=None)
+    >>> interval(math.inf, (0.0, math.inf), 2, within=(0.0, math.inf)).message
+    'The sum over 2 rows exceeds the largest double.'
+    """
+    if not math.isfinite(value):
+        return undefined(count, f"The sum over {count:,} rows exceeds the largest double.")
+    lower = min(max(bounds[0], within[0]), value)
+    upper = max(min(bounds[1], within[1]), value)
+    return Interval(value, value_error, _finite(lower), _finite(upper), count, OK, message)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def undefined(count: int, message: str, *, status: str = UNDEFINED) -> Interval:
+    """A metric that these rows do not define."""
+    return Interval(None, None, None, None, count, status, message)

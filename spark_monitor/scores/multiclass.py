@@ -1,0 +1,174 @@
+"""Precision, recall and F1 of a model with several classes: per class, and averaged over the classes.
+
+A class without a denominator (never predicted, say) has no metric of its own; in the averages it counts as 0, as in scikit-learn,
+and the message says so. The interval of an average is the wider of two on each side: the delta method over the multinomial cells,
+which knows that one error touches two classes, and the one recovered from the classes' own Wilson intervals, which stays honest
+where every row is right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_monitor.scores.classification import (
+    LISTED_CLASSES,
+    SHARE,
+    ClassCounts,
+    f1_of,
+    precision_of,
+    recall_of,
+    refusal,
+    too_many,
+)
+from spark_monitor.scores.interval import UNSUPPORTED, Interval, interval, undefined
+from spark_monitor.scores.metric import Intervals, Metric, single
+from spark_monitor.scores.sampling import Z, recovered, wilson
+from spark_monitor.states.classes import NO_CLASS
+from spark_monitor.states.confusion import OTHER, ConfusionState
+from spark_monitor.states.grid import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMetric:
+    """One metric of every class, float64[K], as correct / denominator, and how it follows from the cells.
+
+    ``per_label`` and ``per_prediction`` say which of labelled(k) and predicted(k) are in the denominator, each with weight
+    ``scale``: recall 1 and 0, precision 0 and 1, F1 = tp / (labelled / 2 + predicted / 2).
+    """
+
+    values: Floats
+    lower: Floats
+    upper: Floats
+    denominators: Floats
+    per_label: float
+    per_prediction: float
+
+
+def _class_metric(state: ConfusionState, per_label: float, per_prediction: float) -> ClassMetric:
+    labelled, predicted, correct = (totals[:NO_CLASS] for totals in (state.labelled, state.predicted, state.correct))
+    denominators = per_label * labelled + per_prediction * predicted
+    values = np.divide(correct, denominators, out=np.zeros(correct.size), where=denominators > 0)
+    both = bool(per_label and per_prediction)
+    lower, upper = wilson(correct, labelled + predicted - correct if both else denominators)
+    if both:
+        lower, upper = 2 * lower / (1 + lower), 2 * upper / (1 + upper)
+    known = denominators > 0
+    return ClassMetric(
+        values, np.where(known, lower, values), np.where(known, upper, values), denominators, per_label, per_prediction
+    )
+
+
+def _deviation(state: ConfusionState, metric: ClassMetric, weights: Floats, *, weighted: bool) -> float:
+    """The delta method's standard error of sum_k w_k m_k, cells multinomial; labelled shares vary where they are the weights.
+
+    With shares p_ab of the cells, the derivative by p_ab is [a = b] w_a / d_a - [label a in d_a] w_a m_a / d_a - [prediction b in
+    d_b] w_b m_b / d_b (+ m_a where weighted), d the denominators' shares; the variance is (sum p g^2 - (sum p g)^2) / n.
+    """
+    n = state.count
+    slope = np.divide(weights * n, metric.denominators, out=np.zeros(weights.size), where=metric.denominators > 0)
+    label, guess, share = state.labels, state.predictions, state.counts / n
+    gradient = np.where(label == guess, slope[label], 0.0)
+    gradient -= metric.per_label * (slope * metric.values)[label] + metric.per_prediction * (slope * metric.values)[guess]
+    if weighted:
+        gradient += metric.values[label]
+    mean = float(np.dot(share, gradient))
+    return math.sqrt(max(float(np.dot(share, np.square(gradient))) - mean * mean, 0.0) / n)
+
+
+def _average(state: ConfusionState, per_label: float, per_prediction: float, *, weighted: bool) -> Interval:
+    refused = refusal(state) or too_many(state)
+    if refused:
+        return refused
+    metric = _class_metric(state, per_label, per_prediction)
+    size = len(state.classes)
+    weights = state.labelled[:NO_CLASS] / state.count if weighted else np.full(size, 1 / size)
+    value = min(float(np.dot(weights, metric.values)), 1.0)
+    half = Z * _deviation(state, metric, weights, weighted=weighted)
+    below, above = recovered(metric.values, metric.lower, metric.upper, weights)
+    bounds = value - max(half, below), value + max(half, above)
+    return interval(value, bounds, state.count, within=SHARE, message=_zeros(metric))
+
+
+def _zeros(metric: ClassMetric) -> str | None:
+    absent = int(np.count_nonzero(metric.denominators == 0))
+    if not absent:
+        return None
+    return f"{absent:,} of {metric.values.size:,} classes have no denominator and count as 0, as in scikit-learn."
+
+
+def precision_macro(state: ConfusionState) -> Interval:
+    """The mean of the classes' precisions.
+
+    >>> from spark_monitor.states.classes import canonical_labels
+    >>> state = ConfusionState.empty().update(canonical_labels(["a", "a", "b"]), canonical_labels(["a", "b", "b"]))
+    >>> precision_macro(state).value
+    0.75
+    """
+    return _average(state, 0.0, 1.0, weighted=False)
+
+
+def recall_macro(state: ConfusionState) -> Interval:
+    """The mean of the classes' recalls."""
+    return _average(state, 1.0, 0.0, weighted=False)
+
+
+def f1_score_macro(state: ConfusionState) -> Interval:
+    """The mean of the classes' F1 scores."""
+    return _average(state, 0.5, 0.5, weighted=False)
+
+
+def precision_weighted(state: ConfusionState) -> Interval:
+    """The classes' precisions, weighted by their labelled rows."""
+    return _average(state, 0.0, 1.0, weighted=True)
+
+
+def recall_weighted(state: ConfusionState) -> Interval:
+    """The classes' recalls, weighted by their labelled rows: the accuracy."""
+    return _average(state, 1.0, 0.0, weighted=True)
+
+
+def f1_score_weighted(state: ConfusionState) -> Interval:
+    """The classes' F1 scores, weighted by their labelled rows."""
+    return _average(state, 0.5, 0.5, weighted=True)
+
+
+def _per_class(of: Callable[[ClassCounts, int], Interval]) -> Callable[[ConfusionState], Intervals]:
+    """One interval for each of the most frequent classes; the rest is said to be left out."""
+
+    def compute(state: ConfusionState) -> Intervals:
+        refused = refusal(state)
+        if refused:
+            return {None: refused}
+        labelled, predicted, correct = (totals[:NO_CLASS] for totals in (state.labelled, state.predicted, state.correct))
+        places = np.sort(np.argsort(-(labelled + predicted), kind="stable")[:LISTED_CLASSES])
+        found: dict[str | None, Interval] = {
+            state.classes[k]: of(ClassCounts(int(labelled[k]), int(predicted[k]), int(correct[k])), state.count) for k in places
+        }
+        left = len(state.classes) - places.size
+        if left or state.overflowed:
+            many = "An unknown number of" if state.overflowed else f"{left:,}"
+            found[OTHER] = undefined(state.count, f"{many} classes with fewer rows are not listed.", status=UNSUPPORTED)
+        return found
+
+    return compute
+
+
+def _share(name: str, description: str, compute: Callable[[ConfusionState], Intervals]) -> Metric[ConfusionState]:
+    return Metric(name, "multiclass", ConfusionState, description, *SHARE, compute)
+
+
+METRICS = (
+    _share("precision", "share of a class's rows among those predicted as the class", _per_class(precision_of)),
+    _share("recall", "share of a class's rows that are predicted as the class", _per_class(recall_of)),
+    _share("f1_score", "harmonic mean of a class's precision and recall", _per_class(f1_of)),
+    _share("precision_macro", "mean precision of the classes", single(precision_macro)),
+    _share("recall_macro", "mean recall of the classes", single(recall_macro)),
+    _share("f1_score_macro", "mean F1 of the classes", single(f1_score_macro)),
+    _share("precision_weighted", "precision of the classes, weighted by their rows", single(precision_weighted)),
+    _share("recall_weighted", "recall of the classes, weighted by their rows", single(recall_weighted)),
+    _share("f1_score_weighted", "F1 of the classes, weighted by their rows", single(f1_score_weighted)),
+)

@@ -1,0 +1,126 @@
+"""How good scores are as probabilities: log loss, Brier score, calibration; and how many rows are positive."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import ndtri
+
+from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
+from spark_monitor.scores.metric import Metric, single
+from spark_monitor.scores.sampling import CONFIDENCE, Z, student, wilson
+from spark_monitor.states.binary import (
+    BRIER,
+    BRIER_SQUARED,
+    CALIBRATION_BINS,
+    LOG_LOSS,
+    LOG_LOSS_SQUARED,
+    ScoreState,
+)
+from spark_monitor.states.grid import Floats
+from spark_monitor.states.sums import squared_deviations
+
+LONE_ROW_DEVIATION = 0.5
+
+
+def without_scores(state: ScoreState) -> Interval:
+    """What every metric of scores is where no labelled row has one."""
+    if not state.count:
+        return undefined(0, "There is no labelled row.", status=NO_LABELS)
+    return undefined(0, f"None of the {state.count:,} labelled rows has a score.", status=ALL_NULL)
+
+
+def _not_probabilities(state: ScoreState) -> Interval | None:
+    if not state.scored:
+        return without_scores(state)
+    if state.out_of_range:
+        found = f"{state.out_of_range:,} of {state.scored:,} scores lie outside [0, 1]"
+        return undefined(state.scored, f"{found}: they are not probabilities.")
+    return None
+
+
+def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
+    n = state.probabilities
+    value = float(state.losses[loss, 0]) / n
+    variance = squared_deviations(state.losses[loss], state.losses[squared], n) / (n - 1) if n > 1 else math.inf
+    return interval(value, student(value, variance, n), n, within=(0.0, highest))
+
+
+def log_loss(state: ScoreState) -> Interval:
+    """Mean of -log(probability that the score gave to what happened), scores clipped to [eps, 1 - eps], eps = 2^-52.
+
+    As scikit-learn's ``log_loss`` with labels [0, 1]; exact. The interval is Student's of the rows' losses.
+
+    >>> round(log_loss(ScoreState.empty().update([True, False], [0.8, 0.4])).value, 6)
+    0.366985
+    """
+    return _not_probabilities(state) or _mean_loss(state, LOG_LOSS, LOG_LOSS_SQUARED, math.inf)
+
+
+def brier_score(state: ScoreState) -> Interval:
+    """Mean of (label - score)^2, as scikit-learn's ``brier_score_loss``; exact, with Student's interval.
+
+    >>> round(brier_score(ScoreState.empty().update([True, False], [0.8, 0.4])).value, 6)
+    0.1
+    """
+    return _not_probabilities(state) or _mean_loss(state, BRIER, BRIER_SQUARED, 1.0)
+
+
+def expected_calibration_error(state: ScoreState) -> Interval:
+    """sum_b n_b / n |positives_b / n_b - mean score_b| over 10 bins of equal width, closed above.
+
+    Naeini, Cooper and Hauskrecht (2015); the bins are those of scikit-learn's ``calibration_curve``. Exact for these rows.
+    Chance alone makes it positive, so the lower bound counts only what exceeds chance in each bin (Bonferroni over the bins);
+    the upper bound recovers the bins' variances.
+
+    >>> round(expected_calibration_error(ScoreState.empty().update([True, False], [0.8, 0.8])).value, 6)
+    0.3
+    """
+    refused = _not_probabilities(state)
+    if refused:
+        return refused
+    used = state.bin_counts > 0
+    rows, n = state.bin_counts[used].astype(np.float64), state.probabilities
+    gaps = (state.bin_positives[used] - state.bin_scores[used].sum(axis=1)) / rows
+    errors = _gap_errors(gaps, rows, state.bin_squares[used].sum(axis=1))
+    shares, distances = rows / n, np.abs(gaps)
+    strict = float(ndtri(1 - (1 - CONFIDENCE) / (2 * CALIBRATION_BINS)))
+    value = float(np.dot(shares, distances))
+    lower = float(np.dot(shares, np.maximum(distances - strict * errors, 0.0)))
+    upper = value + Z * math.hypot(*(shares * errors).tolist())
+    return interval(value, (lower, upper), n, within=(0.0, 1.0))
+
+
+def _gap_errors(gaps: Floats, rows: Floats, squares: Floats) -> Floats:
+    """Standard errors of the bins' mean label minus mean score."""
+    variances = np.maximum(squares - rows * np.square(gaps), 0.0) / np.maximum(rows - 1, 1.0)
+    deviations = np.where(rows < 2, LONE_ROW_DEVIATION, np.sqrt(variances))
+    return np.asarray(deviations / np.sqrt(rows))
+
+
+def base_rate(state: ScoreState) -> Interval:
+    """The share of positive rows among all labelled ones, with a score or without; Wilson's interval.
+
+    >>> base_rate(ScoreState.empty().update([True, False, False, False], [0.8, 0.4, 0.1, 0.2])).value
+    0.25
+    """
+    n = state.count
+    if not n:
+        return undefined(0, "There is no labelled row.", status=NO_LABELS)
+    positives = int(state.positives.sum() + state.unscored[1])
+    lower, upper = wilson(positives, n)
+    return interval(positives / n, (float(lower), float(upper)), n, within=(0.0, 1.0))
+
+
+def _mean(name: str, description: str, function: Callable[[ScoreState], Interval], highest: float = 1.0) -> Metric[ScoreState]:
+    return Metric(name, "binary", ScoreState, description, 0.0, highest, single(function))
+
+
+METRICS = (
+    _mean("log_loss", "mean of -log(probability given to what happened)", log_loss, math.inf),
+    _mean("brier_score", "mean squared difference of score and label", brier_score),
+    _mean("expected_calibration_error", "mean distance of positives' share from score, 10 bins", expected_calibration_error),
+    _mean("base_rate", "share of positive rows among the labelled ones", base_rate),
+)
