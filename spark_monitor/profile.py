@@ -24,7 +24,7 @@ TABLE_ROW = ":table"
 MAX_SLICE_VALUES = 200
 BATCH_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
 _KEYS = ("window", "model_version", "slice_key", "slice_value", "column")
-_PARTIAL_DDL = (
+PARTIAL_DDL = (
     "window int, model_version string, slice_key int, slice_value string, column int, part int, sequence int, "
     "state binary, sketch binary, error string"
 )
@@ -80,13 +80,17 @@ def partial_states(rows: DataFrame, plan: ProfilePlan) -> DataFrame:
     kernel, zone = plan.kernel, plan.zone
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
+        yield from Task(kernel, partition_number()).run(_timed(batch, zone) for batch in batches)
 
-        context = TaskContext.get()
-        task = Task(kernel, context.partitionId() if context else 0)
-        yield from task.run(_timed(batch, zone) for batch in batches)
+    return rows.mapInArrow(run, PARTIAL_DDL)
 
-    return rows.mapInArrow(run, _PARTIAL_DDL)
+
+def partition_number() -> int:
+    """The number of the partition that the calling task works on."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return int(context.partitionId()) if context else 0
 
 
 def merged(partials: DataFrame, plan: ProfilePlan) -> DataFrame:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -136,7 +137,7 @@ class Task:
         rows = self._rows(chunk, window)
         nulls = []
         for position, gatherer in enumerate(self._held.columns):
-            values = _one(chunk.column(FIRST_COLUMN + self._plan.slice_keys + position))
+            values = one_array(chunk.column(FIRST_COLUMN + self._plan.slice_keys + position))
             nulls.append(np.asarray(values.is_null().to_numpy(zero_copy_only=False)) if values.null_count else None)
             if gatherer is None or position in self._held.errors:
                 continue
@@ -144,25 +145,20 @@ class Task:
                 gatherer.add(values, rows)
             except (pa.ArrowException, ValueError, ArithmeticError, UnicodeError) as error:
                 self._held.errors[position] = f"{type(error).__name__}: {error}"
-        self._count_rows(_one(chunk.column(1)), rows, nulls)
+        self._count_rows(one_array(chunk.column(1)), rows, nulls)
 
     def _window(self, time: pa.ChunkedArray) -> Integers:
-        """The segment of every row; rows without a time are counted, those outside all windows left out."""
+        """The segment of every row; rows without a time are counted."""
         self._without_time += time.null_count
-        micros = np.asarray(pc.fill_null(_one(time), int(self._edges[0]) - 1).to_numpy(zero_copy_only=False), dtype=np.int64)
-        segment = np.searchsorted(self._edges, micros, side="right") - 1
-        segment[(segment >= self._wanted.size) | (segment < 0)] = NO_WINDOW
-        if not self._wanted.all():
-            segment[(segment >= 0) & ~self._wanted[segment]] = NO_WINDOW
-        return segment
+        return segment_of(time, self._edges, self._wanted)
 
     def _rows(self, chunk: pa.Table, window: Integers) -> Rows:
-        versions = self._versions.encode(_one(chunk.column(2)))
+        versions = self._versions.encode(one_array(chunk.column(2)))
         # A group's number must not change while the task meets new versions, so windows are the fast-running part.
         group = versions * self._wanted.size + window
         slices = []
         for key, codes in enumerate(self._slices):
-            values = codes.encode(_one(chunk.column(FIRST_COLUMN + key)))
+            values = codes.encode(one_array(chunk.column(FIRST_COLUMN + key)))
             stride = max(len(codes.texts), 1)
             segments = Segments.of(group * stride + values)
             slices.append(RowSlices(segments, stride, group, values))
@@ -192,10 +188,10 @@ class Task:
             rows.append(row)
             size += len(row[7] or b"") + len(row[8] or b"")  # type: ignore[arg-type]
             if size > CHUNK_BYTES // 8 or len(rows) >= CHUNK_ROWS // 8:
-                yield _batch(rows)
+                yield batch_of(rows)
                 rows, size = [], 0
         if rows:
-            yield _batch(rows)
+            yield batch_of(rows)
 
     def _partials(self, held: _Held) -> Iterator[tuple[object, ...]]:
         if self._without_time:
@@ -232,13 +228,24 @@ def _bytes(state: NumericState | CategoricalState) -> tuple[bytes, bytes | None]
     return state.to_bytes(with_sketch=False), state.sketch.to_bytes() if state.sketch else None
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
+def segment_of(time: pa.ChunkedArray, edges: Integers, wanted: npt.NDArray[np.bool_]) -> Integers:
+    """The segment that every instant falls in, -1 (NO_WINDOW) where it is null or in no wanted segment."""
+    filled = pc.fill_null(one_array(time), int(edges[0]) - 1)
+    micros = np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
+    segment = np.searchsorted(edges, micros, side="right") - 1
+    segment[(segment >= wanted.size) | (segment < 0)] = NO_WINDOW
+    if not wanted.all():
+        segment[(segment >= 0) & ~wanted[segment]] = NO_WINDOW
+    return segment
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
     """A column as one array."""
     combined = column.combine_chunks()
     return combined if isinstance(combined, pa.Array) else combined.chunk(0)
 
 
-def _batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
+def batch_of(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
     columns = list(zip(*rows, strict=True))
     arrays = [pa.array(values, type=column.type) for values, column in zip(columns, PARTIAL_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=PARTIAL_SCHEMA)
