@@ -1,0 +1,154 @@
+"""The tables of judgement and record: checks, incidents, frozen baselines, and the ledger of runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spark_monitor.store.described import BYTES, COUNT, INSTANT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
+from spark_monitor.store.shared_columns import (
+    AS_OF,
+    COLUMN_NAME,
+    CUT,
+    CUT_KEY,
+    GRANULARITY,
+    MESSAGE,
+    MODEL_VERSION,
+    MONITOR,
+    OWNER,
+    RUN_ID,
+    RUNBOOK,
+    SEVERITY,
+    SLICE_KEY,
+    SLICE_VALUE,
+    STATUS,
+)
+
+CHECK_ID = column("check_id", TEXT, "stable hash of metric, column, version, slice and granularity: the same every window")
+METRIC = column("metric", TEXT, "the metric the rule is about")
+
+CHECKS: Final = Table(
+    "checks",
+    "rule x window x granularity x model_version x slice x column",
+    (*CUT_KEY, "column_name", "check_id"),
+    (
+        *CUT,
+        COLUMN_NAME,
+        CHECK_ID,
+        column("family", TEXT, "profile, drift or model: the table that holds the metric"),
+        METRIC,
+        column("class", TEXT, "the class a model metric is about; NULL: all"),
+        column("value", NUMBER, "the metric's value"),
+        column("lower", NUMBER, "lower end of its interval"),
+        column("upper", NUMBER, "upper end of its interval"),
+        column("expected", TEXT, "what the rule allows, in words"),
+        column("verdict", TEXT, "PASS, WARN, FAIL, UNDECIDED (the interval holds the threshold), NO_DATA or ERROR"),
+        SEVERITY,
+        column("reason", TEXT, "the verdict in one sentence"),
+        OWNER,
+        RUNBOOK,
+        AS_OF,
+        RUN_ID,
+    ),
+)
+
+INCIDENTS: Final = Table(
+    "incidents",
+    "check that fails, from the window where it opened to the one where it was resolved",
+    ("monitor_id", "incident_id"),
+    (
+        MONITOR,
+        column("incident_id", TEXT, "stable hash of the check and the window in which it opened"),
+        CHECK_ID,
+        METRIC,
+        COLUMN_NAME,
+        MODEL_VERSION,
+        SLICE_KEY,
+        SLICE_VALUE,
+        GRANULARITY,
+        column("opened", INSTANT, "end of the first window that failed"),
+        column("last_seen", INSTANT, "end of the last window that failed"),
+        column("resolved", INSTANT, "end of the window that passed again; NULL while the incident is open"),
+        column("occurrences", COUNT, "windows that failed"),
+        SEVERITY,
+        column("status", TEXT, "OPEN or RESOLVED"),
+        OWNER,
+        RUNBOOK,
+        column("reason", TEXT, "the last failing verdict in one sentence"),
+        column("notified_at", INSTANT, "when somebody was told; NULL: nobody yet"),
+        RUN_ID,
+    ),
+)
+
+BASELINES: Final = Table(
+    "baselines",
+    "monitor x version x column, for the whole baseline and for each of its slices",
+    ("monitor_id", "baseline_version", "column_name", "slice_key", "slice_value"),
+    (
+        MONITOR,
+        column("baseline_version", WHOLE, "1, 2, ...: a version never changes once its run is committed"),
+        COLUMN_NAME,
+        SLICE_KEY,
+        SLICE_VALUE,
+        column("source", TEXT, "the table or path the baseline was read from"),
+        column("predicate", TEXT, "which of its rows, as written in the monitor's file"),
+        column("source_version", TEXT, "version of the source that was read, where it has versions"),
+        column("rows", COUNT, "rows of the baseline, or of its slice"),
+        column("created", INSTANT, "as-of of the run that froze it"),
+        column("data_type", TEXT, "the column's type as Spark writes it"),
+        column("grid", list_of(NUMBER), "edges of the column's grid, strictly increasing; NULL for texts"),
+        column("categories", list_of(TEXT), "the column's most frequent texts, which are counted exactly; NULL for numbers"),
+        column("state", BYTES, "the state, as spark_monitor.states reads it"),
+        column("sketch", BYTES, "the KLL sketch in DataSketches' own image; NULL for texts"),
+        column("config", TEXT, "the settings it was frozen with, as JSON without secrets"),
+        STATUS,
+        MESSAGE,
+        RUN_ID,
+    ),
+)
+
+RUN_WINDOW = struct(
+    GRANULARITY,
+    column("start", INSTANT, "first instant of the window"),
+    column("end", INSTANT, "first instant after the window"),
+    column("label_fingerprint", COUNT, "changes when the labels of the window change; NULL without labels"),
+)
+
+RUNS: Final = Table(
+    "runs",
+    "run of a monitor",
+    ("monitor_id", "run_id"),
+    (
+        column("run_id", TEXT, "the run"),
+        MONITOR,
+        AS_OF,
+        column("started", INSTANT, "when it took its turn, by the clock"),
+        column("ended", INSTANT, "when it was over, by the clock; NULL while it is under way"),
+        column("windows", list_of(RUN_WINDOW), "the windows it handled"),
+        column("reader", TEXT, "how the prediction table was read: spark or files"),
+        column("reader_reason", TEXT, "why that reader was chosen"),
+        column("source_versions", map_of(TEXT), "version of each source that was read, where it has versions"),
+        column("config_hash", TEXT, "SHA-256 of the monitor's configuration"),
+        column("config", TEXT, "the configuration as JSON without secrets"),
+        column("rows_in", COUNT, "rows read"),
+        column("bytes_in", COUNT, "bytes read, where known"),
+        column("rows_out", map_of(COUNT), "rows written to each table"),
+        column("null_time_rows", COUNT, "rows read whose time is NULL: they belong to no window"),
+        column("null_id_rows", COUNT, "rows read whose id is NULL: no label can join them"),
+        column("null_version_rows", COUNT, "rows read whose model version is NULL"),
+        column("step_seconds", map_of(NUMBER), "seconds that each step took"),
+        column("package_versions", map_of(TEXT), "versions of Python, Spark and the packages that matter"),
+        column("status", TEXT, "RUNNING, COMMITTED, FAILED, NOTHING_NEW or SUPERSEDED (another run did its work)"),
+        column("error", TEXT, "why it failed, in one sentence"),
+        column("baseline_version", WHOLE, "version of the frozen baseline that it compared with"),
+        column("platform_job_id", TEXT, "the platform's job, where there is one"),
+        column("platform_run_id", TEXT, "the platform's run of that job"),
+        column("published", TEXT, "MLflow: OFF, PENDING or PUBLISHED"),
+        column("publish_message", TEXT, "why it could not be published yet"),
+        column("heartbeat", INSTANT, "when the run last showed that it lives, by the clock"),
+        column("lease_host", TEXT, "the machine whose process holds the monitor while the run is RUNNING"),
+        column("lease_pid", COUNT, "that process's id"),
+        column("lease_process", TEXT, "that process's start, which tells it from a later one with the same id"),
+    ),
+)
+
+LEDGER_TABLES: Final = (CHECKS, INCIDENTS, BASELINES, RUNS)

@@ -1,0 +1,144 @@
+"""The tables of numbers: what columns look like, their states, how far they moved, how well the model does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, struct
+from spark_monitor.store.shared_columns import (
+    AS_OF,
+    BASELINE_VERSION,
+    COLUMN_NAME,
+    CUT,
+    CUT_KEY,
+    EDGES,
+    FREQUENT_ITEMS,
+    MESSAGE,
+    RUN_ID,
+    STATUS,
+    delta_of,
+    test_result,
+)
+
+PROFILE_METRICS: Final = Table(
+    "profile_metrics",
+    "window x granularity x model_version x slice x column, and one with column_name :table for the columns together",
+    (*CUT_KEY, "column_name", "log_type"),
+    (
+        *CUT,
+        COLUMN_NAME,
+        column("log_type", TEXT, "INPUT, or BASELINE for the rows of the baseline itself"),
+        column("data_type", TEXT, "the column's type as Spark writes it"),
+        STATUS,
+        MESSAGE,
+        column("count", COUNT, "rows, nulls included"),
+        column("num_nulls", COUNT, "rows where the column is NULL"),
+        column("num_nan", COUNT, "rows where it is NaN"),
+        column("num_inf", COUNT, "rows where it is plus or minus infinity"),
+        column("num_zeros", COUNT, "rows where it is zero"),
+        column("num_empty", COUNT, "rows where it is an empty text, binary, array or map"),
+        column("avg", NUMBER, "mean of the finite values; epoch seconds for dates and timestamps"),
+        column("stddev", NUMBER, "sample standard deviation (n - 1) of the finite values"),
+        column("min", NUMBER, "smallest finite value"),
+        column("max", NUMBER, "largest finite value"),
+        column("median", NUMBER, "quantiles[50]"),
+        column("quantiles", list_of(NUMBER), "101 values: quantiles[i] is the smallest x with F(x) >= i/100, within rank_error"),
+        column("rank_error", NUMBER, "largest error of a quantile's rank, between 0 and 1 (99 %); 0 where they are exact"),
+        column("min_length", NUMBER, "shortest text in characters, binary in bytes, or array in elements"),
+        column("max_length", NUMBER, "longest text in characters, binary in bytes, or array in elements"),
+        column("avg_length", NUMBER, "mean length"),
+        column("distinct_count", COUNT, "distinct values other than NULL: exact while few, otherwise estimated"),
+        column("frequent_items", FREQUENT_ITEMS, "the most frequent values and how often each occurs"),
+        column("percent_null", NUMBER, "num_nulls in percent of count, 0 to 100"),
+        column("percent_nan", NUMBER, "num_nan in percent of count, 0 to 100"),
+        column("percent_zeros", NUMBER, "num_zeros in percent of count, 0 to 100"),
+        column("percent_distinct", NUMBER, "distinct_count in percent of count, 0 to 100"),
+        column("non_null_columns", list_of(TEXT), "columns with at least one value other than NULL (rows of :table)"),
+        column("logging_table_commit_version", COUNT, "version of the prediction table that was read, where it has versions"),
+        column("monitor_version", COUNT, "version of the frozen baseline, which owns the grids of these numbers"),
+        RUN_ID,
+    ),
+)
+
+PROFILE_STATES: Final = Table(
+    "profile_states",
+    "row of profile_metrics: the mergeable state its numbers were read from",
+    (*CUT_KEY, "column_name", "log_type"),
+    (
+        *CUT,
+        COLUMN_NAME,
+        column("log_type", TEXT, "INPUT, or BASELINE for the rows of the baseline itself"),
+        column("state", BYTES, "the state, as spark_monitor.states reads it; states of one grid merge"),
+        column("sketch", BYTES, "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL"),
+        column("grid_id", TEXT, "the grid, or the list of categories, that the state counts on"),
+        column("bytes", COUNT, "length of state and sketch together"),
+        RUN_ID,
+    ),
+)
+
+NON_NULL_DELTA: Final = struct(
+    column("added", WHOLE, "columns that had only NULL before and have values now"),
+    column("missing", WHOLE, "columns that had values before and have only NULL now"),
+)
+
+DRIFT_METRICS: Final = Table(
+    "drift_metrics",
+    "row of profile_metrics x what it is compared with (drift_type)",
+    (*CUT_KEY, "column_name", "drift_type"),
+    (
+        *CUT,
+        COLUMN_NAME,
+        column("drift_type", TEXT, "BASELINE, CONSECUTIVE (the window before) or SEASONAL"),
+        column("window_cmp", EDGES, "the window compared with; NULL for the baseline"),
+        delta_of("count", "rows"),
+        delta_of("avg", "mean"),
+        delta_of("percent_null", "percent_null"),
+        delta_of("percent_zeros", "percent_zeros"),
+        delta_of("percent_distinct", "percent_distinct"),
+        column("non_null_columns_delta", NON_NULL_DELTA, "how many columns began or ceased to hold values, in rows of :table"),
+        test_result("ks_test", "two-sample Kolmogorov-Smirnov distance attained on the grid", "p-value of the statistic"),
+        column("ks_lower", NUMBER, "certified lower bound of the two samples' exact KS distance"),
+        column("ks_upper", NUMBER, "certified upper bound of the two samples' exact KS distance"),
+        column("ks_population_lower", NUMBER, "lower bound of the populations' KS distance (95 %, both samples' error)"),
+        column("ks_population_upper", NUMBER, "upper bound of the populations' KS distance (95 %, both samples' error)"),
+        column("population_stability_index", NUMBER, "PSI over the baseline's bins, each count + 0.5, renormalised"),
+        column("population_stability_index_expected", NUMBER, "the PSI to expect without any drift: (bins - 1)(1/n + 1/m)"),
+        column("js_distance", NUMBER, "Jensen-Shannon distance over the baseline's bins, base 2: 0 to 1"),
+        column("hellinger_distance", NUMBER, "Hellinger distance over the baseline's bins: 0 to 1"),
+        column("wasserstein_distance", NUMBER, "Wasserstein-1 distance of the finite values, in the column's unit"),
+        column("wasserstein_lower", NUMBER, "certified lower bound of the Wasserstein-1 distance"),
+        column("wasserstein_upper", NUMBER, "certified upper bound of the Wasserstein-1 distance"),
+        test_result("chi_squared_test", "chi-squared statistic of the two rows of counts over the bins", "its p-value"),
+        column("tv_distance", NUMBER, "total variation distance over the baseline's bins: 0 to 1"),
+        column("l_infinity_distance", NUMBER, "largest difference of a bin's share: 0 to 1"),
+        STATUS,
+        MESSAGE,
+        BASELINE_VERSION,
+        RUN_ID,
+    ),
+)
+
+MODEL_METRICS: Final = Table(
+    "model_metrics",
+    "window x granularity x model_version x slice x metric, and x class where the metric has classes",
+    (*CUT_KEY, "metric", "class", "basis"),
+    (
+        *CUT,
+        column("metric", TEXT, "the metric: roc_auc_score, log_loss, accuracy_score, mean_absolute_error, ..."),
+        column("class", TEXT, "the class a metric is about; of a confusion matrix the true and the predicted one; NULL: all"),
+        column("value", NUMBER, "the metric"),
+        column("value_error", NUMBER, "largest deterministic error of value; 0 where it is exact"),
+        column("lower", NUMBER, "lower end of the 95 % interval that holds value_error and the sampling error"),
+        column("upper", NUMBER, "upper end of that interval"),
+        column("count", COUNT, "rows the metric rests on"),
+        column("label_coverage", NUMBER, "share of the window's rows that have a label, 0 to 1"),
+        column("label_status", TEXT, "NO_LABELS, PROVISIONAL (labels may still come) or FINAL (the label horizon is over)"),
+        column("basis", TEXT, "REALISED from labels, or ESTIMATED from scores and the baseline's calibration"),
+        STATUS,
+        MESSAGE,
+        AS_OF,
+        RUN_ID,
+    ),
+)
+
+METRIC_TABLES: Final = (PROFILE_METRICS, PROFILE_STATES, DRIFT_METRICS, MODEL_METRICS)
