@@ -1,0 +1,162 @@
+"""Questions to the tables of what was measured: predictions, drift, and the model's metrics. Spark, bounded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+from spark_monitor.publish.rows import WHOLE_TABLE, CountRow, DriftRow, ModelRow
+from spark_monitor.publish.scope import (
+    HISTORY_WINDOWS,
+    MOST_VERSIONS,
+    MOST_WINDOWS,
+    MOVERS,
+    WORST_SLICES,
+    Scope,
+    any_of,
+    cut,
+    in_windows,
+    most_rows,
+    of_monitor,
+    whole,
+    window_in,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Row
+
+
+def recent_counts(profile: DataFrame, scope: Scope) -> list[CountRow]:
+    """Predictions per version and window, the latest windows of the versions seen last."""
+    rows = whole(of_monitor(profile, scope)).where((F.col("column_name") == WHOLE_TABLE) & (F.col("log_type") == "INPUT"))
+    latest = rows.withColumn(
+        "_recency", F.row_number().over(Over.partitionBy("model_version").orderBy(F.col("window.start").desc()))
+    )
+    kept = latest.where(F.col("_recency") <= HISTORY_WINDOWS).orderBy(F.col("window.start").desc(), "model_version")
+    found = kept.select(*cut(), F.col("count")).limit(MOST_VERSIONS * HISTORY_WINDOWS).collect()
+    return [CountRow(row.model_version, window_in(row), row["count"] or 0) for row in found]
+
+
+def counts(profile: DataFrame, scope: Scope) -> list[CountRow]:
+    """Predictions per version in the windows of the scope, most rows first."""
+    rows = whole(in_windows(profile, scope)).where((F.col("column_name") == WHOLE_TABLE) & (F.col("log_type") == "INPUT"))
+    found = rows.select(*cut(), F.col("count")).orderBy(F.col("count").desc()).limit(MOST_VERSIONS * MOST_WINDOWS).collect()
+    return [CountRow(row.model_version, window_in(row), row["count"] or 0) for row in found]
+
+
+def model_series(model: DataFrame, scope: Scope, metrics: Sequence[str]) -> list[ModelRow]:
+    """Realised metrics of all rows, by their names: at most one row per metric, version and window."""
+    rows = whole(in_windows(model, scope)).where(F.col("metric").isin(list(metrics)) & F.col("class").isNull())
+    return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(metrics))).collect()]
+
+
+def worst_slices(
+    model: DataFrame, scope: Scope, metric: str, *, higher_is_better: bool, most: int = WORST_SLICES
+) -> list[ModelRow]:
+    """The slices that are surely worst: per version and window those whose interval's better end is worst."""
+    rows = in_windows(model, scope).where(
+        (F.col("metric") == metric) & F.col("class").isNull() & F.col("slice_key").isNotNull() & F.col("value").isNotNull()
+    )
+    better_end = F.coalesce(F.col("upper" if higher_is_better else "lower"), F.col("value"))
+    order = better_end.asc() if higher_is_better else better_end.desc()
+    by_window = Over.partitionBy("model_version", "window").orderBy(order, "slice_key", "slice_value")
+    ranked = rows.withColumn("_rank", F.row_number().over(by_window)).where(F.col("_rank") <= most)
+    found = _model_columns(ranked, "_rank").limit(most_rows(most)).collect()
+    return [_model_row(row) for row in sorted(found, key=lambda row: row._rank)]
+
+
+def slice_series(model: DataFrame, scope: Scope, metric: str, slices: Iterable[tuple[str, str | None]]) -> list[ModelRow]:
+    """A metric of a few slices in all windows of the scope."""
+    wanted = sorted(set(slices), key=repr)
+    if not wanted:
+        return []
+    same = [(F.col("slice_key") == key) & F.col("slice_value").eqNullSafe(F.lit(value)) for key, value in wanted]
+    rows = in_windows(model, scope).where((F.col("metric") == metric) & F.col("class").isNull() & any_of(same))
+    return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(wanted))).collect()]
+
+
+def drift_movers(drift: DataFrame, scope: Scope, *, most: int = MOVERS) -> list[DriftRow]:
+    """KS in all windows of the scope, of the columns that moved farthest in any of them."""
+    rows = whole(_numeric_drift(in_windows(drift, scope)))
+    greatest = F.max("ks_test.statistic").over(Over.partitionBy("model_version", "column_name"))
+    by_version = Over.partitionBy("model_version").orderBy(F.col("_greatest").desc(), "column_name")
+    ranked = rows.withColumn("_greatest", greatest).withColumn("_rank", F.dense_rank().over(by_version))
+    found = _drift_columns(ranked.where(F.col("_rank") <= most), "_rank").limit(most_rows(most)).collect()
+    return [_drift_row(row) for row in sorted(found, key=lambda row: row._rank)]
+
+
+def greatest_ks(drift: DataFrame, scope: Scope) -> list[DriftRow]:
+    """The column with the greatest KS, per version and window."""
+    rows = whole(_numeric_drift(in_windows(drift, scope)))
+    by_window = Over.partitionBy("model_version", "window").orderBy(F.col("ks_test.statistic").desc(), "column_name")
+    first = rows.withColumn("_rank", F.row_number().over(by_window)).where(F.col("_rank") == 1)
+    return [_drift_row(row) for row in _drift_columns(first).limit(most_rows(1)).collect()]
+
+
+def drifted_slices(drift: DataFrame, scope: Scope, *, most: int = WORST_SLICES) -> list[DriftRow]:
+    """The slices and columns whose distance is surely greatest: by the interval's lower end, per version and window."""
+    rows = _numeric_drift(in_windows(drift, scope)).where(F.col("slice_key").isNotNull())
+    surely = F.coalesce(F.col("ks_population_lower"), F.lit(0.0)).desc()
+    order = Over.partitionBy("model_version", "window").orderBy(surely, F.col("ks_test.statistic").desc(), "column_name")
+    ranked = rows.withColumn("_rank", F.row_number().over(order)).where(F.col("_rank") <= most)
+    found = _drift_columns(ranked, "_rank").limit(most_rows(most)).collect()
+    return [_drift_row(row) for row in sorted(found, key=lambda row: row._rank)]
+
+
+def _numeric_drift(frame: DataFrame) -> DataFrame:
+    return frame.where((F.col("drift_type") == "BASELINE") & F.col("ks_test.statistic").isNotNull())
+
+
+def _model_columns(frame: DataFrame, *also: str) -> DataFrame:
+    names = (
+        "slice_key",
+        "slice_value",
+        "metric",
+        "value",
+        "lower",
+        "upper",
+        "label_coverage",
+        "label_status",
+        "status",
+        "message",
+    )
+    return frame.select(*cut(), *names, F.col("count").alias("_count"), *also)
+
+
+def _model_row(row: Row) -> ModelRow:
+    return ModelRow(
+        row.model_version,
+        window_in(row),
+        row.metric,
+        row.value,
+        lower=row.lower,
+        upper=row.upper,
+        count=row._count,
+        label_coverage=row.label_coverage,
+        label_status=row.label_status,
+        status=row.status,
+        message=row.message,
+        slice_key=row.slice_key,
+        slice_value=row.slice_value,
+    )
+
+
+def _drift_columns(frame: DataFrame, *also: str) -> DataFrame:
+    bounds = ("slice_key", "slice_value", "column_name", "ks_population_lower", "ks_population_upper")
+    return frame.select(*cut(), *bounds, F.col("ks_test.statistic").alias("_ks"), *also)
+
+
+def _drift_row(row: Row) -> DriftRow:
+    return DriftRow(
+        row.model_version,
+        window_in(row),
+        row.column_name,
+        row._ks,
+        lower=row.ks_population_lower,
+        upper=row.ks_population_upper,
+        slice_key=row.slice_key,
+        slice_value=row.slice_value,
+    )
