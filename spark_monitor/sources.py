@@ -1,0 +1,119 @@
+"""A monitor's tables opened: which columns are profiled and how, which slices there are, and what range of time they span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.config import MonitorConfig, PredictionsConfig
+from spark_monitor.quoting import quote
+from spark_monitor.read import Kind, ReadColumn, ReadSlice, read_column, read_slice, read_source, version_sql
+from spark_monitor.windows import EPOCH
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The prediction table, opened."""
+
+    frame: DataFrame
+    columns: tuple[ReadColumn, ...]
+    slices: tuple[ReadSlice, ...]
+    version_sql: str
+
+    @property
+    def slice_keys(self) -> tuple[str, ...]:
+        """The slice keys as written."""
+        return tuple(slice_.key for slice_ in self.slices)
+
+
+def open_predictions(spark: SparkSession, config: MonitorConfig) -> Predictions:
+    """The prediction table with the columns and slices that the monitor's file names."""
+    frame = read_source(spark, config.predictions)
+    return Predictions(
+        frame=frame,
+        columns=tuple(read_column(frame.schema[name]) for name in profiled_names(frame.columns, config.predictions)),
+        slices=tuple(read_slice(frame, slice_) for slice_ in config.slices),
+        version_sql=version_sql(config.predictions.model_version, frame.columns),
+    )
+
+
+def profiled_names(columns: Iterable[str], predictions: PredictionsConfig) -> list[str]:
+    """The columns to profile, in the table's order: the features, the prediction and the score.
+
+    Features are those included, or every column that has no other role, without those excluded.
+    """
+    roles = {predictions.time, *predictions.id}
+    if isinstance(predictions.model_version, str):
+        roles.add(predictions.model_version)
+    answers = {name for name in (predictions.prediction, predictions.score) if name is not None}
+    features = predictions.features
+    wanted = set(features.include) or {name for name in columns if name not in roles}
+    return [name for name in columns if name in answers or (name in wanted and name not in features.exclude)]
+
+
+def baseline_columns(frame: DataFrame, predictions: Predictions) -> tuple[list[ReadColumn], list[ReadSlice]]:
+    """The columns and slices of the prediction table that the baseline's table has as well, as it stores them."""
+    present = set(frame.columns)
+    columns = [read_column(frame.schema[column.name]) for column in predictions.columns if column.name in present]
+    return columns, [slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)]
+
+
+def slice_applies(frame: DataFrame, slice_: ReadSlice) -> bool:
+    """Whether a slice can be read of a frame: whether its columns are there."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        return bool(frame.selectExpr(slice_.sql).schema.names)
+    except AnalysisException:
+        return False
+
+
+def time_range(frame: DataFrame, name: str, zone: str, before: datetime) -> tuple[datetime, datetime] | None:
+    """The first and the last instant of a time column before ``before``; None where there is no row.
+
+    One aggregate over one column; Parquet's and Delta's statistics answer it without reading rows where they can.
+    """
+    kind = frame.schema[name].dataType
+    column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
+    if isinstance(kind, T.TimestampType):
+        frame = frame.where(f"{quote(name)} < timestamp_micros({micros(before)})")
+    row = frame.agg(F.min(column).alias("first"), F.max(column).alias("last")).collect()[0]
+    if row["first"] is None:
+        return None
+    first, last = (_instant(row[end], zone) for end in ("first", "last"))
+    return (first, min(last, before)) if first < before else None
+
+
+def _instant(value: Any, zone: str) -> datetime:
+    if isinstance(value, int):
+        return EPOCH + timedelta(microseconds=value)
+    local = value if isinstance(value, datetime) else datetime.combine(value, time()) if isinstance(value, date) else None
+    if local is None:
+        raise TypeError(f"a time column gave a {type(value).__name__}")
+    return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970 of an instant.
+
+    >>> micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def kinds_agree(frozen: tuple[Kind, str], now: ReadColumn) -> str | None:
+    """None where a column can still be compared with its baseline, else the sentence that says why not."""
+    kind, data_type = frozen
+    if kind is now.kind:
+        return None
+    return f"The column was {data_type} in the baseline and is {now.data_type} now."
