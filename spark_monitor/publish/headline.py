@@ -1,7 +1,7 @@
-"""The numbers of some windows that are worth a chart: headline metrics, the columns that moved most, the slices that do worst.
+"""The numbers of some windows that are worth a chart: headline metrics, the columns that moved most, the worst slices.
 
-A chart per column and slice would be thousands; the tables hold those. What is chosen here is bounded by the constants of scope.py
-and headline_metrics.py, whatever the monitor.
+A chart per column and slice would be thousands; the tables hold those. What is chosen here is bounded by the constants of
+scope.py and headline_metrics.py, whatever the monitor.
 """
 
 from __future__ import annotations
@@ -106,8 +106,9 @@ def slice_readings(worst: Sequence[ModelRow], series: Iterable[ModelRow]) -> Ite
     chosen = usual_worst(worst)
     for row in series:
         if (row.slice_key, row.slice_value) in chosen.get(row.version, ()):
-            named = {"slice_key": row.slice_key, "slice_value": row.slice_value}
-            yield Reading(row.version, row.window, "model", row.metric, row.value, **named)
+            yield Reading(
+                row.version, row.window, "model", row.metric, row.value, slice_key=row.slice_key, slice_value=row.slice_value
+            )
 
 
 def first_of_each_window(ranked: Iterable[ModelRow]) -> list[ModelRow]:

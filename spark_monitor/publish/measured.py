@@ -88,6 +88,15 @@ def drift_movers(drift: DataFrame, scope: Scope, *, most: int = MOVERS) -> list[
     return [_drift_row(row) for row in sorted(found, key=lambda row: row._rank)]
 
 
+def drift_series(drift: DataFrame, scope: Scope, columns: Iterable[str]) -> list[DriftRow]:
+    """KS of a few columns in all windows of the scope."""
+    wanted = sorted(set(columns))
+    if not wanted:
+        return []
+    rows = whole(_numeric_drift(in_windows(drift, scope))).where(F.col("column_name").isin(wanted))
+    return [_drift_row(row) for row in _drift_columns(rows).limit(most_rows(len(wanted))).collect()]
+
+
 def greatest_ks(drift: DataFrame, scope: Scope) -> list[DriftRow]:
     """The column with the greatest KS, per version and window."""
     rows = whole(_numeric_drift(in_windows(drift, scope)))

@@ -1,0 +1,102 @@
+"""What a person wants to know of a monitor, as values: the one source of the summary, the report and the Markdown. No Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from spark_monitor.publish.rows import (
+    VERDICTS,
+    CheckRow,
+    CountRow,
+    DriftRow,
+    IncidentRow,
+    ModelRow,
+    RunRow,
+    UndecidedRow,
+)
+from spark_monitor.windows import Window
+
+FINAL, PROVISIONAL = "FINAL", "PROVISIONAL"
+"""Whether a window's labels may still change."""
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A check that fails, warns or broke in the latest window, and since when it has."""
+
+    check: CheckRow
+    since: datetime | None = None
+    occurrences: int | None = None
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """One model version as its latest window, its latest labels and its open incidents show it."""
+
+    version: str | None
+    window: Window
+    count: int
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    open_incidents: int = 0
+    failing: tuple[Failing, ...] = ()
+    undecided: tuple[UndecidedRow, ...] = ()
+    shifts: tuple[DriftRow, ...] = ()
+    shifted_slices: tuple[DriftRow, ...] = ()
+    realised: tuple[ModelRow, ...] = ()
+    beside: tuple[ModelRow, ...] = ()
+    worst_slices: tuple[ModelRow, ...] = ()
+    unlabelled: ModelRow | None = None
+    counts: tuple[CountRow, ...] = ()
+    main_series: tuple[ModelRow, ...] = ()
+    drift_series: Mapping[str, tuple[DriftRow, ...]] = field(default_factory=dict)
+    verdict_series: tuple[tuple[Window, str], ...] = ()
+
+    @property
+    def verdict(self) -> str | None:
+        """The worst verdict in the latest window; None where nothing was checked."""
+        return next((verdict for verdict in VERDICTS if self.verdicts.get(verdict)), None)
+
+    @property
+    def status(self) -> str:
+        """FAIL while an incident is open, whichever window opened it; else the latest window's verdict."""
+        return "FAIL" if self.open_incidents else self.verdict or "UNCHECKED"
+
+    @property
+    def drifted(self) -> tuple[Failing, ...]:
+        """Failing and warning drift checks of columns over all rows."""
+        return tuple(failing for failing in self.failing if failing.check.family == "drift" and failing.check.slice_key is None)
+
+    @property
+    def broken(self) -> tuple[Failing, ...]:
+        """The other failing checks: of the data, of the model, of slices."""
+        return tuple(failing for failing in self.failing if failing not in self.drifted)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A monitor's state after its last committed run."""
+
+    monitor: str
+    model: str
+    task: str
+    granularity: str
+    main_metric: str | None = None
+    has_rules: bool = True
+    has_labels: bool = True
+    versions: tuple[VersionFacts, ...] = ()
+    open: tuple[IncidentRow, ...] = ()
+    resolved: tuple[IncidentRow, ...] = ()
+    open_total: int = 0
+    runs: tuple[RunRow, ...] = ()
+
+    @property
+    def last_committed(self) -> RunRow | None:
+        """The last run that committed."""
+        return next((run for run in self.runs if run.status in ("COMMITTED", "NOTHING_NEW")), None)
+
+    @property
+    def last_failure(self) -> RunRow | None:
+        """The last run, where it failed after the last that committed."""
+        return self.runs[0] if self.runs and self.runs[0].status == "FAILED" else None
