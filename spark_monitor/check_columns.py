@@ -1,0 +1,241 @@
+"""What a table's columns must be for a monitor: present, and of a type that its role can use. Schemas only, nothing is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from pyspark.sql import types as T
+
+from spark_monitor.config import LabelsConfig, MonitorConfig, RuleConfig, SourceConfig
+from spark_monitor.rules import METRICS_OF_TASK, SCORED_METRICS
+
+TABLE_ROW = ":table"
+COLUMNS_SHOWN = 20
+PLAIN = "a number, a text, a date, a timestamp or a boolean"
+TIME = "a timestamp or a date"
+
+_TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
+_PLAIN = (T.NumericType, T.StringType, T.CharType, T.VarcharType, T.BooleanType, *_TIMES)
+_WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or worth knowing: the key it belongs to, and what to do about it."""
+
+    where: str
+    sentence: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A column that a key of the configuration names, what it is for, and the types that serve."""
+
+    where: str
+    column: str
+    allowed: str
+    fits: Callable[[T.DataType], bool]
+
+
+def prediction_roles(config: MonitorConfig) -> list[Role]:
+    """The columns that the prediction table must have, features aside."""
+    predictions = config.predictions
+    numeric = config.model.task == "regression"
+    roles = _ids("predictions.id", predictions.id)
+    roles.append(Role("predictions.time", predictions.time, TIME, is_time))
+    if isinstance(predictions.model_version, str):
+        roles.append(Role("predictions.model_version", predictions.model_version, PLAIN, is_plain))
+    if predictions.prediction is not None:
+        roles.append(_answer("predictions.prediction", predictions.prediction, numeric=numeric))
+    if predictions.score is not None:
+        roles.append(_answer("predictions.score", predictions.score, numeric=True))
+    return roles
+
+
+def label_roles(labels: LabelsConfig, *, numeric: bool) -> list[Role]:
+    """The columns that the label table must have."""
+    return [
+        *_ids("labels.id", labels.id),
+        _answer("labels.label", labels.label, numeric=numeric),
+        Role("labels.time", labels.time, TIME, is_time),
+    ]
+
+
+def _ids(where: str, columns: Sequence[str]) -> list[Role]:
+    return [Role(where, column, PLAIN, is_plain) for column in columns]
+
+
+def _answer(where: str, column: str, *, numeric: bool) -> Role:
+    return Role(where, column, "a number", is_number) if numeric else Role(where, column, PLAIN, is_plain)
+
+
+def is_time(kind: T.DataType) -> bool:
+    """Whether values of a type say when."""
+    return isinstance(kind, _TIMES)
+
+
+def is_number(kind: T.DataType) -> bool:
+    """Whether values of a type can be summed."""
+    return isinstance(kind, T.NumericType)
+
+
+def is_plain(kind: T.DataType) -> bool:
+    """Whether values of a type can be compared as texts."""
+    return isinstance(kind, _PLAIN)
+
+
+def role_findings(schema: T.StructType, roles: Iterable[Role], source: SourceConfig) -> Iterator[Finding]:
+    """Columns that are missing or of a type that their role cannot use."""
+    types = types_of(schema)
+    for role in roles:
+        kind = types.get(role.column)
+        if kind is None:
+            yield Finding(role.where, missing(role.column, types, source))
+        elif not role.fits(kind):
+            found = f'column "{role.column}" of {source.text} is {kind.simpleString()}. Allowed: {role.allowed}'
+            yield Finding(role.where, f"{found}. {_view(role, kind, source)}")
+
+
+def _view(role: Role, kind: T.DataType, source: SourceConfig) -> str:
+    """How to make a column of the right type without touching the table."""
+    name = f"`{role.column.replace('`', '``')}`"
+    if role.fits is is_time and isinstance(kind, T.NumericType):
+        return f"Read a view that has it as timestamp_seconds({name}) or timestamp_millis({name})."
+    if role.fits is is_time:
+        return f"Read a view of {source.text} that has it as to_timestamp({name}), with the text's format where it is not ISO."
+    if role.fits is is_number:
+        return f"Read a view that has it as CAST({name} AS DOUBLE)."
+    made = "hex" if isinstance(kind, T.BinaryType) else "to_json"
+    return f"Read a view that has a plain value made of it, such as {made}({name})."
+
+
+def types_of(schema: T.StructType) -> dict[str, T.DataType]:
+    """Column names and types."""
+    return {field.name: field.dataType for field in schema.fields}
+
+
+def missing(column: str, known: Iterable[str], source: SourceConfig) -> str:
+    """The sentence for a column that a table does not have, with the nearest name, or the names there are."""
+    names = list(known)
+    close = nearest(column, names)
+    if close is not None:
+        return f'no column "{column}" in {source.text}. Did you mean "{close}"?'
+    shown = ", ".join(names[:COLUMNS_SHOWN])
+    more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
+    return f'no column "{column}" in {source.text}. Its columns: {shown}{more}. Name one of them.'
+
+
+def nearest(column: str, names: Iterable[str]) -> str | None:
+    """The name most like a column's, whatever its case."""
+    lowered = {name.lower(): name for name in names}
+    close = get_close_matches(column.lower(), list(lowered), n=1)
+    return lowered[close[0]] if close else None
+
+
+def profiled_columns(config: MonitorConfig, columns: Iterable[str]) -> list[str]:
+    """The columns that are profiled and compared: features, the prediction and the score."""
+    predictions, roles = config.predictions, config.predictions.roles()
+    include, exclude = set(predictions.features.include), set(predictions.features.exclude)
+    answers = {name for name, role in roles.items() if role in ("prediction", "score")}
+    features = [name for name in columns if name not in roles and name not in exclude and (not include or name in include)]
+    return [*features, *(name for name in columns if name in answers)]
+
+
+def feature_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
+    """Features that are named and not there; one that the baseline still has is drift and will be reported as such."""
+    features, source = config.predictions.features, config.predictions
+    for name in (name for name in features.include if name not in columns):
+        gone = f'column "{name}" is in the baseline and no longer in {source.text}: it is reported as MISSING'
+        if name in baseline:
+            yield Finding("predictions.features.include", f"{gone}.", "warning")
+        else:
+            yield Finding("predictions.features.include", missing(name, columns, source))
+    for name in (name for name in features.exclude if name not in columns):
+        yield Finding("predictions.features.exclude", missing(name, columns, source), "warning")
+    if not set(profiled_columns(config, columns)) - set(source.roles()):
+        yield Finding("predictions.features", "no column is left to be watched besides those with a role.", "warning")
+
+
+def rule_column_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
+    """Rules about columns that are not watched."""
+    watched = {*profiled_columns(config, columns), TABLE_ROW}
+    for position, rule in enumerate(config.rules):
+        for name in (name for name in _named(rule) if name not in watched):
+            yield _unwatched(config, name, f"rules[{position}].columns", columns, baseline)
+
+
+def _unwatched(config: MonitorConfig, name: str, where: str, columns: Sequence[str], baseline: Sequence[str]) -> Finding:
+    """Why a rule's column is not watched: it has another role, was left out, is gone, or never was."""
+    if name in columns:
+        role = config.predictions.roles().get(name)
+        reason = f"the {role} column" if role else "left out by predictions.features"
+        return Finding(where, f'column "{name}" is {reason} and is not watched. Name a column that is.')
+    if name in baseline:
+        gone = f'column "{name}" is in the baseline and no longer here: the rule will find no data'
+        return Finding(where, f"{gone}.", "warning")
+    return Finding(where, missing(name, profiled_columns(config, columns), config.predictions))
+
+
+def _named(rule: RuleConfig) -> tuple[str, ...]:
+    return () if rule.columns == "*" else tuple(rule.columns)
+
+
+def same_but_for_case(names: Iterable[str], used: Iterable[str]) -> list[tuple[str, ...]]:
+    """Groups of names that differ only in case, of which one is used.
+
+    >>> same_but_for_case(["a", "A", "b", "c", "C"], used=["A", "b"])
+    [('A', 'a')]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.lower(), []).append(name)
+    wanted = set(used)
+    return [tuple(sorted(group)) for group in groups.values() if len(group) > 1 and wanted & set(group)]
+
+
+def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.StructType, right: T.StructType) -> Iterator[Finding]:
+    """Ids of different types: they are compared as texts, which is said."""
+    predictions, known = types_of(left), types_of(right)
+    for name, label_name in zip(config.predictions.id, labels.id, strict=True):
+        one, other = predictions.get(name), known.get(label_name)
+        if one is None or other is None or one == other or (isinstance(one, _WHOLE) and isinstance(other, _WHOLE)):
+            continue
+        found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
+        done = "ids are compared as texts, so 4 equals '4' and neither equals 4.0 or '04'"
+        yield Finding("labels.id", f"{found}: {done}.", "warning")
+
+
+def baseline_column_findings(config: MonitorConfig, columns: T.StructType, baseline: T.StructType) -> Iterator[Finding]:
+    """Columns that cannot be compared with the baseline, because it lacks them or has them with another type."""
+    here, there = types_of(columns), types_of(baseline)
+    watched = profiled_columns(config, here)
+    absent = [name for name in watched if name not in there]
+    if absent:
+        shown = ", ".join(f'"{name}"' for name in absent[:COLUMNS_SHOWN])
+        yield Finding("baseline", f"it has no column {shown}: drift of these is reported as NO_BASELINE or NEW.", "warning")
+    for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
+        if other != kind:
+            change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"
+            yield Finding("baseline", f'column "{name}" {change}: its drift is reported as TYPE_CHANGED.', "warning")
+
+
+def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
+    """Rules whose metric nothing will compute: no labels, another task, no score, no baseline."""
+    task = config.model.task
+    for position, rule in enumerate(config.rules):
+        where, metric = f"rules[{position}].metric", rule.metric
+        if rule.family == "model" and config.labels is None:
+            yield Finding(where, f"{metric} needs labels, and this monitor has none. Add `labels`, or remove the rule.")
+        elif rule.family == "model" and metric not in METRICS_OF_TASK[task]:
+            yield Finding(where, f"{metric} is not computed for task {task}: the rule will find no data.", "warning")
+        elif metric in SCORED_METRICS and config.predictions.score is None:
+            yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
+        elif rule.family == "drift" and config.baseline is None:
+            yield Finding(where, f"{metric} needs a baseline, and this monitor has none: the rule will find no data.", "warning")

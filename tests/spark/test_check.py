@@ -1,0 +1,365 @@
+"""A monitor's configuration against real tables: what is found, and that nothing is found where all is well."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spark_monitor.check import Finding, check, require_valid
+from spark_monitor.config import MonitorConfig
+from spark_monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+ROWS = 40
+
+MONITOR: dict[str, Any] = {
+    "monitor": "loans",
+    "model": {"name": "loans", "task": "binary"},
+    "predictions": {
+        "table": "check_predictions",
+        "id": "loan",
+        "time": "made_at",
+        "model_version": "version",
+        "prediction": "predicted",
+        "score": "probability",
+    },
+    "labels": {"table": "check_labels", "id": "loan", "label": "defaulted", "time": "known_at"},
+    "baseline": {"table": "check_predictions", "where": "made_at < TIMESTAMP '2024-01-11'", "labels": True},
+    "slices": ["region", "amount > 10", ["region", "version"]],
+    "rules": [
+        {"metric": "ks", "fail": 0.1},
+        {"metric": "percent_null", "columns": ["amount", "wind speed"], "fail": 5},
+        {"metric": "roc_auc_score", "fail": "< 0.6"},
+    ],
+    "outputs": {"schema": "monitoring"},
+}
+
+Check = Callable[..., list[Finding]]
+
+
+def prediction_rows() -> list[tuple[Any, ...]]:
+    return [
+        (
+            number,
+            START + timedelta(days=number),
+            f"v{number % 2}",
+            number % 2,
+            number / ROWS,
+            ("north", "south")[number % 2],
+            float(number),
+            number * 0.5,
+            [number],
+            str(START + timedelta(days=number))[:19],
+            bytes([number]),
+            Decimal(number),
+        )
+        for number in range(ROWS)
+    ]
+
+
+PREDICTIONS = (
+    "loan bigint, made_at timestamp, version string, predicted int, probability double, region string, amount double, "
+    "`wind speed` double, tags array<int>, made_text string, raw binary, price decimal(10, 2)"
+)
+LABELS = "loan bigint, defaulted int, known_at timestamp, loan_text string, other bigint, known_text string, reason array<int>"
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("check")
+    known = START + timedelta(days=60)
+    labels = [(number, number % 2, known, str(number), number + 10_000, str(known)[:19], [number]) for number in range(ROWS)]
+    for name, rows, columns in (("predictions", prediction_rows(), PREDICTIONS), ("labels", labels, LABELS)):
+        spark.createDataFrame(rows, columns).coalesce(1).write.parquet(str(directory / name))
+        view(spark.read.parquet(str(directory / name)), f"check_{name}")
+
+
+def view(frame: DataFrame, name: str) -> None:
+    frame.createOrReplaceTempView(name)
+
+
+@pytest.fixture
+def checked(spark: SparkSession, tables: None) -> Check:
+    def check_changed(changes: dict[str, Any] | None = None, **options: bool) -> list[Finding]:
+        return check(configured(changes or {}), spark, **options)
+
+    return check_changed
+
+
+def configured(changes: dict[str, Any]) -> MonitorConfig:
+    """The monitor with keys at dotted places set, or left out where the value is None."""
+    content = copy.deepcopy(MONITOR)
+    for place, value in changes.items():
+        *path, last = place.split(".")
+        section = content
+        for part in path:
+            section = section.setdefault(part, {})
+        if value is None:
+            del section[last]
+        else:
+            section[last] = value
+    return MonitorConfig.model_validate(content)
+
+
+def errors(findings: list[Finding]) -> list[str]:
+    return [str(finding) for finding in findings if finding.level == "error"]
+
+
+def warnings(findings: list[Finding]) -> list[str]:
+    return [str(finding) for finding in findings if finding.level == "warning"]
+
+
+def test_a_configuration_that_fits_its_tables_has_no_findings(checked: Check) -> None:
+    assert checked() == []
+
+
+WRONG_COLUMNS: list[tuple[dict[str, Any], str]] = [
+    ({"predictions.time": "made_att"}, 'predictions.time: no column "made_att" in check_predictions. Did you mean "made_at"?'),
+    ({"predictions.time": "MADE_AT"}, 'predictions.time: no column "MADE_AT" in check_predictions. Did you mean "made_at"?'),
+    ({"predictions.score": "xyzzy"}, 'predictions.score: no column "xyzzy" in check_predictions. Its columns: loan, made_at, '),
+    ({"predictions.model_version": "versio"}, 'predictions.model_version: no column "versio" in check_predictions.'),
+    ({"predictions.prediction": "predictd"}, 'predictions.prediction: no column "predictd"'),
+    ({"predictions.id": "lona"}, 'predictions.id: no column "lona" in check_predictions.'),
+    ({"predictions.features": {"include": ["amont"]}}, 'predictions.features.include: no column "amont" in check_predictions.'),
+    ({"labels.label": "defaultd"}, 'labels.label: no column "defaultd" in check_labels. Did you mean "defaulted"?'),
+    ({"labels.id": "loan_id"}, 'labels.id: no column "loan_id" in check_labels.'),
+    ({"labels.time": "known"}, 'labels.time: no column "known" in check_labels.'),
+    ({"rules": [{"metric": "ks", "columns": ["amont"], "fail": 1}]}, 'rules[0].columns: no column "amont" in check_predictions.'),
+    (
+        {"rules": [{"metric": "ks", "columns": ["made_at"], "fail": 1}]},
+        'rules[0].columns: column "made_at" is the time column and is not watched.',
+    ),
+    (
+        {"rules": [{"metric": "ks", "columns": ["amount"], "fail": 1}], "predictions.features": {"exclude": ["amount"]}},
+        'rules[0].columns: column "amount" is left out by predictions.features and is not watched.',
+    ),
+    ({"slices": [["region", "versio"]]}, 'slices[0]: no column "versio" in check_predictions. Did you mean "version"?'),
+]
+
+WRONG_TYPES: list[tuple[dict[str, Any], str]] = [
+    (
+        {"predictions.time": "made_text"},
+        'predictions.time: column "made_text" of check_predictions is string. Allowed: a timestamp or a date. '
+        "Read a view of check_predictions that has it as to_timestamp(`made_text`)",
+    ),
+    ({"predictions.time": "amount"}, 'predictions.time: column "amount" of check_predictions is double.'),
+    ({"predictions.time": "amount"}, "timestamp_seconds(`amount`)"),
+    ({"labels.time": "known_text"}, 'labels.time: column "known_text" of check_labels is string.'),
+    ({"predictions.score": "region"}, 'predictions.score: column "region" of check_predictions is string. Allowed: a number.'),
+    ({"predictions.score": "tags"}, 'predictions.score: column "tags" of check_predictions is array<int>.'),
+    ({"predictions.id": "tags"}, 'predictions.id: column "tags" of check_predictions is array<int>.'),
+    ({"predictions.id": "raw"}, "hex(`raw`)"),
+    ({"labels.label": "reason"}, 'labels.label: column "reason" of check_labels is array<int>.'),
+    (
+        {"model.task": "regression", "predictions.prediction": "region", "predictions.score": None},
+        'predictions.prediction: column "region" of check_predictions is string. Allowed: a number.',
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), WRONG_COLUMNS + WRONG_TYPES)
+def test_a_column_that_is_missing_or_of_the_wrong_type_is_named(checked: Check, changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in "\n".join(errors(checked(changes)))
+
+
+def test_a_decimal_score_and_an_excluded_column_that_is_not_there_do_not_stop_a_run(checked: Check) -> None:
+    assert errors(checked({"predictions.score": "price"})) == []
+    findings = checked({"predictions.features": {"exclude": ["amont"]}})
+    assert errors(findings) == []
+    assert 'predictions.features.exclude: no column "amont"' in "\n".join(warnings(findings))
+
+
+@pytest.mark.parametrize("role", ["predictions", "labels", "baseline"])
+def test_a_table_or_path_that_does_not_exist_is_an_error(checked: Check, tmp_path: Path, role: str) -> None:
+    absent = errors(checked({f"{role}.table": "nowhere.to_be_found"}))
+    assert any(text.startswith(f"{role}.table: nowhere.to_be_found does not exist or cannot be read: ") for text in absent)
+    for kind in ("parquet", "delta"):
+        nothing = checked({f"{role}.table": None, f"{role}.path": str(tmp_path / "nothing"), f"{role}.format": kind})
+        assert any(text.startswith(f"{role}.path: {kind} at {tmp_path}/nothing does not exist") for text in errors(nothing))
+
+
+def test_a_path_with_something_else_in_it_is_an_error(checked: Check, tmp_path: Path) -> None:
+    (tmp_path / "part-0.parquet").write_text("this is no parquet file")
+    found = errors(checked({"predictions.table": None, "predictions.path": str(tmp_path), "predictions.format": "parquet"}))
+    assert any(text.startswith("predictions") and "cannot be read" in text for text in found)
+
+
+def test_parquet_files_are_checked_like_a_table(checked: Check, spark: SparkSession, tmp_path: Path) -> None:
+    spark.table("check_predictions").write.parquet(str(tmp_path / "p"))
+    assert checked({"predictions.table": None, "predictions.path": str(tmp_path / "p"), "predictions.format": "parquet"}) == []
+
+
+@pytest.mark.parametrize(
+    ("slice_", "sentence"),
+    [
+        ("amount >> ", "is neither a column of check_predictions nor a condition on its rows"),
+        ("amount > 10) OR (true", "is neither a column of check_predictions nor a condition on its rows"),
+        ("amount > 10 -- much", "is neither a column of check_predictions nor a condition on its rows"),
+        ("regio", 'Did you mean the column "region"?'),
+        ("Region", 'is an expression of type string. Allowed: a column, or an expression that is true or false. Did you mean'),
+        ("amount * 2", "is an expression of type double"),
+        ("count(*) > 5", "nor a condition on its rows"),
+        ("row_number() OVER (ORDER BY amount) > 5", "nor a condition on its rows"),
+        ("explode(tags)", "is an expression of type int"),
+        ("velocity > 3", "velocity"),
+    ],
+)
+def test_a_slice_that_is_no_column_and_no_condition_is_an_error(checked: Check, slice_: str, sentence: str) -> None:
+    found = errors(checked({"slices": ["region", slice_]}))
+    assert len(found) == 1
+    assert found[0].startswith("slices[1]: ")
+    assert sentence in found[0]
+
+
+def test_columns_and_conditions_are_slices(checked: Check) -> None:
+    conditions = ["`wind speed` > 3", "region = 'south'", "amount BETWEEN 1 AND 5 OR region IS NULL", "tags[0] = 1"]
+    assert checked({"slices": ["wind speed", *conditions]}) == []
+
+
+def test_a_baseline_without_rows_is_an_error_unless_it_was_frozen_earlier(checked: Check) -> None:
+    changes = {"baseline.where": "made_at < TIMESTAMP '1999-01-01'"}
+    assert errors(checked(changes)) == [
+        "baseline.where: no row of check_predictions satisfies made_at < TIMESTAMP '1999-01-01'. "
+        "Choose a period that has rows: drift is measured against it."
+    ]
+    assert checked(changes, baseline_is_frozen=True) == []
+    assert checked({"baseline.table": "nowhere.to_be_found"}, baseline_is_frozen=True) == []
+
+
+@pytest.mark.parametrize("where", ["made_at <", "velocity > 3", "amount + 1", "count(*) > 1"])
+def test_a_baseline_condition_that_cannot_be_applied_is_an_error(checked: Check, where: str) -> None:
+    found = errors(checked({"baseline.where": where}))
+    assert len(found) == 1
+    assert found[0].startswith(f'baseline.where: the condition "{where}" cannot be applied to check_predictions: ')
+
+
+def test_what_the_baseline_lacks_or_has_with_another_type_is_a_warning(checked: Check, spark: SparkSession) -> None:
+    view(spark.table("check_predictions").drop("amount", "price").selectExpr("*", "1 AS gone", "1 AS price"), "check_training")
+    changes = {"baseline": {"table": "check_training"}}
+    findings = checked(changes)
+    assert errors(findings) == []
+    assert 'baseline: it has no column "amount": drift of these is reported as NO_BASELINE or NEW.' in warnings(findings)
+    changed = 'column "price" is int in the baseline and decimal(10,2) in the predictions: its drift is reported as TYPE_CHANGED.'
+    assert f"baseline: {changed}" in warnings(findings)
+    gone = checked({**changes, "predictions.features": {"include": ["region", "gone"]}, "rules": [rule_on("gone")]})
+    assert errors(gone) == []
+    assert {text.split(":")[0] for text in warnings(gone)} >= {"predictions.features.include", "rules[0].columns"}
+
+
+def rule_on(column: str) -> dict[str, Any]:
+    return {"metric": "percent_null", "columns": [column], "fail": 1}
+
+
+def test_a_labelled_baseline_needs_ids_and_answers(checked: Check, spark: SparkSession) -> None:
+    view(spark.table("check_predictions").drop("loan", "probability"), "check_training")
+    found = errors(checked({"baseline": {"table": "check_training", "labels": True}}))
+    assert [text.split(" in ")[0] for text in found] == [
+        'baseline.labels: no column "loan"',
+        'baseline.labels: no column "probability"',
+    ]
+
+
+def test_labels_whose_ids_match_no_prediction_are_an_error(checked: Check) -> None:
+    assert errors(checked({"labels.id": "other"})) == [
+        "labels.id: none of up to 10,000 ids of check_labels is in check_predictions, nor the other way round. "
+        "Name the column of check_labels that holds loan."
+    ]
+
+
+def test_ids_of_another_type_are_compared_as_texts_and_said_so(checked: Check) -> None:
+    findings = checked({"labels.id": "loan_text"})
+    assert errors(findings) == []
+    assert len(warnings(findings)) == 1
+    found = 'labels.id: "loan_text" is string and "loan" of the predictions is bigint'
+    assert f"{found}: ids are compared as texts" in warnings(findings)[0]
+
+
+def test_a_label_table_that_holds_far_more_than_the_predictions_is_accepted(checked: Check, spark: SparkSession) -> None:
+    many = spark.range(-20_000, ROWS).selectExpr("id AS loan", "1 AS defaulted", "current_timestamp() AS known_at")
+    view(many, "check_many_labels")
+    assert checked({"labels": {"table": "check_many_labels", "id": "loan", "label": "defaulted", "time": "known_at"}}) == []
+
+
+def test_empty_tables_are_warnings(checked: Check, spark: SparkSession) -> None:
+    view(spark.table("check_predictions").where("false"), "check_none")
+    view(spark.table("check_labels").where("false"), "check_no_labels")
+    findings = checked({"predictions.table": "check_none", "labels.table": "check_no_labels"})
+    assert errors(findings) == []
+    assert warnings(findings) == [
+        "predictions: check_none has no rows: there is nothing to monitor yet.",
+        "labels: check_no_labels has no rows: metrics of the model wait for labels.",
+    ]
+    assert errors(checked({"predictions.table": "check_none"})) == []
+
+
+def test_columns_that_differ_only_in_case_need_the_setting(checked: Check, spark: SparkSession, tmp_path: Path) -> None:
+    setting = "spark.sql.caseSensitive"
+    spark.conf.set(setting, "true")
+    try:
+        spark.table("check_predictions").selectExpr("*", "amount AS Amount").write.parquet(str(tmp_path / "cased"))
+        view(spark.table("check_predictions").selectExpr("*", "amount AS Amount"), "check_cased")
+        changes = {"predictions.table": "check_cased", "baseline": None}
+        assert errors(checked(changes)) == []
+        spark.conf.set(setting, "false")
+        found = errors(checked({**changes, "slices": [], "rules": [], "labels": None}))
+        assert found == [
+            "predictions: columns `Amount` and `amount` of check_cased differ only in case. "
+            "Set spark.sql.caseSensitive=true, or read a view that has one of them."
+        ]
+        unused = {"predictions.features": {"exclude": ["amount", "Amount"]}, "slices": [], "rules": [], "labels": None}
+        assert errors(checked({**changes, **unused})) == []
+        path = {"predictions.table": None, "predictions.path": str(tmp_path / "cased"), "predictions.format": "parquet"}
+        assert any("spark.sql.caseSensitive" in text for text in errors(checked({**path, "slices": [], "rules": []})))
+    finally:
+        spark.conf.unset(setting)
+
+
+def test_rules_that_nothing_can_answer_are_found(checked: Check) -> None:
+    without_labels = errors(checked({"labels": None, "baseline.labels": False}))
+    assert without_labels == [
+        "rules[2].metric: roc_auc_score needs labels, and this monitor has none. Add `labels`, or remove the rule."
+    ]
+    assert warnings(checked({"baseline": None})) == [
+        "rules[0].metric: ks needs a baseline, and this monitor has none: the rule will find no data."
+    ]
+    wrong_task = checked({"rules": [{"metric": "r2_score", "fail": "< 0.5"}]})
+    assert warnings(wrong_task) == ["rules[0].metric: r2_score is not computed for task binary: the rule will find no data."]
+    no_score = checked({"predictions.score": None})
+    assert warnings(no_score) == ["rules[2].metric: roc_auc_score needs `predictions.score`: the rule will find no data."]
+
+
+def test_odd_names_are_quoted_wherever_they_are_used(checked: Check, spark: SparkSession) -> None:
+    names = {"loan": "lo`an.id", "made_at": "made at", "probability": "p'%", "amount": "größe 風"}
+    frame, labels = spark.table("check_predictions"), spark.table("check_labels").withColumnRenamed("loan", "lo`an.id")
+    for old, new in names.items():
+        frame = frame.withColumnRenamed(old, new)
+    view(frame, "check_odd")
+    view(labels, "check_odd_labels")
+    roles = {"id": "lo`an.id", "time": "made at", "score": "p'%"}
+    changes = {
+        "predictions": {"table": "check_odd", **roles, "features": {"include": ["größe 風"]}},
+        "labels": {"table": "check_odd_labels", "id": "lo`an.id", "label": "defaulted", "time": "known_at"},
+        "baseline": {"table": "check_odd", "where": "`made at` < TIMESTAMP '2024-01-11'"},
+        "slices": ["größe 風", "`größe 風` > 3", ["größe 風", "region"]],
+        "rules": [rule_on("größe 風")],
+    }
+    assert checked(changes) == []
+
+
+def test_all_errors_are_raised_at_once_and_warnings_are_returned(spark: SparkSession, tables: None) -> None:
+    wrong = configured({"predictions.time": "made_text", "slices": ["amount >> "], "labels.label": "defaultd"})
+    with pytest.raises(ConfigError) as raised:
+        require_valid(wrong, spark)
+    places = [line.split(": ")[:2] for line in str(raised.value).splitlines()]
+    assert places == [["loans", "predictions.time"], ["loans", "slices[0]"], ["loans", "labels.label"]]
+    assert raised.value.exit_code == 2
+    assert [finding.level for finding in require_valid(configured({"labels.id": "loan_text"}), spark)] == ["warning"]
