@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from spark_monitor.config import MonitorConfig
@@ -24,10 +25,13 @@ from spark_monitor.publish.rows import (
     VerdictRow,
 )
 from spark_monitor.publish.scope import HISTORY_WINDOWS, CommittedTables, Scope
-from spark_monitor.windows import Window
+from spark_monitor.windows import Window, window_of
 
 SHIFTS_SHOWN = 5
 """Columns that are named as having moved most, whatever the rules say of them."""
+
+JUST_BEFORE = timedelta(microseconds=1)
+"""An incident's instants are ends of windows; this much earlier lies inside."""
 
 
 class OfVersion(Protocol):
@@ -90,7 +94,7 @@ def assembled(answers: Answers, config: MonitorConfig) -> Facts:
         main_metric=main,
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
-        versions=tuple(_version_facts(version, latest[version], answers, main) for version in order),
+        versions=tuple(_version_facts(version, latest[version], answers, config) for version in order),
         open=tuple(row for row in answers.incidents if row.status == "OPEN"),
         resolved=tuple(row for row in answers.incidents if row.status != "OPEN"),
         open_total=sum(answers.open_incidents.values()),
@@ -142,8 +146,8 @@ def _with_drift(answers: Answers, store: CommittedTables, config: MonitorConfig,
     )
 
 
-def _version_facts(version: str | None, window: Window, answers: Answers, main: str | None) -> VersionFacts:
-    here = _of(version, answers.verdicts)
+def _version_facts(version: str | None, window: Window, answers: Answers, config: MonitorConfig) -> VersionFacts:
+    here, main = _of(version, answers.verdicts), main_metric(config)
     measured = _of(version, answers.model)
     realised = latest_labelled(measured, main)
     shown = realised[0].window if realised else None
@@ -153,7 +157,7 @@ def _version_facts(version: str | None, window: Window, answers: Answers, main: 
         sum(row.count for row in _of(version, answers.counts) if row.window == window),
         verdicts={row.verdict: row.checks for row in here if row.window == window},
         open_incidents=answers.open_incidents.get(version, 0),
-        failing=tuple(_since(check, answers.incidents) for check in _of(version, answers.failing)),
+        failing=tuple(_since(check, answers.incidents, config) for check in _of(version, answers.failing)),
         undecided=tuple(_of(version, answers.undecided)),
         shifts=tuple(_of(version, answers.shifts)),
         shifted_slices=tuple(row for row in _of(version, answers.shifted_slices) if row.window == window),
@@ -168,12 +172,13 @@ def _version_facts(version: str | None, window: Window, answers: Answers, main: 
     )
 
 
-def _since(check: CheckRow, found: Iterable[IncidentRow]) -> Failing:
-    """The check with what its open incident knows."""
+def _since(check: CheckRow, found: Iterable[IncidentRow], config: MonitorConfig) -> Failing:
+    """The check with what its open incident knows: the start of the first failing window, and how many there were."""
     key = (check.version, check.metric, check.column, check.slice_key, check.slice_value)
     for row in found:
         if row.status == "OPEN" and (row.version, row.metric, row.column, row.slice_key, row.slice_value) == key:
-            return Failing(check, row.opened, row.occurrences)
+            first = window_of(row.opened - JUST_BEFORE, config.windows.granularity, config.windows.time_zone)
+            return Failing(check, first.start, row.occurrences)
     return Failing(check)
 
 

@@ -49,7 +49,7 @@ def counts(profile: DataFrame, scope: Scope) -> list[CountRow]:
 
 def model_series(model: DataFrame, scope: Scope, metrics: Sequence[str]) -> list[ModelRow]:
     """Realised metrics of all rows, by their names: at most one row per metric, version and window."""
-    rows = whole(in_windows(model, scope)).where(F.col("metric").isin(list(metrics)) & F.col("class").isNull())
+    rows = whole(_realised(in_windows(model, scope))).where(F.col("metric").isin(list(metrics)))
     return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(metrics))).collect()]
 
 
@@ -57,8 +57,8 @@ def worst_slices(
     model: DataFrame, scope: Scope, metric: str, *, higher_is_better: bool, most: int = WORST_SLICES
 ) -> list[ModelRow]:
     """The slices that are surely worst: per version and window those whose interval's better end is worst."""
-    rows = in_windows(model, scope).where(
-        (F.col("metric") == metric) & F.col("class").isNull() & F.col("slice_key").isNotNull() & F.col("value").isNotNull()
+    rows = _realised(in_windows(model, scope)).where(
+        (F.col("metric") == metric) & F.col("slice_key").isNotNull() & F.col("value").isNotNull()
     )
     better_end = F.coalesce(F.col("upper" if higher_is_better else "lower"), F.col("value"))
     order = better_end.asc() if higher_is_better else better_end.desc()
@@ -74,7 +74,7 @@ def slice_series(model: DataFrame, scope: Scope, metric: str, slices: Iterable[t
     if not wanted:
         return []
     same = [(F.col("slice_key") == key) & F.col("slice_value").eqNullSafe(F.lit(value)) for key, value in wanted]
-    rows = in_windows(model, scope).where((F.col("metric") == metric) & F.col("class").isNull() & any_of(same))
+    rows = _realised(in_windows(model, scope)).where((F.col("metric") == metric) & any_of(same))
     return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(wanted))).collect()]
 
 
@@ -113,6 +113,11 @@ def drifted_slices(drift: DataFrame, scope: Scope, *, most: int = WORST_SLICES) 
     ranked = rows.withColumn("_rank", F.row_number().over(order)).where(F.col("_rank") <= most)
     found = _drift_columns(ranked, "_rank").limit(most_rows(most)).collect()
     return [_drift_row(row) for row in sorted(found, key=lambda row: row._rank)]
+
+
+def _realised(frame: DataFrame) -> DataFrame:
+    """Metrics from labels, of all classes together."""
+    return frame.where((F.col("basis") == "REALISED") & F.col("class").isNull())
 
 
 def _numeric_drift(frame: DataFrame) -> DataFrame:

@@ -106,7 +106,7 @@ class UndecidedRow:
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """A check that kept failing, open or resolved."""
+    """A check that kept failing, open or resolved; each instant is the end of a window."""
 
     incident_id: str
     version: str | None

@@ -1,0 +1,237 @@
+"""The text of `spark-monitor status` and of the demo's end: what a person wants to know, in a hundred columns of plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from spark_monitor.config import MonitorConfig
+from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts
+from spark_monitor.publish.headline_metrics import higher_is_better
+from spark_monitor.publish.page import further_sql, mlflow_page
+from spark_monitor.publish.rows import VERDICTS, IncidentRow, ModelRow
+from spark_monitor.publish.wording import counted, day, harmless, interval, number, percent, slice_name, subject, version_name
+
+WIDTH = 100
+ROWS_SHOWN = 10
+"""Rows of a list; how many more there are is said."""
+
+_MOST_CELLS = 34
+_INDENT = "  "
+_VERDICT_STYLES = {
+    "FAIL": "bold red",
+    "ERROR": "bold red",
+    "WARN": "yellow",
+    "UNDECIDED": "cyan",
+    "NO_DATA": "dim",
+    "PASS": "green",
+}
+
+
+def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml") -> str:
+    """The summary as plain text; ``file`` is the monitor's file as the reader would type it."""
+    lines = [*_head(facts), ""]
+    if not facts.versions:
+        lines += ["No window has been monitored yet.", f"Run: spark-monitor run {file}", ""]
+    for version in facts.versions:
+        lines += [*_version(version, facts), ""]
+    lines += _sections(
+        ("Open checks", _open(facts)),
+        ("Resolved lately", _resolved(facts.resolved)),
+        ("To look further", [f"{_INDENT}{command}" for command in further_sql(facts, file)]),
+        ("MLflow's page", [f"{_INDENT}{page}" for page in (mlflow_page(config),) if page is not None]),
+    )
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def styled(text: str) -> Text:
+    """The summary for a terminal with colours: verdicts stand out."""
+    shown = Text(text)
+    for verdict, style in _VERDICT_STYLES.items():
+        shown.highlight_regex(rf"\b{verdict}\b", style)
+    return shown
+
+
+def _head(facts: Facts) -> Iterator[str]:
+    yield f"{facts.monitor}: model {harmless(facts.model)} ({facts.task}), windows of {facts.granularity}"
+    last, failure = facts.last_committed, facts.last_failure
+    if failure is not None:
+        yield from _wrapped(f"The last run FAILED: {harmless(failure.error or 'no reason recorded', 300)}", "")
+    if last is not None:
+        baseline = f", baseline version {last.baseline_version}" if last.baseline_version is not None else ""
+        yield f"As of {day(last.as_of)} UTC{baseline}"
+    if last is not None and last.null_time_rows:
+        yield f"{counted(last.null_time_rows, 'row')} without a time belong to no window"
+    if last is not None and last.published == "PENDING":
+        yield from _wrapped(f"MLflow is behind: {harmless(last.publish_message or 'not published yet', 300)}", "")
+
+
+def _version(version: VersionFacts, facts: Facts) -> Iterator[str]:
+    title = version_name(version.version)
+    yield f"{title[0].upper()}{title[1:]}: {version.status}"
+    yield f"{_INDENT}latest window {version.window.text}, {counted(version.count, 'prediction')}"
+    yield from _checked(version, facts)
+    yield from _realised(version, facts)
+    yield from _failing("Drifted columns", version.drifted)
+    yield from _failing("Also failing", version.broken)
+    yield from _shifts(version)
+    yield from _worst_slices(version, facts)
+    yield from _undecided(version)
+
+
+def _checked(version: VersionFacts, facts: Facts) -> Iterator[str]:
+    if not facts.has_rules:
+        yield f"{_INDENT}nothing is checked: the monitor has no rules"
+    elif not version.verdicts:
+        yield f"{_INDENT}nothing was checked in this window"
+    else:
+        found = ", ".join(f"{version.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS if version.verdicts.get(verdict))
+        elsewhere = f"; {counted(version.open_incidents, 'incident')} open" if version.open_incidents else ""
+        yield f"{_INDENT}checks: {found}{elsewhere}"
+
+
+def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
+    if not facts.has_labels or facts.main_metric is None:
+        yield f"{_INDENT}how well it does is not known: the monitor has no labels"
+        return
+    if not version.realised:
+        reason = version.unlabelled.message if version.unlabelled is not None else None
+        yield from _wrapped(f"{facts.main_metric} is not known yet: {harmless(reason or 'no window has labels.')}", _INDENT)
+        return
+    rows = [
+        (
+            row.metric,
+            number(row.value),
+            interval(row.lower, row.upper),
+            row.window.text,
+            f"{percent(row.label_coverage)} labelled",
+            "final" if row.label_status == FINAL else "labels may still come",
+        )
+        for row in version.realised
+    ]
+    yield f"{_INDENT}Realised (with labels)"
+    yield from _table(("metric", "value", "95 % interval", "window", "labels", "maturity"), rows)
+    if version.beside:
+        beside = ", ".join(f"{row.metric} {number(row.value)}" for row in version.beside)
+        yield from _wrapped(f"beside it: {beside}", _INDENT * 2)
+
+
+def _failing(title: str, failing: Sequence[Failing]) -> Iterator[str]:
+    if not failing:
+        return
+    rows = [
+        (
+            found.check.verdict,
+            harmless(found.check.column or "-"),
+            found.check.metric,
+            number(found.check.value),
+            interval(found.check.lower, found.check.upper),
+            slice_name(found.check.slice_key, found.check.slice_value),
+            _since(found),
+        )
+        for found in failing[:ROWS_SHOWN]
+    ]
+    sliced = any(found.check.slice_key is not None for found in failing)
+    header = ("", "column", "metric", "value", "95 % interval", "where", "since")
+    kept = [position for position, name in enumerate(header) if sliced or name != "where"]
+    yield f"{_INDENT}{title}"
+    yield from _table([header[position] for position in kept], [[row[position] for position in kept] for row in rows])
+    yield from _more(len(failing))
+
+
+def _since(found: Failing) -> str:
+    if found.since is None:
+        return "this window" if found.check.verdict == "FAIL" else "-"
+    return f"{day(found.since)} ({counted(found.occurrences or 1, 'window')})"
+
+
+def _shifts(version: VersionFacts) -> Iterator[str]:
+    if version.shifts:
+        shifts = "; ".join(
+            f"{harmless(row.column)} {number(row.ks)} ({interval(row.lower, row.upper)})" for row in version.shifts
+        )
+        yield from _wrapped(f"Largest shifts from the baseline (KS, 95 % interval): {shifts}", _INDENT)
+
+
+def _worst_slices(version: VersionFacts, facts: Facts) -> Iterator[str]:
+    if version.worst_slices and facts.main_metric is not None:
+        which = "lowest" if higher_is_better(facts.main_metric) else "highest"
+        worst = "; ".join(_slice_of(row) for row in version.worst_slices[:2])
+        yield from _wrapped(f"Worst slices (surely {which} {facts.main_metric}): {worst}", _INDENT)
+    if version.shifted_slices:
+        first = version.shifted_slices[0]
+        shift = f"{harmless(first.column)} where {slice_name(first.slice_key, first.slice_value)}, KS {number(first.ks)}"
+        yield from _wrapped(f"Slice that moved most: {shift} ({interval(first.lower, first.upper)})", _INDENT)
+
+
+def _slice_of(row: ModelRow) -> str:
+    rows = "" if row.count is None else f", {counted(row.count, 'row')}"
+    return f"{slice_name(row.slice_key, row.slice_value)} {number(row.value)} ({interval(row.lower, row.upper)}{rows})"
+
+
+def _undecided(version: VersionFacts) -> Iterator[str]:
+    if not version.undecided:
+        return
+    yield f"{_INDENT}Undecided, and why"
+    for row in version.undecided[:ROWS_SHOWN]:
+        reason = harmless(row.reason or "no reason recorded", 300)
+        head = f"{counted(row.checks, 'check')} of {row.metric}: {row.verdict}; "
+        example = "for example: " if row.checks > 1 else ""
+        yield from _wrapped(f"{head}{example}{reason}", _INDENT * 2)
+    yield from _more(len(version.undecided))
+
+
+def _open(facts: Facts) -> Iterator[str]:
+    if not facts.open_total and facts.versions:
+        yield f"{_INDENT}none"
+    for row in facts.open[:ROWS_SHOWN]:
+        where = f", {slice_name(row.slice_key, row.slice_value)}" if row.slice_key is not None else ""
+        seen = f"{counted(row.occurrences, 'window')} to {day(row.last_seen)}"
+        yield from _wrapped(
+            f"{row.severity.upper()} {subject(row.metric, row.column)}{where}, {version_name(row.version)} ({seen})", _INDENT
+        )
+        if row.reason:
+            yield from _wrapped(harmless(row.reason, 300), _INDENT * 2)
+        owner = f"owner: {harmless(row.owner)}" if row.owner else "owner: nobody named"
+        step = f"next step: {harmless(row.runbook)}" if row.runbook else "next step: no runbook named; look at its course below"
+        yield from _wrapped(f"{owner}; {step}", _INDENT * 2)
+    yield from _more(facts.open_total)
+
+
+def _resolved(rows: Sequence[IncidentRow]) -> Iterator[str]:
+    for row in rows[:ROWS_SHOWN]:
+        where = f", {slice_name(row.slice_key, row.slice_value)}" if row.slice_key is not None else ""
+        lasted = f"{counted(row.occurrences, 'window')}, failing until {day(row.last_seen)}"
+        yield from _wrapped(f"{subject(row.metric, row.column)}{where}, {version_name(row.version)}: {lasted}", _INDENT)
+    yield from _more(len(rows))
+
+
+def _more(total: int) -> Iterator[str]:
+    if total > ROWS_SHOWN:
+        yield f"{_INDENT * 2}and {total - ROWS_SHOWN:,} more"
+
+
+def _sections(*sections: tuple[str, Iterable[str]]) -> list[str]:
+    lines: list[str] = []
+    for title, content in sections:
+        body = list(content)
+        lines += [title, *body, ""] if body else []
+    return lines
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns as wide as their content, at most ``_MOST_CELLS`` cells; cells are counted as a terminal shows them."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = [min(max(cell_len(text) for text in column), _MOST_CELLS) for column in columns]
+    for row in (header, *rows):
+        cells = [set_cell_size(text, width) for text, width in zip(row, widths, strict=True)]
+        yield f"{_INDENT * 2}{'  '.join(cells)}".rstrip()
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=True, break_on_hyphens=False
+    ) or [indent]
