@@ -22,8 +22,6 @@ from spark_monitor.states.binary import (
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.sums import squared_deviations
 
-LONE_ROW_DEVIATION = 0.5
-
 
 def without_scores(state: ScoreState) -> Interval:
     """What every metric of scores is where no labelled row has one."""
@@ -83,8 +81,9 @@ def expected_calibration_error(state: ScoreState) -> Interval:
         return refused
     used = state.bin_counts > 0
     rows, n = state.bin_counts[used].astype(np.float64), state.probabilities
-    gaps = (state.bin_positives[used] - state.bin_scores[used].sum(axis=1)) / rows
-    errors = _gap_errors(gaps, rows, state.bin_squares[used].sum(axis=1))
+    scores = state.bin_scores[used].sum(axis=1) / rows
+    gaps = state.bin_positives[used] / rows - scores
+    errors = _gap_errors(gaps, scores, rows, state.bin_squares[used].sum(axis=1))
     shares, distances = rows / n, np.abs(gaps)
     strict = float(ndtri(1 - (1 - CONFIDENCE) / (2 * CALIBRATION_BINS)))
     value = float(np.dot(shares, distances))
@@ -93,11 +92,11 @@ def expected_calibration_error(state: ScoreState) -> Interval:
     return interval(value, (lower, upper), n, within=(0.0, 1.0))
 
 
-def _gap_errors(gaps: Floats, rows: Floats, squares: Floats) -> Floats:
-    """Standard errors of the bins' mean label minus mean score."""
-    variances = np.maximum(squares - rows * np.square(gaps), 0.0) / np.maximum(rows - 1, 1.0)
-    deviations = np.where(rows < 2, LONE_ROW_DEVIATION, np.sqrt(variances))
-    return np.asarray(deviations / np.sqrt(rows))
+def _gap_errors(gaps: Floats, scores: Floats, rows: Floats, squares: Floats) -> Floats:
+    """Standard errors of the bins' mean label minus mean score: the rows' own, at least what calibrated labels would have."""
+    seen = np.maximum(squares - rows * np.square(gaps), 0.0) / np.maximum(rows - 1, 1.0)
+    calibrated = scores * (1 - scores)
+    return np.asarray(np.sqrt(np.maximum(seen, calibrated) / rows))
 
 
 def base_rate(state: ScoreState) -> Interval:

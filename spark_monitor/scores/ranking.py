@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import expit
 
 from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import Metric, single
@@ -15,6 +16,7 @@ from spark_monitor.states.grid import Floats, Integers
 
 _EXACT_PAIRS = 2**61
 _HALVINGS = 60
+ASSUMED_ROWS = 5
 
 
 def roc_auc_score(state: ScoreState) -> Interval:
@@ -24,8 +26,10 @@ def roc_auc_score(state: ScoreState) -> Interval:
     the area is at least L = sum p_i N_<i (+ p_i n_i / 2 where all scores of the cell are equal) and at most L + sum p_i n_i over
     the cells that hold several scores, both over P N. ``value`` is the middle, ``value_error`` half the difference: whatever
     scikit-learn computes from the rows lies between, and the error is 0 where no such cell holds both kinds.
-    [lower, upper] adds DeLong's sampling error (DeLong, DeLong and Clarke-Pearson 1988) on the logit scale, or, where that is
-    degenerate (an area of 0 or 1, one row of a kind), the score interval with Hanley and McNeil's variance (1982; Newcombe 2006).
+    [lower, upper] adds the sampling error on the logit scale: DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988), in
+    which Hanley and McNeil's (1982) counts for 5 rows of the rarer kind, because DeLong's alone is too small with few rows and an
+    area near 1 (coverage 87 % for 20 positives at 0.96; mixed, 95 to 99 %). An area of exactly 0 or 1 gets the score interval
+    with Hanley and McNeil's variance (Newcombe 2006).
 
     >>> state = ScoreState.empty().update([True, True, False, False], [0.9, 0.4, 0.4, 0.1])
     >>> area = roc_auc_score(state)
@@ -62,16 +66,22 @@ def _pairs(first: Integers, second: Integers) -> int:
 
 def _bounds(state: ScoreState, value: float, error: float, positives: int, negatives: int) -> tuple[float, float]:
     low, high = max(value - error, 0.0), min(value + error, 1.0)
-    variance = _delong_variance(state, value, positives, negatives)
-    lower = _logit_bound(low, variance, -Z) if variance > 0 and low > 0 else _score_bound(low, 0.0, positives, negatives)
-    upper = _logit_bound(high, variance, Z) if variance > 0 and high < 1 else _score_bound(high, 1.0, positives, negatives)
+    deviation = math.sqrt(_variance(state, value, positives, negatives))
+    lower = _logit_bound(low, -Z * deviation) if 0 < low < 1 else _score_bound(low, 0.0, positives, negatives)
+    upper = _logit_bound(high, Z * deviation) if 0 < high < 1 else _score_bound(high, 1.0, positives, negatives)
     return lower, upper
 
 
+def _variance(state: ScoreState, value: float, positives: int, negatives: int) -> float:
+    assumed, fewest = hanley_mcneil_variance(value, positives, negatives), min(positives, negatives)
+    if fewest < 2:
+        return assumed
+    seen = _delong_variance(state, value, positives, negatives)
+    return (fewest * seen + ASSUMED_ROWS * assumed) / (fewest + ASSUMED_ROWS)
+
+
 def _delong_variance(state: ScoreState, value: float, positives: int, negatives: int) -> float:
-    """Var(A) = S10 / P + S01 / N from the placements of every cell; 0 where one kind has a single row."""
-    if positives < 2 or negatives < 2:
-        return 0.0
+    """Var(A) = S10 / P + S01 / N from the placements of every cell, for two rows or more of each kind."""
     above = positives - np.cumsum(state.positives) + state.positives / 2
     below = np.cumsum(state.negatives) - state.negatives / 2
     of_positives = _spread(state.positives, below / negatives, value) / positives
@@ -82,12 +92,9 @@ def _spread(rows: Integers, placements: Floats, value: float) -> float:
     return float(np.dot(rows, np.square(placements - value))) / (int(rows.sum()) - 1)
 
 
-def _logit_bound(area: float, variance: float, z: float) -> float:
+def _logit_bound(area: float, move: float) -> float:
     """The bound on the logit scale, where the area's distribution is more symmetric: it never leaves [0, 1]."""
-    if area >= 1.0 or area <= 0.0:
-        return area
-    moved = math.log(area / (1 - area)) + z * math.sqrt(variance) / (area * (1 - area))
-    return 1 / (1 + math.exp(-moved)) if moved > -700 else 0.0
+    return float(expit(math.log(area / (1 - area)) + move / (area * (1 - area))))
 
 
 def _score_bound(area: float, end: float, positives: int, negatives: int) -> float:
