@@ -126,7 +126,7 @@ def uv(command: str, *arguments: str, failure: str) -> None:
 
 def uv_settings() -> dict[str, str]:
     """Pip's ordinary configuration of this machine, in uv's variables."""
-    command = [PYTHON, "-m", "pip", "config", "list"]
+    command = [str(PYTHON), "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return translated(listed, os.environ)
 
@@ -193,12 +193,18 @@ def make_delta_jar() -> None:
 
 
 def delta_jar_is_cached() -> bool:
-    """Java's home directory is the user's in the password file, whatever HOME says."""
-    homes = {Path.home()}
+    locked = next((line for line in LOCK.read_text().splitlines() if line.startswith("delta-spark==")), "")
+    version = locked.partition("==")[2].partition(" ")[0]
+    return any(java_user_home().glob(f".ivy2*/jars/io.delta_delta-spark_*-{version}.jar"))
+
+
+def java_user_home() -> Path:
+    """Where Java, and so Ivy, keeps a user's files: the home in the password file whatever HOME says, and HOME without one."""
     with contextlib.suppress(KeyError):
-        homes.add(Path(pwd.getpwuid(os.getuid()).pw_dir))
-    version = next((line.split("==")[1].split()[0] for line in LOCK.read_text().splitlines() if line.startswith("delta-spark==")), "")
-    return any(home.glob(f".ivy2*/jars/io.delta_delta-spark_*-{version}.jar") for home in homes)
+        listed = pwd.getpwuid(os.getuid()).pw_dir
+        if len(listed) > 1:
+            return Path(listed)
+    return Path.home()
 
 
 def run(command: Sequence[str | Path], failure: str, environment: Mapping[str, str] | None = None) -> None:
