@@ -191,17 +191,17 @@ def _share(name: str, task: Task, description: str, function: Callable[[Confusio
 
 def _for_both(task: Task) -> tuple[Metric[ConfusionState], ...]:
     return (
-        _share("accuracy_score", task, "share of rows whose prediction is the label", accuracy_score),
-        _share("balanced_accuracy_score", task, "mean recall of the labelled classes", balanced_accuracy_score),
-        Metric("confusion_matrix", task, ConfusionState, "rows per label|prediction", 0.0, math.inf, confusion_matrix),
+        _share("accuracy_score", task, "Share of rows whose prediction is the label.", accuracy_score),
+        _share("balanced_accuracy_score", task, "Mean recall of the labelled classes.", balanced_accuracy_score),
+        Metric("confusion_matrix", task, ConfusionState, "Rows per label|prediction.", 0.0, math.inf, confusion_matrix),
     )
 
 
 METRICS = (
     *_for_both("binary"),
-    _share("precision", "binary", "share of positive labels among positive predictions", precision),
-    _share("recall", "binary", "share of positive predictions among positive labels", recall),
-    _share("f1_score", "binary", "harmonic mean of precision and recall", f1_score),
-    _share("base_rate", "binary", "share of positive rows among the labelled ones", base_rate_of_predicted),
+    _share("precision", "binary", "Share of positive labels among positive predictions.", precision),
+    _share("recall", "binary", "Share of positive predictions among positive labels.", recall),
+    _share("f1_score", "binary", "Harmonic mean of precision and recall.", f1_score),
+    _share("base_rate", "binary", "Share of positive rows among the labelled ones.", base_rate_of_predicted),
     *_for_both("multiclass"),
 )

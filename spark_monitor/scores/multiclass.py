@@ -162,13 +162,13 @@ def _share(name: str, description: str, compute: Callable[[ConfusionState], Inte
 
 
 METRICS = (
-    _share("precision", "share of a class's rows among those predicted as the class", _per_class(precision_of)),
-    _share("recall", "share of a class's rows that are predicted as the class", _per_class(recall_of)),
-    _share("f1_score", "harmonic mean of a class's precision and recall", _per_class(f1_of)),
-    _share("precision_macro", "mean precision of the classes", single(precision_macro)),
-    _share("recall_macro", "mean recall of the classes", single(recall_macro)),
-    _share("f1_score_macro", "mean F1 of the classes", single(f1_score_macro)),
-    _share("precision_weighted", "precision of the classes, weighted by their rows", single(precision_weighted)),
-    _share("recall_weighted", "recall of the classes, weighted by their rows", single(recall_weighted)),
-    _share("f1_score_weighted", "F1 of the classes, weighted by their rows", single(f1_score_weighted)),
+    _share("precision", "Share of a class's rows among those predicted as the class.", _per_class(precision_of)),
+    _share("recall", "Share of a class's rows that are predicted as the class.", _per_class(recall_of)),
+    _share("f1_score", "Harmonic mean of a class's precision and recall.", _per_class(f1_of)),
+    _share("precision_macro", "Mean precision of the classes.", single(precision_macro)),
+    _share("recall_macro", "Mean recall of the classes.", single(recall_macro)),
+    _share("f1_score_macro", "Mean F1 of the classes.", single(f1_score_macro)),
+    _share("precision_weighted", "Precision of the classes, weighted by their rows.", single(precision_weighted)),
+    _share("recall_weighted", "Recall of the classes, weighted by their rows.", single(recall_weighted)),
+    _share("f1_score_weighted", "F1 of the classes, weighted by their rows.", single(f1_score_weighted)),
 )

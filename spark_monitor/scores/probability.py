@@ -118,8 +118,8 @@ def _mean(name: str, description: str, function: Callable[[ScoreState], Interval
 
 
 METRICS = (
-    _mean("log_loss", "mean of -log(probability given to what happened)", log_loss, math.inf),
-    _mean("brier_score", "mean squared difference of score and label", brier_score),
-    _mean("expected_calibration_error", "mean distance of positives' share from score, 10 bins", expected_calibration_error),
-    _mean("base_rate", "share of positive rows among the labelled ones", base_rate),
+    _mean("log_loss", "Mean of -log(probability given to what happened).", log_loss, math.inf),
+    _mean("brier_score", "Mean squared difference of score and label.", brier_score),
+    _mean("expected_calibration_error", "Mean distance of positives' share from score, 10 bins.", expected_calibration_error),
+    _mean("base_rate", "Share of positive rows among the labelled ones.", base_rate),
 )

@@ -127,7 +127,7 @@ METRICS = (
         "roc_auc_score",
         "binary",
         ScoreState,
-        "area under the ROC curve: how often a positive row scores above a negative one",
+        "Area under the ROC curve: how often a positive row scores above a negative one.",
         0.0,
         1.0,
         single(roc_auc_score),

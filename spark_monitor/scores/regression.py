@@ -134,10 +134,10 @@ def _metric(
 
 
 METRICS = (
-    _metric("mean_absolute_error", "mean of |prediction - label|", mean_absolute_error),
-    _metric("mean_squared_error", "mean of (prediction - label)^2", mean_squared_error),
-    _metric("root_mean_squared_error", "square root of the mean squared error", root_mean_squared_error),
-    _metric("r2_score", "share of the labels' variance that the predictions explain", r2_score, -math.inf, 1.0),
-    _metric("mean_absolute_percentage_error", "mean of |error| / |label|, a ratio", mean_absolute_percentage_error),
-    _metric("mean_error", "mean of prediction - label: positive where too much is predicted", mean_error, -math.inf),
+    _metric("mean_absolute_error", "Mean of |prediction - label|.", mean_absolute_error),
+    _metric("mean_squared_error", "Mean of (prediction - label)^2.", mean_squared_error),
+    _metric("root_mean_squared_error", "Square root of the mean squared error.", root_mean_squared_error),
+    _metric("r2_score", "Share of the labels' variance that the predictions explain.", r2_score, -math.inf, 1.0),
+    _metric("mean_absolute_percentage_error", "Mean of |error| / |label|, a ratio.", mean_absolute_percentage_error),
+    _metric("mean_error", "Mean of prediction - label: positive where too much is predicted.", mean_error, -math.inf),
 )
