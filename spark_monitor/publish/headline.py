@@ -45,6 +45,15 @@ def headline(store: CommittedTables, config: MonitorConfig, windows: Iterable[Wi
     return Headline(kept, _left_out(len(wanted), len({row.version for row in predicted})))
 
 
+def headline_keys(config: MonitorConfig) -> frozenset[str]:
+    """The keys of the dozen series that are also linked to the logged model."""
+    main, shown = main_metric(config), SHOWN[config.model.task] if config.labels is not None else ()
+    names = ["data/count", "drift/ks_max", "drift/columns_drifting", "checks/fail"]
+    names += [f"model/{metric}" for metric in (*shown[:LINKED], *([LABEL_COVERAGE] if shown else []))]
+    names += [] if main is None else [f"model/{main}", f"model/{main}_lower", f"model/{main}_upper"]
+    return frozenset(names)
+
+
 def latest_versions(predicted: Sequence[CountRow]) -> set[str | None]:
     """The versions seen last, of those the ones with the most rows."""
     seen: dict[str | None, tuple[Window, int]] = {}
@@ -56,29 +65,28 @@ def latest_versions(predicted: Sequence[CountRow]) -> set[str | None]:
 def count_readings(rows: Iterable[CountRow]) -> Iterator[Reading]:
     """How many predictions there were."""
     for row in rows:
-        yield Reading(row.version, row.window, "data", "count", float(row.count), headline=True)
+        yield Reading(row.version, row.window, "data", "count", float(row.count))
 
 
 def model_readings(rows: Sequence[ModelRow], shown: Sequence[str], main: str | None) -> Iterator[Reading]:
     """Values of the shown metrics, the main one with its interval, and label coverage once per window."""
-    linked = set(shown[:LINKED]) | {main}
     coverage: dict[tuple[str | None, Window], float | None] = {}
     for row in rows:
         covered = row.value if row.metric == LABEL_COVERAGE else row.label_coverage
         coverage[row.version, row.window] = covered if covered is not None else coverage.get((row.version, row.window))
         if row.metric in shown:
-            yield Reading(row.version, row.window, "model", row.metric, row.value, headline=row.metric in linked)
+            yield Reading(row.version, row.window, "model", row.metric, row.value)
         if row.metric == main and row.value is not None:
-            yield Reading(row.version, row.window, "model", f"{main}_lower", row.lower, headline=True)
-            yield Reading(row.version, row.window, "model", f"{main}_upper", row.upper, headline=True)
+            yield Reading(row.version, row.window, "model", f"{main}_lower", row.lower)
+            yield Reading(row.version, row.window, "model", f"{main}_upper", row.upper)
     for (version, window), covered in coverage.items():
-        yield Reading(version, window, "model", LABEL_COVERAGE, covered, headline=True)
+        yield Reading(version, window, "model", LABEL_COVERAGE, covered)
 
 
 def drift_readings(greatest: Iterable[DriftRow], movers: Iterable[DriftRow]) -> Iterator[Reading]:
     """The greatest distance over all columns, and the distances of the columns that moved most."""
     for row in greatest:
-        yield Reading(row.version, row.window, "drift", "ks_max", row.ks, headline=True)
+        yield Reading(row.version, row.window, "drift", "ks_max", row.ks)
     for row in movers:
         yield Reading(row.version, row.window, "drift", "ks", row.ks, column=row.column)
 
@@ -91,12 +99,10 @@ def verdict_readings(rows: Sequence[VerdictRow]) -> Iterator[Reading]:
     for (version, window), found in judged.items():
         by_verdict = {row.verdict: row.checks for row in found}
         for verdict in VERDICTS:
-            yield Reading(
-                version, window, "checks", verdict.lower(), float(by_verdict.get(verdict, 0)), headline=verdict == "FAIL"
-            )
+            yield Reading(version, window, "checks", verdict.lower(), float(by_verdict.get(verdict, 0)))
         if any(row.drift_checks for row in found):
             drifting = float(sum(row.drifting_columns for row in found))
-            yield Reading(version, window, "drift", "columns_drifting", drifting, headline=True)
+            yield Reading(version, window, "drift", "columns_drifting", drifting)
 
 
 def slice_readings(worst: Sequence[ModelRow], series: Iterable[ModelRow]) -> Iterator[Reading]:

@@ -49,7 +49,7 @@ WITHOUT_SCORES: Final = "f1_score"
 
 LABEL_COVERAGE: Final = "label_coverage"
 
-LINKED: Final = 5
+LINKED: Final = 4
 """Of the metrics shown, the first of these are linked to the logged model, beside the bounds of the first, coverage and drift."""
 
 LOWER_IS_BETTER: Final = frozenset(

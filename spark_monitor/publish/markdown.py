@@ -39,7 +39,7 @@ def block(version: VersionFacts, facts: Facts) -> str:
 def with_block(description: str | None, content: str) -> str:
     """A description with the block in it: replaced where its markers are, appended below the user's text otherwise.
 
-    The block is cut, never the user's text, where both together would not fit; a description that leaves no room is kept as it is.
+    Where both together would not fit, the block is cut, never the text; a text that leaves no room is kept as it is.
 
     >>> print(with_block("My model.", "all well"))
     My model.
@@ -64,7 +64,7 @@ def escaped(text: str) -> str:
     'a\\\\|b &lt;script&gt; \\\\*x\\\\*'
     """
     # Each & of an entity is made here, so the semicolons and letters that follow it are left alone.
-    return html.escape(_PUNCTUATION.sub(r"\\\1", harmless(text).replace("\n", " ")), quote=False).replace(r"\&gt;", "&gt;")
+    return html.escape(_PUNCTUATION.sub(r"\\\1", harmless(text)), quote=False).replace(r"\&gt;", "&gt;")
 
 
 def _realised(version: VersionFacts) -> list[str]:

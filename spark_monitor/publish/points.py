@@ -31,7 +31,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class Reading:
-    """One number of one window and model version that is worth a chart; ``headline`` ones are also linked to the model."""
+    """One number of one window and model version that is worth a chart."""
 
     version: str | None
     window: Window
@@ -41,7 +41,6 @@ class Reading:
     column: str | None = None
     slice_key: str | None = None
     slice_value: str | None = None
-    headline: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ class Point:
     value: float
     step: int
     timestamp: int
-    headline: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,6 @@ def points(readings: Iterable[Reading], granularity: Granularity, zone: str, *, 
             float(reading.value),
             ordinal(reading.window, granularity, zone),
             milliseconds(reading.window.end),
-            reading.headline,
         )
         found.setdefault((point.version, point.key, point.timestamp), point)
     return sorted(_told_apart(list(found.values())), key=lambda point: (point.timestamp, point.key))
