@@ -30,6 +30,7 @@ from spark_monitor.check_columns import (
 from spark_monitor.config import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
 from spark_monitor.config_file import mask_secrets
 from spark_monitor.errors import ConfigError
+from spark_monitor.labels import canonical_text
 from spark_monitor.quoting import quote
 from spark_monitor.read import read_slice, read_source
 
@@ -144,9 +145,9 @@ def _meeting_findings(
 
 
 def _ids(frame: DataFrame, names: tuple[str, ...]) -> DataFrame:
-    """The id columns as texts, rows without an id left out."""
-    selected = frame.selectExpr(*(f"CAST({quote(name)} AS STRING) AS i{position}" for position, name in enumerate(names)))
-    return selected.dropna(how="any")
+    """The id columns as the texts by which labels are joined, rows without an id left out."""
+    texts = (canonical_text(name, frame.schema[name].dataType).alias(f"i{position}") for position, name in enumerate(names))
+    return frame.select(*texts).dropna(how="any")
 
 
 def _ids_meet(left: DataFrame, right: DataFrame) -> bool:

@@ -69,7 +69,7 @@ def label_roles(labels: LabelsConfig, *, numeric: bool) -> list[Role]:
 
 
 def _ids(where: str, columns: Sequence[str]) -> list[Role]:
-    return [Role(where, column, PLAIN, is_plain) for column in columns]
+    return [Role(where, column, PLAIN, is_id) for column in columns]
 
 
 def _answer(where: str, column: str, *, numeric: bool) -> Role:
@@ -89,6 +89,11 @@ def is_number(kind: T.DataType) -> bool:
 def is_plain(kind: T.DataType) -> bool:
     """Whether values of a type can be compared as texts."""
     return isinstance(kind, _PLAIN)
+
+
+def is_id(kind: T.DataType) -> bool:
+    """Whether values of a type can be an id: whatever can be compared as a text, bytes by their hexadecimal digits."""
+    return is_plain(kind) or isinstance(kind, T.BinaryType)
 
 
 def role_findings(schema: T.StructType, roles: Iterable[Role], source: SourceConfig) -> Iterator[Finding]:
@@ -208,7 +213,7 @@ def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.Struct
         if one is None or other is None or one == other or (isinstance(one, _WHOLE) and isinstance(other, _WHOLE)):
             continue
         found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
-        done = "ids are compared as texts, so 4 equals '4' and neither equals 4.0 or '04'"
+        done = "ids are compared as texts, so that 4, 4.0 and '4' are one id and '04' is another"
         yield Finding("labels.id", f"{found}: {done}.", "warning")
 
 

@@ -24,7 +24,7 @@ _MODEL = (
     "roc_auc_score log_loss brier_score accuracy_score balanced_accuracy_score precision recall f1_score base_rate "
     "mean_absolute_error mean_squared_error root_mean_squared_error r2_score mean_absolute_percentage_error mean_error "
     "precision_macro recall_macro f1_score_macro precision_weighted recall_weighted f1_score_weighted "
-    "label_coverage expected_calibration_error"
+    "expected_calibration_error label_coverage label_duplicates label_conflicts"
 )
 
 KNOWN_METRICS: Final[dict[str, Family]] = {
@@ -35,20 +35,20 @@ KNOWN_METRICS: Final[dict[str, Family]] = {
 """Every metric a rule may name, and the family whose table holds it. Drift is drift from the baseline."""
 
 _SCORED = "roc_auc_score log_loss brier_score expected_calibration_error"
-_CLASSES = "accuracy_score balanced_accuracy_score precision recall f1_score label_coverage"
+_LABELS = "label_coverage label_duplicates label_conflicts"
+_CLASSES = "accuracy_score balanced_accuracy_score precision recall f1_score"
 _AVERAGED = "precision_macro recall_macro f1_score_macro precision_weighted recall_weighted f1_score_weighted"
 _REGRESSION = (
-    "mean_absolute_error mean_squared_error root_mean_squared_error r2_score mean_absolute_percentage_error mean_error "
-    "label_coverage"
+    "mean_absolute_error mean_squared_error root_mean_squared_error r2_score mean_absolute_percentage_error mean_error"
 )
 
 SCORED_METRICS: Final = frozenset(_SCORED.split())
 """Metrics that are computed from a score."""
 
 METRICS_OF_TASK: Final[dict[str, frozenset[str]]] = {
-    "binary": frozenset(f"{_SCORED} {_CLASSES} base_rate".split()),
-    "multiclass": frozenset(f"{_CLASSES} {_AVERAGED}".split()),
-    "regression": frozenset(_REGRESSION.split()),
+    "binary": frozenset(f"{_SCORED} {_CLASSES} base_rate {_LABELS}".split()),
+    "multiclass": frozenset(f"{_CLASSES} {_AVERAGED} {_LABELS}".split()),
+    "regression": frozenset(f"{_REGRESSION} {_LABELS}".split()),
     "none": frozenset(),
 }
 """The metrics of a model that each task has."""

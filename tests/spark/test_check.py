@@ -157,7 +157,7 @@ WRONG_TYPES: list[tuple[dict[str, Any], str]] = [
     ({"predictions.score": "region"}, 'predictions.score: column "region" of check_predictions is string. Allowed: a number.'),
     ({"predictions.score": "tags"}, 'predictions.score: column "tags" of check_predictions is array<int>.'),
     ({"predictions.id": "tags"}, 'predictions.id: column "tags" of check_predictions is array<int>.'),
-    ({"predictions.id": "raw"}, "hex(`raw`)"),
+    ({"predictions.model_version": "raw"}, "hex(`raw`)"),
     ({"labels.label": "reason"}, 'labels.label: column "reason" of check_labels is array<int>.'),
     (
         {"model.task": "regression", "predictions.prediction": "region", "predictions.score": None},
@@ -281,6 +281,12 @@ def test_ids_of_another_type_are_compared_as_texts_and_said_so(checked: Check) -
     assert len(warnings(findings)) == 1
     found = 'labels.id: "loan_text" is string and "loan" of the predictions is bigint'
     assert f"{found}: ids are compared as texts" in warnings(findings)[0]
+
+
+@pytest.mark.parametrize("kind", ["double", "decimal(12, 2)", "string", "int"])
+def test_ids_meet_as_they_are_joined_whatever_their_types(checked: Check, spark: SparkSession, kind: str) -> None:
+    view(spark.table("check_labels").selectExpr("* EXCEPT (loan)", f"CAST(loan AS {kind}) AS loan"), "check_cast_labels")
+    assert errors(checked({"labels.table": "check_cast_labels"})) == []
 
 
 def test_a_label_table_that_holds_far_more_than_the_predictions_is_accepted(checked: Check, spark: SparkSession) -> None:

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from spark_monitor.config import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config, slice_key
 from spark_monitor.errors import ConfigError
-from spark_monitor.rules import Threshold, parse_threshold
+from spark_monitor.rules import METRICS_OF_TASK, Threshold, parse_threshold
+from spark_monitor.scores.catalogue import METRICS
 from spark_monitor.windows import Granularity
 
 DESIGN = """
@@ -173,6 +174,13 @@ def test_an_alias_of_a_metric_is_stored_under_its_one_name(load: Load, alias: st
     change = put("rules.0", {"metric": alias, "fail": 1})
     assert load(changed(change)).rules[0].metric == name
     assert name in KNOWN_METRICS
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_metrics_of_a_task_are_those_of_the_catalogue(task: str) -> None:
+    computed = {metric.name for metric in METRICS if metric.task == task} - {"confusion_matrix"}
+    assert METRICS_OF_TASK[task] == computed | {"label_coverage", "label_duplicates", "label_conflicts"}
+    assert {name for name in METRICS_OF_TASK[task] if KNOWN_METRICS[name] != "model"} == set()
 
 
 def test_one_column_may_be_written_without_brackets(load: Load) -> None:
