@@ -1,0 +1,56 @@
+"""Monitoring of machine-learning models on Spark: certified drift, late labels, Delta tables and MLflow.
+
+The states and distances work on numpy arrays alone; what needs Spark is imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spark_monitor.config import MonitorConfig, load_config
+    from spark_monitor.distances import Interval, ks
+    from spark_monitor.errors import ConfigError, MonitorError, RunError
+    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.states.grid import Grid
+    from spark_monitor.states.numeric import NumericState, profile_column
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "ConfigError": "spark_monitor.errors",
+    "Grid": "spark_monitor.states.grid",
+    "Interval": "spark_monitor.distances",
+    "Monitor": "spark_monitor.pipeline",
+    "MonitorConfig": "spark_monitor.config",
+    "MonitorError": "spark_monitor.errors",
+    "NumericState": "spark_monitor.states.numeric",
+    "RunError": "spark_monitor.errors",
+    "RunResult": "spark_monitor.pipeline",
+    "ks": "spark_monitor.distances",
+    "load_config": "spark_monitor.config",
+    "profile_column": "spark_monitor.states.numeric",
+}
+
+__all__ = [
+    "ConfigError",
+    "Grid",
+    "Interval",
+    "Monitor",
+    "MonitorConfig",
+    "MonitorError",
+    "NumericState",
+    "RunError",
+    "RunResult",
+    "ks",
+    "load_config",
+    "profile_column",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported on first use, so that the states need neither Spark nor pydantic."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'spark_monitor' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
