@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ LONGEST_MESSAGE: Final = 500
 FEWEST_DIGITS: Final = 4
 MOST_DIGITS: Final = 17
 _WHOLE_BELOW = 1e15
+_LARGEST = (-sys.float_info.max, sys.float_info.max)
 _CERTAIN = frozenset({"wasserstein_distance", "median"})
 
 _BEYOND = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
@@ -84,7 +86,8 @@ def number_text(number: float, limits: Sequence[float] = ()) -> str:
     for digits in range(max(FEWEST_DIGITS, whole_digits + 1), MOST_DIGITS):
         text = f"{number:,.{digits}g}"
         shown = float(text.replace(",", ""))
-        if all((shown < limit, shown > limit) == (number < limit, number > limit) for limit in limits):
+        # The largest doubles round to infinity, which is beyond them.
+        if all((shown < limit, shown > limit) == (number < limit, number > limit) for limit in (*limits, *_LARGEST)):
             return text
     return f"{number:,.{MOST_DIGITS}g}"
 
