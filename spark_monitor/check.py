@@ -30,7 +30,7 @@ from spark_monitor.check_columns import (
 from spark_monitor.config import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
 from spark_monitor.config_file import mask_secrets
 from spark_monitor.errors import ConfigError
-from spark_monitor.labels import canonical_text
+from spark_monitor.labels import LABEL_COLUMNS, canonical_text
 from spark_monitor.quoting import quote
 from spark_monitor.read import read_slice, read_source
 
@@ -121,6 +121,8 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
 def _label_findings(
     config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None
 ) -> Iterator[Finding]:
+    taken = [name for name in labels.id if name.lower() in LABEL_COLUMNS]
+    yield from (Finding("labels.id", f'the name "{name}" is taken by a column that is computed. Rename it in a view.') for name in taken)
     wrong = list(role_findings(frame.schema, label_roles(labels, numeric=config.model.task == "regression"), labels))
     empty = list(_row_findings(frame, labels, "labels", "metrics of the model wait for labels"))
     yield from [*wrong, *empty]

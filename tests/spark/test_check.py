@@ -275,6 +275,12 @@ def test_labels_whose_ids_match_no_prediction_are_an_error(checked: Check) -> No
     ]
 
 
+def test_an_id_with_the_name_of_a_computed_column_is_an_error(checked: Check, spark: SparkSession) -> None:
+    view(spark.table("check_labels").withColumnRenamed("loan", "label_time"), "check_taken_labels")
+    found = errors(checked({"labels.table": "check_taken_labels", "labels.id": "label_time"}))
+    assert found == ['labels.id: the name "label_time" is taken by a column that is computed. Rename it in a view.']
+
+
 def test_ids_of_another_type_are_compared_as_texts_and_said_so(checked: Check) -> None:
     findings = checked({"labels.id": "loan_text"})
     assert errors(findings) == []
