@@ -27,7 +27,9 @@ STAMP = VENV / "ready"
 JAVA_STAMP = VENV / "java-found"
 SPARK_LOG = VENV / "first-spark.log"
 UV_REQUIREMENT = "uv>=0.9,<1"
-LOG_LINES_SHOWN = 15
+LOG_LINES_SHOWN = 8
+LOG_LINE_LENGTH = 250
+SIGNS_OF_FAILURE = ("Server access error", "Exception in thread", "ERROR", "UnknownHostException", "Could not")
 
 # uv does not read pip's configuration; these are pip's options and the variables that mean the same to uv.
 UV_VARIABLES = {
@@ -184,12 +186,23 @@ def make_delta_jar() -> None:
         done = subprocess.run([PYTHON, "-c", start], stdout=log, stderr=subprocess.STDOUT, check=False)
     if done.returncode == 0:
         return
-    end = "\n".join(SPARK_LOG.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
+    told = "\n".join(f"  {line}" for line in telling_lines(SPARK_LOG.read_text(errors="replace")))
     raise SetupError(
-        f"Spark did not start with Delta Lake's jar. The end of {SPARK_LOG.relative_to(PROJECT)}:\n{end}\n"
+        f"Spark did not start with Delta Lake's jar. From {SPARK_LOG.relative_to(PROJECT)}:\n{told}\n"
         "Without a way to Maven, put the jars on this machine and name them: "
         "SPARK_MONITOR_JARS=/path/delta-spark.jar,/path/delta-storage.jar make ..."
     )
+
+
+def telling_lines(log: str) -> list[str]:
+    """The lines of Spark's log that say what went wrong, shortened; its last ones where none stands out.
+
+    >>> telling_lines("a\\nException in thread main: no\\nb")
+    ['Exception in thread main: no']
+    """
+    lines = [line.strip()[:LOG_LINE_LENGTH] for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if any(sign in line for sign in SIGNS_OF_FAILURE)]
+    return list(dict.fromkeys(telling))[:LOG_LINES_SHOWN] or lines[-LOG_LINES_SHOWN:]
 
 
 def delta_jar_is_cached() -> bool:

