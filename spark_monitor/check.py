@@ -122,7 +122,9 @@ def _label_findings(
     config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None
 ) -> Iterator[Finding]:
     taken = [name for name in labels.id if name.lower() in LABEL_COLUMNS]
-    yield from (Finding("labels.id", f'the name "{name}" is taken by a column that is computed. Rename it in a view.') for name in taken)
+    yield from (
+        Finding("labels.id", f'the name "{name}" is taken by a column that is computed. Rename it in a view.') for name in taken
+    )
     wrong = list(role_findings(frame.schema, label_roles(labels, numeric=config.model.task == "regression"), labels))
     empty = list(_row_findings(frame, labels, "labels", "metrics of the model wait for labels"))
     yield from [*wrong, *empty]
@@ -134,9 +136,7 @@ def _label_findings(
         yield from _meeting_findings(config, labels, frame, predictions)
 
 
-def _meeting_findings(
-    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame
-) -> Iterator[Finding]:
+def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
     """Ids of two tables that have rows and never meet."""
     found, reason = _attempt(lambda: _ids_meet(_ids(predictions, config.predictions.id), _ids(frame, labels.id)))
     if reason is not None:

@@ -38,9 +38,7 @@ _SCORED = "roc_auc_score log_loss brier_score expected_calibration_error"
 _LABELS = "label_coverage label_duplicates label_conflicts"
 _CLASSES = "accuracy_score balanced_accuracy_score precision recall f1_score"
 _AVERAGED = "precision_macro recall_macro f1_score_macro precision_weighted recall_weighted f1_score_weighted"
-_REGRESSION = (
-    "mean_absolute_error mean_squared_error root_mean_squared_error r2_score mean_absolute_percentage_error mean_error"
-)
+_REGRESSION = "mean_absolute_error mean_squared_error root_mean_squared_error r2_score mean_absolute_percentage_error mean_error"
 
 SCORED_METRICS: Final = frozenset(_SCORED.split())
 """Metrics that are computed from a score."""

@@ -205,7 +205,7 @@ def test_parquet_files_are_checked_like_a_table(checked: Check, spark: SparkSess
         ("amount > 10) OR (true", "is neither a column of check_predictions nor a condition on its rows"),
         ("amount > 10 -- much", "is neither a column of check_predictions nor a condition on its rows"),
         ("regio", 'Did you mean the column "region"?'),
-        ("Region", 'is an expression of type string. Allowed: a column, or an expression that is true or false. Did you mean'),
+        ("Region", "is an expression of type string. Allowed: a column, or an expression that is true or false. Did you mean"),
         ("amount * 2", "is an expression of type double"),
         ("count(*) > 5", "nor a condition on its rows"),
         ("row_number() OVER (ORDER BY amount) > 5", "nor a condition on its rows"),
