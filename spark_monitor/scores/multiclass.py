@@ -1,9 +1,9 @@
 """Precision, recall and F1 of a model with several classes: per class, and averaged over the classes.
 
 A class without a denominator (never predicted, say) has no metric of its own; in the averages it counts as 0, as in scikit-learn,
-and the message says so. The interval of an average is the wider of two on each side: the delta method over the multinomial cells,
-which knows that one error touches two classes, and the one recovered from the classes' own Wilson intervals, which stays honest
-where every row is right.
+and the message says so. The interval of an average is the wider of two on each side: the delta method's over the multinomial
+cells (as the Wilson interval of a share with that error), which knows that one error touches two classes, and the one recovered
+from the classes' own Wilson intervals, which stays honest where every row is right.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from spark_monitor.scores.classification import (
 )
 from spark_monitor.scores.interval import UNSUPPORTED, Interval, interval, undefined
 from spark_monitor.scores.metric import Intervals, Metric, single
-from spark_monitor.scores.sampling import Z, recovered, wilson
+from spark_monitor.scores.sampling import recovered, wilson
 from spark_monitor.states.classes import NO_CLASS
 from spark_monitor.states.confusion import OTHER, ConfusionState
 from spark_monitor.states.grid import Floats
@@ -87,10 +87,19 @@ def _average(state: ConfusionState, per_label: float, per_prediction: float, *, 
     size = len(state.classes)
     weights = state.labelled[:NO_CLASS] / state.count if weighted else np.full(size, 1 / size)
     value = min(float(np.dot(weights, metric.values)), 1.0)
-    half = Z * _deviation(state, metric, weights, weighted=weighted)
+    low, high = _as_a_share(value, _deviation(state, metric, weights, weighted=weighted))
     below, above = recovered(metric.values, metric.lower, metric.upper, weights)
-    bounds = value - max(half, below), value + max(half, above)
+    bounds = min(low, value - below), max(high, value + above)
     return interval(value, bounds, state.count, within=SHARE, message=_zeros(metric))
+
+
+def _as_a_share(value: float, deviation: float) -> tuple[float, float]:
+    """The Wilson interval of a proportion that has this value and this standard error."""
+    if not deviation or not 0.0 < value < 1.0:
+        return value, value
+    rows = value * (1 - value) / deviation**2
+    lower, upper = wilson(value * rows, rows)
+    return float(lower), float(upper)
 
 
 def _zeros(metric: ClassMetric) -> str | None:

@@ -108,7 +108,7 @@ def r2_score(state: RegressionState) -> Interval:
     if refused:
         return refused
     n, spread = state.usable, state.label_m2
-    if spread == 0.0:
+    if state.least_label == state.greatest_label or spread == 0.0:
         return undefined(n, f"The {n:,} labels are all equal, so there is no variance to explain.")
     if not math.isfinite(spread):
         return interval(math.inf, ANY_RANGE, n, within=ANY_RANGE)

@@ -29,6 +29,7 @@ NO_CLASS = -1
 # A leading zero is kept: "007" is a code, not the number 7. An exponent counts only where a number's text would write one.
 _INTEGRAL = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.0*)?")
 _DECIMAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][+-]?[0-9]{1,3})?|[1-9][0-9]*[eE][+-][0-9]{1,3})")
+_SHORT = 64
 _BOOLEAN_TEXTS = {"true": POSITIVE, "false": NEGATIVE}
 
 
@@ -80,6 +81,12 @@ def canonical_label(value: object) -> str | None:
     >>> canonical_label(True), canonical_label("TRUE"), canonical_label("1"), canonical_label(0.5), canonical_label("007")
     ('1', '1', '1', '0.5', '007')
     """
+    text = _text(value)
+    # Numbers may have hundreds of digits as well.
+    return text if text is None or len(text) <= _SHORT else str(named(pa.array([text], type=pa.string()))[0].as_py())
+
+
+def _text(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, (bool, np.bool_)):
@@ -89,7 +96,7 @@ def canonical_label(value: object) -> str | None:
     if isinstance(value, (float, np.floating)):
         return _of_float(value)
     if isinstance(value, Decimal):
-        return _of_decimal(value)
+        return None if value.is_nan() else _of_text(format(value, "f"))
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     return _of_text(text.strip())
 
@@ -104,12 +111,6 @@ def _of_float(value: float | np.floating[Any]) -> str | None:
     return repr(float(str(value))) if isinstance(value, np.floating) else repr(number)
 
 
-def _of_decimal(value: Decimal) -> str | None:
-    if value.is_nan():
-        return None
-    return _of_text(format(value, "f"))
-
-
 def _of_text(text: str) -> str:
     boolean = _BOOLEAN_TEXTS.get(text.lower())
     if boolean is not None:
@@ -117,10 +118,8 @@ def _of_text(text: str) -> str:
     integral = _INTEGRAL.fullmatch(text)
     if integral:
         sign = "-" if integral[1] == "-" and integral[2] != "0" else ""
-        text = sign + integral[2]
-    elif _DECIMAL.fullmatch(text):
-        text = _of_decimal_text(text)
-    return str(named(pa.array([text], type=pa.string()))[0].as_py()) if len(text) > 64 else text
+        return sign + integral[2]
+    return _of_decimal_text(text) if _DECIMAL.fullmatch(text) else text
 
 
 def _of_decimal_text(text: str) -> str:

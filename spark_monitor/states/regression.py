@@ -7,7 +7,7 @@ intervals need are kept about the labels' mean and moved when two parts meet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ ERROR, ABSOLUTE, SQUARED, FOURTH, RELATIVE, RELATIVE_SQUARED, LABEL, LABEL_SQUAR
 
 @dataclass(frozen=True, eq=False)
 class RegressionState:
-    """What is known of a model's errors in one window, version and slice.
+    """What is known of a model's errors in one window, version and slice; ``minimum`` and ``maximum`` are those of the error.
 
     ``sums`` float64[8, 2] are exact sums over the usable rows of: error, |error|, error^2, error^4, |error| / max(|label|, eps)
     and its square, label, label^2. ``central`` float64[4] holds, with m the labels' mean, the sums of (label - m)^3,
@@ -46,6 +46,8 @@ class RegressionState:
     zero_labels: int
     minimum: float
     maximum: float
+    least_label: float
+    greatest_label: float
     sums: Floats
     central: Floats
 
@@ -53,7 +55,7 @@ class RegressionState:
     def empty(cls) -> RegressionState:
         """The state of no row."""
         nan = float("nan")
-        return cls(0, 0, 0, 0, nan, nan, np.zeros((_SUMS, 2)), np.zeros(4))
+        return cls(0, 0, 0, 0, nan, nan, nan, nan, np.zeros((_SUMS, 2)), np.zeros(4))
 
     def update(self, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> RegressionState:
         """This state and more rows, float64[n] each; a NaN label is no label, its row does not count."""
@@ -80,6 +82,8 @@ class RegressionState:
             zero_labels=self.zero_labels + other.zero_labels,
             minimum=float(np.fmin(self.minimum, other.minimum)),
             maximum=float(np.fmax(self.maximum, other.maximum)),
+            least_label=float(np.fmin(self.least_label, other.least_label)),
+            greatest_label=float(np.fmax(self.greatest_label, other.greatest_label)),
             sums=sums,
             central=central,
         )
@@ -125,7 +129,7 @@ class RegressionState:
         totals = [self.usable, self.unpredicted, self.infinite, self.zero_labels]
         arrays: dict[str, npt.NDArray[Any]] = {
             "totals": np.array(totals, dtype=np.int64),
-            "range": np.array([self.minimum, self.maximum]),
+            "range": np.array([self.minimum, self.maximum, self.least_label, self.greatest_label]),
             "sums": self.sums.ravel(),
             "central": self.central,
         }
@@ -149,8 +153,7 @@ def _of_chunk(labels: Floats, predictions: Floats) -> RegressionState:
     if not finite.all():
         labels, predictions = labels[finite], predictions[finite]
     if not labels.size:
-        empty = RegressionState.empty()
-        return RegressionState(0, unpredicted, infinite, 0, empty.minimum, empty.maximum, empty.sums, empty.central)
+        return replace(RegressionState.empty(), unpredicted=unpredicted, infinite=infinite)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         errors = predictions - labels
         squared = np.square(errors)
@@ -158,8 +161,18 @@ def _of_chunk(labels: Floats, predictions: Floats) -> RegressionState:
         powers = [errors, np.abs(errors), squared, np.square(squared), relative, np.square(relative), labels]
         sums = np.stack([*(pair_of(power) for power in powers), pair_of(*squares(labels))])
         central = _central(labels - _mean(sums, labels.size), squared)
-    zeros = int(np.count_nonzero(labels == 0.0))
-    return RegressionState(labels.size, unpredicted, infinite, zeros, float(errors.min()), float(errors.max()), sums, central)
+    return RegressionState(
+        usable=labels.size,
+        unpredicted=unpredicted,
+        infinite=infinite,
+        zero_labels=int(np.count_nonzero(labels == 0.0)),
+        minimum=float(errors.min()),
+        maximum=float(errors.max()),
+        least_label=float(labels.min()),
+        greatest_label=float(labels.max()),
+        sums=sums,
+        central=central,
+    )
 
 
 def _central(deviations: Floats, squared: Floats) -> Floats:
@@ -170,8 +183,9 @@ def _central(deviations: Floats, squared: Floats) -> Floats:
 
 def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
     usable, unpredicted, infinite, zeros = counts(arrays, "totals", 4).tolist()
-    minimum, maximum = floats(arrays, "range", 2).tolist()
+    minimum, maximum, least, greatest = floats(arrays, "range", 4).tolist()
     if meta or zeros > usable:
         raise StateError(f"regression state: {zeros} labels of 0 among {usable} rows cannot be.")
     sums = floats(arrays, "sums", 2 * _SUMS).reshape(-1, 2)
-    return RegressionState(usable, unpredicted, infinite, zeros, minimum, maximum, sums, floats(arrays, "central", 4))
+    central = floats(arrays, "central", 4)
+    return RegressionState(usable, unpredicted, infinite, zeros, minimum, maximum, least, greatest, sums, central)
