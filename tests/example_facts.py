@@ -60,8 +60,12 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
             VerdictRow("1", last, "PASS", 30, 0, 20),
         ],
         failing=[
-            CheckRow("2", last, "drift", KS, "FAIL", hostile, None, None, 0.412, 0.395, 0.43, "at most 0.2", "medium", "", "a", "b"),
-            CheckRow("2", last, "drift", KS, "WARN", "temp", None, None, 0.15, 0.133, 0.168, "at most 0.2", "medium", "", "a", "b"),
+            CheckRow(
+                "2", last, "drift", KS, "FAIL", hostile, None, None, 0.412, 0.395, 0.43, "at most 0.2", "medium", "", "a", "b"
+            ),
+            CheckRow(
+                "2", last, "drift", KS, "WARN", "temp", None, None, 0.15, 0.133, 0.168, "at most 0.2", "medium", "", "a", "b"
+            ),
             CheckRow("2", last, "profile", "percent_null", "FAIL", "visib", "origin", "JFK", 97.5, 97.0, 98.0, "", "critical"),
         ],
         undecided=[
@@ -70,29 +74,66 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
         ],
         incidents=[
             IncidentRow(
-                "abc", "2", KS, hostile, None, None, week(DRIFT_FROM_WEEK).end, last.end, None, WEEKS - DRIFT_FROM_WEEK,
-                "medium", "OPEN", "data-platform", "docs/runbooks/drift.md", "ks is 0.412, more than 0.2.",
+                "abc",
+                "2",
+                KS,
+                hostile,
+                None,
+                None,
+                week(DRIFT_FROM_WEEK).end,
+                last.end,
+                None,
+                WEEKS - DRIFT_FROM_WEEK,
+                "medium",
+                "OPEN",
+                "data-platform",
+                "docs/runbooks/drift.md",
+                "ks is 0.412, more than 0.2.",
             ),
-            IncidentRow("def", "1", "percent_null", "visib", "origin", "JFK", week(5).end, week(5).end, week(6).end, 1, "critical", "RESOLVED"),
+            IncidentRow(
+                "def",
+                "1",
+                "percent_null",
+                "visib",
+                "origin",
+                "JFK",
+                week(5).end,
+                week(5).end,
+                week(6).end,
+                1,
+                "critical",
+                "RESOLVED",
+            ),
         ],
         open_incidents={"2": 1},
         shifts=[DriftRow("2", last, hostile, 0.412, 0.395, 0.43), DriftRow("2", last, "temp", 0.15, 0.133, 0.168)],
         drift_series=[
-            DriftRow("2", week(number), hostile, 0.412 if number >= DRIFT_FROM_WEEK else 0.03, 0.39, 0.43) for number in range(WEEKS)
+            DriftRow("2", week(number), hostile, 0.412 if number >= DRIFT_FROM_WEEK else 0.03, 0.39, 0.43)
+            for number in range(WEEKS)
         ],
         shifted_slices=[DriftRow("2", last, hostile, 0.55, 0.5, 0.6, "origin", "JFK")],
         model=[
-            ModelRow("2", week(number), AUC, 0.74 - 0.002 * number, 0.72 - 0.002 * number, 0.76 - 0.002 * number, 4900, 0.975, "FINAL")
+            ModelRow(
+                "2", week(number), AUC, 0.74 - 0.002 * number, 0.72 - 0.002 * number, 0.76 - 0.002 * number, 4900, 0.975, "FINAL"
+            )
             for number in range(WEEKS - 3)
         ]
         + [
             ModelRow("2", week(WEEKS - 3), AUC, 0.66, 0.6, 0.72, 900, 0.4, "PROVISIONAL"),
-            ModelRow("2", last, AUC, None, status="NO_LABELS", message="None of 5390 rows has a label yet.", label_status="NO_LABELS"),
+            ModelRow(
+                "2", last, AUC, None, status="NO_LABELS", message="None of 5390 rows has a label yet.", label_status="NO_LABELS"
+            ),
             ModelRow("2", labelled, "log_loss", 0.512, 0.5, 0.53, 4900, 0.975, "FINAL"),
-            ModelRow("1", last, AUC, None, status="NO_LABELS", message="None of 5390 rows has a label yet.", label_status="NO_LABELS"),
+            ModelRow(
+                "1", last, AUC, None, status="NO_LABELS", message="None of 5390 rows has a label yet.", label_status="NO_LABELS"
+            ),
         ],
         worst_slices=[ModelRow("2", labelled, AUC, 0.61, 0.58, 0.64, 1200, 0.97, "FINAL", slice_key="origin", slice_value="LGA")],
-        runs=[RunRow("r1", datetime(2013, 12, 10, tzinfo=UTC), "COMMITTED", reader="spark", published="PUBLISHED", baseline_version=1)],
+        runs=[
+            RunRow(
+                "r1", datetime(2013, 12, 10, tzinfo=UTC), "COMMITTED", reader="spark", published="PUBLISHED", baseline_version=1
+            )
+        ],
     )
 
 

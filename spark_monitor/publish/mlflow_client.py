@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ DATABASE_ATTEMPTS = 4
 """Attempts to open a database; MLflow's ten take 100 seconds, and it has no setting for them."""
 
 LONGEST_SENTENCE = 300
+_SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([A-Z][\w ]+)")
+"""The system's own words, which the client's wrap in four layers of theirs."""
+
 NOISY: Final = ("mlflow", "alembic", "sqlalchemy.engine", "urllib3", "databricks")
 
 
@@ -111,7 +115,8 @@ def sentence_of(error: BaseException, tracking_uri: str) -> str:
     said = mask_secrets(str(error))
     for secret in filter(None, (password, unquote(password or ""))):
         said = said.replace(secret, "***")
-    said = " ".join(said.split()) or type(error).__name__
+    refused = _SYSTEM_ERROR.search(said)
+    said = f"no connection ({refused[1]})" if refused else " ".join(said.split()) or type(error).__name__
     return f"{shown} could not be written: {harmless(said, LONGEST_SENTENCE)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from spark_monitor.publish.mlflow_client import is_absent
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_LOGGED_MODEL = re.compile(r"models:/(m-[^/@]+)/?")
+
 
 def registered_version(client: MlflowClient, name: str, version: str | None) -> Any | None:
     """The registered model version, or None where there is no such model or version; versions are numbers in MLflow."""
@@ -21,8 +24,12 @@ def registered_version(client: MlflowClient, name: str, version: str | None) -> 
 
 
 def logged_model_id(client: MlflowClient, registered: Any | None) -> str | None:
-    """The logged model that a registered version was made from, if this server has it."""
-    model_id = getattr(registered, "model_id", None)
+    """The logged model that a registered version was made from, if this server has it.
+
+    Databricks says its id; MLflow's own database keeps it only as the version's source, ``models:/<id>``.
+    """
+    named = _LOGGED_MODEL.fullmatch(getattr(registered, "source", None) or "")
+    model_id = getattr(registered, "model_id", None) or (named and named[1])
     if not model_id or _if_there(lambda: client.get_logged_model(model_id)) is None:
         return None
     return str(model_id)
