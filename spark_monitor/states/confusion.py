@@ -23,6 +23,7 @@ from spark_monitor.states.stored import counts, integers
 TAG = "CONF"
 MAX_CLASSES = 1000
 OTHER = "(other)"
+_TABLE = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,9 @@ class ConfusionState:
         classes = tuple(sorted(set(labels.classes) | set(predictions.classes)))
         truth, guess = (_moved(codes.codes[usable], codes.classes, classes) for codes in (labels, predictions))
         matches = int(np.count_nonzero(truth == guess))
-        ones = np.ones(truth.size, dtype=np.int64)
-        return self.merge(_kept(classes, truth, guess, ones, matches, unpredicted, overflowed=False))
+        pairs, rows = _counted(truth * len(classes) + guess, len(classes) ** 2)
+        truth, guess = np.divmod(pairs, max(len(classes), 1))
+        return self.merge(_kept(classes, truth, guess, rows, matches, unpredicted, overflowed=False))
 
     def merge(self, other: ConfusionState) -> ConfusionState:
         """The state of both."""
@@ -153,6 +155,16 @@ class ConfusionState:
             return _restored(meta, arrays)
         except (KeyError, ValueError, TypeError) as error:
             raise StateError(f"confusion state: damaged ({type(error).__name__}: {error}).") from error
+
+
+def _counted(numbers: Integers, limit: int) -> tuple[Integers, Integers]:
+    """The numbers below ``limit`` that occur, and how often; by a table while it is no larger than the rows or small."""
+    if limit > max(numbers.size, _TABLE):
+        found, rows = np.unique(numbers, return_counts=True)
+        return found, rows.astype(np.int64)
+    table = np.bincount(numbers, minlength=1).astype(np.int64)
+    found = np.flatnonzero(table)
+    return found, table[found]
 
 
 def _moved(positions: Integers, old: tuple[str, ...], new: tuple[str, ...]) -> Integers:
