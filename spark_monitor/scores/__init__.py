@@ -1,0 +1,16 @@
+"""The catalogue of model metrics: one state of predictions against labels in, an interval out. No Spark here.
+
+>>> from spark_monitor.scores import present
+>>> from spark_monitor.states.scores import RegressionState
+>>> rows = present("regression", RegressionState.empty().update([1.0, 2.0, 4.0], [1.0, 2.5, 3.0]))
+>>> [(row["metric"], row["value"]) for row in rows][0]
+('mean_absolute_error', 0.5)
+"""
+
+from __future__ import annotations
+
+from spark_monitor.scores.catalogue import METRICS, metrics_of, present
+from spark_monitor.scores.interval import Interval
+from spark_monitor.scores.metric import Metric
+
+__all__ = ["METRICS", "Interval", "Metric", "metrics_of", "present"]
