@@ -72,6 +72,8 @@ PROFILE_STATES: Final = Table(
         column("sketch", BYTES, "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL"),
         column("grid_id", TEXT, "the grid, or the list of categories, that the state counts on"),
         column("bytes", COUNT, "length of state and sketch together"),
+        column("message", TEXT, "one sentence that says why there is no state; NULL where there is one"),
+        column("message", TEXT, "why there is no state: the column failed, with the reason"),
         RUN_ID,
     ),
 )

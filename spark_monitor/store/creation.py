@@ -1,0 +1,96 @@
+"""Tables brought into being, and brought up to date when a newer version of the program has more columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
+
+from spark_monitor.errors import RunError
+from spark_monitor.quoting import literal, quote, quote_table
+from spark_monitor.store.commits import commit
+from spark_monitor.store.described import PARTITION, Table, column_sql, type_sql
+from spark_monitor.store.place import FORMAT, Place
+
+PLAIN: Final = {
+    "delta.minReaderVersion": "1",
+    "delta.minWriterVersion": "2",
+    "delta.enableDeletionVectors": "false",
+    "delta.columnMapping.mode": "none",
+    "delta.enableTypeWidening": "false",
+    "delta.enableRowTracking": "false",
+}
+"""Properties that keep the tables readable by every reader, also where a platform's defaults would switch features on."""
+
+
+def ensure_table(spark: SparkSession, place: Place, table: Table) -> None:
+    """Create a table where it is missing, and add the columns that it lacks."""
+    what = f"{place.relation(table.name)}: creating the table"
+    commit(lambda: _create(spark, place, table), what=what)
+    commit(lambda: _add_missing(spark, place, table), what=f"{place.relation(table.name)}: adding columns")
+
+
+def ensure_schema(spark: SparkSession, place: Place) -> None:
+    """Create the schema where there is none; nothing is asked of the catalog where it exists already."""
+    if place.schema is not None and not spark.catalog.databaseExists(quote_table(place.schema)):
+        spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quote_table(place.schema)}")
+
+
+def create_sql(place: Place, table: Table) -> str:
+    """The statement that creates a table."""
+    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in PLAIN.items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS {place.relation(table.name)} (\n  {table.columns_sql}\n) USING {FORMAT} "
+        f"PARTITIONED BY ({quote(PARTITION)}) COMMENT {literal('one row per ' + table.one_row_per)} TBLPROPERTIES ({properties})"
+    )
+
+
+def missing_fields(expected: StructType, found: StructType, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, StructField]]:
+    """The fields, nested ones included, that a table lacks: the quoted path of each one and its description.
+
+    A field whose type differs is an error: its rows could not be read as what they are meant to be.
+    """
+    known = {field.name.lower(): field for field in found.fields}
+    for field in expected.fields:
+        path = (*parents, quote(field.name))
+        if field.name.lower() in known:
+            yield from _within(field.dataType, known[field.name.lower()].dataType, path)
+        else:
+            yield ".".join(path), field
+
+
+def _within(expected: DataType, found: DataType, path: tuple[str, ...]) -> Iterator[tuple[str, StructField]]:
+    if isinstance(expected, StructType) and isinstance(found, StructType):
+        yield from missing_fields(expected, found, path)
+    elif isinstance(expected, ArrayType) and isinstance(found, ArrayType):
+        yield from _within(expected.elementType, found.elementType, (*path, "element"))
+    elif isinstance(expected, MapType) and isinstance(found, MapType):
+        yield from _within(expected.valueType, found.valueType, (*path, "value"))
+    elif expected != found:
+        raise RunError(
+            f"column {'.'.join(path)}: found type {type_sql(found)}, expected {type_sql(expected)}. "
+            "Another program made this table: name another schema or path in `outputs`, or rename the table."
+        )
+
+
+def _create(spark: SparkSession, place: Place, table: Table) -> None:
+    try:
+        spark.sql(create_sql(place, table))
+    except Exception as error:
+        if "DELTA_CREATE_TABLE" not in str(error):
+            raise
+        # The files are there and an older version of the program made them, but this catalog has forgotten the name.
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {place.relation(table.name)} USING {FORMAT}")
+
+
+def _add_missing(spark: SparkSession, place: Place, table: Table) -> None:
+    relation = place.relation(table.name)
+    try:
+        missing = list(missing_fields(table.schema, spark.table(relation).schema))
+    except RunError as error:
+        raise RunError(f"{relation}: {error}") from None
+    if missing:
+        definitions = ", ".join(path + column_sql(field).removeprefix(quote(field.name)) for path, field in missing)
+        spark.sql(f"ALTER TABLE {relation} ADD COLUMNS ({definitions})")

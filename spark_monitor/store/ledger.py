@@ -1,0 +1,137 @@
+"""The ledger of runs, read and changed one row at a time; every change is one commit that also says what it expects to find."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from spark_monitor.errors import RunError, unknown
+from spark_monitor.quoting import literal, quote
+from spark_monitor.store.commits import commit
+from spark_monitor.store.lease import Holder, Process
+from spark_monitor.store.place import Place
+from spark_monitor.store.rows import instant_sql, of_monitor
+from spark_monitor.store.schemas import TABLES
+from spark_monitor.windows import EPOCH, ONE_MICROSECOND
+
+RUNS: Final = "runs"
+RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"
+ENDINGS: Final = (COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED)
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The table of runs."""
+
+    spark: SparkSession
+    place: Place
+
+    def holders(self, monitor_id: str) -> list[Holder]:
+        """The runs of a monitor that say they are under way: one, or none."""
+        rows = self.spark.sql(
+            f"SELECT run_id, lease_host, lease_pid, lease_process, unix_micros(heartbeat) AS heartbeat, "
+            f"unix_micros(started) AS started FROM {self._relation} "
+            f"WHERE {of_monitor(monitor_id)} AND status = {literal(RUNNING)} ORDER BY run_id"
+        ).collect()
+        return [
+            Holder(
+                run_id=row["run_id"],
+                process=Process(row["lease_host"] or "", row["lease_pid"] or 0, row["lease_process"] or ""),
+                heartbeat=_instant(row["heartbeat"]),
+                started=_instant(row["started"]),
+            )
+            for row in rows
+        ]
+
+    def insert_if_free(self, monitor_id: str, values: Values) -> bool:
+        """Write a RUNNING row unless the monitor has one; of two writers at once Delta lets one through and the other try again.
+
+        The MERGE inserts only where no row matches, and what it looked for is part of its commit: a RUNNING row that another
+        writer commits meanwhile is a conflict, and the second attempt sees that row.
+        """
+        names = [quote(name) for name in row_type(values).names]
+        taken = f"{of_monitor(monitor_id, 't.')} AND t.status = {literal(RUNNING)}"
+        action = f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{name}' for name in names)})"
+        commit(lambda: self._merge(values, f"ON {taken} {action}"), what=f"monitor {monitor_id}: taking its turn")
+        return [holder.run_id for holder in self.holders(monitor_id)] == [values["run_id"]]
+
+    def change(self, monitor_id: str, run_id: str, values: Values, *, expected: str | None = RUNNING) -> bool:
+        """Change a run's row if it exists with the expected status (None: with any); whether it did."""
+        names = [quote(name) for name in row_type(values).names]
+        action = f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = s.{name}' for name in names)}"
+        what = f"monitor {monitor_id}: writing the ledger's row of run {run_id}"
+        clauses = f"ON {_row(monitor_id, run_id, expected, 't.')} {action}"
+        return commit(lambda: self._merge(values, clauses), what=what) > 0
+
+    def expire(self, monitor_id: str, holder: Holder, *, error: str, ended: datetime) -> bool:
+        """Mark a run FAILED whose process is gone; False where it has shown since that it lives."""
+        seen = "heartbeat IS NULL" if holder.heartbeat is None else f"heartbeat = {instant_sql(holder.heartbeat)}"
+        statement = (
+            f"UPDATE {self._relation} SET status = {literal(FAILED)}, error = {literal(error)}, ended = {instant_sql(ended)} "
+            f"WHERE {_row(monitor_id, holder.run_id, RUNNING)} AND {seen}"
+        )
+        return self._affected(statement, what=f"monitor {monitor_id}: closing run {holder.run_id}") > 0
+
+    def beat(self, monitor_id: str, run_id: str, now: datetime) -> bool:
+        """Note that a run lives; False where it does not hold the monitor any more."""
+        statement = f"UPDATE {self._relation} SET heartbeat = {instant_sql(now)} WHERE {_row(monitor_id, run_id, RUNNING)}"
+        return self._affected(statement, what=f"monitor {monitor_id}: heartbeat of run {run_id}") > 0
+
+    def status(self, monitor_id: str, run_id: str) -> str | None:
+        """A run's status; None where the ledger does not know it."""
+        rows = self.spark.sql(f"SELECT status FROM {self._relation} WHERE {_row(monitor_id, run_id, None)}").collect()
+        return rows[0]["status"] if rows else None
+
+    def unfinished(self, monitor_id: str) -> list[str]:
+        """The runs whose rows, where they wrote any, nobody sees."""
+        hidden = ", ".join(literal(status) for status in (FAILED, SUPERSEDED, RUNNING))
+        rows = self.spark.sql(
+            f"SELECT run_id FROM {self._relation} WHERE {of_monitor(monitor_id)} AND status IN ({hidden}) ORDER BY run_id"
+        ).collect()
+        return [row["run_id"] for row in rows]
+
+    def count(self, monitor_id: str, status: str) -> int:
+        """How many runs of a monitor have a status."""
+        where = f"{of_monitor(monitor_id)} AND status = {literal(status)}"
+        return int(self.spark.sql(f"SELECT count(*) AS runs FROM {self._relation} WHERE {where}").collect()[0]["runs"])
+
+    @property
+    def _relation(self) -> str:
+        return self.place.relation(RUNS)
+
+    def _affected(self, statement: str, *, what: str) -> int:
+        return commit(lambda: int(self.spark.sql(statement).collect()[0][0]), what=what)
+
+    def _merge(self, values: Values, clauses: str) -> int:
+        """The number of rows that one MERGE of a one-row frame changed."""
+        source, schema = f"ledger_row_{uuid.uuid4().hex}", row_type(values)
+        self.spark.createDataFrame([tuple(values[name] for name in schema.names)], schema).createOrReplaceTempView(source)
+        try:
+            return int(self.spark.sql(f"MERGE INTO {self._relation} t USING {quote(source)} s {clauses}").collect()[0][0])
+        finally:
+            self.spark.catalog.dropTempView(source)
+
+
+def row_type(values: Values) -> StructType:
+    """The Spark type of some columns of the ledger."""
+    table = TABLES[RUNS]
+    for name in values:
+        if name not in table.names:
+            raise RunError(unknown("table runs", "column", name, table.names))
+    return StructType([field for field in table.columns if field.name in values])
+
+
+def _row(monitor_id: str, run_id: str, status: str | None, alias: str = "") -> str:
+    found = f"{of_monitor(monitor_id, alias)} AND {alias}{quote('run_id')} = {literal(run_id)}"
+    return found if status is None else f"{found} AND {alias}{quote('status')} = {literal(status)}"
+
+
+def _instant(micros: int | None) -> datetime | None:
+    return None if micros is None else EPOCH + micros * ONE_MICROSECOND

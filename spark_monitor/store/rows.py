@@ -1,0 +1,98 @@
+"""Rows made ready for a table: its columns, in order, with its types; and the predicates that say which rows they replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, StructType
+
+from spark_monitor.due import DueWindow
+from spark_monitor.errors import RunError
+from spark_monitor.quoting import literal, quote
+from spark_monitor.store.described import PARTITION, Table
+from spark_monitor.windows import Window
+
+
+def aligned(frame: DataFrame, table: Table, *, constants: Mapping[str, str] | None = None) -> DataFrame:
+    """The frame with exactly the table's columns and types: what it lacks is a constant or NULL, a column too many an error."""
+    found = {field.name: field.dataType for field in frame.schema.fields}
+    extra = sorted(set(found) - set(table.names))
+    if extra:
+        raise RunError(f"{table.name}: the rows have columns that the table does not have: {', '.join(extra)}.")
+    return frame.select([_column(field.name, field.dataType, found, constants or {}) for field in table.columns])
+
+
+def _column(name: str, kind: DataType, found: Mapping[str, DataType], constants: Mapping[str, str]) -> Column:
+    if name not in found:
+        return F.lit(constants.get(name)).cast(kind).alias(name)
+    _same_fields(name, kind, found[name])
+    return F.col(quote(name)).cast(kind).alias(name)
+
+
+def _same_fields(name: str, expected: DataType, found: DataType) -> None:
+    """Refuse structs whose fields differ in name or order: a cast goes by position and would swap them silently."""
+    if isinstance(expected, ArrayType) and isinstance(found, ArrayType):
+        _same_fields(name, expected.elementType, found.elementType)
+    if not (isinstance(expected, StructType) and isinstance(found, StructType)):
+        return
+    if expected.names != found.names:
+        raise RunError(f"column {name}: found a struct of {found.names}, expected one of {expected.names}, in this order.")
+    for inner, other in zip(expected.fields, found.fields, strict=True):
+        _same_fields(f"{name}.{inner.name}", inner.dataType, other.dataType)
+
+
+def of_monitor(monitor_id: str, alias: str = "") -> str:
+    """The predicate of one monitor's rows, which is one partition of every table.
+
+    >>> of_monitor("flights")
+    "`monitor_id` = 'flights'"
+    """
+    return f"{alias}{quote(PARTITION)} = {literal(monitor_id)}"
+
+
+def instant_sql(instant: datetime) -> str:
+    """An instant as a SQL literal that no session's time zone can move.
+
+    >>> instant_sql(datetime(2013, 9, 2, tzinfo=UTC))
+    "TIMESTAMP '2013-09-02 00:00:00.000000+00:00'"
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware instants")
+    return f"TIMESTAMP '{instant.astimezone(UTC).isoformat(sep=' ', timespec='microseconds')}'"
+
+
+def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
+    """Windows joined where one ends as the next begins: a year of hours is one span.
+
+    >>> from spark_monitor.windows import EPOCH, parse_every, parse_instant, windows_between
+    >>> hours = windows_between(EPOCH, parse_instant("1970-01-03"), parse_every("1 hour"), "UTC")
+    >>> len(hours), len(spans(hours)), len(spans([*hours[:5], *hours[7:]]))
+    (48, 1, 2)
+    """
+    joined: list[tuple[datetime, datetime]] = []
+    for window in sorted(set(windows)):
+        if joined and joined[-1][1] == window.start:
+            joined[-1] = (joined[-1][0], window.end)
+        else:
+            joined.append((window.start, window.end))
+    return joined
+
+
+def of_windows(monitor_id: str, windows: Iterable[DueWindow]) -> str:
+    """The predicate of a monitor's rows of some windows; of no row where there is no window."""
+    by_granularity: dict[str, list[Window]] = {}
+    for one in windows:
+        by_granularity.setdefault(one.granularity, []).append(one.window)
+    if not by_granularity:
+        return "false"
+    parts = [_of_granularity(granularity, members) for granularity, members in sorted(by_granularity.items())]
+    return f"{of_monitor(monitor_id)} AND ({' OR '.join(parts)})"
+
+
+def _of_granularity(granularity: str, windows: Iterable[Window]) -> str:
+    begins = f"{quote('window')}.{quote('start')}"
+    ranges = [f"({begins} >= {instant_sql(start)} AND {begins} < {instant_sql(end)})" for start, end in spans(windows)]
+    return f"({quote('granularity')} = {literal(granularity)} AND ({' OR '.join(ranges)}))"

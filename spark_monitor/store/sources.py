@@ -1,0 +1,47 @@
+"""The versions of the tables that a monitor reads, where a table has versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+from spark_monitor.config_sources import SourceConfig
+from spark_monitor.quoting import quote, quote_table
+from spark_monitor.store.place import FORMAT
+from spark_monitor.windows import EPOCH, ONE_MICROSECOND
+
+
+def commit_version(spark: SparkSession, source: SourceConfig) -> int | None:
+    """The number of the source's last commit; None where it is a view, or of a format without commits."""
+    commit = _last_commit(spark, source)
+    return None if commit is None else int(commit["version"])
+
+
+def source_version(spark: SparkSession, source: SourceConfig) -> str | None:
+    """The source's last commit with its instant, so that a table dropped and made again is not taken for the old one."""
+    commit = _last_commit(spark, source)
+    return None if commit is None else version_text(int(commit["version"]), EPOCH + commit["at"] * ONE_MICROSECOND)
+
+
+def version_text(version: int, at: datetime) -> str:
+    """A version as the ledger writes it.
+
+    >>> version_text(7, EPOCH)
+    '7 of 1970-01-01T00:00:00.000000+00:00'
+    """
+    return f"{version} of {at.isoformat(timespec='microseconds')}"
+
+
+def _last_commit(spark: SparkSession, source: SourceConfig) -> Any:
+    if source.table is None and source.format != FORMAT:
+        return None
+    relation = quote_table(source.table) if source.table is not None else f"{FORMAT}.{quote(source.path or '')}"
+    try:
+        history = spark.sql(f"DESCRIBE HISTORY {relation} LIMIT 1")
+        rows = history.selectExpr("version", "unix_micros(timestamp) AS at").collect()
+    except AnalysisException:
+        return None  # a view, or a table of another format: it is read again in every run
+    return rows[0] if rows else None

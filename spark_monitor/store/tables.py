@@ -1,0 +1,221 @@
+"""The store of a monitor's results: what can be read of it, and what the run that holds the monitor can write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_monitor.config import OutputsConfig
+from spark_monitor.config_sources import SourceConfig
+from spark_monitor.due import DueWindow
+from spark_monitor.errors import RunError
+from spark_monitor.quoting import literal
+from spark_monitor.store import sources, upkeep, views
+from spark_monitor.store.changes import IGNORED, changed, windows_of
+from spark_monitor.store.commits import commit, first_line
+from spark_monitor.store.committed import GENERATIONS, committed_sql
+from spark_monitor.store.creation import ensure_schema, ensure_table
+from spark_monitor.store.lease import WAIT_SECONDS
+from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, RUNS, Ledger
+from spark_monitor.store.place import Place
+from spark_monitor.store.rows import aligned, instant_sql, of_monitor, of_windows
+from spark_monitor.store.schemas import TABLES, Table, table_named
+from spark_monitor.store.turn import Turn
+
+Say = Callable[[str], None]
+
+
+class Store:
+    """The tables at a place. Reading needs nothing; writing needs a turn, which ``begin_run`` takes and ``finish_run`` ends."""
+
+    def __init__(
+        self, spark: SparkSession, outputs: OutputsConfig | Place, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self.spark = spark
+        self.place = outputs if isinstance(outputs, Place) else Place.of(outputs)
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._ledger = Ledger(spark, self.place)
+        self._turn: Turn | None = None
+
+    def ensure(self) -> None:
+        """Create the tables and views that are missing, and bring older ones up to date."""
+        ensure_schema(self.spark, self.place)
+        for table in TABLES.values():
+            ensure_table(self.spark, self.place, table)
+        if self.place.is_schema:
+            views.create(self.spark, self.place)
+
+    def register(self) -> None:
+        """Make every table (its committed rows) and view known by its bare name in this session."""
+        views.register(self.spark, self.place)
+
+    # What can be read
+
+    def frame(self, table: str) -> DataFrame:
+        """All rows of a table, of committed runs or not."""
+        return self.place.frame(self.spark, table_named(table).name)
+
+    def committed(self, table: str) -> DataFrame:
+        """The rows that committed runs wrote; of ``runs`` all rows."""
+        return self.spark.sql(committed_sql(self.place, table_named(table)))
+
+    def in_windows(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
+        """The predicate of a monitor's rows of some windows, for ``where``."""
+        return of_windows(monitor_id, windows)
+
+    def source_version(self, source: SourceConfig) -> str | None:
+        """The version of a table that is read; None where it has none."""
+        return sources.source_version(self.spark, source)
+
+    def commit_version(self, source: SourceConfig) -> int | None:
+        """The number of a source's last commit; None where it has none."""
+        return sources.commit_version(self.spark, source)
+
+    def changed_windows(
+        self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow], ignore: Iterable[str] = IGNORED
+    ) -> list[DueWindow]:
+        """Those of the windows whose stored rows are not what ``frame`` would make of them; ``frame`` is computed for this.
+
+        Rows of runs that were not committed count as others, so that writing the window again removes them.
+        """
+        described = table_named(table)
+        fresh = aligned(frame, described, constants={"monitor_id": monitor_id, "run_id": ""})
+        stored = self.frame(table).where(of_windows(monitor_id, windows))
+        dead = self._dead_runs(monitor_id)
+        torn = windows_of(stored.where(_written_by(dead))) if dead else []
+        return sorted({*changed(aligned(stored, described), fresh, described, ignore=ignore), *torn})
+
+    def interrupted_windows(self, monitor_id: str) -> list[DueWindow]:
+        """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again."""
+        dead = self._dead_runs(monitor_id)
+        if not dead:
+            return []
+        where = f"{of_monitor(monitor_id)} AND {_written_by(dead)}"
+        names = [table.name for table in TABLES.values() if table.has_windows]
+        return sorted({due for name in names for due in windows_of(self.frame(name).where(where))})
+
+    # What the run that has its turn can write
+
+    def begin_run(self, row: Mapping[str, Any], *, say: Say = lambda _: None, patience: float = WAIT_SECONDS) -> None:
+        """Take the monitor's turn and write the run's RUNNING row; a run that is under way is waited for."""
+        if self._turn is not None:
+            raise RunError(f"run {row.get('run_id')}: run {self._turn.run_id} of this store has not been finished.")
+        self._turn = Turn.take(self._ledger, row, clock=self._clock, say=say, patience=patience)
+        upkeep.prune(self.spark, self.place, self._turn.monitor_id)
+
+    def heartbeat(self, run_id: str) -> None:
+        """Say that the run lives, if it has not said so lately; RunError where it has lost its turn."""
+        self._held(run_id).beat()
+
+    def note(self, run_id: str, **values: Any) -> None:
+        """Write columns of the run's row while it is under way."""
+        self._held(run_id).note(values)
+
+    def finish_run(self, run_id: str, *, status: str, **values: Any) -> None:
+        """End the turn: the last thing a run writes. Only after COMMITTED do readers see its rows."""
+        if status not in ENDINGS:
+            raise RunError(f'run {run_id}: found status "{status}". Allowed: {", ".join(ENDINGS)}.')
+        turn = self._held(run_id)
+        self._turn = None
+        turn.end({**values, "status": status, "ended": self._clock()})
+        if status == COMMITTED:
+            upkeep.prune(self.spark, self.place, turn.monitor_id)
+            if self._ledger.count(turn.monitor_id, COMMITTED) % upkeep.TIDY_EVERY == 0:
+                upkeep.tidy(self.spark, self.place, turn.monitor_id)
+
+    @contextmanager
+    def run(self, row: Mapping[str, Any], *, say: Say = lambda _: None, patience: float = WAIT_SECONDS) -> Iterator[str]:
+        """A turn with heartbeats; a run that leaves by an exception, or without ``finish_run``, is FAILED and says why."""
+        self.begin_run(row, say=say, patience=patience)
+        run_id = str(row["run_id"])
+        try:
+            with self._held(run_id).beating():
+                yield run_id
+        except BaseException as error:
+            self._fail(run_id, error)
+            raise
+        if self._turn is not None:
+            self.finish_run(run_id, status=FAILED, error="The run ended without saying how.")
+
+    def replace_windows(self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow]) -> None:
+        """Replace a monitor's rows of these windows, in one commit; ``frame`` may hold no row of another window."""
+        due = list(windows)
+        if due:
+            self._write(table_named(table), frame, monitor_id, of_windows(monitor_id, due))
+
+    def replace_monitor(self, table: str, frame: DataFrame, *, monitor_id: str) -> None:
+        """Replace all rows of a monitor. Readers keep the former incidents until the run is committed."""
+        where = of_monitor(monitor_id)
+        if table in GENERATIONS:
+            kept = upkeep.generation(self.spark, self.place, table, monitor_id)
+            where += f" AND run_id <> {literal(kept)}" if kept is not None else ""
+        self._write(table_named(table), frame, monitor_id, where)
+
+    def replace_baseline(self, frame: DataFrame, *, monitor_id: str, version: int) -> None:
+        """Write a baseline's version; one that a committed run wrote never changes."""
+        where = f"{of_monitor(monitor_id)} AND baseline_version = {int(version)}"
+        if self.committed("baselines").where(where).limit(1).collect():
+            raise RunError(f"monitor {monitor_id}: baseline {version} is committed and never changes. Freeze a new version.")
+        self._write(table_named("baselines"), frame, monitor_id, where)
+
+    # What is noted after the commit
+
+    def mark_published(self, monitor_id: str, run_ids: Iterable[str], *, published: str, message: str | None = None) -> None:
+        """Note of committed runs whether MLflow shows them: OFF, PENDING or PUBLISHED."""
+        told = "NULL" if message is None else literal(message)
+        self._update(RUNS, f"published = {literal(published)}, publish_message = {told}", monitor_id, "run_id", run_ids)
+
+    def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
+        """Note of incidents that somebody was told."""
+        self._update("incidents", f"notified_at = {instant_sql(at)}", monitor_id, "incident_id", incident_ids)
+
+    def _update(self, table: str, assignments: str, monitor_id: str, column: str, members: Iterable[str]) -> None:
+        listed = ", ".join(literal(member) for member in sorted(set(members)))
+        if listed:
+            where = f"{of_monitor(monitor_id)} AND {column} IN ({listed})"
+            statement = f"UPDATE {self.place.relation(table)} SET {assignments} WHERE {where}"
+            commit(lambda: self.spark.sql(statement).collect(), what=f"{self.place.relation(table)}: monitor {monitor_id}")
+
+    def _write(self, table: Table, frame: DataFrame, monitor_id: str, where: str) -> None:
+        """Verify the turn, then commit. ``rebalance`` makes few files of many partitions, and several only of much data."""
+        turn = self._turn
+        if turn is None or turn.monitor_id != monitor_id:
+            raise RunError(f"{table.name}: monitor {monitor_id} has no run under way here. Call begin_run first.")
+        turn.verify()
+        turn.beat()
+        rows = aligned(frame, table, constants={"monitor_id": monitor_id, "run_id": turn.run_id}).hint("rebalance")
+        what = f"{self.place.relation(table.name)}: writing rows of monitor {monitor_id}"
+        try:
+            commit(lambda: self.place.overwrite(rows, table.name, where=where), what=what)
+        except Exception as error:
+            if "DELTA_REPLACE_WHERE_MISMATCH" not in str(error):
+                raise
+            raise RunError(
+                f"{what}: some rows belong to other windows or another monitor. Nothing was written. {where}"
+            ) from error
+
+    def _held(self, run_id: str) -> Turn:
+        if self._turn is None or self._turn.run_id != run_id:
+            raise RunError(f"run {run_id}: it has no turn here. Call begin_run first.")
+        return self._turn
+
+    def _fail(self, run_id: str, error: BaseException) -> None:
+        """Write that a run failed; where that fails too, the first error says so and stays the one that is raised."""
+        if self._turn is None:
+            return
+        try:
+            self.finish_run(run_id, status=FAILED, error=f"{type(error).__name__}: {first_line(error)}")
+        except Exception as second:
+            error.add_note(f"The ledger could not be told that run {run_id} failed: {first_line(second)}")
+
+    def _dead_runs(self, monitor_id: str) -> list[str]:
+        own = self._turn.run_id if self._turn is not None else None
+        return [run for run in self._ledger.unfinished(monitor_id) if run != own]
+
+
+def _written_by(run_ids: Iterable[str]) -> str:
+    return f"run_id IN ({', '.join(map(literal, run_ids))})"

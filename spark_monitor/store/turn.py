@@ -1,0 +1,107 @@
+"""A run's turn: taken before anything is written, verified before every write, ended by the last one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from spark_monitor.errors import RunError
+from spark_monitor.store.commits import first_line
+from spark_monitor.store.lease import WAIT_SECONDS, this_process, wait_until_free
+from spark_monitor.store.ledger import RUNNING, Ledger
+
+BEAT: Final = timedelta(seconds=30)
+"""A heartbeat is written at most this often: a fourth of the time after which silence counts as death."""
+
+
+@dataclass
+class Turn:
+    """The run that holds a monitor."""
+
+    ledger: Ledger
+    monitor_id: str
+    run_id: str
+    clock: Callable[[], datetime]
+    last_beat: datetime
+    trouble: str | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def take(
+        cls,
+        ledger: Ledger,
+        row: Mapping[str, Any],
+        *,
+        clock: Callable[[], datetime],
+        say: Callable[[str], None] = lambda _: None,
+        patience: float = WAIT_SECONDS,
+    ) -> Turn:
+        """Wait until the monitor is free and write the RUNNING row; where another run is quicker, wait again."""
+        monitor_id, run_id, here = str(row["monitor_id"]), str(row["run_id"]), this_process()
+        lease = {"lease_host": here.host, "lease_pid": here.pid, "lease_process": here.started}
+        while True:
+            wait_until_free(ledger, monitor_id, here=here, clock=clock, say=say, patience=patience)
+            now = clock()
+            if ledger.insert_if_free(monitor_id, {**row, **lease, "status": RUNNING, "started": now, "heartbeat": now}):
+                return cls(ledger, monitor_id, run_id, clock, now)
+
+    def verify(self) -> None:
+        """RunError where the run does not hold the monitor any more."""
+        found = self.ledger.status(self.monitor_id, self.run_id)
+        if found != RUNNING:
+            raise self._lost(found)
+
+    def beat(self) -> None:
+        """Write a heartbeat if the last one is old enough."""
+        now = self.clock()
+        if now - self.last_beat < BEAT:
+            return
+        if not self.ledger.beat(self.monitor_id, self.run_id, now):
+            raise self._lost(self.ledger.status(self.monitor_id, self.run_id))
+        self.last_beat = now
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Write columns of the run's row."""
+        if not self.ledger.change(self.monitor_id, self.run_id, values):
+            raise self._lost(self.ledger.status(self.monitor_id, self.run_id))
+
+    def end(self, values: Mapping[str, Any]) -> None:
+        """Write the run's end."""
+        self._over.set()
+        if self.ledger.change(self.monitor_id, self.run_id, values):
+            return
+        found = self.ledger.status(self.monitor_id, self.run_id)
+        if found != values["status"]:  # equal: the commit had been made although its first answer was an error
+            raise self._lost(found)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Heartbeats in the background until the turn is over, or the block."""
+        left = threading.Event()
+        thread = threading.Thread(target=self._beat_until, args=(left,), name=f"heartbeat {self.run_id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            left.set()
+            thread.join()
+
+    def _beat_until(self, left: threading.Event) -> None:
+        pause = BEAT.total_seconds() / 10
+        while not left.wait(pause) and not self._over.is_set():
+            try:
+                self.beat()
+            except Exception as error:  # told by the next verify, which asks the ledger itself
+                self.trouble = first_line(error)
+
+    def _lost(self, found: str | None) -> RunError:
+        state = "has no row of it" if found is None else f"says {found}"
+        trouble = f" Its last heartbeat failed: {self.trouble}" if self.trouble else ""
+        return RunError(
+            f"monitor {self.monitor_id}: run {self.run_id} has lost its turn: the ledger {state}. Another run took it "
+            f"for dead, or somebody ended it. Nothing more is written; run again.{trouble}"
+        )

@@ -1,0 +1,260 @@
+"""The views: flat and typed, for dashboards and for people; each is one SELECT over committed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pyspark.sql.types import StructField
+
+from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, column
+from spark_monitor.store.shared_columns import (
+    GRANULARITY,
+    MODEL_VERSION,
+    MONITOR,
+    OWNER,
+    RUNBOOK,
+    SEVERITY,
+    SLICE_KEY,
+    SLICE_VALUE,
+)
+
+Source = Callable[[str], str]
+"""From a table's name to a sub-query of its committed rows, in parentheses."""
+
+VERDICTS: Final = ("PASS", "UNDECIDED", "NO_DATA", "WARN", "ERROR", "FAIL")
+"""From the best to the worst."""
+
+WINDOW_START = column("window_start", INSTANT, "first instant of the window")
+WINDOW_END = column("window_end", INSTANT, "first instant after the window")
+AS_OF = column("as_of", INSTANT, "as-of of the monitor's last run that ended well, whether it found anything new or not")
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: what a row is, its columns, and the SELECT that makes it from the tables."""
+
+    name: str
+    one_row_per: str
+    columns: tuple[StructField, ...]
+    select: Callable[[Source], str]
+
+
+PROFILE_SERIES: Final = (
+    *("count", "num_nulls", "num_nan", "num_inf", "num_zeros", "num_empty", "distinct_count"),
+    *("avg", "stddev", "min", "max", "median"),
+    *("percent_null", "percent_nan", "percent_zeros", "percent_distinct"),
+)
+"""Columns of profile_metrics that are numbers, by their names as metrics."""
+
+DRIFT_SERIES: Final = {
+    "ks": ("ks_test.statistic", "ks_lower", "ks_upper"),
+    "population_stability_index": ("population_stability_index", None, None),
+    "js_distance": ("js_distance", None, None),
+    "hellinger_distance": ("hellinger_distance", None, None),
+    "wasserstein_distance": ("wasserstein_distance", "wasserstein_lower", "wasserstein_upper"),
+    "chi_squared_test": ("chi_squared_test.statistic", None, None),
+    "tv_distance": ("tv_distance", None, None),
+    "l_infinity_distance": ("l_infinity_distance", None, None),
+    "count_delta": ("count_delta", None, None),
+    "avg_delta": ("avg_delta", None, None),
+    "percent_null_delta": ("percent_null_delta", None, None),
+    "percent_zeros_delta": ("percent_zeros_delta", None, None),
+    "percent_distinct_delta": ("percent_distinct_delta", None, None),
+}
+"""Metric names as rules use them, with the columns of value, lower and upper."""
+
+_CUT = (
+    "`window`.`start` AS time, monitor_id, model_version",
+    "CASE WHEN slice_key IS NOT NULL THEN concat(slice_key, ' = ', coalesce(slice_value, 'NULL')) END AS slice",
+    "granularity",
+)
+
+
+def metric_series(source: Source) -> str:
+    """All metrics below each other, one number a row."""
+    return " UNION ALL ".join((_profile_series(source), _drift_series(source), _model_series(source)))
+
+
+def _profile_series(source: Source) -> str:
+    entries = [f"'{name}', CAST(`{name}` AS double), CAST(NULL AS double), CAST(NULL AS double)" for name in PROFILE_SERIES]
+    return _series(f"{source('profile_metrics')} WHERE log_type = 'INPUT'", entries, family="profile", column_sql="column_name")
+
+
+def _drift_series(source: Source) -> str:
+    entries = [
+        f"'{name}', CAST({value} AS double), CAST({lower or 'NULL'} AS double), CAST({upper or 'NULL'} AS double)"
+        for name, (value, lower, upper) in DRIFT_SERIES.items()
+    ]
+    return _series(source("drift_metrics"), entries, family="drift", column_sql="column_name", drift_type="drift_type")
+
+
+def _model_series(source: Source) -> str:
+    entries = ["metric, value, lower, upper"]
+    return _series(
+        source("model_metrics"), entries, family="model", column_sql="CAST(NULL AS string)", class_sql="class", basis="basis"
+    )
+
+
+def _series(
+    rows: str,
+    entries: list[str],
+    *,
+    family: str,
+    column_sql: str,
+    class_sql: str = "CAST(NULL AS string)",
+    drift_type: str = "CAST(NULL AS string)",
+    basis: str = "CAST(NULL AS string)",
+) -> str:
+    """One family's numbers: ``entries`` are metric, value, lower and upper, stacked below each other."""
+    time_and_ids, slice_sql, granularity = _CUT
+    stacked = f"stack({len(entries)}, {', '.join(entries)}) AS (metric, value, lower, upper)"
+    inner = (
+        f"SELECT {time_and_ids}, {column_sql} AS column_name, {slice_sql}, {granularity}, '{family}' AS family, "
+        f"{class_sql} AS class, {drift_type} AS drift_type, {basis} AS basis, {stacked} FROM {rows}"
+    )
+    outer = (
+        "time, monitor_id, model_version, metric, column_name, slice, value, lower, upper, granularity, family, class, "
+        "drift_type, basis"
+    )
+    return f"SELECT {outer} FROM ({inner}) WHERE value IS NOT NULL"
+
+
+def open_incidents(source: Source) -> str:
+    """The incidents that are not resolved."""
+    return (
+        "SELECT monitor_id, incident_id, severity, metric, column_name, model_version, slice_key, slice_value, granularity, "
+        "opened, last_seen, occurrences, reason, owner, runbook, notified_at, check_id "
+        f"FROM {source('incidents')} WHERE resolved IS NULL"
+    )
+
+
+def label_maturity(source: Source) -> str:
+    """How complete each window's labels are."""
+    return (
+        "SELECT monitor_id, granularity, `window`.`start` AS window_start, `window`.`end` AS window_end, model_version, "
+        "slice_key, slice_value, max_by(label_status, as_of) AS label_status, max_by(label_coverage, as_of) AS label_coverage, "
+        f"max(as_of) AS as_of FROM {source('model_metrics')} WHERE basis = 'REALISED' OR basis IS NULL "
+        "GROUP BY monitor_id, granularity, `window`, model_version, slice_key, slice_value"
+    )
+
+
+def latest_status(source: Source) -> str:
+    """How every model version stood in its last window."""
+    key = "monitor_id, granularity, model_version"
+    same = "AND ".join(f"{{0}}.{name} <=> {{1}}.{name} " for name in key.split(", "))
+    rank = f"array_position(array({', '.join(map(repr, VERDICTS))}), verdict)"
+    worst = f"element_at(array({', '.join(map(repr, VERDICTS))}), CAST(max({rank}) FILTER (WHERE {{0}}) AS int))"
+    counts = ", ".join(f"count_if(verdict = '{verdict}') AS {_count_name(verdict)}" for verdict in VERDICTS)
+    filled = ", ".join(f"coalesce(c.{_count_name(verdict)}, 0) AS {_count_name(verdict)}" for verdict in VERDICTS)
+    return f"""
+WITH last AS (SELECT {key}, max(`window`) AS `window` FROM {source("profile_metrics")} WHERE log_type = 'INPUT' GROUP BY {key}),
+judged AS (
+  SELECT {key}, `window`, {worst.format("slice_key IS NULL")} AS verdict,
+    {worst.format("slice_key IS NOT NULL")} AS slice_verdict,
+    {counts} FROM {source("checks")} GROUP BY {key}, `window`),
+labelled AS (
+  SELECT {key}, window_start, label_status, label_coverage FROM ({label_maturity(source)}) WHERE slice_key IS NULL),
+opened AS (SELECT {key}, count(*) AS incidents FROM ({open_incidents(source)}) GROUP BY {key}),
+ran AS (
+  SELECT monitor_id, max(as_of) FILTER (WHERE status IN ('COMMITTED', 'NOTHING_NEW')) AS as_of,
+    max_by(status, struct(started, run_id)) AS last_run_status FROM {source("runs")} GROUP BY monitor_id)
+SELECT l.monitor_id, l.granularity, l.model_version, l.`window`.`start` AS window_start, l.`window`.`end` AS window_end,
+  c.verdict, c.slice_verdict, {filled}, m.label_status, m.label_coverage, coalesce(o.incidents, 0) AS open_incidents,
+  r.as_of, r.last_run_status
+FROM last l
+LEFT JOIN judged c ON {same.format("l", "c")} AND l.`window` = c.`window`
+LEFT JOIN labelled m ON {same.format("l", "m")} AND l.`window`.`start` = m.window_start
+LEFT JOIN opened o ON {same.format("l", "o")}
+LEFT JOIN ran r ON l.monitor_id = r.monitor_id"""
+
+
+def _count_name(verdict: str) -> str:
+    return f"checks_{verdict.lower()}"
+
+
+VIEWS: Final = (
+    View(
+        "latest_status",
+        "monitor x granularity x model_version: its last window",
+        (
+            MONITOR,
+            GRANULARITY,
+            MODEL_VERSION,
+            WINDOW_START,
+            WINDOW_END,
+            column("verdict", TEXT, "the worst verdict of the checks of all rows; NULL where no rule applies"),
+            column("slice_verdict", TEXT, "the worst verdict of the checks of slices"),
+            *(column(_count_name(verdict), COUNT, f"checks of the window with verdict {verdict}") for verdict in VERDICTS),
+            column("label_status", TEXT, "NO_LABELS, PROVISIONAL or FINAL"),
+            column("label_coverage", NUMBER, "share of the window's rows that have a label, 0 to 1"),
+            column("open_incidents", COUNT, "incidents that are not resolved"),
+            AS_OF,
+            column("last_run_status", TEXT, "how the monitor's last run ended: COMMITTED, NOTHING_NEW, FAILED, or RUNNING"),
+        ),
+        latest_status,
+    ),
+    View(
+        "metric_series",
+        "number: every metric of every window below each other, for charts",
+        (
+            column("time", INSTANT, "first instant of the window"),
+            MONITOR,
+            MODEL_VERSION,
+            column("metric", TEXT, "the metric, as rules name it"),
+            column("column_name", TEXT, "the monitored column; :table for all together; NULL for model metrics"),
+            column("slice", TEXT, "the slice as key = value; NULL: all rows"),
+            column("value", NUMBER, "the metric's value"),
+            column("lower", NUMBER, "lower end of its interval, where it has one"),
+            column("upper", NUMBER, "upper end of its interval, where it has one"),
+            GRANULARITY,
+            column("family", TEXT, "profile, drift or model"),
+            column("class", TEXT, "the class a model metric is about; NULL: all"),
+            column("drift_type", TEXT, "what drift is measured from: BASELINE, CONSECUTIVE or SEASONAL"),
+            column("basis", TEXT, "whether a model metric is REALISED or ESTIMATED"),
+        ),
+        metric_series,
+    ),
+    View(
+        "open_incidents",
+        "incident that is not resolved",
+        (
+            MONITOR,
+            column("incident_id", TEXT, "the incident"),
+            SEVERITY,
+            column("metric", TEXT, "the metric that fails"),
+            column("column_name", TEXT, "the monitored column; :table where it is about all together"),
+            MODEL_VERSION,
+            SLICE_KEY,
+            SLICE_VALUE,
+            GRANULARITY,
+            column("opened", INSTANT, "start of the first window that failed"),
+            column("last_seen", INSTANT, "end of the last window that failed"),
+            column("occurrences", COUNT, "windows that failed"),
+            column("reason", TEXT, "the last failing verdict in one sentence"),
+            OWNER,
+            RUNBOOK,
+            column("notified_at", INSTANT, "when somebody was told; NULL: nobody yet"),
+            column("check_id", TEXT, "the check that fails"),
+        ),
+        open_incidents,
+    ),
+    View(
+        "label_maturity",
+        "window x granularity x model_version x slice with model metrics",
+        (
+            MONITOR,
+            GRANULARITY,
+            WINDOW_START,
+            WINDOW_END,
+            MODEL_VERSION,
+            SLICE_KEY,
+            SLICE_VALUE,
+            column("label_status", TEXT, "NO_LABELS, PROVISIONAL (labels may still come) or FINAL"),
+            column("label_coverage", NUMBER, "share of the rows that have a label, 0 to 1"),
+            column("as_of", INSTANT, "as-of of the run that measured it last"),
+        ),
+        label_maturity,
+    ),
+)
