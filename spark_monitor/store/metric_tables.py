@@ -73,7 +73,6 @@ PROFILE_STATES: Final = Table(
         column("grid_id", TEXT, "the grid, or the list of categories, that the state counts on"),
         column("bytes", COUNT, "length of state and sketch together"),
         column("message", TEXT, "one sentence that says why there is no state; NULL where there is one"),
-        column("message", TEXT, "why there is no state: the column failed, with the reason"),
         RUN_ID,
     ),
 )
