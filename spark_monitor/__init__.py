@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spark_monitor.config import MonitorConfig, load_config
     from spark_monitor.distances import Interval, ks
     from spark_monitor.errors import ConfigError, MonitorError, RunError
     from spark_monitor.pipeline import Monitor, RunResult
@@ -23,13 +22,11 @@ _PLACES = {
     "Grid": "spark_monitor.states.grid",
     "Interval": "spark_monitor.distances",
     "Monitor": "spark_monitor.pipeline",
-    "MonitorConfig": "spark_monitor.config",
     "MonitorError": "spark_monitor.errors",
     "NumericState": "spark_monitor.states.numeric",
     "RunError": "spark_monitor.errors",
     "RunResult": "spark_monitor.pipeline",
     "ks": "spark_monitor.distances",
-    "load_config": "spark_monitor.config",
     "profile_column": "spark_monitor.states.numeric",
 }
 
@@ -38,13 +35,11 @@ __all__ = [
     "Grid",
     "Interval",
     "Monitor",
-    "MonitorConfig",
     "MonitorError",
     "NumericState",
     "RunError",
     "RunResult",
     "ks",
-    "load_config",
     "profile_column",
 ]
 

@@ -33,9 +33,9 @@ class Baseline:
 def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     """What a baseline was frozen with, as JSON: a monitor whose file says something else needs a new version."""
     baseline = config.baseline
-    source = {"table": None, "path": None, "where": None}
+    source: dict[str, str | None] = {"table": None, "path": None, "where": None}
     if baseline is not None:
-        source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
+        source: dict[str, str | None] = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
     return json.dumps({**source, "slices": list(slice_keys)}, sort_keys=True, ensure_ascii=False)
 
 
@@ -69,10 +69,11 @@ def _placed(row: Any) -> tuple[int, FrozenColumn]:
     return int(settings["position"]), column
 
 
-def stored_rows(
-    states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_text: str
-) -> DataFrame:
-    """The baseline's states with each column's frame and settings beside them, one row per slice and column."""
+def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_text: str) -> DataFrame:
+    """The baseline's states with each column's frame and settings beside them, one row per slice and column.
+
+    A column without a state (its type has none, or the baseline has no rows) keeps one row that says what it was.
+    """
     spark = states.sparkSession
     described = [
         (
@@ -86,4 +87,4 @@ def stored_rows(
     described.append((TABLE_ROW, None, None, json.dumps({"signature": signature_text}, ensure_ascii=False)))
     ddl = "column_name string, grid array<double>, categories array<string>, config string"
     frames = spark.createDataFrame(described, ddl)
-    return states.join(frames, on="column_name", how="left")
+    return states.join(frames, on="column_name", how="right")

@@ -74,7 +74,7 @@ def frozen_columns(rows: DataFrame, columns: Sequence[ReadColumn], slices: int) 
             yield _frames(batch, kernel)
 
     states = profile(without_slices, plan).where(F.col("column_name") != TABLE_ROW)
-    frames = {row["column_name"]: row for row in states.mapInArrow(run, _FRAME_DDL).collect()}
+    frames = {row["column_name"]: row.asDict() for row in states.mapInArrow(run, _FRAME_DDL).collect()}
     return [_framed(column, frames.get(column.name)) for column in first]
 
 

@@ -1,4 +1,4 @@
-"""Predictions joined with their labels to the rows of ``model_metrics``: how well the model does, and how much of that is known."""
+"""Predictions joined with their labels to the rows of ``model_metrics``: how well the model does, and how far that is known."""
 
 from __future__ import annotations
 

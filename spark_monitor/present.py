@@ -25,7 +25,7 @@ _KEY_DDL = (
 _NUMBERS_DDL = (
     "data_type string, status string, message string, count long, num_nulls long, num_nan long, num_inf long, num_zeros long, "
     "num_empty long, avg double, stddev double, min double, max double, median double, quantiles array<double>, "
-    "rank_error double, min_length long, max_length long, avg_length double, distinct_count long, "
+    "rank_error double, min_length double, max_length double, avg_length double, distinct_count long, "
     "frequent_items array<struct<item: string, count: long>>, percent_null double, percent_nan double, percent_zeros double, "
     "percent_distinct double, non_null_columns array<string>"
 )
@@ -46,6 +46,7 @@ class PresentPlan:
     columns: Mapping[str, KernelColumn]
     data_types: Mapping[str, str]
     names: tuple[str, ...]
+    sizes: frozenset[str] = frozenset()
 
 
 def arrow_schema(ddl: str) -> pa.Schema:
@@ -98,9 +99,21 @@ def presented_rows(stored: Mapping[str, Any], plan: PresentPlan) -> Iterator[dic
     except StateError as error:
         yield {**key, "data_type": plan.data_types.get(name), "status": "ERROR", "message": str(error)}
         return
+    if name in plan.sizes:
+        numbers |= _lengths(numbers)
     yield {**key, "data_type": plan.data_types.get(name), **numbers}
     if isinstance(state, TableState):
         yield from _unsupported_rows(key, state, plan)
+
+
+def _lengths(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Of arrays, maps and structs the number is the size: it is a length too, and zero means empty."""
+    return {
+        "num_empty": numbers["num_zeros"],
+        "min_length": numbers["min"],
+        "max_length": numbers["max"],
+        "avg_length": numbers["avg"],
+    }
 
 
 def _unsupported_rows(key: Mapping[str, Any], state: TableState, plan: PresentPlan) -> Iterator[dict[str, Any]]:

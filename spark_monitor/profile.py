@@ -18,7 +18,7 @@ from spark_monitor.kernel.partials import CHUNK_BYTES, CHUNK_ROWS, NO_WINDOW, TA
 from spark_monitor.kernel.times import instants
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 TABLE_ROW = ":table"
 MAX_SLICE_VALUES = 200
@@ -150,6 +150,6 @@ def capped_slice_values(rows: DataFrame, slice_keys: int, most: int = MAX_SLICE_
     return tuple(frozenset(values[:most]) if len(values) > most else None for values in kept)
 
 
-def bounded_batches(spark: SparkSession, width: int) -> int:
+def bounded_batches(width: int) -> int:
     """Rows per Arrow batch that keep a batch of ``width`` columns near ``CHUNK_BYTES``."""
     return max(_LEAST_BATCH, min(CHUNK_ROWS, CHUNK_BYTES // (_VALUE_BYTES * max(width, 1))))

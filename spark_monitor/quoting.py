@@ -27,7 +27,8 @@ def split_table(name: str) -> list[str]:
     >>> split_table("a.`b.c`.d")
     ['a', 'b.c', 'd']
     """
-    parts, part, quoted, position = [], "", False, 0
+    parts: list[str] = []
+    part, quoted, position = "", False, 0
     while position < len(name):
         character = name[position]
         if character == "`" and quoted and name[position + 1 : position + 2] == "`":

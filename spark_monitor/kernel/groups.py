@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,7 @@ class Segments:
 
     def arranged(self, values: Array) -> Array:
         """One column's values in the order of the segments."""
-        return values if self.order is None else values.take(self.order)
+        return values if self.order is None else cast(Array, values.take(self.order))
 
     def without(self, dropped: Mask) -> tuple[Segments, Mask]:
         """The segments of the rows that are not ``dropped`` (given in arranged order), empty groups kept, and the rows kept."""

@@ -1,0 +1,222 @@
+"""The story of a run, from a monitor's file to committed tables, and then to what is shown of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from spark_monitor.baseline import Baseline
+from spark_monitor.check import Finding, check, require_valid
+from spark_monitor.config import MonitorConfig, load_config
+from spark_monitor.due import DueWindow, Schedule
+from spark_monitor.errors import ConfigError
+from spark_monitor.profile import BATCH_SETTING, bounded_batches
+from spark_monitor.publish.mlflow import PublishResult
+from spark_monitor.publish.publishing import publish_pending
+from spark_monitor.sources import Predictions, open_predictions
+from spark_monitor.steps.context import Run, Say
+from spark_monitor.steps.freezing import baseline_step
+from spark_monitor.steps.judging import incident_step, judge_step
+from spark_monitor.steps.ledger import ended_row, running_row
+from spark_monitor.steps.measuring import measure_step
+from spark_monitor.steps.planning import COMMITTED, Plan, plan_step, read_ledger, source_versions
+from spark_monitor.steps.profiling import compare_step, present_step, profile_step, versions_within
+from spark_monitor.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+NOTHING_NEW = "NOTHING_NEW"
+READERS = ("auto", "spark", "files")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did. Its tables hold committed rows of this monitor."""
+
+    run_id: str
+    status: str
+    as_of: datetime
+    windows: tuple[DueWindow, ...]
+    verdicts: Mapping[str, int]
+    message: str
+    published: PublishResult
+    step_seconds: Mapping[str, float]
+    store: Store
+    monitor_id: str
+
+    @property
+    def profile_metrics(self) -> DataFrame:
+        """What the columns look like."""
+        return self._table("profile_metrics")
+
+    @property
+    def drift_metrics(self) -> DataFrame:
+        """How far they have moved."""
+        return self._table("drift_metrics")
+
+    @property
+    def model_metrics(self) -> DataFrame:
+        """How well the model does."""
+        return self._table("model_metrics")
+
+    @property
+    def checks(self) -> DataFrame:
+        """What the rules say."""
+        return self._table("checks")
+
+    @property
+    def incidents(self) -> DataFrame:
+        """What keeps failing."""
+        return self._table("incidents")
+
+    def _table(self, name: str) -> DataFrame:
+        return self.store.committed(name).where(F.col("monitor_id") == self.monitor_id)
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """One monitor: its configuration, and what can be done with it.
+
+    ``Monitor.load("flights.yaml").run(spark, as_of=...)`` is the whole of a scheduled job.
+    """
+
+    config: MonitorConfig
+
+    @classmethod
+    def load(cls, path: str | Path) -> Monitor:
+        """The monitor that a YAML file describes."""
+        return cls(load_config(path))
+
+    def store(self, spark: SparkSession) -> Store:
+        """Its tables."""
+        return Store(spark, self.config.outputs)
+
+    def check(self, spark: SparkSession) -> list[Finding]:
+        """What is wrong, or worth knowing, about its file and the tables it names."""
+        return check(self.config, spark)
+
+    def run(
+        self,
+        spark: SparkSession,
+        *,
+        as_of: datetime | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        reader: str = "auto",
+        say: Say = lambda _: None,
+    ) -> RunResult:
+        """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``."""
+        if (start is None) != (end is None):
+            raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
+        if reader not in READERS:
+            raise ConfigError(f'--reader: found "{reader}". Allowed: {", ".join(READERS)}.')
+        if reader == "files":
+            raise ConfigError("--reader files: this release reads through Spark alone. Give auto or spark.")
+        asked = (start, end) if start is not None and end is not None else None
+        return run(self, spark, as_of=as_of or datetime.now(UTC), asked=asked, say=say)
+
+    def freeze(self, spark: SparkSession, *, as_of: datetime | None = None, say: Say = lambda _: None) -> int:
+        """Freeze a new version of the baseline; windows that are handled from now on are compared with it."""
+        with begun(self, spark, as_of or datetime.now(UTC), say) as (current, predictions):
+            versions = read_ledger(current).source_versions
+            baseline = baseline_step(current, predictions, new=True)
+            row = ended_row(current, predictions, Plan((), (), {}), versions, baseline.version, COMMITTED)
+            current.store.finish_run(current.run_id, **row)
+        return baseline.version
+
+
+def run(
+    monitor: Monitor, spark: SparkSession, *, as_of: datetime, asked: tuple[datetime, datetime] | None, say: Say
+) -> RunResult:
+    """One run: find what is due, handle it, commit; then show what is committed."""
+    with begun(monitor, spark, as_of, say) as (current, predictions):
+        ledger, versions = read_ledger(current), source_versions(current)
+        baseline = current.timed("freeze", baseline_step, predictions)
+        plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
+        if plan.windows:
+            handle(current, predictions, baseline, plan)
+        status = COMMITTED if plan.windows or ledger.baseline_version != baseline.version else NOTHING_NEW
+        verdicts = verdict_counts(current)
+        current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, baseline.version, status))
+    published = publish_pending(current.store, monitor.config, say=say)
+    return RunResult(
+        run_id=current.run_id,
+        status=status,
+        as_of=as_of,
+        windows=plan.windows,
+        verdicts=verdicts,
+        message=described(plan, status, as_of),
+        published=published,
+        step_seconds=current.step_seconds,
+        store=current.store,
+        monitor_id=current.monitor_id,
+    )
+
+
+@contextmanager
+def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say) -> Iterator[tuple[Run, Predictions]]:
+    """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""
+    config, store = monitor.config, monitor.store(spark)
+    store.ensure()
+    frozen = bool(store.committed("baselines").where(F.col("monitor_id") == config.monitor).limit(1).collect())
+    for finding in require_valid(config, spark, baseline_is_frozen=frozen):
+        say(f"warning: {finding}")
+    schedule = Schedule(
+        granularities=(config.windows.granularity, *config.windows.coarser),
+        zone=config.windows.zone,
+        lookback=config.windows.lookback_duration,
+        horizon=config.labels.horizon_duration if config.labels is not None else None,
+    )
+    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule, say)
+    with store.run(running_row(current), say=say), batches_bounded(spark, config):
+        yield current, open_predictions(spark, config)
+
+
+@contextmanager
+def batches_bounded(spark: SparkSession, config: MonitorConfig) -> Iterator[None]:
+    """Arrow batches of a size that a task's memory allows, and the session's own setting again afterwards."""
+    before = spark.conf.get(BATCH_SETTING)
+    spark.conf.set(BATCH_SETTING, str(bounded_batches(len(open_predictions(spark, config).columns))))
+    try:
+        yield
+    finally:
+        spark.conf.set(BATCH_SETTING, before) if before is not None else spark.conf.unset(BATCH_SETTING)
+
+
+def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
+    """Profile, present, compare, measure and judge: each step writes one table from those before."""
+    if plan.due:
+        current.timed("profile", profile_step, predictions, baseline, plan.due)
+        versions = versions_within(current, plan.due)
+        commit_version = current.store.commit_version(current.config.predictions)
+        current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
+        current.timed("compare", compare_step, predictions, baseline, plan.due, versions)
+    current.timed("measure", measure_step, predictions, baseline, plan.windows)
+    current.timed("judge", judge_step, plan.windows)
+    current.timed("incidents", incident_step)
+
+
+def described(plan: Plan, status: str, as_of: datetime) -> str:
+    """What a run did, in a sentence."""
+    at = f"as of {as_of:%Y-%m-%d %H:%M} UTC"
+    if status == NOTHING_NEW:
+        return f"Nothing new {at}: no window is due, no label has changed; nothing was written."
+    parts = [f"{len(plan.due)} window{'' if len(plan.due) == 1 else 's'} profiled"]
+    if plan.relabelled:
+        parts.append(f"{len(plan.relabelled)} measured again because labels came")
+    return f"{', '.join(parts)} {at}."
+
+
+def verdict_counts(current: Run) -> dict[str, int]:
+    """How many checks of this run have which verdict."""
+    own = (F.col("monitor_id") == current.monitor_id) & (F.col("run_id") == current.run_id)
+    rows = current.store.frame("checks").where(own).groupBy("verdict").count().collect()
+    return {row["verdict"]: row["count"] for row in rows}

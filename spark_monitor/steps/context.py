@@ -1,0 +1,82 @@
+"""What every step of a run shares, and how windows and stored rows are named between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyspark.sql import functions as F
+
+from spark_monitor.config import MonitorConfig
+from spark_monitor.due import DueWindow, Schedule
+from spark_monitor.profile import WindowKey
+from spark_monitor.quoting import quote
+from spark_monitor.sources import micros
+from spark_monitor.store import Store
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+INPUT = "INPUT"
+Say = Callable[[str], None]
+Result = TypeVar("Result")
+WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
+STATE_COLUMNS = ("model_version", "slice_key", "slice_value", "column_name", "state", "sketch")
+
+
+@dataclass
+class Run:
+    """What every step of one run shares."""
+
+    spark: SparkSession
+    config: MonitorConfig
+    store: Store
+    run_id: str
+    as_of: datetime
+    schedule: Schedule
+    say: Say
+    step_seconds: dict[str, float] = field(default_factory=dict)
+    rows_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def monitor_id(self) -> str:
+        """The monitor's name."""
+        return self.config.monitor
+
+    def timed(self, name: str, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+        """Do a step with this run as its first argument, and note how long it took."""
+        self.say(name)
+        began = time.monotonic()
+        try:
+            return step(self, *arguments, **options)
+        finally:
+            self.step_seconds[name] = self.step_seconds.get(name, 0.0) + time.monotonic() - began
+
+
+def window_keys(due: Iterable[DueWindow]) -> tuple[WindowKey, ...]:
+    """Windows as the kernel counts them."""
+    return tuple(WindowKey(one.granularity, micros(one.window.start), micros(one.window.end)) for one in due)
+
+
+def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
+    """The stored states of these windows, as the verbs expect them."""
+    stored = run.store.frame("profile_states").where(run.store.in_windows(run.monitor_id, windows))
+    return stored.where(F.col("log_type") == INPUT).selectExpr(
+        "granularity",
+        "unix_micros(window.start) AS start",
+        "unix_micros(window.end) AS end",
+        *STATE_COLUMNS,
+        "message AS error",
+    )
+
+
+def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow]) -> None:
+    """Replace a table's rows of these windows; ``rows`` hold start and end in microseconds and no key of the monitor or run."""
+    rest = [name for name in rows.columns if name not in ("start", "end")]
+    stamped = rows.selectExpr(WINDOW_SQL, *map(quote, rest)).withColumns(
+        {"monitor_id": F.lit(run.monitor_id), "run_id": F.lit(run.run_id)}
+    )
+    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows)

@@ -1,0 +1,101 @@
+"""The rows that a run writes to the ledger: at its beginning what it is, at its end what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from spark_monitor.quoting import quote
+from spark_monitor.read import within
+from spark_monitor.sources import Predictions
+from spark_monitor.steps.context import Run, window_keys
+from spark_monitor.steps.planning import COMMITTED, Plan
+
+PACKAGES = ("spark-monitor", "pyspark", "delta-spark", "numpy", "scipy", "pyarrow", "datasketches", "mlflow")
+SPARK_READER = "spark"
+READER_REASON = "The Spark reader reads any table, view and format."
+JOB_VARIABLES = ("DATABRICKS_JOB_ID", "EMR_STEP_ID")
+RUN_VARIABLES = ("DATABRICKS_RUN_ID", "EMR_CLUSTER_ID")
+
+
+def running_row(run: Run) -> dict[str, Any]:
+    """What is known when a run begins."""
+    return {
+        "run_id": run.run_id,
+        "monitor_id": run.monitor_id,
+        "as_of": run.as_of,
+        "config_hash": run.config.config_hash(),
+        "config": json.dumps(run.config.public_dict(), ensure_ascii=False, sort_keys=True),
+        "package_versions": package_versions(),
+        "platform_job_id": _first(JOB_VARIABLES),
+        "platform_run_id": _first(RUN_VARIABLES),
+    }
+
+
+def ended_row(
+    run: Run, predictions: Predictions, plan: Plan, versions: Mapping[str, str], baseline_version: int, status: str
+) -> dict[str, Any]:
+    """What a run did; a run that had nothing to do says so and no more."""
+    row: dict[str, Any] = {
+        "status": status,
+        "baseline_version": baseline_version,
+        "source_versions": dict(versions),
+        "step_seconds": {name: round(seconds, 3) for name, seconds in run.step_seconds.items()},
+    }
+    if status != COMMITTED:
+        return {**row, "published": "OFF"}
+    windows = [
+        {
+            "granularity": one.granularity,
+            "start": one.window.start,
+            "end": one.window.end,
+            "label_fingerprint": plan.fingerprints.get(one),
+        }
+        for one in plan.windows
+    ]
+    return {
+        **row,
+        **rows_read(run, predictions, plan),
+        "windows": windows,
+        "reader": SPARK_READER,
+        "reader_reason": READER_REASON,
+        "published": "PENDING" if run.config.outputs.mlflow is not None else "OFF",
+    }
+
+
+def rows_read(run: Run, predictions: Predictions, plan: Plan) -> dict[str, int]:
+    """Rows of the due windows' span, and how many have no id, no version or no time; one aggregate over these columns."""
+    if not plan.due:
+        return {"rows_in": 0, "null_id_rows": 0, "null_version_rows": 0, "null_time_rows": 0}
+    own = run.config.predictions
+    keys = window_keys(plan.due)
+    span = within(predictions.frame, own.time, min(key.start for key in keys), max(key.end for key in keys))
+    counted = {
+        "rows_in": f"{quote(own.time)} IS NOT NULL",
+        "null_id_rows": " OR ".join(f"{quote(name)} IS NULL" for name in own.id),
+        "null_version_rows": f"{predictions.version_sql} IS NULL",
+        "null_time_rows": f"{quote(own.time)} IS NULL",
+    }
+    rows = predictions.frame.where(span).agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in counted.items()))
+    return dict(rows.collect()[0].asDict())
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of Python and of the packages that matter."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _first(names: tuple[str, ...]) -> str | None:
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)

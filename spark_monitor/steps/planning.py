@@ -1,0 +1,141 @@
+"""The step that finds what a run has to do: from the ledger, the tables' versions and the as-of instant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
+from spark_monitor.sources import Predictions, time_range
+from spark_monitor.steps.context import Run
+from spark_monitor.steps.labelling import label_fingerprints
+from spark_monitor.windows import EPOCH, Window
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+COMMITTED = "COMMITTED"
+PREDICTIONS, LABELS = "predictions", "labels"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to do: windows to profile, windows whose labels alone changed, and the labels' fingerprints of both."""
+
+    due: tuple[DueWindow, ...]
+    relabelled: tuple[DueWindow, ...]
+    fingerprints: Mapping[DueWindow, int]
+
+    @property
+    def windows(self) -> tuple[DueWindow, ...]:
+        """Every window that the run writes."""
+        return tuple(sorted({*self.due, *self.relabelled}))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the committed runs of a monitor say."""
+
+    handled: Mapping[DueWindow, Handled]
+    source_versions: Mapping[str, str]
+    config_hash: str | None
+    as_of: datetime | None
+    baseline_version: int | None
+
+
+def read_ledger(run: Run) -> Ledger:
+    """The ledger of this monitor; as many rows as windows come to the driver."""
+    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("status") == COMMITTED))
+    last = own.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
+    if not last:
+        return Ledger({}, {}, None, None, None)
+    row = last[0]
+    versions = dict(row["source_versions"] or {})
+    as_of = own.agg(F.expr("unix_micros(max(as_of))").alias("as_of")).collect()[0]["as_of"]
+    return Ledger(_handled(own), versions, row["config_hash"], _instant(as_of), row["baseline_version"])
+
+
+def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
+    exploded = runs.selectExpr("ended", "run_id", "unix_micros(as_of) AS as_of", "explode(windows) AS one").selectExpr(
+        "ended",
+        "run_id",
+        "as_of",
+        "one.granularity AS granularity",
+        "unix_micros(one.start) AS start",
+        "unix_micros(one.end) AS end",
+        "one.label_fingerprint AS label_fingerprint",
+    )
+    latest = exploded.groupBy("granularity", "start", "end").agg(
+        F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last")
+    )
+    return {_due(row): Handled(_instant(row["last"]["as_of"]), row["last"]["label_fingerprint"]) for row in latest.collect()}
+
+
+def _due(row: Any) -> DueWindow:
+    return DueWindow(row["granularity"], Window(_instant(row["start"]), _instant(row["end"])))
+
+
+def _instant(micros: int) -> datetime:
+    return (EPOCH + timedelta(microseconds=micros)).astimezone(UTC)
+
+
+def source_versions(run: Run) -> dict[str, str]:
+    """The version of each source that has one; a source without is read again in every run."""
+    sources = {PREDICTIONS: run.config.predictions, LABELS: run.config.labels}
+    found = {name: run.store.source_version(source) for name, source in sources.items() if source is not None}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+def plan_step(
+    run: Run,
+    predictions: Predictions,
+    ledger: Ledger,
+    versions: Mapping[str, str],
+    *,
+    baseline_version: int,
+    asked: tuple[datetime, datetime] | None,
+) -> Plan:
+    """What is due, and which other windows' labels have changed."""
+    # Of a run that was killed half-way the former rows of its windows are gone: these windows are due whatever was asked.
+    torn = [one for one in run.store.interrupted_windows(run.monitor_id) if one.window.end <= run.as_of]
+    if asked is not None:
+        due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
+        return Plan(tuple(due), (), label_fingerprints(run, predictions, due))
+    due = sorted({*_due_now(run, predictions, ledger, versions, baseline_version), *torn})
+    candidates = _candidates(run, ledger, versions, due)
+    fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
+    horizon = run.schedule.horizon or timedelta(0)
+    changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
+    return Plan(tuple(due), tuple(changed), fingerprints)
+
+
+def _due_now(
+    run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], baseline_version: int
+) -> list[DueWindow]:
+    touched = (
+        PREDICTIONS not in versions
+        or versions[PREDICTIONS] != ledger.source_versions.get(PREDICTIONS)
+        or ledger.config_hash != run.config.config_hash()
+        or ledger.baseline_version != baseline_version
+    )
+    if not touched and ledger.as_of is not None and run.as_of <= ledger.as_of:
+        return []
+    found = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
+    if found is None:
+        return []
+    closed = run.schedule.closed(found[0], run.as_of)
+    return due_windows(closed, ledger.handled, as_of=run.as_of, lookback=run.schedule.lookback, touched=touched)
+
+
+def _candidates(run: Run, ledger: Ledger, versions: Mapping[str, str], due: list[DueWindow]) -> list[DueWindow]:
+    """Windows whose labels may be others now: none where neither the label table nor the as-of instant has moved."""
+    if run.schedule.horizon is None or ledger.as_of is None:
+        return []
+    unmoved = LABELS in versions and versions[LABELS] == ledger.source_versions.get(LABELS)
+    if unmoved and run.as_of <= ledger.as_of:
+        return []
+    return label_candidates(ledger.handled, due, as_of=run.as_of, lookback=run.schedule.lookback, horizon=run.schedule.horizon)

@@ -1,0 +1,204 @@
+"""From the prediction table's rows to profile_states, profile_metrics and drift_metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from spark_monitor.absence import EMPTY, MISSING, empty_windows
+from spark_monitor.baseline import Baseline
+from spark_monitor.compare import BASELINE, ComparePlan, drift_rows
+from spark_monitor.due import DueWindow
+from spark_monitor.freeze import FrozenColumn, unframed
+from spark_monitor.kernel.partials import KernelPlan
+from spark_monitor.present import PresentPlan, profile_rows
+from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments, profile
+from spark_monitor.read import Kind, rows_for_profile, within
+from spark_monitor.sources import Predictions, kinds_agree, micros
+from spark_monitor.steps.context import INPUT, Run, states_of, window_keys, write
+from spark_monitor.windows import windows_between
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Versions = Mapping[DueWindow, set[str | None]]
+
+
+def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
+    """The columns of the prediction table, each on its baseline's grid where it has one of its kind."""
+    found = []
+    for column in predictions.columns:
+        frozen = baseline.columns.get(column.name)
+        same = frozen is not None and kinds_agree((frozen.kind, frozen.data_type), column) is None
+        frame = unframed(column)
+        if same and frozen is not None:
+            frame = FrozenColumn(column.name, column.data_type, column.kind, frozen.grid, frozen.categories)
+        found.append(frame)
+    return found
+
+
+def apart_from_baseline(predictions: Predictions, baseline: Baseline) -> dict[str, tuple[str, str]]:
+    """The columns that cannot be compared with the baseline, with status and sentence."""
+    apart = {}
+    for column in predictions.columns:
+        frozen = baseline.columns.get(column.name)
+        if frozen is None:
+            apart[column.name] = ("NEW", f"The column is new: baseline {baseline.version} does not have it.")
+        else:
+            changed = kinds_agree((frozen.kind, frozen.data_type), column)
+            if changed is not None:
+                apart[column.name] = ("TYPE_CHANGED", changed)
+    return apart
+
+
+def profile_step(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> None:
+    """Read the rows of the due windows once and write their states."""
+    time, zone = run.config.predictions.time, run.config.windows.zone
+    windows = window_keys(due)
+    edges, members = plan_segments(windows)
+    rows = rows_for_profile(
+        predictions.frame.where(within(predictions.frame, time, edges[0], edges[-1], with_null=False)),
+        predictions.columns,
+        predictions.slices,
+        time=time,
+        version_sql=predictions.version_sql,
+        ids=run.config.predictions.id,
+    )
+    kernel = KernelPlan(
+        columns=tuple(frame.kernel for frame in frames_of(predictions, baseline)),
+        edges=edges,
+        windows=members,
+        slice_keys=len(predictions.slices),
+        slice_values=capped_slice_values(rows, len(predictions.slices)),
+    )
+    types = tuple(column.data_type for column in predictions.columns)
+    states = profile(rows, ProfilePlan(kernel, windows, predictions.slice_keys, types, zone))
+    size = "coalesce(length(state), 0) + coalesce(length(sketch), 0) AS bytes"
+    kept = states.drop("data_type").selectExpr("*", f"'{INPUT}' AS log_type", size).withColumnRenamed("error", "message")
+    write(run, "profile_states", kept, due)
+
+
+def present_step(
+    run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], versions: Versions, commit: int | None
+) -> None:
+    """Write the rows of profile_metrics: of all states, of windows without rows, of columns that are gone."""
+    frames = frames_of(predictions, baseline)
+    plan = PresentPlan(
+        columns={frame.name: frame.kernel for frame in frames},
+        data_types={frame.name: frame.data_type for frame in frames},
+        names=tuple(frame.name for frame in frames),
+        sizes=frozenset(frame.name for frame in frames if frame.kind is Kind.SIZE),
+    )
+    rows = profile_rows(states_of(run, due), plan)
+    absent = absent_rows(run, gone_columns(predictions, baseline), due, versions)
+    rows = rows.unionByName(absent, allowMissingColumns=True).withColumns(
+        {
+            "log_type": F.lit(INPUT),
+            "logging_table_commit_version": F.lit(commit).cast("long"),
+            "monitor_version": F.lit(baseline.version).cast("long"),
+        }
+    )
+    write(run, "profile_metrics", rows, due)
+
+
+def compare_step(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], versions: Versions) -> None:
+    """Write the rows of drift_metrics: each state against the baseline's and against the window before."""
+    frames = frames_of(predictions, baseline)
+    plan = ComparePlan(
+        columns={frame.name: frame.kernel for frame in frames},
+        apart=apart_from_baseline(predictions, baseline),
+        same_columns=[frame.name for frame in frames] == list(baseline.columns),
+    )
+    wanted = states_of(run, due).withColumn("wanted", F.lit(True))
+    earlier = just_before(run, due)
+    if earlier:
+        wanted = wanted.unionByName(states_of(run, earlier).withColumn("wanted", F.lit(False)))
+    drift = drift_rows(wanted, baseline.states, plan)
+    compared = "named_struct('start', timestamp_micros(cmp_start), 'end', timestamp_micros(cmp_end))"
+    drift = drift.withColumn("window_cmp", F.expr(f"CASE WHEN cmp_start IS NOT NULL THEN {compared} END"))
+    gone = missing_rows(run, gone_columns(predictions, baseline), due, versions).drop("data_type")
+    rows = drift.drop("cmp_start", "cmp_end").unionByName(
+        gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True
+    )
+    write(run, "drift_metrics", rows.withColumn("baseline_version", F.lit(baseline.version)), due)
+
+
+def gone_columns(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
+    """The columns that only the baseline has."""
+    present = {column.name for column in predictions.columns}
+    return [frozen for name, frozen in baseline.columns.items() if name not in present]
+
+
+def absent_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:
+    """Rows of profile_metrics for what is not there: empty windows, and columns that only the baseline has."""
+    literal_version = getattr(run.config.predictions.model_version, "literal", None)
+    always = [literal_version] if literal_version is not None else []
+    seen = {**versions_before(run, due), **versions}
+    empty = empty_windows(due, seen, lookback=run.config.windows.lookback_duration, always=always)
+    rows = [(*_placed(one.due), one.model_version, TABLE_ROW, EMPTY, one.message, 0) for one in empty]
+    ddl = (
+        "granularity string, start long, end long, model_version string, column_name string, status string, "
+        "message string, count long"
+    )
+    return run.spark.createDataFrame(rows, ddl).unionByName(missing_rows(run, gone, due, versions), allowMissingColumns=True)
+
+
+def missing_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:
+    """One row per column that is gone, window and version."""
+    places = [(*_placed(one), version) for one in due for version in sorted(versions.get(one, ()), key=str)]
+    columns = [
+        (
+            frozen.name,
+            frozen.data_type,
+            MISSING,
+            f"The column is missing: the baseline has it as {frozen.data_type}, the prediction table does not.",
+        )
+        for frozen in gone
+    ]
+    place = run.spark.createDataFrame(places, "granularity string, start long, end long, model_version string")
+    named = run.spark.createDataFrame(columns, "column_name string, data_type string, status string, message string")
+    return place.join(named, how="cross")
+
+
+def versions_within(run: Run, due: Sequence[DueWindow]) -> dict[DueWindow, set[str | None]]:
+    """The model versions that have rows in each window; as many rows as windows and versions come to the driver."""
+    table = states_of(run, due).where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNull())
+    return _versions(due, table.select("granularity", "start", "model_version").collect())
+
+
+def versions_before(run: Run, due: Sequence[DueWindow]) -> dict[DueWindow, set[str | None]]:
+    """The model versions that had rows in the windows of the lookback before."""
+    earlier = windows_before(run, due, run.config.windows.lookback_duration)
+    return versions_within(run, earlier) if earlier else {}
+
+
+def windows_before(run: Run, due: Sequence[DueWindow], reach: timedelta) -> list[DueWindow]:
+    """The windows that begin within ``reach`` before a due one and are not due themselves."""
+    found: set[DueWindow] = set()
+    for granularity in run.schedule.granularities:
+        own = [one.window for one in due if one.granularity == granularity.label]
+        if own:
+            span = windows_between(min(own).start - reach, max(own).start, granularity, run.schedule.zone)
+            found |= {DueWindow(granularity.label, window) for window in span}
+    return sorted(found - set(due))
+
+
+def just_before(run: Run, due: Sequence[DueWindow]) -> list[DueWindow]:
+    """The window before each due one, where it is not due itself."""
+    starts = {(one.granularity, one.window.start) for one in due}
+    return [one for one in windows_before(run, due, timedelta(microseconds=1)) if (one.granularity, one.window.end) in starts]
+
+
+def _versions(windows: Iterable[DueWindow], rows: Iterable[Any]) -> dict[DueWindow, set[str | None]]:
+    by_start = {(one.granularity, micros(one.window.start)): one for one in windows}
+    found: dict[DueWindow, set[str | None]] = {}
+    for row in rows:
+        found.setdefault(by_start[row["granularity"], row["start"]], set()).add(row["model_version"])
+    return found
+
+
+def _placed(one: DueWindow) -> tuple[str, int, int]:
+    return one.granularity, micros(one.window.start), micros(one.window.end)
