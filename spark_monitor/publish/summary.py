@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from spark_monitor.config import MonitorConfig
@@ -19,8 +18,7 @@ WIDTH = 100
 ROWS_SHOWN = 10
 """Rows of a list; how many more there are is said."""
 
-_MOST_CELLS = 34
-_INDENT = "  "
+_INDENT = _BETWEEN = "  "
 _VERDICT_STYLES = {
     "FAIL": "bold red",
     "ERROR": "bold red",
@@ -107,13 +105,13 @@ def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
             number(row.value),
             interval(row.lower, row.upper),
             row.window.text,
-            f"{percent(row.label_coverage)} labelled",
-            "final" if row.label_status == FINAL else "labels may still come",
+            percent(row.label_coverage),
+            "final" if row.label_status == FINAL else "labels still coming",
         )
         for row in version.realised
     ]
     yield f"{_INDENT}Realised (with labels)"
-    yield from _table(("metric", "value", "95 % interval", "window", "labels", "maturity"), rows)
+    yield from _table(("metric", "value", "95 % interval", "window", "labelled", "maturity"), rows)
     if version.beside:
         beside = ", ".join(f"{row.metric} {number(row.value)}" for row in version.beside)
         yield from _wrapped(f"beside it: {beside}", _INDENT * 2)
@@ -223,15 +221,25 @@ def _sections(*sections: tuple[str, Iterable[str]]) -> list[str]:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns as wide as their content, at most ``_MOST_CELLS`` cells; cells are counted as a terminal shows them."""
+    """Columns as wide as their content; the widest give way until a row fits. Cells are counted as a terminal shows them."""
     columns = list(zip(header, *rows, strict=True))
-    widths = [min(max(cell_len(text) for text in column), _MOST_CELLS) for column in columns]
+    widths = [max(cell_len(text) for text in column) for column in columns]
+    room = WIDTH - len(_INDENT * 2) - len(_BETWEEN) * (len(widths) - 1)
+    while sum(widths) > room:
+        widths[widths.index(max(widths))] -= 1
     for row in (header, *rows):
         cells = [set_cell_size(text, width) for text, width in zip(row, widths, strict=True)]
-        yield f"{_INDENT * 2}{'  '.join(cells)}".rstrip()
+        yield f"{_INDENT * 2}{_BETWEEN.join(cells)}".rstrip()
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=True, break_on_hyphens=False
-    ) or [indent]
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    """Lines of at most ``WIDTH`` cells, the later ones indented further; words that are too long are broken."""
+    line, lead = "", indent
+    words = [part for word in text.split() for part in chop_cells(word, WIDTH - len(indent) - len(_INDENT))]
+    for word in words:
+        longer = f"{line} {word}" if line else word
+        if line and cell_len(lead + longer) > WIDTH:
+            yield lead + line
+            longer, lead = word, indent + _INDENT
+        line = longer
+    yield lead + line
