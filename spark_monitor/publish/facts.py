@@ -97,6 +97,11 @@ class Facts:
         return next((run for run in self.runs if run.status in ("COMMITTED", "NOTHING_NEW")), None)
 
     @property
+    def unpublished(self) -> RunRow | None:
+        """The last committed run that MLflow does not show yet."""
+        return next((run for run in self.runs if run.status == "COMMITTED" and run.published == "PENDING"), None)
+
+    @property
     def last_failure(self) -> RunRow | None:
         """The last run, where it failed after the last that committed."""
         return self.runs[0] if self.runs and self.runs[0].status == "FAILED" else None

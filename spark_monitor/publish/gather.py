@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from spark_monitor.config import MonitorConfig
@@ -25,13 +24,10 @@ from spark_monitor.publish.rows import (
     VerdictRow,
 )
 from spark_monitor.publish.scope import HISTORY_WINDOWS, CommittedTables, Scope
-from spark_monitor.windows import Window, window_of
+from spark_monitor.windows import Window
 
 SHIFTS_SHOWN = 5
 """Columns that are named as having moved most, whatever the rules say of them."""
-
-JUST_BEFORE = timedelta(microseconds=1)
-"""An incident's instants are ends of windows; this much earlier lies inside."""
 
 
 class OfVersion(Protocol):
@@ -157,7 +153,7 @@ def _version_facts(version: str | None, window: Window, answers: Answers, config
         sum(row.count for row in _of(version, answers.counts) if row.window == window),
         verdicts={row.verdict: row.checks for row in here if row.window == window},
         open_incidents=answers.open_incidents.get(version, 0),
-        failing=tuple(_since(check, answers.incidents, config) for check in _of(version, answers.failing)),
+        failing=tuple(_since(check, answers.incidents) for check in _of(version, answers.failing)),
         undecided=tuple(_of(version, answers.undecided)),
         shifts=tuple(_of(version, answers.shifts)),
         shifted_slices=tuple(row for row in _of(version, answers.shifted_slices) if row.window == window),
@@ -172,13 +168,12 @@ def _version_facts(version: str | None, window: Window, answers: Answers, config
     )
 
 
-def _since(check: CheckRow, found: Iterable[IncidentRow], config: MonitorConfig) -> Failing:
-    """The check with what its open incident knows: the start of the first failing window, and how many there were."""
+def _since(check: CheckRow, found: Iterable[IncidentRow]) -> Failing:
+    """The check with what its open incident knows."""
     key = (check.version, check.metric, check.column, check.slice_key, check.slice_value)
     for row in found:
         if row.status == "OPEN" and (row.version, row.metric, row.column, row.slice_key, row.slice_value) == key:
-            first = window_of(row.opened - JUST_BEFORE, config.windows.granularity, config.windows.time_zone)
-            return Failing(check, first.start, row.occurrences)
+            return Failing(check, row.opened, row.occurrences)
     return Failing(check)
 
 

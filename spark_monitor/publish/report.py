@@ -200,7 +200,7 @@ def _incidents(title: str, incidents: Sequence[IncidentRow], total: int) -> Iter
         for row in incidents[:ROWS_SHOWN]
     ]
     yield f"<section><h2>{title}</h2>"
-    yield _table(("severity", "what", "where", "version", "failing windows end", "owner", "next step", "why"), rows)
+    yield _table(("severity", "what", "where", "version", "failing", "owner", "next step", "why"), rows)
     yield from _more(total)
     yield "</section>"
 

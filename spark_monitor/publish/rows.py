@@ -106,7 +106,7 @@ class UndecidedRow:
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """A check that kept failing, open or resolved; each instant is the end of a window."""
+    """A check that kept failing, open or resolved: from the start of its first failing window to the end of its last."""
 
     incident_id: str
     version: str | None

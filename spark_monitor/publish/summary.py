@@ -55,7 +55,7 @@ def styled(text: str) -> Text:
 
 def _head(facts: Facts) -> Iterator[str]:
     yield f"{facts.monitor}: model {harmless(facts.model)} ({facts.task}), windows of {facts.granularity}"
-    last, failure = facts.last_committed, facts.last_failure
+    last, failure, unpublished = facts.last_committed, facts.last_failure, facts.unpublished
     if failure is not None:
         yield from _wrapped(f"The last run FAILED: {harmless(failure.error or 'no reason recorded', 300)}", "")
     if last is not None:
@@ -63,8 +63,8 @@ def _head(facts: Facts) -> Iterator[str]:
         yield f"As of {day(last.as_of)} UTC{baseline}"
     if last is not None and last.null_time_rows:
         yield f"{counted(last.null_time_rows, 'row')} without a time belong to no window"
-    if last is not None and last.published == "PENDING":
-        yield from _wrapped(f"MLflow is behind: {harmless(last.publish_message or 'not published yet', 300)}", "")
+    if unpublished is not None:
+        yield from _wrapped(f"MLflow is behind: {harmless(unpublished.publish_message or 'not published yet', 300)}", "")
 
 
 def _version(version: VersionFacts, facts: Facts) -> Iterator[str]:
@@ -187,7 +187,7 @@ def _open(facts: Facts) -> Iterator[str]:
         yield f"{_INDENT}none"
     for row in facts.open[:ROWS_SHOWN]:
         where = f", {slice_name(row.slice_key, row.slice_value)}" if row.slice_key is not None else ""
-        seen = f"{counted(row.occurrences, 'window')} to {day(row.last_seen)}"
+        seen = f"{counted(row.occurrences, 'window')} from {day(row.opened)} to {day(row.last_seen)}"
         yield from _wrapped(
             f"{row.severity.upper()} {subject(row.metric, row.column)}{where}, {version_name(row.version)} ({seen})", _INDENT
         )
@@ -202,7 +202,7 @@ def _open(facts: Facts) -> Iterator[str]:
 def _resolved(rows: Sequence[IncidentRow]) -> Iterator[str]:
     for row in rows[:ROWS_SHOWN]:
         where = f", {slice_name(row.slice_key, row.slice_value)}" if row.slice_key is not None else ""
-        lasted = f"{counted(row.occurrences, 'window')}, failing until {day(row.last_seen)}"
+        lasted = f"{counted(row.occurrences, 'window')} from {day(row.opened)} to {day(row.last_seen)}"
         yield from _wrapped(f"{subject(row.metric, row.column)}{where}, {version_name(row.version)}: {lasted}", _INDENT)
     yield from _more(len(rows))
 
