@@ -1,7 +1,7 @@
-"""The tables of metrics as one long frame: a row per number that some rule judges, and one per number that is owed and absent.
+"""The rows of three tables of metrics in one shape: keys, what is known of the row, and an array of the numbers that rules name.
 
-Plain DataFrame expressions over rows of metrics. Each number has the bounds it is known between: the same number twice where it
-is exact, NULL where a bound is not known.
+Plain DataFrame expressions, one scan a table. Each number has the bounds it is known between: the same number twice where it is
+exact, NULL where a bound is not known.
 """
 
 from __future__ import annotations
@@ -14,110 +14,87 @@ from pyspark.sql import functions as F
 
 from spark_monitor.rulebook import TABLE_ROW, Rulebook
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW
-from spark_monitor.verdicts import ABSENT, BROKEN, CRAMERS_V
+from spark_monitor.verdicts import CRAMERS_V
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-CUT: Final = ("monitor_id", "window", "granularity", "model_version", "slice_key", "slice_value")
-KEYS: Final = (*CUT, "column_name")
-_MEASURED = "family metric class value lower upper count status message expected_value label_coverage label_status"
-MEASURED: Final = tuple(_MEASURED.split())
-"""The columns of the long frame besides its keys."""
-_OF_NUMBERS = (
-    "num_nan num_inf percent_nan percent_zeros avg stddev min max median ks wasserstein_distance avg_delta percent_zeros_delta"
-)
-NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split())
-"""Metrics that only columns of numbers have; a rule for "*" passes over the others."""
+CUT: Final = ("monitor_id", "granularity", "start", "end", "model_version", "slice_key", "slice_value")
+"""What a row is about, up to the column; windows by their edges in microseconds since 1970."""
 Z: Final = 1.959963984540054
 MEDIAN: Final = 50
 
+_KINDS: Final = {
+    "column_name": "string",
+    "family": "string",
+    "status": "string",
+    "message": "string",
+    "count": "long",
+    "num_nan": "long",
+    "count_delta": "double",
+    "label_coverage": "double",
+    "label_status": "string",
+}
+_PROFILE_HAS = ("column_name", "status", "message", "count", "num_nan")
+_DRIFT_HAS = ("column_name", "status", "message", "count_delta")
+_MODEL_HAS = ("status", "message", "count", "label_coverage", "label_status")
+
 
 def metric_rows(profile: DataFrame, drift: DataFrame, model: DataFrame, book: Rulebook) -> DataFrame:
-    """The columns ``KEYS`` and ``MEASURED``: the numbers themselves and what the sentences need besides."""
-    inputs = profile.where("log_type IS DISTINCT FROM 'BASELINE'")
-    found = [
-        _profile_rows(inputs, book.metrics("profile")),
-        _drift_rows(drift.where("drift_type = 'BASELINE'"), inputs, book.metrics("drift")),
-        _model_rows(model.where("basis IS DISTINCT FROM 'ESTIMATED'"), book.metrics("model")),
+    """One row per row of profile and of drift from the baseline, and per realised metric of the model that a rule names.
+
+    Profile rows are always among them: they say how many rows a window has, and that there is one.
+    """
+    metrics = {family: book.metrics(family) for family in ("profile", "drift", "model")}
+    inputs = _watched(profile.where("log_type IS DISTINCT FROM 'BASELINE'"), book)
+    shaped = [
+        _shaped(inputs, "profile", _PROFILE_HAS, [_number(metric, _profile_value(metric)) for metric in metrics["profile"]])
     ]
-    present = reduce(_union, [rows.select(*KEYS, *MEASURED) for rows in found if rows is not None]).where(_is_judged(book))
-    return _union(present, _absent_rows(inputs, present, book))
+    if metrics["drift"]:
+        numbers = [_number(metric, _drift_value(metric), _chance(metric)) for metric in metrics["drift"]]
+        shaped.append(_shaped(_watched(drift.where("drift_type = 'BASELINE'"), book), "drift", _DRIFT_HAS, numbers))
+    if metrics["model"]:
+        named = model.where(F.col("metric").isin(*metrics["model"])).where("basis IS DISTINCT FROM 'ESTIMATED'")
+        shaped.append(
+            _shaped(named.withColumn("column_name", F.lit(TABLE_ROW)), "model", (*_MODEL_HAS, "column_name"), [_stored()])
+        )
+    return reduce(lambda one, other: one.unionByName(other), shaped)
 
 
-def _union(one: DataFrame, other: DataFrame) -> DataFrame:
-    return one.unionByName(other)
+def _watched(frame: DataFrame, book: Rulebook) -> DataFrame:
+    """Only columns that some rule may speak about."""
+    columns = book.watched_columns()
+    return frame if columns is None else frame.where(F.col("column_name").isin(TABLE_ROW, *sorted(columns)))
 
 
-def _all(conditions: Iterable[Column]) -> Column:
-    return reduce(lambda one, other: one & other, conditions)
-
-
-def _absent(kind: str, *names: str) -> list[Column]:
-    return [F.lit(None).cast(kind).alias(name) for name in names]
-
-
-def _profile_rows(profile: DataFrame, metrics: Sequence[str]) -> DataFrame | None:
-    if not metrics:
-        return None
-    numbers = [_number(metric, _profile_value(metric)) for metric in metrics]
-    return _long(profile.withColumn("is_text", _is_text()), "profile", numbers).where(_has_metric())
-
-
-def _drift_rows(drift: DataFrame, profile: DataFrame, metrics: Sequence[str]) -> DataFrame | None:
-    """Drift rows do not hold their number of rows: it stands in the profile of the same key."""
-    if not metrics:
-        return None
-    counted = profile.groupBy(*KEYS).agg(F.max("count").alias("count"), F.max(_is_text()).alias("is_text"))
-    joined = _with_counts(drift, counted)
-    numbers = [_number(metric, _drift_value(metric), _chance(metric)) for metric in metrics]
-    return _long(joined, "drift", numbers).where(_has_metric())
-
-
-def _with_counts(drift: DataFrame, counted: DataFrame) -> DataFrame:
-    """``counted`` has one row per key, being grouped by it, so no drift row is doubled."""
-    renamed = counted.select(*(F.col(name).alias(f"profile_{name}") for name in KEYS), "count", "is_text")
-    same = [F.col(name).eqNullSafe(F.col(f"profile_{name}")) for name in KEYS]
-    return drift.join(renamed, on=_all(same), how="left")
-
-
-def _model_rows(model: DataFrame, metrics: Sequence[str]) -> DataFrame | None:
-    if not metrics:
-        return None
-    named = model.where(F.col("metric").isin(*metrics))
-    same = ("metric", "class", "value", "lower", "upper", "count", "message", "label_coverage", "label_status")
-    # Where a row says both, that there are no labels explains more than that the metric is undefined.
-    status = F.when(F.col("label_status") == "NO_LABELS", F.when(F.col("value").isNull(), F.lit("NO_LABELS")))
-    return named.select(
-        *CUT,
-        F.lit(TABLE_ROW).alias("column_name"),
-        F.lit("model").alias("family"),
-        *same,
-        F.coalesce(status, "status").alias("status"),
-        *_absent("double", "expected_value"),
+def _shaped(frame: DataFrame, family: str, has: Iterable[str], numbers: Sequence[Column]) -> DataFrame:
+    """The columns ``CUT``, those of ``_KINDS`` and ``numbers``; what the table does not have is NULL."""
+    given = {name: F.col(name) for name in has} | {"family": F.lit(family)}
+    edges = [F.unix_micros(f"window.{edge}").alias(edge) for edge in ("start", "end")]
+    return frame.select(
+        *(name for name in CUT if name not in ("start", "end")),
+        *edges,
+        *(given.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
+        F.array(*numbers).cast(_NUMBERS_DDL).alias("numbers"),
     )
 
 
-def _long(frame: DataFrame, family: str, numbers: Sequence[Column]) -> DataFrame:
-    exploded = frame.select(*KEYS, "count", "status", "message", "is_text", F.explode(F.array(*numbers)).alias("number"))
-    return exploded.select(
-        *KEYS,
-        "count",
-        "status",
-        "message",
-        "is_text",
-        "number.*",
-        F.lit(family).alias("family"),
-        *_absent("double", "label_coverage"),
-        *_absent("string", "class", "label_status"),
-    )
+_NUMBERS_DDL: Final = (
+    "array<struct<metric: string, class: string, value: double, lower: double, upper: double, expected_value: double>>"
+)
 
 
 def _number(metric: str, known: tuple[Column, ...], chance: Column | None = None) -> Column:
     """``known`` is the value and its bounds, or the value alone where it is exact."""
     value, lower, upper = known if len(known) > 1 else known * 3
     numbers = {"value": value, "lower": lower, "upper": upper, "expected_value": F.lit(None) if chance is None else chance}
-    return F.struct(F.lit(metric).alias("metric"), *(number.cast("double").alias(name) for name, number in numbers.items()))
+    names = [F.lit(metric).alias("metric"), F.lit(None).cast("string").alias("class")]
+    return F.struct(*names, *(number.cast("double").alias(name) for name, number in numbers.items()))
+
+
+def _stored() -> Column:
+    """The number of a row of model_metrics."""
+    return F.struct("metric", "class", "value", "lower", "upper", F.lit(None).cast("double").alias("expected_value"))
 
 
 def _profile_value(metric: str) -> tuple[Column, ...]:
@@ -142,67 +119,8 @@ def _drift_value(metric: str) -> tuple[Column, ...]:
         return F.col("ks_test.statistic"), F.col("ks_population_lower"), F.col("ks_population_upper")
     if metric == "wasserstein_distance":
         return F.col(metric), F.col("wasserstein_lower"), F.col("wasserstein_upper")
-    if metric == CRAMERS_V:
-        both = F.nullif(2 * F.col("count") - F.col("count_delta"), F.lit(0))
-        return (F.least(F.sqrt(F.col("chi_squared_test.statistic") / both), F.lit(1.0)),)
-    return (F.col(metric),)
+    return (F.col("chi_squared_test.statistic") if metric == CRAMERS_V else F.col(metric),)
 
 
 def _chance(metric: str) -> Column | None:
     return F.col("population_stability_index_expected") if metric == "population_stability_index" else None
-
-
-def _is_text() -> Column:
-    """Whether a row of profile_metrics is known to be of a column without numbers."""
-    return F.col("num_nan").isNull() & F.col("count").isNotNull() & ~_is_broken()
-
-
-def _is_broken() -> Column:
-    return F.coalesce(F.col("status").isin(*sorted(BROKEN)), F.lit(False))
-
-
-def _has_metric() -> Column:
-    """Whether the column is of a kind that has the metric; a broken column's kind is not asked."""
-    text = F.coalesce(F.col("is_text"), F.lit(False))
-    return _is_broken() | ~(text & F.col("metric").isin(*sorted(NUMERIC_METRICS)))
-
-
-def _is_judged(book: Rulebook) -> Column:
-    """Whether some rule speaks about the row's metric and column."""
-    conditions = [F.col("family") == "model"]
-    for metric in (*book.metrics("profile"), *book.metrics("drift")):
-        columns = book.columns(metric)
-        about = F.col("column_name") != TABLE_ROW if columns is None else F.col("column_name").isin(*sorted(columns))
-        conditions.append((F.col("metric") == metric) & about)
-    return reduce(lambda one, other: one | other, conditions)
-
-
-def _absent_rows(profile: DataFrame, present: DataFrame, book: Rulebook) -> DataFrame:
-    """What the rules owe for every whole window that has a row ``:table``, and no row holds."""
-    tables = profile.where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNull())
-    owed = F.explode(F.array(*(_owed(one.family, one.metric, one.column) for one in book.expectations()))).alias("owed")
-    expected = tables.select(*CUT, "count", "status", "message", owed).select("*", "owed.*")
-    # A row answers for its own column and, as NULL, for "any column".
-    answers = F.explode(F.array(F.col("column_name"), F.lit(None).cast("string"))).alias("any_column")
-    whole = present.where(F.col("slice_key").isNull()).select(
-        *(F.col(name).alias(f"present_{name}") for name in CUT), F.col("metric").alias("present_metric"), answers
-    )
-    same = [F.col(name).eqNullSafe(F.col(f"present_{name}")) for name in (*CUT, "metric")]
-    same.append(F.col("owed_column").eqNullSafe(F.col("any_column")))
-    absent = expected.join(whole, on=_all(same), how="left_anti")
-    return absent.select(
-        *CUT,
-        F.coalesce("owed_column", F.lit(TABLE_ROW)).alias("column_name"),
-        "family",
-        "metric",
-        "count",
-        F.lit(ABSENT).alias("status"),
-        F.when(F.col("status") != "OK", F.col("message")).alias("message"),
-        *_absent("double", "value", "lower", "upper", "expected_value", "label_coverage"),
-        *_absent("string", "class", "label_status"),
-    ).select(*KEYS, *MEASURED)
-
-
-def _owed(family: str, metric: str, column: str | None) -> Column:
-    named = F.lit(column).cast("string").alias("owed_column")
-    return F.struct(F.lit(family).alias("family"), F.lit(metric).alias("metric"), named)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from spark_monitor.config import RuleConfig
-from spark_monitor.rules import Family, canonical_metric
+from spark_monitor.rules import KNOWN_METRICS, Family
 
 TABLE_ROW: Final = ":table"
 ANY: Final = "*"
 TABLE_METRICS: Final = frozenset({"count", "count_delta"})
 """Metrics whose rules for "*" are about the rows of the table: every column has the same number of them."""
+
+_OF_NUMBERS = (
+    "num_nan num_inf percent_nan percent_zeros avg stddev min max median ks wasserstein_distance avg_delta percent_zeros_delta"
+)
+NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split())
+"""Metrics that only columns of numbers have; a rule for "*" passes over the others."""
 
 _ID_DIGITS = 16
 
@@ -23,66 +29,68 @@ _ID_DIGITS = 16
 class Expectation:
     """A number that a rule makes the run owe for every whole window; ``column`` None: of any column."""
 
-    family: Family
-    metric: str
+    rule: RuleConfig
     column: str | None
+
+    @property
+    def metric(self) -> str:
+        """What the number is."""
+        return self.rule.metric
 
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The rules of a monitor in the order of its file."""
+    """The rules of a monitor, ready to be asked: which one judges a number, and which numbers they ask for."""
 
-    rules: tuple[RuleConfig, ...]
+    listed: Mapping[tuple[str, str], RuleConfig]
+    general: Mapping[str, RuleConfig]
+    expectations: tuple[Expectation, ...]
+    """What every whole window owes: each listed column's metric, and each metric of a general rule at least once."""
 
     @classmethod
     def of(cls, rules: Sequence[RuleConfig]) -> Rulebook:
-        """The book of these rules."""
-        return cls(tuple(rules))
+        """The book of rules in the order of their file."""
+        listed = {(rule.metric, column): rule for rule in rules if rule.columns != ANY for column in rule.columns}
+        general = {rule.metric: rule for rule in rules if rule.columns == ANY}
+        owed = [Expectation(rule, column) for (_, column), rule in listed.items()]
+        owed += [Expectation(rule, _column_of_general(metric)) for metric, rule in general.items()]
+        return cls(listed, general, tuple(owed))
 
     def rule_for(self, metric: str, column: str) -> RuleConfig | None:
         """The rule that judges a metric of a column: one that lists the column before "*", then the later in the file.
 
+        A rule for "*" is about columns, or about the row ``:table`` where the metric belongs to no column.
+
         >>> book = Rulebook.of([RuleConfig(metric="ks", fail=0.1), RuleConfig(metric="ks", columns=["a"], fail=0.2)])
-        >>> book.rule_for("ks", "a").fail.value, book.rule_for("ks", "b").fail.value, book.rule_for("psi", "a")
+        >>> book.rule_for("ks", "a").fail.value, book.rule_for("ks", "b").fail.value, book.rule_for("avg", "a")
         (0.2, 0.1, None)
         """
-        competing = [rule for rule in self.rules if rule.metric == canonical_metric(metric)]
-        listing = [rule for rule in competing if rule.columns != ANY and column in rule.columns]
-        general = [rule for rule in competing if rule.columns == ANY]
-        ranked = general + listing
-        return ranked[-1] if ranked else None
+        rule = self.listed.get((metric, column))
+        if rule is not None or metric not in self.general:
+            return rule
+        of_no_column = metric in TABLE_METRICS or KNOWN_METRICS[metric] == "model"
+        return self.general[metric] if (column == TABLE_ROW) == of_no_column else None
 
     def metrics(self, family: Family) -> tuple[str, ...]:
-        """The metrics of a family that some rule names, in the order of the file."""
-        return tuple(dict.fromkeys(rule.metric for rule in self.rules if rule.family == family))
+        """The metrics of a family that some rule names."""
+        return tuple(dict.fromkeys(owed.metric for owed in self.expectations if owed.rule.family == family))
 
-    def columns(self, metric: str) -> frozenset[str] | None:
-        """The columns whose metric some rule judges; None for every column.
+    def watched_columns(self) -> frozenset[str] | None:
+        """The columns that some rule lists, None where a rule speaks about all.
 
-        >>> Rulebook.of([RuleConfig(metric="count", fail="< 1")]).columns("count")
-        frozenset({':table'})
+        >>> rules = [RuleConfig(metric="count", fail="< 1"), RuleConfig(metric="avg", columns=["a"], fail=3)]
+        >>> Rulebook.of(rules).watched_columns()
+        frozenset({'a'})
         """
-        named: set[str] = set()
-        for rule in self.rules:
-            if rule.metric != metric:
-                continue
-            if rule.columns != ANY:
-                named.update(rule.columns)
-            elif metric in TABLE_METRICS:
-                named.add(TABLE_ROW)
-            else:
+        for metric in self.general:
+            if _column_of_general(metric) is None and KNOWN_METRICS[metric] != "model":
                 return None
-        return frozenset(named)
+        return frozenset(column for _, column in self.listed)
 
-    def expectations(self) -> tuple[Expectation, ...]:
-        """What every whole window owes: each listed column's metric, and each metric of a general rule at least once."""
-        owed: dict[Expectation, None] = {}
-        for rule in self.rules:
-            columns: tuple[str | None, ...] = rule.columns if rule.columns != ANY else (None,)
-            if rule.columns == ANY and rule.metric in TABLE_METRICS:
-                columns = (TABLE_ROW,)
-            owed.update(dict.fromkeys(Expectation(rule.family, rule.metric, column) for column in columns))
-        return tuple(owed)
+
+def _column_of_general(metric: str) -> str | None:
+    """The one row that a rule for "*" is about, None where it is about any column."""
+    return TABLE_ROW if metric in TABLE_METRICS else None
 
 
 def check_id(
