@@ -1,0 +1,283 @@
+"""The questions that publishing asks the tables, against rows whose answers are worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from example_facts import AUC, config, week
+
+from spark_monitor.publish.facts import Facts
+from spark_monitor.publish.gather import facts
+from spark_monitor.publish.headline import headline
+from spark_monitor.publish.points import Reading
+from spark_monitor.publish.summary import summary
+from spark_monitor.store.schemas import TABLES
+from spark_monitor.windows import Window
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+WEEKS = 6
+COLUMNS = [f"column_{index:02d}" for index in range(14)]
+VERSIONS = ("1", "2", None)
+
+
+class Tables:
+    """Tables with the store's schemas, in place of a store."""
+
+    def __init__(self, spark: SparkSession, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
+        self._frames = {name: self._frame(spark, name, list(found)) for name, found in rows.items()}
+
+    def committed(self, table: str) -> DataFrame:
+        return self._frames[table]
+
+    @staticmethod
+    def _frame(spark: SparkSession, name: str, rows: list[Mapping[str, Any]]) -> DataFrame:
+        schema = TABLES[name].schema
+        return spark.createDataFrame([tuple(row.get(field) for field in schema.names) for row in rows], schema)
+
+
+def cut(version: str | None, window: Window, **values: Any) -> dict[str, Any]:
+    key = {"monitor_id": "flights_delay", "granularity": "1 week", "window": (window.start, window.end), "model_version": version}
+    return {**key, **values}
+
+
+def ks(column: int, number: int) -> float:
+    """The greatest distance of a column: column 13 moves most, and every column moves most in the last week."""
+    return (column + 1) / 100 + number / 1000
+
+
+def auc(version: str | None, number: int) -> float:
+    return 0.8 - number / 100 - (0.1 if version == "2" else 0.0)
+
+
+def example_rows() -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for version in VERSIONS:
+        for number in range(WEEKS):
+            add_window(rows, version, number)
+    rows["profile_metrics"] += strangers()
+    rows["incidents"] = [
+        incident("open", "OPEN", severity="critical", owner="weather", runbook="docs/wind.md"),
+        incident("older", "OPEN", severity="low"),
+        incident("done", "RESOLVED", resolved=week(3).end),
+        {**incident("stranger", "OPEN"), "monitor_id": "another"},
+    ]
+    at = week(WEEKS).start
+    rows["runs"] = [
+        {
+            "run_id": "r1",
+            "monitor_id": "flights_delay",
+            "as_of": at,
+            "started": week(2).start,
+            "status": "COMMITTED",
+            "published": "PENDING",
+        },
+        {
+            "run_id": "r2",
+            "monitor_id": "flights_delay",
+            "as_of": at,
+            "started": week(3).start,
+            "status": "FAILED",
+            "error": "no table",
+        },
+    ]
+    return rows
+
+
+def add_window(rows: dict[str, list[dict[str, Any]]], version: str | None, number: int) -> None:
+    window = week(number)
+    rows["profile_metrics"].append(cut(version, window, column_name=":table", log_type="INPUT", count=100 + number))
+    rows["profile_metrics"].append(
+        cut(version, window, column_name=":table", log_type="INPUT", count=7, slice_key="origin", slice_value="JFK")
+    )
+    for index, column in enumerate(COLUMNS):
+        distance = ks(index, number)
+        bounds = {"ks_population_lower": distance - 0.005, "ks_population_upper": distance + 0.005}
+        drift = {"column_name": column, "ks_test": (distance, 0.01), **bounds}
+        rows["drift_metrics"].append(cut(version, window, drift_type="BASELINE", **drift))
+        rows["drift_metrics"].append(cut(version, window, drift_type="CONSECUTIVE", column_name=column, ks_test=(0.99, 0.0)))
+    rows["drift_metrics"].append(cut(version, window, drift_type="BASELINE", column_name="text", js_distance=0.5))
+    for airport, shift in (("JFK", 0.3), ("LGA", 0.2), (None, 0.1)):
+        sliced = {"slice_key": "origin", "slice_value": airport}
+        rows["drift_metrics"].append(
+            cut(
+                version,
+                window,
+                drift_type="BASELINE",
+                column_name="a",
+                ks_test=(shift, 0.0),
+                ks_population_lower=shift - 0.05,
+                **sliced,
+            )
+        )
+        value = auc(version, number) - shift
+        rows["model_metrics"].append(metric_row(version, window, AUC, value, label_status="FINAL", **sliced))
+    status = "FINAL" if number < WEEKS - 2 else "NO_LABELS"
+    value = auc(version, number) if status == "FINAL" else None
+    rows["model_metrics"].append(metric_row(version, window, AUC, value, label_status=status))
+    rows["model_metrics"].append(metric_row(version, window, AUC, 0.123, label_status=status, basis="ESTIMATED"))
+    rows["model_metrics"].append(metric_row(version, window, "precision", 0.321, label_status=status, **{"class": "late"}))
+    for column, verdict in ((13, "FAIL"), (12, "WARN"), (0, "PASS"), (5, "UNDECIDED")):
+        rows["checks"].append(check_row(version, window, COLUMNS[column], verdict, ks(column, number)))
+    rows["checks"].append(check_row(version, window, COLUMNS[13], "FAIL", 0.7, slice_key="origin", slice_value="JFK"))
+
+
+def metric_row(version: str | None, window: Window, metric: str, value: float | None, **values: Any) -> dict[str, Any]:
+    bounds = {} if value is None else {"lower": value - 0.01, "upper": value + 0.01}
+    return cut(
+        version,
+        window,
+        **{"metric": metric, "value": value, "basis": "REALISED", "label_coverage": 0.9, "count": 90, **bounds, **values},
+    )
+
+
+def check_row(version: str | None, window: Window, column: str, verdict: str, value: float, **values: Any) -> dict[str, Any]:
+    rule = {
+        "family": "drift",
+        "metric": "ks",
+        "verdict": verdict,
+        "value": value,
+        "severity": "medium",
+        "expected": "at most 0.1",
+    }
+    return cut(version, window, column_name=column, reason=f"it is {value:.3f}.", check_id=column, **rule, **values)
+
+
+def incident(incident_id: str, status: str, **values: Any) -> dict[str, Any]:
+    about = {"metric": "ks", "column_name": COLUMNS[13], "model_version": "2", "granularity": "1 week", "severity": "medium"}
+    seen = {"opened": week(1).start, "last_seen": week(WEEKS - 1).end, "occurrences": 5, "status": status}
+    return {"monitor_id": "flights_delay", "incident_id": incident_id, **about, **seen, **values}
+
+
+def strangers() -> list[dict[str, Any]]:
+    """Rows that no question about this monitor may meet."""
+    row = cut("9", week(0), column_name=":table", log_type="INPUT", count=1)
+    return [{**row, "monitor_id": "another"}, {**row, "granularity": "1 month"}, {**row, "log_type": "BASELINE"}]
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession) -> Tables:
+    return Tables(spark, example_rows())
+
+
+@pytest.fixture(scope="module")
+def readings(tables: Tables) -> tuple[Reading, ...]:
+    chosen = headline(tables, config(), [week(number) for number in range(1, WEEKS)])
+    assert chosen.left_out is None
+    return chosen.readings
+
+
+@pytest.fixture(scope="module")
+def known(tables: Tables) -> Facts:
+    return facts(tables, config())
+
+
+def values(readings: Iterable[Reading], name: str, version: str | None, **place: str | None) -> list[tuple[Window, float | None]]:
+    about = {"column": None, "slice_key": None, "slice_value": None, **place}
+    found = [row for row in readings if row.name == name and row.version == version]
+    return sorted((row.window, row.value) for row in found if all(getattr(row, field) == value for field, value in about.items()))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_counts_are_those_of_the_windows_asked_for(readings: tuple[Reading, ...], version: str | None) -> None:
+    assert values(readings, "count", version) == [(week(number), 100.0 + number) for number in range(1, WEEKS)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_ten_columns_that_move_most_have_whole_series(readings: tuple[Reading, ...], version: str | None) -> None:
+    moved = {row.column for row in readings if row.name == "ks" and row.version == version}
+
+    assert moved == set(COLUMNS[4:])
+    for index in range(4, 14):
+        assert values(readings, "ks", version, column=COLUMNS[index]) == [
+            (week(number), ks(index, number)) for number in range(1, WEEKS)
+        ]
+    assert values(readings, "ks_max", version) == [(week(number), ks(13, number)) for number in range(1, WEEKS)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_only_realised_metrics_of_all_classes_are_published(readings: tuple[Reading, ...], version: str | None) -> None:
+    known = [(week(number), auc(version, number)) for number in range(1, WEEKS - 2)]
+
+    assert [(window, value) for window, value in values(readings, AUC, version) if value is not None] == known
+    assert values(readings, f"{AUC}_lower", version) == [(window, value - 0.01) for window, value in known]
+    assert values(readings, "precision", version) == []
+    assert values(readings, "label_coverage", version) == [(week(number), 0.9) for number in range(1, WEEKS)]
+
+
+def test_the_worst_slice_is_found_in_every_window(readings: tuple[Reading, ...]) -> None:
+    worst = [(week(number), auc("2", number) - 0.3) for number in range(1, WEEKS)]
+
+    assert values(readings, f"{AUC}_worst_slice", "2") == worst
+    assert values(readings, AUC, "2", slice_key="origin", slice_value="JFK") == worst
+    assert len(values(readings, AUC, "2", slice_key="origin", slice_value=None)) == WEEKS - 1
+
+
+def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings: tuple[Reading, ...]) -> None:
+    windows = [week(number) for number in range(1, WEEKS)]
+
+    assert values(readings, "fail", "2") == [(window, 2.0) for window in windows]
+    assert values(readings, "undecided", None) == [(window, 1.0) for window in windows]
+    assert values(readings, "no_data", "1") == [(window, 0.0) for window in windows]
+    assert values(readings, "columns_drifting", "2") == [(window, 1.0) for window in windows]
+
+
+def test_no_windows_are_no_readings(tables: Tables) -> None:
+    assert headline(tables, config(), []).readings == ()
+
+
+def test_facts_are_those_of_each_versions_last_window(known: Facts) -> None:
+    assert [version.version for version in known.versions] == ["2", "1", None]
+    second = known.versions[0]
+    assert (second.window, second.count) == (week(WEEKS - 1), 100 + WEEKS - 1)
+    assert dict(second.verdicts) == {"FAIL": 2, "WARN": 1, "PASS": 1, "UNDECIDED": 1}
+    assert (second.status, second.open_incidents) == ("FAIL", 2)
+    assert [(row.column, row.ks) for row in second.shifts] == [(COLUMNS[index], ks(index, 5)) for index in (13, 12, 11, 10, 9)]
+    assert [(row.slice_value, row.ks) for row in second.shifted_slices] == [("JFK", 0.3), ("LGA", 0.2), (None, 0.1)]
+    assert [(row.window, row.value) for row in second.realised] == [(week(WEEKS - 3), auc("2", WEEKS - 3))]
+    assert [row.slice_value for row in second.worst_slices] == ["JFK", "LGA", None]
+    assert len(second.counts) == len(second.verdict_series) == WEEKS
+    assert set(second.drift_series) == set(COLUMNS[9:])
+
+
+def test_failing_checks_come_worst_first_and_know_since_when(known: Facts) -> None:
+    second = known.versions[0]
+
+    assert [(found.check.verdict, found.check.column, found.check.slice_value) for found in second.failing] == [
+        ("FAIL", COLUMNS[13], None),
+        ("FAIL", COLUMNS[13], "JFK"),
+        ("WARN", COLUMNS[12], None),
+    ]
+    assert [found.since for found in second.failing] == [week(1).start, None, None]
+    assert [(row.metric, row.verdict, row.checks, row.reason) for row in second.undecided] == [
+        ("ks", "UNDECIDED", 1, "it is 0.065.")
+    ]
+
+
+def test_incidents_and_runs_are_this_monitors_worst_first(known: Facts) -> None:
+    assert [row.incident_id for row in known.open] == ["open", "older"]
+    assert [row.incident_id for row in known.resolved] == ["done"]
+    assert known.open_total == 2
+    assert known.last_failure is not None
+    assert known.last_failure.error == "no table"
+    assert known.unpublished is not None
+    assert known.unpublished.run_id == "r1"
+
+
+def test_a_monitor_that_never_ran_has_facts(spark: SparkSession) -> None:
+    empty = facts(Tables(spark, {name: [] for name in TABLES}), config())
+
+    assert empty.versions == ()
+    assert "No window has been monitored yet." in summary(empty, config())
+
+
+def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
+    plain = config(labels=None, slices=[], model={"name": "m", "task": "none"})
+
+    found = facts(tables, plain)
+
+    assert found.versions[0].realised == found.versions[0].worst_slices == found.versions[0].shifted_slices == ()
+    assert not [row for row in headline(tables, plain, [week(1)]).readings if row.family == "model"]
