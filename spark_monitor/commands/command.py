@@ -1,0 +1,89 @@
+"""What becomes of errors: a sentence on standard error and the exit code that the design promises; tracebacks for ``--debug``.
+
+0 ran, 1 ran and a check reached ``--fail-on``, 2 wrong usage or configuration, 3 the run failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from spark_monitor.commands.terminal import Terminal
+from spark_monitor.config_file import mask_secrets
+from spark_monitor.errors import ConfigError, MonitorError
+
+DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"
+REACHED, WRONG_USE, RUN_FAILED = 1, ConfigError.exit_code, MonitorError.exit_code
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""What shells show for a program that Ctrl+C, or a reader that went away, has ended."""
+
+LONGEST_LINE = 500
+
+
+class MonitorCommand(TyperCommand):
+    """A command whose errors are sentences and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do the command."""
+        code: int | None = None
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            code = report(error, terminal_of(ctx))
+        finally:
+            _drop_log(terminal_of(ctx), keep=code == RUN_FAILED)
+        raise typer.Exit(code)
+
+
+def terminal_of(context: Any) -> Terminal:
+    """The terminal of this command line, made once."""
+    root = context.find_root()
+    if not isinstance(root.obj, Terminal):
+        debug = bool(root.params.get("debug")) or bool(os.environ.get(DEBUG_VARIABLE))
+        root.obj = Terminal(debug=debug, as_json=bool(context.params.get("as_json")))
+    return root.obj
+
+
+def report(error: BaseException, terminal: Terminal) -> int:
+    """Say what went wrong; the exit code."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
+        return BROKEN_PIPE
+    if terminal.debug:
+        terminal.remark("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, KeyboardInterrupt):
+        terminal.remark("Interrupted.")
+        return INTERRUPTED
+    code = error.exit_code if isinstance(error, MonitorError) else RUN_FAILED
+    text = sentence_of(error)
+    terminal.remark(text)
+    if not isinstance(error, MonitorError) and not terminal.debug:
+        terminal.remark(f"For the whole traceback: spark-monitor --debug {' '.join(sys.argv[1:2])} ...")
+    if code == RUN_FAILED and terminal.spark_log is not None:
+        terminal.remark(f"Spark's own log: {terminal.spark_log}")
+    terminal.document({"error": text, "exit_code": code})
+    return code
+
+
+def sentence_of(error: BaseException) -> str:
+    """A MonitorError's text as it is; of any other error its kind and its first line, secrets masked.
+
+    >>> sentence_of(ConfigError("flights.yaml: no such file.")), sentence_of(ValueError("no\\nmore"))
+    ('flights.yaml: no such file.', 'ValueError: no')
+    """
+    if isinstance(error, MonitorError):
+        return str(error)
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return mask_secrets(f"{type(error).__name__}: {first}"[:LONGEST_LINE]).rstrip(": ")
+
+
+def _drop_log(terminal: Terminal, *, keep: bool) -> None:
+    if terminal.spark_log is not None and not keep:
+        terminal.spark_log.unlink(missing_ok=True)

@@ -1,0 +1,184 @@
+"""A monitor's first file as text: every key with its meaning beside it, and every guess marked as one. No Spark."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from spark_monitor.commands.roles import Roles
+
+GUESS = "GUESS"
+COMMENT_COLUMN = 34
+OTHERS_SHOWN = 3
+_PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FirstFile:
+    """What a first file is made of."""
+
+    title: str
+    file: str
+    monitor: str
+    source: tuple[tuple[str, str], ...]
+    roles: Roles
+    every: str
+    baseline: str | None
+    outputs: tuple[str, str]
+
+
+def first_file(made: FirstFile) -> str:
+    """The text of the file; it loads as it is."""
+    sections = [_head(made), _model(made), _predictions(made), _labels(made), _baseline(made), _windows(made)]
+    sections += [_slices(made), _rules(made), _outputs(made)]
+    return "\n".join("\n".join(section) + "\n" for section in sections)
+
+
+def scalar(value: Any) -> str:
+    """A value as YAML writes it, in quotes wherever YAML could take it for something else.
+
+    >>> scalar("flight_id"), scalar("wind speed"), scalar("no"), scalar("1"), scalar(1), scalar(True)
+    ('flight_id', '"wind speed"', '"no"', '"1"', '1', 'true')
+    """
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:
+        return value
+    return str(yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf"))).strip()
+
+
+def monitor_id(name: str) -> str:
+    """A monitor's id made of a table's name or a path.
+
+    >>> monitor_id("main.demo.Flight-Predictions"), monitor_id("s3://bucket/scores/v1/"), monitor_id("預測")
+    ('flight_predictions', 'v1', 'monitor')
+    """
+    last = re.split(r"[./\\`]+", name.rstrip("/.`\\"))[-1]
+    return re.sub(r"[^a-z0-9]+", "_", last.lower()).strip("_") or "monitor"
+
+
+def _head(made: FirstFile) -> Iterator[str]:
+    yield f"# A first monitor of {_one_line(made.title)}, written by `spark-monitor init`."
+    yield f"# What is marked {GUESS} was guessed from names, types and the first rows: look at it. Then:"
+    yield f"#   spark-monitor check {made.file}    compares this file with the real tables"
+    yield f"#   spark-monitor run {made.file}      does what is due"
+
+
+def _model(made: FirstFile) -> Iterator[str]:
+    yield _line("monitor", made.monitor, "its id in every table that it writes: a-z, 0-9 and _")
+    yield "model:"
+    yield _line("  name", made.monitor, "the model's name; in MLflow, the registered model's")
+    yield _line("  task", made.roles.task, f"{GUESS}; binary | multiclass | regression | none")
+
+
+def _predictions(made: FirstFile) -> Iterator[str]:
+    roles = made.roles
+    yield "predictions:"
+    yield from (_line(f"  {key}", value, "") for key, value in made.source)
+    yield _line("  id", roles.id, _guess(roles, "id", "identifies a prediction: a column, or a list of columns"))
+    yield _line("  time", roles.time, _guess(roles, "time", "when it was made"))
+    yield _either("  model_version", roles.model_version, "its model's version", roles, '{literal: "1"}')
+    yield _either("  prediction", roles.prediction, "the predicted class or value", roles, "COLUMN")
+    yield _either("  score", roles.score, "the probability of `positive`", roles, "COLUMN")
+    if roles.task == "binary":
+        yield _line("  positive", roles.positive, f"{GUESS}; the label that means yes")
+        yield _line("  threshold", 0.5, "scores at or above it count as positive")
+    if roles.label is not None:
+        left_out = [name for name in (roles.label, roles.label_time) if name is not None]
+        yield f"  features: {{exclude: [{', '.join(map(scalar, left_out))}]}}   # the label is no feature"
+    else:
+        yield "  # features: {exclude: [COLUMN]}   # watched are all columns without another role"
+
+
+def _labels(made: FirstFile) -> Iterator[str]:
+    roles = made.roles
+    if roles.label is None:
+        yield "# What turned out to be true, where that becomes known; the metrics of the model come from it."
+        yield f"# labels: {{table: TABLE, id: {scalar(roles.id)}, label: COLUMN, time: COLUMN, horizon: 14 days}}"
+        return
+    yield "labels:                           # what turned out to be true"
+    yield from (_line(f"  {key}", value, "") for key, value in made.source)
+    yield _line("  id", roles.id, "matches predictions.id")
+    yield _line("  label", roles.label, _guess(roles, "label", "what turned out to be true"))
+    if roles.label_time is not None:
+        yield _line("  time", roles.label_time, _guess(roles, "label_time", "when that became known"))
+    else:
+        yield _line("  time", roles.time, f"{GUESS}; no column says when the label became known")
+    yield _line("  horizon", "14 days", "how long labels may take; then metrics are FINAL", quoted=False)
+
+
+def _baseline(made: FirstFile) -> Iterator[str]:
+    if made.baseline is None:
+        yield "# The reference that windows are compared with: best the period the model was trained on."
+        yield '# baseline: {table: TABLE, where: "CONDITION"}'
+        return
+    yield "baseline:                         # the reference that windows are compared with"
+    yield from (_line(f"  {key}", value, "") for key, value in made.source)
+    yield _line("  where", made.baseline, f"{GUESS}; best the period the model was trained on")
+    if made.roles.label is not None:
+        yield _line("  labels", True, "these rows have labels")
+
+
+def _windows(made: FirstFile) -> Iterator[str]:
+    yield "windows:"
+    yield _line("  every", made.every, f"{GUESS}; N hours, days, weeks, months, quarters or years", quoted=False)
+    yield _line("  zone", "UTC", "whose midnights begin a day: an IANA name such as Europe/Berlin")
+    yield _line("  lookback", "30 days", "how far back a run looks for rows that came late", quoted=False)
+
+
+def _slices(made: FirstFile) -> Iterator[str]:
+    yield "# Parts that are looked at on their own: a column, a condition in SQL, or columns crossed, such as [a, b]."
+    if not made.roles.slices:
+        yield "slices: []"
+        return
+    yield f"slices:                           # {GUESS}; columns with few values"
+    yield from (f"  - {scalar(name)}" for name in made.roles.slices)
+
+
+def _rules(made: FirstFile) -> Iterator[str]:
+    roles = made.roles
+    yield '# What may not happen. A number t means "> t"; texts such as "< 0.65" say the side. The most specific rule wins.'
+    yield "rules:"
+    if made.baseline is not None:
+        yield '  - {metric: ks, columns: "*", warn: 0.1, fail: 0.2, min_count: 500}     # numbers that move, 0 to 1'
+        yield '  - {metric: population_stability_index, columns: "*", warn: 0.1, fail: 0.25, min_count: 500}'
+    yield '  - {metric: percent_null, columns: "*", warn: 20, fail: 50}     # missing values, in percent'
+    if roles.label is not None:
+        yield '  - {metric: label_coverage, warn: "< 0.5"}     # the share of predictions with a label'
+    if roles.label is not None and roles.score is not None:
+        yield '  - {metric: roc_auc_score, warn: "< 0.7", fail: "< 0.6", min_count: 500}'
+
+
+def _outputs(made: FirstFile) -> Iterator[str]:
+    key, value = made.outputs
+    yield "outputs:"
+    meaning = "a schema of the catalog for the results" if key == "schema" else "a directory for the results, a Delta table each"
+    yield _line(f"  {key}", value, meaning)
+    yield f"  # mlflow: {{tracking_uri: databricks, experiment: {made.monitor}}}   # or sqlite:///mlflow.db, https://..."
+
+
+def _line(key: str, value: Any, comment: str, *, quoted: bool = True) -> str:
+    """A key, its value and, from a column on, what it means."""
+    text = f"{key}: {scalar(value) if quoted else value}"
+    return f"{text:<{COMMENT_COLUMN - 1}} # {comment}" if comment else text
+
+
+def _either(key: str, value: str | None, meaning: str, roles: Roles, example: str) -> str:
+    """A key that was guessed, or the comment that shows how it would be written."""
+    if value is not None:
+        return _line(key, value, _guess(roles, key.strip(), meaning))
+    return f"  # {key.strip()}: {example:<{COMMENT_COLUMN - len(key) - 5}} # {meaning}"
+
+
+def _guess(roles: Roles, role: str, meaning: str) -> str:
+    others = [scalar(name) for name in roles.others.get(role, ())[:OTHERS_SHOWN]]
+    return f"{GUESS}; {meaning}" + (f" (or {', '.join(others)}?)" if others else "")
+
+
+def _one_line(text: str) -> str:
+    return scalar(text).strip('"')

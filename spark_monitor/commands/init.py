@@ -1,0 +1,224 @@
+"""`spark-monitor init TABLE`: a first file, made by looking at a table's columns, its first rows and how much time it spans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spark_monitor.commands.command import sentence_of, terminal_of
+from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, guess_roles, is_answer
+from spark_monitor.commands.spark import open_spark
+from spark_monitor.config import PredictionsConfig, load_config
+from spark_monitor.errors import ConfigError
+from spark_monitor.quoting import quote, split_table
+from spark_monitor.windows import parse_every, window_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+ROWS_LOOKED_AT = 10_000
+BASELINE_SHARE = 4
+"""Without knowing the training period, the baseline is this part of the time that the table spans: a quarter."""
+
+FEW_DAYS, MANY_DAYS = timedelta(days=3), timedelta(days=120)
+OUTPUTS = "monitoring"
+
+
+def init(
+    context: typer.Context,
+    table: Annotated[
+        str,
+        typer.Argument(metavar="TABLE", help="A table's name, or the path of Delta or Parquet files.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The file to write. Default: named after the table, here.")
+    ] = None,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a commented first file from a prediction table; no file is overwritten."""
+    terminal = terminal_of(context)
+    session = SessionOptions.read(master, remote, conf)
+    file = out or Path(f"{monitor_id(table)}.yaml")
+    require_free(file)
+    with terminal.progress() as say:
+        spark = open_spark(session, terminal, say)
+        say("Columns and first rows")
+        source, frame = open_table(spark, table)
+        made = made_from(frame, source, table, file)
+    write(file, first_file(made))
+    roles = made.roles
+    terminal.document({"file": file.resolve(), "monitor": made.monitor, "guessed": roles})
+    terminal.tell(f"Written: {file}. Guessed: task {roles.task}, id {roles.id}, time {roles.time}.")
+    terminal.tell(f"Look at what is marked GUESS in it, then: spark-monitor check {file}")
+
+
+def require_free(file: Path) -> None:
+    """ConfigError where a file cannot be written without losing another."""
+    if file.exists():
+        raise ConfigError(f"{file}: exists already and is left as it is. Give another name with --out, or remove it.")
+    if not file.parent.is_dir():
+        raise ConfigError(f"{file}: the directory {file.parent} does not exist. Give a file in one that does, with --out.")
+
+
+def write(file: Path, text: str) -> None:
+    """Write the file where there is still none, and read it as a run would."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        require_free(file)
+    load_config(file)
+
+
+def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, DataFrame]:
+    """The source as a monitor's file names it, and its rows; ConfigError where there is nothing to read."""
+    from pyspark.errors import PySparkException
+
+    from spark_monitor.read import read_source
+
+    reasons = []
+    for place in places(table):
+        source = PredictionsConfig.model_validate({**place, "id": "id", "time": "time"})
+        try:
+            frame = read_source(spark, source)
+            _ = frame.columns  # Spark Connect puts the analysis off until somebody asks
+            return source, frame
+        except PySparkException as error:
+            reasons.append(f"{source.text}: {sentence_of(error).partition(': ')[2].partition(' SQLSTATE:')[0]}")
+    next_step = "Give a table's name, or the path of a Delta table or of Parquet files"
+    raise ConfigError("\n".join([f"{table}: cannot be read. {next_step}.", *reasons]))
+
+
+def places(table: str) -> list[dict[str, str]]:
+    """What a text may name: a path where it looks like one, as Delta before Parquet, else a table.
+
+    >>> places("demo.predictions"), places("data/scores")[1]
+    ([{'table': 'demo.predictions'}], {'path': 'data/scores', 'format': 'parquet'})
+    """
+    if "/" in table or "\\" in table or table.startswith(".") or Path(table).exists():
+        return [{"path": table.rstrip("/") or table, "format": kind} for kind in ("delta", "parquet")]
+    return [{"table": table}]
+
+
+def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Path) -> FirstFile:
+    """What the file is made of."""
+    from spark_monitor.sources import time_range
+
+    columns = look(frame)
+    roles = guess_roles(columns)
+    if roles is None:
+        raise ConfigError(no_time(source.text, columns))
+    span = time_range(frame, roles.time, "UTC", instant_or_now("", None))
+    every = guess_every(span)
+    kind = frame.schema[roles.time].dataType.simpleString()
+    return FirstFile(
+        title=source.text,
+        file=str(file),
+        monitor=monitor_id(table),
+        source=tuple((key, str(value)) for key in ("table", "path", "format") if (value := getattr(source, key)) is not None),
+        roles=roles,
+        every=every,
+        baseline=guess_baseline(span, roles.time, kind, every),
+        outputs=guess_outputs(source),
+    )
+
+
+def no_time(source: str, columns: Sequence[Column]) -> str:
+    """The sentence for a table without any time."""
+    texts = [column.name for column in columns if set(column.words) & {"time", "timestamp", "ts", "at", "date"}]
+    column = quote(texts[0]) if texts else "COLUMN"
+    return (
+        f"{source}: no column is a timestamp or a date, and a monitor needs to know when each prediction was made. "
+        f"Make a view that has it, such as CREATE VIEW scored AS SELECT *, to_timestamp({column}) AS predicted_at FROM TABLE, "
+        "and give the view."
+    )
+
+
+def look(frame: DataFrame) -> list[Column]:
+    """The columns with what the first rows hold of them: one small job."""
+    from pyspark.sql import functions as F
+
+    kinds = {field.name: kind_of(field.dataType) for field in frame.schema.fields}
+    asked: list[Any] = []
+    for place, (name, kind) in enumerate(kinds.items()):
+        column = F.col(quote(name))
+        if kind not in ("time", "other"):
+            asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
+        if kind not in ("time", "other") and is_answer(name):
+            asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
+        if kind == "real":
+            asked.append(F.min((column >= 0) & (column <= 1)).alias(f"u{place}"))
+    row = frame.limit(ROWS_LOOKED_AT).agg(F.count(F.lit(1)).alias("rows"), *asked).collect()[0].asDict()
+    empty = not row["rows"]
+    return [
+        Column(
+            name,
+            kind,
+            values=None if empty or row.get(f"v{place}") is None else tuple(row[f"v{place}"]),
+            count=None if empty else row.get(f"n{place}"),
+            within_unit=row.get(f"u{place}"),
+        )
+        for place, (name, kind) in enumerate(kinds.items())
+    ]
+
+
+def kind_of(data_type: Any) -> Kind:
+    """The kind of a Spark type's values, as far as guessing goes."""
+    from pyspark.sql import types as T
+
+    if isinstance(data_type, (T.TimestampType, T.TimestampNTZType, T.DateType)):
+        return "time"
+    if isinstance(data_type, T.IntegralType) or (isinstance(data_type, T.DecimalType) and data_type.scale == 0):
+        return "whole"
+    if isinstance(data_type, T.NumericType):
+        return "real"
+    if isinstance(data_type, (T.StringType, T.CharType, T.VarcharType)):
+        return "text"
+    return "boolean" if isinstance(data_type, T.BooleanType) else "other"
+
+
+def guess_every(span: tuple[datetime, datetime] | None) -> str:
+    """Windows of which there are enough to compare and not too many to look at."""
+    length = span[1] - span[0] if span is not None else None
+    if length is None:
+        return "1 day"
+    return "1 hour" if length <= FEW_DAYS else "1 week" if length > MANY_DAYS else "1 day"
+
+
+def guess_baseline(span: tuple[datetime, datetime] | None, time: str, kind: str, every: str) -> str | None:
+    """The condition of the first quarter of the time that a table spans, ending where a window ends."""
+    if span is None:
+        return None
+    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_SHARE, parse_every(every), "UTC")
+    end = window.start if window.start > span[0] else window.end
+    if kind == "date":
+        return f"{quoted(time)} < DATE '{end:%Y-%m-%d}'"
+    zone = "" if kind == "timestamp_ntz" else "Z"
+    return f"{quoted(time)} < TIMESTAMP '{end:%Y-%m-%d %H:%M:%S}{zone}'"
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL, in backticks where it needs them.
+
+    >>> quoted("predicted_at"), quoted("made at")
+    ('predicted_at', '`made at`')
+    """
+    return name if name.isascii() and name.isidentifier() else quote(name)
+
+
+def guess_outputs(source: PredictionsConfig) -> tuple[str, str]:
+    """Beside the predictions: a schema of the same catalog, or a directory."""
+    if source.path is not None:
+        parent = source.path.rpartition("/")[0]
+        return "path", f"{parent}/{OUTPUTS}" if parent else OUTPUTS
+    parts = split_table(str(source.table))
+    return "schema", OUTPUTS if len(parts) < len(("catalog", "schema", "table")) else f"{quoted(parts[0])}.{OUTPUTS}"

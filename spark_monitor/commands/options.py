@@ -1,0 +1,94 @@
+"""Options that several commands share, and what their texts mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spark_monitor.errors import ConfigError
+from spark_monitor.windows import parse_instant
+
+SPARK_PANEL = "Spark"
+
+MonitorFile = Annotated[Path, typer.Argument(metavar="FILE", help="The monitor's YAML file.", show_default=False)]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="T", help="The instant that the run pretends to be at, in ISO 8601. Default: now."),
+]
+Master = Annotated[
+    str | None,
+    typer.Option("--master", metavar="M", help="A Spark master, such as local[4] or yarn.", rich_help_panel=SPARK_PANEL),
+]
+Remote = Annotated[
+    str | None,
+    typer.Option(
+        "--remote", metavar="SC_URL", help="A Spark Connect address, such as sc://host:15002.", rich_help_panel=SPARK_PANEL
+    ),
+]
+Conf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--conf",
+        metavar="KEY=VALUE",
+        help="A Spark setting; may be given many times. spark.api.mode=connect: Spark Connect on this machine.",
+        rich_help_panel=SPARK_PANEL,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, everything else on standard error.")
+]
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """Which Spark session is wanted."""
+
+    master: str | None = None
+    remote: str | None = None
+    conf: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, master: str | None, remote: str | None, conf: Iterable[str] | None) -> SessionOptions:
+        """The options as typed; ConfigError where they cannot be meant."""
+        if master and remote:
+            raise ConfigError("--master and --remote: both were given. Give one: a Spark master, or a Spark Connect address.")
+        if remote and not remote.startswith("sc://"):
+            raise ConfigError(f'--remote: found "{remote}". Allowed: a Spark Connect address, such as sc://host:15002.')
+        return cls(master, remote, dict(_setting(text) for text in conf or ()))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f'--conf: found "{text}". Allowed: KEY=VALUE, such as spark.sql.shuffle.partitions=8.')
+    return key.strip(), value.strip()
+
+
+def instant(option: str, text: str | None) -> datetime | None:
+    """The instant that an option names; a ConfigError says which option was wrong."""
+    if text is None:
+        return None
+    try:
+        return parse_instant(text)
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from None
+
+
+def instant_or_now(option: str, text: str | None) -> datetime:
+    """The instant that an option names, or now: the only place where a command reads the clock."""
+    return instant(option, text) or datetime.now(UTC)
+
+
+def period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
+    """The instants of ``--from`` and ``--to``: both or neither, in order."""
+    first, last = instant("--from", start), instant("--to", end)
+    if (first is None) != (last is None):
+        raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
+    if first is not None and last is not None and first >= last:
+        raise ConfigError(f'--from "{start}" and --to "{end}": the first is not before the second. Swap them.')
+    return first, last

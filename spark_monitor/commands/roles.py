@@ -1,0 +1,217 @@
+"""Which column is what: guesses from the names and types of a prediction table, and from its first rows. No Spark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Task = Literal["binary", "multiclass", "regression", "none"]
+Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
+
+MOST_CLASSES = 50
+"""A predicted whole number with more values than this is a quantity."""
+
+MOST_SLICE_VALUES = 20
+SLICES_SUGGESTED = 3
+
+PREDICTED_WORDS = frozenset({"prediction", "predictions", "predicted", "pred", "preds", "predict", "yhat", "forecast"})
+SCORE_WORDS = frozenset({"probability", "probabilities", "prob", "proba", "score", "scores", "confidence", "propensity"})
+LABEL_WORDS = frozenset({"label", "labels", "labelled", "labeled", "target", "actual", "actuals", "truth", "outcome", "true"})
+TIME_WORDS = frozenset({"at", "time", "timestamp", "ts", "date", "datetime", "day"})
+MADE_WORDS = PREDICTED_WORDS | SCORE_WORDS | {"scored", "scoring", "inference", "request", "event"}
+ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
+VERSION_WORDS = frozenset({"version", "revision"})
+ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
+
+POSITIVE_TEXTS = ("1", "true", "yes", "y", "t", "positive", "pos")
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column by its name and the kind of its values, with what the first rows hold of it where that was asked."""
+
+    name: str
+    kind: Kind
+    values: tuple[Any, ...] | None = None
+    count: int | None = None
+    within_unit: bool | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of the name, in lower case.
+
+        >>> Column("modelVersion", "text").words, Column("y_pred", "real").words
+        (('model', 'version'), ('y', 'pred'))
+        """
+        return tuple(word.lower() for word in _PARTS.findall(self.name))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns were taken for, and which others each role could have gone to."""
+
+    task: Task
+    time: str
+    id: str
+    model_version: str | None = None
+    prediction: str | None = None
+    score: str | None = None
+    positive: Any = 1
+    label: str | None = None
+    label_time: str | None = None
+    slices: tuple[str, ...] = ()
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def guess_roles(columns: Sequence[Column]) -> Roles | None:
+    """The roles of a table's columns; None where no column says when.
+
+    >>> names = [("flight_id", "text"), ("predicted_at", "time"), ("probability", "real"), ("distance", "whole")]
+    >>> roles = guess_roles([Column(name, kind) for name, kind in names])
+    >>> (roles.id, roles.time, roles.score, roles.prediction, roles.task)
+    ('flight_id', 'predicted_at', 'probability', None, 'binary')
+    """
+    free = _Free(columns)
+    label_time = free.take("label_time", _label_time)
+    time = free.take("time", _time) or label_time
+    if time is None:
+        return None
+    version, id_ = free.take("model_version", _model_version), free.take("id", _id)
+    score, prediction = free.take("score", _score), free.take("prediction", _prediction)
+    if prediction is not None and score is None and _is_probability(prediction):
+        score, prediction = prediction, None
+    task = guess_task(prediction, score)
+    label = free.take("label", _label) if task != "none" else None
+    if label is not None and task == "regression" and label.kind not in ("whole", "real"):
+        label = None
+    id_ = id_ or free.take("id", _could_be_id) or time
+    return Roles(
+        task=task,
+        time=time.name,
+        id=id_.name,
+        model_version=_name(version),
+        prediction=_name(prediction),
+        score=_name(score) if task == "binary" else None,
+        positive=guess_positive(label, prediction) if task == "binary" else 1,
+        label=_name(label),
+        label_time=_name(label_time) if label is not None and label_time is not time else None,
+        slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
+        others=free.others,
+    )
+
+
+class _Free:
+    """The columns without a role so far."""
+
+    def __init__(self, columns: Iterable[Column]) -> None:
+        self.columns = list(columns)
+        self.others: dict[str, tuple[str, ...]] = {}
+
+    def take(self, role: str, rank: Callable[[Column], int]) -> Column | None:
+        """The column that fits a role best, the first of equals; the others that would fit are remembered."""
+        fitting = sorted((column for column in self.columns if rank(column)), key=rank, reverse=True)
+        if not fitting:
+            return None
+        self.others[role] = tuple(column.name for column in fitting[1:])
+        self.columns.remove(fitting[0])
+        return fitting[0]
+
+
+def guess_task(prediction: Column | None, score: Column | None) -> Task:
+    """What kind of answer the model gives."""
+    if prediction is None:
+        return "binary" if score is not None else "none"
+    if prediction.values:
+        classes = len(prediction.values)
+        if prediction.kind == "boolean" or classes <= len(("no", "yes")):
+            return "binary"
+        measures = prediction.kind == "real" or (prediction.kind == "whole" and classes > MOST_CLASSES)
+        return "regression" if measures else "multiclass"
+    if prediction.kind == "boolean" or score is not None:
+        return "binary"
+    return {"text": "multiclass", "real": "regression"}.get(prediction.kind, "binary")  # type: ignore[return-value]
+
+
+def guess_positive(label: Column | None, prediction: Column | None) -> Any:
+    """The value that means yes, in the words of the labels or else of the predictions."""
+    column = next((one for one in (label, prediction) if one is not None and one.values), label or prediction)
+    if column is None:
+        return 1
+    if column.kind == "boolean":
+        return True
+    values = column.values or ()
+    meaning_yes = [value for value in values if f"{value:g}" in POSITIVE_TEXTS] if column.kind == "real" else []
+    meaning_yes = meaning_yes or [value for value in values if str(value).lower() in POSITIVE_TEXTS]
+    return next(iter(meaning_yes), max(values, key=str, default=1))
+
+
+def is_answer(name: str) -> bool:
+    """Whether a column may hold what was predicted, or what turned out to be true: its values are worth a look."""
+    return bool(set(Column(name, "other").words) & (PREDICTED_WORDS | LABEL_WORDS | {"hat"}))
+
+
+def _label_time(column: Column) -> int:
+    words = set(column.words)
+    return int(column.kind == "time" and bool(words & LABEL_WORDS) and not words & PREDICTED_WORDS)
+
+
+def _time(column: Column) -> int:
+    if column.kind != "time":
+        return 0
+    words = set(column.words)
+    return 3 if words & MADE_WORDS else 2 if words <= TIME_WORDS else 1
+
+
+def _model_version(column: Column) -> int:
+    words = set(column.words)
+    if column.kind not in ("text", "whole") or not (words & VERSION_WORDS or {"model", "id"} <= words):
+        return 0
+    return 3 if {"model", "version"} <= words else 2 if "model" in words else 1
+
+
+def _id(column: Column) -> int:
+    words = set(column.words)
+    if column.kind not in ("text", "whole") or "model" in words or not words & ID_WORDS:
+        return 0
+    return 4 if words & MADE_WORDS else 3 if words <= ID_WORDS else 2 if column.words[-1] in ID_WORDS else 1
+
+
+def _could_be_id(column: Column) -> int:
+    return int(column.kind in ("text", "whole"))
+
+
+def _score(column: Column) -> int:
+    words = set(column.words)
+    if column.kind != "real" or not words & SCORE_WORDS or column.within_unit is False:
+        return 0
+    return 2 if words <= SCORE_WORDS | PREDICTED_WORDS | ANSWER_WORDS else 1
+
+
+def _prediction(column: Column) -> int:
+    words = set(column.words)
+    if column.kind in ("time", "other") or words & (SCORE_WORDS | ID_WORDS):
+        return 0
+    if not (words & PREDICTED_WORDS or {"y", "hat"} <= words):
+        return 0
+    return 2 if words <= PREDICTED_WORDS | LABEL_WORDS | ANSWER_WORDS else 1
+
+
+def _label(column: Column) -> int:
+    words = set(column.words)
+    return int(column.kind not in ("time", "other") and bool(words & LABEL_WORDS) and words <= LABEL_WORDS | ANSWER_WORDS)
+
+
+def _is_probability(column: Column) -> bool:
+    """Whether a predicted number lies between 0 and 1 and is more than a class written as a number."""
+    return column.kind == "real" and column.within_unit is True and len(column.values or ()) > len(("no", "yes"))
+
+
+def _cuts(column: Column) -> bool:
+    return column.kind in ("text", "boolean") and column.count is not None and 2 <= column.count <= MOST_SLICE_VALUES
+
+
+def _name(column: Column | None) -> str | None:
+    return column.name if column is not None else None

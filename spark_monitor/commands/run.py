@@ -1,0 +1,125 @@
+"""`spark-monitor run FILE`: what a schedule calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spark_monitor.commands.command import REACHED, terminal_of
+from spark_monitor.commands.options import (
+    AsJson,
+    AsOf,
+    Conf,
+    Master,
+    MonitorFile,
+    Remote,
+    SessionOptions,
+    instant_or_now,
+    period,
+)
+from spark_monitor.commands.spark import open_spark
+
+if TYPE_CHECKING:
+    from spark_monitor.pipeline import RunResult
+
+
+class Reader(StrEnum):
+    """How rows are read."""
+
+    auto = "auto"
+    spark = "spark"
+    files = "files"
+
+
+class FailOn(StrEnum):
+    """Which verdict makes the exit code 1."""
+
+    warn = "warn"
+    fail = "fail"
+    never = "never"
+
+
+REACHING: Mapping[FailOn, frozenset[str]] = {
+    FailOn.warn: frozenset({"WARN", "FAIL", "ERROR"}),
+    FailOn.fail: frozenset({"FAIL", "ERROR"}),
+    FailOn.never: frozenset(),
+}
+"""A check that broke counts as failed: silence is never success."""
+
+VERDICTS_SHOWN = ("FAIL", "ERROR", "WARN", "UNDECIDED", "NO_DATA", "PASS")
+
+
+def run(
+    context: typer.Context,
+    file: MonitorFile,
+    as_of: AsOf = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="T", help="Handle again the windows from this instant on, with --to.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="The instant before which those windows begin.")] = None,
+    reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and says why.")] = Reader.auto,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="The verdict of a check in this run from which on the exit code is 1.")
+    ] = FailOn.never,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Handle what is due: profile, compare, measure, judge, commit and publish."""
+    terminal = terminal_of(context)
+    session = SessionOptions.read(master, remote, conf)
+    first, last = period(start, end)
+    moment = instant_or_now("--as-of", as_of)
+    with terminal.progress() as say:
+        from spark_monitor.pipeline import Monitor
+
+        monitor = Monitor.load(file)
+        spark = open_spark(session, terminal, say)
+        result = monitor.run(spark, as_of=moment, start=first, end=last, reader=reader.value, say=say)
+    reached = reaches(result.verdicts, fail_on)
+    terminal.document(document(result, reached=reached))
+    for line in told(result, str(file)):
+        terminal.tell(line)
+    if reached:
+        terminal.remark(f"Exit code {REACHED}: a check reached --fail-on {fail_on.value}.")
+        raise typer.Exit(REACHED)
+
+
+def reaches(verdicts: Mapping[str, int], fail_on: FailOn) -> bool:
+    """Whether a check of the run is as bad as ``fail_on`` says.
+
+    >>> reaches({"PASS": 3, "WARN": 1}, FailOn.fail), reaches({"PASS": 3, "WARN": 1}, FailOn.warn)
+    (False, True)
+    """
+    return any(verdicts.get(verdict) for verdict in REACHING[fail_on])
+
+
+def told(result: RunResult, file: str) -> Iterator[str]:
+    """What a run did, in lines."""
+    yield result.message
+    found = [f"{result.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS_SHOWN if result.verdicts.get(verdict)]
+    if found:
+        yield f"Checks: {', '.join(found)}."
+    if result.published.status == "FAILED":
+        yield f"MLflow does not show this yet; the next run tries again: {result.published.message}"
+    yield f"What is known now: spark-monitor status {file}"
+
+
+def document(result: RunResult, *, reached: bool) -> dict[str, Any]:
+    """What a run did, for machines."""
+    return {
+        "run_id": result.run_id,
+        "status": result.status,
+        "as_of": result.as_of,
+        "windows": [{"granularity": due.granularity, "start": due.window.start, "end": due.window.end} for due in result.windows],
+        "verdicts": dict(result.verdicts),
+        "reached_fail_on": reached,
+        "message": result.message,
+        "published": result.published.status,
+        "publish_message": result.published.message,
+        "step_seconds": dict(result.step_seconds),
+    }

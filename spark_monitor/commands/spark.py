@@ -1,0 +1,86 @@
+"""A command's Spark session. What a local Spark has to say of itself goes to a file, which is named when something fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spark_monitor.commands.command import sentence_of
+from spark_monitor.commands.options import SessionOptions
+from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.errors import MonitorError, RunError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOG_LEVEL_SETTING = "spark.log.level"
+LOG_LINES_SHOWN = 6
+LONGEST_LOG_LINE = 250
+SIGNS_OF_FAILURE = ("Server access error", "Exception in thread", "ERROR", "Error:", "UnknownHostException", "Could not")
+CHATTY_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "pyspark.sql.connect.logging", "py4j")
+"""Each writes the error it is about to raise to standard error, as JSON with the JVM's whole stack."""
+
+
+def open_spark(options: SessionOptions, terminal: Terminal, say: Say) -> SparkSession:
+    """The session that the options name. Whoever asks for ``--debug`` or sets Spark's log level sees its log."""
+    from spark_monitor import session
+
+    say("Spark session")
+    if terminal.debug or LOG_LEVEL_SETTING in options.conf:
+        return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
+    _hush()
+    with standard_error_to_file() as log:
+        terminal.spark_log = log
+        try:
+            return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
+        except MonitorError:
+            raise
+        except Exception as error:
+            lines = telling_lines(log.read_text(encoding="utf-8", errors="replace")) if log is not None else []
+            told = "".join(f"\n  {line}" for line in lines)
+            raise RunError(
+                f"Spark session: it did not start ({sentence_of(error)}).{told}\n`spark-monitor doctor` says what works."
+            ) from error
+
+
+@contextmanager
+def standard_error_to_file() -> Iterator[Path | None]:
+    """The file that the process's standard error, and that of programs it starts, goes to; None where it is no real file."""
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, AttributeError):
+        yield None
+        return
+    sys.stderr.flush()
+    kept = os.dup(number)
+    handle, name = tempfile.mkstemp(prefix="spark-monitor-", suffix=".log")
+    os.dup2(handle, number)
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, number)
+        os.close(kept)
+
+
+def telling_lines(log: str) -> list[str]:
+    """The lines of Spark's log that say what went wrong, shortened; its last ones where none stands out.
+
+    >>> telling_lines("a\\nException in thread main: no\\nb")
+    ['Exception in thread main: no']
+    """
+    lines = [line.strip()[:LONGEST_LOG_LINE] for line in log.splitlines() if line.strip()]
+    telling = [line for line in lines if any(sign in line for sign in SIGNS_OF_FAILURE)]
+    return list(dict.fromkeys(telling))[:LOG_LINES_SHOWN] or lines[-LOG_LINES_SHOWN:]
+
+
+def _hush() -> None:
+    for name in CHATTY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -1,0 +1,157 @@
+"""What a command shows: its answer on standard output, everything on the way there on standard error.
+
+On a terminal the steps of a run are a moving line that leaves a tick behind; elsewhere they are plain lines with the seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime
+from io import UnsupportedOperation
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+Say = Callable[[str], None]
+DONE, FAILED = "✓", "✗"
+WARNING = "warning:"
+
+
+class Terminal:
+    """The two streams of one command; ``as_json`` says that standard output belongs to one JSON document."""
+
+    def __init__(self, *, debug: bool = False, as_json: bool = False) -> None:
+        self.debug = debug
+        self.as_json = as_json
+        self.spark_log: Path | None = None
+        self.out = plain_console(sys.stdout)
+        self.err = plain_console(sys.stderr)
+
+    def tell(self, text: str | Text) -> None:
+        """Part of the answer; beside a JSON document it goes to standard error."""
+        show(self.err if self.as_json else self.out, text)
+
+    def remark(self, text: str | Text) -> None:
+        """Something worth knowing that is no part of the answer."""
+        show(self.err, text)
+
+    def document(self, content: Any) -> None:
+        """The JSON document of a command that was asked for one."""
+        if self.as_json:
+            show(self.out, json_text(content, indent=2))
+
+    @contextmanager
+    def progress(self, *, leave: bool = True) -> Iterator[Say]:
+        """Tell steps as they begin. What libraries print meanwhile goes to standard error."""
+        with own_stream(sys.stderr) as stream, redirect_stdout(sys.stderr):
+            steps = Steps(plain_console(stream), leave=leave)
+            try:
+                yield steps.begin
+            except BaseException:
+                steps.end(done=False)
+                raise
+            steps.end(done=True)
+
+
+class Steps:
+    """Steps that follow one another, each with the time it took; without ``leave`` nothing of them stays to be read."""
+
+    def __init__(self, console: Console, *, leave: bool = True) -> None:
+        self.console, self.leave = console, leave
+        self.began = self.step_began = time.monotonic()
+        self.current: str | None = None
+        self.status: Status | None = None
+
+    def begin(self, text: str) -> None:
+        """End the step before and begin this one; a warning is told while the step goes on."""
+        if text.startswith(WARNING):
+            show(self.console, Text(text, "yellow"))
+            return
+        self.end(done=True)
+        self.current, self.step_began = text, time.monotonic()
+        if self.console.is_terminal:
+            self.status = self.console.status(Text(f"{text} ..."))
+            self.status.start()
+        elif self.leave:
+            show(self.console, f"{self.step_began - self.began:6.1f} s  {text}")
+
+    def end(self, *, done: bool) -> None:
+        """End the step; on a terminal its line stays, with a tick or a cross."""
+        if self.current is not None and self.status is not None:
+            self.status.stop()
+            mark = Text(f"{DONE} ", "green") if done else Text(f"{FAILED} ", "red")
+            took = Text(f"  {time.monotonic() - self.step_began:.1f} s", "dim")
+            if self.leave:
+                show(self.console, mark + Text(self.current, "default") + took)
+        self.current = self.status = None
+
+
+def plain_console(stream: IO[str]) -> Console:
+    """A console that shows texts as they are: no markup in values, no colours where there is no terminal."""
+    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def show(console: Console, text: str | Text) -> None:
+    """One text and a line's end, never wrapped or cut."""
+    console.print(text, soft_wrap=True)
+
+
+@contextmanager
+def own_stream(stream: TextIO) -> Iterator[IO[str]]:
+    """The stream under a file number of its own, so that it still reaches the terminal while the number 2 leads elsewhere."""
+    try:
+        copy = os.dup(stream.fileno())
+    except (UnsupportedOperation, OSError, AttributeError):
+        yield stream
+        return
+    with os.fdopen(copy, "w", encoding=stream.encoding, errors="replace", buffering=1) as own:
+        yield own
+
+
+def json_text(content: Any, *, indent: int | None = None) -> str:
+    """JSON that every parser reads: instants in ISO 8601 and UTC, and null for a number that is none.
+
+    >>> json_text({"value": float("nan"), "at": datetime(2013, 9, 2, tzinfo=UTC)})
+    '{"value": null, "at": "2013-09-02T00:00:00Z"}'
+    """
+    return json.dumps(plain(content), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def plain(content: Any) -> Any:
+    """Dataclasses, instants, paths and odd numbers as what JSON has."""
+    if is_dataclass(content) and not isinstance(content, type):
+        return plain(asdict(content))
+    if isinstance(content, Mapping):
+        return {str(key): plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple | set | frozenset):
+        return [plain(value) for value in content]
+    if isinstance(content, datetime):
+        return instant_text(content)
+    if isinstance(content, date | Path):
+        return str(content)
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant in ISO 8601 and UTC.
+
+    >>> instant_text(datetime(2013, 9, 2, 6, tzinfo=UTC))
+    '2013-09-02T06:00:00Z'
+    """
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def printable(stream: IO[str]) -> None:
+    """A tick that the terminal's encoding lacks becomes a question mark, not an error."""
+    with suppress(AttributeError, ValueError):
+        stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
