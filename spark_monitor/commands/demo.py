@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
+from spark_monitor.commands.options import SessionOptions
+from spark_monitor.commands.spark import open_spark
 
 DIRECTORY = Path("demo-output")
 
@@ -19,6 +21,11 @@ def demo(
     ] = DIRECTORY,
 ) -> None:
     """Train, score and monitor a real year of flights, week by week (under five minutes)."""
-    from spark_monitor.demo.story import run_demo
+    terminal = terminal_of(context)
+    with terminal.progress() as step:
+        from spark_monitor.demo.prepare import claim
+        from spark_monitor.demo.story import run_demo
 
-    run_demo(directory, say=terminal_of(context).tell)
+        claim(directory)  # a directory that cannot be used is said before Spark starts
+        spark = open_spark(SessionOptions.read(None, None, None), terminal, step)
+    run_demo(directory, spark, say=terminal.tell, progress=terminal.progress)

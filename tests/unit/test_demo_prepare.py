@@ -21,11 +21,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Stands in for the training and writing; lists the directories it was called for."""
     calls: list[Path] = []
 
-    def make(paths: prepare.DemoPaths, spark: object, say: prepare.Say) -> None:
+    def make(paths: prepare.DemoPaths, spark: object, say: prepare.Say) -> dict[str, Any]:
         calls.append(paths.directory)
         for file in (paths.predictions / "x", paths.outputs / "x", paths.monitor_file, paths.database):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("made")
+        return {"flights": 1, "predictions": 2, "labels": 3, "training_scores": {"version 1": 0.7}}
 
     monkeypatch.setattr(prepare, "_make", make)
     return calls
@@ -99,13 +100,13 @@ def test_a_file_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_preparation_uses_the_first_again(tmp_path: Path, made: list[Path]) -> None:
-    said: list[str] = []
-    paths = prepare.prepare(tmp_path / "new", NO_SPARK, say=said.append)
-    (paths.outputs / "results").write_text("of the first run")
-    assert prepare.prepare(tmp_path / "new", NO_SPARK, say=said.append) == paths
+    first = prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
+    (first.paths.outputs / "results").write_text("of the first run")
+    second = prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
     assert made == [tmp_path / "new"]
-    assert "used again" in said[-1]
-    assert (paths.outputs / "results").exists()
+    assert (first.anew, second.anew) == (True, False)
+    assert (second.flights, second.predictions, second.labels, second.training_scores) == (1, 2, 3, {"version 1": 0.7})
+    assert (first.paths.outputs / "results").exists()
 
 
 def test_a_preparation_that_was_cut_off_begins_anew(tmp_path: Path, made: list[Path]) -> None:
@@ -136,4 +137,4 @@ def test_a_broken_mark_means_not_finished(tmp_path: Path) -> None:
     paths = prepare.claim(tmp_path / "new")
     paths.mark.write_text("{")
     prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
-    assert '"finished": true' in paths.mark.read_text()
+    assert not prepare.prepare(tmp_path / "new", NO_SPARK, say=print).anew

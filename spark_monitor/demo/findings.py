@@ -1,0 +1,113 @@
+"""What the committed tables say of the demo's story: the incidents a run opened, and the two injected faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from spark_monitor.demo.data import VISIBILITY_FAULT_AIRPORT, VISIBILITY_FAULT_FROM, VISIBILITY_FAULT_TO, WIND_FAULT_FROM
+from spark_monitor.publish.wording import counted, number
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from spark_monitor.pipeline import RunResult
+
+SEVERITIES = ("critical", "high", "medium", "low")
+INCIDENTS_TOLD = 4
+INCIDENTS_READ = 200
+WEEK = "1 week"
+ONE_VERSION = "1"  # both versions see the same features
+
+
+@dataclass(frozen=True)
+class WeekChecked:
+    """One check of one week."""
+
+    start: pd.Timestamp
+    value: float
+    verdict: str
+
+
+def opened_incidents(result: RunResult, *, since: datetime) -> Iterator[str]:
+    """The incidents over all rows that opened after ``since`` and are open, the worst first, and how many more there are."""
+    from pyspark.sql import functions as F
+
+    opened = result.incidents.where((F.col("opened") > F.lit(since)) & (F.col("status") == "OPEN"))
+    total = opened.count()
+    severity = F.array_position(F.array(*map(F.lit, SEVERITIES)), F.col("severity"))
+    whole = opened.where(F.col("slice_key").isNull()).orderBy(severity, F.col("opened"), "reason", "model_version")
+    rows = whole.select("severity", "reason", "model_version").limit(INCIDENTS_READ).collect()
+    versions: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        versions.setdefault((row["severity"].upper(), row["reason"]), []).append(row["model_version"])
+    told = list(versions.items())[:INCIDENTS_TOLD]
+    for (name, reason), which in told:
+        yield f"{name} (version {' and '.join(which)}): {reason}"
+    more = total - sum(len(which) for _, which in told)
+    if more:
+        yield (
+            f"and {counted(more, 'more incident')} in slices or less severe" if told else f"{counted(more, 'incident')} in slices"
+        )
+
+
+def faults_found(checks: DataFrame) -> Iterator[str]:
+    """Both injected faults against the checks of every week."""
+    wind = weeks(checks, "tv_distance", "wind_speed", None)
+    yield "  wind_speed in km/h: " + told(
+        "tv_distance",
+        [week for week in wind if week.start < WIND_FAULT_FROM],
+        [week for week in wind if week.start >= WIND_FAULT_FROM],
+    )
+    visibility = weeks(checks, "percent_null", "visib", VISIBILITY_FAULT_AIRPORT)
+    silent = [week for week in visibility if VISIBILITY_FAULT_FROM <= week.start < VISIBILITY_FAULT_TO]
+    yield f"  visib missing at {VISIBILITY_FAULT_AIRPORT}: " + told(
+        "percent_null", [week for week in visibility if week not in silent], silent
+    )
+
+
+def weeks(checks: DataFrame, metric: str, column: str, airport: str | None) -> list[WeekChecked]:
+    """One check's weeks in their order, of all rows or of one airport."""
+    from pyspark.sql import functions as F
+
+    where = (
+        F.col("slice_key").isNull() if airport is None else (F.col("slice_key") == "origin") & (F.col("slice_value") == airport)
+    )
+    named = (F.col("metric") == metric) & (F.col("column_name") == column) & (F.col("model_version") == ONE_VERSION)
+    rows = (
+        checks.where(where & named & (F.col("granularity") == WEEK) & F.col("value").isNotNull())
+        .selectExpr("unix_micros(window.start) AS start", "value", "verdict")
+        .orderBy("start")
+        .collect()
+    )
+    return [WeekChecked(pd.Timestamp(row["start"], unit="us", tz="UTC"), row["value"], row["verdict"]) for row in rows]
+
+
+def told(metric: str, clean: Sequence[WeekChecked], faulty: Sequence[WeekChecked]) -> str:
+    """What a check says of the weeks with a fault and of those without."""
+    if not clean or not faulty:
+        return f"{metric} was not checked in these weeks."
+    return (
+        f"{metric} {span(faulty)} in {counted(len(faulty), 'week')} with the fault ({verdicts(faulty)}), "
+        f"{span(clean)} in {counted(len(clean), 'week')} without ({verdicts(clean)})."
+    )
+
+
+def span(values: Sequence[WeekChecked]) -> str:
+    """The smallest and the largest value."""
+    smallest, largest = number(min(week.value for week in values)), number(max(week.value for week in values))
+    return smallest if smallest == largest else f"{smallest} to {largest}"
+
+
+def verdicts(values: Sequence[WeekChecked]) -> str:
+    """How many weeks have which verdict.
+
+    >>> verdicts([WeekChecked(pd.Timestamp(0), 0.5, "FAIL"), WeekChecked(pd.Timestamp(1), 0.5, "PASS")])
+    '1 FAIL, 1 PASS'
+    """
+    found = [week.verdict for week in values]
+    return ", ".join(f"{found.count(verdict)} {verdict}" for verdict in sorted(set(found)))

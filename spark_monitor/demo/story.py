@@ -1,0 +1,135 @@
+"""The demo as a person sees it: the year's flights are monitored Monday by Monday, and told with what was found.
+
+Four Mondays are told, each as if it were today: a run sees only what was known then, and handles every week that has ended since
+the run before. A second demo in the same directory finds nothing new and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spark_monitor.demo.findings import faults_found, opened_incidents
+from spark_monitor.demo.prepare import Prepared, Say, prepare
+from spark_monitor.publish.wording import counted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from spark_monitor.pipeline import Monitor, RunResult
+
+Progress = Callable[[], AbstractContextManager[Say]]
+BEFORE_THE_FIRST = datetime(2013, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Act:
+    """One morning's run."""
+
+    as_of: datetime
+    title: str
+
+
+ACTS = (
+    Act(datetime(2013, 3, 4, 6, tzinfo=UTC), "version 1 goes live; the baseline is frozen from January and February"),
+    Act(datetime(2013, 7, 22, 6, tzinfo=UTC), "version 2 has been beside version 1 since June; a sensor was silent last week"),
+    Act(datetime(2013, 9, 23, 6, tzinfo=UTC), "for a week the wind speed has been arriving in another unit"),
+    Act(datetime(2013, 12, 30, 6, tzinfo=UTC), "the year's last full week has ended"),
+)
+
+
+def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progress) -> None:
+    """Prepare, monitor, and tell. ``say`` prints the story; ``progress`` shows the steps in between as they begin."""
+    from spark_monitor.pipeline import Monitor
+    from spark_monitor.publish.gather import facts
+    from spark_monitor.publish.summary import summary
+
+    began = time.monotonic()
+    with progress() as step:
+        prepared = prepare(directory, spark, say=step)
+    for line in introduction(prepared):
+        say(line)
+    monitor = Monitor.load(prepared.paths.monitor_file)
+    result = monitored(monitor, spark, say, progress)
+    with progress() as step:
+        step("What was found")
+        found = list(faults_found(result.checks))
+        told = summary(facts(result.store, monitor.config), monitor.config, file=typed(prepared.paths.monitor_file))
+    for line in ("", "What was injected, and what the monitor says of it", *found, "", told.rstrip(), "", *ending(began)):
+        say(line)
+
+
+def introduction(prepared: Prepared) -> Iterator[str]:
+    """What there is, and what is wrong with it on purpose."""
+    from spark_monitor.demo.data import FAULTS
+
+    again = "" if prepared.anew else " (made by an earlier demo in this directory, used again)"
+    trained = "; ".join(f"{name}: ROC AUC {score:.3f}" for name, score in prepared.training_scores.items())
+    yield ""
+    yield f"{prepared.flights:,} real flights from New York in 2013. Question: does it arrive 15 minutes late or more?"
+    yield f"Trained on January and February, measured on the same flights: {trained}."
+    yield f"{prepared.predictions:,} predictions and {prepared.labels:,} labels that came late, as Delta tables{again}."
+    yield "Injected on purpose (the rest of the drift is the year's own):"
+    yield from (f"  {fault}" for fault in FAULTS)
+    yield f"The monitor, every key explained: {typed(prepared.paths.monitor_file)}"
+
+
+def monitored(monitor: Monitor, spark: SparkSession, say: Say, progress: Progress) -> RunResult:
+    """Run the mornings that have not been run in this directory; the last one in any case."""
+    with progress() as step:
+        step("Earlier runs")
+        before = last_as_of(monitor, spark)
+    for act in ACTS[:-1]:
+        if before is None or act.as_of > before:
+            told_run(monitor, spark, act, before, say, progress)
+            before = act.as_of
+    return told_run(monitor, spark, ACTS[-1], before, say, progress)
+
+
+def told_run(monitor: Monitor, spark: SparkSession, act: Act, before: datetime | None, say: Say, progress: Progress) -> RunResult:
+    """One morning: its run, and the incidents that it opened."""
+    say("")
+    say(f"{act.as_of:%A, %d %B %Y}: {act.title}")
+    began = time.monotonic()
+    with progress() as step:
+        result = monitor.run(spark, as_of=act.as_of, say=step)
+        opened = opened_incidents(result, since=before or BEFORE_THE_FIRST)
+    say(f"  {result.message} ({time.monotonic() - began:.0f} s)")
+    if result.verdicts:
+        say(f"  checks: {', '.join(f'{count:,} {verdict}' for verdict, count in sorted(result.verdicts.items()))}")
+    for line in opened:
+        say(f"  {line}")
+    return result
+
+
+def last_as_of(monitor: Monitor, spark: SparkSession) -> datetime | None:
+    """The instant of the last committed run of an earlier demo."""
+    from pyspark.sql import functions as F
+
+    store = monitor.store(spark)
+    store.ensure()
+    own = store.committed("runs").where(F.col("monitor_id") == monitor.config.monitor)
+    micros = own.agg(F.expr("max(unix_micros(as_of))").alias("last")).collect()[0]["last"]
+    return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
+
+
+def ending(began: float) -> Iterator[str]:
+    """How long it took, and where the programs are where PATH does not lead to them."""
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    if shutil.which("spark-monitor") is None:
+        yield f"spark-monitor and mlflow are in {typed(Path(sys.executable).parent)}."
+    yield f"The demo took {counted(minutes, 'minute')} and {counted(seconds, 'second')}."
+
+
+def typed(path: Path) -> str:
+    """A path as it is typed here: relative where it is below this directory."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
