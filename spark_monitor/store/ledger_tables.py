@@ -23,7 +23,7 @@ from spark_monitor.store.shared_columns import (
     STATUS,
 )
 
-CHECK_ID = column("check_id", TEXT, "stable hash of metric, column, version, slice and granularity: the same every window")
+CHECK_ID = column("check_id", TEXT, "stable hash of metric, column, class, version, slice and granularity: the same every window")
 METRIC = column("metric", TEXT, "the metric the rule is about")
 
 CHECKS: Final = Table(

@@ -341,6 +341,21 @@ def test_other_monitors_and_the_baselines_own_rows_are_not_judged(spark: SparkSe
     assert [(row.monitor_id, row.verdict) for row in found] == [(MONITOR, "PASS")]
 
 
+def test_many_rules_read_and_shuffle_the_tables_no_more_than_one(spark: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
+    one = [RuleConfig(metric="ks", fail=0.1)]
+    many = [
+        RuleConfig(metric=metric, columns=columns, fail=0.5)
+        for metric in ("ks", "psi", "js", "avg", "percent_null")
+        for columns in ("*", *([f"c{number}"] for number in range(20)))
+    ]
+    plans = []
+    for rules in (one, [*many, RuleConfig(metric="roc_auc_score", fail="< 0.6")]):
+        judged_frame(spark, rules, [table_row()], [drift("a")], [measured("log_loss", 1.0)]).explain()
+        plans.append(capsys.readouterr().out)
+    assert [plan.count("Exchange") for plan in plans] == [1, 1]
+    assert [plan.count("MapInArrow") for plan in plans] == [1, 1]
+
+
 def test_hostile_names_are_only_names(spark: SparkSession) -> None:
     names = ["a`b", "it's", "a.b", 'say "x"', "größe", "back\\slash", "new\nline", "Case", "case"]
     rules = [RuleConfig(metric="percent_null", columns=[name], fail=5, owner=name) for name in names]
