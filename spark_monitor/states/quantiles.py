@@ -53,4 +53,7 @@ def _located(state: NumericState, ranks: Integers, cell: Integers, through: Inte
     low, high = _bounds(state, cell)
     before = through[cell] - state.cells[cell]
     share = (ranks - before - 0.5) / state.cells[cell]
-    return low * (1 - share) + high * share, cell % 2 == 0
+    inside = cell % 2 == 0
+    # Weights, not a difference, which may exceed a double; the clip undoes their rounding.
+    between = np.clip(low * (1 - share) + high * share, low, high)
+    return np.where(inside, between, high), inside
