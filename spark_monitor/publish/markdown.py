@@ -68,25 +68,23 @@ def escaped(text: str) -> str:
 
 
 def _realised(version: VersionFacts) -> list[str]:
+    """Lists, here and below: MLflow's page shows tables without any room between their columns."""
     rows = [
-        f"| `{row.metric}` | {number(row.value)} | {interval(row.lower, row.upper)} | {row.window.text} "
-        f"| {percent(row.label_coverage)} | {_shown(row.label_status)} |"
+        f"- `{row.metric}` **{number(row.value)}** ({interval(row.lower, row.upper)}) in {row.window.text}, "
+        f"{percent(row.label_coverage)} labelled, {_shown(row.label_status)}"
         for row in version.realised
     ]
-    if not rows:
-        return []
-    return ["| with labels | value | 95 % interval | window | labelled | maturity |", "|---|---|---|---|---|---|", *rows, ""]
+    return ["With labels, and the 95 % interval:", "", *rows, ""] if rows else []
 
 
 def _drifted(version: VersionFacts) -> list[str]:
-    rows = [
-        f"| {escaped(found.check.column or '-')} | `{found.check.metric}` | {found.check.verdict} | {number(found.check.value)} "
-        f"| {interval(found.check.lower, found.check.upper)} | {day(found.since)} |"
-        for found in version.drifted[:ROWS_SHOWN]
-    ]
-    if not rows:
-        return []
-    return ["| drifted column | metric | verdict | value | 95 % interval | since |", "|---|---|---|---|---|---|", *rows, ""]
+    rows = []
+    for found in version.drifted[:ROWS_SHOWN]:
+        check = found.check
+        since = f" since {day(found.since)}" if found.since is not None else ""
+        numbers = f"`{check.metric}` **{number(check.value)}** ({interval(check.lower, check.upper)})"
+        rows.append(f"- {escaped(check.column or '-')}: {numbers}, {_shown(check.verdict)}{since}")
+    return ["Drifted columns:", "", *rows, ""] if rows else []
 
 
 def _open(version: VersionFacts, facts: Facts) -> list[str]:

@@ -48,6 +48,9 @@ RUN_TAG: Final = "spark_monitor.run_id"
 LINKED_TAG: Final = "spark_monitor.linked_model"
 """The logged model that every headline point of the run is linked to; absent while links are being made."""
 
+EXPERIMENT_TAGS: Final = {"mlflow.experimentKind": "custom_model_development"}
+"""Pages that go by an experiment's kind open it with runs and charts, not with views of language models."""
+
 NOTE_TAG: Final = "mlflow.note.content"
 NO_VERSION: Final = "none"
 
@@ -146,7 +149,7 @@ def _publish_version(
     wanted = [point for point in work.points if point.version == version]
     registered = registered_version(client, work.config.model.name, version)
     new = unpublished(wanted, _history(client, run, {point.key for point in wanted}, stop))
-    model_id = logged_model_id(client, registered)
+    model_id = logged_model_id(client, registered, run.data.tags.get(LINKED_TAG))
     linked = headline_keys(work.config) if model_id is not None else frozenset()
     _log(client, run.info.run_id, [point for point in new if point.key not in linked], stop)
     if model_id is not None:
@@ -165,7 +168,7 @@ def _experiment(client: MlflowClient, name: str, uri: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifact_location(uri)))
+            return str(client.create_experiment(name, artifact_location=artifact_location(uri), tags=EXPERIMENT_TAGS))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another publish made it in this very moment
                 raise

@@ -14,18 +14,23 @@ from spark_monitor.quoting import literal
 PAGE_PORT = 5000
 
 
-def mlflow_page(config: MonitorConfig) -> str | None:
-    """How to open MLflow's page: a command for a database or directory, an address for a server; None without MLflow."""
+def mlflow_page(config: MonitorConfig) -> tuple[str, ...]:
+    """How to open MLflow's page: a command for a database or directory, an address for a server; nothing without MLflow.
+
+    The page of MLflow 3 begins with its views of language models; a switch leads to runs and their charts.
+    """
     mlflow = config.outputs.mlflow
     if mlflow is None:
-        return None
-    shown = mask_secrets(mlflow.tracking_uri)
+        return ()
+    shown, experiment = harmless(mask_secrets(mlflow.tracking_uri)), harmless(mlflow.experiment)
     scheme = urlsplit(mlflow.tracking_uri).scheme
+    if mlflow.tracking_uri.startswith("databricks"):
+        return (f"the experiment {experiment} in the Databricks workspace ({shown})",)
+    way = f"choose Model training, then the experiment {experiment}"
     if scheme in ("http", "https"):
-        return f"{shown}  (experiment {mlflow.experiment})"
-    if scheme.startswith("databricks") or mlflow.tracking_uri.startswith("databricks"):
-        return f"the experiment {mlflow.experiment} in the Databricks workspace ({shown})"
-    return f"mlflow server --backend-store-uri {shlex.quote(shown)} --port {PAGE_PORT}  # http://127.0.0.1:{PAGE_PORT}"
+        return (f"{shown}: {way}",)
+    command = f"mlflow server --backend-store-uri {shlex.quote(shown)} --port {PAGE_PORT}"
+    return (command, f"then open http://127.0.0.1:{PAGE_PORT}, {way}")
 
 
 def further_sql(facts: Facts, file: str) -> tuple[str, ...]:

@@ -207,8 +207,7 @@ def _incidents(title: str, incidents: Sequence[IncidentRow], total: int) -> Iter
 
 def _further(facts: Facts, config: MonitorConfig, file: str) -> Iterator[str]:
     yield "<section><h2>To look further</h2>"
-    page = mlflow_page(config)
-    commands = [*further_sql(facts, file), *([page] if page is not None else [])]
+    commands = [*further_sql(facts, file), *mlflow_page(config)]
     shown = "\n".join(html.escape(harmless(command, LONGEST_COMMAND)) for command in commands)
     yield f"<pre>{shown}</pre></section>"
 

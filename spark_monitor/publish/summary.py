@@ -40,7 +40,7 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml") 
         ("Open checks", _open(facts)),
         ("Resolved lately", _resolved(facts.resolved)),
         ("To look further", [f"{_INDENT}{command}" for command in further_sql(facts, file)]),
-        ("MLflow's page", [f"{_INDENT}{page}" for page in (mlflow_page(config),) if page is not None]),
+        ("MLflow's page", [f"{_INDENT}{line}" for line in mlflow_page(config)]),
     )
     return "\n".join(lines).rstrip() + "\n"
 

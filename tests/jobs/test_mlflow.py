@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -198,6 +201,53 @@ def test_a_link_lost_by_a_kill_is_made_by_the_next_publish(store: str, client: A
     assert set(linked(client, model_id).values()) == {1}
     [run] = [run for run in all_runs(client) if run.data.tags[VERSION_TAG] == "2"]
     assert run.data.tags[LINKED_TAG] == model_id
+
+
+KILLED = """
+import os, signal, sys
+import spark_monitor.publish.mlflow as publishing
+import test_mlflow
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+store, method, allowed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+genuine = getattr(SqlAlchemyStore, method)
+calls = []
+
+def killed(self, *args, **kwargs):
+    if len(calls) >= allowed:
+        os.kill(os.getpid(), signal.SIGKILL)
+    calls.append(method)
+    return genuine(self, *args, **kwargs)
+
+setattr(SqlAlchemyStore, method, killed)
+publishing.MOST_POINTS_AT_ONCE = 30
+publishing.MOST_LINKED_AT_ONCE = 30
+test_mlflow.published(store, test_mlflow.readings())
+"""
+
+
+@pytest.mark.parametrize(("method", "allowed"), [("_log_metrics", 1), ("_log_model_metrics", 4), ("create_run", 0)])
+def test_a_process_killed_while_it_publishes_leaves_nothing_twice_and_nothing_out(
+    store: str, client: Any, method: str, allowed: int
+) -> None:
+    _, model_id = register(client)
+    path = os.pathsep.join(str(parent) for parent in Path(__file__).parents[:3])
+
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, store, method, str(allowed)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    resumed = published(store, readings())
+
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    assert resumed.status == "PUBLISHED"
+    assert {key: len(found) for key, found in series(client).items()} == dict.fromkeys(series(client), WEEKS)
+    assert len(series(client)) == 4
+    assert len(linked(client, model_id)) == 2 * WEEKS
+    assert set(linked(client, model_id).values()) == {1}
 
 
 def test_the_callers_active_model_gets_no_points(store: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

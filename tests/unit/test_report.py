@@ -244,8 +244,7 @@ def test_hostile_texts_cannot_close_the_block_or_bring_html_into_it() -> None:
     assert "](javascript" not in content
     assert re.search(r"(?<!\\)\*\*bold", content) is None
     assert "https://evil" not in content
-    table = [line for line in content.splitlines() if "bold" in line and line.startswith("|")]
-    assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [7]
+    assert re.search(r"(?<!\\)\|", content) is None
 
 
 def test_a_runbook_on_the_web_is_a_link() -> None:

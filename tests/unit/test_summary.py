@@ -102,16 +102,17 @@ def test_a_hostile_column_stays_one_argument_of_the_shell(column: str) -> None:
 
 
 def test_mlflows_page_is_a_command_an_address_or_a_workspace_and_never_a_password() -> None:
-    def page(uri: str) -> str | None:
+    def page(uri: str) -> tuple[str, ...]:
         return mlflow_page(config(outputs={"schema": "m", "mlflow": {"tracking_uri": uri, "experiment": "flights"}}))
 
     assert page("sqlite:///my store/mlflow.db") == (
-        "mlflow server --backend-store-uri 'sqlite:///my store/mlflow.db' --port 5000  # http://127.0.0.1:5000"
+        "mlflow server --backend-store-uri 'sqlite:///my store/mlflow.db' --port 5000",
+        "then open http://127.0.0.1:5000, choose Model training, then the experiment flights",
     )
-    assert page("https://ann:hunter2@host/ml") == "https://***@host/ml  (experiment flights)"
-    assert page("databricks") == "the experiment flights in the Databricks workspace (databricks)"
+    assert page("https://ann:hunter2@host/ml") == ("https://***@host/ml: choose Model training, then the experiment flights",)
+    assert page("databricks") == ("the experiment flights in the Databricks workspace (databricks)",)
     assert "hunter2" not in str(page("postgresql://ann:hunter2@db/mlflow"))
-    assert mlflow_page(config(outputs={"schema": "m"})) is None
+    assert mlflow_page(config(outputs={"schema": "m"})) == ()
 
 
 def test_before_the_first_run_it_says_what_to_do() -> None:
