@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import SessionOptions
+from spark_monitor.commands.options import Conf, Master, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
 
 DIRECTORY = Path("demo-output")
@@ -19,13 +19,17 @@ def demo(
     directory: Annotated[
         Path, typer.Option("--dir", metavar="D", help="Where the demo's tables and files go; it may be used again.")
     ] = DIRECTORY,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
 ) -> None:
     """Train, score and monitor a real year of flights, week by week (under five minutes)."""
     terminal = terminal_of(context)
+    session = SessionOptions.read(master, remote, conf)
     with terminal.progress() as step:
         from spark_monitor.demo.prepare import claim
         from spark_monitor.demo.story import run_demo
 
         claim(directory)  # a directory that cannot be used is said before Spark starts
-        spark = open_spark(SessionOptions.read(None, None, None), terminal, step)
+        spark = open_spark(session, terminal, step)
     run_demo(directory, spark, say=terminal.tell, progress=terminal.progress)

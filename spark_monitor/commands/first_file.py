@@ -146,7 +146,9 @@ def _rules(made: FirstFile) -> Iterator[str]:
     yield "rules:"
     if made.baseline is not None:
         yield '  - {metric: ks, columns: "*", warn: 0.1, fail: 0.2, min_count: 500}     # numbers that move, 0 to 1'
-        yield '  - {metric: population_stability_index, columns: "*", warn: 0.1, fail: 0.25, min_count: 500}'
+    if made.baseline is not None and roles.texts:
+        columns = ", ".join(map(scalar, roles.texts))
+        yield f"  - {{metric: population_stability_index, columns: [{columns}], warn: 0.1, fail: 0.25, min_count: 500}}"
     yield '  - {metric: percent_null, columns: "*", warn: 20, fail: 50}     # missing values, in percent'
     if roles.label is not None:
         yield '  - {metric: label_coverage, warn: "< 0.5"}     # the share of predictions with a label'

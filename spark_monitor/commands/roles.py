@@ -11,7 +11,7 @@ Task = Literal["binary", "multiclass", "regression", "none"]
 Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
 
 MOST_CLASSES = 50
-"""A predicted whole number with more values than this is a quantity."""
+"""A predicted whole number with more values than this is a quantity, a text with more values no category."""
 
 MOST_SLICE_VALUES = 20
 SLICES_SUGGESTED = 3
@@ -62,6 +62,7 @@ class Roles:
     positive: Any = 1
     label: str | None = None
     label_time: str | None = None
+    texts: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -98,6 +99,7 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
         positive=guess_positive(label, prediction) if task == "binary" else 1,
         label=_name(label),
         label_time=_name(label_time) if label is not None and label_time is not time else None,
+        texts=tuple(column.name for column in free.columns if _has_few_texts(column)),
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
         others=free.others,
     )
@@ -207,6 +209,10 @@ def _label(column: Column) -> int:
 def _is_probability(column: Column) -> bool:
     """Whether a predicted number lies between 0 and 1 and is more than a class written as a number."""
     return column.kind == "real" and column.within_unit is True and len(column.values or ()) > len(("no", "yes"))
+
+
+def _has_few_texts(column: Column) -> bool:
+    return column.kind == "text" and column.count is not None and column.count <= MOST_CLASSES
 
 
 def _cuts(column: Column) -> bool:

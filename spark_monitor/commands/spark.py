@@ -19,6 +19,7 @@ from spark_monitor.errors import MonitorError, RunError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+STANDARD_ERROR = 2
 LOG_LEVEL_SETTING = "spark.log.level"
 LOG_LINES_SHOWN = 6
 LONGEST_LOG_LINE = 250
@@ -51,22 +52,21 @@ def open_spark(options: SessionOptions, terminal: Terminal, say: Say) -> SparkSe
 
 @contextmanager
 def standard_error_to_file() -> Iterator[Path | None]:
-    """The file that the process's standard error, and that of programs it starts, goes to; None where it is no real file."""
+    """The file that the process's standard error, and that of programs it starts, goes to; None where it has none."""
     try:
-        number = sys.stderr.fileno()
-    except (OSError, AttributeError):
+        kept = os.dup(STANDARD_ERROR)
+    except OSError:
         yield None
         return
     sys.stderr.flush()
-    kept = os.dup(number)
     handle, name = tempfile.mkstemp(prefix="spark-monitor-", suffix=".log")
-    os.dup2(handle, number)
+    os.dup2(handle, STANDARD_ERROR)
     os.close(handle)
     try:
         yield Path(name)
     finally:
         sys.stderr.flush()
-        os.dup2(kept, number)
+        os.dup2(kept, STANDARD_ERROR)
         os.close(kept)
 
 

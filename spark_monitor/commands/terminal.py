@@ -46,9 +46,9 @@ class Terminal:
         show(self.err, text)
 
     def document(self, content: Any) -> None:
-        """The JSON document of a command that was asked for one."""
+        """The JSON document of a command that was asked for one, on one line."""
         if self.as_json:
-            show(self.out, json_text(content, indent=2))
+            show(self.out, json_text(content))
 
     @contextmanager
     def progress(self, *, leave: bool = True) -> Iterator[Say]:
@@ -118,13 +118,13 @@ def own_stream(stream: TextIO) -> Iterator[IO[str]]:
         yield own
 
 
-def json_text(content: Any, *, indent: int | None = None) -> str:
+def json_text(content: Any) -> str:
     """JSON that every parser reads: instants in ISO 8601 and UTC, and null for a number that is none.
 
     >>> json_text({"value": float("nan"), "at": datetime(2013, 9, 2, tzinfo=UTC)})
     '{"value": null, "at": "2013-09-02T00:00:00Z"}'
     """
-    return json.dumps(plain(content), ensure_ascii=False, allow_nan=False, indent=indent)
+    return json.dumps(plain(content), ensure_ascii=False, allow_nan=False)
 
 
 def plain(content: Any) -> Any:

@@ -1,0 +1,444 @@
+"""The command line with a monitor that only pretends: what it is asked for, what is printed where, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from spark_monitor.check import Finding
+from spark_monitor.cli import app
+from spark_monitor.commands import examinations
+from spark_monitor.commands.options import SessionOptions
+from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.terminal import Terminal
+from spark_monitor.due import DueWindow
+from spark_monitor.errors import ConfigError, MonitorError, RunError
+from spark_monitor.publish.mlflow import PublishResult
+from spark_monitor.windows import Window
+
+WEEK = Window(datetime(2013, 9, 2, tzinfo=UTC), datetime(2013, 9, 9, tzinfo=UTC))
+COMMANDS = ("run", "check", "freeze", "init", "status", "report", "sql", "demo", "doctor")
+
+
+@dataclass
+class FakeMonitor:
+    """A monitor that answers what the test says and remembers what it was asked for."""
+
+    verdicts: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    published: PublishResult = field(default_factory=lambda: PublishResult("PUBLISHED", "MLflow shows everything already."))
+    error: BaseException | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+    config: Any = field(default_factory=lambda: SimpleNamespace(monitor="flights"))
+
+    def run(self, spark: Any, *, say: Callable[[str], None], **asked: Any) -> Any:
+        self.asked = asked
+        print("a library that prints")
+        say("profile")
+        say("warning: one thing")
+        if self.error is not None:
+            raise self.error
+        return SimpleNamespace(
+            run_id="r1",
+            status="COMMITTED",
+            as_of=asked["as_of"],
+            windows=(DueWindow("1 week", WEEK),),
+            verdicts=self.verdicts,
+            message="1 window profiled.",
+            published=self.published,
+            step_seconds={"profile": 1.5},
+        )
+
+    def check(self, spark: Any) -> list[Finding]:
+        return self.findings
+
+    def freeze(self, spark: Any, *, as_of: datetime, say: Callable[[str], None]) -> int:
+        self.asked = {"as_of": as_of}
+        return 2
+
+
+@dataclass
+class Console:
+    """A command line to type at, with the monitor and the sessions behind it."""
+
+    monitor: FakeMonitor
+    sessions: list[dict[str, Any]]
+
+    def type(self, *arguments: str, **environment: str) -> Any:
+        return CliRunner().invoke(app, list(arguments), env=environment, prog_name="spark-monitor")
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> Console:
+    made = Console(FakeMonitor(), [])
+
+    def opened(**options: Any) -> object:
+        made.sessions.append(options)
+        return object()
+
+    monkeypatch.setattr("spark_monitor.pipeline.Monitor.load", lambda _: made.monitor)
+    monkeypatch.setattr("spark_monitor.session.open_session", opened)
+    monkeypatch.delenv("SPARK_MONITOR_DEBUG", raising=False)
+    return made
+
+
+def test_every_command_has_help_and_a_line_in_the_list(console: Console) -> None:
+    listed = console.type("--help", COLUMNS="200")
+    assert listed.exit_code == 0
+    assert "Exit codes: 0 ran; 1 ran and a check reached --fail-on; 2 wrong usage" in listed.stdout
+    for command in COMMANDS:
+        described = [line for line in listed.stdout.splitlines() if line.strip("│ ").startswith(f"{command} ")]
+        assert len(described) == 1, command
+        assert console.type(command, "--help").exit_code == 0
+
+
+def test_the_version_is_that_of_the_package(console: Console) -> None:
+    from spark_monitor import __version__
+
+    assert console.type("--version").stdout == f"spark-monitor {__version__}\n"
+
+
+def test_the_package_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "spark_monitor", "run", "no-such-file.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "no-such-file.yaml: no such file." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("rnu",), "rnu"),
+        (("run",), "FILE"),
+        (("run", "f.yaml", "--no-such"), "--no-such"),
+        (("run", "f.yaml", "--reader", "jvm"), "'auto', 'spark', 'files'"),
+        (("run", "f.yaml", "--fail-on", "always"), "'warn', 'fail', 'never'"),
+        (("run", "f.yaml", "--from", "2013-09-02"), "--from and --to: only one was given"),
+        (("run", "f.yaml", "--to", "2013-09-02"), "--from and --to: only one was given"),
+        (("run", "f.yaml", "--from", "2013-09-09", "--to", "2013-09-02"), "not before the second"),
+        (("run", "f.yaml", "--as-of", "yesterday"), '--as-of: found "yesterday"'),
+        (("run", "f.yaml", "--from", "2013-13-01", "--to", "2013-09-02"), '--from: found "2013-13-01"'),
+        (("run", "f.yaml", "--conf", "spark.ui.enabled"), '--conf: found "spark.ui.enabled". Allowed: KEY=VALUE'),
+        (("run", "f.yaml", "--conf", "=true"), '--conf: found "=true"'),
+        (("run", "f.yaml", "--master", "local", "--remote", "sc://host"), "--master and --remote: both were given"),
+        (("run", "f.yaml", "--remote", "http://host"), '--remote: found "http://host"'),
+        (("sql", "f.yaml", "DROP TABLE runs"), 'QUERY: found "DROP"'),
+        (("sql", "f.yaml", ""), "QUERY: found nothing"),
+        (("sql", "f.yaml", "SELECT 1", "--limit", "0"), "--limit"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_before_any_session(console: Console, arguments: tuple[str, ...], named: str) -> None:
+    done = console.type(*arguments, COLUMNS="200")
+    assert done.exit_code == 2
+    assert named in done.stderr
+    assert console.sessions == []
+
+
+def test_without_a_command_help_is_shown_and_nothing_is_run(console: Console) -> None:
+    done = console.type()
+    assert done.exit_code == 2
+    assert "Usage: spark-monitor" in done.output
+
+
+def test_a_run_says_what_it_did(console: Console) -> None:
+    console.monitor.verdicts = {"PASS": 1200, "WARN": 2, "UNDECIDED": 1}
+    done = console.type("run", "flights.yaml")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "1 window profiled.",
+        "Checks: 2 WARN, 1 UNDECIDED, 1,200 PASS.",
+        "What is known now: spark-monitor status flights.yaml",
+    ]
+
+
+def test_progress_without_a_terminal_is_plain_lines_on_standard_error(console: Console) -> None:
+    lines = console.type("run", "f.yaml").stderr.splitlines()
+    assert [line.split("s  ")[-1] for line in lines] == [
+        "Spark session",
+        "a library that prints",
+        "profile",
+        "warning: one thing",
+    ]
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_json_is_one_document_and_all_of_standard_output(console: Console) -> None:
+    console.monitor.verdicts = {"FAIL": 1}
+    done = console.type("run", "f.yaml", "--json", "--as-of", "2013-09-10T02:00+02:00", "--fail-on", "fail")
+    assert json.loads(done.stdout) == {
+        "run_id": "r1",
+        "status": "COMMITTED",
+        "as_of": "2013-09-10T00:00:00Z",
+        "windows": [{"granularity": "1 week", "start": "2013-09-02T00:00:00Z", "end": "2013-09-09T00:00:00Z"}],
+        "verdicts": {"FAIL": 1},
+        "reached_fail_on": True,
+        "message": "1 window profiled.",
+        "published": "PUBLISHED",
+        "publish_message": "MLflow shows everything already.",
+        "step_seconds": {"profile": 1.5},
+    }
+    assert done.exit_code == 1
+    assert "1 window profiled." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "never", "fail", "warn"),
+    [
+        ({}, 0, 0, 0),
+        ({"PASS": 5, "UNDECIDED": 1, "NO_DATA": 2}, 0, 0, 0),
+        ({"WARN": 1}, 0, 0, 1),
+        ({"FAIL": 1, "PASS": 9}, 0, 1, 1),
+        ({"ERROR": 1}, 0, 1, 1),
+        ({"FAIL": 0, "WARN": 0}, 0, 0, 0),
+    ],
+)
+def test_the_exit_code_is_1_when_a_check_reaches_fail_on(
+    console: Console, verdicts: dict[str, int], never: int, fail: int, warn: int
+) -> None:
+    console.monitor.verdicts = verdicts
+    assert console.type("run", "f.yaml").exit_code == never
+    for level, code in (("never", never), ("fail", fail), ("warn", warn)):
+        assert console.type("run", "f.yaml", "--fail-on", level).exit_code == code, level
+
+
+def test_a_run_is_given_what_was_typed(console: Console) -> None:
+    typed = ["--as-of", "2013-10-01", "--from", "2013-09-02", "--to", "2013-09-09T00:00Z", "--reader", "spark"]
+    settings = ["--master", "local[2]", "--conf", "spark.api.mode=connect", "--conf", "a.b = x=y"]
+    assert console.type("run", "f.yaml", *typed, *settings).exit_code == 0
+    assert console.monitor.asked == {
+        "as_of": datetime(2013, 10, 1, tzinfo=UTC),
+        "start": WEEK.start,
+        "end": WEEK.end,
+        "reader": "spark",
+    }
+    assert console.sessions == [{"master": "local[2]", "remote": None, "conf": {"spark.api.mode": "connect", "a.b": "x=y"}}]
+
+
+def test_without_as_of_a_run_is_of_now(console: Console) -> None:
+    console.type("run", "f.yaml", "--remote", "sc://host:15002")
+    asked = console.monitor.asked
+    assert abs(datetime.now(UTC) - asked["as_of"]) < timedelta(minutes=5)
+    assert asked["as_of"].utcoffset() == timedelta(0)
+    assert (asked["start"], asked["end"], asked["reader"]) == (None, None, "auto")
+    assert console.sessions[0]["remote"] == "sc://host:15002"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ConfigError("f.yaml: rules[0]: no."), 2, "f.yaml: rules[0]: no."),
+        (RunError("monitor flights: run r0 holds it."), 3, "monitor flights: run r0 holds it."),
+        (MonitorError("something else."), 3, "something else."),
+        (ValueError("first line\nsecond"), 3, "ValueError: first line"),
+        (OSError("postgresql://ann:secret@host/db is down"), 3, "OSError: postgresql://***@host/db is down"),
+        (RuntimeError(), 3, "RuntimeError"),
+    ],
+)
+def test_errors_are_sentences_with_exit_codes(console: Console, error: BaseException, code: int, text: str) -> None:
+    console.monitor.error = error
+    done = console.type("run", "f.yaml")
+    assert done.exit_code == code
+    assert text in done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_with_json_an_error_is_a_document_too(console: Console) -> None:
+    console.monitor.error = RunError("it failed.")
+    done = console.type("run", "f.yaml", "--json")
+    assert json.loads(done.stdout) == {"error": "it failed.", "exit_code": 3}
+    assert done.exit_code == 3
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(console: Console, way: str) -> None:
+    console.monitor.error = ConfigError("wrong.")
+    done = console.type("--debug", "run", "f.yaml") if way == "option" else console.type("run", "f.yaml", SPARK_MONITOR_DEBUG="1")
+    assert done.exit_code == 2
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "ConfigError: wrong." in done.stderr
+
+
+def test_an_interrupted_run_is_neither_a_success_nor_a_reached_check(console: Console) -> None:
+    console.monitor.error = KeyboardInterrupt()
+    done = console.type("run", "f.yaml", "--fail-on", "warn")
+    assert done.exit_code == 130
+    assert "Interrupted." in done.stderr
+
+
+def test_a_run_that_mlflow_does_not_show_has_run(console: Console) -> None:
+    console.monitor.published = PublishResult("FAILED", "MLflow at https://host could not be written: no connection.")
+    done = console.type("run", "f.yaml", "--fail-on", "warn")
+    assert done.exit_code == 0
+    assert "MLflow does not show this yet; the next run tries again: MLflow at https://host" in done.stdout
+
+
+def test_check_ends_with_2_where_a_run_would_stop(console: Console) -> None:
+    console.monitor.findings = [
+        Finding("baseline", "worth knowing.", "warning"),
+        Finding("labels.id", 'no column "[red]x[/red]".'),
+    ]
+    done = console.type("check", "conf/f.yaml")
+    assert done.exit_code == 2
+    assert done.stdout.splitlines() == [
+        'error: f.yaml: labels.id: no column "[red]x[/red]".',
+        "warning: f.yaml: baseline: worth knowing.",
+    ]
+    assert "f.yaml: 1 error. A run would stop here." in done.stderr
+
+
+def test_check_ends_with_0_where_there_are_only_warnings(console: Console) -> None:
+    console.monitor.findings = [Finding("baseline", "worth knowing.", "warning")]
+    done = console.type("check", "f.yaml")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == "f.yaml: can be run, with 1 warning."
+
+
+def test_check_as_json_holds_every_finding(console: Console) -> None:
+    console.monitor.findings = [Finding("labels.id", "wrong.")]
+    done = console.type("check", "f.yaml", "--json")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout) == {
+        "file": "f.yaml",
+        "monitor": "flights",
+        "errors": 1,
+        "findings": [{"where": "labels.id", "sentence": "wrong.", "level": "error"}],
+    }
+
+
+def test_freeze_says_which_version_it_made(console: Console) -> None:
+    done = console.type("freeze", "f.yaml", "--as-of", "2013-03-01")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Baseline version 2 is frozen.")
+    assert console.monitor.asked == {"as_of": datetime(2013, 3, 1, tzinfo=UTC)}
+
+
+def test_the_demo_goes_where_it_is_told(console: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told: list[Path] = []
+    monkeypatch.setattr("spark_monitor.demo.story.run_demo", lambda directory, *_, **__: told.append(directory))
+    monkeypatch.chdir(tmp_path)
+    assert console.type("demo", "--dir", "here", "--master", "local[1]").exit_code == 0
+    assert console.type("demo").exit_code == 0
+    assert told == [Path("here"), Path("demo-output")]
+    assert [session["master"] for session in console.sessions] == ["local[1]", None]
+
+
+def test_a_directory_that_the_demo_cannot_use_is_said_before_spark_starts(console: Console, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    done = console.type("demo", "--dir", str(tmp_path))
+    assert done.exit_code == 2
+    assert "holds files that the demo did not write" in done.stderr
+    assert console.sessions == []
+
+
+def test_the_doctor_says_what_works(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("python", "java", "packages"):
+        monkeypatch.setattr(examinations, name, lambda: "fine")
+    monkeypatch.setattr(examinations, "starts_java", lambda _: True)
+    monkeypatch.setattr(examinations, "session", lambda _: "classic")
+    monkeypatch.setattr(examinations, "tables", lambda *_: "written")
+    monkeypatch.setattr(examinations, "mlflow", lambda address: f"address {address}")
+    done = console.type("doctor")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "✓ Python          fine",
+        "✓ Java            fine",
+        "✓ Packages        fine",
+        "✓ Spark session   classic",
+        "✓ Delta tables    written",
+        "✓ MLflow          address None",
+        "All that is needed works.",
+    ]
+
+
+def test_the_doctor_goes_on_after_what_does_not_work(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_session(**_: Any) -> object:
+        raise RuntimeError("no gateway")
+
+    def no_java() -> str:
+        raise ConfigError("Java 17 or newer: not found. Install one.")
+
+    monkeypatch.setattr("spark_monitor.session.open_session", no_session)
+    monkeypatch.setattr(examinations, "starts_java", lambda _: True)
+    monkeypatch.setattr(examinations, "java", no_java)
+    monkeypatch.setattr(examinations, "mlflow", lambda _: "fine")
+    done = console.type("doctor", "--json")
+    results = {result["name"]: result for result in json.loads(done.stdout)["results"]}
+    assert done.exit_code == 3
+    assert [name for name, result in results.items() if not result["works"]] == ["Java", "Spark session", "Delta tables"]
+    assert results["Java"]["told"] == "Java 17 or newer: not found. Install one."
+    assert "no gateway" in results["Spark session"]["told"]
+    assert results["Delta tables"]["told"] == "not looked at, because there is no Spark session."
+    assert "✗ Java" in done.stderr
+
+
+def test_the_doctor_names_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = examinations._installed
+    monkeypatch.setattr(examinations, "_installed", lambda name: None if name in ("pyarrow", "mlflow") else real(name))
+    with pytest.raises(MonitorError, match=r"^pyarrow not installed\. On one machine: pip install 'spark-monitor\[local\]'\.$"):
+        examinations.packages()
+
+
+def test_the_doctor_makes_no_database_where_there_is_none(tmp_path: Path) -> None:
+    assert "the first run makes it" in examinations.mlflow(f"sqlite:///{tmp_path}/new.db")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(MonitorError, match="Make the directory"):
+        examinations.mlflow(f"sqlite:///{tmp_path}/missing/new.db")
+
+
+def test_what_spark_says_of_itself_goes_to_a_file(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def chatty(**_: Any) -> str:
+        os.write(2, b":: loading settings ::\n")
+        return "session"
+
+    monkeypatch.setattr("spark_monitor.session.open_session", chatty)
+    terminal = Terminal()
+    assert open_spark(SessionOptions(), terminal, lambda _: None) == "session"
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+    assert terminal.spark_log is not None
+    assert terminal.spark_log.read_text() == ":: loading settings ::\n"
+    terminal.spark_log.unlink()
+
+
+def test_a_session_that_does_not_start_shows_what_its_log_says(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing(**_: Any) -> object:
+        os.write(2, b"setting up\nException in thread main: UNRESOLVED DEPENDENCIES\nmore\n")
+        raise RuntimeError("Java gateway process exited")
+
+    monkeypatch.setattr("spark_monitor.session.open_session", failing)
+    terminal = Terminal()
+    with pytest.raises(RunError) as caught:
+        open_spark(SessionOptions(), terminal, lambda _: None)
+    assert str(caught.value).splitlines() == [
+        "Spark session: it did not start (RuntimeError: Java gateway process exited).",
+        "  Exception in thread main: UNRESOLVED DEPENDENCIES",
+        "`spark-monitor doctor` says what works.",
+    ]
+    assert capfd.readouterr().err == ""
+    assert terminal.spark_log is not None
+    terminal.spark_log.unlink()
+
+
+def test_whoever_sets_sparks_log_level_sees_its_log(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("spark_monitor.session.open_session", lambda **_: os.write(2, b"log\n"))
+    terminal = Terminal()
+    open_spark(SessionOptions.read(None, None, ["spark.log.level=INFO"]), terminal, lambda _: None)
+    assert capfd.readouterr().err == "log\n"
+    assert terminal.spark_log is None
