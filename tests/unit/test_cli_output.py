@@ -1,0 +1,114 @@
+"""What the terminal shows: values as they are and harmless, progress that leaves readable lines, JSON that every parser reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from spark_monitor.commands.sql import Answer, distinct, require_reading, table_of
+from spark_monitor.commands.terminal import Steps, json_text
+from spark_monitor.errors import ConfigError
+
+
+def shown(answer: Answer) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=300).print(table_of(answer))
+    return stream.getvalue()
+
+
+def test_values_that_look_like_markup_are_shown_as_they_are() -> None:
+    row = {"a[red]": "[bold]x[/bold] [link=http://evil]y[/link]", "b": None, "c": "\x1b[31mred"}
+    answer = Answer(("a[red]", "b", "c"), ("string", "string", "string"), (json.dumps(row),), False)
+    text = shown(answer)
+    assert "a[red]" in text
+    assert "[bold]x[/bold] [link=http://evil]y[/link]" in text
+    assert "NULL" in text
+    assert "\x1b" not in text
+
+
+def test_numbers_keep_every_digit_and_stand_to_the_right() -> None:
+    row = '{"n": 9007199254740993, "d": 1.100, "e": 1.0E300, "t": "2013-09-02T00:00:00.000000Z", "s": {"w": [1, null]}}'
+    text = shown(
+        Answer(("n", "d", "e", "t", "s"), ("bigint", "decimal(10,3)", "double", "timestamp", "struct<w:int>"), (row,), False)
+    )
+    line = text.splitlines()[2]
+    assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02T00:00:00Z", '{"w":', '["1",', "null]}"]
+
+
+def test_a_megabyte_in_a_cell_is_cut() -> None:
+    assert len(shown(Answer(("a",), ("binary",), (json.dumps({"a": "x" * 1_000_000}),), False))) < 2000
+
+
+def test_columns_of_the_same_name_are_numbered_whatever_their_case() -> None:
+    assert distinct(["x", "X", "x", "x_2"]) == ("x", "X_2", "x_3", "x_2_2")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1",
+        "  \n-- a remark\n/* another */ (select 1)",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+        "FROM runs",
+        "describe runs",
+        "SHOW TABLES",
+    ],
+)
+def test_queries_are_let_through(query: str) -> None:
+    require_reading(query)
+
+
+@pytest.mark.parametrize(
+    "query", ["", "   ", "-- only a remark", "DELETE FROM runs", "drop table runs", "/*x*/ INSERT INTO a", "SET a=b"]
+)
+def test_statements_that_do_not_read_are_refused(query: str) -> None:
+    with pytest.raises(ConfigError, match=r"^QUERY: found .*Allowed: a query"):
+        require_reading(query)
+
+
+def test_steps_on_a_terminal_leave_a_line_each() -> None:
+    stream = io.StringIO()
+    steps = Steps(Console(file=stream, force_terminal=True, width=60, color_system=None))
+    for text in ("read [a]", "warning: b is late", "write"):
+        steps.begin(text)
+    steps.end(done=False)
+    seen = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n")
+    kept = [line for line in seen.splitlines() if line.startswith(("✓", "✗", "warning"))]
+    assert [line.rsplit("  ", 1)[0] for line in kept] == ["warning: b is late", "✓ read [a]", "✗ write"]
+
+
+def test_steps_elsewhere_are_lines_as_they_begin() -> None:
+    stream = io.StringIO()
+    steps = Steps(Console(file=stream, width=20))
+    steps.begin("a step whose name is longer than the line")
+    steps.begin("next")
+    steps.end(done=True)
+    lines = stream.getvalue().splitlines()
+    assert [line.split("s  ", 1)[1] for line in lines] == ["a step whose name is longer than the line", "next"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    value: float
+    at: datetime
+    where: Path
+
+
+def test_json_holds_no_number_that_json_lacks() -> None:
+    measured = Measured(math.inf, datetime(2013, 9, 2, 2, tzinfo=timezone(timedelta(hours=2))), Path("a/b"))
+    content = {None: [measured], "naïve": (math.nan, -0.5), "at": datetime(2013, 9, 2, 1, 2, 3, 4, tzinfo=UTC)}
+    text = json_text(content)
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "None": [{"value": None, "at": "2013-09-02T00:00:00Z", "where": "a/b"}],
+        "naïve": [None, -0.5],
+        "at": "2013-09-02T01:02:03.000004Z",
+    }
+    assert "\n" not in text
