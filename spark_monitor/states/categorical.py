@@ -7,7 +7,7 @@ another. Bytes are named by their hexadecimal digits.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
-from spark_monitor.states.codec import pack, unpack
+from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW, LONG_TEXT_BYTES, Distinct, Hashes, hash_texts
 from spark_monitor.states.frequent import CAPACITY, SHOWN, Frequent
 from spark_monitor.states.grid import Integers
+from spark_monitor.states.stored import counts
 
 TAG = "CATS"
 MAX_CATEGORIES = 1024
@@ -132,7 +133,7 @@ class CategoricalState:
     def of_counts(
         cls, dictionary: Dictionary, seen: Integers, many: Integers, empty: CategoricalState, *, nulls: int
     ) -> CategoricalState:
-        """The state of a batch in which ``many[i]`` rows hold entry ``seen[i]`` of the dictionary; ``empty`` says what is kept."""
+        """The state of a batch: ``many[i]`` rows hold entry ``seen[i]`` of the dictionary; ``empty`` says what is kept."""
         categories = empty.categories
         lengths, positions = dictionary.lengths[seen], dictionary.positions[seen]
         known = positions >= 0
@@ -236,16 +237,26 @@ class CategoricalState:
         if meta.get("categories") != categories.categories_id:
             raise StateError("categorical state: was made for other categories than those given.")
         try:
-            count, nulls, empties, shortest, longest, total = arrays["totals"].tolist()
-            items = dict(zip(meta["items"], arrays["item_counts"].tolist(), strict=True))
-            distinct = Distinct(int(meta["k"]), int(meta["theta"]), arrays["hashes"])
-            frequent = Frequent(items, int(meta["dropped"]), int(meta["capacity"]))
-            counts = arrays["counts"]
-        except (KeyError, ValueError, TypeError) as error:
+            return _restored(meta, arrays, categories)
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise StateError(f"categorical state: damaged ({type(error).__name__}: {error}).") from error
-        if counts.size != len(categories.texts) or counts.sum() > count - nulls:
-            raise StateError("categorical state: its counts do not fit its categories.")
-        return cls(categories, count, nulls, empties, shortest, longest, total, counts, distinct, frequent)
+
+
+def _restored(meta: Mapping[str, Any], arrays: Arrays, categories: Categories) -> CategoricalState:
+    count, nulls, empties, shortest, longest, total = counts(arrays, "totals", 6).tolist()
+    known = counts(arrays, "counts", len(categories.texts))
+    present = count - nulls
+    if known.sum() > present or empties > present:
+        raise StateError("categorical state: it counts more values than it has rows.")
+    if not shortest * present <= total <= longest * present or (present == 0 and longest):
+        raise StateError(f"categorical state: {present} values of length {shortest} to {longest} cannot have {total} characters.")
+    items = meta["items"]
+    if not (isinstance(items, list) and all(isinstance(item, str) for item in items)):
+        raise StateError("categorical state: a frequent value is not a text.")
+    rows = counts(arrays, "item_counts", len(items)).tolist()
+    frequent = Frequent.stored(items, rows, int(meta["dropped"]), int(meta["capacity"]))
+    distinct = Distinct.stored(int(meta["k"]), int(meta["theta"]), arrays["hashes"])
+    return CategoricalState(categories, count, nulls, empties, shortest, longest, total, known, distinct, frequent)
 
 
 def _frequent(dictionary: Dictionary, seen: Integers, many: Integers, capacity: int) -> Frequent[str]:

@@ -1,14 +1,16 @@
 """The bytes of a state: a tag, a small JSON header and plain arrays, compressed. Nothing is ever unpickled.
 
-Layout: ``b"SMON"``, one version byte, four tag characters, the raw length (uint32, little endian), then a zstd frame of: the
-header's length (uint32), the header (JSON: ``meta`` and, for each array, name, dtype, length and encoding) and the arrays'
-bytes. Integer arrays that are mostly zero are stored as positions and values. Whatever is wrong with the bytes is a StateError.
+Layout: ``b"SMON"``, one version byte, four tag characters, the raw length and the CRC-32 of all that follows (uint32, little
+endian), then a zstd frame of: the header's length (uint32), the header (JSON: ``meta`` and, for each array, name, dtype, length
+and encoding) and the arrays' bytes. Integer arrays that are mostly zero are stored as positions and values. Whatever is wrong
+with the bytes is a StateError; what is read is bounded before it is read.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,11 +21,12 @@ from spark_monitor.errors import StateError
 
 MAGIC = b"SMON"
 VERSION = 1
-MAX_RAW_BYTES = 1 << 30
+MAX_RAW_BYTES = 64 << 20
 DTYPES = {"<i8": 8, "<f8": 8, "<u8": 8, "<i4": 4, "<u4": 4, "<u2": 2, "|u1": 1}
-_PREFIX = struct.Struct("<4sB4sI")
+_PREFIX = struct.Struct("<4sB4sII")
 _COMPACT = ("|u1", "<u2", "<u4")
 _CODEC = pa.Codec("zstd", compression_level=1)
+_MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, struct.error, RecursionError)
 
 Arrays = dict[str, np.ndarray]
 
@@ -43,7 +46,10 @@ def pack(tag: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             chunks.append(values.tobytes())
     header = json.dumps([dict(meta), entries], separators=(",", ":"), allow_nan=False).encode()
     raw = b"".join([struct.pack("<I", len(header)), header, *chunks])
-    return _PREFIX.pack(MAGIC, VERSION, tag.encode(), len(raw)) + bytes(_CODEC.compress(raw, asbytes=True))
+    if len(raw) > MAX_RAW_BYTES:
+        raise StateError(f"state of kind {tag!r}: takes {len(raw)} bytes, at most {MAX_RAW_BYTES} are written.")
+    body = bytes(_CODEC.compress(raw, asbytes=True))
+    return _PREFIX.pack(MAGIC, VERSION, tag.encode(), len(raw), zlib.crc32(body)) + body
 
 
 def _encoded(name: str, array: np.ndarray) -> list[tuple[list[Any], np.ndarray]]:
@@ -81,13 +87,15 @@ def tag_of(data: bytes) -> str:
 def _prefix(data: bytes) -> tuple[str, int]:
     if len(data) < _PREFIX.size:
         raise StateError(f"state: {len(data)} bytes are too few to be one; at least {_PREFIX.size} are needed.")
-    magic, version, tag, length = _PREFIX.unpack_from(data)
+    magic, version, tag, length, checksum = _PREFIX.unpack_from(data)
     if magic != MAGIC:
         raise StateError(f"state: begins with {magic!r}, expected {MAGIC!r}; these bytes were not written by spark_monitor.")
     if version != VERSION:
         raise StateError(f"state: format version {version}, this release reads version {VERSION}.")
     if length > MAX_RAW_BYTES:
         raise StateError(f"state: claims {length} bytes, at most {MAX_RAW_BYTES} are read.")
+    if zlib.crc32(memoryview(data)[_PREFIX.size :]) != checksum:
+        raise StateError(f"state: damaged; the checksum of its {len(data)} bytes does not fit.")
     return tag.decode("ascii", "replace"), length
 
 
@@ -101,41 +109,54 @@ def unpack(data: bytes, tag: str) -> tuple[dict[str, Any], Arrays]:
         return _decoded(raw)
     except StateError:
         raise
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, IndexError, struct.error, RecursionError) as error:
+    except (pa.ArrowException, OSError, *_MALFORMED) as error:
         raise StateError(f"state of kind {tag!r}: damaged ({error}).") from error
 
 
 def _decoded(raw: bytes) -> tuple[dict[str, Any], Arrays]:
     (header_size,) = struct.unpack_from("<I", raw)
     meta, entries = json.loads(raw[4 : 4 + header_size])
+    if not isinstance(meta, dict):
+        raise StateError(f"state: its header holds a {type(meta).__name__} where names are expected.")
     arrays: Arrays = {}
     offset = 4 + header_size
     steps: tuple[np.ndarray, str] | None = None
+    expanded = 0
     for name, dtype, size, encoding in entries:
-        if dtype not in DTYPES:
-            raise StateError(f"state: array {name!r} has type {dtype!r}, which is not read.")
+        if dtype not in DTYPES or not 0 <= size <= len(raw):
+            raise StateError(f"state: array {name!r} of {size} times {dtype!r} is not read.")
         values = np.frombuffer(raw, dtype=dtype, count=size, offset=offset)
         offset += size * DTYPES[dtype]
         if encoding.startswith("steps:"):
             steps = (values, encoding)
         elif encoding == "values":
-            arrays[name] = _sparse(steps, values)
+            arrays[name] = _sparse(steps, values, most=MAX_RAW_BYTES // 8 - expanded)
+            expanded += arrays[name].size
         else:
-            arrays[name] = values.astype(encoding.partition(":")[2] or dtype)
+            arrays[name] = values.astype(_known(encoding.partition(":")[2] or dtype))
     if offset != len(raw):
         raise StateError(f"state: {len(raw) - offset} bytes left over.")
     return meta, arrays
 
 
-def _sparse(steps: tuple[np.ndarray, str] | None, values: np.ndarray) -> np.ndarray:
+def _known(dtype: str) -> str:
+    if dtype not in DTYPES:
+        raise StateError(f"state: type {dtype!r} is not read.")
+    return dtype
+
+
+def _sparse(steps: tuple[np.ndarray, str] | None, values: np.ndarray, *, most: int) -> np.ndarray:
     if steps is None:
         raise StateError("state: values of a sparse array without their positions.")
-    _, size, dtype = steps[1].split(":")
-    if not 0 <= int(size) <= MAX_RAW_BYTES // 8:
+    _, length, dtype = steps[1].split(":")
+    size = int(length)
+    if not 0 <= size <= most:
         raise StateError(f"state: a sparse array of {size} entries is not read.")
-    array = np.zeros(int(size), dtype=np.dtype(dtype))
+    if steps[0].dtype.kind not in "iu" or values.dtype.kind not in "iu" or steps[0].size != values.size:
+        raise StateError(f"state: a sparse array of {steps[0].size} positions and {values.size} values.")
+    array = np.zeros(size, dtype=_known(dtype))
     positions = np.cumsum(steps[0].astype(np.int64))
-    if positions.size and (positions[-1] >= array.size or positions.min() < 0 or positions.size != values.size):
+    if positions.size and (positions[-1] >= size or positions[0] < 0 or (np.diff(positions) <= 0).any()):
         raise StateError("state: a sparse array's positions lie outside it.")
     array[positions] = values.astype(dtype)
     return array

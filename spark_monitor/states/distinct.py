@@ -15,12 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Floats
 
 Hashes = npt.NDArray[np.uint64]
 
 K_WINDOW = 1024
 K_SLICE = 128
+MOST_K = 1 << 16
 ALL = 1 << 64
 LONG_TEXT_BYTES = 256
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -53,6 +55,15 @@ class Distinct:
         if unique.size <= k < hashes.size and candidates.size < hashes.size:
             unique = np.unique(hashes)
         return cls(k, theta, unique)._trimmed()
+
+    @classmethod
+    def stored(cls, k: int, theta: int, hashes: np.ndarray) -> Distinct:
+        """The state whose parts were read from untrusted bytes."""
+        if not (1 <= k <= MOST_K and 1 <= theta <= ALL and hashes.dtype == np.uint64 and hashes.size <= k):
+            raise StateError(f"distinct count: {hashes.size} hashes of type {hashes.dtype}, k = {k}, threshold {theta}.")
+        if (hashes[1:] <= hashes[:-1]).any() or (hashes.size and int(hashes[-1]) >= theta):
+            raise StateError("distinct count: its hashes do not increase up to its threshold.")
+        return cls(k, theta, hashes)
 
     def update(self, hashes: Hashes) -> Distinct:
         """This state and more values; only hashes below theta can matter."""
@@ -98,8 +109,9 @@ def _smallest(hashes: Hashes, most: int) -> Hashes:
 
 
 def hash_numbers(values: Floats) -> Hashes:
-    """A 64-bit hash of every number (splitmix64's finaliser of its bits); -0.0 and 0.0 are one value."""
+    """A 64-bit hash of every number (splitmix64 of its bits); -0.0 and 0.0 are one value."""
     bits = (values + 0.0).view(np.uint64)
+    bits += _WORD
     bits ^= bits >> _SHIFTS[0]
     bits *= _FIRST
     bits ^= bits >> _SHIFTS[1]

@@ -7,12 +7,13 @@ Source: Agarwal et al., "Mergeable summaries" (2012), in the form that adds boun
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Floats
 
 Item = TypeVar("Item", bound=Hashable)
@@ -41,6 +42,14 @@ class Frequent(Generic[Item]):
             return cls(counts, dropped, capacity)
         ranked = sorted(counts.items(), key=_rank)
         return cls(dict(ranked[:capacity]), dropped + ranked[capacity][1], capacity)
+
+    @classmethod
+    def stored(cls, items: Sequence[Item], counts: Sequence[int], dropped: int, capacity: int = CAPACITY) -> Frequent[Item]:
+        """The state whose parts were read from untrusted bytes."""
+        found = dict(zip(items, counts, strict=True))
+        if len(found) != len(items) or len(found) > capacity or min(counts, default=1) < 1 or dropped < 0:
+            raise StateError(f"frequent values: {len(items)} items of which {capacity} may be kept, {dropped} dropped: damaged.")
+        return cls(found, dropped, capacity)
 
     def merge(self, other: Frequent[Item]) -> Frequent[Item]:
         """Counts added, the bounds too."""

@@ -165,7 +165,8 @@ class Kll:
 def level_capacity(k: int, levels: int, height: int) -> int:
     """How many items level ``height`` of ``levels`` may hold: round(k (2/3)^(levels - 1 - height)), at least 8."""
     depth = levels - height - 1
-    return max(_MIN_LEVEL_WIDTH, (((2 * k) << depth) // 3**depth + 1) >> 1)
+    thirds: int = 3**depth
+    return max(_MIN_LEVEL_WIDTH, (((2 * k) << depth) // thirds + 1) >> 1)
 
 
 def capacity(k: int, levels: int) -> int:
@@ -204,6 +205,8 @@ def _parsed(data: bytes) -> Kll:
         return Kll.empty(k)
     if flags & _SINGLE:
         (item,) = struct.unpack_from("<d", data, _SHORT.size)
+        if len(data) != _SHORT.size + 8 or np.isnan(item):
+            raise StateError(f"sketch: {len(data)} bytes that hold {item}: not a KLL image of one double.")
         return Kll(k=k, n=1, levels=(np.array([item]),), minimum=item, maximum=item)
     _, _, _, _, _, _, _, n, _, height, _ = _FULL.unpack_from(data)
     if preamble != 5 or not 1 <= height <= MOST_LEVELS:
@@ -216,6 +219,8 @@ def _parsed(data: bytes) -> Kll:
     if offset + 16 + items.nbytes != len(data) or (np.diff(bounds) < 0).any():
         raise StateError(f"sketch: {len(data)} bytes do not fit {items.size} items on {height} levels.")
     levels = tuple(np.sort(items[low:high]) for low, high in pairwise(bounds))
+    if not (items.size and minimum <= items.min() and items.max() <= maximum):
+        raise StateError(f"sketch: {items.size} items that do not lie between {minimum} and {maximum}.")
     if sum(level.size << h for h, level in enumerate(levels)) != n:
         raise StateError(f"sketch: the items stand for another number of values than the {n} it claims.")
     return Kll(k=k, n=n, levels=levels, minimum=minimum, maximum=maximum)

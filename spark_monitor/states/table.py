@@ -9,6 +9,7 @@ import numpy as np
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.grid import Integers
+from spark_monitor.states.stored import counts
 
 TAG = "TABL"
 
@@ -43,13 +44,14 @@ class TableState:
 
     def to_bytes(self) -> bytes:
         """The state's bytes."""
-        return pack(TAG, {"count": self.count, "null_ids": self.null_ids}, {"present": self.present})
+        return pack(TAG, {}, {"totals": np.array([self.count, self.null_ids], dtype=np.int64), "present": self.present})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TableState:
         """The state that ``to_bytes`` wrote."""
-        meta, arrays = unpack(data, TAG)
-        try:
-            return cls(int(meta["count"]), int(meta["null_ids"]), arrays["present"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise StateError(f"table state: damaged ({type(error).__name__}: {error}).") from error
+        _, arrays = unpack(data, TAG)
+        count, null_ids = counts(arrays, "totals", 2).tolist()
+        present = counts(arrays, "present")
+        if null_ids > count or present.max(initial=0) > count:
+            raise StateError(f"table state: of {count} rows it counts more than there are.")
+        return cls(count, null_ids, present)
