@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from spark_monitor.kernel.groups import Segments
-from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes
+from spark_monitor.kernel.hashes import SliceHashes
+from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, hash_numbers
 from spark_monitor.states.frequent import Frequent
 from spark_monitor.states.grid import Floats, Grid, Integers
-from spark_monitor.states.numeric import Moments, NumericState
+from spark_monitor.states.moments import Moments
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.sums import two_sum
 
 COUNT, NULLS, NANS, HIGH, LOW = range(5)
-_HASHES_HELD = 1 << 14
 
 
 class SliceBlock:
@@ -28,23 +30,22 @@ class SliceBlock:
         self.totals = np.zeros((0, 5), dtype=np.int64)
         self.cells = np.zeros((0, grid.cells), dtype=np.int64)
         self.n = np.zeros(0, dtype=np.int64)
-        self.mean, self.m2 = np.zeros(0), np.zeros(0)
+        self.mean, self.low, self.m2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.minimum, self.maximum = np.zeros(0), np.zeros(0)
-        self._codes: list[Integers] = []
-        self._hashes: list[Hashes] = []
-        self._theta = ALL
+        self.hashes = SliceHashes()
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self.cells.nbytes + self.totals.nbytes + 5 * self.n.nbytes + sum(16 * part.size for part in self._hashes)
+        return self.cells.nbytes + self.totals.nbytes + 6 * self.n.nbytes + self.hashes.nbytes
 
     def _grow(self, size: int) -> None:
         more = max(size, 2 * self.n.size) - self.n.size if size > self.n.size else 0
         if more:
             self.totals = np.pad(self.totals, ((0, more), (0, 0)))
             self.cells = np.pad(self.cells, ((0, more), (0, 0)))
-            self.n, self.mean, self.m2 = np.pad(self.n, (0, more)), np.pad(self.mean, (0, more)), np.pad(self.m2, (0, more))
+            self.n, self.mean = np.pad(self.n, (0, more)), np.pad(self.mean, (0, more))
+            self.low, self.m2 = np.pad(self.low, (0, more)), np.pad(self.m2, (0, more))
             self.minimum = np.pad(self.minimum, (0, more), constant_values=np.inf)
             self.maximum = np.pad(self.maximum, (0, more), constant_values=-np.inf)
 
@@ -61,25 +62,28 @@ class SliceBlock:
             return
         starts = segments.bounds[:-1][filled]
         self._grow(int(codes.max()) + 1)
-        self.minimum[codes] = np.minimum(self.minimum[codes], np.minimum.reduceat(values, starts))
-        self.maximum[codes] = np.maximum(self.maximum[codes], np.maximum.reduceat(values, starts))
+        least, most = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        self.minimum[codes] = np.minimum(self.minimum[codes], least)
+        self.maximum[codes] = np.maximum(self.maximum[codes], most)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = np.add.reduceat(values, starts) / sizes
-            if not np.isfinite(mean).all():
-                mean = np.add.reduceat(values / np.repeat(sizes, sizes), starts)
-            deviations = values - np.repeat(mean, sizes)
-            deviations *= deviations
-            self._merge_moments(codes, sizes, mean, np.add.reduceat(deviations, starts))
+            self._merge_moments(codes, sizes, *_moments(values, starts, sizes, least, most))
         self._count_cells(codes, sizes, cells)
 
-    def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, m2: Floats) -> None:
-        """Chan's merge, all slice values at once."""
+    def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, low: Floats, m2: Floats) -> None:
+        """``Moments.merge``, all slice values at once."""
         before = self.n[codes]
         n = before + sizes
-        share = sizes / n
-        delta = np.where(before > 0, mean - self.mean[codes], mean)
-        self.m2[codes] += m2 + np.where(before > 0, delta * delta * before * share, 0.0)
-        self.mean[codes] = np.where(before > 0, self.mean[codes] + delta * share, mean)
+        swapped = before < sizes
+        most, most_low = np.where(swapped, mean, self.mean[codes]), np.where(swapped, low, self.low[codes])
+        least, least_low = np.where(swapped, self.mean[codes], mean), np.where(swapped, self.low[codes], low)
+        share = np.minimum(before, sizes) / n
+        delta = np.where(before > 0, (least - most) + (least_low - most_low), 0.0)
+        total, lost = two_sum(most, most_low + delta * share)
+        spread = delta * (delta * np.maximum(before, sizes) * share)
+        apart = ~np.isfinite(delta)
+        self.mean[codes] = np.where(apart, most * (1 - share) + least * share, total)
+        self.low[codes] = np.where(apart, 0.0, lost)
+        self.m2[codes] += m2 + np.where(apart, np.inf, spread)
         self.n[codes] = n
 
     def _count_cells(self, codes: Integers, sizes: Integers, cells: Integers) -> None:
@@ -91,37 +95,14 @@ class SliceBlock:
         flat += cells
         self.cells[codes] += np.bincount(flat, minlength=codes.size * width).reshape(codes.size, width)
 
-    def add_hashes(self, codes: Integers, hashes: Hashes, theta: int) -> None:
-        """Add the hashes below ``theta`` (all of those there were) with the slice value of each."""
-        self._codes.append(codes)
-        self._hashes.append(hashes)
-        self._theta = min(self._theta, theta)
-        if sum(part.size for part in self._hashes) > _HASHES_HELD:
-            self._settle_hashes()
-
-    def _settle_hashes(self) -> None:
-        """Each hash once per slice value, those at or above theta dropped."""
-        if not self._hashes:
-            return
-        codes, hashes = np.concatenate(self._codes), np.concatenate(self._hashes)
-        if self._theta < ALL:
-            below = hashes < np.uint64(self._theta)
-            codes, hashes = codes[below], hashes[below]
-        order = np.lexsort((hashes, codes))
-        codes, hashes = codes[order], hashes[order]
-        first = np.ones(codes.size, dtype=bool)
-        first[1:] = (codes[1:] != codes[:-1]) | (hashes[1:] != hashes[:-1])
-        self._codes, self._hashes = [codes[first]], [hashes[first]]
-
     def states(self) -> Iterator[tuple[int, NumericState]]:
         """Every slice value that was met, as a state of its own."""
-        self._settle_hashes()
-        codes = self._codes[0] if self._codes else np.empty(0, dtype=np.int64)
-        hashes = self._hashes[0] if self._hashes else np.empty(0, dtype=np.uint64)
-        bounds = np.searchsorted(codes, np.arange(self.n.size + 1))
+        hashes = hash_numbers(self.grid.edges)
+        order = np.argsort(hashes)
+        hashes = hashes[order]
         for code in np.flatnonzero(self.totals[:, COUNT]).tolist():
-            kept = hashes[bounds[code] : bounds[code + 1]]
-            yield code, self._state(code, Distinct(kept.size + K_SLICE, self._theta, kept).trimmed(K_SLICE))
+            on_edges = Distinct(max(hashes.size, K_SLICE), ALL, hashes[self.cells[code, 1::2][order] > 0])
+            yield code, self._state(code, on_edges.merge(self.hashes.of(code)))
 
     def _state(self, code: int, distinct: Distinct) -> NumericState:
         count, nulls, nans, high, low = self.totals[code].tolist()
@@ -135,9 +116,25 @@ class SliceBlock:
             negative_infinities=low,
             minimum=float(self.minimum[code]) + 0.0 if n else float("nan"),
             maximum=float(self.maximum[code]) + 0.0 if n else float("nan"),
-            moments=Moments(n, float(self.mean[code]), float(self.m2[code])),
+            moments=Moments(n, float(self.mean[code]), float(self.m2[code]), float(self.low[code])),
             cells=self.cells[code],
             distinct=distinct,
             frequent=Frequent({}),
             sketch=None,
         )
+
+
+def _moments(values: Floats, starts: Integers, sizes: Integers, least: Floats, most: Floats) -> tuple[Floats, Floats, Floats]:
+    """``Moments.of`` for every segment: the means, what they lack, and the sums of squared deviations."""
+    mean = np.add.reduceat(values, starts) / sizes
+    if not np.isfinite(mean).all():
+        mean = np.add.reduceat(values / np.repeat(sizes, sizes), starts)
+    mean = np.clip(mean, least, most)
+    deviations = values - np.repeat(mean, sizes)
+    rest = np.add.reduceat(deviations, starts) / sizes
+    deviations *= deviations
+    m2 = np.add.reduceat(deviations, starts)
+    apart = ~(np.isfinite(rest) & np.isfinite(m2))
+    rest[apart] = 0.0
+    mean, low = two_sum(mean, rest)
+    return mean, low, np.where(apart, np.inf, np.maximum(m2 - sizes * rest * rest, 0.0))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from spark_monitor.kernel.blocks import SliceBlock
 from spark_monitor.kernel.groups import Mask, Segments, numbers_of
 from spark_monitor.states.categorical import CategoricalState, Categories, Dictionary
-from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes, hash_numbers
+from spark_monitor.states.distinct import K_SLICE, Distinct, Hashes, hash_numbers
 from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.numeric import NumericState
@@ -26,11 +26,13 @@ WINDOW_STATE_BYTES = 48 << 10
 
 @dataclass(frozen=True)
 class RowSlices:
-    """The rows of a chunk by one slice key: each row's group and value, and segments whose codes are group * stride + value."""
+    """The rows of a chunk by one slice key: segments whose codes are group * stride + value, and every row's value.
+
+    The ``values`` are in the order of the chunk's groups.
+    """
 
     segments: Segments
     stride: int
-    groups: Integers
     values: Integers
 
 
@@ -82,33 +84,34 @@ class NumericColumn:
     def add(self, values: pa.Array, rows: Rows) -> None:
         """Add a chunk's values."""
         numbers, nulls = numbers_of(values)
-        arranged = rows.groups.arranged(numbers)
-        segments, arranged_nulls = rows.groups, None
+        hashes = hash_numbers(numbers)
+        segments, arranged, arranged_hashes = rows.groups, rows.groups.arranged(numbers), rows.groups.arranged(hashes)
+        missing = np.zeros(segments.codes.size, dtype=np.int64)
         if nulls is not None:
-            arranged_nulls = rows.groups.totals(rows.groups.arranged(nulls))
+            missing = rows.groups.totals(rows.groups.arranged(nulls))
             segments, kept = rows.groups.without(rows.groups.arranged(nulls))
-            arranged = arranged[kept]
+            arranged, arranged_hashes = arranged[kept], arranged_hashes[kept]
         for position, (low, high) in enumerate(pairwise(segments.bounds.tolist())):
-            missing = int(arranged_nulls[position]) if arranged_nulls is not None else 0
-            self._add_window(int(segments.codes[position]), arranged[low:high], missing)
+            group = int(segments.codes[position])
+            self._add_window(group, arranged[low:high], arranged_hashes[low:high], int(missing[position]))
         if rows.slices:
-            self._add_slices(numbers, nulls, rows)
+            self._add_slices(numbers, nulls, hashes, rows)
 
-    def _add_window(self, group: Group, values: np.ndarray, nulls: int) -> None:
+    def _add_window(self, group: Group, values: Floats, hashes: Hashes, nulls: int) -> None:
         before = self._windows.get(group)
         ordered = np.sort(values)
-        finite = values[np.isfinite(values)] if ordered.size and not np.isfinite(ordered[[0, -1]]).all() else values
-        distinct = (before.distinct if before else Distinct.empty()).update(hash_numbers(finite))
+        if ordered.size and not np.isfinite(ordered[[0, -1]]).all():
+            hashes = hashes[np.isfinite(values)]
+        distinct = (before.distinct if before else Distinct.empty()).update(hashes)
         state = NumericState.of_sorted(ordered, self._grid, nulls=nulls, k=self._k, distinct=distinct)
         self._windows[group] = before.merge(state) if before else state
 
-    def _add_slices(self, numbers: np.ndarray, nulls: np.ndarray | None, rows: Rows) -> None:
+    def _add_slices(self, numbers: Floats, nulls: Mask | None, hashes: Hashes, rows: Rows) -> None:
         finite = np.isfinite(numbers)
         if nulls is not None:
             finite &= ~nulls
         plain = bool(finite.all())
         cells = self._grid.codes(numbers if plain else np.where(finite, numbers, 0.0))
-        hashes = self._hashes_below(numbers, finite if not plain else None, rows.groups)
         for key, sliced in enumerate(rows.slices):
             segments = sliced.segments
             counts = self._totals(segments, numbers, nulls, plain)
@@ -117,23 +120,25 @@ class NumericColumn:
                 segments, kept = segments.without(~segments.arranged(finite))
                 values, coded = values[kept], coded[kept]
             self._fill_blocks(key, sliced.stride, segments, counts, values, coded)
-            self._add_hashes(key, sliced, hashes)
+        self._add_hashes(hashes, finite & (cells & 1 == 0), rows)
 
-    def _hashes_below(self, numbers: Floats, finite: Mask | None, groups: Segments) -> tuple[Integers, Hashes]:
-        """The rows whose hash is below their window's threshold, and those hashes: a fair sample of every slice too."""
-        hashes = hash_numbers(numbers)
-        thetas = {code: self._windows[code].distinct.theta for code in groups.codes.tolist()}
-        if groups.codes.size == 1 and thetas[int(groups.codes[0])] < ALL:
-            below = hashes < np.uint64(thetas[int(groups.codes[0])])
-        else:
-            most = np.array([min(thetas[code], ALL - 1) for code in groups.codes.tolist()], dtype=np.uint64)
-            limit = np.empty(numbers.size, dtype=np.uint64)
-            limit[groups.order if groups.order is not None else slice(None)] = np.repeat(most, groups.sizes)
-            below = hashes <= limit
-        if finite is not None:
-            below &= finite
-        rows = np.flatnonzero(below)
-        return rows, hashes[rows]
+    def _add_hashes(self, hashes: Hashes, inner: Mask, rows: Rows) -> None:
+        """The hashes of the rows whose value is finite and no edge of the grid, for every slice key."""
+        groups, kept = rows.groups.without(~rows.groups.arranged(inner))
+        chosen = slice(None) if kept.all() else np.flatnonzero(kept)
+        hashes = rows.groups.arranged(hashes)[chosen]
+        values = [sliced.values[chosen] for sliced in rows.slices]
+        for position, (low, high) in enumerate(pairwise(groups.bounds.tolist())):
+            group = int(groups.codes[position])
+            known = self._windows[group].distinct
+            # Few different values in the whole window: name each row's by its place among them, once for all slice keys.
+            places = np.searchsorted(known.hashes, hashes[low:high]) if known.is_exact else None
+            for key in range(len(rows.slices)):
+                held = self._blocks[key, group].hashes
+                if places is None:
+                    held.add(values[key][low:high], hashes[low:high])
+                else:
+                    held.add_known(values[key][low:high], places, known.hashes)
 
     @staticmethod
     def _totals(segments: Segments, numbers: np.ndarray, nulls: np.ndarray | None, plain: bool) -> Integers:
@@ -159,15 +164,6 @@ class NumericColumn:
             block.add_rows(codes, counts[low:high])
             part = Segments(codes, segments.bounds[low : high + 1] - first, None)
             block.add_values(part, values[first:last], cells[first:last])
-
-    def _add_hashes(self, key: int, sliced: RowSlices, found: tuple[Integers, Hashes]) -> None:
-        rows, hashes = found
-        grouped = Segments.of(sliced.groups[rows])
-        values, hashes = grouped.arranged(sliced.values[rows]), grouped.arranged(hashes)
-        for position, (low, high) in enumerate(pairwise(grouped.bounds.tolist())):
-            group = int(grouped.codes[position])
-            theta = self._windows[group].distinct.theta
-            self._blocks[key, group].add_hashes(values[low:high], hashes[low:high], theta)
 
     def gathered(self) -> Iterator[Gathered]:
         """The states so far."""

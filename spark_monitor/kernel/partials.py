@@ -156,13 +156,13 @@ class Task:
         versions = self._versions.encode(one_array(chunk.column(2)))
         # A group's number must not change while the task meets new versions, so windows are the fast-running part.
         group = versions * self._wanted.size + window
+        groups = Segments.of(group)
         slices = []
         for key, codes in enumerate(self._slices):
             values = codes.encode(one_array(chunk.column(FIRST_COLUMN + key)))
             stride = max(len(codes.texts), 1)
-            segments = Segments.of(group * stride + values)
-            slices.append(RowSlices(segments, stride, group, values))
-        return Rows(Segments.of(group), slices)
+            slices.append(RowSlices(Segments.of(group * stride + values), stride, groups.arranged(values)))
+        return Rows(groups, slices)
 
     def _count_rows(self, null_id: pa.Array, rows: Rows, nulls: list[np.ndarray | None]) -> None:
         """The rows ``:table``: number of rows, of rows without an id, of values per column."""

@@ -5,6 +5,7 @@ Dates and timestamps are epoch seconds here, booleans 0 and 1, arrays and maps t
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,56 +18,11 @@ from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.distinct import K_SLICE, Distinct, hash_numbers
 from spark_monitor.states.frequent import SHOWN, Frequent, frequent_of_sorted
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.moments import Moments
 from spark_monitor.states.sketch import K, Kll
+from spark_monitor.states.stored import counts, floats
 
 TAG = "NUMS"
-_HUGE = 1e150
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and sum of squared deviations (M2) of n finite values, merged by Chan, Golub and LeVeque (1979).
-
-    >>> both = Moments.of(np.array([1.0, 2.0])).merge(Moments.of(np.array([6.0])))
-    >>> both.n, both.mean, both.m2, both.stddev
-    (3, 3.0, 14.0, 2.6457513110645907)
-    """
-
-    n: int = 0
-    mean: float = 0.0
-    m2: float = 0.0
-
-    @classmethod
-    def of(cls, values: Floats) -> Moments:
-        """Two passes over the values: the mean first, then the squared distances from it."""
-        if not values.size:
-            return cls()
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(np.mean(values))
-            if not np.isfinite(mean):
-                mean = float(np.sum(values / values.size))
-            deviations = values - mean
-            # Numpy's own pairwise sum: a BLAS dot product may spread over threads that the task does not have.
-            deviations *= deviations
-            return cls(values.size, mean, float(np.sum(deviations)))
-
-    def merge(self, other: Moments) -> Moments:
-        """The moments of both."""
-        if not self.n or not other.n:
-            return other if other.n else self
-        n = self.n + other.n
-        share = other.n / n
-        delta = other.mean - self.mean
-        if not np.isfinite(delta) or abs(delta) > _HUGE:
-            return Moments(n, self.mean * (1 - share) + other.mean * share, float("inf"))
-        return Moments(n, self.mean + delta * share, self.m2 + other.m2 + delta * delta * self.n * share)
-
-    @property
-    def stddev(self) -> float:
-        """Sample standard deviation sqrt(M2 / (n - 1)); nan below two values or where it exceeds a double."""
-        if self.n < 2 or not np.isfinite(self.m2):
-            return float("nan")
-        return float(np.sqrt(self.m2 / (self.n - 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,24 +161,25 @@ class NumericState:
 
     def to_bytes(self, *, with_sketch: bool = True) -> bytes:
         """The state's bytes; the sketch's image can be left out where it is stored beside them."""
+        image = None if self.sketch is None else self.sketch.to_bytes()
         meta = {
             "grid": self.grid.grid_id,
             "theta": str(self.distinct.theta),
             "k": self.distinct.k,
             "dropped": self.frequent.dropped,
-            "sketch": self.sketch is not None,
+            "sketch": None if image is None else zlib.crc32(image),
         }
         totals = [self.count, self.nulls, self.nans, self.positive_infinities, self.negative_infinities, self.moments.n]
         arrays: dict[str, npt.NDArray[Any]] = {
             "totals": np.array(totals, dtype=np.int64),
-            "moments": np.array([self.minimum, self.maximum, self.moments.mean, self.moments.m2]),
+            "moments": np.array([self.minimum, self.maximum, self.moments.mean, self.moments.m2, self.moments.low]),
             "cells": self.cells,
             "hashes": self.distinct.hashes,
             "items": np.array(list(self.frequent.counts.keys()), dtype=np.float64),
             "item_counts": np.array(list(self.frequent.counts.values()), dtype=np.int64),
         }
-        if self.sketch is not None and with_sketch:
-            arrays["sketch"] = np.frombuffer(self.sketch.to_bytes(), dtype=np.uint8)
+        if image is not None and with_sketch:
+            arrays["sketch"] = np.frombuffer(image, dtype=np.uint8)
         return pack(TAG, meta, arrays)
 
     @classmethod
@@ -233,20 +190,21 @@ class NumericState:
             raise StateError(f"numeric state: was made on grid {meta.get('grid')}, the grid given is {grid.grid_id}.")
         try:
             return _restored(meta, arrays, grid, sketch)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise StateError(f"numeric state: damaged ({type(error).__name__}: {error}).") from error
 
 
-def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid, sketch: bytes | None) -> NumericState:
-    count, nulls, nans, high, low, n = arrays["totals"].tolist()
-    minimum, maximum, mean, m2 = arrays["moments"].tolist()
-    cells = arrays["cells"]
-    if cells.size != grid.cells or cells.min() < 0 or cells.sum() != n or n != count - nulls - nans - high - low:
+def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid, image: bytes | None) -> NumericState:
+    count, nulls, nans, high, low, n = counts(arrays, "totals", 6).tolist()
+    minimum, maximum, mean, m2, mean_low = floats(arrays, "moments", 5).tolist()
+    cells = counts(arrays, "cells", grid.cells)
+    if cells.sum() != n or n != count - nulls - nans - high - low:
         raise StateError("numeric state: its cells do not add up to its counts.")
-    image = arrays["sketch"].tobytes() if "sketch" in arrays else sketch
-    if meta["sketch"] and image is None:
-        raise StateError("numeric state: its sketch is stored beside it and was not given.")
-    items = zip(arrays["items"].tolist(), arrays["item_counts"].tolist(), strict=True)
+    sound = np.isfinite([minimum, maximum, mean, mean_low]).all() and m2 >= 0 and minimum <= maximum
+    if not (sound if n else np.isnan([minimum, maximum]).all() and mean == m2 == mean_low == 0):
+        raise StateError(f"numeric state: {n} values from {minimum} to {maximum} with mean {mean} and M2 {m2} cannot be.")
+    if "sketch" in arrays:
+        image = arrays["sketch"].tobytes()
     return NumericState(
         grid=grid,
         count=count,
@@ -256,12 +214,30 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid, sketch: bytes
         negative_infinities=low,
         minimum=minimum,
         maximum=maximum,
-        moments=Moments(n, mean, m2),
+        moments=Moments(n, mean, m2, mean_low),
         cells=cells,
-        distinct=Distinct(int(meta["k"]), int(meta["theta"]), arrays["hashes"]),
-        frequent=Frequent(dict(items), int(meta["dropped"])),
-        sketch=Kll.from_bytes(image) if meta["sketch"] and image is not None else None,
+        distinct=Distinct.stored(int(meta["k"]), int(meta["theta"]), arrays["hashes"]),
+        frequent=_frequent(arrays, int(meta["dropped"])),
+        sketch=None if meta["sketch"] is None else _sketch(image, meta["sketch"], n),
     )
+
+
+def _frequent(arrays: Arrays, dropped: int) -> Frequent[float]:
+    items = floats(arrays, "items")
+    if not np.isfinite(items).all():
+        raise StateError("numeric state: a frequent value is not finite.")
+    return Frequent.stored(items.tolist(), counts(arrays, "item_counts", items.size).tolist(), dropped)
+
+
+def _sketch(image: bytes | None, checksum: object, n: int) -> Kll:
+    if image is None:
+        raise StateError("numeric state: its sketch is stored beside it and was not given.")
+    if zlib.crc32(image) != checksum:
+        raise StateError("numeric state: the sketch given is damaged or belongs to another state.")
+    sketch = Kll.from_bytes(image)
+    if sketch.n != n:
+        raise StateError(f"numeric state: of {n} values, its sketch of {sketch.n}.")
+    return sketch
 
 
 def profile_column(values: npt.ArrayLike, grid: Grid | None = None, *, nulls: int = 0) -> NumericState:

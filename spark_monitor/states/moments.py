@@ -1,0 +1,76 @@
+"""Mean and variance that can be merged, stable for large means with small variances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_monitor.states.grid import Floats
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and sum of squared deviations (M2) of n finite values, merged by Chan, Golub and LeVeque (1979).
+
+    ``low`` is the part of the mean below its last bit: without it the means of two parts near 1e9 could not be told apart well
+    enough to merge small variances. An M2 beyond the largest double is inf.
+
+    >>> both = Moments.of(np.array([1.0, 2.0])).merge(Moments.of(np.array([6.0])))
+    >>> both.n, both.mean, both.m2, both.stddev
+    (3, 3.0, 14.0, 2.6457513110645907)
+    """
+
+    n: int = 0
+    mean: float = 0.0
+    m2: float = 0.0
+    low: float = 0.0
+
+    @classmethod
+    def of(cls, values: Floats) -> Moments:
+        """Two passes over the values; the second corrects the first by the sum of the deviations (Chan and others, 1983)."""
+        n = values.size
+        if not n:
+            return cls()
+        if values[0] == values[-1] and values.min() == values.max():
+            return cls(n, float(values[0]) + 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            guess = float(np.mean(values))
+            if not np.isfinite(guess):
+                guess = float(np.clip(np.sum(values / n), values.min(), values.max()))
+            deviations = values - guess
+            rest = float(np.sum(deviations)) / n
+            # Numpy's own pairwise sum: a BLAS dot product may spread over threads that the task does not have.
+            deviations *= deviations
+            m2 = float(np.sum(deviations))
+        if not (np.isfinite(rest) and np.isfinite(m2)):
+            return cls(n, guess, float("inf"))
+        mean, low = _added(guess, rest)
+        return cls(n, mean, max(m2 - n * rest * rest, 0.0), low)
+
+    def merge(self, other: Moments) -> Moments:
+        """The moments of both."""
+        most, least = (self, other) if self.n >= other.n else (other, self)
+        if not least.n:
+            return most
+        n = most.n + least.n
+        share = least.n / n
+        delta = (least.mean - most.mean) + (least.low - most.low)
+        if not np.isfinite(delta):
+            return Moments(n, most.mean * (1 - share) + least.mean * share, float("inf"))
+        mean, low = _added(most.mean, most.low + delta * share)
+        return Moments(n, mean, most.m2 + least.m2 + delta * (delta * most.n * share), low)
+
+    @property
+    def stddev(self) -> float:
+        """Sample standard deviation sqrt(M2 / (n - 1)); nan below two values or where it exceeds a double."""
+        if self.n < 2 or not np.isfinite(self.m2):
+            return float("nan")
+        return float(np.sqrt(self.m2 / (self.n - 1)))
+
+
+def _added(first: float, second: float) -> tuple[float, float]:
+    """The sum, rounded, and its exact rounding error (Knuth, 1969)."""
+    total = first + second
+    virtual = total - first
+    return total, (first - (total - virtual)) + (second - virtual)
