@@ -95,19 +95,24 @@ class Codes:
 
 
 def numbers_of(column: pa.Array) -> tuple[npt.NDArray[np.float64], Mask | None]:
-    """A numeric Arrow column as doubles and the mask of its nulls (None where there are none); nulls read as 0."""
+    """A numeric Arrow column as doubles and the mask of its nulls (None where there are none).
+
+    Nulls read as 0, booleans as 0 and 1, dates and timestamps as epoch seconds.
+    """
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
     nulls = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     filled = pc.fill_null(column, pa.scalar(0, column.type)) if nulls is not None else column
     return _doubles(filled), nulls
 
 
 def _doubles(column: pa.Array) -> npt.NDArray[np.float64]:
-    """Doubles of a column without nulls: booleans are 0 and 1, dates and timestamps epoch seconds."""
+    """Doubles of a column without nulls: dates and timestamps are epoch seconds."""
     kind = column.type
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.uint8())
-    elif pa.types.is_date(kind):
+    if pa.types.is_date(kind):
         return np.asarray(column.cast(pa.int32()).to_numpy(), dtype=np.float64) * DAY_SECONDS
-    elif pa.types.is_timestamp(kind):
-        return np.asarray(column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64()).to_numpy(), dtype=np.float64) / 1e6
+    if pa.types.is_timestamp(kind):
+        # Nanoseconds are cut to microseconds; coarser units are checked, since they may not fit.
+        micros = column.cast(pa.timestamp("us", tz=kind.tz), safe=kind.unit != "ns")
+        return np.asarray(micros.cast(pa.int64()).to_numpy(), dtype=np.float64) / 1e6
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
