@@ -34,7 +34,8 @@ def quantiles(state: NumericState) -> tuple[Floats, float]:
     if state.sketch is not None:
         sketched = state.sketch.quantiles(ranks / n)
         low, high = _bounds(state, cell)
-        values = np.where(inside & (sketched >= low) & (sketched <= high), sketched, values)
+        # Outside its cell the sketch is wrong, and the nearer end of the cell is less wrong.
+        values = np.where(inside, np.clip(sketched, low, high), values)
         mass = np.minimum(mass, state.sketch.rank_error)
     values = np.where(ranks == 1, state.minimum, np.where(ranks == n, state.maximum, values))
     return values, float(np.where((ranks == 1) | (ranks == n), 0.0, mass).max())
