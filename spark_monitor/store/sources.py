@@ -21,7 +21,13 @@ def commit_version(spark: SparkSession, source: SourceConfig) -> int | None:
 
 
 def source_version(spark: SparkSession, source: SourceConfig) -> str | None:
-    """The source's last commit with its instant, so that a table dropped and made again is not taken for the old one."""
+    """What changes when the source does; None where nothing tells.
+
+    Of a table with commits the last one with its instant, so that a table dropped and made again is not taken for the old one. Of
+    files by path a hash of their names, sizes and times; none of them is opened.
+    """
+    if source.path is not None and source.format != FORMAT:
+        return _listing(spark, source.path)
     commit = _last_commit(spark, source)
     return None if commit is None else version_text(int(commit["version"]), EPOCH + commit["at"] * ONE_MICROSECOND)
 
@@ -33,6 +39,13 @@ def version_text(version: int, at: datetime) -> str:
     '7 of 1970-01-01T00:00:00.000000+00:00'
     """
     return f"{version} of {at.isoformat(timespec='microseconds')}"
+
+
+def _listing(spark: SparkSession, path: str) -> str:
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
+    named = files.selectExpr("CAST(xxhash64(path, length, unix_micros(modificationTime)) AS DECIMAL(38, 0)) AS hash")
+    found = named.selectExpr("count(*) AS files", "sum(hash) AS total").collect()[0]
+    return f"{found['files']} files, {found['total']}"
 
 
 def _last_commit(spark: SparkSession, source: SourceConfig) -> Any:
