@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,13 +65,13 @@ class VersionFacts:
 
     @property
     def drifted(self) -> tuple[Failing, ...]:
-        """Failing and warning drift checks of columns over all rows."""
-        return tuple(failing for failing in self.failing if failing.check.family == "drift" and failing.check.slice_key is None)
+        """What fails of drift."""
+        return tuple(failing for failing in self.failing if failing.check.family == "drift")
 
     @property
     def broken(self) -> tuple[Failing, ...]:
-        """The other failing checks: of the data, of the model, of slices."""
-        return tuple(failing for failing in self.failing if failing not in self.drifted)
+        """What fails of the data and of the model."""
+        return tuple(failing for failing in self.failing if failing.check.family != "drift")
 
 
 @dataclass(frozen=True)
@@ -105,3 +105,11 @@ class Facts:
     def last_failure(self) -> RunRow | None:
         """The last run, where it failed after the last that committed."""
         return self.runs[0] if self.runs and self.runs[0].status == "FAILED" else None
+
+
+def by_subject(incidents: Sequence[IncidentRow]) -> list[list[IncidentRow]]:
+    """Incidents of one metric and column together, whatever their versions; in the order of the first of each."""
+    groups: dict[tuple[str, str | None], list[IncidentRow]] = {}
+    for row in incidents:
+        groups.setdefault((row.metric, row.column), []).append(row)
+    return list(groups.values())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from spark_monitor.config import MonitorConfig
 from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts
 from spark_monitor.publish.headline import latest_versions
 from spark_monitor.publish.headline_metrics import LABEL_COVERAGE, SHOWN, higher_is_better, main_metric
-from spark_monitor.publish.judged import failing_checks, incidents, open_incidents, recent_runs, undecided, verdicts
+from spark_monitor.publish.judged import beginnings, failing_checks, incidents, open_incidents, recent_runs, undecided, verdicts
 from spark_monitor.publish.measured import drift_movers, drift_series, drifted_slices, model_series, recent_counts, worst_slices
 from spark_monitor.publish.rows import (
     VERDICTS,
@@ -50,6 +51,7 @@ class Answers:
     undecided: Sequence[UndecidedRow] = ()
     incidents: Sequence[IncidentRow] = ()
     open_incidents: Mapping[str | None, int] = field(default_factory=dict)
+    beginnings: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
     shifts: Sequence[DriftRow] = ()
     drift_series: Sequence[DriftRow] = ()
     shifted_slices: Sequence[DriftRow] = ()
@@ -66,10 +68,12 @@ def facts(store: CommittedTables, config: MonitorConfig) -> Facts:
     history = Scope(monitor, label, tuple(sorted({row.window.start for row in predicted})[-HISTORY_WINDOWS:]))
     ending = {version: window.start for version, window in latest.items()}
     checks, opened = store.committed("checks"), store.committed("incidents")
+    failing = failing_checks(checks, history, ending)
     answers = Answers(
         counts=predicted,
         verdicts=verdicts(checks, history),
-        failing=failing_checks(checks, history, ending),
+        failing=failing,
+        beginnings=beginnings(opened, history, (check.check_id for check in failing)),
         undecided=undecided(checks, history, ending),
         incidents=incidents(opened, history),
         open_incidents=open_incidents(opened, history),
@@ -153,7 +157,7 @@ def _version_facts(version: str | None, window: Window, answers: Answers, config
         sum(row.count for row in _of(version, answers.counts) if row.window == window),
         verdicts={row.verdict: row.checks for row in here if row.window == window},
         open_incidents=answers.open_incidents.get(version, 0),
-        failing=tuple(_since(check, answers.incidents) for check in _of(version, answers.failing)),
+        failing=tuple(_since(check, answers) for check in _of(version, answers.failing)),
         undecided=tuple(_of(version, answers.undecided)),
         shifts=tuple(_of(version, answers.shifts)),
         shifted_slices=tuple(row for row in _of(version, answers.shifted_slices) if row.window == window),
@@ -168,13 +172,10 @@ def _version_facts(version: str | None, window: Window, answers: Answers, config
     )
 
 
-def _since(check: CheckRow, found: Iterable[IncidentRow]) -> Failing:
+def _since(check: CheckRow, answers: Answers) -> Failing:
     """The check with what its open incident knows."""
-    key = (check.version, check.metric, check.column, check.slice_key, check.slice_value)
-    for row in found:
-        if row.status == "OPEN" and (row.version, row.metric, row.column, row.slice_key, row.slice_value) == key:
-            return Failing(check, row.opened, row.occurrences)
-    return Failing(check)
+    begun = answers.beginnings.get(check.check_id or "")
+    return Failing(check) if begun is None else Failing(check, *begun)
 
 
 def _by_column(rows: Sequence[DriftRow]) -> dict[str, tuple[DriftRow, ...]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from spark_monitor.publish.headline_metrics import LOWER_IS_BETTER
 from spark_monitor.publish.rows import SEVERITIES, CheckRow, IncidentRow, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.publish.scope import (
     EPOCH,
@@ -31,6 +32,20 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
 
 
+OPEN = "OPEN"
+BAD = ("FAIL", "ERROR", "WARN")
+"""Verdicts that are told one by one, worst first."""
+
+CHECK_COLUMNS = (
+    *("model_version", "window", "family", "metric", "column_name", "slice_key", "slice_value", "value", "lower", "upper"),
+    *("expected", "verdict", "severity", "reason", "owner", "runbook", "check_id"),
+)
+INCIDENT_COLUMNS = (
+    *("incident_id", "model_version", "metric", "column_name", "slice_key", "slice_value", "opened", "last_seen", "resolved"),
+    *("occurrences", "severity", "status", "owner", "runbook", "reason"),
+)
+
+
 def verdicts(checks: DataFrame, scope: Scope) -> list[VerdictRow]:
     """Checks per verdict, version and window, slices included; drifting columns are counted over all rows alone."""
     rows = in_windows(checks, scope)
@@ -49,13 +64,28 @@ def verdicts(checks: DataFrame, scope: Scope) -> list[VerdictRow]:
 
 
 def failing_checks(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[CheckRow]:
-    """Checks that fail, warn or broke in each version's latest window: worst first, all rows before slices."""
-    rows = _at_latest(of_monitor(checks, scope), latest).where(F.col("verdict").isin("FAIL", "ERROR", "WARN"))
-    verdict = F.array_position(F.array(*(F.lit(name) for name in ("FAIL", "ERROR", "WARN"))), F.col("verdict"))
-    ordered = rows.orderBy(verdict, _severity(), F.col("slice_key").isNotNull(), F.col("value").desc_nulls_last(), "column_name")
-    names = ("slice_key", "slice_value", "family", "metric", "column_name", "value", "lower", "upper", "expected", "verdict")
-    found = ordered.select(*cut(), *names, "severity", "reason", "owner", "runbook").limit(MOST_CHECKS).collect()
-    return [_check_row(row) for row in found]
+    """What fails, warns or broke in each version's latest window, worst first: one row per metric and column.
+
+    It is the row of all rows of the window where that one is among them, else the worst slice's.
+    """
+    rows = _at_latest(of_monitor(checks, scope), latest).where(F.col("verdict").isin(*BAD))
+    rank = F.array_position(F.array(*(F.lit(name) for name in BAD)), F.col("verdict"))
+    low_is_bad = (F.col("family") == "model") & ~F.col("metric").isin(*sorted(LOWER_IS_BETTER))
+    size = F.when(low_is_bad, F.col("value")).otherwise(-F.abs("value")).alias("size")
+    order = F.struct(_is_sliced(), rank.alias("rank"), size, "slice_key", "slice_value")
+    told = _first_of_group(rows, ("model_version", "window", "metric", "column_name"), order, CHECK_COLUMNS)
+    found = told.orderBy(rank, _severity(), F.col("value").desc_nulls_last(), "column_name").select("*", *cut()[1:])
+    return [_check_row(row) for row in found.limit(MOST_CHECKS).collect()]
+
+
+def beginnings(table: DataFrame, scope: Scope, check_ids: Iterable[str | None]) -> dict[str, tuple[datetime, int]]:
+    """Of checks with an open incident: when it was opened, and in how many windows it failed."""
+    wanted = sorted({check_id for check_id in check_ids if check_id is not None})
+    if not wanted:
+        return {}
+    rows = of_monitor(table, scope).where((F.col("status") == OPEN) & F.col("check_id").isin(wanted))
+    found = rows.select("check_id", F.unix_micros("opened").alias("_opened"), "occurrences").limit(len(wanted)).collect()
+    return {row.check_id: (instant_of(row._opened), row.occurrences or 1) for row in found}
 
 
 def undecided(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[UndecidedRow]:
@@ -71,21 +101,20 @@ def undecided(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datet
 
 
 def incidents(table: DataFrame, scope: Scope) -> list[IncidentRow]:
-    """Open incidents, worst and newest first, then those resolved last."""
+    """Open incidents, worst and newest first, then those resolved last: one row per metric, column and version."""
     rows = of_monitor(table, scope)
-    is_open = F.col("status") == "OPEN"
-    ordered = rows.orderBy(is_open.desc(), F.when(is_open, _severity()), F.coalesce("resolved", "opened").desc(), "incident_id")
+    is_open = F.col("status") == OPEN
+    order = F.struct(_is_sliced(), _severity().alias("rank"), (-F.unix_micros("last_seen")).alias("age"), "incident_id")
+    told = _first_of_group(rows, ("status", "model_version", "metric", "column_name"), order, INCIDENT_COLUMNS)
+    latest = F.coalesce("resolved", "opened").desc()
+    ordered = told.orderBy(is_open.desc(), F.when(is_open, _severity()), latest, "metric", "column_name", "model_version")
     times = [F.unix_micros(name).alias(f"_{name}") for name in ("opened", "last_seen", "resolved")]
-    names = ("incident_id", "model_version", "metric", "column_name", "slice_key", "slice_value", "occurrences", "severity")
-    return [
-        _incident_row(row)
-        for row in ordered.select(*names, "status", "owner", "runbook", "reason", *times).limit(MOST_INCIDENTS).collect()
-    ]
+    return [_incident_row(row) for row in ordered.select("*", *times).limit(MOST_INCIDENTS).collect()]
 
 
 def open_incidents(table: DataFrame, scope: Scope) -> dict[str | None, int]:
     """How many incidents are open, per version."""
-    grouped = of_monitor(table, scope).where(F.col("status") == "OPEN").groupBy("model_version").count()
+    grouped = of_monitor(table, scope).where(F.col("status") == OPEN).groupBy("model_version").count()
     return {row.model_version: row["count"] for row in grouped.limit(MOST_VERSIONS * 10).collect()}
 
 
@@ -117,6 +146,18 @@ def _at_latest(frame: DataFrame, latest: Mapping[str | None, datetime]) -> DataF
     return frame.where(any_of(same))
 
 
+def _first_of_group(rows: DataFrame, group: Sequence[str], order: Column, columns: Sequence[str]) -> DataFrame:
+    """The first row of each group, flat, with the number of its other rows that are about slices."""
+    first = F.min_by(F.struct(*columns), order).alias("_first")
+    counted = rows.groupBy(*group).agg(first, F.count_if(F.col("slice_key").isNotNull()).alias("_slices"))
+    others = F.col("_slices") - F.when(F.col("_first.slice_key").isNotNull(), 1).otherwise(0)
+    return counted.select("_first.*", others.alias("_also_slices"))
+
+
+def _is_sliced() -> Column:
+    return F.col("slice_key").isNotNull().alias("sliced")
+
+
 def _severity() -> Column:
     return F.array_position(F.array(*(F.lit(name) for name in SEVERITIES)), F.col("severity"))
 
@@ -139,6 +180,8 @@ def _check_row(row: Row) -> CheckRow:
         reason=row.reason,
         owner=row.owner,
         runbook=row.runbook,
+        check_id=row.check_id,
+        also_slices=row._also_slices,
     )
 
 
@@ -163,4 +206,5 @@ def _incident_row(row: Row) -> IncidentRow:
         owner=row.owner,
         runbook=row.runbook,
         reason=row.reason,
+        also_slices=row._also_slices,
     )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spark_monitor.publish.facts import Facts, VersionFacts
 from spark_monitor.publish.rows import VERDICTS
-from spark_monitor.publish.wording import counted, day, harmless, interval, number, percent, slice_name, subject
+from spark_monitor.publish.wording import counted, day, harmless, interval, number, percent, subject, where
 
 BEGIN, END = "<!-- spark_monitor:begin -->", "<!-- spark_monitor:end -->"
 LONGEST_DESCRIPTION = 5_000
@@ -82,18 +82,19 @@ def _drifted(version: VersionFacts) -> list[str]:
     for found in version.drifted[:ROWS_SHOWN]:
         check = found.check
         since = f" since {day(found.since)}" if found.since is not None else ""
+        place = escaped(where(check.slice_key, check.slice_value, check.also_slices))
         numbers = f"`{check.metric}` **{number(check.value)}** ({interval(check.lower, check.upper)})"
-        rows.append(f"- {escaped(check.column or '-')}: {numbers}, {_shown(check.verdict)}{since}")
+        rows.append(f"- {escaped(check.column or '-')}, {place}: {numbers}, {_shown(check.verdict)}{since}")
     return ["Drifted columns:", "", *rows, ""] if rows else []
 
 
 def _open(version: VersionFacts, facts: Facts) -> list[str]:
     rows = []
     for row in [row for row in facts.open if row.version == version.version][:ROWS_SHOWN]:
-        where = f", {escaped(slice_name(row.slice_key, row.slice_value))}" if row.slice_key is not None else ""
+        place = escaped(where(row.slice_key, row.slice_value, row.also_slices))
         owner = escaped(row.owner or "nobody named")
         step = f", next step {_link(row.runbook)}" if row.runbook else ""
-        rows.append(f"- {row.severity}: {escaped(subject(row.metric, row.column))}{where}; owner {owner}{step}")
+        rows.append(f"- {row.severity}: {escaped(subject(row.metric, row.column))}, {place}; owner {owner}{step}")
     return ["Open checks:", "", *rows] if rows else []
 
 

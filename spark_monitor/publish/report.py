@@ -11,7 +11,18 @@ from spark_monitor.publish.charts import Mark, line_chart, verdict_strip
 from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts
 from spark_monitor.publish.page import further_sql, mlflow_page
 from spark_monitor.publish.rows import VERDICTS, IncidentRow
-from spark_monitor.publish.wording import counted, day, harmless, interval, number, percent, slice_name, subject, version_name
+from spark_monitor.publish.wording import (
+    counted,
+    day,
+    harmless,
+    interval,
+    number,
+    percent,
+    slice_name,
+    subject,
+    version_name,
+    where,
+)
 
 ROWS_SHOWN, LONGEST_COMMAND = 50, 1_000
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -27,8 +38,8 @@ def report_html(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yam
         *_head(facts),
         *_overview(facts),
         *(part for version in facts.versions for part in _version(version, facts)),
-        *_incidents("Open checks", facts.open, facts.open_total),
-        *_incidents("Resolved", facts.resolved, len(facts.resolved)),
+        *_incidents("Open checks", facts.open),
+        *_incidents("Resolved", facts.resolved),
         *_further(facts, config, file),
     ]
     return (
@@ -129,7 +140,7 @@ def _failing(title: str, failing: Sequence[Failing]) -> Iterator[str]:
             _text(found.check.metric),
             number(found.check.value),
             interval(found.check.lower, found.check.upper),
-            _text(slice_name(found.check.slice_key, found.check.slice_value)),
+            _text(where(found.check.slice_key, found.check.slice_value, found.check.also_slices)),
             day(found.since),
             _text(found.check.reason or ""),
         )
@@ -183,14 +194,14 @@ def _undecided(version: VersionFacts) -> Iterator[str]:
     yield from _more(len(version.undecided))
 
 
-def _incidents(title: str, incidents: Sequence[IncidentRow], total: int) -> Iterator[str]:
+def _incidents(title: str, incidents: Sequence[IncidentRow]) -> Iterator[str]:
     if not incidents:
         return
     rows = [
         (
             _text(row.severity),
             _text(subject(row.metric, row.column)),
-            _text(slice_name(row.slice_key, row.slice_value)),
+            _text(where(row.slice_key, row.slice_value, row.also_slices)),
             _text(version_name(row.version)),
             f"{day(row.opened)} to {day(row.last_seen)} ({counted(row.occurrences, 'window')})",
             _text(row.owner or "nobody named"),
@@ -201,7 +212,7 @@ def _incidents(title: str, incidents: Sequence[IncidentRow], total: int) -> Iter
     ]
     yield f"<section><h2>{title}</h2>"
     yield _table(("severity", "what", "where", "version", "failing", "owner", "next step", "why"), rows)
-    yield from _more(total)
+    yield from _more(len(incidents))
     yield "</section>"
 
 

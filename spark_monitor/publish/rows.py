@@ -61,7 +61,10 @@ class DriftRow:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """What one rule says of one metric in one window."""
+    """What one rule says of one metric of one column in one window: of all rows where that is worth telling, else of a slice.
+
+    ``also_slices`` is how many (further) slices there are of which the rule says something as bad or less bad.
+    """
 
     version: str | None
     window: Window
@@ -79,6 +82,8 @@ class CheckRow:
     reason: str | None = None
     owner: str | None = None
     runbook: str | None = None
+    check_id: str | None = None
+    also_slices: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,10 @@ class UndecidedRow:
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """A check that kept failing, open or resolved: from the start of its first failing window to the end of its last."""
+    """A check that kept failing, open or resolved: from the start of its first failing window to the end of its last.
+
+    ``also_slices`` is how many (further) slices of the same metric, column and version have one in the same status.
+    """
 
     incident_id: str
     version: str | None
@@ -123,6 +131,7 @@ class IncidentRow:
     owner: str | None = None
     runbook: str | None = None
     reason: str | None = None
+    also_slices: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,22 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from spark_monitor.config import MonitorConfig
-from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts
+from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts, by_subject
 from spark_monitor.publish.headline_metrics import higher_is_better
 from spark_monitor.publish.page import further_sql, mlflow_page
 from spark_monitor.publish.rows import VERDICTS, IncidentRow, ModelRow
-from spark_monitor.publish.wording import counted, day, harmless, interval, number, percent, slice_name, subject, version_name
+from spark_monitor.publish.wording import (
+    counted,
+    day,
+    harmless,
+    interval,
+    number,
+    percent,
+    slice_name,
+    subject,
+    version_name,
+    where,
+)
 
 WIDTH = 100
 ROWS_SHOWN = 10
@@ -127,16 +138,13 @@ def _failing(title: str, failing: Sequence[Failing]) -> Iterator[str]:
             found.check.metric,
             number(found.check.value),
             interval(found.check.lower, found.check.upper),
-            slice_name(found.check.slice_key, found.check.slice_value),
+            where(found.check.slice_key, found.check.slice_value, found.check.also_slices),
             _since(found),
         )
         for found in failing[:ROWS_SHOWN]
     ]
-    sliced = any(found.check.slice_key is not None for found in failing)
-    header = ("", "column", "metric", "value", "95 % interval", "where", "since")
-    kept = [position for position, name in enumerate(header) if sliced or name != "where"]
     yield f"{_INDENT}{title}"
-    yield from _table([header[position] for position in kept], [[row[position] for position in kept] for row in rows])
+    yield from _table(("", "column", "metric", "value", "95 % interval", "where", "since"), rows)
     yield from _more(len(failing))
 
 
@@ -185,26 +193,34 @@ def _undecided(version: VersionFacts) -> Iterator[str]:
 def _open(facts: Facts) -> Iterator[str]:
     if not facts.open_total and facts.versions:
         yield f"{_INDENT}none"
-    for row in facts.open[:ROWS_SHOWN]:
-        where = f", {slice_name(row.slice_key, row.slice_value)}" if row.slice_key is not None else ""
-        seen = f"{counted(row.occurrences, 'window')} from {day(row.opened)} to {day(row.last_seen)}"
-        yield from _wrapped(
-            f"{row.severity.upper()} {subject(row.metric, row.column)}{where}, {version_name(row.version)} ({seen})", _INDENT
+    groups = by_subject(facts.open)
+    for rows in groups[:ROWS_SHOWN]:
+        first = rows[0]
+        yield from _wrapped(f"{first.severity.upper()} {_incident(rows)}", _INDENT)
+        if first.reason:
+            yield from _wrapped(harmless(first.reason, 300), _INDENT * 2)
+        owner = f"owner: {harmless(first.owner)}" if first.owner else "owner: nobody named"
+        step = (
+            f"next step: {harmless(first.runbook)}" if first.runbook else "next step: no runbook named; look at its course below"
         )
-        if row.reason:
-            yield from _wrapped(harmless(row.reason, 300), _INDENT * 2)
-        owner = f"owner: {harmless(row.owner)}" if row.owner else "owner: nobody named"
-        step = f"next step: {harmless(row.runbook)}" if row.runbook else "next step: no runbook named; look at its course below"
         yield from _wrapped(f"{owner}; {step}", _INDENT * 2)
-    yield from _more(facts.open_total)
+    yield from _more(len(groups))
 
 
-def _resolved(rows: Sequence[IncidentRow]) -> Iterator[str]:
-    for row in rows[:ROWS_SHOWN]:
-        where = f", {slice_name(row.slice_key, row.slice_value)}" if row.slice_key is not None else ""
-        lasted = f"{counted(row.occurrences, 'window')} from {day(row.opened)} to {day(row.last_seen)}"
-        yield from _wrapped(f"{subject(row.metric, row.column)}{where}, {version_name(row.version)}: {lasted}", _INDENT)
-    yield from _more(len(rows))
+def _resolved(incidents: Sequence[IncidentRow]) -> Iterator[str]:
+    groups = by_subject(incidents)
+    for rows in groups[:ROWS_SHOWN]:
+        yield from _wrapped(_incident(rows), _INDENT)
+    yield from _more(len(groups))
+
+
+def _incident(rows: Sequence[IncidentRow]) -> str:
+    """What failed, where, of which versions and when; the rows are of one metric and column."""
+    first = rows[0]
+    place = where(first.slice_key, first.slice_value, first.also_slices)
+    versions = ", ".join(version_name(row.version) for row in rows)
+    lasted = f"{counted(first.occurrences, 'window')} from {day(first.opened)} to {day(first.last_seen)}"
+    return f"{subject(first.metric, first.column)}, {place}, {versions} ({lasted})"
 
 
 def _more(total: int) -> Iterator[str]:

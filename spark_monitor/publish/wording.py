@@ -95,6 +95,19 @@ def slice_name(key: str | None, value: str | None) -> str:
     return f"{shown} = {harmless(value)}"
 
 
+def where(key: str | None, value: str | None, also_slices: int) -> str:
+    """What fails where: all rows or a slice, and how many slices besides.
+
+    >>> where(None, None, 12), where("origin", "JFK", 1), where(None, None, 0)
+    ('all rows and 12 slices', 'origin = JFK and 1 other slice', 'all rows')
+    """
+    named = slice_name(key, value)
+    if not also_slices:
+        return named
+    others = counted(also_slices, "slice") if key is None else counted(also_slices, "other slice")
+    return f"{named} and {others}"
+
+
 def day(instant: datetime | None) -> str:
     """An instant as short as it can be said: the day alone at midnight."""
     if instant is None:
