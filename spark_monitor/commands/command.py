@@ -36,7 +36,7 @@ class MonitorCommand(TyperCommand):
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except (Exception, KeyboardInterrupt) as error:
-            code = report(error, terminal_of(ctx))
+            code = report(error, terminal_of(ctx), command=ctx.info_name)
         finally:
             _drop_log(terminal_of(ctx), keep=code == RUN_FAILED)
         raise typer.Exit(code)
@@ -51,7 +51,7 @@ def terminal_of(context: Any) -> Terminal:
     return root.obj
 
 
-def report(error: BaseException, terminal: Terminal) -> int:
+def report(error: BaseException, terminal: Terminal, *, command: str) -> int:
     """Say what went wrong; the exit code."""
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
@@ -65,7 +65,7 @@ def report(error: BaseException, terminal: Terminal) -> int:
     text = sentence_of(error)
     terminal.remark(text)
     if not isinstance(error, MonitorError) and not terminal.debug:
-        terminal.remark(f"For the whole traceback: spark-monitor --debug {' '.join(sys.argv[1:2])} ...")
+        terminal.remark(f"For the whole traceback: spark-monitor --debug {command} ...")
     if code == RUN_FAILED and terminal.spark_log is not None:
         terminal.remark(f"Spark's own log: {terminal.spark_log}")
     terminal.document({"error": text, "exit_code": code})

@@ -252,6 +252,7 @@ def test_errors_are_sentences_with_exit_codes(console: Console, error: BaseExcep
     done = console.type("run", "f.yaml")
     assert done.exit_code == code
     assert text in done.stderr.splitlines()
+    assert ("spark-monitor --debug run ..." in done.stderr) == (not isinstance(error, MonitorError))
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stderr
     assert done.stdout == ""
