@@ -97,7 +97,7 @@ def monitored(monitor: Monitor, spark: SparkSession, say: Say, progress: Progres
 def told_run(monitor: Monitor, spark: SparkSession, act: Act, before: datetime | None, say: Say, progress: Progress) -> RunResult:
     """One morning: its run, and the incidents that it opened."""
     say("")
-    say(f"{act.as_of:%A, %d %B %Y}: {act.title}")
+    say(f"{act.as_of:%A}, {act.as_of.day} {act.as_of:%B %Y}: {act.title}")
     began = time.monotonic()
     with progress() as step:
         result = monitor.run(spark, as_of=act.as_of, say=step)

@@ -14,12 +14,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from spark_monitor.errors import StateError
 from spark_monitor.kernel import partials
+from spark_monitor.kernel.cells import SliceCells
+from spark_monitor.kernel.groups import Codes, Segments, numbers_of
+from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials, state_of
-from spark_monitor.kernel.partials import NO_WINDOW, PARTIAL_SCHEMA, TABLE_COLUMN, WHOLE, KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partials import NO_WINDOW, OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, WHOLE, KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.times import instants
 from spark_monitor.states.categorical import CategoricalState, Categories
-from spark_monitor.states.distinct import K_SLICE, K_WINDOW
+from spark_monitor.states.distinct import K_SLICE, K_WINDOW, Distinct
 from spark_monitor.states.grid import Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
@@ -322,3 +329,273 @@ def test_merged_states_are_those_that_pandas_computes(
     case = random_case(rows + chunk_rows, rows, clustered=clustered, trivial=trivial)
     case.options["byte_budget"] = byte_budget
     check_all(case, run(case, tasks=tasks, batch=min(chunk_rows, 4096)))
+
+
+def numeric_case(values: pa.Array, slices: Sequence[str | None], grid: Grid | None = None, **options: int) -> Case:
+    """One numeric column and one slice key, all rows in window 0."""
+    rows = len(values)
+    table = pa.table(
+        {
+            "time": pa.array([HOUR] * rows, pa.int64()),
+            "null_id": pa.array([False] * rows, pa.bool_()),
+            "version": pa.array(["1"] * rows, pa.string()),
+            "s0": pa.array(slices, pa.string()),
+            "x": values,
+        }
+    )
+    return Case(table, (KernelColumn("x", grid=grid or Grid.trivial()),), slice_keys=1, options=options)
+
+
+def same_distinct(first: Distinct, second: Distinct) -> bool:
+    return (first.k, first.theta, first.hashes.tolist()) == (second.k, second.theta, second.hashes.tolist())
+
+
+@pytest.mark.parametrize("kind", ["continuous", "few values", "many duplicates", "on the grid", "mixed"])
+@pytest.mark.parametrize("trivial", [True, False])
+def test_a_slice_is_known_as_well_as_if_its_rows_had_come_alone(kind: str, trivial: bool) -> None:
+    random = np.random.default_rng(11)
+    rows = 90_000
+    makers = {
+        "continuous": random.normal(size=rows),
+        "few values": random.integers(0, 90, rows) / 7,
+        "many duplicates": random.integers(0, 3000, rows) / 7,
+        "on the grid": random.integers(-300, 300, rows).astype(float),
+        "mixed": np.where(random.random(rows) < 0.5, random.integers(-300, 300, rows), random.normal(size=rows)),
+    }
+    values = makers[kind]
+    values[random.random(rows) < 0.01] = np.nan
+    # Sizes from two rows to most of them, so that a slice may have very few of the window's smallest hashes.
+    slices = random.choice(["huge", "large", "small", None], rows, p=[0.9, 0.09, 0.009, 0.001])
+    slices[:2] = "two rows"
+    grid = Grid.trivial() if trivial else Grid.of(np.arange(-400.0, 400.0))
+    case = numeric_case(pa.array(values), slices.tolist(), grid)
+    merged = run(case, tasks=2)
+    for value in ("huge", "large", "small", None, "two rows"):
+        alone = NumericState.empty(grid, k=None).update(values[slices == value])
+        state = merged[0, "1", 0, value, 0].state
+        assert isinstance(state, NumericState)
+        assert same_distinct(state.distinct, alone.distinct)
+        assert state.cells.tolist() == alone.cells.tolist()
+        assert (state.count, state.nans, state.minimum, state.maximum) == (alone.count, alone.nans, alone.minimum, alone.maximum)
+        assert state.frequent_items == alone.frequent_items
+    window = merged[0, "1", WHOLE, None, 0].state
+    assert isinstance(window, NumericState)
+    assert same_distinct(window.distinct, NumericState.empty(grid).update(values).distinct)
+
+
+def test_hashes_of_slices_are_the_smallest_distinct_ones_however_they_come() -> None:
+    random = np.random.default_rng(5)
+    held, expected = SliceHashes(), {code: Distinct.empty(K_SLICE) for code in range(6)}
+    pools = [random.integers(0, 1 << 63, size).astype(np.uint64) for size in (50, 127, 128, 129, 5000, 1 << 17)]
+    for rows in (1, 10, 40_000, 0, 20_000, 300):
+        codes = random.choice(6, rows, p=[0.3, 0.2, 0.1, 0.1, 0.299, 0.001])
+        hashes = np.array([random.choice(pools[code]) for code in codes.tolist()], dtype=np.uint64)
+        held.add(codes, hashes)
+        known = np.unique(hashes)
+        held.add_known(codes, np.searchsorted(known, hashes), known)
+        for code in range(6):
+            expected[code] = expected[code].update(hashes[codes == code])
+            assert same_distinct(held.of(code), expected[code])
+    assert held.of(99).count == 0
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 6), max_size=30), st.sampled_from([1, 50])), max_size=6), st.integers(0, 99))
+def test_cells_of_slices_are_counted_in_the_table_and_beside_it(chunks: list[tuple[list[int], int]], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    counted, expected = SliceCells(5), np.zeros((301, 5), dtype=np.int64)
+    for codes, stride in chunks:
+        rows = np.array(codes, dtype=np.int64) * stride
+        cells = random.integers(0, 5, rows.size)
+        counted.add(rows, cells)
+        np.add.at(expected, (rows, cells), 1)
+        assert [counted.of(code).tolist() for code in range(301)] == expected.tolist()
+    assert counted.nbytes <= 8 * max(5 * sum(len(codes) for codes, _ in chunks), 0)
+
+
+def test_a_column_that_cannot_be_read_is_in_error_and_the_others_are_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partials, "CHUNK_ROWS", 100)
+    case = random_case(3, 400)
+    case.table = case.table.set_column(0, "time", pa.array([*case.table["time"].to_pylist()[:-1], HOUR], pa.int64()))
+    broken = [f"number {row}" if row == 399 else str(row) for row in range(400)]
+    position = [column.name for column in case.columns].index("few")
+    case.table = case.table.set_column(6 + position, "few", pa.array(broken))
+    case.options["byte_budget"] = 0
+    merged = run(case, tasks=2, batch=100)
+    check_all(case, merged, failed=[position])
+    errors = {key: found for key, found in merged.items() if found.error is not None}
+    last = set(expected_keys(case))  # keys met in the last chunk of the second task
+    assert errors
+    assert {key[4] for key in errors} == {position}
+    assert all("ValueError: could not convert string to float" in str(found.error) for found in errors.values())
+    assert all(found.state is None for found in errors.values())
+    assert {(*key[:4], TABLE_COLUMN) for key in errors} <= last
+
+
+@pytest.mark.parametrize("values", [pa.array([[1.0], [2.0]]), pa.array([{"a": 1}, None]), pa.array(["a", None])])
+def test_values_of_an_unexpected_type_are_an_error_of_their_column_alone(values: pa.Array) -> None:
+    merged = run(numeric_case(values, ["s", "s"]))
+    assert merged[0, "1", WHOLE, None, 0].error
+    assert merged[0, "1", 0, "s", 0].error
+    table = merged[0, "1", WHOLE, None, TABLE_COLUMN].state
+    assert isinstance(table, TableState)
+    assert table.count == 2
+
+
+def test_rows_without_a_time_are_counted_and_rows_outside_all_windows_are_not() -> None:
+    case = numeric_case(pa.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), ["s"] * 6)
+    times = [None, EDGES[0] - 1, EDGES[0], EDGES[3] - 1, EDGES[3], EDGES[4]]
+    case.table = case.table.set_column(0, "time", pa.array(times, pa.int64()))
+    merged = run(case)
+    lost = merged[NO_WINDOW, None, WHOLE, None, TABLE_COLUMN].state
+    assert isinstance(lost, TableState)
+    assert lost.count == 1
+    seen = {key[0]: found.state for key, found in merged.items() if key[2] == WHOLE and key[4] == 0}
+    assert {window: (state.count, state.minimum) for window, state in seen.items()} == {0: (1, 3.0), 3: (1, 3.0), 2: (1, 4.0)}  # type: ignore[union-attr]
+
+
+def test_a_task_without_rows_gives_nothing_and_one_without_timed_rows_their_number_alone() -> None:
+    case = numeric_case(pa.array([], pa.float64()), [])
+    assert run(case) == {}
+    case = numeric_case(pa.array([1.0, 2.0]), ["s", "t"])
+    case.table = case.table.set_column(0, "time", pa.array([None, None], pa.int64()))
+    assert list(run(case)) == [(NO_WINDOW, None, WHOLE, None, TABLE_COLUMN)]
+
+
+def test_slice_values_beyond_the_known_ones_count_as_other_and_null_stays_null() -> None:
+    case = numeric_case(pa.array([1.0, 2.0, 3.0, 4.0, 5.0]), ["a", "b", None, "c", "a"])
+    case.slice_values = (frozenset({"a"}),)
+    merged = run(case)
+    found = {key[3]: found.state for key, found in merged.items() if key[2] == 0 and key[4] == 0}
+    assert {value: (state.count, state.mean) for value, state in found.items()} == {
+        "a": (2, 3.0),
+        OTHER: (2, 3.0),
+        None: (1, 3.0),
+    }  # type: ignore[union-attr]
+
+
+def test_the_same_rows_give_the_same_bytes() -> None:
+    case = random_case(17, 500)
+    first, second = ([batch.to_pylist() for batch in Task(case.plan, 4).run(case.table.to_batches())] for _ in range(2))
+    assert first == second
+
+
+def test_partial_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partials, "CHUNK_ROWS", 400)
+    case = random_case(8, 600)
+    batches = list(Task(case.plan, 0).run(case.table.to_batches()))
+    assert max(batch.num_rows for batch in batches) == 50
+    monkeypatch.setattr(partials, "CHUNK_BYTES", 8 * 10_000)
+    batches = list(Task(case.plan, 0).run(case.table.to_batches()))
+    sizes = [sum(len(value or b"") for name in ("state", "sketch") for value in batch[name].to_pylist()) for batch in batches]
+    assert max(sizes) < 10_000 + 60_000  # the last state of a batch may pass the bound, none after it
+
+
+def test_a_task_holds_no_more_than_its_byte_budget_and_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partials, "CHUNK_ROWS", 1000)
+    rows = 20_000
+    slices = [f"v{row}" for row in range(rows)]
+    case = numeric_case(pa.array(np.arange(float(rows))), slices, Grid.of(np.arange(100.0)), byte_budget=1 << 20)
+    task = Task(case.plan, 0)
+    most = 0
+    original = task.add
+
+    def add(chunk: pa.Table) -> None:
+        nonlocal most
+        original(chunk)
+        most = max(most, task.nbytes)
+
+    monkeypatch.setattr(task, "add", add)
+    found = sum(batch.num_rows for batch in task.run(case.table.to_batches(max_chunksize=1000)))
+    assert found >= 2 * rows
+    assert most < 12 << 20
+
+
+def test_a_first_pass_for_a_baseline_keeps_sharper_sketches() -> None:
+    values = np.random.default_rng(1).normal(size=50_000)
+    merged = run(numeric_case(pa.array(values), ["s"] * values.size, k=8192))
+    state = merged[0, "1", WHOLE, None, 0].state
+    assert isinstance(state, NumericState)
+    assert state.sketch is not None
+    assert (state.sketch.k, state.sketch.n) == (8192, 50_000)
+
+
+@given(st.lists(st.integers(0, 4), max_size=40), st.integers(0, 2**32))
+def test_segments_bring_the_rows_of_a_code_together_in_their_order(codes: list[int], seed: int) -> None:
+    coded = np.array(codes, dtype=np.int64)
+    segments = Segments.of(coded)
+    rows = segments.arranged(np.arange(coded.size))
+    flags = np.random.default_rng(seed).random(coded.size) < 0.5
+    kept_segments, kept = segments.without(segments.arranged(flags))
+    kept_rows = rows[kept]
+    assert segments.codes.tolist() == sorted(set(codes))
+    assert segments.sizes.sum() == coded.size
+    for position, code in enumerate(segments.codes.tolist()):
+        here = slice(*segments.bounds[position : position + 2])
+        assert rows[here].tolist() == np.flatnonzero(coded == code).tolist()
+        kept_here = slice(*kept_segments.bounds[position : position + 2])
+        assert kept_rows[kept_here].tolist() == np.flatnonzero((coded == code) & ~flags).tolist()
+        assert segments.totals(segments.arranged(flags))[position] == (flags & (coded == code)).sum()
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "", "é", None]), max_size=8), max_size=5))
+def test_a_text_keeps_its_number_from_batch_to_batch(batches: list[list[str | None]]) -> None:
+    codes = Codes()
+    encoded = [codes.encode(pa.array(batch, pa.string())) for batch in batches]
+    assert [[codes.texts[number] for number in numbers.tolist()] for numbers in encoded] == batches
+    assert len(set(codes.texts)) == len(codes.texts)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pa.array([1, None, -3], pa.int8()), [1.0, 0.0, -3.0]),
+        (pa.array([2**64 - 1, None], pa.uint64()), [2.0**64, 0.0]),
+        (pa.array([2**53 + 1, 2**53 + 3], pa.int64()), [2.0**53, 2.0**53 + 4]),
+        (pa.array([1.5, None], pa.float32()), [1.5, 0.0]),
+        (pa.array([True, None, False], pa.bool_()), [1.0, 0.0, 0.0]),
+        (pa.array([True, False], pa.bool_()), [1.0, 0.0]),
+        (pa.array([decimal.Decimal("0.10"), None], pa.decimal128(38, 2)), [0.1, 0.0]),
+        (pa.array([datetime.date(1970, 1, 2), None], pa.date32()), [86400.0, 0.0]),
+        (pa.array([datetime.date(1, 1, 1)], pa.date32()), [-62135596800.0]),
+        (pa.array([1_500_000, None], pa.timestamp("us")), [1.5, 0.0]),
+        (pa.array([-1], pa.timestamp("us", tz="America/New_York")), [-1e-6]),
+        (pa.array([1, None], pa.timestamp("s", tz="UTC")), [1.0, 0.0]),
+        (pa.array([1_000_000_001, None], pa.timestamp("ns")), [1.0, 0.0]),
+        (pa.array([np.nan, np.inf, None]), [np.nan, np.inf, 0.0]),
+        (pa.array([], pa.float64()), []),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_a_column_of_any_type_becomes_doubles(values: pa.Array, expected: list[float]) -> None:
+    padded = pa.concat_arrays([values[:1], values]).slice(min(len(values), 1))  # an offset that is not zero
+    for column in (values, padded):
+        doubles, nulls = numbers_of(column)
+        np.testing.assert_array_equal(doubles, np.array(expected))
+        missing = [value is None for value in column.to_pylist()]
+        assert (nulls.tolist() if nulls is not None else [False] * len(values)) == missing
+
+
+@pytest.mark.parametrize(
+    ("values", "zone", "expected"),
+    [
+        (pa.array([datetime.datetime(2024, 3, 31, 2, 30)], pa.timestamp("us")), "Europe/Berlin", "2024-03-31T01:00:00+00:00"),
+        (pa.array([datetime.datetime(2024, 10, 27, 2, 30)], pa.timestamp("us")), "Europe/Berlin", "2024-10-27T00:30:00+00:00"),
+        (pa.array([datetime.date(2024, 7, 1)], pa.date32()), "America/New_York", "2024-07-01T04:00:00+00:00"),
+        (pa.array([datetime.datetime(2024, 7, 1, 12)], pa.timestamp("s")), "Asia/Kolkata", "2024-07-01T06:30:00+00:00"),
+        (
+            pa.array([datetime.datetime(2024, 7, 1, 12)], pa.timestamp("us", tz="UTC")),
+            "Asia/Kolkata",
+            "2024-07-01T12:00:00+00:00",
+        ),
+        (pa.array([datetime.datetime(2024, 7, 1, 12)], pa.timestamp("ms", tz="Asia/Tokyo")), "UTC", "2024-07-01T12:00:00+00:00"),
+    ],
+)
+def test_times_of_any_kind_become_instants(values: pa.Array, zone: str, expected: str) -> None:
+    micros = int(datetime.datetime.fromisoformat(expected).timestamp()) * 1_000_000
+    found = instants(pa.concat_arrays([values, pa.nulls(1, values.type)]), zone)
+    assert found.to_pylist() == [micros, None]
+
+
+def test_a_time_column_that_is_no_time_is_refused() -> None:
+    with pytest.raises(StateError, match="of type string, a timestamp or a date is needed"):
+        instants(pa.array(["2024-01-01"]), "UTC")

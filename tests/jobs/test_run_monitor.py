@@ -1,0 +1,23 @@
+"""spark-submit's entry: what is typed arrives at the command line, and its exit code comes back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+JOB = Path(__file__).resolve().parents[2] / "jobs" / "run_monitor.py"
+
+
+def test_the_entry_is_thin() -> None:
+    assert len(JOB.read_text().splitlines()) <= 40
+
+
+def test_spark_submit_gives_the_commands_exit_code_and_its_sentence(tmp_path: Path) -> None:
+    submit = Path(sys.executable).parent / "spark-submit"
+    missing = tmp_path / "missing.yaml"
+    ran = subprocess.run(
+        [submit, "--master", "local[1]", JOB, "run", missing], capture_output=True, text=True, check=False, timeout=240
+    )
+    assert ran.returncode == 2
+    assert f"{missing}: no such file." in ran.stdout + ran.stderr
