@@ -1,6 +1,6 @@
 """The Spark reader against an empty ``mapInArrow`` over the same columns, in one session; printed as ratios.
 
-    python benchmarks/spark_reader.py [--rows 4000000] [--columns 40] [--repeats 3]
+    python -m benchmarks [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import data
 import pyarrow as pa
 
+from benchmarks import data
 from spark_monitor.freeze import freeze
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.profile import BATCH_SETTING, ProfilePlan, WindowKey, bounded_batches, plan_segments, profile
