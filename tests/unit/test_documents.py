@@ -1,0 +1,57 @@
+"""What the documents show is run: Python snippets, YAML, and commands against the command line that there is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spark_monitor.config import load_config
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_snippet_without_spark_prints_an_interval_that_holds_the_distance(capsys: pytest.CaptureFixture[str]) -> None:
+    snippet = next(block for block in blocks(README, "python") if "profile_column" in block)
+    exec(compile(snippet, "README.md", "exec"), {})
+    lower, upper = (float(number) for number in capsys.readouterr().out.split(" to "))
+    assert 0.03 < lower <= upper < 0.06
+
+
+def test_the_monitor_shown_loads(tmp_path: Path) -> None:
+    path = tmp_path / "fraud.yaml"
+    path.write_text(blocks(README, "yaml")[0], encoding="utf-8")
+    assert load_config(path).monitor == "fraud"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_and_options_that_are_shown_exist(document: Path) -> None:
+    from spark_monitor.cli import app
+
+    for block in blocks(document.read_text(encoding="utf-8"), "sh"):
+        for line in filter(None, (line.partition("#")[0].strip() for line in block.splitlines())):
+            words = shlex.split(line)
+            if words[0] == "make":
+                assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+                continue
+            assert words[0] == "spark-monitor"
+            shown = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [words[1], "--help"])
+            assert shown.exit_code == 0, line
+            for option in (word for word in words if word.startswith("--")):
+                assert option in shown.output, line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_point_to_what_is_there(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
