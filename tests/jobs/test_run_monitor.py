@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,16 @@ def test_the_entry_is_thin() -> None:
 
 
 def test_spark_submit_gives_the_commands_exit_code_and_its_sentence(tmp_path: Path) -> None:
-    submit = Path(sys.executable).parent / "spark-submit"
+    programs = Path(sys.executable).parent  # spark-submit looks on PATH for the Python that has pyspark
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYSPARK_PYTHON": sys.executable}
     missing = tmp_path / "missing.yaml"
     ran = subprocess.run(
-        [submit, "--master", "local[1]", JOB, "run", missing], capture_output=True, text=True, check=False, timeout=240
+        [programs / "spark-submit", "--master", "local[1]", JOB, "run", missing],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert ran.returncode == 2
     assert f"{missing}: no such file." in ran.stdout + ran.stderr
