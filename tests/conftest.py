@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,16 @@ settings.load_profile("repeatable")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "True")
 os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+
+
+STAGES = ("unit", "laws", "spark", "delta", "jobs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs no Spark comes first, so that a simple mistake is told in seconds; within a stage the order stays random."""
+    folder = Path(__file__).parent
+    stages = {item: item.path.relative_to(folder).parts[0] if item.path.is_relative_to(folder) else "unit" for item in items}
+    items.sort(key=lambda item: STAGES.index(stages[item]) if stages[item] in STAGES else len(STAGES))
 
 
 @pytest.fixture(scope="session")
