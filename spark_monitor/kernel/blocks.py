@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Segments
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, hash_numbers
@@ -28,7 +29,7 @@ class SliceBlock:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         self.totals = np.zeros((0, 5), dtype=np.int64)
-        self.cells = np.zeros((0, grid.cells), dtype=np.int64)
+        self.cells = SliceCells(grid.cells)
         self.n = np.zeros(0, dtype=np.int64)
         self.mean, self.low, self.m2 = np.zeros(0), np.zeros(0), np.zeros(0)
         self.minimum, self.maximum = np.zeros(0), np.zeros(0)
@@ -43,7 +44,6 @@ class SliceBlock:
         more = max(size, 2 * self.n.size) - self.n.size if size > self.n.size else 0
         if more:
             self.totals = np.pad(self.totals, ((0, more), (0, 0)))
-            self.cells = np.pad(self.cells, ((0, more), (0, 0)))
             self.n, self.mean = np.pad(self.n, (0, more)), np.pad(self.mean, (0, more))
             self.low, self.m2 = np.pad(self.low, (0, more)), np.pad(self.m2, (0, more))
             self.minimum = np.pad(self.minimum, (0, more), constant_values=np.inf)
@@ -67,7 +67,7 @@ class SliceBlock:
         self.maximum[codes] = np.maximum(self.maximum[codes], most)
         with np.errstate(over="ignore", invalid="ignore"):
             self._merge_moments(codes, sizes, *_moments(values, starts, sizes, least, most))
-        self._count_cells(codes, sizes, cells)
+        self.cells.add(np.repeat(codes, sizes), cells)
 
     def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, low: Floats, m2: Floats) -> None:
         """``Moments.merge``, all slice values at once."""
@@ -86,25 +86,17 @@ class SliceBlock:
         self.m2[codes] += m2 + np.where(apart, np.inf, spread)
         self.n[codes] = n
 
-    def _count_cells(self, codes: Integers, sizes: Integers, cells: Integers) -> None:
-        width = self.grid.cells
-        if codes.size * width > 16 * max(cells.size, 1):
-            np.add.at(self.cells, (np.repeat(codes, sizes), cells), 1)
-            return
-        flat = np.repeat(np.arange(codes.size) * width, sizes)
-        flat += cells
-        self.cells[codes] += np.bincount(flat, minlength=codes.size * width).reshape(codes.size, width)
-
     def states(self) -> Iterator[tuple[int, NumericState]]:
         """Every slice value that was met, as a state of its own."""
         hashes = hash_numbers(self.grid.edges)
         order = np.argsort(hashes)
         hashes = hashes[order]
         for code in np.flatnonzero(self.totals[:, COUNT]).tolist():
-            on_edges = Distinct(max(hashes.size, K_SLICE), ALL, hashes[self.cells[code, 1::2][order] > 0])
-            yield code, self._state(code, on_edges.merge(self.hashes.of(code)))
+            cells = self.cells.of(code)
+            on_edges = Distinct(max(hashes.size, K_SLICE), ALL, hashes[cells[1::2][order] > 0])
+            yield code, self._state(code, cells, on_edges.merge(self.hashes.of(code)))
 
-    def _state(self, code: int, distinct: Distinct) -> NumericState:
+    def _state(self, code: int, cells: Integers, distinct: Distinct) -> NumericState:
         count, nulls, nans, high, low = self.totals[code].tolist()
         n = int(self.n[code])
         return NumericState(
@@ -117,7 +109,7 @@ class SliceBlock:
             minimum=float(self.minimum[code]) + 0.0 if n else float("nan"),
             maximum=float(self.maximum[code]) + 0.0 if n else float("nan"),
             moments=Moments(n, float(self.mean[code]), float(self.m2[code]), float(self.low[code])),
-            cells=self.cells[code],
+            cells=cells,
             distinct=distinct,
             frequent=Frequent({}),
             sketch=None,

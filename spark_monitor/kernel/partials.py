@@ -143,7 +143,7 @@ class Task:
                 continue
             try:
                 gatherer.add(values, rows)
-            except (pa.ArrowException, ValueError, ArithmeticError, UnicodeError) as error:
+            except Exception as error:  # whatever it is, it becomes this column's status
                 self._held.errors[position] = f"{type(error).__name__}: {error}"
         self._count_rows(one_array(chunk.column(1)), rows, nulls)
 
