@@ -91,20 +91,24 @@ def column_sql(field: StructField) -> str:
     return f"{quote(field.name)} {type_sql(field.dataType)}{_comment_sql(field.metadata)}"
 
 
-def type_sql(kind: DataType) -> str:
-    """A type as SQL writes it.
+def type_sql(kind: DataType, *, comments: bool = True) -> str:
+    """A type as SQL writes it, with the comments of nested fields or without.
 
     >>> type_sql(map_of(list_of(COUNT)))
     'map<string, array<bigint>>'
     """
     if isinstance(kind, StructType):
-        parts = (f"{quote(field.name)}: {type_sql(field.dataType)}{_comment_sql(field.metadata)}" for field in kind.fields)
-        return f"struct<{', '.join(parts)}>"
+        return f"struct<{', '.join(_field_sql(field, comments) for field in kind.fields)}>"
     if isinstance(kind, ArrayType):
-        return f"array<{type_sql(kind.elementType)}>"
+        return f"array<{type_sql(kind.elementType, comments=comments)}>"
     if isinstance(kind, MapType):
-        return f"map<{type_sql(kind.keyType)}, {type_sql(kind.valueType)}>"
+        return f"map<{type_sql(kind.keyType)}, {type_sql(kind.valueType, comments=comments)}>"
     return kind.simpleString()
+
+
+def _field_sql(field: StructField, comments: bool) -> str:
+    comment = _comment_sql(field.metadata) if comments else ""
+    return f"{quote(field.name)}: {type_sql(field.dataType, comments=comments)}{comment}"
 
 
 def _comment_sql(metadata: Mapping[str, str] | None) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
 
 from spark_monitor.errors import RunError, unknown
 from spark_monitor.quoting import literal, quote
 from spark_monitor.store.commits import commit
 from spark_monitor.store.lease import Holder, Process
+from spark_monitor.store.literals import instant_sql, value_sql
 from spark_monitor.store.place import Place
-from spark_monitor.store.rows import instant_sql, of_monitor
+from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.windows import EPOCH, ONE_MICROSECOND
 
@@ -56,19 +55,22 @@ class Ledger:
         The MERGE inserts only where no row matches, and what it looked for is part of its commit: a RUNNING row that another
         writer commits meanwhile is a conflict, and the second attempt sees that row.
         """
-        names = [quote(name) for name in row_type(values).names]
+        given = assignments(values)
         taken = f"{of_monitor(monitor_id, 't.')} AND t.status = {literal(RUNNING)}"
-        action = f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{name}' for name in names)})"
-        commit(lambda: self._merge(values, f"ON {taken} {action}"), what=f"monitor {monitor_id}: taking its turn")
+        statement = (
+            f"MERGE INTO {self._relation} t USING (SELECT 1 AS one) s ON {taken} "
+            f"WHEN NOT MATCHED THEN INSERT ({', '.join(given)}) VALUES ({', '.join(given.values())})"
+        )
+        if self._affected(statement, what=f"monitor {monitor_id}: taking its turn") > 0:
+            return True
+        # Nothing was inserted: the monitor is taken, by this run itself where a commit was made and its answer was lost.
         return [holder.run_id for holder in self.holders(monitor_id)] == [values["run_id"]]
 
     def change(self, monitor_id: str, run_id: str, values: Values, *, expected: str | None = RUNNING) -> bool:
         """Change a run's row if it exists with the expected status (None: with any); whether it did."""
-        names = [quote(name) for name in row_type(values).names]
-        action = f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = s.{name}' for name in names)}"
-        what = f"monitor {monitor_id}: writing the ledger's row of run {run_id}"
-        clauses = f"ON {_row(monitor_id, run_id, expected, 't.')} {action}"
-        return commit(lambda: self._merge(values, clauses), what=what) > 0
+        given = ", ".join(f"{name} = {value}" for name, value in assignments(values).items())
+        statement = f"UPDATE {self._relation} SET {given} WHERE {_row(monitor_id, run_id, expected)}"
+        return self._affected(statement, what=f"monitor {monitor_id}: writing the ledger's row of run {run_id}") > 0
 
     def expire(self, monitor_id: str, holder: Holder, *, error: str, ended: datetime) -> bool:
         """Mark a run FAILED whose process is gone; False where it has shown since that it lives."""
@@ -97,11 +99,6 @@ class Ledger:
         ).collect()
         return [row["run_id"] for row in rows]
 
-    def count(self, monitor_id: str, status: str) -> int:
-        """How many runs of a monitor have a status."""
-        where = f"{of_monitor(monitor_id)} AND status = {literal(status)}"
-        return int(self.spark.sql(f"SELECT count(*) AS runs FROM {self._relation} WHERE {where}").collect()[0]["runs"])
-
     @property
     def _relation(self) -> str:
         return self.place.relation(RUNS)
@@ -109,28 +106,23 @@ class Ledger:
     def _affected(self, statement: str, *, what: str) -> int:
         return commit(lambda: int(self.spark.sql(statement).collect()[0][0]), what=what)
 
-    def _merge(self, values: Values, clauses: str) -> int:
-        """The number of rows that one MERGE of a one-row frame changed."""
-        source, schema = f"ledger_row_{uuid.uuid4().hex}", row_type(values)
-        self.spark.createDataFrame([tuple(values[name] for name in schema.names)], schema).createOrReplaceTempView(source)
-        try:
-            return int(self.spark.sql(f"MERGE INTO {self._relation} t USING {quote(source)} s {clauses}").collect()[0][0])
-        finally:
-            self.spark.catalog.dropTempView(source)
 
+def assignments(values: Values) -> dict[str, str]:
+    """Columns of the ledger, quoted, and what they are set to, as SQL.
 
-def row_type(values: Values) -> StructType:
-    """The Spark type of some columns of the ledger."""
-    table = TABLES[RUNS]
+    >>> assignments({"status": "FAILED", "baseline_version": 2})
+    {'`status`': "'FAILED'", '`baseline_version`': 'CAST(2 AS int)'}
+    """
+    types = {field.name: field.dataType for field in TABLES[RUNS].columns}
     for name in values:
-        if name not in table.names:
-            raise RunError(unknown("table runs", "column", name, table.names))
-    return StructType([field for field in table.columns if field.name in values])
+        if name not in types:
+            raise RunError(unknown("table runs", "column", name, types))
+    return {quote(name): value_sql(value, types[name]) for name, value in values.items()}
 
 
-def _row(monitor_id: str, run_id: str, status: str | None, alias: str = "") -> str:
-    found = f"{of_monitor(monitor_id, alias)} AND {alias}{quote('run_id')} = {literal(run_id)}"
-    return found if status is None else f"{found} AND {alias}{quote('status')} = {literal(status)}"
+def _row(monitor_id: str, run_id: str, status: str | None) -> str:
+    found = f"{of_monitor(monitor_id)} AND run_id = {literal(run_id)}"
+    return found if status is None else f"{found} AND status = {literal(status)}"
 
 
 def _instant(micros: int | None) -> datetime | None:

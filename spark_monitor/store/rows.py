@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +13,7 @@ from spark_monitor.due import DueWindow
 from spark_monitor.errors import RunError
 from spark_monitor.quoting import literal, quote
 from spark_monitor.store.described import PARTITION, Table
+from spark_monitor.store.literals import instant_sql
 from spark_monitor.windows import Window
 
 
@@ -51,17 +52,6 @@ def of_monitor(monitor_id: str, alias: str = "") -> str:
     "`monitor_id` = 'flights'"
     """
     return f"{alias}{quote(PARTITION)} = {literal(monitor_id)}"
-
-
-def instant_sql(instant: datetime) -> str:
-    """An instant as a SQL literal that no session's time zone can move.
-
-    >>> instant_sql(datetime(2013, 9, 2, tzinfo=UTC))
-    "TIMESTAMP '2013-09-02 00:00:00.000000+00:00'"
-    """
-    if instant.tzinfo is None:
-        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware instants")
-    return f"TIMESTAMP '{instant.astimezone(UTC).isoformat(sep=' ', timespec='microseconds')}'"
 
 
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:

@@ -21,8 +21,9 @@ from spark_monitor.store.committed import GENERATIONS, committed_sql
 from spark_monitor.store.creation import ensure_schema, ensure_table
 from spark_monitor.store.lease import WAIT_SECONDS
 from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, RUNS, Ledger
+from spark_monitor.store.literals import instant_sql
 from spark_monitor.store.place import Place
-from spark_monitor.store.rows import aligned, instant_sql, of_monitor, of_windows
+from spark_monitor.store.rows import aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
 from spark_monitor.store.turn import Turn
 
@@ -123,8 +124,9 @@ class Store:
         self._turn = None
         turn.end({**values, "status": status, "ended": self._clock()})
         if status == COMMITTED:
-            upkeep.prune(self.spark, self.place, turn.monitor_id)
-            if self._ledger.count(turn.monitor_id, COMMITTED) % upkeep.TIDY_EVERY == 0:
+            for table in turn.generations:
+                upkeep.keep(self.spark, self.place, table, turn.monitor_id, run_id)
+            if upkeep.is_turn_to_tidy(run_id):
                 upkeep.tidy(self.spark, self.place, turn.monitor_id)
 
     @contextmanager
@@ -149,11 +151,12 @@ class Store:
 
     def replace_monitor(self, table: str, frame: DataFrame, *, monitor_id: str) -> None:
         """Replace all rows of a monitor. Readers keep the former incidents until the run is committed."""
-        where = of_monitor(monitor_id)
-        if table in GENERATIONS:
-            kept = upkeep.generation(self.spark, self.place, table, monitor_id)
-            where += f" AND run_id <> {literal(kept)}" if kept is not None else ""
-        self._write(table_named(table), frame, monitor_id, where)
+        if table not in GENERATIONS:
+            self._write(table_named(table), frame, monitor_id, of_monitor(monitor_id))
+            return
+        kept = upkeep.generation(self.spark, self.place, table, monitor_id)
+        where = of_monitor(monitor_id) + (f" AND run_id <> {literal(kept)}" if kept is not None else "")
+        self._write(table_named(table), frame, monitor_id, where).generations.add(table)
 
     def replace_baseline(self, frame: DataFrame, *, monitor_id: str, version: int) -> None:
         """Write a baseline's version; one that a committed run wrote never changes."""
@@ -180,7 +183,7 @@ class Store:
             statement = f"UPDATE {self.place.relation(table)} SET {assignments} WHERE {where}"
             commit(lambda: self.spark.sql(statement).collect(), what=f"{self.place.relation(table)}: monitor {monitor_id}")
 
-    def _write(self, table: Table, frame: DataFrame, monitor_id: str, where: str) -> None:
+    def _write(self, table: Table, frame: DataFrame, monitor_id: str, where: str) -> Turn:
         """Verify the turn, then commit. ``rebalance`` makes few files of many partitions, and several only of much data."""
         turn = self._turn
         if turn is None or turn.monitor_id != monitor_id:
@@ -197,6 +200,7 @@ class Store:
             raise RunError(
                 f"{what}: some rows belong to other windows or another monitor. Nothing was written. {where}"
             ) from error
+        return turn
 
     def _held(self, run_id: str) -> Turn:
         if self._turn is None or self._turn.run_id != run_id:

@@ -28,6 +28,7 @@ class Turn:
     clock: Callable[[], datetime]
     last_beat: datetime
     trouble: str | None = None
+    generations: set[str] = field(default_factory=set)
     _over: threading.Event = field(default_factory=threading.Event)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 from pyspark.sql import SparkSession
 
@@ -14,7 +15,7 @@ from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
 
 TIDY_EVERY: Final = 25
-"""After this many committed runs of a monitor its files are tidied: each run adds about one file to each table."""
+"""One in so many committed runs tidies its monitor's files: each run adds about one file to each table."""
 
 
 def generation(spark: SparkSession, place: Place, table: str, monitor_id: str) -> str | None:
@@ -25,14 +26,26 @@ def generation(spark: SparkSession, place: Place, table: str, monitor_id: str) -
 
 
 def prune(spark: SparkSession, place: Place, monitor_id: str) -> None:
-    """Delete the generations of a monitor that a committed one has replaced, and those that were never committed."""
+    """Delete what killed runs left: generations that were never committed, and those that a committed one has replaced."""
     for table in sorted(GENERATIONS):
-        kept = generation(spark, place, table, monitor_id)
-        if kept is None:
-            continue
-        relation, stale = place.relation(table), f"{of_monitor(monitor_id)} AND run_id <> {literal(kept)}"
-        if spark.sql(f"SELECT 1 FROM {relation} WHERE {stale} LIMIT 1").collect():
-            _delete(spark, relation, stale, what=f"{relation}: deleting former rows of monitor {monitor_id}")
+        relation = place.relation(table)
+        counted = f"SELECT count(DISTINCT run_id) AS generations FROM {relation} WHERE {of_monitor(monitor_id)}"
+        if spark.sql(counted).collect()[0]["generations"] > 1:
+            kept = generation(spark, place, table, monitor_id)
+            if kept is not None:
+                keep(spark, place, table, monitor_id, kept)
+
+
+def keep(spark: SparkSession, place: Place, table: str, monitor_id: str, run_id: str) -> None:
+    """Delete every generation of a monitor's rows but one."""
+    relation = place.relation(table)
+    statement = f"DELETE FROM {relation} WHERE {of_monitor(monitor_id)} AND run_id <> {literal(run_id)}"
+    commit(lambda: spark.sql(statement).collect(), what=f"{relation}: deleting former rows of monitor {monitor_id}")
+
+
+def is_turn_to_tidy(run_id: str) -> bool:
+    """Whether this run is the one in ``TIDY_EVERY`` that tidies: asked of its name, which costs no query."""
+    return crc32(run_id.encode("utf-8")) % TIDY_EVERY == 0
 
 
 def tidy(spark: SparkSession, place: Place, monitor_id: str) -> None:
@@ -43,7 +56,3 @@ def tidy(spark: SparkSession, place: Place, monitor_id: str) -> None:
         except Exception as error:
             if not is_conflict(error):
                 raise
-
-
-def _delete(spark: SparkSession, relation: str, where: str, *, what: str) -> None:
-    commit(lambda: spark.sql(f"DELETE FROM {relation} WHERE {where}").collect(), what=what)

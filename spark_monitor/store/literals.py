@@ -1,0 +1,65 @@
+"""Python values as SQL: what the ledger writes, without a frame and so without a job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql.types import ArrayType, DataType, DoubleType, IntegerType, LongType, MapType, StructType, TimestampType
+
+from spark_monitor.quoting import literal
+from spark_monitor.store.described import type_sql
+
+
+def value_sql(value: Any, kind: DataType) -> str:
+    """A value as a SQL expression of a type. Maps and arrays go as JSON, so thousands of windows are one text.
+
+    >>> from spark_monitor.store.described import COUNT, TEXT, WHOLE, map_of
+    >>> value_sql("it's", TEXT), value_sql(7, COUNT), value_sql(None, WHOLE)
+    ("'it\\\\'s'", 'CAST(7 AS bigint)', 'CAST(NULL AS int)')
+    >>> value_sql({"rows": 3}, map_of(COUNT))
+    'from_json(\\'{"rows": 3}\\', \\'map<string, bigint>\\')'
+    """
+    if value is None:
+        return f"CAST(NULL AS {type_sql(kind)})"
+    if isinstance(kind, TimestampType):
+        return instant_sql(value)
+    if isinstance(kind, LongType | IntegerType):
+        return f"CAST({int(value)} AS {type_sql(kind)})"
+    if isinstance(kind, DoubleType):
+        return f"CAST({literal(repr(float(value)))} AS double)"
+    if isinstance(kind, ArrayType | MapType | StructType):
+        told = json.dumps(_plain(value, kind), ensure_ascii=False)
+        return f"from_json({literal(told)}, {literal(type_sql(kind, comments=False))})"
+    return literal(str(value))
+
+
+def instant_sql(instant: datetime) -> str:
+    """An instant as a SQL literal that no session's time zone can move.
+
+    >>> instant_sql(datetime(2013, 9, 2, tzinfo=UTC))
+    "TIMESTAMP '2013-09-02 00:00:00.000000+00:00'"
+    """
+    return f"TIMESTAMP '{_text(instant, ' ')}'"
+
+
+def _plain(value: Any, kind: DataType) -> Any:
+    """A value as JSON can hold it; a struct is given as a mapping or in the order of its fields."""
+    if value is None:
+        return None
+    if isinstance(kind, StructType):
+        given = value if isinstance(value, Mapping) else dict(zip(kind.names, value, strict=True))
+        return {field.name: _plain(given.get(field.name), field.dataType) for field in kind.fields}
+    if isinstance(kind, ArrayType):
+        return [_plain(member, kind.elementType) for member in value]
+    if isinstance(kind, MapType):
+        return {str(key): _plain(member, kind.valueType) for key, member in value.items()}
+    return _text(value, "T") if isinstance(kind, TimestampType) else value
+
+
+def _text(instant: datetime, separator: str) -> str:
+    if instant.tzinfo is None:
+        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware instants")
+    return instant.astimezone(UTC).isoformat(sep=separator, timespec="microseconds")
