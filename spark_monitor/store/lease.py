@@ -25,6 +25,9 @@ WAIT_SECONDS: Final = 1800.0
 WORD_EVERY_SECONDS: Final = 60.0
 """A run that waits says so this often."""
 
+GONE: Final = ("Z", "X")
+"""States of a process that has ended and whose parent has not asked how."""
+
 DIED: Final = "The process ended without a word."
 State = Literal["LIVE", "DEAD"]
 
@@ -149,14 +152,16 @@ def _living(
 
 
 def _start(pid: int) -> str:
-    """When a process started, in whatever unit the machine tells it; empty where there is no such process."""
+    """When a process started, in whatever unit the machine tells it; empty where there is none, or only one that was killed."""
     told = _read(f"/proc/{pid}/stat")
     if told:
-        return told.rpartition(")")[2].split()[19]  # field 22, counted behind the name, which may hold spaces
+        fields = told.rpartition(")")[2].split()  # from the third on, counted behind the name, which may hold spaces
+        return "" if fields[0] in GONE else fields[19]
     if Path("/proc/self/stat").exists():
         return ""
-    answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return answer.stdout.strip()
+    command = ["ps", "-o", "state=", "-o", "lstart=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return "" if answer[:1] in GONE else answer.partition(" ")[2].strip()
 
 
 def _read(path: str) -> str:
