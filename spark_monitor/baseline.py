@@ -35,7 +35,7 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     baseline = config.baseline
     source: dict[str, str | None] = {"table": None, "path": None, "where": None}
     if baseline is not None:
-        source: dict[str, str | None] = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
+        source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
     return json.dumps({**source, "slices": list(slice_keys)}, sort_keys=True, ensure_ascii=False)
 
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from spark_monitor.labels import maturity
 
 from spark_monitor.kernel.partials import WHOLE
 from spark_monitor.kernel.scored import COVERAGE, ScoredPlan, ScoredState, ScoredTask, merge_scored
 from spark_monitor.kernel.times import instants
+from spark_monitor.labels import maturity
 from spark_monitor.profile import PARTIAL_DDL, WindowKey, partition_number
 from spark_monitor.quoting import quote
 from spark_monitor.read import TIME, VERSION, ReadSlice

@@ -1,0 +1,51 @@
+"""How many Spark jobs a profile takes: as many for forty columns, slices and windows as for one."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_monitor.kernel.partials import KernelColumn, KernelPlan
+from spark_monitor.profile import ProfilePlan, WindowKey, capped_slice_values, plan_segments, profile
+from spark_monitor.read import read_column, read_slice, rows_for_profile
+from spark_monitor.states.grid import Grid
+
+DAY = 86_400_000_000
+
+
+def profiled(spark: SparkSession, *, columns: int, slices: int, windows: int) -> DataFrame:
+    numbers = ", ".join(f"rand({position}) AS x{position}" for position in range(columns))
+    keys = ", ".join(f"CAST(id % {position + 2} AS STRING) AS k{position}" for position in range(slices))
+    frame = spark.range(2_000).selectExpr("id", f"timestamp_micros(id * 1000000000 % {windows * DAY}) AS at", numbers, keys)
+    read = [read_column(frame.schema[f"x{position}"]) for position in range(columns)]
+    sliced = [read_slice(frame, f"k{position}") for position in range(slices)]
+    rows = rows_for_profile(frame, read, sliced, time="at", version_sql="'1'", ids=["id"])
+    keys_of = tuple(WindowKey("1 day", day * DAY, (day + 1) * DAY) for day in range(windows))
+    edges, members = plan_segments(keys_of)
+    kernel = KernelPlan(
+        columns=tuple(KernelColumn(column.name, Grid.of([0.25, 0.5, 0.75])) for column in read),
+        edges=edges,
+        windows=members,
+        slice_keys=slices,
+        slice_values=capped_slice_values(rows, slices),
+    )
+    return profile(rows, ProfilePlan(kernel, keys_of, tuple(slice_.key for slice_ in sliced), ("double",) * columns))
+
+
+def jobs(spark: SparkSession, **shape: int) -> tuple[int, int]:
+    """Jobs that the profile takes, the choice of slice values included, and states that it gives."""
+    context, group = spark.sparkContext, uuid.uuid4().hex
+    context.setJobGroup(group, "a profile")
+    states = len(profiled(spark, **shape).collect())
+    return len(context.statusTracker().getJobIdsForGroup(group)), states
+
+
+def test_jobs_do_not_grow_with_columns_slices_or_windows(spark: SparkSession) -> None:
+    if type(spark).__module__.startswith("pyspark.sql.connect"):
+        pytest.skip("Spark Connect does not tell how many jobs it ran; classic mode counts them for both")
+    few, few_states = jobs(spark, columns=2, slices=1, windows=1)
+    many, many_states = jobs(spark, columns=40, slices=4, windows=5)
+    assert (few_states, few_states < many_states) == (9, True)
+    assert many == few
