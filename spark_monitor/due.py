@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spark_monitor.labels import maturity
-
 from spark_monitor.periods import Granularity
 from spark_monitor.windows import Window, closed_windows, windows_between
 
