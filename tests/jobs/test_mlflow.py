@@ -19,7 +19,7 @@ import pytest
 from example_facts import AUC, DRIFT_FROM_WEEK, WEEKS, answers, config, example, week
 
 from spark_monitor.config import MonitorConfig
-from spark_monitor.publish.gather import assembled
+from spark_monitor.publish.assemble import assembled
 from spark_monitor.publish.headline import Headline, headline_keys
 from spark_monitor.publish.markdown import BEGIN, END
 from spark_monitor.publish.mlflow import LINKED_TAG, MONITOR_TAG, VERSION_TAG, PublishResult, publish, version_tag

@@ -6,7 +6,7 @@ import made
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Finished
+from finished_run import Finished
 from scipy import stats
 from sklearn import metrics
 

@@ -9,7 +9,7 @@ import made
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import read
+from finished_run import read
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from conftest import Finished
+from finished_run import Finished
 from pyspark.sql import SparkSession
 
 WINDOW = "granularity = '1 month' AND slice_key IS NULL AND column_name = 'shifted' AND model_version = '1'"

@@ -12,7 +12,7 @@ from pathlib import Path
 import made
 import pandas as pd
 import pytest
-from conftest import read
+from finished_run import read
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Finished
+from finished_run import Finished
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
