@@ -53,7 +53,7 @@ bench: setup  ## the program against its floor and its peers
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: setup  ## write docs/tables.md from the tables' column comments
-	@$(BIN)/python -m spark_monitor.store.document docs/tables.md
+	@$(BIN)/python -m spark_monitor.store.document > .venv/tables.md && mv .venv/tables.md docs/tables.md
 
 wheel: setup  ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation

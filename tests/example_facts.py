@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from spark_monitor.config import MonitorConfig
+from spark_monitor.publish.answers import Answers
+from spark_monitor.publish.assemble import assembled
 from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.gather import Answers, assembled
 from spark_monitor.publish.rows import (
     CheckRow,
     CountRow,
@@ -61,7 +62,25 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
         ],
         failing=[
             CheckRow(
-                "2", last, "drift", KS, "FAIL", hostile, None, None, 0.412, 0.395, 0.43, "at most 0.2", "medium", "", "a", "b"
+                "2",
+                last,
+                "drift",
+                KS,
+                "FAIL",
+                hostile,
+                None,
+                None,
+                0.412,
+                0.395,
+                0.43,
+                "at most 0.2",
+                "medium",
+                "",
+                "a",
+                "b",
+                also_slices=4,
+                since=week(DRIFT_FROM_WEEK).start,
+                occurrences=WEEKS - DRIFT_FROM_WEEK,
             ),
             CheckRow(
                 "2", last, "drift", KS, "WARN", "temp", None, None, 0.15, 0.133, 0.168, "at most 0.2", "medium", "", "a", "b"
@@ -106,10 +125,12 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
             ),
         ],
         open_incidents={"2": 1},
-        shifts=[DriftRow("2", last, hostile, 0.412, 0.395, 0.43), DriftRow("2", last, "temp", 0.15, 0.133, 0.168)],
-        drift_series=[
-            DriftRow("2", week(number), hostile, 0.412 if number >= DRIFT_FROM_WEEK else 0.03, 0.39, 0.43)
-            for number in range(WEEKS)
+        drift=[
+            *(
+                DriftRow("2", week(number), hostile, 0.412 if number >= DRIFT_FROM_WEEK else 0.03, 0.395, 0.43, greatest=0.412)
+                for number in range(WEEKS)
+            ),
+            DriftRow("2", last, "temp", 0.15, 0.133, 0.168, greatest=0.412),
         ],
         shifted_slices=[DriftRow("2", last, hostile, 0.55, 0.5, 0.6, "origin", "JFK")],
         model=[

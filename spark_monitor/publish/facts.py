@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from spark_monitor.publish.rows import (
     VERDICTS,
@@ -23,15 +22,6 @@ FINAL, PROVISIONAL = "FINAL", "PROVISIONAL"
 
 
 @dataclass(frozen=True)
-class Failing:
-    """A check that fails, warns or broke in the latest window, and since when it has."""
-
-    check: CheckRow
-    since: datetime | None = None
-    occurrences: int | None = None
-
-
-@dataclass(frozen=True)
 class VersionFacts:
     """One model version as its latest window, its latest labels and its open incidents show it."""
 
@@ -40,7 +30,7 @@ class VersionFacts:
     count: int
     verdicts: Mapping[str, int] = field(default_factory=dict)
     open_incidents: int = 0
-    failing: tuple[Failing, ...] = ()
+    failing: tuple[CheckRow, ...] = ()
     undecided: tuple[UndecidedRow, ...] = ()
     shifts: tuple[DriftRow, ...] = ()
     shifted_slices: tuple[DriftRow, ...] = ()
@@ -64,14 +54,14 @@ class VersionFacts:
         return "FAIL" if self.open_incidents else self.verdict or "UNCHECKED"
 
     @property
-    def drifted(self) -> tuple[Failing, ...]:
+    def drifted(self) -> tuple[CheckRow, ...]:
         """What fails of drift."""
-        return tuple(failing for failing in self.failing if failing.check.family == "drift")
+        return tuple(check for check in self.failing if check.family == "drift")
 
     @property
-    def broken(self) -> tuple[Failing, ...]:
+    def broken(self) -> tuple[CheckRow, ...]:
         """What fails of the data and of the model."""
-        return tuple(failing for failing in self.failing if failing.check.family != "drift")
+        return tuple(check for check in self.failing if check.family != "drift")
 
 
 @dataclass(frozen=True)

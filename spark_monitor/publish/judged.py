@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,10 @@ from spark_monitor.publish.scope import (
     MOST_RUNS,
     MOST_VERSIONS,
     Scope,
-    any_of,
+    at_latest,
     column_in,
     cut,
     in_windows,
-    instant_literal,
     instant_of,
     most_rows,
     of_monitor,
@@ -63,34 +62,29 @@ def verdicts(checks: DataFrame, scope: Scope) -> list[VerdictRow]:
     ]
 
 
-def failing_checks(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[CheckRow]:
+def failing_checks(checks: DataFrame, opened: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[CheckRow]:
     """What fails, warns or broke in each version's latest window, worst first: one row per metric and column.
 
     It is the row of all rows of the window where that one is among them, else the worst slice's.
     """
-    rows = _at_latest(of_monitor(checks, scope), latest).where(F.col("verdict").isin(*BAD))
+    rows = of_monitor(checks, scope).where(at_latest(latest) & F.col("verdict").isin(*BAD))
     rank = F.array_position(F.array(*(F.lit(name) for name in BAD)), F.col("verdict"))
     low_is_bad = (F.col("family") == "model") & ~F.col("metric").isin(*sorted(LOWER_IS_BETTER))
     size = F.when(low_is_bad, F.col("value")).otherwise(-F.abs("value")).alias("size")
     order = F.struct(_is_sliced(), rank.alias("rank"), size, "slice_key", "slice_value")
     told = _first_of_group(rows, ("model_version", "window", "metric", "column_name"), order, CHECK_COLUMNS)
-    found = told.orderBy(rank, _severity(), F.col("value").desc_nulls_last(), "column_name").select("*", *cut()[1:])
-    return [_check_row(row) for row in found.limit(MOST_CHECKS).collect()]
-
-
-def beginnings(table: DataFrame, scope: Scope, check_ids: Iterable[str | None]) -> dict[str, tuple[datetime, int]]:
-    """Of checks with an open incident: when it was opened, and in how many windows it failed."""
-    wanted = sorted({check_id for check_id in check_ids if check_id is not None})
-    if not wanted:
-        return {}
-    rows = of_monitor(table, scope).where((F.col("status") == OPEN) & F.col("check_id").isin(wanted))
-    found = rows.select("check_id", F.unix_micros("opened").alias("_opened"), "occurrences").limit(len(wanted)).collect()
-    return {row.check_id: (instant_of(row._opened), row.occurrences or 1) for row in found}
+    # An open incident is the only one of its check that is open, so no check is doubled.
+    open_ones = of_monitor(opened, scope).where(F.col("status") == OPEN).groupBy("check_id")
+    begun = open_ones.agg(F.min(F.unix_micros("opened")).alias("_opened"), F.max("occurrences").alias("_occurrences"))
+    ordered = told.join(begun, on="check_id", how="left").orderBy(
+        rank, _severity(), F.col("value").desc_nulls_last(), "column_name"
+    )
+    return [_check_row(row) for row in ordered.select("*", *cut()[1:]).limit(MOST_CHECKS).collect()]
 
 
 def undecided(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[UndecidedRow]:
     """What could not be decided in each version's latest window, per metric, with a reason; most checks first."""
-    rows = _at_latest(of_monitor(checks, scope), latest).where(F.col("verdict").isin("UNDECIDED", "NO_DATA", "ERROR"))
+    rows = of_monitor(checks, scope).where(at_latest(latest) & F.col("verdict").isin("UNDECIDED", "NO_DATA", "ERROR"))
     # A reason about all rows says more than one about a small slice.
     whole_first = F.min_by("reason", F.struct(F.col("slice_key").isNotNull().alias("sliced"), F.col("reason")))
     grouped = rows.groupBy("model_version", "metric", "verdict").agg(
@@ -101,13 +95,14 @@ def undecided(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datet
 
 
 def incidents(table: DataFrame, scope: Scope) -> list[IncidentRow]:
-    """Open incidents, worst and newest first, then those resolved last: one row per metric, column and version."""
+    """Open incidents, worst first, then those resolved last: one row per metric, column and version."""
     rows = of_monitor(table, scope)
     is_open = F.col("status") == OPEN
     order = F.struct(_is_sliced(), _severity().alias("rank"), (-F.unix_micros("last_seen")).alias("age"), "incident_id")
     told = _first_of_group(rows, ("status", "model_version", "metric", "column_name"), order, INCIDENT_COLUMNS)
     latest = F.coalesce("resolved", "opened").desc()
-    ordered = told.orderBy(is_open.desc(), F.when(is_open, _severity()), latest, "metric", "column_name", "model_version")
+    sliced = F.when(is_open, _is_sliced())
+    ordered = told.orderBy(is_open.desc(), F.when(is_open, _severity()), sliced, latest, "metric", "column_name", "model_version")
     times = [F.unix_micros(name).alias(f"_{name}") for name in ("opened", "last_seen", "resolved")]
     return [_incident_row(row) for row in ordered.select("*", *times).limit(MOST_INCIDENTS).collect()]
 
@@ -136,14 +131,6 @@ def recent_runs(table: DataFrame, monitor_id: str) -> list[RunRow]:
         )
         for row in rows.select(*names, F.unix_micros("as_of").alias("_as_of")).limit(MOST_RUNS).collect()
     ]
-
-
-def _at_latest(frame: DataFrame, latest: Mapping[str | None, datetime]) -> DataFrame:
-    same = [
-        F.col("model_version").eqNullSafe(F.lit(version)) & (F.col("window.start") == instant_literal(start))
-        for version, start in latest.items()
-    ]
-    return frame.where(any_of(same))
 
 
 def _first_of_group(rows: DataFrame, group: Sequence[str], order: Column, columns: Sequence[str]) -> DataFrame:
@@ -180,8 +167,9 @@ def _check_row(row: Row) -> CheckRow:
         reason=row.reason,
         owner=row.owner,
         runbook=row.runbook,
-        check_id=row.check_id,
         also_slices=row._also_slices,
+        since=None if row._opened is None else instant_of(row._opened),
+        occurrences=row._occurrences,
     )
 
 

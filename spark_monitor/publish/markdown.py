@@ -79,9 +79,8 @@ def _realised(version: VersionFacts) -> list[str]:
 
 def _drifted(version: VersionFacts) -> list[str]:
     rows = []
-    for found in version.drifted[:ROWS_SHOWN]:
-        check = found.check
-        since = f" since {day(found.since)}" if found.since is not None else ""
+    for check in version.drifted[:ROWS_SHOWN]:
+        since = f" since {day(check.since)}" if check.since is not None else ""
         place = escaped(where(check.slice_key, check.slice_value, check.also_slices))
         numbers = f"`{check.metric}` **{number(check.value)}** ({interval(check.lower, check.upper)})"
         rows.append(f"- {escaped(check.column or '-')}, {place}: {numbers}, {_shown(check.verdict)}{since}")

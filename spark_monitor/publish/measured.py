@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Window as Over
@@ -11,14 +13,18 @@ from pyspark.sql import functions as F
 from spark_monitor.publish.rows import WHOLE_TABLE, CountRow, DriftRow, ModelRow
 from spark_monitor.publish.scope import (
     HISTORY_WINDOWS,
+    MOST_CHECKS,
     MOST_VERSIONS,
     MOST_WINDOWS,
     MOVERS,
+    SHIFTS,
     WORST_SLICES,
     Scope,
     any_of,
+    at_latest,
     cut,
     in_windows,
+    is_in_windows,
     most_rows,
     of_monitor,
     whole,
@@ -26,24 +32,17 @@ from spark_monitor.publish.scope import (
 )
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import Column, DataFrame, Row
 
 
 def recent_counts(profile: DataFrame, scope: Scope) -> list[CountRow]:
-    """Predictions per version and window, the latest windows of the versions seen last."""
+    """Predictions per version in its latest windows, and in the windows of the scope; latest first."""
     rows = whole(of_monitor(profile, scope)).where((F.col("column_name") == WHOLE_TABLE) & (F.col("log_type") == "INPUT"))
-    latest = rows.withColumn(
-        "_recency", F.row_number().over(Over.partitionBy("model_version").orderBy(F.col("window.start").desc()))
-    )
-    kept = latest.where(F.col("_recency") <= HISTORY_WINDOWS).orderBy(F.col("window.start").desc(), "model_version")
-    found = kept.select(*cut(), F.col("count")).limit(MOST_VERSIONS * HISTORY_WINDOWS).collect()
-    return [CountRow(row.model_version, window_in(row), row["count"] or 0) for row in found]
-
-
-def counts(profile: DataFrame, scope: Scope) -> list[CountRow]:
-    """Predictions per version in the windows of the scope, most rows first."""
-    rows = whole(in_windows(profile, scope)).where((F.col("column_name") == WHOLE_TABLE) & (F.col("log_type") == "INPUT"))
-    found = rows.select(*cut(), F.col("count")).orderBy(F.col("count").desc()).limit(MOST_VERSIONS * MOST_WINDOWS).collect()
+    recency = F.row_number().over(Over.partitionBy("model_version").orderBy(F.col("window.start").desc()))
+    numbered = rows.withColumn("_recency", recency)
+    kept = numbered.where((F.col("_recency") <= HISTORY_WINDOWS) | is_in_windows(scope))
+    ordered = kept.orderBy(F.col("window.start").desc(), "model_version")
+    found = ordered.select(*cut(), F.col("count")).limit(MOST_VERSIONS * (HISTORY_WINDOWS + MOST_WINDOWS)).collect()
     return [CountRow(row.model_version, window_in(row), row["count"] or 0) for row in found]
 
 
@@ -60,8 +59,7 @@ def worst_slices(
     rows = _realised(in_windows(model, scope)).where(
         (F.col("metric") == metric) & F.col("slice_key").isNotNull() & F.col("value").isNotNull()
     )
-    better_end = F.coalesce(F.col("upper" if higher_is_better else "lower"), F.col("value"))
-    order = better_end.asc() if higher_is_better else better_end.desc()
+    order = F.col("upper").asc_nulls_last() if higher_is_better else F.col("lower").desc_nulls_last()
     by_window = Over.partitionBy("model_version", "window").orderBy(order, "slice_key", "slice_value")
     ranked = rows.withColumn("_rank", F.row_number().over(by_window)).where(F.col("_rank") <= most)
     found = _model_columns(ranked, "_rank").limit(most_rows(most)).collect()
@@ -78,31 +76,24 @@ def slice_series(model: DataFrame, scope: Scope, metric: str, slices: Iterable[t
     return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(wanted))).collect()]
 
 
-def drift_movers(drift: DataFrame, scope: Scope, *, most: int = MOVERS) -> list[DriftRow]:
-    """KS in all windows of the scope, of the columns that moved farthest in any of them."""
+def moved_columns(
+    drift: DataFrame, scope: Scope, latest: Mapping[str | None, datetime], also: Iterable[str], *, most: int = MOVERS
+) -> list[DriftRow]:
+    """KS in all windows of the scope, of the columns that moved farthest in any of them or in the latest, and of some more."""
     rows = whole(_numeric_drift(in_windows(drift, scope)))
-    greatest = F.max("ks_test.statistic").over(Over.partitionBy("model_version", "column_name"))
-    by_version = Over.partitionBy("model_version").orderBy(F.col("_greatest").desc(), "column_name")
-    ranked = rows.withColumn("_greatest", greatest).withColumn("_rank", F.dense_rank().over(by_version))
-    found = _drift_columns(ranked.where(F.col("_rank") <= most), "_rank").limit(most_rows(most)).collect()
-    return [_drift_row(row) for row in sorted(found, key=lambda row: row._rank)]
-
-
-def drift_series(drift: DataFrame, scope: Scope, columns: Iterable[str]) -> list[DriftRow]:
-    """KS of a few columns in all windows of the scope."""
-    wanted = sorted(set(columns))
-    if not wanted:
-        return []
-    rows = whole(_numeric_drift(in_windows(drift, scope))).where(F.col("column_name").isin(wanted))
-    return [_drift_row(row) for row in _drift_columns(rows).limit(most_rows(len(wanted))).collect()]
-
-
-def greatest_ks(drift: DataFrame, scope: Scope) -> list[DriftRow]:
-    """The column with the greatest KS, per version and window."""
-    rows = whole(_numeric_drift(in_windows(drift, scope)))
-    by_window = Over.partitionBy("model_version", "window").orderBy(F.col("ks_test.statistic").desc(), "column_name")
-    first = rows.withColumn("_rank", F.row_number().over(by_window)).where(F.col("_rank") == 1)
-    return [_drift_row(row) for row in _drift_columns(first).limit(most_rows(1)).collect()]
+    ks, of_column = F.col("ks_test.statistic"), Over.partitionBy("model_version", "column_name")
+    farthest = rows.withColumns(
+        {
+            "_ever": F.max(ks).over(of_column),
+            "_now": F.max(F.when(at_latest(latest), ks)).over(of_column),
+            "_greatest": F.max(ks).over(Over.partitionBy("model_version", "window")),
+        }
+    )
+    ranked = farthest.withColumns({"_ever": _rank_of("_ever"), "_now": F.when(F.col("_now").isNotNull(), _rank_of("_now"))})
+    chosen = (F.col("_ever") <= most) | (F.col("_now") <= SHIFTS) | F.col("column_name").isin(sorted(set(also)))
+    kept = ranked.where(F.coalesce(chosen, F.col("_ever") <= most))
+    found = _drift_columns(kept, "_ever", "_greatest").limit(most_rows(most + SHIFTS + MOST_CHECKS)).collect()
+    return [replace(_drift_row(row), greatest=row._greatest) for row in sorted(found, key=lambda row: row._ever)]
 
 
 def drifted_slices(drift: DataFrame, scope: Scope, *, most: int = WORST_SLICES) -> list[DriftRow]:
@@ -118,6 +109,10 @@ def drifted_slices(drift: DataFrame, scope: Scope, *, most: int = WORST_SLICES) 
 def _realised(frame: DataFrame) -> DataFrame:
     """Metrics from labels, of all classes together."""
     return frame.where((F.col("basis") == "REALISED") & F.col("class").isNull())
+
+
+def _rank_of(name: str) -> Column:
+    return F.dense_rank().over(Over.partitionBy("model_version").orderBy(F.col(name).desc_nulls_last(), "column_name"))
 
 
 def _numeric_drift(frame: DataFrame) -> DataFrame:

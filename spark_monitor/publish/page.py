@@ -36,7 +36,7 @@ def mlflow_page(config: MonitorConfig) -> tuple[str, ...]:
 def further_sql(facts: Facts, file: str) -> tuple[str, ...]:
     """Commands that answer the questions that come next: the course of what fails, and everything that is open."""
     queries = []
-    failing = [failing.check for version in facts.versions for failing in version.failing]
+    failing = [check for version in facts.versions for check in version.failing]
     check = next((check for check in failing if check.column is None or harmless(check.column) == check.column), None)
     if check is not None:
         about = f"metric = {literal(check.metric)}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.config import MonitorConfig
-from spark_monitor.publish.gather import facts
+from spark_monitor.publish.assemble import assembled
+from spark_monitor.publish.gather import gather
 from spark_monitor.publish.headline import headline
 from spark_monitor.publish.mlflow import PublishResult, publish
 from spark_monitor.publish.report import report_html
@@ -36,12 +37,12 @@ def publish_pending(store: Store, config: MonitorConfig, *, say: Callable[[str],
     if not waiting:
         return PublishResult("PUBLISHED", "MLflow shows everything already.")
     say("publish")
-    gathered = facts(store, config)
+    answers = gather(store, config, _windows(runs, config))
+    gathered = assembled(answers, config)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / REPORT
         report.write_text(report_html(gathered, config), encoding="utf-8")
-        chosen = headline(store, config, _windows(runs, config))
-        result = publish(chosen, gathered, config, run_id=waiting[-1], say=say, report=report)
+        result = publish(headline(answers, config), gathered, config, run_id=waiting[-1], say=say, report=report)
     published = PUBLISHED if result.status == "PUBLISHED" else PENDING
     store.mark_published(config.monitor, waiting, published=published, message=result.message)
     if published == PENDING:

@@ -8,9 +8,9 @@ from importlib.resources import files
 
 from spark_monitor.config import MonitorConfig
 from spark_monitor.publish.charts import Mark, line_chart, verdict_strip
-from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts
+from spark_monitor.publish.facts import FINAL, Facts, VersionFacts
 from spark_monitor.publish.page import further_sql, mlflow_page
-from spark_monitor.publish.rows import VERDICTS, IncidentRow
+from spark_monitor.publish.rows import VERDICTS, CheckRow, IncidentRow
 from spark_monitor.publish.wording import (
     counted,
     day,
@@ -130,19 +130,19 @@ def _realised(version: VersionFacts) -> Iterator[str]:
     yield _table(("metric", "value", "95 % interval", "window", "labelled", "maturity"), rows)
 
 
-def _failing(title: str, failing: Sequence[Failing]) -> Iterator[str]:
+def _failing(title: str, failing: Sequence[CheckRow]) -> Iterator[str]:
     if not failing:
         return
     rows = [
         (
-            _badge(found.check.verdict),
-            _text(found.check.column or "-"),
-            _text(found.check.metric),
-            number(found.check.value),
-            interval(found.check.lower, found.check.upper),
-            _text(where(found.check.slice_key, found.check.slice_value, found.check.also_slices)),
+            _badge(found.verdict),
+            _text(found.column or "-"),
+            _text(found.metric),
+            number(found.value),
+            interval(found.lower, found.upper),
+            _text(where(found.slice_key, found.slice_value, found.also_slices)),
             day(found.since),
-            _text(found.check.reason or ""),
+            _text(found.reason or ""),
         )
         for found in failing[:ROWS_SHOWN]
     ]

@@ -47,7 +47,10 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class DriftRow:
-    """How far one numeric column is from the baseline: the attained KS and its 95 % interval in the population."""
+    """How far one numeric column is from the baseline: the attained KS and its 95 % interval in the population.
+
+    ``greatest`` is the largest KS of all columns in the same window.
+    """
 
     version: str | None
     window: Window
@@ -57,13 +60,15 @@ class DriftRow:
     upper: float | None = None
     slice_key: str | None = None
     slice_value: str | None = None
+    greatest: float | None = None
 
 
 @dataclass(frozen=True)
 class CheckRow:
     """What one rule says of one metric of one column in one window: of all rows where that is worth telling, else of a slice.
 
-    ``also_slices`` is how many (further) slices there are of which the rule says something as bad or less bad.
+    ``also_slices`` is how many (further) slices fail, warn or broke; ``since`` and ``occurrences`` are those of the check's open
+    incident, where it has one: the start of the first failing window, and how many failed.
     """
 
     version: str | None
@@ -82,8 +87,9 @@ class CheckRow:
     reason: str | None = None
     owner: str | None = None
     runbook: str | None = None
-    check_id: str | None = None
     also_slices: int = 0
+    since: datetime | None = None
+    occurrences: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ timestamp collected in Python is in the driver's zone in one mode of Spark and i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -31,6 +31,9 @@ HISTORY_WINDOWS = 104
 
 MOVERS = 10
 """Columns with the greatest KS that are published per version."""
+
+SHIFTS = 5
+"""Columns that are named as having moved most in the latest window, whatever the rules say of them."""
 
 WORST_SLICES = 5
 """Slices whose main metric is published per version."""
@@ -82,12 +85,26 @@ def of_monitor(frame: DataFrame, scope: Scope) -> DataFrame:
 
 def in_windows(frame: DataFrame, scope: Scope) -> DataFrame:
     """The rows of the scope's windows."""
-    rows = of_monitor(frame, scope)
+    return of_monitor(frame, scope).where(is_in_windows(scope))
+
+
+def is_in_windows(scope: Scope) -> Column:
+    """Whether a row is of one of the scope's windows."""
     if not scope.starts:
-        return rows.where(F.lit(False))
+        return F.lit(False)
     start = F.col("window.start")
     between = (start >= instant_literal(min(scope.starts))) & (start <= instant_literal(max(scope.starts)))
-    return rows.where(between & start.isin([instant_literal(instant) for instant in sorted(scope.starts)]))
+    return between & start.isin([instant_literal(instant) for instant in sorted(scope.starts)])
+
+
+def at_latest(latest: Mapping[str | None, datetime]) -> Column:
+    """Whether a row is of its version's latest window, which is given by its start."""
+    return any_of(
+        [
+            F.col("model_version").eqNullSafe(F.lit(version)) & (F.col("window.start") == instant_literal(start))
+            for version, start in latest.items()
+        ]
+    )
 
 
 def whole(frame: DataFrame) -> DataFrame:

@@ -8,10 +8,10 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from spark_monitor.config import MonitorConfig
-from spark_monitor.publish.facts import FINAL, Facts, Failing, VersionFacts, by_subject
+from spark_monitor.publish.facts import FINAL, Facts, VersionFacts, by_subject
 from spark_monitor.publish.headline_metrics import higher_is_better
 from spark_monitor.publish.page import further_sql, mlflow_page
-from spark_monitor.publish.rows import VERDICTS, IncidentRow, ModelRow
+from spark_monitor.publish.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
 from spark_monitor.publish.wording import (
     counted,
     day,
@@ -19,15 +19,18 @@ from spark_monitor.publish.wording import (
     interval,
     number,
     percent,
+    place,
+    short_metric,
     slice_name,
     subject,
     version_name,
+    versions_named,
     where,
 )
 
 WIDTH = 100
-ROWS_SHOWN = 10
-"""Rows of a list; how many more there are is said."""
+ROWS_SHOWN, OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN = 10, 8, 5, 2
+"""Rows of tables and of lists; how many more there are is said."""
 
 _INDENT = _BETWEEN = "  "
 _VERDICT_STYLES = {
@@ -128,30 +131,30 @@ def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
         yield from _wrapped(f"beside it: {beside}", _INDENT * 2)
 
 
-def _failing(title: str, failing: Sequence[Failing]) -> Iterator[str]:
+def _failing(title: str, failing: Sequence[CheckRow]) -> Iterator[str]:
     if not failing:
         return
     rows = [
         (
-            found.check.verdict,
-            harmless(found.check.column or "-"),
-            found.check.metric,
-            number(found.check.value),
-            interval(found.check.lower, found.check.upper),
-            where(found.check.slice_key, found.check.slice_value, found.check.also_slices),
+            found.verdict,
+            harmless(found.column or "-"),
+            short_metric(found.metric),
+            number(found.value),
+            interval(found.lower, found.upper),
+            place(found.slice_key, found.slice_value, found.also_slices),
             _since(found),
         )
         for found in failing[:ROWS_SHOWN]
     ]
     yield f"{_INDENT}{title}"
-    yield from _table(("", "column", "metric", "value", "95 % interval", "where", "since"), rows)
+    yield from _table(("", "column", "metric", "value", "95 % interval", "where", "since (windows)"), rows)
     yield from _more(len(failing))
 
 
-def _since(found: Failing) -> str:
+def _since(found: CheckRow) -> str:
     if found.since is None:
-        return "this window" if found.check.verdict == "FAIL" else "-"
-    return f"{day(found.since)} ({counted(found.occurrences or 1, 'window')})"
+        return "this window" if found.verdict == "FAIL" else "-"
+    return f"{day(found.since)} ({found.occurrences or 1:,})"
 
 
 def _shifts(version: VersionFacts) -> Iterator[str]:
@@ -179,22 +182,22 @@ def _slice_of(row: ModelRow) -> str:
 
 
 def _undecided(version: VersionFacts) -> Iterator[str]:
-    if not version.undecided:
-        return
-    yield f"{_INDENT}Undecided, and why"
-    for row in version.undecided[:ROWS_SHOWN]:
-        reason = harmless(row.reason or "no reason recorded", 300)
-        head = f"{counted(row.checks, 'check')} of {row.metric}: {row.verdict}; "
-        example = "for example: " if row.checks > 1 else ""
-        yield from _wrapped(f"{head}{example}{reason}", _INDENT * 2)
-    yield from _more(len(version.undecided))
+    if version.undecided:
+        yield f"{_INDENT}Undecided, and why"
+    for verdict in dict.fromkeys(row.verdict for row in version.undecided):
+        rows = [row for row in version.undecided if row.verdict == verdict]
+        metrics = ", ".join(f"{row.metric} {row.checks:,}" for row in rows[:ROWS_SHOWN])
+        yield from _wrapped(f"{sum(row.checks for row in rows):,} {verdict} ({metrics})", _INDENT * 2)
+        for row in rows[:EXAMPLES_SHOWN]:
+            example = "for example: " if row.checks > 1 else ""
+            yield from _wrapped(f"{example}{harmless(row.reason or 'no reason recorded', 300)}", _INDENT * 3)
 
 
 def _open(facts: Facts) -> Iterator[str]:
     if not facts.open_total and facts.versions:
         yield f"{_INDENT}none"
     groups = by_subject(facts.open)
-    for rows in groups[:ROWS_SHOWN]:
+    for rows in groups[:OPEN_SHOWN]:
         first = rows[0]
         yield from _wrapped(f"{first.severity.upper()} {_incident(rows)}", _INDENT)
         if first.reason:
@@ -204,28 +207,28 @@ def _open(facts: Facts) -> Iterator[str]:
             f"next step: {harmless(first.runbook)}" if first.runbook else "next step: no runbook named; look at its course below"
         )
         yield from _wrapped(f"{owner}; {step}", _INDENT * 2)
-    yield from _more(len(groups))
+    yield from _more(len(groups), OPEN_SHOWN)
 
 
 def _resolved(incidents: Sequence[IncidentRow]) -> Iterator[str]:
     groups = by_subject(incidents)
-    for rows in groups[:ROWS_SHOWN]:
+    for rows in groups[:RESOLVED_SHOWN]:
         yield from _wrapped(_incident(rows), _INDENT)
-    yield from _more(len(groups))
+    yield from _more(len(groups), RESOLVED_SHOWN)
 
 
 def _incident(rows: Sequence[IncidentRow]) -> str:
     """What failed, where, of which versions and when; the rows are of one metric and column."""
     first = rows[0]
-    place = where(first.slice_key, first.slice_value, first.also_slices)
-    versions = ", ".join(version_name(row.version) for row in rows)
+    rows_and_slices = where(first.slice_key, first.slice_value, first.also_slices)
+    versions = versions_named([row.version for row in rows])
     lasted = f"{counted(first.occurrences, 'window')} from {day(first.opened)} to {day(first.last_seen)}"
-    return f"{subject(first.metric, first.column)}, {place}, {versions} ({lasted})"
+    return f"{subject(first.metric, first.column)}, {rows_and_slices}, {versions} ({lasted})"
 
 
-def _more(total: int) -> Iterator[str]:
-    if total > ROWS_SHOWN:
-        yield f"{_INDENT * 2}and {total - ROWS_SHOWN:,} more"
+def _more(total: int, shown: int = ROWS_SHOWN) -> Iterator[str]:
+    if total > shown:
+        yield f"{_INDENT * 2}and {total - shown:,} more"
 
 
 def _sections(*sections: tuple[str, Iterable[str]]) -> list[str]:

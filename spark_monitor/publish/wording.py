@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
+
+from spark_monitor.rules import METRIC_ALIASES
 
 LONGEST_TEXT = 120
 """Longer texts from data (a category of a megabyte) are cut."""
@@ -42,12 +45,12 @@ def number(value: float | None) -> str:
 
 
 def interval(lower: float | None, upper: float | None) -> str:
-    """A 95 % interval.
+    """A 95 % interval; of a metric without one, both ends are its value.
 
-    >>> interval(0.1234, 0.2), interval(None, 0.2)
-    ('0.123 to 0.200', '-')
+    >>> interval(0.1234, 0.2), interval(None, 0.2), interval(0.3, 0.3)
+    ('0.123 to 0.200', '-', '-')
     """
-    if lower is None or upper is None or not (math.isfinite(lower) and math.isfinite(upper)):
+    if lower is None or upper is None or lower == upper or not (math.isfinite(lower) and math.isfinite(upper)):
         return "-"
     return f"{number(lower)} to {number(upper)}"
 
@@ -79,6 +82,18 @@ def version_name(version: str | None) -> str:
     return "no version" if version is None else f"version {harmless(version)}"
 
 
+def versions_named(versions: Sequence[str | None]) -> str:
+    """Model versions as they stand in a sentence.
+
+    >>> versions_named(["2"]), versions_named(["1", "2"]), versions_named([None, "2"])
+    ('version 2', 'versions 1 and 2', 'no version and version 2')
+    """
+    if len(versions) > 1 and None not in versions:
+        names = [harmless(version) for version in versions if version is not None]
+        return f"versions {', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(version_name(version) for version in versions)
+
+
 def slice_name(key: str | None, value: str | None) -> str:
     """A slice as it stands in a sentence.
 
@@ -106,6 +121,25 @@ def where(key: str | None, value: str | None, also_slices: int) -> str:
         return named
     others = counted(also_slices, "slice") if key is None else counted(also_slices, "other slice")
     return f"{named} and {others}"
+
+
+def place(key: str | None, value: str | None, also_slices: int) -> str:
+    """``where`` in as few letters as a table has room for.
+
+    >>> place(None, None, 12), place("origin", "JFK", 1), place(None, None, 0)
+    ('all rows +12 slices', 'origin = JFK +1', 'all rows')
+    """
+    more = "" if not also_slices else f" +{also_slices}" if key is not None else f" +{counted(also_slices, 'slice')}"
+    return f"{slice_name(key, value)}{more}"
+
+
+def short_metric(metric: str) -> str:
+    """The shortest name a metric goes by.
+
+    >>> short_metric("population_stability_index"), short_metric("ks")
+    ('psi', 'ks')
+    """
+    return min([metric, *(alias for alias, name in METRIC_ALIASES.items() if name == metric)], key=len)
 
 
 def day(instant: datetime | None) -> str:

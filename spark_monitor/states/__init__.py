@@ -1,0 +1,50 @@
+"""Mergeable summaries on numpy and pyarrow; no Spark here.
+
+A state has ``empty``, ``update``, ``merge``, ``to_bytes`` and ``from_bytes``. Merging parts in any grouping and order equals one
+update of the whole: exactly for counts, within the stated error for sketches. ``STATES`` is the catalogue, by the tag that a
+state's bytes begin with; ``tests/laws`` holds every entry to these laws.
+
+>>> sorted(STATES)
+['CATS', 'CONF', 'COVR', 'NUMS', 'REGR', 'SCOR', 'TABL']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from spark_monitor.states import binary, categorical, confusion, coverage, numeric, regression, table
+from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.coverage import CoverageState
+from spark_monitor.states.numeric import NumericState, profile_column
+from spark_monitor.states.regression import RegressionState
+from spark_monitor.states.table import TableState
+
+State = NumericState | CategoricalState | TableState | CoverageState | ScoreState | ConfusionState | RegressionState
+
+STATES: Mapping[str, type[State]] = MappingProxyType(
+    {
+        numeric.TAG: NumericState,
+        categorical.TAG: CategoricalState,
+        table.TAG: TableState,
+        coverage.TAG: CoverageState,
+        binary.TAG: ScoreState,
+        confusion.TAG: ConfusionState,
+        regression.TAG: RegressionState,
+    }
+)
+
+__all__ = [
+    "STATES",
+    "CategoricalState",
+    "ConfusionState",
+    "CoverageState",
+    "NumericState",
+    "RegressionState",
+    "ScoreState",
+    "State",
+    "TableState",
+    "profile_column",
+]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
-from spark_monitor.states.stored import counts, floats
+from spark_monitor.states.stored import counts, floats, pairs
 from spark_monitor.states.sums import add_pairs, pair_of
 
 TAG = "SCOR"
@@ -241,11 +241,11 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState
         atoms=floats(arrays, "atoms", grid.edges.size + 1),
         unscored=counts(arrays, "unscored", 2),
         out_of_range=outside,
-        losses=floats(arrays, "losses", 2 * _LOSSES).reshape(-1, 2),
+        losses=pairs(arrays, "losses", _LOSSES),
         bin_counts=counts(arrays, "bin_counts", CALIBRATION_BINS),
         bin_positives=counts(arrays, "bin_positives", CALIBRATION_BINS),
-        bin_scores=floats(arrays, "bin_scores", 2 * CALIBRATION_BINS).reshape(-1, 2),
-        bin_squares=floats(arrays, "bin_squares", 2 * CALIBRATION_BINS).reshape(-1, 2),
+        bin_scores=pairs(arrays, "bin_scores", CALIBRATION_BINS),
+        bin_squares=pairs(arrays, "bin_squares", CALIBRATION_BINS),
     )
     if state.bin_counts.sum() != state.probabilities or (state.bin_positives > state.bin_counts).any():
         raise StateError("score state: its bins do not add up to its cells.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import pack, unpack
+from spark_monitor.states.stored import counts
 
 TAG = "COVR"
-_FIELDS = ("count", "labelled", "duplicates", "conflicts")
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,14 @@ class CoverageState:
 
     def to_bytes(self) -> bytes:
         """The state's bytes."""
-        return pack(TAG, {name: getattr(self, name) for name in _FIELDS}, {})
+        totals = [self.count, self.labelled, self.duplicates, self.conflicts]
+        return pack(TAG, {}, {"totals": np.array(totals, dtype=np.int64)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> CoverageState:
         """The state that ``to_bytes`` wrote."""
-        meta, _ = unpack(data, TAG)
-        try:
-            return cls(*(int(meta[name]) for name in _FIELDS))
-        except (KeyError, ValueError, TypeError) as error:
-            raise StateError(f"coverage state: damaged ({type(error).__name__}: {error}).") from error
+        _, arrays = unpack(data, TAG)
+        count, labelled, duplicates, conflicts = counts(arrays, "totals", 4).tolist()
+        if labelled > count or conflicts > labelled:
+            raise StateError(f"coverage state: of {count} rows {labelled} labelled, {conflicts} in conflict: that cannot be.")
+        return cls(count, labelled, duplicates, conflicts)

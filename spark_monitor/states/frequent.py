@@ -20,6 +20,7 @@ Item = TypeVar("Item", bound=Hashable)
 
 CAPACITY = 256
 SHOWN = 20
+MOST_ITEMS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Frequent(Generic[Item]):
     def stored(cls, items: Sequence[Item], counts: Sequence[int], dropped: int, capacity: int = CAPACITY) -> Frequent[Item]:
         """The state whose parts were read from untrusted bytes."""
         found = dict(zip(items, counts, strict=True))
-        if len(found) != len(items) or len(found) > capacity or min(counts, default=1) < 1 or dropped < 0:
+        bounded = 0 <= dropped < 1 << 63 and len(found) <= capacity <= MOST_ITEMS and capacity > 0
+        if len(found) != len(items) or min(counts, default=1) < 1 or not bounded:
             raise StateError(f"frequent values: {len(items)} items of which {capacity} may be kept, {dropped} dropped: damaged.")
         return cls(found, dropped, capacity)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats
-from spark_monitor.states.stored import counts, floats
+from spark_monitor.states.stored import counts, floats, pairs
 from spark_monitor.states.sums import add_pairs, pair_of, squared_deviations, squares
 
 TAG = "REGR"
@@ -186,6 +186,9 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
     minimum, maximum, least, greatest = floats(arrays, "range", 4).tolist()
     if meta or zeros > usable:
         raise StateError(f"regression state: {zeros} labels of 0 among {usable} rows cannot be.")
-    sums = floats(arrays, "sums", 2 * _SUMS).reshape(-1, 2)
+    ordered = minimum <= maximum and least <= greatest
+    if not (ordered if usable else np.isnan([minimum, maximum, least, greatest]).all()):
+        raise StateError(f"regression state: {usable} rows of which errors or labels have no range.")
+    sums = pairs(arrays, "sums", _SUMS)
     central = floats(arrays, "central", 4)
     return RegressionState(usable, unpredicted, infinite, zeros, minimum, maximum, least, greatest, sums, central)

@@ -31,6 +31,18 @@ def floats(arrays: Arrays, name: str, size: int | None = None) -> Floats:
     return _array(arrays, name, "f", size).astype(np.float64)
 
 
+def pairs(arrays: Arrays, name: str, size: int) -> Floats:
+    """Exact sums as float64[size, 2] of total and what rounding lost; a total may be inf, nothing may be nan.
+
+    >>> pairs({"sums": np.array([1.0, 0.0, 2.0, 1e-20])}, "sums", 2).tolist()
+    [[1.0, 0.0], [2.0, 1e-20]]
+    """
+    array = floats(arrays, name, 2 * size).reshape(-1, 2)
+    if np.isnan(array).any() or not np.isfinite(array[:, 1]).all():
+        raise StateError(f"state: array {name!r} holds a sum that is no number.")
+    return array
+
+
 def _array(arrays: Arrays, name: str, kind: str, size: int | None) -> np.ndarray:
     if name not in arrays:
         raise StateError(f"state: array {name!r} is missing; found {', '.join(sorted(arrays)) or 'none'}.")

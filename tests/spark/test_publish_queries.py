@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from example_facts import AUC, config, week
 
+from spark_monitor.publish.answers import Answers
+from spark_monitor.publish.assemble import assembled
 from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.gather import facts
+from spark_monitor.publish.gather import facts, gather
 from spark_monitor.publish.headline import headline
 from spark_monitor.publish.points import Reading
 from spark_monitor.publish.summary import summary
@@ -60,9 +62,12 @@ def example_rows() -> dict[str, list[dict[str, Any]]]:
             add_window(rows, version, number)
     rows["profile_metrics"] += strangers()
     rows["incidents"] = [
+        incident("low", "OPEN", severity="low", column_name=COLUMNS[2], check_id="other"),
         incident("open", "OPEN", severity="critical", owner="weather", runbook="docs/wind.md"),
-        incident("older", "OPEN", severity="low"),
-        incident("done", "RESOLVED", resolved=week(3).end),
+        incident("slice", "OPEN", severity="critical", slice_key="origin", slice_value="JFK", check_id="a slice"),
+        incident("LGA", "OPEN", severity="critical", slice_key="origin", slice_value="LGA", check_id="another slice"),
+        incident("early", "RESOLVED", resolved=week(2).end, last_seen=week(1).end),
+        incident("done", "RESOLVED", resolved=week(3).end, last_seen=week(2).end),
         {**incident("stranger", "OPEN"), "monitor_id": "another"},
     ]
     at = week(WEEKS).start
@@ -122,7 +127,9 @@ def add_window(rows: dict[str, list[dict[str, Any]]], version: str | None, numbe
     rows["model_metrics"].append(metric_row(version, window, "precision", 0.321, label_status=status, **{"class": "late"}))
     for column, verdict in ((13, "FAIL"), (12, "WARN"), (0, "PASS"), (5, "UNDECIDED")):
         rows["checks"].append(check_row(version, window, COLUMNS[column], verdict, ks(column, number)))
-    rows["checks"].append(check_row(version, window, COLUMNS[13], "FAIL", 0.7, slice_key="origin", slice_value="JFK"))
+    rows["checks"].append(
+        check_row(version, window, COLUMNS[13], "FAIL", 0.7, slice_key="origin", slice_value="JFK", check_id="JFK")
+    )
 
 
 def metric_row(version: str | None, window: Window, metric: str, value: float | None, **values: Any) -> dict[str, Any]:
@@ -143,11 +150,18 @@ def check_row(version: str | None, window: Window, column: str, verdict: str, va
         "severity": "medium",
         "expected": "at most 0.1",
     }
-    return cut(version, window, column_name=column, reason=f"it is {value:.3f}.", check_id=column, **rule, **values)
+    return cut(
+        version,
+        window,
+        column_name=column,
+        reason=f"it is {value:.3f}.",
+        **{"check_id": f"{column} of {version}", **rule, **values},
+    )
 
 
 def incident(incident_id: str, status: str, **values: Any) -> dict[str, Any]:
     about = {"metric": "ks", "column_name": COLUMNS[13], "model_version": "2", "granularity": "1 week", "severity": "medium"}
+    about["check_id"] = f"{COLUMNS[13]} of 2"
     seen = {"opened": week(1).start, "last_seen": week(WEEKS - 1).end, "occurrences": 5, "status": status}
     return {"monitor_id": "flights_delay", "incident_id": incident_id, **about, **seen, **values}
 
@@ -164,15 +178,20 @@ def tables(spark: SparkSession) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def readings(tables: Tables) -> tuple[Reading, ...]:
-    chosen = headline(tables, config(), [week(number) for number in range(1, WEEKS)])
+def answers(tables: Tables) -> Answers:
+    return gather(tables, config(), [week(number) for number in range(1, WEEKS)])
+
+
+@pytest.fixture(scope="module")
+def readings(answers: Answers) -> tuple[Reading, ...]:
+    chosen = headline(answers, config())
     assert chosen.left_out is None
     return chosen.readings
 
 
 @pytest.fixture(scope="module")
-def known(tables: Tables) -> Facts:
-    return facts(tables, config())
+def known(answers: Answers) -> Facts:
+    return assembled(answers, config())
 
 
 def values(readings: Iterable[Reading], name: str, version: str | None, **place: str | None) -> list[tuple[Window, float | None]]:
@@ -183,7 +202,7 @@ def values(readings: Iterable[Reading], name: str, version: str | None, **place:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_counts_are_those_of_the_windows_asked_for(readings: tuple[Reading, ...], version: str | None) -> None:
-    assert values(readings, "count", version) == [(week(number), 100.0 + number) for number in range(1, WEEKS)]
+    assert values(readings, "count", version) == [(week(number), 100.0 + number) for number in range(WEEKS)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -193,31 +212,31 @@ def test_ten_columns_that_move_most_have_whole_series(readings: tuple[Reading, .
     assert moved == set(COLUMNS[4:])
     for index in range(4, 14):
         assert values(readings, "ks", version, column=COLUMNS[index]) == [
-            (week(number), ks(index, number)) for number in range(1, WEEKS)
+            (week(number), ks(index, number)) for number in range(WEEKS)
         ]
-    assert values(readings, "ks_max", version) == [(week(number), ks(13, number)) for number in range(1, WEEKS)]
+    assert values(readings, "ks_max", version) == [(week(number), ks(13, number)) for number in range(WEEKS)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_only_realised_metrics_of_all_classes_are_published(readings: tuple[Reading, ...], version: str | None) -> None:
-    known = [(week(number), auc(version, number)) for number in range(1, WEEKS - 2)]
+    known = [(week(number), auc(version, number)) for number in range(WEEKS - 2)]
 
     assert [(window, value) for window, value in values(readings, AUC, version) if value is not None] == known
     assert values(readings, f"{AUC}_lower", version) == [(window, value - 0.01) for window, value in known]
     assert values(readings, "precision", version) == []
-    assert values(readings, "label_coverage", version) == [(week(number), 0.9) for number in range(1, WEEKS)]
+    assert values(readings, "label_coverage", version) == [(week(number), 0.9) for number in range(WEEKS)]
 
 
 def test_the_worst_slice_is_found_in_every_window(readings: tuple[Reading, ...]) -> None:
-    worst = [(week(number), auc("2", number) - 0.3) for number in range(1, WEEKS)]
+    worst = [(week(number), auc("2", number) - 0.3) for number in range(WEEKS)]
 
     assert values(readings, f"{AUC}_worst_slice", "2") == worst
     assert values(readings, AUC, "2", slice_key="origin", slice_value="JFK") == worst
-    assert len(values(readings, AUC, "2", slice_key="origin", slice_value=None)) == WEEKS - 1
+    assert len(values(readings, AUC, "2", slice_key="origin", slice_value=None)) == WEEKS
 
 
 def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings: tuple[Reading, ...]) -> None:
-    windows = [week(number) for number in range(1, WEEKS)]
+    windows = [week(number) for number in range(WEEKS)]
 
     assert values(readings, "fail", "2") == [(window, 2.0) for window in windows]
     assert values(readings, "undecided", None) == [(window, 1.0) for window in windows]
@@ -225,8 +244,14 @@ def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings:
     assert values(readings, "columns_drifting", "2") == [(window, 1.0) for window in windows]
 
 
-def test_no_windows_are_no_readings(tables: Tables) -> None:
-    assert headline(tables, config(), []).readings == ()
+def test_old_windows_that_are_published_late_are_asked_about_besides(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in ("gather", "measured"):
+        monkeypatch.setattr(f"spark_monitor.publish.{room}.HISTORY_WINDOWS", 2)
+
+    found = headline(gather(tables, config(), [week(0)]), config()).readings
+
+    for name in ("count", "ks_max", "fail", "label_coverage"):
+        assert [window for window, _ in values(found, name, "2")] == [week(0), week(WEEKS - 2), week(WEEKS - 1)]
 
 
 def test_facts_are_those_of_each_versions_last_window(known: Facts) -> None:
@@ -234,7 +259,7 @@ def test_facts_are_those_of_each_versions_last_window(known: Facts) -> None:
     second = known.versions[0]
     assert (second.window, second.count) == (week(WEEKS - 1), 100 + WEEKS - 1)
     assert dict(second.verdicts) == {"FAIL": 2, "WARN": 1, "PASS": 1, "UNDECIDED": 1}
-    assert (second.status, second.open_incidents) == ("FAIL", 2)
+    assert (second.status, second.open_incidents) == ("FAIL", 4)
     assert [(row.column, row.ks) for row in second.shifts] == [(COLUMNS[index], ks(index, 5)) for index in (13, 12, 11, 10, 9)]
     assert [(row.slice_value, row.ks) for row in second.shifted_slices] == [("JFK", 0.3), ("LGA", 0.2), (None, 0.1)]
     assert [(row.window, row.value) for row in second.realised] == [(week(WEEKS - 3), auc("2", WEEKS - 3))]
@@ -246,21 +271,20 @@ def test_facts_are_those_of_each_versions_last_window(known: Facts) -> None:
 def test_failing_checks_come_worst_first_and_know_since_when(known: Facts) -> None:
     second = known.versions[0]
 
-    assert [(found.check.verdict, found.check.column, found.check.slice_value) for found in second.failing] == [
-        ("FAIL", COLUMNS[13], None),
-        ("FAIL", COLUMNS[13], "JFK"),
-        ("WARN", COLUMNS[12], None),
+    assert [(found.verdict, found.column, found.slice_value, found.also_slices) for found in second.failing] == [
+        ("FAIL", COLUMNS[13], None, 1),
+        ("WARN", COLUMNS[12], None, 0),
     ]
-    assert [found.since for found in second.failing] == [week(1).start, None, None]
+    assert [(found.since, found.occurrences) for found in second.failing] == [(week(1).start, 5), (None, None)]
     assert [(row.metric, row.verdict, row.checks, row.reason) for row in second.undecided] == [
         ("ks", "UNDECIDED", 1, "it is 0.065.")
     ]
 
 
 def test_incidents_and_runs_are_this_monitors_worst_first(known: Facts) -> None:
-    assert [row.incident_id for row in known.open] == ["open", "older"]
+    assert [(row.incident_id, row.also_slices) for row in known.open] == [("open", 2), ("low", 0)]
     assert [row.incident_id for row in known.resolved] == ["done"]
-    assert known.open_total == 2
+    assert known.open_total == 4
     assert known.last_failure is not None
     assert known.last_failure.error == "no table"
     assert known.unpublished is not None
@@ -280,4 +304,4 @@ def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
     found = facts(tables, plain)
 
     assert found.versions[0].realised == found.versions[0].worst_slices == found.versions[0].shifted_slices == ()
-    assert not [row for row in headline(tables, plain, [week(1)]).readings if row.family == "model"]
+    assert not [row for row in headline(gather(tables, plain), plain).readings if row.family == "model"]

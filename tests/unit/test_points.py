@@ -11,11 +11,11 @@ from example_facts import AUC, answers, config, week
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spark_monitor.publish.answers import latest_versions
 from spark_monitor.publish.headline import (
     count_readings,
     drift_readings,
     headline_keys,
-    latest_versions,
     model_readings,
     slice_readings,
     verdict_readings,
@@ -105,9 +105,7 @@ def test_any_course_of_revisions_ends_with_the_last_value_and_repeats_nothing(va
 
     assert max(history, key=lambda logged: logged.timestamp).value == pytest.approx(values[-1], rel=1e-12, abs=0)
     assert len({logged.timestamp for logged in history}) == len(history)
-    assert len(history) == 1 + sum(
-        later != pytest.approx(earlier, rel=1e-12, abs=0) for earlier, later in pairwise(values)
-    )
+    assert len(history) == 1 + sum(later != pytest.approx(earlier, rel=1e-12, abs=0) for earlier, later in pairwise(values))
 
 
 def test_a_revision_of_one_window_is_not_taken_for_its_neighbour() -> None:
@@ -202,7 +200,7 @@ def test_headline_series_are_among_those_published() -> None:
             SHOWN["binary"],
             AUC,
         ),
-        *drift_readings(rows.drift_series, rows.drift_series),
+        *drift_readings(rows.drift),
         *verdict_readings(rows.verdicts),
     ]
 

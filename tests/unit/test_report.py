@@ -12,8 +12,9 @@ from itertools import pairwise
 import pytest
 from example_facts import AUC, WEEKS, answers, config, example, week
 
+from spark_monitor.publish.answers import Answers
+from spark_monitor.publish.assemble import assembled
 from spark_monitor.publish.charts import Mark, line_chart, verdict_strip
-from spark_monitor.publish.gather import Answers, assembled
 from spark_monitor.publish.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
 from spark_monitor.publish.report import report_html
 from spark_monitor.publish.rows import ModelRow, RunRow, UndecidedRow, VerdictRow

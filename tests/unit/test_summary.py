@@ -11,10 +11,11 @@ import pytest
 from example_facts import AUC, WEEKS, answers, config, example, week
 from rich.cells import cell_len
 
+from spark_monitor.publish.answers import Answers, latest_labelled
+from spark_monitor.publish.assemble import assembled
 from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.gather import Answers, assembled, latest_labelled
 from spark_monitor.publish.page import further_sql, mlflow_page
-from spark_monitor.publish.rows import IncidentRow, ModelRow, RunRow, UndecidedRow
+from spark_monitor.publish.rows import DriftRow, IncidentRow, ModelRow, RunRow, UndecidedRow
 from spark_monitor.publish.summary import WIDTH, styled, summary
 from spark_monitor.publish.wording import harmless, interval, number, percent, slice_name
 
@@ -42,10 +43,27 @@ def test_the_version_seen_last_comes_first_with_its_status_and_latest_window() -
     assert "Version 1: PASS" in lines
 
 
-def test_a_drifted_column_says_since_when_and_by_how_much() -> None:
-    assert line_with("FAIL  wind_speed", text(example())).split() == (
-        ["FAIL", "wind_speed", "ks", "0.412", "0.395", "to", "0.430", "2013-09-09", "(13", "windows)"]
-    )
+def test_a_drifted_column_says_since_when_where_and_by_how_much() -> None:
+    line = line_with("FAIL  wind_speed", text(example()))
+
+    assert " ".join(line.split()) == "FAIL wind_speed ks 0.412 0.395 to 0.430 all rows +4 slices 2013-09-09 (13)"
+
+
+def test_a_drifted_column_has_its_ks_whatever_its_rule_looks_at() -> None:
+    failing = [replace(answers().failing[0], metric="tv_distance", lower=0.412, upper=0.412)]
+    others = [DriftRow("2", week(WEEKS - 1), f"other_{index}", 0.9 + index / 100) for index in range(9)]
+
+    facts = assembled(replace(answers(), failing=failing, drift=[*answers().drift, *others]), config())
+
+    assert [row.column for row in facts.versions[0].shifts] == [
+        "other_8",
+        "other_7",
+        "other_6",
+        "other_5",
+        "other_4",
+        "wind_speed",
+    ]
+    assert "wind_speed 0.412 (0.395 to 0.430)" in " ".join(text(facts).split())
 
 
 def test_the_realised_metric_stands_with_its_interval_coverage_and_maturity() -> None:
@@ -63,13 +81,21 @@ def test_without_labels_yet_the_reason_is_given() -> None:
 
 
 def test_what_is_undecided_says_why() -> None:
-    assert "1 check of roc_auc_score: NO_DATA; No label has come yet; the horizon ends 2013-12-23." in text(example())
+    lines = [line.strip() for line in text(example()).splitlines()]
+    where = lines.index("Undecided, and why")
+
+    assert lines[where + 1 : where + 5] == [
+        "2 UNDECIDED (ks 2)",
+        "for example: ks of dewp is 0.105 (0.088 to 0.122), which holds the threshold 0.1.",
+        "1 NO_DATA (roc_auc_score 1)",
+        "No label has come yet; the horizon ends 2013-12-23.",
+    ]
 
 
 def test_an_open_check_has_an_owner_and_a_next_step() -> None:
     written = text(example())
 
-    assert "MEDIUM ks of wind_speed, version 2 (13 windows from 2013-09-09 to 2013-12-09)" in written
+    assert "MEDIUM ks of wind_speed, all rows, version 2 (13 windows from 2013-09-09 to 2013-12-09)" in written
     assert "owner: data-platform; next step: docs/runbooks/drift.md" in written
 
 
@@ -175,12 +201,21 @@ def test_colours_change_no_letter() -> None:
 
 def test_long_lists_say_how_many_more_there_are() -> None:
     incident = answers().incidents[0]
-    many = [replace(incident, incident_id=str(index)) for index in range(25)]
+    many = [replace(incident, incident_id=str(index), column=f"column_{index}") for index in range(25)]
 
-    written = text(assembled(replace(answers(), incidents=many, open_incidents={"2": 31}), config()))
+    written = text(assembled(replace(answers(), incidents=many, open_incidents={"2": 25}), config()))
 
-    assert written.count("MEDIUM ks of wind_speed") == 10
-    assert "    and 21 more" in written.splitlines()
+    assert written.count("MEDIUM ks of column_") == 8
+    assert "    and 17 more" in written.splitlines()
+
+
+def test_an_incident_of_several_versions_and_slices_is_told_once() -> None:
+    incident = replace(answers().incidents[0], also_slices=3)
+    both = [incident, replace(incident, version="1", incident_id="other")]
+
+    written = text(assembled(replace(answers(), incidents=both, open_incidents={"1": 4, "2": 4}), config()))
+
+    assert " ".join(written.split()).count("MEDIUM ks of wind_speed, all rows and 3 slices, versions 2 and 1") == 1
 
 
 def test_a_provisional_window_is_shown_only_where_it_is_later_than_the_final_one() -> None:
@@ -202,7 +237,7 @@ def test_a_resolved_incident_is_told_with_when_it_ended() -> None:
 
     written = text(assembled(replace(answers(), incidents=[resolved], open_incidents={}), config()))
 
-    assert "percent_null of visib, origin = JFK, version 2: 2 windows from 2013-04-08 to 2013-04-22" in written
+    assert "percent_null of visib, origin = JFK, version 2 (2 windows from 2013-04-08 to 2013-04-22)" in written
 
 
 @pytest.mark.parametrize(
