@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import START, WEEKS, Writer
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
+from written import START, WEEKS, Writer
 
 from spark_monitor.errors import RunError
 from spark_monitor.store import Store
@@ -188,9 +188,14 @@ def test_windows_that_differ_are_found_whatever_the_order_and_the_last_bits(writ
 def test_windows_that_a_dead_run_wrote_are_named_until_they_are_written_again(writer: Writer) -> None:
     writer.commit_profile("interrupted")
     store = writer.another()
-    with pytest.raises(KeyboardInterrupt), store.run(writer.row("interrupted")):
-        store.replace_windows("profile_metrics", writer.profile(WEEKS[1:2]), monitor_id="interrupted", windows=WEEKS[1:2])
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with store.run(writer.row("interrupted")):
+            store.replace_windows("profile_metrics", writer.profile(WEEKS[1:2]), monitor_id="interrupted", windows=WEEKS[1:2])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert store.interrupted_windows("interrupted") == [WEEKS[1]]
     assert store.changed_windows("profile_metrics", writer.profile(), monitor_id="interrupted", windows=WEEKS) == [WEEKS[1]]
     writer.commit_profile("interrupted", windows=WEEKS[1:2])
@@ -234,8 +239,7 @@ def test_what_is_noted_after_the_commit_changes_only_the_rows_named(writer: Writ
     first, second = writer.commit_profile("noted"), writer.commit_profile("noted")
     writer.store.mark_published("noted", [first], published="PENDING", message="it's down")
     told = {
-        run: (state, message)
-        for run, state, message in writer.stored("runs", "noted", "run_id", "published", "publish_message")
+        run: (state, message) for run, state, message in writer.stored("runs", "noted", "run_id", "published", "publish_message")
     }
     assert told == {first: ("PENDING", "it's down"), second: (None, None)}
 
