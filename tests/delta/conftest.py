@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pyspark.sql import SparkSession
 from written import Writer
@@ -13,7 +11,7 @@ from spark_monitor.store.place import Place
 
 
 @pytest.fixture(scope="session")
-def writer(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writer]:
+def writer(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Writer:
     directory = tmp_path_factory.mktemp("it's a `store`")
     store = Store(spark, Place(path=str(directory)))
     store.ensure()
