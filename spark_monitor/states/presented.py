@@ -14,6 +14,8 @@ from spark_monitor.states.quantiles import PERCENTILES, quantiles
 from spark_monitor.states.table import TableState
 
 EXACT_INTEGER = 2.0**53
+# Below this the squares of some deviations have fewer digits than a double, or none.
+LEAST_M2 = 1e-290
 MESSAGES = {
     "EMPTY": "No rows in this window.",
     "ALL_NULL": "Every row is null.",
@@ -60,11 +62,15 @@ def _numeric(state: NumericState) -> dict[str, Any]:
 
 
 def _numeric_message(state: NumericState) -> str | None:
+    if state.finite == 1:
+        return "One finite value: the standard deviation is undefined."
+    if not math.isfinite(state.m2):
+        return "The values are spread so far that the sum of their squares exceeds the largest double: no standard deviation."
+    if state.minimum < state.maximum and state.m2 < LEAST_M2:
+        return "The values are so close together that their standard deviation is rounded towards 0."
     if max(abs(state.minimum), abs(state.maximum)) > EXACT_INTEGER:
-        if state.finite > 1 and not math.isfinite(state.m2):
-            return "The values are spread so far that their standard deviation exceeds the largest double."
-        return "Values beyond 2^53 are rounded to the nearest double."
-    return None if state.finite > 1 else "One finite value: the standard deviation is undefined."
+        return "Whole numbers beyond 2^53 are rounded to the nearest double."
+    return None
 
 
 def _categorical(state: CategoricalState) -> dict[str, Any]:

@@ -124,10 +124,7 @@ class Store:
         self._turn = None
         turn.end({**values, "status": status, "ended": self._clock()})
         if status == COMMITTED:
-            for table in turn.generations:
-                upkeep.keep(self.spark, self.place, table, turn.monitor_id, run_id)
-            if upkeep.is_turn_to_tidy(run_id):
-                upkeep.tidy(self.spark, self.place, turn.monitor_id)
+            upkeep.settle(self.spark, self.place, turn.monitor_id, run_id, turn.generations)
 
     @contextmanager
     def run(self, row: Mapping[str, Any], *, say: Say = lambda _: None, patience: float = WAIT_SECONDS) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
 from pyspark.sql import SparkSession
 
+from spark_monitor.errors import RunError
 from spark_monitor.quoting import literal
 from spark_monitor.store.commits import commit, is_conflict
 from spark_monitor.store.committed import GENERATIONS, latest_generation_sql
@@ -41,6 +43,17 @@ def keep(spark: SparkSession, place: Place, table: str, monitor_id: str, run_id:
     relation = place.relation(table)
     statement = f"DELETE FROM {relation} WHERE {of_monitor(monitor_id)} AND run_id <> {literal(run_id)}"
     commit(lambda: spark.sql(statement).collect(), what=f"{relation}: deleting former rows of monitor {monitor_id}")
+
+
+def settle(spark: SparkSession, place: Place, monitor_id: str, run_id: str, generations: Iterable[str]) -> None:
+    """What follows a commit: the generations it replaced are deleted, and now and then the files are tidied."""
+    for table in sorted(generations):
+        try:
+            keep(spark, place, table, monitor_id, run_id)
+        except RunError:
+            continue  # others write to this table all the time; the run is committed, and the next one prunes
+    if is_turn_to_tidy(run_id):
+        tidy(spark, place, monitor_id)
 
 
 def is_turn_to_tidy(run_id: str) -> bool:

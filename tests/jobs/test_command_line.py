@@ -17,6 +17,8 @@ from spark_monitor.config import load_config
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.store.view_sql import VIEWS
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS = 400
 

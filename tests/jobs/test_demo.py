@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def demo(directory: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "spark_monitor", "demo", "--dir", str(directory)]

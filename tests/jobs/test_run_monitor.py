@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 JOB = Path(__file__).resolve().parents[2] / "jobs" / "run_monitor.py"
 
 

@@ -14,6 +14,8 @@ from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor
 
+pytestmark = pytest.mark.slow
+
 FIRST = datetime(2024, 1, 23, tzinfo=UTC)
 CLOCKS = ["run_id", "as_of"]
 TABLES = ("profile_metrics", "drift_metrics", "model_metrics", "checks")

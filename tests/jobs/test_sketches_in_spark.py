@@ -23,4 +23,3 @@ def test_sparks_functions_read_and_merge_the_stored_images(spark: SparkSession, 
     native = own.selectExpr("kll_sketch_agg_double(shifted, 1024) AS native")
     both = states.crossJoin(native).selectExpr("kll_sketch_get_n_double(kll_sketch_merge_double(sketch, native)) AS n").collect()
     assert both[0]["n"] == len(rows)
-

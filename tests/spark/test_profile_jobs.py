@@ -16,9 +16,9 @@ DAY = 86_400_000_000
 
 
 def profiled(spark: SparkSession, *, columns: int, slices: int, windows: int) -> DataFrame:
-    numbers = ", ".join(f"rand({position}) AS x{position}" for position in range(columns))
-    keys = ", ".join(f"CAST(id % {position + 2} AS STRING) AS k{position}" for position in range(slices))
-    frame = spark.range(2_000).selectExpr("id", f"timestamp_micros(id * 1000000000 % {windows * DAY}) AS at", numbers, keys)
+    numbers = [f"rand({position}) AS x{position}" for position in range(columns)]
+    keys = [f"CAST(id % {position + 2} AS STRING) AS k{position}" for position in range(slices)]
+    frame = spark.range(2_000).selectExpr("id", f"timestamp_micros(id * 1000000000 % {windows * DAY}) AS at", *numbers, *keys)
     read = [read_column(frame.schema[f"x{position}"]) for position in range(columns)]
     sliced = [read_slice(frame, f"k{position}") for position in range(slices)]
     rows = rows_for_profile(frame, read, sliced, time="at", version_sql="'1'", ids=["id"])
