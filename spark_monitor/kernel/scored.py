@@ -27,7 +27,7 @@ from spark_monitor.states.regression import RegressionState
 COVERAGE, SCORE, CONFUSION, REGRESSION = range(4)
 FIRST_SLICE = 2
 BYTE_BUDGET = 512 << 20
-_STATE_BYTES = 40 << 10
+_STATE_BYTES = 120 << 10
 
 ScoredState = CoverageState | ScoreState | ConfusionState | RegressionState
 StateKey = tuple[int, int, int, int]
