@@ -75,13 +75,20 @@ def due_windows(
 
 
 def label_candidates(
-    handled: Mapping[DueWindow, Handled], due: Iterable[DueWindow], *, as_of: datetime, lookback: timedelta, horizon: timedelta
+    handled: Mapping[DueWindow, Handled],
+    due: Iterable[DueWindow],
+    *,
+    as_of: datetime,
+    since: datetime,
+    lookback: timedelta,
+    horizon: timedelta,
 ) -> list[DueWindow]:
     """The windows handled before whose labels may have changed since: not due anyway, and not older than labels may be late.
 
     A window stays a candidate for the lookback after its horizon, so that it is seen to become FINAL.
     """
-    oldest = as_of - horizon - lookback
+    # ``since`` is the as-of of the last run: after a long pause, what was a candidate then still is one.
+    oldest = min(as_of, since) - horizon - lookback
     again = set(due)
     return sorted(window for window in handled if window not in again and oldest < window.window.end <= as_of)
 

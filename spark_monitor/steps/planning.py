@@ -138,4 +138,6 @@ def _candidates(run: Run, ledger: Ledger, versions: Mapping[str, str], due: list
     unmoved = LABELS in versions and versions[LABELS] == ledger.source_versions.get(LABELS)
     if unmoved and run.as_of <= ledger.as_of:
         return []
-    return label_candidates(ledger.handled, due, as_of=run.as_of, lookback=run.schedule.lookback, horizon=run.schedule.horizon)
+    return label_candidates(
+        ledger.handled, due, as_of=run.as_of, since=ledger.as_of, lookback=run.schedule.lookback, horizon=run.schedule.horizon
+    )
