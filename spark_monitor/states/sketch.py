@@ -202,6 +202,8 @@ def _parsed(data: bytes) -> Kll:
     if family != _FAMILY or width != _MIN_LEVEL_WIDTH or version not in (1, 2) or not LEAST_K <= k <= MOST_K:
         raise StateError(f"sketch: family {family}, version {version}, k {k}, m {width}: not a KLL image of doubles.")
     if flags & _EMPTY:
+        if len(data) != _SHORT.size:
+            raise StateError(f"sketch: {len(data)} bytes: not the KLL image of an empty sketch.")
         return Kll.empty(k)
     if flags & _SINGLE:
         (item,) = struct.unpack_from("<d", data, _SHORT.size)
