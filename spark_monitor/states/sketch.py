@@ -3,8 +3,8 @@
 A KLL sketch holds items on levels; an item on level l stands for 2^l values. Level h of L levels may hold about
 k (2/3)^(L-1-h) items; when the whole is over capacity, the lowest full level is sorted and every second item moves up.
 Source: Karnin, Lang, Liberty, "Optimal quantile approximation in streams" (2016), arXiv:1603.05346, and the layout of
-``kll_doubles_sketch`` in datasketches-cpp. The random choice of odd or even is drawn from the number of values seen, so the same
-input gives the same bytes; DataSketches' own update draws from the clock.
+``kll_doubles_sketch`` in datasketches-cpp. The random choices are drawn from the values themselves, so the same input gives the
+same bytes, and parts of equal size do not err in the same direction; DataSketches' own update draws from the clock.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Kll:
             return cls.empty(k)
         level = max(0, (n // k).bit_length() - 1)
         whole = (n >> level) << level
-        sampled = values[_offset(n, level) : whole : 1 << level]
+        sampled = values[_drawn(values, level) & ((1 << level) - 1) : whole : 1 << level]
         levels = (values[whole:], *(np.empty(0) for _ in range(level - 1)), sampled) if level else (sampled,)
         sketch = cls(k=k, n=n, levels=levels, minimum=float(values[0]), maximum=float(values[-1]))
         return sketch._compressed()
@@ -98,7 +98,7 @@ class Kll:
                 levels.append(np.empty(0))
             items = levels[height]
             odd = items.size & 1
-            kept, moved = items[:odd], items[odd + _coin(self.n, height, items.size) :: 2]
+            kept, moved = items[:odd], items[odd + (_drawn(items, self.n) & 1) :: 2]
             levels[height], levels[height + 1] = kept, _joined(levels[height + 1], moved)
         return replace(self, levels=tuple(levels))
 
@@ -189,12 +189,10 @@ def _mixed(number: int) -> int:
     return number ^ (number >> 31)
 
 
-def _offset(n: int, level: int) -> int:
-    return _mixed(n) & ((1 << level) - 1)
-
-
-def _coin(n: int, height: int, size: int) -> int:
-    return _mixed(n * 64 + height + (size << 40)) & 1
+def _drawn(values: Floats, salt: int) -> int:
+    """Sixty-four bits that depend on all values and not on their order."""
+    total = int(np.add.reduce((values + 0.0).view(np.uint64)))
+    return _mixed(total ^ _mixed(salt ^ values.size << 32))
 
 
 def _parsed(data: bytes) -> Kll:
