@@ -6,6 +6,9 @@ The layers, lowest first; a room may use its own layer and those below, and no t
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -84,9 +87,43 @@ def test_no_two_rooms_use_each_other() -> None:
     TopologicalSorter(uses).prepare()  # raises CycleError, which names the rooms
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room_of(file) in NOUNS], ids=lambda file: file.name)
-def test_states_distances_and_scores_need_no_spark(file: Path) -> None:
-    assert not {module.split(".")[0] for module in imported(file)} & {"pyspark", "delta", "mlflow", "pandas"}
+WITHOUT_SPARK = [file for file in FILES if room_of(file) in (*GROUND, *SETTINGS, *NOUNS, *KERNEL)]
+
+
+@pytest.mark.parametrize("file", WITHOUT_SPARK, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_configuration_states_distances_scores_and_the_kernel_need_no_spark(file: Path) -> None:
+    found = {module.split(".")[0] for module in imported(file)} & {"pyspark", "delta", "mlflow", "pandas"}
+    assert not found, f"{file.name} imports {sorted(found)}; what is below the verbs works on numpy and pyarrow alone"
+
+
+def test_importing_them_loads_no_spark_by_way_of_anything_else() -> None:
+    rooms = ", ".join(f"spark_monitor.{room}" for room in ("config", "windows", *NOUNS, "kernel.merging", "kernel.scored"))
+    script = f"import sys, {rooms}; print([name for name in ('pyspark', 'delta', 'mlflow', 'pandas') if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "[]"
+
+
+def texts(file: Path) -> Iterator[str]:
+    """Every string in a file's code, docstrings aside."""
+    prose = {
+        id(node.body[0].value)
+        for node in ast.walk(tree(file))
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.value
+
+
+def test_only_the_store_and_the_session_know_how_delta_works() -> None:
+    # A source's format may be named anywhere; what Delta alone can do is the store's business.
+    speaks = re.compile(r"\bdelta\.[a-z]|DeltaTable|replaceWhere|USING DELTA|OPTIMIZE |VACUUM |DESCRIBE HISTORY", re.IGNORECASE)
+    found = {str(file.relative_to(PACKAGE)) for file in FILES if any(speaks.search(text) for text in texts(file))}
+    importers = {
+        str(file.relative_to(PACKAGE)) for file in FILES if any(module.split(".")[0] == "delta" for module in imported(file))
+    }
+    strangers = sorted(name for name in found | importers if name != "session.py" and not name.startswith("store/"))
+    assert not strangers, f"{strangers} speak of Delta's own features; only store/ and session.py do"
 
 
 def test_one_place_alone_builds_a_session() -> None:
@@ -101,7 +138,8 @@ def test_mlflow_is_imported_by_publishing_the_demos_registry_and_the_doctor_alon
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_nothing_that_spark_connect_or_big_data_forbid_is_used(file: Path) -> None:
-    used = {node.attr for node in ast.walk(tree(file)) if isinstance(node, ast.Attribute)}
-    assert not used & FORBIDDEN
-    cached = [node for node in ast.walk(tree(file)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    assert not [node for node in cached if isinstance(node.func, ast.Attribute) and node.func.attr == "cache"]
+    attributes = [node for node in ast.walk(tree(file)) if isinstance(node, ast.Attribute)]
+    called = {id(node.func) for node in ast.walk(tree(file)) if isinstance(node, ast.Call)}
+    used = [node for node in attributes if node.attr in FORBIDDEN or (node.attr == "cache" and id(node) in called)]
+    places = [f"line {node.lineno}: .{node.attr}" for node in used]
+    assert not places, f"{file.relative_to(PACKAGE)}, {'; '.join(places)}: not on Spark Connect, or not with data of any size"
