@@ -38,13 +38,15 @@ def opened_incidents(result: RunResult, *, since: datetime) -> Iterator[str]:
     from pyspark.sql import functions as F
 
     opened = result.incidents.where((F.col("opened") > F.lit(since)) & (F.col("status") == "OPEN"))
-    total = opened.count()
+    counted_all = opened.withColumn("total", F.expr("count(*) OVER ()"))
     severity = F.array_position(F.array(*map(F.lit, SEVERITIES)), F.col("severity"))
-    whole = opened.where(F.col("slice_key").isNull()).orderBy(severity, F.col("opened"), "reason", "model_version")
-    rows = whole.select("severity", "reason", "model_version").limit(INCIDENTS_READ).collect()
+    worst = counted_all.orderBy(F.col("slice_key").isNotNull(), severity, "opened", "reason", "model_version")
+    rows = worst.select("severity", "reason", "model_version", "slice_key", "total").limit(INCIDENTS_READ).collect()
+    total = rows[0]["total"] if rows else 0
     versions: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        versions.setdefault((row["severity"].upper(), row["reason"]), []).append(row["model_version"])
+        if row["slice_key"] is None:
+            versions.setdefault((row["severity"].upper(), row["reason"]), []).append(row["model_version"])
     told = list(versions.items())[:INCIDENTS_TOLD]
     for (name, reason), which in told:
         yield f"{name} (version {' and '.join(which)}): {reason}"
@@ -57,34 +59,37 @@ def opened_incidents(result: RunResult, *, since: datetime) -> Iterator[str]:
 
 def faults_found(checks: DataFrame) -> Iterator[str]:
     """Both injected faults against the checks of every week."""
-    wind = weeks(checks, "tv_distance", "wind_speed", None)
+    wind, visibility = weeks(checks)
     yield "  wind_speed in km/h: " + told(
         "tv_distance",
         [week for week in wind if week.start < WIND_FAULT_FROM],
         [week for week in wind if week.start >= WIND_FAULT_FROM],
     )
-    visibility = weeks(checks, "percent_null", "visib", VISIBILITY_FAULT_AIRPORT)
     silent = [week for week in visibility if VISIBILITY_FAULT_FROM <= week.start < VISIBILITY_FAULT_TO]
     yield f"  visib missing at {VISIBILITY_FAULT_AIRPORT}: " + told(
         "percent_null", [week for week in visibility if week not in silent], silent
     )
 
 
-def weeks(checks: DataFrame, metric: str, column: str, airport: str | None) -> list[WeekChecked]:
-    """One check's weeks in their order, of all rows or of one airport."""
+def weeks(checks: DataFrame) -> tuple[list[WeekChecked], list[WeekChecked]]:
+    """The weeks of two checks in their order: wind_speed's distance over all rows, visib's missing values at one airport."""
     from pyspark.sql import functions as F
 
-    where = (
-        F.col("slice_key").isNull() if airport is None else (F.col("slice_key") == "origin") & (F.col("slice_value") == airport)
-    )
-    named = (F.col("metric") == metric) & (F.col("column_name") == column) & (F.col("model_version") == ONE_VERSION)
+    of_wind = (F.col("metric") == "tv_distance") & (F.col("column_name") == "wind_speed") & F.col("slice_key").isNull()
+    at_airport = (F.col("slice_key") == "origin") & (F.col("slice_value") == VISIBILITY_FAULT_AIRPORT)
+    of_visibility = (F.col("metric") == "percent_null") & (F.col("column_name") == "visib") & at_airport
+    weekly = (F.col("model_version") == ONE_VERSION) & (F.col("granularity") == WEEK) & F.col("value").isNotNull()
     rows = (
-        checks.where(where & named & (F.col("granularity") == WEEK) & F.col("value").isNotNull())
-        .selectExpr("unix_micros(window.start) AS start", "value", "verdict")
+        checks.where((of_wind | of_visibility) & weekly)
+        .selectExpr("metric", "unix_micros(window.start) AS start", "value", "verdict")
         .orderBy("start")
         .collect()
     )
-    return [WeekChecked(pd.Timestamp(row["start"], unit="us", tz="UTC"), row["value"], row["verdict"]) for row in rows]
+    found: dict[str, list[WeekChecked]] = {"tv_distance": [], "percent_null": []}
+    for row in rows:
+        start = pd.Timestamp(row["start"], unit="us", tz="UTC")
+        found[row["metric"]].append(WeekChecked(start, row["value"], row["verdict"]))
+    return found["tv_distance"], found["percent_null"]
 
 
 def told(metric: str, clean: Sequence[WeekChecked], faulty: Sequence[WeekChecked]) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,22 +105,26 @@ def prepare(directory: Path, spark: SparkSession, *, say: Say) -> Prepared:
 
 
 def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> dict[str, Any]:
+    """Spark writes in the background, the tables one after the other, while this process trains and registers."""
     from spark_monitor.demo import data, models, registry, tables
 
     say("Flights, weather and planes of 2013")
     rows = data.flights_as_scored(data.load_source())
-    say("Two models, trained on January and February")
-    versions = models.train(rows)
-    scores = models.training_scores(rows, versions)
-    say("Both models into MLflow")
-    registry.register(
-        versions, example=rows.head(100), training_scores=scores, tracking_uri=paths.tracking_uri, artifacts=paths.artifacts
-    )
-    say("Predictions and late labels as Delta tables")
-    scored = tables.predictions(models.score(rows, one) for one in versions)
-    tables.write_delta(spark, scored, paths.predictions)
     labels = tables.labels(data.late_labels(rows))
-    tables.write_delta(spark, labels, paths.labels)
+    with ThreadPoolExecutor(max_workers=1) as background:
+        writing = [background.submit(tables.write_delta, spark, labels, paths.labels)]
+        say("Two models, trained on January and February")
+        versions = models.train(rows)
+        scores = models.training_scores(rows, versions)
+        scored = tables.predictions(models.score(rows, one) for one in versions)
+        writing.append(background.submit(tables.write_delta, spark, scored, paths.predictions))
+        say("Both models into MLflow")
+        registry.register(
+            versions, example=rows.head(100), training_scores=scores, tracking_uri=paths.tracking_uri, artifacts=paths.artifacts
+        )
+        say("Predictions and late labels as Delta tables")
+        for table in writing:
+            table.result()
     names = {"demo.predictions": paths.predictions, "demo.labels": paths.labels}
     text = adapt(template(), tables=names, outputs=paths.outputs, tracking_uri=paths.tracking_uri)
     paths.monitor_file.write_text(text, encoding="utf-8")

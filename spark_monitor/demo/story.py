@@ -1,6 +1,6 @@
 """The demo as a person sees it: the year's flights are monitored Monday by Monday, and told with what was found.
 
-Four Mondays are told, each as if it were today: a run sees only what was known then, and handles every week that has ended since
+Three Mondays are told, each as if it were today: a run sees only what was known then, and handles every week that has ended since
 the run before. A second demo in the same directory finds nothing new and says so.
 """
 
@@ -40,8 +40,10 @@ class Act:
 
 ACTS = (
     Act(datetime(2013, 3, 4, 6, tzinfo=UTC), "version 1 goes live; the baseline is frozen from January and February"),
-    Act(datetime(2013, 7, 22, 6, tzinfo=UTC), "version 2 has been beside version 1 since June; a sensor was silent last week"),
-    Act(datetime(2013, 9, 23, 6, tzinfo=UTC), "for a week the wind speed has been arriving in another unit"),
+    Act(
+        datetime(2013, 9, 23, 6, tzinfo=UTC),
+        "version 2 came in June; for a week the wind speed has been arriving in another unit",
+    ),
     Act(datetime(2013, 12, 30, 6, tzinfo=UTC), "the year's last full week has ended"),
 )
 
@@ -58,7 +60,8 @@ def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progre
     for line in introduction(prepared):
         say(line)
     monitor = Monitor.load(prepared.paths.monitor_file)
-    result = monitored(monitor, spark, say, progress)
+    before = None if prepared.anew else earlier(monitor, spark, progress)
+    result = monitored(monitor, spark, before, say, progress)
     with progress() as step:
         step("What was found")
         found = list(faults_found(result.checks))
@@ -82,11 +85,8 @@ def introduction(prepared: Prepared) -> Iterator[str]:
     yield f"The monitor, every key explained: {typed(prepared.paths.monitor_file)}"
 
 
-def monitored(monitor: Monitor, spark: SparkSession, say: Say, progress: Progress) -> RunResult:
-    """Run the mornings that have not been run in this directory; the last one in any case."""
-    with progress() as step:
-        step("Earlier runs")
-        before = last_as_of(monitor, spark)
+def monitored(monitor: Monitor, spark: SparkSession, before: datetime | None, say: Say, progress: Progress) -> RunResult:
+    """Run the mornings after ``before``, the end of an earlier demo; the last one in any case."""
     for act in ACTS[:-1]:
         if before is None or act.as_of > before:
             told_run(monitor, spark, act, before, say, progress)
@@ -110,14 +110,16 @@ def told_run(monitor: Monitor, spark: SparkSession, act: Act, before: datetime |
     return result
 
 
-def last_as_of(monitor: Monitor, spark: SparkSession) -> datetime | None:
-    """The instant of the last committed run of an earlier demo."""
+def earlier(monitor: Monitor, spark: SparkSession, progress: Progress) -> datetime | None:
+    """The instant of the last committed run of an earlier demo in this directory; None where none came so far."""
     from pyspark.sql import functions as F
 
-    store = monitor.store(spark)
-    store.ensure()
-    own = store.committed("runs").where(F.col("monitor_id") == monitor.config.monitor)
-    micros = own.agg(F.expr("max(unix_micros(as_of))").alias("last")).collect()[0]["last"]
+    with progress() as step:
+        step("Earlier runs")
+        store = monitor.store(spark)
+        store.ensure()
+        own = store.committed("runs").where(F.col("monitor_id") == monitor.config.monitor)
+        micros = own.agg(F.expr("max(unix_micros(as_of))").alias("last")).collect()[0]["last"]
     return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 
 

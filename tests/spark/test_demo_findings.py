@@ -66,11 +66,13 @@ def test_a_run_that_opened_nothing_tells_nothing(spark: SparkSession) -> None:
     assert list(opened_incidents(result, since=SEPTEMBER)) == []
 
 
-def test_the_weeks_of_one_check_come_in_their_order_without_other_slices_versions_and_granularities(spark: SparkSession) -> None:
-    found = [
-        (str(week.start.date()), week.value, week.verdict) for week in weeks(checks(spark), "tv_distance", "wind_speed", None)
+def test_the_weeks_come_in_their_order_without_other_slices_versions_and_granularities(spark: SparkSession) -> None:
+    wind, visibility = weeks(checks(spark))
+    assert [(str(week.start.date()), week.value, week.verdict) for week in wind] == [
+        ("2013-09-09", 0.2, "PASS"),
+        ("2013-09-16", 0.7, "FAIL"),
     ]
-    assert found == [("2013-09-09", 0.2, "PASS"), ("2013-09-16", 0.7, "FAIL")]
+    assert [(str(week.start.date()), week.value) for week in visibility] == [("2013-07-08", 0.0), ("2013-07-15", 100.0)]
 
 
 def test_both_faults_are_told_from_the_checks(spark: SparkSession) -> None:
