@@ -49,7 +49,8 @@ class SliceHashes:
         fair[many] = (_SAMPLED / rows[many] * ALL).astype(np.uint64)
         first = np.minimum(fair, self._limits)
         self._hold(codes, hashes, first)
-        self._settle()
+        if (first < self._limits).any():
+            self._settle()
         short = self._limits > first
         if short.any():
             left = short[codes] & (hashes > first[codes])
