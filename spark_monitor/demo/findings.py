@@ -34,26 +34,26 @@ class WeekChecked:
 
 
 def opened_incidents(result: RunResult, *, since: datetime) -> Iterator[str]:
-    """The incidents over all rows that opened after ``since`` and are open, the worst first, and how many more there are."""
+    """The incidents over all rows that opened after ``since``, the worst first, and how many more there are."""
     from pyspark.sql import functions as F
 
-    opened = result.incidents.where((F.col("opened") > F.lit(since)) & (F.col("status") == "OPEN"))
-    counted_all = opened.withColumn("total", F.expr("count(*) OVER ()"))
+    opened = result.incidents.where(F.col("opened") > F.lit(since)).withColumn("total", F.expr("count(*) OVER ()"))
     severity = F.array_position(F.array(*map(F.lit, SEVERITIES)), F.col("severity"))
-    worst = counted_all.orderBy(F.col("slice_key").isNotNull(), severity, "opened", "reason", "model_version")
-    rows = worst.select("severity", "reason", "model_version", "slice_key", "total").limit(INCIDENTS_READ).collect()
-    total = rows[0]["total"] if rows else 0
-    versions: dict[tuple[str, str], list[str]] = {}
+    worst = opened.orderBy(F.col("slice_key").isNotNull(), severity, "status", "opened", "reason", "model_version")
+    rows = worst.select("severity", "status", "reason", "model_version", "slice_key", "total").limit(INCIDENTS_READ).collect()
+    versions: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
         if row["slice_key"] is None:
-            versions.setdefault((row["severity"].upper(), row["reason"]), []).append(row["model_version"])
-    told = list(versions.items())[:INCIDENTS_TOLD]
-    for (name, reason), which in told:
-        yield f"{name} (version {' and '.join(which)}): {reason}"
-    more = total - sum(len(which) for _, which in told)
+            versions.setdefault((row["severity"].upper(), row["status"], row["reason"]), []).append(row["model_version"])
+    shown = list(versions.items())[:INCIDENTS_TOLD]
+    for (name, status, reason), which in shown:
+        yield f"{name} (version {' and '.join(which)}{'' if status == 'OPEN' else ', over by now'}): {reason}"
+    more = (rows[0]["total"] if rows else 0) - sum(len(which) for _, which in shown)
     if more:
         yield (
-            f"and {counted(more, 'more incident')} in slices or less severe" if told else f"{counted(more, 'incident')} in slices"
+            f"and {counted(more, 'more incident')} in slices or less severe"
+            if shown
+            else f"{counted(more, 'incident')} in slices"
         )
 
 

@@ -56,6 +56,7 @@ def test_new_incidents_are_told_worst_first_and_once_for_both_versions(spark: Sp
     result = cast(Any, SimpleNamespace(incidents=incidents(spark)))
     assert list(opened_incidents(result, since=JULY)) == [
         "CRITICAL (version 1 and 2): worst",
+        "CRITICAL (version 1, over by now): resolved",
         "LOW (version 1): late and low",
         "and 1 more incident in slices or less severe",
     ]
