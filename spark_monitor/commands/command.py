@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -23,6 +24,8 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 """What shells show for a program that Ctrl+C, or a reader that went away, has ended."""
 
 LONGEST_LINE = 500
+JAVA_CALLED = "An error occurred while calling"
+"""How py4j begins what a Java method threw; the next line says what that was."""
 
 
 class MonitorCommand(TyperCommand):
@@ -66,7 +69,7 @@ def report(error: BaseException, terminal: Terminal, *, command: str) -> int:
     terminal.remark(text)
     if not isinstance(error, MonitorError) and not terminal.debug:
         terminal.remark(f"For the whole traceback: spark-monitor --debug {command} ...")
-    if code == RUN_FAILED and terminal.spark_log is not None:
+    if code == RUN_FAILED and has_text(terminal.spark_log):
         terminal.remark(f"Spark's own log: {terminal.spark_log}")
     terminal.document({"error": text, "exit_code": code})
     return code
@@ -80,10 +83,17 @@ def sentence_of(error: BaseException) -> str:
     """
     if isinstance(error, MonitorError):
         return str(error)
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    lines = [line.strip(": ") for line in str(error).splitlines() if line.strip()]
+    first = next((line for line in lines if not line.startswith(JAVA_CALLED)), "")
     return mask_secrets(f"{type(error).__name__}: {first}"[:LONGEST_LINE]).rstrip(": ")
 
 
+def has_text(log: Path | None) -> bool:
+    """Whether Spark's log is worth naming."""
+    return log is not None and log.exists() and log.stat().st_size > 0
+
+
 def _drop_log(terminal: Terminal, *, keep: bool) -> None:
-    if terminal.spark_log is not None and not keep:
+    """Remove Spark's log, unless something failed and it may say why."""
+    if terminal.spark_log is not None and not (keep and has_text(terminal.spark_log)):
         terminal.spark_log.unlink(missing_ok=True)

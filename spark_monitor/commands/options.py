@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
+from spark_monitor.config_file import mask_secrets
 from spark_monitor.errors import ConfigError
 from spark_monitor.windows import parse_instant
 
@@ -57,9 +59,18 @@ class SessionOptions:
         """The options as typed; ConfigError where they cannot be meant."""
         if master and remote:
             raise ConfigError("--master and --remote: both were given. Give one: a Spark master, or a Spark Connect address.")
-        if remote and not remote.startswith("sc://"):
-            raise ConfigError(f'--remote: found "{remote}". Allowed: a Spark Connect address, such as sc://host:15002.')
+        if remote and not _is_connect_address(remote):
+            found = mask_secrets(remote)
+            raise ConfigError(f'--remote: found "{found}". Allowed: a Spark Connect address, such as sc://host:15002.')
         return cls(master, remote, dict(_setting(text) for text in conf or ()))
+
+
+def _is_connect_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme == "sc" and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _setting(text: str) -> tuple[str, str]:

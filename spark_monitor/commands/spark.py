@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from spark_monitor.commands.command import sentence_of
 from spark_monitor.commands.options import SessionOptions
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 STANDARD_ERROR = 2
 LOG_LEVEL_SETTING = "spark.log.level"
+CONNECT_PORT, CONNECT_SECONDS = 15002, 15.0
+PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY")
+"""Where one is set, the way to the server is not a direct one, and only Spark can try it."""
+
 LOG_LINES_SHOWN = 6
 LONGEST_LOG_LINE = 250
 SIGNS_OF_FAILURE = ("Server access error", "Exception in thread", "ERROR", "Error:", "UnknownHostException", "Could not")
@@ -33,6 +39,8 @@ def open_spark(options: SessionOptions, terminal: Terminal, say: Say) -> SparkSe
     from spark_monitor import session
 
     say("Spark session")
+    if options.remote is not None:
+        require_reachable(options.remote)
     if terminal.debug or LOG_LEVEL_SETTING in options.conf:
         return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
     _hush()
@@ -48,6 +56,18 @@ def open_spark(options: SessionOptions, terminal: Terminal, say: Say) -> SparkSe
             raise RunError(
                 f"Spark session: it did not start ({sentence_of(error)}).{told}\n`spark-monitor doctor` says what works."
             ) from error
+
+
+def require_reachable(remote: str) -> None:
+    """RunError where nobody listens at a Spark Connect address: Spark itself would try again for ten minutes."""
+    address = urlsplit(remote)
+    if address.hostname is None or any(os.environ.get(name) for name in PROXY_VARIABLES):
+        return
+    try:
+        socket.create_connection((address.hostname, address.port or CONNECT_PORT), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        shown = f"{address.hostname}:{address.port or CONNECT_PORT}"
+        raise RunError(f"--remote: nobody answers at {shown} ({error.strerror or error}). Is the address right?") from None
 
 
 @contextmanager

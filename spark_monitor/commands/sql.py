@@ -83,9 +83,8 @@ def sql(
     else:
         width = None if terminal.out.is_terminal else WIDEST
         plain_console(terminal.out.file).print(table_of(answer), soft_wrap=False, width=width)
-        terminal.remark(counted(len(answer.rows), "row") + ("." if not answer.more else " shown, and there are more."))
-    if answer.more:
-        terminal.remark(f"--limit {limit} was reached; a larger one shows more.")
+    more = f" shown; there are more, as --limit is {limit}" if answer.more else ""
+    terminal.remark(f"{counted(len(answer.rows), 'row')}{more}.")
 
 
 def require_reading(query: str) -> None:

@@ -158,7 +158,7 @@ def test_sql_prints_instants_in_utc_and_says_when_there_is_more(finished: Finish
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["start", "text"]
     assert lines[2:] == [["2024-01-01T00:00:00Z", "[b]x"], ["2024-01-08T00:00:00Z", "[b]x"]]
-    assert "2 rows shown, and there are more." in done.stderr
+    assert "2 rows shown; there are more, as --limit is 2." in done.stderr
 
 
 @pytest.mark.parametrize(

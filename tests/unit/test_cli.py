@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +22,7 @@ from spark_monitor.check import Finding
 from spark_monitor.cli import app
 from spark_monitor.commands import examinations
 from spark_monitor.commands.options import SessionOptions
-from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.spark import PROXY_VARIABLES, open_spark, require_reachable
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.due import DueWindow
 from spark_monitor.errors import ConfigError, MonitorError, RunError
@@ -80,13 +82,15 @@ class Console:
 
 
 @pytest.fixture
-def console(monkeypatch: pytest.MonkeyPatch) -> Console:
+def console(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Console:
     made = Console(FakeMonitor(), [])
 
     def opened(**options: Any) -> object:
         made.sessions.append(options)
         return object()
 
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("logs")))
+    monkeypatch.setattr("spark_monitor.commands.spark.require_reachable", lambda _: None)
     monkeypatch.setattr("spark_monitor.pipeline.Monitor.load", lambda _: made.monitor)
     monkeypatch.setattr("spark_monitor.session.open_session", opened)
     monkeypatch.delenv("SPARK_MONITOR_DEBUG", raising=False)
@@ -135,6 +139,8 @@ def test_the_package_can_be_run_as_a_module() -> None:
         (("run", "f.yaml", "--conf", "=true"), '--conf: found "=true"'),
         (("run", "f.yaml", "--master", "local", "--remote", "sc://host"), "--master and --remote: both were given"),
         (("run", "f.yaml", "--remote", "http://host"), '--remote: found "http://host"'),
+        (("run", "f.yaml", "--remote", "sc://host:port"), '--remote: found "sc://host:port"'),
+        (("run", "f.yaml", "--remote", "sc:///;token=x"), '--remote: found "sc:///;token=***"'),
         (("sql", "f.yaml", "DROP TABLE runs"), 'QUERY: found "DROP"'),
         (("sql", "f.yaml", ""), "QUERY: found nothing"),
         (("sql", "f.yaml", "SELECT 1", "--limit", "0"), "--limit"),
@@ -245,6 +251,11 @@ def test_without_as_of_a_run_is_of_now(console: Console) -> None:
         (ValueError("first line\nsecond"), 3, "ValueError: first line"),
         (OSError("postgresql://ann:secret@host/db is down"), 3, "OSError: postgresql://***@host/db is down"),
         (RuntimeError(), 3, "RuntimeError"),
+        (
+            RuntimeError("An error occurred while calling o50.load.\n: java.lang.X: gone\n\tat a"),
+            3,
+            "RuntimeError: java.lang.X: gone",
+        ),
     ],
 )
 def test_errors_are_sentences_with_exit_codes(console: Console, error: BaseException, code: int, text: str) -> None:
@@ -435,6 +446,32 @@ def test_a_session_that_does_not_start_shows_what_its_log_says(
     assert capfd.readouterr().err == ""
     assert terminal.spark_log is not None
     terminal.spark_log.unlink()
+
+
+def test_an_address_where_nobody_listens_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        require_reachable(f"sc://127.0.0.1:{port}/;token=secret")
+    with pytest.raises(RunError, match=rf"^--remote: nobody answers at 127\.0\.0\.1:{port} \(Connection refused\)"):
+        require_reachable(f"sc://127.0.0.1:{port}/;token=secret")
+    monkeypatch.setenv("https_proxy", "http://proxy")
+    require_reachable(f"sc://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(("written", "kept"), [(b"", False), (b"what Spark said\n", True)])
+def test_sparks_log_is_kept_where_a_run_failed_and_it_says_something(
+    console: Console, monkeypatch: pytest.MonkeyPatch, written: bytes, kept: bool
+) -> None:
+    monkeypatch.setattr("spark_monitor.session.open_session", lambda **_: os.write(2, written))
+    assert console.type("run", "f.yaml").exit_code == 0
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
+    console.monitor.error = RunError("it failed.")
+    done = console.type("run", "f.yaml")
+    logs = [str(path) for path in Path(tempfile.gettempdir()).iterdir()]
+    assert (len(logs), "Spark's own log: " in done.stderr) == (int(kept), kept)
+    assert all(log in done.stderr for log in logs)
 
 
 def test_whoever_sets_sparks_log_level_sees_its_log(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
