@@ -1,6 +1,6 @@
 """The Spark reader against an empty ``mapInArrow`` over the same columns, in one session; printed as ratios.
 
-    python -m benchmarks [--rows 4000000] [--columns 40] [--repeats 3]
+python -m benchmarks [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from spark_monitor.profile import BATCH_SETTING, bounded_batches
 from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.sources import Predictions, open_predictions
-from spark_monitor.steps.context import Run, Say
+from spark_monitor.steps.context import AUTO, READERS, Run, Say
 from spark_monitor.steps.freezing import baseline_step
 from spark_monitor.steps.judging import incident_step, judge_step
 from spark_monitor.steps.ledger import ended_row, running_row
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 NOTHING_NEW = "NOTHING_NEW"
-READERS = ("auto", "spark", "files")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Monitor:
         as_of: datetime | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
-        reader: str = "auto",
+        reader: str = AUTO,
         say: Say = lambda _: None,
     ) -> RunResult:
         """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``."""
@@ -118,10 +117,8 @@ class Monitor:
             raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
         if reader not in READERS:
             raise ConfigError(f'--reader: found "{reader}". Allowed: {", ".join(READERS)}.')
-        if reader == "files":
-            raise ConfigError("--reader files: this release reads through Spark alone. Give auto or spark.")
         asked = (start, end) if start is not None and end is not None else None
-        return run(self, spark, as_of=as_of or datetime.now(UTC), asked=asked, say=say)
+        return run(self, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, say=say)
 
     def freeze(self, spark: SparkSession, *, as_of: datetime | None = None, say: Say = lambda _: None) -> int:
         """Freeze a new version of the baseline; windows that are handled from now on are compared with it."""
@@ -134,10 +131,17 @@ class Monitor:
 
 
 def run(
-    monitor: Monitor, spark: SparkSession, *, as_of: datetime, asked: tuple[datetime, datetime] | None, say: Say
+    monitor: Monitor,
+    spark: SparkSession,
+    *,
+    as_of: datetime,
+    asked: tuple[datetime, datetime] | None,
+    reader: str,
+    say: Say,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
     with begun(monitor, spark, as_of, say) as (current, predictions):
+        current.wanted_reader = reader
         ledger, versions = read_ledger(current), source_versions(current)
         baseline = current.timed("freeze", baseline_step, predictions)
         plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)

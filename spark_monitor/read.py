@@ -138,9 +138,22 @@ def within(frame: DataFrame, time: str, start_micros: int, end_micros: int, *, w
     """
     kind = frame.schema[time].dataType
     name = quote(time)
+    low, high = raw_range(kind, start_micros, end_micros)
     if isinstance(kind, T.TimestampType):
-        inside = f"{name} >= timestamp_micros({start_micros}) AND {name} < timestamp_micros({end_micros})"
+        inside = f"{name} >= timestamp_micros({low}) AND {name} < timestamp_micros({high})"
     else:
-        first, last = start_micros // _DAY_MICROS - 2, end_micros // _DAY_MICROS + 3
-        inside = f"{name} >= date_from_unix_date({first}) AND {name} < date_from_unix_date({last})"
+        days = 1 if isinstance(kind, T.DateType) else _DAY_MICROS
+        inside = f"{name} >= date_from_unix_date({low // days}) AND {name} < date_from_unix_date({high // days})"
     return F.expr(f"({inside}) OR {name} IS NULL" if with_null else inside)
+
+
+def raw_range(kind: T.DataType, start_micros: int, end_micros: int) -> tuple[int, int]:
+    """The range that ``within`` means, as a time column stores it: microseconds, days where it holds dates.
+
+    >>> raw_range(T.DateType(), 0, 1), raw_range(T.TimestampType(), 0, 1)
+    ((-2, 3), (0, 1))
+    """
+    if isinstance(kind, T.TimestampType):
+        return start_micros, end_micros
+    low, high = start_micros // _DAY_MICROS - 2, end_micros // _DAY_MICROS + 3
+    return (low, high) if isinstance(kind, T.DateType) else (low * _DAY_MICROS, high * _DAY_MICROS)

@@ -35,9 +35,7 @@ LOCAL_SETTINGS: Mapping[str, str] = {
 }
 
 
-def open_session(
-    *, master: str | None = None, remote: str | None = None, conf: Mapping[str, str] | None = None
-) -> SparkSession:
+def open_session(*, master: str | None = None, remote: str | None = None, conf: Mapping[str, str] | None = None) -> SparkSession:
     """The active session where there is one and nothing else was asked for, otherwise a new one.
 
     ``master`` is a Spark master such as ``local[2]``; ``remote`` a Spark Connect address such as ``sc://host:15002``;

@@ -81,9 +81,16 @@ class Codes:
 
     def encode(self, texts: pa.Array) -> Integers:
         """The number of every text."""
-        encoded = texts.dictionary_encode(null_encoding="encode")
-        numbers = np.array([self._number(text) for text in encoded.dictionary.to_pylist()], dtype=np.int64)
-        return numbers[np.asarray(encoded.indices.to_numpy(zero_copy_only=False))] if len(texts) else np.empty(0, dtype=np.int64)
+        if not len(texts):
+            return np.empty(0, dtype=np.int64)
+        encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        names = [*encoded.dictionary.to_pylist(), None]
+        places = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), len(names) - 1).to_numpy(zero_copy_only=False))
+        # A dictionary may hold texts of other rows, and these are not met here.
+        numbers = np.zeros(len(names), dtype=np.int64)
+        for place in np.flatnonzero(np.bincount(places, minlength=len(names))).tolist():
+            numbers[place] = self._number(names[place])
+        return np.asarray(numbers[places])
 
     def _number(self, text: str | None) -> int:
         if self._known is not None and text is not None and text not in self._known:

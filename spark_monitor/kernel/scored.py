@@ -171,9 +171,7 @@ def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:
     return readers[kind].from_bytes(data)  # type: ignore[attr-defined, no-any-return]
 
 
-def merge_scored(
-    batches: Iterable[pa.RecordBatch], score_grid: Grid
-) -> Iterator[tuple[tuple[Any, ...], dict[int, ScoredState]]]:
+def merge_scored(batches: Iterable[pa.RecordBatch], score_grid: Grid) -> Iterator[tuple[tuple[Any, ...], dict[int, ScoredState]]]:
     """The states per window, version and slice, from partial rows that are sorted by these."""
     current: tuple[Any, ...] | None = None
     states: dict[int, ScoredState] = {}

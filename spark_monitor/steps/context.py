@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 INPUT = "INPUT"
+AUTO, SPARK, FILES = "auto", "spark", "files"
+READERS = (AUTO, SPARK, FILES)
 Say = Callable[[str], None]
 Result = TypeVar("Result")
 WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
@@ -38,6 +40,9 @@ class Run:
     as_of: datetime
     schedule: Schedule
     say: Say
+    wanted_reader: str = AUTO
+    reader: str = SPARK
+    reader_reason: str = ""
     step_seconds: dict[str, float] = field(default_factory=dict)
     rows_out: dict[str, int] = field(default_factory=dict)
 

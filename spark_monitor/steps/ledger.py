@@ -18,8 +18,6 @@ from spark_monitor.steps.context import Run, window_keys
 from spark_monitor.steps.planning import COMMITTED, Plan
 
 PACKAGES = ("spark-monitor", "pyspark", "delta-spark", "numpy", "scipy", "pyarrow", "datasketches", "mlflow")
-SPARK_READER = "spark"
-READER_REASON = "The Spark reader reads any table, view and format."
 JOB_VARIABLES = ("DATABRICKS_JOB_ID", "EMR_STEP_ID")
 RUN_VARIABLES = ("DATABRICKS_RUN_ID", "EMR_CLUSTER_ID")
 
@@ -63,8 +61,8 @@ def ended_row(
         **row,
         **rows_read(run, predictions, plan),
         "windows": windows,
-        "reader": SPARK_READER,
-        "reader_reason": READER_REASON,
+        "reader": run.reader if plan.due else None,
+        "reader_reason": run.reader_reason if plan.due else "No window was read; labels alone changed.",
         "published": "PENDING" if run.config.outputs.mlflow is not None else "OFF",
     }
 

@@ -15,10 +15,11 @@ from spark_monitor.due import DueWindow
 from spark_monitor.freeze import FrozenColumn, unframed
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.present import PresentPlan, profile_rows
-from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments, profile
+from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments
 from spark_monitor.read import Kind, rows_for_profile, within
 from spark_monitor.sources import Predictions, kinds_agree, micros
 from spark_monitor.steps.context import INPUT, Run, states_of, window_keys, write
+from spark_monitor.steps.reading import choose_reader, read_states
 from spark_monitor.windows import windows_between
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def profile_step(run: Run, predictions: Predictions, baseline: Baseline, due: Se
     time, zone = run.config.predictions.time, run.config.windows.zone
     windows = window_keys(due)
     edges, members = plan_segments(windows)
+    reading = choose_reader(run, predictions, (edges[0], edges[-1]))
     rows = rows_for_profile(
         predictions.frame.where(within(predictions.frame, time, edges[0], edges[-1], with_null=False)),
         predictions.columns,
@@ -75,7 +77,12 @@ def profile_step(run: Run, predictions: Predictions, baseline: Baseline, due: Se
         slice_values=capped_slice_values(rows, len(predictions.slices)),
     )
     types = tuple(column.data_type for column in predictions.columns)
-    states = profile(rows, ProfilePlan(kernel, windows, predictions.slice_keys, types, zone))
+    plan = ProfilePlan(kernel, windows, predictions.slice_keys, types, zone)
+    read_states(run, reading, rows, plan, lambda states: keep_states(run, states, due))
+
+
+def keep_states(run: Run, states: DataFrame, due: Sequence[DueWindow]) -> None:
+    """Write states to profile_states, with their size."""
     size = "coalesce(length(state), 0) + coalesce(length(sketch), 0) AS bytes"
     kept = states.drop("data_type").selectExpr("*", f"'{INPUT}' AS log_type", size).withColumnRenamed("error", "message")
     write(run, "profile_states", kept, due)

@@ -1,0 +1,152 @@
+"""Which SQL conditions mean the same outside Spark: those over one table's columns and literals whose types leave no doubt.
+
+Everything else is refused with a sentence, and Spark itself evaluates it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import reduce
+
+import sqlglot
+from sqlglot import exp
+
+from spark_monitor.kernel.conditions import Alike, Both, Compared, Condition, Either, Flag, IsNull, Not, Value
+
+EXACT_DOUBLE, EXACT_FLOAT = 1 << 53, 1 << 24
+WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
+_OPERATORS: dict[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_TURNED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class OnlySpark(ValueError):
+    """Why only Spark can evaluate an expression."""
+
+
+def condition(sql: str, types: Mapping[str, str]) -> Condition:
+    """A SQL condition over columns of these types (Spark's simple strings); ``OnlySpark`` says what stands in the way.
+
+    >>> condition("distance > 1000 AND NOT (carrier = 'UA')", {"distance": "int", "carrier": "string"})
+    ... # doctest: +NORMALIZE_WHITESPACE
+    Both(left=Compared(name='distance', operator='>', value=1000),
+         right=Not(inner=Compared(name='carrier', operator='=', value='UA')))
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read="spark")
+    except sqlglot.errors.SqlglotError:
+        raise OnlySpark(f"the expression {sql} is read by Spark's own parser only") from None
+    return _Reader(sql, types).condition(tree)
+
+
+class _Reader:
+    """Turns a parsed expression into a condition."""
+
+    def __init__(self, sql: str, types: Mapping[str, str]) -> None:
+        self._sql, self._types = sql, types
+
+    def condition(self, tree: exp.Expr) -> Condition:
+        if isinstance(tree, exp.Paren):
+            return self.condition(tree.this)
+        if isinstance(tree, exp.Not):
+            return Not(self.condition(tree.this))
+        if isinstance(tree, exp.And):
+            return Both(self.condition(tree.left), self.condition(tree.right))
+        if isinstance(tree, exp.Or):
+            return Either(self.condition(tree.left), self.condition(tree.right))
+        if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
+            return IsNull(self._name(tree.this))
+        return self._of_column(tree)
+
+    def _of_column(self, tree: exp.Expr) -> Condition:
+        if isinstance(tree, exp.Column):
+            return self._flag(tree)
+        if type(tree) in _OPERATORS:
+            return self._compared(tree)
+        if isinstance(tree, exp.Between) and not tree.args.get("symmetric"):
+            name = self._name(tree.this)
+            return Both(self._against(name, ">=", tree.args["low"]), self._against(name, "<=", tree.args["high"]))
+        if isinstance(tree, exp.In) and tree.expressions and not tree.args.get("query"):
+            name = self._name(tree.this)
+            found: list[Condition] = [self._against(name, "=", value) for value in tree.expressions]
+            return reduce(Either, found)
+        if isinstance(tree, exp.Like) and isinstance(tree.expression, exp.Literal):
+            return self._alike(tree)
+        raise self._refused(tree)
+
+    def _compared(self, tree: exp.Expr) -> Condition:
+        operator = _OPERATORS[type(tree)]
+        left, right = tree.args["this"], tree.args["expression"]
+        if isinstance(left, exp.Column):
+            return self._against(self._name(left), operator, right)
+        if isinstance(right, exp.Column):
+            return self._against(self._name(right), _TURNED[operator], left)
+        raise self._refused(tree)
+
+    def _against(self, name: str, operator: str, tree: exp.Expr) -> Condition:
+        return Compared(name, operator, self._value(self._types[name], tree))
+
+    def _flag(self, tree: exp.Column) -> Condition:
+        name = self._name(tree)
+        if self._types[name] != "boolean":
+            raise self._refused(tree)
+        return Flag(name)
+
+    def _alike(self, tree: exp.Like) -> Condition:
+        name, pattern = self._name(tree.this), tree.expression
+        if self._types[name] != "string" or not pattern.is_string or "\\" in pattern.this:
+            raise self._refused(tree)
+        return Alike(name, pattern.this)
+
+    def _name(self, tree: exp.Expr) -> str:
+        """The column that is meant: Spark's names do not tell cases apart."""
+        if not isinstance(tree, exp.Column) or tree.table:
+            raise self._refused(tree)
+        if tree.name in self._types:
+            return tree.name
+        found = [name for name in self._types if name.lower() == tree.name.lower()]
+        if len(found) != 1:
+            raise self._refused(tree)
+        return found[0]
+
+    def _value(self, data_type: str, tree: exp.Expr) -> Value:
+        """A literal that compares with a column of this type without a conversion that could round."""
+        negative = isinstance(tree, exp.Neg)
+        literal = tree.this if negative else tree
+        if isinstance(literal, exp.Boolean) and not negative and data_type == "boolean":
+            return bool(literal.this)
+        if isinstance(literal, exp.Cast) and not negative and data_type == "date":
+            return self._date(literal)
+        if not isinstance(literal, exp.Literal):
+            raise self._refused(tree)
+        if literal.is_string:
+            if data_type != "string" or negative or any(sign in literal.this for sign in "\\'"):
+                raise self._refused(tree)
+            return str(literal.this)
+        return self._number(data_type, ("-" if negative else "") + str(literal.this))
+
+    def _number(self, data_type: str, text: str) -> Value:
+        whole = text.lstrip("-").isdecimal()
+        if data_type in WHOLE_NUMBERS and whole and -(1 << 63) <= int(text) < 1 << 63:
+            return int(text)
+        try:
+            number = float(text)
+        except ValueError:
+            raise OnlySpark(f"the number {text} in the slice {self._sql} is Spark's own kind") from None
+        most = {"float": EXACT_FLOAT, "double": EXACT_DOUBLE}.get(data_type, 0)
+        small = data_type in WHOLE_NUMBERS[:3]  # exact as doubles, as are comparisons with them
+        if not (small or (most and (not whole or abs(number) <= most))):
+            raise OnlySpark(f"the slice {self._sql} compares a {data_type} column with {text}")
+        return number
+
+    def _date(self, tree: exp.Cast) -> date:
+        inner = tree.this
+        if tree.to.this == exp.DataType.Type.DATE and isinstance(inner, exp.Literal) and inner.is_string:
+            try:
+                return date.fromisoformat(inner.this)
+            except ValueError:
+                pass
+        raise self._refused(tree)
+
+    def _refused(self, tree: exp.Expr) -> OnlySpark:
+        return OnlySpark(f"the slice {self._sql} needs Spark to evaluate {tree.sql(dialect='spark')}")

@@ -1,0 +1,68 @@
+"""Which reader a run uses, and what it does when the files cannot be read after all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spark_monitor.expressions import OnlySpark
+from spark_monitor.files import FileTable, blocks_of, file_partials, file_table, why_unreadable
+from spark_monitor.kernel.parquet import Block
+from spark_monitor.profile import ProfilePlan, merged, profile
+from spark_monitor.sources import Predictions
+from spark_monitor.steps.context import FILES, SPARK, Run
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+ASKED = "--reader spark was asked for."
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """What the file reader will read: the table's layout, and the blocks of every task."""
+
+    table: FileTable
+    tasks: Sequence[Sequence[Block]]
+
+
+def choose_reader(run: Run, predictions: Predictions, span: tuple[int, int]) -> FileReading | None:
+    """What to read from files, or None for the Spark reader; the run remembers which and why."""
+    if run.wanted_reader == SPARK:
+        run.reader, run.reader_reason = SPARK, ASKED
+        return None
+    try:
+        table = file_table(run.spark, run.config, predictions, span)
+        tasks = blocks_of(predictions.frame, table, run.config.predictions.time, span)
+    except OnlySpark as refusal:
+        read_by_spark(run, str(refusal))
+        return None
+    run.reader = FILES
+    run.reader_reason = f"{sum(map(len, tasks))} blocks of Parquet files in {len(tasks)} tasks; rows as Spark counts them."
+    return FileReading(table, tasks)
+
+
+def read_by_spark(run: Run, why: str) -> None:
+    """Note why the files are not read directly; said aloud where they were asked for."""
+    run.reader, run.reader_reason = SPARK, f"Read through Spark: {why}."
+    if run.wanted_reader == FILES:
+        run.say(f"--reader files: {run.reader_reason}")
+
+
+def read_states(
+    run: Run, reading: FileReading | None, rows: DataFrame, plan: ProfilePlan, keep: Callable[[DataFrame], None]
+) -> None:
+    """Make the states by the chosen reader and keep them; where a file cannot be read, all of them again through Spark."""
+    if reading is None:
+        keep(profile(rows, plan))
+        return
+    try:
+        keep(merged(file_partials(run.spark, reading.tasks, reading.table.layout, plan), plan))
+    except Exception as error:
+        why = why_unreadable(error)
+        if why is None:
+            raise
+        read_by_spark(run, why)
+        run.say(run.reader_reason)
+        keep(profile(rows, plan))
