@@ -5,12 +5,16 @@ Credentials and endpoints are the worker's own (environment, instance profile); 
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from pyarrow import fs
 
 ATTEMPTS = 5
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+"""Where S3 is another server's; AWS's own tools read these variables as well."""
+
 CONNECT_SECONDS, REQUEST_SECONDS = 10.0, 60.0
 S3, GCS, AZURE = frozenset({"s3", "s3a", "s3n"}), frozenset({"gs", "gcs"}), frozenset({"abfs", "abfss"})
 LOCAL = frozenset({"", "file"})
@@ -49,6 +53,7 @@ def file_system(kind: str, account: str) -> fs.FileSystem:
     """One connection per kind of storage and worker process."""
     if kind == "s3":
         return fs.S3FileSystem(
+            endpoint_override=next((os.environ[name] for name in ENDPOINT_VARIABLES if os.environ.get(name)), None),
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
             connect_timeout=CONNECT_SECONDS,
             request_timeout=REQUEST_SECONDS,

@@ -1,4 +1,4 @@
-"""The file reader against the Spark reader: the same states of the same table, or a sentence that says why only Spark reads it."""
+"""The file reader against the Spark reader: the same states of the same table, or a sentence why only Spark can read it."""
 
 from __future__ import annotations
 
@@ -228,8 +228,7 @@ def test_columns_that_older_files_lack_or_hold_narrower_give_the_same_states(spa
 def refusal(spark: SparkSession, config: MonitorConfig) -> str:
     predictions = open_predictions(spark, config)
     with pytest.raises(OnlySpark) as caught:
-        table = file_table(spark, config, predictions, SPAN)
-        blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+        file_table(spark, config, predictions, SPAN)
     return str(caught.value)
 
 
@@ -284,7 +283,7 @@ def spoil_path(block: Block) -> Block:
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
-    [(spoil_rows, "rows where Spark counts"), (spoil_size, "bytes, not"), (spoil_path, "FileNotFoundError")],
+    [(spoil_rows, "rows where Spark counts"), (spoil_size, "bytes, not"), (spoil_path, "NotFound")],
 )
 def test_what_is_not_as_spark_found_it_is_a_sentence(
     spark: SparkSession, tmp_path: Path, spoil: Callable[[Block], Block], sentence: str
