@@ -21,8 +21,8 @@ from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout
 from spark_monitor.kernel.parquet import MARK, Block, read_blocks
 from spark_monitor.kernel.partials import Task
 from spark_monitor.kernel.storage import SCHEMES, scheme_of
-from spark_monitor.profile import PARTIAL_DDL, ProfilePlan, bounded_batches
-from spark_monitor.quoting import quote, quote_table, split_table
+from spark_monitor.profile import PARTIAL_DDL, ProfilePlan
+from spark_monitor.quoting import quote
 from spark_monitor.read import Kind, ReadColumn, raw_range, within
 from spark_monitor.sources import Predictions
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 MOST_BLOCKS = 100_000
 """More blocks than this are not listed on the driver; the run then reads through Spark."""
 
-DELETION_VECTORS, COLUMN_MAPPING = "deletionVectors", "delta.columnMapping.mode"
-OWN_CATALOGS = ("spark_catalog", "hive_metastore")
 DEFAULT_OF_MISSING = "EXISTS_DEFAULT"
 VALUES: Mapping[type[T.DataType], pa.DataType] = {
     T.ByteType: pa.int8(),
@@ -65,9 +63,11 @@ class FileTable:
     partition_columns: tuple[str, ...]
 
 
-def file_table(spark: SparkSession, config: MonitorConfig, predictions: Predictions, span: tuple[int, int]) -> FileTable:
-    """How the rows with a time in ``span`` (microseconds) are read from files; ``OnlySpark`` says why they cannot be."""
-    partitions = _partition_columns(spark, config, predictions.frame)
+def file_table(config: MonitorConfig, predictions: Predictions, partitions: tuple[str, ...], span: tuple[int, int]) -> FileTable:
+    """How the rows with a time in ``span`` (microseconds) are read from files; ``OnlySpark`` says why they cannot be.
+
+    ``partitions`` are the columns that stand in the files' paths.
+    """
     fields = {field.name: field for field in predictions.frame.schema.fields}
     for name, field in fields.items():
         if DEFAULT_OF_MISSING in (field.metadata or {}):
@@ -124,12 +124,12 @@ def _by_task(rows: Iterable[Any], partitions: Sequence[str]) -> list[list[Block]
 
 def file_partials(spark: SparkSession, tasks: Sequence[Sequence[Block]], layout: FileLayout, plan: ProfilePlan) -> DataFrame:
     """Partial states of the blocks, one Spark task for each list."""
-    kernel, batch_rows = plan.kernel, bounded_batches(len(layout.columns))
+    kernel = plan.kernel
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
-                yield from Task(kernel, number).run(read_blocks(tasks[number], layout, batch_rows))
+                yield from Task(kernel, number).run_spans(read_blocks(tasks[number], layout))
 
     return spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInArrow(run, PARTIAL_DDL)
 
@@ -141,52 +141,6 @@ def why_unreadable(error: BaseException) -> str | None:
         return None
     why = text.split(MARK, 1)[1].split("[end]", 1)[0]
     return " ".join(why.removeprefix(":").split())
-
-
-def _partition_columns(spark: SparkSession, config: MonitorConfig, frame: DataFrame) -> tuple[str, ...]:
-    """The columns that stand in the files' paths; ``OnlySpark`` where the table is not files as they lie there."""
-    source = config.predictions
-    if source.table is not None:
-        return _of_catalog(spark, source.table, frame)
-    if source.format == "delta":
-        return _of_delta(spark, f"delta.{quote(str(source.path))}")
-    if source.format == "parquet":
-        return _named_in_paths(frame)
-    raise OnlySpark(f"the format is {source.format}")
-
-
-def _of_catalog(spark: SparkSession, name: str, frame: DataFrame) -> tuple[str, ...]:
-    parts = split_table(name)
-    if len(parts) > 2 and parts[0] not in OWN_CATALOGS:
-        raise OnlySpark(f"catalog {parts[0]} hands out its tables itself")
-    quoted = quote_table(name)
-    found = spark.catalog.getTable(quoted)
-    if found.isTemporary or found.tableType not in ("MANAGED", "EXTERNAL"):
-        raise OnlySpark(f"{name} is a view")
-    described = {row["col_name"]: row["data_type"] for row in spark.sql(f"DESCRIBE TABLE EXTENDED {quoted}").collect()}
-    provider = str(described.get("Provider", "")).lower()
-    if provider == "delta":
-        return _of_delta(spark, quoted)
-    if provider == "parquet":
-        return _named_in_paths(frame)
-    raise OnlySpark(f"{name} is stored as {provider or 'something else than files'}")
-
-
-def _of_delta(spark: SparkSession, quoted: str) -> tuple[str, ...]:
-    detail = spark.sql(f"DESCRIBE DETAIL {quoted}").collect()[0].asDict()
-    if DELETION_VECTORS in (detail.get("tableFeatures") or []):
-        raise OnlySpark("the table has deletion vectors")
-    if (detail.get("properties") or {}).get(COLUMN_MAPPING, "none") != "none":
-        raise OnlySpark("the table maps its columns to other names in the files")
-    return tuple(detail.get("partitionColumns") or ())
-
-
-def _named_in_paths(frame: DataFrame) -> tuple[str, ...]:
-    """The columns of a Parquet directory that its files' paths give as ``name=value``."""
-    paths = frame.select("_metadata.file_path").limit(1).collect()
-    segments = str(paths[0][0]).split("/")[:-1] if paths else []
-    keys = {segment.split("=", 1)[0].lower() for segment in segments if "=" in segment}
-    return tuple(name for name in frame.columns if name.lower() in keys)
 
 
 def _value_type(field: T.StructField) -> pa.DataType | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from spark_monitor.kernel.partials import WHOLE
 from spark_monitor.kernel.scored import COVERAGE, ScoredPlan, ScoredState, ScoredTask, merge_scored
+from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 from spark_monitor.labels import maturity
 from spark_monitor.profile import PARTIAL_DDL, WindowKey, partition_number

@@ -14,7 +14,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials
-from spark_monitor.kernel.partials import CHUNK_BYTES, CHUNK_ROWS, NO_WINDOW, TABLE_COLUMN, WHOLE, KernelPlan, Task
+from spark_monitor.kernel.partials import NO_WINDOW, TABLE_COLUMN, KernelPlan, Task
+from spark_monitor.kernel.spans import CHUNK_BYTES, CHUNK_ROWS
+from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 
 if TYPE_CHECKING:

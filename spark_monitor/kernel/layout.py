@@ -65,11 +65,16 @@ class FileLayout:
     columns: tuple[FileColumn, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Every column that is needed, once."""
+    def keys(self) -> tuple[str, ...]:
+        """The columns that place a row: time, ids, version, slices; each once."""
         sliced = [column for slice_ in self.slices for column in slice_.columns]
         version = [self.version] if isinstance(self.version, FileColumn) else []
-        return tuple(dict.fromkeys([self.time.name, *self.ids, *(c.name for c in [*version, *sliced, *self.columns])]))
+        return tuple(dict.fromkeys([self.time.name, *self.ids, *(column.name for column in [*version, *sliced])]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column that is needed, once."""
+        return tuple(dict.fromkeys([*self.keys, *(column.name for column in self.columns)]))
 
     @property
     def texts(self) -> frozenset[str]:
@@ -84,6 +89,10 @@ class FileRows:
 
     def __init__(self, arrays: Mapping[str, pa.Array], constants: Mapping[str, str | None], rows: int) -> None:
         self._arrays, self._constants, self._rows = arrays, constants, rows
+
+    def of(self, chosen: pa.Array) -> FileRows:
+        """Some of the rows."""
+        return FileRows({name: values.take(chosen) for name, values in self._arrays.items()}, self._constants, len(chosen))
 
     def array(self, column: FileColumn) -> pa.Array:
         """The column's values in the type that the table has now."""

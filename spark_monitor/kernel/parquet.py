@@ -1,4 +1,4 @@
-"""Parquet files read by the task itself, without the JVM: blocks of files in, the kernel's batches out.
+"""Parquet files read by the task itself, without the JVM: blocks of files in, the kernel's spans of rows out.
 
 A block is what Spark's own scan would read in one go: the row groups of a file whose middle lies in a range of its bytes. For
 each block Spark has counted the rows within the time range; what is read here must agree, else the run reads through Spark.
@@ -6,7 +6,8 @@ each block Spark has counted the rows within the time range; what is read here m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,9 @@ from spark_monitor.kernel.layout import INSTANTS, FileColumn, FileLayout, FileRo
 from spark_monitor.kernel.storage import LOCAL, located, scheme_of
 from spark_monitor.kernel.times import instants
 
-DAY = 86_400
+SPAN_ROWS = 1 << 20
+READ_BYTES = 32 << 20
+Held = Mapping[int, pa.Array]
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MICROS = 1_000_000
 LEGACY = ("org.apache.spark.legacyDateTime", "org.apache.spark.legacyINT96")
@@ -43,73 +46,121 @@ class Block:
     constants: tuple[tuple[str, str | None], ...] = ()
 
 
-def read_blocks(blocks: Iterable[Block], layout: FileLayout, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """The rows of blocks as the kernel takes them: instant, null id, version, slice values, columns."""
+def read_blocks(blocks: Iterable[Block], layout: FileLayout) -> Iterator[FileSpan]:
+    """The rows of blocks, span by span; each span must be used before the next is asked for."""
     for block in blocks:
-        try:
-            yield from _Reading(block, layout).batches(batch_rows)
-        except FileUnreadable:
-            raise
-        except Exception as error:  # whatever it is, Spark shall try
-            raise FileUnreadable(block.path, f"{type(error).__name__}: {error}") from error
+        with unreadable_with_reason(block.path):
+            reading = _Reading(block, layout)
+            yield from reading.spans()
+
+
+@contextmanager
+def unreadable_with_reason(path: str) -> Iterator[None]:
+    """Whatever goes wrong becomes the reason why Spark reads the table instead."""
+    try:
+        yield
+    except FileUnreadable:
+        raise
+    except Exception as error:
+        raise FileUnreadable(path, f"{type(error).__name__}: {error}") from error
+
+
+class FileSpan:
+    """Rows of a row group: the keys are read, the columns are read when they are asked for, some at a time."""
+
+    def __init__(self, reading: _Reading, keys: FileRows, chosen: pa.Array | None, columns: Iterator[Held]) -> None:
+        self._layout, self._path, self._keys = reading.layout, reading.block.path, keys
+        self._chosen, self._columns = chosen, columns
+        self._held: dict[int, pa.Array] = {}
+        self.time = instants(keys.array(self._layout.time), self._layout.zone)
+
+    @property
+    def null_id(self) -> pa.Array:
+        """Whether the id is null."""
+        return self._keys.null_ids(self._layout.ids)
+
+    @property
+    def version(self) -> pa.Array:
+        """The model version as text."""
+        declared = self._layout.version
+        if isinstance(declared, FileColumn):
+            return self._keys.text(declared)
+        return pa.repeat(pa.scalar(declared, pa.string()), len(self.time))
+
+    @property
+    def slices(self) -> Sequence[pa.Array]:
+        """The value of every slice key as text."""
+        return [self._keys.slice_value(slice_) for slice_ in self._layout.slices]
+
+    def column(self, position: int) -> pa.Array:
+        """A column's values, of the rows within the range of time."""
+        with unreadable_with_reason(self._path):
+            if position not in self._held:
+                self._held = dict(next(self._columns))
+            values = self._held.pop(position)
+        return values if self._chosen is None else values.take(self._chosen)
 
 
 class _Reading:
     """One block being read."""
 
     def __init__(self, block: Block, layout: FileLayout) -> None:
-        self._block, self._layout = block, layout
+        self.block, self.layout = block, layout
         self._constants = dict(block.constants)
 
-    def batches(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        system, path = located(self._block.path)
+    def spans(self) -> Iterator[FileSpan]:
+        """Every row group of the block that may hold rows in the range of time."""
+        system, path = located(self.block.path)
         rows = 0
         with system.open_input_file(path) as source:
-            if source.size() != self._block.size:
-                raise FileUnreadable(self._block.path, f"has {source.size()} bytes, not {self._block.size} as Spark found")
-            file = self._opened(source)
-            names = self._names(file)
-            for group in self._groups(file, names):
-                for batch in file.iter_batches(batch_rows, row_groups=[group], columns=list(names.values()), use_threads=False):
-                    found = self._batch(batch, names, file)
-                    rows += found.num_rows
-                    yield found
-        if rows != self._block.rows:
-            raise FileUnreadable(self._block.path, f"gave {rows} rows where Spark counts {self._block.rows}")
+            if source.size() != self.block.size:
+                raise FileUnreadable(self.block.path, f"has {source.size()} bytes, not {self.block.size} as Spark found")
+            self._file = self._opened(source)
+            self._names = self._names_in_file()
+            for group in self._groups():
+                for span in self._spans_of(group):
+                    rows += len(span.time)
+                    yield span
+        if rows != self.block.rows:
+            raise FileUnreadable(self.block.path, f"gave {rows} rows where Spark counts {self.block.rows}")
 
     def _opened(self, source: pa.NativeFile) -> pq.ParquetFile:
-        remote = scheme_of(self._block.path) not in LOCAL
+        remote = scheme_of(self.block.path) not in LOCAL
         metadata = pq.read_metadata(source)
         known = metadata.metadata or {}
         if any(key.encode() in known for key in LEGACY):
-            raise FileUnreadable(self._block.path, "holds dates of the calendar before Spark 3, which Spark itself converts")
-        texts = sorted(self._layout.texts & set(metadata.schema.to_arrow_schema().names))
+            raise FileUnreadable(self.block.path, "holds dates of the calendar before Spark 3, which Spark itself converts")
+        texts = sorted(self.layout.texts & set(metadata.schema.to_arrow_schema().names))
         options = {"coerce_int96_timestamp_unit": "us", "pre_buffer": remote}
         return pq.ParquetFile(source, metadata=metadata, read_dictionary=texts, **options)
 
-    def _names(self, file: pq.ParquetFile) -> dict[str, str]:
+    def _names_in_file(self) -> dict[str, str]:
         """The table's columns that the file has, and their names there: the same, or the same but for case."""
-        present = file.schema_arrow.names
+        present = self._file.schema_arrow.names
+        lowered: dict[str, list[str]] = {}
+        for name in present:
+            lowered.setdefault(name.lower(), []).append(name)
         found = {}
-        for name in self._layout.names:
+        for name in self.layout.names:
             if name in self._constants:
                 continue
-            alike = [name] if name in present else [other for other in present if other.lower() == name.lower()]
-            if len(alike) > 1 or present.count(name) > 1:
-                raise FileUnreadable(self._block.path, f"has several columns that could be {name!r}")
+            alike = lowered.get(name.lower(), [])
+            alike = [name] if alike.count(name) == 1 else alike
+            if len(alike) > 1:
+                raise FileUnreadable(self.block.path, f"has several columns that could be {name!r}")
             if alike:
                 found[name] = alike[0]
         return found
 
-    def _groups(self, file: pq.ParquetFile, names: dict[str, str]) -> Iterator[int]:
+    def _groups(self) -> Iterator[int]:
         """The row groups of the block that may hold rows in the range of time."""
-        metadata = file.metadata
-        time = names.get(self._layout.time.name)
+        metadata = self._file.metadata
+        time = self._names.get(self.layout.time.name)
         leaf = _leaf(metadata, time) if time is not None else None
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
-            if self._block.start <= middle(group) < self._block.start + self._block.length and not (
-                leaf is not None and self._is_outside(group.column(leaf), file.schema_arrow.field(time).type)
+            if self.block.start <= middle(group) < self.block.start + self.block.length and not (
+                leaf is not None and self._is_outside(group.column(leaf), self._file.schema_arrow.field(time).type)
             ):
                 yield number
 
@@ -119,40 +170,66 @@ class _Reading:
         if statistics is None or not statistics.has_min_max or column.physical_type not in ("INT32", "INT64"):
             return False
         low, high = (_stored(value, kind) for value in (statistics.min_raw, statistics.max_raw))
-        return high < self._layout.low or low >= self._layout.high
+        return high < self.layout.low or low >= self.layout.high
 
-    def _batch(self, batch: pa.RecordBatch, names: dict[str, str], file: pq.ParquetFile) -> pa.RecordBatch:
-        arrays = {name: _instants_of_int96(batch.column(there), file, there) for name, there in names.items()}
-        time = FileRows(arrays, self._constants, batch.num_rows).array(self._layout.time)
-        inside = self._inside(time)
-        if not inside.all():
-            chosen = pa.array(np.flatnonzero(inside))
-            arrays, time = {name: values.take(chosen) for name, values in arrays.items()}, time.take(chosen)
-        return kernel_batch(FileRows(arrays, self._constants, len(time)), time, self._layout)
+    def _spans_of(self, group: int) -> Iterator[FileSpan]:
+        """A row group in spans of at most ``SPAN_ROWS`` rows; within one, a few columns at a time are read ahead."""
+        parts = self._column_parts(group)
+        streams = [self._batches(group, [self.layout.columns[position].name for position in part]) for part in parts]
+        for keys in self._batches(group, self.layout.keys):
+            time = keys.array(self.layout.time)
+            inside = self._inside(time)
+            chosen = None if inside.all() else pa.array(np.flatnonzero(inside))
+            columns = self._columns(parts, streams)
+            span = FileSpan(self, keys if chosen is None else keys.of(chosen), chosen, columns)
+            if len(span.time):
+                yield span
+            for _ in columns:  # what was not asked for is read over, so that the next span's values are the next ones
+                pass
+
+    def _columns(self, parts: Sequence[Sequence[int]], streams: Sequence[Iterator[FileRows]]) -> Iterator[Held]:
+        for part, stream in zip(parts, streams, strict=True):
+            rows = next(stream)
+            yield {position: rows.taken(self.layout.columns[position]) for position in part}
+
+    def _batches(self, group: int, names: Iterable[str]) -> Iterator[FileRows]:
+        """The row group's rows of these columns, in spans."""
+        there = {name: self._names[name] for name in names if name in self._names}
+        rows = self._file.metadata.row_group(group).num_rows
+        if not there:
+            for low in range(0, rows, SPAN_ROWS):
+                yield FileRows({}, self._constants, min(SPAN_ROWS, rows - low))
+            return
+        options = {"row_groups": [group], "columns": list(there.values()), "use_threads": False}
+        for batch in self._file.iter_batches(SPAN_ROWS, **options):
+            arrays = {name: _instants_of_int96(batch.column(other), self._file, other) for name, other in there.items()}
+            yield FileRows(arrays, self._constants, batch.num_rows)
+
+    def _column_parts(self, group: int) -> list[list[int]]:
+        """The columns' positions, as many together as take about ``READ_BYTES`` decoded."""
+        metadata = self._file.metadata.row_group(group)
+        sizes: dict[str, int] = {}
+        for leaf in range(metadata.num_columns):
+            column = metadata.column(leaf)
+            top = column.path_in_schema.split(".")[0]
+            sizes[top] = sizes.get(top, 0) + max(column.total_uncompressed_size, metadata.num_rows)
+        parts: list[list[int]] = []
+        held = READ_BYTES
+        for position, column in enumerate(self.layout.columns):
+            size = sizes.get(self._names.get(column.name, ""), 8 * metadata.num_rows)
+            if held + size > READ_BYTES:
+                parts.append([])
+                held = 0
+            parts[-1].append(position)
+            held += size
+        return parts
 
     def _inside(self, time: pa.Array) -> np.ndarray:
         """Which rows have a time in the range."""
-        width = pa.int32() if pa.types.is_date(time.type) else pa.int64()
-        stored = time.cast(width)
+        stored = time.cast(pa.int32() if pa.types.is_date(time.type) else pa.int64())
         known = np.asarray(stored.is_valid().to_numpy(zero_copy_only=False))
         values = np.asarray(stored.fill_null(0).to_numpy(zero_copy_only=False))
-        return known & (values >= self._layout.low) & (values < self._layout.high)
-
-
-def kernel_batch(rows: FileRows, time: pa.Array, layout: FileLayout) -> pa.RecordBatch:
-    """The kernel's columns of a file's rows."""
-    if isinstance(layout.version, FileColumn):
-        version = rows.text(layout.version)
-    else:
-        version = pa.repeat(pa.scalar(layout.version, pa.string()), len(time))
-    arrays = [
-        instants(time, layout.zone),
-        rows.null_ids(layout.ids),
-        version,
-        *(rows.slice_value(slice_) for slice_ in layout.slices),
-        *(rows.taken(column) for column in layout.columns),
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=[f"k{position}" for position in range(len(arrays))])
+        return known & (values >= self.layout.low) & (values < self.layout.high)
 
 
 def middle(group: pq.RowGroupMetaData) -> int:

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.groups import Codes, Segments
-from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, WHOLE, batch_of, chunks, one_array, segment_of
+from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, batch_of, segment_of
+from spark_monitor.kernel.spans import chunks, one_array
+from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.classes import BINARY_CLASSES, ClassCodes, canonical_label, canonical_labels, threshold_classes
 from spark_monitor.states.confusion import ConfusionState

@@ -11,7 +11,8 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.due import DueWindow
-from spark_monitor.kernel.partials import one_array, segment_of
+from spark_monitor.kernel.partials import segment_of
+from spark_monitor.kernel.spans import one_array
 from spark_monitor.kernel.times import instants
 from spark_monitor.labels import LABEL_FINGERPRINT, join_labels, latest_labels
 from spark_monitor.profile import plan_segments

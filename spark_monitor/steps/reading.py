@@ -33,7 +33,8 @@ def choose_reader(run: Run, predictions: Predictions, span: tuple[int, int]) -> 
         run.reader, run.reader_reason = SPARK, ASKED
         return None
     try:
-        table = file_table(run.spark, run.config, predictions, span)
+        partitions = run.store.columns_in_paths(run.config.predictions)
+        table = file_table(run.config, predictions, partitions, span)
         tasks = blocks_of(predictions.frame, table, run.config.predictions.time, span)
     except OnlySpark as refusal:
         read_by_spark(run, str(refusal))

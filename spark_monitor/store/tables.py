@@ -14,7 +14,7 @@ from spark_monitor.config_sources import SourceConfig
 from spark_monitor.due import DueWindow
 from spark_monitor.errors import RunError
 from spark_monitor.quoting import literal
-from spark_monitor.store import sources, upkeep, views
+from spark_monitor.store import files, sources, upkeep, views
 from spark_monitor.store.changes import IGNORED, changed, windows_of
 from spark_monitor.store.commits import commit, first_line
 from spark_monitor.store.committed import GENERATIONS, committed_sql
@@ -71,6 +71,10 @@ class Store:
     def source_version(self, source: SourceConfig) -> str | None:
         """The version of a table that is read; None where it has none."""
         return sources.source_version(self.spark, source)
+
+    def columns_in_paths(self, source: SourceConfig) -> tuple[str, ...]:
+        """The columns that a source's file paths give; ``OnlySpark`` where it is not simply its files."""
+        return files.columns_in_paths(self.spark, source)
 
     def commit_version(self, source: SourceConfig) -> int | None:
         """The number of a source's last commit; None where it has none."""

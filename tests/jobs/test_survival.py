@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import made
+import numpy as np
 import pandas as pd
 import pytest
 from finished_run import read
@@ -58,13 +59,18 @@ def start(source: made.Made, point: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
 
 
+def plain(value: object) -> str:
+    """A value in full; numpy shortens long arrays."""
+    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
+
+
 def assert_same_tables(first: made.Made, second: made.Made, monitor: str = "made") -> None:
     for name in TABLES:
         frames = []
         for source in (first, second):
             frame = read(source, name)
             own = frame[frame["monitor_id"] == (monitor if source is second else "made")]
-            own = own.drop(columns=[*CLOCKS, "monitor_id", "incident_id"], errors="ignore").astype(str)
+            own = own.drop(columns=[*CLOCKS, "monitor_id", "incident_id"], errors="ignore").map(plain)
             frames.append(own.sort_values(list(own.columns)).reset_index(drop=True))
         pd.testing.assert_frame_equal(*frames)
 

@@ -27,6 +27,7 @@ from spark_monitor.sources import Predictions, open_predictions
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
+from spark_monitor.store.files import columns_in_paths
 
 ROWS = 600
 START = dt.datetime(2024, 3, 25, tzinfo=dt.UTC)
@@ -158,7 +159,7 @@ def both(spark: SparkSession, config: MonitorConfig) -> int:
     """Compare all states of both readers; how many there are."""
     predictions = open_predictions(spark, config)
     rows, plan = plan_of(config, predictions)
-    table = file_table(spark, config, predictions, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
     tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
     by_files = decoded(merged(file_partials(spark, tasks, table.layout, plan), plan), plan)
     by_spark = decoded(profile(rows, plan), plan)
@@ -228,7 +229,7 @@ def test_columns_that_older_files_lack_or_hold_narrower_give_the_same_states(spa
 def refusal(spark: SparkSession, config: MonitorConfig) -> str:
     predictions = open_predictions(spark, config)
     with pytest.raises(OnlySpark) as caught:
-        file_table(spark, config, predictions, SPAN)
+        file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
     return str(caught.value)
 
 
@@ -291,7 +292,7 @@ def test_what_is_not_as_spark_found_it_is_a_sentence(
     config = config_of(parquet(tmp_path / "rows"), [])
     predictions = open_predictions(spark, config)
     _, plan = plan_of(config, predictions)
-    table = file_table(spark, config, predictions, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
     tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
     spoiled = [[spoil(block) for block in blocks] for blocks in tasks]
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Spark's own, of another class in each mode

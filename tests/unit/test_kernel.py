@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
-from spark_monitor.kernel import partials
+from spark_monitor.kernel import partials, spans
 from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Codes, Segments, numbers_of
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials, state_of
-from spark_monitor.kernel.partials import NO_WINDOW, OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, WHOLE, KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partials import NO_WINDOW, OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW, Distinct
@@ -491,20 +492,20 @@ def test_partial_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.Monkey
 
 
 def test_a_task_holds_no_more_than_its_byte_budget_and_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partials, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(spans, "CHUNK_ROWS", 1000)
     rows = 5_000
     slices = [f"v{row}" for row in range(rows)]
     case = numeric_case(pa.array(np.arange(float(rows))), slices, Grid.of(np.arange(100.0)), byte_budget=1 << 20)
     task = Task(case.plan, 0)
     most = 0
-    original = task.add
+    original = task._add_column
 
-    def add(chunk: pa.Table) -> None:
+    def add(*arguments: Any) -> None:
         nonlocal most
-        original(chunk)
+        original(*arguments)
         most = max(most, task.nbytes)
 
-    monkeypatch.setattr(task, "add", add)
+    monkeypatch.setattr(task, "_add_column", add)
     found = sum(batch.num_rows for batch in task.run(case.table.to_batches(max_chunksize=1000)))
     assert found >= 2 * rows
     assert most < 4 << 20

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spark_monitor.errors import StateError
-from spark_monitor.kernel import storage
+from spark_monitor.kernel import parquet, storage
 from spark_monitor.kernel.conditions import Compared
 from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout, FileSlice, Take, as_type, doubles
 from spark_monitor.kernel.parquet import Block, FileUnreadable, middle, read_blocks
@@ -49,8 +49,15 @@ def block(path: Path, rows: int, *, start: int = 0, length: int | None = None) -
     return Block(path.as_uri(), start, size if length is None else length, size, rows)
 
 
-def read(blocks: list[Block], wanted: FileLayout, batch_rows: int = 100) -> pa.Table:
-    return pa.Table.from_batches(list(read_blocks(blocks, wanted, batch_rows)))
+def read(blocks: list[Block], wanted: FileLayout) -> pa.Table:
+    """All spans as one table: time, null id, version, slices, columns."""
+    tables = []
+    for span in read_blocks(blocks, wanted):
+        arrays = [span.time, span.null_id, span.version, *span.slices]
+        arrays += [span.column(position) for position in range(len(wanted.columns))]
+        arrays = [array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in arrays]
+        tables.append(pa.table(arrays, names=[f"k{position}" for position in range(len(arrays))]))
+    return pa.concat_tables(tables) if tables else pa.table({})
 
 
 def test_the_blocks_of_a_file_hold_every_row_once(tmp_path: Path) -> None:
@@ -75,6 +82,18 @@ def test_row_groups_and_rows_outside_the_time_range_are_left_out(tmp_path: Path)
     assert found.column(0).to_pylist() == [number * (DAY // 10) for number in range(200, 430)]
     with pytest.raises(FileUnreadable, match="gave 230 rows where Spark counts 229"):
         read([block(path, 229)], layout(20 * DAY, 43 * DAY))
+
+
+def test_a_row_group_longer_than_a_span_is_read_span_by_span(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "SPAN_ROWS", 70)
+    monkeypatch.setattr(parquet, "READ_BYTES", 1)
+    path = tmp_path / "part.parquet"
+    pq.write_table(table(), path, row_group_size=600)
+    wanted = layout(20 * DAY, 43 * DAY, FileColumn("x", pa.float64()), FileColumn("group", pa.string()))
+    found = read([block(path, 230)], wanted)
+    expected = table().slice(200, 230)
+    assert found.column(3).to_pylist() == expected["x"].to_pylist()
+    assert found.column(4).to_pylist() == expected["group"].to_pylist()
 
 
 def test_row_groups_outside_the_time_range_are_not_even_decoded(tmp_path: Path) -> None:
