@@ -1,4 +1,4 @@
-"""The benchmarks' data: a seeded table of doubles of many shapes, with two slice columns, written as Parquet."""
+"""The benchmarks' data: a seeded table of doubles of many shapes, with slice columns, written as Parquet."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def write(path: Path, *, rows: int, columns: int, files: int = 4) -> Path:
             "at": pa.array((time * 1e6).astype(np.int64), pa.timestamp("us", tz="UTC")),
             "small": pa.array(np.array(["a", "b", "c"])[random.integers(0, 3, count)]),
             "large": pa.array([f"v{number}" for number in random.integers(0, 1000, count)]),
+            **{f"g{key}": pa.array([f"w{number}" for number in random.integers(0, 50, count)]) for key in range(5)},
         }
         for position in range(columns):
             values = column(SHAPES[position % len(SHAPES)], count, random)

@@ -6,14 +6,14 @@ The same numbers as ``NumericState`` holds, one row per slice value; ``states`` 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from spark_monitor.kernel.cells import SliceCells
-from spark_monitor.kernel.groups import Segments
+from spark_monitor.kernel.groups import Mask
 from spark_monitor.kernel.hashes import SliceHashes
-from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, hash_numbers
+from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes, hash_numbers
 from spark_monitor.states.frequent import Frequent
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.moments import Moments
@@ -21,6 +21,36 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sums import two_sum
 
 COUNT, NULLS, NANS, HIGH, LOW = range(5)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one group and column, prepared once for all slice keys.
+
+    ``kept`` are the positions of the finite values (None: all are), whose ``values`` and ``cells`` follow; ``specials`` are the
+    positions of nulls, NaN, +Inf and -Inf; ``inner`` the positions of finite values that are no edge of the grid.
+    """
+
+    kept: Integers | None
+    values: Floats
+    cells: Integers
+    specials: tuple[Integers, ...]
+    inner: Integers | None
+    hashes: Hashes
+
+    @classmethod
+    def of(cls, numbers: Floats, nulls: Mask | None, cells: Integers, finite: Mask | None, hashes: Hashes) -> Part:
+        """The rows with these numbers (0 where null), cells and hashes; ``finite`` is None where all are."""
+        inner = (cells & 1) == 0
+        if finite is None:
+            chosen = None if inner.all() else np.flatnonzero(inner)
+            return cls(None, numbers, cells, (), chosen, hashes if chosen is None else hashes[chosen])
+        kept, chosen = np.flatnonzero(finite), np.flatnonzero(inner & finite)
+        absent = np.zeros(numbers.size, dtype=np.bool_) if nulls is None else nulls
+        present = ~absent
+        flags = (absent, np.isnan(numbers) & present, (numbers == np.inf) & present, (numbers == -np.inf) & present)
+        specials = tuple(np.flatnonzero(flag) for flag in flags)
+        return cls(kept, numbers[kept], cells[kept], specials, chosen, hashes[chosen])
 
 
 class SliceBlock:
@@ -49,25 +79,33 @@ class SliceBlock:
             self.minimum = np.pad(self.minimum, (0, more), constant_values=np.inf)
             self.maximum = np.pad(self.maximum, (0, more), constant_values=-np.inf)
 
-    def add_rows(self, codes: Integers, counts: npt.NDArray[np.int64]) -> None:
-        """Add ``counts`` (one row per code; columns rows, nulls, NaN, +Inf, -Inf) to the totals."""
-        self._grow(int(codes.max(initial=-1)) + 1)
-        self.totals[codes] += counts
+    def add(self, codes: Integers, rows: Integers, part: Part) -> None:
+        """Add rows: the slice value of each, how many rows each value has, and what was prepared of the column."""
+        size = rows.size
+        self._grow(size)
+        self.totals[:size, COUNT] += rows
+        finite = rows
+        for place, positions in enumerate(part.specials, start=NULLS):
+            if positions.size:
+                many = np.bincount(codes[positions], minlength=size)
+                self.totals[:size, place] += many
+                finite = finite - many
+        if part.values.size:
+            self._add_values(codes if part.kept is None else codes[part.kept], finite, part)
 
-    def add_values(self, segments: Segments, values: Floats, cells: Integers) -> None:
-        """Add finite values, arranged by slice value, and the cell of each."""
-        filled = segments.sizes > 0
-        codes, sizes = segments.codes[filled], segments.sizes[filled]
-        if not codes.size:
-            return
-        starts = segments.bounds[:-1][filled]
-        self._grow(int(codes.max()) + 1)
-        least, most = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-        self.minimum[codes] = np.minimum(self.minimum[codes], least)
-        self.maximum[codes] = np.maximum(self.maximum[codes], most)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._merge_moments(codes, sizes, *_moments(values, starts, sizes, least, most))
-        self.cells.add(np.repeat(codes, sizes), cells)
+    def _add_values(self, codes: Integers, sizes: Integers, part: Part) -> None:
+        values, size = part.values, sizes.size
+        lower = np.flatnonzero(values < self.minimum[codes])
+        if lower.size:
+            np.minimum.at(self.minimum, codes[lower], values[lower])
+        higher = np.flatnonzero(values > self.maximum[codes])
+        if higher.size:
+            np.maximum.at(self.maximum, codes[higher], values[higher])
+        met = np.flatnonzero(sizes)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = _moments(values, codes, sizes, self.minimum[:size], self.maximum[:size])
+            self._merge_moments(met, sizes[met], *(numbers[met] for numbers in found))
+        self.cells.add(codes, part.cells)
 
     def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, low: Floats, m2: Floats) -> None:
         """``Moments.merge``, all slice values at once."""
@@ -116,16 +154,16 @@ class SliceBlock:
         )
 
 
-def _moments(values: Floats, starts: Integers, sizes: Integers, least: Floats, most: Floats) -> tuple[Floats, Floats, Floats]:
-    """``Moments.of`` for every segment: the means, what they lack, and the sums of squared deviations."""
-    mean = np.add.reduceat(values, starts) / sizes
-    if not np.isfinite(mean).all():
-        mean = np.add.reduceat(values / np.repeat(sizes, sizes), starts)
+def _moments(values: Floats, codes: Integers, sizes: Integers, least: Floats, most: Floats) -> tuple[Floats, Floats, Floats]:
+    """``Moments.of`` for every code: the means, what they lack, and the sums of squared deviations; undefined without values."""
+    mean: Floats = np.bincount(codes, values, minlength=sizes.size) / sizes
+    if not np.isfinite(mean[sizes > 0]).all():
+        mean = np.asarray(np.bincount(codes, values / sizes[codes], minlength=sizes.size), dtype=np.float64)
     mean = np.clip(mean, least, most)
-    deviations = values - np.repeat(mean, sizes)
-    rest = np.add.reduceat(deviations, starts) / sizes
+    deviations = values - mean[codes]
+    rest = np.bincount(codes, deviations, minlength=sizes.size) / sizes
     deviations *= deviations
-    m2 = np.add.reduceat(deviations, starts)
+    m2 = np.bincount(codes, deviations, minlength=sizes.size)
     apart = ~(np.isfinite(rest) & np.isfinite(m2))
     rest[apart] = 0.0
     mean, low = two_sum(mean, rest)

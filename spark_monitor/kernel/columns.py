@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_monitor.kernel.blocks import SliceBlock
+from spark_monitor.kernel.blocks import Part, SliceBlock
 from spark_monitor.kernel.groups import Mask, Segments, numbers_of
 from spark_monitor.states.categorical import CategoricalState, Categories, Dictionary
-from spark_monitor.states.distinct import K_SLICE, Distinct, Hashes, hash_numbers
+from spark_monitor.states.distinct import ALL, K_SLICE, hash_numbers
 from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.numeric import NumericState
@@ -28,12 +28,13 @@ WINDOW_STATE_BYTES = 48 << 10
 class RowSlices:
     """The rows of a chunk by one slice key: segments whose codes are group * stride + value, and every row's value.
 
-    The ``values`` are in the order of the chunk's groups.
+    The ``values`` are in the order of the chunk's groups; ``rows`` counts, for each group, the rows of every value.
     """
 
     segments: Segments
     stride: int
     values: Integers
+    rows: Sequence[Integers]
 
 
 @dataclass(frozen=True)
@@ -84,86 +85,52 @@ class NumericColumn:
     def add(self, values: pa.Array, rows: Rows) -> None:
         """Add a chunk's values."""
         numbers, nulls = numbers_of(values)
-        hashes = hash_numbers(numbers)
-        segments, arranged, arranged_hashes = rows.groups, rows.groups.arranged(numbers), rows.groups.arranged(hashes)
-        missing = np.zeros(segments.codes.size, dtype=np.int64)
-        if nulls is not None:
-            missing = rows.groups.totals(rows.groups.arranged(nulls))
-            segments, kept = rows.groups.without(rows.groups.arranged(nulls))
-            arranged, arranged_hashes = arranged[kept], arranged_hashes[kept]
-        for position, (low, high) in enumerate(pairwise(segments.bounds.tolist())):
-            group = int(segments.codes[position])
-            self._add_window(group, arranged[low:high], arranged_hashes[low:high], int(missing[position]))
+        numbers, nulls = rows.groups.arranged(numbers), None if nulls is None else rows.groups.arranged(nulls)
+        for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
+            own = numbers[low:high]
+            absent = nulls[low:high] if nulls is not None else None
+            missing = np.count_nonzero(absent) if absent is not None else 0
+            ordered = np.sort(own[~absent] if absent is not None and missing else own)
+            self._add_window(int(rows.groups.codes[position]), ordered, int(missing))
         if rows.slices:
-            self._add_slices(numbers, nulls, hashes, rows)
+            self._add_slices(numbers, nulls, rows)
 
-    def _add_window(self, group: Group, values: Floats, hashes: Hashes, nulls: int) -> None:
+    def _add_window(self, group: Group, ordered: Floats, nulls: int) -> None:
         before = self._windows.get(group)
-        ordered = np.sort(values)
-        if ordered.size and not np.isfinite(ordered[[0, -1]]).all():
-            hashes = hashes[np.isfinite(values)]
-        distinct = (before.distinct if before else Distinct.empty()).update(hashes)
-        state = NumericState.of_sorted(ordered, self._grid, nulls=nulls, k=self._k, distinct=distinct)
+        theta = before.distinct.theta if before else ALL
+        state = NumericState.of_sorted(ordered, self._grid, nulls=nulls, k=self._k, theta=theta)
         self._windows[group] = before.merge(state) if before else state
 
-    def _add_slices(self, numbers: Floats, nulls: Mask | None, hashes: Hashes, rows: Rows) -> None:
+    def _add_slices(self, numbers: Floats, nulls: Mask | None, rows: Rows) -> None:
+        """Hand the rows of each group to the block of each slice key; what the keys share is worked out once."""
         finite = np.isfinite(numbers)
         if nulls is not None:
             finite &= ~nulls
         plain = bool(finite.all())
         cells = self._grid.codes(numbers if plain else np.where(finite, numbers, 0.0))
-        for key, sliced in enumerate(rows.slices):
-            segments = sliced.segments
-            counts = self._totals(segments, numbers, nulls, plain)
-            values, coded = segments.arranged(numbers), segments.arranged(cells)
-            if not plain:
-                segments, kept = segments.without(~segments.arranged(finite))
-                values, coded = values[kept], coded[kept]
-            self._fill_blocks(key, sliced.stride, segments, counts, values, coded)
-        self._add_hashes(hashes, finite & (cells & 1 == 0), rows)
+        hashes = hash_numbers(numbers)
+        for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
+            group, absent = int(rows.groups.codes[position]), None if nulls is None else nulls[low:high]
+            part = Part.of(numbers[low:high], absent, cells[low:high], None if plain else finite[low:high], hashes[low:high])
+            for key, sliced in enumerate(rows.slices):
+                block = self._blocks.setdefault((key, group), SliceBlock(self._grid))
+                block.add(sliced.values[low:high], sliced.rows[position], part)
+            self._add_hashes(group, part, [sliced.values[low:high] for sliced in rows.slices])
 
-    def _add_hashes(self, hashes: Hashes, inner: Mask, rows: Rows) -> None:
+    def _add_hashes(self, group: Group, part: Part, values: Sequence[Integers]) -> None:
         """The hashes of the rows whose value is finite and no edge of the grid, for every slice key."""
-        groups, kept = rows.groups.without(~rows.groups.arranged(inner))
-        chosen = slice(None) if kept.all() else np.flatnonzero(kept)
-        hashes = rows.groups.arranged(hashes)[chosen]
-        values = [sliced.values[chosen] for sliced in rows.slices]
-        for position, (low, high) in enumerate(pairwise(groups.bounds.tolist())):
-            group = int(groups.codes[position])
-            known = self._windows[group].distinct
-            # Few different values in the whole window: name each row's by its place among them, once for all slice keys.
-            places = np.searchsorted(known.hashes, hashes[low:high]) if known.is_exact else None
-            for key in range(len(rows.slices)):
-                held = self._blocks[key, group].hashes
-                if places is None:
-                    held.add(values[key][low:high], hashes[low:high])
-                else:
-                    held.add_known(values[key][low:high], places, known.hashes)
-
-    @staticmethod
-    def _totals(segments: Segments, numbers: np.ndarray, nulls: np.ndarray | None, plain: bool) -> Integers:
-        """Rows, nulls, NaN, +Inf and -Inf per segment."""
-        counts = np.zeros((segments.codes.size, 5), dtype=np.int64)
-        counts[:, 0] = segments.sizes
-        if not plain:
-            absent = segments.arranged(nulls) if nulls is not None else np.zeros(numbers.size, dtype=bool)
-            values = segments.arranged(numbers)
-            flags = (absent, np.isnan(values) & ~absent, (values == np.inf) & ~absent, (values == -np.inf) & ~absent)
-            for position, flag in enumerate(flags):
-                counts[:, position + 1] = segments.totals(flag)
-        return counts
-
-    def _fill_blocks(self, key: int, stride: int, segments: Segments, counts: Integers, values: Floats, cells: Integers) -> None:
-        """Hand the rows of each group to the block of its slice key."""
-        groups = Segments.of(segments.codes // stride)
-        for position, (low, high) in enumerate(pairwise(groups.bounds.tolist())):
-            group = int(groups.codes[position])
-            block = self._blocks.setdefault((key, group), SliceBlock(self._grid))
-            first, last = int(segments.bounds[low]), int(segments.bounds[high])
-            codes = segments.codes[low:high] - group * stride
-            block.add_rows(codes, counts[low:high])
-            part = Segments(codes, segments.bounds[low : high + 1] - first, None)
-            block.add_values(part, values[first:last], cells[first:last])
+        if not part.hashes.size:
+            return
+        known = self._windows[group].distinct
+        # Few different values in the whole window: name each row's by its place among them, once for all slice keys.
+        places = np.searchsorted(known.hashes, part.hashes) if known.is_exact else None
+        for key, codes in enumerate(values):
+            held = self._blocks[key, group].hashes
+            chosen = codes if part.inner is None else codes[part.inner]
+            if places is None:
+                held.add(chosen, part.hashes)
+            else:
+                held.add_known(chosen, places, known.hashes)
 
     def gathered(self) -> Iterator[Gathered]:
         """The states so far."""

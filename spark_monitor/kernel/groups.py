@@ -70,7 +70,7 @@ class Codes:
 
     >>> codes = Codes()
     >>> codes.encode(pa.array(["b", None, "a", "b"])).tolist(), codes.texts
-    ([0, 1, 2, 0], ['b', None, 'a'])
+    ([0, 2, 1, 0], ['b', 'a', None])
     """
 
     def __init__(self, *, known: frozenset[str] | None = None, rest: str | None = None) -> None:

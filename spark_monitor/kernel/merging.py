@@ -21,13 +21,17 @@ State = NumericState | CategoricalState | TableState
 Key = tuple[int, str | None, int, str | None, int]
 
 
+Content = tuple[bytes | None, bytes | None, str | None]
+"""What a row holds beside its key: state, sketch, error."""
+
+
 @dataclass(frozen=True)
 class Merged:
-    """All partial states of one key as one."""
+    """All partial states of one key as one; of a single part the bytes as they came, since they are the answer."""
 
     key: Key
-    state: State | None
-    error: str | None
+    part: Content
+    state: State | None = None
 
 
 def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> State:
@@ -57,24 +61,29 @@ def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) 
     current: Merged | None = None
     for batch in batches:
         named = [batch.column(name).to_pylist() for name in PARTIAL_SCHEMA.names]
-        for window, version, slice_key, value, column, _, _, data, sketch, error in zip(*named, strict=True):
-            key = (window, version, slice_key, value, column)
-            state = state_of(data, sketch, None if column == TABLE_COLUMN else columns[column]) if data is not None else None
-            if current is None or current.key != key:
+        for window, version, slice_key, value, column, _, _, *part in zip(*named, strict=True):
+            found = Merged((window, version, slice_key, value, column), tuple(part))
+            if current is None or current.key != found.key:
                 if current is not None:
                     yield current
-                current = Merged(key, state, error)
+                current = found
             else:
-                current = _joined(current, state, error)
+                current = _joined(current, found, None if column == TABLE_COLUMN else columns[column])
     if current is not None:
         yield current
 
 
-def _joined(current: Merged, state: State | None, error: str | None) -> Merged:
+def _joined(current: Merged, more: Merged, column: KernelColumn | None) -> Merged:
     """A key is in error as soon as one of its parts is."""
-    if current.state is None or state is None:
-        return Merged(current.key, None, current.error or error)
-    return Merged(current.key, current.state.merge(state), None)  # type: ignore[arg-type]
+    error = current.part[2] or more.part[2]
+    if error is not None:
+        return Merged(current.key, (None, None, error))
+    state = current.state or _state(current.part, column)
+    return Merged(current.key, (None, None, None), state.merge(_state(more.part, column)))  # type: ignore[arg-type]
+
+
+def _state(part: Content, column: KernelColumn | None) -> State:
+    return state_of(part[0] or b"", part[1], column)
 
 
 def _batch(rows: list[Merged]) -> pa.RecordBatch:
@@ -86,7 +95,7 @@ def _batch(rows: list[Merged]) -> pa.RecordBatch:
 
 def _content(row: Merged) -> tuple[object, ...]:
     if row.state is None:
-        return (*row.key, None, None, row.error)
+        return (*row.key, *row.part)
     if isinstance(row.state, NumericState):
         sketch = row.state.sketch.to_bytes() if row.state.sketch else None
         return (*row.key, row.state.to_bytes(with_sketch=False), sketch, None)

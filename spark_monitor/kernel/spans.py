@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from spark_monitor.kernel.columns import Rows, RowSlices
 from spark_monitor.kernel.groups import Codes, Segments
 from spark_monitor.states.grid import Integers
 
-CHUNK_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 17
 CHUNK_BYTES = 64 << 20
 SCATTERED_ROWS = 1 << 9
 """Where a window has fewer rows of a chunk than this, rows are gathered and ordered by window before they are counted."""
@@ -127,7 +128,9 @@ def _piece(
     sliced = []
     for coded, stride in zip(values, strides, strict=True):
         part = coded[low:high]
-        sliced.append(RowSlices(Segments.of(own * stride + part), stride, groups.arranged(part)))
+        arranged = groups.arranged(part)
+        rows = [np.bincount(arranged[first:last], minlength=stride) for first, last in pairwise(groups.bounds.tolist())]
+        sliced.append(RowSlices(Segments.of(own * stride + part), stride, arranged, rows))
     return Piece(low, high, Rows(groups, sliced), null_id[low:high])
 
 

@@ -60,7 +60,9 @@ def _encoded(name: str, array: np.ndarray) -> list[tuple[list[Any], np.ndarray]]
     if positions.size * 2 > array.size:
         values = _narrow(array)
         return [([name, values.dtype.str, array.size, "dense:" + array.dtype.str], values)]
-    steps = _narrow(np.diff(positions, prepend=0))
+    steps = positions.copy()
+    steps[1:] -= positions[:-1]
+    steps = _narrow(steps)
     values = _narrow(array[positions])
     return [
         ([name, steps.dtype.str, steps.size, f"steps:{array.size}:{array.dtype.str}"], steps),

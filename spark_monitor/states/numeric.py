@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
-from spark_monitor.states.distinct import K_SLICE, Distinct, hash_numbers
+from spark_monitor.states.distinct import ALL, K_SLICE, Distinct
 from spark_monitor.states.frequent import SHOWN, Frequent, frequent_of_sorted
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.moments import Moments
@@ -57,10 +57,8 @@ class NumericState:
         return cls(grid, 0, 0, 0, 0, 0, nan, nan, Moments(), nothing, distinct, Frequent({}), sketch)
 
     @classmethod
-    def of_sorted(
-        cls, values: Floats, grid: Grid, *, nulls: int = 0, k: int = K, distinct: Distinct | None = None
-    ) -> NumericState:
-        """The state of values in increasing order, NaN last; ``distinct`` where the caller has it already."""
+    def of_sorted(cls, values: Floats, grid: Grid, *, nulls: int = 0, k: int = K, theta: int = ALL) -> NumericState:
+        """The state of values in increasing order, NaN last; hashes at or above ``theta`` are not looked at."""
         nans = values.size - int(np.searchsorted(values, np.nan)) if values.size and np.isnan(values[-1]) else 0
         low = int(np.searchsorted(values, -np.inf, side="right")) if values.size and values[0] == -np.inf else 0
         numbers = values[: values.size - nans]
@@ -77,7 +75,7 @@ class NumericState:
             maximum=float(finite[-1]) + 0.0 if finite.size else float("nan"),
             moments=Moments.of(finite),
             cells=grid.counts_of_sorted(finite),
-            distinct=Distinct.of(hash_numbers(finite)) if distinct is None else distinct,
+            distinct=Distinct.of_sorted(finite, theta=theta),
             frequent=frequent_of_sorted(finite),
             sketch=Kll.of_sorted(finite, k),
         )

@@ -1,0 +1,202 @@
+"""The file reader and the Spark reader against their floors, all in the tasks of one Spark session.
+
+Floors: an empty ``mapInArrow`` over the same columns; decoding the same columns with pyarrow in Spark tasks; decoding and sorting
+each chunk. Beside them Spark's own KLL sketch with count, min, max, mean and stddev in one wide aggregate.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks import data
+from benchmarks.timing import per_value, ratio, timed
+from spark_monitor.config import MonitorConfig
+from spark_monitor.files import blocks_of, file_partials, file_table
+from spark_monitor.freeze import FrozenColumn, freeze
+from spark_monitor.kernel.parquet import read_blocks
+from spark_monitor.kernel.partials import KernelPlan
+from spark_monitor.kernel.spans import CHUNK_ROWS
+from spark_monitor.profile import BATCH_SETTING, ProfilePlan, WindowKey, bounded_batches, merged, plan_segments, profile
+from spark_monitor.read import rows_for_profile
+from spark_monitor.session import open_session
+from spark_monitor.sources import open_predictions
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+KEYS: dict[str, list[str]] = {"no slices": [], "one key of 3": ["small"], "five keys of 50": [f"g{key}" for key in range(5)]}
+CORES = 2
+NONE = pa.RecordBatch.from_arrays([pa.array([0])], names=["none"])
+
+
+def config_of(path: Path, slices: list[str], columns: int) -> MonitorConfig:
+    """A monitor of the made table."""
+    names = [f"x{position}" for position in range(columns)]
+    return MonitorConfig.model_validate(
+        {
+            "monitor": "bench",
+            "model": {"name": "bench", "task": "none"},
+            "predictions": {
+                "path": str(path),
+                "format": "parquet",
+                "id": "id",
+                "time": "at",
+                "model_version": {"literal": "1"},
+                "features": {"include": names},
+            },
+            "windows": {"every": "1 week"},
+            "slices": slices,
+            "outputs": {"path": "unused"},
+        }
+    )
+
+
+def windows_of(count: int) -> tuple[WindowKey, ...]:
+    """So many windows of equal length over the made table's time."""
+    start, length = data.START * 1_000_000, data.DAYS * 86_400 * 1_000_000 // count
+    return tuple(WindowKey("bench", start + number * length, start + (number + 1) * length) for number in range(count))
+
+
+class Bench:
+    """One made table, opened, with its columns frozen."""
+
+    def __init__(self, spark: SparkSession, path: Path, columns: int) -> None:
+        self.spark, self.path, self.columns = spark, path, columns
+        spark.conf.set(BATCH_SETTING, str(bounded_batches(columns)))
+        found = open_predictions(spark, config_of(path, [], columns))
+        sample = rows_for_profile(found.frame.limit(100_000), found.columns, [], time=None, version_sql="NULL", ids=["id"])
+        self.frozen: list[FrozenColumn] = freeze(sample, found.columns, [])[0]
+
+    def plan(self, keys: list[str], windows: tuple[WindowKey, ...]) -> ProfilePlan:
+        """What both readers compute."""
+        edges, members = plan_segments(windows)
+        columns = tuple(column.kernel for column in self.frozen)
+        kernel = KernelPlan(columns, edges, members, len(keys), (None,) * len(keys))
+        return ProfilePlan(kernel, windows, tuple(keys), tuple(column.data_type for column in self.frozen))
+
+    def spark_rows(self, keys: list[str]) -> DataFrame:
+        """The rows that the Spark reader hands to its tasks."""
+        found = open_predictions(self.spark, config_of(self.path, keys, self.columns))
+        return rows_for_profile(found.frame, found.columns, found.slices, time="at", version_sql="'1'", ids=["id"])
+
+    def by_spark(self, keys: list[str], windows: tuple[WindowKey, ...]) -> Callable[[], None]:
+        """The Spark reader's profile."""
+        return lambda: done(profile(self.spark_rows(keys), self.plan(keys, windows)))
+
+    def by_files(self, keys: list[str], windows: tuple[WindowKey, ...]) -> Callable[[], None]:
+        """The file reader's profile, the listing of blocks included."""
+
+        def run() -> None:
+            config = config_of(self.path, keys, self.columns)
+            plan, span = self.plan(keys, windows), (windows[0].start, windows[-1].end)
+            predictions = open_predictions(self.spark, config)
+            table = file_table(config, predictions, (), span)
+            tasks = blocks_of(predictions.frame, table, "at", span)
+            done(merged(file_partials(self.spark, tasks, table.layout, plan), plan))
+
+        return run
+
+    def decoded(self, *, ordered: bool) -> Callable[[], None]:
+        """Only decoding the same columns in Spark tasks, and, where asked, sorting each chunk of values."""
+        config, span = config_of(self.path, [], self.columns), (0, 1 << 62)
+        predictions = open_predictions(self.spark, config)
+        table = file_table(config, predictions, (), span)
+        tasks = blocks_of(predictions.frame, table, "at", span)
+        width = self.columns
+
+        def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                for number in batch.column(0).to_pylist():
+                    for rows in read_blocks(tasks[number], table.layout):
+                        for position in range(width):
+                            values = rows.column(position)
+                            if ordered:
+                                sort_chunks(values)
+            yield NONE
+
+        return lambda: done(self.spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(run, "none long"))
+
+    def native(self) -> Callable[[], None]:
+        """Spark's own sketch and aggregates, all columns in one aggregate."""
+        names = [f"x{position}" for position in range(self.columns)]
+        asked = [
+            text
+            for name in names
+            for text in (
+                f"kll_sketch_agg_double({name}, 1024)",
+                f"count({name})",
+                f"min({name})",
+                f"max({name})",
+                f"avg({name})",
+                f"stddev({name})",
+            )
+        ]
+        frame = self.spark.read.parquet(str(self.path))
+        return lambda: done(frame.selectExpr(*asked))
+
+
+def sort_chunks(values: pa.Array) -> None:
+    """Sort the values chunk by chunk, as the profile does."""
+    numbers = values.drop_null().to_numpy(zero_copy_only=False)
+    for low in range(0, numbers.size, CHUNK_ROWS):
+        np.sort(numbers[low : low + CHUNK_ROWS])
+
+
+def empty(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Take every batch and give nothing back."""
+    for _ in batches:
+        pass
+    yield NONE
+
+
+def done(frame: DataFrame) -> None:
+    """Compute a frame and keep nothing."""
+    frame.write.format("noop").mode("overwrite").save()
+
+
+def session() -> SparkSession:
+    """A session on two cores."""
+    return open_session(master=f"local[{CORES}]", conf={"spark.driver.memory": "4g"})
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    rows, columns = arguments.rows, arguments.columns
+    path = data.write(arguments.dir / f"{rows}x{columns}", rows=rows, columns=columns)
+    bench = Bench(session(), path, columns)
+    windows = windows_of(4)
+    plain = bench.spark_rows([])
+    cases: dict[str, Callable[[], object]] = {
+        "decode": bench.decoded(ordered=False),
+        "decode and sort": bench.decoded(ordered=True),
+        **{f"files, {name}": bench.by_files(keys, windows) for name, keys in KEYS.items()},
+    }
+    if not arguments.files_only:
+        cases |= {
+            "empty mapInArrow": lambda: done(plain.mapInArrow(empty, "none long")),
+            "spark, no slices": bench.by_spark([], windows),
+            "spark, one key of 3": bench.by_spark(KEYS["one key of 3"], windows),
+            "Spark's KLL": bench.native(),
+        }
+    times = timed(cases, arguments.repeats)
+    for name, value in per_value(times, rows * columns, CORES).items():
+        print(f"{name}: {value:.0f} ns a value and core")
+    pairs = [
+        ("files, no slices", "decode and sort"),
+        ("files, no slices", "decode"),
+        ("files, one key of 3", "files, no slices"),
+        ("files, five keys of 50", "files, no slices"),
+        ("spark, no slices", "empty mapInArrow"),
+        ("spark, one key of 3", "empty mapInArrow"),
+        ("spark, no slices", "files, no slices"),
+        ("Spark's KLL", "files, no slices"),
+    ]
+    for name, of in pairs:
+        if name in times and of in times:
+            print(ratio(times, name, of))
