@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spark_monitor.publish.facts import Facts, VersionFacts
 from spark_monitor.publish.rows import VERDICTS
-from spark_monitor.publish.wording import counted, day, harmless, interval, number, percent, subject, where
+from spark_monitor.publish.wording import counted, day, harmless, number, percent, subject, where, with_interval
 
 BEGIN, END = "<!-- spark_monitor:begin -->", "<!-- spark_monitor:end -->"
 LONGEST_DESCRIPTION = 5_000
@@ -70,7 +70,7 @@ def escaped(text: str) -> str:
 def _realised(version: VersionFacts) -> list[str]:
     """Lists, here and below: MLflow's page shows tables without any room between their columns."""
     rows = [
-        f"- `{row.metric}` **{number(row.value)}** ({interval(row.lower, row.upper)}) in {row.window.text}, "
+        f"- `{row.metric}` **{number(row.value)}**{with_interval(row.lower, row.upper)} in {row.window.text}, "
         f"{percent(row.label_coverage)} labelled, {_shown(row.label_status)}"
         for row in version.realised
     ]
@@ -82,7 +82,7 @@ def _drifted(version: VersionFacts) -> list[str]:
     for check in version.drifted[:ROWS_SHOWN]:
         since = f" since {day(check.since)}" if check.since is not None else ""
         place = escaped(where(check.slice_key, check.slice_value, check.also_slices))
-        numbers = f"`{check.metric}` **{number(check.value)}** ({interval(check.lower, check.upper)})"
+        numbers = f"`{check.metric}` **{number(check.value)}**{with_interval(check.lower, check.upper)}"
         rows.append(f"- {escaped(check.column or '-')}, {place}: {numbers}, {_shown(check.verdict)}{since}")
     return ["Drifted columns:", "", *rows, ""] if rows else []
 

@@ -26,6 +26,7 @@ from spark_monitor.publish.wording import (
     version_name,
     versions_named,
     where,
+    with_interval,
 )
 
 WIDTH = 100
@@ -160,7 +161,7 @@ def _since(found: CheckRow) -> str:
 def _shifts(version: VersionFacts) -> Iterator[str]:
     if version.shifts:
         shifts = "; ".join(
-            f"{harmless(row.column)} {number(row.ks)} ({interval(row.lower, row.upper)})" for row in version.shifts
+            f"{harmless(row.column)} {number(row.ks)}{with_interval(row.lower, row.upper)}" for row in version.shifts
         )
         yield from _wrapped(f"Largest shifts from the baseline (KS, 95 % interval): {shifts}", _INDENT)
 

@@ -55,6 +55,16 @@ def interval(lower: float | None, upper: float | None) -> str:
     return f"{number(lower)} to {number(upper)}"
 
 
+def with_interval(lower: float | None, upper: float | None) -> str:
+    """An interval in brackets, to stand behind its value; nothing where there is none.
+
+    >>> with_interval(0.1234, 0.2), with_interval(None, 0.2)
+    (' (0.123 to 0.200)', '')
+    """
+    text = interval(lower, upper)
+    return "" if text == "-" else f" ({text})"
+
+
 def percent(share: float | None) -> str:
     """A share from 0 to 1 in percent; only a whole is 100 %, only nothing 0 %.
 
