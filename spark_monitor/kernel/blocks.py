@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_monitor.kernel.cells import SliceCells
+from spark_monitor.kernel.cells import SliceCells, summed
 from spark_monitor.kernel.groups import Mask
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes, hash_numbers
@@ -124,12 +124,35 @@ class SliceBlock:
         self.m2[codes] += m2 + np.where(apart, np.inf, spread)
         self.n[codes] = n
 
+    @property
+    def met(self) -> Integers:
+        """The slice values that have rows."""
+        return np.flatnonzero(self.totals[:, COUNT])
+
+    def absorb(self, other: SliceBlock, places: Integers) -> None:
+        """Merge with another block, whose slice value i is value ``places[i]`` here."""
+        size = places.size
+        self._grow(int(places.max(initial=-1)) + 1)
+        self.totals[places] += other.totals[:size]
+        self.minimum[places] = np.minimum(self.minimum[places], other.minimum[:size])
+        self.maximum[places] = np.maximum(self.maximum[places], other.maximum[:size])
+        filled = np.flatnonzero(other.n[:size])
+        if filled.size:
+            with np.errstate(over="ignore", invalid="ignore"):
+                moments = other.mean[filled], other.low[filled], other.m2[filled]
+                self._merge_moments(places[filled], other.n[filled], *moments)
+        width = self.grid.cells
+        positions, many = other.cells.counted()
+        moved = places[positions // width] * width + positions % width
+        self.cells = SliceCells.of_counted(width, *summed([self.cells.counted(), (moved, many)]))
+        self.hashes.absorb(other.hashes, places)
+
     def states(self) -> Iterator[tuple[int, NumericState]]:
         """Every slice value that was met, as a state of its own."""
         hashes = hash_numbers(self.grid.edges)
         order = np.argsort(hashes)
         hashes = hashes[order]
-        for code in np.flatnonzero(self.totals[:, COUNT]).tolist():
+        for code in self.met.tolist():
             cells = self.cells.of(code)
             on_edges = Distinct(max(hashes.size, K_SLICE), ALL, hashes[cells[1::2][order] > 0])
             yield code, self._state(code, cells, on_edges.merge(self.hashes.of(code)))

@@ -6,6 +6,8 @@ than the rows themselves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from spark_monitor.states.grid import Integers
@@ -50,6 +52,21 @@ class SliceCells:
             counts[: self._table.size] += self._table
         self._table, self._pairs = counts.astype(np.int64, copy=False), []
 
+    def counted(self) -> tuple[Integers, Integers]:
+        """Every cell that holds anything, as slice value * width + cell in increasing order, and its count."""
+        positions, many = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *self._pairs]), return_counts=True)
+        if self._table is None:
+            return (positions, many) if self._found is None else summed([(positions, many), self._found])
+        filled = np.flatnonzero(self._table)
+        return summed([(filled, self._table[filled]), (positions, many)])
+
+    @classmethod
+    def of_counted(cls, width: int, positions: Integers, many: Integers) -> SliceCells:
+        """What ``counted`` gave, to be read and merged."""
+        cells = cls(width)
+        cells._found = (positions, many)
+        return cells
+
     def of(self, code: int) -> Integers:
         """The counts of one slice value, int64[width]."""
         if self._found is None:
@@ -62,3 +79,20 @@ class SliceCells:
         low, high = np.searchsorted(pairs, [first, first + self._width])
         counts[pairs[low:high] - first] += many[low:high]
         return counts
+
+
+def summed(parts: Sequence[tuple[Integers, Integers]]) -> tuple[Integers, Integers]:
+    """Positions and counts of several parts as one, each position once.
+
+    >>> positions, many = summed([(np.array([1, 5]), np.array([2, 1])), (np.array([5]), np.array([3]))])
+    >>> positions.tolist(), many.tolist()
+    ([1, 5], [2, 4])
+    """
+    positions = np.concatenate([part[0] for part in parts])
+    many = np.concatenate([part[1] for part in parts])
+    order = np.argsort(positions, kind="stable")
+    positions, many = positions[order], many[order]
+    if not positions.size:
+        return positions, many
+    first = np.flatnonzero(np.append(True, positions[1:] != positions[:-1]))
+    return positions[first], np.add.reduceat(many, first)

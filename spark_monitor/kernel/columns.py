@@ -62,7 +62,10 @@ class Column(Protocol):
         """Add a chunk's values."""
 
     def gathered(self) -> Iterator[Gathered]:
-        """The states so far."""
+        """The states so far, those in blocks left out."""
+
+    def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
+        """The blocks of slice values: slice key, group, block."""
 
     @property
     def nbytes(self) -> int:
@@ -136,9 +139,11 @@ class NumericColumn:
         """The states so far."""
         for group, state in self._windows.items():
             yield Gathered(group, None, 0, state)
+
+    def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
+        """The blocks of slice values: slice key, group, block."""
         for (key, group), block in self._blocks.items():
-            for value, sliced in block.states():
-                yield Gathered(group, key, value, sliced)
+            yield key, group, block
 
 
 class CategoricalColumn:
@@ -180,6 +185,10 @@ class CategoricalColumn:
         """The states so far."""
         for (key, group, value), state in self._states.items():
             yield Gathered(group, key, value, state)
+
+    def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
+        """None: texts are counted value by value."""
+        return iter(())
 
 
 def _tally(codes: Integers, size: int) -> tuple[Integers, Integers, int]:

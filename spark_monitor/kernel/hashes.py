@@ -67,6 +67,30 @@ class SliceHashes:
         pairs = np.flatnonzero(found)
         self.add(pairs // known.size, known[pairs % known.size])
 
+    def held(self) -> tuple[Integers, Hashes, Hashes]:
+        """The slice value and the hash of everything kept, in that order, and the largest hash that matters of each value."""
+        if self._bounds is None:
+            self._settle()
+        return self._codes[0], self._hashes[0], self._limits
+
+    @classmethod
+    def of_held(cls, codes: Integers, hashes: Hashes, limits: Hashes) -> SliceHashes:
+        """What ``held`` gave."""
+        found = cls()
+        found._codes, found._hashes, found._limits = [codes], [hashes], limits
+        return found
+
+    def absorb(self, other: SliceHashes, places: Integers) -> None:
+        """Merge with others, whose slice value i is value ``places[i]`` here."""
+        codes, hashes, limits = other.held()
+        self._grow(int(places.max(initial=-1)) + 1)
+        self._settle()
+        self._limits[places] = np.minimum(self._limits[places], limits[: places.size])
+        kept = self._hashes[0] <= self._limits[self._codes[0]]
+        self._codes, self._hashes = [self._codes[0][kept]], [self._hashes[0][kept]]
+        self._hold(places[codes], hashes, self._limits)
+        self._settle()
+
     def of(self, code: int) -> Distinct:
         """What is known of one slice value."""
         if self._bounds is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from spark_monitor.errors import StateError
+from spark_monitor.kernel.named_blocks import NamedBlock, is_block
 from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
@@ -32,6 +33,7 @@ class Merged:
     key: Key
     part: Content
     state: State | None = None
+    block: NamedBlock | None = None
 
 
 def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> State:
@@ -46,13 +48,14 @@ def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> 
 
 
 def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[pa.RecordBatch]:
-    """One row per key from partial rows that are sorted by key."""
-    finished: list[Merged] = []
+    """One row per key from partial rows that are sorted by key; a block becomes a row per slice value."""
+    finished: list[tuple[object, ...]] = []
     for merged in _runs(batches, columns):
-        finished.append(merged)
-        if len(finished) >= MERGED_ROWS:
-            yield _batch(finished)
-            finished = []
+        for row in _rows(merged):
+            finished.append(row)
+            if len(finished) >= MERGED_ROWS:
+                yield _batch(finished)
+                finished = []
     if finished:
         yield _batch(finished)
 
@@ -61,21 +64,32 @@ def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) 
     current: Merged | None = None
     for batch in batches:
         named = [batch.column(name).to_pylist() for name in PARTIAL_SCHEMA.names]
-        for window, version, slice_key, value, column, _, _, *part in zip(*named, strict=True):
-            found = Merged((window, version, slice_key, value, column), tuple(part))
+        for window, version, slice_key, value, number, _, _, *part in zip(*named, strict=True):
+            column = None if number == TABLE_COLUMN else columns[number]
+            found = _read((window, version, slice_key, value, number), tuple(part), column)
             if current is None or current.key != found.key:
                 if current is not None:
                     yield current
                 current = found
             else:
-                current = _joined(current, found, None if column == TABLE_COLUMN else columns[column])
+                current = _joined(current, found, column)
     if current is not None:
         yield current
+
+
+def _read(key: Key, part: Content, column: KernelColumn | None) -> Merged:
+    """A partial row; blocks are opened at once, since they are taken apart in any case."""
+    data, _, error = part
+    if data is None or column is None or column.grid is None or not is_block(data):
+        return Merged(key, part)
+    return Merged(key, (None, None, error), block=NamedBlock.from_bytes(data, column.grid))
 
 
 def _joined(current: Merged, more: Merged, column: KernelColumn | None) -> Merged:
     """A key is in error as soon as one of its parts is."""
     error = current.part[2] or more.part[2]
+    if current.block is not None and more.block is not None:
+        return Merged(current.key, (None, None, error), block=current.block.merge(more.block))
     if error is not None:
         return Merged(current.key, (None, None, error))
     state = current.state or _state(current.part, column)
@@ -86,17 +100,24 @@ def _state(part: Content, column: KernelColumn | None) -> State:
     return state_of(part[0] or b"", part[1], column)
 
 
-def _batch(rows: list[Merged]) -> pa.RecordBatch:
-    contents = [_content(row) for row in rows]
-    columns = list(zip(*contents, strict=True))
+def _rows(merged: Merged) -> Iterator[tuple[object, ...]]:
+    window, version, slice_key, _, column = merged.key
+    if merged.block is not None:
+        for text, state in merged.block.states():
+            content = (None, None, merged.part[2]) if state is None else _content(state)
+            yield (window, version, slice_key, text, column, *content)
+    else:
+        yield (*merged.key, *(merged.part if merged.state is None else _content(merged.state)))
+
+
+def _content(state: State) -> Content:
+    if isinstance(state, NumericState):
+        sketch = state.sketch.to_bytes() if state.sketch else None
+        return state.to_bytes(with_sketch=False), sketch, None
+    return state.to_bytes(), None, None
+
+
+def _batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True))
     arrays = [pa.array(values, type=column.type) for values, column in zip(columns, MERGED_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=MERGED_SCHEMA)
-
-
-def _content(row: Merged) -> tuple[object, ...]:
-    if row.state is None:
-        return (*row.key, *row.part)
-    if isinstance(row.state, NumericState):
-        sketch = row.state.sketch.to_bytes() if row.state.sketch else None
-        return (*row.key, row.state.to_bytes(with_sketch=False), sketch, None)
-    return (*row.key, row.state.to_bytes(), None, None)

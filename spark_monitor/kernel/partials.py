@@ -1,6 +1,6 @@
 """One task of a profile: spans of rows in, rows of partial states out, flushed when they pass a byte budget.
 
-A partial row is keyed by window, version, slice and column.
+A partial row is keyed by window, version, slice and column; all slice values of a numeric column are one row, a block.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColumn
 from spark_monitor.kernel.groups import Codes
+from spark_monitor.kernel.named_blocks import NamedBlock, failed
 from spark_monitor.kernel.spans import CHUNK_BYTES, CHUNK_ROWS, Placed, Span, TableSpan, chunks, is_scattered, one_array, placed
 from spark_monitor.kernel.tables import WHOLE, Counted, TableRows
 from spark_monitor.states.categorical import CategoricalState, Categories
@@ -176,10 +177,15 @@ class Task:
         """The columns' states, column by column; none is kept."""
         for position, gatherer in enumerate(self._columns):
             self._columns[position], self._sizes[position] = self._gatherer(self._plan.columns[position]), 0
-            if gatherer is not None and position not in self._errors:
-                for found in gatherer.gathered():
-                    key = WHOLE if found.slice_key is None else found.slice_key
-                    yield from self._placed(found.group, key, found.slice_value, position, *_bytes(found.state), None)
+            if gatherer is None or position in self._errors:
+                continue
+            for found in gatherer.gathered():
+                key = WHOLE if found.slice_key is None else found.slice_key
+                text = self._text(key, found.slice_value)
+                yield from self._placed(found.group, key, text, position, *_bytes(found.state), None)
+            for key, group, block in gatherer.blocks():
+                content = NamedBlock(self._slices[key].texts, block).to_bytes()
+                yield from self._placed(group, key, None, position, content, None, None)
 
     def _table_partials(self) -> Iterator[tuple[object, ...]]:
         """The rows ``:table`` and, for each of their places, the columns that failed."""
@@ -187,16 +193,29 @@ class Task:
             state = TableState(self._without_time, 0, np.zeros(len(self._columns), dtype=np.int64))
             yield (NO_WINDOW, None, WHOLE, None, TABLE_COLUMN, *self._stamp(), state.to_bytes(), None, None)
         for (key, group, value), table in self._tables.states():
-            yield from self._placed(group, key, value, TABLE_COLUMN, table.to_bytes(), None, None)
+            yield from self._placed(group, key, self._text(key, value), TABLE_COLUMN, table.to_bytes(), None, None)
         for position, error in self._errors.items():
-            for key, group, value in self._tables.places:
-                yield from self._placed(group, key, value, position, None, None, error)
+            yield from self._failures(position, error)
         self._without_time, self._errors, self._tables = 0, {}, TableRows(len(self._columns))
 
-    def _placed(self, group: int, key: int, value: int, column: int, *content: object) -> Iterator[tuple[object, ...]]:
+    def _failures(self, position: int, error: str) -> Iterator[tuple[object, ...]]:
+        """A failed column's rows: one for every place that has rows, those of a numeric column's slices in blocks."""
+        in_blocks: dict[tuple[int, int], list[str | None]] = {}
+        for key, group, value in self._tables.places:
+            text = self._text(key, value)
+            if key != WHOLE and self._plan.columns[position].grid is not None:
+                in_blocks.setdefault((key, group), []).append(text)
+            else:
+                yield from self._placed(group, key, text, position, None, None, error)
+        for (key, group), texts in in_blocks.items():
+            yield from self._placed(group, key, None, position, failed(texts), None, error)
+
+    def _text(self, key: int, value: int) -> str | None:
+        return None if key == WHOLE else self._slices[key].texts[value]
+
+    def _placed(self, group: int, key: int, text: str | None, column: int, *content: object) -> Iterator[tuple[object, ...]]:
         """One partial row per window that the group's segment belongs to."""
         version, segment = divmod(group, self._wanted.size)
-        text = None if key == WHOLE else self._slices[key].texts[value]
         for window in self._plan.windows[segment]:
             yield (window, self._versions.texts[version], key, text, column, *self._stamp(), *content)
 

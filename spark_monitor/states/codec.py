@@ -86,6 +86,11 @@ def tag_of(data: bytes) -> str:
     return _prefix(data)[0]
 
 
+def has_tag(data: bytes, tag: str) -> bool:
+    """Whether ``data`` begins as the bytes of this tag do; nothing else of them is checked."""
+    return data[:4] == MAGIC and data[5:9] == tag.encode()
+
+
 def _prefix(data: bytes) -> tuple[str, int]:
     if len(data) < _PREFIX.size:
         raise StateError(f"state: {len(data)} bytes are too few to be one; at least {_PREFIX.size} are needed.")
