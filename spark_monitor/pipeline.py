@@ -21,7 +21,7 @@ from spark_monitor.profile import BATCH_SETTING, bounded_batches
 from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.sources import Predictions, open_predictions
-from spark_monitor.steps.context import AUTO, READERS, Run, Say
+from spark_monitor.steps.context import AUTO, BACKFILL, DUE, FREEZE, READERS, Run, Say
 from spark_monitor.steps.freezing import baseline_step
 from spark_monitor.steps.judging import incident_step, judge_step
 from spark_monitor.steps.ledger import ended_row, running_row
@@ -122,7 +122,7 @@ class Monitor:
 
     def freeze(self, spark: SparkSession, *, as_of: datetime | None = None, say: Say = lambda _: None) -> int:
         """Freeze a new version of the baseline; windows that are handled from now on are compared with it."""
-        with begun(self, spark, as_of or datetime.now(UTC), say) as (current, predictions):
+        with begun(self, spark, as_of or datetime.now(UTC), say, kind=FREEZE) as (current, predictions):
             versions = read_ledger(current).source_versions
             baseline = baseline_step(current, predictions, new=True)
             row = ended_row(current, predictions, Plan((), (), {}), versions, baseline.version, COMMITTED)
@@ -140,7 +140,7 @@ def run(
     say: Say,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
-    with begun(monitor, spark, as_of, say) as (current, predictions):
+    with begun(monitor, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), source_versions(current)
         baseline = current.timed("freeze", baseline_step, predictions)
@@ -166,7 +166,7 @@ def run(
 
 
 @contextmanager
-def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say) -> Iterator[tuple[Run, Predictions]]:
+def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""
     config, store = monitor.config, monitor.store(spark)
     store.ensure()
@@ -179,7 +179,7 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say) -> I
         lookback=config.windows.lookback_duration,
         horizon=config.labels.horizon_duration if config.labels is not None else None,
     )
-    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule, say)
+    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule, say, kind)
     with store.run(running_row(current), say=say), batches_bounded(spark, config):
         yield current, open_predictions(spark, config)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 INPUT = "INPUT"
+DUE, BACKFILL, FREEZE = "DUE", "BACKFILL", "FREEZE"
 AUTO, SPARK, FILES = "auto", "spark", "files"
 READERS = (AUTO, SPARK, FILES)
 Say = Callable[[str], None]
@@ -40,6 +41,7 @@ class Run:
     as_of: datetime
     schedule: Schedule
     say: Say
+    kind: str = DUE
     wanted_reader: str = AUTO
     reader: str = SPARK
     reader_reason: str = ""

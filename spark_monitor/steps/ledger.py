@@ -28,6 +28,7 @@ def running_row(run: Run) -> dict[str, Any]:
         "run_id": run.run_id,
         "monitor_id": run.monitor_id,
         "as_of": run.as_of,
+        "kind": run.kind,
         "config_hash": run.config.config_hash(),
         "config": json.dumps(run.config.public_dict(), ensure_ascii=False, sort_keys=True),
         "package_versions": package_versions(),

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
-from spark_monitor.sources import Predictions, time_range
-from spark_monitor.steps.context import Run
+from spark_monitor.read import read_source, within
+from spark_monitor.sources import Predictions, micros, time_range
+from spark_monitor.steps.context import DUE, Run
 from spark_monitor.steps.labelling import label_fingerprints
 from spark_monitor.windows import EPOCH, Window
 
@@ -38,7 +39,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the committed runs of a monitor say."""
+    """What the committed runs of a monitor say: of all runs the windows, the rest of those that did whatever was due.
+
+    A run that was told its windows does not tell what else was due then.
+    """
 
     handled: Mapping[DueWindow, Handled]
     source_versions: Mapping[str, str]
@@ -50,13 +54,15 @@ class Ledger:
 def read_ledger(run: Run) -> Ledger:
     """The ledger of this monitor; as many rows as windows come to the driver."""
     own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("status") == COMMITTED))
-    last = own.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
+    complete = own.where(F.col("kind") == DUE)
+    last = complete.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
+    handled = _handled(own)
     if not last:
-        return Ledger({}, {}, None, None, None)
+        return Ledger(handled, {}, None, None, None)
     row = last[0]
+    as_of = complete.agg(F.expr("unix_micros(max(as_of))").alias("as_of")).collect()[0]["as_of"]
     versions = dict(row["source_versions"] or {})
-    as_of = own.agg(F.expr("unix_micros(max(as_of))").alias("as_of")).collect()[0]["as_of"]
-    return Ledger(_handled(own), versions, row["config_hash"], _instant(as_of), row["baseline_version"])
+    return Ledger(handled, versions, row["config_hash"], _instant(as_of), row["baseline_version"])
 
 
 def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
@@ -79,8 +85,8 @@ def _due(row: Any) -> DueWindow:
     return DueWindow(row["granularity"], Window(_instant(row["start"]), _instant(row["end"])))
 
 
-def _instant(micros: int) -> datetime:
-    return (EPOCH + timedelta(microseconds=micros)).astimezone(UTC)
+def _instant(since: int) -> datetime:
+    return (EPOCH + timedelta(microseconds=since)).astimezone(UTC)
 
 
 def source_versions(run: Run) -> dict[str, str]:
@@ -105,30 +111,58 @@ def plan_step(
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
         return Plan(tuple(due), (), label_fingerprints(run, predictions, due))
-    due = sorted({*_due_now(run, predictions, ledger, versions, baseline_version), *torn})
+    touched = _touched(run, ledger, versions, baseline_version)
+    due = sorted({*_due_now(run, predictions, ledger, touched=touched), *torn})
     candidates = _candidates(run, ledger, versions, due)
-    fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
+    if candidates and not touched and not _labels_moved(run, ledger, versions):
+        fingerprints = {**label_fingerprints(run, predictions, due), **_fingerprints_before(ledger, candidates)}
+    else:
+        fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
     horizon = run.schedule.horizon or timedelta(0)
     changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
     return Plan(tuple(due), tuple(changed), fingerprints)
 
 
-def _due_now(
-    run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], baseline_version: int
-) -> list[DueWindow]:
-    touched = (
+def _touched(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_version: int) -> bool:
+    """Whether what was profiled may be something else now: the prediction table, the monitor's file or the baseline."""
+    return (
         PREDICTIONS not in versions
         or versions[PREDICTIONS] != ledger.source_versions.get(PREDICTIONS)
         or ledger.config_hash != run.config.config_hash()
         or ledger.baseline_version != baseline_version
     )
+
+
+def _due_now(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> list[DueWindow]:
     if not touched and ledger.as_of is not None and run.as_of <= ledger.as_of:
         return []
-    found = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
-    if found is None:
-        return []
-    closed = run.schedule.closed(found[0], run.as_of)
+    if not touched and ledger.handled:
+        # The table is the same, so its first row is where it was, and nothing needs to be read.
+        first = min(one.window.start for one in ledger.handled)
+    else:
+        found = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
+        if found is None:
+            return []
+        first = found[0]
+    closed = run.schedule.closed(first, run.as_of)
     return due_windows(closed, ledger.handled, as_of=run.as_of, lookback=run.schedule.lookback, touched=touched)
+
+
+def _fingerprints_before(ledger: Ledger, windows: list[DueWindow]) -> dict[DueWindow, int]:
+    found = {one: ledger.handled[one].label_fingerprint for one in windows}
+    return {one: fingerprint for one, fingerprint in found.items() if fingerprint is not None}
+
+
+def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool:
+    """Whether labels may be others than at the last run: another table, or some whose time has come since."""
+    labels = run.config.labels
+    if labels is None or ledger.as_of is None:
+        return False
+    if LABELS not in versions or versions[LABELS] != ledger.source_versions.get(LABELS):
+        return True
+    frame = read_source(run.spark, labels)
+    since = within(frame, labels.time, micros(ledger.as_of), micros(run.as_of) + 1, with_null=False)
+    return bool(frame.where(since).limit(1).collect())
 
 
 def _candidates(run: Run, ledger: Ledger, versions: Mapping[str, str], due: list[DueWindow]) -> list[DueWindow]:

@@ -46,7 +46,7 @@ def test_delta_rs_and_duckdb_read_every_table_by_the_plainest_protocol(writer: W
         assert (table.protocol().min_reader_version, table.protocol().min_writer_version) == (1, 2)
         assert table.metadata().partition_columns == ["monitor_id"]
         rows = table.to_pyarrow_table(filters=[("monitor_id", "=", "readers")])
-        found = duckdb.from_arrow(rows).aggregate("count(*), count(DISTINCT run_id)").fetchone()
+        found = duckdb.from_arrow(rows).aggregate("count(*), count(DISTINCT run_id)").fetchall()[0]
         assert found == {"profile_metrics": (12, 1), "runs": (1, 1)}.get(name, (0, 0))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import made
@@ -73,3 +73,35 @@ def test_mlflow_that_refuses_does_not_lose_the_run(spark: SparkSession, tmp_path
     assert later.published.points > 0
     once_more = Monitor.load(source.monitor_file).run(spark, as_of=datetime(2024, 1, 9, tzinfo=UTC))
     assert once_more.published.points == 0
+
+
+def test_a_backfill_does_not_hide_what_else_is_due(spark: SparkSession, tmp_path: Path) -> None:
+    source = made.make(tmp_path, rows=900, mlflow=False)
+    monitor = Monitor.load(source.monitor_file)
+    third = datetime(2024, 1, 15, tzinfo=UTC)
+    backfilled = monitor.run(spark, as_of=FIRST, start=third, end=datetime(2024, 1, 22, tzinfo=UTC))
+    assert [due.window.start for due in backfilled.windows if due.granularity == "1 week"] == [third]
+    assert read(source, "runs")["kind"].tolist() == ["BACKFILL"]
+    due = monitor.run(spark, as_of=FIRST)
+    weeks = [one.window.start.day for one in due.windows if one.granularity == "1 week"]
+    assert weeks == [1, 8, 15]
+    assert monitor.run(spark, as_of=FIRST).status == "NOTHING_NEW"
+
+
+def test_a_run_without_news_opens_no_data_file(spark: SparkSession, tmp_path: Path) -> None:
+    source = made.make(tmp_path, rows=900, mlflow=False)
+    text = source.monitor_file.read_text(encoding="utf-8")
+    for name in ("predictions", "labels"):
+        rows = spark.read.parquet(f"{tmp_path}/{name}")
+        rows.write.format("delta").save(f"{tmp_path}/{name} delta")
+        text = text.replace(f"path: {tmp_path}/{name}, format: parquet", f'path: "{tmp_path}/{name} delta", format: delta')
+    source.monitor_file.write_text(text, encoding="utf-8")
+    monitor = Monitor.load(source.monitor_file)
+    assert monitor.run(spark, as_of=FIRST).status == "COMMITTED"
+    spoiled = [path for name in ("predictions", "labels") for path in (tmp_path / f"{name} delta").glob("*.parquet")]
+    for path in spoiled:
+        path.write_bytes(b"\x00" * path.stat().st_size)
+    assert spoiled
+    assert monitor.run(spark, as_of=FIRST).status == "NOTHING_NEW"
+    # An hour later nothing is over that was not over before, and no label has become known.
+    assert monitor.run(spark, as_of=FIRST + timedelta(hours=1)).status == "NOTHING_NEW"
