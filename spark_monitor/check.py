@@ -49,7 +49,8 @@ Answer = TypeVar("Answer")
 def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False) -> list[Finding]:
     """What is wrong (errors) or worth knowing (warnings) about a monitor's configuration and the tables it names.
 
-    ``baseline_is_frozen``: the baseline's rows were counted earlier, and may be gone by now.
+    ``baseline_is_frozen``: an earlier run has looked at the rows. The baseline's may be gone by now, and the other tables' rows
+    are not read again.
     """
     predictions, predictions_failed = _opened(spark, config.predictions, "predictions")
     baseline, baseline_failed = _opened(spark, config.baseline, "baseline")
@@ -58,9 +59,9 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
         baseline_failed = []
     findings = [*metric_findings(config), *predictions_failed, *baseline_failed, *labels_failed]
     if predictions is not None:
-        findings += _prediction_findings(config, spark, predictions, baseline)
+        findings += _prediction_findings(config, spark, predictions, baseline, rows=not baseline_is_frozen)
     if config.labels is not None and labels is not None:
-        findings += _label_findings(config, config.labels, labels, predictions)
+        findings += _label_findings(config, config.labels, labels, predictions, rows=not baseline_is_frozen)
     if config.baseline is not None and baseline is not None:
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     return findings
@@ -76,7 +77,7 @@ def require_valid(config: MonitorConfig, spark: SparkSession, *, baseline_is_fro
 
 
 def _prediction_findings(
-    config: MonitorConfig, spark: SparkSession, frame: DataFrame, baseline: DataFrame | None
+    config: MonitorConfig, spark: SparkSession, frame: DataFrame, baseline: DataFrame | None, *, rows: bool
 ) -> Iterator[Finding]:
     columns, known = frame.columns, baseline.columns if baseline is not None else []
     if str(spark.conf.get(CASE_SETTING, "false")).lower() != "true":
@@ -87,7 +88,8 @@ def _prediction_findings(
     yield from chain.from_iterable(
         _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
     )
-    yield from _row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet")
+    if rows:
+        yield from _row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet")
 
 
 def _case_findings(config: MonitorConfig, columns: list[str]) -> Iterator[Finding]:
@@ -119,20 +121,20 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
 
 
 def _label_findings(
-    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None
+    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None, *, rows: bool
 ) -> Iterator[Finding]:
     taken = [name for name in labels.id if name.lower() in LABEL_COLUMNS]
     yield from (
         Finding("labels.id", f'the name "{name}" is taken by a column that is computed. Rename it in a view.') for name in taken
     )
     wrong = list(role_findings(frame.schema, label_roles(labels, numeric=config.model.task == "regression"), labels))
-    empty = list(_row_findings(frame, labels, "labels", "metrics of the model wait for labels"))
+    empty = list(_row_findings(frame, labels, "labels", "metrics of the model wait for labels")) if rows else []
     yield from [*wrong, *empty]
     if predictions is None:
         return
     yield from id_type_findings(config, labels, predictions.schema, frame.schema)
     comparable = {*config.predictions.id} <= {*predictions.columns} and {*labels.id} <= {*frame.columns}
-    if comparable and not wrong and not empty:
+    if rows and comparable and not wrong and not empty:
         yield from _meeting_findings(config, labels, frame, predictions)
 
 

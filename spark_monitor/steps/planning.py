@@ -136,16 +136,21 @@ def _touched(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_ver
 def _due_now(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> list[DueWindow]:
     if not touched and ledger.as_of is not None and run.as_of <= ledger.as_of:
         return []
-    if not touched and ledger.handled:
-        # The table is the same, so its first row is where it was, and nothing needs to be read.
-        first = min(one.window.start for one in ledger.handled)
-    else:
-        found = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
-        if found is None:
-            return []
-        first = found[0]
+    first = _first_row(run, predictions, ledger, touched=touched)
+    if first is None:
+        return []
     closed = run.schedule.closed(first, run.as_of)
     return due_windows(closed, ledger.handled, as_of=run.as_of, lookback=run.schedule.lookback, touched=touched)
+
+
+def _first_row(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> datetime | None:
+    """An instant in or before the first window that has rows; only rows older than any window handled so far are asked for."""
+    known = min((one.window.start for one in ledger.handled), default=None)
+    if known is not None and not touched:
+        return known  # the table is the same, and so is its first row
+    before = run.as_of if known is None else min(known, run.as_of)
+    older = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, before)
+    return known if older is None else older[0]
 
 
 def _fingerprints_before(ledger: Ledger, windows: list[DueWindow]) -> dict[DueWindow, int]:

@@ -97,11 +97,12 @@ def test_a_run_without_news_opens_no_data_file(spark: SparkSession, tmp_path: Pa
         text = text.replace(f"path: {tmp_path}/{name}, format: parquet", f'path: "{tmp_path}/{name} delta", format: delta')
     source.monitor_file.write_text(text, encoding="utf-8")
     monitor = Monitor.load(source.monitor_file)
-    assert monitor.run(spark, as_of=FIRST).status == "COMMITTED"
+    later = FIRST + timedelta(days=3)  # the last label has become known by then
+    assert monitor.run(spark, as_of=later).status == "COMMITTED"
     spoiled = [path for name in ("predictions", "labels") for path in (tmp_path / f"{name} delta").glob("*.parquet")]
     for path in spoiled:
         path.write_bytes(b"\x00" * path.stat().st_size)
     assert spoiled
-    assert monitor.run(spark, as_of=FIRST).status == "NOTHING_NEW"
+    assert monitor.run(spark, as_of=later).status == "NOTHING_NEW"
     # An hour later nothing is over that was not over before, and no label has become known.
-    assert monitor.run(spark, as_of=FIRST + timedelta(hours=1)).status == "NOTHING_NEW"
+    assert monitor.run(spark, as_of=later + timedelta(hours=1)).status == "NOTHING_NEW"
