@@ -41,10 +41,12 @@ class Plan:
 class Ledger:
     """What the committed runs of a monitor say: of all runs the windows, the rest of those that did whatever was due.
 
-    A run that was told its windows does not tell what else was due then.
+    A run that was told its windows does not tell what else was due then. ``firsts`` tells where the first window of each
+    granularity begins: a row stood in that of the finest.
     """
 
     handled: Mapping[DueWindow, Handled]
+    firsts: Mapping[str, datetime]
     source_versions: Mapping[str, str]
     config_hash: str | None
     as_of: datetime | None
@@ -58,11 +60,17 @@ def read_ledger(run: Run) -> Ledger:
     last = complete.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
     handled = _handled(own)
     if not last:
-        return Ledger(handled, {}, None, None, None)
+        return Ledger(handled, {}, {}, None, None, None)
     row = last[0]
     as_of = complete.agg(F.expr("unix_micros(max(as_of))").alias("as_of")).collect()[0]["as_of"]
     versions = dict(row["source_versions"] or {})
-    return Ledger(handled, versions, row["config_hash"], _instant(as_of), row["baseline_version"])
+    return Ledger(handled, _firsts(complete), versions, row["config_hash"], _instant(as_of), row["baseline_version"])
+
+
+def _firsts(runs: DataFrame) -> dict[str, datetime]:
+    starts = runs.selectExpr("explode(windows) AS one").groupBy("one.granularity")
+    found = starts.agg(F.expr("unix_micros(min(one.start))").alias("start")).collect()
+    return {row["granularity"]: _instant(row["start"]) for row in found}
 
 
 def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
@@ -144,10 +152,12 @@ def _due_now(run: Run, predictions: Predictions, ledger: Ledger, *, touched: boo
 
 
 def _first_row(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> datetime | None:
-    """An instant in or before the first window that has rows; only rows older than any window handled so far are asked for."""
-    known = min((one.window.start for one in ledger.handled), default=None)
+    """An instant in the first window that has rows; of a table whose rows were looked at before, only older ones are read."""
+    known = max(ledger.firsts.values(), default=None)
     if known is not None and not touched:
         return known  # the table is the same, and so is its first row
+    if not {granularity.label for granularity in run.schedule.granularities} <= {*ledger.firsts}:
+        known = None
     before = run.as_of if known is None else min(known, run.as_of)
     older = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, before)
     return known if older is None else older[0]
