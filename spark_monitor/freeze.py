@@ -15,7 +15,16 @@ from pyspark.sql import functions as F
 
 from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.partials import KernelColumn, KernelPlan
-from spark_monitor.profile import TABLE_ROW, ProfilePlan, WindowKey, capped_slice_values, plan_segments, profile
+from spark_monitor.profile import (
+    FREEZE_BATCH,
+    TABLE_ROW,
+    ProfilePlan,
+    WindowKey,
+    batches_of,
+    capped_slice_values,
+    plan_segments,
+    profile,
+)
 from spark_monitor.read import Kind, ReadColumn
 from spark_monitor.states.categorical import CategoricalState, Categories, freeze_categories
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
@@ -74,7 +83,8 @@ def frozen_columns(rows: DataFrame, columns: Sequence[ReadColumn], slices: int) 
             yield _frames(batch, kernel)
 
     states = profile(without_slices, plan).where(F.col("column_name") != TABLE_ROW)
-    frames = {row["column_name"]: row.asDict() for row in states.mapInArrow(run, _FRAME_DDL).collect()}
+    with batches_of(rows.sparkSession, FREEZE_BATCH):
+        frames = {row["column_name"]: row.asDict() for row in states.mapInArrow(run, _FRAME_DDL).collect()}
     return [_framed(column, frames.get(column.name)) for column in first]
 
 

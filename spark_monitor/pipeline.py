@@ -17,7 +17,7 @@ from spark_monitor.check import Finding, check, require_valid
 from spark_monitor.config import MonitorConfig, load_config
 from spark_monitor.due import DueWindow, Schedule
 from spark_monitor.errors import ConfigError
-from spark_monitor.profile import BATCH_SETTING, bounded_batches
+from spark_monitor.profile import batches_of, bounded_batches
 from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.sources import Predictions, open_predictions
@@ -180,19 +180,10 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
         horizon=config.labels.horizon_duration if config.labels is not None else None,
     )
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule, say, kind)
-    with store.run(running_row(current), say=say), batches_bounded(spark, config):
-        yield current, open_predictions(spark, config)
-
-
-@contextmanager
-def batches_bounded(spark: SparkSession, config: MonitorConfig) -> Iterator[None]:
-    """Arrow batches of a size that a task's memory allows, and the session's own setting again afterwards."""
-    before = spark.conf.get(BATCH_SETTING)
-    spark.conf.set(BATCH_SETTING, str(bounded_batches(len(open_predictions(spark, config).columns))))
-    try:
-        yield
-    finally:
-        spark.conf.set(BATCH_SETTING, before) if before is not None else spark.conf.unset(BATCH_SETTING)
+    with store.run(running_row(current), say=say):
+        predictions = open_predictions(spark, config)
+        with batches_of(spark, bounded_batches(len(predictions.columns))):
+            yield current, predictions
 
 
 def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:

@@ -7,6 +7,7 @@ that the same input gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,12 @@ from pyspark.sql import functions as F
 
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials
 from spark_monitor.kernel.partials import NO_WINDOW, TABLE_COLUMN, KernelPlan, Task
-from spark_monitor.kernel.spans import CHUNK_BYTES, CHUNK_ROWS
+from spark_monitor.kernel.spans import CHUNK_BYTES
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 TABLE_ROW = ":table"
 MAX_SLICE_VALUES = 200
@@ -34,7 +35,9 @@ _STATE_DDL = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
     "column_name string, data_type string, grid_id string, state binary, sketch binary, error string"
 )
-_LEAST_BATCH, _VALUE_BYTES = 1024, 9
+_LEAST_BATCH, _MOST_BATCH, _VALUE_BYTES = 256, 4096, 9
+FREEZE_BATCH = 256
+"""Rows per batch while a baseline's sharp sketches travel, of which each takes a quarter of a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -153,5 +156,16 @@ def capped_slice_values(rows: DataFrame, slice_keys: int, most: int = MAX_SLICE_
 
 
 def bounded_batches(width: int) -> int:
-    """Rows per Arrow batch that keep a batch of ``width`` columns near ``CHUNK_BYTES``."""
-    return max(_LEAST_BATCH, min(CHUNK_ROWS, CHUNK_BYTES // (_VALUE_BYTES * max(width, 1))))
+    """Rows per Arrow batch that keep a batch of ``width`` columns, and one of as many partial states, near ``CHUNK_BYTES``."""
+    return max(_LEAST_BATCH, min(_MOST_BATCH, CHUNK_BYTES // (_VALUE_BYTES * max(width, 1))))
+
+
+@contextmanager
+def batches_of(spark: SparkSession, rows: int) -> Iterator[None]:
+    """Arrow batches of at most so many rows, and the session's own setting again afterwards."""
+    before = spark.conf.get(BATCH_SETTING, None)
+    spark.conf.set(BATCH_SETTING, str(rows))
+    try:
+        yield
+    finally:
+        spark.conf.set(BATCH_SETTING, before) if before is not None else spark.conf.unset(BATCH_SETTING)

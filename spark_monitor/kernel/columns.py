@@ -21,7 +21,12 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K
 
 Group = int
-WINDOW_STATE_BYTES = 48 << 10
+TEXT_STATE_BYTES = 48 << 10
+SMALL_PARTS_BYTES = 24 << 10
+"""What a window's state takes beside its cells and its sketch: distinct hashes, frequent values, the objects themselves."""
+
+SKETCH_BYTES_PER_K = 28
+"""A sketch of many values holds about 3 k doubles, and a list of these in Python's own terms a little more."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ class NumericColumn:
     @property
     def nbytes(self) -> int:
         """About how many bytes are held."""
-        return len(self._windows) * WINDOW_STATE_BYTES + sum(block.nbytes for block in self._blocks.values())
+        each = 8 * self._grid.cells + SKETCH_BYTES_PER_K * self._k + SMALL_PARTS_BYTES
+        return len(self._windows) * each + sum(block.nbytes for block in self._blocks.values())
 
     def add(self, values: pa.Array, rows: Rows) -> None:
         """Add a chunk's values."""
@@ -157,7 +163,7 @@ class CategoricalColumn:
     @property
     def nbytes(self) -> int:
         """About how many bytes are held."""
-        return len(self._states) * WINDOW_STATE_BYTES
+        return len(self._states) * TEXT_STATE_BYTES
 
     def add(self, values: pa.Array, rows: Rows) -> None:
         """Add a chunk's values."""

@@ -14,7 +14,7 @@ from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
 
-MERGED_ROWS = 2048
+MERGED_ROWS, MERGED_BYTES = 2048, 16 << 20
 
 MERGED_SCHEMA = pa.schema([column for column in PARTIAL_SCHEMA if column.name not in ("part", "sequence")])
 
@@ -50,12 +50,14 @@ def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> 
 def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[pa.RecordBatch]:
     """One row per key from partial rows that are sorted by key; a block becomes a row per slice value."""
     finished: list[tuple[object, ...]] = []
+    size = 0
     for merged in _runs(batches, columns):
         for row in _rows(merged):
             finished.append(row)
-            if len(finished) >= MERGED_ROWS:
+            size += sum(len(part) for part in row if isinstance(part, bytes))
+            if len(finished) >= MERGED_ROWS or size >= MERGED_BYTES:
                 yield _batch(finished)
-                finished = []
+                finished, size = [], 0
     if finished:
         yield _batch(finished)
 

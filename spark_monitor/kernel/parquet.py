@@ -6,7 +6,7 @@ each block Spark has counted the rows within the time range; what is read here m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -176,23 +176,28 @@ class _Reading:
         """A row group in spans of at most ``SPAN_ROWS`` rows; within one, a few columns at a time are read ahead."""
         parts = self._column_parts(group)
         streams = [self._batches(group, [self.layout.columns[position].name for position in part]) for part in parts]
+        rows = self._file.metadata.row_group(group).num_rows
         for keys in self._batches(group, self.layout.keys):
             time = keys.array(self.layout.time)
             inside = self._inside(time)
             chosen = None if inside.all() else pa.array(np.flatnonzero(inside))
-            columns = self._columns(parts, streams)
+            columns = self._columns(parts, streams, whole=len(time) == rows)
             span = FileSpan(self, keys if chosen is None else keys.of(chosen), chosen, columns)
             if len(span.time):
                 yield span
             for _ in columns:  # what was not asked for is read over, so that the next span's values are the next ones
                 pass
 
-    def _columns(self, parts: Sequence[Sequence[int]], streams: Sequence[Iterator[FileRows]]) -> Iterator[Held]:
+    def _columns(
+        self, parts: Sequence[Sequence[int]], streams: Sequence[Generator[FileRows, None, None]], *, whole: bool
+    ) -> Iterator[Held]:
         for part, stream in zip(parts, streams, strict=True):
             rows = next(stream)
+            if whole:
+                stream.close()  # there is no more of it, and its buffers need not wait for the other columns
             yield {position: rows.taken(self.layout.columns[position]) for position in part}
 
-    def _batches(self, group: int, names: Iterable[str]) -> Iterator[FileRows]:
+    def _batches(self, group: int, names: Iterable[str]) -> Generator[FileRows, None, None]:
         """The row group's rows of these columns, in spans."""
         there = {name: self._names[name] for name in names if name in self._names}
         rows = self._file.metadata.row_group(group).num_rows

@@ -32,6 +32,9 @@ OTHER = "other"
 GATHERED_SHARE = 4
 """Rows that are gathered before they are counted take no more than the budget divided by this."""
 
+STATES_SHARE = 2
+"""States take no more than the budget divided by this; the rest is for reading, and for what is worked out in between."""
+
 PARTIAL_SCHEMA = pa.schema(
     [
         ("window", pa.int32()),
@@ -148,7 +151,7 @@ class Task:
         counted = [self._tables.add_rows(piece.rows, piece.null_id) for piece in found.pieces]
         for position in range(len(self._columns)):
             self._add_column(position, found, counted, span)
-            if self.nbytes > self._plan.byte_budget:
+            if self.nbytes * STATES_SHARE > self._plan.byte_budget:
                 yield from batched(self._column_partials())
         if self._tables.nbytes > self._plan.byte_budget // GATHERED_SHARE:
             yield from self.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ OUTER_FIRST_STEP = 1 / 64
 OUTER_GROWTH = 2.0
 MAX_EDGES = 8192
 _TABLE_BITS = 16
+_TABLES_KEPT = 64
 _NARROW_SPREAD = 2.0**-20
 
 
@@ -106,19 +107,21 @@ class Grid:
         """The cell of every finite value, int64[n]; a table look-up, corrected by comparing with the edges, so exact."""
         if values.size < self.edges.size:
             return self.codes_by_search(values)
-        return self._table.codes(values)
-
-    @cached_property
-    def _table(self) -> _Table:
-        affine, ordered = _AffineTable(self.edges), _OrderedTable(self.edges)
-        return affine if affine.crowded <= ordered.crowded else ordered
+        return _table_of(self).codes(values)
 
     def __getstate__(self) -> dict[str, Floats]:
-        """Only the edges travel: look-up tables are rebuilt where they are needed."""
+        """Only the edges travel."""
         return {"edges": self.edges}
 
     def __setstate__(self, state: dict[str, Floats]) -> None:
         object.__setattr__(self, "edges", state["edges"])
+
+
+@lru_cache(maxsize=_TABLES_KEPT)
+def _table_of(grid: Grid) -> _Table:
+    """The better look-up table of a grid; those of the grids used last are kept, since each takes half a megabyte."""
+    affine, ordered = _AffineTable(grid.edges), _OrderedTable(grid.edges)
+    return affine if affine.crowded <= ordered.crowded else ordered
 
 
 class _Table:
