@@ -90,6 +90,11 @@ class FileRows:
     def __init__(self, arrays: Mapping[str, pa.Array], constants: Mapping[str, str | None], rows: int) -> None:
         self._arrays, self._constants, self._rows = arrays, constants, rows
 
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._rows
+
     def of(self, chosen: pa.Array) -> FileRows:
         """Some of the rows."""
         return FileRows({name: values.take(chosen) for name, values in self._arrays.items()}, self._constants, len(chosen))

@@ -181,7 +181,7 @@ class _Reading:
             time = keys.array(self.layout.time)
             inside = self._inside(time)
             chosen = None if inside.all() else pa.array(np.flatnonzero(inside))
-            columns = self._columns(parts, streams, whole=len(time) == rows)
+            columns = self._columns(parts, streams, len(time), whole=len(time) == rows)
             span = FileSpan(self, keys if chosen is None else keys.of(chosen), chosen, columns)
             if len(span.time):
                 yield span
@@ -189,10 +189,12 @@ class _Reading:
                 pass
 
     def _columns(
-        self, parts: Sequence[Sequence[int]], streams: Sequence[Generator[FileRows, None, None]], *, whole: bool
+        self, parts: Sequence[Sequence[int]], streams: Sequence[Generator[FileRows, None, None]], expected: int, *, whole: bool
     ) -> Iterator[Held]:
         for part, stream in zip(parts, streams, strict=True):
             rows = next(stream)
+            if rows.count != expected:
+                raise FileUnreadable(self.block.path, f"gave {rows.count} values where the times are {expected}")
             if whole:
                 stream.close()  # there is no more of it, and its buffers need not wait for the other columns
             yield {position: rows.taken(self.layout.columns[position]) for position in part}
