@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from spark_monitor.errors import ConfigError
 
@@ -38,6 +39,7 @@ FEATURES = (*TEXT, *NUMERIC)
 
 LABEL_DELAY_MEDIAN_HOURS = 10.0
 LABEL_DELAY_SPREAD = 1.1  # of the logarithm: one label in forty takes more than three and a half days
+MINUTE, HOUR = 6e10, 3.6e12
 LABEL_DELAY_SHORTEST_HOURS = 1.0
 LABEL_DELAY_LONGEST_HOURS = 240.0  # within the monitor's horizon of 14 days
 REPEATED_SHARE = 0.006  # labels delivered twice
@@ -91,7 +93,7 @@ def flights_as_scored(source: Source) -> pd.DataFrame:
             "day_of_week": date.dt.dayofweek + 1,
             "tailnum": flights["tailnum"],
             "arrival_delay": flights["arr_delay"],
-            "landed_at": scheduled + pd.to_timedelta(flights["dep_delay"] + flights["air_time"], unit="min") + TAXIING,
+            "landed_at": scheduled + _duration(flights["dep_delay"] + flights["air_time"], MINUTE) + TAXIING,
         }
     )
     rows = _with_planes(_with_weather(rows, source.weather), source.planes)
@@ -140,7 +142,7 @@ def late_labels(rows: pd.DataFrame) -> pd.DataFrame:
         {
             "flight_id": arrived["flight_id"],
             "arrived_late": late,
-            "labelled_at": (arrived["landed_at"] + _duration(hours)).dt.floor("s"),
+            "labelled_at": (arrived["landed_at"] + _duration(hours, HOUR)).dt.floor("s"),
         }
     )
     labels = pd.concat([labels, *_repeats_and_mistakes(labels, random)])
@@ -154,10 +156,14 @@ def _repeats_and_mistakes(labels: pd.DataFrame, random: np.random.Generator) -> 
     corrected = (chance >= REPEATED_SHARE) & (chance < REPEATED_SHARE + CORRECTED_SHARE)
     wait = random.uniform(LABEL_DELAY_SHORTEST_HOURS, CORRECTION_LONGEST_HOURS, int(corrected.sum()))
     right = labels[corrected]
-    corrections = right.assign(labelled_at=(right["labelled_at"] + _duration(wait)).dt.floor("s"))
+    corrections = right.assign(labelled_at=(right["labelled_at"] + _duration(wait, HOUR)).dt.floor("s"))
     labels.loc[corrected, "arrived_late"] = 1 - right["arrived_late"]
     return repeated, corrections
 
 
-def _duration(hours: np.ndarray) -> pd.TimedeltaIndex:
-    return pd.to_timedelta(hours, unit="h")
+def _duration(amounts: ArrayLike, nanoseconds: float) -> pd.TimedeltaIndex:
+    """Amounts of a unit of so many nanoseconds; NaN becomes NaT."""
+    # Of fractions pandas rounds memory that nothing was written to, and warns of what it finds there now and then.
+    numbers = np.asarray(amounts, dtype=np.float64)
+    whole = np.round(np.nan_to_num(numbers) * nanoseconds).astype("timedelta64[ns]")
+    return pd.TimedeltaIndex(np.where(np.isnan(numbers), np.timedelta64("NaT", "ns"), whole))

@@ -37,7 +37,8 @@ def make(directory: Path, *, seed: int = 7, rows: int = ROWS, mlflow: bool = Tru
     """Write predictions and labels as Parquet and the monitor's file."""
     random = np.random.default_rng(seed)
     frame = pd.DataFrame({"id": np.arange(rows)})
-    frame["at"] = (START + pd.to_timedelta(np.sort(random.uniform(0, WEEKS * 7 * 86_400, rows)), unit="s")).floor("us")
+    micros = np.sort(random.uniform(0, WEEKS * 7 * 86_400 * 1e6, rows)).astype("timedelta64[us]")
+    frame["at"] = START.as_unit("us") + pd.TimedeltaIndex(micros)
     week = ((frame["at"] - START) // WEEK).to_numpy()
     frame["version"] = random.choice(["1", "2"], rows, p=[0.7, 0.3])
     frame["shifted"] = random.normal(size=rows) + 0.4 * week
