@@ -17,10 +17,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # uv writes no address of an index into the lock, so that it can be installed from any mirror.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all check fmt bench docs wheel lock clean
+.PHONY: help setup demo test test-all test-cluster check fmt bench docs wheel lock clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-16s%s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-19s%s\n' "$$name" "$$what"; done
 
 setup:  ## the environment alone, in .venv
 	@sh .ci/setup
@@ -36,8 +36,11 @@ test: setup  ## what continuous integration runs, under ten minutes: ruff, mypy,
 test-all: setup  ## every test, slow ones too, and the tests with Spark once more on Spark Connect
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not cluster" $(ARGS)
 	@SPARK_MONITOR_TEST_MODE=connect $(BIN)/python -m pytest tests/spark tests/delta tests/jobs $(ARGS)
+
+test-cluster: setup  ## the main job on a standalone Spark cluster on this machine, a worker of which is killed
+	@$(BIN)/python -m pytest tests/cluster -m cluster -p no:randomly $(ARGS)
 
 check: setup  ## ruff, mypy --strict and the directions of imports
 	@$(BIN)/ruff check .

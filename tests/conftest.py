@@ -30,7 +30,7 @@ os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "True")
 os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
 
 
-STAGES = ("unit", "laws", "spark", "delta", "jobs")
+STAGES = ("unit", "laws", "spark", "delta", "jobs", "cluster")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

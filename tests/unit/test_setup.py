@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-TARGETS = {"help", "setup", "demo", "test", "test-all", "check", "fmt", "bench", "docs", "wheel", "lock", "clean"}
+TARGETS = {"help", "setup", "demo", "test", "test-all", "test-cluster", "check", "fmt", "bench", "docs", "wheel", "lock", "clean"}
 
 
 @pytest.fixture(scope="module")
