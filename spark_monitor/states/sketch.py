@@ -65,9 +65,10 @@ class Kll:
             return cls.empty(k)
         level = max(0, (n // k).bit_length() - 1)
         whole = (n >> level) << level
-        sampled = values[_drawn(values, level) & ((1 << level) - 1) : whole : 1 << level]
-        levels = (values[whole:], *(np.empty(0) for _ in range(level - 1)), sampled) if level else (sampled,)
-        sketch = cls(k=k, n=n, levels=levels, minimum=float(values[0]), maximum=float(values[-1]))
+        # Copied, since what is kept is far less than all, with one zero, since sorting leaves -0.0 and 0.0 in any order.
+        sampled = values[_drawn(values, level) & ((1 << level) - 1) : whole : 1 << level] + 0.0
+        levels = (values[whole:] + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled) if level else (sampled,)
+        sketch = cls(k=k, n=n, levels=levels, minimum=float(values[0]) + 0.0, maximum=float(values[-1]) + 0.0)
         return sketch._compressed()
 
     def merge(self, other: Kll) -> Kll:

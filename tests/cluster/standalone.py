@@ -16,6 +16,7 @@ from pathlib import Path
 import pyspark
 
 from spark_monitor.java import use_java
+from spark_monitor.session import worker_environment
 
 HOST = "127.0.0.1"
 SPARK_HOME = Path(pyspark.__file__).parent
@@ -35,7 +36,8 @@ def environment() -> dict[str, str]:
     use_java()
     own = {"SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": HOST, "PYSPARK_PYTHON": sys.executable}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, **own, "PYSPARK_DRIVER_PYTHON": sys.executable, "PATH": path}
+    # With other instructions numpy's logarithms differ in their last bit.
+    return {**os.environ, **worker_environment(), **own, "PYSPARK_DRIVER_PYTHON": sys.executable, "PATH": path}
 
 
 @dataclass
