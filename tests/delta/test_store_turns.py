@@ -21,12 +21,15 @@ from spark_monitor.store.place import Place
 
 pytestmark = pytest.mark.slow
 
+CONNECT_VARIABLES = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 RACER = Path(__file__).with_name("racing_run.py")
 
 
 def start(path: Path, run_id: str, mode: str) -> subprocess.Popen[str]:
     """A run in a process of its own; in classic mode, since two Connect servers of one machine share a port."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # What a session on Spark Connect leaves in the environment would take the new process to the same server.
+    own = {name: value for name, value in os.environ.items() if name not in CONNECT_VARIABLES}
+    environment = {**own, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(RACER), str(path), run_id, mode]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 

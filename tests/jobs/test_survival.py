@@ -31,6 +31,7 @@ POINTS = [
     "runs:inside",
 ]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+CONNECT_VARIABLES = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,9 @@ def elsewhere(source: made.Made, name: str, monitor: str = "made") -> made.Made:
 def start(source: made.Made, point: str = "") -> subprocess.Popen[str]:
     """A run in a process of its own; in classic mode, since two Connect servers of one machine share a port."""
     script = Path(__file__).with_name("dying_run.py")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # What a session on Spark Connect leaves in the environment would take the new process to the same server.
+    own = {name: value for name, value in os.environ.items() if name not in CONNECT_VARIABLES}
+    environment = {**own, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(script), str(source.monitor_file), AS_OF, *([point] if point else [])]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
 
