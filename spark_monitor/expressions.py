@@ -32,6 +32,8 @@ def condition(sql: str, types: Mapping[str, str]) -> Condition:
     Both(left=Compared(name='distance', operator='>', value=1000),
          right=Not(inner=Compared(name='carrier', operator='=', value='UA')))
     """
+    if '"' in sql:  # a name or a text, as the session's settings say
+        raise OnlySpark(f"the slice {sql} has double quotes, which only Spark can tell names from texts")
     try:
         tree = sqlglot.parse_one(sql, read="spark")
     except sqlglot.errors.SqlglotError:

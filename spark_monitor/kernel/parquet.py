@@ -185,8 +185,9 @@ class _Reading:
             span = FileSpan(self, keys if chosen is None else keys.of(chosen), chosen, columns)
             if len(span.time):
                 yield span
-            for _ in columns:  # what was not asked for is read over, so that the next span's values are the next ones
-                pass
+            if len(time) < rows:
+                for _ in columns:  # what was not asked for is read over, so that the next span's values are the next ones
+                    pass
 
     def _columns(
         self, parts: Sequence[Sequence[int]], streams: Sequence[Generator[FileRows, None, None]], expected: int, *, whole: bool

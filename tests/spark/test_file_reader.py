@@ -264,6 +264,7 @@ def test_views_are_refused(spark: SparkSession, tmp_path: Path) -> None:
         ("huge > 0.5", "compares a bigint column with 0.5"),
         ("moment > TIMESTAMP '2024-01-01'", "needs Spark to evaluate"),
         ("group = 'it''s'", "needs Spark to evaluate"),
+        ('group = "a"', "double quotes"),
     ],
 )
 def test_slices_whose_meaning_is_sparks_own_are_refused(spark: SparkSession, tmp_path: Path, slice_: str, sentence: str) -> None:

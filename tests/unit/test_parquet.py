@@ -110,6 +110,17 @@ def test_row_groups_outside_the_time_range_are_not_even_decoded(tmp_path: Path) 
         read([block(path, ROWS)], layout())
 
 
+def test_columns_of_rows_outside_the_time_range_are_not_decoded_even_without_statistics(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    pq.write_table(table(), path, row_group_size=100, write_statistics=False)
+    first = pq.read_metadata(path).row_group(9).column(2)
+    offset = first.dictionary_page_offset or first.data_page_offset
+    data = bytearray(path.read_bytes())
+    data[offset : offset + first.total_compressed_size] = b"\xff" * first.total_compressed_size
+    path.write_bytes(bytes(data))
+    assert read([block(path, 230)], layout(20 * DAY, 43 * DAY)).num_rows == 230
+
+
 def test_a_column_that_the_file_lacks_is_null_and_one_that_the_path_gives_is_constant(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
     pq.write_table(table(10), path)
