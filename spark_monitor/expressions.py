@@ -12,7 +12,7 @@ from functools import reduce
 import sqlglot
 from sqlglot import exp
 
-from spark_monitor.kernel.conditions import Alike, Both, Compared, Condition, Either, Flag, IsNull, Not, Value
+from spark_monitor.kernel.conditions import Alike, Compared, Condition, Flag, IsNull, Joined, Not, Value
 
 EXACT_DOUBLE, EXACT_FLOAT = 1 << 53, 1 << 24
 WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
@@ -29,8 +29,8 @@ def condition(sql: str, types: Mapping[str, str]) -> Condition:
 
     >>> condition("distance > 1000 AND NOT (carrier = 'UA')", {"distance": "int", "carrier": "string"})
     ... # doctest: +NORMALIZE_WHITESPACE
-    Both(left=Compared(name='distance', operator='>', value=1000),
-         right=Not(inner=Compared(name='carrier', operator='=', value='UA')))
+    Joined(left=Compared(name='distance', operator='>', value=1000), operator='and',
+           right=Not(inner=Compared(name='carrier', operator='=', value='UA')))
     """
     if '"' in sql:  # a name or a text, as the session's settings say
         raise OnlySpark(f"the slice {sql} has double quotes, which only Spark can tell names from texts")
@@ -53,9 +53,9 @@ class _Reader:
         if isinstance(tree, exp.Not):
             return Not(self.condition(tree.this))
         if isinstance(tree, exp.And):
-            return Both(self.condition(tree.left), self.condition(tree.right))
+            return Joined(self.condition(tree.left), "and", self.condition(tree.right))
         if isinstance(tree, exp.Or):
-            return Either(self.condition(tree.left), self.condition(tree.right))
+            return Joined(self.condition(tree.left), "or", self.condition(tree.right))
         if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
             return IsNull(self._name(tree.this))
         return self._of_column(tree)
@@ -67,11 +67,12 @@ class _Reader:
             return self._compared(tree)
         if isinstance(tree, exp.Between) and not tree.args.get("symmetric"):
             name = self._name(tree.this)
-            return Both(self._against(name, ">=", tree.args["low"]), self._against(name, "<=", tree.args["high"]))
+            low, high = tree.args["low"], tree.args["high"]
+            return Joined(self._against(name, ">=", low), "and", self._against(name, "<=", high))
         if isinstance(tree, exp.In) and tree.expressions and not tree.args.get("query"):
             name = self._name(tree.this)
             found: list[Condition] = [self._against(name, "=", value) for value in tree.expressions]
-            return reduce(Either, found)
+            return reduce(lambda left, right: Joined(left, "or", right), found)
         if isinstance(tree, exp.Like) and isinstance(tree.expression, exp.Literal):
             return self._alike(tree)
         raise self._refused(tree)

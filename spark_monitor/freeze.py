@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -108,7 +108,7 @@ def _plan(
     return ProfilePlan(kernel, (ALWAYS,), tuple(slice_keys), types)
 
 
-def _framed(column: FrozenColumn, frame: Mapping[str, object] | None) -> FrozenColumn:
+def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColumn:
     """The column with the grid or the categories found; without any where no value was seen or the column failed."""
     if frame is None or column.kind is Kind.UNSUPPORTED:
         return column
@@ -118,7 +118,7 @@ def _framed(column: FrozenColumn, frame: Mapping[str, object] | None) -> FrozenC
         column.data_type,
         column.kind,
         Grid(np.array(grid)) if grid is not None else column.grid,
-        Categories(tuple(categories)) if categories is not None else column.categories,  # type: ignore[arg-type]
+        Categories(tuple(categories)) if categories is not None else column.categories,
     )
 
 

@@ -134,7 +134,8 @@ def guess_task(prediction: Column | None, score: Column | None) -> Task:
         return "regression" if measures else "multiclass"
     if prediction.kind == "boolean" or score is not None:
         return "binary"
-    return {"text": "multiclass", "real": "regression"}.get(prediction.kind, "binary")  # type: ignore[return-value]
+    by_kind: dict[str, Task] = {"text": "multiclass", "real": "regression"}
+    return by_kind.get(prediction.kind, "binary")
 
 
 def guess_positive(label: Column | None, prediction: Column | None) -> Any:

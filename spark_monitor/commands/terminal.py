@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
-from io import UnsupportedOperation
+from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -153,5 +153,6 @@ def instant_text(instant: datetime) -> str:
 
 def printable(stream: IO[str]) -> None:
     """A tick that the terminal's encoding lacks becomes a question mark, not an error."""
-    with suppress(AttributeError, ValueError):
-        stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
+    if isinstance(stream, TextIOWrapper):
+        with suppress(ValueError):
+            stream.reconfigure(errors="replace")

@@ -21,6 +21,7 @@ COMPARE = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
+JOIN = {"and": pc.and_kleene, "or": pc.or_kleene}
 _TRUE_FOR_NAN = frozenset({"!=", ">", ">="})
 
 
@@ -102,27 +103,21 @@ class Not:
 
 
 @dataclass(frozen=True)
-class Both:
-    """And, by Kleene: false where either is false."""
+class Joined:
+    """Two conditions by ``and`` or ``or``, by Kleene: unknown only where the other does not decide.
+
+    >>> both = Joined(IsNull("x"), "and", Flag("y"))
+    >>> both.of({"x": pa.array([1, None]), "y": pa.array([None, None], pa.bool_())}.__getitem__).to_pylist()
+    [False, None]
+    """
 
     left: Condition
+    operator: str
     right: Condition
 
     def of(self, column: ColumnOf) -> pa.Array:
         """Booleans; null where unknown."""
-        return pc.and_kleene(self.left.of(column), self.right.of(column))
-
-
-@dataclass(frozen=True)
-class Either:
-    """Or, by Kleene: true where either is true."""
-
-    left: Condition
-    right: Condition
-
-    def of(self, column: ColumnOf) -> pa.Array:
-        """Booleans; null where unknown."""
-        return pc.or_kleene(self.left.of(column), self.right.of(column))
+        return JOIN[self.operator](self.left.of(column), self.right.of(column))
 
 
 def plain(values: pa.Array) -> pa.Array:

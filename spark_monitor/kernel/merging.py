@@ -9,12 +9,10 @@ import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.named_blocks import NamedBlock, is_block
-from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
+from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, batched
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
-
-MERGED_ROWS, MERGED_BYTES = 2048, 16 << 20
 
 MERGED_SCHEMA = pa.schema([column for column in PARTIAL_SCHEMA if column.name not in ("part", "sequence")])
 
@@ -49,17 +47,8 @@ def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> 
 
 def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[pa.RecordBatch]:
     """One row per key from partial rows that are sorted by key; a block becomes a row per slice value."""
-    finished: list[tuple[object, ...]] = []
-    size = 0
-    for merged in _runs(batches, columns):
-        for row in _rows(merged):
-            finished.append(row)
-            size += sum(len(part) for part in row if isinstance(part, bytes))
-            if len(finished) >= MERGED_ROWS or size >= MERGED_BYTES:
-                yield _batch(finished)
-                finished, size = [], 0
-    if finished:
-        yield _batch(finished)
+    rows = (row for merged in _runs(batches, columns) for row in _rows(merged))
+    return batched(rows, MERGED_SCHEMA)
 
 
 def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[Merged]:
@@ -94,6 +83,7 @@ def _joined(current: Merged, more: Merged, column: KernelColumn | None) -> Merge
         return Merged(current.key, (None, None, error), block=current.block.merge(more.block))
     if error is not None:
         return Merged(current.key, (None, None, error))
+    # The key's column says of which class a state is, so both are of one.
     state = current.state or _state(current.part, column)
     return Merged(current.key, (None, None, None), state.merge(_state(more.part, column)))  # type: ignore[arg-type]
 
@@ -117,9 +107,3 @@ def _content(state: State) -> Content:
         sketch = state.sketch.to_bytes() if state.sketch else None
         return state.to_bytes(with_sketch=False), sketch, None
     return state.to_bytes(), None, None
-
-
-def _batch(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
-    columns = list(zip(*rows, strict=True))
-    arrays = [pa.array(values, type=column.type) for values, column in zip(columns, MERGED_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=MERGED_SCHEMA)

@@ -16,7 +16,18 @@ import pyarrow.compute as pc
 from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColumn
 from spark_monitor.kernel.groups import Codes
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
-from spark_monitor.kernel.spans import CHUNK_BYTES, CHUNK_ROWS, Placed, Span, TableSpan, chunks, is_scattered, one_array, placed
+from spark_monitor.kernel.spans import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    SCATTERED_ROWS,
+    Placed,
+    Span,
+    TableSpan,
+    chunks,
+    is_scattered,
+    one_array,
+    placed,
+)
 from spark_monitor.kernel.tables import WHOLE, Counted, TableRows
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.frequent import CAPACITY
@@ -113,6 +124,9 @@ class Task:
 
     def _tables_of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         """Chunks of rows; where they are scattered over many windows, as many at once as the budget allows."""
+        if self._wanted.size * SCATTERED_ROWS <= CHUNK_ROWS:
+            yield from chunks(batches)  # so few windows leave each of them rows enough
+            return
         held: list[pa.Table] = []
         for chunk in chunks(batches):
             segment = segment_of(chunk.column(0), self._edges, self._wanted)
@@ -152,7 +166,7 @@ class Task:
         for position in range(len(self._columns)):
             self._add_column(position, found, counted, span)
             if self.nbytes * STATES_SHARE > self._plan.byte_budget:
-                yield from batched(self._column_partials())
+                yield from batched(self._column_partials(), PARTIAL_SCHEMA)
         if self._tables.nbytes > self._plan.byte_budget // GATHERED_SHARE:
             yield from self.flush()
 
@@ -173,8 +187,8 @@ class Task:
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         """Everything gathered so far as partial rows, in batches of bounded size; the task then holds nothing."""
-        yield from batched(self._column_partials())
-        yield from batched(self._table_partials())
+        yield from batched(self._column_partials(), PARTIAL_SCHEMA)
+        yield from batched(self._table_partials(), PARTIAL_SCHEMA)
 
     def _column_partials(self) -> Iterator[tuple[object, ...]]:
         """The columns' states, column by column; none is kept."""
@@ -245,21 +259,22 @@ def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, wanted: npt.ND
     return segment
 
 
-def batch_of(rows: list[tuple[object, ...]]) -> pa.RecordBatch:
-    columns = list(zip(*rows, strict=True))
-    arrays = [pa.array(values, type=column.type) for values, column in zip(columns, PARTIAL_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=PARTIAL_SCHEMA)
-
-
-def batched(rows: Iterable[tuple[object, ...]]) -> Iterator[pa.RecordBatch]:
-    """Partial rows in batches of bounded size."""
+def batched(rows: Iterable[tuple[object, ...]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows of states in batches of bounded size."""
     held: list[tuple[object, ...]] = []
     size = 0
     for row in rows:
         held.append(row)
-        size += len(row[7] or b"") + len(row[8] or b"")  # type: ignore[arg-type]
+        size += sum(len(part) for part in row if isinstance(part, bytes))
         if size > CHUNK_BYTES // 8 or len(held) >= CHUNK_ROWS // 8:
-            yield batch_of(held)
+            yield batch_of(held, schema)
             held, size = [], 0
     if held:
-        yield batch_of(held)
+        yield batch_of(held, schema)
+
+
+def batch_of(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Rows as one batch."""
+    columns = list(zip(*rows, strict=True))
+    arrays = [pa.array(values, type=column.type) for values, column in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -147,6 +147,7 @@ class ScoredTask:
             self._merge((*place, SCORE), ScoreState.empty(self._plan.score_grid).update(positive, answers.scores[rows]))
 
     def _merge(self, key: StateKey, state: ScoredState) -> None:
+        # The key's last part says of which class a state is, so both are of one.
         before = self._states.get(key)
         self._states[key] = state if before is None else before.merge(state)  # type: ignore[arg-type]
 
@@ -162,7 +163,7 @@ class ScoredTask:
                 rows.append((window, self._versions.texts[version], key, text, kind, *stamp, state.to_bytes(), None, None))
         self._states = {}
         if rows:
-            yield batch_of(rows)
+            yield batch_of(rows, PARTIAL_SCHEMA)
 
 
 def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:
