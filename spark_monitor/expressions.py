@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import reduce
+from math import isfinite
 
 import sqlglot
 from sqlglot import exp
@@ -136,6 +137,8 @@ class _Reader:
             number = float(text)
         except ValueError:
             raise OnlySpark(f"the number {text} in the slice {self._sql} is Spark's own kind") from None
+        if not isfinite(number):
+            raise OnlySpark(f"the number {text} in the slice {self._sql} is beyond the largest double")
         most = {"float": EXACT_FLOAT, "double": EXACT_DOUBLE}.get(data_type, 0)
         small = data_type in WHOLE_NUMBERS[:3]  # exact as doubles, as are comparisons with them
         if not (small or (most and (not whole or abs(number) <= most))):

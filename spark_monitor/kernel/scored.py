@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.groups import Codes, Segments
-from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, batch_of, segment_of
+from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, batched, segment_of
 from spark_monitor.kernel.spans import chunks, one_array
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.states.binary import ScoreState
@@ -152,18 +152,18 @@ class ScoredTask:
         self._states[key] = state if before is None else before.merge(state)  # type: ignore[arg-type]
 
     def flush(self) -> Iterator[pa.RecordBatch]:
-        """The states as partial rows; the task then holds nothing."""
-        rows: list[tuple[object, ...]] = []
+        """The states as partial rows, in batches of bounded size; the task then holds nothing."""
+        yield from batched(self._partials(), PARTIAL_SCHEMA)
+        self._states = {}
+
+    def _partials(self) -> Iterator[tuple[object, ...]]:
         for (key, group, value, kind), state in self._states.items():
             version, segment = divmod(group, self._wanted.size)
             text = None if key == WHOLE else self._slices[key].texts[value]
             for window in self._plan.windows[segment]:
                 self._sequence += 1
                 stamp = (self._part, self._sequence)
-                rows.append((window, self._versions.texts[version], key, text, kind, *stamp, state.to_bytes(), None, None))
-        self._states = {}
-        if rows:
-            yield batch_of(rows, PARTIAL_SCHEMA)
+                yield (window, self._versions.texts[version], key, text, kind, *stamp, state.to_bytes(), None, None)
 
 
 def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:

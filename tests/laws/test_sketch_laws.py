@@ -457,3 +457,13 @@ def test_a_grid_from_a_sketch_splits_the_mass_evenly() -> None:
     grid = Grid.of(sketch.quantiles(np.arange(1, 1024) / 1024))
     shares = grid.counts_of_sorted(np.sort(values))[::2] / N
     assert shares.max() <= 0.0015
+
+
+@pytest.mark.parametrize("size", [100, 5_000])
+def test_a_sketch_keeps_copies_of_its_values_and_one_zero(size: int) -> None:
+    zeros = np.zeros(size)
+    turned = zeros.copy()
+    turned[::2] = -0.0
+    first, second = Kll.of_sorted(zeros), Kll.of_sorted(turned)
+    assert first.to_bytes() == second.to_bytes()
+    assert not any(np.shares_memory(level, zeros) for level in first.levels)

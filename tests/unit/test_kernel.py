@@ -19,15 +19,17 @@ from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel import partials, spans
+from spark_monitor.kernel.blocks import Part, SliceBlock
 from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Codes, Segments, numbers_of
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials, state_of
+from spark_monitor.kernel.named_blocks import NamedBlock
 from spark_monitor.kernel.partials import NO_WINDOW, OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, KernelPlan, Task
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 from spark_monitor.states.categorical import CategoricalState, Categories
-from spark_monitor.states.distinct import K_SLICE, K_WINDOW, Distinct
+from spark_monitor.states.distinct import K_SLICE, K_WINDOW, Distinct, hash_numbers
 from spark_monitor.states.grid import Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
@@ -600,3 +602,71 @@ def test_times_of_any_kind_become_instants(values: pa.Array, zone: str, expected
 def test_a_time_column_that_is_no_time_is_refused() -> None:
     with pytest.raises(StateError, match="of type string, a timestamp or a date is needed"):
         instants(pa.array(["2024-01-01"]), "UTC")
+
+
+@given(st.integers(0, 2**32))
+def test_blocks_merged_by_their_texts_are_the_block_of_all_rows(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    grid = Grid.of(np.linspace(-2, 2, 40))
+    values, codes = random.normal(size=3_000), random.integers(0, 3, 3_000)
+    texts: list[str | None] = ["a", None, "c"]
+
+    def block(rows: np.ndarray, order: list[int]) -> NamedBlock:
+        """These rows, the slice values numbered in another order."""
+        found, place = SliceBlock(grid), np.argsort(order)
+        own, numbers = place[codes[rows]], values[rows]
+        part = Part.of(numbers, None, grid.codes(numbers), None, hash_numbers(numbers))
+        found.add(own, np.bincount(own, minlength=3), part)
+        found.hashes.add(own if part.inner is None else own[part.inner], part.hashes)
+        return NamedBlock([texts[number] for number in order], found)
+
+    cut = int(random.integers(0, 3_000))
+    first, second = np.arange(cut), np.arange(cut, 3_000)
+    parts = [NamedBlock.from_bytes(block(*case).to_bytes(), grid) for case in ((first, [0, 1, 2]), (second, [2, 0, 1]))]
+    merged = dict(parts[0].merge(parts[1]).states())
+    for text, whole in block(np.arange(3_000), [0, 1, 2]).states():
+        state = merged[text]
+        assert isinstance(state, NumericState)
+        assert isinstance(whole, NumericState)
+        np.testing.assert_array_equal(state.cells, whole.cells)
+        assert (state.count, state.minimum, state.maximum) == (whole.count, whole.minimum, whole.maximum)
+        assert (state.distinct.theta, state.distinct.hashes.tolist()) == (whole.distinct.theta, whole.distinct.hashes.tolist())
+        assert state.moments.mean == pytest.approx(whole.moments.mean, rel=1e-12, abs=1e-13)
+        assert state.moments.m2 == pytest.approx(whole.moments.m2, rel=1e-12)
+
+
+def test_states_are_flushed_between_two_columns_of_one_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, rows, budget = 60, 2_000, 2 << 20
+    values = np.random.default_rng(2).normal(size=(columns, rows))
+    grid = Grid.of(np.linspace(-2, 2, 1_000))
+    keys = {
+        "time": pa.array(np.zeros(rows, dtype=np.int64)),
+        "null_id": pa.array([False] * rows),
+        "version": pa.array(["1"] * rows),
+    }
+    table = pa.table({**keys, **{f"x{number}": values[number] for number in range(columns)}})
+    kernel = tuple(KernelColumn(f"x{number}", grid) for number in range(columns))
+    task = Task(Case(table, kernel, slice_keys=0, options={"byte_budget": budget}).plan, 0)
+    held: list[int] = []
+    original = task._add_column
+
+    def add(*arguments: Any) -> None:
+        original(*arguments)
+        held.append(task.nbytes)
+
+    monkeypatch.setattr(task, "_add_column", add)
+    found = [row for batch in task.run(table.to_batches()) for row in batch.to_pylist()]
+    expected = sorted((window, column) for window in WINDOWS[0] for column in (TABLE_COLUMN, *range(columns)))
+    assert sorted((row["window"], row["column"]) for row in found) == expected
+    assert max(held) < budget
+
+
+def test_rows_of_many_windows_are_ordered_once_for_all_columns() -> None:
+    rows, windows = 2 * spans.CHUNK_ROWS, 2_000
+    segment = np.random.default_rng(4).integers(0, windows, rows)
+    text = pa.array(["1"]).take(pa.array(np.zeros(rows, dtype=np.int64)))
+    table = pa.table({"time": segment, "null_id": pa.array(np.zeros(rows, dtype=bool)), "version": text, "x": segment})
+    found = spans.placed(spans.TableSpan(table, 0), segment, windows, Codes(), [])
+    assert found.arranged(table["x"].combine_chunks()).to_pylist() == np.sort(segment).tolist()
+    # Cutting what is ordered parts no more windows than there are cuts.
+    assert sum(piece.rows.groups.codes.size for piece in found.pieces) <= windows + len(found.pieces) - 1

@@ -142,6 +142,15 @@ def test_names_that_differ_in_case_alone_are_found_unless_there_are_several(tmp_
         read([block(path, 5)], layout(0, 1_000 * DAY, FileColumn("group", None)))
 
 
+def test_columns_of_another_length_than_the_times_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "part.parquet"
+    pq.write_table(table(10), path)
+    original = parquet.FileRows
+    monkeypatch.setattr(parquet, "FileRows", lambda arrays, *rest: original(arrays, *rest[:-1], rest[-1] - ("x" in arrays)))
+    with pytest.raises(FileUnreadable, match="gave 9 values where the times are 10"):
+        read([block(path, 10)], layout())
+
+
 def test_files_of_the_old_calendar_are_left_to_spark(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
     pq.write_table(table(5).replace_schema_metadata({"org.apache.spark.legacyINT96": ""}), path)
