@@ -46,11 +46,11 @@ CASE_SETTING = "spark.sql.caseSensitive"
 Answer = TypeVar("Answer")
 
 
-def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False) -> list[Finding]:
+def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True) -> list[Finding]:
     """What is wrong (errors) or worth knowing (warnings) about a monitor's configuration and the tables it names.
 
-    ``baseline_is_frozen``: an earlier run has looked at the rows. The baseline's may be gone by now, and the other tables' rows
-    are not read again.
+    ``baseline_is_frozen``: the baseline's rows were counted earlier, and may be gone by now. Without ``rows`` only the tables'
+    descriptions are read: a run with the same configuration has looked at their rows.
     """
     predictions, predictions_failed = _opened(spark, config.predictions, "predictions")
     baseline, baseline_failed = _opened(spark, config.baseline, "baseline")
@@ -59,17 +59,19 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
         baseline_failed = []
     findings = [*metric_findings(config), *predictions_failed, *baseline_failed, *labels_failed]
     if predictions is not None:
-        findings += _prediction_findings(config, spark, predictions, baseline, rows=not baseline_is_frozen)
+        findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
     if config.labels is not None and labels is not None:
-        findings += _label_findings(config, config.labels, labels, predictions, rows=not baseline_is_frozen)
+        findings += _label_findings(config, config.labels, labels, predictions, rows=rows)
     if config.baseline is not None and baseline is not None:
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     return findings
 
 
-def require_valid(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False) -> list[Finding]:
+def require_valid(
+    config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True
+) -> list[Finding]:
     """The warnings of ``check``; a ConfigError with one line for each error where there are any."""
-    findings = check(config, spark, baseline_is_frozen=baseline_is_frozen)
+    findings = check(config, spark, baseline_is_frozen=baseline_is_frozen, rows=rows)
     errors = [f"{config.monitor}: {finding}" for finding in findings if finding.level == "error"]
     if errors:
         raise ConfigError("\n".join(errors))
@@ -228,10 +230,11 @@ def _attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
     try:
         return ask(), None
     except Exception as error:
-        return None, _first_line(error)
+        return None, first_line(error)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What Spark says went wrong, in one line, secrets masked."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
     return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -171,7 +171,7 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
     config, store = monitor.config, monitor.store(spark)
     store.ensure()
     frozen = bool(store.committed("baselines").where(F.col("monitor_id") == config.monitor).limit(1).collect())
-    for finding in require_valid(config, spark, baseline_is_frozen=frozen):
+    for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run(store, config)):
         say(f"warning: {finding}")
     schedule = Schedule(
         granularities=(config.windows.granularity, *config.windows.coarser),
@@ -184,6 +184,13 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
         predictions = open_predictions(spark, config)
         with batches_of(spark, bounded_batches(len(predictions.columns))):
             yield current, predictions
+
+
+def was_run(store: Store, config: MonitorConfig) -> bool:
+    """Whether a run with this very configuration has been committed."""
+    own = (F.col("monitor_id") == config.monitor) & (F.col("status") == COMMITTED)
+    found = store.frame("runs").where(own & (F.col("config_hash") == config.config_hash()))
+    return bool(found.limit(1).collect())
 
 
 def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyspark.errors import PySparkException
+
+from spark_monitor.check import first_line
 from spark_monitor.expressions import OnlySpark
 from spark_monitor.files import FileTable, blocks_of, file_partials, file_table, why_unreadable
 from spark_monitor.kernel.parquet import Block
@@ -38,6 +41,9 @@ def choose_reader(run: Run, predictions: Predictions, span: tuple[int, int]) -> 
         tasks = blocks_of(predictions.frame, table, run.config.predictions.time, span)
     except OnlySpark as refusal:
         read_by_spark(run, str(refusal))
+        return None
+    except PySparkException as refusal:  # a platform that does not tell where its files are may still hand out rows
+        read_by_spark(run, f"the files cannot be listed ({first_line(refusal).rstrip('.')})")
         return None
     run.reader = FILES
     run.reader_reason = f"{sum(map(len, tasks))} blocks of Parquet files in {len(tasks)} tasks; rows as Spark counts them."

@@ -30,8 +30,9 @@ def columns_in_paths(spark: SparkSession, source: Source) -> tuple[str, ...]:
 
 def _of_catalog(spark: SparkSession, name: str, frame: DataFrame) -> tuple[str, ...]:
     parts = split_table(name)
-    if len(parts) > 2 and parts[0] not in OWN_CATALOGS:
-        raise OnlySpark(f"catalog {parts[0]} hands out its tables itself")
+    catalog = parts[0] if len(parts) > 2 else spark.catalog.currentCatalog()
+    if catalog not in OWN_CATALOGS:
+        raise OnlySpark(f"catalog {catalog} hands out its tables itself")
     quoted = quote_table(name)
     found = spark.catalog.getTable(quoted)
     if found.isTemporary or found.tableType not in ("MANAGED", "EXTERNAL"):

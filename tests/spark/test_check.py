@@ -313,6 +313,13 @@ def test_empty_tables_are_warnings(checked: Check, spark: SparkSession) -> None:
     assert errors(checked({"predictions.table": "check_none"})) == []
 
 
+def test_rows_that_an_earlier_run_looked_at_are_not_read_again(checked: Check, spark: SparkSession) -> None:
+    view(spark.table("check_predictions").where("raise_error('read') IS NULL"), "check_unreadable")
+    changes = {"predictions.table": "check_unreadable", "baseline": None}
+    assert "cannot be read" in errors(checked(changes))[0]
+    assert errors(checked(changes, rows=False)) == []
+
+
 def test_columns_that_differ_only_in_case_need_the_setting(checked: Check, spark: SparkSession, tmp_path: Path) -> None:
     setting = "spark.sql.caseSensitive"
     spark.conf.set(setting, "true")

@@ -15,6 +15,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config import MonitorConfig
+from spark_monitor.due import Schedule
 from spark_monitor.expressions import OnlySpark
 from spark_monitor.files import blocks_of, file_partials, file_table, why_unreadable
 from spark_monitor.freeze import freeze
@@ -27,6 +28,8 @@ from spark_monitor.sources import Predictions, open_predictions
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
+from spark_monitor.steps.context import Run
+from spark_monitor.steps.reading import FileReading, choose_reader, read_states
 from spark_monitor.store.files import columns_in_paths
 
 ROWS = 600
@@ -301,3 +304,44 @@ def test_what_is_not_as_spark_found_it_is_a_sentence(
     assert sentence in str(why_unreadable(caught.value))
     assert why_unreadable(ValueError("another")) is None
     assert why_unreadable(FileUnreadable("x", "why")) == "x: why"
+
+
+def run_of(spark: SparkSession, config: MonitorConfig, said: list[str], store: Any = None) -> Run:
+    schedule = Schedule((config.windows.granularity,), "UTC", config.windows.lookback_duration, None)
+    return Run(spark, config, store, "run", START, schedule, said.append)
+
+
+def test_what_the_files_do_not_give_is_read_again_through_spark_and_said(spark: SparkSession, tmp_path: Path) -> None:
+    config, said = config_of(parquet(tmp_path / "rows")), []
+    predictions = open_predictions(spark, config)
+    rows, plan = plan_of(config, predictions)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    kept: list[dict[tuple[Any, ...], Any]] = []
+    run = run_of(spark, config, said)
+    spoiled = FileReading(table, [[spoil_rows(block) for block in blocks] for blocks in tasks])
+    read_states(run, spoiled, rows, plan, lambda states: kept.append(decoded(states, plan)))
+    (found,) = kept
+    expected = decoded(profile(rows, plan), plan)
+    assert found.keys() == expected.keys()
+    for key, state in found.items():
+        assert_same(state, expected[key], key)
+    assert run.reader == "spark"
+    assert said == [run.reader_reason]
+    assert "rows where Spark counts" in run.reader_reason
+
+
+def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark(spark: SparkSession, tmp_path: Path) -> None:
+    class Silent:
+        """A store whose platform refuses to describe the table."""
+
+        @staticmethod
+        def columns_in_paths(source: Any) -> tuple[str, ...]:
+            spark.sql("DESCRIBE DETAIL delta.`/nowhere at all`").collect()
+            return ()
+
+    config = config_of(parquet(tmp_path / "rows"), [])
+    run = run_of(spark, config, [], Silent())
+    assert choose_reader(run, open_predictions(spark, config), SPAN) is None
+    assert run.reader == "spark"
+    assert run.reader_reason.startswith("Read through Spark: the files cannot be listed (")
