@@ -21,36 +21,60 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sums import two_sum
 
 COUNT, NULLS, NANS, HIGH, LOW = range(5)
+_MOSTLY = 15 / 16
+_HEAD = 1 << 12
+_SURE = 1 / 16
+"""Deviations from a common guess are good enough for a slice value where its own M2 is at least this share of their squares."""
 
 
 @dataclass(frozen=True)
 class Part:
     """Rows of one group and column, prepared once for all slice keys.
 
-    ``kept`` are the positions of the finite values (None: all are), whose ``values`` and ``cells`` follow; ``specials`` are the
-    positions of nulls, NaN, +Inf and -Inf; ``inner`` the positions of finite values that are no edge of the grid.
+    ``kept`` are the positions of the finite values (None: all are), whose ``values`` and ``cells`` follow, with their deviations
+    from a ``guess`` near the mean and the squares of these; ``specials`` are the positions of nulls, NaN, +Inf and -Inf;
+    ``inner`` the positions of the values whose ``hashes`` follow (None: all): the cells tell which edges of the grid occur.
     """
 
     kept: Integers | None
     values: Floats
     cells: Integers
+    guess: float
+    deviations: Floats
+    squares: Floats
     specials: tuple[Integers, ...]
     inner: Integers | None
     hashes: Hashes
 
     @classmethod
-    def of(cls, numbers: Floats, nulls: Mask | None, cells: Integers, finite: Mask | None, hashes: Hashes) -> Part:
+    def of(
+        cls, numbers: Floats, nulls: Mask | None, cells: Integers, finite: Mask | None, hashes: Hashes, *, guess: float
+    ) -> Part:
         """The rows with these numbers (0 where null), cells and hashes; ``finite`` is None where all are."""
         inner = (cells & 1) == 0
-        if finite is None:
-            chosen = None if inner.all() else np.flatnonzero(inner)
-            return cls(None, numbers, cells, (), chosen, hashes if chosen is None else hashes[chosen])
-        kept, chosen = np.flatnonzero(finite), np.flatnonzero(inner & finite)
-        absent = np.zeros(numbers.size, dtype=np.bool_) if nulls is None else nulls
-        present = ~absent
-        flags = (absent, np.isnan(numbers) & present, (numbers == np.inf) & present, (numbers == -np.inf) & present)
-        specials = tuple(np.flatnonzero(flag) for flag in flags)
-        return cls(kept, numbers[kept], cells[kept], specials, chosen, hashes[chosen])
+        kept: Integers | None = None
+        specials: tuple[Integers, ...] = ()
+        if finite is not None:
+            inner &= finite
+            kept = np.flatnonzero(finite)
+            specials = _specials(numbers, np.zeros(numbers.size, dtype=np.bool_) if nulls is None else nulls, finite)
+            numbers, cells = numbers.take(kept), cells.take(kept)
+        chosen: Integers | None = np.flatnonzero(inner)
+        if finite is None and chosen is not None and chosen.size >= _MOSTLY * inner.size:
+            chosen = None  # what is on an edge may be hashed too: it is the same value in both places
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviations = numbers - guess
+            squares = deviations * deviations
+        return cls(
+            kept, numbers, cells, guess, deviations, squares, specials, chosen, hashes if chosen is None else hashes.take(chosen)
+        )
+
+
+def _specials(numbers: Floats, absent: Mask, finite: Mask) -> tuple[Integers, ...]:
+    """The positions of nulls, NaN, +Inf and -Inf; the last three are looked for only where there are any."""
+    others = np.flatnonzero(~(finite | absent))
+    rest = numbers[others]
+    return np.flatnonzero(absent), others[np.isnan(rest)], others[rest == np.inf], others[rest == -np.inf]
 
 
 class SliceBlock:
@@ -94,18 +118,40 @@ class SliceBlock:
             self._add_values(codes if part.kept is None else codes[part.kept], finite, part)
 
     def _add_values(self, codes: Integers, sizes: Integers, part: Part) -> None:
-        values, size = part.values, sizes.size
-        lower = np.flatnonzero(values < self.minimum[codes])
-        if lower.size:
-            np.minimum.at(self.minimum, codes[lower], values[lower])
-        higher = np.flatnonzero(values > self.maximum[codes])
-        if higher.size:
-            np.maximum.at(self.maximum, codes[higher], values[higher])
         met = np.flatnonzero(sizes)
+        for low, high in ((0, _HEAD), (_HEAD, part.values.size)):
+            self._extend(part.values[low:high], codes[low:high], met)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = _moments(values, codes, sizes, self.minimum[:size], self.maximum[:size])
+            found = self._moments(codes, sizes, part)
             self._merge_moments(met, sizes[met], *(numbers[met] for numbers in found))
         self.cells.add(codes, part.cells)
+
+    def _extend(self, values: Floats, codes: Integers, met: Integers) -> None:
+        """Least and greatest values: only those beyond the innermost of all slice values' own can be new ones."""
+        lower = np.flatnonzero(values < self.minimum[met].max())
+        if lower.size:
+            np.minimum.at(self.minimum, codes[lower], values[lower])
+        higher = np.flatnonzero(values > self.maximum[met].min())
+        if higher.size:
+            np.maximum.at(self.maximum, codes[higher], values[higher])
+
+    def _moments(self, codes: Integers, sizes: Integers, part: Part) -> tuple[Floats, Floats, Floats]:
+        """Mean, what it lacks, and M2 of every slice value's new rows, from deviations that all slice keys share.
+
+        Where a slice value lies far from the guess for its own spread, its deviations are taken from its own mean.
+        """
+        sums = np.bincount(codes, part.deviations, minlength=sizes.size)
+        squares = np.bincount(codes, part.squares, minlength=sizes.size)
+        rest = sums / sizes
+        m2 = squares - sums * rest
+        mean, low = two_sum(np.full(sizes.size, part.guess), rest)
+        unsure = (sizes > 0) & ~((m2 >= squares * _SURE) & np.isfinite(m2))
+        if unsure.any():
+            rows = np.flatnonzero(unsure.take(codes))
+            least, most = self.minimum[: sizes.size], self.maximum[: sizes.size]
+            own = _moments(part.values[rows], codes[rows], np.where(unsure, sizes, 0), least, most)
+            mean, low, m2 = (np.where(unsure, there, here) for there, here in zip(own, (mean, low, m2), strict=True))
+        return mean, low, m2
 
     def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, low: Floats, m2: Floats) -> None:
         """``Moments.merge``, all slice values at once."""

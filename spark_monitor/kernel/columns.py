@@ -95,32 +95,44 @@ class NumericColumn:
         """Add a chunk's values."""
         numbers, nulls = numbers_of(values)
         numbers, nulls = rows.groups.arranged(numbers), None if nulls is None else rows.groups.arranged(nulls)
+        plain = nulls is None
         for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
             own = numbers[low:high]
             absent = nulls[low:high] if nulls is not None else None
             missing = np.count_nonzero(absent) if absent is not None else 0
             ordered = np.sort(own[~absent] if absent is not None and missing else own)
-            self._add_window(int(rows.groups.codes[position]), ordered, int(missing))
+            state = self._add_window(int(rows.groups.codes[position]), ordered, int(missing))
+            plain &= state.finite == state.count
         if rows.slices:
-            self._add_slices(numbers, nulls, rows)
+            self._add_slices(numbers, nulls, rows, plain=plain)
 
-    def _add_window(self, group: Group, ordered: Floats, nulls: int) -> None:
+    def _add_window(self, group: Group, ordered: Floats, nulls: int) -> NumericState:
         before = self._windows.get(group)
         theta = before.distinct.theta if before else ALL
         state = NumericState.of_sorted(ordered, self._grid, nulls=nulls, k=self._k, theta=theta)
         self._windows[group] = before.merge(state) if before else state
+        return state
 
-    def _add_slices(self, numbers: Floats, nulls: Mask | None, rows: Rows) -> None:
+    def _add_slices(self, numbers: Floats, nulls: Mask | None, rows: Rows, *, plain: bool) -> None:
         """Hand the rows of each group to the block of each slice key; what the keys share is worked out once."""
-        finite = np.isfinite(numbers)
-        if nulls is not None:
-            finite &= ~nulls
-        plain = bool(finite.all())
-        cells = self._grid.codes(numbers if plain else np.where(finite, numbers, 0.0))
+        finite = None
+        if not plain:
+            finite = np.isfinite(numbers)
+            if nulls is not None:
+                finite &= ~nulls
+        cells = self._grid.codes(numbers if finite is None else np.where(finite, numbers, 0.0))
         hashes = hash_numbers(numbers)
         for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
             group, absent = int(rows.groups.codes[position]), None if nulls is None else nulls[low:high]
-            part = Part.of(numbers[low:high], absent, cells[low:high], None if plain else finite[low:high], hashes[low:high])
+            mean = self._windows[group].mean
+            part = Part.of(
+                numbers[low:high],
+                absent,
+                cells[low:high],
+                None if finite is None else finite[low:high],
+                hashes[low:high],
+                guess=mean if np.isfinite(mean) else 0.0,
+            )
             for key, sliced in enumerate(rows.slices):
                 block = self._blocks.setdefault((key, group), SliceBlock(self._grid))
                 block.add(sliced.values[low:high], sliced.rows[position], part)

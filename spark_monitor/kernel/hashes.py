@@ -47,13 +47,14 @@ class SliceHashes:
         fair = np.full(rows.size, _EVERY)
         many = rows > _SAMPLED
         fair[many] = (_SAMPLED / rows[many] * ALL).astype(np.uint64)
+        fair[rows == 0] = 0
         first = np.minimum(fair, self._limits)
         self._hold(codes, hashes, first)
-        if (first < self._limits).any():
+        if (first < self._limits)[rows > 0].any():
             self._settle()
-        short = self._limits > first
+        short = (self._limits > first) & (rows > 0)
         if short.any():
-            left = short[codes] & (hashes > first[codes])
+            left = short.take(codes) & (hashes > first.take(codes))
             self._hold(codes[left], hashes[left], self._limits)
 
     def add_known(self, codes: Integers, positions: Integers, known: Hashes) -> None:
@@ -106,9 +107,12 @@ class SliceHashes:
             self._limits = np.append(self._limits, np.full(max(size, 2 * self._limits.size) - self._limits.size, _EVERY))
 
     def _hold(self, codes: Integers, hashes: Hashes, limits: Hashes) -> None:
-        below = np.flatnonzero(hashes <= limits[codes])
-        self._codes.append(codes[below])
-        self._hashes.append(hashes[below])
+        near = np.flatnonzero(hashes <= limits.max(initial=0))  # of few slice values, most hashes are above every limit
+        if near.size < hashes.size:
+            codes, hashes = codes.take(near), hashes.take(near)
+        below = np.flatnonzero(hashes <= limits.take(codes))
+        self._codes.append(codes.take(below))
+        self._hashes.append(hashes.take(below))
         self._bounds = None
         if sum(part.size for part in self._hashes) > max(_HELD, 2 * K_SLICE * self._limits.size):
             self._settle()

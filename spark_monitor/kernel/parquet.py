@@ -85,7 +85,8 @@ class FileSpan:
         declared = self._layout.version
         if isinstance(declared, FileColumn):
             return self._keys.text(declared)
-        return pa.repeat(pa.scalar(declared, pa.string()), len(self.time))
+        places = pa.array(np.zeros(len(self.time), dtype=np.int32))
+        return pa.DictionaryArray.from_arrays(places, pa.array([declared], pa.string()))
 
     @property
     def slices(self) -> Sequence[pa.Array]:

@@ -84,8 +84,12 @@ def frequent_of_sorted(values: Floats) -> Frequent[float]:
         return Frequent({})
     step = -(-values.size // CAPACITY)
     candidates = values[::step]
-    candidates = candidates[np.insert(candidates[1:] != candidates[:-1], 0, True)]
-    counts = np.searchsorted(values, candidates, side="right") - np.searchsorted(values, candidates, side="left")
-    kept = counts >= step
-    named = dict(zip((candidates[kept] + 0.0).tolist(), counts[kept].tolist(), strict=True))
+    candidates = candidates[np.append(True, candidates[1:] != candidates[:-1])]
+    first = np.searchsorted(values, candidates, side="left")
+    # A run is long enough where the value that stands step - 1 places after its first is the same.
+    last = first + step - 1
+    kept = np.flatnonzero((last < values.size) & (values[np.minimum(last, values.size - 1)] == candidates))
+    candidates = candidates[kept]
+    counts = np.searchsorted(values, candidates, side="right") - first[kept]
+    named = dict(zip((candidates + 0.0).tolist(), counts.tolist(), strict=True))
     return Frequent(named, dropped=step - 1)

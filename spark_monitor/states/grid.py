@@ -27,6 +27,11 @@ MAX_EDGES = 8192
 _TABLE_BITS = 16
 _TABLES_KEPT = 64
 _NARROW_SPREAD = 2.0**-20
+_SHARED = MAX_EDGES + 1
+"""Added to a table's entry whose key several edges share."""
+
+_CACHED = 1 << 15
+"""So many values, and what is worked out of them, stay in a processor's nearer caches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +93,15 @@ class Grid:
         >>> Grid.of([1.0]).counts_of_sorted(np.array([-1.0, 0.0, 0.0, 0.5, 3.0])).tolist()
         [1, 2, 1, 0, 1]
         """
-        if values.size * 4 < self.edges.size:
+        if values.size * 4 < self.edges.size or not values.size:
             return np.bincount(self.codes_by_search(values), minlength=self.cells).astype(np.int64)
         ranks = np.empty(self.cells + 1, dtype=np.int64)
         ranks[0] = 0
-        ranks[1:-1:2] = np.searchsorted(values, self.edges, side="left")
-        ranks[2:-1:2] = np.searchsorted(values, self.edges, side="right")
+        left = np.searchsorted(values, self.edges, side="left")
+        ranks[1:-1:2] = ranks[2:-1:2] = left
+        # Only edges that occur have values at them; of a continuous column these are few.
+        occurring = np.flatnonzero(values[np.minimum(left, values.size - 1)] == self.edges)
+        ranks[2 * occurring + 2] = np.searchsorted(values, self.edges[occurring], side="right")
         ranks[-1] = values.size
         return np.diff(ranks)
 
@@ -120,42 +128,47 @@ class Grid:
 @lru_cache(maxsize=_TABLES_KEPT)
 def _table_of(grid: Grid) -> _Table:
     """The better look-up table of a grid; those of the grids used last are kept, since each takes half a megabyte."""
-    affine, ordered = _AffineTable(grid.edges), _OrderedTable(grid.edges)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        affine, ordered = _AffineTable(grid.edges), _OrderedTable(grid.edges)
     return affine if affine.crowded <= ordered.crowded else ordered
 
 
 class _Table:
     """Number of edges below a value, guessed from a monotone key of the value and corrected by comparison.
 
-    Two values with key(x) < key(e) satisfy x < e, so ``below[key(x)]`` counts edges that are certainly below x; the edges that
-    share its key are compared one by one.
+    Two values with key(x) < key(e) satisfy x < e, so ``below[key(x)]`` counts edges that are certainly below x. Of the edges
+    that share its key the first is compared at once; where there are more, ``_SHARED`` marks the key and a search decides.
     """
 
-    below: npt.NDArray[np.int64]
     crowded: float
 
     def __init__(self, edges: Floats, *, size: int) -> None:
         self._edges = edges
         self._next = np.append(edges, np.inf)
         self._previous = np.insert(edges, 0, -np.inf)
-        keys = self.keys(edges)
-        per_key = np.bincount(keys, minlength=size)
-        self.below = np.cumsum(per_key) - per_key
+        per_key = np.bincount(self.keys(edges), minlength=size)
+        self._below = np.cumsum(per_key) - per_key + _SHARED * (per_key > 1)
         self.crowded = float(np.maximum(per_key - 1, 0).sum())
 
     def keys(self, values: Floats) -> npt.NDArray[np.int64]:
         raise AssertionError("a table has keys")
 
     def codes(self, values: Floats) -> Integers:
-        ranks = self.below[self.keys(values)]
-        ranks += values >= self._next[ranks]
-        unsettled = np.flatnonzero(values >= self._next[ranks])
-        if unsettled.size:
-            ranks[unsettled] = np.searchsorted(self._edges, values[unsettled], side="right")
-        on_edge = values == self._previous[ranks]
-        ranks += ranks
-        ranks -= on_edge
-        return ranks
+        """The cells, so many values at a time that what is worked out in between stays in the processor's cache."""
+        codes = np.empty(values.size, dtype=np.int64)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for low in range(0, values.size, _CACHED):
+                self._cells(values[low : low + _CACHED], codes[low : low + _CACHED])
+        return codes
+
+    def _cells(self, values: Floats, into: Integers) -> None:
+        ranks = self._below.take(self.keys(values))
+        shared = np.flatnonzero(ranks >= _SHARED)
+        ranks[shared] -= _SHARED
+        ranks += values >= self._next.take(ranks)
+        ranks[shared] = np.searchsorted(self._edges, values[shared], side="right")
+        np.add(ranks, ranks, out=into)
+        into -= values == self._previous.take(ranks)
 
 
 class _AffineTable(_Table):
@@ -172,10 +185,10 @@ class _AffineTable(_Table):
         super().__init__(edges, size=(1 << _TABLE_BITS) + 1)
 
     def keys(self, values: Floats) -> npt.NDArray[np.int64]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            steps = values - self._low
-            steps *= self._scale
-        np.clip(steps, 0.0, float(1 << _TABLE_BITS), out=steps)
+        steps = values - self._low
+        steps *= self._scale
+        np.maximum(steps, 0.0, out=steps)
+        np.minimum(steps, float(1 << _TABLE_BITS), out=steps)
         return steps.astype(np.int64)
 
 
@@ -197,8 +210,7 @@ class _OrderedTable(_Table):
     @staticmethod
     def _ordered(values: Floats) -> npt.NDArray[np.int64]:
         """Integers in the order of the values: the bits of a float32, the negative ones reversed."""
-        with np.errstate(over="ignore", under="ignore"):
-            bits = values.astype(np.float32).view(np.int32)
+        bits = values.astype(np.float32).view(np.int32)
         flipped = np.where(bits < 0, _OrderedTable._SIGN - bits, bits)
         return flipped.astype(np.int64)
 
@@ -206,7 +218,8 @@ class _OrderedTable(_Table):
         keys = self._ordered(values)
         keys >>= self._shift
         keys -= self._first
-        np.clip(keys, 0, self._size, out=keys)
+        np.maximum(keys, 0, out=keys)
+        np.minimum(keys, self._size, out=keys)
         return keys
 
 

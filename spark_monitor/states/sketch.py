@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ K = 1024
 K_FREEZE = 8192
 LEAST_K, MOST_K = 8, 65535
 MOST_LEVELS = 60
+_REMEMBERED = 1 << 12
 _MIN_LEVEL_WIDTH = 8
 _FAMILY, _EMPTY, _SORTED, _SINGLE = 15, 1, 2, 4
 _SHORT, _FULL = struct.Struct("<BBBBHBB"), struct.Struct("<BBBBHBBQHBB")
@@ -163,6 +165,7 @@ class Kll:
             raise StateError(f"sketch: {len(data)} bytes that are not a KLL image of doubles ({error}).") from error
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def level_capacity(k: int, levels: int, height: int) -> int:
     """How many items level ``height`` of ``levels`` may hold: round(k (2/3)^(levels - 1 - height)), at least 8."""
     depth = levels - height - 1
@@ -170,6 +173,7 @@ def level_capacity(k: int, levels: int, height: int) -> int:
     return max(_MIN_LEVEL_WIDTH, (((2 * k) << depth) // thirds + 1) >> 1)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def capacity(k: int, levels: int) -> int:
     """How many items a sketch of so many levels may hold."""
     return sum(level_capacity(k, levels, height) for height in range(levels))

@@ -615,7 +615,7 @@ def test_blocks_merged_by_their_texts_are_the_block_of_all_rows(seed: int) -> No
         """These rows, the slice values numbered in another order."""
         found, place = SliceBlock(grid), np.argsort(order)
         own, numbers = place[codes[rows]], values[rows]
-        part = Part.of(numbers, None, grid.codes(numbers), None, hash_numbers(numbers))
+        part = Part.of(numbers, None, grid.codes(numbers), None, hash_numbers(numbers), guess=0.0)
         found.add(own, np.bincount(own, minlength=3), part)
         found.hashes.add(own if part.inner is None else own[part.inner], part.hashes)
         return NamedBlock([texts[number] for number in order], found)

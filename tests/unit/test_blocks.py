@@ -1,0 +1,70 @@
+"""Slice values side by side, against each slice value's rows alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spark_monitor.kernel.blocks import Part, SliceBlock
+from spark_monitor.states.distinct import ALL, hash_numbers, hashes_below
+from spark_monitor.states.grid import Grid
+
+GRID = Grid.of(np.linspace(-3, 3, 200))
+
+
+def shapes(random: np.random.Generator) -> list[np.ndarray]:
+    """The values of each slice value: far from each other, wide and narrow, constant, alone, none."""
+    return [
+        random.normal(size=30_000),
+        1e9 + random.normal(size=20_000),
+        np.full(5_000, 7.25),
+        np.array([-12.5]),
+        np.empty(0),
+        random.lognormal(0, 3, size=9_000),
+        -1e12 - random.random(3_000),
+        np.where(random.random(4_000) < 0.999, 0.0, 1e6),
+    ]
+
+
+def block_of(values: np.ndarray, codes: np.ndarray, size: int, *, chunks: int, guess: float) -> SliceBlock:
+    """The block of these rows, some at a time."""
+    block = SliceBlock(GRID)
+    for own, numbers in zip(np.array_split(codes, chunks), np.array_split(values, chunks), strict=True):
+        part = Part.of(numbers, None, GRID.codes(numbers), None, hash_numbers(numbers), guess=guess)
+        block.add(own, np.bincount(own, minlength=size), part)
+        block.hashes.add(own if part.inner is None else own[part.inner], part.hashes)
+    return block
+
+
+@pytest.mark.parametrize("guess", ["the mean", "zero", "far away"])
+@pytest.mark.parametrize("chunks", [1, 7])
+def test_a_slice_value_far_from_the_others_has_its_own_moments(chunks: int, guess: str) -> None:
+    random = np.random.default_rng(chunks)
+    parts = shapes(random)
+    values, codes = np.concatenate(parts), np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    order = random.permutation(values.size)
+    around = {"the mean": float(values.mean()), "zero": 0.0, "far away": 1e15}[guess]
+    found = dict(block_of(values[order], codes[order], len(parts), chunks=chunks, guess=around).states())
+    assert sorted(found) == [code for code, part in enumerate(parts) if part.size]
+    for code, state in found.items():
+        own = np.sort(parts[code]).astype(np.longdouble)
+        mean = own.mean()
+        squares = float(((own - mean) ** 2).sum())
+        assert (state.count, state.minimum, state.maximum) == (own.size, float(own[0]), float(own[-1]))
+        assert state.moments.mean == pytest.approx(float(mean), rel=1e-14, abs=1e-13)
+        assert state.moments.m2 == pytest.approx(squares, rel=1e-12)
+        np.testing.assert_array_equal(state.cells, GRID.counts_of_sorted(np.sort(parts[code])))
+
+
+def test_values_too_large_to_be_squared_leave_the_other_slice_values_right() -> None:
+    values = np.array([1e300, -1e300, 1e300, 1.0, 2.0, 3.0])
+    found = dict(block_of(values, np.array([0, 0, 0, 1, 1, 1]), 2, chunks=1, guess=float(values.mean())).states())
+    assert found[0].moments.m2 == float("inf")
+    assert (found[1].moments.mean, found[1].moments.m2) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("theta", [1, 1 << 33, 1 << 55, (1 << 64) - 1, ALL])
+def test_hashes_below_a_threshold_are_those_of_all_that_lie_below_it(theta: int) -> None:
+    values = np.random.default_rng(1).normal(size=100_000)
+    every = hash_numbers(values)
+    assert hashes_below(values, theta).tolist() == [number for number in every.tolist() if number < theta]
