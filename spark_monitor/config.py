@@ -22,6 +22,7 @@ from spark_monitor.config_types import (
     Every,
     Limit,
     LiteralVersion,
+    Memory,
     MetricName,
     RuleColumns,
     Section,
@@ -30,6 +31,7 @@ from spark_monitor.config_types import (
     Text,
     WholeNumber,
     Zone,
+    parse_memory,
     quoted,
     repeated_names,
 )
@@ -183,6 +185,10 @@ class MonitorConfig(Section):
     baseline: BaselineConfig | None = Field(default=None, description="the reference, with table and where")
     windows: WindowsConfig = Field(default=WindowsConfig(), description="{every: 1 day, zone: UTC, also: [1 month]}")
     slices: tuple[SliceText, ...] = Field(default=(), description="columns, boolean SQL expressions and lists of columns")
+    max_slice_values: WholeNumber = Field(
+        default=200, ge=1, le=10_000, description="how many values of a slice key are told apart, from 1 to 10,000"
+    )
+    task_memory: Memory = Field(default="512 MiB", description="the memory of a task, such as 512 MiB")
     rules: tuple[RuleConfig, ...] = Field(default=(), description="a list of rules, each with a metric and warn or fail")
     outputs: OutputsConfig = Field(description="{schema: ...} or {path: ...}")
 
@@ -224,13 +230,22 @@ class MonitorConfig(Section):
             raise problems(("labels.id", f"{found}. They are matched in order: name as many as there."))
         return self
 
+    @property
+    def task_bytes(self) -> int:
+        """``task_memory``, read."""
+        return parse_memory(self.task_memory)
+
     def public_dict(self) -> dict[str, Any]:
         """The configuration as plain values, user information and secrets in addresses masked; for ledgers and logs."""
         return {name: _masked(value) for name, value in self.model_dump(mode="json", by_alias=True).items()}
 
     def config_hash(self) -> str:
-        """SHA-256, in hex, of the canonical JSON of ``public_dict``: a changed password is no changed monitor."""
-        text = json.dumps(self.public_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """SHA-256, in hex, of the canonical JSON of ``public_dict``: a changed password is no changed monitor.
+
+        How much memory a task takes changes no number within its error, so it is left out.
+        """
+        told = {name: value for name, value in self.public_dict().items() if name != "task_memory"}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

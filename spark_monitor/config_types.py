@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,6 +18,7 @@ from spark_monitor.rules import KNOWN_METRICS, METRIC_ALIASES, Threshold, canoni
 Scalar = int | float | str | bool
 Slice = str | tuple[str, ...]
 Parsed = TypeVar("Parsed")
+LEAST_MEMORY, MOST_MEMORY = 64 << 20, 64 << 30
 
 
 def _sentence_of(parse: Callable[[Any], Parsed]) -> Callable[[Any], Parsed]:
@@ -89,6 +91,24 @@ def _zone_name(text: str) -> str:
     return text
 
 
+def parse_memory(text: str) -> int:
+    """The number of bytes that a text such as "512 MiB" or "2 GiB" means.
+
+    >>> parse_memory("512 MiB")
+    536870912
+    """
+    found = re.fullmatch(r"(\d{1,6}) ?(MiB|GiB)", text.strip())
+    size = int(found[1]) << (20 if found[2] == "MiB" else 30) if found else 0
+    if not LEAST_MEMORY <= size <= MOST_MEMORY:
+        raise ConfigError(f"found {describe(text)}. Allowed: from 64 MiB to 64 GiB, such as 512 MiB or 2 GiB.")
+    return size
+
+
+def _memory_text(text: str) -> str:
+    parse_memory(text)
+    return text.strip()
+
+
 def _every_label(text: str) -> str:
     return parse_every(text).label
 
@@ -103,6 +123,7 @@ Columns = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_
 Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
 Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]
 Duration = Annotated[str, AfterValidator(_sentence_of(_duration_text))]
+Memory = Annotated[str, AfterValidator(_sentence_of(_memory_text))]
 Zone = Annotated[str, AfterValidator(_sentence_of(_zone_name))]
 SliceText = Annotated[Annotated[Text, Tag("<one>")] | Annotated[Columns, Tag("<many>")], Discriminator(_one_or_many)]
 RuleColumns = Annotated[

@@ -14,9 +14,10 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.kernel.merging import state_of
-from spark_monitor.kernel.partials import KernelColumn, KernelPlan
+from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
 from spark_monitor.profile import (
     FREEZE_BATCH,
+    MAX_SLICE_VALUES,
     TABLE_ROW,
     ProfilePlan,
     WindowKey,
@@ -64,18 +65,25 @@ def unframed(column: ReadColumn) -> FrozenColumn:
     return FrozenColumn(column.name, column.data_type, column.kind, grid, categories)
 
 
-def freeze(rows: DataFrame, columns: Sequence[ReadColumn], slice_keys: Sequence[str]) -> tuple[list[FrozenColumn], DataFrame]:
+def freeze(
+    rows: DataFrame,
+    columns: Sequence[ReadColumn],
+    slice_keys: Sequence[str],
+    *,
+    max_slice_values: int = MAX_SLICE_VALUES,
+    byte_budget: int = BYTE_BUDGET,
+) -> tuple[list[FrozenColumn], DataFrame]:
     """The frozen columns and the baseline's states on them; ``rows`` as ``read.rows_for_profile`` made them."""
-    frozen = frozen_columns(rows, columns, len(slice_keys))
-    kept = capped_slice_values(rows, len(slice_keys))
-    return frozen, profile(rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept))
+    frozen = frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget)
+    kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
+    return frozen, profile(rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget))
 
 
-def frozen_columns(rows: DataFrame, columns: Sequence[ReadColumn], slices: int) -> list[FrozenColumn]:
+def frozen_columns(rows: DataFrame, columns: Sequence[ReadColumn], slices: int, *, byte_budget: int) -> list[FrozenColumn]:
     """The first pass. What comes to the driver is bounded by the number of columns: one frame each."""
     first = [unframed(column) for column in columns]
     without_slices = rows.select(*(name for name in rows.columns if name not in {f"s{key}" for key in range(slices)}))
-    plan = _plan(first, k=K_FREEZE, frequent_capacity=CATEGORIES_COUNTED)
+    plan = _plan(first, k=K_FREEZE, frequent_capacity=CATEGORIES_COUNTED, byte_budget=byte_budget)
     kernel = {column.name: column.kernel for column in first}
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

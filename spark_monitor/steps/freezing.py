@@ -39,7 +39,13 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
     columns, slices = baseline_columns(frame, predictions)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
-    frozen, states = freeze(rows, columns, [slice_.key for slice_ in slices])
+    frozen, states = freeze(
+        rows,
+        columns,
+        [slice_.key for slice_ in slices],
+        max_slice_values=run.config.max_slice_values,
+        byte_budget=run.config.task_bytes,
+    )
     source = run.config.baseline or run.config.predictions
     kept = stored_rows(states, frozen, signature_text=text).selectExpr(
         *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "state", "sketch", "config"),

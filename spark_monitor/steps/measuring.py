@@ -46,7 +46,8 @@ def measure_step(run: Run, predictions: Predictions, baseline: Baseline, windows
         has_score=own.score is not None,
         has_prediction=own.prediction is not None,
         slice_keys=len(predictions.slices),
-        slice_values=capped_slice_values(rows, len(predictions.slices)),
+        slice_values=capped_slice_values(rows, len(predictions.slices), run.config.max_slice_values),
+        byte_budget=run.config.task_bytes,
     )
     plan = MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.horizon, run.as_of, run.schedule.zone)
     measured = model_rows(rows, plan).selectExpr("*", f"timestamp_micros({micros(run.as_of)}) AS as_of")
