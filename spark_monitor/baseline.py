@@ -36,7 +36,8 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     source: dict[str, str | None] = {"table": None, "path": None, "where": None}
     if baseline is not None:
         source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
-    return json.dumps({**source, "slices": list(slice_keys)}, sort_keys=True, ensure_ascii=False)
+    told = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
+    return json.dumps(told, sort_keys=True, ensure_ascii=False)
 
 
 def latest_version(stored: DataFrame) -> tuple[int, str] | None:

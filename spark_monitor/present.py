@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.merging import state_of
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.partials import OTHER, KernelColumn
 from spark_monitor.profile import TABLE_ROW
 from spark_monitor.states.presented import present
 from spark_monitor.states.table import TableState
@@ -18,6 +19,7 @@ from spark_monitor.states.table import TableState
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+CAPPED = "CAPPED"
 KEYS = ("granularity", "start", "end", "model_version", "slice_key", "slice_value", "column_name")
 _KEY_DDL = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, column_name string"
@@ -104,6 +106,22 @@ def presented_rows(stored: Mapping[str, Any], plan: PresentPlan) -> Iterator[dic
     yield {**key, "data_type": plan.data_types.get(name), **numbers}
     if isinstance(state, TableState):
         yield from _unsupported_rows(key, state, plan)
+
+
+def with_capped_said(rows: DataFrame, keys: Collection[str], most: int) -> DataFrame:
+    """The rows, with status and sentence where the slice value ``other`` stands for all but the ``most`` frequent values."""
+    if not keys:
+        return rows
+    here = (F.col("column_name") == TABLE_ROW) & (F.col("slice_value") == OTHER) & F.col("slice_key").isin(*keys)
+    sentence = f"The slice has more than {most} values in the windows of this run: the less frequent ones are here together."
+    return rows.withColumns(
+        {
+            "status": F.when(here & (F.col("status") == "OK"), F.lit(CAPPED)).otherwise(F.col("status")),
+            "message": F.when(here & (F.col("status") == "OK"), F.concat_ws(" ", "message", F.lit(sentence))).otherwise(
+                F.col("message")
+            ),
+        }
+    )
 
 
 def _lengths(numbers: Mapping[str, Any]) -> dict[str, Any]:
