@@ -36,7 +36,7 @@ def duckdb(path: Path, names: Sequence[str], function: str) -> Answer:
     query = f"SELECT {later}, count(*), {asked} FROM read_parquet(?) GROUP BY later ORDER BY later"
     with duckdb.connect(config={"threads": CORES}) as connection:
         rows = connection.execute(query, [f"{path}/*.parquet"]).fetchall()
-    return Answer({name: tuple(_duckdb_side(row, place) for row in rows) for place, name in enumerate(names)})
+    return Answer({name: (_duckdb_side(rows[0], place), _duckdb_side(rows[1], place)) for place, name in enumerate(names)})
 
 
 def _duckdb_side(row: Sequence[Any], place: int) -> Side:
@@ -55,7 +55,7 @@ def polars(path: Path, names: Sequence[str]) -> Answer:
         asked += [one.min().alias(f"{name} min"), one.max().alias(f"{name} max")]
         asked += [one.quantile(PERCENTS.tolist(), interpolation="lower").alias(f"{name} quantiles")]
     rows = [pl.scan_parquet(files).select(asked).collect(engine="streaming").row(0, named=True) for files in halves(path)]
-    return Answer({name: tuple(_polars_side(row, name) for row in rows) for name in names})
+    return Answer({name: (_polars_side(rows[0], name), _polars_side(rows[1], name)) for name in names})
 
 
 def _polars_side(row: Mapping[str, Any], name: str) -> Side:

@@ -27,7 +27,7 @@ def by_files(bench: Bench) -> Answer:
             assert isinstance(state, NumericState)
             states[row["column_name"], row["start"]] = state
     pairs = {name: (states[name, HALVES[0].start], states[name, HALVES[1].start]) for name in kernel}
-    compared = {name: compare_numeric(*pair) for name, pair in pairs.items()}
+    compared: dict[str, dict[str, Any]] = {name: dict(compare_numeric(*pair)) for name, pair in pairs.items()}
     return Answer(
         sides={name: (_side(baseline), _side(current)) for name, (baseline, current) in pairs.items()},
         ks={name: row["ks_test"]["statistic"] for name, row in compared.items()},

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,7 +36,10 @@ def interpreter(place: Path = PLACE) -> Path:
     if stamp.exists() and stamp.read_text(encoding="utf-8") == "\n".join(PACKAGES):
         return python
     shutil.rmtree(place, ignore_errors=True)
-    venv.create(place, with_pip=True)
+    try:
+        venv.create(place, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"whylogs is left out: no virtual environment could be made for it in {place} ({error}).") from error
     done = subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *PACKAGES],
         capture_output=True,
@@ -73,19 +76,21 @@ class Whylogs:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(self._asked)
-        stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended; the next line says so
+            stdin.write(self._asked)
+            stdin.flush()
         line = stdout.readline()
         if not line:
             last = (self._errors.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"])[-1]
             raise Unavailable(f"whylogs ended without an answer ({last}), so it is left out.")
         found = json.loads(line)
-        sides = {name: tuple(Side(**half) for half in found["sides"][name]) for name in self._names}
+        sides = {name: (Side(**baseline), Side(**current)) for name, (baseline, current) in found["sides"].items()}
         return Answer(sides, found["ks"])
 
     def close(self) -> None:
         """End the program."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
         self._open.close()

@@ -38,7 +38,8 @@ def descendants(process: int) -> set[int]:
             )
         except OSError:
             continue  # it has gone
-    found, more = set(), {process}
+    found: set[int] = set()
+    more = {process}
     while more:
         more = {child for child, parent in parents.items() if parent in more} - found
         found |= more
