@@ -43,7 +43,6 @@ class Point:
     """One table and how it is profiled."""
 
     label: str
-    place: float
     made: Made
     windows: int = 4
     keys: Keys = ()
@@ -52,30 +51,30 @@ class Point:
 def rows_family(rows: int, columns: int) -> list[Point]:
     """As many columns, more rows."""
     made = [Made(rows * times // LONGER[-1], columns) for times in LONGER]
-    return [Point(f"{one.rows:,} rows", one.rows, one) for one in made]
+    return [Point(f"{one.rows:,} rows", one) for one in made]
 
 
 def columns_family(rows: int, columns: int) -> list[Point]:
     """As many rows, more columns."""
     made = [Made(max(rows // ROWS_OF_WIDE, 1), columns * times) for times in WIDER]
-    return [Point(f"{one.columns:,} columns", one.columns, one) for one in made]
+    return [Point(f"{one.columns:,} columns", one) for one in made]
 
 
 def windows_family(rows: int, columns: int) -> list[Point]:
     """The same rows cut into more windows, in the order of time."""
-    return [Point(f"{count:,} windows", count, Made(rows, columns), windows=count) for count in HOURS]
+    return [Point(f"{count:,} window{'s' if count > 1 else ''}", Made(rows, columns), windows=count) for count in HOURS]
 
 
 def unordered_family(rows: int, columns: int) -> list[Point]:
     """The most windows, where the rows lie in the order of time, and where each file holds rows of every window."""
-    ordered = Point(f"{HOURS[-1]:,} windows, in order", 1, Made(rows, columns), windows=HOURS[-1])
-    return [ordered, Point(f"{HOURS[-1]:,} windows, in no order", 2, Made(rows, columns, ordered=False), windows=HOURS[-1])]
+    ordered = Point(f"{HOURS[-1]:,} windows, in order", Made(rows, columns), windows=HOURS[-1])
+    return [ordered, Point(f"{HOURS[-1]:,} windows, in no order", Made(rows, columns, ordered=False), windows=HOURS[-1])]
 
 
 def slices_family(rows: int, columns: int) -> list[Point]:
     """The same rows cut into more slices."""
     made = Made(rows, columns, keys=len(TWENTY))
-    return [Point(label, place, made, keys=keys) for place, (label, keys) in enumerate(SLICES.items(), start=1)]
+    return [Point(label, made, keys=keys) for label, keys in SLICES.items()]
 
 
 FAMILIES: Mapping[str, Callable[[int, int], list[Point]]] = {
@@ -119,7 +118,7 @@ def line(times: Mapping[str, list[float]], reader: str, first: Point, point: Poi
     if point != first:
         labels = {one: f"{reader}, {one.label}, a value" for one in (first, point)}
         print(ratio({labels[one]: cost for one, cost in costs.items()}, labels[point], labels[first]))
-    return plots.Point(point.place, point.label, statistics.median(own), (min(own), max(own)))
+    return plots.Point(point.label, statistics.median(own), (min(own), max(own)))
 
 
 def per_value_of(seconds: Sequence[float], point: Point) -> list[float]:

@@ -58,7 +58,7 @@ class Whylogs:
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        self._names, self._errors, self._open = names, PLACE / "errors.txt", ExitStack()
+        self._errors, self._open = PLACE / "errors.txt", ExitStack()
         python = interpreter()
         self._process = subprocess.Popen(
             [python, PROGRAM],

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,14 +14,14 @@ if TYPE_CHECKING:
 
 DOCS = Path("docs/performance")
 COLOUR, OTHER_COLOUR = "#2b6cb0", "#c05621"
+LABEL_WIDTH = 16
 Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a line: its place, what it is called, the median, the least and the most."""
+    """One point of a line: what it is called, the median, the least and the most."""
 
-    place: float
     label: str
     median: float
     ends: Ends
@@ -34,7 +35,9 @@ def bars(
     names = sorted(values, key=values.__getitem__, reverse=True)
     lengths = [values[one] for one in names]
     around = _around(lengths, [ends[one] for one in names])
-    axes.barh(names, lengths, xerr=around, color=COLOUR, ecolor=OTHER_COLOUR, capsize=3)
+    drawn = axes.barh(names, lengths, xerr=around, color=COLOUR, ecolor=OTHER_COLOUR, capsize=3)
+    axes.bar_label(drawn, fmt="{:,.0f}", padding=4)
+    axes.margins(x=0.18)
     axes.set_xlabel(unit)
     axes.set_title(title)
     _save(figure, name, arguments)
@@ -43,16 +46,14 @@ def bars(
 def lines(
     name: str, families: Mapping[str, Sequence[Point]], title: str, across: str, unit: str, arguments: argparse.Namespace
 ) -> None:
-    """One line for each reader, over a logarithmic axis; the range of the turns stands at each point."""
+    """One line for each reader, its points side by side at equal steps, with the range of the turns."""
     figure, axes = _figure(4)
     for (label, points), colour in zip(families.items(), (COLOUR, OTHER_COLOUR), strict=False):
-        places, medians = [point.place for point in points], [point.median for point in points]
+        medians = [point.median for point in points]
         around = _around(medians, [point.ends for point in points])
-        axes.errorbar(places, medians, yerr=around, marker="o", capsize=3, color=colour, label=label)
+        axes.errorbar(range(len(points)), medians, yerr=around, marker="o", capsize=3, color=colour, label=label)
     longest = max(families.values(), key=len)
-    axes.set_xscale("log")
-    axes.set_xticks([point.place for point in longest], [point.label for point in longest])
-    axes.minorticks_off()
+    axes.set_xticks(range(len(longest)), [fill(point.label, LABEL_WIDTH) for point in longest])
     axes.set_ylim(bottom=0)
     axes.set_xlabel(across)
     axes.set_ylabel(unit)

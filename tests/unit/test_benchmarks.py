@@ -219,7 +219,7 @@ def test_a_watched_process_is_found_with_its_peak() -> None:
 
 def test_plots_of_the_same_figures_are_the_same_bytes(tmp_path: Path) -> None:
     asked = [argparse.Namespace(output=tmp_path / name, docs=False) for name in ("one", "two")]
-    points = [plots.Point(10, "10 rows", 3.0, (2.0, 5.0)), plots.Point(100, "100 rows", 4.0, (4.0, 4.0))]
+    points = [plots.Point("10 rows", 3.0, (2.0, 5.0)), plots.Point("100 rows", 4.0, (4.0, 4.0))]
     for arguments in asked:
         plots.bars("bars", {"a": 1.0, "b": 2.0}, {"a": (0.9, 1.1), "b": (2.0, 2.0)}, "title", "unit", arguments)
         plots.lines("lines", {"files": points, "spark": points[:1]}, "title", "rows", "unit", arguments)
