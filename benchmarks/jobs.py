@@ -23,11 +23,15 @@ DAYS = 110
 """More than the most windows, which are days; the first of them begins after the table does."""
 
 
+GROUP, GROUP_PROPERTY = "the run", "spark.jobGroup.id"
+
+
 @dataclass(frozen=True)
 class Work:
-    """What one run made Spark do."""
+    """What one run made Spark do: its own jobs, those of other threads (such as heartbeats), all tasks and shuffled bytes."""
 
     jobs: int
+    beside: int
     tasks: int
     shuffled: int
 
@@ -37,15 +41,17 @@ def work_of(events: Iterable[Mapping[str, Any]]) -> Work:
 
     >>> metrics = {"Shuffle Write Metrics": {"Shuffle Bytes Written": 7}}
     >>> work_of([{"Event": "SparkListenerJobStart"}, {"Event": "SparkListenerTaskEnd", "Task Metrics": metrics}])
-    Work(jobs=1, tasks=1, shuffled=7)
+    Work(jobs=0, beside=1, tasks=1, shuffled=7)
     """
-    jobs = tasks = shuffled = 0
+    jobs = beside = tasks = shuffled = 0
     for event in events:
-        jobs += event["Event"] == "SparkListenerJobStart"
+        if event["Event"] == "SparkListenerJobStart":
+            own = (event.get("Properties") or {}).get(GROUP_PROPERTY) == GROUP
+            jobs, beside = jobs + own, beside + (not own)
         if event["Event"] == "SparkListenerTaskEnd":
             tasks += 1
             shuffled += (event.get("Task Metrics") or {}).get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
-    return Work(jobs, tasks, shuffled)
+    return Work(jobs, beside, tasks, shuffled)
 
 
 def events_in(directory: Path) -> Iterator[dict[str, Any]]:
@@ -65,6 +71,7 @@ def measured(path: Path, columns: int, windows: int) -> Work:
         monitor = Monitor(whole_monitor(path, [], columns, outputs=outputs, windows={"every": "1 day"}))
         start = datetime.fromtimestamp(data.START // data.DAY * data.DAY + data.DAY, UTC)
         end = start + timedelta(days=windows)
+        spark.sparkContext.setJobGroup(GROUP, "a whole run")  # of this thread alone, so that heartbeats are told apart
         monitor.run(spark, as_of=start + timedelta(days=DAYS), start=start, end=end)
         spark.stop()
         return work_of(events_in(log))
@@ -79,7 +86,10 @@ def main(arguments: argparse.Namespace) -> None:
         path = Made(rows, columns, days=DAYS).write(arguments.dir)
         work = found[columns, windows] = measured(path, columns, windows)
         name = f"{columns:,} columns, {windows} window{'s' if windows > 1 else ''}"
-        print(f"{name}: {work.jobs} jobs, {work.tasks} tasks, {work.shuffled / 1e6:.2f} MB shuffled", flush=True)
+        said = (
+            f"{work.jobs} jobs ({work.beside} more of other threads), {work.tasks} tasks, {work.shuffled / 1e6:.2f} MB shuffled"
+        )
+        print(f"{name}: {said}", flush=True)
     fewest, most = min(work.jobs for work in found.values()), max(work.jobs for work in found.values())
     grows = "does not grow" if most == found[shapes[0]].jobs else "GROWS"
     print(f"from {fewest} to {most} jobs: their number {grows} with columns and windows")
