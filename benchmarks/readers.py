@@ -7,100 +7,95 @@ each chunk. Beside them Spark's own KLL sketch with count, min, max, mean and st
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import data
+from benchmarks.data import Made
+from benchmarks.monitors import CORES, config_of, session, windows_of
 from benchmarks.timing import per_value, ratio, timed
-from spark_monitor.config import MonitorConfig
+from spark_monitor.config import Slice, slice_key
 from spark_monitor.files import blocks_of, file_partials, file_table
-from spark_monitor.freeze import FrozenColumn, freeze
+from spark_monitor.freeze import FrozenColumn, frozen_columns
 from spark_monitor.kernel.parquet import read_blocks
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.kernel.spans import CHUNK_ROWS
-from spark_monitor.profile import BATCH_SETTING, ProfilePlan, WindowKey, bounded_batches, merged, plan_segments, profile
+from spark_monitor.profile import (
+    BATCH_SETTING,
+    ProfilePlan,
+    WindowKey,
+    bounded_batches,
+    capped_slice_values,
+    merged,
+    plan_segments,
+    profile,
+)
 from spark_monitor.read import rows_for_profile
-from spark_monitor.session import open_session
 from spark_monitor.sources import open_predictions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+Keys = Sequence[Slice]
+SAMPLE = 100_000
+"""Rows that grids are made from where the baseline is of no account."""
+
 KEYS: dict[str, list[str]] = {"no slices": [], "one key of 3": ["small"], "five keys of 50": [f"g{key}" for key in range(5)]}
-CORES = 2
 NONE = pa.RecordBatch.from_arrays([pa.array([0])], names=["none"])
 
 
-def config_of(path: Path, slices: list[str], columns: int) -> MonitorConfig:
-    """A monitor of the made table."""
-    names = [f"x{position}" for position in range(columns)]
-    return MonitorConfig.model_validate(
-        {
-            "monitor": "bench",
-            "model": {"name": "bench", "task": "none"},
-            "predictions": {
-                "path": str(path),
-                "format": "parquet",
-                "id": "id",
-                "time": "at",
-                "model_version": {"literal": "1"},
-                "features": {"include": names},
-            },
-            "windows": {"every": "1 week"},
-            "slices": slices,
-            "outputs": {"path": "unused"},
-        }
-    )
-
-
-def windows_of(count: int) -> tuple[WindowKey, ...]:
-    """So many windows of equal length over the made table's time."""
-    start, length = data.START * 1_000_000, data.DAYS * 86_400 * 1_000_000 // count
-    return tuple(WindowKey("bench", start + number * length, start + (number + 1) * length) for number in range(count))
-
-
 class Bench:
-    """One made table, opened, with its columns frozen."""
+    """One made table, opened, with its columns frozen on the rows of ``baseline`` (a SQL condition), or on some rows."""
 
-    def __init__(self, spark: SparkSession, path: Path, columns: int) -> None:
-        self.spark, self.path, self.columns = spark, path, columns
+    def __init__(self, spark: SparkSession, path: Path, columns: int, baseline: str | None = None) -> None:
+        self.spark, self.path, self.columns, self.baseline = spark, path, columns, baseline
         spark.conf.set(BATCH_SETTING, str(bounded_batches(columns)))
-        found = open_predictions(spark, config_of(path, [], columns))
-        sample = rows_for_profile(found.frame.limit(100_000), found.columns, [], time=None, version_sql="NULL", ids=["id"])
-        self.frozen: list[FrozenColumn] = freeze(sample, found.columns, [])[0]
+        self.frozen = self.freezing()
 
-    def plan(self, keys: list[str], windows: tuple[WindowKey, ...]) -> ProfilePlan:
-        """What both readers compute."""
+    def freezing(self) -> list[FrozenColumn]:
+        """The columns' grids, as a monitor makes them once for a baseline."""
+        found = open_predictions(self.spark, config_of(self.path, [], self.columns))
+        chosen = found.frame.where(self.baseline) if self.baseline else found.frame.limit(SAMPLE)
+        rows = rows_for_profile(chosen, found.columns, [], time=None, version_sql="NULL", ids=["id"])
+        return frozen_columns(rows, found.columns, 0)
+
+    def plan(self, keys: Keys, windows: tuple[WindowKey, ...]) -> ProfilePlan:
+        """What both readers compute: of a column as a slice key every value, of a crossing as many as a monitor keeps."""
         edges, members = plan_segments(windows)
         columns = tuple(column.kernel for column in self.frozen)
-        kernel = KernelPlan(columns, edges, members, len(keys), (None,) * len(keys))
-        return ProfilePlan(kernel, windows, tuple(keys), tuple(column.data_type for column in self.frozen))
+        kept: list[frozenset[str] | None] = [None] * len(keys)
+        crossings = [place for place, key in enumerate(keys) if not isinstance(key, str)]
+        if crossings:
+            found = capped_slice_values(self.spark_rows([keys[place] for place in crossings]), len(crossings))
+            for place, values in zip(crossings, found, strict=True):
+                kept[place] = values
+        kernel = KernelPlan(columns, edges, members, len(keys), tuple(kept))
+        return ProfilePlan(kernel, windows, tuple(map(slice_key, keys)), tuple(column.data_type for column in self.frozen))
 
-    def spark_rows(self, keys: list[str]) -> DataFrame:
+    def spark_rows(self, keys: Keys) -> DataFrame:
         """The rows that the Spark reader hands to its tasks."""
         found = open_predictions(self.spark, config_of(self.path, keys, self.columns))
         return rows_for_profile(found.frame, found.columns, found.slices, time="at", version_sql="'1'", ids=["id"])
 
-    def by_spark(self, keys: list[str], windows: tuple[WindowKey, ...]) -> Callable[[], None]:
+    def by_spark(self, keys: Keys, windows: tuple[WindowKey, ...]) -> Callable[[], None]:
         """The Spark reader's profile."""
         return lambda: done(profile(self.spark_rows(keys), self.plan(keys, windows)))
 
-    def by_files(self, keys: list[str], windows: tuple[WindowKey, ...]) -> Callable[[], None]:
+    def by_files(self, keys: Keys, windows: tuple[WindowKey, ...]) -> Callable[[], None]:
         """The file reader's profile, the listing of blocks included."""
+        return lambda: done(self.file_states(keys, windows))
 
-        def run() -> None:
-            config = config_of(self.path, keys, self.columns)
-            plan, span = self.plan(keys, windows), (windows[0].start, windows[-1].end)
-            predictions = open_predictions(self.spark, config)
-            table = file_table(config, predictions, (), span)
-            tasks = blocks_of(predictions.frame, table, "at", span)
-            done(merged(file_partials(self.spark, tasks, table.layout, plan), plan))
-
-        return run
+    def file_states(self, keys: Keys, windows: tuple[WindowKey, ...]) -> DataFrame:
+        """The states by the file reader."""
+        config = config_of(self.path, keys, self.columns)
+        plan, span = self.plan(keys, windows), (windows[0].start, windows[-1].end)
+        predictions = open_predictions(self.spark, config)
+        table = file_table(config, predictions, (), span)
+        tasks = blocks_of(predictions.frame, table, "at", span)
+        return merged(file_partials(self.spark, tasks, table.layout, plan), plan)
 
     def decoded(self, *, ordered: bool) -> Callable[[], None]:
         """Only decoding the same columns in Spark tasks, and, where asked, sorting each chunk of values."""
@@ -160,15 +155,10 @@ def done(frame: DataFrame) -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
-def session() -> SparkSession:
-    """A session on two cores."""
-    return open_session(master=f"local[{CORES}]", conf={"spark.driver.memory": "4g"})
-
-
 def main(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     rows, columns = arguments.rows, arguments.columns
-    path = data.write(arguments.dir / f"{rows}x{columns}", rows=rows, columns=columns)
+    path = Made(rows, columns).write(arguments.dir)
     bench = Bench(session(), path, columns)
     windows = windows_of(4)
     plain = bench.spark_rows([])

@@ -7,10 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 
 
-def timed(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every case, ``repeats`` times in turns, after one turn that is not counted."""
+def timed(
+    cases: Mapping[str, Callable[[], object]], repeats: int, before: Callable[[], object] = lambda: None
+) -> dict[str, list[float]]:
+    """Seconds of every case, ``repeats`` times in turns, after one turn that is not counted.
+
+    ``before`` is called at the beginning of every turn; its time does not count.
+    """
     found: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(repeats + 1):
+        before()
         for name, case in cases.items():
             began = time.perf_counter()
             case()
@@ -28,3 +34,9 @@ def ratio(times: Mapping[str, list[float]], name: str, of: str) -> str:
 def per_value(times: Mapping[str, list[float]], values: int, cores: int = 1) -> dict[str, float]:
     """The median of each case in nanoseconds a value and core."""
     return {name: 1e9 * cores * statistics.median(found) / values for name, found in times.items()}
+
+
+def spread(times: Mapping[str, list[float]], values: int, cores: int = 1) -> dict[str, tuple[float, float]]:
+    """The least and the most of each case in nanoseconds a value and core."""
+    scale = 1e9 * cores / values
+    return {name: (scale * min(found), scale * max(found)) for name, found in times.items()}

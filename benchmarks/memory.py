@@ -1,0 +1,83 @@
+"""The most memory that a Python worker takes in a whole run, for tables that are long, wide, sliced or in no order.
+
+Every run has a session of its own, so that no worker remembers the run before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from benchmarks import data, plots
+from benchmarks.data import Made
+from benchmarks.monitors import fresh_session, whole_monitor
+from benchmarks.watch import Watch, can_watch
+from spark_monitor import Monitor
+from spark_monitor.steps.context import FILES, SPARK
+
+LIMIT = 1 << 30
+MEBI = 1 << 20
+YEAR = 365
+NO_PROC = "memory: this system has no /proc that tells the peak of a process, so no worker can be watched."
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table, and how its monitor cuts it."""
+
+    name: str
+    made: Made
+    every: str = "1 week"
+    slices: Sequence[str] = ()
+
+
+def cases(rows: int, columns: int) -> list[Case]:
+    """The tables whose memory is measured; wide ones have a two-hundredth of the rows."""
+    few = max(rows // 200, 1)
+    return [
+        Case("long", Made(rows, columns)),
+        Case("2,000 columns", Made(few, 50 * columns)),
+        Case("5,000 columns", Made(few, 125 * columns)),
+        Case("one key of 50", Made(rows, columns), slices=["g0"]),
+        Case("8,760 windows in no order", Made(rows, columns, days=YEAR, ordered=False), every="1 hour"),
+        Case("row groups of 1,000,000", Made(rows, columns, row_group=1_000_000)),
+    ]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Measure and print."""
+    if not can_watch():
+        print(NO_PROC)
+        return
+    found: dict[str, float] = {}
+    for case in cases(arguments.rows, arguments.columns):
+        if arguments.only and case.name not in arguments.only:
+            continue
+        path = case.made.write(arguments.dir)
+        for reader in (FILES,) if arguments.files_only else (FILES, SPARK):
+            name = f"{case.name}, {reader}"
+            found[name] = largest_worker(case, path, reader) / MEBI
+            below = "below" if found[name] * MEBI < LIMIT else "NOT below"
+            shape = f"{case.made.rows:,} rows x {case.made.columns:,} columns"
+            print(f"{name} ({shape}): the largest Python worker took {found[name]:.0f} MiB, {below} 1 GiB", flush=True)
+    plots.bars("memory", found, {name: (size, size) for name, size in found.items()}, "largest Python worker", "MiB", arguments)
+
+
+def largest_worker(case: Case, path: Path, reader: str) -> int:
+    """The peak of the largest worker in one whole run, in bytes."""
+    spark = fresh_session()
+    outputs = Path(tempfile.mkdtemp(prefix="spark_monitor_bench_"))
+    try:
+        windows = {"every": case.every, "lookback": f"{case.made.days + 1} days"}
+        monitor = Monitor(whole_monitor(path, case.slices, case.made.columns, outputs=outputs, windows=windows))
+        as_of = datetime.fromtimestamp(data.START, UTC) + timedelta(days=case.made.days + 7)
+        with Watch() as watch:
+            monitor.run(spark, as_of=as_of, reader=reader)
+        return watch.largest
+    finally:
+        shutil.rmtree(outputs, ignore_errors=True)
