@@ -31,9 +31,9 @@ Continuous = Annotated[
     bool,
     typer.Option(
         "--continuous",
-        help="Go on: a Structured Streaming query over the prediction table wakes a run where rows came; another follows where labels "
-        "came or a window ended. SIGTERM and Ctrl+C end the job between two runs, with exit code 0; three failures in a row end it "
-        "with the last one's.",
+        help="Go on: a Structured Streaming query over the prediction table wakes a run where rows came; another follows "
+        "where labels came or a window ended. SIGTERM and Ctrl+C end the job between two runs, with exit code 0; three "
+        "failures in a row end it with the last one's.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -1,0 +1,178 @@
+"""Runs that go on: a stream wakes them, and the tables are those of runs that a schedule made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import made
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from finished_run import read
+from pyspark.sql import SparkSession
+from test_survival import TABLES, assert_same_tables
+
+from spark_monitor import ConfigError, Monitor, RunError, RunResult
+from spark_monitor.steps.looking import Look
+from spark_monitor.store.streams import open_stream
+
+FIRST, SECOND = datetime(2024, 1, 16, tzinfo=UTC), datetime(2024, 1, 23, tzinfo=UTC)
+pytestmark = pytest.mark.timeout(900)
+
+START = pd.Timestamp("2024-01-01", tz="UTC")
+ROWS_A_WEEK = 150
+LONGEST_SECONDS = 90
+FILE = """
+monitor: made
+model: {{name: made, task: binary}}
+predictions: {{path: "{root}/predictions", id: id, time: at, score: score}}
+labels: {{path: "{root}/labels", id: id, label: truth, time: known, horizon: 7 days}}
+baseline: {{path: "{root}/predictions", where: "at < TIMESTAMP '2024-01-08 00:00:00Z'", labels: true}}
+windows: {{every: 1 week, lookback: 30 days}}
+slices: [side]
+rules:
+  - {{metric: ks, columns: "*", fail: 0.10, min_count: 50}}
+  - {{metric: label_coverage, fail: "< 0.99"}}
+outputs: {{path: "{root}/{name}"}}
+"""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Delta tables of predictions and labels, to which weeks are added, and monitors that read them."""
+
+    root: Path
+
+    def add_week(self, week: int, *, labelled: bool = True) -> None:
+        """Append the predictions of a week, each in one commit, and the labels that came a day later."""
+        random = np.random.default_rng(week)
+        micros = np.sort(random.uniform(week, week + 1, ROWS_A_WEEK) * 7 * 86_400 * 1e6).astype("timedelta64[us]")
+        at = START.as_unit("us") + pd.TimedeltaIndex(micros)
+        score = np.clip(random.normal(0.4 + 0.1 * week, 0.2, ROWS_A_WEEK), 0, 1)
+        ids = pa.array([f"{week}-{row}" for row in range(ROWS_A_WEEK)])
+        columns = {
+            "id": ids,
+            "at": made.instants(pd.Series(at)),
+            "score": pa.array(score),
+            "amount": pa.array(random.normal(week, 1, ROWS_A_WEEK)),
+            "side": pa.array(random.choice(["left", "right"], ROWS_A_WEEK).tolist()),
+        }
+        write_deltalake(str(self.root / "predictions"), pa.table(columns), mode="append")
+        if labelled:
+            self.add_labels(ids, score > random.random(ROWS_A_WEEK), pd.Series(at + pd.Timedelta(days=1)))
+
+    def add_labels(self, ids: pa.Array, truth: np.ndarray, known: pd.Series) -> None:
+        """Append labels."""
+        columns = {"id": ids, "truth": pa.array(truth.astype(float)), "known": made.instants(known)}
+        write_deltalake(str(self.root / "labels"), pa.table(columns), mode="append")
+
+    def monitor(self, name: str) -> Monitor:
+        """A monitor that writes to a place of this name."""
+        path = self.root / f"{name}.yaml"
+        path.write_text(FILE.format(root=self.root, name=name), encoding="utf-8")
+        return Monitor.load(path)
+
+    def written(self, name: str) -> made.Made:
+        """What a monitor wrote, as the comparison of tables expects it."""
+        return _Written(pd.DataFrame(), self.root, self.root / f"{name}.yaml", name)
+
+    def versions(self, name: str) -> dict[str, int]:
+        """The number of the last commit to each table, the ledger aside."""
+        return {table: DeltaTable(str(self.root / name / table)).version() for table in TABLES}
+
+    def commits(self, name: str) -> list[Path]:
+        """The batches that the stream's checkpoint holds as ended."""
+        found = (self.root / name / "_checkpoints").glob("made/*/commits/*")
+        return sorted((path for path in found if path.name.isdigit()), key=lambda path: int(path.name))
+
+
+@dataclass(frozen=True)
+class _Written(made.Made):
+    name: str
+
+    @property
+    def output(self) -> Path:
+        return self.directory / self.name
+
+
+@pytest.fixture(scope="module")
+def weekly(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """Two weeks, handled by a batch run and by an available-now job, then a third week, handled by both once more."""
+    watched = Watched(tmp_path_factory.mktemp("weekly"))
+    watched.add_week(0)
+    watched.add_week(1)
+    for as_of in (FIRST, SECOND):
+        if as_of is SECOND:
+            watched.add_week(2)
+        assert watched.monitor("batch").run(spark, as_of=as_of).status == "COMMITTED"
+        assert statuses(spark, watched, as_of) == ["COMMITTED"]
+    return watched
+
+
+def statuses(spark: SparkSession, watched: Watched, as_of: datetime, name: str = "stream") -> list[str]:
+    """What an available-now job's runs end with."""
+    return [result.status for result in watched.monitor(name).watch(spark, trigger="available-now", as_of=as_of)]
+
+
+def test_available_now_gives_the_tables_of_the_batch(weekly: Watched) -> None:
+    assert_same_tables(weekly.written("batch"), weekly.written("stream"))
+
+
+def test_rows_that_came_between_two_calls_are_handled_once(weekly: Watched) -> None:
+    profile = read(weekly.written("stream"), "profile_metrics")
+    whole = profile[(profile["column_name"] == ":table") & profile["slice_key"].isna() & (profile["log_type"] == "INPUT")]
+    assert whole.sort_values("start")["count"].tolist() == [ROWS_A_WEEK] * 3
+    assert len(weekly.commits("stream")) == 2, "a batch a call: the newest commit, and the one that came between"
+
+
+def test_a_call_without_news_writes_no_table_and_opens_no_batch(spark: SparkSession, weekly: Watched) -> None:
+    before, batches = weekly.versions("stream"), weekly.commits("stream")
+    assert statuses(spark, weekly, SECOND) == ["NOTHING_NEW"]
+    assert (weekly.versions("stream"), weekly.commits("stream")) == (before, batches)
+
+
+def test_a_crash_between_a_runs_commit_and_the_streams_gives_the_same_tables(spark: SparkSession, weekly: Watched) -> None:
+    before, batches = weekly.versions("stream"), weekly.commits("stream")
+    batches[-1].unlink()
+    batches[-1].with_name(f".{batches[-1].name}.crc").unlink(missing_ok=True)
+    assert statuses(spark, weekly, SECOND) == ["NOTHING_NEW"]
+    assert (weekly.versions("stream"), weekly.commits("stream")) == (before, batches)
+    assert_same_tables(weekly.written("batch"), weekly.written("stream"))
+
+
+def test_an_interval_handles_rows_that_come_meanwhile_and_stops_when_asked(spark: SparkSession, tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.add_week(0)
+    watched.add_week(1)
+    results: list[RunResult] = []
+    deadline = time.monotonic() + LONGEST_SECONDS
+    stop = lambda: len(results) == 2 or time.monotonic() > deadline  # noqa: E731
+    for result in watched.monitor("stream").watch(spark, trigger="2 seconds", as_of=SECOND, stop=stop):
+        results.append(result)
+        if len(results) == 1:
+            watched.add_week(2)
+    assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
+    profile = read(watched.written("stream"), "profile_metrics")
+    whole = profile[(profile["column_name"] == ":table") & profile["slice_key"].isna() & (profile["log_type"] == "INPUT")]
+    assert whole["count"].sum() == 3 * ROWS_A_WEEK
+    assert not [query for query in spark.streams.active if query.name == "made"]
+
+
+def test_a_look_finds_what_the_stream_does_not_tell(spark: SparkSession, weekly: Watched) -> None:
+    """Time alone, and labels; what was looked at once and is nothing for a run is not found again."""
+    monitor = weekly.monitor("stream")
+    now = [SECOND]
+    look = Look(monitor.config, monitor.store(spark), lambda: now[0], lambda _: None)
+    before = DeltaTable(str(weekly.root / "stream" / "runs")).version()
+    assert not look()
+    now[0] = SECOND + timedelta(days=1)
+    assert not look(), "a day in which no window ends, and no label becomes known or final"
+    now[0] = datetime(2024, 1, 29, tzinfo=UTC)
+    assert look(), "the fourth week is over"
+    assert DeltaTable(str(weekly.root / "stream" / "runs")).version() == before, "a look writes nothing"
