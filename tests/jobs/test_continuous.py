@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +20,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from finished_run import read
 from pyspark.sql import SparkSession
-from test_survival import TABLES, assert_same_tables
+from test_survival import CONNECT_VARIABLES, TABLES, assert_same_tables
 
-from spark_monitor import ConfigError, Monitor, RunError, RunResult
+from spark_monitor import ConfigError, Monitor, RunResult
 from spark_monitor.steps.looking import Look
-from spark_monitor.store.streams import open_stream
 
 FIRST, SECOND = datetime(2024, 1, 16, tzinfo=UTC), datetime(2024, 1, 23, tzinfo=UTC)
 pytestmark = pytest.mark.timeout(900)
@@ -176,3 +179,96 @@ def test_a_look_finds_what_the_stream_does_not_tell(spark: SparkSession, weekly:
     now[0] = datetime(2024, 1, 29, tzinfo=UTC)
     assert look(), "the fourth week is over"
     assert DeltaTable(str(weekly.root / "stream" / "runs")).version() == before, "a look writes nothing"
+
+
+def test_a_view_is_refused_with_what_to_do_instead(spark: SparkSession, weekly: Watched) -> None:
+    spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW watched_view AS SELECT * FROM delta.`{weekly.root}/predictions`")
+    path = weekly.root / "view.yaml"
+    text = FILE.format(root=weekly.root, name="view")
+    path.write_text(text.replace(f'predictions: {{path: "{weekly.root}/predictions"', "predictions: {table: watched_view"))
+    with pytest.raises(ConfigError, match=r"watched_view is a view.*Schedule `spark-monitor run FILE` without --continuous"):
+        Monitor.load(path).watch(spark)
+    assert not (weekly.root / "view").exists(), "refused before anything was made"
+
+
+@pytest.mark.slow
+def test_labels_that_come_alone_are_found_by_a_look_and_measured(spark: SparkSession, tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.add_week(0)
+    watched.add_week(1, labelled=False)
+    results: list[RunResult] = []
+    deadline = time.monotonic() + 300
+    for result in watched.monitor("stream").watch(
+        spark, trigger="2 seconds", as_of=FIRST, stop=lambda: len(results) == 2 or time.monotonic() > deadline
+    ):
+        results.append(result)
+        ids = pa.array([f"1-{row}" for row in range(ROWS_A_WEEK)])
+        watched.add_labels(ids, np.ones(ROWS_A_WEEK), pd.Series([FIRST - timedelta(hours=1)] * ROWS_A_WEEK))
+    assert [len(result.windows) for result in results] == [2, 1]
+    metrics = read(watched.written("stream"), "model_metrics")
+    own = metrics[(metrics["start"] == pd.Timestamp("2024-01-08", tz="UTC")) & metrics["slice_key"].isna()]
+    assert (own["label_coverage"] == 1.0).all()
+
+
+@pytest.mark.slow
+def test_a_table_that_gets_a_column_is_watched_on(spark: SparkSession, tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.add_week(0)
+    watched.add_week(1)
+    results: list[RunResult] = []
+    said: list[str] = []
+    deadline = time.monotonic() + 300
+    for result in watched.monitor("stream").watch(
+        spark,
+        trigger="2 seconds",
+        as_of=SECOND,
+        stop=lambda: len(results) == 2 or time.monotonic() > deadline,
+        say=said.append,
+    ):
+        results.append(result)
+        whole = spark.read.format("delta").load(f"{tmp_path}/predictions").limit(20)
+        wider = whole.selectExpr("* EXCEPT (id)", "concat('again ', id) AS id", "1.5D AS added")
+        if len(results) == 1:
+            wider.write.format("delta").mode("append").option("mergeSchema", "true").save(f"{tmp_path}/predictions")
+    assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
+    profile = read(watched.written("stream"), "profile_metrics")
+    assert profile[(profile["column_name"] == "added") & profile["slice_key"].isna()]["num_nulls"].sum() > 0
+
+
+@pytest.mark.slow
+def test_a_directory_of_parquet_files_is_watched_and_a_schemas_checkpoint_stands_beside_its_ledger(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    source = made.make(tmp_path, rows=600, mlflow=False)
+    text = source.monitor_file.read_text(encoding="utf-8")
+    source.monitor_file.write_text(text.replace(f"{{path: {tmp_path}/out}}", "{schema: watched_files}"), encoding="utf-8")
+    last = tmp_path / "predictions" / "part-2.parquet"
+    kept = last.read_bytes()
+    last.unlink()
+    monitor = Monitor.load(source.monitor_file)
+    found = [result.status for result in monitor.watch(spark, trigger="available-now", as_of=SECOND)]
+    last.write_bytes(kept)
+    for _ in range(2):
+        found += [result.status for result in monitor.watch(spark, trigger="available-now", as_of=SECOND)]
+    assert found == ["COMMITTED", "COMMITTED", "NOTHING_NEW"]
+    ledger = spark.sql("DESCRIBE DETAIL watched_files.runs").collect()[0]["location"]
+    checkpoints = Path(ledger.removeprefix("file:")).parent / "_checkpoints" / "made"
+    assert sorted(path.name for path in checkpoints.glob("*/commits/[0-9]*")) == ["0", "1"]
+
+
+@pytest.mark.slow
+def test_sigterm_ends_the_command_between_two_runs_with_exit_code_0(weekly: Watched) -> None:
+    """In a process of its own, in classic mode: two Connect servers of one machine share a port."""
+    weekly.monitor("ended")
+    own = {name: value for name, value in os.environ.items() if name not in CONNECT_VARIABLES}
+    typed = ["run", str(weekly.root / "ended.yaml"), "--continuous", "--trigger", "2 seconds", "--as-of", "2024-01-16", "--json"]
+    command = [sys.executable, "-m", "spark_monitor", *typed, "--master", "local[2]"]
+    environment = {**own, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["status"] == "COMMITTED"
+    process.send_signal(signal.SIGTERM)
+    rest, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    assert "SIGTERM: ending as soon as no run is under way." in told
+    assert all(json.loads(line)["status"] == "NOTHING_NEW" for line in rest.splitlines())
