@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import made
 import numpy as np
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.timeout(900)
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 ROWS_A_WEEK = 150
-LONGEST_SECONDS = 90
+LONGEST_SECONDS = 600
 FILE = """
 monitor: made
 model: {{name: made, task: binary}}
@@ -106,13 +108,21 @@ class _Written(made.Made):
 
 @pytest.fixture(scope="module")
 def weekly(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    """Two weeks, handled by a batch run and by an available-now job, then a third week, handled by both once more."""
+    """Two weeks that an available-now job has handled."""
     watched = Watched(tmp_path_factory.mktemp("weekly"))
     watched.add_week(0)
     watched.add_week(1)
-    for as_of in (FIRST, SECOND):
-        if as_of is SECOND:
-            watched.add_week(2)
+    assert statuses(spark, watched, FIRST) == ["COMMITTED"]
+    return watched
+
+
+@pytest.fixture(scope="module")
+def twice(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """Two weeks, handled by a batch run and by an available-now job, then a third week, handled by both once more."""
+    watched = Watched(tmp_path_factory.mktemp("twice"))
+    watched.add_week(0)
+    for week, as_of in ((1, FIRST), (2, SECOND)):
+        watched.add_week(week)
         assert watched.monitor("batch").run(spark, as_of=as_of).status == "COMMITTED"
         assert statuses(spark, watched, as_of) == ["COMMITTED"]
     return watched
@@ -123,62 +133,68 @@ def statuses(spark: SparkSession, watched: Watched, as_of: datetime, name: str =
     return [result.status for result in watched.monitor(name).watch(spark, trigger="available-now", as_of=as_of)]
 
 
-def test_available_now_gives_the_tables_of_the_batch(weekly: Watched) -> None:
-    assert_same_tables(weekly.written("batch"), weekly.written("stream"))
+def watch_two_runs(
+    spark: SparkSession,
+    watched: Watched,
+    as_of: datetime,
+    between: Callable[[], None],
+    also: Callable[[], bool] = lambda: True,
+    **asked: Any,
+) -> list[RunResult]:
+    """A job that looks every two seconds, until a second run has ended and ``also`` holds; ``between`` is done after its first."""
+    results: list[RunResult] = []
+    deadline = time.monotonic() + LONGEST_SECONDS
+    monitor = watched.monitor("stream")
+
+    def stop() -> bool:
+        return (len(results) >= 2 and also()) or time.monotonic() > deadline
+
+    for result in monitor.watch(spark, trigger="2 seconds", as_of=as_of, stop=stop, **asked):
+        results.append(result)
+        if len(results) == 1:
+            between()
+    return results
 
 
-def test_rows_that_came_between_two_calls_are_handled_once(weekly: Watched) -> None:
-    profile = read(weekly.written("stream"), "profile_metrics")
+def counts(watched: Watched, name: str = "stream") -> list[int]:
+    """How many rows each window holds."""
+    profile = read(watched.written(name), "profile_metrics")
     whole = profile[(profile["column_name"] == ":table") & profile["slice_key"].isna() & (profile["log_type"] == "INPUT")]
-    assert whole.sort_values("start")["count"].tolist() == [ROWS_A_WEEK] * 3
-    assert len(weekly.commits("stream")) == 2, "a batch a call: the newest commit, and the one that came between"
+    return whole.sort_values("start")["count"].tolist()
+
+
+def forget_last_batch(watched: Watched) -> None:
+    """The stream's checkpoint as a crash leaves it that comes after the run's commit and before the stream's own."""
+    last = watched.commits("stream")[-1]
+    last.unlink()
+    last.with_name(f".{last.name}.crc").unlink(missing_ok=True)
 
 
 def test_a_call_without_news_writes_no_table_and_opens_no_batch(spark: SparkSession, weekly: Watched) -> None:
     before, batches = weekly.versions("stream"), weekly.commits("stream")
-    assert statuses(spark, weekly, SECOND) == ["NOTHING_NEW"]
+    assert counts(weekly) == [ROWS_A_WEEK] * 2
+    assert statuses(spark, weekly, FIRST) == ["NOTHING_NEW"]
     assert (weekly.versions("stream"), weekly.commits("stream")) == (before, batches)
 
 
-def test_a_crash_between_a_runs_commit_and_the_streams_gives_the_same_tables(spark: SparkSession, weekly: Watched) -> None:
+def test_a_batch_that_is_repeated_after_a_crash_writes_no_table(spark: SparkSession, weekly: Watched) -> None:
     before, batches = weekly.versions("stream"), weekly.commits("stream")
-    batches[-1].unlink()
-    batches[-1].with_name(f".{batches[-1].name}.crc").unlink(missing_ok=True)
-    assert statuses(spark, weekly, SECOND) == ["NOTHING_NEW"]
+    forget_last_batch(weekly)
+    assert statuses(spark, weekly, FIRST) == ["NOTHING_NEW"]
     assert (weekly.versions("stream"), weekly.commits("stream")) == (before, batches)
-    assert_same_tables(weekly.written("batch"), weekly.written("stream"))
 
 
-def test_an_interval_handles_rows_that_come_meanwhile_and_stops_when_asked(spark: SparkSession, tmp_path: Path) -> None:
-    watched = Watched(tmp_path)
-    watched.add_week(0)
-    watched.add_week(1)
-    results: list[RunResult] = []
-    deadline = time.monotonic() + LONGEST_SECONDS
-    stop = lambda: len(results) == 2 or time.monotonic() > deadline  # noqa: E731
-    for result in watched.monitor("stream").watch(spark, trigger="2 seconds", as_of=SECOND, stop=stop):
-        results.append(result)
-        if len(results) == 1:
-            watched.add_week(2)
-    assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
-    profile = read(watched.written("stream"), "profile_metrics")
-    whole = profile[(profile["column_name"] == ":table") & profile["slice_key"].isna() & (profile["log_type"] == "INPUT")]
-    assert whole["count"].sum() == 3 * ROWS_A_WEEK
-    assert not [query for query in spark.streams.active if query.name == "made"]
-
-
-def test_a_look_finds_what_the_stream_does_not_tell(spark: SparkSession, weekly: Watched) -> None:
-    """Time alone, and labels; what was looked at once and is nothing for a run is not found again."""
+def test_a_look_finds_a_window_that_ended_and_writes_nothing(spark: SparkSession, weekly: Watched) -> None:
     monitor = weekly.monitor("stream")
-    now = [SECOND]
+    now = [FIRST]
     look = Look(monitor.config, monitor.store(spark), lambda: now[0], lambda _: None)
     before = DeltaTable(str(weekly.root / "stream" / "runs")).version()
     assert not look()
-    now[0] = SECOND + timedelta(days=1)
-    assert not look(), "a day in which no window ends, and no label becomes known or final"
-    now[0] = datetime(2024, 1, 29, tzinfo=UTC)
-    assert look(), "the fourth week is over"
-    assert DeltaTable(str(weekly.root / "stream" / "runs")).version() == before, "a look writes nothing"
+    now[0] = FIRST + timedelta(days=1)
+    assert not look(), "on this day no label becomes known and none final"
+    now[0] = SECOND
+    assert look(), "the third week is over"
+    assert DeltaTable(str(weekly.root / "stream" / "runs")).version() == before
 
 
 def test_a_view_is_refused_with_what_to_do_instead(spark: SparkSession, weekly: Watched) -> None:
@@ -192,18 +208,42 @@ def test_a_view_is_refused_with_what_to_do_instead(spark: SparkSession, weekly: 
 
 
 @pytest.mark.slow
+def test_available_now_gives_the_tables_of_the_batch(twice: Watched) -> None:
+    assert_same_tables(twice.written("batch"), twice.written("stream"))
+
+
+@pytest.mark.slow
+def test_rows_that_came_between_two_calls_are_handled_once(twice: Watched) -> None:
+    assert counts(twice) == [ROWS_A_WEEK] * 3
+    assert len(twice.commits("stream")) == 2, "a batch a call: the newest commit, and the one that came between"
+
+
+@pytest.mark.slow
+def test_a_crash_between_a_runs_commit_and_the_streams_gives_the_same_tables(spark: SparkSession, twice: Watched) -> None:
+    forget_last_batch(twice)
+    assert statuses(spark, twice, SECOND) == ["NOTHING_NEW"]
+    assert_same_tables(twice.written("batch"), twice.written("stream"))
+
+
+@pytest.mark.slow
+def test_an_interval_handles_rows_that_come_meanwhile_and_stops_when_asked(spark: SparkSession, tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.add_week(0)
+    watched.add_week(1)
+    results = watch_two_runs(spark, watched, SECOND, lambda: watched.add_week(2))
+    assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
+    assert counts(watched) == [ROWS_A_WEEK] * 3
+    assert not [query for query in spark.streams.active if query.name == "made"]
+
+
+@pytest.mark.slow
 def test_labels_that_come_alone_are_found_by_a_look_and_measured(spark: SparkSession, tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     watched.add_week(0)
     watched.add_week(1, labelled=False)
-    results: list[RunResult] = []
-    deadline = time.monotonic() + 300
-    for result in watched.monitor("stream").watch(
-        spark, trigger="2 seconds", as_of=FIRST, stop=lambda: len(results) == 2 or time.monotonic() > deadline
-    ):
-        results.append(result)
-        ids = pa.array([f"1-{row}" for row in range(ROWS_A_WEEK)])
-        watched.add_labels(ids, np.ones(ROWS_A_WEEK), pd.Series([FIRST - timedelta(hours=1)] * ROWS_A_WEEK))
+    ids = pa.array([f"1-{row}" for row in range(ROWS_A_WEEK)])
+    known = pd.Series([pd.Timestamp(FIRST) - pd.Timedelta(hours=1)] * ROWS_A_WEEK)
+    results = watch_two_runs(spark, watched, FIRST, lambda: watched.add_labels(ids, np.ones(ROWS_A_WEEK), known))
     assert [len(result.windows) for result in results] == [2, 1]
     metrics = read(watched.written("stream"), "model_metrics")
     own = metrics[(metrics["start"] == pd.Timestamp("2024-01-08", tz="UTC")) & metrics["slice_key"].isna()]
@@ -215,22 +255,17 @@ def test_a_table_that_gets_a_column_is_watched_on(spark: SparkSession, tmp_path:
     watched = Watched(tmp_path)
     watched.add_week(0)
     watched.add_week(1)
-    results: list[RunResult] = []
+
+    def widen() -> None:
+        rows = spark.read.format("delta").load(f"{tmp_path}/predictions").limit(20)
+        wider = rows.selectExpr("* EXCEPT (id)", "concat('again ', id) AS id", "1.5D AS added")
+        wider.write.format("delta").mode("append").option("mergeSchema", "true").save(f"{tmp_path}/predictions")
+
     said: list[str] = []
-    deadline = time.monotonic() + 300
-    for result in watched.monitor("stream").watch(
-        spark,
-        trigger="2 seconds",
-        as_of=SECOND,
-        stop=lambda: len(results) == 2 or time.monotonic() > deadline,
-        say=said.append,
-    ):
-        results.append(result)
-        whole = spark.read.format("delta").load(f"{tmp_path}/predictions").limit(20)
-        wider = whole.selectExpr("* EXCEPT (id)", "concat('again ', id) AS id", "1.5D AS added")
-        if len(results) == 1:
-            wider.write.format("delta").mode("append").option("mergeSchema", "true").save(f"{tmp_path}/predictions")
+    opened_again = lambda: any("It is opened again." in text for text in said)  # noqa: E731
+    results = watch_two_runs(spark, watched, SECOND, widen, opened_again, say=said.append)
     assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
+    assert opened_again()
     profile = read(watched.written("stream"), "profile_metrics")
     assert profile[(profile["column_name"] == "added") & profile["slice_key"].isna()]["num_nulls"].sum() > 0
 
