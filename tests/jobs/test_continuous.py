@@ -141,7 +141,7 @@ def watch_two_runs(
     also: Callable[[], bool] = lambda: True,
     **asked: Any,
 ) -> list[RunResult]:
-    """A job that looks every two seconds, until a second run has ended and ``also`` holds; ``between`` is done after its first."""
+    """A job that looks every two seconds, until a second run has ended and ``also`` holds; between them it is disturbed."""
     results: list[RunResult] = []
     deadline = time.monotonic() + LONGEST_SECONDS
     monitor = watched.monitor("stream")
@@ -262,7 +262,10 @@ def test_a_table_that_gets_a_column_is_watched_on(spark: SparkSession, tmp_path:
         wider.write.format("delta").mode("append").option("mergeSchema", "true").save(f"{tmp_path}/predictions")
 
     said: list[str] = []
-    opened_again = lambda: any("It is opened again." in text for text in said)  # noqa: E731
+
+    def opened_again() -> bool:
+        return any("It is opened again." in text for text in said)
+
     results = watch_two_runs(spark, watched, SECOND, widen, opened_again, say=said.append)
     assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
     assert opened_again()

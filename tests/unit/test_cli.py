@@ -320,9 +320,8 @@ def test_a_signal_ends_a_job_that_goes_on_after_the_run_that_is_under_way(consol
 def test_a_second_signal_ends_a_job_that_goes_on_at_once(console: Console) -> None:
     console.monitor.each = [{}, {}, {}]
     console.monitor.signalled = {0: signal.SIGINT, 1: signal.SIGINT}
-    stop = lambda self: False  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spark_monitor.commands.continuous.Stop.__call__", stop)  # a run that is long, and goes on
+        patch.setattr("spark_monitor.commands.continuous.Stop.__call__", lambda _: False)  # a run that is long, and goes on
         done = console.type("run", "f.yaml", "--continuous")
     assert done.exit_code == 130
     assert console.monitor.ended
