@@ -21,6 +21,8 @@ HOURS_THAT_DIVIDE_A_DAY = (1, 2, 3, 4, 6, 8, 12)
 LARGEST_MULTIPLE = 999
 LARGEST_DURATION_DAYS = 36_525
 DURATION_UNITS = ("hour", "day", "week")
+TRIGGER_UNITS = ("second", "minute", "hour")
+AVAILABLE_NOW, EVERY_MINUTE, LONGEST_TRIGGER = "available-now", "1 minute", timedelta(hours=24)
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 
 _COUNTED = re.compile(r"(\d{1,9})\s+([a-z]+?)s?")
@@ -81,6 +83,24 @@ def parse_duration(text: str) -> timedelta:
     if hours > LARGEST_DURATION_DAYS * NOMINAL_HOURS["day"]:
         raise ConfigError(f'found "{text}". Allowed: at most {LARGEST_DURATION_DAYS} days (100 years).')
     return timedelta(hours=hours)
+
+
+def parse_trigger(text: str) -> timedelta | None:
+    """How often a job that goes on looks for news: an interval such as "1 minute"; None for "available-now", which is once.
+
+    >>> parse_trigger("30 seconds"), parse_trigger("available-now")
+    (datetime.timedelta(seconds=30), None)
+    """
+    if text.strip().lower() == AVAILABLE_NOW:
+        return None
+    match = _COUNTED.fullmatch(text.strip().lower())
+    interval = timedelta(**{f"{match[2]}s": int(match[1])}) if match is not None and match[2] in TRIGGER_UNITS else None
+    if interval is None or not timedelta(seconds=1) <= interval <= LONGEST_TRIGGER:
+        raise ConfigError(
+            f'found "{text}". Allowed: {AVAILABLE_NOW}, or an interval from 1 second to 24 hours as a whole number and a unit '
+            f'({", ".join(TRIGGER_UNITS)}), such as "30 seconds" or "1 minute".'
+        )
+    return interval
 
 
 def parse_instant(text: str) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,20 +15,24 @@ from pyspark.sql import functions as F
 from spark_monitor.baseline import Baseline
 from spark_monitor.check import Finding, check, require_valid
 from spark_monitor.config import MonitorConfig, load_config
-from spark_monitor.due import DueWindow, Schedule
+from spark_monitor.due import DueWindow
 from spark_monitor.errors import ConfigError
+from spark_monitor.periods import EVERY_MINUTE, parse_trigger
 from spark_monitor.profile import batches_of, bounded_batches
 from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.sources import Predictions, open_predictions
-from spark_monitor.steps.context import AUTO, BACKFILL, DUE, FREEZE, READERS, Run, Say
+from spark_monitor.steps.context import AUTO, BACKFILL, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.steps.freezing import baseline_step
 from spark_monitor.steps.judging import incident_step, judge_step
 from spark_monitor.steps.ledger import ended_row, running_row
+from spark_monitor.steps.looking import Look
 from spark_monitor.steps.measuring import measure_step
 from spark_monitor.steps.planning import COMMITTED, Plan, plan_step, read_ledger, source_versions
 from spark_monitor.steps.profiling import compare_step, present_step, profile_step, versions_within
+from spark_monitor.steps.watching import Watch, one_run
 from spark_monitor.store import Store
+from spark_monitor.store.streams import Stream, open_stream, require_streamed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -120,6 +124,42 @@ class Monitor:
         asked = (start, end) if start is not None and end is not None else None
         return run(self, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, say=say)
 
+    def watch(
+        self,
+        spark: SparkSession,
+        *,
+        trigger: str = EVERY_MINUTE,
+        as_of: datetime | None = None,
+        reader: str = AUTO,
+        checkpoints: str | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        say: Say = lambda _: None,
+    ) -> Generator[RunResult, None, None]:
+        """Runs that go on: one now, and others as rows and labels come and windows end, looked for as often as ``trigger`` says.
+
+        ``trigger`` is an interval ("30 seconds") or "available-now", which is one run. The stream over the prediction table keeps
+        its checkpoint in ``checkpoints``, by default beside the outputs. ``stop`` is asked between runs.
+        """
+        interval = parse_trigger(trigger)
+        require_valid(self.config, spark, baseline_is_frozen=True, rows=False)
+        require_streamed(spark, self.config.predictions)
+        store = self.store(spark)
+        store.ensure()
+        look = Look(self.config, store, lambda: as_of or datetime.now(UTC), say)
+
+        def opened() -> Stream:
+            own = self.config.predictions
+            return open_stream(spark, store.place, own, monitor_id=self.config.monitor, interval=interval, directory=checkpoints)
+
+        def once() -> RunResult:
+            result = self.run(spark, as_of=as_of, reader=reader, say=say)
+            look.unpublished = result.published.status == "FAILED"
+            return result
+
+        if interval is None:
+            return one_run(opened, once, stop=stop)
+        return Watch(opened, once, look, interval, stop, say).results()
+
     def freeze(self, spark: SparkSession, *, as_of: datetime | None = None, say: Say = lambda _: None) -> int:
         """Freeze a new version of the baseline; windows that are handled from now on are compared with it."""
         with begun(self, spark, as_of or datetime.now(UTC), say, kind=FREEZE) as (current, predictions):
@@ -173,13 +213,7 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
     frozen = bool(store.committed("baselines").where(F.col("monitor_id") == config.monitor).limit(1).collect())
     for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run(store, config)):
         say(f"warning: {finding}")
-    schedule = Schedule(
-        granularities=(config.windows.granularity, *config.windows.coarser),
-        zone=config.windows.zone,
-        lookback=config.windows.lookback_duration,
-        horizon=config.labels.horizon_duration if config.labels is not None else None,
-    )
-    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule, say, kind)
+    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), say, kind)
     with store.run(running_row(current), say=say):
         predictions = open_predictions(spark, config)
         with batches_of(spark, bounded_batches(len(predictions.columns))):

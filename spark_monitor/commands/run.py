@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spark_monitor.commands.command import REACHED, terminal_of
+from spark_monitor.commands.continuous import Checkpoints, Continuous, Trigger, followed, read_trigger
 from spark_monitor.commands.options import (
-    AsJson,
     AsOf,
     Conf,
     Master,
     MonitorFile,
     Remote,
     SessionOptions,
+    instant,
     instant_or_now,
     period,
 )
 from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.terminal import Say, Terminal
 
 if TYPE_CHECKING:
-    from spark_monitor.pipeline import RunResult
+    from pyspark.sql import SparkSession
+
+    from spark_monitor.pipeline import Monitor, RunResult
 
 
 class Reader(StrEnum):
@@ -49,6 +54,7 @@ REACHING: Mapping[FailOn, frozenset[str]] = {
 }
 """A check that broke counts as failed: silence is never success."""
 
+AS_JSON = "Print one JSON document a run, on one line of standard output, everything else on standard error."
 VERDICTS_SHOWN = ("FAIL", "ERROR", "WARN", "UNDECIDED", "NO_DATA", "PASS")
 
 
@@ -62,24 +68,45 @@ def run(
     end: Annotated[str | None, typer.Option("--to", metavar="T", help="The instant before which those windows begin.")] = None,
     reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and says why.")] = Reader.auto,
     fail_on: Annotated[
-        FailOn, typer.Option(help="The verdict of a check in this run from which on the exit code is 1.")
+        FailOn,
+        typer.Option(help="The verdict of a check from which on the exit code is 1. With --continuous it ends the job."),
     ] = FailOn.never,
+    continuous: Continuous = False,
+    trigger: Trigger = None,
+    checkpoints: Checkpoints = None,
     master: Master = None,
     remote: Remote = None,
     conf: Conf = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help=AS_JSON)] = False,
 ) -> None:
     """Handle what is due: profile, compare, measure, judge, commit and publish."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     first, last = period(start, end)
-    moment = instant_or_now("--as-of", as_of)
-    with terminal.progress() as say:
+    moment = instant("--as-of", as_of)
+    when = read_trigger(continuous=continuous, trigger=trigger, checkpoints=checkpoints, backfill=first is not None)
+
+    def ready(say: Say) -> tuple[Monitor, SparkSession]:
         from spark_monitor.pipeline import Monitor
 
         monitor = Monitor.load(file)
-        spark = open_spark(session, terminal, say)
-        result = monitor.run(spark, as_of=moment, start=first, end=last, reader=reader.value, say=say)
+        return monitor, open_spark(session, terminal, say)
+
+    if when is not None:
+        asked = {"trigger": when, "as_of": moment, "reader": reader.value, "checkpoints": checkpoints}
+        with followed(terminal, ready, **asked) as results:
+            for result in results:
+                show(terminal, result, file, fail_on)
+        return
+    with terminal.progress() as say:
+        monitor, spark = ready(say)
+        at = instant_or_now("--as-of", as_of)
+        result = monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, say=say)
+    show(terminal, result, file, fail_on)
+
+
+def show(terminal: Terminal, result: RunResult, file: Path, fail_on: FailOn) -> None:
+    """Tell what a run did; the command ends with exit code 1 where a check reached ``fail_on``."""
     reached = reaches(result.verdicts, fail_on)
     terminal.document(document(result, reached=reached))
     for line in told(result, str(file)):

@@ -63,6 +63,16 @@ class Run:
             self.step_seconds[name] = self.step_seconds.get(name, 0.0) + time.monotonic() - began
 
 
+def schedule_of(config: MonitorConfig) -> Schedule:
+    """How the monitor cuts time."""
+    return Schedule(
+        granularities=(config.windows.granularity, *config.windows.coarser),
+        zone=config.windows.zone,
+        lookback=config.windows.lookback_duration,
+        horizon=config.labels.horizon_duration if config.labels is not None else None,
+    )
+
+
 def window_keys(due: Iterable[DueWindow]) -> tuple[WindowKey, ...]:
     """Windows as the kernel counts them."""
     return tuple(WindowKey(one.granularity, micros(one.window.start), micros(one.window.end)) for one in due)

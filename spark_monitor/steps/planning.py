@@ -131,6 +131,14 @@ def plan_step(
     return Plan(tuple(due), tuple(changed), fingerprints)
 
 
+def has_news(run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], *, baseline_version: int) -> bool:
+    """Whether a run would find a window to write; labels are read only where everything else is as it was."""
+    touched = _touched(run, ledger, versions, baseline_version)
+    if _due_now(run, predictions, ledger, touched=touched):
+        return True
+    return bool(plan_step(run, predictions, ledger, versions, baseline_version=baseline_version, asked=None).windows)
+
+
 def _touched(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_version: int) -> bool:
     """Whether what was profiled may be something else now: the prediction table, the monitor's file or the baseline."""
     return (

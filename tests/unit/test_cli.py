@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,9 @@ class FakeMonitor:
     published: PublishResult = field(default_factory=lambda: PublishResult("PUBLISHED", "MLflow shows everything already."))
     error: BaseException | None = None
     asked: dict[str, Any] = field(default_factory=dict)
+    each: list[dict[str, int]] = field(default_factory=list)
+    signalled: dict[int, int] = field(default_factory=dict)
+    ended: bool = False
     config: Any = field(default_factory=lambda: SimpleNamespace(monitor="flights"))
 
     def run(self, spark: Any, *, say: Callable[[str], None], **asked: Any) -> Any:
@@ -61,6 +65,20 @@ class FakeMonitor:
             published=self.published,
             step_seconds={"profile": 1.5},
         )
+
+    def watch(self, spark: Any, *, stop: Callable[[], bool], say: Callable[[str], None], **asked: Any) -> Iterator[Any]:
+        self.asked = asked
+        try:
+            for number, verdicts in enumerate(self.each):
+                if stop():
+                    return
+                result = self.run(spark, say=say, as_of=WEEK.end)
+                self.asked, result.verdicts, result.run_id = asked, verdicts, f"r{number}"
+                if number in self.signalled:
+                    os.kill(os.getpid(), self.signalled[number])
+                yield result
+        finally:
+            self.ended = True
 
     def check(self, spark: Any) -> list[Finding]:
         return self.findings
@@ -135,6 +153,19 @@ def test_the_package_can_be_run_as_a_module() -> None:
         (("run", "f.yaml", "--from", "2013-09-09", "--to", "2013-09-02"), "not before the second"),
         (("run", "f.yaml", "--as-of", "yesterday"), '--as-of: found "yesterday"'),
         (("run", "f.yaml", "--from", "2013-13-01", "--to", "2013-09-02"), '--from: found "2013-13-01"'),
+        (("run", "f.yaml", "--trigger", "1 minute"), "--trigger: found without --continuous"),
+        (("run", "f.yaml", "--checkpoints", "d"), "--checkpoints: found without --continuous"),
+        (
+            ("run", "f.yaml", "--continuous", "--trigger", "soon"),
+            '--trigger: found "soon". Allowed: available-now',
+        ),
+        (("run", "f.yaml", "--continuous", "--trigger", "0 seconds"), "from 1 second to 24 hours"),
+        (("run", "f.yaml", "--continuous", "--trigger", "25 hours"), "from 1 second to 24 hours"),
+        (("run", "f.yaml", "--continuous", "--trigger", "1 day"), '(second, minute, hour), such as "30 seconds"'),
+        (
+            ("run", "f.yaml", "--continuous", "--from", "2013-09-02", "--to", "2013-09-09"),
+            "--continuous: found beside --from and --to",
+        ),
         (("run", "f.yaml", "--conf", "spark.ui.enabled"), '--conf: found "spark.ui.enabled". Allowed: KEY=VALUE'),
         (("run", "f.yaml", "--conf", "=true"), '--conf: found "=true"'),
         (("run", "f.yaml", "--master", "local", "--remote", "sc://host"), "--master and --remote: both were given"),
@@ -240,6 +271,67 @@ def test_without_as_of_a_run_is_of_now(console: Console) -> None:
     assert asked["as_of"].utcoffset() == timedelta(0)
     assert (asked["start"], asked["end"], asked["reader"]) == (None, None, "auto")
     assert console.sessions[0]["remote"] == "sc://host:15002"
+
+
+def test_a_job_that_goes_on_is_given_what_was_typed(console: Console) -> None:
+    typed = ["--trigger", "available-now", "--as-of", "2013-10-01", "--reader", "spark", "--checkpoints", "d"]
+    assert console.type("run", "f.yaml", "--continuous", *typed).exit_code == 0
+    expected = {"trigger": "available-now", "as_of": datetime(2013, 10, 1, tzinfo=UTC), "reader": "spark", "checkpoints": "d"}
+    assert console.monitor.asked == expected
+    assert console.type("run", "f.yaml", "--continuous").exit_code == 0
+    assert console.monitor.asked == {"trigger": "1 minute", "as_of": None, "reader": "auto", "checkpoints": None}
+
+
+def test_a_job_that_goes_on_tells_each_run_as_it_ends(console: Console) -> None:
+    console.monitor.each = [{"PASS": 2}, {}]
+    done = console.type("run", "f.yaml", "--continuous")
+    assert done.exit_code == 0
+    known = "What is known now: spark-monitor status f.yaml"
+    assert done.stdout.splitlines() == ["1 window profiled.", "Checks: 2 PASS.", known, "1 window profiled.", known]
+    assert console.monitor.ended
+
+
+def test_with_json_a_job_that_goes_on_prints_one_line_a_run(console: Console) -> None:
+    console.monitor.each = [{"WARN": 1}, {}, {"PASS": 1}]
+    done = console.type("run", "f.yaml", "--continuous", "--json")
+    assert [json.loads(line)["run_id"] for line in done.stdout.splitlines()] == ["r0", "r1", "r2"]
+    assert "a library that prints" in done.stderr
+
+
+def test_a_job_that_goes_on_ends_with_1_at_the_first_check_that_reaches_fail_on(console: Console) -> None:
+    console.monitor.each = [{"WARN": 1}, {"FAIL": 1}, {"PASS": 1}]
+    done = console.type("run", "f.yaml", "--continuous", "--json", "--fail-on", "fail")
+    assert done.exit_code == 1
+    assert [json.loads(line)["reached_fail_on"] for line in done.stdout.splitlines()] == [False, True]
+    assert console.monitor.ended
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_job_that_goes_on_after_the_run_that_is_under_way(console: Console, number: int) -> None:
+    former = signal.getsignal(number)
+    console.monitor.each, console.monitor.signalled = [{}, {}, {}], {1: number}
+    done = console.type("run", "f.yaml", "--continuous", "--json")
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 2
+    assert console.monitor.ended
+    assert signal.getsignal(number) == former
+
+
+def test_a_second_signal_ends_a_job_that_goes_on_at_once(console: Console) -> None:
+    console.monitor.each = [{}, {}, {}]
+    console.monitor.signalled = {0: signal.SIGINT, 1: signal.SIGINT}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spark_monitor.commands.continuous.Stop.__call__", lambda _: False)  # a run that is long, and goes on
+        done = console.type("run", "f.yaml", "--continuous")
+    assert done.exit_code == 130
+    assert console.monitor.ended
+
+
+def test_a_job_that_goes_on_ends_with_the_code_of_its_error(console: Console) -> None:
+    console.monitor.each, console.monitor.error = [{}], RunError("it failed three times.")
+    done = console.type("run", "f.yaml", "--continuous", "--json")
+    assert done.exit_code == 3
+    assert json.loads(done.stdout) == {"error": "it failed three times.", "exit_code": 3}
 
 
 @pytest.mark.parametrize(

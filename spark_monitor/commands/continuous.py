@@ -1,0 +1,137 @@
+"""`spark-monitor run FILE --continuous`: runs that go on until something ends them, each told as it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.errors import ConfigError
+from spark_monitor.periods import EVERY_MINUTE, parse_trigger
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from spark_monitor.pipeline import Monitor, RunResult
+
+    Ready = Callable[[Say], tuple[Monitor, SparkSession]]
+
+PANEL = "Going on"
+STANDARD_ERROR = 2
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Continuous = Annotated[
+    bool,
+    typer.Option(
+        "--continuous",
+        help="Go on: a Structured Streaming query over the prediction table wakes a run where rows came; another follows "
+        "where labels came or a window ended. SIGTERM and Ctrl+C end the job between two runs, with exit code 0; three "
+        "failures in a row end it with the last one's.",
+        rich_help_panel=PANEL,
+    ),
+]
+Trigger = Annotated[
+    str | None,
+    typer.Option(
+        "--trigger",
+        metavar="WHEN",
+        help='available-now (one run, then the end), or how often to look for news, such as "30 seconds". Default: 1 minute.',
+        rich_help_panel=PANEL,
+    ),
+]
+Checkpoints = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoints",
+        metavar="DIR",
+        help="Where the stream keeps its checkpoint. Default: _checkpoints beside the output tables.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+@dataclass
+class Stop:
+    """Whether somebody has asked the job to end. A flag, since a signal may come while any lock is held."""
+
+    asked: bool = False
+    former: dict[int, Any] = field(default_factory=dict)
+
+    def __call__(self) -> bool:
+        """Whether it was asked."""
+        return self.asked
+
+    def note(self, number: int, _: object) -> None:
+        """Remember a signal; the next one does what it always did."""
+        self.asked = True
+        self.restore()
+        told = f"{signal.Signals(number).name}: ending as soon as no run is under way. Once more ends it at once.\n"
+        with suppress(OSError):
+            os.write(STANDARD_ERROR, told.encode())  # a stream of Python's may be in the middle of a write
+
+    def restore(self) -> None:
+        """Leave signals to whoever had them before."""
+        for number, handler in self.former.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self.former = {}
+
+
+@contextmanager
+def stop_asked() -> Iterator[Stop]:
+    """SIGTERM and Ctrl+C as a question that is asked between runs; Python hands signals to its main thread alone."""
+    stop = Stop()
+    if threading.current_thread() is threading.main_thread():
+        for number in ENDING_SIGNALS:
+            stop.former[number] = signal.signal(number, stop.note)
+    try:
+        yield stop
+    finally:
+        stop.restore()
+
+
+def read_trigger(*, continuous: bool, trigger: str | None, checkpoints: str | None, backfill: bool) -> str | None:
+    """The trigger as typed, or its default; None where the run is a single one. ConfigError where options do not go together."""
+    if not continuous:
+        alone = [name for name, value in (("--trigger", trigger), ("--checkpoints", checkpoints)) if value is not None]
+        if alone:
+            raise ConfigError(f"{alone[0]}: found without --continuous. Add --continuous, or leave it out.")
+        return None
+    if backfill:
+        raise ConfigError(
+            "--continuous: found beside --from and --to. What goes on handles what is due: leave --continuous out to handle "
+            "a period again."
+        )
+    try:
+        parse_trigger(trigger or EVERY_MINUTE)
+    except ConfigError as error:
+        raise ConfigError(f"--trigger: {error}") from None
+    return trigger or EVERY_MINUTE
+
+
+@contextmanager
+def followed(terminal: Terminal, ready: Ready, **asked: Any) -> Iterator[Iterator[RunResult]]:
+    """The results as they come, each outside of the progress that leads to it; the stream behind them ends with the block."""
+    now: list[Say] = [terminal.remark]
+
+    def results() -> Iterator[RunResult]:
+        while True:
+            with terminal.progress() as now[0]:
+                result = next(runs, None)
+            if result is None:
+                return
+            yield result
+
+    with terminal.progress() as now[0]:
+        monitor, spark = ready(now[0])
+    with stop_asked() as stop:  # after Spark has started, which has a way of its own with Ctrl+C
+        with terminal.progress() as now[0]:
+            runs = monitor.watch(spark, **asked, stop=stop, say=lambda text: now[0](text))
+        with closing(runs):
+            yield results()
