@@ -21,10 +21,14 @@ class DueWindow:
 
 @dataclass(frozen=True)
 class Handled:
-    """What the ledger says of a window: the as-of of the last run that wrote it, and its labels' fingerprint then."""
+    """What the ledger says of a window: the as-of of the last run that wrote it, and its labels' fingerprint then.
+
+    ``profile_hash`` is that of all runs that wrote it (see ``steps/frames.py``), None where they differ.
+    """
 
     as_of: datetime
     label_fingerprint: int | None
+    profile_hash: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from spark_monitor.store import Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+COMMITTED = "COMMITTED"
 INPUT = "INPUT"
 DUE, BACKFILL, FREEZE = "DUE", "BACKFILL", "FREEZE"
 AUTO, SPARK, FILES = "auto", "spark", "files"
@@ -32,7 +33,7 @@ STATE_COLUMNS = ("model_version", "slice_key", "slice_value", "column_name", "st
 
 @dataclass
 class Run:
-    """What every step of one run shares."""
+    """What every step of one run shares; ``spans`` are the times whose rows were read, in microseconds."""
 
     spark: SparkSession
     config: MonitorConfig
@@ -45,6 +46,9 @@ class Run:
     wanted_reader: str = AUTO
     reader: str = SPARK
     reader_reason: str = ""
+    profile_hash: str = ""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    merged_windows: int = 0
     step_seconds: dict[str, float] = field(default_factory=dict)
     rows_out: dict[str, int] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +12,27 @@ from pyspark.sql import functions as F
 from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
 from spark_monitor.read import read_source, within
 from spark_monitor.sources import Predictions, micros, time_range
-from spark_monitor.steps.context import DUE, Run
+from spark_monitor.steps.context import COMMITTED, DUE, Run
 from spark_monitor.steps.labelling import label_fingerprints
 from spark_monitor.windows import EPOCH, Window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-COMMITTED = "COMMITTED"
 PREDICTIONS, LABELS = "predictions", "labels"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do: windows to profile, windows whose labels alone changed, and the labels' fingerprints of both."""
+    """What a run has to do: windows to profile, windows whose labels alone changed, and the labels' fingerprints of both.
+
+    ``handled`` are the windows that runs handled before: their states are stored.
+    """
 
     due: tuple[DueWindow, ...]
     relabelled: tuple[DueWindow, ...]
     fingerprints: Mapping[DueWindow, int]
+    handled: Mapping[DueWindow, Handled] = field(default_factory=dict)
 
     @property
     def windows(self) -> tuple[DueWindow, ...]:
@@ -74,19 +77,22 @@ def _firsts(runs: DataFrame) -> dict[str, datetime]:
 
 
 def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
-    exploded = runs.selectExpr("ended", "run_id", "unix_micros(as_of) AS as_of", "explode(windows) AS one").selectExpr(
-        "ended",
-        "run_id",
-        "as_of",
-        "one.granularity AS granularity",
+    own = ("ended", "run_id", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
+    exploded = runs.selectExpr(*own).selectExpr(
+        *("ended", "run_id", "profile_hash", "as_of", "one.granularity AS granularity"),
         "unix_micros(one.start) AS start",
         "unix_micros(one.end) AS end",
         "one.label_fingerprint AS label_fingerprint",
     )
+    agreed = "CASE WHEN count(profile_hash) = count(*) AND min(profile_hash) = max(profile_hash) THEN min(profile_hash) END"
     latest = exploded.groupBy("granularity", "start", "end").agg(
-        F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last")
+        F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last"),
+        F.expr(agreed).alias("profile_hash"),
     )
-    return {_due(row): Handled(_instant(row["last"]["as_of"]), row["last"]["label_fingerprint"]) for row in latest.collect()}
+    return {
+        _due(row): Handled(_instant(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
+        for row in latest.collect()
+    }
 
 
 def _due(row: Any) -> DueWindow:
@@ -118,7 +124,7 @@ def plan_step(
     torn = [one for one in run.store.interrupted_windows(run.monitor_id) if one.window.end <= run.as_of]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
-        return Plan(tuple(due), (), label_fingerprints(run, predictions, due))
+        return Plan(tuple(due), (), label_fingerprints(run, predictions, due), ledger.handled)
     touched = _touched(run, ledger, versions, baseline_version)
     due = sorted({*_due_now(run, predictions, ledger, touched=touched), *torn})
     candidates = _candidates(run, ledger, versions, due)
@@ -128,7 +134,7 @@ def plan_step(
         fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
     horizon = run.schedule.horizon or timedelta(0)
     changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
-    return Plan(tuple(due), tuple(changed), fingerprints)
+    return Plan(tuple(due), tuple(changed), fingerprints, ledger.handled)
 
 
 def _touched(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_version: int) -> bool:

@@ -162,8 +162,8 @@ def both(spark: SparkSession, config: MonitorConfig) -> int:
     """Compare all states of both readers; how many there are."""
     predictions = open_predictions(spark, config)
     rows, plan = plan_of(config, predictions)
-    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
-    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     by_files = decoded(merged(file_partials(spark, tasks, table.layout, plan), plan), plan)
     by_spark = decoded(profile(rows, plan), plan)
     assert by_files.keys() == by_spark.keys()
@@ -232,7 +232,7 @@ def test_columns_that_older_files_lack_or_hold_narrower_give_the_same_states(spa
 def refusal(spark: SparkSession, config: MonitorConfig) -> str:
     predictions = open_predictions(spark, config)
     with pytest.raises(OnlySpark) as caught:
-        file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
+        file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
     return str(caught.value)
 
 
@@ -296,8 +296,8 @@ def test_what_is_not_as_spark_found_it_is_a_sentence(
     config = config_of(parquet(tmp_path / "rows"), [])
     predictions = open_predictions(spark, config)
     _, plan = plan_of(config, predictions)
-    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
-    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     spoiled = [[spoil(block) for block in blocks] for blocks in tasks]
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Spark's own, of another class in each mode
         merged(file_partials(spark, spoiled, table.layout, plan), plan).collect()
@@ -315,8 +315,8 @@ def test_what_the_files_do_not_give_is_read_again_through_spark_and_said(spark: 
     config, said = config_of(parquet(tmp_path / "rows")), []
     predictions = open_predictions(spark, config)
     rows, plan = plan_of(config, predictions)
-    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
-    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     kept: list[dict[tuple[Any, ...], Any]] = []
     run = run_of(spark, config, said)
     spoiled = FileReading(table, [[spoil_rows(block) for block in blocks] for blocks in tasks])
@@ -342,6 +342,6 @@ def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark
 
     config = config_of(parquet(tmp_path / "rows"), [])
     run = run_of(spark, config, [], Silent())
-    assert choose_reader(run, open_predictions(spark, config), SPAN) is None
+    assert choose_reader(run, open_predictions(spark, config), [SPAN]) is None
     assert run.reader == "spark"
     assert run.reader_reason.startswith("Read through Spark: the files cannot be listed (")
