@@ -159,11 +159,10 @@ def _due_now(run: Run, predictions: Predictions, ledger: Ledger, *, touched: boo
 
 def _first_row(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> datetime | None:
     """An instant in the first window that has rows; of a table whose rows were looked at before, only older ones are read."""
-    known = max(ledger.firsts.values(), default=None)
+    # A row stood in the first window of the finest granularity; a coarser one may not have had a window that was over.
+    known = ledger.firsts.get(run.schedule.granularities[0].label)
     if known is not None and not touched:
         return known  # the table is the same, and so is its first row
-    if not {granularity.label for granularity in run.schedule.granularities} <= {*ledger.firsts}:
-        known = None
     before = run.as_of if known is None else min(known, run.as_of)
     older = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, before)
     return known if older is None else older[0]
