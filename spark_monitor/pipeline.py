@@ -143,7 +143,7 @@ def run(
     """One run: find what is due, handle it, commit; then show what is committed."""
     with begun(monitor, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
-        ledger, versions = read_ledger(current), source_versions(current)
+        ledger, versions = read_ledger(current), current.source_versions
         baseline = current.timed("freeze", baseline_step, predictions)
         current.profile_hash = profile_hash(current, predictions, baseline)
         plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
@@ -183,6 +183,8 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
     )
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule, say, kind)
     with store.run(running_row(current), say=say):
+        # Before a row is read: what changes meanwhile is then looked at again by the next run.
+        current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)
         with batches_of(spark, bounded_batches(len(predictions.columns))):
             yield current, predictions

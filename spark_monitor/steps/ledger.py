@@ -70,11 +70,9 @@ def ended_row(
 
 
 def reasons(run: Run) -> str:
-    """Why the rows were read as they were, and of how many windows none were."""
-    if not run.merged_windows:
-        return run.reader_reason
+    """Why the rows were read as they were, what told which windows were touched, and of how many windows no rows were read."""
     merged = f"Stored states of {counted(run.merged_windows, 'finer window')} were merged; their rows were not read."
-    return f"{run.reader_reason} {merged}"
+    return " ".join([run.reader_reason, *run.notes, *([merged] if run.merged_windows else [])])
 
 
 def counted(number: int, noun: str) -> str:
