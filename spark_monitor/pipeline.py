@@ -145,7 +145,7 @@ def run(
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
         baseline = current.timed("freeze", baseline_step, predictions)
-        current.profile_hash = profile_hash(current, predictions, baseline)
+        current.profile_hash = profile_hash(current.config, predictions, baseline)
         plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
         if plan.windows:
             handle(current, predictions, baseline, plan)

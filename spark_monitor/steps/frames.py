@@ -6,9 +6,9 @@ import hashlib
 import json
 
 from spark_monitor.baseline import Baseline
+from spark_monitor.config import MonitorConfig
 from spark_monitor.freeze import FrozenColumn, unframed
 from spark_monitor.sources import Predictions, kinds_agree
-from spark_monitor.steps.context import Run
 
 
 def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
@@ -38,7 +38,7 @@ def apart_from_baseline(predictions: Predictions, baseline: Baseline) -> dict[st
     return apart
 
 
-def profile_hash(run: Run, predictions: Predictions, baseline: Baseline) -> str:
+def profile_hash(config: MonitorConfig, predictions: Predictions, baseline: Baseline) -> str:
     """SHA-256 of what states depend on besides rows: the monitor's file, the baseline, the columns and slices as they are read.
 
     The states of a window that two runs with equal hashes wrote are states of the same columns, in the same order, on the same
@@ -49,5 +49,5 @@ def profile_hash(run: Run, predictions: Predictions, baseline: Baseline) -> str:
         for column, frame in zip(predictions.columns, frames_of(predictions, baseline), strict=True)
     ]
     slices = [(slice_.key, slice_.sql) for slice_ in predictions.slices]
-    parts = [run.config.config_hash(), baseline.version, predictions.version_sql, slices, columns]
+    parts = [config.config_hash(), baseline.version, predictions.version_sql, slices, columns]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
