@@ -93,16 +93,16 @@ class Bench:
         config = config_of(self.path, keys, self.columns)
         plan, span = self.plan(keys, windows), (windows[0].start, windows[-1].end)
         predictions = open_predictions(self.spark, config)
-        table = file_table(config, predictions, (), span)
-        tasks = blocks_of(predictions.frame, table, "at", span)
+        table = file_table(config, predictions, (), [span])
+        tasks = blocks_of(predictions.frame, table, "at", [span])
         return merged(file_partials(self.spark, tasks, table.layout, plan), plan)
 
     def decoded(self, *, ordered: bool) -> Callable[[], None]:
         """Only decoding the same columns in Spark tasks, and, where asked, sorting each chunk of values."""
         config, span = config_of(self.path, [], self.columns), (0, 1 << 62)
         predictions = open_predictions(self.spark, config)
-        table = file_table(config, predictions, (), span)
-        tasks = blocks_of(predictions.frame, table, "at", span)
+        table = file_table(config, predictions, (), [span])
+        tasks = blocks_of(predictions.frame, table, "at", [span])
         width = self.columns
 
         def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

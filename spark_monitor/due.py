@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,10 +21,14 @@ class DueWindow:
 
 @dataclass(frozen=True)
 class Handled:
-    """What the ledger says of a window: the as-of of the last run that wrote it, and its labels' fingerprint then."""
+    """What the ledger says of a window: the as-of of the last run that wrote it, and its labels' fingerprint then.
+
+    ``profile_hash`` is that of all runs that wrote it (see ``steps/frames.py``), None where they differ.
+    """
 
     as_of: datetime
     label_fingerprint: int | None
+    profile_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,23 +59,26 @@ class Schedule:
 
 
 def due_windows(
-    closed: Sequence[DueWindow],
-    handled: Mapping[DueWindow, Handled],
-    *,
-    as_of: datetime,
-    lookback: timedelta,
-    touched: bool,
+    closed: Iterable[DueWindow], handled: Mapping[DueWindow, Handled], *, touched: Collection[DueWindow]
 ) -> list[DueWindow]:
-    """The closed windows that no committed run has handled and, where the source was touched, those within the lookback.
+    """The closed windows that no committed run has handled, and those that were touched since.
 
     >>> closed = [DueWindow("1 day", Window(datetime(2024, 1, day), datetime(2024, 1, day + 1))) for day in (1, 2, 3)]
     >>> handled = {window: Handled(datetime(2024, 1, 3), None) for window in closed[:2]}
-    >>> found = due_windows(closed, handled, as_of=datetime(2024, 1, 4), lookback=timedelta(days=2), touched=True)
-    >>> [window.window.start.day for window in found]
+    >>> [due.window.start.day for due in due_windows(closed, handled, touched=closed[1:2])]
     [2, 3]
     """
-    recent = as_of - lookback
-    return [due for due in closed if due not in handled or (touched and due.window.end > recent)]
+    return [due for due in closed if due not in handled or due in touched]
+
+
+def recent_windows(closed: Iterable[DueWindow], *, as_of: datetime, lookback: timedelta) -> list[DueWindow]:
+    """The closed windows that end within the lookback: where rows may have come late, if nothing tells where they did.
+
+    >>> closed = [DueWindow("1 day", Window(datetime(2024, 1, day), datetime(2024, 1, day + 1))) for day in (1, 2, 3)]
+    >>> [due.window.start.day for due in recent_windows(closed, as_of=datetime(2024, 1, 4), lookback=timedelta(days=2))]
+    [2, 3]
+    """
+    return [due for due in closed if due.window.end > as_of - lookback]
 
 
 def label_candidates(

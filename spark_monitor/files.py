@@ -23,7 +23,7 @@ from spark_monitor.kernel.partials import Task
 from spark_monitor.kernel.storage import SCHEMES, scheme_of
 from spark_monitor.profile import PARTIAL_DDL, ProfilePlan
 from spark_monitor.quoting import quote
-from spark_monitor.read import Kind, ReadColumn, raw_range, within
+from spark_monitor.read import Kind, ReadColumn, raw_ranges, within_any
 from spark_monitor.sources import Predictions
 
 if TYPE_CHECKING:
@@ -63,8 +63,10 @@ class FileTable:
     partition_columns: tuple[str, ...]
 
 
-def file_table(config: MonitorConfig, predictions: Predictions, partitions: tuple[str, ...], span: tuple[int, int]) -> FileTable:
-    """How the rows with a time in ``span`` (microseconds) are read from files; ``OnlySpark`` says why they cannot be.
+def file_table(
+    config: MonitorConfig, predictions: Predictions, partitions: tuple[str, ...], spans: Sequence[tuple[int, int]]
+) -> FileTable:
+    """How the rows with a time in any of ``spans`` (microseconds) are read from files; ``OnlySpark`` says why they cannot be.
 
     ``partitions`` are the columns that stand in the files' paths.
     """
@@ -73,11 +75,9 @@ def file_table(config: MonitorConfig, predictions: Predictions, partitions: tupl
         if DEFAULT_OF_MISSING in (field.metadata or {}):
             raise OnlySpark(f"column {name!r} has a default for older files, which only Spark fills in")
     time = _field(fields, config.predictions.time)
-    low, high = raw_range(time.dataType, *span)
     layout = FileLayout(
         time=FileColumn(time.name, _value_type(time)),
-        low=low,
-        high=high,
+        ranges=raw_ranges(time.dataType, spans),
         zone=config.windows.zone,
         ids=tuple(config.predictions.id),
         version=_version(config.predictions.model_version, fields),
@@ -90,12 +90,12 @@ def file_table(config: MonitorConfig, predictions: Predictions, partitions: tupl
     return FileTable(layout, partitions)
 
 
-def blocks_of(frame: DataFrame, table: FileTable, time: str, span: tuple[int, int]) -> list[list[Block]]:
-    """The blocks that hold rows of the span, task by task, packed as Spark's own scan packs them by bytes.
+def blocks_of(frame: DataFrame, table: FileTable, time: str, spans: Sequence[tuple[int, int]]) -> list[list[Block]]:
+    """The blocks that hold rows of the spans, task by task, packed as Spark's own scan packs them by bytes.
 
     One job over the time column; as many rows as blocks come to the driver, and no more than ``MOST_BLOCKS``.
     """
-    placed = frame.where(within(frame, time, *span, with_null=False)).select(
+    placed = frame.where(within_any(frame, time, spans, with_null=False)).select(
         F.expr("_metadata.file_path AS path"),
         F.expr("_metadata.file_block_start AS start"),
         F.expr("_metadata.file_block_length AS length"),

@@ -22,13 +22,14 @@ from spark_monitor.profile import batches_of, bounded_batches
 from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.sources import Predictions, open_predictions
-from spark_monitor.steps.context import AUTO, BACKFILL, DUE, FREEZE, READERS, Run, Say, schedule_of
+from spark_monitor.steps.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
+from spark_monitor.steps.frames import profile_hash
 from spark_monitor.steps.freezing import baseline_step
 from spark_monitor.steps.judging import incident_step, judge_step
 from spark_monitor.steps.ledger import ended_row, running_row
 from spark_monitor.steps.looking import Look
 from spark_monitor.steps.measuring import measure_step
-from spark_monitor.steps.planning import COMMITTED, Plan, plan_step, read_ledger, source_versions
+from spark_monitor.steps.planning import Plan, plan_step, read_ledger, source_versions
 from spark_monitor.steps.profiling import compare_step, present_step, profile_step, versions_within
 from spark_monitor.steps.watching import Watch, one_run
 from spark_monitor.store import Store
@@ -182,8 +183,9 @@ def run(
     """One run: find what is due, handle it, commit; then show what is committed."""
     with begun(monitor, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
-        ledger, versions = read_ledger(current), source_versions(current)
+        ledger, versions = read_ledger(current), current.source_versions
         baseline = current.timed("freeze", baseline_step, predictions)
+        current.profile_hash = profile_hash(current.config, predictions, baseline)
         plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
         if plan.windows:
             handle(current, predictions, baseline, plan)
@@ -215,6 +217,8 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
         say(f"warning: {finding}")
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), say, kind)
     with store.run(running_row(current), say=say):
+        # Before a row is read: what changes meanwhile is then looked at again by the next run.
+        current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)
         with batches_of(spark, bounded_batches(len(predictions.columns))):
             yield current, predictions
@@ -230,7 +234,7 @@ def was_run(store: Store, config: MonitorConfig) -> bool:
 def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
     """Profile, present, compare, measure and judge: each step writes one table from those before."""
     if plan.due:
-        current.timed("profile", profile_step, predictions, baseline, plan.due)
+        current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
         versions = versions_within(current, plan.due)
         commit_version = current.store.commit_version(current.config.predictions)
         current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)

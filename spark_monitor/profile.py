@@ -6,9 +6,10 @@ that the same input gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 TABLE_ROW = ":table"
 MAX_SLICE_VALUES = 200
 BATCH_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
-_KEYS = ("window", "model_version", "slice_key", "slice_value", "column")
+MOST_SPANS = 64
+"""A read is limited to at most so many spans of time: each is a condition that every file's statistics are held against."""
+
+_KEYS = ("window", "model_version", "slice_key", "column")
+_ORDER = (*_KEYS, "slice_value", "part", "sequence")
 PARTIAL_DDL = (
     "window int, model_version string, slice_key int, slice_value string, column int, part int, sequence int, "
     "state binary, sketch binary, error string"
@@ -60,19 +65,49 @@ class ProfilePlan:
     zone: str = "UTC"
 
 
-def plan_segments(windows: Sequence[WindowKey]) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+def plan_segments(
+    windows: Sequence[WindowKey], stored: Mapping[int, Sequence[WindowKey]] | None = None
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
     """The instants that bound segments, and the windows that each segment lies in, whatever the granularities.
 
-    >>> plan_segments([WindowKey("1 day", 0, 2), WindowKey("1 day", 2, 4), WindowKey("1 week", 0, 7)])
+    ``stored`` are the parts of windows (by number) whose states are there already: their rows are not wanted for that window.
+
+    >>> days = [WindowKey("1 day", 0, 2), WindowKey("1 day", 2, 4)]
+    >>> plan_segments([*days, WindowKey("1 week", 0, 7)])
     ((0, 2, 4, 7), ((0, 2), (1, 2), (2,)))
+    >>> plan_segments([WindowKey("1 week", 0, 7)], {0: days})
+    ((0, 4, 7), ((), (0,)))
     """
-    edges = sorted({instant for window in windows for instant in (window.start, window.end)})
+    parts = stored or {}
+    every = [*windows, *(part for several in parts.values() for part in several)]
+    edges = sorted({instant for window in every for instant in (window.start, window.end)})
     position = {instant: index for index, instant in enumerate(edges)}
     members: list[list[int]] = [[] for _ in edges[1:]]
     for number, window in enumerate(windows):
+        covered = {segment for part in parts.get(number, ()) for segment in range(position[part.start], position[part.end])}
         for segment in range(position[window.start], position[window.end]):
-            members[segment].append(number)
-    return tuple(edges), tuple(tuple(numbers) for numbers in members)
+            if segment not in covered:
+                members[segment].append(number)
+    # An edge between two segments of the same windows, as between two stored parts, bounds nothing.
+    kept = [index for index in range(len(members)) if not index or members[index] != members[index - 1]]
+    return (*(edges[index] for index in kept), edges[-1]), tuple(tuple(members[index]) for index in kept)
+
+
+def wanted_spans(edges: Sequence[int], members: Sequence[Sequence[int]], most: int = MOST_SPANS) -> list[tuple[int, int]]:
+    """The spans of time that hold every wanted row, adjacent ones joined; of more than ``most`` the nearest are joined too.
+
+    >>> wanted_spans((0, 2, 4, 7, 9), ((), (0,), (0, 1), ())), wanted_spans((0, 1, 5, 6), ((0,), (), (0,)), most=1)
+    ([(2, 7)], [(0, 6)])
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end, windows in zip(edges[:-1], edges[1:], members, strict=True):
+        if windows and spans and spans[-1][1] == start:
+            spans[-1] = (spans[-1][0], end)
+        elif windows:
+            spans.append((start, end))
+    gaps = sorted(range(1, len(spans)), key=lambda index: (spans[index - 1][1] - spans[index][0], index))
+    begins = [0, *sorted(gaps[: most - 1])] if spans else []
+    return [(spans[low][0], spans[high - 1][1]) for low, high in pairwise([*begins, len(spans)])]
 
 
 def profile(rows: DataFrame, plan: ProfilePlan) -> DataFrame:
@@ -107,7 +142,8 @@ def merged(partials: DataFrame, plan: ProfilePlan) -> DataFrame:
         for batch in merge_partials(batches, names.kernel.columns):
             yield _named(batch, names)
 
-    sorted_partials = partials.repartition(*_KEYS).sortWithinPartitions(*_KEYS, "part", "sequence")
+    # A column's slice values stay together: rows bring them in blocks, stored states one by one.
+    sorted_partials = partials.repartition(*_KEYS).sortWithinPartitions(*_ORDER)
     return sorted_partials.mapInArrow(run, _STATE_DDL)
 
 
@@ -138,16 +174,21 @@ def _named(batch: pa.RecordBatch, plan: ProfilePlan) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def capped_slice_values(rows: DataFrame, slice_keys: int, most: int = MAX_SLICE_VALUES) -> tuple[frozenset[str] | None, ...]:
+def capped_slice_values(
+    rows: DataFrame, slice_keys: int, most: int = MAX_SLICE_VALUES, *, stored: DataFrame | None = None
+) -> tuple[frozenset[str] | None, ...]:
     """For each slice key the values that are kept: all (None), or the ``most`` frequent where there are more.
 
-    Ties are broken by the value, so the choice depends on the rows alone. One job over the slice columns for all keys.
+    Ties are broken by the value, so the choice depends on the rows alone. One job over the slice columns for all keys; ``stored``
+    (key, value) are values that count as well, as one row each.
     """
     if not slice_keys:
         return ()
     pairs = F.explode(F.array(*(F.struct(F.lit(key).alias("key"), F.col(f"s{key}").alias("value")) for key in range(slice_keys))))
-    counted = rows.select(pairs.alias("pair")).groupBy("pair.key", "pair.value").agg(F.count(F.lit(1)).alias("rows"))
-    counted = counted.where("value IS NOT NULL")
+    found = rows.select(pairs.alias("pair")).select("pair.key", "pair.value")
+    if stored is not None:
+        found = found.unionByName(stored)
+    counted = found.groupBy("key", "value").agg(F.count(F.lit(1)).alias("rows")).where("value IS NOT NULL")
     ranked = counted.selectExpr("key", "value", "row_number() OVER (PARTITION BY key ORDER BY rows DESC, value) AS place")
     kept: list[list[str]] = [[] for _ in range(slice_keys)]
     for row in ranked.where(F.col("place") <= most + 1).orderBy("key", "place").collect():

@@ -136,23 +136,41 @@ def within(frame: DataFrame, time: str, start_micros: int, end_micros: int, *, w
 
     Local times are placed exactly by the task itself, which knows the monitor's zone; this condition only skips files.
     """
+    return within_any(frame, time, [(start_micros, end_micros)], with_null=with_null)
+
+
+def within_any(frame: DataFrame, time: str, spans: Iterable[tuple[int, int]], *, with_null: bool = True) -> Column:
+    """The condition that a row's time lies in any of these spans of microseconds, or is unknown; as ``within`` otherwise."""
     kind = frame.schema[time].dataType
     name = quote(time)
-    low, high = raw_range(kind, start_micros, end_micros)
+    parts = [f"({_inside(kind, name, low, high)})" for low, high in raw_ranges(kind, spans)]
+    return F.expr(" OR ".join([*parts, *([f"{name} IS NULL"] if with_null else [])]) or "false")
+
+
+def _inside(kind: T.DataType, name: str, low: int, high: int) -> str:
     if isinstance(kind, T.TimestampType):
-        inside = f"{name} >= timestamp_micros({low}) AND {name} < timestamp_micros({high})"
-    else:
-        days = 1 if isinstance(kind, T.DateType) else _DAY_MICROS
-        inside = f"{name} >= date_from_unix_date({low // days}) AND {name} < date_from_unix_date({high // days})"
-    return F.expr(f"({inside}) OR {name} IS NULL" if with_null else inside)
+        return f"{name} >= timestamp_micros({low}) AND {name} < timestamp_micros({high})"
+    days = 1 if isinstance(kind, T.DateType) else _DAY_MICROS
+    return f"{name} >= date_from_unix_date({low // days}) AND {name} < date_from_unix_date({high // days})"
 
 
-def raw_range(kind: T.DataType, start_micros: int, end_micros: int) -> tuple[int, int]:
-    """The range that ``within`` means, as a time column stores it: microseconds, days where it holds dates.
+def raw_ranges(kind: T.DataType, spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The ranges that ``within_any`` means, as a time column stores them: microseconds, days where it holds dates.
 
-    >>> raw_range(T.DateType(), 0, 1), raw_range(T.TimestampType(), 0, 1)
-    ((-2, 3), (0, 1))
+    >>> raw_ranges(T.DateType(), [(0, 1)]), raw_ranges(T.TimestampType(), [(0, 1), (5, 6)])
+    (((-2, 3),), ((0, 1), (5, 6)))
     """
+    ranges: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        low, high = _raw_range(kind, start, end)
+        if ranges and low <= ranges[-1][1]:
+            ranges[-1] = (ranges[-1][0], max(high, ranges[-1][1]))
+        else:
+            ranges.append((low, high))
+    return tuple(ranges)
+
+
+def _raw_range(kind: T.DataType, start_micros: int, end_micros: int) -> tuple[int, int]:
     if isinstance(kind, T.TimestampType):
         return start_micros, end_micros
     low, high = start_micros // _DAY_MICROS - 2, end_micros // _DAY_MICROS + 3

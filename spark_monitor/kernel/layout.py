@@ -51,13 +51,12 @@ class FileSlice:
 class FileLayout:
     """What is read of every file.
 
-    ``low`` and ``high`` bound the time column as it is stored (microseconds, days for dates); rows outside, and rows without a
-    time, are left out.
+    ``ranges`` are the wanted times as the column stores them (microseconds, days for dates), low included and high left out, in
+    order and apart; rows outside, and rows without a time, are left out.
     """
 
     time: FileColumn
-    low: int
-    high: int
+    ranges: tuple[tuple[int, int], ...]
     zone: str
     ids: tuple[str, ...]
     version: FileColumn | str | None

@@ -171,7 +171,7 @@ class _Reading:
         if statistics is None or not statistics.has_min_max or column.physical_type not in ("INT32", "INT64"):
             return False
         low, high = (_stored(value, kind) for value in (statistics.min_raw, statistics.max_raw))
-        return high < self.layout.low or low >= self.layout.high
+        return all(high < first or low >= end for first, end in self.layout.ranges)
 
     def _spans_of(self, group: int) -> Iterator[FileSpan]:
         """A row group in spans of at most ``SPAN_ROWS`` rows; within one, a few columns at a time are read ahead."""
@@ -238,7 +238,9 @@ class _Reading:
         stored = time.cast(pa.int32() if pa.types.is_date(time.type) else pa.int64())
         known = np.asarray(stored.is_valid().to_numpy(zero_copy_only=False))
         values = np.asarray(stored.fill_null(0).to_numpy(zero_copy_only=False))
-        return known & (values >= self.layout.low) & (values < self.layout.high)
+        # Of edges in order, an odd number at or below a value says that it stands between a range's two.
+        edges = np.array(self.layout.ranges, dtype=np.int64).ravel()
+        return np.asarray(known & (np.searchsorted(edges, values, side="right") % 2 == 1))
 
 
 def middle(group: pq.RowGroupMetaData) -> int:

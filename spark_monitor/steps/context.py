@@ -20,6 +20,7 @@ from spark_monitor.store import Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+COMMITTED = "COMMITTED"
 INPUT = "INPUT"
 DUE, BACKFILL, FREEZE = "DUE", "BACKFILL", "FREEZE"
 AUTO, SPARK, FILES = "auto", "spark", "files"
@@ -32,7 +33,10 @@ STATE_COLUMNS = ("model_version", "slice_key", "slice_value", "column_name", "st
 
 @dataclass
 class Run:
-    """What every step of one run shares."""
+    """What every step of one run shares; ``spans`` are the times whose rows were read, in microseconds.
+
+    ``notes`` are what the ledger tells besides why a reader was chosen.
+    """
 
     spark: SparkSession
     config: MonitorConfig
@@ -45,6 +49,11 @@ class Run:
     wanted_reader: str = AUTO
     reader: str = SPARK
     reader_reason: str = ""
+    profile_hash: str = ""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    merged_windows: int = 0
+    source_versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
     rows_out: dict[str, int] = field(default_factory=dict)
 

@@ -12,10 +12,10 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from spark_monitor.quoting import quote
-from spark_monitor.read import within
+from spark_monitor.read import within_any
 from spark_monitor.sources import Predictions
-from spark_monitor.steps.context import Run, window_keys
-from spark_monitor.steps.planning import COMMITTED, Plan
+from spark_monitor.steps.context import COMMITTED, Run
+from spark_monitor.steps.planning import Plan
 
 PACKAGES = ("spark-monitor", "pyspark", "delta-spark", "numpy", "scipy", "pyarrow", "datasketches", "mlflow")
 JOB_VARIABLES = ("DATABRICKS_JOB_ID", "EMR_STEP_ID")
@@ -44,6 +44,7 @@ def ended_row(
     row: dict[str, Any] = {
         "status": status,
         "baseline_version": baseline_version,
+        "profile_hash": run.profile_hash or None,
         "source_versions": dict(versions),
         "step_seconds": {name: round(seconds, 3) for name, seconds in run.step_seconds.items()},
     }
@@ -63,26 +64,40 @@ def ended_row(
         **rows_read(run, predictions, plan),
         "windows": windows,
         "reader": run.reader if plan.due else None,
-        "reader_reason": run.reader_reason if plan.due else "No window was read; labels alone changed.",
+        "reader_reason": reasons(run) if plan.due else "No window was read; labels alone changed.",
         "published": "PENDING" if run.config.outputs.mlflow is not None else "OFF",
     }
 
 
+def reasons(run: Run) -> str:
+    """Why the rows were read as they were, what told which windows were touched, and of how many windows no rows were read."""
+    merged = f"Stored states of {counted(run.merged_windows, 'finer window')} were merged; their rows were not read."
+    return " ".join([run.reader_reason, *run.notes, *([merged] if run.merged_windows else [])])
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "window"), counted(2, "window")
+    ('1 window', '2 windows')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def rows_read(run: Run, predictions: Predictions, plan: Plan) -> dict[str, int]:
-    """Rows of the due windows' span, and how many have no id, no version or no time; one aggregate over these columns."""
+    """Rows of the spans that were read, and how many have no id, no version or no time; one aggregate over these columns."""
     if not plan.due:
         return {"rows_in": 0, "null_id_rows": 0, "null_version_rows": 0, "null_time_rows": 0}
     own = run.config.predictions
-    keys = window_keys(plan.due)
-    span = within(predictions.frame, own.time, min(key.start for key in keys), max(key.end for key in keys))
     counted = {
         "rows_in": f"{quote(own.time)} IS NOT NULL",
         "null_id_rows": " OR ".join(f"{quote(name)} IS NULL" for name in own.id),
         "null_version_rows": f"{predictions.version_sql} IS NULL",
         "null_time_rows": f"{quote(own.time)} IS NULL",
     }
-    rows = predictions.frame.where(span).agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in counted.items()))
-    return dict(rows.collect()[0].asDict())
+    rows = predictions.frame.where(within_any(predictions.frame, own.time, run.spans))
+    found = rows.agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in counted.items()))
+    return dict(found.collect()[0].asDict())
 
 
 def package_versions() -> dict[str, str]:

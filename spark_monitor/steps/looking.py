@@ -8,12 +8,13 @@ from datetime import datetime
 
 from pyspark.sql import functions as F
 
-from spark_monitor.baseline import latest_version
+from spark_monitor.baseline import latest_version, load_baseline
 from spark_monitor.config import MonitorConfig
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.sources import open_predictions
 from spark_monitor.steps.context import Run, Say, schedule_of
-from spark_monitor.steps.planning import Ledger, has_news, read_ledger, source_versions
+from spark_monitor.steps.frames import profile_hash
+from spark_monitor.steps.planning import PREDICTIONS, Ledger, has_news, read_ledger, source_versions
 from spark_monitor.store import Store
 
 
@@ -46,6 +47,8 @@ class Look:
         ledger = self._added_to(ledger, versions)
         self.versions, self.as_of = versions, run.as_of
         predictions = open_predictions(run.spark, self.config)
+        if versions.get(PREDICTIONS) != ledger.source_versions.get(PREDICTIONS):
+            run.profile_hash = profile_hash(self.config, predictions, load_baseline(stored, baseline[0]))
         return has_news(run, predictions, ledger, versions, baseline_version=baseline[0])
 
     def _added_to(self, ledger: Ledger, versions: Mapping[str, str]) -> Ledger:
@@ -58,4 +61,5 @@ class Look:
             return ledger
         same = {name: version for name, version in versions.items() if self.versions.get(name) == version}
         as_of = self.as_of if ledger.as_of is None else max(self.as_of, ledger.as_of)
-        return replace(ledger, source_versions={**ledger.source_versions, **same}, as_of=as_of)
+        last = as_of if ledger.last_as_of == ledger.as_of else ledger.last_as_of
+        return replace(ledger, source_versions={**ledger.source_versions, **same}, as_of=as_of, last_as_of=last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +12,28 @@ from pyspark.sql import functions as F
 from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
 from spark_monitor.read import read_source, within
 from spark_monitor.sources import Predictions, micros, time_range
-from spark_monitor.steps.context import DUE, Run
+from spark_monitor.steps.context import COMMITTED, DUE, Run
 from spark_monitor.steps.labelling import label_fingerprints
+from spark_monitor.steps.touching import touched_windows
 from spark_monitor.windows import EPOCH, Window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-COMMITTED = "COMMITTED"
 PREDICTIONS, LABELS = "predictions", "labels"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to do: windows to profile, windows whose labels alone changed, and the labels' fingerprints of both."""
+    """What a run has to do: windows to profile, windows whose labels alone changed, and the labels' fingerprints of both.
+
+    ``handled`` are the windows that runs handled before: their states are stored.
+    """
 
     due: tuple[DueWindow, ...]
     relabelled: tuple[DueWindow, ...]
     fingerprints: Mapping[DueWindow, int]
+    handled: Mapping[DueWindow, Handled] = field(default_factory=dict)
 
     @property
     def windows(self) -> tuple[DueWindow, ...]:
@@ -42,7 +46,7 @@ class Ledger:
     """What the committed runs of a monitor say: of all runs the windows, the rest of those that did whatever was due.
 
     A run that was told its windows does not tell what else was due then. ``firsts`` tells where the first window of each
-    granularity begins: a row stood in that of the finest.
+    granularity begins: a row stood in that of the finest. ``as_of`` is the latest of all, ``last_as_of`` that of the last run.
     """
 
     handled: Mapping[DueWindow, Handled]
@@ -51,20 +55,31 @@ class Ledger:
     config_hash: str | None
     as_of: datetime | None
     baseline_version: int | None
+    profile_hash: str | None = None
+    last_as_of: datetime | None = None
 
 
 def read_ledger(run: Run) -> Ledger:
     """The ledger of this monitor; as many rows as windows come to the driver."""
     own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("status") == COMMITTED))
     complete = own.where(F.col("kind") == DUE)
-    last = complete.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
+    told = complete.selectExpr("*", "unix_micros(as_of) AS as_of_micros")
+    last = told.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
     handled = _handled(own)
     if not last:
         return Ledger(handled, {}, {}, None, None, None)
     row = last[0]
     as_of = complete.agg(F.expr("unix_micros(max(as_of))").alias("as_of")).collect()[0]["as_of"]
-    versions = dict(row["source_versions"] or {})
-    return Ledger(handled, _firsts(complete), versions, row["config_hash"], _instant(as_of), row["baseline_version"])
+    return Ledger(
+        handled=handled,
+        firsts=_firsts(complete),
+        source_versions=dict(row["source_versions"] or {}),
+        config_hash=row["config_hash"],
+        as_of=_instant(as_of),
+        baseline_version=row["baseline_version"],
+        profile_hash=row["profile_hash"],
+        last_as_of=_instant(row["as_of_micros"]),
+    )
 
 
 def _firsts(runs: DataFrame) -> dict[str, datetime]:
@@ -74,19 +89,22 @@ def _firsts(runs: DataFrame) -> dict[str, datetime]:
 
 
 def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
-    exploded = runs.selectExpr("ended", "run_id", "unix_micros(as_of) AS as_of", "explode(windows) AS one").selectExpr(
-        "ended",
-        "run_id",
-        "as_of",
-        "one.granularity AS granularity",
+    own = ("ended", "run_id", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
+    exploded = runs.selectExpr(*own).selectExpr(
+        *("ended", "run_id", "profile_hash", "as_of", "one.granularity AS granularity"),
         "unix_micros(one.start) AS start",
         "unix_micros(one.end) AS end",
         "one.label_fingerprint AS label_fingerprint",
     )
+    agreed = "CASE WHEN count(profile_hash) = count(*) AND min(profile_hash) = max(profile_hash) THEN min(profile_hash) END"
     latest = exploded.groupBy("granularity", "start", "end").agg(
-        F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last")
+        F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last"),
+        F.expr(agreed).alias("profile_hash"),
     )
-    return {_due(row): Handled(_instant(row["last"]["as_of"]), row["last"]["label_fingerprint"]) for row in latest.collect()}
+    return {
+        _due(row): Handled(_instant(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
+        for row in latest.collect()
+    }
 
 
 def _due(row: Any) -> DueWindow:
@@ -118,28 +136,30 @@ def plan_step(
     torn = [one for one in run.store.interrupted_windows(run.monitor_id) if one.window.end <= run.as_of]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
-        return Plan(tuple(due), (), label_fingerprints(run, predictions, due))
-    touched = _touched(run, ledger, versions, baseline_version)
-    due = sorted({*_due_now(run, predictions, ledger, touched=touched), *torn})
+        return Plan(tuple(due), (), label_fingerprints(run, predictions, due), ledger.handled)
+    moved = _moved(run, ledger, versions, baseline_version)
+    found, exact = _due_now(run, predictions, ledger, versions, moved=moved)
+    due = sorted({*found, *torn})
     candidates = _candidates(run, ledger, versions, due)
-    if candidates and not touched and not _labels_moved(run, ledger, versions):
+    # What was labelled in a window that is not due is what it was, if neither its predictions nor any labels can be others.
+    if candidates and (exact or not moved) and not _labels_moved(run, ledger, versions):
         fingerprints = {**label_fingerprints(run, predictions, due), **_fingerprints_before(ledger, candidates)}
     else:
         fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
     horizon = run.schedule.horizon or timedelta(0)
     changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
-    return Plan(tuple(due), tuple(changed), fingerprints)
+    return Plan(tuple(due), tuple(changed), fingerprints, ledger.handled)
 
 
 def has_news(run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], *, baseline_version: int) -> bool:
     """Whether a run would find a window to write; labels are read only where everything else is as it was."""
-    touched = _touched(run, ledger, versions, baseline_version)
-    if _due_now(run, predictions, ledger, touched=touched):
+    moved = _moved(run, ledger, versions, baseline_version)
+    if _due_now(run, predictions, ledger, versions, moved=moved)[0]:
         return True
     return bool(plan_step(run, predictions, ledger, versions, baseline_version=baseline_version, asked=None).windows)
 
 
-def _touched(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_version: int) -> bool:
+def _moved(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_version: int) -> bool:
     """Whether what was profiled may be something else now: the prediction table, the monitor's file or the baseline."""
     return (
         PREDICTIONS not in versions
@@ -149,23 +169,41 @@ def _touched(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_ver
     )
 
 
-def _due_now(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> list[DueWindow]:
-    if not touched and ledger.as_of is not None and run.as_of <= ledger.as_of:
-        return []
-    first = _first_row(run, predictions, ledger, touched=touched)
-    if first is None:
-        return []
-    closed = run.schedule.closed(first, run.as_of)
-    return due_windows(closed, ledger.handled, as_of=run.as_of, lookback=run.schedule.lookback, touched=touched)
+def _due_now(
+    run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], *, moved: bool
+) -> tuple[list[DueWindow], bool]:
+    """The windows that are due, and whether the rows of all others are certainly what they were."""
+    if not moved and ledger.as_of is not None and run.as_of <= ledger.as_of:
+        return [], True
+    first = _first_row(run, predictions, ledger, touched=moved)
+    closed = run.schedule.closed(first, run.as_of) if first is not None else []
+    if not moved:
+        return due_windows(closed, ledger.handled, touched=()), True
+    before = ledger.source_versions.get(PREDICTIONS) if _follows(run, ledger) else None
+    if before is not None:
+        # Windows that were asked for may lie before the first row that there is now.
+        closed = sorted({*closed, *_handled_and_over(run, ledger)})
+    touched = touched_windows(run, closed, before=before, after=versions.get(PREDICTIONS))
+    return due_windows(closed, ledger.handled, touched=touched.windows), touched.exact
+
+
+def _follows(run: Run, ledger: Ledger) -> bool:
+    """Whether this run would make of the same rows what the last one made, and sees all that any run has seen."""
+    same = ledger.profile_hash is not None and ledger.profile_hash == run.profile_hash
+    return same and ledger.as_of is not None and ledger.last_as_of == ledger.as_of <= run.as_of
+
+
+def _handled_and_over(run: Run, ledger: Ledger) -> list[DueWindow]:
+    known = {granularity.label for granularity in run.schedule.granularities}
+    return [one for one in ledger.handled if one.granularity in known and one.window.end <= run.as_of]
 
 
 def _first_row(run: Run, predictions: Predictions, ledger: Ledger, *, touched: bool) -> datetime | None:
     """An instant in the first window that has rows; of a table whose rows were looked at before, only older ones are read."""
-    known = max(ledger.firsts.values(), default=None)
+    # A row stood in the first window of the finest granularity; a coarser one may not have had a window that was over.
+    known = ledger.firsts.get(run.schedule.granularities[0].label)
     if known is not None and not touched:
         return known  # the table is the same, and so is its first row
-    if not {granularity.label for granularity in run.schedule.granularities} <= {*ledger.firsts}:
-        known = None
     before = run.as_of if known is None else min(known, run.as_of)
     older = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, before)
     return known if older is None else older[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,16 @@ from pyspark.sql import functions as F
 from spark_monitor.absence import EMPTY, MISSING, empty_windows
 from spark_monitor.baseline import Baseline
 from spark_monitor.compare import BASELINE, ComparePlan, drift_rows
-from spark_monitor.due import DueWindow
-from spark_monitor.freeze import FrozenColumn, unframed
+from spark_monitor.due import DueWindow, Handled
+from spark_monitor.freeze import FrozenColumn
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.present import PresentPlan, profile_rows
-from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments
-from spark_monitor.read import Kind, rows_for_profile, within
-from spark_monitor.sources import Predictions, kinds_agree, micros
+from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments, wanted_spans
+from spark_monitor.read import Kind, rows_for_profile, within_any
+from spark_monitor.sources import Predictions, micros
+from spark_monitor.steps.composing import Parts, composed_of, stored_partials, stored_slice_values
 from spark_monitor.steps.context import INPUT, Run, states_of, window_keys, write
+from spark_monitor.steps.frames import apart_from_baseline, frames_of
 from spark_monitor.steps.reading import choose_reader, read_states
 from spark_monitor.windows import windows_between
 
@@ -28,57 +31,55 @@ if TYPE_CHECKING:
 Versions = Mapping[DueWindow, set[str | None]]
 
 
-def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
-    """The columns of the prediction table, each on its baseline's grid where it has one of its kind."""
-    found = []
-    for column in predictions.columns:
-        frozen = baseline.columns.get(column.name)
-        same = frozen is not None and kinds_agree((frozen.kind, frozen.data_type), column) is None
-        frame = unframed(column)
-        if same and frozen is not None:
-            frame = FrozenColumn(column.name, column.data_type, column.kind, frozen.grid, frozen.categories)
-        found.append(frame)
-    return found
+def profile_step(
+    run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]
+) -> None:
+    """Write the states of the due windows: from stored states of finer windows where they can be used, else from rows."""
+    frames = frames_of(predictions, baseline)
+    parts = composed_of(run, due, handled)
+    work = planned(run, predictions, frames, due, parts)
+    if parts and any(kept is not None for kept in work.plan.kernel.slice_values):
+        # So many values that some are counted together: what was counted with others before cannot be told from them now.
+        parts = {}
+        work = planned(run, predictions, frames, due, parts)
+    run.spans, run.merged_windows = work.spans, len({part for several in parts.values() for part in several})
+    reading = choose_reader(run, predictions, work.spans)
+    stored = stored_partials(run, parts, work.plan) if parts else None
+    read_states(run, reading, work.rows, work.plan, lambda states: keep_states(run, states, due), stored=stored)
 
 
-def apart_from_baseline(predictions: Predictions, baseline: Baseline) -> dict[str, tuple[str, str]]:
-    """The columns that cannot be compared with the baseline, with status and sentence."""
-    apart = {}
-    for column in predictions.columns:
-        frozen = baseline.columns.get(column.name)
-        if frozen is None:
-            apart[column.name] = ("NEW", f"The column is new: baseline {baseline.version} does not have it.")
-        else:
-            changed = kinds_agree((frozen.kind, frozen.data_type), column)
-            if changed is not None:
-                apart[column.name] = ("TYPE_CHANGED", changed)
-    return apart
+@dataclass(frozen=True)
+class Work:
+    """What a profile reads: the spans of time, the rows in them, and the plan by which they become states."""
+
+    spans: list[tuple[int, int]]
+    rows: DataFrame
+    plan: ProfilePlan
 
 
-def profile_step(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> None:
-    """Read the rows of the due windows once and write their states."""
-    time, zone = run.config.predictions.time, run.config.windows.zone
-    windows = window_keys(due)
-    edges, members = plan_segments(windows)
-    reading = choose_reader(run, predictions, (edges[0], edges[-1]))
+def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], due: Sequence[DueWindow], parts: Parts) -> Work:
+    """What is left to read of the due windows where these parts of them are stored."""
+    time, windows = run.config.predictions.time, window_keys(due)
+    edges, members = plan_segments(windows, {number: window_keys(several) for number, several in parts.items()})
+    spans = wanted_spans(edges, members)
     rows = rows_for_profile(
-        predictions.frame.where(within(predictions.frame, time, edges[0], edges[-1], with_null=False)),
+        predictions.frame.where(within_any(predictions.frame, time, spans, with_null=False)),
         predictions.columns,
         predictions.slices,
         time=time,
         version_sql=predictions.version_sql,
         ids=run.config.predictions.id,
     )
+    keys = predictions.slice_keys
     kernel = KernelPlan(
-        columns=tuple(frame.kernel for frame in frames_of(predictions, baseline)),
+        columns=tuple(frame.kernel for frame in frames),
         edges=edges,
         windows=members,
-        slice_keys=len(predictions.slices),
-        slice_values=capped_slice_values(rows, len(predictions.slices)),
+        slice_keys=len(keys),
+        slice_values=capped_slice_values(rows, len(keys), stored=stored_slice_values(run, parts, keys) if parts else None),
     )
     types = tuple(column.data_type for column in predictions.columns)
-    plan = ProfilePlan(kernel, windows, predictions.slice_keys, types, zone)
-    read_states(run, reading, rows, plan, lambda states: keep_states(run, states, due))
+    return Work(spans, rows, ProfilePlan(kernel, windows, keys, types, run.config.windows.zone))
 
 
 def keep_states(run: Run, states: DataFrame, due: Sequence[DueWindow]) -> None:

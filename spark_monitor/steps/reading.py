@@ -12,7 +12,7 @@ from spark_monitor.check import first_line
 from spark_monitor.expressions import OnlySpark
 from spark_monitor.files import FileTable, blocks_of, file_partials, file_table, why_unreadable
 from spark_monitor.kernel.parquet import Block
-from spark_monitor.profile import ProfilePlan, merged, profile
+from spark_monitor.profile import ProfilePlan, merged, partial_states
 from spark_monitor.sources import Predictions
 from spark_monitor.steps.context import FILES, SPARK, Run
 
@@ -30,15 +30,15 @@ class FileReading:
     tasks: Sequence[Sequence[Block]]
 
 
-def choose_reader(run: Run, predictions: Predictions, span: tuple[int, int]) -> FileReading | None:
+def choose_reader(run: Run, predictions: Predictions, spans: Sequence[tuple[int, int]]) -> FileReading | None:
     """What to read from files, or None for the Spark reader; the run remembers which and why."""
     if run.wanted_reader == SPARK:
         run.reader, run.reader_reason = SPARK, ASKED
         return None
     try:
         partitions = run.store.columns_in_paths(run.config.predictions)
-        table = file_table(run.config, predictions, partitions, span)
-        tasks = blocks_of(predictions.frame, table, run.config.predictions.time, span)
+        table = file_table(run.config, predictions, partitions, spans)
+        tasks = blocks_of(predictions.frame, table, run.config.predictions.time, spans)
     except OnlySpark as refusal:
         read_by_spark(run, str(refusal))
         return None
@@ -58,18 +58,31 @@ def read_by_spark(run: Run, why: str) -> None:
 
 
 def read_states(
-    run: Run, reading: FileReading | None, rows: DataFrame, plan: ProfilePlan, keep: Callable[[DataFrame], None]
+    run: Run,
+    reading: FileReading | None,
+    rows: DataFrame,
+    plan: ProfilePlan,
+    keep: Callable[[DataFrame], None],
+    *,
+    stored: DataFrame | None = None,
 ) -> None:
-    """Make the states by the chosen reader and keep them; where a file cannot be read, all of them again through Spark."""
+    """Make the states by the chosen reader, merge them with ``stored`` ones and keep them.
+
+    Where a file cannot be read, all rows are read again through Spark.
+    """
+
+    def kept(partials: DataFrame) -> None:
+        keep(merged(partials if stored is None else partials.unionByName(stored), plan))
+
     if reading is None:
-        keep(profile(rows, plan))
+        kept(partial_states(rows, plan))
         return
     try:
-        keep(merged(file_partials(run.spark, reading.tasks, reading.table.layout, plan), plan))
+        kept(file_partials(run.spark, reading.tasks, reading.table.layout, plan))
     except Exception as error:
         why = why_unreadable(error)
         if why is None:
             raise
         read_by_spark(run, why)
         run.say(run.reader_reason)
-        keep(profile(rows, plan))
+        kept(partial_states(rows, plan))

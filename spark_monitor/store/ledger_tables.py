@@ -130,6 +130,7 @@ RUNS: Final = Table(
         column("source_versions", map_of(TEXT), "version of each source that was read, where it has versions"),
         column("config_hash", TEXT, "SHA-256 of the monitor's configuration"),
         column("config", TEXT, "the configuration as JSON without secrets"),
+        column("profile_hash", TEXT, "SHA-256 of what states depend on besides rows; stored states merge where it is the same"),
         column("rows_in", COUNT, "rows read"),
         column("bytes_in", COUNT, "bytes read, where known"),
         column("rows_out", map_of(COUNT), "rows written to each table"),

@@ -48,10 +48,17 @@ def _listing(spark: SparkSession, path: str) -> str:
     return f"{found['files']} files, {found['total']}"
 
 
-def _last_commit(spark: SparkSession, source: SourceConfig) -> Any:
+def relation_of(source: SourceConfig) -> str | None:
+    """What SQL calls the source; None where it has no versions for certain."""
     if source.table is None and source.format != FORMAT:
         return None
-    relation = quote_table(source.table) if source.table is not None else f"{FORMAT}.{quote(source.path or '')}"
+    return quote_table(source.table) if source.table is not None else f"{FORMAT}.{quote(source.path or '')}"
+
+
+def _last_commit(spark: SparkSession, source: SourceConfig) -> Any:
+    relation = relation_of(source)
+    if relation is None:
+        return None
     try:
         history = spark.sql(f"DESCRIBE HISTORY {relation} LIMIT 1")
         rows = history.selectExpr("version", "unix_micros(timestamp) AS at").collect()

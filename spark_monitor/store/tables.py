@@ -14,7 +14,7 @@ from spark_monitor.config_sources import SourceConfig
 from spark_monitor.due import DueWindow
 from spark_monitor.errors import RunError
 from spark_monitor.quoting import literal
-from spark_monitor.store import files, sources, upkeep, views
+from spark_monitor.store import feed, files, sources, upkeep, views
 from spark_monitor.store.changes import IGNORED, changed, windows_of
 from spark_monitor.store.commits import commit, first_line
 from spark_monitor.store.committed import GENERATIONS, committed_sql
@@ -75,6 +75,10 @@ class Store:
     def columns_in_paths(self, source: SourceConfig) -> tuple[str, ...]:
         """The columns that a source's file paths give; ``OnlySpark`` where it is not simply its files."""
         return files.columns_in_paths(self.spark, source)
+
+    def changed_rows(self, source: SourceConfig, *, before: str, after: str) -> DataFrame:
+        """The rows of a source that changed between two of its versions; ``NoFeed`` or ``BrokenFeed`` where it does not tell."""
+        return feed.changed_rows(self.spark, source, before=before, after=after)
 
     def commit_version(self, source: SourceConfig) -> int | None:
         """The number of a source's last commit; None where it has none."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_monitor.config import MonitorConfig
 from spark_monitor.due import Schedule
@@ -22,8 +24,8 @@ from spark_monitor.freeze import freeze
 from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.parquet import Block, FileUnreadable
 from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.profile import ProfilePlan, WindowKey, merged, plan_segments, profile
-from spark_monitor.read import rows_for_profile, within
+from spark_monitor.profile import ProfilePlan, WindowKey, merged, partial_states, plan_segments, profile, wanted_spans
+from spark_monitor.read import rows_for_profile, within, within_any
 from spark_monitor.sources import Predictions, open_predictions
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
@@ -110,6 +112,14 @@ def config_of(source: dict[str, Any], slices: list[Any] | None = None, **predict
     )
 
 
+class Plain:
+    """A store of which only the files' paths are asked, and they tell nothing."""
+
+    @staticmethod
+    def columns_in_paths(_: Any) -> tuple[str, ...]:
+        return ()
+
+
 def plan_of(config: MonitorConfig, predictions: Predictions) -> tuple[DataFrame, ProfilePlan]:
     """The rows that the Spark reader takes, and the plan of both."""
     time, ids = config.predictions.time, config.predictions.id
@@ -162,8 +172,8 @@ def both(spark: SparkSession, config: MonitorConfig) -> int:
     """Compare all states of both readers; how many there are."""
     predictions = open_predictions(spark, config)
     rows, plan = plan_of(config, predictions)
-    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
-    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     by_files = decoded(merged(file_partials(spark, tasks, table.layout, plan), plan), plan)
     by_spark = decoded(profile(rows, plan), plan)
     assert by_files.keys() == by_spark.keys()
@@ -232,7 +242,7 @@ def test_columns_that_older_files_lack_or_hold_narrower_give_the_same_states(spa
 def refusal(spark: SparkSession, config: MonitorConfig) -> str:
     predictions = open_predictions(spark, config)
     with pytest.raises(OnlySpark) as caught:
-        file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
+        file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
     return str(caught.value)
 
 
@@ -296,8 +306,8 @@ def test_what_is_not_as_spark_found_it_is_a_sentence(
     config = config_of(parquet(tmp_path / "rows"), [])
     predictions = open_predictions(spark, config)
     _, plan = plan_of(config, predictions)
-    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
-    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     spoiled = [[spoil(block) for block in blocks] for blocks in tasks]
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Spark's own, of another class in each mode
         merged(file_partials(spark, spoiled, table.layout, plan), plan).collect()
@@ -315,8 +325,8 @@ def test_what_the_files_do_not_give_is_read_again_through_spark_and_said(spark: 
     config, said = config_of(parquet(tmp_path / "rows")), []
     predictions = open_predictions(spark, config)
     rows, plan = plan_of(config, predictions)
-    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), SPAN)
-    tasks = blocks_of(predictions.frame, table, config.predictions.time, SPAN)
+    table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
+    tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     kept: list[dict[tuple[Any, ...], Any]] = []
     run = run_of(spark, config, said)
     spoiled = FileReading(table, [[spoil_rows(block) for block in blocks] for blocks in tasks])
@@ -342,6 +352,43 @@ def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark
 
     config = config_of(parquet(tmp_path / "rows"), [])
     run = run_of(spark, config, [], Silent())
-    assert choose_reader(run, open_predictions(spark, config), SPAN) is None
+    assert choose_reader(run, open_predictions(spark, config), [SPAN]) is None
     assert run.reader == "spark"
     assert run.reader_reason.startswith("Read through Spark: the files cannot be listed (")
+
+
+@pytest.mark.parametrize("wanted", [(0, 2), ()], ids=["first and last week", "nothing"])
+@pytest.mark.parametrize("reader", ["files", "spark"])
+def test_stored_states_stand_for_the_rows_of_spans_that_are_not_read(
+    spark: SparkSession, tmp_path: Path, wanted: Sequence[int], reader: str
+) -> None:
+    config = config_of(parquet(tmp_path / "rows"))
+    predictions, run = open_predictions(spark, config), run_of(spark, config, [], Plain())
+    run.wanted_reader = reader
+    rows, plan = plan_of(config, predictions)
+    _, members = plan_segments(WINDOWS, {number: [WINDOWS[number]] for number in range(3) if number not in wanted})
+    edges = (WINDOWS[0].start, *(window.end for window in WINDOWS))
+    left = [(number,) if number in wanted else () for number in range(3)]
+    spans = wanted_spans(edges, left)
+    assert [numbers for numbers in members if numbers] == [numbers for numbers in left if numbers]
+    assert spans == [(WINDOWS[number].start, WINDOWS[number].end) for number in wanted]
+    rest = replace(plan, kernel=replace(plan.kernel, edges=edges, windows=tuple(left)))
+    rows_left = rows_for_profile(
+        predictions.frame.where(within_any(predictions.frame, config.predictions.time, spans, with_null=False)),
+        predictions.columns,
+        predictions.slices,
+        time=config.predictions.time,
+        version_sql=predictions.version_sql,
+        ids=config.predictions.id,
+    )
+    elsewhere = [number for number in range(3) if number not in wanted]
+    stored = partial_states(rows, plan).where(f"window IN ({', '.join(map(str, elsewhere))})").withColumn("part", F.lit(-1))
+    kept: list[dict[tuple[Any, ...], Any]] = []
+    reading = choose_reader(run, predictions, spans)
+    assert (reading is None) == (reader == "spark")
+    read_states(run, reading, rows_left, rest, lambda states: kept.append(decoded(states, plan)), stored=stored)
+    (found,) = kept
+    expected = decoded(profile(rows, plan), plan)
+    assert found.keys() == expected.keys()
+    for key, state in found.items():
+        assert_same(state, expected[key], key)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
+from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, recent_windows, relabelled
 from spark_monitor.windows import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -23,15 +23,19 @@ def handled_until(last: int, fingerprint: int | None = 1) -> dict[DueWindow, Han
 
 def test_a_window_that_no_run_handled_is_due_however_old_it_is() -> None:
     handled = {day(5): Handled(START + 6 * DAY, None)}
-    found = due_windows([day(n) for n in range(8)], handled, as_of=START + 8 * DAY, lookback=DAY, touched=False)
+    found = due_windows([day(n) for n in range(8)], handled, touched=())
     assert found == [day(n) for n in range(8) if n != 5]
 
 
-@pytest.mark.parametrize("touched", [True, False])
-def test_handled_windows_within_the_lookback_are_due_where_the_source_was_touched(touched: bool) -> None:
-    closed = [day(n) for n in range(10)]
-    found = due_windows(closed, handled_until(9), as_of=START + 10 * DAY, lookback=3 * DAY, touched=touched)
-    assert found == ([day(7), day(8), day(9)] if touched else [])
+def test_windows_that_end_within_the_lookback_are_recent() -> None:
+    recent = recent_windows([day(n) for n in range(10)], as_of=START + 10 * DAY, lookback=3 * DAY)
+    assert recent == [day(7), day(8), day(9)]
+
+
+@pytest.mark.parametrize("touched", [(), (2,), (0, 9)])
+def test_handled_windows_are_due_where_they_were_touched_however_old_they_are(touched: tuple[int, ...]) -> None:
+    found = due_windows([day(n) for n in range(11)], handled_until(9), touched=[day(n) for n in touched])
+    assert found == [day(n) for n in (*touched, 10)]
 
 
 @pytest.mark.parametrize("pause", range(0, 40, 3))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Codes, Segments, numbers_of
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials, state_of
-from spark_monitor.kernel.named_blocks import NamedBlock
+from spark_monitor.kernel.named_blocks import NamedBlock, failed
 from spark_monitor.kernel.partials import NO_WINDOW, OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, KernelPlan, Task
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
@@ -191,21 +193,32 @@ def kernel_column(name: str, values: list[Any], *, trivial: bool) -> KernelColum
 
 def run(case: Case, *, tasks: int = 1, batch: int = 4096) -> dict[Key, Found]:
     """The merged states, by way of the bytes that tasks hand over, in the order in which Spark sorts them."""
-    partial_rows: list[dict[str, Any]] = []
+    return {key: read(row, case) for key, row in merged_rows(partial_rows(case, tasks=tasks, batch=batch), case).items()}
+
+
+def partial_rows(case: Case, *, tasks: int = 1, batch: int = 4096) -> list[dict[str, Any]]:
+    """What tasks hand over."""
+    rows: list[dict[str, Any]] = []
     size = -(-case.table.num_rows // tasks)
     for part in range(tasks):
         batches = case.table.slice(part * size, size).combine_chunks().to_batches(max_chunksize=batch)
         for found in Task(case.plan, part).run(batches):
             assert found.schema == PARTIAL_SCHEMA
-            partial_rows += found.to_pylist()
-    ordered = sorted(partial_rows, key=lambda row: tuple((row[n] is not None, row[n]) for n in PARTIAL_SCHEMA.names[:7]))
-    merged: dict[Key, Found] = {}
+            rows += found.to_pylist()
+    return rows
+
+
+def merged_rows(partials: list[dict[str, Any]], case: Case) -> dict[Key, dict[str, Any]]:
+    """The rows that are stored, by their key."""
+    names = ("window", "model_version", "slice_key", "column", "slice_value", "part", "sequence")
+    ordered = sorted(partials, key=lambda row: tuple((row[name] is not None, row[name]) for name in names))
+    merged: dict[Key, dict[str, Any]] = {}
     for found in merge_partials(in_batches(ordered), case.columns):
         assert found.schema == MERGED_SCHEMA
         for row in found.to_pylist():
             key = tuple(row[name] for name in MERGED_SCHEMA.names[:5])
             assert key not in merged, f"{key} comes twice"
-            merged[key] = read(row, case)
+            merged[key] = row
     return merged
 
 
@@ -670,3 +683,32 @@ def test_rows_of_many_windows_are_ordered_once_for_all_columns() -> None:
     assert found.arranged(table["x"].combine_chunks()).to_pylist() == np.sort(segment).tolist()
     # Cutting what is ordered parts no more windows than there are cuts.
     assert sum(piece.rows.groups.codes.size for piece in found.pieces) <= windows + len(found.pieces) - 1
+
+
+@pytest.mark.parametrize("cuts", [(0,), (1_000,), (0, 300, 301, 700)], ids=["rows alone", "stored alone", "several parts"])
+def test_stored_states_and_rows_that_are_read_make_the_states_of_all_rows(cuts: tuple[int, ...]) -> None:
+    whole = random_case(11, 1_000)
+    pieces: list[dict[str, Any]] = []
+    for sequence, (low, high) in enumerate(pairwise(cuts if cuts[0] == 0 else (0, *cuts))):
+        stored = merged_rows(partial_rows(dataclasses.replace(whole, table=whole.table.slice(low, high - low))), whole)
+        # Stored states come with a row for every slice value, and say that they are a part before every task's.
+        pieces += [{**row, "part": -1, "sequence": sequence} for row in stored.values()]
+    rest = dataclasses.replace(whole, table=whole.table.slice(cuts[-1]))
+    merged = merged_rows(pieces + partial_rows(rest, tasks=2), whole)
+    check_all(whole, {key: read(row, whole) for key, row in merged.items()})
+
+
+def test_a_column_that_failed_in_the_rows_that_are_read_is_in_error_beside_stored_states() -> None:
+    case = random_case(12, 300)
+    stored = merged_rows(partial_rows(case), case)
+    pieces = [{**row, "part": -1, "sequence": 0} for row in stored.values()]
+    numeric = next(key for key, row in stored.items() if key[2] == 1 and case.columns[key[4]].grid is not None and row["state"])
+    window, version, slice_key, _, column = numeric
+    values = {"window": window, "model_version": version, "slice_key": slice_key, "slice_value": None, "column": column}
+    broken = {**values, "part": 0, "sequence": 1, "state": failed(["v0", "new"]), "sketch": None, "error": "it broke"}
+    merged = merged_rows([*pieces, broken], case)
+    errors = {key: row["error"] for key, row in merged.items() if row["error"] is not None}
+    same = {key for key in stored if key[:3] == numeric[:3] and key[4] == column}
+    assert set(errors) == same | {(window, version, slice_key, "new", column)}
+    assert set(errors.values()) == {"it broke"}
+    assert all(merged[key]["state"] is None for key in errors)

@@ -41,7 +41,7 @@ def table(rows: int = ROWS) -> pa.Table:
 
 def layout(low: int = 0, high: int = 1_000 * DAY, *columns: FileColumn, slices: tuple[FileSlice, ...] = ()) -> FileLayout:
     wanted = columns or (FileColumn("x", pa.float64()),)
-    return FileLayout(FileColumn("at", INSTANTS), low, high, "UTC", ("id",), None, slices, wanted)
+    return FileLayout(FileColumn("at", INSTANTS), ((low, high),), "UTC", ("id",), None, slices, wanted)
 
 
 def block(path: Path, rows: int, *, start: int = 0, length: int | None = None) -> Block:
