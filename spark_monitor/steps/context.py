@@ -52,6 +52,7 @@ class Run:
     profile_hash: str = ""
     spans: list[tuple[int, int]] = field(default_factory=list)
     merged_windows: int = 0
+    capped_slices: list[str] = field(default_factory=list)
     source_versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)

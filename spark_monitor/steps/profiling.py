@@ -15,7 +15,7 @@ from spark_monitor.compare import BASELINE, ComparePlan, drift_rows
 from spark_monitor.due import DueWindow, Handled
 from spark_monitor.freeze import FrozenColumn
 from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.present import PresentPlan, profile_rows
+from spark_monitor.present import PresentPlan, profile_rows, with_capped_said
 from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments, wanted_spans
 from spark_monitor.read import Kind, rows_for_profile, within_any
 from spark_monitor.sources import Predictions, micros
@@ -42,6 +42,9 @@ def profile_step(
         # So many values that some are counted together: what was counted with others before cannot be told from them now.
         parts = {}
         work = planned(run, predictions, frames, due, parts)
+    run.capped_slices = [
+        key for key, kept in zip(work.plan.slice_keys, work.plan.kernel.slice_values, strict=True) if kept is not None
+    ]
     run.spans, run.merged_windows = work.spans, len({part for several in parts.values() for part in several})
     reading = choose_reader(run, predictions, work.spans)
     stored = stored_partials(run, parts, work.plan) if parts else None
@@ -71,12 +74,14 @@ def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], 
         ids=run.config.predictions.id,
     )
     keys = predictions.slice_keys
+    stored = stored_slice_values(run, parts, keys) if parts else None
     kernel = KernelPlan(
         columns=tuple(frame.kernel for frame in frames),
         edges=edges,
         windows=members,
         slice_keys=len(keys),
-        slice_values=capped_slice_values(rows, len(keys), stored=stored_slice_values(run, parts, keys) if parts else None),
+        slice_values=capped_slice_values(rows, len(keys), run.config.max_slice_values, stored=stored),
+        byte_budget=run.config.task_bytes,
     )
     types = tuple(column.data_type for column in predictions.columns)
     return Work(spans, rows, ProfilePlan(kernel, windows, keys, types, run.config.windows.zone))
@@ -100,7 +105,7 @@ def present_step(
         names=tuple(frame.name for frame in frames),
         sizes=frozenset(frame.name for frame in frames if frame.kind is Kind.SIZE),
     )
-    rows = profile_rows(states_of(run, due), plan)
+    rows = with_capped_said(profile_rows(states_of(run, due), plan), run.capped_slices, run.config.max_slice_values)
     absent = absent_rows(run, gone_columns(predictions, baseline), due, versions)
     rows = rows.unionByName(absent, allowMissingColumns=True).withColumns(
         {
