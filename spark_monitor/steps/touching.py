@@ -46,7 +46,7 @@ def touched_windows(run: Run, closed: Sequence[DueWindow], *, before: str | None
     except Exception as error:  # whatever a feed that was turned on later, or whose files are gone, is refused with
         why = first_line(error).rstrip(".")
     else:
-        run.notes.append(f"The change feed tells of changed rows in {len(found)} of the windows that were handled before.")
+        run.notes.append(f"The change feed tells of changed rows in {len(found)} windows that are over.")
         return Touched(found, exact=True)
     run.notes.append(f"The lookback was handled again: the change feed of the prediction table cannot be read ({why}).")
     run.say(run.notes[-1])

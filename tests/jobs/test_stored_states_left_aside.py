@@ -45,7 +45,7 @@ def week(table: Growing) -> pd.DataFrame:
     """The week's stored numbers of the whole window, in a fixed order."""
     profile = table.read("out", "profile_metrics")
     own = profile[(profile["granularity"] == "1 week") & profile["slice_key"].isna()]
-    return own.sort_values(["model_version", "column_name"])[["model_version", "column_name", "count", "num_nulls"]]
+    return own.sort_values(["model_version", "column_name"])[["model_version", "column_name", "count", "num_nulls"]].fillna(-1)
 
 
 def test_states_that_another_file_made_are_not_merged(spark: SparkSession, tmp_path: days.Path) -> None:
