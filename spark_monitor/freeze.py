@@ -79,7 +79,9 @@ def freeze(
     return frozen, profile(rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget))
 
 
-def frozen_columns(rows: DataFrame, columns: Sequence[ReadColumn], slices: int, *, byte_budget: int = BYTE_BUDGET) -> list[FrozenColumn]:
+def frozen_columns(
+    rows: DataFrame, columns: Sequence[ReadColumn], slices: int, *, byte_budget: int = BYTE_BUDGET
+) -> list[FrozenColumn]:
     """The first pass. What comes to the driver is bounded by the number of columns: one frame each."""
     first = [unframed(column) for column in columns]
     without_slices = rows.select(*(name for name in rows.columns if name not in {f"s{key}" for key in range(slices)}))
