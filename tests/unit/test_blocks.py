@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spark_monitor.kernel.blocks import Part, SliceBlock
-from spark_monitor.states.distinct import ALL, hash_numbers, hashes_below
+from spark_monitor.states.distinct import ALL, K_WINDOW, Distinct, hash_numbers, hashes_below
 from spark_monitor.states.grid import Grid
 
 GRID = Grid.of(np.linspace(-3, 3, 200))
@@ -68,3 +68,18 @@ def test_hashes_below_a_threshold_are_those_of_all_that_lie_below_it(theta: int)
     values = np.random.default_rng(1).normal(size=100_000)
     every = hash_numbers(values)
     assert hashes_below(values, theta).tolist() == [number for number in every.tolist() if number < theta]
+
+
+def test_a_hash_just_below_the_threshold_is_not_lost_to_the_look_before_its_last_step() -> None:
+    values = np.random.default_rng(2).normal(size=64)
+    for number in hash_numbers(values).tolist():
+        assert number in hashes_below(values, number + 1).tolist()
+        assert number not in hashes_below(values, number).tolist()
+
+
+def test_values_whose_hashes_are_all_large_are_counted_from_all_of_them() -> None:
+    values = np.random.default_rng(3).normal(size=40_000)
+    values = np.sort(values[hash_numbers(values) >= np.uint64(1 << 63)])
+    found = Distinct.of_sorted(values)
+    assert found.hashes.tolist() == sorted(hash_numbers(values).tolist())[:K_WINDOW]
+    assert found.theta == sorted(hash_numbers(values).tolist())[K_WINDOW]
