@@ -5,12 +5,12 @@ The same numbers as ``NumericState`` holds, one row per slice value; ``states`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from spark_monitor.kernel.cells import SliceCells, summed
+from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Mask
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes, hash_numbers
@@ -103,8 +103,8 @@ class SliceBlock:
             self.minimum = np.pad(self.minimum, (0, more), constant_values=np.inf)
             self.maximum = np.pad(self.maximum, (0, more), constant_values=-np.inf)
 
-    def add(self, codes: Integers, rows: Integers, part: Part) -> None:
-        """Add rows: the slice value of each, how many rows each value has, and what was prepared of the column."""
+    def count(self, codes: Integers, rows: Integers, part: Part) -> Integers:
+        """Count rows; how many finite values each slice value has among them."""
         size = rows.size
         self._grow(size)
         self.totals[:size, COUNT] += rows
@@ -114,26 +114,15 @@ class SliceBlock:
                 many = np.bincount(codes[positions], minlength=size)
                 self.totals[:size, place] += many
                 finite = finite - many
-        if part.values.size:
-            self._add_values(codes if part.kept is None else codes[part.kept], finite, part)
+        return finite
 
-    def _add_values(self, codes: Integers, sizes: Integers, part: Part) -> None:
+    def add_values(self, codes: Integers, sizes: Integers, part: Part) -> None:
+        """Add the finite values, whose extremes are known: the slice value of each, and how many each slice value has."""
         met = np.flatnonzero(sizes)
-        for low, high in ((0, _HEAD), (_HEAD, part.values.size)):
-            self._extend(part.values[low:high], codes[low:high], met)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             found = self._moments(codes, sizes, part)
             self._merge_moments(met, sizes[met], *(numbers[met] for numbers in found))
         self.cells.add(codes, part.cells)
-
-    def _extend(self, values: Floats, codes: Integers, met: Integers) -> None:
-        """Least and greatest values: only those beyond the innermost of all slice values' own can be new ones."""
-        lower = np.flatnonzero(values < self.minimum[met].max())
-        if lower.size:
-            np.minimum.at(self.minimum, codes[lower], values[lower])
-        higher = np.flatnonzero(values > self.maximum[met].min())
-        if higher.size:
-            np.maximum.at(self.maximum, codes[higher], values[higher])
 
     def _moments(self, codes: Integers, sizes: Integers, part: Part) -> tuple[Floats, Floats, Floats]:
         """Mean, what it lacks, and M2 of every slice value's new rows, from deviations that all slice keys share.
@@ -187,21 +176,19 @@ class SliceBlock:
             with np.errstate(over="ignore", invalid="ignore"):
                 moments = other.mean[filled], other.low[filled], other.m2[filled]
                 self._merge_moments(places[filled], other.n[filled], *moments)
-        width = self.grid.cells
-        positions, many = other.cells.counted()
-        moved = places[positions // width] * width + positions % width
-        self.cells = SliceCells.of_counted(width, *summed([self.cells.counted(), (moved, many)]))
+        self.cells.absorb(other.cells, places)
         self.hashes.absorb(other.hashes, places)
 
     def states(self) -> Iterator[tuple[int, NumericState]]:
         """Every slice value that was met, as a state of its own."""
         hashes = hash_numbers(self.grid.edges)
         order = np.argsort(hashes)
-        hashes = hashes[order]
+        hashes, edges = hashes[order], 2 * order + 1
         for code in self.met.tolist():
             cells = self.cells.of(code)
-            on_edges = Distinct(max(hashes.size, K_SLICE), ALL, hashes[cells[1::2][order] > 0])
-            yield code, self._state(code, cells, on_edges.merge(self.hashes.of(code)))
+            # One more than are kept: it says that some were dropped.
+            met = np.flatnonzero(cells.take(edges))[: K_SLICE + 1]
+            yield code, self._state(code, cells, Distinct(K_SLICE + 1, ALL, hashes.take(met)).merge(self.hashes.of(code)))
 
     def _state(self, code: int, cells: Integers, distinct: Distinct) -> NumericState:
         count, nulls, nans, high, low = self.totals[code].tolist()
@@ -221,6 +208,42 @@ class SliceBlock:
             frequent=Frequent({}),
             sketch=None,
         )
+
+
+@dataclass(frozen=True)
+class KeyedRows:
+    """A part's rows by one slice key: its block, the slice value of every row, and how many rows each value has."""
+
+    block: SliceBlock
+    codes: Integers
+    rows: Integers
+
+
+def add_part(part: Part, keys: Sequence[KeyedRows]) -> None:
+    """Add a part's rows to the block of every slice key, all but their hashes; what the keys share is worked out once."""
+    sizes = [key.block.count(key.codes, key.rows, part) for key in keys]
+    if not part.values.size:
+        return
+    codes = [key.codes if part.kept is None else key.codes.take(part.kept) for key in keys]
+    for low, high in ((0, _HEAD), (_HEAD, part.values.size)):
+        _extend(
+            part.values[low:high], [(key.block, own[low:high], many) for key, own, many in zip(keys, codes, sizes, strict=True)]
+        )
+    for key, own, many in zip(keys, codes, sizes, strict=True):
+        key.block.add_values(own, many, part)
+
+
+def _extend(values: Floats, keys: Sequence[tuple[SliceBlock, Integers, Integers]]) -> None:
+    """Least and greatest values: only those beyond the innermost of all slice values' own can be new ones."""
+    met = [np.flatnonzero(sizes) for _, _, sizes in keys]
+    lower = np.flatnonzero(values < max(block.minimum[own].max() for (block, _, _), own in zip(keys, met, strict=True)))
+    higher = np.flatnonzero(values > min(block.maximum[own].min() for (block, _, _), own in zip(keys, met, strict=True)))
+    least, greatest = values.take(lower), values.take(higher)
+    for block, codes, _ in keys:
+        if lower.size:
+            np.minimum.at(block.minimum, codes.take(lower), least)
+        if higher.size:
+            np.maximum.at(block.maximum, codes.take(higher), greatest)
 
 
 def _moments(values: Floats, codes: Integers, sizes: Integers, least: Floats, most: Floats) -> tuple[Floats, Floats, Floats]:

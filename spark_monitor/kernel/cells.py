@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from spark_monitor.states.grid import Integers
 
 _CELLS_PER_ROW = 4
+_MOST_IN_FOUR_BYTES = (1 << 32) - 1
+Counts = tuple[Integers, Integers]
+"""Positions (slice value * width + cell) in increasing order, and how often each is counted."""
 
 
 class SliceCells:
-    """Counts per slice value 0, 1, 2, ... and cell.
+    """Counts per slice value 0, 1, 2, ... and cell: the sum of a table, of pairs to be counted and of counted positions.
 
     >>> counted = SliceCells(3)
     >>> counted.add(np.array([0, 4, 4]), np.array([2, 1, 1]))
@@ -28,60 +32,88 @@ class SliceCells:
         self._width = width
         self._size = self._rows = 0
         self._pairs: list[Integers] = []
-        self._table: Integers | None = None
-        self._found: tuple[Integers, Integers] | None = None
+        self._counts: Counts | None = None
+        self._table: npt.NDArray[np.integer] = np.zeros((0, width), dtype=np.uint32)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return sum(part.nbytes for part in self._pairs) + (self._table.nbytes if self._table is not None else 0)
+        counted = sum(part.nbytes for part in self._counts) if self._counts is not None else 0
+        return counted + sum(part.nbytes for part in self._pairs) + self._table.nbytes
 
     def add(self, codes: Integers, cells: Integers) -> None:
         """Add the slice value and the cell of every row."""
         self._size = max(self._size, int(codes.max(initial=-1)) + 1)
         self._rows += codes.size
         self._pairs.append(codes * self._width + cells)
-        self._found = None
         if self._size * self._width <= _CELLS_PER_ROW * self._rows:
-            self._tabulate()
+            pairs = self._pairs[0] if len(self._pairs) == 1 else np.concatenate(self._pairs)
+            table = self._grown(self._size)
+            counts = np.bincount(pairs, minlength=table.size).reshape(table.shape)
+            np.add(table, counts, out=table, casting="unsafe")
+            self._pairs = []
 
-    def _tabulate(self) -> None:
-        """Count the pairs into the table."""
-        counts = np.bincount(np.concatenate(self._pairs), minlength=self._size * self._width)
-        if self._table is not None:
-            counts[: self._table.size] += self._table
-        self._table, self._pairs = counts.astype(np.int64, copy=False), []
+    def _grown(self, size: int) -> npt.NDArray[np.integer]:
+        """The table with so many slice values at least; its numbers are short while no count can be too large for them."""
+        kind = np.uint32 if self._rows <= _MOST_IN_FOUR_BYTES else np.int64
+        if len(self._table) < size or self._table.dtype != kind:
+            table = np.zeros((max(size, len(self._table)), self._width), dtype=kind)
+            table[: len(self._table)] = self._table
+            self._table = table
+        return self._table
 
-    def counted(self) -> tuple[Integers, Integers]:
-        """Every cell that holds anything, as slice value * width + cell in increasing order, and its count."""
-        positions, many = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *self._pairs]), return_counts=True)
-        if self._table is None:
-            return (positions, many) if self._found is None else summed([(positions, many), self._found])
+    def add_counted(self, positions: Integers, many: Integers) -> None:
+        """Add what ``counted`` gave."""
+        if not positions.size:
+            return
+        self._size = max(self._size, int(positions[-1]) // self._width + 1)
+        self._rows += int(many.sum())
+        if positions.size * _CELLS_PER_ROW < self._size * self._width:
+            self._counts = (positions, many) if self._counts is None else summed([self._counts, (positions, many)])
+            return
+        table = self._grown(self._size).reshape(-1)
+        table[positions] += many.astype(table.dtype)
+
+    def absorb(self, other: SliceCells, places: Integers) -> None:
+        """Add others, whose slice value i is value ``places[i]`` here."""
+        size = len(other._table)
+        if size:
+            self._size, self._rows = max(self._size, int(places[:size].max()) + 1), self._rows + other._rows
+            table = self._grown(self._size)
+            table[places[:size]] += other._table.astype(table.dtype, copy=False)
+        rest = other._beside()
+        if rest is not None:
+            positions = places[rest[0] // self._width] * self._width + rest[0] % self._width
+            order = np.argsort(positions, kind="stable")
+            self.add_counted(positions[order], rest[1][order])
+
+    def _beside(self) -> Counts | None:
+        """What is not in the table."""
+        if self._pairs:
+            found = np.unique(np.concatenate(self._pairs), return_counts=True)
+            self._counts = found if self._counts is None else summed([self._counts, found])
+            self._pairs = []
+        return self._counts
+
+    def counted(self) -> Counts:
+        """Every cell that holds anything."""
         filled = np.flatnonzero(self._table)
-        return summed([(filled, self._table[filled]), (positions, many)])
-
-    @classmethod
-    def of_counted(cls, width: int, positions: Integers, many: Integers) -> SliceCells:
-        """What ``counted`` gave, to be read and merged."""
-        cells = cls(width)
-        cells._found = (positions, many)
-        return cells
+        table = filled, self._table.take(filled).astype(np.int64)
+        rest = self._beside()
+        return table if rest is None else summed([table, rest])
 
     def of(self, code: int) -> Integers:
         """The counts of one slice value, int64[width]."""
-        if self._found is None:
-            self._found = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *self._pairs]), return_counts=True)
-        pairs, many = self._found
-        first = code * self._width
-        counts = np.zeros(self._width, dtype=np.int64)
-        if self._table is not None and first < self._table.size:
-            counts += self._table[first : first + self._width]
-        low, high = np.searchsorted(pairs, [first, first + self._width])
-        counts[pairs[low:high] - first] += many[low:high]
+        rest = self._beside()
+        counts = self._table[code].astype(np.int64) if code < len(self._table) else np.zeros(self._width, dtype=np.int64)
+        if rest is not None:
+            first = code * self._width
+            low, high = np.searchsorted(rest[0], [first, first + self._width])
+            counts[rest[0][low:high] - first] += rest[1][low:high]
         return counts
 
 
-def summed(parts: Sequence[tuple[Integers, Integers]]) -> tuple[Integers, Integers]:
+def summed(parts: Sequence[Counts]) -> Counts:
     """Positions and counts of several parts as one, each position once.
 
     >>> positions, many = summed([(np.array([1, 5]), np.array([2, 1])), (np.array([5]), np.array([3]))])

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_monitor.kernel.blocks import Part, SliceBlock
+from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.groups import Mask, Segments, numbers_of
+from spark_monitor.kernel.hashes import Keyed, add_hashes
 from spark_monitor.states.categorical import CategoricalState, Categories, Dictionary
 from spark_monitor.states.distinct import ALL, K_SLICE, hash_numbers
 from spark_monitor.states.frequent import CAPACITY
@@ -133,25 +134,31 @@ class NumericColumn:
                 hashes[low:high],
                 guess=mean if np.isfinite(mean) else 0.0,
             )
-            for key, sliced in enumerate(rows.slices):
-                block = self._blocks.setdefault((key, group), SliceBlock(self._grid))
-                block.add(sliced.values[low:high], sliced.rows[position], part)
-            self._add_hashes(group, part, [sliced.values[low:high] for sliced in rows.slices])
+            keys = [
+                KeyedRows(self._block(key, group), sliced.values[low:high], sliced.rows[position])
+                for key, sliced in enumerate(rows.slices)
+            ]
+            add_part(part, keys)
+            self._add_hashes(group, part, keys)
 
-    def _add_hashes(self, group: Group, part: Part, values: Sequence[Integers]) -> None:
+    def _block(self, key: int, group: Group) -> SliceBlock:
+        if (key, group) not in self._blocks:
+            self._blocks[key, group] = SliceBlock(self._grid)
+        return self._blocks[key, group]
+
+    def _add_hashes(self, group: Group, part: Part, keys: Sequence[KeyedRows]) -> None:
         """The hashes of the rows whose value is finite and no edge of the grid, for every slice key."""
         if not part.hashes.size:
             return
         known = self._windows[group].distinct
+        if not known.is_exact:
+            add_hashes([Keyed(key.block.hashes, key.codes, key.rows) for key in keys], part.hashes, part.inner)
+            return
         # Few different values in the whole window: name each row's by its place among them, once for all slice keys.
-        places = np.searchsorted(known.hashes, part.hashes) if known.is_exact else None
-        for key, codes in enumerate(values):
-            held = self._blocks[key, group].hashes
-            chosen = codes if part.inner is None else codes[part.inner]
-            if places is None:
-                held.add(chosen, part.hashes)
-            else:
-                held.add_known(chosen, places, known.hashes)
+        places = np.searchsorted(known.hashes, part.hashes)
+        for key in keys:
+            chosen = key.codes if part.inner is None else key.codes.take(part.inner)
+            key.block.hashes.add_known(chosen, places, known.hashes)
 
     def gathered(self) -> Iterator[Gathered]:
         """The states so far."""

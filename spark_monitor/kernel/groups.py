@@ -38,7 +38,7 @@ class Segments:
         changes = codes[1:] != codes[:-1]
         order = None
         if (codes[1:] < codes[:-1]).any():
-            order = np.argsort(codes, kind="stable")
+            order = order_of(codes)
             codes = codes[order]
             changes = codes[1:] != codes[:-1]
         starts = np.append(0, np.flatnonzero(changes) + 1)
@@ -61,8 +61,18 @@ class Segments:
 
     def totals(self, flags: Mask) -> Integers:
         """How many flags (in arranged order) are set per group."""
-        through = np.append(0, np.cumsum(flags))
-        return np.diff(through[self.bounds])
+        return np.diff(np.searchsorted(np.flatnonzero(flags), self.bounds))
+
+
+def order_of(codes: Integers) -> Integers:
+    """The stable order of codes; where they lie close together by numpy's radix sort, many times faster than its others.
+
+    >>> order_of(np.array([70_002, 70_000, 70_002])).tolist(), order_of(np.array([1 << 40, 0])).tolist()
+    ([1, 0, 2], [1, 0])
+    """
+    low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
+    near = (codes - low).astype(np.uint16) if high - low < 1 << 16 else codes
+    return np.argsort(near, kind="stable")
 
 
 class Codes:

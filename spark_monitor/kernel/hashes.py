@@ -5,14 +5,18 @@ Only values that are no edge of the grid come here; the cells tell which edges o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from spark_monitor.kernel.groups import Mask, order_of
 from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes
 from spark_monitor.states.grid import Integers
 
 _HELD = 1 << 14
 _EVERY = np.uint64(ALL - 1)
-_SAMPLED = 4 * K_SLICE
+_SAMPLED = 2 * K_SLICE
 _TABLE_PER_ROW = 16
 
 
@@ -30,6 +34,7 @@ class SliceHashes:
         self._codes: list[Integers] = []
         self._hashes: list[Hashes] = []
         self._bounds: Integers | None = None
+        self._settled = False
 
     @property
     def nbytes(self) -> int:
@@ -38,24 +43,29 @@ class SliceHashes:
 
     def add(self, codes: Integers, hashes: Hashes) -> None:
         """Add the hash of every row and the slice value of each."""
-        self._grow(int(codes.max(initial=-1)) + 1)
-        if codes.size <= _HELD:
-            self._hold(codes, hashes, self._limits)
-            return
-        # Of a slice with many rows the smallest hashes most likely suffice; where they do not, the others follow.
-        rows = np.bincount(codes, minlength=self._limits.size)
-        fair = np.full(rows.size, _EVERY)
-        many = rows > _SAMPLED
-        fair[many] = (_SAMPLED / rows[many] * ALL).astype(np.uint64)
-        fair[rows == 0] = 0
-        first = np.minimum(fair, self._limits)
-        self._hold(codes, hashes, first)
-        if (first < self._limits)[rows > 0].any():
+        add_hashes([Keyed(self, codes, np.bincount(codes))], hashes, None)
+
+    def likely(self, rows: Integers, share: float) -> Hashes:
+        """The largest hash of each slice value that most likely matters once this share of so many rows is in.
+
+        Of a slice with many rows the smallest hashes most likely suffice; ``add_hashes`` looks whether they do.
+        """
+        self._grow(rows.size)
+        if share * rows.sum() <= _HELD:
+            return self._limits
+        fair = np.full(self._limits.size, _EVERY)
+        many = np.flatnonzero(rows * share > _SAMPLED)
+        fair[many] = (_SAMPLED / (rows[many] * share) * ALL).astype(np.uint64)
+        fair[: rows.size][rows == 0] = 0
+        return np.minimum(fair, self._limits)
+
+    def missed(self, likely: Hashes, rows: Integers) -> Mask | None:
+        """The slice values of which hashes above the likely ones matter after all; None where there are none."""
+        met = np.append(rows > 0, np.zeros(self._limits.size - rows.size, dtype=np.bool_))
+        if (likely < self._limits)[met].any():
             self._settle()
-        short = (self._limits > first) & (rows > 0)
-        if short.any():
-            left = short.take(codes) & (hashes > first.take(codes))
-            self._hold(codes[left], hashes[left], self._limits)
+        missed = met & (self._limits > likely)
+        return missed if missed.any() else None
 
     def add_known(self, codes: Integers, positions: Integers, known: Hashes) -> None:
         """The same where row i has the hash ``known[positions[i]]``: pairs that repeat cost next to nothing."""
@@ -70,32 +80,27 @@ class SliceHashes:
 
     def held(self) -> tuple[Integers, Hashes, Hashes]:
         """The slice value and the hash of everything kept, in that order, and the largest hash that matters of each value."""
-        if self._bounds is None:
-            self._settle()
+        self._settle()
         return self._codes[0], self._hashes[0], self._limits
 
     @classmethod
     def of_held(cls, codes: Integers, hashes: Hashes, limits: Hashes) -> SliceHashes:
         """What ``held`` gave."""
         found = cls()
-        found._codes, found._hashes, found._limits = [codes], [hashes], limits
+        found._codes, found._hashes, found._limits, found._settled = [codes], [hashes], limits, True
         return found
 
     def absorb(self, other: SliceHashes, places: Integers) -> None:
         """Merge with others, whose slice value i is value ``places[i]`` here."""
         codes, hashes, limits = other.held()
         self._grow(int(places.max(initial=-1)) + 1)
-        self._settle()
         self._limits[places] = np.minimum(self._limits[places], limits[: places.size])
-        kept = self._hashes[0] <= self._limits[self._codes[0]]
-        self._codes, self._hashes = [self._codes[0][kept]], [self._hashes[0][kept]]
-        self._hold(places[codes], hashes, self._limits)
-        self._settle()
+        self.hold(places[codes], hashes)
 
     def of(self, code: int) -> Distinct:
         """What is known of one slice value."""
+        self._settle()
         if self._bounds is None:
-            self._settle()
             self._bounds = np.searchsorted(self._codes[0], np.arange(self._limits.size + 1))
         if code >= self._limits.size:
             return Distinct.empty(K_SLICE)
@@ -106,21 +111,23 @@ class SliceHashes:
         if size > self._limits.size:
             self._limits = np.append(self._limits, np.full(max(size, 2 * self._limits.size) - self._limits.size, _EVERY))
 
-    def _hold(self, codes: Integers, hashes: Hashes, limits: Hashes) -> None:
-        near = np.flatnonzero(hashes <= limits.max(initial=0))  # of few slice values, most hashes are above every limit
-        if near.size < hashes.size:
-            codes, hashes = codes.take(near), hashes.take(near)
-        below = np.flatnonzero(hashes <= limits.take(codes))
+    def hold(self, codes: Integers, hashes: Hashes, limits: Hashes | None = None) -> None:
+        """Keep the hashes that are no larger than their slice value's limit (None: than any that can matter)."""
+        below = np.flatnonzero(hashes <= (self._limits if limits is None else limits).take(codes))
         self._codes.append(codes.take(below))
         self._hashes.append(hashes.take(below))
-        self._bounds = None
+        self._bounds, self._settled = None, False
         if sum(part.size for part in self._hashes) > max(_HELD, 2 * K_SLICE * self._limits.size):
             self._settle()
 
     def _settle(self) -> None:
         """Each hash once per slice value, in order, and no more than ``K_SLICE`` of them."""
+        if self._settled:
+            return
         codes = np.concatenate([np.empty(0, dtype=np.int64), *self._codes])
         hashes = np.concatenate([np.empty(0, dtype=np.uint64), *self._hashes])
+        below = np.flatnonzero(hashes <= self._limits.take(codes))  # a merge may have lowered a limit
+        codes, hashes = codes.take(below), hashes.take(below)
         order = _order(codes, hashes)
         codes, hashes = codes[order], hashes[order]
         first = np.ones(codes.size, dtype=np.bool_)
@@ -130,12 +137,37 @@ class SliceHashes:
         dropped = place == K_SLICE
         self._limits[codes[dropped]] = hashes[dropped] - np.uint64(1)
         kept = place < K_SLICE
-        self._codes, self._hashes = [codes[kept]], [hashes[kept]]
+        self._codes, self._hashes, self._settled = [codes[kept]], [hashes[kept]], True
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """The hashes of one slice key, the slice value of every row, and how many rows each value has."""
+
+    held: SliceHashes
+    codes: Integers
+    rows: Integers
+
+
+def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) -> None:
+    """Add rows to every slice key; the hashes are those of the rows ``inner`` (None: of all).
+
+    Most hashes are too large to matter for any slice value of any key, and are looked at once for all of them.
+    """
+    likely = [key.held.likely(key.rows, hashes.size / max(key.codes.size, 1)) for key in keys]
+    near = np.flatnonzero(hashes <= max(int(limits.max(initial=0)) for limits in likely))
+    few = hashes.take(near)
+    rows = near if inner is None else inner.take(near)
+    for key, limits in zip(keys, likely, strict=True):
+        key.held.hold(key.codes.take(rows), few, limits)
+        missed = key.held.missed(limits, key.rows)
+        if missed is not None:
+            codes = key.codes if inner is None else key.codes.take(inner)
+            left = np.flatnonzero(missed.take(codes) & (hashes > limits.take(codes)))
+            key.held.hold(codes.take(left), hashes.take(left))
 
 
 def _order(codes: Integers, hashes: Hashes) -> Integers:
-    """The order by code, then by hash; small codes are sorted by numpy's radix sort, four times faster than ``lexsort``."""
-    if codes.size and codes.max() >= 1 << 16:
-        return np.lexsort((hashes, codes))
+    """The order by code, then by hash."""
     order = np.argsort(hashes)
-    return np.asarray(order[np.argsort(codes[order].astype(np.uint16), kind="stable")])
+    return np.asarray(order[order_of(codes[order])])

@@ -12,7 +12,6 @@ import numpy as np
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.blocks import SliceBlock
-from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.states.codec import has_tag, pack, unpack
 from spark_monitor.states.distinct import ALL
@@ -39,7 +38,7 @@ class NamedBlock:
         place[met] = np.arange(met.size)
         positions, many = block.cells.counted()
         width = block.grid.cells
-        moved = place[positions // width] * width + positions % width
+        moved = positions if met.size == place.size else place[positions // width] * width + positions % width
         codes, hashes, limits = block.hashes.held()
         moments = (block.mean, block.low, block.m2, block.minimum, block.maximum)
         arrays = {
@@ -67,7 +66,7 @@ class NamedBlock:
         block.totals = arrays["totals"].reshape(len(texts), -1)
         block.n = arrays["n"]
         block.mean, block.low, block.m2, block.minimum, block.maximum = arrays["moments"].reshape(5, len(texts)).copy()
-        block.cells = SliceCells.of_counted(grid.cells, np.cumsum(arrays["steps"]), arrays["many"])
+        block.cells.add_counted(np.cumsum(arrays["steps"]), arrays["many"])
         codes = np.repeat(np.arange(len(texts)), arrays["hashed"])
         block.hashes = SliceHashes.of_held(codes, arrays["hashes"], arrays["limits"])
         return cls(texts, block)

@@ -24,7 +24,7 @@ VERSION = 1
 MAX_RAW_BYTES = 64 << 20
 DTYPES = {"<i8": 8, "<f8": 8, "<u8": 8, "<i4": 4, "<u4": 4, "<u2": 2, "|u1": 1}
 _PREFIX = struct.Struct("<4sB4sII")
-_COMPACT = ("|u1", "<u2", "<u4")
+_COMPACT = (("|u1", (1 << 8) - 1), ("<u2", (1 << 16) - 1), ("<u4", (1 << 32) - 1))
 _CODEC = pa.Codec("zstd", compression_level=1)
 _MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, struct.error, RecursionError)
 
@@ -75,8 +75,8 @@ def _narrow(array: np.ndarray) -> np.ndarray:
     if array.size and array.min() < 0:
         return array
     top = int(array.max()) if array.size else 0
-    for dtype in _COMPACT:
-        if top <= np.iinfo(dtype).max:
+    for dtype, most in _COMPACT:
+        if top <= most:
             return array.astype(dtype)
     return array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spark_monitor.kernel.blocks import Part, SliceBlock
+from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.states.distinct import ALL, K_WINDOW, Distinct, hash_numbers, hashes_below
 from spark_monitor.states.grid import Grid
 
@@ -31,7 +31,7 @@ def block_of(values: np.ndarray, codes: np.ndarray, size: int, *, chunks: int, g
     block = SliceBlock(GRID)
     for own, numbers in zip(np.array_split(codes, chunks), np.array_split(values, chunks), strict=True):
         part = Part.of(numbers, None, GRID.codes(numbers), None, hash_numbers(numbers), guess=guess)
-        block.add(own, np.bincount(own, minlength=size), part)
+        add_part(part, [KeyedRows(block, own, np.bincount(own, minlength=size))])
         block.hashes.add(own if part.inner is None else own[part.inner], part.hashes)
     return block
 

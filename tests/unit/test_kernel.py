@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel import partials, spans
-from spark_monitor.kernel.blocks import Part, SliceBlock
+from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Codes, Segments, numbers_of
 from spark_monitor.kernel.hashes import SliceHashes
@@ -629,7 +629,7 @@ def test_blocks_merged_by_their_texts_are_the_block_of_all_rows(seed: int) -> No
         found, place = SliceBlock(grid), np.argsort(order)
         own, numbers = place[codes[rows]], values[rows]
         part = Part.of(numbers, None, grid.codes(numbers), None, hash_numbers(numbers), guess=0.0)
-        found.add(own, np.bincount(own, minlength=3), part)
+        add_part(part, [KeyedRows(found, own, np.bincount(own, minlength=3))])
         found.hashes.add(own if part.inner is None else own[part.inner], part.hashes)
         return NamedBlock([texts[number] for number in order], found)
 
