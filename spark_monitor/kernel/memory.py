@@ -1,8 +1,9 @@
-"""How a worker's memory allocator treats what numpy gives back."""
+"""How a worker, which does many tasks one after the other, treats its memory."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -26,3 +27,14 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return bool(mallopt(_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(_TRIM_THRESHOLD, MOST_KEPT))
+
+
+@cache
+def leave_imports_alone() -> None:
+    """Take what this process has imported out of the garbage collector's rounds.
+
+    Spark's Python workers collect garbage after every task, and a round over the hundred thousands of objects that numpy, pyarrow
+    and Spark's own modules are made of takes longer than a small task. What is garbage by then stays, once for each process.
+    """
+    gc.collect()
+    gc.freeze()

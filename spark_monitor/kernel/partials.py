@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColumn
 from spark_monitor.kernel.groups import Codes
-from spark_monitor.kernel.memory import keep_freed_memory
+from spark_monitor.kernel.memory import keep_freed_memory, leave_imports_alone
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
 from spark_monitor.kernel.spans import (
     CHUNK_BYTES,
@@ -144,6 +144,7 @@ class Task:
     def run_spans(self, spans: Iterable[Span]) -> Iterator[pa.RecordBatch]:
         """Partial rows of spans."""
         keep_freed_memory()
+        leave_imports_alone()
         for span in spans:
             yield from self.add(span)
         yield from self.flush()

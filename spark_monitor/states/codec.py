@@ -25,6 +25,7 @@ MAX_RAW_BYTES = 64 << 20
 DTYPES = {"<i8": 8, "<f8": 8, "<u8": 8, "<i4": 4, "<u4": 4, "<u2": 2, "|u1": 1}
 _PREFIX = struct.Struct("<4sB4sII")
 _COMPACT = (("|u1", (1 << 8) - 1), ("<u2", (1 << 16) - 1), ("<u4", (1 << 32) - 1))
+_HEADER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CODEC = pa.Codec("zstd", compression_level=1)
 _MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, struct.error, RecursionError)
 
@@ -44,7 +45,7 @@ def pack(tag: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
         for entry, values in _encoded(name, array):
             entries.append(entry)
             chunks.append(values.tobytes())
-    header = json.dumps([dict(meta), entries], separators=(",", ":"), allow_nan=False).encode()
+    header = _HEADER.encode([dict(meta), entries]).encode()
     raw = b"".join([struct.pack("<I", len(header)), header, *chunks])
     if len(raw) > MAX_RAW_BYTES:
         raise StateError(f"state of kind {tag!r}: takes {len(raw)} bytes, at most {MAX_RAW_BYTES} are written.")
