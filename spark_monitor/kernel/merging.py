@@ -146,7 +146,4 @@ def _state(part: Content, column: KernelColumn | None) -> State:
 
 
 def _content(state: State) -> Content:
-    if isinstance(state, NumericState):
-        sketch = state.sketch.to_bytes() if state.sketch else None
-        return state.to_bytes(with_sketch=False), sketch, None
-    return state.to_bytes(), None, None
+    return (*state.to_parts(), None) if isinstance(state, NumericState) else (state.to_bytes(), None, None)

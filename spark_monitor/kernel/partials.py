@@ -246,9 +246,7 @@ class Task:
 
 
 def _bytes(state: NumericState | CategoricalState) -> tuple[bytes, bytes | None]:
-    if isinstance(state, CategoricalState):
-        return state.to_bytes(), None
-    return state.to_bytes(with_sketch=False), state.sketch.to_bytes() if state.sketch else None
+    return state.to_parts() if isinstance(state, NumericState) else (state.to_bytes(), None)
 
 
 def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, wanted: npt.NDArray[np.bool_]) -> Integers:

@@ -157,9 +157,16 @@ class NumericState:
         listed = counts if self.sketch is None else {v: c for v, c in counts.items() if v in exact or c > self.frequent.dropped}
         return sorted(listed.items(), key=lambda entry: (-entry[1], entry[0]))[:SHOWN]
 
-    def to_bytes(self, *, with_sketch: bool = True) -> bytes:
-        """The state's bytes; the sketch's image can be left out where it is stored beside them."""
+    def to_bytes(self) -> bytes:
+        """The state's bytes, the sketch's image among them."""
+        return self._packed(None if self.sketch is None else self.sketch.to_bytes(), inside=True)
+
+    def to_parts(self) -> tuple[bytes, bytes | None]:
+        """The state's bytes without the sketch, and the sketch's image to be stored beside them."""
         image = None if self.sketch is None else self.sketch.to_bytes()
+        return self._packed(image, inside=False), image
+
+    def _packed(self, image: bytes | None, *, inside: bool) -> bytes:
         meta = {
             "grid": self.grid.grid_id,
             "theta": str(self.distinct.theta),
@@ -176,7 +183,7 @@ class NumericState:
             "items": np.array(list(self.frequent.counts.keys()), dtype=np.float64),
             "item_counts": np.array(list(self.frequent.counts.values()), dtype=np.int64),
         }
-        if image is not None and with_sketch:
+        if image is not None and inside:
             arrays["sketch"] = np.frombuffer(image, dtype=np.uint8)
         return pack(TAG, meta, arrays)
 

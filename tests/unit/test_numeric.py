@@ -266,9 +266,9 @@ def test_a_sketch_stored_beside_its_state_is_asked_for_and_checked() -> None:
     state, other = (profile_column(np.random.default_rng(seed).normal(size=5000)) for seed in (1, 2))
     assert state.sketch is not None
     assert other.sketch is not None
-    data = state.to_bytes(with_sketch=False)
+    data, image = state.to_parts()
+    assert image == state.sketch.to_bytes()
     assert len(data) < len(state.to_bytes()) - 4000
-    image = state.sketch.to_bytes()
     restored = NumericState.from_bytes(data, state.grid, sketch=image)
     assert restored.to_bytes() == state.to_bytes()
     with pytest.raises(StateError, match="was not given"):
