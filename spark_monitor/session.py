@@ -32,8 +32,6 @@ LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "2g",
     "spark.log.level": "ERROR",
-    # Over TCP every small task of Python waits some 30 ms for an acknowledgement; Spark 4.0 does not know the setting.
-    "spark.python.unix.domain.socket.enabled": "true",
 }
 
 
