@@ -188,7 +188,10 @@ class SliceBlock:
             cells = self.cells.of(code)
             # One more than are kept: it says that some were dropped.
             met = np.flatnonzero(cells.take(edges))[: K_SLICE + 1]
-            yield code, self._state(code, cells, Distinct(K_SLICE + 1, ALL, hashes.take(met)).merge(self.hashes.of(code)))
+            distinct = self.hashes.of(code)
+            if met.size:
+                distinct = Distinct(K_SLICE + 1, ALL, hashes.take(met)).merge(distinct)
+            yield code, self._state(code, cells, distinct)
 
     def _state(self, code: int, cells: Integers, distinct: Distinct) -> NumericState:
         count, nulls, nans, high, low = self.totals[code].tolist()
