@@ -76,16 +76,21 @@ class SliceCells:
 
     def absorb(self, other: SliceCells, places: Integers) -> None:
         """Add others, whose slice value i is value ``places[i]`` here."""
-        size = len(other._table)
-        if size:
-            self._size, self._rows = max(self._size, int(places[:size].max()) + 1), self._rows + other._rows
-            table = self._grown(self._size)
-            table[places[:size]] += other._table.astype(table.dtype, copy=False)
-        rest = other._beside()
-        if rest is not None:
-            positions = places[rest[0] // self._width] * self._width + rest[0] % self._width
+        filled = len(other._table)
+        size, rows = max(self._size, int(places[:filled].max(initial=-1)) + 1), self._rows + int(other._table.sum())
+        if size * self._width > _CELLS_PER_ROW * rows:
+            self._absorb_counts(other.counted(), places)
+            return
+        self._size, self._rows = size, rows
+        table = self._grown(size)
+        table[places[:filled]] += other._table.astype(table.dtype, copy=False)
+        self._absorb_counts(other._beside(), places)
+
+    def _absorb_counts(self, counts: Counts | None, places: Integers) -> None:
+        if counts is not None:
+            positions = places[counts[0] // self._width] * self._width + counts[0] % self._width
             order = np.argsort(positions, kind="stable")
-            self.add_counted(positions[order], rest[1][order])
+            self.add_counted(positions[order], counts[1][order])
 
     def _beside(self) -> Counts | None:
         """What is not in the table."""

@@ -56,10 +56,10 @@ class SliceHashes:
         self._grow(rows.size)
         if share * rows.sum() <= _HELD:
             return self._limits
-        fair = np.full(self._limits.size, _EVERY)
+        fair = np.zeros(self._limits.size, dtype=np.uint64)
+        fair[: rows.size][rows > 0] = _EVERY
         many = np.flatnonzero(rows * share > _SAMPLED)
         fair[many] = (_SAMPLED / (rows[many] * share) * ALL).astype(np.uint64)
-        fair[: rows.size][rows == 0] = 0
         return np.minimum(fair, self._limits)
 
     def missed(self, likely: Hashes, rows: Integers) -> Mask | None:
@@ -154,14 +154,22 @@ class Keyed:
 def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) -> None:
     """Add rows to every slice key; the hashes are those of the rows ``inner`` (None: of all).
 
-    Most hashes are too large to matter for any slice value of any key, and are looked at once for all of them.
+    Most hashes are too large to matter for any slice value that has many rows, and are looked at once for all keys. The few rows
+    of rare slice values, of which larger hashes matter, are looked for apart.
     """
     likely = [key.held.likely(key.rows, hashes.size / max(key.codes.size, 1)) for key in keys]
-    near = np.flatnonzero(hashes <= max(int(limits.max(initial=0)) for limits in likely))
+    common = [limits[: key.rows.size][key.rows > _SAMPLED] for key, limits in zip(keys, likely, strict=True)]
+    most = np.concatenate(common).max(initial=0)
+    near = np.flatnonzero(hashes <= most)
     few = hashes.take(near)
     rows = near if inner is None else inner.take(near)
     for key, limits in zip(keys, likely, strict=True):
+        rare = (limits > most) & (np.arange(limits.size) < key.rows.size)
         key.held.hold(key.codes.take(rows), few, limits)
+        if rare.any():
+            codes = key.codes if inner is None else key.codes.take(inner)
+            left = np.flatnonzero(rare.take(codes))
+            key.held.hold(codes.take(left), hashes.take(left), limits)
         missed = key.held.missed(limits, key.rows)
         if missed is not None:
             codes = key.codes if inner is None else key.codes.take(inner)

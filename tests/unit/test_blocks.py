@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
-from spark_monitor.states.distinct import ALL, K_WINDOW, Distinct, hash_numbers, hashes_below
+from spark_monitor.kernel.cells import SliceCells
+from spark_monitor.kernel.hashes import Keyed, SliceHashes, add_hashes
+from spark_monitor.states.distinct import ALL, K_SLICE, K_WINDOW, Distinct, hash_numbers, hashes_below
 from spark_monitor.states.grid import Grid
 
 GRID = Grid.of(np.linspace(-3, 3, 200))
@@ -83,3 +85,50 @@ def test_values_whose_hashes_are_all_large_are_counted_from_all_of_them() -> Non
     found = Distinct.of_sorted(values)
     assert found.hashes.tolist() == sorted(hash_numbers(values).tolist())[:K_WINDOW]
     assert found.theta == sorted(hash_numbers(values).tolist())[K_WINDOW]
+
+
+def test_few_rows_of_a_late_slice_value_make_no_large_table() -> None:
+    random, width = np.random.default_rng(3), 2_175
+    many, few = SliceCells(width), SliceCells(width)
+    many.add(random.permutation(10_000), random.integers(0, width, 10_000))
+    few.add(np.zeros(5_000, dtype=np.int64), random.integers(0, width, 5_000))
+    expected = few.of(0)
+    many.absorb(few, np.array([9_999]))
+    assert many.nbytes < 20 * 15_000
+    assert many.of(9_999).sum() == 5_001
+    assert (many.of(9_999) - expected).sum() == 1
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_cells_that_are_merged_are_those_of_all_rows(*, dense: bool) -> None:
+    random, width = np.random.default_rng(4), 7
+    rows = [(random.integers(0, 6, size), random.integers(0, width, size)) for size in ((900, 700) if dense else (5, 4))]
+    places = random.permutation(6)
+    parts = [SliceCells(width), SliceCells(width)]
+    expected = np.zeros((6, width), dtype=np.int64)
+    for part, (codes, cells), moved in zip(parts, rows, (np.arange(6), places), strict=True):
+        part.add(codes, cells)
+        np.add.at(expected, (moved[codes], cells), 1)
+    parts[0].absorb(parts[1], places)
+    assert [parts[0].of(code).tolist() for code in range(6)] == expected.tolist()
+
+
+@pytest.mark.parametrize("rare", [0, 1, 300])
+def test_hashes_of_common_and_rare_slice_values_of_several_keys_are_the_smallest_distinct_ones(rare: int) -> None:
+    random = np.random.default_rng(rare)
+    held, seen = [SliceHashes(), SliceHashes()], []
+    for chunk in range(4):
+        size = 60_000
+        hashes = random.integers(0, 1 << 64, size, dtype=np.uint64)
+        inner = None if chunk % 2 else np.sort(random.choice(size, size // 2, replace=False))
+        keys = [random.integers(0, 9, size), random.integers(0, 3, size)]
+        keys[0][:rare] = 9 + chunk
+        used = hashes if inner is None else hashes[inner]
+        seen.append([(codes if inner is None else codes[inner], used) for codes in keys])
+        rows = [np.bincount(codes, minlength=20) for codes in keys]
+        add_hashes([Keyed(one, codes, many) for one, codes, many in zip(held, keys, rows, strict=True)], used, inner)
+    for key, found in enumerate(held):
+        codes, hashes = (np.concatenate([chunk[key][place] for chunk in seen]) for place in (0, 1))
+        for code in range(13):
+            assert found.of(code).hashes.tolist() == np.unique(hashes[codes == code])[:K_SLICE].tolist()
+            assert found.of(code).is_exact == (np.unique(hashes[codes == code]).size <= K_SLICE)
