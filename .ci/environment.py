@@ -136,8 +136,8 @@ def uv_settings() -> dict[str, str]:
 def translated(pip_config: str, environment: Mapping[str, str]) -> dict[str, str]:
     """What ``pip config list`` writes, as uv's variables; a variable that is set already is left alone.
 
-    >>> translated("global.index-url='https://mirror.example/simple'", {})
-    {'UV_DEFAULT_INDEX': 'https://mirror.example/simple'}
+    >>> translated("global.cert='/etc/ca.pem'", {})
+    {'SSL_CERT_FILE': '/etc/ca.pem'}
     """
     found: dict[str, str] = {}
     lines = sorted(pip_config.splitlines(), key=lambda line: line.startswith(":env:"))  # a variable wins over a file

@@ -164,17 +164,21 @@ def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) ->
     few = hashes.take(near)
     rows = near if inner is None else inner.take(near)
     for key, limits in zip(keys, likely, strict=True):
-        rare = (limits > most) & (np.arange(limits.size) < key.rows.size)
         key.held.hold(key.codes.take(rows), few, limits)
+        rare = limits[: key.rows.size] > most
         if rare.any():
-            codes = key.codes if inner is None else key.codes.take(inner)
+            codes = _inner(key.codes, inner)
             left = np.flatnonzero(rare.take(codes))
             key.held.hold(codes.take(left), hashes.take(left), limits)
         missed = key.held.missed(limits, key.rows)
         if missed is not None:
-            codes = key.codes if inner is None else key.codes.take(inner)
+            codes = _inner(key.codes, inner)
             left = np.flatnonzero(missed.take(codes) & (hashes > limits.take(codes)))
             key.held.hold(codes.take(left), hashes.take(left))
+
+
+def _inner(codes: Integers, inner: Integers | None) -> Integers:
+    return codes if inner is None else codes.take(inner)
 
 
 def _ordered(codes: Integers, hashes: Hashes) -> tuple[Integers, Hashes]:

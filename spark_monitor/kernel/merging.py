@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.named_blocks import NamedBlock, is_block
-from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, batched
+from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, batched, content_of
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
@@ -55,7 +55,7 @@ class Merged:
     @property
     def content(self) -> Content:
         """What the merged row holds."""
-        return _content(self.state) if self.state is not None else self.part or (None, None, None)
+        return (*content_of(self.state), None) if self.state is not None else self.part or (None, None, None)
 
     def rows(self) -> Iterator[Row]:
         """The one row of this key."""
@@ -88,7 +88,7 @@ class SliceValues:
         for text, state in self.block.states() if self.block is not None else ():
             merged = self.single.pop(text, None)
             if merged is None or self.error is not None or state is None:
-                yield self._row(text, (None, None, None) if state is None else _content(state))
+                yield self._row(text, (None, None, None) if state is None else (*content_of(state), None))
             else:
                 merged.absorb(state)
                 yield self._row(text, merged.content)
@@ -143,7 +143,3 @@ def _begun(key: Key, column: KernelColumn | None) -> Merged | SliceValues:
 
 def _state(part: Content, column: KernelColumn | None) -> State:
     return state_of(part[0] or b"", part[1], column)
-
-
-def _content(state: State) -> Content:
-    return (*state.to_parts(), None) if isinstance(state, NumericState) else (state.to_bytes(), None, None)

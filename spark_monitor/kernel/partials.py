@@ -202,7 +202,7 @@ class Task:
             for found in gatherer.gathered():
                 key = WHOLE if found.slice_key is None else found.slice_key
                 text = self._text(key, found.slice_value)
-                yield from self._placed(found.group, key, text, position, *_bytes(found.state), None)
+                yield from self._placed(found.group, key, text, position, *content_of(found.state), None)
             for key, group, block in gatherer.blocks():
                 content = NamedBlock(self._slices[key].texts, block).to_bytes()
                 yield from self._placed(group, key, None, position, content, None, None)
@@ -245,7 +245,8 @@ class Task:
         return self._part, self._sequence
 
 
-def _bytes(state: NumericState | CategoricalState) -> tuple[bytes, bytes | None]:
+def content_of(state: NumericState | CategoricalState | TableState) -> tuple[bytes, bytes | None]:
+    """What a row holds of a state: its bytes, and its sketch's image beside them."""
     return state.to_parts() if isinstance(state, NumericState) else (state.to_bytes(), None)
 
 

@@ -132,3 +132,43 @@ def test_hashes_of_common_and_rare_slice_values_of_several_keys_are_the_smallest
         for code in range(13):
             assert found.of(code).hashes.tolist() == np.unique(hashes[codes == code])[:K_SLICE].tolist()
             assert found.of(code).is_exact == (np.unique(hashes[codes == code]).size <= K_SLICE)
+
+
+def test_room_for_more_slice_values_makes_no_hash_matter() -> None:
+    random = np.random.default_rng(8)
+    held = SliceHashes()
+    for values in (50, 51):
+        codes = random.integers(0, 50, 100_000)
+        hashes = random.integers(0, 1 << 64, codes.size, dtype=np.uint64)
+        add_hashes([Keyed(held, codes, np.bincount(codes, minlength=values))], hashes, None)
+    assert int(held.likely(np.append(np.full(50, 2_000), 0), 1.0).max()) < ALL // 10
+
+
+def test_hashes_of_many_slice_values_with_few_rows_each_are_the_smallest_distinct_ones() -> None:
+    random = np.random.default_rng(9)
+    codes = random.integers(0, 900, 40_000)
+    hashes = random.integers(0, 30_000, codes.size).astype(np.uint64)
+    held = SliceHashes()
+    held.add(codes, hashes)
+    for code in range(900):
+        assert held.of(code).hashes.tolist() == np.unique(hashes[codes == code])[:K_SLICE].tolist()
+
+
+def test_counts_that_pass_four_bytes_are_right() -> None:
+    most = (1 << 32) - 1
+    first, second = SliceCells(1), SliceCells(1)
+    for cells in (first, second):
+        cells.add_counted(np.array([0]), np.array([most]))
+    first.absorb(second, np.array([0]))
+    assert first.of(0).tolist() == [2 * most]
+
+
+def test_more_edges_than_are_kept_are_told_from_as_many() -> None:
+    for edges, exact in ((K_SLICE, True), (K_SLICE + 1, False), (2 * K_SLICE, False)):
+        grid = Grid.of(np.arange(edges, dtype=np.float64))
+        block, values, codes = SliceBlock(grid), np.arange(edges, dtype=np.float64), np.zeros(edges, dtype=np.int64)
+        part = Part.of(values, None, grid.codes(values), None, hash_numbers(values), guess=0.0)
+        add_part(part, [KeyedRows(block, codes, np.array([edges]))])
+        state = dict(block.states())[0]
+        assert state.distinct.is_exact == exact
+        assert state.distinct.hashes.tolist() == np.sort(hash_numbers(values))[:K_SLICE].tolist()

@@ -229,24 +229,24 @@ def test_two_set_ups_of_one_directory_wait_for_each_other(tmp_path: Path) -> Non
 def test_pips_configuration_becomes_uvs(environment: ModuleType) -> None:
     listed = "\n".join(
         [
-            ":env:.index-url='https://from-the-variable/simple'",
-            "global.index-url='https://from-the-file/simple'",
-            "global.extra-index-url='https://one/simple\\nhttps://two/simple'",
+            ":env:.index-url='from-the-variable'",
+            "global.index-url='from-the-file'",
+            "global.extra-index-url='one\\ntwo'",
             "install.trusted-host='one'",
             "global.cert='/etc/ca.pem'",
             "global.timeout='60'",
         ]
     )
     assert environment.translated(listed, {}) == {
-        "UV_DEFAULT_INDEX": "https://from-the-variable/simple",
-        "UV_INDEX": "https://one/simple https://two/simple",
+        "UV_DEFAULT_INDEX": "from-the-variable",
+        "UV_INDEX": "one two",
         "UV_INSECURE_HOST": "one",
         "SSL_CERT_FILE": "/etc/ca.pem",
     }
 
 
 def test_what_is_set_for_uv_already_stays(environment: ModuleType) -> None:
-    assert environment.translated("global.index-url='https://a/simple'", {"UV_DEFAULT_INDEX": "https://b/simple"}) == {}
+    assert environment.translated("global.index-url='from-the-file'", {"UV_DEFAULT_INDEX": "set-already"}) == {}
 
 
 def test_a_folder_of_wheels_that_does_not_exist_is_not_passed_on(environment: ModuleType, tmp_path: Path) -> None:
