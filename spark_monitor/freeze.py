@@ -16,17 +16,18 @@ from pyspark.sql import functions as F
 from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
 from spark_monitor.profile import (
+    BATCH_SETTING,
     FREEZE_BATCH,
     MAX_SLICE_VALUES,
     TABLE_ROW,
     ProfilePlan,
     WindowKey,
-    batches_of,
     capped_slice_values,
     plan_segments,
     profile,
 )
 from spark_monitor.read import Kind, ReadColumn
+from spark_monitor.session import setting
 from spark_monitor.states.categorical import CategoricalState, Categories, freeze_categories
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
@@ -93,7 +94,7 @@ def frozen_columns(
             yield _frames(batch, kernel)
 
     states = profile(without_slices, plan).where(F.col("column_name") != TABLE_ROW)
-    with batches_of(rows.sparkSession, FREEZE_BATCH):
+    with setting(rows.sparkSession, BATCH_SETTING, str(FREEZE_BATCH)):
         frames = {row["column_name"]: row.asDict() for row in states.mapInArrow(run, _FRAME_DDL).collect()}
     return [_framed(column, frames.get(column.name)) for column in first]
 

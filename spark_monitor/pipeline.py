@@ -18,9 +18,10 @@ from spark_monitor.config import MonitorConfig, load_config
 from spark_monitor.due import DueWindow
 from spark_monitor.errors import ConfigError
 from spark_monitor.periods import EVERY_MINUTE, parse_trigger
-from spark_monitor.profile import batches_of, bounded_batches
+from spark_monitor.profile import BATCH_SETTING, bounded_batches
 from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
+from spark_monitor.session import setting
 from spark_monitor.sources import Predictions, open_predictions
 from spark_monitor.steps.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.steps.frames import profile_hash
@@ -220,7 +221,7 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
         # Before a row is read: what changes meanwhile is then looked at again by the next run.
         current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)
-        with batches_of(spark, bounded_batches(len(predictions.columns))):
+        with setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns)))):
             yield current, predictions
 
 

@@ -7,7 +7,6 @@ that the same input gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 TABLE_ROW = ":table"
 MAX_SLICE_VALUES = 200
@@ -199,14 +198,3 @@ def capped_slice_values(
 def bounded_batches(width: int) -> int:
     """Rows per Arrow batch that keep a batch of ``width`` columns, and one of as many partial states, near ``CHUNK_BYTES``."""
     return max(_LEAST_BATCH, min(_MOST_BATCH, CHUNK_BYTES // (_VALUE_BYTES * max(width, 1))))
-
-
-@contextmanager
-def batches_of(spark: SparkSession, rows: int) -> Iterator[None]:
-    """Arrow batches of at most so many rows, and the session's own setting again afterwards."""
-    before = spark.conf.get(BATCH_SETTING, None)
-    spark.conf.set(BATCH_SETTING, str(rows))
-    try:
-        yield
-    finally:
-        spark.conf.set(BATCH_SETTING, before) if before is not None else spark.conf.unset(BATCH_SETTING)

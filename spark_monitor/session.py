@@ -1,4 +1,4 @@
-"""The only place that builds a SparkSession.
+"""The only place that builds a SparkSession, and how one of its settings is changed for a while.
 
 On Databricks, EMR or in a notebook a session exists already and is used as it is. On one machine this module starts one, with
 Delta Lake's jar found by Spark's own package resolution (and then kept in Ivy's cache), or taken from ``SPARK_MONITOR_JARS``.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -59,6 +60,20 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers are whatever python3 is on PATH
         builder = builder.master(master or "local[*]")
     return _quietly(_configured(builder, settings))
+
+
+@contextmanager
+def setting(spark: SparkSession, name: str, value: str, *, unless_set: bool = False) -> Iterator[None]:
+    """A setting of the session for a while, and the session's own again afterwards; ``unless_set`` leaves that in force."""
+    before = spark.conf.get(name, None)
+    if before is not None and unless_set:
+        yield
+        return
+    spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        spark.conf.set(name, before) if before is not None else spark.conf.unset(name)
 
 
 def worker_environment() -> dict[str, str]:

@@ -19,13 +19,14 @@ from pyspark.sql import functions as F
 from spark_monitor.config import MonitorConfig
 from spark_monitor.due import Schedule
 from spark_monitor.expressions import OnlySpark
-from spark_monitor.files import blocks_of, file_partials, file_table, why_unreadable
+from spark_monitor.files import TASK_SETTING, blocks_of, file_partials, file_table, why_unreadable
 from spark_monitor.freeze import freeze
 from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.parquet import Block, FileUnreadable
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.profile import ProfilePlan, WindowKey, merged, partial_states, plan_segments, profile, wanted_spans
 from spark_monitor.read import rows_for_profile, within, within_any
+from spark_monitor.session import setting
 from spark_monitor.sources import Predictions, open_predictions
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
@@ -195,6 +196,31 @@ def delta(spark: SparkSession, directory: Path, *partitions: str) -> dict[str, A
     frame = spark.read.parquet(source["path"]).repartition(2)
     frame.write.format("delta").option("delta.enableDeletionVectors", "false").partitionBy(*partitions).save(str(directory))
     return {"path": str(directory), "format": "delta"}
+
+
+def test_a_task_reads_many_small_files_unless_the_session_says_how_much(spark: SparkSession, tmp_path: Path) -> None:
+    source = {"path": str(tmp_path / "rows"), "format": "parquet"}
+    (tmp_path / "rows").mkdir()
+    for part in range(12):
+        pq.write_table(rows_of().slice(part * 50, 50), tmp_path / "rows" / f"{part}.parquet")
+    config = config_of(source, [])
+    predictions = open_predictions(spark, config)
+    table = file_table(config, predictions, (), [SPAN])
+
+    def files_of_tasks() -> list[int]:
+        return sorted(len(blocks) for blocks in blocks_of(predictions.frame, table, config.predictions.time, [SPAN]))
+
+    # Every file counts as 130 MiB beside its few bytes: after three there is room in 512 MiB, after four there is none.
+    with (
+        setting(spark, "spark.sql.files.openCostInBytes", str(130 << 20)),
+        setting(spark, "spark.sql.files.minPartitionNum", "1"),
+    ):
+        assert files_of_tasks() == [4, 4, 4]
+        assert spark.conf.get(TASK_SETTING, None) is None
+        with setting(spark, TASK_SETTING, "128m"):
+            assert files_of_tasks() == [1] * 12
+            assert spark.conf.get(TASK_SETTING) == "128m"
+    assert spark.conf.get(TASK_SETTING, None) is None
 
 
 def test_parquet_files_of_any_type_give_the_same_states(spark: SparkSession, tmp_path: Path) -> None:
