@@ -98,7 +98,8 @@ def file_table(
 
 
 def blocks_of(frame: DataFrame, table: FileTable, time: str, spans: Sequence[tuple[int, int]]) -> list[list[Block]]:
-    """The blocks that hold rows of the spans, task by task, packed as Spark's own scan packs them by bytes.
+    """The blocks that hold rows of the spans, task by task, packed by bytes as Spark's own scan packs them for
+    tasks of ``TASK_BYTES``.
 
     One job over the time column; as many rows as blocks come to the driver, and no more than ``MOST_BLOCKS``.
     """
