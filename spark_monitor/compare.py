@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.distances import Reference, compare_categorical, compare_numeric
 from spark_monitor.errors import StateError
-from spark_monitor.kernel.merging import State, state_of
+from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.profile import TABLE_ROW
 from spark_monitor.states.categorical import CategoricalState
@@ -73,6 +73,11 @@ _DDL = ", ".join(
 )
 _ROWS_OUT = 512
 
+Side = Reference | CategoricalState | TableState
+"""What is compared: a numeric state up to three times, so with what every comparison would work out of it."""
+
+Before = tuple[Mapping[str, Any], Side]
+
 
 @dataclass(frozen=True)
 class ComparePlan:
@@ -121,8 +126,8 @@ class Comparison:
     def __init__(self, plan: ComparePlan) -> None:
         self._plan = plan
         self._group: tuple[Any, ...] | None = None
-        self._baseline: State | Reference | None = None
-        self._before: tuple[Mapping[str, Any], State] | None = None
+        self._baseline: Side | None = None
+        self._before: Before | None = None
 
     def rows(self, stored: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """The drift rows of states sorted by slice, column, baseline first, version, granularity and start."""
@@ -131,21 +136,22 @@ class Comparison:
             if group != self._group:
                 self._group, self._baseline, self._before = group, None, None
             if not row["is_current"]:
-                state, _ = self._state(row)
-                self._baseline = Reference.of(state) if isinstance(state, NumericState) else state
+                self._baseline, _ = self._state(row)
                 continue
             yield from self._compared(row)
 
-    def _state(self, row: Mapping[str, Any]) -> tuple[State | None, str | None]:
+    def _state(self, row: Mapping[str, Any]) -> tuple[Side | None, str | None]:
+        """A row's state, or why there is none."""
         name = row["column_name"]
         if row["state"] is None:
             return None, row["error"]
         if name != TABLE_ROW and name not in self._plan.columns:
             return None, f"The column {name} is not in the table any more."
         try:
-            return state_of(row["state"], row["sketch"], None if name == TABLE_ROW else self._plan.columns[name]), None
+            state = state_of(row["state"], row["sketch"], None if name == TABLE_ROW else self._plan.columns[name])
         except StateError as error:
             return None, str(error)
+        return (Reference.of(state) if isinstance(state, NumericState) else state), None
 
     def _compared(self, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         state, error = self._state(row)
@@ -156,7 +162,7 @@ class Comparison:
         yield {**key, "drift_type": BASELINE, **self._against_baseline(row, state, error)}
         yield {**key, "drift_type": CONSECUTIVE, **self._against_before(row, state, error, before)}
 
-    def _against_baseline(self, row: Mapping[str, Any], state: State | None, error: str | None) -> dict[str, Any]:
+    def _against_baseline(self, row: Mapping[str, Any], state: Side | None, error: str | None) -> dict[str, Any]:
         if state is None:
             return {"status": "ERROR", "message": error}
         apart = self._plan.apart.get(row["column_name"])
@@ -168,7 +174,7 @@ class Comparison:
         return self._distances(self._baseline, state)
 
     def _against_before(
-        self, row: Mapping[str, Any], state: State | None, error: str | None, before: tuple[Mapping[str, Any], State] | None
+        self, row: Mapping[str, Any], state: Side | None, error: str | None, before: Before | None
     ) -> dict[str, Any]:
         if state is None:
             return {"status": "ERROR", "message": error}
@@ -177,12 +183,12 @@ class Comparison:
         compared = {"cmp_start": before[0]["start"], "cmp_end": before[0]["end"]}
         return {**compared, **self._distances(before[1], state)}
 
-    def _distances(self, baseline: State | Reference, current: State) -> dict[str, Any]:
+    def _distances(self, baseline: Side, current: Side) -> dict[str, Any]:
         if isinstance(current, TableState) and isinstance(baseline, TableState):
             return _table_drift(baseline, current, comparable=self._plan.same_columns)
         if isinstance(current, CategoricalState) and isinstance(baseline, CategoricalState):
             return compare_categorical(baseline, current)
-        if isinstance(current, NumericState) and isinstance(baseline, NumericState | Reference):
+        if isinstance(current, Reference) and isinstance(baseline, Reference):
             return compare_numeric(baseline, current)
         return {"status": "TYPE_CHANGED", "message": "The column held another kind of values."}
 

@@ -89,7 +89,8 @@ def stop_asked() -> Iterator[Stop]:
     stop = Stop()
     if threading.current_thread() is threading.main_thread():
         for number in ENDING_SIGNALS:
-            stop.former[number] = signal.signal(number, stop.note)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as Ctrl+C is by whoever put the job into the background
+                stop.former[number] = signal.signal(number, stop.note)
     try:
         yield stop
     finally:

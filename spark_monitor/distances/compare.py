@@ -20,10 +20,10 @@ COLUMNS: tuple[str, ...] = (
 Row = dict[str, Value]
 
 
-def compare_numeric(baseline: NumericSide | Reference, current: NumericSide) -> Row:
+def compare_numeric(baseline: NumericSide | Reference, current: NumericSide | Reference) -> Row:
     """The columns of drift_metrics for two numeric states; deltas are current - baseline.
 
-    Give a ``Reference`` where many states are compared with one baseline. KS and Wasserstein are over finite values; the other
+    Give a ``Reference`` for a state that is compared several times. KS and Wasserstein are over finite values; the other
     distances over the baseline's bins, in which NULL, NaN and values out of range have their own.
 
     >>> import numpy as np
@@ -35,12 +35,12 @@ def compare_numeric(baseline: NumericSide | Reference, current: NumericSide) -> 
     (0.5, 50.0, 50.0, 0.5, 'OK')
     """
     reference, other = Reference.of(baseline), Reference.of(current)
-    before = reference.state
-    row = _row(before, current)
+    before, now = reference.state, other.state
+    row = _row(before, now)
     if row["status"] != "OK":
         return row
-    row["avg_delta"] = current.mean - before.mean if before.finite and current.finite else None
-    row["percent_zeros_delta"] = _percent(current.zeros, current.count) - _percent(before.zeros, before.count)
+    row["avg_delta"] = now.mean - before.mean if before.finite and now.finite else None
+    row["percent_zeros_delta"] = _percent(now.zeros, now.count) - _percent(before.zeros, before.count)
     return _finished(row | _numeric_distances(reference, other), _numeric_gap(reference, other))
 
 

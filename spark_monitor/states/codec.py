@@ -163,8 +163,8 @@ def _sparse(steps: tuple[np.ndarray, str] | None, values: np.ndarray, *, most: i
     if steps[0].dtype.kind not in "iu" or values.dtype.kind not in "iu" or steps[0].size != values.size:
         raise StateError(f"state: a sparse array of {steps[0].size} positions and {values.size} values.")
     array = np.zeros(size, dtype=_known(dtype))
-    positions = np.cumsum(steps[0].astype(np.int64))
-    if positions.size and (positions[-1] >= size or positions[0] < 0 or (np.diff(positions) <= 0).any()):
+    positions = np.cumsum(steps[0], dtype=np.int64)
+    if positions.size and (positions[-1] >= size or positions[0] < 0 or (positions[1:] <= positions[:-1]).any()):
         raise StateError("state: a sparse array's positions lie outside it.")
-    array[positions] = values.astype(dtype)
+    array[positions] = values
     return array

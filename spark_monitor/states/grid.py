@@ -93,7 +93,7 @@ class Grid:
         >>> Grid.of([1.0]).counts_of_sorted(np.array([-1.0, 0.0, 0.0, 0.5, 3.0])).tolist()
         [1, 2, 1, 0, 1]
         """
-        if values.size * 4 < self.edges.size or not values.size:
+        if values.size < self.edges.size:
             return np.bincount(self.codes_by_search(values), minlength=self.cells).astype(np.int64)
         ranks = np.empty(self.cells + 1, dtype=np.int64)
         ranks[0] = 0
@@ -108,8 +108,8 @@ class Grid:
     def codes_by_search(self, values: Floats) -> Integers:
         """The cell of every finite value by binary search: the plain definition, used for few values."""
         left = np.searchsorted(self.edges, values, side="left")
-        right = np.searchsorted(self.edges, values, side="right")
-        return np.asarray(left + right, dtype=np.int64)
+        # A value beyond the last edge is held against that edge, which it exceeds.
+        return np.asarray(left + left + (self.edges.take(left, mode="clip") == values), dtype=np.int64)
 
     def codes(self, values: Floats) -> Integers:
         """The cell of every finite value, int64[n]; a table look-up, corrected by comparing with the edges, so exact."""

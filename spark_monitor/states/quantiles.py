@@ -8,6 +8,7 @@ from spark_monitor.states.grid import Floats, Integers
 from spark_monitor.states.numeric import NumericState
 
 PERCENTILES = 100
+_STEPS = np.arange(PERCENTILES + 1)
 
 
 def quantiles(state: NumericState) -> tuple[Floats, float]:
@@ -25,8 +26,9 @@ def quantiles(state: NumericState) -> tuple[Floats, float]:
     n = state.finite
     if n == 0:
         return np.full(PERCENTILES + 1, np.nan), 0.0
-    steps = np.arange(PERCENTILES + 1)
-    ranks = np.maximum(-(-steps * n // PERCENTILES), 1)
+    ranks = np.maximum(-(-_STEPS * n // PERCENTILES), 1)
+    if state.sketch is not None and state.sketch.is_exact:
+        return state.sketch.levels[0][ranks - 1], 0.0
     through = np.cumsum(state.cells)
     cell = np.searchsorted(through, ranks, side="left")
     values, inside = _located(state, ranks, cell, through)

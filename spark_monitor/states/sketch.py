@@ -106,12 +106,19 @@ class Kll:
         return replace(self, levels=tuple(levels))
 
     @property
+    def is_exact(self) -> bool:
+        """Whether every value is kept, on the only level."""
+        return len(self.levels) == 1
+
+    @property
     def rank_error(self) -> float:
         """Bound on |rank - true rank| / n for one rank at 99 %: 2.296 / k^0.9723 (DataSketches), 0 while every value is kept."""
-        return 0.0 if len(self.levels) == 1 else 2.296 / self.k**0.9723
+        return 0.0 if self.is_exact else 2.296 / self.k**0.9723
 
     def weighted(self) -> tuple[Floats, npt.NDArray[np.int64]]:
         """The items in increasing order and, beside each, how many values it and those before it stand for."""
+        if self.is_exact:
+            return self.levels[0], np.arange(1, self.n + 1)
         items = np.concatenate(self.levels)
         weights = np.repeat([1 << h for h in range(len(self.levels))], [level.size for level in self.levels])
         order = np.argsort(items, kind="stable")
@@ -216,14 +223,14 @@ def _parsed(data: bytes) -> Kll:
     _, _, _, _, _, _, _, n, _, height, _ = _FULL.unpack_from(data)
     if preamble != 5 or not 1 <= height <= MOST_LEVELS:
         raise StateError(f"sketch: preamble {preamble} and {height} levels: not a KLL image of doubles.")
-    starts = np.frombuffer(data, "<u4", height, _FULL.size).astype(np.int64)
-    bounds = np.append(starts, capacity(k, height)) - starts[0]
+    starts = struct.unpack_from(f"<{height}I", data, _FULL.size)
+    bounds = [start - starts[0] for start in (*starts, capacity(k, height))]
     offset = _FULL.size + 4 * height
     minimum, maximum = struct.unpack_from("<dd", data, offset)
-    items = np.frombuffer(data, "<f8", int(bounds[-1]), offset + 16).astype(np.float64)
-    if offset + 16 + items.nbytes != len(data) or (np.diff(bounds) < 0).any():
+    items = np.frombuffer(data, "<f8", bounds[-1], offset + 16)
+    if offset + 16 + items.nbytes != len(data) or any(high < low for low, high in pairwise(bounds)):
         raise StateError(f"sketch: {len(data)} bytes do not fit {items.size} items on {height} levels.")
-    levels = tuple(np.sort(items[low:high]) for low, high in pairwise(bounds))
+    levels = tuple(np.sort(items[low:high]).astype(np.float64, copy=False) for low, high in pairwise(bounds))
     if not (items.size and minimum <= items.min() and items.max() <= maximum):
         raise StateError(f"sketch: {items.size} items that do not lie between {minimum} and {maximum}.")
     if sum(level.size << h for h, level in enumerate(levels)) != n:

@@ -18,17 +18,17 @@ def counts(arrays: Arrays, name: str, size: int | None = None) -> Integers:
     array = _array(arrays, name, "i", size)
     if array.size and array.min() < 0:
         raise StateError(f"state: array {name!r} holds a negative count.")
-    return array.astype(np.int64)
+    return np.asarray(array, dtype=np.int64)
 
 
 def integers(arrays: Arrays, name: str, size: int | None = None) -> Integers:
     """Integers of any sign, int64[size]."""
-    return _array(arrays, name, "i", size).astype(np.int64)
+    return np.asarray(_array(arrays, name, "i", size), dtype=np.int64)
 
 
 def floats(arrays: Arrays, name: str, size: int | None = None) -> Floats:
     """Doubles, float64[size], nan and the infinities among them."""
-    return _array(arrays, name, "f", size).astype(np.float64)
+    return np.asarray(_array(arrays, name, "f", size), dtype=np.float64)
 
 
 def pairs(arrays: Arrays, name: str, size: int) -> Floats:

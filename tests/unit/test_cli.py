@@ -306,6 +306,15 @@ def test_a_job_that_goes_on_ends_with_1_at_the_first_check_that_reaches_fail_on(
     assert console.monitor.ended
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl+C raises as it does in a terminal, also where the tests run in the background and would ignore it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_job_that_goes_on_after_the_run_that_is_under_way(console: Console, number: int) -> None:
     former = signal.getsignal(number)
@@ -317,6 +326,7 @@ def test_a_signal_ends_a_job_that_goes_on_after_the_run_that_is_under_way(consol
     assert signal.getsignal(number) == former
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_second_signal_ends_a_job_that_goes_on_at_once(console: Console) -> None:
     console.monitor.each = [{}, {}, {}]
     console.monitor.signalled = {0: signal.SIGINT, 1: signal.SIGINT}
@@ -325,6 +335,15 @@ def test_a_second_signal_ends_a_job_that_goes_on_at_once(console: Console) -> No
         done = console.type("run", "f.yaml", "--continuous")
     assert done.exit_code == 130
     assert console.monitor.ended
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_job_in_the_background_ignores_what_it_was_started_to_ignore(console: Console) -> None:
+    console.monitor.each, console.monitor.signalled = [{}, {}, {}], {1: signal.SIGINT}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    done = console.type("run", "f.yaml", "--continuous", "--json")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 3)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_a_job_that_goes_on_ends_with_the_code_of_its_error(console: Console) -> None:
