@@ -16,6 +16,10 @@ from spark_monitor.kernel.conditions import Condition, plain
 EXACT_DIGITS = 15
 """Decimals of so many digits are a whole number below 2^53 over a power of ten, so one division rounds them correctly."""
 
+UNSIGNED_DIGITS = 20
+"""Digits of the largest unsigned whole number of 64 bits, which Spark reads as a decimal."""
+
+SAME_TEXTS = {pa.string(), pa.large_string(), pa.string_view()}, {pa.binary(), pa.large_binary(), pa.binary_view()}
 MICROS, INSTANTS = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
 
 
@@ -117,7 +121,7 @@ class FileRows:
             return doubles(values)
         missing = values.is_null()
         if column.take is Take.SIZE and not pa.types.is_null(values.type):
-            return pa.array(np.diff(values.offsets.to_numpy()), mask=np.asarray(missing.to_numpy(zero_copy_only=False)))
+            return sizes(values)
         known = pa.scalar(True) if column.take is Take.PRESENT else pa.scalar(column.fields, pa.int32())
         return pc.if_else(missing, pa.scalar(None, known.type), known)
 
@@ -171,6 +175,17 @@ def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(names, pa.string()))
 
 
+def sizes(values: pa.Array) -> pa.Array:
+    """The number of entries of every list or map.
+
+    >>> sizes(pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int64()))).to_pylist()
+    [1, None, 0]
+    """
+    if not pa.types.is_map(values.type):
+        return pc.list_value_length(values)
+    return pa.array(np.diff(values.offsets.to_numpy()), mask=np.asarray(values.is_null().to_numpy(zero_copy_only=False)))
+
+
 def doubles(values: pa.Array) -> pa.Array:
     """Decimals as the nearest doubles, as Spark casts them; Arrow's own cast may miss the nearest by one.
 
@@ -205,16 +220,26 @@ def as_type(values: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
 
 
 def widens(kind: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether every value of one type is the same value of another."""
+    """Whether every value of one type is the same value of another, as Spark reads it.
+
+    Spark goes by Parquet's own types; Arrow also by those of whoever wrote the file, who may have had views of texts, durations
+    (whole numbers to Parquet), or nothing but nulls.
+    """
     if pa.types.is_dictionary(kind):
         return widens(kind.value_type, wanted)
     if pa.types.is_signed_integer(kind):
         fits = pa.types.is_signed_integer(wanted) and wanted.bit_width > kind.bit_width
         return bool(fits or (wanted == pa.float64() and kind.bit_width <= 32) or pa.types.is_decimal(wanted))
+    if pa.types.is_unsigned_integer(kind):
+        fits = pa.types.is_signed_integer(wanted) and wanted.bit_width > kind.bit_width
+        return bool(fits or (pa.types.is_decimal(wanted) and wanted.precision - wanted.scale >= UNSIGNED_DIGITS))
     if pa.types.is_timestamp(kind) and pa.types.is_timestamp(wanted):
         return (kind.tz is None) == (wanted.tz is None) and kind.unit in ("ms", "us", "s")
     if pa.types.is_decimal(kind) and pa.types.is_decimal(wanted):
         return bool(wanted.scale >= kind.scale and wanted.precision - wanted.scale >= kind.precision - kind.scale)
-    same_texts = {pa.string(), pa.large_string()}, {pa.binary(), pa.large_binary()}
+    if pa.types.is_null(kind) or pa.types.is_fixed_size_binary(kind):
+        return bool(pa.types.is_null(kind) or wanted == pa.binary())
     widened = {(pa.float32(), pa.float64()), (pa.date32(), MICROS)}
-    return (kind, wanted) in widened or any(kind in group and wanted in group for group in same_texts)
+    if (kind, wanted) in widened or (pa.types.is_duration(kind) and wanted == pa.int64()):
+        return True
+    return any(kind in group and wanted in group for group in SAME_TEXTS)

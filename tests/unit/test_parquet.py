@@ -19,7 +19,7 @@ import pytest
 from spark_monitor.errors import StateError
 from spark_monitor.kernel import parquet, storage
 from spark_monitor.kernel.conditions import Compared
-from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout, FileSlice, Take, as_type, doubles
+from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout, FileSlice, Take, as_type, doubles, sizes
 from spark_monitor.kernel.parquet import Block, FileUnreadable, middle, read_blocks
 from spark_monitor.kernel.storage import located
 
@@ -190,6 +190,41 @@ def test_types_that_were_widened_since_keep_their_values(kind: pa.DataType, want
 def test_types_that_do_not_widen_are_left_to_spark(kind: pa.DataType, wanted: pa.DataType) -> None:
     with pytest.raises(StateError, match="in the table"):
         as_type(pa.nulls(1, kind), wanted, "x")
+
+
+ARROWS_OWN: dict[str, tuple[pa.Array, pa.DataType, list[Any]]] = {
+    "views of texts": (pa.array(["a", None, "ß"], pa.string_view()), pa.string(), ["a", None, "ß"]),
+    "large texts": (pa.array(["a", None], pa.large_string()), pa.string(), ["a", None]),
+    "views of bytes": (pa.array([b"a", None], pa.binary_view()), pa.binary(), [b"a", None]),
+    "bytes of one length": (pa.array([b"ab", None], pa.binary(2)), pa.binary(), [b"ab", None]),
+    "unsigned, 8 bits": (pa.array([255, None], pa.uint8()), pa.int16(), [255, None]),
+    "unsigned, 16 bits": (pa.array([65_535, None], pa.uint16()), pa.int32(), [65_535, None]),
+    "unsigned, 32 bits": (pa.array([2**32 - 1, None], pa.uint32()), pa.int64(), [2**32 - 1, None]),
+    "unsigned, 64 bits": (pa.array([2**64 - 1, None], pa.uint64()), pa.decimal128(20, 0), [Decimal(2**64 - 1), None]),
+    "durations": (pa.array([5, None], pa.duration("ns")), pa.int64(), [5, None]),
+    "categories": (pa.array([5, None, 5]).dictionary_encode(), pa.int64(), [5, None, 5]),
+    "short decimals": (pa.array([Decimal("1.50"), None], pa.decimal32(5, 2)), pa.decimal128(5, 2), [Decimal("1.50"), None]),
+    "nothing but nulls": (pa.nulls(2), pa.string(), [None, None]),
+}
+
+
+@pytest.mark.parametrize("name", ARROWS_OWN)
+def test_types_that_arrow_alone_remembers_are_read_as_parquet_has_them(tmp_path: Path, name: str) -> None:
+    values, wanted, expected = ARROWS_OWN[name]
+    path = tmp_path / "part.parquet"
+    times = pa.array(np.arange(len(values)), INSTANTS)
+    pq.write_table(pa.table({"id": pa.array(np.arange(len(values))), "at": times, "x": values}), path)
+    found = read([block(path, len(values))], layout(0, DAY, FileColumn("x", wanted))).column(3)
+    assert found.type == wanted
+    assert found.to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_view(pa.int64()), pa.list_(pa.int64(), 2)]
+)
+def test_lists_of_every_kind_have_sizes(kind: pa.DataType) -> None:
+    values = pa.array([[1, 2], None, [3, 4], [5, 6]], kind)[1:]
+    assert sizes(values).to_pylist() == [None, 2, 2]
 
 
 def test_sizes_and_fields_are_taken_without_their_contents(tmp_path: Path) -> None:
