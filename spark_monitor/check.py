@@ -120,6 +120,15 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
     elif kind != "boolean":
         found = f'"{slice_}" is an expression of type {kind}'
         yield Finding(where, f"{found}. Allowed: a column, or an expression that is true or false.{hint}")
+    elif _is_chance(frame, slice_):
+        found = f'"{slice_}" may say something else of the same row each time'
+        yield Finding(where, f"{found}, so that a run done again would give other tables. Leave out rand() and the like.")
+
+
+def _is_chance(frame: DataFrame, expression: str) -> bool:
+    """Whether Spark knows that an expression does not depend on the row alone: it then refuses to aggregate it."""
+    _, reason = _attempt(lambda: frame.agg(F.max(F.expr(expression))).schema)
+    return reason is not None
 
 
 def _label_findings(
@@ -147,7 +156,8 @@ def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFr
         yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")
     elif not found:
         never = f"none of up to {IDS_COMPARED:,} ids of {labels.text} is in {config.predictions.text}, nor the other way round"
-        yield Finding("labels.id", f"{never}. Name the column of {labels.text} that holds {', '.join(config.predictions.id)}.")
+        if_wrong = f"Name the column of {labels.text} that holds {', '.join(config.predictions.id)}"
+        yield Finding("labels.id", f"{never}. {if_wrong}, unless its labels are still to come.", level="warning")
 
 
 def _ids(frame: DataFrame, names: tuple[str, ...]) -> DataFrame:

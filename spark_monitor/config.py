@@ -61,6 +61,9 @@ __all__ = [
     "slice_key",
 ]
 
+LONGEST_NAME = 200
+"""Letters of a monitor's name, which names a directory of every table."""
+
 
 class ModelConfig(Section):
     """Which model is watched, and what kind of answer it gives."""
@@ -197,6 +200,8 @@ class MonitorConfig(Section):
     def _monitor_id(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z0-9_]+", name):
             raise problems(("", f"found {describe(name)}. Allowed: a-z, 0-9 and _, such as flights_delay."))
+        if len(name) > LONGEST_NAME:
+            raise problems(("", f"found a name of {len(name)} letters. Allowed: up to {LONGEST_NAME}."))
         return name
 
     @field_validator("slices")

@@ -27,6 +27,10 @@ _USER_INFO = re.compile(r"(?P<scheme>\w[\w+.-]*)://(?P<user>[^/\s]*)@")
 _SECRET_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|token|secret|sig|key)=)[^&\s;]+")
 _CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 MASK = "***"
+_UNREADABLE = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
+"""What PyYAML raises over a value that is not of the type that its tag or its look claims."""
+
+_LONGEST_NUMBER = 10**LONGEST_QUOTED
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -63,6 +67,15 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, f'the key "{key.value}" is written twice', key.start_mark)
             seen.add((key.tag, key.value))
         return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except _UNREADABLE as error:
+            if not isinstance(node, yaml.ScalarNode):
+                raise
+            problem = f"{describe(node.value)} cannot be read as {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
@@ -162,6 +175,8 @@ def describe(value: object) -> str:
     if isinstance(value, str):
         text = mask_secrets(value)
         return f'"{text[:LONGEST_QUOTED]}..."' if len(text) > LONGEST_QUOTED else f'"{text}"'
+    if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
+        return f"a number of more than {LONGEST_QUOTED} digits"
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, Mapping):

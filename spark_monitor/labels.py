@@ -137,7 +137,10 @@ def latest_labels(labels: DataFrame, config: LabelsConfig, *, as_of: datetime, z
         F.expr(f"timestamp_micros({_TEXT}.{_AT})").alias(LABEL_TIME),
         LABEL_ROWS,
         LABEL_CONFLICTS,
-        F.expr(f"xxhash64({', '.join(keys)}, {_TEXT}.{_TEXT}, {_TEXT}.{_AT})").alias(LABEL_FINGERPRINT),
+        # Rows that lose are hashed by their number and disagreement: these are counted as well.
+        F.expr(f"xxhash64({', '.join(keys)}, {_TEXT}.{_TEXT}, {_TEXT}.{_AT}, {LABEL_ROWS}, {LABEL_CONFLICTS})").alias(
+            LABEL_FINGERPRINT
+        ),
     )
 
 
@@ -211,7 +214,8 @@ def _keys(frame: DataFrame, names: Sequence[str], start: str) -> list[Column]:
 
 
 def fingerprints(joined: DataFrame, window_column: str, *, prefix: str = "") -> DataFrame:
-    """Per window: ``labelled`` rows and a ``fingerprint`` that changes with any label, label time or id among them.
+    """Per window: ``labelled`` rows and a ``fingerprint`` that changes with any label, label time or id among them, and with
+    how many rows an id has and whether they disagree.
 
     The fingerprint hashes the exact sum of the rows' hashes: it does not depend on the order of rows, and unlike an exclusive
     or it sees a change that touches the same label twice. It is 0 where nothing is labelled.

@@ -21,7 +21,9 @@ SLICE_KEY = column(
 SLICE_VALUE = column("slice_value", TEXT, "the slice: a value, values joined by a comma, or true or false of an expression")
 COLUMN_NAME = column("column_name", TEXT, "the monitored column; :table where the row is about all columns together")
 RUN_ID = column("run_id", TEXT, "the run that wrote the row (table runs); views show rows of COMMITTED runs only")
-STATUSES = "EMPTY, ALL_NULL, NO_BASELINE, TYPE_CHANGED, MISSING, NEW, ERROR, UNSUPPORTED, NO_LABELS"
+STATUSES = (
+    "EMPTY, ALL_NULL, NO_FINITE, UNDEFINED, NO_BASELINE, NO_PREVIOUS, TYPE_CHANGED, MISSING, NEW, ERROR, UNSUPPORTED, NO_LABELS"
+)
 STATUS = column("status", TEXT, f"OK; CAPPED (other slice values together); or why numbers are missing: {STATUSES}")
 MESSAGE = column("message", TEXT, "one sentence that explains a status other than OK")
 AS_OF = column("as_of", INSTANT, "the instant the run pretended to be at: it saw nothing later")
