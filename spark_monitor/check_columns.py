@@ -10,6 +10,7 @@ from typing import Literal
 from pyspark.sql import types as T
 
 from spark_monitor.config import LabelsConfig, MonitorConfig, RuleConfig, SourceConfig
+from spark_monitor.read import Kind, read_column
 from spark_monitor.rules import METRICS_OF_TASK, SCORED_METRICS
 
 TABLE_ROW = ":table"
@@ -226,9 +227,14 @@ def baseline_column_findings(config: MonitorConfig, columns: T.StructType, basel
         shown = ", ".join(f'"{name}"' for name in absent[:COLUMNS_SHOWN])
         yield Finding("baseline", f"it has no column {shown}: drift of these is reported as NO_BASELINE or NEW.", "warning")
     for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
-        if other != kind:
+        if _kind(other) is not _kind(kind):
             change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"
             yield Finding("baseline", f'column "{name}" {change}: its drift is reported as TYPE_CHANGED.', "warning")
+
+
+def _kind(data_type: T.DataType) -> Kind:
+    """What a column of this type is profiled as: two that are the same are compared, whatever their types."""
+    return read_column(T.StructField("column", data_type)).kind
 
 
 def metric_findings(config: MonitorConfig) -> Iterator[Finding]:

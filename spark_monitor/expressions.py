@@ -18,6 +18,9 @@ from spark_monitor.kernel.conditions import Alike, Compared, Condition, Flag, Is
 EXACT_DOUBLE, EXACT_FLOAT = 1 << 53, 1 << 24
 WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
 _OPERATORS: dict[type[exp.Expr], str] = {exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_PARTS = frozenset({"this", "expression", "expressions", "low", "high", "to", "is_string"})
+"""What a part of a parsed expression may have; anything else says something that is not looked at here."""
+
 _TURNED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -49,6 +52,13 @@ class _Reader:
         self._sql, self._types = sql, types
 
     def condition(self, tree: exp.Expr) -> Condition:
+        said = {name for name, part in tree.args.items() if part and name not in _PARTS}
+        if said == {"negate"}:  # x NOT LIKE y
+            positive = tree.copy()
+            positive.set("negate", None)
+            return Not(self.condition(positive))
+        if said:
+            raise self._refused(tree)
         if isinstance(tree, exp.Paren):
             return self.condition(tree.this)
         if isinstance(tree, exp.Not):
@@ -66,11 +76,11 @@ class _Reader:
             return self._flag(tree)
         if type(tree) in _OPERATORS:
             return self._compared(tree)
-        if isinstance(tree, exp.Between) and not tree.args.get("symmetric"):
+        if isinstance(tree, exp.Between):
             name = self._name(tree.this)
             low, high = tree.args["low"], tree.args["high"]
             return Joined(self._against(name, ">=", low), "and", self._against(name, "<=", high))
-        if isinstance(tree, exp.In) and tree.expressions and not tree.args.get("query"):
+        if isinstance(tree, exp.In) and tree.expressions:
             name = self._name(tree.this)
             found: list[Condition] = [self._against(name, "=", value) for value in tree.expressions]
             return reduce(lambda left, right: Joined(left, "or", right), found)
@@ -121,7 +131,7 @@ class _Reader:
             return bool(literal.this)
         if isinstance(literal, exp.Cast) and not negative and data_type == "date":
             return self._date(literal)
-        if not isinstance(literal, exp.Literal):
+        if not isinstance(literal, exp.Literal) or {name for name, part in literal.args.items() if part} - _PARTS:
             raise self._refused(tree)
         if literal.is_string:
             if data_type != "string" or negative or any(sign in literal.this for sign in "\\'"):

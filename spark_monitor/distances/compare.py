@@ -96,7 +96,7 @@ def _numeric_gap(baseline: Reference, current: Reference) -> tuple[str, str] | N
     """The status and the sentence for what could not be computed, None where everything could."""
     before, now = baseline.state, current.state
     if not before.finite:
-        return "ALL_NULL", "The baseline has no finite value, so KS and Wasserstein are undefined."
+        return "ALL_NULL", "What it is compared with has no finite value, so KS and Wasserstein are undefined."
     if not now.finite:
         return "ALL_NULL", "There is no finite value, so KS and Wasserstein are undefined."
     if _has_bins(baseline, current):
@@ -112,7 +112,7 @@ def _categorical_gap(baseline: CategoricalSide, current: CategoricalSide) -> tup
     if not same_categories(baseline, current):
         return "UNSUPPORTED", "The two states count different categories, so no distance can be given."
     if baseline.count == baseline.nulls:
-        return "ALL_NULL", "The baseline has only nulls."
+        return "ALL_NULL", "What it is compared with has only nulls."
     if not baseline.categories.texts:
         return "UNSUPPORTED", "The column has no categories of a baseline, so no distance can be given."
     if current.count == current.nulls:

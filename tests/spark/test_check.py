@@ -244,13 +244,17 @@ def test_a_baseline_condition_that_cannot_be_applied_is_an_error(checked: Check,
 
 
 def test_what_the_baseline_lacks_or_has_with_another_type_is_a_warning(checked: Check, spark: SparkSession) -> None:
-    view(spark.table("check_predictions").drop("amount", "price").selectExpr("*", "1 AS gone", "1 AS price"), "check_training")
+    view(spark.table("check_predictions").drop("amount", "price").selectExpr("*", "1 AS gone", "'1' AS price"), "check_training")
     changes = {"baseline": {"table": "check_training"}}
     findings = checked(changes)
     assert errors(findings) == []
     assert 'baseline: it has no column "amount": drift of these is reported as NO_BASELINE or NEW.' in warnings(findings)
-    changed = 'column "price" is int in the baseline and decimal(10,2) in the predictions: its drift is reported as TYPE_CHANGED.'
+    changed = (
+        'column "price" is string in the baseline and decimal(10,2) in the predictions: its drift is reported as TYPE_CHANGED.'
+    )
     assert f"baseline: {changed}" in warnings(findings)
+    view(spark.table("check_predictions").selectExpr("* EXCEPT (price)", "1 AS price"), "check_training")
+    assert not any("price" in text for text in warnings(checked(changes)))  # a number is compared with a number
     gone = checked({**changes, "predictions.features": {"include": ["region", "gone"]}, "rules": [rule_on("gone")]})
     assert errors(gone) == []
     assert {text.split(":")[0] for text in warnings(gone)} >= {"predictions.features.include", "rules[0].columns"}

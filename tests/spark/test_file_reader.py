@@ -53,6 +53,7 @@ SLICES: list[Any] = [
     "small BETWEEN -1 AND 1",
     "group IN ('a', 'c')",
     "group LIKE 'b%'",
+    "group NOT LIKE 'b%'",
     "day < DATE '2024-01-09'",
 ]
 FEW: list[Any] = ["group", ["group", "flag"], "real > 0.5"]

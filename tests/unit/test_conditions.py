@@ -66,6 +66,8 @@ EXPECTED = {
     "big = 1152921504606846977": lambda r: equal(r["big"], 2**60 + 1),
     "name = 'a'": lambda r: equal(r["Name"], "a"),
     "name > 'a'": lambda r: above(r["Name"], "a"),
+    "name NOT LIKE 'a_'": lambda r: None if r["Name"] is None else not (len(r["Name"]) == 2 and r["Name"][0] == "a"),
+    "NOT (name NOT LIKE 'a_')": lambda r: None if r["Name"] is None else len(r["Name"]) == 2 and r["Name"][0] == "a",
     "name LIKE 'a_'": lambda r: None if r["Name"] is None else len(r["Name"]) == 2 and r["Name"][0] == "a",
     "day < DATE '2024-01-03'": lambda r: None if r["day"] is None else r["day"] < dt.date(2024, 1, 3),
     "flag": lambda r: r["flag"],
