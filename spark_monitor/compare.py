@@ -23,7 +23,7 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 BASELINE, CONSECUTIVE = "BASELINE", "CONSECUTIVE"
 _GROUP = ("slice_key", "slice_value", "column_name")
@@ -89,17 +89,17 @@ class ComparePlan:
 
 
 def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
-    """Rows of ``drift_metrics`` for the states whose column ``wanted`` is true.
+    """Rows of ``drift_metrics``: of every state those drift types that its column ``wanted``, an array of texts, lists.
 
-    ``states`` (granularity, start, end, version, slice, column, state, sketch, error, wanted) hold the windows before as well;
-    ``baseline`` (slice, column, state, sketch, error) holds the frozen states.
+    ``states`` (granularity, start, end, version, slice, column, state, sketch, error, wanted) hold the windows before as well,
+    of which nothing is wanted; ``baseline`` (slice, column, state, sketch, error) holds the frozen states.
     """
     frozen = baseline.select(
         F.lit(False).alias("is_current"),
         *(F.lit(None).cast(kind).alias(name) for name, kind in _ABSENT),
         *_GROUP,
         *_CONTENT,
-        F.lit(False).alias("wanted"),
+        wanted().alias("wanted"),
     )
     current = states.select(F.lit(True).alias("is_current"), *(name for name, _ in _ABSENT), *_GROUP, *_CONTENT, "wanted")
     ordered = frozen.unionByName(current).repartition(*_GROUP).sortWithinPartitions(*_ORDER)
@@ -114,6 +114,11 @@ def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> Dat
         yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
     return ordered.mapInArrow(run, _DDL)
+
+
+def wanted(*drift_types: str) -> Column:
+    """The drift types that are wanted of a state."""
+    return F.array(*map(F.lit, drift_types)).cast("array<string>")
 
 
 _ABSENT = (("granularity", "string"), ("start", "long"), ("end", "long"), ("model_version", "string"))
@@ -156,11 +161,11 @@ class Comparison:
     def _compared(self, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         state, error = self._state(row)
         before, self._before = self._before, (row, state) if state is not None else None
-        if not row["wanted"]:
-            return
         key = {name: row[name] for name in ("granularity", "start", "end", "model_version", *_GROUP)}
-        yield {**key, "drift_type": BASELINE, **self._against_baseline(row, state, error)}
-        yield {**key, "drift_type": CONSECUTIVE, **self._against_before(row, state, error, before)}
+        if BASELINE in row["wanted"]:
+            yield {**key, "drift_type": BASELINE, **self._against_baseline(row, state, error)}
+        if CONSECUTIVE in row["wanted"]:
+            yield {**key, "drift_type": CONSECUTIVE, **self._against_before(row, state, error, before)}
 
     def _against_baseline(self, row: Mapping[str, Any], state: Side | None, error: str | None) -> dict[str, Any]:
         if state is None:

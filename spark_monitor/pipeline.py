@@ -239,7 +239,7 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
         versions = versions_within(current, plan.due)
         commit_version = current.store.commit_version(current.config.predictions)
         current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
-        current.timed("compare", compare_step, predictions, baseline, plan.due, versions)
+        current.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled)
     current.timed("measure", measure_step, predictions, baseline, plan.windows)
     current.timed("judge", judge_step, plan.windows)
     current.timed("incidents", incident_step)

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.absence import EMPTY, MISSING, empty_windows
 from spark_monitor.baseline import Baseline
-from spark_monitor.compare import BASELINE, ComparePlan, drift_rows
+from spark_monitor.compare import BASELINE, CONSECUTIVE, ComparePlan, drift_rows, wanted
 from spark_monitor.due import DueWindow, Handled
 from spark_monitor.freeze import FrozenColumn
 from spark_monitor.kernel.partials import KernelPlan
@@ -117,26 +117,48 @@ def present_step(
     write(run, "profile_metrics", rows, due)
 
 
-def compare_step(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], versions: Versions) -> None:
-    """Write the rows of drift_metrics: each state against the baseline's and against the window before."""
+def compare_step(
+    run: Run,
+    predictions: Predictions,
+    baseline: Baseline,
+    due: Sequence[DueWindow],
+    versions: Versions,
+    handled: Mapping[DueWindow, Handled],
+) -> None:
+    """Write the rows of drift_metrics: each state against the baseline's and against the window before.
+
+    A window whose window before is done again has another one to be compared with, so that comparison is done again too.
+    """
     frames = frames_of(predictions, baseline)
     plan = ComparePlan(
         columns={frame.name: frame.kernel for frame in frames},
         apart=apart_from_baseline(predictions, baseline),
         same_columns=[frame.name for frame in frames] == list(baseline.columns),
     )
-    wanted = states_of(run, due).withColumn("wanted", F.lit(True))
-    earlier = just_before(run, due)
+    states = states_of(run, due).withColumn("wanted", wanted(BASELINE, CONSECUTIVE))
+    earlier, later = just_before(run, due), just_after(run, due, handled)
     if earlier:
-        wanted = wanted.unionByName(states_of(run, earlier).withColumn("wanted", F.lit(False)))
-    drift = drift_rows(wanted, baseline.states, plan)
+        states = states.unionByName(states_of(run, earlier).withColumn("wanted", wanted()))
+    if later:
+        states = states.unionByName(states_of(run, later).withColumn("wanted", wanted(CONSECUTIVE)))
+    drift = drift_rows(states, baseline.states, plan)
     compared = "named_struct('start', timestamp_micros(cmp_start), 'end', timestamp_micros(cmp_end))"
     drift = drift.withColumn("window_cmp", F.expr(f"CASE WHEN cmp_start IS NOT NULL THEN {compared} END"))
     gone = missing_rows(run, gone_columns(predictions, baseline), due, versions).drop("data_type")
     rows = drift.drop("cmp_start", "cmp_end").unionByName(
         gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True
     )
-    write(run, "drift_metrics", rows.withColumn("baseline_version", F.lit(baseline.version)), due)
+    rows = rows.withColumn("baseline_version", F.lit(baseline.version).cast("long"))
+    if later:
+        rows = rows.unionByName(drift_from_baseline(run, later), allowMissingColumns=True)
+    write(run, "drift_metrics", rows, [*due, *later])
+
+
+def drift_from_baseline(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
+    """The stored rows of drift_metrics that say how far these windows are from the baseline."""
+    stored = run.store.frame("drift_metrics").where(run.store.in_windows(run.monitor_id, windows))
+    times = {"start": F.expr("unix_micros(window.start)"), "end": F.expr("unix_micros(window.end)")}
+    return stored.where(F.col("drift_type") == BASELINE).withColumns(times).drop("window", "monitor_id", "run_id")
 
 
 def gone_columns(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
@@ -203,6 +225,16 @@ def just_before(run: Run, due: Sequence[DueWindow]) -> list[DueWindow]:
     """The window before each due one, where it is not due itself."""
     starts = {(one.granularity, one.window.start) for one in due}
     return [one for one in windows_before(run, due, timedelta(microseconds=1)) if (one.granularity, one.window.end) in starts]
+
+
+def just_after(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]) -> list[DueWindow]:
+    """The window after each due one, where it was handled before and is not due itself.
+
+    Where the monitor's file or the baseline was another then, its states may lie on other grids: it is left as it is.
+    """
+    ends = {(one.granularity, one.window.end) for one in due}
+    same = (one for one, then in handled.items() if then.profile_hash is not None and then.profile_hash == run.profile_hash)
+    return sorted({one for one in same if (one.granularity, one.window.start) in ends} - set(due))
 
 
 def _versions(windows: Iterable[DueWindow], rows: Iterable[Any]) -> dict[DueWindow, set[str | None]]:

@@ -61,6 +61,20 @@ class Story:
         keys = zip(whole["granularity"], whole["start"].dt.day, whole["model_version"], strict=True)
         return dict(zip(keys, whole["count"], strict=True))
 
+    def count_deltas(self) -> dict[tuple[str, int, str], int]:
+        """Rows of every window and version beyond those of the window before, as stored."""
+        drift = self.table.read("out", "drift_metrics")
+        whole = drift[(drift["column_name"] == ":table") & drift["slice_key"].isna() & (drift["status"] == "OK")]
+        whole = whole[whole["drift_type"] == "CONSECUTIVE"]
+        keys = zip(whole["granularity"], whole["start"].dt.day, whole["model_version"], strict=True)
+        return dict(zip(keys, whole["count_delta"], strict=True))
+
+    def drift_from_baseline(self) -> pd.DataFrame:
+        """The rows that say how far each window is from the baseline, without who wrote them."""
+        drift = self.table.read("out", "drift_metrics")
+        own = drift[drift["drift_type"] == "BASELINE"].drop(columns="run_id").astype(str)
+        return own.sort_values(list(own.columns)).reset_index(drop=True)
+
     def counted(self) -> dict[tuple[str, int, str], int]:
         """The same by SQL."""
         rows = self.spark.read.format("delta").load(str(self.table.path)).selectExpr("version", "unix_micros(at) AS at").collect()
@@ -94,8 +108,17 @@ def test_what_the_feed_tells_is_handled_again_and_what_it_cannot_tell_is_the_loo
     story.append(DAYS + 1, seed=30)
     assert story.run().status == "NOTHING_NEW"
 
+    before = story.drift_from_baseline()
     story.append(3, seed=31)
     third = story.run()
+    counts = story.counts()
+    length = {"1 day": 1, "1 week": 7}
+    for (granularity, start, version), delta in story.count_deltas().items():
+        assert delta == counts[granularity, start, version] - counts[granularity, start - length[granularity], version]
+    touched = [str(pd.Timestamp(day(number))) for number in (1, 3)]  # a week and a day, to which slice values may have come
+    others = [rows[~rows["start"].isin(touched)].reset_index(drop=True) for rows in (before, story.drift_from_baseline())]
+    assert len(others[0])
+    pd.testing.assert_frame_equal(*others)
     assert story.written_by(third) == {("1 day", 3), ("1 week", 1)}
     reason = story.table.last_run("out")["reader_reason"]
     assert "The change feed tells of changed rows in 2 windows that are over." in reason

@@ -130,8 +130,8 @@ def test_every_pair_of_hostile_columns_has_a_complete_row(before: str, now: str)
         ("empty", "empty", "NO_BASELINE", "no row to compare with"),
         ("some", "empty", "EMPTY", "no rows"),
         ("some", "nulls", "ALL_NULL", "no finite value"),
-        ("nans", "some", "ALL_NULL", "baseline has no finite value"),
-        ("nulls", "infinite", "ALL_NULL", "baseline has no finite value"),
+        ("nans", "some", "ALL_NULL", "compared with has no finite value"),
+        ("nulls", "infinite", "ALL_NULL", "compared with has no finite value"),
     ],
 )
 def test_absence_is_a_status_and_a_sentence(before: str, now: str, status: str, words: str) -> None:
