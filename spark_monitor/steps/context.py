@@ -56,7 +56,7 @@ class Run:
     source_versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
-    rows_out: dict[str, int] = field(default_factory=dict)
+    bytes_in: int | None = None
 
     @property
     def monitor_id(self) -> str:

@@ -62,6 +62,7 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
             "source": F.lit(source.table or source.path),
             "predicate": F.lit(predicate),
             "source_version": F.lit(run.store.source_version(source)),
+            "rows": F.when(F.col("slice_key").isNull(), F.lit(frame.count())),
             "created": F.lit(run.as_of),
             "status": F.when(F.col("state").isNotNull(), "OK").otherwise("UNSUPPORTED"),
             "run_id": F.lit(run.run_id),

@@ -63,6 +63,7 @@ def ended_row(
         **row,
         **rows_read(run, predictions, plan),
         "windows": windows,
+        "bytes_in": run.bytes_in,
         "reader": run.reader if plan.due else None,
         "reader_reason": reasons(run) if plan.due else "No window was read; labels alone changed.",
         "published": "PENDING" if run.config.outputs.mlflow is not None else "OFF",

@@ -45,14 +45,14 @@ def choose_reader(run: Run, predictions: Predictions, spans: Sequence[tuple[int,
     except PySparkException as refusal:  # a platform that does not tell where its files are may still hand out rows
         read_by_spark(run, f"the files cannot be listed ({first_line(refusal).rstrip('.')})")
         return None
-    run.reader = FILES
+    run.reader, run.bytes_in = FILES, sum(block.length for blocks in tasks for block in blocks)
     run.reader_reason = f"{sum(map(len, tasks))} blocks of Parquet files in {len(tasks)} tasks; rows as Spark counts them."
     return FileReading(table, tasks)
 
 
 def read_by_spark(run: Run, why: str) -> None:
     """Note why the files are not read directly; said aloud where they were asked for."""
-    run.reader, run.reader_reason = SPARK, f"Read through Spark: {why}."
+    run.reader, run.reader_reason, run.bytes_in = SPARK, f"Read through Spark: {why.rstrip('.')}.", None
     if run.wanted_reader == FILES:
         run.say(f"--reader files: {run.reader_reason}")
 

@@ -34,7 +34,12 @@ def test_the_run_is_committed_with_every_window_version_and_slice(finished: Fini
         assert own["start"].nunique() == starts
         slices = sum(rows[column].nunique() for column in made.SLICES.values())
         assert len(own) == starts * 2 * (1 + slices)
-    assert (finished.table("runs")["rows_in"] == len(rows)).all()
+    ledger = finished.table("runs")
+    assert (ledger["rows_in"] == len(rows)).all()
+    files = (finished.made.directory / "predictions").rglob("*.parquet")
+    assert (ledger["bytes_in"] == sum(file.stat().st_size for file in files)).all()
+    baseline = finished.table("baselines")
+    assert (baseline.loc[baseline["slice_key"].isna(), "rows"] == (rows["at"] < made.START + made.WEEK).sum()).all()
 
 
 def test_counts_are_exact(finished: Finished) -> None:
