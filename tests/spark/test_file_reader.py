@@ -101,12 +101,12 @@ def rows_of(seed: int = 5) -> pa.Table:
             "raw": holed([bytes([number % 5]) for number in range(ROWS)], pa.binary_view()),
             "fixed": holed([bytes([number % 5]) * 3 for number in range(ROWS)], pa.binary(3)),
             "kind": holed(random.choice(["a", "b"], ROWS)).dictionary_encode(),
-            "kind number": holed(random.integers(0, 5, ROWS)).dictionary_encode(),
+            "kind_number": holed(random.integers(0, 5, ROWS)).dictionary_encode(),
             "lasting": holed(random.integers(-(10**9), 10**9, ROWS), pa.duration("us")),
-            "tiny count": holed(random.integers(0, 256, ROWS), pa.uint8()),
+            "tiny_count": holed(random.integers(0, 256, ROWS), pa.uint8()),
             "count": holed(random.integers(0, 2**32, ROWS), pa.uint32()),
-            "large count": holed(2**63 + random.integers(0, 1000, ROWS).astype(np.uint64), pa.uint64()),
-            "long list": pa.array(
+            "large_count": holed(2**63 + random.integers(0, 1000, ROWS).astype(np.uint64), pa.uint64()),
+            "long_list": pa.array(
                 [None if number % 9 == 0 else [1] * (number % 4) for number in range(ROWS)], pa.large_list(pa.int8())
             ),
         }
