@@ -51,6 +51,7 @@ class Made:
 
     ``ordered``: files and rows stand in the order of time; otherwise each file holds every time in any order. ``drift``: in the
     later half of the files a share of each column's values is the greater of two, a share that differs from column to column.
+    ``copies``: every file stands there so many times, under names that share its bytes on disk.
     """
 
     rows: int
@@ -60,6 +61,16 @@ class Made:
     ordered: bool = True
     drift: bool = False
     row_group: int = ROW_GROUP
+    copies: int = 1
+
+    @property
+    def all_rows(self) -> int:
+        """The rows of all copies.
+
+        >>> Made(100, 4, copies=3).all_rows
+        300
+        """
+        return self.rows * self.copies
 
     @property
     def name(self) -> str:
@@ -74,6 +85,7 @@ class Made:
             "unordered": not self.ordered,
             "drift": self.drift,
             f"groups{self.row_group}": self.row_group != ROW_GROUP,
+            f"copies{self.copies}": self.copies != 1,
         }
         return "-".join([f"{self.rows}x{self.columns}", *(text for text, differs in told.items() if differs)])
 
@@ -83,7 +95,10 @@ class Made:
         if not (path / DONE).exists():
             path.mkdir(parents=True, exist_ok=True)
             for number in range(FILES):
-                pq.write_table(self.part(number), path / f"part-{number}.parquet", row_group_size=self.row_group)
+                first = path / f"part-{number}.parquet"
+                pq.write_table(self.part(number), first, row_group_size=self.row_group)
+                for copy in range(1, self.copies):
+                    (path / f"part-{number}-{copy}.parquet").hardlink_to(first)
             (path / DONE).touch()
         return path
 

@@ -23,6 +23,8 @@ from spark_monitor.steps.context import FILES, SPARK
 LIMIT = 1 << 30
 MEBI = 1 << 20
 YEAR = 365
+LENGTHS = {"10 million rows": 10**7, "1,000 million rows": 10**9}
+LENGTH_COLUMNS = 4
 NO_PROC = "memory: this system has no /proc that tells the peak of a process, so no worker can be watched."
 
 
@@ -34,6 +36,7 @@ class Case:
     made: Made
     every: str = "1 week"
     slices: Sequence[str] = ()
+    readers: Sequence[str] = (FILES, SPARK)
 
 
 def cases(rows: int, columns: int) -> list[Case]:
@@ -46,7 +49,13 @@ def cases(rows: int, columns: int) -> list[Case]:
         Case("one key of 50", Made(rows, columns), slices=["g0"]),
         Case("8,760 windows in no order", Made(rows, columns, days=YEAR, ordered=False), every="1 hour"),
         Case("row groups of 1,000,000", Made(rows, columns, row_group=1_000_000)),
+        *(_of_length(name, rows, many) for name, many in LENGTHS.items()),
     ]
+
+
+def _of_length(name: str, rows: int, many: int) -> Case:
+    """A table of about so many rows, read by files alone: Spark takes several times as long, in batches of the same size."""
+    return Case(name, Made(rows, LENGTH_COLUMNS, copies=max(many // rows, 1)), readers=(FILES,))
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -59,11 +68,11 @@ def main(arguments: argparse.Namespace) -> None:
         if arguments.only and case.name not in arguments.only:
             continue
         path = case.made.write(arguments.dir)
-        for reader in (FILES,) if arguments.files_only else (FILES, SPARK):
+        for reader in [reader for reader in case.readers if reader == FILES or not arguments.files_only]:
             name = f"{case.name}, {reader}"
             found[name] = largest_worker(case, path, reader) / MEBI
             below = "below" if found[name] * MEBI < LIMIT else "NOT below"
-            shape = f"{case.made.rows:,} rows x {case.made.columns:,} columns"
+            shape = f"{case.made.all_rows:,} rows x {case.made.columns:,} columns"
             print(f"{name} ({shape}): the largest Python worker took {found[name]:.0f} MiB, {below} 1 GiB", flush=True)
     plots.bars("memory", found, {name: (size, size) for name, size in found.items()}, "largest Python worker", "MiB", arguments)
 

@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from spark_monitor.config import LabelsConfig, MonitorConfig, RuleConfig, SourceConfig
 from spark_monitor.read import Kind, read_column
 from spark_monitor.rules import METRICS_OF_TASK, SCORED_METRICS
+from spark_monitor.sources import only_in_baseline
 
 TABLE_ROW = ":table"
 COLUMNS_SHOWN = 20
@@ -163,7 +164,7 @@ def feature_findings(config: MonitorConfig, columns: Sequence[str], baseline: Se
             yield Finding("predictions.features.include", f"{gone}.", "warning")
         else:
             yield Finding("predictions.features.include", missing(name, columns, source))
-    for name in (name for name in features.exclude if name not in columns):
+    for name in (name for name in features.exclude if name not in columns and name not in baseline):
         yield Finding("predictions.features.exclude", missing(name, columns, source), "warning")
     if not set(profiled_columns(config, columns)) - set(source.roles()):
         yield Finding("predictions.features", "no column is left to be watched besides those with a role.", "warning")
@@ -219,17 +220,27 @@ def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.Struct
 
 
 def baseline_column_findings(config: MonitorConfig, columns: T.StructType, baseline: T.StructType) -> Iterator[Finding]:
-    """Columns that cannot be compared with the baseline, because it lacks them or has them with another type."""
+    """Columns that cannot be compared: the baseline lacks them or has them with another type, or it alone has them."""
     here, there = types_of(columns), types_of(baseline)
     watched = profiled_columns(config, here)
     absent = [name for name in watched if name not in there]
     if absent:
-        shown = ", ".join(f'"{name}"' for name in absent[:COLUMNS_SHOWN])
-        yield Finding("baseline", f"it has no column {shown}: drift of these is reported as NO_BASELINE or NEW.", "warning")
+        found = f"it has no column {_listed(absent)}"
+        yield Finding("baseline", f"{found}: drift of these is reported as NO_BASELINE or NEW.", "warning")
+    gone = [name for name in only_in_baseline(config, here, there) if name not in config.predictions.features.include]
+    if gone:
+        found = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
+        yield Finding("baseline", f"{found}. If they are no features, name them in predictions.features.exclude.", "warning")
     for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
         if _kind(other) is not _kind(kind):
             change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"
             yield Finding("baseline", f'column "{name}" {change}: its drift is reported as TYPE_CHANGED.', "warning")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in quotes; of many the first."""
+    more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
+    return ", ".join(f'"{name}"' for name in names[:COLUMNS_SHOWN]) + more
 
 
 def _kind(data_type: T.DataType) -> Kind:

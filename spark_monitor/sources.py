@@ -60,11 +60,26 @@ def profiled_names(columns: Iterable[str], predictions: PredictionsConfig) -> li
     return [name for name in columns if name in answers or (name in wanted and name not in features.exclude)]
 
 
-def baseline_columns(frame: DataFrame, predictions: Predictions) -> tuple[list[ReadColumn], list[ReadSlice]]:
-    """The columns and slices of the prediction table that the baseline's table has as well, as it stores them."""
+def only_in_baseline(config: MonitorConfig, columns: Iterable[str], baseline: Iterable[str]) -> list[str]:
+    """The columns of the baseline's table that would be profiled if the prediction table had them; labels are no features."""
+    labels = config.labels
+    apart = {*columns, *(() if labels is None else (labels.label, labels.time, *labels.id))}
+    return [name for name in profiled_names(baseline, config.predictions) if name not in apart]
+
+
+def baseline_columns(
+    frame: DataFrame, predictions: Predictions, config: MonitorConfig
+) -> tuple[list[ReadColumn], list[ReadSlice]]:
+    """What the baseline is frozen of, as its table stores it: the prediction table's columns and slices that it has as well.
+
+    Columns that it alone has are frozen too, so that windows can say that they are missing.
+    """
     present = set(frame.columns)
-    columns = [read_column(frame.schema[column.name]) for column in predictions.columns if column.name in present]
-    return columns, [slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)]
+    names = [column.name for column in predictions.columns if column.name in present]
+    names += only_in_baseline(config, predictions.frame.columns, frame.columns)
+    return [read_column(frame.schema[name]) for name in names], [
+        slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)
+    ]
 
 
 def slice_applies(frame: DataFrame, slice_: ReadSlice) -> bool:

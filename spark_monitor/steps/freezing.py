@@ -36,7 +36,7 @@ def baseline_step(run: Run, predictions: Predictions, *, new: bool = False) -> B
 def write_baseline(run: Run, predictions: Predictions, version: int, text: str) -> None:
     """Freeze the baseline's rows and write them as a version; the same version is written again by a run that was killed."""
     frame, predicate = baseline_frame(run, predictions)
-    columns, slices = baseline_columns(frame, predictions)
+    columns, slices = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
     frozen, states = freeze(

@@ -50,6 +50,7 @@ def ended_row(
     }
     if status != COMMITTED:
         return {**row, "published": "OFF"}
+    row["rows_out"] = run.store.rows_written(run.run_id)
     windows = [
         {
             "granularity": one.granularity,

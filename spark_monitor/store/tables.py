@@ -170,6 +170,17 @@ class Store:
             raise RunError(f"monitor {monitor_id}: baseline {version} is committed and never changes. Freeze a new version.")
         self._write(table_named("baselines"), frame, monitor_id, where)
 
+    def rows_written(self, run_id: str) -> dict[str, int]:
+        """How many rows the run that has its turn wrote to each table: those of its id, counted in one query."""
+        turn = self._held(run_id)
+        own = f"{of_monitor(turn.monitor_id)} AND run_id = {literal(run_id)}"
+        counted = [
+            f"SELECT {literal(name)} AS name, count(*) AS many FROM {self.place.relation(name)} WHERE {own}"
+            for name in sorted(turn.written)
+        ]
+        rows = self.spark.sql(" UNION ALL ".join(counted)).collect() if counted else []
+        return {row["name"]: row["many"] for row in rows}
+
     # What is noted after the commit
 
     def mark_published(self, monitor_id: str, run_ids: Iterable[str], *, published: str, message: str | None = None) -> None:
@@ -205,6 +216,7 @@ class Store:
             raise RunError(
                 f"{what}: some rows belong to other windows or another monitor. Nothing was written. {where}"
             ) from error
+        turn.written.add(table.name)
         return turn
 
     def _held(self, run_id: str) -> Turn:

@@ -29,6 +29,7 @@ class Turn:
     last_beat: datetime
     trouble: str | None = None
     generations: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
     _over: threading.Event = field(default_factory=threading.Event)
 
     @classmethod

@@ -28,7 +28,7 @@ from spark_monitor import ConfigError, Monitor, RunResult
 from spark_monitor.steps.looking import Look
 
 FIRST, SECOND = datetime(2024, 1, 16, tzinfo=UTC), datetime(2024, 1, 23, tzinfo=UTC)
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 ROWS_A_WEEK = 150
@@ -207,25 +207,21 @@ def test_a_view_is_refused_with_what_to_do_instead(spark: SparkSession, weekly: 
     assert not (weekly.root / "view").exists(), "refused before anything was made"
 
 
-@pytest.mark.slow
 def test_available_now_gives_the_tables_of_the_batch(twice: Watched) -> None:
     assert_same_tables(twice.written("batch"), twice.written("stream"))
 
 
-@pytest.mark.slow
 def test_rows_that_came_between_two_calls_are_handled_once(twice: Watched) -> None:
     assert counts(twice) == [ROWS_A_WEEK] * 3
     assert len(twice.commits("stream")) == 2, "a batch a call: the newest commit, and the one that came between"
 
 
-@pytest.mark.slow
 def test_a_crash_between_a_runs_commit_and_the_streams_gives_the_same_tables(spark: SparkSession, twice: Watched) -> None:
     forget_last_batch(twice)
     assert statuses(spark, twice, SECOND) == ["NOTHING_NEW"]
     assert_same_tables(twice.written("batch"), twice.written("stream"))
 
 
-@pytest.mark.slow
 def test_an_interval_handles_rows_that_come_meanwhile_and_stops_when_asked(spark: SparkSession, tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     watched.add_week(0)
@@ -236,7 +232,6 @@ def test_an_interval_handles_rows_that_come_meanwhile_and_stops_when_asked(spark
     assert not [query for query in spark.streams.active if query.name == "made"]
 
 
-@pytest.mark.slow
 def test_labels_that_come_alone_are_found_by_a_look_and_measured(spark: SparkSession, tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     watched.add_week(0)
@@ -250,7 +245,6 @@ def test_labels_that_come_alone_are_found_by_a_look_and_measured(spark: SparkSes
     assert (own["label_coverage"] == 1.0).all()
 
 
-@pytest.mark.slow
 def test_a_table_that_gets_a_column_is_watched_on(spark: SparkSession, tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     watched.add_week(0)
@@ -273,7 +267,6 @@ def test_a_table_that_gets_a_column_is_watched_on(spark: SparkSession, tmp_path:
     assert profile[(profile["column_name"] == "added") & profile["slice_key"].isna()]["num_nulls"].sum() > 0
 
 
-@pytest.mark.slow
 def test_a_directory_of_parquet_files_is_watched_and_a_schemas_checkpoint_stands_beside_its_ledger(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -294,7 +287,6 @@ def test_a_directory_of_parquet_files_is_watched_and_a_schemas_checkpoint_stands
     assert sorted(path.name for path in checkpoints.glob("*/commits/[0-9]*")) == ["0", "1"]
 
 
-@pytest.mark.slow
 def test_sigterm_ends_the_command_between_two_runs_with_exit_code_0(weekly: Watched) -> None:
     """In a process of its own, in classic mode: two Connect servers of one machine share a port."""
     weekly.monitor("ended")

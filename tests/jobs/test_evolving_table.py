@@ -34,6 +34,11 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dic
     write(spark, directory, 0, first, rows=CATEGORIES, mode="append", option="mergeSchema")
     labels = spark.range(CATEGORIES).selectExpr("id", "CAST(id % 2 = 1 AS STRING) AS truth", "timestamp_seconds(0) AS known")
     labels.write.format("delta").save(f"{directory}/labels")
+    # The training table has the label too, and a column that predictions never had.
+    training = (
+        spark.read.format("delta").load(f"{directory}/predictions").selectExpr("*", "true AS truth", "id % 7 AS training_only")
+    )
+    training.write.format("delta").save(f"{directory}/training")
     path = directory / "evolving.yaml"
     path.write_text(
         f"""
@@ -42,7 +47,7 @@ model: {{name: evolving, task: binary}}
 predictions:
   {{path: "{directory}/predictions", format: delta, id: id, time: at, model_version: {{literal: "1"}}, prediction: predicted}}
 labels: {{path: "{directory}/labels", format: delta, id: id, label: truth, time: known, horizon: 1 days}}
-baseline: {{path: "{directory}/predictions", format: delta, where: "at < TIMESTAMP '2024-01-08 00:00:00Z'"}}
+baseline: {{path: "{directory}/training", format: delta, where: "at < TIMESTAMP '2024-01-08 00:00:00Z'"}}
 windows: {{every: 1 week}}
 slices: ["amount = 3"]
 rules: [{{metric: ks, columns: "*", fail: 0.1}}]
@@ -89,6 +94,17 @@ def test_a_column_that_left_is_said_to_be_missing(tables: dict[str, pd.DataFrame
     assert second_week(tables["profile_metrics"]).loc["leaving", "status"] == "MISSING"
     drift = second_week(tables["drift_metrics"])
     assert "the prediction table does not" in drift[drift["drift_type"] == "BASELINE"].loc["leaving", "message"]
+
+
+def test_a_column_that_only_the_training_table_ever_had_is_missing_from_the_first_window_on(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    for name in ("profile_metrics", "drift_metrics"):
+        found = tables[name]
+        gone = found[found["column_name"] == "training_only"]
+        assert (gone["status"] == "MISSING").all()
+        assert sorted(gone["start"].dt.day) == [1, 8]
+        assert not (found["column_name"] == "truth").any()
 
 
 def test_a_column_of_another_type_is_profiled_as_it_is_and_not_compared(tables: dict[str, pd.DataFrame]) -> None:

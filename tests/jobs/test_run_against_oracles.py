@@ -40,6 +40,9 @@ def test_the_run_is_committed_with_every_window_version_and_slice(finished: Fini
     assert (ledger["bytes_in"] == sum(file.stat().st_size for file in files)).all()
     baseline = finished.table("baselines")
     assert (baseline.loc[baseline["slice_key"].isna(), "rows"] == (rows["at"] < made.START + made.WEEK).sum()).all()
+    (written,) = map(dict, ledger["rows_out"])
+    assert written == {name: len(finished.table(name)) for name in written}
+    assert {*written} >= {"baselines", "profile_metrics", "profile_states", "drift_metrics", "checks", "incidents"}
 
 
 def test_counts_are_exact(finished: Finished) -> None:

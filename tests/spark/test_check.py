@@ -253,11 +253,18 @@ def test_what_the_baseline_lacks_or_has_with_another_type_is_a_warning(checked: 
         'column "price" is string in the baseline and decimal(10,2) in the predictions: its drift is reported as TYPE_CHANGED.'
     )
     assert f"baseline: {changed}" in warnings(findings)
+    assert (
+        'baseline: the prediction table has no column "gone", which it has: reported as MISSING. '
+        "If they are no features, name them in predictions.features.exclude."
+    ) in warnings(findings)
     view(spark.table("check_predictions").selectExpr("* EXCEPT (price)", "1 AS price"), "check_numbers")
     numbers = warnings(checked({"baseline": {"table": "check_numbers"}}))
     assert not any("price" in text for text in numbers)  # a number is compared with a number
     gone = checked({**changes, "predictions.features": {"include": ["region", "gone"]}, "rules": [rule_on("gone")]})
     assert errors(gone) == []
+    assert not any(text.startswith("baseline: the prediction table") for text in warnings(gone))  # said of the feature already
+    left_out = warnings(checked({**changes, "predictions.features": {"exclude": ["gone"]}}))
+    assert not any("gone" in text for text in left_out)
     assert {text.split(":")[0] for text in warnings(gone)} >= {"predictions.features.include", "rules[0].columns"}
 
 

@@ -241,7 +241,7 @@ def test_parquet_files_of_any_type_give_the_same_states(spark: SparkSession, tmp
     assert both(spark, config_of(parquet(tmp_path / "rows"), SLICES)) > 500
 
 
-@pytest.mark.parametrize("partitions", [(), ("group", "day")])
+@pytest.mark.parametrize("partitions", [(), pytest.param(("group", "day"), marks=pytest.mark.slow)])
 def test_delta_files_that_spark_wrote_give_the_same_states(
     spark: SparkSession, tmp_path: Path, partitions: tuple[str, ...]
 ) -> None:
@@ -398,7 +398,7 @@ def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark
 
 
 @pytest.mark.parametrize("wanted", [(0, 2), ()], ids=["first and last week", "nothing"])
-@pytest.mark.parametrize("reader", ["files", "spark"])
+@pytest.mark.parametrize("reader", ["files", pytest.param("spark", marks=pytest.mark.slow)])
 def test_stored_states_stand_for_the_rows_of_spans_that_are_not_read(
     spark: SparkSession, tmp_path: Path, wanted: Sequence[int], reader: str
 ) -> None:
