@@ -5,11 +5,12 @@ Only cheap questions are asked: schemas, whether a first row exists, and whether
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from pyspark.sql import functions as F
+from pyspark.sql.utils import is_remote
 
 from spark_monitor.check_columns import (
     COLUMNS_SHOWN,
@@ -18,7 +19,6 @@ from spark_monitor.check_columns import (
     feature_findings,
     id_type_findings,
     label_roles,
-    metric_findings,
     missing,
     nearest,
     prediction_roles,
@@ -27,10 +27,12 @@ from spark_monitor.check_columns import (
     rule_column_findings,
     same_but_for_case,
 )
-from spark_monitor.config import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
+from spark_monitor.check_outputs import is_of_this_machine, path_findings, schema_is_known
+from spark_monitor.check_rules import metric_findings, shadowed_findings
+from spark_monitor.config import BaselineConfig, LabelsConfig, MonitorConfig, OutputsConfig, Slice, SourceConfig
 from spark_monitor.config_file import mask_secrets
 from spark_monitor.errors import ConfigError
-from spark_monitor.labels import LABEL_COLUMNS, canonical_text
+from spark_monitor.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.quoting import quote
 from spark_monitor.read import read_slice, read_source
 
@@ -42,6 +44,7 @@ __all__ = ["Finding", "check", "require_valid"]
 IDS_COMPARED = 10_000
 LONGEST_REASON = 300
 DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
+PY4J_SAYS = "An error occurred while calling"
 CASE_SETTING = "spark.sql.caseSensitive"
 Answer = TypeVar("Answer")
 
@@ -57,7 +60,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     labels, labels_failed = _opened(spark, config.labels, "labels")
     if baseline_is_frozen:
         baseline_failed = []
-    findings = [*metric_findings(config), *predictions_failed, *baseline_failed, *labels_failed]
+    findings = [*metric_findings(config), *shadowed_findings(config.rules), *predictions_failed, *baseline_failed, *labels_failed]
+    findings += _output_findings(config.outputs, spark)
     if predictions is not None:
         findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
     if config.labels is not None and labels is not None:
@@ -65,6 +69,13 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     if config.baseline is not None and baseline is not None:
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     return findings
+
+
+def require_outputs(config: MonitorConfig, spark: SparkSession) -> None:
+    """A ConfigError where it shows beforehand that nothing can be written to the monitor's outputs."""
+    errors = [f"{config.monitor}: {finding}" for finding in _output_findings(config.outputs, spark)]
+    if errors:
+        raise ConfigError("\n".join(errors))
 
 
 def require_valid(
@@ -92,6 +103,16 @@ def _prediction_findings(
     )
     if rows:
         yield from _row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet")
+
+
+def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Finding]:
+    schema = outputs.schema_name
+    if schema is not None:
+        _, reason = _attempt(lambda: schema_is_known(spark, schema))
+        if reason is not None:
+            yield Finding("outputs.schema", f'"{schema}" cannot be a schema of this catalog: {reason} Name another one.')
+    elif not is_remote() and is_of_this_machine(outputs.path or "", str(spark.conf.get("spark.master", ""))):
+        yield from path_findings(outputs)
 
 
 def _case_findings(config: MonitorConfig, columns: list[str]) -> Iterator[Finding]:
@@ -151,7 +172,9 @@ def _label_findings(
 
 def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
     """Ids of two tables that have rows and never meet."""
-    found, reason = _attempt(lambda: _ids_meet(_ids(predictions, config.predictions.id), _ids(frame, labels.id)))
+    own = config.predictions.id
+    plain = both_texts(predictions, own, frame, labels.id)
+    found, reason = _attempt(lambda: _ids_meet(_ids(predictions, own, plain), _ids(frame, labels.id, plain)))
     if reason is not None:
         yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")
     elif not found:
@@ -160,10 +183,10 @@ def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFr
         yield Finding("labels.id", f"{never}. {if_wrong}, unless its labels are still to come.", level="warning")
 
 
-def _ids(frame: DataFrame, names: tuple[str, ...]) -> DataFrame:
+def _ids(frame: DataFrame, names: tuple[str, ...], plain: Sequence[bool]) -> DataFrame:
     """The id columns as the texts by which labels are joined, rows without an id left out."""
-    texts = (canonical_text(name, frame.schema[name].dataType).alias(f"i{position}") for position, name in enumerate(names))
-    return frame.select(*texts).dropna(how="any")
+    texts = enumerate(id_texts(frame, names, plain=plain))
+    return frame.select(*(text.alias(f"i{position}") for position, text in texts)).dropna(how="any")
 
 
 def _ids_meet(left: DataFrame, right: DataFrame) -> bool:
@@ -245,6 +268,8 @@ def _attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
 
 def first_line(error: Exception) -> str:
     """What Spark says went wrong, in one line, secrets masked."""
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Py4J's own first line says only which call it was.
+    text = next((line for line in lines if not line.startswith(PY4J_SAYS)), type(error).__name__)
     text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
     return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -11,7 +11,6 @@ from pyspark.sql import types as T
 
 from spark_monitor.config import LabelsConfig, MonitorConfig, RuleConfig, SourceConfig
 from spark_monitor.read import Kind, read_column
-from spark_monitor.rules import METRICS_OF_TASK, SCORED_METRICS
 from spark_monitor.sources import only_in_baseline
 
 TABLE_ROW = ":table"
@@ -187,7 +186,7 @@ def _unwatched(config: MonitorConfig, name: str, where: str, columns: Sequence[s
     if name in baseline:
         gone = f'column "{name}" is in the baseline and no longer here: the rule will find no data'
         return Finding(where, f"{gone}.", "warning")
-    return Finding(where, missing(name, profiled_columns(config, columns), config.predictions))
+    return Finding(where, missing(name, profiled_columns(config, columns) or columns, config.predictions))
 
 
 def _named(rule: RuleConfig) -> tuple[str, ...]:
@@ -215,7 +214,7 @@ def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.Struct
         if one is None or other is None or one == other or (isinstance(one, _WHOLE) and isinstance(other, _WHOLE)):
             continue
         found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
-        done = "ids are compared as texts, so that 4, 4.0 and '4' are one id and '04' is another"
+        done = "ids are compared as texts without spaces around them, so that 4, 4.0 and '4' are one id and '04' is another"
         yield Finding("labels.id", f"{found}: {done}.", "warning")
 
 
@@ -246,18 +245,3 @@ def _listed(names: Sequence[str]) -> str:
 def _kind(data_type: T.DataType) -> Kind:
     """What a column of this type is profiled as: two that are the same are compared, whatever their types."""
     return read_column(T.StructField("column", data_type)).kind
-
-
-def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
-    """Rules whose metric nothing will compute: no labels, another task, no score, no baseline."""
-    task = config.model.task
-    for position, rule in enumerate(config.rules):
-        where, metric = f"rules[{position}].metric", rule.metric
-        if rule.family == "model" and config.labels is None:
-            yield Finding(where, f"{metric} needs labels, and this monitor has none. Add `labels`, or remove the rule.")
-        elif rule.family == "model" and metric not in METRICS_OF_TASK[task]:
-            yield Finding(where, f"{metric} is not computed for task {task}: the rule will find no data.", "warning")
-        elif metric in SCORED_METRICS and config.predictions.score is None:
-            yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
-        elif rule.family == "drift" and config.baseline is None:
-            yield Finding(where, f"{metric} needs a baseline, and this monitor has none: the rule will find no data.", "warning")

@@ -105,4 +105,4 @@ class BaselineConfig(SourceConfig):
     """The reference that windows are compared with."""
 
     where: Text | None = Field(default=None, description="a SQL condition on the baseline's rows")
-    labels: YesOrNo = Field(default=False, description="true or false: whether these rows have labels")
+    labels: YesOrNo = Field(default=False, description="true or false: whether these rows have labels; their ids are checked")

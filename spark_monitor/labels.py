@@ -1,7 +1,8 @@
 """Late labels: one per id as of an instant, joined to predictions without ever adding or losing a row.
 
-Ids are compared by their canonical text, so that 4, 4.0 and "4" meet whatever types the two tables chose. Because labels are
-grouped by that same text first, an id stands at most once on the right side of the join: fan-out is impossible.
+Texts are compared with texts as they are. Ids of other types are compared by their canonical text, so that 4, 4.0 and "4" meet
+whatever types the two tables chose. Because labels are grouped by that same text first, an id stands at most once on the right
+side of the join: fan-out is impossible.
 """
 
 from __future__ import annotations
@@ -43,6 +44,25 @@ def canonical_text(name: str, kind: T.DataType, *, booleans: bool = False) -> Co
     labels are compared.
     """
     return F.expr(_canonical_sql(quote(name), kind, booleans=booleans))
+
+
+def id_texts(frame: DataFrame, names: Sequence[str], *, plain: Sequence[bool]) -> list[Column]:
+    """The texts by which the id columns of a table are compared: as they are where ``plain`` says so, else canonical."""
+    types = {field.name: field.dataType for field in frame.schema.fields}
+    known = [*plain, *[False] * (len(names) - len(plain))]
+    return [
+        F.expr(f"CAST({quote(name)} AS STRING)") if as_it_is else canonical_text(name, types[name])
+        for name, as_it_is in zip(names, known, strict=True)
+    ]
+
+
+def both_texts(predictions: DataFrame, prediction_id: Sequence[str], labels: DataFrame, label_id: Sequence[str]) -> list[bool]:
+    """For each id column whether both tables hold texts in it: two texts are one id only where they are equal."""
+    pairs = zip(prediction_id, label_id, strict=True)
+    return [
+        all(isinstance(kind, T.StringType) for kind in (predictions.schema[one].dataType, labels.schema[other].dataType))
+        for one, other in pairs
+    ]
 
 
 def _canonical_sql(name: str, kind: T.DataType, *, booleans: bool) -> str:
@@ -109,21 +129,24 @@ def instant_micros(labels: DataFrame, column: str, zone: str) -> Column:
     raise ConfigError(f'labels.time: column "{column}" is of type {found}, a timestamp or a date is needed. Name another column.')
 
 
-def latest_labels(labels: DataFrame, config: LabelsConfig, *, as_of: datetime, zone: str = "UTC") -> DataFrame:
-    """One row per id with its label as known at ``as_of``.
+def latest_labels(
+    labels: DataFrame, config: LabelsConfig, *, as_of: datetime, zone: str = "UTC", plain: Sequence[bool] = ()
+) -> DataFrame:
+    """One row per id with its label as known at ``as_of``; ``plain`` says which id columns are compared as they are.
 
     Rows count when their label time is not after ``as_of`` and id, label and time are present (a NaN label is none). The latest
     label time wins; among equal times the label whose canonical text is greatest, byte by byte, then the greatest plain text, so
     that the same rows give the same label in whatever order they are read.
 
-    Columns: the id columns under their own names, as canonical text; ``label`` in its own type; ``label_time``; ``label_rows``,
-    how many rows the id had; ``label_conflicts``, whether they named different labels; ``label_fingerprint``, a hash of the row.
+    Columns: the id columns under their own names, as the texts that are compared; ``label`` in its own type; ``label_time``;
+    ``label_rows``, how many rows the id had; ``label_conflicts``, whether they named different labels; ``label_fingerprint``, a
+    hash of the row.
     """
     keys = [f"{_KEY}{position}" for position in range(len(config.id))]
     clash = sorted({name.lower() for name in config.id} & set(LABEL_COLUMNS))
     if clash:
         raise ConfigError(f'labels.id: the name "{clash[0]}" is taken by a column that is computed. Rename it in a view.')
-    usable = _readable(_known(labels, config.time, as_of), config, keys, zone).where(F.col(_AT) <= F.lit(micros(as_of)))
+    usable = _readable(_known(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
     present = usable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
     latest = present.groupBy(*keys).agg(
         F.expr(f"max_by({LABEL}, struct({_AT}, {_TEXT}, {_RAW}))").alias(LABEL),
@@ -151,11 +174,11 @@ def _known(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
     return labels.where(f"{quote(time)} <= timestamp_micros({micros(as_of)})")
 
 
-def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone: str) -> DataFrame:
+def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone: str, plain: Sequence[bool] = ()) -> DataFrame:
     """Keys, label, its canonical and plain text, and its time in microseconds, under names of our own."""
     types = {field.name: field.dataType for field in labels.schema.fields}
     return labels.select(
-        *(canonical_text(name, types[name]).alias(key) for key, name in zip(keys, config.id, strict=True)),
+        *(text.alias(key) for key, text in zip(keys, id_texts(labels, config.id, plain=plain), strict=True)),
         F.col(quote(config.label)).alias(LABEL),
         canonical_text(config.label, types[config.label], booleans=True).alias(_TEXT),
         F.expr(f"CAST({quote(config.label)} AS STRING)").alias(_RAW),
@@ -188,6 +211,7 @@ def join_labels(
     prediction_id: Sequence[str],
     label_id: Sequence[str],
     prefix: str = "",
+    plain: Sequence[bool] = (),
 ) -> DataFrame:
     """Every prediction row exactly once, with the columns of ``latest_labels``, NULL where there is no label.
 
@@ -199,18 +223,17 @@ def join_labels(
     clash = [prefix + name for name in LABEL_COLUMNS if (prefix + name).lower() in taken]
     if clash:
         raise ConfigError(f'predictions: has a column "{clash[0]}" already. Join the labels under another prefix.')
-    left = predictions.select("*", *_keys(predictions, prediction_id, "__prediction_key_"))
-    right = latest.select(*_keys(latest, label_id, _KEY), *(F.col(name).alias(prefix + name) for name in LABEL_COLUMNS))
+    texts = enumerate(id_texts(predictions, prediction_id, plain=plain))
+    left = predictions.select("*", *(text.alias(f"__prediction_key_{place}") for place, text in texts))
+    right = latest.select(
+        *(F.col(quote(name)).alias(f"{_KEY}{place}") for place, name in enumerate(label_id)),
+        *(F.col(name).alias(prefix + name) for name in LABEL_COLUMNS),
+    )
     places = range(len(label_id))
     # The right side is unique: latest_labels groups by these very texts.
     same = F.expr(" AND ".join(f"__prediction_key_{place} = {_KEY}{place}" for place in places))
     added = [f"{start}{place}" for start in ("__prediction_key_", _KEY) for place in places]
     return left.join(right, on=same, how="left").drop(*added)
-
-
-def _keys(frame: DataFrame, names: Sequence[str], start: str) -> list[Column]:
-    types = {field.name: field.dataType for field in frame.schema.fields}
-    return [canonical_text(name, types[name]).alias(f"{start}{place}") for place, name in enumerate(names)]
 
 
 def fingerprints(joined: DataFrame, window_column: str, *, prefix: str = "") -> DataFrame:

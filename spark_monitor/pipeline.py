@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.baseline import Baseline
-from spark_monitor.check import Finding, check, require_valid
+from spark_monitor.check import Finding, check, require_outputs, require_valid
 from spark_monitor.config import MonitorConfig, load_config
 from spark_monitor.due import DueWindow
 from spark_monitor.errors import ConfigError
@@ -212,6 +212,7 @@ def run(
 def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""
     config, store = monitor.config, monitor.store(spark)
+    require_outputs(config, spark)
     store.ensure()
     frozen = bool(store.committed("baselines").where(F.col("monitor_id") == config.monitor).limit(1).collect())
     for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run(store, config)):

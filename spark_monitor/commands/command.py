@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,16 @@ from spark_monitor.errors import ConfigError, MonitorError
 
 DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"
 REACHED, WRONG_USE, RUN_FAILED = 1, ConfigError.exit_code, MonitorError.exit_code
-INTERRUPTED, BROKEN_PIPE = 130, 141
-"""What shells show for a program that Ctrl+C, or a reader that went away, has ended."""
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
+"""What shells show for a program that Ctrl+C, a reader that went away, or SIGTERM has ended."""
 
 LONGEST_LINE = 500
 JAVA_CALLED = "An error occurred while calling"
 """How py4j begins what a Java method threw; the next line says what that was."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: whoever runs the job wants it to end, as Ctrl+C does."""
 
 
 class MonitorCommand(TyperCommand):
@@ -35,7 +43,8 @@ class MonitorCommand(TyperCommand):
         """Do the command."""
         code: int | None = None
         try:
-            return super().invoke(ctx)
+            with terminated_by_signal():
+                return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except (Exception, KeyboardInterrupt) as error:
@@ -43,6 +52,27 @@ class MonitorCommand(TyperCommand):
         finally:
             _drop_log(terminal_of(ctx), keep=code == RUN_FAILED)
         raise typer.Exit(code)
+
+
+@contextmanager
+def terminated_by_signal() -> Iterator[None]:
+    """SIGTERM as an exception, so that a run under way is written to the ledger as one that failed.
+
+    Python hands signals to its main thread alone. A second SIGTERM ends the process at once.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(_: int, __: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Terminated("ended by SIGTERM")
 
 
 def terminal_of(context: Any) -> Terminal:
@@ -61,6 +91,9 @@ def report(error: BaseException, terminal: Terminal, *, command: str) -> int:
         return BROKEN_PIPE
     if terminal.debug:
         terminal.remark("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, Terminated):
+        terminal.remark("Ended by SIGTERM.")
+        return TERMINATED
     if isinstance(error, KeyboardInterrupt):
         terminal.remark("Interrupted.")
         return INTERRUPTED

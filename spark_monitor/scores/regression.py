@@ -109,7 +109,7 @@ def r2_score(state: RegressionState) -> Interval:
         return refused
     n, spread = state.usable, state.label_m2
     if state.least_label == state.greatest_label or spread == 0.0:
-        return undefined(n, f"The {n:,} labels are all equal, so there is no variance to explain.")
+        return undefined(n, "The labels are all equal, so there is no variance to explain.")
     if not math.isfinite(spread):
         return interval(math.inf, ANY_RANGE, n, within=ANY_RANGE)
     value = 1 - state.total(SQUARED) / spread

@@ -14,7 +14,7 @@ from spark_monitor.due import DueWindow
 from spark_monitor.kernel.partials import segment_of
 from spark_monitor.kernel.spans import one_array
 from spark_monitor.kernel.times import instants
-from spark_monitor.labels import LABEL_FINGERPRINT, join_labels, latest_labels
+from spark_monitor.labels import LABEL_FINGERPRINT, both_texts, join_labels, latest_labels
 from spark_monitor.profile import plan_segments
 from spark_monitor.quoting import quote
 from spark_monitor.read import read_source, within
@@ -37,10 +37,11 @@ def labelled_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindo
         raise ValueError("labelled_rows: the monitor has no labels")
     edges, _ = plan_segments(window_keys(windows))
     inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], with_null=False)
-    latest = latest_labels(read_source(run.spark, labels), labels, as_of=run.as_of, zone=run.schedule.zone)
-    return join_labels(
-        predictions.frame.where(inside), latest, prediction_id=run.config.predictions.id, label_id=labels.id, prefix=PREFIX
-    )
+    known, own = read_source(run.spark, labels), run.config.predictions.id
+    plain = both_texts(predictions.frame, own, known, labels.id)
+    latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
+    rows = predictions.frame.where(inside)
+    return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
 
 
 def label_fingerprints(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> dict[DueWindow, int]:

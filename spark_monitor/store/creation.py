@@ -43,7 +43,7 @@ def create_sql(place: Place, table: Table) -> str:
     properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in PLAIN.items())
     return (
         f"CREATE TABLE IF NOT EXISTS {place.relation(table.name)} (\n  {table.columns_sql}\n) USING {FORMAT} "
-        f"PARTITIONED BY ({quote(PARTITION)}) COMMENT {literal('one row per ' + table.one_row_per)} TBLPROPERTIES ({properties})"
+        f"PARTITIONED BY ({quote(PARTITION)}) COMMENT {literal(_comment(table))} TBLPROPERTIES ({properties})"
     )
 
 
@@ -85,10 +85,33 @@ def _create(spark: SparkSession, place: Place, table: Table) -> None:
         spark.sql(f"CREATE TABLE IF NOT EXISTS {place.relation(table.name)} USING {FORMAT}")
 
 
+def _schema_of(spark: SparkSession, place: Place, table: Table) -> StructType:
+    """The columns that a table has.
+
+    CREATE TABLE IF NOT EXISTS takes a directory for a table whose log has no entry yet, be it that another process is about to
+    write the first one, or that one was killed before it had. It is then written here, unless it has appeared meanwhile.
+    """
+    relation = place.relation(table.name)
+    try:
+        return spark.table(relation).schema
+    except Exception as error:
+        if place.is_schema or "DELTA_TABLE_NOT_FOUND" not in str(error):
+            raise
+    nothing = spark.createDataFrame([], table.schema)
+    writer = nothing.write.format(FORMAT).mode("ignore").partitionBy(PARTITION).options(**PLAIN)
+    writer.save(place.location(table.name))
+    spark.sql(f"COMMENT ON TABLE {relation} IS {literal(_comment(table))}")
+    return spark.table(relation).schema
+
+
+def _comment(table: Table) -> str:
+    return f"one row per {table.one_row_per}"
+
+
 def _add_missing(spark: SparkSession, place: Place, table: Table) -> None:
     relation = place.relation(table.name)
     try:
-        missing = list(missing_fields(table.schema, spark.table(relation).schema))
+        missing = list(missing_fields(table.schema, _schema_of(spark, place, table)))
     except RunError as error:
         raise RunError(f"{relation}: {error}") from None
     if missing:

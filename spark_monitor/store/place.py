@@ -41,6 +41,11 @@ class Place:
         """Whether tables and views are found by name."""
         return self.schema is not None
 
+    @property
+    def text(self) -> str:
+        """The place, for people."""
+        return f"schema {self.schema}" if self.schema is not None else str(self.path)
+
     def location(self, table: str) -> str:
         """The directory of a table, where the place is a directory."""
         return f"{self.path}/{table}"

@@ -10,9 +10,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config import OutputsConfig
+from spark_monitor.config_file import mask_secrets
 from spark_monitor.config_sources import SourceConfig
 from spark_monitor.due import DueWindow
-from spark_monitor.errors import RunError
+from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.quoting import literal
 from spark_monitor.store import feed, files, sources, upkeep, views
 from spark_monitor.store.changes import IGNORED, changed, windows_of
@@ -44,11 +45,17 @@ class Store:
 
     def ensure(self) -> None:
         """Create the tables and views that are missing, and bring older ones up to date."""
-        ensure_schema(self.spark, self.place)
-        for table in TABLES.values():
-            ensure_table(self.spark, self.place, table)
-        if self.place.is_schema:
-            views.create(self.spark, self.place)
+        try:
+            ensure_schema(self.spark, self.place)
+            for table in TABLES.values():
+                ensure_table(self.spark, self.place, table)
+            if self.place.is_schema:
+                views.create(self.spark, self.place)
+        except MonitorError:
+            raise
+        except Exception as error:
+            told = mask_secrets(f"{self.place.text}: the tables cannot be made there: {first_line(error)}")
+            raise RunError(f"outputs: {told} Name a place that this job may write to, or mend its rights.") from error
 
     def register(self) -> None:
         """Make every table (its committed rows) and view known by its bare name in this session."""

@@ -212,7 +212,7 @@ VIEWS: Final = (
             column("family", TEXT, "profile, drift or model"),
             column("class", TEXT, "the class a model metric is about; NULL: all"),
             column("drift_type", TEXT, "what drift is measured from: BASELINE, CONSECUTIVE or SEASONAL"),
-            column("basis", TEXT, "whether a model metric is REALISED or ESTIMATED"),
+            column("basis", TEXT, "what a model metric is computed from: REALISED, from labels"),
         ),
         metric_series,
     ),

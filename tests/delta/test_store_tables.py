@@ -15,7 +15,7 @@ from written import START, WEEKS, Writer
 
 from spark_monitor.errors import RunError
 from spark_monitor.store import Store
-from spark_monitor.store.creation import create_sql
+from spark_monitor.store.creation import create_sql, ensure_table
 from spark_monitor.store.described import Table
 from spark_monitor.store.place import Place
 from spark_monitor.store.schemas import TABLES
@@ -229,6 +229,28 @@ def test_a_table_of_an_older_version_gets_the_columns_it_lacks(writer: Writer, t
     schema = writer.spark.table(place.relation("runs")).schema
     assert {field.name for field in schema.fields} == set(table.names)
     assert without_comment(schema) == []
+
+
+def test_a_log_that_another_process_has_only_begun_becomes_a_table_like_any_other(writer: Writer, tmp_path: Path) -> None:
+    begun, made = Place(path=str(tmp_path / "begun")), Place(path=str(tmp_path / "made"))
+    (tmp_path / "begun" / "runs" / "_delta_log").mkdir(parents=True)
+    for place in (begun, made, begun):
+        ensure_table(writer.spark, place, TABLES["runs"])
+    schemas = [writer.spark.table(place.relation("runs")).schema for place in (begun, made)]
+    assert schemas[0] == schemas[1]
+    assert without_comment(schemas[0]) == []
+    kept = "description", "partitionColumns", "properties", "minReaderVersion", "minWriterVersion"
+    told = [writer.spark.sql(f"DESCRIBE DETAIL {place.relation('runs')}").select(*kept).collect() for place in (begun, made)]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("outputs", ["a file", "a file/below"])
+def test_a_place_that_cannot_hold_tables_is_an_error_that_says_so(writer: Writer, tmp_path: Path, outputs: str) -> None:
+    (tmp_path / "a file").write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match="the tables cannot be made there") as refused:
+        Store(writer.spark, Place(path=str(tmp_path / outputs))).ensure()
+    assert str(tmp_path) in str(refused.value)
+    assert "An error occurred while calling" not in str(refused.value)
 
 
 def test_two_monitors_write_at_once_and_both_succeed(writer: Writer) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.labels import fingerprints, join_labels, label_counts, latest_labels
+from spark_monitor.labels import both_texts, fingerprints, join_labels, label_counts, latest_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -94,7 +94,7 @@ def test_labels_that_differ_only_in_writing_are_no_conflict(spark: SparkSession)
         ("decimal(20,2)", [Decimal("4.00"), Decimal("4.50"), None], "double", [4.0, 4.5, 0.0], 2),
         ("decimal(20,0)", [Decimal(4), Decimal(10**19), None], "string", ["4", str(10**19), "0"], 2),
         ("long", [2**63 - 1, 2**53 + 1], "string", [str(2**63 - 1), str(2**53 + 1)], 2),
-        ("string", ["A", "a", ""], "string", ["a", " A ", ""], 3),
+        ("string", ["A", "a", "", "1"], "string", ["a", " A ", "", "1.0"], 2),
         ("boolean", [True, False], "string", ["true", "false"], 2),
         ("int", [4, 5], "tinyint", [4, 6], 1),
     ],
@@ -111,10 +111,22 @@ def test_ids_of_different_types_meet_when_they_name_the_same_thing(
     predictions = spark.createDataFrame(
         [(value, place) for place, value in enumerate(prediction_ids)], f"key {prediction_type}, n int"
     )
-    latest = latest_labels(labels, config(), as_of=AS_OF)
-    rows = join_labels(predictions, latest, prediction_id=("key",), label_id=("id",)).collect()
+    plain = both_texts(predictions, ("key",), labels, ("id",))
+    latest = latest_labels(labels, config(), as_of=AS_OF, plain=plain)
+    rows = join_labels(predictions, latest, prediction_id=("key",), label_id=("id",), plain=plain).collect()
     assert sorted(row.n for row in rows) == list(range(len(prediction_ids)))
     assert sum(row.label is not None for row in rows) == matched
+
+
+def test_texts_that_are_written_in_two_ways_are_two_ids(spark: SparkSession) -> None:
+    ids = ["1", "1.0", "+1", "1 ", "01", "A", "A ", "a", "true", "True", " ", "", "-0", "0"]
+    labels = table(spark, [(7, one, one, at(1)) for one in ids], "m long, id string, y string, at timestamp")
+    predictions = spark.createDataFrame([("7.0", one) for one in ids], "n string, key string")
+    names = ("n", "key"), ("m", "id")
+    plain = both_texts(predictions, names[0], labels, names[1])
+    latest = latest_labels(labels, config("m", "id"), as_of=AS_OF, plain=plain)
+    rows = join_labels(predictions, latest, prediction_id=names[0], label_id=names[1], plain=plain).collect()
+    assert {row.key: (row.label, row.label_rows, row.label_conflicts) for row in rows} == {one: (one, 1, False) for one in ids}
 
 
 def test_every_prediction_is_kept_exactly_once_among_duplicates_conflicts_and_nulls(spark: SparkSession) -> None:

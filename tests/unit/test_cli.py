@@ -403,6 +403,15 @@ def test_an_interrupted_run_is_neither_a_success_nor_a_reached_check(console: Co
     assert "Interrupted." in done.stderr
 
 
+def test_a_run_that_is_told_to_end_says_so_and_leaves_the_signal_as_it_was(console: Console) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console.monitor, "run", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+        done = console.type("run", "f.yaml", "--json")
+    assert (done.exit_code, done.stdout) == (143, "")
+    assert "Ended by SIGTERM." in done.stderr
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_a_run_that_mlflow_does_not_show_has_run(console: Console) -> None:
     console.monitor.published = PublishResult("FAILED", "MLflow at https://host could not be written: no connection.")
     done = console.type("run", "f.yaml", "--fail-on", "warn")

@@ -1,0 +1,46 @@
+"""Rules that can find nothing to judge, as far as a monitor's file alone shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from spark_monitor.check_columns import Finding
+from spark_monitor.config import MonitorConfig, RuleConfig
+from spark_monitor.rulebook import ANY
+from spark_monitor.rules import METRICS_OF_TASK, SCORED_METRICS
+
+
+def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
+    """Rules whose metric nothing will compute: no labels, another task, no score, no baseline."""
+    task = config.model.task
+    for position, rule in enumerate(config.rules):
+        where, metric = f"rules[{position}].metric", rule.metric
+        if rule.family == "model" and config.labels is None:
+            yield Finding(where, f"{metric} needs labels, and this monitor has none. Add `labels`, or remove the rule.")
+        elif rule.family == "model" and metric not in METRICS_OF_TASK[task]:
+            yield Finding(where, f"{metric} is not computed for task {task}: the rule will find no data.", "warning")
+        elif metric in SCORED_METRICS and config.predictions.score is None:
+            yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
+        elif rule.family == "drift" and config.baseline is None:
+            yield Finding(where, f"{metric} needs a baseline, and this monitor has none: the rule will find no data.", "warning")
+
+
+def shadowed_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
+    """Rules of which a later one that names the same metric and columns leaves nothing.
+
+    >>> twice = [RuleConfig(metric="ks", fail=0.1), RuleConfig(metric="ks", fail=0.2)]
+    >>> [str(finding) for finding in shadowed_findings(twice)]
+    ['rules[0]: ks of every column is judged by rules[1], which comes later and is as specific. Keep one of the two.']
+    """
+    last = {(rule.metric, name): position for position, rule in enumerate(rules) for name in _names(rule)}
+    for position, rule in enumerate(rules):
+        for name in _names(rule):
+            later = last[rule.metric, name]
+            if later != position:
+                about = f"{rule.metric} of {'every column' if name == ANY else name}"
+                found = f"{about} is judged by rules[{later}], which comes later and is as specific"
+                yield Finding(f"rules[{position}]", f"{found}. Keep one of the two.", "warning")
+
+
+def _names(rule: RuleConfig) -> Sequence[str]:
+    return (ANY,) if rule.columns == ANY else tuple(rule.columns)
