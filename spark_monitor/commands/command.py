@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -42,16 +43,39 @@ class MonitorCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Do the command."""
         code: int | None = None
+        swallowed = Swallowed()
         try:
-            with terminated_by_signal():
+            with terminated_by_signal(), swallowed:
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except (Exception, KeyboardInterrupt) as error:
-            code = report(error, terminal_of(ctx), command=ctx.info_name)
+            code = report(swallowed.interruption or error, terminal_of(ctx), command=ctx.info_name)
         finally:
             _drop_log(terminal_of(ctx), keep=code == RUN_FAILED)
         raise typer.Exit(code)
+
+
+class Swallowed(logging.Filter):
+    """The interruption that py4j logs, with its traceback, and then turns into an error of the network: kept, and not shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interruption: KeyboardInterrupt | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, KeyboardInterrupt):
+            return True
+        self.interruption = error
+        return False
+
+    def __enter__(self) -> None:
+        logging.getLogger().addFilter(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeFilter(self)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -410,6 +411,23 @@ def test_a_run_that_is_told_to_end_says_so_and_leaves_the_signal_as_it_was(conso
     assert (done.exit_code, done.stdout) == (143, "")
     assert "Ended by SIGTERM." in done.stderr
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_an_interruption_that_py4j_turns_into_an_error_of_its_own_is_still_one(console: Console) -> None:
+    def run(*_: Any, **__: Any) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            logging.exception("KeyboardInterrupt while sending command.")
+        raise RuntimeError("Answer from Java side is empty")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console.monitor, "run", run)
+        done = console.type("run", "f.yaml")
+    assert done.exit_code == 143
+    assert "Ended by SIGTERM." in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+    assert logging.getLogger().filters == []
 
 
 def test_a_run_that_mlflow_does_not_show_has_run(console: Console) -> None:
