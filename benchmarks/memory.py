@@ -9,7 +9,7 @@ import argparse
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,20 +70,22 @@ def main(arguments: argparse.Namespace) -> None:
         path = case.made.write(arguments.dir)
         for reader in [reader for reader in case.readers if reader == FILES or not arguments.files_only]:
             name = f"{case.name}, {reader}"
-            found[name] = largest_worker(case, path, reader) / MEBI
+            reference = replace(case.made, copies=1).write(arguments.dir)
+            found[name] = largest_worker(case, path, reader, reference) / MEBI
             below = "below" if found[name] * MEBI < LIMIT else "NOT below"
             shape = f"{case.made.all_rows:,} rows x {case.made.columns:,} columns"
             print(f"{name} ({shape}): the largest Python worker took {found[name]:.0f} MiB, {below} 1 GiB", flush=True)
     plots.bars("memory", found, {name: (size, size) for name, size in found.items()}, "largest Python worker", "MiB", arguments)
 
 
-def largest_worker(case: Case, path: Path, reader: str) -> int:
-    """The peak of the largest worker in one whole run, in bytes."""
+def largest_worker(case: Case, path: Path, reader: str, reference: Path) -> int:
+    """The peak of the largest worker in one whole run, in bytes; the baseline is the first week of ``reference``."""
     spark = fresh_session()
     outputs = Path(tempfile.mkdtemp(prefix="spark_monitor_bench_"))
     try:
         windows = {"every": case.every, "lookback": f"{case.made.days + 1} days"}
-        monitor = Monitor(whole_monitor(path, case.slices, case.made.columns, outputs=outputs, windows=windows))
+        config = whole_monitor(path, case.slices, case.made.columns, outputs=outputs, windows=windows, reference=reference)
+        monitor = Monitor(config)
         as_of = datetime.fromtimestamp(data.START, UTC) + timedelta(days=case.made.days + 7)
         with Watch() as watch:
             monitor.run(spark, as_of=as_of, reader=reader)

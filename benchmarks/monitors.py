@@ -41,16 +41,27 @@ def config_of(path: Path, slices: Sequence[Slice], columns: int, *, kind: str = 
 
 
 def whole_monitor(
-    path: Path, slices: Sequence[Slice], columns: int, *, outputs: Path, windows: dict[str, str], kind: str = "parquet"
+    path: Path,
+    slices: Sequence[Slice],
+    columns: int,
+    *,
+    outputs: Path,
+    windows: dict[str, str],
+    kind: str = "parquet",
+    reference: Path | None = None,
 ) -> MonitorConfig:
-    """A monitor for whole runs: a baseline (the table's first week), rules, and tables to write."""
+    """A monitor for whole runs: a baseline (the first week, of another table where one is given), rules, and tables to write."""
     return config_of(
         path,
         slices,
         columns,
         kind=kind,
         windows=windows,
-        baseline={"path": str(path), "format": kind, "where": f"at < timestamp_seconds({data.START + 7 * data.DAY})"},
+        baseline={
+            "path": str(reference or path),
+            "format": kind,
+            "where": f"at < timestamp_seconds({data.START + 7 * data.DAY})",
+        },
         rules=[
             {"metric": "ks", "columns": "*", "warn": 0.05, "fail": 0.10, "min_count": 500},
             {"metric": "percent_null", "columns": "*", "fail": 5},
