@@ -30,7 +30,7 @@ def path_findings(outputs: OutputsConfig) -> Iterator[Finding]:
     """
     path = outputs.path or ""
     place = Path(path.removeprefix(LOCAL_FILES + "//").removeprefix(LOCAL_FILES)).absolute()
-    nearest = next(parent for parent in (place, *place.parents) if parent.exists())
+    nearest = next(parent for parent in (place, *place.parents) if os.path.exists(parent))  # False, too, where it is hidden
     if not nearest.is_dir():
         yield Finding("outputs.path", f"{nearest} is a file. Name a directory: each table becomes one in it.")
     elif not os.access(nearest, os.W_OK | os.X_OK):

@@ -6,7 +6,7 @@ States stream by sorted by slice, column, version and time, the baseline's first
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,11 +81,29 @@ Before = tuple[Mapping[str, Any], Side]
 
 @dataclass(frozen=True)
 class ComparePlan:
-    """What the states' bytes do not say: each column's frame, and the columns that cannot be compared, with status and reason."""
+    """What the states' bytes do not say: each column's frame, and the columns that cannot be compared, with status and reason.
+
+    ``frozen`` are the baseline's columns in its order, which a row ``:table`` counts by their places.
+    """
 
     columns: Mapping[str, KernelColumn]
     apart: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    same_columns: bool = True
+    frozen: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The place of every column, here or in the baseline, among all of them."""
+        return {name: place for place, name in enumerate(dict.fromkeys((*self.columns, *self.frozen)))}
+
+    def placed(self, state: TableState, *, is_current: bool) -> TableState:
+        """The state with a count for every column of the table and of the baseline; with none where it is of other columns."""
+        names = tuple(self.columns) if is_current else self.frozen
+        if len(names) != state.present.size:
+            return replace(state, present=np.zeros(0, dtype=np.int64))
+        places = self.places
+        present = np.zeros(len(places), dtype=np.int64)
+        present[[places[name] for name in names]] = state.present
+        return replace(state, present=present)
 
 
 def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
@@ -156,6 +174,8 @@ class Comparison:
             state = state_of(row["state"], row["sketch"], None if name == TABLE_ROW else self._plan.columns[name])
         except StateError as error:
             return None, str(error)
+        if isinstance(state, TableState):
+            return self._plan.placed(state, is_current=row["is_current"]), None
         return (Reference.of(state) if isinstance(state, NumericState) else state), None
 
     def _compared(self, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -190,7 +210,7 @@ class Comparison:
 
     def _distances(self, baseline: Side, current: Side) -> dict[str, Any]:
         if isinstance(current, TableState) and isinstance(baseline, TableState):
-            return _table_drift(baseline, current, comparable=self._plan.same_columns)
+            return _table_drift(baseline, current)
         if isinstance(current, CategoricalState) and isinstance(baseline, CategoricalState):
             return compare_categorical(baseline, current)
         if isinstance(current, Reference) and isinstance(baseline, Reference):
@@ -203,9 +223,9 @@ def _follows(row: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     return bool(same and before["end"] == row["start"])
 
 
-def _table_drift(baseline: TableState, current: TableState, *, comparable: bool) -> dict[str, Any]:
+def _table_drift(baseline: TableState, current: TableState) -> dict[str, Any]:
     drift: dict[str, Any] = {"count_delta": current.count - baseline.count, "status": "OK", "message": None}
-    if comparable and baseline.present.size == current.present.size:
+    if baseline.present.size == current.present.size > 0:
         before, now = baseline.present > 0, current.present > 0
         drift["non_null_columns_delta"] = {"added": int(np.sum(now & ~before)), "missing": int(np.sum(before & ~now))}
     return drift

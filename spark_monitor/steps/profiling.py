@@ -133,7 +133,7 @@ def compare_step(
     plan = ComparePlan(
         columns={frame.name: frame.kernel for frame in frames},
         apart=apart_from_baseline(predictions, baseline),
-        same_columns=[frame.name for frame in frames] == list(baseline.columns),
+        frozen=tuple(baseline.columns),
     )
     states = states_of(run, due).withColumn("wanted", wanted(BASELINE, CONSECUTIVE))
     earlier, later = just_before(run, due), just_after(run, due, handled)

@@ -131,7 +131,11 @@ MODEL_METRICS: Final = Table(
         column("value_error", NUMBER, "largest deterministic error of value; 0 where it is exact"),
         column("lower", NUMBER, "lower end of the 95 % interval that holds value_error and the sampling error"),
         column("upper", NUMBER, "upper end of that interval"),
-        column("count", COUNT, "rows with a label and an answer, of which the metric takes those that it is about"),
+        column(
+            "count",
+            COUNT,
+            "rows that were looked at: of precision, recall and the like every row with a label, whatever its class",
+        ),
         column("label_coverage", NUMBER, "share of the window's rows that have a label, 0 to 1"),
         column("label_status", TEXT, "NO_LABELS, PROVISIONAL (labels may still come) or FINAL (the label horizon is over)"),
         column("basis", TEXT, "REALISED: computed from labels, as every metric here is"),
