@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spark_monitor.compare import BASELINE, CONSECUTIVE, Comparison, ComparePlan
+from spark_monitor.compare import BASELINE, CONSECUTIVE, ComparePlan, Comparison
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.states.table import TableState
 
