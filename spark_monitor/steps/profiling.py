@@ -12,13 +12,14 @@ from pyspark.sql import functions as F
 from spark_monitor.absence import EMPTY, MISSING, empty_windows
 from spark_monitor.baseline import Baseline
 from spark_monitor.compare import BASELINE, CONSECUTIVE, ComparePlan, drift_rows, wanted
+from spark_monitor.config import MonitorConfig
 from spark_monitor.due import DueWindow, Handled
 from spark_monitor.freeze import FrozenColumn
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.present import PresentPlan, profile_rows, with_capped_said
 from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments, wanted_spans
 from spark_monitor.read import Kind, rows_for_profile, within_any
-from spark_monitor.sources import Predictions, micros
+from spark_monitor.sources import Predictions, micros, only_in_baseline
 from spark_monitor.steps.composing import Parts, composed_of, stored_partials, stored_slice_values
 from spark_monitor.steps.context import INPUT, Run, states_of, window_keys, write
 from spark_monitor.steps.frames import apart_from_baseline, frames_of
@@ -106,7 +107,7 @@ def present_step(
         sizes=frozenset(frame.name for frame in frames if frame.kind is Kind.SIZE),
     )
     rows = with_capped_said(profile_rows(states_of(run, due), plan), run.capped_slices, run.config.max_slice_values)
-    absent = absent_rows(run, gone_columns(predictions, baseline), due, versions)
+    absent = absent_rows(run, gone_columns(run.config, predictions, baseline), due, versions)
     rows = rows.unionByName(absent, allowMissingColumns=True).withColumns(
         {
             "log_type": F.lit(INPUT),
@@ -144,7 +145,7 @@ def compare_step(
     drift = drift_rows(states, baseline.states, plan)
     compared = "named_struct('start', timestamp_micros(cmp_start), 'end', timestamp_micros(cmp_end))"
     drift = drift.withColumn("window_cmp", F.expr(f"CASE WHEN cmp_start IS NOT NULL THEN {compared} END"))
-    gone = missing_rows(run, gone_columns(predictions, baseline), due, versions).drop("data_type")
+    gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions).drop("data_type")
     rows = drift.drop("cmp_start", "cmp_end").unionByName(
         gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True
     )
@@ -161,10 +162,9 @@ def drift_from_baseline(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
     return stored.where(F.col("drift_type") == BASELINE).withColumns(times).drop("window", "monitor_id", "run_id")
 
 
-def gone_columns(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
-    """The columns that only the baseline has."""
-    present = {column.name for column in predictions.columns}
-    return [frozen for name, frozen in baseline.columns.items() if name not in present]
+def gone_columns(config: MonitorConfig, predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
+    """The columns that only the baseline has; those that the monitor's file has left out since are not looked for."""
+    return [baseline.columns[name] for name in only_in_baseline(config, predictions.frame.columns, baseline.columns)]
 
 
 def absent_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:
