@@ -108,7 +108,8 @@ def test_a_column_that_only_the_training_table_ever_had_is_missing_from_the_firs
     drift = tables["drift_metrics"]
     whole = drift[(drift["column_name"] == ":table") & drift["slice_key"].isna() & (drift["drift_type"] == "BASELINE")]
     deltas = whole.sort_values("start")["non_null_columns_delta"].tolist()
-    assert deltas == [{"added": 0, "missing": 1}, {"added": 1, "missing": 2}]
+    # The first week was done again when the whole table was written anew, without the column that left.
+    assert deltas == [{"added": 0, "missing": 2}, {"added": 1, "missing": 2}]
 
 
 def test_a_column_of_another_type_is_profiled_as_it_is_and_not_compared(tables: dict[str, pd.DataFrame]) -> None:
