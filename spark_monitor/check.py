@@ -31,7 +31,7 @@ from spark_monitor.check_outputs import is_of_this_machine, path_findings, schem
 from spark_monitor.check_rules import metric_findings, shadowed_findings
 from spark_monitor.config import BaselineConfig, LabelsConfig, MonitorConfig, OutputsConfig, Slice, SourceConfig
 from spark_monitor.config_file import mask_secrets
-from spark_monitor.errors import ConfigError
+from spark_monitor.errors import JAVA_CALLED, ConfigError
 from spark_monitor.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.quoting import quote
 from spark_monitor.read import read_slice, read_source
@@ -44,7 +44,6 @@ __all__ = ["Finding", "check", "require_valid"]
 IDS_COMPARED = 10_000
 LONGEST_REASON = 300
 DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
-PY4J_SAYS = "An error occurred while calling"
 CASE_SETTING = "spark.sql.caseSensitive"
 Answer = TypeVar("Answer")
 
@@ -269,7 +268,6 @@ def _attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
 def first_line(error: Exception) -> str:
     """What Spark says went wrong, in one line, secrets masked."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Py4J's own first line says only which call it was.
-    text = next((line for line in lines if not line.startswith(PY4J_SAYS)), type(error).__name__)
+    text = next((line for line in lines if not line.startswith(JAVA_CALLED)), type(error).__name__)
     text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
     return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+JAVA_CALLED = "An error occurred while calling"
+"""How py4j begins what a Java method threw; the next line says what that was."""
+
 
 class MonitorError(Exception):
     """The base of every error that spark_monitor raises on purpose."""

@@ -21,7 +21,7 @@ from typer.core import TyperCommand
 
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.config_file import mask_secrets
-from spark_monitor.errors import ConfigError, MonitorError
+from spark_monitor.errors import JAVA_CALLED, ConfigError, MonitorError
 
 DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"
 REACHED, WRONG_USE, RUN_FAILED = 1, ConfigError.exit_code, MonitorError.exit_code
@@ -29,8 +29,6 @@ INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 """What shells show for a program that Ctrl+C, a reader that went away, or SIGTERM has ended."""
 
 LONGEST_LINE = 500
-JAVA_CALLED = "An error occurred while calling"
-"""How py4j begins what a Java method threw; the next line says what that was."""
 
 
 class Terminated(KeyboardInterrupt):

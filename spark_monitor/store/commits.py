@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from spark_monitor.errors import RunError
+from spark_monitor.errors import JAVA_CALLED, RunError
 
 ATTEMPTS: Final = 10
 FIRST_DELAY_SECONDS: Final = 0.2
@@ -48,7 +48,7 @@ def first_line(error: BaseException) -> str:
     'java.io.IOException: disk full'
     """
     lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("An error occurred while calling")]
+    told = [line for line in lines if not line.startswith(JAVA_CALLED)]
     return (told or lines or [type(error).__name__])[0]
 
 
