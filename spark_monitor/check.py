@@ -267,7 +267,7 @@ def _attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
 
 def first_line(error: Exception) -> str:
     """What Spark says went wrong, in one line, secrets masked."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip().removeprefix(": ") for line in str(error).splitlines() if line.strip()]
     text = next((line for line in lines if not line.startswith(JAVA_CALLED)), type(error).__name__)
     text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
     return text if text.endswith((".", "?", "!")) else f"{text}."
