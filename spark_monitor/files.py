@@ -84,7 +84,7 @@ def file_table(
     time = _field(fields, config.predictions.time)
     layout = FileLayout(
         time=FileColumn(time.name, _value_type(time)),
-        ranges=raw_ranges(time.dataType, spans),
+        ranges=raw_ranges(time.dataType, spans, config.windows.zone),
         zone=config.windows.zone,
         ids=tuple(config.predictions.id),
         version=_version(config.predictions.model_version, fields),
@@ -103,7 +103,7 @@ def blocks_of(frame: DataFrame, table: FileTable, time: str, spans: Sequence[tup
 
     One job over the time column; as many rows as blocks come to the driver, and no more than ``MOST_BLOCKS``.
     """
-    placed = frame.where(within_any(frame, time, spans, with_null=False)).select(
+    placed = frame.where(within_any(frame, time, spans, zone=table.layout.zone, with_null=False)).select(
         F.expr("_metadata.file_path AS path"),
         F.expr("_metadata.file_block_start AS start"),
         F.expr("_metadata.file_block_length AS length"),

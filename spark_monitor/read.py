@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_monitor.kernel.times import first_readings
 from spark_monitor.quoting import literal, quote, quote_table
 
 if TYPE_CHECKING:
@@ -131,47 +133,61 @@ def version_sql(model_version: object, columns: Sequence[str]) -> str:
     return "NULL"
 
 
-def within(frame: DataFrame, time: str, start_micros: int, end_micros: int, *, with_null: bool = True) -> Column:
-    """The condition that a row's time lies in [start, end), or is unknown; local times and dates get two days' grace.
-
-    Local times are placed exactly by the task itself, which knows the monitor's zone; this condition only skips files.
-    """
-    return within_any(frame, time, [(start_micros, end_micros)], with_null=with_null)
+def within(frame: DataFrame, time: str, start_micros: int, end_micros: int, *, zone: str, with_null: bool = True) -> Column:
+    """The condition that a row's time lies in [start, end), or is unknown; local times and dates are those of ``zone``."""
+    return within_any(frame, time, [(start_micros, end_micros)], zone=zone, with_null=with_null)
 
 
-def within_any(frame: DataFrame, time: str, spans: Iterable[tuple[int, int]], *, with_null: bool = True) -> Column:
+def within_any(frame: DataFrame, time: str, spans: Iterable[tuple[int, int]], *, zone: str, with_null: bool = True) -> Column:
     """The condition that a row's time lies in any of these spans of microseconds, or is unknown; as ``within`` otherwise."""
     kind = frame.schema[time].dataType
     name = quote(time)
-    parts = [f"({_inside(kind, name, low, high)})" for low, high in raw_ranges(kind, spans)]
+    parts = [f"({_inside(kind, name, low, high)})" for low, high in raw_ranges(kind, spans, zone)]
     return F.expr(" OR ".join([*parts, *([f"{name} IS NULL"] if with_null else [])]) or "false")
 
 
+def before(frame: DataFrame, time: str, instant_micros: int, *, zone: str) -> Column:
+    """The condition that a row's time lies before an instant; local times and dates are those of ``zone``."""
+    kind = frame.schema[time].dataType
+    return F.expr(f"{quote(time)} < {_literal(kind, _stored(kind, [instant_micros], zone)[0])}")
+
+
 def _inside(kind: T.DataType, name: str, low: int, high: int) -> str:
+    return f"{name} >= {_literal(kind, low)} AND {name} < {_literal(kind, high)}"
+
+
+def _literal(kind: T.DataType, stored: int) -> str:
+    """A time as SQL, of the number that a column of this type stores for it."""
+    if isinstance(kind, T.DateType):
+        return f"date_from_unix_date({stored})"
     if isinstance(kind, T.TimestampType):
-        return f"{name} >= timestamp_micros({low}) AND {name} < timestamp_micros({high})"
-    days = 1 if isinstance(kind, T.DateType) else _DAY_MICROS
-    return f"{name} >= date_from_unix_date({low // days}) AND {name} < date_from_unix_date({high // days})"
+        return f"timestamp_micros({stored})"
+    local = datetime(1970, 1, 1) + timedelta(microseconds=stored)
+    return f"TIMESTAMP_NTZ '{local.isoformat(sep=' ')}'"
 
 
-def raw_ranges(kind: T.DataType, spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """The ranges that ``within_any`` means, as a time column stores them: microseconds, days where it holds dates.
+def _stored(kind: T.DataType, moments: Sequence[int], zone: str) -> list[int]:
+    """The least number that a time column stores for any time at or after each instant: microseconds, or days of a date."""
+    if isinstance(kind, T.TimestampType):
+        return list(moments)
+    readings = first_readings(moments, zone)
+    return [-(-reading // _DAY_MICROS) for reading in readings] if isinstance(kind, T.DateType) else readings
 
-    >>> raw_ranges(T.DateType(), [(0, 1)]), raw_ranges(T.TimestampType(), [(0, 1), (5, 6)])
-    (((-2, 3),), ((0, 1), (5, 6)))
+
+def raw_ranges(kind: T.DataType, spans: Iterable[tuple[int, int]], zone: str) -> tuple[tuple[int, int], ...]:
+    """The ranges that ``within_any`` means, as a time column stores them: microseconds (of the local clock, where the column
+    holds local times), days where it holds dates. Adjacent ones are joined, empty ones left out.
+
+    >>> raw_ranges(T.DateType(), [(0, 86_400_000_001)], "UTC"), raw_ranges(T.TimestampType(), [(0, 1), (5, 6)], "UTC")
+    (((0, 2),), ((0, 1), (5, 6)))
+    >>> raw_ranges(T.TimestampNTZType(), [(0, 1)], "Asia/Tokyo")
+    ((32400000000, 32400000001),)
     """
+    ends = _stored(kind, [end for span in sorted(spans) for end in span], zone)
     ranges: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        low, high = _raw_range(kind, start, end)
+    for low, high in zip(ends[::2], ends[1::2], strict=True):
         if ranges and low <= ranges[-1][1]:
             ranges[-1] = (ranges[-1][0], max(high, ranges[-1][1]))
-        else:
+        elif low < high:
             ranges.append((low, high))
     return tuple(ranges)
-
-
-def _raw_range(kind: T.DataType, start_micros: int, end_micros: int) -> tuple[int, int]:
-    if isinstance(kind, T.TimestampType):
-        return start_micros, end_micros
-    low, high = start_micros // _DAY_MICROS - 2, end_micros // _DAY_MICROS + 3
-    return (low, high) if isinstance(kind, T.DateType) else (low * _DAY_MICROS, high * _DAY_MICROS)

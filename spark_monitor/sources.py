@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.config import MonitorConfig, PredictionsConfig
+from spark_monitor.kernel.times import instants
 from spark_monitor.quoting import quote
-from spark_monitor.read import Kind, ReadColumn, ReadSlice, read_column, read_slice, read_source, version_sql
+from spark_monitor.read import Kind, ReadColumn, ReadSlice, before, read_column, read_slice, read_source, version_sql
 from spark_monitor.windows import EPOCH
 
 if TYPE_CHECKING:
@@ -92,34 +93,27 @@ def slice_applies(frame: DataFrame, slice_: ReadSlice) -> bool:
         return False
 
 
-def time_range(frame: DataFrame, name: str, zone: str, before: datetime) -> tuple[datetime, datetime] | None:
-    """The first and the last instant of a time column before ``before``; None where there is no row.
+def time_range(frame: DataFrame, name: str, zone: str, end: datetime) -> tuple[datetime, datetime] | None:
+    """The first and the last instant of a time column before ``end``; None where there is no row.
 
     One aggregate over one column; Parquet's and Delta's statistics answer it without reading rows where they can.
     """
     kind = frame.schema[name].dataType
     column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
-    if isinstance(kind, T.TimestampType):
-        frame = frame.where(f"{quote(name)} < timestamp_micros({micros(before)})")
-    row = frame.agg(F.min(column).alias("first"), F.max(column).alias("last")).collect()[0]
+    earlier = frame.where(before(frame, name, micros(end), zone=zone))
+    row = earlier.agg(F.min(column).alias("first"), F.max(column).alias("last")).collect()[0]
     if row["first"] is None:
         return None
-    first, last = (_instant(row[end], zone) for end in ("first", "last"))
-    return (first, min(last, before)) if first < before else None
-
-
-def _instant(value: Any, zone: str) -> datetime:
-    if isinstance(value, int):
-        return EPOCH + timedelta(microseconds=value)
-    local = value if isinstance(value, datetime) else datetime.combine(value, time()) if isinstance(value, date) else None
-    if local is None:
-        raise TypeError(f"a time column gave a {type(value).__name__}")
-    return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    known = [row["first"], row["last"]]
+    moments = known if isinstance(kind, T.TimestampType) else instants(pa.array(known), zone).to_pylist()
+    first, last = (EPOCH + timedelta(microseconds=moment) for moment in moments)
+    return first, last
 
 
 def micros(instant: datetime) -> int:
     """Microseconds since 1970 of an instant.
 
+    >>> from datetime import UTC
     >>> micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
     1000000
     """

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
+
+FARTHEST = 2 * 86_400_000_000
+"""Microseconds: no local clock has ever been two days away from UTC."""
 
 
 def instants(times: pa.Array, zone: str) -> pa.Array:
@@ -26,3 +32,21 @@ def instants(times: pa.Array, zone: str) -> pa.Array:
     if kind.tz is None:
         times = pc.assume_timezone(times.cast(pa.timestamp("us")), zone, ambiguous="earliest", nonexistent="latest")
     return times.cast(pa.timestamp("us", tz=times.type.tz)).cast(pa.int64())
+
+
+def first_readings(moments: Sequence[int], zone: str) -> list[int]:
+    """For every instant the least local time in ``zone`` that ``instants`` places at or after it; both in microseconds.
+
+    ``instants`` never decreases as the local time grows, so the answer is found by halving, and a local time lies within
+    [start, end) exactly if it is at or above the one's first reading and below the other's.
+
+    >>> first_readings([1719784800000000], "Europe/Berlin") == [1719784800000000 + 2 * 3_600_000_000]
+    True
+    """
+    wanted = np.array(moments, dtype=np.int64)
+    low, high = wanted - FARTHEST, wanted + FARTHEST
+    while (low < high).any():
+        middle = low + (high - low) // 2
+        reached = np.asarray(instants(pa.array(middle, pa.timestamp("us")), zone).to_numpy()) >= wanted
+        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+    return [int(reading) for reading in low]

@@ -80,7 +80,7 @@ def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str |
     time = run.config.predictions.time
     start, end = first_window(run, predictions)
     run.say(f"no baseline in the monitor's file: the first window, from {start:%Y-%m-%d %H:%M} UTC, becomes it")
-    inside = within(predictions.frame, time, micros(start), micros(end), with_null=False)
+    inside = within(predictions.frame, time, micros(start), micros(end), zone=run.schedule.zone, with_null=False)
     return predictions.frame.where(inside), f"{time} from {start.isoformat()} to {end.isoformat()}"
 
 

@@ -36,7 +36,7 @@ def labelled_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindo
     if labels is None:
         raise ValueError("labelled_rows: the monitor has no labels")
     edges, _ = plan_segments(window_keys(windows))
-    inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], with_null=False)
+    inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
     known, own = read_source(run.spark, labels), run.config.predictions.id
     plain = both_texts(predictions.frame, own, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)

@@ -97,7 +97,7 @@ def rows_read(run: Run, predictions: Predictions, plan: Plan) -> dict[str, int]:
         "null_version_rows": f"{predictions.version_sql} IS NULL",
         "null_time_rows": f"{quote(own.time)} IS NULL",
     }
-    rows = predictions.frame.where(within_any(predictions.frame, own.time, run.spans))
+    rows = predictions.frame.where(within_any(predictions.frame, own.time, run.spans, zone=run.schedule.zone))
     found = rows.agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in counted.items()))
     return dict(found.collect()[0].asDict())
 

@@ -222,7 +222,7 @@ def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool
     if LABELS not in versions or versions[LABELS] != ledger.source_versions.get(LABELS):
         return True
     frame = read_source(run.spark, labels)
-    since = within(frame, labels.time, micros(ledger.as_of), micros(run.as_of) + 1, with_null=False)
+    since = within(frame, labels.time, micros(ledger.as_of), micros(run.as_of) + 1, zone=run.schedule.zone, with_null=False)
     return bool(frame.where(since).limit(1).collect())
 
 

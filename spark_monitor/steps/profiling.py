@@ -67,7 +67,7 @@ def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], 
     edges, members = plan_segments(windows, {number: window_keys(several) for number, several in parts.items()})
     spans = wanted_spans(edges, members)
     rows = rows_for_profile(
-        predictions.frame.where(within_any(predictions.frame, time, spans, with_null=False)),
+        predictions.frame.where(within_any(predictions.frame, time, spans, zone=run.config.windows.zone, with_null=False)),
         predictions.columns,
         predictions.slices,
         time=time,

@@ -138,7 +138,7 @@ class Plain:
 def plan_of(config: MonitorConfig, predictions: Predictions) -> tuple[DataFrame, ProfilePlan]:
     """The rows that the Spark reader takes, and the plan of both."""
     time, ids = config.predictions.time, config.predictions.id
-    frame = predictions.frame.where(within(predictions.frame, time, *SPAN, with_null=False))
+    frame = predictions.frame.where(within(predictions.frame, time, *SPAN, zone=config.windows.zone, with_null=False))
     options = {"time": time, "version_sql": predictions.version_sql, "ids": ids}
     rows = rows_for_profile(frame, predictions.columns, predictions.slices, **options)
     frozen, _ = freeze(rows, predictions.columns, [])
@@ -414,7 +414,7 @@ def test_stored_states_stand_for_the_rows_of_spans_that_are_not_read(
     assert spans == [(WINDOWS[number].start, WINDOWS[number].end) for number in wanted]
     rest = replace(plan, kernel=replace(plan.kernel, edges=edges, windows=tuple(left)))
     rows_left = rows_for_profile(
-        predictions.frame.where(within_any(predictions.frame, config.predictions.time, spans, with_null=False)),
+        predictions.frame.where(within_any(predictions.frame, config.predictions.time, spans, zone="UTC", with_null=False)),
         predictions.columns,
         predictions.slices,
         time=config.predictions.time,
