@@ -23,6 +23,7 @@ from spark_monitor.publish.mlflow import PublishResult
 from spark_monitor.publish.publishing import publish_pending
 from spark_monitor.session import setting
 from spark_monitor.sources import Predictions, open_predictions
+from spark_monitor.steps.around import versions_within
 from spark_monitor.steps.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.steps.frames import profile_hash
 from spark_monitor.steps.freezing import baseline_step
@@ -30,8 +31,8 @@ from spark_monitor.steps.judging import incident_step, judge_step
 from spark_monitor.steps.ledger import ended_row, running_row
 from spark_monitor.steps.looking import Look
 from spark_monitor.steps.measuring import measure_step
-from spark_monitor.steps.planning import Plan, plan_step, read_ledger, source_versions
-from spark_monitor.steps.profiling import compare_step, present_step, profile_step, versions_within
+from spark_monitor.steps.planning import Plan, many_windows, plan_step, read_ledger, source_versions
+from spark_monitor.steps.profiling import compare_step, present_step, profile_step
 from spark_monitor.steps.watching import Watch, one_run
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
@@ -188,6 +189,10 @@ def run(
         baseline = current.timed("freeze", baseline_step, predictions)
         current.profile_hash = profile_hash(current.config, predictions, baseline)
         plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
+        many = many_windows(plan.due)
+        if many is not None:
+            current.notes.append(many)
+            say(f"warning: {many}")
         if plan.windows:
             handle(current, predictions, baseline, plan)
         status = COMMITTED if plan.windows or ledger.baseline_version != baseline.version else NOTHING_NEW

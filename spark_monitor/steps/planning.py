@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 PREDICTIONS, LABELS = "predictions", "labels"
+MANY_WINDOWS = 10_000
+"""More due windows than this, a year of hours, are more often a wrong time in a row than a backfill."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,22 @@ def plan_step(
     horizon = run.schedule.horizon or timedelta(0)
     changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
     return Plan(tuple(due), tuple(changed), fingerprints, ledger.handled)
+
+
+def many_windows(due: Sequence[DueWindow]) -> str | None:
+    """A warning where so many windows are due that a row with a wrong time, such as 1970, is the likely reason.
+
+    >>> hours = [DueWindow("1 hour", Window(EPOCH + timedelta(hours=n), EPOCH + timedelta(hours=n + 1))) for n in range(20_000)]
+    >>> many_windows(hours[:100]), many_windows(hours)[:58]
+    (None, '20,000 windows are due, the first from 1970-01-01 00:00 UT')
+    """
+    if len(due) <= MANY_WINDOWS:
+        return None
+    first = min(one.window.start for one in due)
+    return (
+        f"{len(due):,} windows are due, the first from {first:%Y-%m-%d %H:%M} UTC. If the table does not begin there, rows "
+        "have a wrong time: correct or remove them, or name the windows with --from and --to."
+    )
 
 
 def has_news(run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], *, baseline_version: int) -> bool:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from spark_monitor.absence import EMPTY, MISSING, empty_windows
 from spark_monitor.baseline import Baseline
 from spark_monitor.compare import BASELINE, CONSECUTIVE, ComparePlan, drift_rows, wanted
-from spark_monitor.config import MonitorConfig
 from spark_monitor.due import DueWindow, Handled
 from spark_monitor.freeze import FrozenColumn
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.present import PresentPlan, profile_rows, with_capped_said
-from spark_monitor.profile import TABLE_ROW, ProfilePlan, capped_slice_values, plan_segments, wanted_spans
+from spark_monitor.profile import ProfilePlan, capped_slice_values, plan_segments, wanted_spans
 from spark_monitor.read import Kind, rows_for_profile, within_any
-from spark_monitor.sources import Predictions, micros, only_in_baseline
+from spark_monitor.sources import Predictions
+from spark_monitor.steps.absent import absent_rows, gone_columns, missing_rows
+from spark_monitor.steps.around import Versions, just_after, just_before
 from spark_monitor.steps.composing import Parts, composed_of, stored_partials, stored_slice_values
 from spark_monitor.steps.context import INPUT, Run, states_of, window_keys, write
 from spark_monitor.steps.frames import apart_from_baseline, frames_of
 from spark_monitor.steps.reading import choose_reader, read_states
-from spark_monitor.windows import windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-Versions = Mapping[DueWindow, set[str | None]]
 
 
 def profile_step(
@@ -107,7 +103,7 @@ def present_step(
         sizes=frozenset(frame.name for frame in frames if frame.kind is Kind.SIZE),
     )
     rows = with_capped_said(profile_rows(states_of(run, due), plan), run.capped_slices, run.config.max_slice_values)
-    absent = absent_rows(run, gone_columns(run.config, predictions, baseline), due, versions)
+    absent = absent_rows(run, predictions, baseline, due, versions)
     rows = rows.unionByName(absent, allowMissingColumns=True).withColumns(
         {
             "log_type": F.lit(INPUT),
@@ -160,90 +156,3 @@ def drift_from_baseline(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
     stored = run.store.frame("drift_metrics").where(run.store.in_windows(run.monitor_id, windows))
     times = {"start": F.expr("unix_micros(window.start)"), "end": F.expr("unix_micros(window.end)")}
     return stored.where(F.col("drift_type") == BASELINE).withColumns(times).drop("window", "monitor_id", "run_id")
-
-
-def gone_columns(config: MonitorConfig, predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
-    """The columns that only the baseline has; those that the monitor's file has left out since are not looked for."""
-    return [baseline.columns[name] for name in only_in_baseline(config, predictions.frame.columns, baseline.columns)]
-
-
-def absent_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:
-    """Rows of profile_metrics for what is not there: empty windows, and columns that only the baseline has."""
-    literal_version = getattr(run.config.predictions.model_version, "literal", None)
-    always = [literal_version] if literal_version is not None else []
-    seen = {**versions_before(run, due), **versions}
-    empty = empty_windows(due, seen, lookback=run.config.windows.lookback_duration, always=always)
-    rows = [(*_placed(one.due), one.model_version, TABLE_ROW, EMPTY, one.message, 0) for one in empty]
-    ddl = (
-        "granularity string, start long, end long, model_version string, column_name string, status string, "
-        "message string, count long"
-    )
-    return run.spark.createDataFrame(rows, ddl).unionByName(missing_rows(run, gone, due, versions), allowMissingColumns=True)
-
-
-def missing_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:
-    """One row per column that is gone, window and version."""
-    places = [(*_placed(one), version) for one in due for version in sorted(versions.get(one, ()), key=str)]
-    columns = [
-        (
-            frozen.name,
-            frozen.data_type,
-            MISSING,
-            f"The column is missing: the baseline has it as {frozen.data_type}, the prediction table does not.",
-        )
-        for frozen in gone
-    ]
-    place = run.spark.createDataFrame(places, "granularity string, start long, end long, model_version string")
-    named = run.spark.createDataFrame(columns, "column_name string, data_type string, status string, message string")
-    return place.join(named, how="cross")
-
-
-def versions_within(run: Run, due: Sequence[DueWindow]) -> dict[DueWindow, set[str | None]]:
-    """The model versions that have rows in each window; as many rows as windows and versions come to the driver."""
-    table = states_of(run, due).where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNull())
-    return _versions(due, table.select("granularity", "start", "model_version").collect())
-
-
-def versions_before(run: Run, due: Sequence[DueWindow]) -> dict[DueWindow, set[str | None]]:
-    """The model versions that had rows in the windows of the lookback before."""
-    earlier = windows_before(run, due, run.config.windows.lookback_duration)
-    return versions_within(run, earlier) if earlier else {}
-
-
-def windows_before(run: Run, due: Sequence[DueWindow], reach: timedelta) -> list[DueWindow]:
-    """The windows that begin within ``reach`` before a due one and are not due themselves."""
-    found: set[DueWindow] = set()
-    for granularity in run.schedule.granularities:
-        own = [one.window for one in due if one.granularity == granularity.label]
-        if own:
-            span = windows_between(min(own).start - reach, max(own).start, granularity, run.schedule.zone)
-            found |= {DueWindow(granularity.label, window) for window in span}
-    return sorted(found - set(due))
-
-
-def just_before(run: Run, due: Sequence[DueWindow]) -> list[DueWindow]:
-    """The window before each due one, where it is not due itself."""
-    starts = {(one.granularity, one.window.start) for one in due}
-    return [one for one in windows_before(run, due, timedelta(microseconds=1)) if (one.granularity, one.window.end) in starts]
-
-
-def just_after(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]) -> list[DueWindow]:
-    """The window after each due one, where it was handled before and is not due itself.
-
-    Where the monitor's file or the baseline was another then, its states may lie on other grids: it is left as it is.
-    """
-    ends = {(one.granularity, one.window.end) for one in due}
-    same = (one for one, then in handled.items() if then.profile_hash is not None and then.profile_hash == run.profile_hash)
-    return sorted({one for one in same if (one.granularity, one.window.start) in ends} - set(due))
-
-
-def _versions(windows: Iterable[DueWindow], rows: Iterable[Any]) -> dict[DueWindow, set[str | None]]:
-    by_start = {(one.granularity, micros(one.window.start)): one for one in windows}
-    found: dict[DueWindow, set[str | None]] = {}
-    for row in rows:
-        found.setdefault(by_start[row["granularity"], row["start"]], set()).add(row["model_version"])
-    return found
-
-
-def _placed(one: DueWindow) -> tuple[str, int, int]:
-    return one.granularity, micros(one.window.start), micros(one.window.end)

@@ -12,7 +12,7 @@ from spark_monitor.config import MonitorConfig
 from spark_monitor.freeze import FrozenColumn
 from spark_monitor.read import Kind
 from spark_monitor.sources import Predictions
-from spark_monitor.steps.profiling import gone_columns
+from spark_monitor.steps.absent import gone_columns
 
 FROZEN = ("amount", "left", "truth", "known", "at")
 

@@ -1,0 +1,97 @@
+"""What is not there, as rows of the tables: windows without rows, slice values and columns that only the baseline has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from spark_monitor.absence import EMPTY, MISSING, empty_windows
+from spark_monitor.baseline import Baseline
+from spark_monitor.config import MonitorConfig
+from spark_monitor.due import DueWindow
+from spark_monitor.freeze import FrozenColumn
+from spark_monitor.kernel.partials import OTHER
+from spark_monitor.profile import TABLE_ROW
+from spark_monitor.sources import Predictions, micros, only_in_baseline
+from spark_monitor.steps.around import Versions, versions_before
+from spark_monitor.steps.context import Run, states_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_PLACE_DDL = "granularity string, start long, end long, model_version string"
+_SLICE_KEYS = ("granularity", "start", "model_version", "slice_key", "slice_value")
+
+
+def gone_columns(config: MonitorConfig, predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
+    """The columns that only the baseline has; those that the monitor's file has left out since are not looked for."""
+    return [baseline.columns[name] for name in only_in_baseline(config, predictions.frame.columns, baseline.columns)]
+
+
+def absent_rows(
+    run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], versions: Versions
+) -> DataFrame:
+    """Rows of profile_metrics for what is not there: empty windows, and columns and slice values that only the baseline has."""
+    rows = empty_rows(run, due, versions)
+    gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions)
+    found = rows.unionByName(gone, allowMissingColumns=True)
+    slices = absent_slices(run, predictions, baseline, due, versions)
+    return found if slices is None else found.unionByName(slices, allowMissingColumns=True)
+
+
+def empty_rows(run: Run, due: Sequence[DueWindow], versions: Versions) -> DataFrame:
+    """One row per window and version that was expected in it and made no prediction."""
+    literal_version = getattr(run.config.predictions.model_version, "literal", None)
+    always = [literal_version] if literal_version is not None else []
+    seen = {**versions_before(run, due), **versions}
+    empty = empty_windows(due, seen, lookback=run.config.windows.lookback_duration, always=always)
+    rows = [(*_placed(one.due), one.model_version, TABLE_ROW, EMPTY, one.message, 0) for one in empty]
+    return run.spark.createDataFrame(rows, f"{_PLACE_DDL}, column_name string, status string, message string, count long")
+
+
+def absent_slices(
+    run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], versions: Versions
+) -> DataFrame | None:
+    """One row per slice value that the baseline has and that has no row in a window in which the version has some.
+
+    Where values are counted together as ``other``, a value that is not told apart may well be there: nothing is said of it.
+    """
+    keys = [key for key in predictions.slice_keys if key not in run.capped_slices]
+    if not keys:
+        return None
+    table = F.col("column_name") == TABLE_ROW
+    known = baseline.states.where(table & F.col("slice_key").isin(keys) & ~F.col("slice_value").eqNullSafe(OTHER))
+    wanted = places_of(run, due, versions).join(known.select("slice_key", "slice_value"), how="cross")
+    there = states_of(run, due).where(table & F.col("slice_key").isNotNull()).select(*_SLICE_KEYS)
+    same = [wanted[name].eqNullSafe(there[name]) for name in _SLICE_KEYS]
+    sentence = f"No rows of this slice in this window; baseline {baseline.version} has some."
+    return wanted.join(there, same, how="left_anti").selectExpr(
+        *("*", f"'{TABLE_ROW}' AS column_name", f"'{EMPTY}' AS status", f"'{sentence}' AS message", "0L AS count")
+    )
+
+
+def missing_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:
+    """One row per column that is gone, window and version."""
+    columns = [
+        (
+            frozen.name,
+            frozen.data_type,
+            MISSING,
+            f"The column is missing: the baseline has it as {frozen.data_type}, the prediction table does not.",
+        )
+        for frozen in gone
+    ]
+    named = run.spark.createDataFrame(columns, "column_name string, data_type string, status string, message string")
+    return places_of(run, due, versions).join(named, how="cross")
+
+
+def places_of(run: Run, due: Sequence[DueWindow], versions: Versions) -> DataFrame:
+    """Every due window with each version that has rows in it."""
+    places = [(*_placed(one), version) for one in due for version in sorted(versions.get(one, ()), key=str)]
+    return run.spark.createDataFrame(places, _PLACE_DDL)
+
+
+def _placed(one: DueWindow) -> tuple[str, int, int]:
+    return one.granularity, micros(one.window.start), micros(one.window.end)
