@@ -28,7 +28,7 @@ from spark_monitor.check_columns import (
     same_but_for_case,
 )
 from spark_monitor.check_outputs import is_of_this_machine, path_findings, schema_is_known
-from spark_monitor.check_rules import metric_findings, shadowed_findings
+from spark_monitor.check_rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.config import BaselineConfig, LabelsConfig, MonitorConfig, OutputsConfig, Slice, SourceConfig
 from spark_monitor.config_file import mask_secrets
 from spark_monitor.errors import JAVA_CALLED, ConfigError
@@ -59,7 +59,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     labels, labels_failed = _opened(spark, config.labels, "labels")
     if baseline_is_frozen:
         baseline_failed = []
-    findings = [*metric_findings(config), *shadowed_findings(config.rules), *predictions_failed, *baseline_failed, *labels_failed]
+    rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
+    findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed]
     findings += _output_findings(config.outputs, spark)
     if predictions is not None:
         findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)

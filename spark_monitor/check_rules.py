@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from spark_monitor.check_columns import Finding
 from spark_monitor.config import MonitorConfig, RuleConfig
 from spark_monitor.rulebook import ANY
-from spark_monitor.rules import METRICS_OF_TASK, SCORED_METRICS
+from spark_monitor.rules import METRICS_OF_TASK, RANGES, SCORED_METRICS
 
 
 def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
@@ -23,6 +24,26 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
             yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
         elif rule.family == "drift" and config.baseline is None:
             yield Finding(where, f"{metric} needs a baseline, and this monitor has none: the rule will find no data.", "warning")
+
+
+def limit_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
+    """Limits that no value of their metric can break.
+
+    >>> [str(finding) for finding in limit_findings([RuleConfig(metric="ks", warn=0.1, fail=5)])]
+    ['rules[0].fail: ks lies between 0 and 1, so "> 5" can never be broken. Give a limit within.']
+    """
+    for position, rule in enumerate(rules):
+        least, greatest = RANGES.get(rule.metric, (-math.inf, math.inf))
+        for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
+            if limit is not None and limit.is_out_of_reach(least, greatest):
+                about = f'{rule.metric} {_range_text(least, greatest)}, so "{limit.text()}" can never be broken'
+                yield Finding(f"rules[{position}].{name}", f"{about}. Give a limit within.", "warning")
+
+
+def _range_text(least: float, greatest: float) -> str:
+    if math.isinf(greatest):
+        return f"is never below {least:g}"
+    return f"is never above {greatest:g}" if math.isinf(least) else f"lies between {least:g} and {greatest:g}"
 
 
 def shadowed_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:

@@ -51,6 +51,27 @@ METRICS_OF_TASK: Final[dict[str, frozenset[str]]] = {
 }
 """The metrics of a model that each task has."""
 
+_SHARES = (
+    "ks js_distance hellinger_distance tv_distance l_infinity_distance chi_squared_test roc_auc_score brier_score base_rate "
+    "expected_calibration_error label_coverage"
+)
+_PERCENTAGES = "percent_null percent_nan percent_zeros percent_distinct"
+_PERCENTAGE_DELTAS = "percent_null_delta percent_zeros_delta percent_distinct_delta"
+_NOT_NEGATIVE = (
+    "count num_nulls num_nan num_inf stddev distinct_count population_stability_index wasserstein_distance log_loss "
+    "mean_absolute_error mean_squared_error root_mean_squared_error mean_absolute_percentage_error "
+    "label_duplicates label_conflicts"
+)
+
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    **dict.fromkeys(f"{_SHARES} {_CLASSES} {_AVERAGED}".split(), (0.0, 1.0)),
+    **dict.fromkeys(_PERCENTAGES.split(), (0.0, 100.0)),
+    **dict.fromkeys(_PERCENTAGE_DELTAS.split(), (-100.0, 100.0)),
+    **dict.fromkeys(_NOT_NEGATIVE.split(), (0.0, math.inf)),
+    "r2_score": (-math.inf, 1.0),
+}
+"""The least and the greatest value of the metrics that cannot have any; ``chi_squared_test`` is judged by Cramer's V."""
+
 METRIC_ALIASES: Final[dict[str, str]] = {
     "ks_test": "ks",
     "psi": "population_stability_index",
@@ -101,6 +122,14 @@ class Threshold:
         """
         broken = {">": number > self.value, ">=": number >= self.value, "<": number < self.value, "<=": number <= self.value}
         return broken[self.operator]
+
+    def is_out_of_reach(self, least: float, greatest: float) -> bool:
+        """Whether no number of [least, greatest] breaks it.
+
+        >>> parse_threshold(1).is_out_of_reach(0, 1), parse_threshold(">= 1").is_out_of_reach(0, 1)
+        (True, False)
+        """
+        return not self.is_broken_by(greatest if self.is_upper else least)
 
     def is_beyond(self, other: Threshold) -> bool:
         """Whether this threshold, on the same side, is reached only after the other.

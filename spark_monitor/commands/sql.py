@@ -104,8 +104,15 @@ def _first_word(query: str) -> str:
 
 
 def ask(store: Store, query: str, limit: int) -> Answer:
-    """The first rows of a query's answer; a query that Spark does not understand is wrong usage."""
-    from pyspark.errors import AnalysisException, ParseException
+    """The first rows of a query's answer; a query that Spark does not understand, or that divides by zero, is wrong usage."""
+    from pyspark.errors import (
+        AnalysisException,
+        ArithmeticException,
+        ArrayIndexOutOfBoundsException,
+        DateTimeException,
+        NumberFormatException,
+        ParseException,
+    )
 
     store.register()
     try:
@@ -114,7 +121,10 @@ def ask(store: Store, query: str, limit: int) -> Answer:
     except (AnalysisException, ParseException) as error:
         raise ConfigError(_wrong_query(error, store.spark)) from None
     names = distinct(frame.columns)
-    rows = _as_json(frame.toDF(*names).limit(limit + 1)).collect()
+    try:
+        rows = _as_json(frame.toDF(*names).limit(limit + 1)).collect()
+    except (ArithmeticException, ArrayIndexOutOfBoundsException, DateTimeException, NumberFormatException) as error:
+        raise ConfigError(_wrong_query(error, store.spark)) from None
     return Answer(names, types, tuple(row["row"] for row in rows[:limit]), more=len(rows) > limit)
 
 

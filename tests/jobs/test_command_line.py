@@ -167,6 +167,8 @@ def test_sql_prints_instants_in_utc_and_says_when_there_is_more(finished: Finish
         ("SELECT * FROM profil_metrics", "Known: baselines, checks, "),
         ("SELECT nothing FROM runs", "nothing"),
         ("SELECT 1 +", "PARSE_SYNTAX_ERROR"),
+        ("SELECT 1 / (length(run_id) - length(run_id)) FROM runs", "DIVIDE_BY_ZERO"),
+        ("SELECT CAST(run_id AS INT) FROM runs", "CAST_INVALID_INPUT"),
     ],
 )
 def test_a_query_that_spark_does_not_understand_is_wrong_usage(finished: Finished, query: str, said: str) -> None:
