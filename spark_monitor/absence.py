@@ -1,4 +1,4 @@
-"""What is not there, said as rows: windows in which a version made no predictions, and columns that the table has lost."""
+"""The statuses of what is not there, and the windows in which a version was expected and made no predictions."""
 
 from __future__ import annotations
 

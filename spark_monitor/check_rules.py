@@ -9,6 +9,7 @@ from spark_monitor.check_columns import Finding
 from spark_monitor.config import MonitorConfig, RuleConfig
 from spark_monitor.rulebook import ANY
 from spark_monitor.rules import METRICS_OF_TASK, RANGES, SCORED_METRICS
+from spark_monitor.verdicts import CRAMERS_V
 
 
 def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
@@ -35,7 +36,11 @@ def limit_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
     for position, rule in enumerate(rules):
         least, greatest = RANGES.get(rule.metric, (-math.inf, math.inf))
         for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
-            if limit is not None and limit.is_out_of_reach(least, greatest):
+            if limit is not None and rule.metric == CRAMERS_V and not least <= limit.value <= greatest:
+                about = f"{rule.metric} is judged by Cramer's V, which lies between 0 and 1"
+                sentence = f'{about}: with "{limit.text()}" nothing can be judged. Give a limit within.'
+                yield Finding(f"rules[{position}].{name}", sentence, "warning")
+            elif limit is not None and limit.is_out_of_reach(least, greatest):
                 about = f'{rule.metric} {_range_text(least, greatest)}, so "{limit.text()}" can never be broken'
                 yield Finding(f"rules[{position}].{name}", f"{about}. Give a limit within.", "warning")
 

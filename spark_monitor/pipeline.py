@@ -189,7 +189,7 @@ def run(
         baseline = current.timed("freeze", baseline_step, predictions)
         current.profile_hash = profile_hash(current.config, predictions, baseline)
         plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
-        many = many_windows(plan.due)
+        many = many_windows(plan.due) if asked is None else None
         if many is not None:
             current.notes.append(many)
             say(f"warning: {many}")

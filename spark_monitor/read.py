@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TIME, NULL_ID, VERSION = "time", "null_id", "version"
 _DAY_MICROS = 86_400_000_000
+_FIRST_LOCAL, _LAST_LOCAL = ((end - datetime(1970, 1, 1)) // timedelta(microseconds=1) for end in (datetime.min, datetime.max))
 
 
 class Source(Protocol):
@@ -162,7 +163,8 @@ def _literal(kind: T.DataType, stored: int) -> str:
         return f"date_from_unix_date({stored})"
     if isinstance(kind, T.TimestampType):
         return f"timestamp_micros({stored})"
-    local = datetime(1970, 1, 1) + timedelta(microseconds=stored)
+    # The last instants of year 9999 have no local time east of Greenwich that Spark could hold.
+    local = datetime(1970, 1, 1) + timedelta(microseconds=min(max(stored, _FIRST_LOCAL), _LAST_LOCAL))
     return f"TIMESTAMP_NTZ '{local.isoformat(sep=' ')}'"
 
 

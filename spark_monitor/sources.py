@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.config import MonitorConfig, PredictionsConfig
+from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.times import instants
 from spark_monitor.quoting import quote
 from spark_monitor.read import Kind, ReadColumn, ReadSlice, before, read_column, read_slice, read_source, version_sql
@@ -96,7 +97,7 @@ def slice_applies(frame: DataFrame, slice_: ReadSlice) -> bool:
 def time_range(frame: DataFrame, name: str, zone: str, end: datetime) -> tuple[datetime, datetime] | None:
     """The first and the last instant of a time column before ``end``; None where there is no row.
 
-    One aggregate over one column; Parquet's and Delta's statistics answer it without reading rows where they can.
+    One aggregate over one column, of files whose statistics do not exclude such times.
     """
     kind = frame.schema[name].dataType
     column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
@@ -106,7 +107,11 @@ def time_range(frame: DataFrame, name: str, zone: str, end: datetime) -> tuple[d
         return None
     known = [row["first"], row["last"]]
     moments = known if isinstance(kind, T.TimestampType) else instants(pa.array(known), zone).to_pylist()
-    first, last = (EPOCH + timedelta(microseconds=moment) for moment in moments)
+    try:
+        first, last = (EPOCH + timedelta(microseconds=moment) for moment in moments)
+    except OverflowError:
+        found = f'time column "{name}": holds times from {row["first"]} on'
+        raise ConfigError(f"{found}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
     return first, last
 
 

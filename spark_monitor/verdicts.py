@@ -152,7 +152,7 @@ def ruling(found: Measurement, rule: RuleConfig) -> Ruling:
     if known(found.value) is None:
         return Ruling("NO_DATA", "no_value")
     given = against_limits(rule, *found.interval)
-    # An empty window breaks a rule about its number of rows, and keeps none.
+    # An empty window or slice breaks a rule about its number of rows, and keeps none.
     if found.status == EMPTY and given.verdict not in ("FAIL", "WARN"):
         return Ruling("NO_DATA", "status")
     return given

@@ -118,8 +118,8 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     if roles is None:
         raise ConfigError(no_time(source.text, columns))
     span = time_range(frame, roles.time, "UTC", instant_or_now("", None))
-    every = guess_every(span)
     kind = frame.schema[roles.time].dataType.simpleString()
+    every = guess_every(span, kind)
     return FirstFile(
         title=source.text,
         file=str(file),
@@ -186,10 +186,10 @@ def kind_of(data_type: Any) -> Kind:
     return "boolean" if isinstance(data_type, T.BooleanType) else "other"
 
 
-def guess_every(span: tuple[datetime, datetime] | None) -> str:
-    """Windows of which there are enough to compare and not too many to look at."""
+def guess_every(span: tuple[datetime, datetime] | None, kind: str) -> str:
+    """Windows of which there are enough to compare and not too many to look at; of dates none shorter than a day."""
     length = span[1] - span[0] if span is not None else None
-    if length is None:
+    if length is None or (kind == "date" and length <= FEW_DAYS):
         return "1 day"
     return "1 hour" if length <= FEW_DAYS else "1 week" if length > MANY_DAYS else "1 day"
 

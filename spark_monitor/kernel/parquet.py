@@ -22,7 +22,7 @@ SPAN_ROWS = 1 << 20
 READ_BYTES = 32 << 20
 Held = Mapping[int, pa.Array]
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_MICROS = 1_000_000
+_MICROS, DAY_MICROS = 1_000_000, 86_400_000_000
 LEGACY = ("org.apache.spark.legacyDateTime", "org.apache.spark.legacyINT96")
 MARK = "spark_monitor cannot read the file itself"
 
@@ -170,7 +170,7 @@ class _Reading:
         statistics = column.statistics
         if statistics is None or not statistics.has_min_max or column.physical_type not in ("INT32", "INT64"):
             return False
-        low, high = (_stored(value, kind) for value in (statistics.min_raw, statistics.max_raw))
+        low, high = (_statistic(value, kind, self.layout.time.type) for value in (statistics.min_raw, statistics.max_raw))
         return all(high < first or low >= end for first, end in self.layout.ranges)
 
     def _spans_of(self, group: int) -> Iterator[FileSpan]:
@@ -260,9 +260,15 @@ def _leaf(metadata: pq.FileMetaData, name: str) -> int | None:
     return next((leaf for leaf in range(group.num_columns) if group.column(leaf).path_in_schema == name), None)
 
 
-def _stored(value: int, kind: pa.DataType) -> int:
-    """A statistic of a time column in microseconds, rounded down, or days."""
-    return value * _MICROS // _PER_SECOND[kind.unit] if pa.types.is_timestamp(kind) else value
+def _statistic(value: int, kind: pa.DataType, wanted: pa.DataType | None) -> int:
+    """A statistic of a file's time column as the table's time column stores it: in microseconds, rounded down, or days.
+
+    >>> _statistic(1, pa.date32(), pa.date32()), _statistic(1, pa.date32(), pa.timestamp("us"))
+    (1, 86400000000)
+    """
+    if pa.types.is_timestamp(kind):
+        return value * _MICROS // _PER_SECOND[kind.unit]
+    return value if wanted is None or pa.types.is_date(wanted) else value * DAY_MICROS
 
 
 def _instants_of_int96(values: pa.Array, file: pq.ParquetFile, name: str) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Instants from whatever kind of time a table holds."""
+"""Instants from whatever kind of time a table holds, and back to the local times that they are."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _PLACE_DDL = "granularity string, start long, end long, model_version string"
-_SLICE_KEYS = ("granularity", "start", "model_version", "slice_key", "slice_value")
+_SLICED = ("granularity", "start", "model_version", "slice_key")
 
 
 def gone_columns(config: MonitorConfig, predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
@@ -56,20 +56,25 @@ def absent_slices(
 ) -> DataFrame | None:
     """One row per slice value that the baseline has and that has no row in a window in which the version has some.
 
-    Where values are counted together as ``other``, a value that is not told apart may well be there: nothing is said of it.
+    Where the baseline or the window counts values of a key together as ``other``, one that is not told apart may well be there,
+    so nothing is said of that key. That no row lacks the key's value is nothing to be missed.
     """
-    keys = [key for key in predictions.slice_keys if key not in run.capped_slices]
+    keys = predictions.slice_keys
     if not keys:
         return None
-    table = F.col("column_name") == TABLE_ROW
-    known = baseline.states.where(table & F.col("slice_key").isin(keys) & ~F.col("slice_value").eqNullSafe(OTHER))
-    wanted = places_of(run, due, versions).join(known.select("slice_key", "slice_value"), how="cross")
-    there = states_of(run, due).where(table & F.col("slice_key").isNotNull()).select(*_SLICE_KEYS)
-    same = [wanted[name].eqNullSafe(there[name]) for name in _SLICE_KEYS]
+    table = (F.col("column_name") == TABLE_ROW) & F.col("slice_key").isin(*keys) & F.col("slice_value").isNotNull()
+    frozen = baseline.states.where(table).select("slice_key", "slice_value")
+    together = frozen.where(F.col("slice_value") == OTHER).select("slice_key")
+    expected = places_of(run, due, versions).join(frozen.join(together, on="slice_key", how="left_anti"), how="cross")
+    there = {name: f"{name}_there" for name in _SLICED}
+    found = states_of(run, due).where(table).groupBy(*(F.col(name).alias(other) for name, other in there.items()))
+    same = [F.col(name).eqNullSafe(F.col(other)) for name, other in there.items()]
+    joined = expected.join(found.agg(F.collect_set("slice_value").alias("present")), same, how="left")
+    is_there = F.arrays_overlap("present", F.array("slice_value", F.lit(OTHER)))
+    absent = joined.where(~F.coalesce(is_there, F.lit(False))).drop("present", *there.values())
     sentence = f"No rows of this slice in this window; baseline {baseline.version} has some."
-    return wanted.join(there, same, how="left_anti").selectExpr(
-        *("*", f"'{TABLE_ROW}' AS column_name", f"'{EMPTY}' AS status", f"'{sentence}' AS message", "0L AS count")
-    )
+    said = {"column_name": TABLE_ROW, "status": EMPTY, "message": sentence}
+    return absent.withColumns({**{name: F.lit(text) for name, text in said.items()}, "count": F.lit(0).cast("long")})
 
 
 def missing_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
+from spark_monitor.labels import instant_micros
 from spark_monitor.read import read_source, within
 from spark_monitor.sources import Predictions, micros, time_range
 from spark_monitor.steps.context import COMMITTED, DUE, Run
@@ -239,8 +241,13 @@ def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool
         return False
     if LABELS not in versions or versions[LABELS] != ledger.source_versions.get(LABELS):
         return True
-    frame = read_source(run.spark, labels)
-    since = within(frame, labels.time, micros(ledger.as_of), micros(run.as_of) + 1, zone=run.schedule.zone, with_null=False)
+    frame, start, end, zone = read_source(run.spark, labels), micros(ledger.as_of), micros(run.as_of) + 1, run.schedule.zone
+    if isinstance(frame.schema[labels.time].dataType, T.TimestampType):
+        since = within(frame, labels.time, start, end, zone=zone, with_null=False)
+    else:
+        # As where labels are joined: a local time that the clock skips is another instant there than among predictions.
+        known = instant_micros(frame, labels.time, zone)
+        since = (known >= start) & (known < end)
     return bool(frame.where(since).limit(1).collect())
 
 

@@ -94,7 +94,7 @@ def keep_states(run: Run, states: DataFrame, due: Sequence[DueWindow]) -> None:
 def present_step(
     run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], versions: Versions, commit: int | None
 ) -> None:
-    """Write the rows of profile_metrics: of all states, of windows without rows, of columns that are gone."""
+    """Write the rows of profile_metrics: of all states, and of what is not there."""
     frames = frames_of(predictions, baseline)
     plan = PresentPlan(
         columns={frame.name: frame.kernel for frame in frames},

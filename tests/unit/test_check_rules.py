@@ -8,7 +8,19 @@ import pytest
 
 from spark_monitor.check_rules import limit_findings
 from spark_monitor.config import RuleConfig
+from spark_monitor.distances.catalogue import DISTANCES
 from spark_monitor.rules import KNOWN_METRICS, RANGES
+from spark_monitor.scores.catalogue import METRICS
+
+
+def test_ranges_are_those_that_the_catalogues_state() -> None:
+    stated = {metric.name: (metric.lowest, metric.highest) for metric in METRICS if metric.name in KNOWN_METRICS}
+    distances = {name: (entry.lowest, entry.highest) for entry in DISTANCES.values() for name in (entry.name, *entry.columns)}
+    stated |= {name: ends for name, ends in distances.items() if name in KNOWN_METRICS}
+    # The statistic has no greatest value; what rules judge is Cramer's V, which has.
+    assert stated.pop("chi_squared_test") == (0.0, math.inf)
+    assert len(stated) > 25
+    assert {name: RANGES.get(name, (-math.inf, math.inf)) for name in stated} == stated
 
 
 def found(metric: str, limit: str) -> list[str]:
@@ -36,3 +48,13 @@ def test_a_metric_that_can_be_anything_has_no_limit_out_of_reach() -> None:
 def test_both_limits_of_a_rule_are_looked_at() -> None:
     rule = RuleConfig.model_validate({"metric": "r2_score", "warn": "> 1", "fail": "> 2"})
     assert [str(finding).split(":")[0] for finding in limit_findings([rule])] == ["rules[0].warn", "rules[0].fail"]
+
+
+def test_a_limit_that_leaves_cramers_v_unjudged_is_told_apart_from_one_that_is_never_broken() -> None:
+    sentences = [
+        finding.sentence
+        for limit in ("> 50", "> 1")
+        for finding in limit_findings([RuleConfig.model_validate({"metric": "chi_squared_test", "fail": limit})])
+    ]
+    assert ["nothing can be judged" in sentence for sentence in sentences] == [True, False]
+    assert "can never be broken" in sentences[1]

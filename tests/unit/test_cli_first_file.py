@@ -185,7 +185,8 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
 def test_windows_are_as_long_as_the_span_of_the_table_suggests() -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     spans = [None, timedelta(hours=5), timedelta(days=40), timedelta(days=400)]
-    assert [guess_every(span and (start, start + span)) for span in spans] == ["1 day", "1 hour", "1 day", "1 week"]
+    assert [guess_every(span and (start, start + span), "timestamp") for span in spans] == ["1 day", "1 hour", "1 day", "1 week"]
+    assert [guess_every(span and (start, start + span), "date") for span in spans] == ["1 day", "1 day", "1 day", "1 week"]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,14 @@ def test_a_baseline_has_a_window_even_where_the_table_has_only_one() -> None:
     condition = guess_baseline(span, "day", "date", "1 day")
     assert condition == f"day < DATE '{date(2024, 1, 2)}'"
     assert guess_baseline(None, "day", "date", "1 day") is None
+
+
+@pytest.mark.parametrize("days", [0, 1, 2, 3])
+def test_the_baseline_of_a_few_dates_holds_the_first(days: int) -> None:
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    span = first, first + timedelta(days=days)
+    condition = guess_baseline(span, "day", "date", guess_every(span, "date"))
+    assert condition == f"day < DATE '{date(2024, 1, 2)}'"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,14 @@ def test_decimals_become_the_nearest_doubles() -> None:
         values = [Decimal(int("".join(map(str, random.integers(0, 10, digits))))).scaleb(-scale) for _ in range(200)]
         array = pa.array([None, *values, *(-value for value in values)], pa.decimal128(digits, scale))[1:]
         assert doubles(array).to_pylist() == [float(value) for value in [*values, *(-value for value in values)]]
+
+
+def test_dates_that_have_become_local_times_are_found_by_their_statistics(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    dates = pa.array(np.arange(10, dtype=np.int32), pa.date32())
+    pq.write_table(table(10).set_column(1, "at", dates), path, row_group_size=2)
+    wanted = replace(layout(2 * DAY, 5 * DAY), time=FileColumn("at", MICROS))
+    assert read([block(path, 3)], wanted).column(0).to_pylist() == [2 * DAY, 3 * DAY, 4 * DAY]
 
 
 @pytest.mark.parametrize(
