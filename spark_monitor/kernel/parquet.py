@@ -240,7 +240,7 @@ class _Reading:
         values = np.asarray(stored.fill_null(0).to_numpy(zero_copy_only=False))
         # Of edges in order, an odd number at or below a value says that it stands between a range's two.
         edges = np.array(self.layout.ranges, dtype=np.int64).ravel()
-        return np.asarray(known & (np.searchsorted(edges, values, side="right") % 2 == 1))
+        return np.asarray(known & (np.searchsorted(edges, values, side="right") & 1 == 1))
 
 
 def middle(group: pq.RowGroupMetaData) -> int:

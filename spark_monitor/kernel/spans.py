@@ -17,7 +17,7 @@ from spark_monitor.kernel.columns import Rows, RowSlices
 from spark_monitor.kernel.groups import Codes, Segments
 from spark_monitor.states.grid import Integers
 
-CHUNK_ROWS = 1 << 17
+CHUNK_ROWS = 1 << 18
 CHUNK_BYTES = 64 << 20
 SCATTERED_ROWS = 1 << 9
 """Where a window has fewer rows of a chunk than this, rows are gathered and ordered by window before they are counted."""

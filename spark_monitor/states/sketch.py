@@ -203,7 +203,7 @@ def _mixed(number: int) -> int:
 
 def _drawn(values: Floats, salt: int) -> int:
     """Sixty-four bits that depend on all values and not on their order."""
-    total = int(np.add.reduce((values + 0.0).view(np.uint64)))
+    total = int(np.add.reduce(values.view(np.uint64)))
     return _mixed(total ^ _mixed(salt ^ values.size << 32))
 
 
