@@ -94,7 +94,8 @@ def windows_between(start: datetime, end: datetime, granularity: Granularity, zo
         return []
     if (last - first) / timedelta(hours=granularity.nominal_hours) > LARGEST_NUMBER_OF_WINDOWS:
         found = f"more than {LARGEST_NUMBER_OF_WINDOWS:,} windows of {granularity.label} from {_short(first)} to {_short(last)}"
-        raise ConfigError(f"found {found}. Name a shorter range with --from and --to, give longer windows, or correct rows with a wrong time.")
+        advice = "Name a shorter range with --from and --to, give longer windows, or correct rows whose time is wrong"
+        raise ConfigError(f"found {found}. {advice}.")
     return list(_from_window(window_of(first, granularity, clock), last, granularity, clock))
 
 

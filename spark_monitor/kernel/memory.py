@@ -17,8 +17,8 @@ MOST_KEPT = 128 << 20
 def keep_freed_memory() -> bool:
     """Let this process use freed arrays of up to ``LARGEST_KEPT`` bytes again instead of handing each back to the system.
 
-    A chunk's arrays take about two megabytes each. By default glibc's malloc takes such an array from the system and returns it when
-    it is freed, so every new array is paid for page by page: a quarter of the time of a profile with slices. No more than
+    A chunk's arrays take about two megabytes each. By default glibc's malloc takes such an array from the system and returns it
+    when it is freed, so every new array is paid for page by page: a quarter of the time of a profile with slices. No more than
     ``MOST_KEPT`` bytes stay unused. Where the allocator is another one, nothing is changed and the
     answer is False. Source: mallopt(3).
     """
