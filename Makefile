@@ -25,10 +25,10 @@ help:  ## this list
 setup:  ## the environment alone, in .venv
 	@sh .ci/setup
 
-demo: setup  ## a real year of flights, monitored week by week, under five minutes (DIR=demo-output)
+demo: setup  ## a real year of flights, monitored week by week, in some minutes (DIR=demo-output)
 	@$(BIN)/spark-monitor demo --dir "$(DIR)"
 
-test: setup  ## what continuous integration runs, under ten minutes: ruff, mypy, every test that is not slow
+test: setup  ## what continuous integration runs: ruff, mypy, every test that is not slow
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -12,6 +12,9 @@ from difflib import get_close_matches
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from spark_monitor.errors import ConfigError
 
 Unit = Literal["hour", "day", "week", "month", "quarter", "year"]
@@ -128,7 +131,9 @@ def parse_zone(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
     try:
-        return ZoneInfo(name)
+        zone = ZoneInfo(name)
+        pc.assume_timezone(pa.scalar(0, pa.timestamp("us")), name)  # Arrow places local times, and does not know every name
+        return zone
     except (KeyError, ValueError, OSError):
         known = {zone.lower(): zone for zone in available_timezones()}
         close = get_close_matches(name.lower(), list(known), n=1)

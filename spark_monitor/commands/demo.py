@@ -23,7 +23,7 @@ def demo(
     remote: Remote = None,
     conf: Conf = None,
 ) -> None:
-    """Train, score and monitor a real year of flights, week by week (under five minutes)."""
+    """Train, score and monitor a real year of flights, week by week (some minutes)."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     with terminal.progress() as step:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_monitor.config import LabelsConfig
 from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, relabelled
 from spark_monitor.labels import instant_micros
 from spark_monitor.read import read_source, within
@@ -20,7 +21,7 @@ from spark_monitor.steps.touching import touched_windows
 from spark_monitor.windows import EPOCH, Window
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 PREDICTIONS, LABELS = "predictions", "labels"
 MANY_WINDOWS = 10_000
@@ -241,7 +242,12 @@ def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool
         return False
     if LABELS not in versions or versions[LABELS] != ledger.source_versions.get(LABELS):
         return True
-    frame, start, end, zone = read_source(run.spark, labels), micros(ledger.as_of), micros(run.as_of) + 1, run.schedule.zone
+    return has_labels_since(run.spark, labels, run.schedule.zone, ledger.as_of, run.as_of)
+
+
+def has_labels_since(spark: SparkSession, labels: LabelsConfig, zone: str, after: datetime, until: datetime) -> bool:
+    """Whether a label's time lies between two instants, both included."""
+    frame, start, end = read_source(spark, labels), micros(after), micros(until) + 1
     if isinstance(frame.schema[labels.time].dataType, T.TimestampType):
         since = within(frame, labels.time, start, end, zone=zone, with_null=False)
     else:

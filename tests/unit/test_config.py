@@ -233,6 +233,7 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("model.task", "none"), "labels: found beside task none."),
     (put("windows.every", "1 wek"), 'windows.every: found "1 wek".'),
     (put("windows.zone", "Europe/Berln"), 'windows.zone: unknown time zone "Europe/Berln".'),
+    (put("windows.zone", "posix/Europe/Berlin"), 'windows.zone: unknown time zone "posix/Europe/Berlin".'),
     (put("windows.also", ["1 day"]), 'windows.also: found "1 day". Allowed: windows longer than `every`, which is 1 week.'),
     (put("windows.also", ["1 week"]), 'windows.also: found "1 week".'),
     (put("windows.also", ["1 month", "1 months"]), 'windows.also: found "1 month" more than once.'),
