@@ -13,7 +13,7 @@ from spark_monitor.verdicts import CRAMERS_V
 
 
 def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
-    """Rules whose metric nothing will compute: no labels, another task, no score, no baseline."""
+    """Rules whose metric nothing will compute (no labels, another task, no score), or from a baseline that nobody named."""
     task = config.model.task
     for position, rule in enumerate(config.rules):
         where, metric = f"rules[{position}].metric", rule.metric
@@ -24,7 +24,8 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
         elif metric in SCORED_METRICS and config.predictions.score is None:
             yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
         elif rule.family == "drift" and config.baseline is None:
-            yield Finding(where, f"{metric} needs a baseline, and this monitor has none: the rule will find no data.", "warning")
+            told = f"{metric} needs a baseline, and this monitor names none: its first window with rows becomes it"
+            yield Finding(where, f"{told}. Name one with `baseline` where that is not wanted.", "warning")
 
 
 def limit_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:

@@ -363,7 +363,8 @@ def test_rules_that_nothing_can_answer_are_found(checked: Check) -> None:
         "rules[2].metric: roc_auc_score needs labels, and this monitor has none. Add `labels`, or remove the rule."
     ]
     assert warnings(checked({"baseline": None})) == [
-        "rules[0].metric: ks needs a baseline, and this monitor has none: the rule will find no data."
+        "rules[0].metric: ks needs a baseline, and this monitor names none: its first window with rows becomes it. "
+        "Name one with `baseline` where that is not wanted."
     ]
     wrong_task = checked({"rules": [{"metric": "r2_score", "fail": "< 0.5"}]})
     assert warnings(wrong_task) == ["rules[0].metric: r2_score is not computed for task binary: the rule will find no data."]
