@@ -18,7 +18,7 @@ from benchmarks.data import Made
 from benchmarks.monitors import fresh_session, whole_monitor
 from benchmarks.watch import Watch, can_watch
 from spark_monitor import Monitor
-from spark_monitor.steps.context import FILES, SPARK
+from spark_monitor.stages.context import FILES, SPARK
 
 LIMIT = 1 << 30
 MEBI = 1 << 20

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import data
-from spark_monitor.config import MonitorConfig, Slice
-from spark_monitor.profile import WindowKey
+from spark_monitor.config.monitor import MonitorConfig, Slice
+from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.session import open_session
 
 if TYPE_CHECKING:

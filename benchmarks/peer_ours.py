@@ -7,10 +7,10 @@ from typing import Any
 from benchmarks.answers import Answer, Side
 from benchmarks.monitors import windows_of
 from benchmarks.readers import Bench
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.distances import compare_numeric
 from spark_monitor.distances.interval import Interval
 from spark_monitor.kernel.merging import state_of
-from spark_monitor.profile import TABLE_ROW
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.presented import present
 

@@ -17,24 +17,19 @@ import pyarrow as pa
 from benchmarks.data import Made
 from benchmarks.monitors import CORES, config_of, session, windows_of
 from benchmarks.timing import per_value, ratio, timed
-from spark_monitor.config import Slice, slice_key
-from spark_monitor.files import blocks_of, file_partials, file_table
-from spark_monitor.freeze import FrozenColumn, frozen_columns
+from spark_monitor.config.monitor import Slice, slice_key
 from spark_monitor.kernel.parquet import read_blocks
 from spark_monitor.kernel.partials import KernelPlan
+from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.spans import CHUNK_ROWS
-from spark_monitor.profile import (
-    BATCH_SETTING,
-    ProfilePlan,
-    WindowKey,
-    bounded_batches,
-    capped_slice_values,
-    merged,
-    plan_segments,
-    profile,
-)
-from spark_monitor.read import rows_for_profile
-from spark_monitor.sources import open_predictions
+from spark_monitor.sources.baseline import FrozenColumn
+from spark_monitor.sources.predictions import open_predictions
+from spark_monitor.sources.readers.files import blocks_of, file_partials, file_table
+from spark_monitor.sources.readers.rows import rows_for_profile
+from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
+from spark_monitor.sources.slice_values import capped_slice_values
+from spark_monitor.stages.freeze import frozen_columns
+from spark_monitor.stages.merge import merged, profile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

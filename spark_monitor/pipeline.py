@@ -12,30 +12,33 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from spark_monitor.baseline import Baseline
-from spark_monitor.check import Finding, check, require_outputs, require_valid
-from spark_monitor.config import MonitorConfig, load_config
-from spark_monitor.due import DueWindow
+from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
-from spark_monitor.periods import EVERY_MINUTE, parse_trigger
-from spark_monitor.profile import BATCH_SETTING, bounded_batches
-from spark_monitor.publish.mlflow import PublishResult
-from spark_monitor.publish.publishing import publish_pending
+from spark_monitor.outputs.mlflow.publish import PublishResult
+from spark_monitor.outputs.publish import publish_pending
+from spark_monitor.preflight.check import Finding, check, require_outputs, require_valid
 from spark_monitor.session import setting
-from spark_monitor.sources import Predictions, open_predictions
-from spark_monitor.steps.around import versions_within
-from spark_monitor.steps.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
-from spark_monitor.steps.frames import profile_hash
-from spark_monitor.steps.freezing import baseline_step
-from spark_monitor.steps.judging import incident_step, judge_step
-from spark_monitor.steps.ledger import ended_row, running_row
-from spark_monitor.steps.looking import Look
-from spark_monitor.steps.measuring import measure_step
-from spark_monitor.steps.planning import Plan, many_windows, plan_step, read_ledger, source_versions
-from spark_monitor.steps.profiling import compare_step, present_step, profile_step
-from spark_monitor.steps.watching import Watch, one_run
+from spark_monitor.sources.baseline import Baseline
+from spark_monitor.sources.predictions import Predictions, open_predictions
+from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
+from spark_monitor.stages.compare import compare_step
+from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
+from spark_monitor.stages.continuous import Watch, one_run
+from spark_monitor.stages.frames import profile_hash
+from spark_monitor.stages.freeze import baseline_step
+from spark_monitor.stages.incidents import incident_step
+from spark_monitor.stages.judge import judge_step
+from spark_monitor.stages.measure import measure_step
+from spark_monitor.stages.neighbours import versions_within
+from spark_monitor.stages.news import Look
+from spark_monitor.stages.plan import Plan, many_windows, plan_step, read_ledger, source_versions
+from spark_monitor.stages.present import present_step
+from spark_monitor.stages.profile import profile_step
+from spark_monitor.stages.run_row import ended_row, running_row
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.periods import EVERY_MINUTE, parse_trigger
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -148,7 +151,11 @@ class Monitor:
         require_streamed(spark, self.config.predictions)
         store = self.store(spark)
         store.ensure()
-        look = Look(self.config, store, lambda: as_of or datetime.now(UTC), say)
+
+        def publish() -> bool:
+            return publish_pending(store, self.config, say=say).status != "FAILED"
+
+        look = Look(self.config, store, lambda: as_of or datetime.now(UTC), say, publish)
 
         def opened() -> Stream:
             own = self.config.predictions

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from spark_monitor.config import MonitorConfig
-from spark_monitor.publish.answers import Answers
-from spark_monitor.publish.assemble import assembled
-from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.rows import (
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.insight.answers import Answers
+from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.rows import (
     CheckRow,
     CountRow,
     DriftRow,
@@ -18,7 +18,7 @@ from spark_monitor.publish.rows import (
     UndecidedRow,
     VerdictRow,
 )
-from spark_monitor.windows import Window
+from spark_monitor.windowing.windows import Window
 
 FIRST_MONDAY = datetime(2013, 3, 4, tzinfo=UTC)
 WEEKS = 40

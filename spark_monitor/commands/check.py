@@ -7,7 +7,7 @@ import typer
 from spark_monitor.commands.command import WRONG_USE, terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
-from spark_monitor.publish.wording import counted
+from spark_monitor.text.wording import counted
 
 
 def check(

@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperCommand
 
 from spark_monitor.commands.terminal import Terminal
-from spark_monitor.config_file import mask_secrets
+from spark_monitor.config.file import mask_secrets
 from spark_monitor.errors import JAVA_CALLED, ConfigError, MonitorError
 
 DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"

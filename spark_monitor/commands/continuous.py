@@ -14,7 +14,7 @@ import typer
 
 from spark_monitor.commands.terminal import Say, Terminal
 from spark_monitor.errors import ConfigError
-from spark_monitor.periods import EVERY_MINUTE, parse_trigger
+from spark_monitor.windowing.periods import EVERY_MINUTE, parse_trigger
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,7 +15,7 @@ from spark_monitor.commands.command import RUN_FAILED, sentence_of, terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import DONE, FAILED, Terminal
-from spark_monitor.config import MonitorConfig, load_config
+from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import MonitorError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from spark_monitor.commands.options import SessionOptions
-from spark_monitor.config import MonitorConfig
-from spark_monitor.config_file import mask_secrets
+from spark_monitor.config.file import mask_secrets
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import MonitorError
 from spark_monitor.java import choose_java
 
@@ -124,9 +124,9 @@ def _in_schema(spark: SparkSession, place: Place) -> None:
 
 def _write_and_read(spark: SparkSession, place: Place, name: str) -> None:
     """All that a run does with tables, on one row."""
-    from spark_monitor.quoting import literal, quote
     from spark_monitor.store.creation import ensure_table
     from spark_monitor.store.described import COUNT, PARTITION, TEXT, Table, column
+    from spark_monitor.text.quoting import literal, quote
 
     table = Table(name, "trial", (PARTITION,), (column(PARTITION, TEXT, "whose"), column("number", COUNT, "of the trial")))
     ensure_table(spark, place, table)
@@ -155,7 +155,7 @@ def mlflow(address: str | None) -> str:
 
 
 def _experiments(address: str) -> str:
-    from spark_monitor.publish.mlflow_client import NoAnswer, open_client, sentence_of, within
+    from spark_monitor.outputs.mlflow.client import NoAnswer, open_client, sentence_of, within
 
     def count(_: object) -> int:
         with open_client(address) as client:

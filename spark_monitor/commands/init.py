@@ -14,10 +14,10 @@ from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant_or_now
 from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, guess_roles, is_answer
 from spark_monitor.commands.spark import open_spark
-from spark_monitor.config import PredictionsConfig, load_config
+from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
-from spark_monitor.quoting import quote, split_table
-from spark_monitor.windows import parse_every, window_of
+from spark_monitor.text.quoting import quote, split_table
+from spark_monitor.windowing.windows import parse_every, window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -83,7 +83,7 @@ def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, Data
     """The source as a monitor's file names it, and its rows; ConfigError where there is nothing to read."""
     from pyspark.errors import PySparkException
 
-    from spark_monitor.read import read_source
+    from spark_monitor.sources.readers.rows import read_source
 
     reasons = []
     for place in places(table):
@@ -111,7 +111,7 @@ def places(table: str) -> list[dict[str, str]]:
 
 def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Path) -> FirstFile:
     """What the file is made of."""
-    from spark_monitor.sources import time_range
+    from spark_monitor.sources.predictions import time_range
 
     columns = look(frame)
     roles = guess_roles(columns)

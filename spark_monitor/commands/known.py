@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spark_monitor.config import MonitorConfig
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import ConfigError
-from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.gather import facts
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.gather import facts
 
 if TYPE_CHECKING:
     from spark_monitor.store import Store

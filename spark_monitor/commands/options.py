@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from spark_monitor.config_file import mask_secrets
+from spark_monitor.config.file import mask_secrets
 from spark_monitor.errors import ConfigError
-from spark_monitor.windows import parse_instant
+from spark_monitor.windowing.windows import parse_instant
 
 SPARK_PANEL = "Spark"
 

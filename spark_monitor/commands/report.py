@@ -29,8 +29,8 @@ def report(
     session = SessionOptions.read(master, remote, conf)
     with terminal.progress() as say:
         from spark_monitor.commands.known import known_facts
+        from spark_monitor.outputs.report.html import report_html
         from spark_monitor.pipeline import Monitor
-        from spark_monitor.publish.report import report_html
 
         monitor = Monitor.load(file)
         page = out or Path(f"{monitor.config.monitor}.html")

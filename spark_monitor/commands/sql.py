@@ -22,7 +22,7 @@ from spark_monitor.commands.options import Conf, Master, MonitorFile, Remote, Se
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import plain_console
 from spark_monitor.errors import ConfigError
-from spark_monitor.publish.wording import counted, harmless
+from spark_monitor.text.wording import counted, harmless
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -135,7 +135,7 @@ def _as_json(frame: DataFrame) -> DataFrame:
 
 
 def _column(col: Callable[[str], Any]) -> Callable[[str], Any]:
-    from spark_monitor.quoting import quote
+    from spark_monitor.text.quoting import quote
 
     return lambda name: col(quote(name))
 

@@ -22,8 +22,8 @@ def status(
     session = SessionOptions.read(master, remote, conf)
     with terminal.progress() as say:
         from spark_monitor.commands.known import known_facts
+        from spark_monitor.outputs.terminal.summary import styled, summary
         from spark_monitor.pipeline import Monitor
-        from spark_monitor.publish.summary import styled, summary
 
         monitor = Monitor.load(file)
         store = monitor.store(open_spark(session, terminal, say))

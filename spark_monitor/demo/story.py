@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from spark_monitor.demo.findings import faults_found, opened_incidents
 from spark_monitor.demo.prepare import Prepared, Say, prepare
-from spark_monitor.publish.wording import counted
+from spark_monitor.text.wording import counted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,9 +50,9 @@ ACTS = (
 
 def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progress) -> None:
     """Prepare, monitor, and tell. ``say`` prints the story; ``progress`` shows the steps in between as they begin."""
+    from spark_monitor.insight.gather import facts
+    from spark_monitor.outputs.terminal.summary import summary
     from spark_monitor.pipeline import Monitor
-    from spark_monitor.publish.gather import facts
-    from spark_monitor.publish.summary import summary
 
     began = time.monotonic()
     with progress() as step:

@@ -10,10 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DoubleType, MapType, StructType
 
-from spark_monitor.due import DueWindow
-from spark_monitor.quoting import quote
 from spark_monitor.store.described import Table
-from spark_monitor.windows import EPOCH, ONE_MICROSECOND, Window
+from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND, Window
 
 IGNORED: Final = ("run_id", "as_of")
 """Columns that say who wrote a row and when, not what was found."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.quoting import literal, quote
 from spark_monitor.store.described import Table
 from spark_monitor.store.place import Place
 from spark_monitor.store.schemas import TABLES
+from spark_monitor.text.quoting import literal, quote
 
 GENERATIONS: Final = frozenset({"incidents"})
 """Tables that every run writes anew as a whole. The last committed run's rows stay until the next run is committed."""

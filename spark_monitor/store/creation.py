@@ -9,10 +9,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from spark_monitor.errors import RunError
-from spark_monitor.quoting import literal, quote, quote_table
 from spark_monitor.store.commits import commit
 from spark_monitor.store.described import PARTITION, Table, column_sql, type_sql
 from spark_monitor.store.place import FORMAT, Place
+from spark_monitor.text.quoting import literal, quote, quote_table
 
 PLAIN: Final = {
     "delta.minReaderVersion": "1",

@@ -20,7 +20,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from spark_monitor.quoting import literal, quote
+from spark_monitor.text.quoting import literal, quote
 
 PARTITION: Final = "monitor_id"
 """Every table is partitioned by the monitor, so two monitors never touch the same files."""

@@ -6,11 +6,11 @@ from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config_sources import SourceConfig
-from spark_monitor.quoting import quote_table
+from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.store.sources import relation_of, version_text
-from spark_monitor.windows import EPOCH, ONE_MICROSECOND
+from spark_monitor.text.quoting import quote_table
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
 
 SWITCH: Final = "delta.enableChangeDataFeed"
 MISSING_FILES: Final = "spark.sql.files.ignoreMissingFiles"

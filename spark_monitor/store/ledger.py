@@ -10,14 +10,14 @@ from typing import Any, Final
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import RunError, unknown
-from spark_monitor.quoting import literal, quote
 from spark_monitor.store.commits import commit
 from spark_monitor.store.lease import Holder, Process
 from spark_monitor.store.literals import instant_sql, value_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.windows import EPOCH, ONE_MICROSECOND
+from spark_monitor.text.quoting import literal, quote
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
 
 RUNS: Final = "runs"
 RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"

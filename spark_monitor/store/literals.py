@@ -9,8 +9,8 @@ from typing import Any
 
 from pyspark.sql.types import ArrayType, DataType, DoubleType, IntegerType, LongType, MapType, StructType, TimestampType
 
-from spark_monitor.quoting import literal
 from spark_monitor.store.described import type_sql
+from spark_monitor.text.quoting import literal
 
 
 def value_sql(value: Any, kind: DataType) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config import OutputsConfig
+from spark_monitor.config.monitor import OutputsConfig
 from spark_monitor.errors import ConfigError
-from spark_monitor.quoting import quote, quote_table
+from spark_monitor.text.quoting import quote, quote_table
 
 FORMAT = "delta"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

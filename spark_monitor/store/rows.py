@@ -9,12 +9,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
 
-from spark_monitor.due import DueWindow
 from spark_monitor.errors import RunError
-from spark_monitor.quoting import literal, quote
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.literals import instant_sql
-from spark_monitor.windows import Window
+from spark_monitor.text.quoting import literal, quote
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import Window
 
 
 def aligned(frame: DataFrame, table: Table, *, constants: Mapping[str, str] | None = None) -> DataFrame:
@@ -57,7 +57,7 @@ def of_monitor(monitor_id: str, alias: str = "") -> str:
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
     """Windows joined where one ends as the next begins: a year of hours is one span.
 
-    >>> from spark_monitor.windows import EPOCH, parse_every, parse_instant, windows_between
+    >>> from spark_monitor.windowing.windows import EPOCH, parse_every, parse_instant, windows_between
     >>> hours = windows_between(EPOCH, parse_instant("1970-01-03"), parse_every("1 hour"), "UTC")
     >>> len(hours), len(spans(hours)), len(spans([*hours[:5], *hours[7:]]))
     (48, 1, 2)

@@ -8,10 +8,10 @@ from typing import Any
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from spark_monitor.config_sources import SourceConfig
-from spark_monitor.quoting import quote, quote_table
+from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
-from spark_monitor.windows import EPOCH, ONE_MICROSECOND
+from spark_monitor.text.quoting import quote, quote_table
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
 
 
 def commit_version(spark: SparkSession, source: SourceConfig) -> int | None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.errors import AnalysisException
 
-from spark_monitor.config_sources import SourceConfig
+from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import ConfigError, RunError
-from spark_monitor.quoting import quote, quote_table
-from spark_monitor.read import read_source
+from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.store.commits import first_line
 from spark_monitor.store.place import FORMAT, Place
 from spark_monitor.store.sources import commit_version
+from spark_monitor.text.quoting import quote, quote_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -9,12 +9,10 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config import OutputsConfig
-from spark_monitor.config_file import mask_secrets
-from spark_monitor.config_sources import SourceConfig
-from spark_monitor.due import DueWindow
+from spark_monitor.config.file import mask_secrets
+from spark_monitor.config.monitor import OutputsConfig
+from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
-from spark_monitor.quoting import literal
 from spark_monitor.store import feed, files, sources, upkeep, views
 from spark_monitor.store.changes import IGNORED, changed, windows_of
 from spark_monitor.store.commits import commit, first_line
@@ -27,6 +25,8 @@ from spark_monitor.store.place import Place
 from spark_monitor.store.rows import aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
 from spark_monitor.store.turn import Turn
+from spark_monitor.text.quoting import literal
+from spark_monitor.windowing.due import DueWindow
 
 Say = Callable[[str], None]
 

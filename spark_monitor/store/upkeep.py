@@ -9,12 +9,12 @@ from zlib import crc32
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import RunError
-from spark_monitor.quoting import literal
 from spark_monitor.store.commits import commit, is_conflict
 from spark_monitor.store.committed import GENERATIONS, latest_generation_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
+from spark_monitor.text.quoting import literal
 
 TIDY_EVERY: Final = 25
 """One in so many committed runs tidies its monitor's files: each run adds about one file to each table."""

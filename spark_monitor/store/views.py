@@ -7,12 +7,12 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from spark_monitor.quoting import literal, quote
 from spark_monitor.store.committed import committed_sql
 from spark_monitor.store.described import column_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.store.view_sql import VIEWS, View
+from spark_monitor.text.quoting import literal, quote
 
 DEFINITION: Final = "spark_monitor.definition"
 """The property that tells whether a view is the one that this version of the program makes."""

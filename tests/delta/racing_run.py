@@ -13,11 +13,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from spark_monitor.due import DueWindow
 from spark_monitor.session import open_session
 from spark_monitor.store import Store
 from spark_monitor.store.place import Place
-from spark_monitor.windows import Window
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WEEK = DueWindow("1 week", Window(START, START + timedelta(weeks=1)))

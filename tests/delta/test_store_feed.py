@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_monitor.config import PredictionsConfig
+from spark_monitor.config.monitor import PredictionsConfig
 from spark_monitor.store import Store
 from spark_monitor.store.feed import BrokenFeed, NoFeed
 from spark_monitor.store.place import Place

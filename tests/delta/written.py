@@ -11,10 +11,10 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.due import DueWindow
 from spark_monitor.store import Store
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.windows import Window
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WEEKS = tuple(DueWindow("1 week", Window(START + timedelta(weeks=i), START + timedelta(weeks=i + 1))) for i in range(4))

@@ -16,7 +16,7 @@ from spark_monitor import Monitor
 from spark_monitor.session import open_session
 from spark_monitor.store.place import Place
 from spark_monitor.store.tables import Store
-from spark_monitor.windows import parse_instant
+from spark_monitor.windowing.windows import parse_instant
 
 INSIDE_SECONDS = 0.7
 

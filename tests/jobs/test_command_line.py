@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from spark_monitor.cli import app
-from spark_monitor.config import load_config
+from spark_monitor.config.monitor import load_config
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.store.view_sql import VIEWS
 

@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 from test_survival import CONNECT_VARIABLES, TABLES, assert_same_tables
 
 from spark_monitor import ConfigError, Monitor, RunResult
-from spark_monitor.steps.looking import Look
+from spark_monitor.stages.news import Look
 
 FIRST, SECOND = datetime(2024, 1, 16, tzinfo=UTC), datetime(2024, 1, 23, tzinfo=UTC)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -187,7 +187,7 @@ def test_a_batch_that_is_repeated_after_a_crash_writes_no_table(spark: SparkSess
 def test_a_look_finds_a_window_that_ended_and_writes_nothing(spark: SparkSession, weekly: Watched) -> None:
     monitor = weekly.monitor("stream")
     now = [FIRST]
-    look = Look(monitor.config, monitor.store(spark), lambda: now[0], lambda _: None)
+    look = Look(monitor.config, monitor.store(spark), lambda: now[0], lambda _: None, lambda: True)
     before = DeltaTable(str(weekly.root / "stream" / "runs")).version()
     assert not look()
     now[0] = FIRST + timedelta(days=1)

@@ -18,13 +18,14 @@ from typing import Any
 import pytest
 from example_facts import AUC, DRIFT_FROM_WEEK, WEEKS, answers, config, example, week
 
-from spark_monitor.config import MonitorConfig
-from spark_monitor.publish.assemble import assembled
-from spark_monitor.publish.headline import Headline, headline_keys
-from spark_monitor.publish.markdown import BEGIN, END
-from spark_monitor.publish.mlflow import LINKED_TAG, MONITOR_TAG, VERSION_TAG, PublishResult, publish, version_tag
-from spark_monitor.publish.mlflow_client import NoAnswer, artifact_location, open_client, sentence_of, within
-from spark_monitor.publish.points import Reading, milliseconds
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.headline import Headline, headline_keys
+from spark_monitor.insight.reading import Reading
+from spark_monitor.outputs.mlflow.client import NoAnswer, artifact_location, open_client, sentence_of, within
+from spark_monitor.outputs.mlflow.markdown import BEGIN, END
+from spark_monitor.outputs.mlflow.points import milliseconds
+from spark_monitor.outputs.mlflow.publish import LINKED_TAG, MONITOR_TAG, VERSION_TAG, PublishResult, publish, version_tag
 
 MODEL = "flights_delay"
 
@@ -157,7 +158,7 @@ def test_a_publish_that_was_cut_off_goes_on_without_a_point_twice(
 
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", cut_off)
-        patch.setattr("spark_monitor.publish.mlflow.MOST_POINTS_AT_ONCE", 50)
+        patch.setattr("spark_monitor.outputs.mlflow.publish.MOST_POINTS_AT_ONCE", 50)
         interrupted = published(store, readings())
     resumed = published(store, readings())
 
@@ -205,7 +206,7 @@ def test_a_link_lost_by_a_kill_is_made_by_the_next_publish(store: str, client: A
 
 KILLED = """
 import os, signal, sys
-import spark_monitor.publish.mlflow as publishing
+import spark_monitor.outputs.mlflow.publish as publishing
 import test_mlflow
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -408,7 +409,7 @@ def test_a_file_that_is_no_database_is_a_result(tmp_path: Path) -> None:
 
 def test_a_server_that_never_answers_costs_no_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr("spark_monitor.publish.mlflow._published", lambda *work: released.wait(30) and 0)
+    monkeypatch.setattr("spark_monitor.outputs.mlflow.publish._published", lambda *work: released.wait(30) and 0)
     begun = time.monotonic()
 
     result = published("http://127.0.0.1:9", readings(), longest=0.2)

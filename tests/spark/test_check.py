@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spark_monitor.check import Finding, check, require_valid
-from spark_monitor.config import MonitorConfig
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import ConfigError
+from spark_monitor.preflight.check import Finding, check, require_valid
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -16,24 +16,26 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_monitor.config import MonitorConfig
-from spark_monitor.due import Schedule
-from spark_monitor.expressions import OnlySpark
-from spark_monitor.files import TASK_SETTING, blocks_of, file_partials, file_table, why_unreadable
-from spark_monitor.freeze import freeze
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.parquet import Block, FileUnreadable
 from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.profile import ProfilePlan, WindowKey, merged, partial_states, plan_segments, profile, wanted_spans
-from spark_monitor.read import rows_for_profile, within, within_any
+from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments, wanted_spans
 from spark_monitor.session import setting
-from spark_monitor.sources import Predictions, open_predictions
+from spark_monitor.sources.predictions import Predictions, open_predictions
+from spark_monitor.sources.readers.expressions import OnlySpark
+from spark_monitor.sources.readers.files import TASK_SETTING, blocks_of, file_partials, file_table, why_unreadable
+from spark_monitor.sources.readers.rows import rows_for_profile, within, within_any
+from spark_monitor.sources.readers.spark import partial_states
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.freeze import freeze
+from spark_monitor.stages.merge import merged, profile
+from spark_monitor.stages.reader import FileReading, choose_reader, read_states
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
-from spark_monitor.steps.context import Run
-from spark_monitor.steps.reading import FileReading, choose_reader, read_states
 from spark_monitor.store.files import columns_in_paths
+from spark_monitor.windowing.due import Schedule
 
 ROWS = 600
 START = dt.datetime(2024, 3, 25, tzinfo=dt.UTC)

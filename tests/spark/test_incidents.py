@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chispa import assert_df_equality
 
-from spark_monitor.incidents import incidents
+from spark_monitor.stages.incidents import incidents
 from spark_monitor.store.schemas import TABLES
 
 if TYPE_CHECKING:

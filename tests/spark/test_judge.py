@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from chispa import assert_df_equality
 
-from spark_monitor.config import RuleConfig
+from spark_monitor.config.monitor import RuleConfig
 from spark_monitor.distances import compare_numeric
 from spark_monitor.distances.chi_squared import chi_squared_test
-from spark_monitor.judge import checks
+from spark_monitor.stages.judge import checks
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import profile_column
 from spark_monitor.store.schemas import TABLES

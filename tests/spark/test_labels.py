@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.labels import both_texts, fingerprints, join_labels, label_counts, latest_labels
+from spark_monitor.sources.labels import both_texts, fingerprints, join_labels, label_counts, latest_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -8,8 +8,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.kernel.partials import KernelColumn, KernelPlan
-from spark_monitor.profile import ProfilePlan, WindowKey, capped_slice_values, plan_segments, profile
-from spark_monitor.read import read_column, read_slice, rows_for_profile
+from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.sources.readers.rows import read_column, read_slice, rows_for_profile
+from spark_monitor.sources.slice_values import capped_slice_values
+from spark_monitor.stages.merge import profile
 from spark_monitor.states.grid import Grid
 
 DAY = 86_400_000_000

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from example_facts import AUC, config, week
 
-from spark_monitor.publish.answers import Answers
-from spark_monitor.publish.assemble import assembled
-from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.gather import facts, gather
-from spark_monitor.publish.headline import headline
-from spark_monitor.publish.points import Reading
-from spark_monitor.publish.summary import summary
+from spark_monitor.insight.answers import Answers
+from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.gather import facts, gather
+from spark_monitor.insight.headline import headline
+from spark_monitor.insight.reading import Reading
+from spark_monitor.outputs.terminal.summary import summary
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.windows import Window
+from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -246,7 +246,7 @@ def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings:
 
 def test_old_windows_that_are_published_late_are_asked_about_besides(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     for room in ("gather", "measured"):
-        monkeypatch.setattr(f"spark_monitor.publish.{room}.HISTORY_WINDOWS", 2)
+        monkeypatch.setattr(f"spark_monitor.insight.{room}.HISTORY_WINDOWS", 2)
 
     found = headline(gather(tables, config(), [week(0)]), config()).readings
 

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.sources import time_range
-from spark_monitor.steps.planning import has_labels_since
+from spark_monitor.sources.predictions import time_range
+from spark_monitor.stages.plan import has_labels_since
 
 BERLIN = "Europe/Berlin"
 

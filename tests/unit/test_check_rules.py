@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from spark_monitor.check_rules import limit_findings
-from spark_monitor.config import RuleConfig
+from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.thresholds import KNOWN_METRICS, RANGES
 from spark_monitor.distances.catalogue import DISTANCES
-from spark_monitor.rules import KNOWN_METRICS, RANGES
+from spark_monitor.preflight.rules import limit_findings
 from spark_monitor.scores.catalogue import METRICS
 
 

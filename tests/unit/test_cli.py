@@ -20,16 +20,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from spark_monitor.check import Finding
 from spark_monitor.cli import app
 from spark_monitor.commands import examinations
 from spark_monitor.commands.options import SessionOptions
 from spark_monitor.commands.spark import PROXY_VARIABLES, open_spark, require_reachable
 from spark_monitor.commands.terminal import Terminal
-from spark_monitor.due import DueWindow
 from spark_monitor.errors import ConfigError, MonitorError, RunError
-from spark_monitor.publish.mlflow import PublishResult
-from spark_monitor.windows import Window
+from spark_monitor.outputs.mlflow.publish import PublishResult
+from spark_monitor.preflight.check import Finding
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import Window
 
 WEEK = Window(datetime(2013, 9, 2, tzinfo=UTC), datetime(2013, 9, 9, tzinfo=UTC))
 COMMANDS = ("run", "check", "freeze", "init", "status", "report", "sql", "demo", "doctor")

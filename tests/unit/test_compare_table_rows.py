@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spark_monitor.compare import BASELINE, CONSECUTIVE, ComparePlan, Comparison
 from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.stages.compare import BASELINE, CONSECUTIVE, ComparePlan, Comparison
 from spark_monitor.states.table import TableState
 
 PLAN = ComparePlan(columns={name: KernelColumn(name) for name in ("a", "b", "new")}, frozen=("gone", "b", "a"))

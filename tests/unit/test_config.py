@@ -15,11 +15,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from spark_monitor.config import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config, slice_key
+from spark_monitor.config.monitor import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config, slice_key
+from spark_monitor.config.thresholds import METRICS_OF_TASK, Threshold, parse_threshold
 from spark_monitor.errors import ConfigError
-from spark_monitor.rules import METRICS_OF_TASK, Threshold, parse_threshold
 from spark_monitor.scores.catalogue import METRICS
-from spark_monitor.windows import Granularity
+from spark_monitor.windowing.windows import Granularity
 
 DESIGN = """
 monitor: flights_delay

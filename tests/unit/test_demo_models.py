@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from spark_monitor.config import load_config
+from spark_monitor.config.monitor import load_config
 from spark_monitor.demo import data, models, tables
 from spark_monitor.demo.monitor_file import PLACES
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from spark_monitor.config import load_config
+from spark_monitor.config.monitor import load_config
 from spark_monitor.demo import prepare
 from spark_monitor.demo.monitor_file import adapt, template
 from spark_monitor.errors import ConfigError

@@ -111,7 +111,7 @@ def test_weeks_that_were_not_checked_are_not_a_success() -> None:
 
 
 def test_the_rules_that_catch_the_faults_are_in_the_monitors_file(tmp_path: Path) -> None:
-    from spark_monitor.config import load_config
+    from spark_monitor.config.monitor import load_config
     from spark_monitor.demo.monitor_file import PLACES
 
     rules = {(rule.metric, column) for rule in load_config(PLACES[0]).rules for column in rule.columns}

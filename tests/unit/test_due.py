@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spark_monitor.due import DueWindow, Handled, due_windows, label_candidates, recent_windows, relabelled
-from spark_monitor.windows import Window
+from spark_monitor.windowing.due import DueWindow, Handled, due_windows, label_candidates, recent_windows, relabelled
+from spark_monitor.windowing.windows import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

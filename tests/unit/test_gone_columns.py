@@ -7,12 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from spark_monitor.baseline import Baseline
-from spark_monitor.config import MonitorConfig
-from spark_monitor.freeze import FrozenColumn
-from spark_monitor.read import Kind
-from spark_monitor.sources import Predictions
-from spark_monitor.steps.absent import gone_columns
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.sources.baseline import Baseline, FrozenColumn
+from spark_monitor.sources.predictions import Predictions
+from spark_monitor.sources.readers.rows import Kind
+from spark_monitor.stages.absent import gone_columns
 
 FROZEN = ("amount", "left", "truth", "known", "at")
 

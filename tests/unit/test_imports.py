@@ -1,6 +1,6 @@
 """Imports point one way only, and what Spark Connect and big data forbid is nowhere in the package.
 
-The layers, lowest first; a room may use its own layer and those below, and no two rooms use each other.
+Every folder has a rank, and a file imports only from its own folder and from folders before it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,24 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "spark_monitor"
-GROUND = ("errors",)
-SETTINGS = ("quoting", "java", "periods", "rules", "config_file", "config_types", "config_sources", "config", "windows")
-NOUNS = ("states", "distances", "scores")
-KERNEL = ("kernel",)
-ABOVE_THE_VERBS = (("store",), ("publish",), ("steps",), ("pipeline",), ("demo",), ("commands",), ("cli",), ("__main__",))
-VERBS = len((GROUND, SETTINGS, NOUNS, KERNEL))  # every other room
-RANKS = {
-    **{room: rank for rank, layer in enumerate((GROUND, SETTINGS, NOUNS, KERNEL)) for room in layer},
-    **{room: VERBS + 1 + rank for rank, layer in enumerate(ABOVE_THE_VERBS) for room in layer},
-}
+BEFORE_SPARK = (
+    *("errors", "java", "text", "windowing", "catalogue", "states", "distances", "scores", "quality", "fairness", "estimation"),
+    *("operations", "config", "rules", "kernel"),
+)
+"""Rooms that work on numpy and pyarrow alone."""
+RANKED = (
+    *BEFORE_SPARK,
+    *("session", "sources", "store", "preflight", "stages", "insight", "outputs", "pipeline", "demo", "commands", "cli"),
+    "__main__",
+)
+"""Every room, lowest first: a room may use those before it."""
+RANKS = {room: rank for rank, room in enumerate(RANKED)}
+LOADED = ("config.monitor", "windowing.windows", "states", "distances", "scores", "kernel.merging", "kernel.scored")
 FORBIDDEN = {
     "rdd",
     "sparkContext",
@@ -67,37 +69,45 @@ def rooms_used(file: Path) -> set[str]:
     return {room for room in rooms if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()} - {room_of(file)}
 
 
-def rank(room: str) -> int:
-    return RANKS.get(room, VERBS)
+def test_every_room_has_a_rank_and_every_rank_a_room() -> None:
+    rooms = {room_of(file) for file in FILES} - {"__init__"}
+    assert rooms == set(RANKED)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_a_file_imports_only_its_layer_and_those_below(file: Path) -> None:
+def test_a_file_imports_only_rooms_before_its_own(file: Path) -> None:
     if file == PACKAGE / "__init__.py":
         return  # it lends its public names on first use
-    upwards = sorted(room for room in rooms_used(file) if rank(room) > rank(room_of(file)))
-    assert not upwards, f"{file.name} imports {upwards}, which stand above it"
+    backwards = sorted(room for room in rooms_used(file) if RANKS[room] > RANKS[room_of(file)])
+    assert not backwards, f"{file.name} imports {backwards}, which come after it"
 
 
-def test_no_two_rooms_use_each_other() -> None:
-    uses: dict[str, set[str]] = {}
-    for file in FILES:
-        if file != PACKAGE / "__init__.py":
-            uses.setdefault(room_of(file), set()).update(rooms_used(file))
-    TopologicalSorter(uses).prepare()  # raises CycleError, which names the rooms
+def test_the_top_level_has_only_the_public_modules() -> None:
+    names = {file.name for file in PACKAGE.glob("*.py")}
+    assert names == {"__init__.py", "__main__.py", "cli.py", "errors.py", "java.py", "pipeline.py", "session.py"}
 
 
-WITHOUT_SPARK = [file for file in FILES if room_of(file) in (*GROUND, *SETTINGS, *NOUNS, *KERNEL)]
+def test_every_room_says_what_it_is_for_and_what_may_not_enter() -> None:
+    bare = [
+        str(room.relative_to(PACKAGE)) for room in PACKAGE.rglob("__init__.py") if len(ast.get_docstring(tree(room)) or "") < 80
+    ]
+    assert not bare, f"{bare}: two or three lines in __init__.py say what the room is for and what may not enter"
+
+
+WITHOUT_SPARK = [file for file in FILES if room_of(file) in BEFORE_SPARK]
 
 
 @pytest.mark.parametrize("file", WITHOUT_SPARK, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_configuration_states_distances_scores_and_the_kernel_need_no_spark(file: Path) -> None:
+def test_pure_rooms_need_no_spark(file: Path) -> None:
     found = {module.split(".")[0] for module in imported(file)} & {"pyspark", "delta", "mlflow", "pandas"}
-    assert not found, f"{file.name} imports {sorted(found)}; what is below the verbs works on numpy and pyarrow alone"
+    assert not found, f"{file.name} imports {sorted(found)}; this room works on numpy and pyarrow alone"
 
 
 def test_importing_them_loads_no_spark_by_way_of_anything_else() -> None:
-    rooms = ", ".join(f"spark_monitor.{room}" for room in ("config", "windows", *NOUNS, "kernel.merging", "kernel.scored"))
+    rooms = ", ".join(
+        f"spark_monitor.{room}"
+        for room in ("config.monitor", "windowing.windows", "states", "distances", "scores", "kernel.merging", "kernel.scored")
+    )
     script = f"import sys, {rooms}; print([name for name in ('pyspark', 'delta', 'mlflow', 'pandas') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert found.stdout.strip() == "[]"
@@ -133,7 +143,7 @@ def test_one_place_alone_builds_a_session() -> None:
 
 def test_mlflow_is_imported_by_publishing_the_demos_registry_and_the_doctor_alone() -> None:
     importers = {room_of(file) for file in FILES if any(module.split(".")[0] == "mlflow" for module in imported(file))}
-    assert importers <= {"publish", "demo", "commands"}
+    assert importers <= {"outputs", "demo", "commands"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))

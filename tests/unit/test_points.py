@@ -11,8 +11,9 @@ from example_facts import AUC, answers, config, week
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_monitor.publish.answers import latest_versions
-from spark_monitor.publish.headline import (
+from spark_monitor.config.thresholds import KNOWN_METRICS
+from spark_monitor.insight.answers import latest_versions
+from spark_monitor.insight.headline import (
     count_readings,
     drift_readings,
     headline_keys,
@@ -20,12 +21,12 @@ from spark_monitor.publish.headline import (
     slice_readings,
     verdict_readings,
 )
-from spark_monitor.publish.headline_metrics import SHOWN, higher_is_better, main_metric
-from spark_monitor.publish.keys import LONGEST_KEY, metric_key
-from spark_monitor.publish.points import REVISIONS, Logged, Point, Reading, points, unpublished
-from spark_monitor.publish.rows import CountRow, ModelRow, VerdictRow
-from spark_monitor.rules import KNOWN_METRICS
-from spark_monitor.windows import Window, parse_every, windows_between
+from spark_monitor.insight.headline_metrics import SHOWN, higher_is_better, main_metric
+from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.rows import CountRow, ModelRow, VerdictRow
+from spark_monitor.outputs.mlflow.keys import LONGEST_KEY, metric_key
+from spark_monitor.outputs.mlflow.points import REVISIONS, Logged, Point, points, unpublished
+from spark_monitor.windowing.windows import Window, parse_every, windows_between
 
 WEEKLY = parse_every("1 week")
 ACCEPTED = re.compile(r"[/\w.\- ]{1,250}")

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from spark_monitor.baseline import Baseline
-from spark_monitor.config import MonitorConfig
-from spark_monitor.freeze import FrozenColumn
-from spark_monitor.read import Kind, ReadColumn, ReadSlice
-from spark_monitor.sources import Predictions
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.sources.baseline import Baseline, FrozenColumn
+from spark_monitor.sources.predictions import Predictions
+from spark_monitor.sources.readers.rows import Kind, ReadColumn, ReadSlice
+from spark_monitor.stages.frames import profile_hash
 from spark_monitor.states.categorical import Categories
 from spark_monitor.states.grid import Grid
-from spark_monitor.steps.frames import profile_hash
 
 NOTHING: Any = None
 AMOUNT = ReadColumn("amount", "double", Kind.NUMERIC, "`amount`")

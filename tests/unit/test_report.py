@@ -12,13 +12,13 @@ from itertools import pairwise
 import pytest
 from example_facts import AUC, WEEKS, answers, config, example, week
 
-from spark_monitor.publish.answers import Answers
-from spark_monitor.publish.assemble import assembled
-from spark_monitor.publish.charts import Mark, line_chart, verdict_strip
-from spark_monitor.publish.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
-from spark_monitor.publish.report import report_html
-from spark_monitor.publish.rows import ModelRow, RunRow, UndecidedRow, VerdictRow
-from spark_monitor.windows import Window
+from spark_monitor.insight.answers import Answers
+from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.rows import ModelRow, RunRow, UndecidedRow, VerdictRow
+from spark_monitor.outputs.mlflow.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
+from spark_monitor.outputs.report.charts import Mark, line_chart, verdict_strip
+from spark_monitor.outputs.report.html import report_html
+from spark_monitor.windowing.windows import Window
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u202eevil\u2066\x00" + "z" * 5000
 HARMLESS_ELEMENTS = {

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from spark_monitor.config import OutputsConfig
-from spark_monitor.due import DueWindow
+from spark_monitor.config.monitor import OutputsConfig
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.store.ledger import assignments
 from spark_monitor.store.literals import value_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_windows
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.windows import Window
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 TYPES = {field.name: field.dataType for field in TABLES["runs"].columns}

@@ -11,13 +11,13 @@ import pytest
 from example_facts import AUC, WEEKS, answers, config, example, week
 from rich.cells import cell_len
 
-from spark_monitor.publish.answers import Answers, latest_labelled
-from spark_monitor.publish.assemble import assembled
-from spark_monitor.publish.facts import Facts
-from spark_monitor.publish.page import further_sql, mlflow_page
-from spark_monitor.publish.rows import DriftRow, IncidentRow, ModelRow, RunRow, UndecidedRow
-from spark_monitor.publish.summary import WIDTH, styled, summary
-from spark_monitor.publish.wording import harmless, interval, number, percent, slice_name
+from spark_monitor.insight.answers import Answers, latest_labelled
+from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.page import further_sql, mlflow_page
+from spark_monitor.insight.rows import DriftRow, IncidentRow, ModelRow, RunRow, UndecidedRow
+from spark_monitor.outputs.terminal.summary import WIDTH, styled, summary
+from spark_monitor.text.wording import harmless, interval, number, percent, slice_name
 
 HOSTILE = "</b><script>\"'`$(x)\x1b[31m\u202e\u2066\n\r\x00é温" + "y" * 500
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_monitor.config import RuleConfig
-from spark_monitor.reasons import number_text, plain, reason, subject_of
-from spark_monitor.rulebook import Rulebook, check_id
-from spark_monitor.verdicts import Measurement, expected, ruling
+from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.rules.reasons import number_text, plain, reason, subject_of
+from spark_monitor.rules.rulebook import Rulebook, check_id
+from spark_monitor.rules.verdicts import Measurement, expected, ruling
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 WORSE = {"PASS": 0, "UNDECIDED": 1, "WARN": 2, "FAIL": 3}

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from spark_monitor.errors import ConfigError, RunError
-from spark_monitor.steps.watching import MOST_FAILURES, RETRY_SECONDS, Watch, one_run
+from spark_monitor.stages.continuous import MOST_FAILURES, RETRY_SECONDS, Watch, one_run
 
 INTERVAL = timedelta(seconds=10)
 

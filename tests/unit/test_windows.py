@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.periods import parse_zone
-from spark_monitor.windows import (
+from spark_monitor.windowing.periods import parse_zone
+from spark_monitor.windowing.windows import (
     Granularity,
     Window,
     boundaries_micros,

@@ -1,0 +1,108 @@
+"""The tables a monitor reads, as configured: predictions and the roles of their columns, labels, the baseline."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from spark_monitor.config.file import mask_secrets, problems
+from spark_monitor.config.types import Columns, Duration, Number, OneValue, Section, Text, Version, YesOrNo, quoted
+from spark_monitor.windowing.periods import parse_duration
+
+
+class SourceConfig(Section):
+    """Where rows are read from: a catalog's table, or files at a path."""
+
+    table: Text | None = Field(default=None, description="a table's name in the catalog, such as sales.predictions")
+    path: Text | None = Field(default=None, description="the address of a Delta table or of Parquet files, with `format`")
+    format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`; default delta")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.table is None) == (self.path is None):
+            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
+            raise problems(("", f"found {found}. Allowed: one of them, a table's name or a path with its `format`."))
+        if self.table is not None and self.format is not None:
+            raise problems(("format", "found beside `table`. The catalog knows a table's format: remove `format`."))
+        if self.path is not None and self.format is None:
+            object.__setattr__(self, "format", "delta")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The source as a person names it: the table's name, or its format and path without secrets."""
+        return self.table if self.table is not None else mask_secrets(f"{self.format} at {self.path}")
+
+
+class FeaturesConfig(Section):
+    """Which columns are profiled and compared; by default every column with no other role."""
+
+    include: Columns = Field(default=(), description="column names; empty means every column with no other role")
+    exclude: Columns = Field(default=(), description="column names to leave out")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        both = [name for name in self.include if name in self.exclude]
+        if both:
+            raise problems(("exclude", f"found {quoted(both)}, also in `include`. Name a column in one of them."))
+        return self
+
+
+class PredictionsConfig(SourceConfig):
+    """The prediction table and the roles of its columns."""
+
+    id: Columns = Field(description="the column that identifies a prediction, or a list of columns", min_length=1)
+    time: Text = Field(description="the column that holds when the prediction was made (a timestamp)")
+    model_version: Version | None = Field(default=None, description='a column\'s name, or {literal: "3"}')
+    prediction: Text | None = Field(default=None, description="the column with the predicted class or value")
+    score: Text | None = Field(default=None, description="the column with the probability of `positive`")
+    positive: OneValue = Field(default=1, description="the label's value that `score` is the probability of")
+    threshold: Number = Field(
+        default=0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1: scores at or above it count as positive"
+    )
+    features: FeaturesConfig = Field(default=FeaturesConfig(), description="{include: [...], exclude: [...]}")
+
+    def roles(self) -> dict[str, str]:
+        """Every column with a role, and the role: these are no features.
+
+        >>> PredictionsConfig(table="t", id=("a", "b"), time="at", score="p").roles()
+        {'a': 'id', 'b': 'id', 'at': 'time', 'p': 'score'}
+        """
+        version = self.model_version if isinstance(self.model_version, str) else None
+        named = [("time", self.time), ("model_version", version), ("prediction", self.prediction), ("score", self.score)]
+        return {**dict.fromkeys(self.id, "id"), **{column: role for role, column in named if column is not None}}
+
+    @model_validator(mode="after")
+    def _roles_are_apart(self) -> Self:
+        if self.prediction is not None and self.prediction == self.score:
+            found = f'found "{self.score}", which is also `prediction`'
+            raise problems(("score", f"{found}. Name the class in one and its probability in the other."))
+        roles = self.roles()
+        taken = [f'"{name}" ({roles[name]})' for name in self.features.include if name in roles]
+        if taken:
+            found = f"found {', '.join(taken)}"
+            raise problems(("features.include", f"{found}. Columns with a role are no features: remove them here."))
+        return self
+
+
+class LabelsConfig(SourceConfig):
+    """The late label table: what turned out to be true, and when that was known."""
+
+    id: Columns = Field(description="the columns that match `predictions.id`, in the same order", min_length=1)
+    label: Text = Field(description="the column with what turned out to be true")
+    time: Text = Field(description="the column that holds when the label became known (a timestamp)")
+    horizon: Duration = Field(default="14 days", description="how long labels may take, such as 14 days")
+
+    @property
+    def horizon_duration(self) -> timedelta:
+        """The horizon as a length of time."""
+        return parse_duration(self.horizon)
+
+
+class BaselineConfig(SourceConfig):
+    """The reference that windows are compared with."""
+
+    where: Text | None = Field(default=None, description="a SQL condition on the baseline's rows")
+    labels: YesOrNo = Field(default=False, description="true or false: whether these rows have labels; their ids are checked")

@@ -1,0 +1,158 @@
+"""The kinds of values that a monitor's file holds: names, lists of columns, lengths of time, thresholds, each with its check."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag
+
+from spark_monitor.config.file import describe, mask_secrets, problems, unknown_name
+from spark_monitor.config.thresholds import KNOWN_METRICS, METRIC_ALIASES, Threshold, canonical_metric, parse_threshold
+from spark_monitor.errors import ConfigError
+from spark_monitor.windowing.periods import parse_duration, parse_every, parse_zone
+
+Scalar = int | float | str | bool
+Slice = str | tuple[str, ...]
+Parsed = TypeVar("Parsed")
+LEAST_MEMORY, MOST_MEMORY = 64 << 20, 64 << 30
+
+
+def _sentence_of(parse: Callable[[Any], Parsed]) -> Callable[[Any], Parsed]:
+    """A parser whose ConfigError becomes a pydantic error at the place of the value."""
+
+    def parsed(value: Any) -> Parsed:
+        try:
+            return parse(value)
+        except ConfigError as error:
+            raise problems(("", str(error))) from None
+
+    return parsed
+
+
+def _not_a_yes(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise problems(("", f"found {str(value).lower()}. Allowed: a number."))
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, Scalar) or (isinstance(value, float) and not math.isfinite(value)):
+        raise problems(("", f"found {describe(value)}. Allowed: one number, text or true/false."))
+    return value
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = repeated_names(names)
+    if repeated:
+        raise problems(("", f"found {quoted(repeated)} more than once. Name each column once."))
+    return names
+
+
+def repeated_names(names: Iterable[str]) -> list[str]:
+    """The names that occur more than once."""
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names as they stand in a sentence."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise problems(("", "found an empty text. Write a name, or leave the key out."))
+    return text
+
+
+def _star_or_listed(value: Any) -> Any:
+    return "*" if value in ("*", ["*"]) else _listed(value)
+
+
+def _metric_name(name: str) -> str:
+    if canonical_metric(name) not in KNOWN_METRICS:
+        raise unknown_name("metric", name, [*KNOWN_METRICS, *METRIC_ALIASES])
+    return canonical_metric(name)
+
+
+def _one_or_many(value: Any) -> str:
+    return "<one>" if isinstance(value, str) else "<many>"
+
+
+def _zone_name(text: str) -> str:
+    parse_zone(text)
+    return text
+
+
+def parse_memory(text: str) -> int:
+    """The number of bytes that a text such as "512 MiB" or "2 GiB" means.
+
+    >>> parse_memory("512 MiB")
+    536870912
+    """
+    found = re.fullmatch(r"(\d{1,6}) ?(MiB|GiB)", text.strip())
+    size = int(found[1]) << (20 if found[2] == "MiB" else 30) if found else 0
+    if not LEAST_MEMORY <= size <= MOST_MEMORY:
+        raise ConfigError(f"found {describe(text)}. Allowed: from 64 MiB to 64 GiB, such as 512 MiB or 2 GiB.")
+    return size
+
+
+def _memory_text(text: str) -> str:
+    parse_memory(text)
+    return text.strip()
+
+
+def _every_label(text: str) -> str:
+    return parse_every(text).label
+
+
+def _duration_text(text: str) -> str:
+    parse_duration(text)
+    return text.strip()
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+Columns = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
+Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
+Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]
+Duration = Annotated[str, AfterValidator(_sentence_of(_duration_text))]
+Memory = Annotated[str, AfterValidator(_sentence_of(_memory_text))]
+Zone = Annotated[str, AfterValidator(_sentence_of(_zone_name))]
+SliceText = Annotated[Annotated[Text, Tag("<one>")] | Annotated[Columns, Tag("<many>")], Discriminator(_one_or_many)]
+RuleColumns = Annotated[
+    Annotated[Literal["*"], Tag("<one>")] | Annotated[Columns, Tag("<many>")],
+    Discriminator(_one_or_many),
+    BeforeValidator(_star_or_listed),
+]
+Limit = Annotated[Threshold, BeforeValidator(_sentence_of(parse_threshold)), PlainSerializer(Threshold.text, return_type=str)]
+YesOrNo = Annotated[bool, Field(strict=True)]
+MetricName = Annotated[str, AfterValidator(_metric_name)]
+Number = Annotated[float, BeforeValidator(_not_a_yes)]
+WholeNumber = Annotated[int, BeforeValidator(_not_a_yes)]
+OneValue = Annotated[Scalar, BeforeValidator(_scalar)]
+
+
+class Section(BaseModel):
+    """One section of the file: frozen, unknown keys refused, secrets kept out of its text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, mask_secrets(value) if isinstance(value, str) else value
+
+
+class LiteralVersion(Section):
+    """One model version for the whole table, where no column holds it."""
+
+    literal: Text = Field(description='the model version as a text in quotes, such as "3"')
+
+
+Version = Annotated[Annotated[Text, Tag("<one>")] | Annotated[LiteralVersion, Tag("<many>")], Discriminator(_one_or_many)]

@@ -1,0 +1,111 @@
+"""Answers put together to the facts that a person reads. No Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.insight.answers import Answers, latest_labelled, latest_windows
+from spark_monitor.insight.facts import Facts, VersionFacts
+from spark_monitor.insight.headline_metrics import SHOWN, main_metric
+from spark_monitor.insight.rows import VERDICTS, DriftRow, ModelRow, VerdictRow
+from spark_monitor.insight.scope import HISTORY_WINDOWS, SHIFTS
+from spark_monitor.windowing.windows import Window
+
+
+class OfVersion(Protocol):
+    """A row that belongs to a model version."""
+
+    @property
+    def version(self) -> str | None: ...
+
+
+VersionRow = TypeVar("VersionRow", bound=OfVersion)
+
+
+def assembled(answers: Answers, config: MonitorConfig) -> Facts:
+    """The facts that answers amount to; the version seen last comes first."""
+    latest, main = latest_windows(answers.counts), main_metric(config)
+    order = sorted(latest, key=lambda version: (latest[version].end, version or ""), reverse=True)
+    return Facts(
+        monitor=config.monitor,
+        model=config.model.name,
+        task=config.model.task,
+        granularity=config.windows.granularity.label,
+        main_metric=main,
+        has_rules=bool(config.rules),
+        has_labels=config.labels is not None,
+        versions=tuple(_version_facts(version, latest[version], answers, config) for version in order),
+        open=tuple(row for row in answers.incidents if row.status == "OPEN"),
+        resolved=tuple(row for row in answers.incidents if row.status != "OPEN"),
+        open_total=sum(answers.open_incidents.values()),
+        runs=tuple(answers.runs),
+    )
+
+
+def _version_facts(version: str | None, window: Window, answers: Answers, config: MonitorConfig) -> VersionFacts:
+    judged, measured, moved = _of(version, answers.verdicts), _of(version, answers.model), _of(version, answers.drift)
+    main = main_metric(config)
+    realised = latest_labelled(measured, main)
+    labelled = realised[0].window if realised else None
+    failing = _of(version, answers.failing)
+    shifts = _shifts(
+        [row for row in moved if row.window == window], {check.column for check in failing if check.family == "drift"}
+    )
+    return VersionFacts(
+        version,
+        window,
+        sum(row.count for row in _of(version, answers.counts) if row.window == window),
+        verdicts={row.verdict: row.checks for row in judged if row.window == window},
+        open_incidents=answers.open_incidents.get(version, 0),
+        failing=tuple(failing),
+        undecided=tuple(_of(version, answers.undecided)),
+        shifts=tuple(shifts),
+        shifted_slices=tuple(row for row in _of(version, answers.shifted_slices) if row.window == window),
+        realised=tuple(realised),
+        beside=tuple(_beside(measured, labelled, config)),
+        worst_slices=tuple(row for row in _of(version, answers.worst_slices) if row.window == labelled),
+        unlabelled=next((row for row in measured if row.window == window and row.metric == main), None),
+        counts=tuple(_recent(_of(version, answers.counts))),
+        main_series=tuple(_recent([row for row in measured if row.metric == main])),
+        drift_series={row.column: tuple(_recent([other for other in moved if other.column == row.column])) for row in shifts},
+        verdict_series=_worst_by_window(judged),
+    )
+
+
+def _shifts(now: Sequence[DriftRow], drifted: set[str | None]) -> list[DriftRow]:
+    """The columns that moved most in the latest window, and those that drifted by a rule; farthest first."""
+    ordered = sorted(now, key=lambda row: (-row.ks, row.column))
+    return [row for place, row in enumerate(ordered) if place < SHIFTS or row.column in drifted]
+
+
+def _beside(measured: Sequence[ModelRow], window: Window | None, config: MonitorConfig) -> list[ModelRow]:
+    """The other metrics of the window whose main metric is shown, in the order in which they are listed."""
+    known = {row.metric: row for row in measured if row.window == window and row.value is not None}
+    return [known[metric] for metric in SHOWN[config.model.task] if metric in known and metric != main_metric(config)]
+
+
+def _worst_by_window(rows: Sequence[VerdictRow]) -> tuple[tuple[Window, str], ...]:
+    worst: dict[Window, str] = {}
+    for row in sorted(rows, key=lambda row: VERDICTS.index(row.verdict)):
+        worst.setdefault(row.window, row.verdict)
+    return tuple(sorted(worst.items()))[-HISTORY_WINDOWS:]
+
+
+class InWindow(Protocol):
+    """A row that belongs to a window."""
+
+    @property
+    def window(self) -> Window: ...
+
+
+WindowRow = TypeVar("WindowRow", bound=InWindow)
+
+
+def _recent(rows: Iterable[WindowRow]) -> list[WindowRow]:
+    return sorted(rows, key=lambda row: row.window)[-HISTORY_WINDOWS:]
+
+
+def _of(version: str | None, rows: Iterable[VersionRow]) -> list[VersionRow]:
+    return [row for row in rows if row.version == version]

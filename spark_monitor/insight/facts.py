@@ -1,0 +1,105 @@
+"""What a person wants to know of a monitor, as values: the one source of the summary, the report and the Markdown. No Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from spark_monitor.insight.rows import (
+    VERDICTS,
+    CheckRow,
+    CountRow,
+    DriftRow,
+    IncidentRow,
+    ModelRow,
+    RunRow,
+    UndecidedRow,
+)
+from spark_monitor.windowing.windows import Window
+
+FINAL, PROVISIONAL = "FINAL", "PROVISIONAL"
+"""Whether a window's labels may still change."""
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """One model version as its latest window, its latest labels and its open incidents show it."""
+
+    version: str | None
+    window: Window
+    count: int
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    open_incidents: int = 0
+    failing: tuple[CheckRow, ...] = ()
+    undecided: tuple[UndecidedRow, ...] = ()
+    shifts: tuple[DriftRow, ...] = ()
+    shifted_slices: tuple[DriftRow, ...] = ()
+    realised: tuple[ModelRow, ...] = ()
+    beside: tuple[ModelRow, ...] = ()
+    worst_slices: tuple[ModelRow, ...] = ()
+    unlabelled: ModelRow | None = None
+    counts: tuple[CountRow, ...] = ()
+    main_series: tuple[ModelRow, ...] = ()
+    drift_series: Mapping[str, tuple[DriftRow, ...]] = field(default_factory=dict)
+    verdict_series: tuple[tuple[Window, str], ...] = ()
+
+    @property
+    def verdict(self) -> str | None:
+        """The worst verdict in the latest window; None where nothing was checked."""
+        return next((verdict for verdict in VERDICTS if self.verdicts.get(verdict)), None)
+
+    @property
+    def status(self) -> str:
+        """FAIL while an incident is open, whichever window opened it; else the latest window's verdict."""
+        return "FAIL" if self.open_incidents else self.verdict or "UNCHECKED"
+
+    @property
+    def drifted(self) -> tuple[CheckRow, ...]:
+        """What fails of drift."""
+        return tuple(check for check in self.failing if check.family == "drift")
+
+    @property
+    def broken(self) -> tuple[CheckRow, ...]:
+        """What fails of the data and of the model."""
+        return tuple(check for check in self.failing if check.family != "drift")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A monitor's state after its last committed run."""
+
+    monitor: str
+    model: str
+    task: str
+    granularity: str
+    main_metric: str | None = None
+    has_rules: bool = True
+    has_labels: bool = True
+    versions: tuple[VersionFacts, ...] = ()
+    open: tuple[IncidentRow, ...] = ()
+    resolved: tuple[IncidentRow, ...] = ()
+    open_total: int = 0
+    runs: tuple[RunRow, ...] = ()
+
+    @property
+    def last_committed(self) -> RunRow | None:
+        """The last run that committed."""
+        return next((run for run in self.runs if run.status in ("COMMITTED", "NOTHING_NEW")), None)
+
+    @property
+    def unpublished(self) -> RunRow | None:
+        """The last committed run that MLflow does not show yet."""
+        return next((run for run in self.runs if run.status == "COMMITTED" and run.published == "PENDING"), None)
+
+    @property
+    def last_failure(self) -> RunRow | None:
+        """The last run, where it failed after the last that committed."""
+        return self.runs[0] if self.runs and self.runs[0].status == "FAILED" else None
+
+
+def by_subject(incidents: Sequence[IncidentRow]) -> list[list[IncidentRow]]:
+    """Incidents of one metric and column together, whatever their versions; in the order of the first of each."""
+    groups: dict[tuple[str, str | None], list[IncidentRow]] = {}
+    for row in incidents:
+        groups.setdefault((row.metric, row.column), []).append(row)
+    return list(groups.values())

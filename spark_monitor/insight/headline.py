@@ -1,0 +1,104 @@
+"""The numbers that are worth a chart: headline metrics, the columns that moved most, the worst slices. No Spark.
+
+A chart per column and slice would be thousands; the tables hold those. What is chosen is bounded by the constants of scope.py and
+headline_metrics.py, whatever the monitor.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.insight.answers import Answers, first_of_each_window, usual_worst
+from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, SHOWN, main_metric
+from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, ModelRow, VerdictRow
+from spark_monitor.windowing.windows import Window
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What there is to publish, and in a sentence what was left out."""
+
+    readings: tuple[Reading, ...]
+    left_out: str | None = None
+
+
+def headline(answers: Answers, config: MonitorConfig) -> Headline:
+    """The readings that answers hold: whole series of what is worth a chart, so that a chart has no gaps."""
+    shown, main = SHOWN[config.model.task], main_metric(config)
+    readings = [
+        *count_readings(answers.counts),
+        *model_readings(answers.model, shown, main),
+        *slice_readings(answers.worst_slices, answers.slices),
+        *drift_readings(answers.drift),
+        *verdict_readings(answers.verdicts),
+    ]
+    kept = {row.version for row in answers.counts}
+    return Headline(tuple(reading for reading in readings if reading.version in kept), answers.left_out)
+
+
+def headline_keys(config: MonitorConfig) -> frozenset[str]:
+    """The keys of the dozen series that are also linked to the logged model."""
+    main, shown = main_metric(config), SHOWN[config.model.task] if config.labels is not None else ()
+    names = ["data/count", "drift/ks_max", "drift/columns_drifting", "checks/fail"]
+    names += [f"model/{metric}" for metric in (*shown[:LINKED], *([LABEL_COVERAGE] if shown else []))]
+    names += [] if main is None else [f"model/{main}", f"model/{main}_lower", f"model/{main}_upper"]
+    return frozenset(names)
+
+
+def count_readings(rows: Iterable[CountRow]) -> Iterator[Reading]:
+    """How many predictions there were."""
+    for row in rows:
+        yield Reading(row.version, row.window, "data", "count", float(row.count))
+
+
+def model_readings(rows: Sequence[ModelRow], shown: Sequence[str], main: str | None) -> Iterator[Reading]:
+    """Values of the shown metrics, the main one with its interval, and label coverage once per window."""
+    coverage: dict[tuple[str | None, Window], float | None] = {}
+    for row in rows:
+        covered = row.value if row.metric == LABEL_COVERAGE else row.label_coverage
+        coverage[row.version, row.window] = covered if covered is not None else coverage.get((row.version, row.window))
+        if row.metric in shown:
+            yield Reading(row.version, row.window, "model", row.metric, row.value)
+        if row.metric == main and row.value is not None:
+            yield Reading(row.version, row.window, "model", f"{main}_lower", row.lower)
+            yield Reading(row.version, row.window, "model", f"{main}_upper", row.upper)
+    for (version, window), covered in coverage.items():
+        yield Reading(version, window, "model", LABEL_COVERAGE, covered)
+
+
+def drift_readings(rows: Sequence[DriftRow]) -> Iterator[Reading]:
+    """The greatest distance over all columns, and the distances of the columns that moved most."""
+    for (version, window), greatest in {(row.version, row.window): row.greatest for row in rows}.items():
+        yield Reading(version, window, "drift", "ks_max", greatest)
+    for row in rows:
+        yield Reading(row.version, row.window, "drift", "ks", row.ks, column=row.column)
+
+
+def verdict_readings(rows: Sequence[VerdictRow]) -> Iterator[Reading]:
+    """How many checks came to each verdict, zeros included, and how many columns drift where a rule looks at that."""
+    judged: defaultdict[tuple[str | None, Window], list[VerdictRow]] = defaultdict(list)
+    for row in rows:
+        judged[row.version, row.window].append(row)
+    for (version, window), found in judged.items():
+        by_verdict = {row.verdict: row.checks for row in found}
+        for verdict in VERDICTS:
+            yield Reading(version, window, "checks", verdict.lower(), float(by_verdict.get(verdict, 0)))
+        if any(row.drift_checks for row in found):
+            drifting = float(sum(row.drifting_columns for row in found))
+            yield Reading(version, window, "drift", "columns_drifting", drifting)
+
+
+def slice_readings(worst: Sequence[ModelRow], series: Iterable[ModelRow]) -> Iterator[Reading]:
+    """The worst slice's value in every window, and whole series of the slices that were worst most often."""
+    for row in first_of_each_window(worst):
+        yield Reading(row.version, row.window, "model", f"{row.metric}_worst_slice", row.value)
+    chosen = usual_worst(worst)
+    for row in series:
+        if (row.slice_key, row.slice_value) in chosen.get(row.version, ()):
+            yield Reading(
+                row.version, row.window, "model", row.metric, row.value, slice_key=row.slice_key, slice_value=row.slice_value
+            )

@@ -1,0 +1,88 @@
+"""What a profile is made of: its windows as segments of time, and the names that its numbers stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from spark_monitor.kernel.partials import KernelPlan
+
+if TYPE_CHECKING:
+    pass
+
+
+MOST_SPANS = 64
+"""A read is limited to at most so many spans of time: each is a condition that every file's statistics are held against."""
+
+
+PARTIAL_DDL = (
+    "window int, model_version string, slice_key int, slice_value string, column int, part int, sequence int, "
+    "state binary, sketch binary, error string"
+)
+
+
+@dataclass(frozen=True)
+class WindowKey:
+    """One window of one granularity, in microseconds since 1970."""
+
+    granularity: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """What is profiled: the kernel's plan, and the names that its numbers stand for."""
+
+    kernel: KernelPlan
+    windows: tuple[WindowKey, ...]
+    slice_keys: tuple[str, ...]
+    data_types: tuple[str, ...]
+    zone: str = "UTC"
+
+
+def plan_segments(
+    windows: Sequence[WindowKey], stored: Mapping[int, Sequence[WindowKey]] | None = None
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """The instants that bound segments, and the windows that each segment lies in, whatever the granularities.
+
+    ``stored`` are the parts of windows (by number) whose states are there already: their rows are not wanted for that window.
+
+    >>> days = [WindowKey("1 day", 0, 2), WindowKey("1 day", 2, 4)]
+    >>> plan_segments([*days, WindowKey("1 week", 0, 7)])
+    ((0, 2, 4, 7), ((0, 2), (1, 2), (2,)))
+    >>> plan_segments([WindowKey("1 week", 0, 7)], {0: days})
+    ((0, 4, 7), ((), (0,)))
+    """
+    parts = stored or {}
+    every = [*windows, *(part for several in parts.values() for part in several)]
+    edges = sorted({instant for window in every for instant in (window.start, window.end)})
+    position = {instant: index for index, instant in enumerate(edges)}
+    members: list[list[int]] = [[] for _ in edges[1:]]
+    for number, window in enumerate(windows):
+        covered = {segment for part in parts.get(number, ()) for segment in range(position[part.start], position[part.end])}
+        for segment in range(position[window.start], position[window.end]):
+            if segment not in covered:
+                members[segment].append(number)
+    # An edge between two segments of the same windows, as between two stored parts, bounds nothing.
+    kept = [index for index in range(len(members)) if not index or members[index] != members[index - 1]]
+    return (*(edges[index] for index in kept), edges[-1]), tuple(tuple(members[index]) for index in kept)
+
+
+def wanted_spans(edges: Sequence[int], members: Sequence[Sequence[int]], most: int = MOST_SPANS) -> list[tuple[int, int]]:
+    """The spans of time that hold every wanted row, adjacent ones joined; of more than ``most`` the nearest are joined too.
+
+    >>> wanted_spans((0, 2, 4, 7, 9), ((), (0,), (0, 1), ())), wanted_spans((0, 1, 5, 6), ((0,), (), (0,)), most=1)
+    ([(2, 7)], [(0, 6)])
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end, windows in zip(edges[:-1], edges[1:], members, strict=True):
+        if windows and spans and spans[-1][1] == start:
+            spans[-1] = (spans[-1][0], end)
+        elif windows:
+            spans.append((start, end))
+    gaps = sorted(range(1, len(spans)), key=lambda index: (spans[index - 1][1] - spans[index][0], index))
+    begins = [0, *sorted(gaps[: most - 1])] if spans else []
+    return [(spans[low][0], spans[high - 1][1]) for low, high in pairwise([*begins, len(spans)])]

@@ -1,0 +1,66 @@
+"""A registered model version in MLflow: tags that say how it does, and the block in its description. Written only on change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from spark_monitor.insight.facts import Facts, VersionFacts
+from spark_monitor.outputs.mlflow.client import is_absent
+from spark_monitor.outputs.mlflow.markdown import block, with_block
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LOGGED_MODEL = re.compile(r"models:/(m-[^/@]+)/?")
+
+
+def registered_version(client: MlflowClient, name: str, version: str | None) -> Any | None:
+    """The registered model version, or None where there is no such model or version; versions are numbers in MLflow."""
+    if version is None or not (version.isascii() and version.isdigit()):
+        return None
+    return _if_there(lambda: client.get_model_version(name, version))
+
+
+def logged_model_id(client: MlflowClient, registered: Any | None, known: str | None) -> str | None:
+    """The logged model that a registered version was made from, if this server has it.
+
+    Databricks says its id; MLflow's own database keeps it only as the version's source, ``models:/<id>``. The ``known`` one is
+    not looked up: MLflow would send all of its points along.
+    """
+    named = _LOGGED_MODEL.fullmatch(getattr(registered, "source", None) or "")
+    model_id = getattr(registered, "model_id", None) or (named and named[1])
+    if not model_id or (model_id != known and _if_there(lambda: client.get_logged_model(model_id)) is None):
+        return None
+    return str(model_id)
+
+
+def describe_version(client: MlflowClient, registered: Any, facts: Facts, version: VersionFacts) -> None:
+    """Say in the registry how a version does: three tags, and the block between its markers."""
+    for key, value in version_tags(version).items():
+        if (registered.tags or {}).get(key) != value:
+            client.set_model_version_tag(registered.name, registered.version, key, value)
+    description = with_block(registered.description, block(version, facts))
+    if description != (registered.description or ""):
+        client.update_model_version(registered.name, registered.version, description)
+
+
+def version_tags(version: VersionFacts) -> dict[str, str]:
+    """The tags of a registered model version."""
+    return {
+        "monitoring.status": version.status,
+        "monitoring.last_window": version.window.text,
+        "monitoring.incidents": str(version.open_incidents),
+    }
+
+
+def _if_there(get: Callable[[], Any]) -> Any | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return get()
+    except MlflowException as error:
+        if is_absent(error):
+            return None
+        raise

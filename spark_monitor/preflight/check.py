@@ -1,0 +1,274 @@
+"""A monitor's configuration against the real tables, before any work: each thing that is wrong is a sentence with the next step.
+
+Only cheap questions are asked: schemas, whether a first row exists, and whether a bounded number of ids meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
+
+from pyspark.sql import functions as F
+from pyspark.sql.utils import is_remote
+
+from spark_monitor.config.file import mask_secrets
+from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, OutputsConfig, Slice, SourceConfig
+from spark_monitor.errors import JAVA_CALLED, ConfigError
+from spark_monitor.preflight.columns import (
+    COLUMNS_SHOWN,
+    Finding,
+    baseline_column_findings,
+    feature_findings,
+    id_type_findings,
+    label_roles,
+    missing,
+    nearest,
+    prediction_roles,
+    profiled_columns,
+    role_findings,
+    rule_column_findings,
+    same_but_for_case,
+)
+from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known
+from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
+from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
+from spark_monitor.sources.readers.rows import read_slice, read_source
+from spark_monitor.text.quoting import quote
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["Finding", "check", "require_valid"]
+
+IDS_COMPARED = 10_000
+LONGEST_REASON = 300
+DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
+CASE_SETTING = "spark.sql.caseSensitive"
+Answer = TypeVar("Answer")
+
+
+def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True) -> list[Finding]:
+    """What is wrong (errors) or worth knowing (warnings) about a monitor's configuration and the tables it names.
+
+    ``baseline_is_frozen``: the baseline's rows were counted earlier, and may be gone by now. Without ``rows`` only the tables'
+    descriptions are read: a run with the same configuration has looked at their rows.
+    """
+    predictions, predictions_failed = _opened(spark, config.predictions, "predictions")
+    baseline, baseline_failed = _opened(spark, config.baseline, "baseline")
+    labels, labels_failed = _opened(spark, config.labels, "labels")
+    if baseline_is_frozen:
+        baseline_failed = []
+    rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
+    findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed]
+    findings += _output_findings(config.outputs, spark)
+    if predictions is not None:
+        findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
+    if config.labels is not None and labels is not None:
+        findings += _label_findings(config, config.labels, labels, predictions, rows=rows)
+    if config.baseline is not None and baseline is not None:
+        findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
+    return findings
+
+
+def require_outputs(config: MonitorConfig, spark: SparkSession) -> None:
+    """A ConfigError where it shows beforehand that nothing can be written to the monitor's outputs."""
+    errors = [f"{config.monitor}: {finding}" for finding in _output_findings(config.outputs, spark)]
+    if errors:
+        raise ConfigError("\n".join(errors))
+
+
+def require_valid(
+    config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True
+) -> list[Finding]:
+    """The warnings of ``check``; a ConfigError with one line for each error where there are any."""
+    findings = check(config, spark, baseline_is_frozen=baseline_is_frozen, rows=rows)
+    errors = [f"{config.monitor}: {finding}" for finding in findings if finding.level == "error"]
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return findings
+
+
+def _prediction_findings(
+    config: MonitorConfig, spark: SparkSession, frame: DataFrame, baseline: DataFrame | None, *, rows: bool
+) -> Iterator[Finding]:
+    columns, known = frame.columns, baseline.columns if baseline is not None else []
+    if str(spark.conf.get(CASE_SETTING, "false")).lower() != "true":
+        yield from _case_findings(config, columns)
+    yield from role_findings(frame.schema, prediction_roles(config), config.predictions)
+    yield from feature_findings(config, columns, known)
+    yield from rule_column_findings(config, columns, known)
+    yield from chain.from_iterable(
+        _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
+    )
+    if rows:
+        yield from _row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet")
+
+
+def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Finding]:
+    schema = outputs.schema_name
+    if schema is not None:
+        _, reason = _attempt(lambda: schema_is_known(spark, schema))
+        if reason is not None:
+            yield Finding("outputs.schema", f'"{schema}" cannot be a schema of this catalog: {reason} Name another one.')
+    elif not is_remote() and is_of_this_machine(outputs.path or "", str(spark.conf.get("spark.master", ""))):
+        yield from path_findings(outputs)
+
+
+def _case_findings(config: MonitorConfig, columns: list[str]) -> Iterator[Finding]:
+    used = [*config.predictions.roles(), *profiled_columns(config, columns)]
+    for names in same_but_for_case(columns, used):
+        found = f"columns {' and '.join(quote(name) for name in names)} of {config.predictions.text} differ only in case"
+        yield Finding("predictions", f"{found}. Set {CASE_SETTING}=true, or read a view that has one of them.")
+
+
+def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, where: str) -> Iterator[Finding]:
+    """A slice must be a column, several columns, or an expression that is true or false of a row."""
+    source = config.predictions
+    if not isinstance(slice_, str):
+        yield from (Finding(where, missing(name, frame.columns, source)) for name in slice_ if name not in frame.columns)
+        return
+    if slice_ in frame.columns:
+        return
+    kind, reason = _attempt(lambda: frame.selectExpr(f"({slice_}) AS slice").schema["slice"].dataType.simpleString())
+    if reason is None and kind == "boolean":
+        # As a condition too: a condition refuses what no single row has, such as count(*) > 5.
+        _, reason = _attempt(lambda: frame.where(F.expr(slice_)).selectExpr(read_slice(frame, slice_).sql).schema)
+    close = nearest(slice_, frame.columns) if slice_.isidentifier() else None
+    hint = f' Did you mean the column "{close}"?' if close else " Name a column, or write a condition such as distance > 1000."
+    if reason is not None:
+        yield Finding(where, f'"{slice_}" is neither a column of {source.text} nor a condition on its rows: {reason}{hint}')
+    elif kind != "boolean":
+        found = f'"{slice_}" is an expression of type {kind}'
+        yield Finding(where, f"{found}. Allowed: a column, or an expression that is true or false.{hint}")
+    elif _is_chance(frame, slice_):
+        found = f'"{slice_}" may say something else of the same row each time'
+        yield Finding(where, f"{found}, so that a run done again would give other tables. Leave out rand() and the like.")
+
+
+def _is_chance(frame: DataFrame, expression: str) -> bool:
+    """Whether Spark knows that an expression does not depend on the row alone: it then refuses to aggregate it."""
+    _, reason = _attempt(lambda: frame.agg(F.max(F.expr(expression))).schema)
+    return reason is not None
+
+
+def _label_findings(
+    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None, *, rows: bool
+) -> Iterator[Finding]:
+    taken = [name for name in labels.id if name.lower() in LABEL_COLUMNS]
+    yield from (
+        Finding("labels.id", f'the name "{name}" is taken by a column that is computed. Rename it in a view.') for name in taken
+    )
+    wrong = list(role_findings(frame.schema, label_roles(labels, numeric=config.model.task == "regression"), labels))
+    empty = list(_row_findings(frame, labels, "labels", "metrics of the model wait for labels")) if rows else []
+    yield from [*wrong, *empty]
+    if predictions is None:
+        return
+    yield from id_type_findings(config, labels, predictions.schema, frame.schema)
+    comparable = {*config.predictions.id} <= {*predictions.columns} and {*labels.id} <= {*frame.columns}
+    if rows and comparable and not wrong and not empty:
+        yield from _meeting_findings(config, labels, frame, predictions)
+
+
+def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
+    """Ids of two tables that have rows and never meet."""
+    own = config.predictions.id
+    plain = both_texts(predictions, own, frame, labels.id)
+    found, reason = _attempt(lambda: _ids_meet(_ids(predictions, own, plain), _ids(frame, labels.id, plain)))
+    if reason is not None:
+        yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")
+    elif not found:
+        never = f"none of up to {IDS_COMPARED:,} ids of {labels.text} is in {config.predictions.text}, nor the other way round"
+        if_wrong = f"Name the column of {labels.text} that holds {', '.join(config.predictions.id)}"
+        yield Finding("labels.id", f"{never}. {if_wrong}, unless its labels are still to come.", level="warning")
+
+
+def _ids(frame: DataFrame, names: tuple[str, ...], plain: Sequence[bool]) -> DataFrame:
+    """The id columns as the texts by which labels are joined, rows without an id left out."""
+    texts = enumerate(id_texts(frame, names, plain=plain))
+    return frame.select(*(text.alias(f"i{position}") for position, text in texts)).dropna(how="any")
+
+
+def _ids_meet(left: DataFrame, right: DataFrame) -> bool:
+    """Asked from both sides, as one table may hold far more than the other; without predictions nothing can meet."""
+    return _meet(left, right) or _meet(right, left) or not _has_rows(left)
+
+
+def _meet(many: DataFrame, few: DataFrame) -> bool:
+    """Whether one of a bounded number of ids is among the others; the search ends at the first."""
+    return _has_rows(many.join(F.broadcast(few.limit(IDS_COMPARED)), on=many.columns, how="left_semi"))
+
+
+def _has_rows(frame: DataFrame) -> bool:
+    """Whether there is a first row; its columns are not read."""
+    return bool(frame.select(F.lit(1)).limit(1).collect())
+
+
+def _baseline_findings(
+    config: MonitorConfig, baseline: BaselineConfig, frame: DataFrame, predictions: DataFrame | None, *, frozen: bool
+) -> Iterator[Finding]:
+    if predictions is not None:
+        yield from baseline_column_findings(config, predictions.schema, frame.schema)
+    if baseline.labels:
+        needed = [*config.predictions.id, *filter(None, (config.predictions.prediction, config.predictions.score))]
+        absent = [name for name in needed if name not in frame.columns]
+        yield from (Finding("baseline.labels", missing(name, frame.columns, baseline)) for name in absent)
+    if frozen:
+        return
+    rows, reason = _attempt(lambda: _has_rows(frame.where(baseline.where) if baseline.where else frame))
+    if reason is not None:
+        where = "baseline.where" if baseline.where else "baseline"
+        found = f'the condition "{baseline.where}" cannot be applied to' if baseline.where else "no row can be read from"
+        yield Finding(where, f"{found} {baseline.text}: {reason} Its columns are: {_shown(frame)}.")
+    elif not rows:
+        said = f"no row of {baseline.text} satisfies {baseline.where}" if baseline.where else f"{baseline.text} has no rows"
+        where = "baseline.where" if baseline.where else "baseline"
+        yield Finding(where, f"{said}. Choose a period that has rows: drift is measured against it.")
+
+
+def _shown(frame: DataFrame) -> str:
+    more = len(frame.columns) - COLUMNS_SHOWN
+    return ", ".join(frame.columns[:COLUMNS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _row_findings(frame: DataFrame, source: SourceConfig, where: str, consequence: str) -> Iterator[Finding]:
+    rows, reason = _attempt(lambda: _has_rows(frame))
+    if reason is not None:
+        yield Finding(where, f"{source.text} cannot be read: {reason}")
+    elif not rows:
+        yield Finding(where, f"{source.text} has no rows: {consequence}.", "warning")
+
+
+def _opened(spark: SparkSession, source: SourceConfig | None, where: str) -> tuple[DataFrame | None, list[Finding]]:
+    """The source as a frame whose columns are known, or why it is not one."""
+    if source is None:
+        return None, []
+    frame, reason = _attempt(lambda: _analysed(read_source(spark, source)))
+    if reason is None:
+        return frame, []
+    key = "table" if source.table is not None else "path"
+    twice = any(condition in str(reason) for condition in DUPLICATE_CONDITIONS)
+    next_step = f"Where names differ only in case, set {CASE_SETTING}=true." if twice else "Check the name and the rights."
+    return None, [Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step}")]
+
+
+def _analysed(frame: DataFrame) -> DataFrame:
+    """The frame after its analysis, which Spark Connect puts off until somebody asks for the columns."""
+    _ = frame.columns
+    return frame
+
+
+def _attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
+    """The answer, or in one line why there is none: catalogs and storage raise errors of many kinds, and all are findings."""
+    try:
+        return ask(), None
+    except Exception as error:
+        return None, first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """What Spark says went wrong, in one line, secrets masked."""
+    lines = [line.strip().removeprefix(": ") for line in str(error).splitlines() if line.strip()]
+    text = next((line for line in lines if not line.startswith(JAVA_CALLED)), type(error).__name__)
+    text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
+    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -1,0 +1,247 @@
+"""What a table's columns must be for a monitor: present, and of a type that its role can use. Schemas only, nothing is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from pyspark.sql import types as T
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, RuleConfig, SourceConfig
+from spark_monitor.sources.predictions import only_in_baseline
+from spark_monitor.sources.readers.rows import Kind, read_column
+
+COLUMNS_SHOWN = 20
+PLAIN = "a number, a text, a date, a timestamp or a boolean"
+TIME = "a timestamp or a date"
+
+_TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
+_PLAIN = (T.NumericType, T.StringType, T.CharType, T.VarcharType, T.BooleanType, *_TIMES)
+_WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or worth knowing: the key it belongs to, and what to do about it."""
+
+    where: str
+    sentence: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A column that a key of the configuration names, what it is for, and the types that serve."""
+
+    where: str
+    column: str
+    allowed: str
+    fits: Callable[[T.DataType], bool]
+
+
+def prediction_roles(config: MonitorConfig) -> list[Role]:
+    """The columns that the prediction table must have, features aside."""
+    predictions = config.predictions
+    numeric = config.model.task == "regression"
+    roles = _ids("predictions.id", predictions.id)
+    roles.append(Role("predictions.time", predictions.time, TIME, is_time))
+    if isinstance(predictions.model_version, str):
+        roles.append(Role("predictions.model_version", predictions.model_version, PLAIN, is_plain))
+    if predictions.prediction is not None:
+        roles.append(_answer("predictions.prediction", predictions.prediction, numeric=numeric))
+    if predictions.score is not None:
+        roles.append(_answer("predictions.score", predictions.score, numeric=True))
+    return roles
+
+
+def label_roles(labels: LabelsConfig, *, numeric: bool) -> list[Role]:
+    """The columns that the label table must have."""
+    return [
+        *_ids("labels.id", labels.id),
+        _answer("labels.label", labels.label, numeric=numeric),
+        Role("labels.time", labels.time, TIME, is_time),
+    ]
+
+
+def _ids(where: str, columns: Sequence[str]) -> list[Role]:
+    return [Role(where, column, PLAIN, is_id) for column in columns]
+
+
+def _answer(where: str, column: str, *, numeric: bool) -> Role:
+    return Role(where, column, "a number", is_number) if numeric else Role(where, column, PLAIN, is_plain)
+
+
+def is_time(kind: T.DataType) -> bool:
+    """Whether values of a type say when."""
+    return isinstance(kind, _TIMES)
+
+
+def is_number(kind: T.DataType) -> bool:
+    """Whether values of a type can be summed."""
+    return isinstance(kind, T.NumericType)
+
+
+def is_plain(kind: T.DataType) -> bool:
+    """Whether values of a type can be compared as texts."""
+    return isinstance(kind, _PLAIN)
+
+
+def is_id(kind: T.DataType) -> bool:
+    """Whether values of a type can be an id: whatever can be compared as a text, bytes by their hexadecimal digits."""
+    return is_plain(kind) or isinstance(kind, T.BinaryType)
+
+
+def role_findings(schema: T.StructType, roles: Iterable[Role], source: SourceConfig) -> Iterator[Finding]:
+    """Columns that are missing or of a type that their role cannot use."""
+    types = types_of(schema)
+    for role in roles:
+        kind = types.get(role.column)
+        if kind is None:
+            yield Finding(role.where, missing(role.column, types, source))
+        elif not role.fits(kind):
+            found = f'column "{role.column}" of {source.text} is {kind.simpleString()}. Allowed: {role.allowed}'
+            yield Finding(role.where, f"{found}. {_view(role, kind, source)}")
+
+
+def _view(role: Role, kind: T.DataType, source: SourceConfig) -> str:
+    """How to make a column of the right type without touching the table."""
+    name = f"`{role.column.replace('`', '``')}`"
+    if role.fits is is_time and isinstance(kind, T.NumericType):
+        return f"Read a view that has it as timestamp_seconds({name}) or timestamp_millis({name})."
+    if role.fits is is_time:
+        return f"Read a view of {source.text} that has it as to_timestamp({name}), with the text's format where it is not ISO."
+    if role.fits is is_number:
+        return f"Read a view that has it as CAST({name} AS DOUBLE)."
+    made = "hex" if isinstance(kind, T.BinaryType) else "to_json"
+    return f"Read a view that has a plain value made of it, such as {made}({name})."
+
+
+def types_of(schema: T.StructType) -> dict[str, T.DataType]:
+    """Column names and types."""
+    return {field.name: field.dataType for field in schema.fields}
+
+
+def missing(column: str, known: Iterable[str], source: SourceConfig) -> str:
+    """The sentence for a column that a table does not have, with the nearest name, or the names there are."""
+    names = list(known)
+    close = nearest(column, names)
+    if close is not None:
+        return f'no column "{column}" in {source.text}. Did you mean "{close}"?'
+    shown = ", ".join(names[:COLUMNS_SHOWN])
+    more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
+    return f'no column "{column}" in {source.text}. Its columns: {shown}{more}. Name one of them.'
+
+
+def nearest(column: str, names: Iterable[str]) -> str | None:
+    """The name most like a column's, whatever its case."""
+    lowered = {name.lower(): name for name in names}
+    close = get_close_matches(column.lower(), list(lowered), n=1)
+    return lowered[close[0]] if close else None
+
+
+def profiled_columns(config: MonitorConfig, columns: Iterable[str]) -> list[str]:
+    """The columns that are profiled and compared: features, the prediction and the score."""
+    predictions, roles = config.predictions, config.predictions.roles()
+    include, exclude = set(predictions.features.include), set(predictions.features.exclude)
+    answers = {name for name, role in roles.items() if role in ("prediction", "score")}
+    features = [name for name in columns if name not in roles and name not in exclude and (not include or name in include)]
+    return [*features, *(name for name in columns if name in answers)]
+
+
+def feature_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
+    """Features that are named and not there; one that the baseline still has is drift and will be reported as such."""
+    features, source = config.predictions.features, config.predictions
+    for name in (name for name in features.include if name not in columns):
+        gone = f'column "{name}" is in the baseline and no longer in {source.text}: it is reported as MISSING'
+        if name in baseline:
+            yield Finding("predictions.features.include", f"{gone}.", "warning")
+        else:
+            yield Finding("predictions.features.include", missing(name, columns, source))
+    for name in (name for name in features.exclude if name not in columns and name not in baseline):
+        yield Finding("predictions.features.exclude", missing(name, columns, source), "warning")
+    if not set(profiled_columns(config, columns)) - set(source.roles()):
+        yield Finding("predictions.features", "no column is left to be watched besides those with a role.", "warning")
+
+
+def rule_column_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
+    """Rules about columns that are not watched."""
+    watched = {*profiled_columns(config, columns), TABLE_ROW}
+    for position, rule in enumerate(config.rules):
+        for name in (name for name in _named(rule) if name not in watched):
+            yield _unwatched(config, name, f"rules[{position}].columns", columns, baseline)
+
+
+def _unwatched(config: MonitorConfig, name: str, where: str, columns: Sequence[str], baseline: Sequence[str]) -> Finding:
+    """Why a rule's column is not watched: it has another role, was left out, is gone, or never was."""
+    if name in columns:
+        role = config.predictions.roles().get(name)
+        reason = f"the {role} column" if role else "left out by predictions.features"
+        return Finding(where, f'column "{name}" is {reason} and is not watched. Name a column that is.')
+    if name in baseline:
+        gone = f'column "{name}" is in the baseline and no longer here: the rule will find no data'
+        return Finding(where, f"{gone}.", "warning")
+    return Finding(where, missing(name, profiled_columns(config, columns) or columns, config.predictions))
+
+
+def _named(rule: RuleConfig) -> tuple[str, ...]:
+    return () if rule.columns == "*" else tuple(rule.columns)
+
+
+def same_but_for_case(names: Iterable[str], used: Iterable[str]) -> list[tuple[str, ...]]:
+    """Groups of names that differ only in case, of which one is used.
+
+    >>> same_but_for_case(["a", "A", "b", "c", "C"], used=["A", "b"])
+    [('A', 'a')]
+    """
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.lower(), []).append(name)
+    wanted = set(used)
+    return [tuple(sorted(group)) for group in groups.values() if len(group) > 1 and wanted & set(group)]
+
+
+def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.StructType, right: T.StructType) -> Iterator[Finding]:
+    """Ids of different types: they are compared as texts, which is said."""
+    predictions, known = types_of(left), types_of(right)
+    for name, label_name in zip(config.predictions.id, labels.id, strict=True):
+        one, other = predictions.get(name), known.get(label_name)
+        if one is None or other is None or one == other or (isinstance(one, _WHOLE) and isinstance(other, _WHOLE)):
+            continue
+        found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
+        done = "ids are compared as texts without spaces around them, so that 4, 4.0 and '4' are one id and '04' is another"
+        yield Finding("labels.id", f"{found}: {done}.", "warning")
+
+
+def baseline_column_findings(config: MonitorConfig, columns: T.StructType, baseline: T.StructType) -> Iterator[Finding]:
+    """Columns that cannot be compared: the baseline lacks them or has them with another type, or it alone has them."""
+    here, there = types_of(columns), types_of(baseline)
+    watched = profiled_columns(config, here)
+    absent = [name for name in watched if name not in there]
+    if absent:
+        found = f"it has no column {_listed(absent)}"
+        yield Finding("baseline", f"{found}: drift of these is reported as NO_BASELINE or NEW.", "warning")
+    gone = [name for name in only_in_baseline(config, here, there) if name not in config.predictions.features.include]
+    if gone:
+        found = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
+        yield Finding("baseline", f"{found}. If they are no features, name them in predictions.features.exclude.", "warning")
+    for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
+        if _kind(other) is not _kind(kind):
+            change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"
+            yield Finding("baseline", f'column "{name}" {change}: its drift is reported as TYPE_CHANGED.', "warning")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in quotes; of many the first."""
+    more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
+    return ", ".join(f'"{name}"' for name in names[:COLUMNS_SHOWN]) + more
+
+
+def _kind(data_type: T.DataType) -> Kind:
+    """What a column of this type is profiled as: two that are the same are compared, whatever their types."""
+    return read_column(T.StructField("column", data_type)).kind

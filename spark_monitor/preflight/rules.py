@@ -1,0 +1,73 @@
+"""Rules that can find nothing to judge, as far as a monitor's file alone shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from spark_monitor.config.monitor import MonitorConfig, RuleConfig
+from spark_monitor.config.thresholds import METRICS_OF_TASK, RANGES, SCORED_METRICS
+from spark_monitor.preflight.columns import Finding
+from spark_monitor.rules.rulebook import ANY
+from spark_monitor.rules.verdicts import CRAMERS_V
+
+
+def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
+    """Rules whose metric nothing will compute (no labels, another task, no score), or from a baseline that nobody named."""
+    task = config.model.task
+    for position, rule in enumerate(config.rules):
+        where, metric = f"rules[{position}].metric", rule.metric
+        if rule.family == "model" and config.labels is None:
+            yield Finding(where, f"{metric} needs labels, and this monitor has none. Add `labels`, or remove the rule.")
+        elif rule.family == "model" and metric not in METRICS_OF_TASK[task]:
+            yield Finding(where, f"{metric} is not computed for task {task}: the rule will find no data.", "warning")
+        elif metric in SCORED_METRICS and config.predictions.score is None:
+            yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
+        elif rule.family == "drift" and config.baseline is None:
+            told = f"{metric} needs a baseline, and this monitor names none: its first window with rows becomes it"
+            yield Finding(where, f"{told}. Name one with `baseline` where that is not wanted.", "warning")
+
+
+def limit_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
+    """Limits that no value of their metric can break.
+
+    >>> [str(finding) for finding in limit_findings([RuleConfig(metric="ks", warn=0.1, fail=5)])]
+    ['rules[0].fail: ks lies between 0 and 1, so "> 5" can never be broken. Give a limit within.']
+    """
+    for position, rule in enumerate(rules):
+        least, greatest = RANGES.get(rule.metric, (-math.inf, math.inf))
+        for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
+            if limit is not None and rule.metric == CRAMERS_V and not least <= limit.value <= greatest:
+                about = f"{rule.metric} is judged by Cramer's V, which lies between 0 and 1"
+                sentence = f'{about}: with "{limit.text()}" nothing can be judged. Give a limit within.'
+                yield Finding(f"rules[{position}].{name}", sentence, "warning")
+            elif limit is not None and limit.is_out_of_reach(least, greatest):
+                about = f'{rule.metric} {_range_text(least, greatest)}, so "{limit.text()}" can never be broken'
+                yield Finding(f"rules[{position}].{name}", f"{about}. Give a limit within.", "warning")
+
+
+def _range_text(least: float, greatest: float) -> str:
+    if math.isinf(greatest):
+        return f"is never below {least:g}"
+    return f"is never above {greatest:g}" if math.isinf(least) else f"lies between {least:g} and {greatest:g}"
+
+
+def shadowed_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
+    """Rules of which a later one that names the same metric and columns leaves nothing.
+
+    >>> twice = [RuleConfig(metric="ks", fail=0.1), RuleConfig(metric="ks", fail=0.2)]
+    >>> [str(finding) for finding in shadowed_findings(twice)]
+    ['rules[0]: ks of every column is judged by rules[1], which comes later and is as specific. Keep one of the two.']
+    """
+    last = {(rule.metric, name): position for position, rule in enumerate(rules) for name in _names(rule)}
+    for position, rule in enumerate(rules):
+        for name in _names(rule):
+            later = last[rule.metric, name]
+            if later != position:
+                about = f"{rule.metric} of {'every column' if name == ANY else name}"
+                found = f"{about} is judged by rules[{later}], which comes later and is as specific"
+                yield Finding(f"rules[{position}]", f"{found}. Keep one of the two.", "warning")
+
+
+def _names(rule: RuleConfig) -> Sequence[str]:
+    return (ANY,) if rule.columns == ANY else tuple(rule.columns)

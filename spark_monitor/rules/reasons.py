@@ -1,0 +1,171 @@
+"""Verdicts as sentences for a person: the number, how far it is known, the limit, and why there is none."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.thresholds import Threshold
+from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Measurement, Ruling, known
+
+LONGEST_NAME: Final = 200
+LONGEST_MESSAGE: Final = 500
+FEWEST_DIGITS: Final = 4
+MOST_DIGITS: Final = 17
+_WHOLE_BELOW = 1e15
+_LARGEST = (-sys.float_info.max, sys.float_info.max)
+_CERTAIN = frozenset({"wasserstein_distance", "median"})
+
+_BEYOND = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
+_SHORT_OF = {">": "not above", ">=": "below", "<": "not below", "<=": "above"}
+
+
+def reason(found: Measurement, rule: RuleConfig, given: Ruling) -> str:
+    """One sentence that says why the verdict is what it is.
+
+    >>> from spark_monitor.rules.verdicts import ruling
+    >>> rule = RuleConfig(metric="ks", fail=0.1, min_count=500)
+    >>> found = Measurement("ks", "wind_speed", 0.412, 0.401, 0.424, count=5000)
+    >>> reason(found, rule, ruling(found, rule))
+    'ks of wind_speed is 0.412 (95 % interval 0.401 to 0.424, 5,000 rows), above the fail limit 0.1.'
+    >>> found = Measurement("ks", "wind_speed", 0.412, 0.401, 0.424, count=120)
+    >>> reason(found, rule, ruling(found, rule))
+    'ks of wind_speed rests on 120 rows, the rule asks for 500.'
+    """
+    subject = subject_of(found)
+    if given.why == "interval":
+        return f"{subject} is {_number_with_interval(found, rule)}{_against(rule, given)}{_aside(found)}."
+    if given.why == "too_few":
+        rows = "an unknown number of rows" if found.count is None else rows_text(found.count)
+        return f"{subject} rests on {rows}, the rule asks for {rule.min_count:,}."
+    if given.why == "no_such_limit":
+        return f"{subject} is judged by Cramer's V, which lies between 0 and 1, so the rule's limits must, too."
+    return f"{subject} {_without_number(found)}"
+
+
+def subject_of(found: Measurement) -> str:
+    """What the sentence is about.
+
+    >>> subject_of(Measurement("precision", class_name="late", slice_key="origin", slice_value="JFK"))
+    'precision of class late where origin is JFK'
+    """
+    parts = [f"{CRAMERS_V} (Cramer's V)" if found.metric == CRAMERS_V else found.metric]
+    if found.column_name != TABLE_ROW:
+        parts.append(f"of {plain(found.column_name)}")
+    if found.class_name is not None:
+        parts.append(f"of class {plain(found.class_name)}")
+    if found.slice_key is not None:
+        value = "NULL" if found.slice_value is None else plain(found.slice_value)
+        parts.append(f"where {plain(found.slice_key)} is {value}")
+    return " ".join(parts)
+
+
+def plain(text: str, longest: int = LONGEST_NAME) -> str:
+    """A text on one line, cut to ``longest`` characters.
+
+    >>> plain("a\\nb"), plain("x" * 300, 10)
+    ('a b', 'xxxxxxxxx…')
+    """
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(character if character.isprintable() else " " for character in cut)
+
+
+def number_text(number: float, limits: Sequence[float] = ()) -> str:
+    """A number in four digits, or in as many as it takes to see on which side of the limits it lies.
+
+    >>> number_text(0.41234), number_text(336776.0), number_text(0.1000001, [0.1]), number_text(123456.78)
+    ('0.4123', '336,776', '0.1000001', '123,456.8')
+    """
+    if number.is_integer() and abs(number) < _WHOLE_BELOW:
+        return f"{number:,.0f}"
+    whole_digits = len(f"{abs(number):.0f}") if abs(number) < _WHOLE_BELOW else 0
+    for digits in range(max(FEWEST_DIGITS, whole_digits + 1), MOST_DIGITS):
+        text = f"{number:,.{digits}g}"
+        shown = float(text.replace(",", ""))
+        # The largest doubles round to infinity, which is beyond them.
+        if all((shown < limit, shown > limit) == (number < limit, number > limit) for limit in (*limits, *_LARGEST)):
+            return text
+    return f"{number:,.{MOST_DIGITS}g}"
+
+
+def rows_text(count: int) -> str:
+    """A number of rows.
+
+    >>> rows_text(1), rows_text(5000)
+    ('1 row', '5,000 rows')
+    """
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _number_with_interval(found: Measurement, rule: RuleConfig) -> str:
+    limits = [limit.value for limit in (rule.warn, rule.fail) if limit is not None]
+    value, (lower, upper) = known(found.value) or 0.0, found.interval
+    notes = []
+    if lower < upper:
+        notes.append(_interval_text(lower, upper, limits, certain=found.metric in _CERTAIN))
+    if found.count is not None and found.metric != "count":
+        notes.append(rows_text(found.count))
+    beside = f" ({', '.join(notes)})" if notes else ""
+    return f"{number_text(value, limits)}{beside}"
+
+
+def _interval_text(lower: float, upper: float, limits: Sequence[float], *, certain: bool) -> str:
+    low, high = math.isfinite(lower), math.isfinite(upper)
+    if not low and not high:
+        return "no bound is known"
+    if not low or not high:
+        return f"at most {number_text(upper, limits)}" if high else f"at least {number_text(lower, limits)}"
+    bounds = number_text(lower, limits), number_text(upper, limits)
+    return f"between {bounds[0]} and {bounds[1]}" if certain else f"95 % interval {bounds[0]} to {bounds[1]}"
+
+
+def _against(rule: RuleConfig, given: Ruling) -> str:
+    limit = rule.fail if given.limit == "fail" else rule.warn
+    if limit is None:
+        return ""
+    named = f"the {given.limit} limit {_limit_text(limit)}"
+    if given.verdict == "UNDECIDED":
+        return f", which may be on either side of {named}"
+    side = (_SHORT_OF if given.verdict == "PASS" else _BEYOND)[limit.operator]
+    more = (
+        f", and may be {_BEYOND[rule.fail.operator]} the fail limit {_limit_text(rule.fail)}"
+        if given.open_fail and rule.fail
+        else ""
+    )
+    return f", {side} {named}{more}"
+
+
+def _limit_text(limit: Threshold) -> str:
+    return f"{limit.value:.15g}"
+
+
+def _aside(found: Measurement) -> str:
+    """What the number must be read with: the drift that chance alone gives, labels that are still to come."""
+    expectation, coverage = known(found.expected_value), known(found.label_coverage)
+    if expectation is not None:
+        return f"; without any drift {number_text(expectation)} would be expected"
+    if coverage is not None and found.label_status == "PROVISIONAL":
+        return f"; {number_text(100 * coverage)} % of the rows have a label so far"
+    return ""
+
+
+def _without_number(found: Measurement) -> str:
+    message = plain((found.message or "").strip(), LONGEST_MESSAGE)
+    if message:
+        stop = "" if message[-1] in ".!?…" else "."
+        return f"has no value: {message}{stop}"
+    if found.status == ABSENT:
+        return _absence(found)
+    return "has no value." if found.status == "OK" else f"has no value: its status is {plain(found.status)}."
+
+
+def _absence(found: Measurement) -> str:
+    if found.family == "model":
+        return "has no value: it was not computed for this window."
+    if found.column_name == TABLE_ROW:
+        return "has no value: no column has it in this window."
+    return "has no value: the column has no such number in this window."

@@ -1,0 +1,115 @@
+"""The frozen baseline of a monitor as a run uses it: the current version's columns, and where its states are stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.sources.readers.rows import Kind, ReadColumn
+from spark_monitor.states.categorical import Categories
+from spark_monitor.states.grid import Grid
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One version: its columns by name in the order of its table, and its stored states (slice, column, state, sketch, error)."""
+
+    version: int
+    columns: Mapping[str, FrozenColumn]
+    states: DataFrame
+
+
+def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
+    """What a baseline was frozen with, as JSON: a monitor whose file says something else needs a new version."""
+    baseline = config.baseline
+    source: dict[str, str | None] = {"table": None, "path": None, "where": None}
+    if baseline is not None:
+        source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
+    told = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
+    return json.dumps(told, sort_keys=True, ensure_ascii=False)
+
+
+def latest_version(stored: DataFrame) -> tuple[int, str] | None:
+    """The newest version among stored rows and the signature it was frozen with."""
+    newest = stored.where(F.col("column_name") == TABLE_ROW).where("slice_key IS NULL")
+    rows = newest.select("baseline_version", "config").orderBy(F.desc("baseline_version")).limit(1).collect()
+    return (int(rows[0]["baseline_version"]), str(json.loads(rows[0]["config"])["signature"])) if rows else None
+
+
+def load_baseline(stored: DataFrame, version: int) -> Baseline:
+    """A version from its stored rows; what comes to the driver is one frame per column."""
+    own = stored.where(F.col("baseline_version") == version)
+    whole = own.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
+    rows = whole.select("column_name", "data_type", "grid", "categories", "config").collect()
+    columns = sorted(map(_placed, rows), key=lambda placed: placed[0])
+    states = own.selectExpr("slice_key", "slice_value", "column_name", "state", "sketch", "message AS error")
+    return Baseline(version, {column.name: column for _, column in columns}, states)
+
+
+def _placed(row: Any) -> tuple[int, FrozenColumn]:
+    settings = json.loads(row["config"])
+    grid, categories = row["grid"], row["categories"]
+    column = FrozenColumn(
+        row["column_name"],
+        row["data_type"],
+        Kind(settings["kind"]),
+        Grid(np.array(grid)) if grid is not None else None,
+        Categories(tuple(categories)) if categories is not None else None,
+    )
+    return int(settings["position"]), column
+
+
+def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_text: str) -> DataFrame:
+    """The baseline's states with each column's frame and settings beside them, one row per slice and column.
+
+    A column without a state (its type has none, or the baseline has no rows) keeps one row that says what it was.
+    """
+    spark = states.sparkSession
+    described = [
+        (
+            column.name,
+            column.grid.edges.tolist() if column.grid is not None else None,
+            list(column.categories.texts) if column.categories is not None else None,
+            json.dumps({"signature": signature_text, "kind": str(column.kind), "position": position}, ensure_ascii=False),
+        )
+        for position, column in enumerate(frozen)
+    ]
+    described.append((TABLE_ROW, None, None, json.dumps({"signature": signature_text}, ensure_ascii=False)))
+    ddl = "column_name string, grid array<double>, categories array<string>, config string"
+    frames = spark.createDataFrame(described, ddl)
+    return states.join(frames, on="column_name", how="right")
+
+
+@dataclass(frozen=True)
+class FrozenColumn:
+    """One column of a baseline: its type then, and the grid or the categories that its states are counted on."""
+
+    name: str
+    data_type: str
+    kind: Kind
+    grid: Grid | None = None
+    categories: Categories | None = None
+
+    @property
+    def kernel(self) -> KernelColumn:
+        """What a task must know of it."""
+        return KernelColumn(self.name, self.grid, self.categories)
+
+
+def unframed(column: ReadColumn) -> FrozenColumn:
+    """A column that has no baseline: a grid of zero alone, or no categories."""
+    numeric = column.kind in (Kind.NUMERIC, Kind.SIZE)
+    grid = Grid.trivial() if numeric else None
+    categories = Categories() if column.kind is Kind.CATEGORICAL else None
+    return FrozenColumn(column.name, column.data_type, column.kind, grid, categories)

@@ -1,0 +1,259 @@
+"""Late labels: one per id as of an instant, joined to predictions without ever adding or losing a row.
+
+Texts are compared with texts as they are. Ids of other types are compared by their canonical text, so that 4, 4.0 and "4" meet
+whatever types the two tables chose. Because labels are grouped by that same text first, an id stands at most once on the right
+side of the join: fan-out is impossible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.errors import ConfigError
+from spark_monitor.text.quoting import literal, quote
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from spark_monitor.config.monitor import LabelsConfig
+
+LABEL, LABEL_TIME, LABEL_ROWS = "label", "label_time", "label_rows"
+LABEL_CONFLICTS, LABEL_FINGERPRINT = "label_conflicts", "label_fingerprint"
+LABEL_COLUMNS = (LABEL, LABEL_TIME, LABEL_ROWS, LABEL_CONFLICTS, LABEL_FINGERPRINT)
+
+
+_KEY, _TEXT, _RAW, _AT = "__label_key_", "__label_text", "__label_raw", "__label_at"
+_NTZ_EPOCH = "TIMESTAMP_NTZ'1970-01-01 00:00:00'"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_WHITE_SPACE = " \t\n\r"
+_INTEGRAL = r"^[+]?(-?)(0|[1-9][0-9]*)([.]0*)?$"
+_TRAILING_ZEROS = r"^([+-]?[0-9]*[.][0-9]*?)0+$"
+
+
+def canonical_text(name: str, kind: T.DataType, *, booleans: bool = False) -> Column:
+    """The text by which a value of this type is compared: integral numbers of any type are their digits, texts are trimmed.
+
+    "007" stays what it is. NULL and NaN are NULL. With ``booleans``, true and "true" are "1", false and "false" are "0", as
+    labels are compared.
+    """
+    return F.expr(_canonical_sql(quote(name), kind, booleans=booleans))
+
+
+def id_texts(frame: DataFrame, names: Sequence[str], *, plain: Sequence[bool]) -> list[Column]:
+    """The texts by which the id columns of a table are compared: as they are where ``plain`` says so, else canonical."""
+    types = {field.name: field.dataType for field in frame.schema.fields}
+    known = [*plain, *[False] * (len(names) - len(plain))]
+    return [
+        F.expr(f"CAST({quote(name)} AS STRING)") if as_it_is else canonical_text(name, types[name])
+        for name, as_it_is in zip(names, known, strict=True)
+    ]
+
+
+def both_texts(predictions: DataFrame, prediction_id: Sequence[str], labels: DataFrame, label_id: Sequence[str]) -> list[bool]:
+    """For each id column whether both tables hold texts in it: two texts are one id only where they are equal."""
+    pairs = zip(prediction_id, label_id, strict=True)
+    return [
+        all(isinstance(kind, T.StringType) for kind in (predictions.schema[one].dataType, labels.schema[other].dataType))
+        for one, other in pairs
+    ]
+
+
+def _canonical_sql(name: str, kind: T.DataType, *, booleans: bool) -> str:
+    if isinstance(kind, T.BooleanType):
+        return f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END" if booleans else f"CAST({name} AS STRING)"
+    if isinstance(kind, (T.FloatType, T.DoubleType)):
+        return _float_sql(name)
+    if isinstance(kind, T.DecimalType):
+        return _decimal_sql(f"CAST({name} AS STRING)")
+    if isinstance(kind, T.BinaryType):
+        return f"hex({name})"
+    if isinstance(kind, T.TimestampType):
+        return f"CAST(unix_micros({name}) AS STRING)"
+    if isinstance(kind, (T.StringType, T.CharType, T.VarcharType)):
+        return _text_sql(f"trim(BOTH {literal(_WHITE_SPACE)} FROM CAST({name} AS STRING))", booleans=booleans)
+    return f"CAST({name} AS STRING)"
+
+
+def _float_sql(name: str) -> str:
+    """Digits where the number is integral; beyond a bigint through a decimal, which holds 38 digits."""
+    return (
+        f"CASE WHEN isnan({name}) THEN NULL "
+        f"WHEN abs({name}) < 9e18 AND {name} % 1 = 0 THEN CAST(try_cast({name} AS BIGINT) AS STRING) "
+        f"WHEN abs({name}) < 1e38 AND {name} % 1 = 0 THEN CAST(try_cast({name} AS DECIMAL(38, 0)) AS STRING) "
+        f"ELSE CAST({name} AS STRING) END"
+    )
+
+
+def _decimal_sql(text: str) -> str:
+    shortened = f"regexp_replace({text}, {literal(_TRAILING_ZEROS)}, '$1')"
+    return f"CASE WHEN {text} RLIKE {literal(_INTEGRAL)} THEN {_digits_sql(text)} ELSE {shortened} END"
+
+
+def _digits_sql(text: str) -> str:
+    """The digits of an integral number's text, without plus, decimal point and the minus of a zero."""
+    return f"regexp_replace(regexp_replace({text}, {literal(_INTEGRAL)}, '$1$2'), '^-0$', '0')"
+
+
+def _text_sql(text: str, *, booleans: bool) -> str:
+    truths = f"WHEN lower({text}) = 'true' THEN '1' WHEN lower({text}) = 'false' THEN '0' " if booleans else ""
+    return f"CASE {truths}WHEN {text} RLIKE {literal(_INTEGRAL)} THEN {_digits_sql(text)} ELSE {text} END"
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970 of an instant with a time zone.
+
+    >>> micros(datetime(1970, 1, 2, tzinfo=UTC))
+    86400000000
+    """
+    if instant.tzinfo is None:
+        raise ConfigError(f"as-of {instant.isoformat()}: has no time zone. Give an instant such as 2024-05-01T00:00:00Z.")
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def instant_micros(labels: DataFrame, column: str, zone: str) -> Column:
+    """Microseconds since 1970 of a time column; local timestamps and dates are read in ``zone``."""
+    kind, name = labels.schema[column].dataType, quote(column)
+    if isinstance(kind, T.TimestampType):
+        return F.expr(f"unix_micros({name})")
+    if isinstance(kind, (T.TimestampNTZType, T.DateType)):
+        local = f"convert_timezone({literal(zone)}, 'UTC', CAST({name} AS TIMESTAMP_NTZ))"
+        return F.expr(f"timestampdiff(MICROSECOND, {_NTZ_EPOCH}, {local})")
+    found = kind.simpleString()
+    raise ConfigError(f'labels.time: column "{column}" is of type {found}, a timestamp or a date is needed. Name another column.')
+
+
+def latest_labels(
+    labels: DataFrame, config: LabelsConfig, *, as_of: datetime, zone: str = "UTC", plain: Sequence[bool] = ()
+) -> DataFrame:
+    """One row per id with its label as known at ``as_of``; ``plain`` says which id columns are compared as they are.
+
+    Rows count when their label time is not after ``as_of`` and id, label and time are present (a NaN label is none). The latest
+    label time wins; among equal times the label whose canonical text is greatest, byte by byte, then the greatest plain text, so
+    that the same rows give the same label in whatever order they are read.
+
+    Columns: the id columns under their own names, as the texts that are compared; ``label`` in its own type; ``label_time``;
+    ``label_rows``, how many rows the id had; ``label_conflicts``, whether they named different labels; ``label_fingerprint``, a
+    hash of the row.
+    """
+    keys = [f"{_KEY}{position}" for position in range(len(config.id))]
+    clash = sorted({name.lower() for name in config.id} & set(LABEL_COLUMNS))
+    if clash:
+        raise ConfigError(f'labels.id: the name "{clash[0]}" is taken by a column that is computed. Rename it in a view.')
+    usable = _readable(_known(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
+    present = usable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
+    latest = present.groupBy(*keys).agg(
+        F.expr(f"max_by({LABEL}, struct({_AT}, {_TEXT}, {_RAW}))").alias(LABEL),
+        F.expr(f"max(struct({_AT}, {_TEXT}))").alias(_TEXT),
+        F.count(F.lit(1)).alias(LABEL_ROWS),
+        F.expr(f"min({_TEXT}) <> max({_TEXT})").alias(LABEL_CONFLICTS),
+    )
+    return latest.select(
+        *(F.col(key).alias(name) for key, name in zip(keys, config.id, strict=True)),
+        LABEL,
+        F.expr(f"timestamp_micros({_TEXT}.{_AT})").alias(LABEL_TIME),
+        LABEL_ROWS,
+        LABEL_CONFLICTS,
+        # Rows that lose are hashed by their number and disagreement: these are counted as well.
+        F.expr(f"xxhash64({', '.join(keys)}, {_TEXT}.{_TEXT}, {_TEXT}.{_AT}, {LABEL_ROWS}, {LABEL_CONFLICTS})").alias(
+            LABEL_FINGERPRINT
+        ),
+    )
+
+
+def _known(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
+    """A first cut on the time column itself, by which files can be skipped; local times are cut exactly later."""
+    if not isinstance(labels.schema[time].dataType, T.TimestampType):
+        return labels
+    return labels.where(f"{quote(time)} <= timestamp_micros({micros(as_of)})")
+
+
+def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone: str, plain: Sequence[bool] = ()) -> DataFrame:
+    """Keys, label, its canonical and plain text, and its time in microseconds, under names of our own."""
+    types = {field.name: field.dataType for field in labels.schema.fields}
+    return labels.select(
+        *(text.alias(key) for key, text in zip(keys, id_texts(labels, config.id, plain=plain), strict=True)),
+        F.col(quote(config.label)).alias(LABEL),
+        canonical_text(config.label, types[config.label], booleans=True).alias(_TEXT),
+        F.expr(f"CAST({quote(config.label)} AS STRING)").alias(_RAW),
+        instant_micros(labels, config.time, zone).alias(_AT),
+    )
+
+
+def label_counts(labels: DataFrame, config: LabelsConfig, *, as_of: datetime, zone: str = "UTC") -> DataFrame:
+    """One row about the label table: rows, and how many lack an id, a label or a time, or are known only after ``as_of``."""
+    keys = [f"{_KEY}{position}" for position in range(len(config.id))]
+    no_id = " OR ".join(f"{key} IS NULL" for key in keys)
+    late = f"{_AT} > {micros(as_of)}"
+    unusable = f"({no_id}) OR {_TEXT} IS NULL OR {_AT} IS NULL OR {late}"
+    counted = {
+        "rows": "true",
+        "null_ids": no_id,
+        "null_labels": f"{_TEXT} IS NULL",
+        "null_times": f"{_AT} IS NULL",
+        "later": late,
+        "usable": f"NOT coalesce({unusable}, true)",
+    }
+    readable = _readable(labels, config, keys, zone)
+    return readable.agg(*(F.expr(f"count_if({condition})").alias(name) for name, condition in counted.items()))
+
+
+def join_labels(
+    predictions: DataFrame,
+    latest: DataFrame,
+    *,
+    prediction_id: Sequence[str],
+    label_id: Sequence[str],
+    prefix: str = "",
+    plain: Sequence[bool] = (),
+) -> DataFrame:
+    """Every prediction row exactly once, with the columns of ``latest_labels``, NULL where there is no label.
+
+    The columns come under ``prefix`` and their own name. A NULL id matches nothing.
+    """
+    if len(prediction_id) != len(label_id):
+        raise ConfigError(f"labels.id: {len(label_id)} columns, predictions.id has {len(prediction_id)}. Name as many, in order.")
+    taken = {name.lower() for name in predictions.columns}
+    clash = [prefix + name for name in LABEL_COLUMNS if (prefix + name).lower() in taken]
+    if clash:
+        raise ConfigError(f'predictions: has a column "{clash[0]}" already. Join the labels under another prefix.')
+    texts = enumerate(id_texts(predictions, prediction_id, plain=plain))
+    left = predictions.select("*", *(text.alias(f"__prediction_key_{place}") for place, text in texts))
+    right = latest.select(
+        *(F.col(quote(name)).alias(f"{_KEY}{place}") for place, name in enumerate(label_id)),
+        *(F.col(name).alias(prefix + name) for name in LABEL_COLUMNS),
+    )
+    places = range(len(label_id))
+    # The right side is unique: latest_labels groups by these very texts.
+    same = F.expr(" AND ".join(f"__prediction_key_{place} = {_KEY}{place}" for place in places))
+    added = [f"{start}{place}" for start in ("__prediction_key_", _KEY) for place in places]
+    return left.join(right, on=same, how="left").drop(*added)
+
+
+def fingerprints(joined: DataFrame, window_column: str, *, prefix: str = "") -> DataFrame:
+    """Per window: ``labelled`` rows and a ``fingerprint`` that changes with any label, label time or id among them, and with
+    how many rows an id has and whether they disagree.
+
+    The fingerprint hashes the exact sum of the rows' hashes: it does not depend on the order of rows, and unlike an exclusive
+    or it sees a change that touches the same label twice. It is 0 where nothing is labelled.
+    """
+    hashed = quote(prefix + LABEL_FINGERPRINT)
+    total = f"sum(CAST({hashed} AS DECIMAL(20, 0)))"
+    return joined.groupBy(F.col(quote(window_column)).alias("window")).agg(
+        F.expr(f"count({hashed})").alias("labelled"),
+        F.expr(f"CASE WHEN count({hashed}) = 0 THEN 0L ELSE xxhash64({total}, count({hashed})) END").alias("fingerprint"),
+    )
+
+
+def coverage(labelled: int, predictions: int) -> float | None:
+    """The share of predictions that have a label; None without a prediction.
+
+    >>> coverage(3, 4), coverage(0, 0)
+    (0.75, None)
+    """
+    return labelled / predictions if predictions else None

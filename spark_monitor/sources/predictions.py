@@ -1,0 +1,142 @@
+"""A monitor's tables opened: which columns are profiled and how, which slices there are, and what range of time they span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig
+from spark_monitor.errors import ConfigError
+from spark_monitor.kernel.times import instants
+from spark_monitor.sources.readers.rows import (
+    Kind,
+    ReadColumn,
+    ReadSlice,
+    before,
+    read_column,
+    read_slice,
+    read_source,
+    version_sql,
+)
+from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.windows import EPOCH
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The prediction table, opened."""
+
+    frame: DataFrame
+    columns: tuple[ReadColumn, ...]
+    slices: tuple[ReadSlice, ...]
+    version_sql: str
+
+    @property
+    def slice_keys(self) -> tuple[str, ...]:
+        """The slice keys as written."""
+        return tuple(slice_.key for slice_ in self.slices)
+
+
+def open_predictions(spark: SparkSession, config: MonitorConfig) -> Predictions:
+    """The prediction table with the columns and slices that the monitor's file names."""
+    frame = read_source(spark, config.predictions)
+    return Predictions(
+        frame=frame,
+        columns=tuple(read_column(frame.schema[name]) for name in profiled_names(frame.columns, config.predictions)),
+        slices=tuple(read_slice(frame, slice_) for slice_ in config.slices),
+        version_sql=version_sql(config.predictions.model_version, frame.columns),
+    )
+
+
+def profiled_names(columns: Iterable[str], predictions: PredictionsConfig) -> list[str]:
+    """The columns to profile, in the table's order: the features, the prediction and the score.
+
+    Features are those included, or every column that has no other role, without those excluded.
+    """
+    roles = {predictions.time, *predictions.id}
+    if isinstance(predictions.model_version, str):
+        roles.add(predictions.model_version)
+    answers = {name for name in (predictions.prediction, predictions.score) if name is not None}
+    features = predictions.features
+    wanted = set(features.include) or {name for name in columns if name not in roles}
+    return [name for name in columns if name in answers or (name in wanted and name not in features.exclude)]
+
+
+def only_in_baseline(config: MonitorConfig, columns: Iterable[str], baseline: Iterable[str]) -> list[str]:
+    """The columns of the baseline's table that would be profiled if the prediction table had them; labels are no features."""
+    labels = config.labels
+    apart = {*columns, *(() if labels is None else (labels.label, labels.time, *labels.id))}
+    return [name for name in profiled_names(baseline, config.predictions) if name not in apart]
+
+
+def baseline_columns(
+    frame: DataFrame, predictions: Predictions, config: MonitorConfig
+) -> tuple[list[ReadColumn], list[ReadSlice]]:
+    """What the baseline is frozen of, as its table stores it: the prediction table's columns and slices that it has as well.
+
+    Columns that it alone has are frozen too, so that windows can say that they are missing.
+    """
+    present = set(frame.columns)
+    names = [column.name for column in predictions.columns if column.name in present]
+    names += only_in_baseline(config, predictions.frame.columns, frame.columns)
+    return [read_column(frame.schema[name]) for name in names], [
+        slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)
+    ]
+
+
+def slice_applies(frame: DataFrame, slice_: ReadSlice) -> bool:
+    """Whether a slice can be read of a frame: whether its columns are there."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        return bool(frame.selectExpr(slice_.sql).schema.names)
+    except AnalysisException:
+        return False
+
+
+def time_range(frame: DataFrame, name: str, zone: str, end: datetime) -> tuple[datetime, datetime] | None:
+    """The first and the last instant of a time column before ``end``; None where there is no row.
+
+    One aggregate over one column, of files whose statistics do not exclude such times.
+    """
+    kind = frame.schema[name].dataType
+    column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
+    earlier = frame.where(before(frame, name, micros(end), zone=zone))
+    row = earlier.agg(F.min(column).alias("first"), F.max(column).alias("last")).collect()[0]
+    if row["first"] is None:
+        return None
+    known = [row["first"], row["last"]]
+    moments = known if isinstance(kind, T.TimestampType) else instants(pa.array(known), zone).to_pylist()
+    try:
+        first, last = (EPOCH + timedelta(microseconds=moment) for moment in moments)
+    except OverflowError:
+        found = f'time column "{name}": holds times from {row["first"]} on'
+        raise ConfigError(f"{found}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
+    return first, last
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970 of an instant.
+
+    >>> from datetime import UTC
+    >>> micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def kinds_agree(frozen: tuple[Kind, str], now: ReadColumn) -> str | None:
+    """None where a column can still be compared with its baseline, else the sentence that says why not."""
+    kind, data_type = frozen
+    if kind is now.kind:
+        return None
+    return f"The column was {data_type} in the baseline and is {now.data_type} now."

@@ -1,0 +1,214 @@
+"""The file reader: whether a prediction table can be read without the JVM, which blocks of which files, and their states.
+
+Spark lists the blocks and counts their rows over one column; tasks then read the files themselves. What stands in the way is a
+sentence, and the run reads through Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.kernel.conditions import Condition
+from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout, FileSlice, Take
+from spark_monitor.kernel.parquet import MARK, Block, read_blocks
+from spark_monitor.kernel.partials import Task
+from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
+from spark_monitor.kernel.storage import SCHEMES, scheme_of
+from spark_monitor.session import setting
+from spark_monitor.sources.predictions import Predictions
+from spark_monitor.sources.readers.expressions import OnlySpark, condition
+from spark_monitor.sources.readers.rows import Kind, ReadColumn, raw_ranges, within_any
+from spark_monitor.text.quoting import quote
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+MOST_BLOCKS = 100_000
+"""More blocks than this are not listed on the driver; the run then reads through Spark."""
+
+TASK_SETTING, TASK_BYTES = "spark.sql.files.maxPartitionBytes", 512 << 20
+"""Where the session leaves it to Spark (128 MiB), a task reads up to so many bytes, fewer where cores would have no work.
+
+Every task makes, writes and hands on states of its own: of five slice keys of 50 values a third of its time at 128 MiB.
+"""
+
+DEFAULT_OF_MISSING = "EXISTS_DEFAULT"
+VALUES: Mapping[type[T.DataType], pa.DataType] = {
+    T.ByteType: pa.int8(),
+    T.ShortType: pa.int16(),
+    T.IntegerType: pa.int32(),
+    T.LongType: pa.int64(),
+    T.FloatType: pa.float32(),
+    T.DoubleType: pa.float64(),
+    T.BooleanType: pa.bool_(),
+    T.DateType: pa.date32(),
+    T.TimestampType: INSTANTS,
+    T.TimestampNTZType: MICROS,
+    T.StringType: pa.string(),
+    T.CharType: pa.string(),
+    T.VarcharType: pa.string(),
+    T.BinaryType: pa.binary(),
+}
+TEXTS = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.date32())
+"""Types whose text is the same whoever writes it; that of doubles and timestamps is Spark's own."""
+
+IN_PATHS = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.date32())
+
+
+@dataclass(frozen=True)
+class FileTable:
+    """A table that can be read by its files."""
+
+    layout: FileLayout
+    partition_columns: tuple[str, ...]
+
+
+def file_table(
+    config: MonitorConfig, predictions: Predictions, partitions: tuple[str, ...], spans: Sequence[tuple[int, int]]
+) -> FileTable:
+    """How the rows with a time in any of ``spans`` (microseconds) are read from files; ``OnlySpark`` says why they cannot be.
+
+    ``partitions`` are the columns that stand in the files' paths.
+    """
+    fields = {field.name: field for field in predictions.frame.schema.fields}
+    for name, field in fields.items():
+        if DEFAULT_OF_MISSING in (field.metadata or {}):
+            raise OnlySpark(f"column {name!r} has a default for older files, which only Spark fills in")
+    time = _field(fields, config.predictions.time)
+    layout = FileLayout(
+        time=FileColumn(time.name, _value_type(time)),
+        ranges=raw_ranges(time.dataType, spans, config.windows.zone),
+        zone=config.windows.zone,
+        ids=tuple(config.predictions.id),
+        version=_version(config.predictions.model_version, fields),
+        slices=tuple(_slice(slice_, fields) for slice_ in config.slices),
+        columns=tuple(_taken(column, fields[column.name]) for column in predictions.columns),
+    )
+    for name in partitions:
+        if _value_type(fields[name]) not in IN_PATHS:
+            raise OnlySpark(f"partition column {name!r} is of type {fields[name].dataType.simpleString()}")
+    return FileTable(layout, partitions)
+
+
+def blocks_of(frame: DataFrame, table: FileTable, time: str, spans: Sequence[tuple[int, int]]) -> list[list[Block]]:
+    """The blocks that hold rows of the spans, task by task, packed by bytes as Spark's own scan packs them for
+    tasks of ``TASK_BYTES``.
+
+    One job over the time column; as many rows as blocks come to the driver, and no more than ``MOST_BLOCKS``.
+    """
+    placed = frame.where(within_any(frame, time, spans, zone=table.layout.zone, with_null=False)).select(
+        F.expr("_metadata.file_path AS path"),
+        F.expr("_metadata.file_block_start AS start"),
+        F.expr("_metadata.file_block_length AS length"),
+        F.expr("_metadata.file_size AS size"),
+        F.spark_partition_id().alias("task"),
+        *(F.expr(f"CAST({quote(name)} AS STRING) AS p{place}") for place, name in enumerate(table.partition_columns)),
+    )
+    # A path and a start name a block. What else is known of it is not grouped by, since every row pays for every key.
+    keys = ["path", "start", *(f"p{place}" for place in range(len(table.partition_columns)))]
+    numbers = [F.max(name).alias(name) for name in ("length", "size", "task")]
+    counted = placed.groupBy(*keys).agg(F.count(F.lit(1)).alias("rows"), *numbers)
+    with setting(frame.sparkSession, TASK_SETTING, str(TASK_BYTES), unless_set=True):
+        found = counted.limit(MOST_BLOCKS + 1).collect()
+    if len(found) > MOST_BLOCKS:
+        raise OnlySpark(f"the due windows lie in more than {MOST_BLOCKS:,} blocks of files")
+    unknown = {scheme_of(row["path"]) for row in found} - SCHEMES
+    if unknown:
+        raise OnlySpark(f"the files lie on {', '.join(sorted(unknown))}, which only Spark reaches")
+    return _by_task(found, table.partition_columns)
+
+
+def _by_task(rows: Iterable[Any], partitions: Sequence[str]) -> list[list[Block]]:
+    tasks: dict[int, list[Block]] = {}
+    for row in sorted(rows, key=lambda row: (row["task"], row["path"], row["start"])):
+        constants = tuple((name, row[f"p{place}"]) for place, name in enumerate(partitions))
+        block = Block(row["path"], row["start"], row["length"], row["size"], row["rows"], constants)
+        tasks.setdefault(row["task"], []).append(block)
+    return list(tasks.values())
+
+
+def file_partials(spark: SparkSession, tasks: Sequence[Sequence[Block]], layout: FileLayout, plan: ProfilePlan) -> DataFrame:
+    """Partial states of the blocks, one Spark task for each list."""
+    kernel = plan.kernel
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from Task(kernel, number).run_spans(read_blocks(tasks[number], layout))
+
+    return spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInArrow(run, PARTIAL_DDL)
+
+
+def why_unreadable(error: BaseException) -> str | None:
+    """The sentence of a task that could not read a file; None where a failure is another one."""
+    text = str(error)
+    if MARK not in text:
+        return None
+    why = text.split(MARK, 1)[1].split("[end]", 1)[0]
+    return " ".join(why.removeprefix(":").split())
+
+
+def _value_type(field: T.StructField) -> pa.DataType | None:
+    kind = field.dataType
+    if isinstance(kind, T.DecimalType):
+        return pa.decimal128(kind.precision, kind.scale)
+    return VALUES.get(type(kind))
+
+
+def _taken(column: ReadColumn, field: T.StructField) -> FileColumn:
+    """How a column to profile is read."""
+    if column.kind is Kind.UNSUPPORTED:
+        return FileColumn(field.name, None, Take.PRESENT)
+    if column.kind is Kind.SIZE:
+        if isinstance(field.dataType, T.StructType):
+            return FileColumn(field.name, None, Take.FIELDS, len(field.dataType.fields))
+        return FileColumn(field.name, None, Take.SIZE)
+    kind = _value_type(field)
+    if kind is None:
+        raise OnlySpark(f"column {field.name!r} is of type {column.data_type}")
+    return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE)
+
+
+def _field(fields: Mapping[str, T.StructField], name: str) -> T.StructField:
+    if name not in fields:
+        raise OnlySpark(f"{name!r} is no column as the table writes it")
+    return fields[name]
+
+
+def _text(field: T.StructField) -> FileColumn:
+    kind = _value_type(field)
+    if kind not in TEXTS:
+        raise OnlySpark(f"only Spark writes the {field.dataType.simpleString()} column {field.name!r} as text")
+    return FileColumn(field.name, kind)
+
+
+def _version(declared: object, fields: Mapping[str, T.StructField]) -> FileColumn | str | None:
+    literal = getattr(declared, "literal", None)
+    if literal is not None:
+        return str(literal)
+    return _text(fields[declared]) if isinstance(declared, str) and declared in fields else None
+
+
+def _slice(slice_: str | Sequence[str], fields: Mapping[str, T.StructField]) -> FileSlice:
+    if not isinstance(slice_, str):
+        return FileSlice(tuple(_text(_field(fields, name)) for name in slice_))
+    if slice_ in fields:
+        return FileSlice((_text(fields[slice_]),))
+    types = {name: field.dataType.simpleString() for name, field in fields.items()}
+    found = condition(slice_, types)
+    columns = [FileColumn(name, _value_type(fields[name])) for name in _named(found)]
+    return FileSlice(tuple(columns), found)
+
+
+def _named(found: Condition) -> list[str]:
+    """The columns of a condition, once each."""
+    own = [found.name] if hasattr(found, "name") else []
+    inner = [getattr(found, part) for part in ("inner", "left", "right") if hasattr(found, part)]
+    return list(dict.fromkeys([*own, *(name for part in inner for name in _named(part))]))

@@ -1,0 +1,107 @@
+"""Coarse windows from what is stored of finer ones: which of these can be used, and their states as parts of the coarse ones.
+
+A stored window can be used where a committed run with the same profile hash wrote it, no column of it failed and none of its
+slice values were counted together; else its rows are read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.kernel.partials import OTHER, TABLE_COLUMN
+from spark_monitor.kernel.plan import ProfilePlan
+from spark_monitor.kernel.tables import WHOLE
+from spark_monitor.sources.predictions import micros
+from spark_monitor.stages.context import COMMITTED, INPUT, Run, states_of
+from spark_monitor.windowing.composition import candidates, compose
+from spark_monitor.windowing.due import DueWindow, Handled
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+Parts = Mapping[int, Sequence[DueWindow]]
+"""The stored windows that due windows are put together from, by the number of the due one."""
+
+STORED = -1
+"""The part that stored states say they are: they are merged before those of any task."""
+
+
+def composed_of(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]) -> Parts:
+    """The parts of the due windows whose rows need not be read."""
+    granularities = run.schedule.granularities
+    possible = candidates(due, handled, granularities)
+    found = compose(due, usable_windows(run, possible, handled), granularities)
+    return {number: found[one] for number, one in enumerate(due) if one in found}
+
+
+def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueWindow, Handled]) -> list[DueWindow]:
+    """Those whose stored states merge with what this run makes of rows; one row for each window comes to the driver.
+
+    A window without states had no rows, if every run that handled it would look for them as this one does.
+    """
+    asked = list(windows)
+    if not asked:
+        return []
+    same = (F.col("profile_hash") == run.profile_hash) & (F.col("status") == COMMITTED)
+    runs = (
+        run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & same).select("run_id", F.lit(True).alias("same"))
+    )
+    stored = (
+        run.store.frame("profile_states").where(run.store.in_windows(run.monitor_id, asked)).where(F.col("log_type") == INPUT)
+    )
+    sound = F.expr(f"message IS NULL AND NOT slice_value <=> '{OTHER}'")
+    seen = stored.groupBy("granularity", F.expr("unix_micros(window.start) AS start"), "run_id").agg(
+        F.bool_and(sound).alias("sound")
+    )
+    told: dict[tuple[str, int], bool] = {}
+    for row in seen.join(runs, on="run_id", how="left").collect():
+        place = (row["granularity"], row["start"])
+        told[place] = told.get(place, True) and bool(row["sound"] and row["same"])
+    return [one for one in asked if told.get(_place(one), handled[one].profile_hash == run.profile_hash)]
+
+
+def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
+    """The stored states of the parts as partial states of the windows that they are parts of."""
+    places = [
+        (*_place(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
+    ]
+    windows = run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
+    names = [(TABLE_ROW, TABLE_COLUMN), *((column.name, position) for position, column in enumerate(plan.kernel.columns))]
+    columns = run.spark.createDataFrame(names, "column_name string, position int")
+    states = states_of(run, {part for several in parts.values() for part in several})
+    placed = states.join(F.broadcast(windows), on=["granularity", "start"]).join(F.broadcast(columns), on="column_name")
+    return placed.select(
+        F.col("number").alias("window"),
+        "model_version",
+        _slice_number(plan.slice_keys).alias("slice_key"),
+        "slice_value",
+        F.col("position").alias("column"),
+        F.lit(STORED).alias("part"),
+        "sequence",
+        "state",
+        "sketch",
+        "error",
+    )
+
+
+def stored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:
+    """Every slice value (key, value) that the parts have rows of."""
+    states = states_of(run, {part for several in parts.values() for part in several})
+    tables = states.where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNotNull())
+    return tables.select(_slice_number(slice_keys).alias("key"), F.col("slice_value").alias("value")).distinct()
+
+
+def _slice_number(slice_keys: Sequence[str]) -> Column:
+    """The number of the stored row's slice key."""
+    number = F.lit(WHOLE)
+    for position, key in enumerate(slice_keys):
+        number = F.when(F.col("slice_key") == key, F.lit(position)).otherwise(number)
+    return number
+
+
+def _place(one: DueWindow) -> tuple[str, int]:
+    return one.granularity, micros(one.window.start)

@@ -1,0 +1,109 @@
+"""What every step of a run shares, and how windows and stored rows are named between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyspark.sql import functions as F
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.kernel.plan import WindowKey
+from spark_monitor.sources.predictions import micros
+from spark_monitor.store import Store
+from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.due import DueWindow, Schedule
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+COMMITTED = "COMMITTED"
+INPUT = "INPUT"
+DUE, BACKFILL, FREEZE = "DUE", "BACKFILL", "FREEZE"
+AUTO, SPARK, FILES = "auto", "spark", "files"
+READERS = (AUTO, SPARK, FILES)
+Say = Callable[[str], None]
+Result = TypeVar("Result")
+WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
+STATE_COLUMNS = ("model_version", "slice_key", "slice_value", "column_name", "state", "sketch")
+
+
+@dataclass
+class Run:
+    """What every step of one run shares; ``spans`` are the times whose rows were read, in microseconds.
+
+    ``notes`` are what the ledger tells besides why a reader was chosen.
+    """
+
+    spark: SparkSession
+    config: MonitorConfig
+    store: Store
+    run_id: str
+    as_of: datetime
+    schedule: Schedule
+    say: Say
+    kind: str = DUE
+    wanted_reader: str = AUTO
+    reader: str = SPARK
+    reader_reason: str = ""
+    profile_hash: str = ""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    merged_windows: int = 0
+    capped_slices: list[str] = field(default_factory=list)
+    source_versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    step_seconds: dict[str, float] = field(default_factory=dict)
+    bytes_in: int | None = None
+
+    @property
+    def monitor_id(self) -> str:
+        """The monitor's name."""
+        return self.config.monitor
+
+    def timed(self, name: str, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+        """Do a step with this run as its first argument, and note how long it took."""
+        self.say(name)
+        began = time.monotonic()
+        try:
+            return step(self, *arguments, **options)
+        finally:
+            self.step_seconds[name] = self.step_seconds.get(name, 0.0) + time.monotonic() - began
+
+
+def schedule_of(config: MonitorConfig) -> Schedule:
+    """How the monitor cuts time."""
+    return Schedule(
+        granularities=(config.windows.granularity, *config.windows.coarser),
+        zone=config.windows.zone,
+        lookback=config.windows.lookback_duration,
+        horizon=config.labels.horizon_duration if config.labels is not None else None,
+    )
+
+
+def window_keys(due: Iterable[DueWindow]) -> tuple[WindowKey, ...]:
+    """Windows as the kernel counts them."""
+    return tuple(WindowKey(one.granularity, micros(one.window.start), micros(one.window.end)) for one in due)
+
+
+def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
+    """The stored states of these windows, as the verbs expect them."""
+    stored = run.store.frame("profile_states").where(run.store.in_windows(run.monitor_id, windows))
+    return stored.where(F.col("log_type") == INPUT).selectExpr(
+        "granularity",
+        "unix_micros(window.start) AS start",
+        "unix_micros(window.end) AS end",
+        *STATE_COLUMNS,
+        "message AS error",
+    )
+
+
+def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow]) -> None:
+    """Replace a table's rows of these windows; ``rows`` hold start and end in microseconds and no key of the monitor or run."""
+    rest = [name for name in rows.columns if name not in ("start", "end")]
+    stamped = rows.selectExpr(WINDOW_SQL, *map(quote, rest)).withColumns(
+        {"monitor_id": F.lit(run.monitor_id), "run_id": F.lit(run.run_id)}
+    )
+    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows)

@@ -1,0 +1,220 @@
+"""From the baseline's rows to what later windows are measured against: a grid or categories per column, and states on them.
+
+Two passes: sharp quantiles first (k = 8192), which give the grids, then exact counts on these grids, whole and per slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.errors import ConfigError
+from spark_monitor.kernel.merging import state_of
+from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
+from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.session import setting
+from spark_monitor.sources.baseline import Baseline, FrozenColumn, latest_version, load_baseline, signature, stored_rows, unframed
+from spark_monitor.sources.predictions import Predictions, baseline_columns, micros, time_range
+from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, within
+from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
+from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.merge import profile
+from spark_monitor.states.categorical import CategoricalState, Categories, freeze_categories
+from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.sketch import K_FREEZE
+from spark_monitor.windowing.windows import closed_windows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# A baseline is one window that holds every instant.
+ALWAYS = WindowKey("baseline", -(1 << 62), 1 << 62)
+CATEGORIES_COUNTED = 4096
+_FRAME_DDL = "column_name string, grid array<double>, categories array<string>, error string"
+
+
+def freeze(
+    rows: DataFrame,
+    columns: Sequence[ReadColumn],
+    slice_keys: Sequence[str],
+    *,
+    max_slice_values: int = MAX_SLICE_VALUES,
+    byte_budget: int = BYTE_BUDGET,
+) -> tuple[list[FrozenColumn], DataFrame]:
+    """The frozen columns and the baseline's states on them; ``rows`` as ``read.rows_for_profile`` made them."""
+    frozen = frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget)
+    kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
+    return frozen, profile(rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget))
+
+
+def frozen_columns(
+    rows: DataFrame, columns: Sequence[ReadColumn], slices: int, *, byte_budget: int = BYTE_BUDGET
+) -> list[FrozenColumn]:
+    """The first pass. What comes to the driver is bounded by the number of columns: one frame each."""
+    first = [unframed(column) for column in columns]
+    without_slices = rows.select(*(name for name in rows.columns if name not in {f"s{key}" for key in range(slices)}))
+    plan = _plan(first, k=K_FREEZE, frequent_capacity=CATEGORIES_COUNTED, byte_budget=byte_budget)
+    kernel = {column.name: column.kernel for column in first}
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield _frames(batch, kernel)
+
+    states = profile(without_slices, plan).where(F.col("column_name") != TABLE_ROW)
+    with setting(rows.sparkSession, BATCH_SETTING, str(FREEZE_BATCH)):
+        frames = {row["column_name"]: row.asDict() for row in states.mapInArrow(run, _FRAME_DDL).collect()}
+    return [_framed(column, frames.get(column.name)) for column in first]
+
+
+def _plan(
+    frozen: Sequence[FrozenColumn],
+    *,
+    slice_keys: Sequence[str] = (),
+    slice_values: tuple[frozenset[str] | None, ...] = (),
+    **precision: int,
+) -> ProfilePlan:
+    edges, windows = plan_segments([ALWAYS])
+    kernel = KernelPlan(
+        columns=tuple(column.kernel for column in frozen),
+        edges=edges,
+        windows=windows,
+        slice_keys=len(slice_keys),
+        slice_values=slice_values,
+        **precision,
+    )
+    types = tuple(column.data_type for column in frozen)
+    return ProfilePlan(kernel, (ALWAYS,), tuple(slice_keys), types)
+
+
+def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColumn:
+    """The column with the grid or the categories found; without any where no value was seen or the column failed."""
+    if frame is None or column.kind is Kind.UNSUPPORTED:
+        return column
+    grid, categories = frame["grid"], frame["categories"]
+    return FrozenColumn(
+        column.name,
+        column.data_type,
+        column.kind,
+        Grid(np.array(grid)) if grid is not None else column.grid,
+        Categories(tuple(categories)) if categories is not None else column.categories,
+    )
+
+
+def _frames(batch: pa.RecordBatch, kernel: Mapping[str, KernelColumn]) -> pa.RecordBatch:
+    """Grids and categories of the columns whose states stand in a batch."""
+    found = []
+    names, states, sketches, errors = (batch.column(name).to_pylist() for name in ("column_name", "state", "sketch", "error"))
+    for name, data, sketch, error in zip(names, states, sketches, errors, strict=True):
+        state = state_of(data, sketch, kernel[name]) if data is not None else None
+        grid = grid_of(state).edges.tolist() if isinstance(state, NumericState) else None
+        texts = list(categories_of(state).texts) if isinstance(state, CategoricalState) else None
+        found.append((name, grid, texts, error))
+    types = (pa.string(), pa.list_(pa.float64()), pa.list_(pa.string()), pa.string())
+    columns = list(zip(*found, strict=True)) or [()] * len(types)
+    arrays = [pa.array(values, type=kind) for values, kind in zip(columns, types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=["column_name", "grid", "categories", "error"])
+
+
+def grid_of(state: NumericState) -> Grid:
+    """The grid that a baseline's first pass gives: its quantiles at equal steps of mass, its frequent values, its ends.
+
+    >>> grid = grid_of(NumericState.empty(Grid.trivial()).update([1.0, 2.0, 2.0, 7.0]))
+    >>> [edge for edge in grid.edges.tolist() if edge in (1.0, 2.0, 7.0)]
+    [1.0, 2.0, 7.0]
+    """
+    if state.sketch is None or not state.finite:
+        return Grid.trivial()
+    ranks = np.arange(1, INNER_EDGES + 1) / (INNER_EDGES + 1)
+    atoms = [value for value, count in state.frequent.counts.items() if count * 2 * (INNER_EDGES + 1) >= state.finite]
+    return grid_from_quantiles(state.sketch.quantiles(ranks), atoms, state.minimum, state.maximum)
+
+
+def categories_of(state: CategoricalState) -> Categories:
+    """The categories that a baseline's first pass gives: its most frequent texts."""
+    return freeze_categories(list(state.frequent.counts.items()))
+
+
+def baseline_step(run: Run, predictions: Predictions, *, new: bool = False) -> Baseline:
+    """The current baseline; frozen now where there is none, where the file describes another, or where ``new`` asks for it."""
+    stored = run.store.committed("baselines").where(F.col("monitor_id") == run.monitor_id)
+    text = signature(run.config, predictions.slice_keys)
+    latest = latest_version(stored)
+    if latest is not None and latest[1] == text and not new:
+        return load_baseline(stored, latest[0])
+    version = latest[0] + 1 if latest is not None else 1
+    run.say(f"freezing baseline {version}" + ("" if latest is None or new else ": the monitor's file describes another one"))
+    write_baseline(run, predictions, version, text)
+    fresh = run.store.frame("baselines").where(F.col("monitor_id") == run.monitor_id)
+    return load_baseline(fresh, version)
+
+
+def write_baseline(run: Run, predictions: Predictions, version: int, text: str) -> None:
+    """Freeze the baseline's rows and write them as a version; the same version is written again by a run that was killed."""
+    frame, predicate = baseline_frame(run, predictions)
+    columns, slices = baseline_columns(frame, predictions, run.config)
+    ids = [name for name in run.config.predictions.id if name in frame.columns]
+    rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
+    frozen, states = freeze(
+        rows,
+        columns,
+        [slice_.key for slice_ in slices],
+        max_slice_values=run.config.max_slice_values,
+        byte_budget=run.config.task_bytes,
+    )
+    source = run.config.baseline or run.config.predictions
+    kept = stored_rows(states, frozen, signature_text=text).selectExpr(
+        *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "state", "sketch", "config"),
+        "error AS message",
+    )
+    types = {column.name: column.data_type for column in frozen}
+    known = F.create_map(*(F.lit(part) for pair in types.items() for part in pair)) if types else None
+    data_type = F.coalesce("data_type", known[F.col("column_name")]) if known is not None else F.col("data_type")
+    stamped = kept.withColumns(
+        {
+            "data_type": data_type,
+            "monitor_id": F.lit(run.monitor_id),
+            "baseline_version": F.lit(version),
+            "source": F.lit(source.table or source.path),
+            "predicate": F.lit(predicate),
+            "source_version": F.lit(run.store.source_version(source)),
+            "rows": F.when(F.col("slice_key").isNull(), F.lit(frame.count())),
+            "created": F.lit(run.as_of),
+            "status": F.when(F.col("state").isNotNull(), "OK").otherwise("UNSUPPORTED"),
+            "run_id": F.lit(run.run_id),
+        }
+    )
+    run.store.replace_baseline(stamped, monitor_id=run.monitor_id, version=version)
+
+
+def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str | None]:
+    """The baseline's rows and the predicate that chose them; without a baseline in the file, the first window with rows."""
+    baseline = run.config.baseline
+    if baseline is not None:
+        frame = read_source(run.spark, baseline)
+        return (frame.where(baseline.where) if baseline.where else frame), baseline.where
+    time = run.config.predictions.time
+    start, end = first_window(run, predictions)
+    run.say(f"no baseline in the monitor's file: the first window, from {start:%Y-%m-%d %H:%M} UTC, becomes it")
+    inside = within(predictions.frame, time, micros(start), micros(end), zone=run.schedule.zone, with_null=False)
+    return predictions.frame.where(inside), f"{time} from {start.isoformat()} to {end.isoformat()}"
+
+
+def first_window(run: Run, predictions: Predictions) -> tuple[datetime, datetime]:
+    """The first closed window that holds rows."""
+    zone = run.config.windows.zone
+    found = time_range(predictions.frame, run.config.predictions.time, zone, run.as_of)
+    closed = closed_windows(found[0], run.as_of, run.schedule.granularities[0], zone) if found else []
+    if not closed:
+        raise ConfigError(
+            f"{run.config.monitor}: baseline: none is given, and no window with rows was over at {run.as_of.isoformat()} "
+            "to stand for one. Add `baseline`, or run with a later --as-of."
+        )
+    return closed[0].start, closed[0].end

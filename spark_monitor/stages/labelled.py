@@ -1,0 +1,105 @@
+"""Labels joined to the predictions of some windows, and the fingerprint by which a window's labels are seen to change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from spark_monitor.kernel.partials import segment_of
+from spark_monitor.kernel.plan import plan_segments
+from spark_monitor.kernel.spans import one_array
+from spark_monitor.kernel.times import instants
+from spark_monitor.sources.labels import LABEL_FINGERPRINT, both_texts, join_labels, latest_labels
+from spark_monitor.sources.predictions import Predictions
+from spark_monitor.sources.readers.rows import read_source, within
+from spark_monitor.stages.context import Run, window_keys
+from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.due import DueWindow
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+PREFIX = "spark_monitor_"
+_SUMS_DDL = "segment int, labelled long, total long"
+_SUMS = pa.schema([("segment", pa.int32()), ("labelled", pa.int64()), ("total", pa.int64())])
+_TWO_TO_64 = "18446744073709551616BD"
+
+
+def labelled_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
+    """The prediction rows of the windows' span, each once, with the label known at the run's as-of."""
+    labels = run.config.labels
+    if labels is None:
+        raise ValueError("labelled_rows: the monitor has no labels")
+    edges, _ = plan_segments(window_keys(windows))
+    inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
+    known, own = read_source(run.spark, labels), run.config.predictions.id
+    plain = both_texts(predictions.frame, own, known, labels.id)
+    latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
+    rows = predictions.frame.where(inside)
+    return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
+
+
+def label_fingerprints(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> dict[DueWindow, int]:
+    """A number per window that changes with any label, label time or id among its rows; 0 where nothing is labelled.
+
+    One job over ids, times and labels; as many rows as there are segments come to the driver.
+    """
+    if run.config.labels is None or not windows:
+        return {}
+    keys = window_keys(windows)
+    edges, members = plan_segments(keys)
+    zone = run.schedule.zone
+
+    def sums(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield segment_sums(batch, edges, members, zone)
+
+    joined = labelled_rows(run, predictions, windows)
+    hashed = joined.selectExpr(f"{quote(run.config.predictions.time)} AS time", f"{quote(PREFIX + LABEL_FINGERPRINT)} AS hash")
+    # The sums of a batch have wrapped around at 2^64; so does their sum, and then no batching can be seen in it.
+    total = F.expr(f"pmod(sum(CAST(total AS DECIMAL(38, 0))), {_TWO_TO_64})").alias("total")
+    grouped = hashed.where("hash IS NOT NULL").mapInArrow(sums, _SUMS_DDL).groupBy("segment")
+    rows = grouped.agg(F.sum("labelled").alias("labelled"), total).collect()
+    return combined({row["segment"]: (row["labelled"], int(row["total"])) for row in rows}, members, windows)
+
+
+def segment_sums(
+    batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tuple[int, ...], ...], zone: str
+) -> pa.RecordBatch:
+    """Labelled rows and the sum of their hashes, modulo 2^64, per segment."""
+    time = pa.chunked_array([instants(batch.column(0), zone)])
+    wanted = np.array([bool(numbers) for numbers in members])
+    segment = segment_of(time, np.array(edges, dtype=np.int64), wanted)
+    hashes = np.asarray(one_array(pa.chunked_array([batch.column(1)])).to_numpy(zero_copy_only=False), dtype=np.int64)
+    found, position = np.unique(segment, return_inverse=True)
+    totals = np.zeros(found.size, dtype=np.int64)
+    np.add.at(totals, position, hashes)
+    counts = np.bincount(position, minlength=found.size)
+    inside = found >= 0
+    columns = [found[inside].astype(np.int32), counts[inside].astype(np.int64), totals[inside]]
+    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=_SUMS)
+
+
+def combined(
+    sums: Mapping[int, tuple[int, int]], members: tuple[tuple[int, ...], ...], windows: Sequence[DueWindow]
+) -> dict[DueWindow, int]:
+    """The fingerprint of each window, a signed 64-bit number; windows without a label have none.
+
+    Sums of segments add up to the window's, so the number does not depend on which other windows were asked for.
+    """
+    labelled, totals = [0] * len(windows), [0] * len(windows)
+    for segment, (rows, total) in sums.items():
+        for number in members[segment]:
+            labelled[number] += rows
+            totals[number] += total
+    found = enumerate(windows)
+    return {window: _hashed(labelled[number], totals[number] % (1 << 64)) for number, window in found if labelled[number]}
+
+
+def _hashed(rows: int, total: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{rows}:{total}".encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,157 @@
+"""How values read, wherever a person meets them: numbers, intervals, versions, slices, and texts from data made harmless."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+LONGEST_TEXT = 120
+"""Longer texts from data (a category of a megabyte) are cut."""
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of characters that are not seen but act: controls, escapes, marks of direction, lone surrogates."""
+
+
+def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
+    """A text from data without characters that act on a terminal or turn the reading direction, cut where it is long.
+
+    >>> harmless("red\\x1b[31m alert")
+    'red�[31m alert'
+    >>> harmless("a" * 200, longest=10)
+    'aaaaaaaaa…'
+    """
+    shown = "".join("�" if unicodedata.category(letter) in _UNSEEN else letter for letter in text[: longest + 1])
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def number(value: float | None) -> str:
+    """A measured number: four significant digits or so, never in exponents where a person reads it without.
+
+    >>> number(0.69314), number(12345.678), number(0.00001234), number(None)
+    ('0.693', '12,346', '1.23e-05', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-3:
+        return f"{value:.3g}"
+    if size >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if size < 10 else f"{value:.1f}"
+
+
+def interval(lower: float | None, upper: float | None) -> str:
+    """A 95 % interval; of a metric without one, both ends are its value.
+
+    >>> interval(0.1234, 0.2), interval(None, 0.2), interval(0.3, 0.3)
+    ('0.123 to 0.200', '-', '-')
+    """
+    if lower is None or upper is None or lower == upper or not (math.isfinite(lower) and math.isfinite(upper)):
+        return "-"
+    return f"{number(lower)} to {number(upper)}"
+
+
+def with_interval(lower: float | None, upper: float | None) -> str:
+    """An interval in brackets, to stand behind its value; nothing where there is none.
+
+    >>> with_interval(0.1234, 0.2), with_interval(None, 0.2)
+    (' (0.123 to 0.200)', '')
+    """
+    text = interval(lower, upper)
+    return "" if text == "-" else f" ({text})"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in percent; only a whole is 100 %, only nothing 0 %.
+
+    >>> percent(0.9999), percent(1.0), percent(None)
+    ('99.9 %', '100 %', '-')
+    """
+    if share is None or not math.isfinite(share):
+        return "-"
+    if share in (0, 1):
+        return f"{share * 100:.0f} %"
+    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "check"), counted(1200, "check")
+    ('1 check', '1,200 checks')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def version_name(version: str | None) -> str:
+    """A model version as it stands in a sentence."""
+    return "no version" if version is None else f"version {harmless(version)}"
+
+
+def versions_named(versions: Sequence[str | None]) -> str:
+    """Model versions as they stand in a sentence.
+
+    >>> versions_named(["2"]), versions_named(["1", "2"]), versions_named([None, "2"])
+    ('version 2', 'versions 1 and 2', 'no version and version 2')
+    """
+    if len(versions) > 1 and None not in versions:
+        names = [harmless(version) for version in versions if version is not None]
+        return f"versions {', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(version_name(version) for version in versions)
+
+
+def slice_name(key: str | None, value: str | None) -> str:
+    """A slice as it stands in a sentence.
+
+    >>> slice_name("origin", "JFK"), slice_name("distance > 1000", "true"), slice_name("origin", None), slice_name(None, None)
+    ('origin = JFK', '(distance > 1000) is true', 'origin is NULL', 'all rows')
+    """
+    if key is None:
+        return "all rows"
+    shown = harmless(key)
+    if value is None:
+        return f"{shown} is NULL"
+    if value in ("true", "false"):
+        return f"({shown}) is {value}"
+    return f"{shown} = {harmless(value)}"
+
+
+def where(key: str | None, value: str | None, also_slices: int) -> str:
+    """What fails where: all rows or a slice, and how many slices besides.
+
+    >>> where(None, None, 12), where("origin", "JFK", 1), where(None, None, 0)
+    ('all rows and 12 slices', 'origin = JFK and 1 other slice', 'all rows')
+    """
+    named = slice_name(key, value)
+    if not also_slices:
+        return named
+    others = counted(also_slices, "slice") if key is None else counted(also_slices, "other slice")
+    return f"{named} and {others}"
+
+
+def place(key: str | None, value: str | None, also_slices: int) -> str:
+    """``where`` in as few letters as a table has room for.
+
+    >>> place(None, None, 12), place("origin", "JFK", 1), place(None, None, 0)
+    ('all rows +12 slices', 'origin = JFK +1', 'all rows')
+    """
+    more = "" if not also_slices else f" +{also_slices}" if key is not None else f" +{counted(also_slices, 'slice')}"
+    return f"{slice_name(key, value)}{more}"
+
+
+def day(instant: datetime | None) -> str:
+    """An instant as short as it can be said: the day alone at midnight."""
+    if instant is None:
+        return "-"
+    return instant.strftime("%Y-%m-%d" if not (instant.hour or instant.minute) else "%Y-%m-%d %H:%M")
+
+
+def subject(metric: str, column: str | None) -> str:
+    """What a check is about.
+
+    >>> subject("ks", "wind_speed"), subject("roc_auc_score", None)
+    ('ks of wind_speed', 'roc_auc_score')
+    """
+    return metric if column is None else f"{metric} of {harmless(column)}"

@@ -1,0 +1,217 @@
+"""Windows: half-open UTC intervals whose edges a clock on a wall in the monitor's zone agrees with.
+
+Days begin when the local clock first reads midnight, weeks on Monday, months on the 1st; several days or weeks are counted from a
+fixed epoch (1970-01-01, and Monday 1970-01-05), months, quarters and years from January 1970. An edge that the clock skips is the
+instant of the skip; one that it reads twice is the first. One-hour windows are elapsed hours from the local midnight, so the
+night with 25 hours has 25; windows of several hours begin when the clock reads a multiple, so every day has the same number.
+Windows of hours nest in days, days in weeks and months, months in quarters and years; weeks do not nest in months.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_monitor.errors import ConfigError
+from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_instant, parse_zone
+
+__all__ = [
+    "Granularity",
+    "Window",
+    "boundaries_micros",
+    "closed_windows",
+    "ordinal",
+    "parse_duration",
+    "parse_every",
+    "parse_instant",
+    "window_of",
+    "windows_between",
+]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH_DAY = date(1970, 1, 1)
+FIRST_MONDAY = date(1970, 1, 5)
+ONE_HOUR, ONE_SECOND, ONE_MICROSECOND = timedelta(hours=1), timedelta(seconds=1), timedelta(microseconds=1)
+MIDNIGHT = time()
+MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
+DAYS_OF = {"day": 1, "week": 7}
+ONE_DAY = Granularity("day")
+LARGEST_NUMBER_OF_WINDOWS = 200_000
+"""More windows than this in one answer are a mistake (a year 0001 in the time column), not a monitor."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """The instants from ``start``, included, to ``end``, left out; both timezone-aware UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    @property
+    def text(self) -> str:
+        """The window as a person reads it: its two edges in UTC.
+
+        >>> window_of(datetime(2013, 9, 4, tzinfo=UTC), parse_every("1 week"), "UTC").text
+        '2013-09-02 to 2013-09-09'
+        """
+        return f"{_short(self.start)} to {_short(self.end)}"
+
+
+def window_of(instant: datetime, granularity: Granularity, zone: str | tzinfo) -> Window:
+    """The window that holds an instant.
+
+    >>> summer = window_of(datetime(2024, 3, 31, 12, tzinfo=UTC), parse_every("1 day"), "Europe/Berlin")
+    >>> summer.start.isoformat(), (summer.end - summer.start).total_seconds() / 3600
+    ('2024-03-30T23:00:00+00:00', 23.0)
+    """
+    clock, moment = _zone(zone), _utc(instant)
+    try:
+        if granularity == Granularity("hour"):
+            return _elapsed_hour(moment, clock)
+        index = _index_of(moment, granularity, clock)
+        return Window(_edge(index, granularity, clock), _edge(index + 1, granularity, clock))
+    except OverflowError:
+        raise ConfigError(f"found the instant {instant.isoformat()}, which no window of {granularity.label} can hold.") from None
+
+
+def windows_between(start: datetime, end: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
+    """Every window that intersects ``[start, end)``, in order and without gaps; none where ``end`` is not after ``start``.
+
+    >>> start, end = parse_instant("2013-01-31"), parse_instant("2013-02-02")
+    >>> [window.text for window in windows_between(start, end, parse_every("1 month"), "UTC")]
+    ['2013-01-01 to 2013-02-01', '2013-02-01 to 2013-03-01']
+    """
+    clock, first, last = _zone(zone), _utc(start), _utc(end)
+    if last <= first:
+        return []
+    if (last - first) / timedelta(hours=granularity.nominal_hours) > LARGEST_NUMBER_OF_WINDOWS:
+        found = f"more than {LARGEST_NUMBER_OF_WINDOWS:,} windows of {granularity.label} from {_short(first)} to {_short(last)}"
+        advice = "Name a shorter range with --from and --to, give longer windows, or correct rows whose time is wrong"
+        raise ConfigError(f"found {found}. {advice}.")
+    return list(_from_window(window_of(first, granularity, clock), last, granularity, clock))
+
+
+def closed_windows(first: datetime, as_of: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
+    """The windows that were over at ``as_of``, from the one that holds ``first``.
+
+    >>> closed = closed_windows(parse_instant("2013-01-02"), parse_instant("2013-01-20"), parse_every("1 week"), "UTC")
+    >>> [window.text for window in closed]
+    ['2012-12-31 to 2013-01-07', '2013-01-07 to 2013-01-14']
+    """
+    over = _utc(as_of)
+    return [window for window in windows_between(first, over, granularity, zone) if window.end <= over]
+
+
+def ordinal(window: Window, granularity: Granularity, zone: str | tzinfo) -> int:
+    """The number of a window, growing by one from window to window; the window of 1970's beginning has 0 (of weeks, -1).
+
+    Where a zone's clock moves by half an hour, two one-hour windows of one night a year share a number.
+
+    >>> monthly = parse_every("1 month")
+    >>> [ordinal(window, monthly, "UTC") for window in windows_between(EPOCH, parse_instant("1970-03-02"), monthly, "UTC")]
+    [0, 1, 2]
+    """
+    if granularity == Granularity("hour"):
+        return (window.start - EPOCH) // ONE_HOUR
+    return _index_of(_utc(window.start), granularity, _zone(zone))
+
+
+def boundaries_micros(windows: Sequence[Window]) -> NDArray[np.int64]:
+    """The n + 1 edges of n adjacent windows, in microseconds since 1970 UTC, as Spark and Arrow count them.
+
+    >>> boundaries_micros(windows_between(EPOCH, EPOCH + timedelta(hours=1), parse_every("1 hour"), "UTC")).tolist()
+    [0, 3600000000]
+    """
+    gaps = [later.start for earlier, later in pairwise(windows) if earlier.end != later.start]
+    if gaps:
+        raise ValueError(f"windows must be adjacent and in order: none ends where the one from {_short(gaps[0])} begins")
+    edges = [window.start for window in windows[:1]] + [window.end for window in windows]
+    return np.array([(edge - EPOCH) // ONE_MICROSECOND for edge in edges], dtype=np.int64)
+
+
+def _from_window(window: Window, end: datetime, granularity: Granularity, clock: tzinfo) -> Iterator[Window]:
+    while window.start < end:
+        yield window
+        window = window_of(window.end, granularity, clock)
+
+
+def _elapsed_hour(moment: datetime, clock: tzinfo) -> Window:
+    """The elapsed hour since the local day began; a day's last one may be shorter where clocks move by half an hour."""
+    index = _index_of(moment, ONE_DAY, clock)
+    day_start, day_end = _edge(index, ONE_DAY, clock), _edge(index + 1, ONE_DAY, clock)
+    start = day_start + (moment - day_start) // ONE_HOUR * ONE_HOUR
+    return Window(start, min(start + ONE_HOUR, day_end))
+
+
+def _index_of(moment: datetime, granularity: Granularity, clock: tzinfo) -> int:
+    """The number of the window that holds an instant: by the local clock, then corrected where the clock was set."""
+    index = _index_by_clock(moment.astimezone(clock).replace(tzinfo=None), granularity)
+    while _edge(index, granularity, clock) > moment:
+        index -= 1
+    while _edge(index + 1, granularity, clock) <= moment:
+        index += 1
+    return index
+
+
+def _index_by_clock(local: datetime, granularity: Granularity) -> int:
+    unit, multiple = granularity.unit, granularity.multiple
+    if unit == "hour":
+        return ((local.date() - EPOCH_DAY).days * 24 + local.hour) // multiple
+    if unit in DAYS_OF:
+        return (local.date() - _origin(granularity)).days // (DAYS_OF[unit] * multiple)
+    return ((local.year - EPOCH_DAY.year) * 12 + local.month - 1) // (MONTHS_OF[unit] * multiple)
+
+
+def _edge(index: int, granularity: Granularity, clock: tzinfo) -> datetime:
+    return _first_reading(_wall(index, granularity), clock)
+
+
+def _wall(index: int, granularity: Granularity) -> datetime:
+    """What the local clock reads when the window of a number begins."""
+    unit, multiple = granularity.unit, granularity.multiple
+    if unit == "hour":
+        return datetime.combine(EPOCH_DAY, MIDNIGHT) + index * multiple * ONE_HOUR
+    if unit in DAYS_OF:
+        return datetime.combine(_origin(granularity) + timedelta(days=index * multiple * DAYS_OF[unit]), MIDNIGHT)
+    years, months = divmod(index * multiple * MONTHS_OF[unit], 12)
+    if not 1 <= EPOCH_DAY.year + years <= date.max.year:
+        raise OverflowError("date value out of range")
+    return datetime(EPOCH_DAY.year + years, months + 1, 1)
+
+
+def _origin(granularity: Granularity) -> date:
+    return FIRST_MONDAY if granularity.unit == "week" else EPOCH_DAY
+
+
+def _first_reading(wall: datetime, clock: tzinfo) -> datetime:
+    """The first instant at which a local clock reads ``wall`` or, where it skips that, anything later."""
+    early, late = (wall.replace(tzinfo=clock, fold=fold).astimezone(UTC) for fold in (1, 0))
+    if early >= late or late.astimezone(clock).replace(tzinfo=None) == wall:
+        return late
+    while late - early > ONE_SECOND:
+        middle = early + (late - early) // 2 // ONE_SECOND * ONE_SECOND
+        skipped = middle.astimezone(clock).replace(tzinfo=None) >= wall
+        early, late = (early, middle) if skipped else (middle, late)
+    return late
+
+
+def _zone(zone: str | tzinfo) -> tzinfo:
+    return parse_zone(zone) if isinstance(zone, str) else zone
+
+
+def _utc(instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware instants")
+    return instant.astimezone(UTC)
+
+
+def _short(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d" if instant.time() == MIDNIGHT else "%Y-%m-%d %H:%M")
