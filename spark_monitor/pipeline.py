@@ -34,6 +34,7 @@ from spark_monitor.stages.news import Look
 from spark_monitor.stages.plan import Plan, many_windows, plan_step, read_ledger, source_versions
 from spark_monitor.stages.present import present_step
 from spark_monitor.stages.profile import profile_step
+from spark_monitor.stages.record import record_step
 from spark_monitor.stages.run_row import ended_row, running_row
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
@@ -75,6 +76,11 @@ class RunResult:
     def model_metrics(self) -> DataFrame:
         """How well the model does."""
         return self._table("model_metrics")
+
+    @property
+    def metrics(self) -> DataFrame:
+        """What has no column of its own: quality, fairness, custom metrics, system, pipelines, cost."""
+        return self._table("metrics")
 
     @property
     def checks(self) -> DataFrame:
@@ -254,6 +260,7 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
         current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
         current.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled)
     current.timed("measure", measure_step, predictions, baseline, plan.windows)
+    current.timed("record", record_step, plan.windows)
     current.timed("judge", judge_step, plan.windows)
     current.timed("incidents", incident_step)
 

@@ -8,36 +8,40 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from spark_monitor.config.costs import CostsConfig
+from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig
 from spark_monitor.config.file import describe, mask_secrets, problems, read_yaml, sentences
+from spark_monitor.config.metrics import CustomMetricConfig
+from spark_monitor.config.model import GroupsConfig, ModelConfig
+from spark_monitor.config.operations import OperationsConfig
+from spark_monitor.config.outputs import MlflowConfig, OutputsConfig
+from spark_monitor.config.people import AlertsConfig, PeopleConfig
+from spark_monitor.config.pipelines import PipelinesConfig
+from spark_monitor.config.quality import QualityConfig
+from spark_monitor.config.references import ReferenceConfig, require_names_apart
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.sources import BaselineConfig, FeaturesConfig, LabelsConfig, PredictionsConfig, SourceConfig
-from spark_monitor.config.thresholds import KNOWN_METRICS, METRIC_ALIASES, Family, Threshold, parse_threshold
+from spark_monitor.config.thresholds import Threshold, parse_threshold
 from spark_monitor.config.types import (
-    Coarser,
-    Duration,
-    Every,
-    Limit,
     LiteralVersion,
     Memory,
-    MetricName,
-    RuleColumns,
     Section,
     Slice,
     SliceText,
     Text,
     WholeNumber,
-    Zone,
     parse_memory,
     quoted,
     repeated_names,
 )
+from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES
+from spark_monitor.config.windows import WindowsConfig
 from spark_monitor.errors import ConfigError
-from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_zone
 
 __all__ = [
     "KNOWN_METRICS",
@@ -65,110 +69,6 @@ LONGEST_NAME = 200
 """Letters of a monitor's name, which names a directory of every table."""
 
 
-class ModelConfig(Section):
-    """Which model is watched, and what kind of answer it gives."""
-
-    name: Text = Field(description="the model's name, as registered in MLflow")
-    task: Literal["binary", "multiclass", "regression", "none"] = Field(description="binary, multiclass, regression or none")
-
-
-class WindowsConfig(Section):
-    """How time is cut."""
-
-    every: Every = Field(default="1 day", description="the windows' length, such as 1 hour, 1 day, 1 week or 1 month")
-    zone: Zone = Field(default="UTC", description="the time zone whose midnights begin days, an IANA name such as Europe/Berlin")
-    also: Coarser = Field(default=(), description="lengths of coarser windows, such as [1 month]")
-    lookback: Duration = Field(default="30 days", description="how far back late rows are looked for, such as 30 days")
-
-    @property
-    def granularity(self) -> Granularity:
-        """``every``, read."""
-        return parse_every(self.every)
-
-    @property
-    def coarser(self) -> tuple[Granularity, ...]:
-        """``also``, read."""
-        return tuple(parse_every(text) for text in self.also)
-
-    @property
-    def time_zone(self) -> tzinfo:
-        """``zone``, read."""
-        return parse_zone(self.zone)
-
-    @property
-    def lookback_duration(self) -> timedelta:
-        """``lookback``, read."""
-        return parse_duration(self.lookback)
-
-    @model_validator(mode="after")
-    def _also_is_coarser(self) -> Self:
-        fine = [text for text in self.also if not parse_every(text).is_coarser_than(self.granularity)]
-        if fine:
-            raise problems(("also", f"found {quoted(fine)}. Allowed: windows longer than `every`, which is {self.every}."))
-        if repeated_names(self.also):
-            raise problems(("also", f"found {quoted(repeated_names(self.also))} more than once. Name each once."))
-        return self
-
-
-class RuleConfig(Section):
-    """What may not happen, whom it concerns and what to do then."""
-
-    metric: MetricName = Field(description="the name of a metric, such as ks, percent_null or roc_auc_score")
-    columns: RuleColumns = Field(default="*", description='"*" or a list of column names')
-    warn: Limit | None = Field(default=None, description='a number t, meaning "> t", or a text such as "< 0.65"')
-    fail: Limit | None = Field(default=None, description='a number t, meaning "> t", or a text such as "< 0.65"')
-    min_count: WholeNumber | None = Field(default=None, ge=1, description="a whole number of rows, at least 1")
-    severity: Literal["low", "medium", "high", "critical"] = Field(default="medium", description="low, medium, high or critical")
-    owner: Text | None = Field(default=None, description="who is told, as a text")
-    runbook: Text | None = Field(default=None, description="what to do, as an address or a path")
-
-    @property
-    def family(self) -> Family:
-        """Where the metric is found: profile, drift or model."""
-        return KNOWN_METRICS[self.metric]
-
-    @model_validator(mode="after")
-    def _limits_agree(self) -> Self:
-        warn, fail = self.warn, self.fail
-        if warn is None and fail is None:
-            raise problems(("", 'found neither `warn` nor `fail`. Give at least one, a number or a text such as "< 0.65".'))
-        if warn is not None and fail is not None and warn.is_upper != fail.is_upper:
-            raise problems(("warn", f'found "{warn.text()}" beside fail "{fail.text()}". Both must look the same way.'))
-        if warn is not None and fail is not None and warn.is_beyond(fail):
-            raise problems(("warn", f'found "{warn.text()}", beyond fail "{fail.text()}". Warn must come before fail.'))
-        return self
-
-    @model_validator(mode="after")
-    def _columns_fit_the_metric(self) -> Self:
-        if self.family == "model" and self.columns != "*":
-            raise problems(("columns", f"found beside {self.metric}, which belongs to no column. Remove `columns`."))
-        if self.columns == ():
-            raise problems(("columns", 'found an empty list. Allowed: "*" or a list of column names.'))
-        return self
-
-
-class MlflowConfig(Section):
-    """Where metrics are shown besides the tables."""
-
-    tracking_uri: Text = Field(description="MLflow's address, such as sqlite:///mlflow.db, databricks or https://host")
-    experiment: Text = Field(description="the experiment's name")
-
-
-class OutputsConfig(Section):
-    """Where results are written: a schema of the catalog, or a directory with one Delta table each."""
-
-    schema_name: Text | None = Field(default=None, alias="schema", description="a schema of the catalog, such as monitoring")
-    path: Text | None = Field(default=None, description="a directory; each table is then a Delta table at DIR/<table name>")
-    mlflow: MlflowConfig | None = Field(default=None, description="{tracking_uri: ..., experiment: ...}")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.schema_name is None) == (self.path is None):
-            found = "neither `schema` nor `path`" if self.path is None else "both `schema` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
-        return self
-
-
 def slice_key(slice_: Slice) -> str:
     """What the column ``slice_key`` holds: a column or an expression as written, a crossing as "a, b".
 
@@ -192,7 +92,25 @@ class MonitorConfig(Section):
         default=200, ge=1, le=10_000, description="how many values of a slice key are told apart, from 1 to 10,000"
     )
     task_memory: Memory = Field(default="512 MiB", description="the memory of a task, such as 512 MiB")
+    columns: dict[Text, Literal["numeric", "categorical"]] = Field(
+        default={}, description="how columns are compared where their type does not say it, such as {store: categorical}"
+    )
+    baselines: tuple[ReferenceConfig, ...] = Field(
+        default=(), description="more references: [{name: ..., kind: seasonal, lag: ...}]"
+    )
+    weights: Text | None = Field(default=None, description="the column with each row's weight in model metrics")
+    groups: GroupsConfig | None = Field(default=None, description="{column: query_id}: rows that are ranked together")
+    importances: SourceConfig | None = Field(default=None, description="a table of columns feature and importance")
+    worst_slices: WorstSlicesConfig | None = Field(default=None, description="{depth: 2, max: 200}")
+    quality: QualityConfig = Field(default=QualityConfig(), description="{formats: ..., ranges: ..., unique: [...], ...}")
+    metrics: tuple[CustomMetricConfig, ...] = Field(default=(), description="custom metrics: [{name: ..., sql: ...}]")
+    fairness: FairnessConfig | None = Field(default=None, description="{groups: [...], reference: {...}, favourable: 1}")
     rules: tuple[RuleConfig, ...] = Field(default=(), description="a list of rules, each with a metric and warn or fail")
+    alerts: AlertsConfig = Field(default=AlertsConfig(), description="{budget: 5 per week, fdr: 0.05}")
+    operations: OperationsConfig | None = Field(default=None, description="the serving system's log")
+    pipelines: PipelinesConfig | None = Field(default=None, description="{tables: [...], runs: {...}, mlflow_model: true}")
+    costs: CostsConfig | None = Field(default=None, description="{table: ..., format: focus, budget: {...}}")
+    people: PeopleConfig = Field(default=PeopleConfig(), description="{owners: ..., channels: ..., routes: [...], ...}")
     outputs: OutputsConfig = Field(description="{schema: ...} or {path: ...}")
 
     @field_validator("monitor")
@@ -203,6 +121,22 @@ class MonitorConfig(Section):
         if len(name) > LONGEST_NAME:
             raise problems(("", f"found a name of {len(name)} letters. Allowed: up to {LONGEST_NAME}."))
         return name
+
+    @field_validator("baselines")
+    @classmethod
+    def _references_apart(cls, references: tuple[ReferenceConfig, ...]) -> tuple[ReferenceConfig, ...]:
+        require_names_apart(references)
+        return references
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_apart(cls, metrics: tuple[CustomMetricConfig, ...]) -> tuple[CustomMetricConfig, ...]:
+        repeated = repeated_names(metric.name for metric in metrics)
+        taken = [metric.name for metric in metrics if metric.name in KNOWN_METRICS]
+        if repeated or taken:
+            found = f"{quoted(repeated)} more than once" if repeated else f"{quoted(taken)}, which the catalogue has already"
+            raise problems(("", f"found {found}. Give each metric a name of its own."))
+        return metrics
 
     @field_validator("slices")
     @classmethod

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
 from spark_monitor.config.file import mask_secrets
-from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, OutputsConfig, Slice, SourceConfig
+from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
+from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import JAVA_CALLED, ConfigError
 from spark_monitor.preflight.columns import (
     COLUMNS_SHOWN,

@@ -10,7 +10,8 @@ from typing import Literal
 from pyspark.sql import types as T
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, RuleConfig, SourceConfig
+from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConfig
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.sources.predictions import only_in_baseline
 from spark_monitor.sources.readers.rows import Kind, read_column
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spark_monitor.config.monitor import OutputsConfig
+from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.preflight.columns import Finding
 from spark_monitor.text.quoting import quote_table
 

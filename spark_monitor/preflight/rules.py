@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from spark_monitor.config.monitor import MonitorConfig, RuleConfig
-from spark_monitor.config.thresholds import METRICS_OF_TASK, RANGES, SCORED_METRICS
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.config.rules import RuleConfig
+from spark_monitor.config.vocabulary import METRICS_OF_TASK, RANGES, SCORED_METRICS
 from spark_monitor.preflight.columns import Finding
 from spark_monitor.rules.rulebook import ANY
 from spark_monitor.rules.verdicts import CRAMERS_V

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Measurement, Ruling, known
 

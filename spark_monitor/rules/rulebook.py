@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import RuleConfig
-from spark_monitor.config.thresholds import KNOWN_METRICS, Family
+from spark_monitor.config.rules import RuleConfig
+from spark_monitor.config.vocabulary import KNOWN_METRICS
 
 ANY: Final = "*"
 TABLE_METRICS: Final = frozenset({"count", "count_delta"})
@@ -71,7 +71,7 @@ class Rulebook:
         of_no_column = metric in TABLE_METRICS or KNOWN_METRICS[metric] == "model"
         return self.general[metric] if (column == TABLE_ROW) == of_no_column else None
 
-    def metrics(self, family: Family) -> tuple[str, ...]:
+    def metrics(self, family: str) -> tuple[str, ...]:
         """The metrics of a family that some rule names."""
         return tuple(dict.fromkeys(owed.metric for owed in self.expectations if owed.rule.family == family))
 

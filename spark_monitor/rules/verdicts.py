@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
 
 Verdict = Literal["PASS", "WARN", "FAIL", "UNDECIDED", "NO_DATA", "ERROR"]

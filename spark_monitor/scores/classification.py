@@ -15,9 +15,9 @@ import numpy as np
 
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, UNSUPPORTED, Interval, interval, undefined
 from spark_monitor.scores.metric import Intervals, Metric, Task, single
-from spark_monitor.scores.sampling import recovered, wilson
 from spark_monitor.states.classes import BINARY_CLASSES, NO_CLASS, POSITIVE, canonical_labels
 from spark_monitor.states.confusion import MAX_CLASSES, OTHER, ConfusionState
+from spark_monitor.states.proportions import recovered, wilson
 
 LISTED_CLASSES = 100
 LISTED_CELLS = 1000

@@ -26,10 +26,10 @@ from spark_monitor.scores.classification import (
 )
 from spark_monitor.scores.interval import UNSUPPORTED, Interval, interval, undefined
 from spark_monitor.scores.metric import Intervals, Metric, single
-from spark_monitor.scores.sampling import recovered, wilson
 from spark_monitor.states.classes import NO_CLASS
 from spark_monitor.states.confusion import OTHER, ConfusionState
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.proportions import recovered, wilson
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ from scipy.special import ndtri
 
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.metric import Metric, single
-from spark_monitor.scores.sampling import CONFIDENCE, Z, student, wilson
 from spark_monitor.states.binary import (
     BRIER,
     BRIER_SQUARED,
@@ -20,6 +19,7 @@ from spark_monitor.states.binary import (
     ScoreState,
 )
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.proportions import CONFIDENCE, Z, student, wilson
 from spark_monitor.states.sums import squared_deviations
 
 

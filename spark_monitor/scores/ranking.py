@@ -10,9 +10,9 @@ from scipy.special import expit
 from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import Metric, single
 from spark_monitor.scores.probability import without_scores
-from spark_monitor.scores.sampling import Z
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats, Integers
+from spark_monitor.states.proportions import Z
 
 _EXACT_PAIRS = 2**61
 _HALVINGS = 60

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.metric import Metric, single
-from spark_monitor.scores.sampling import student
+from spark_monitor.states.proportions import student
 from spark_monitor.states.regression import (
     ABSOLUTE,
     ERROR,

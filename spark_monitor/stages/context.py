@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
@@ -18,7 +19,7 @@ from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 COMMITTED = "COMMITTED"
 INPUT = "INPUT"
@@ -57,6 +58,8 @@ class Run:
     notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
     bytes_in: int | None = None
+    measured: list[DataFrame] = field(default_factory=list)
+    """Measurements of dataset ``predictions`` (columns of MEASUREMENT_DDL) that `record` writes to ``metrics``."""
 
     @property
     def monitor_id(self) -> str:
@@ -100,10 +103,10 @@ def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
     )
 
 
-def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow]) -> None:
+def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow], *, dataset: str | None = None) -> None:
     """Replace a table's rows of these windows; ``rows`` hold start and end in microseconds and no key of the monitor or run."""
     rest = [name for name in rows.columns if name not in ("start", "end")]
     stamped = rows.selectExpr(WINDOW_SQL, *map(quote, rest)).withColumns(
         {"monitor_id": F.lit(run.monitor_id), "run_id": F.lit(run.run_id)}
     )
-    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows)
+    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows, dataset=dataset)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.reasons import reason
 from spark_monitor.rules.rulebook import NUMERIC_METRICS, Rulebook, check_id
 from spark_monitor.rules.verdicts import ABSENT, BROKEN, CRAMERS_V, Measurement, expected, known, ruling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, struct
+from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
     BASELINE_VERSION,
@@ -146,4 +146,32 @@ MODEL_METRICS: Final = Table(
     ),
 )
 
-METRIC_TABLES: Final = (PROFILE_METRICS, PROFILE_STATES, DRIFT_METRICS, MODEL_METRICS)
+METRICS: Final = Table(
+    "metrics",
+    "window x granularity x model_version x slice x dataset x column x metric, and x class where the metric has classes",
+    (*CUT_KEY, "dataset", "column_name", "family", "metric", "class", "basis"),
+    (
+        *CUT,
+        column("dataset", TEXT, "predictions, operations, pipelines or costs"),
+        column(
+            "column_name", TEXT, "the column, the pair of columns (a, b), the endpoint, step or service; :table for all together"
+        ),
+        column("family", TEXT, "quality, drift, correlation, fairness, model, custom, system, pipeline or cost"),
+        column("metric", TEXT, "the metric, as docs/metrics.md lists it"),
+        column("class", TEXT, "the class, reference or threshold a metric is about; NULL: all"),
+        column("value", NUMBER, "the metric"),
+        column("value_error", NUMBER, "largest deterministic error of value; 0 where it is exact"),
+        column("lower", NUMBER, "lower end of the 95 % interval that holds value_error and the sampling error"),
+        column("upper", NUMBER, "upper end of that interval"),
+        column("count", COUNT, "rows that the value rests on"),
+        column("unit", TEXT, "what value is counted in: percent, rows, hours, ms, a currency, ...; NULL: none"),
+        column("basis", TEXT, "what it is measured from: a baseline by name, REALISED or ESTIMATED; NULL: the window alone"),
+        STATUS,
+        MESSAGE,
+        column("details", map_of(TEXT), "what else belongs to the number, such as what changed and what is named first"),
+        AS_OF,
+        RUN_ID,
+    ),
+)
+
+METRIC_TABLES: Final = (PROFILE_METRICS, PROFILE_STATES, DRIFT_METRICS, MODEL_METRICS, METRICS)

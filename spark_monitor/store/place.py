@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.monitor import OutputsConfig
+from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.quoting import quote, quote_table
 

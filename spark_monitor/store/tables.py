@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config.file import mask_secrets
-from spark_monitor.config.monitor import OutputsConfig
+from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.store import feed, files, sources, upkeep, views
@@ -155,11 +155,17 @@ class Store:
         if self._turn is not None:
             self.finish_run(run_id, status=FAILED, error="The run ended without saying how.")
 
-    def replace_windows(self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow]) -> None:
-        """Replace a monitor's rows of these windows, in one commit; ``frame`` may hold no row of another window."""
+    def replace_windows(
+        self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow], dataset: str | None = None
+    ) -> None:
+        """Replace a monitor's rows of these windows, in one commit; ``frame`` may hold no row of another window.
+
+        With ``dataset`` only rows of it are replaced: datasets have windows of their own.
+        """
         due = list(windows)
         if due:
-            self._write(table_named(table), frame, monitor_id, of_windows(monitor_id, due))
+            where = of_windows(monitor_id, due) + ("" if dataset is None else f" AND dataset = {literal(dataset)}")
+            self._write(table_named(table), frame, monitor_id, where)
 
     def replace_monitor(self, table: str, frame: DataFrame, *, monitor_id: str) -> None:
         """Replace all rows of a monitor. Readers keep the former incidents until the run is committed."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from chispa import assert_df_equality
 
-from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.distances import compare_numeric
 from spark_monitor.distances.chi_squared import chi_squared_test
 from spark_monitor.stages.judge import checks

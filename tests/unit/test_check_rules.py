@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from spark_monitor.config.monitor import RuleConfig
-from spark_monitor.config.thresholds import KNOWN_METRICS, RANGES
+from spark_monitor.config.rules import RuleConfig
+from spark_monitor.config.vocabulary import KNOWN_METRICS, RANGES
 from spark_monitor.distances.catalogue import DISTANCES
 from spark_monitor.preflight.rules import limit_findings
 from spark_monitor.scores.catalogue import METRICS

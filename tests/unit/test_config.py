@@ -16,7 +16,8 @@ import yaml
 from pydantic import ValidationError
 
 from spark_monitor.config.monitor import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config, slice_key
-from spark_monitor.config.thresholds import METRICS_OF_TASK, Threshold, parse_threshold
+from spark_monitor.config.thresholds import Threshold, parse_threshold
+from spark_monitor.config.vocabulary import METRICS_OF_TASK
 from spark_monitor.errors import ConfigError
 from spark_monitor.scores.catalogue import METRICS
 from spark_monitor.windowing.windows import Granularity

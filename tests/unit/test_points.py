@@ -11,7 +11,7 @@ from example_facts import AUC, answers, config, week
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_monitor.config.thresholds import KNOWN_METRICS
+from spark_monitor.config.vocabulary import KNOWN_METRICS
 from spark_monitor.insight.answers import latest_versions
 from spark_monitor.insight.headline import (
     count_readings,

@@ -14,7 +14,7 @@ from spark_monitor.scores.multiclass import f1_score_macro, f1_score_weighted, p
 from spark_monitor.scores.probability import brier_score, expected_calibration_error, log_loss
 from spark_monitor.scores.ranking import roc_auc_score
 from spark_monitor.scores.regression import mean_absolute_error, mean_error, r2_score, root_mean_squared_error
-from spark_monitor.scores.sampling import student, wilson
+from spark_monitor.states.proportions import student, wilson
 from spark_monitor.states.scores import ClassCodes, ConfusionState, RegressionState, ScoreState, default_score_grid
 
 RUNS = 400

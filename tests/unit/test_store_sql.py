@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_monitor.config.monitor import OutputsConfig
+from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.store.ledger import assignments
 from spark_monitor.store.literals import value_sql

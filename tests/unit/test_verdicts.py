@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_monitor.config.monitor import RuleConfig
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.reasons import number_text, plain, reason, subject_of
 from spark_monitor.rules.rulebook import Rulebook, check_id
 from spark_monitor.rules.verdicts import Measurement, expected, ruling

@@ -8,7 +8,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.config.thresholds import METRIC_ALIASES
+from spark_monitor.config.vocabulary import METRIC_ALIASES
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts, by_subject
 from spark_monitor.insight.headline_metrics import higher_is_better
 from spark_monitor.insight.page import further_sql, mlflow_page

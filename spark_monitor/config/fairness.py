@@ -1,0 +1,34 @@
+"""For whom a model may do worse: the section `fairness`, and the search for the worst slices."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from spark_monitor.config.file import problems
+from spark_monitor.config.types import Columns, OneValue, Section, Text, WholeNumber, quoted
+
+
+class FairnessConfig(Section):
+    """The groups that are compared, with whom, and which answer is the favourable one."""
+
+    groups: Columns = Field(description="slice keys whose values are groups, such as [origin]", min_length=1)
+    reference: dict[Text, OneValue] = Field(
+        default={}, description="{origin: EWR}: whom a key's groups are held against; else the rest"
+    )
+    favourable: OneValue = Field(default=1, description="the prediction that is good for a person")
+
+    @model_validator(mode="after")
+    def _references_are_groups(self) -> Self:
+        strangers = [name for name in self.reference if name not in self.groups]
+        if strangers:
+            raise problems(("reference", f"found {quoted(strangers)}, not in `groups`. Name a key of `groups`."))
+        return self
+
+
+class WorstSlicesConfig(Section):
+    """How far the search for slices in which the model does worse goes."""
+
+    depth: WholeNumber = Field(default=2, ge=1, le=3, description="how many conditions a slice may have, from 1 to 3")
+    max: WholeNumber = Field(default=200, ge=1, le=10_000, description="how many slices are looked at, from 1 to 10,000")

@@ -1,0 +1,64 @@
+"""The serving system's log: the section `operations`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from spark_monitor.config.file import problems
+from spark_monitor.config.sources import SourceConfig
+from spark_monitor.config.types import Every, Section, Text
+
+
+class OperationsConfig(SourceConfig):
+    """Which column, or SQL expression, of a request log says what; ``format: long`` has a metric's name in each row."""
+
+    format: Literal["delta", "parquet", "long", "databricks"] | None = Field(  # type: ignore[assignment]
+        default=None, description="delta or parquet beside `path`; long or databricks for what a row is"
+    )
+    time: Text | None = Field(default=None, description="when the request was made (a timestamp)")
+    every: Every | None = Field(default=None, description="windows of their own, such as 5 minutes; default: the monitor's")
+    endpoint: Text | None = Field(default=None, description="the endpoint's name")
+    model_version: Text | None = Field(default=None, description="the model version that answered")
+    latency_ms: Text | None = Field(default=None, description="how long the answer took, in milliseconds")
+    latency_seconds: Text | None = Field(default=None, description="the same in seconds, instead of latency_ms")
+    failed: Text | None = Field(default=None, description='a boolean SQL expression, such as "status >= 500"')
+    request_id: Text | None = Field(default=None, description="what identifies a request; one that comes twice counts once")
+    host: Text | None = Field(default=None, description="the machine that answered")
+    cluster: Text | None = Field(default=None, description="the cluster that answered")
+    cpu_percent: Text | None = Field(default=None, description="processor use, 0 to 100")
+    gpu_percent: Text | None = Field(default=None, description="accelerator use, 0 to 100")
+    memory_bytes: Text | None = Field(default=None, description="memory in use, in bytes")
+    metric: Text | None = Field(default=None, description="format long: the column with the metric's name")
+    value: Text | None = Field(default=None, description="format long: the column with the value")
+    labels: Text | None = Field(default=None, description="format long: the column with the labels, a map or JSON")
+    names: dict[Text, Text] = Field(
+        default={}, description="format long: our name for each of theirs, such as {http_latency: latency_ms}"
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.table is None) == (self.path is None):
+            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
+            raise problems(("", f"found {found}. Allowed: one of them."))
+        return self
+
+    @model_validator(mode="after")
+    def _time_is_named(self) -> Self:
+        if self.time is None and self.format != "databricks":
+            raise problems(("time", "this key is missing. It is required: the column that says when a request was made."))
+        if self.latency_ms is not None and self.latency_seconds is not None:
+            raise problems(("latency_seconds", "found beside `latency_ms`. Name one of them."))
+        if self.format == "long" and (self.metric is None or self.value is None):
+            raise problems(
+                ("format", "found long without `metric` and `value`. Name the columns with a metric's name and value.")
+            )
+        return self
+
+
+class LineageStep(Section):
+    """One step of a pipeline and the steps that it waits for."""
+
+    step: Text = Field(description="the step's name")
+    after: tuple[Text, ...] = Field(default=(), description="the steps before it")

@@ -1,0 +1,76 @@
+"""The pipelines that feed a model and serve it: the section `pipelines`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from croniter import croniter
+from pydantic import Field, field_validator, model_validator
+
+from spark_monitor.config.file import problems
+from spark_monitor.config.operations import LineageStep
+from spark_monitor.config.sources import SourceConfig
+from spark_monitor.config.types import Columns, Duration, Section, Text, YesOrNo
+
+
+class RunsConfig(SourceConfig):
+    """A table of step runs, or events in a format of its own."""
+
+    format: Literal["delta", "parquet", "openlineage", "databricks"] | None = Field(  # type: ignore[assignment]
+        default=None, description="delta or parquet beside `path`; openlineage or databricks for what a row is"
+    )
+    time: Text | None = Field(default=None, description="when the step ended (a timestamp)")
+    step: Text | None = Field(default=None, description="the step's name")
+    started: Text | None = Field(default=None, description="when it started")
+    status: Text | None = Field(default=None, description="how it ended, such as SUCCEEDED or FAILED")
+    attempt: Text | None = Field(default=None, description="the number of the try, 1 for the first")
+    rows: Text | None = Field(default=None, description="how many rows it wrote")
+    schedule: Text | None = Field(default=None, description='when it is due, as cron writes it, such as "0 6 * * *"')
+    grace: Duration = Field(default="1 hour", description="how late a step may start, such as 1 hour")
+    steps: tuple[LineageStep, ...] = Field(default=(), description="the order of steps: [{step: train, after: [features]}]")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.table is None) == (self.path is None):
+            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
+            raise problems(("", f"found {found}. Allowed: one of them."))
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_named(self) -> Self:
+        if self.format in (None, "delta", "parquet"):
+            missing = [name for name in ("time", "step") if getattr(self, name) is None]
+            if missing:
+                raise problems((missing[0], "this key is missing. It is required: a column of the table of runs."))
+        return self
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, text: str | None) -> str | None:
+        if text is not None and not croniter.is_valid(text):
+            raise problems(("", f'found "{text}". Allowed: five fields as cron writes them, such as "0 6 * * *".'))
+        return text
+
+
+class PipelinesConfig(Section):
+    """Tables by their own history, steps by their runs, and the registered model against what is there."""
+
+    tables: tuple[Any, ...] = Field(default=(), description="tables, or {path: ..., format: ...}, whose history is watched")
+    runs: RunsConfig | None = Field(
+        default=None, description="{table: ..., time: ended, step: task, started: started, status: state}"
+    )
+    mlflow_model: YesOrNo = Field(
+        default=False, description="true or false: signature and requirements against table and environment"
+    )
+    environment: SourceConfig | None = Field(default=None, description="a table of installed packages: name, version")
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _sources(cls, content: Any) -> Any:
+        listed = [content] if isinstance(content, str | dict) else content
+        if not isinstance(listed, list | tuple):
+            return content
+        return tuple(SourceConfig(table=one) if isinstance(one, str) else SourceConfig.model_validate(one) for one in listed)
+
+
+__all__ = ["Columns", "PipelinesConfig", "RunsConfig"]

@@ -1,0 +1,78 @@
+"""What is declared of the data: the section `quality`. `init` proposes it from the data, a person edits it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from spark_monitor.config.file import problems
+from spark_monitor.config.sources import SourceConfig
+from spark_monitor.config.types import Columns, Number, OneValue, Section, Text, YesOrNo
+
+NAMED_FORMATS: Final[Mapping[str, str]] = {
+    "email": (
+        r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+        r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$"
+    ),
+    "uuid": r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
+    "ipv4": r"^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])$",
+    "url": r"^[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]+[^\s]*$",
+    "date_iso": r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$",
+    "timestamp_iso": (
+        r"^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]"
+        r"(?::[0-5][0-9](?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?$"
+    ),
+    "phone_e164": r"^\+[1-9][0-9]{1,14}$",
+    "country_iso2": r"^[A-Z]{2}$",
+    "integer": r"^[+-]?[0-9]+$",
+    "decimal": r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
+}
+"""Patterns that have a name; `country_iso2` is narrowed to ISO 3166's codes by the metric that uses it."""
+
+
+def _format(text: str) -> str:
+    if text in NAMED_FORMATS:
+        return text
+    try:
+        re.compile(text)
+    except re.error as error:
+        named = ", ".join(NAMED_FORMATS)
+        raise problems(("", f'found "{text}", which is no regular expression ({error}). Allowed: one, or {named}.')) from None
+    return text
+
+
+def _range(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Format = Annotated[Text, AfterValidator(_format)]
+Bounds = Annotated[tuple[Number | None, Number | None], BeforeValidator(_range)]
+
+
+class ExpectedRowsConfig(SourceConfig):
+    """A manifest: how many rows each day or window should have."""
+
+    time: Text = Field(description="the column with the day or the instant that a count is about")
+    count: Text = Field(description="the column with the number of rows that there should be")
+
+
+class QualityConfig(Section):
+    """Formats, ranges, allowed values, keys and sentinels, and where the expected number of rows is written."""
+
+    formats: dict[Text, Format] = Field(default={}, description="a named pattern or a regular expression for each column")
+    ranges: dict[Text, Bounds] = Field(default={}, description="[least, greatest] for each column, such as {age: [0, 120]}")
+    allowed: dict[Text, tuple[OneValue, ...]] = Field(default={}, description="the allowed values of each column")
+    unique: Columns = Field(default=(), description="columns in which no value may occur twice")
+    sentinels: tuple[OneValue, ...] = Field(default=(), description='values that stand for "missing", such as -999')
+    expected_rows: ExpectedRowsConfig | None = Field(default=None, description="{table: ..., time: day, count: rows}")
+    correlations: YesOrNo = Field(default=True, description="true or false: whether pairs of numeric columns are watched")
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> Self:
+        for name, (least, greatest) in self.ranges.items():
+            if least is not None and greatest is not None and least > greatest:
+                raise problems((f"ranges.{name}", f"found [{least:g}, {greatest:g}]. Write the least value first."))
+        return self
