@@ -20,8 +20,8 @@ import typer
 from typer.core import TyperCommand
 
 from spark_monitor.commands.terminal import Terminal
-from spark_monitor.config.file import mask_secrets
 from spark_monitor.errors import JAVA_CALLED, ConfigError, MonitorError
+from spark_monitor.text.masking import mask_secrets
 
 DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"
 REACHED, WRONG_USE, RUN_FAILED = 1, ConfigError.exit_code, MonitorError.exit_code
@@ -112,7 +112,7 @@ def report(error: BaseException, terminal: Terminal, *, command: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more when it ends
         return BROKEN_PIPE
     if terminal.debug:
-        terminal.remark("".join(traceback.format_exception(error)).rstrip())
+        terminal.remark(mask_secrets("".join(traceback.format_exception(error)).rstrip()))
     if isinstance(error, Terminated):
         terminal.remark("Ended by SIGTERM.")
         return TERMINATED
@@ -137,10 +137,10 @@ def sentence_of(error: BaseException) -> str:
     ('flights.yaml: no such file.', 'ValueError: no')
     """
     if isinstance(error, MonitorError):
-        return str(error)
+        return mask_secrets(str(error))
     lines = [line.strip(": ") for line in str(error).splitlines() if line.strip()]
     first = next((line for line in lines if not line.startswith(JAVA_CALLED)), "")
-    return mask_secrets(f"{type(error).__name__}: {first}"[:LONGEST_LINE]).rstrip(": ")
+    return mask_secrets(f"{type(error).__name__}: {first}")[:LONGEST_LINE].rstrip(": ")
 
 
 def has_text(log: Path | None) -> bool:

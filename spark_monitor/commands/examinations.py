@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from spark_monitor.commands.options import SessionOptions
-from spark_monitor.config.file import mask_secrets
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import MonitorError
 from spark_monitor.java import choose_java
+from spark_monitor.text.masking import mask_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from spark_monitor.config.file import mask_secrets
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.windows import parse_instant
 
 SPARK_PANEL = "Spark"

@@ -17,6 +17,7 @@ from spark_monitor.commands.command import sentence_of
 from spark_monitor.commands.options import SessionOptions
 from spark_monitor.commands.terminal import Say, Terminal
 from spark_monitor.errors import MonitorError, RunError
+from spark_monitor.text.masking import mask_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -52,7 +53,7 @@ def open_spark(options: SessionOptions, terminal: Terminal, say: Say) -> SparkSe
             raise
         except Exception as error:
             lines = telling_lines(log.read_text(encoding="utf-8", errors="replace")) if log is not None else []
-            told = "".join(f"\n  {line}" for line in lines)
+            told = "".join(f"\n  {mask_secrets(line)}" for line in lines)
             raise RunError(
                 f"Spark session: it did not start ({sentence_of(error)}).{told}\n`spark-monitor doctor` says what works."
             ) from error

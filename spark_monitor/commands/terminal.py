@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from spark_monitor.text.masking import mask_secrets
+
 Say = Callable[[str], None]
 DONE, FAILED = "✓", "✗"
 WARNING = "warning:"
@@ -42,8 +44,8 @@ class Terminal:
         show(self.err if self.as_json else self.out, text)
 
     def remark(self, text: str | Text) -> None:
-        """Something worth knowing that is no part of the answer."""
-        show(self.err, text)
+        """Something worth knowing that is no part of the answer; secrets in it are masked."""
+        show(self.err, mask_secrets(text) if isinstance(text, str) else text)
 
     def document(self, content: Any) -> None:
         """The JSON document of a command that was asked for one, on one line."""
@@ -74,6 +76,7 @@ class Steps:
 
     def begin(self, text: str) -> None:
         """End the step before and begin this one; a warning is told while the step goes on."""
+        text = mask_secrets(text)
         if text.startswith(WARNING):
             show(self.console, Text(text, "yellow"))
             return

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from spark_monitor.errors import ConfigError, unknown
+from spark_monitor.text.masking import mask_secrets
 
 LONGEST_QUOTED = 80
 PROBLEMS = "monitor_problems"
@@ -23,10 +24,6 @@ UNKNOWN = "monitor_unknown_name"
 UNION_TAGS = frozenset({"<one>", "<many>"})
 """Tags of pydantic's tagged unions, which are no part of a place in the file."""
 
-_USER_INFO = re.compile(r"(?P<scheme>\w[\w+.-]*)://(?P<user>[^/\s]*)@")
-_SECRET_PARAMETER = re.compile(r"(?i)((?:password|passwd|pwd|token|secret|sig|key)=)[^&\s;]+")
-_CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
-MASK = "***"
 _UNREADABLE = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
 """What PyYAML raises over a value that is not of the type that its tag or its look claims."""
 
@@ -184,19 +181,3 @@ def describe(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     return f"a {type(value).__name__} (put a text in quotes)"
-
-
-def mask_secrets(text: str) -> str:
-    """A text without the user information and secret parameters of the URIs in it.
-
-    >>> mask_secrets("postgresql://ann:pass@db:5432/mlflow?sslpassword=x")
-    'postgresql://***@db:5432/mlflow?sslpassword=***'
-    >>> mask_secrets("abfss://container@account.dfs.core.windows.net/path")
-    'abfss://container@account.dfs.core.windows.net/path'
-    """
-
-    def masked(match: re.Match[str]) -> str:
-        harmless = match["scheme"].lower() in _CONTAINER_SCHEMES and ":" not in match["user"]
-        return match[0] if harmless else f"{match['scheme']}://{MASK}@"
-
-    return _SECRET_PARAMETER.sub(rf"\1{MASK}", _USER_INFO.sub(masked, text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from spark_monitor.config.costs import CostsConfig
 from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig
-from spark_monitor.config.file import describe, mask_secrets, problems, read_yaml, sentences
+from spark_monitor.config.file import describe, problems, read_yaml, sentences
 from spark_monitor.config.metrics import CustomMetricConfig
 from spark_monitor.config.model import GroupsConfig, ModelConfig
 from spark_monitor.config.operations import OperationsConfig
@@ -42,6 +43,7 @@ from spark_monitor.config.types import (
 from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES
 from spark_monitor.config.windows import WindowsConfig
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.masking import mask_forms, mask_secrets
 
 __all__ = [
     "KNOWN_METRICS",
@@ -176,24 +178,30 @@ class MonitorConfig(Section):
 
     def public_dict(self) -> dict[str, Any]:
         """The configuration as plain values, user information and secrets in addresses masked; for ledgers and logs."""
-        return {name: _masked(value) for name, value in self.model_dump(mode="json", by_alias=True).items()}
+        return {name: _masked(value, mask_secrets) for name, value in self.model_dump(mode="json", by_alias=True).items()}
 
     def config_hash(self) -> str:
-        """SHA-256, in hex, of the canonical JSON of ``public_dict``: a changed password is no changed monitor.
+        """SHA-256, in hex, of the file's canonical JSON, addresses without secrets: a changed password is no changed monitor.
 
+        Other texts are taken as they are: a condition may hold what looks like a secret and says which rows are meant.
         How much memory a task takes changes no number within its error, so it is left out.
         """
-        told = {name: value for name, value in self.public_dict().items() if name != "task_memory"}
+        written = self.model_dump(mode="json", by_alias=True)
+        told = {name: _masked(value, _address_masked) for name, value in written.items() if name != "task_memory"}
         text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return mask_secrets(value)
+        return mask(value)
     if isinstance(value, dict):
-        return {key: _masked(below) for key, below in value.items()}
-    return [_masked(below) for below in value] if isinstance(value, list) else value
+        return {key: _masked(below, mask) for key, below in value.items()}
+    return [_masked(below, mask) for below in value] if isinstance(value, list) else value
+
+
+def _address_masked(text: str) -> str:
+    return mask_forms(text) if "://" in text or text.startswith("jdbc:") else text
 
 
 def load_config(path: str | Path) -> MonitorConfig:

@@ -7,8 +7,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from spark_monitor.config.file import mask_secrets, problems
+from spark_monitor.config.file import problems
 from spark_monitor.config.types import Columns, Duration, Number, OneValue, Section, Text, Version, YesOrNo, quoted
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.periods import parse_duration
 
 

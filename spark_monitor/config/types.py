@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag
 
-from spark_monitor.config.file import describe, mask_secrets, problems, unknown_name
+from spark_monitor.config.file import describe, problems, unknown_name
 from spark_monitor.config.thresholds import Threshold, parse_threshold
 from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES, canonical_metric
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.periods import parse_duration, parse_every, parse_zone
 
 Scalar = int | float | str | bool

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from urllib.parse import urlsplit
 
-from spark_monitor.config.file import mask_secrets
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import literal
 from spark_monitor.text.wording import harmless
 

@@ -36,6 +36,7 @@ from spark_monitor.states.grid import Grid, Integers
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K
 from spark_monitor.states.table import TableState
+from spark_monitor.text.masking import first_line
 
 BYTE_BUDGET = 512 << 20
 TABLE_COLUMN = -1
@@ -185,7 +186,7 @@ class Task:
             try:
                 gatherer.add(part, piece.rows)
             except Exception as error:  # whatever it is, it becomes this column's status
-                self._errors[position] = f"{type(error).__name__}: {error}"
+                self._errors[position] = f"{type(error).__name__}: {first_line(error)}"
         self._sizes[position] = gatherer.nbytes if gatherer is not None else 0
 
     def flush(self) -> Iterator[pa.RecordBatch]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
-from spark_monitor.config.file import mask_secrets
 from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import JAVA_CALLED, ConfigError
@@ -35,6 +34,7 @@ from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, s
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.readers.rows import read_slice, read_source
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:

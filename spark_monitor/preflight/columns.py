@@ -14,6 +14,7 @@ from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConf
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.sources.predictions import only_in_baseline
 from spark_monitor.sources.readers.rows import Kind, read_column
+from spark_monitor.text.masking import mask_secrets
 
 COLUMNS_SHOWN = 20
 PLAIN = "a number, a text, a date, a timestamp or a boolean"
@@ -31,6 +32,9 @@ class Finding:
     where: str
     sentence: str
     level: Literal["error", "warning"] = "error"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", mask_secrets(self.sentence))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.sentence}"

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from spark_monitor.errors import ConfigError, MonitorError
 from spark_monitor.stages.context import Say
-from spark_monitor.store.commits import first_line
+from spark_monitor.text.masking import first_line
 
 MOST_FAILURES = 3
 """Failures in a row that end the job: one may be a storage's bad minute, and the ledger holds each."""

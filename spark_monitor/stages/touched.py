@@ -12,8 +12,8 @@ from spark_monitor.kernel.partials import segment_of
 from spark_monitor.kernel.plan import plan_segments
 from spark_monitor.kernel.times import instants
 from spark_monitor.stages.context import Run, window_keys
-from spark_monitor.store.commits import first_line
 from spark_monitor.store.feed import BrokenFeed, NoFeed
+from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, recent_windows
 

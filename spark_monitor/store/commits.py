@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from spark_monitor.errors import JAVA_CALLED, RunError
+from spark_monitor.errors import RunError
+from spark_monitor.text.masking import first_line
 
 ATTEMPTS: Final = 10
 FIRST_DELAY_SECONDS: Final = 0.2
@@ -39,17 +40,6 @@ def is_conflict(error: BaseException) -> bool:
     """
     text = str(error)
     return any(mark in text for mark in CONFLICTS)
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says before its stack traces begin; Py4J's own first line says nothing.
-
-    >>> first_line(RuntimeError("An error occurred while calling o5.save.\\n: java.io.IOException: disk full\\n\\tat x"))
-    'java.io.IOException: disk full'
-    """
-    lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(JAVA_CALLED)]
-    return (told or lines or [type(error).__name__])[0]
 
 
 def delays(attempts: int, chance: random.Random) -> list[float]:

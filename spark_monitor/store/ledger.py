@@ -16,12 +16,16 @@ from spark_monitor.store.literals import instant_sql, value_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import literal, quote
 from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
 
 RUNS: Final = "runs"
 RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"
 ENDINGS: Final = (COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED)
+TEXTS_OF_ERRORS: Final = frozenset({"error", "reader_reason", "publish_message"})
+"""Columns whose texts others wrote: no secret in them is stored."""
+
 Values = Mapping[str, Any]
 
 
@@ -114,6 +118,8 @@ def assignments(values: Values) -> dict[str, str]:
     {'`status`': "'FAILED'", '`baseline_version`': 'CAST(2 AS int)'}
     """
     types = {field.name: field.dataType for field in TABLES[RUNS].columns}
+    texts = {name: mask_secrets(str(value)) for name, value in values.items() if name in TEXTS_OF_ERRORS and value is not None}
+    values = {**values, **texts}
     for name in values:
         if name not in types:
             raise RunError(unknown("table runs", "column", name, types))

@@ -17,9 +17,9 @@ from pyspark.errors import AnalysisException
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.sources.readers.rows import read_source
-from spark_monitor.store.commits import first_line
 from spark_monitor.store.place import FORMAT, Place
 from spark_monitor.store.sources import commit_version
+from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import quote, quote_table
 
 if TYPE_CHECKING:

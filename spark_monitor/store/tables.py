@@ -9,13 +9,12 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.file import mask_secrets
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.store import feed, files, sources, upkeep, views
 from spark_monitor.store.changes import IGNORED, changed, windows_of
-from spark_monitor.store.commits import commit, first_line
+from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, committed_sql
 from spark_monitor.store.creation import ensure_schema, ensure_table
 from spark_monitor.store.lease import WAIT_SECONDS
@@ -25,6 +24,7 @@ from spark_monitor.store.place import Place
 from spark_monitor.store.rows import aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
 from spark_monitor.store.turn import Turn
+from spark_monitor.text.masking import first_line, mask_secrets
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
 
@@ -198,7 +198,7 @@ class Store:
 
     def mark_published(self, monitor_id: str, run_ids: Iterable[str], *, published: str, message: str | None = None) -> None:
         """Note of committed runs whether MLflow shows them: OFF, PENDING or PUBLISHED."""
-        told = "NULL" if message is None else literal(message)
+        told = "NULL" if message is None else literal(mask_secrets(message))
         self._update(RUNS, f"published = {literal(published)}, publish_message = {told}", monitor_id, "run_id", run_ids)
 
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from spark_monitor.errors import RunError
-from spark_monitor.store.commits import first_line
 from spark_monitor.store.lease import WAIT_SECONDS, this_process, wait_until_free
 from spark_monitor.store.ledger import RUNNING, Ledger
+from spark_monitor.text.masking import first_line
 
 BEAT: Final = timedelta(seconds=30)
 """A heartbeat is written at most this often: a fourth of the time after which silence counts as death."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from spark_monitor.errors import RunError
-from spark_monitor.store.commits import ATTEMPTS, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, commit, delays, first_line
+from spark_monitor.store.commits import ATTEMPTS, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, commit, delays
+from spark_monitor.text.masking import first_line
 
 CLASSIC = (
     "An error occurred while calling o2697.save.\n: io.delta.exceptions.ConcurrentAppendException: "

@@ -1,0 +1,145 @@
+"""Secrets kept out of every text that leaves the process: messages, findings, logs, rows of the ledger.
+
+Known forms are masked by their look (credentials in addresses, named parameters, headers, keys of well-known services), and the
+values of environment variables whose names say that they are secret by what they are. Rather too much is masked than too little.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+from spark_monitor.errors import JAVA_CALLED
+
+MASK: Final = "***"
+SHORTEST_SECRET: Final = 6
+"""Shorter values of the environment are words such as "true" that stand in many texts and protect nothing."""
+
+_SECRET_VARIABLE = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
+_CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
+_BUCKET_SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "oss", "cos"})
+"""Addresses of buckets: no port stands in them, so a colon begins a secret, which may hold slashes."""
+
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>[^\s\"'<>`,]+)")
+_PORT = re.compile(r"[^/:@]+:\d{1,5}/|\[[0-9a-fA-F:]+\](?::\d{1,5})?/")
+_NAME = (
+    r"(?:password|passwd|passphrase|pwd|token|secret|signature|credentials?|(?:(?<=[?&;])|^)(?:key|sig)"
+    r"|(?:api|access|account|private|secret|storage|shared|encryption|sas)[_.-]?key)"
+)
+_STRONG_NAME = r"(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|account|private|secret|storage|shared)[_.-]?key)"
+_QUOTED_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+_PARAMETER = re.compile(rf"(?i)({_NAME}=)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)")
+_VARIABLE = re.compile(
+    rf"\b((?:[A-Z0-9]+_)*(?:[A-Z0-9]*KEY|SECRET|TOKEN|PASSWORD)(?:_[A-Z0-9]+)*=)(?!VALUE\b)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)"
+)
+_QUOTED_ENTRY = re.compile(rf"(?i)([\"'][\w.-]*{_STRONG_NAME}[\"']\s*[:=]\s*)({_QUOTED_VALUE})")
+_NAMED_WORD = re.compile(
+    r"(?i)((?:\b|_)(?:password|passwd|passphrase|pwd|(?:api|access|account|private|secret)[_.-]?key)\s*(?::|\s=|\sis)\s+)"
+    rf"({_QUOTED_VALUE}|[^\s,;\"']+)"
+)
+_HEADER = re.compile(r"(?i)\b((?:bearer|basic)\s+)([A-Za-z0-9+/._~=-]{8,})")
+_HEADER_OF_NAME = re.compile(
+    r"(?i)\b((?:x-[\w-]*(?:key|token|secret)|authorization|x-auth[\w-]*)\s*:\s*)(?!(?:bearer|basic)\s)([^\s,;]+)"
+)
+_ORACLE = re.compile(r"(?i)(jdbc:oracle:\w+:)[^@\s\"']+@")
+_HOOK = re.compile(
+    r"(?i)(https://(?:hooks\.slack\.com/(?:services|workflows|triggers)|(?:[\w-]+\.)?discord(?:app)?\.com/api/webhooks"
+    r"|[\w.-]*webhook\.office\.com/\w+|api\.telegram\.org)/)[^\s\"'<>`]+"
+)
+_SHAPES = re.compile(
+    r"\b(?:A(?:KIA|SIA|GPA|IDA|ROA)[0-9A-Z]{16}"  # AWS
+    r"|dapi[0-9a-f]{32}(?:-\d+)?|dose[0-9a-f]{32}"  # Databricks
+    r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{10,}|sk-[A-Za-z0-9_-]{20,}|AIza[\w-]{35}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"  # a JSON web token
+)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+
+
+def mask_secrets(text: str) -> str:
+    """A text without the secrets in it: those of the environment, and whatever looks like one.
+
+    >>> mask_secrets("postgresql://ann:pass@db:5432/mlflow?sslpassword=x")
+    'postgresql://***@db:5432/mlflow?sslpassword=***'
+    >>> mask_secrets("s3a://AKIA:se/cret@bucket/table"), mask_secrets("Authorization: Bearer abcdef123456")
+    ('s3a://***@bucket/table', 'Authorization: Bearer ***')
+    >>> mask_secrets("abfss://container@account.dfs.core.windows.net/path")
+    'abfss://container@account.dfs.core.windows.net/path'
+    """
+    return mask_forms(_without_values(text, secret_values(os.environ)))
+
+
+def mask_forms(text: str) -> str:
+    """A text without what looks like a secret; the environment has no say, so that the result is the same everywhere.
+
+    >>> mask_forms("AccountKey=abc;x=1"), mask_forms("customer_key = 'DE'")
+    ('AccountKey=***;x=1', "customer_key = 'DE'")
+    """
+    masked = _PRIVATE_KEY.sub(MASK, text)
+    masked = _HOOK.sub(rf"\1{MASK}", masked)
+    masked = _ORACLE.sub(rf"\1{MASK}@", masked)
+    masked = _ADDRESS.sub(_address, masked)
+    for named in (_QUOTED_ENTRY, _PARAMETER, _VARIABLE, _NAMED_WORD, _HEADER_OF_NAME):
+        masked = named.sub(_value, masked)
+    return _SHAPES.sub(MASK, _HEADER.sub(rf"\1{MASK}", masked))
+
+
+def secret_values(environment: Mapping[str, str]) -> list[str]:
+    """The values of variables whose names say that they are secret, longest first, and as they stand in addresses.
+
+    >>> secret_values({"DB_PASSWORD": "p@ss word", "HOME": "/home/ann", "USE_KEY": "yes"})
+    ['p%40ss%20word', 'p%40ss+word', 'p@ss word']
+    """
+    values = {value for name, value in environment.items() if _SECRET_VARIABLE.search(name) and len(value) >= SHORTEST_SECRET}
+    forms = {form for value in values for form in (value, quote(value, safe=""), quote_plus(value))}
+    return sorted(forms, key=lambda form: (-len(form), form))
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says before its stack traces begin, secrets masked; Py4J's own first line says nothing.
+
+    >>> first_line(RuntimeError("An error occurred while calling o5.save.\\n: java.io.IOException: disk full\\n\\tat x"))
+    'java.io.IOException: disk full'
+    """
+    lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(JAVA_CALLED)]
+    return mask_secrets((said or lines or [type(error).__name__])[0])
+
+
+def _without_values(text: str, values: Iterable[str]) -> str:
+    for value in values:
+        text = text.replace(value, MASK)
+    return text
+
+
+def _address(match: re.Match[str]) -> str:
+    scheme, rest = match["scheme"].lower(), match["rest"]
+    user, at, place = rest.rpartition("@")
+    if not at or (scheme in _CONTAINER_SCHEMES and ":" not in user):
+        return match[0]
+    if scheme not in _BUCKET_SCHEMES:
+        authority = user.partition("/")[0]
+        if "@" not in rest.partition("/")[0] and (":" not in authority or _PORT.match(f"{user}/")):
+            return match[0]  # an @ of the path: a version, a mail address
+        user, _, place = _credentials(rest)
+    return f"{match['scheme']}://{MASK}@{place}"
+
+
+def _credentials(rest: str) -> tuple[str, str, str]:
+    """User information and what follows: up to the last @ before the path, or before the query where a slash is in a password."""
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        user, at, host = authority.rpartition("@")
+        return user, at, host + slash + path
+    before, mark, query = rest.partition("?")
+    user, at, host = before.rpartition("@")
+    return user, at, host + mark + query
+
+
+def _value(match: re.Match[str]) -> str:
+    value = match[2]
+    marks = value[0] if value[0] in "\"'" and len(value) > 1 else ""
+    return match[1] + marks + MASK + marks
