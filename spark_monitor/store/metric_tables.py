@@ -85,11 +85,14 @@ NON_NULL_DELTA: Final = struct(
 DRIFT_METRICS: Final = Table(
     "drift_metrics",
     "row of profile_metrics x what it is compared with (drift_type)",
-    (*CUT_KEY, "column_name", "drift_type"),
+    (*CUT_KEY, "column_name", "drift_type", "baseline_name"),
     (
         *CUT,
         COLUMN_NAME,
-        column("drift_type", TEXT, "BASELINE, CONSECUTIVE (the window before) or SEASONAL"),
+        column(
+            "drift_type", TEXT, "BASELINE, CONSECUTIVE (the window before), SEASONAL (a lag before) or ROLLING (those before)"
+        ),
+        column("baseline_name", TEXT, "the reference by its name under `baselines`; NULL for the baseline and the window before"),
         column("window_cmp", EDGES, "the window compared with; NULL for the baseline"),
         delta_of("count", "rows"),
         delta_of("avg", "mean"),
@@ -109,6 +112,7 @@ DRIFT_METRICS: Final = Table(
         column("wasserstein_distance", NUMBER, "Wasserstein-1 distance of the finite values, in the column's unit"),
         column("wasserstein_lower", NUMBER, "certified lower bound of the Wasserstein-1 distance"),
         column("wasserstein_upper", NUMBER, "certified upper bound of the Wasserstein-1 distance"),
+        column("wasserstein_per_deviation", NUMBER, "wasserstein_distance in standard deviations of what is compared with"),
         test_result("chi_squared_test", "chi-squared statistic of the two rows of counts over the bins", "its p-value"),
         column("tv_distance", NUMBER, "total variation distance over the baseline's bins: 0 to 1"),
         column("l_infinity_distance", NUMBER, "largest difference of a bin's share: 0 to 1"),
