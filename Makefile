@@ -31,12 +31,15 @@ demo: setup  ## a real year of flights, monitored week by week, in some minutes 
 test: setup  ## what continuous integration runs: ruff, mypy, every test that is not slow
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" tests/spark tests/delta tests/jobs $(ARGS)
 
 test-all: setup  ## every test, slow ones too, and the tests with Spark once more on Spark Connect
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws $(ARGS)
+	@$(BIN)/python -m pytest -m slow tests/unit tests/laws $(ARGS)
+	@$(BIN)/python -m pytest -m "not cluster" tests/spark tests/delta tests/jobs $(ARGS)
 	@SPARK_MONITOR_TEST_MODE=connect $(BIN)/python -m pytest tests/spark tests/delta tests/jobs $(ARGS)
 
 test-cluster: setup  ## the main job on a standalone Spark cluster on this machine, a worker of which is killed

@@ -1,33 +1,50 @@
 """One Spark session for the whole test run, in the mode that SPARK_MONITOR_TEST_MODE names (classic or connect).
 
-Property tests draw the same examples in every run, so that a failure is found again.
+Property tests draw other examples in every run; the seed stands in the header, and `--hypothesis-seed=N` draws them again.
 """
 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, core, settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 settings.register_profile(
-    "repeatable",
-    derandomize=True,
+    "fresh",
     deadline=None,
+    print_blob=True,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.load_profile("repeatable")
+settings.load_profile("fresh")
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "True")
 os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+
+
+SEED_VARIABLE = "SPARK_MONITOR_TEST_SEED"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One seed for all processes of a run, given or drawn."""
+    if config.getoption("hypothesis_seed", None) is None:
+        os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(1 << 32)))
+        config.option.hypothesis_seed = os.environ[SEED_VARIABLE]
+        core.global_force_seed = int(os.environ[SEED_VARIABLE])
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The seed, so that a failure is found again."""
+    return f"property tests: --hypothesis-seed={config.getoption('hypothesis_seed')}"
 
 
 STAGES = ("unit", "laws", "spark", "delta", "jobs", "cluster")

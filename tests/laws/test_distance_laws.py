@@ -33,7 +33,7 @@ SHRINK = ["js", "hellinger", "tv", "chi2"]
 every_entry = pytest.mark.parametrize("entry", DISTANCES.values(), ids=DISTANCES)
 every_bin_entry = pytest.mark.parametrize("entry", BIN_DISTANCES, ids=lambda entry: entry.name)
 every_cell_entry = pytest.mark.parametrize("entry", CELL_DISTANCES, ids=lambda entry: entry.name)
-laws = settings(derandomize=True, deadline=None, max_examples=60)
+laws = settings(deadline=None, max_examples=60)
 
 
 def counts(bins: int, sides: int = 2) -> st.SearchStrategy[tuple[np.ndarray, ...]]:

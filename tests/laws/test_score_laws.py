@@ -20,7 +20,7 @@ from spark_monitor.states.codec import pack
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.scores import ClassCodes, ConfusionState, RegressionState, ScoreState, canonical_labels
 
-laws = settings(derandomize=True, deadline=None, max_examples=60)
+laws = settings(deadline=None, max_examples=60)
 GRID = Grid.of([0.1, 0.25, 0.5, 0.75, 1.0])
 CLASSES = ("a", "b", "c")
 

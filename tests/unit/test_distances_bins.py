@@ -50,7 +50,7 @@ def test_a_smooth_column_has_twenty_bins_of_five_percent() -> None:
     assert counts[1:-3] / 50_000 == pytest.approx(0.05, abs=0.0011)
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(cell_counts)
 def test_bins_follow_their_rule(cells: np.ndarray) -> None:
     bins = bins_of(cells)
@@ -95,7 +95,7 @@ def test_categories_other_and_null_are_the_bins_of_a_text_column() -> None:
     assert category_counts(SimpleNamespace(counts=np.array([3, 0]), other=5, nulls=7)).tolist() == [3, 0, 5, 7]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(pairs_of_counts)
 def test_distances_on_counts_agree_with_scipy_and_plain_loops(pair: tuple[np.ndarray, np.ndarray]) -> None:
     first, second = pair
@@ -112,7 +112,7 @@ def test_distances_on_counts_agree_with_scipy_and_plain_loops(pair: tuple[np.nda
     assert population_stability_index(first, second) == pytest.approx(psi, rel=1e-9, abs=1e-12)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(pairs_of_counts)
 def test_chi_squared_agrees_with_scipys_contingency_table(pair: tuple[np.ndarray, np.ndarray]) -> None:
     table = np.array(pair)[:, np.sum(pair, axis=0) > 0]

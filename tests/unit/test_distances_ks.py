@@ -51,7 +51,7 @@ def exact_distance(first: np.ndarray, second: np.ndarray) -> Fraction:
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=250)
 @given(samples, samples, edge_lists)
 @example(np.array([1.0]), np.array([1.0]), [0.0])
 @example(np.array([-0.0, 0.0]), np.array([0.0, -0.0, 0.0]), [0.0])
@@ -73,7 +73,7 @@ def test_the_interval_holds_the_exact_distance_and_both_of_scipys(
     assert result.lower <= result.statistic <= result.upper
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(samples, samples, edge_lists)
 def test_the_interval_is_no_wider_than_the_heaviest_open_cell(first: np.ndarray, second: np.ndarray, points: list[float]) -> None:
     edges = np.unique(np.array([*points, 0.0]) + 0.0)
@@ -200,7 +200,7 @@ def test_no_values_or_no_common_ground_leave_it_undefined() -> None:
             ks(first, second)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(samples, samples)
 def test_arrays_are_compared_exactly(first: np.ndarray, second: np.ndarray) -> None:
     interval = ks_from_arrays(np.append(first, [np.nan, np.inf]), np.append(second, -np.inf))

@@ -43,7 +43,7 @@ def exact_wasserstein(first: np.ndarray, second: np.ndarray) -> Fraction:
     return area
 
 
-@settings(derandomize=True, deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=250)
 @given(samples, samples, edge_lists)
 @example(np.array([1.0]), np.array([1.0]), [])
 @example(np.array([5e-324, 0.0]), np.array([0.0]), [])
@@ -55,7 +55,7 @@ def test_the_interval_holds_the_exact_area_and_scipys(first: np.ndarray, second:
     assert interval.lower <= scipy_wasserstein(first, second) <= interval.upper
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=100)
 @given(samples, samples, edge_lists, numbers)
 def test_another_edge_never_widens_the_interval(first: np.ndarray, second: np.ndarray, points: list[float], more: float) -> None:
     before, after = interval_of(first, second, points), interval_of(first, second, [*points, more])

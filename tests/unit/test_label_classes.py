@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spark_monitor.states.scores import canonical_label, canonical_labels, threshold_classes
 
-laws = settings(derandomize=True, deadline=None, max_examples=200)
+laws = settings(deadline=None, max_examples=200)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from spark_monitor.states.scores import (
 )
 from spark_monitor.states.sums import add_pairs, pair_of, squared_deviations, squares
 
-laws = settings(derandomize=True, deadline=None, max_examples=200)
+laws = settings(deadline=None, max_examples=200)
 moderate = st.floats(-1e100, 1e100, allow_subnormal=True)
 
 
