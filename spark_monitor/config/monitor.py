@@ -44,6 +44,7 @@ from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES
 from spark_monitor.config.windows import WindowsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_forms, mask_secrets
+from spark_monitor.text.quoting import crossed
 
 __all__ = [
     "KNOWN_METRICS",
@@ -77,7 +78,7 @@ def slice_key(slice_: Slice) -> str:
     >>> slice_key("distance > 1000"), slice_key(("origin", "carrier"))
     ('distance > 1000', 'origin, carrier')
     """
-    return slice_ if isinstance(slice_, str) else ", ".join(slice_)
+    return slice_ if isinstance(slice_, str) else crossed(slice_)
 
 
 class MonitorConfig(Section):

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.conditions import Condition, plain
+from spark_monitor.text.quoting import crossed
 
 EXACT_DIGITS = 15
 """Decimals of so many digits are a whole number below 2^53 over a power of ten, so one division rounds them correctly."""
@@ -154,12 +155,12 @@ class FileRows:
 
 
 def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
-    """Texts side by side, ``x, y``, a null as ``NULL``; only the combinations that occur are put together.
+    """Texts side by side as ``text.quoting.crossed`` writes them; only the combinations that occur are put together.
 
     >>> crossing([pa.array(["a", None]).dictionary_encode(), pa.array(["x", "y"]).dictionary_encode()]).to_pylist()
     ['a, x', 'NULL, y']
     """
-    texts = [[*part.dictionary.to_pylist(), "NULL"] for part in parts]
+    texts: list[list[str | None]] = [[*part.dictionary.to_pylist(), None] for part in parts]
     codes = np.zeros(len(parts[0]), dtype=np.int64)
     for part, names in zip(parts, texts, strict=True):
         own = pc.fill_null(part.indices.cast(pa.int64()), len(names) - 1)
@@ -171,7 +172,7 @@ def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
         for own_texts in reversed(texts):
             code, place = divmod(code, len(own_texts))
             words.append(own_texts[place])
-        names.append(", ".join(reversed(words)))
+        names.append(crossed(reversed(words)))
     return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(names, pa.string()))
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+ABSENT = "NULL"
+"""What stands for a missing value beside others."""
+
 
 def quote(name: str) -> str:
     """One identifier in backticks, whatever it contains.
@@ -51,3 +56,48 @@ def literal(text: str) -> str:
     """
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def crossed(parts: Iterable[str | None]) -> str:
+    """Values side by side as a crossing shows them: ``x, y``, a missing one as NULL, quoted what could be mistaken.
+
+    A value with a comma or a double quote, and the text NULL, stand in double quotes (doubled within), so that different values
+    are different texts; ``uncrossed`` gives them back.
+
+    >>> crossed(["a", "b"]), crossed(["a, b", "c"]), crossed([None, "NULL"])
+    ('a, b', '"a, b", c', 'NULL, "NULL"')
+    """
+    return ", ".join(map(_part, parts))
+
+
+def uncrossed(text: str) -> list[str | None]:
+    """The values of a crossing, as they were.
+
+    >>> uncrossed('"a, b", c'), uncrossed('NULL, "NULL", "a ""b"')
+    (['a, b', 'c'], [None, 'NULL', 'a "b'])
+    """
+    parts: list[str | None] = []
+    rest = text
+    while True:
+        if rest.startswith('"'):
+            end = 1
+            while rest[end : end + 2] == '""' or rest[end] != '"':
+                end += 2 if rest[end : end + 2] == '""' else 1
+            part, rest = rest[1:end].replace('""', '"'), rest[end + 1 :]
+            parts.append(part)
+        else:
+            part, comma, after = rest.partition(",")
+            parts.append(None if part == ABSENT else part)
+            rest = comma + after
+        if not rest:
+            return parts
+        rest = rest.removeprefix(", ")
+
+
+def _part(value: str | None) -> str:
+    if value is None:
+        return ABSENT
+    if value == ABSENT or "," in value or '"' in value:
+        doubled = value.replace('"', '""')
+        return f'"{doubled}"'
+    return value

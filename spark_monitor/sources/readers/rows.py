@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.kernel.times import first_readings
-from spark_monitor.text.quoting import literal, quote, quote_table
+from spark_monitor.sources.readers.partitions import read_parquet
+from spark_monitor.text.quoting import crossed, literal, quote, quote_table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -67,6 +68,8 @@ def read_source(spark: SparkSession, source: Source) -> DataFrame:
     """The source as a frame; nothing is read yet."""
     if source.table is not None:
         return spark.read.table(quote_table(source.table))
+    if source.format == "parquet":
+        return read_parquet(spark, str(source.path))
     return spark.read.format(str(source.format)).load(str(source.path))
 
 
@@ -93,11 +96,18 @@ def read_slice(frame: DataFrame, slice_: str | Sequence[str]) -> ReadSlice:
     """How a slice's value is read: a column's text, ``x, y`` of a crossing, or true, false or NULL of an expression."""
     names = set(frame.columns)
     if not isinstance(slice_, str):
-        parts = ", ', ', ".join(f"coalesce(CAST({quote(name)} AS STRING), 'NULL')" for name in slice_)
-        return ReadSlice(", ".join(slice_), f"concat({parts})")
+        parts = ", ', ', ".join(_crossed_sql(f"CAST({quote(name)} AS STRING)") for name in slice_)
+        return ReadSlice(crossed(slice_), f"concat({parts})")
     if slice_ in names:
         return ReadSlice(slice_, f"CAST({quote(slice_)} AS STRING)")
     return ReadSlice(slice_, f"CAST(CAST(({slice_}) AS BOOLEAN) AS STRING)")
+
+
+def _crossed_sql(text: str) -> str:
+    """One part of a crossing's value, as ``text.quoting.crossed`` writes it."""
+    quoted = f"""concat('"', replace({text}, '"', '""'), '"')"""
+    needed = f"""{text} = 'NULL' OR instr({text}, ',') > 0 OR instr({text}, '"') > 0"""
+    return f"CASE WHEN {text} IS NULL THEN 'NULL' WHEN {needed} THEN {quoted} ELSE {text} END"
 
 
 def rows_for_profile(

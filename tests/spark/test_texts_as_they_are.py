@@ -1,0 +1,76 @@
+"""Texts that look alike stay apart in both readers: values of a path, of crossings, of padded columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.sources.predictions import open_predictions
+from spark_monitor.sources.readers.rows import read_slice
+from spark_monitor.text.quoting import crossed
+
+
+def write(directory: Path, **columns: Any) -> str:
+    directory.mkdir(parents=True)
+    pq.write_table(pa.table(columns), directory / "part.parquet")
+    return str(directory)
+
+
+def partitioned(directory: Path, name: str, values: list[str]) -> str:
+    for place, value in enumerate(values):
+        write(directory / f"{name}={value}", id=[place], x=[1.0])
+    return str(directory)
+
+
+def opened(spark: SparkSession, path: str, slices: list[Any], version: str | None = None) -> tuple[DataFrame, Any]:
+    own = {"path": path, "format": "parquet", "id": "id", "time": "at", **({"model_version": version} if version else {})}
+    config = MonitorConfig.model_validate(
+        {
+            "monitor": "m",
+            "model": {"name": "m", "task": "none"},
+            "predictions": own,
+            "windows": {"every": "1 day"},
+            "slices": slices,
+            "outputs": {"path": "unused"},
+        }
+    )
+    predictions = open_predictions(spark, config)
+    return predictions.frame, predictions
+
+
+def test_values_of_a_path_keep_their_text_where_numbers_would_melt_them(spark: SparkSession, tmp_path: Path) -> None:
+    for name, values in (("store", ["007", "7", "12"]), ("version", ["1.1", "1.10", "2.0"])):
+        frame, predictions = opened(spark, partitioned(tmp_path / name, name, values), [name], version=name)
+        found = {row[0] for row in frame.selectExpr(predictions.slices[0].sql).collect()}
+        assert found == set(values)
+        assert {row[0] for row in frame.selectExpr(f"CAST({predictions.version_sql} AS STRING)").collect()} == set(values)
+
+
+def test_values_of_a_path_that_numbers_give_back_stay_numbers(spark: SparkSession, tmp_path: Path) -> None:
+    frame, _ = opened(spark, partitioned(tmp_path / "rows", "store", ["7", "-12", "__HIVE_DEFAULT_PARTITION__"]), ["store"])
+    assert frame.schema["store"].dataType.simpleString() == "int"
+    assert {row["store"] for row in frame.collect()} == {7, -12, None}
+
+
+def test_a_crossing_in_spark_is_written_as_the_files_reader_writes_it(spark: SparkSession, tmp_path: Path) -> None:
+    rows: list[tuple[str | None, str | None]] = [
+        ("a, b", "c"),
+        ("a", "b, c"),
+        (None, "x"),
+        ("NULL", "x"),
+        ('say "x"', ""),
+        ("a", "b"),
+    ]
+    left, right = zip(*rows, strict=True)
+    path = write(tmp_path / "rows", id=list(range(len(rows))), **{"l'eft": list(left), "right": list(right)})
+    frame = spark.read.parquet(path)
+    slice_ = read_slice(frame, ["l'eft", "right"])
+    found = pd.DataFrame([row.asDict() for row in frame.selectExpr("id", f"{slice_.sql} AS value").collect()]).sort_values("id")
+    assert found["value"].tolist() == [crossed(row) for row in rows]
+    assert found["value"].nunique() == len(rows)
