@@ -36,12 +36,16 @@ class Take(StrEnum):
 
 @dataclass(frozen=True)
 class FileColumn:
-    """A column: its name, its type in the table now (None where only its size or presence counts), and what is taken."""
+    """A column: its name, its type in the table now (None where only its size or presence counts), and what is taken.
+
+    ``width`` is that of a CHAR column: shorter texts are filled up with spaces, as whoever asks Spark for them gets them.
+    """
 
     name: str
     type: pa.DataType | None
     take: Take = Take.VALUE
     fields: int = 0
+    width: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class FileRows:
         if column.name not in self._arrays:
             return pa.nulls(self._rows, column.type or pa.null())
         found = self._arrays[column.name]
-        return found if column.type is None else as_type(found, column.type, column.name)
+        values = found if column.type is None else as_type(found, column.type, column.name)
+        return padded(values, column.width) if column.width else values
 
     def taken(self, column: FileColumn) -> pa.Array:
         """What the kernel wants of the column."""
@@ -174,6 +179,20 @@ def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
             words.append(own_texts[place])
         names.append(crossed(reversed(words)))
     return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def padded(values: pa.Array, width: int) -> pa.Array:
+    """Texts filled up with spaces to so many characters; longer ones as they are.
+
+    >>> padded(pa.array(["é", "é  ", None]).dictionary_encode(), 2).to_pylist()
+    ['é ', 'é  ', None]
+    """
+    if not pa.types.is_dictionary(values.type):
+        return pc.utf8_rpad(values, width)
+    texts = pc.utf8_rpad(values.dictionary, width)
+    found = pa.DictionaryArray.from_arrays(values.indices, texts)
+    alike = pc.count_distinct(texts).as_py() < len(texts)  # texts that differed in their last spaces alone
+    return found.cast(texts.type).dictionary_encode() if alike else found
 
 
 def sizes(values: pa.Array) -> pa.Array:

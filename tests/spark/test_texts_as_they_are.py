@@ -9,10 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from test_file_reader import START, both, config_of, decoded, plan_of, refusal
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.sources.predictions import open_predictions
 from spark_monitor.sources.readers.rows import read_slice
+from spark_monitor.stages.merge import profile
 from spark_monitor.text.quoting import crossed
 
 
@@ -74,3 +76,29 @@ def test_a_crossing_in_spark_is_written_as_the_files_reader_writes_it(spark: Spa
     found = pd.DataFrame([row.asDict() for row in frame.selectExpr("id", f"{slice_.sql} AS value").collect()]).sort_values("id")
     assert found["value"].tolist() == [crossed(row) for row in rows]
     assert found["value"].nunique() == len(rows)
+
+
+def test_texts_of_char_columns_are_filled_up_in_both_readers(spark: SparkSession, tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    spark.sql(
+        f"CREATE TABLE delta.`{path}` (id INT, at TIMESTAMP, code CHAR(4), kind VARCHAR(9)) USING delta "
+        "TBLPROPERTIES ('delta.enableDeletionVectors' = 'false')"
+    )
+    made = "VALUES (1, 'ab', 'x '), (2, 'ab  ', 'x'), (3, NULL, NULL), (4, 'abcd', 'é'), (5, 'é', '') AS t(id, code, kind)"
+    spark.sql(f"INSERT INTO delta.`{path}` SELECT id, TIMESTAMP '2024-03-26 00:00:00Z', code, kind FROM {made}")
+    config = config_of({"path": str(path), "format": "delta", "model_version": "kind"}, ["code", "kind", ["code", "kind"]])
+    assert both(spark, config) > 10
+    rows, plan = plan_of(config, open_predictions(spark, config))
+    values = {key[3] for key in decoded(profile(rows, plan), plan) if key[2] == "code"}
+    assert values == {"ab  ", "abcd", "é   ", None}
+    assert "CHAR column" in refusal(spark, config_of({"path": str(path), "format": "delta"}, ["code = 'ab'"]))
+
+
+def test_values_of_paths_that_melt_as_numbers_give_the_same_states_in_both_readers(spark: SparkSession, tmp_path: Path) -> None:
+    at = pa.array([START] * 3, pa.timestamp("us", "UTC"))
+    for place, value in enumerate(["007", "7", "1.10", "1.1"]):
+        write(tmp_path / "rows" / f"store={value}", id=[place] * 3, at=at, x=[1.0, 2.0, 3.0])
+    config = config_of(
+        {"path": str(tmp_path / "rows"), "format": "parquet", "model_version": "store"}, ["store", ["store", "id"]]
+    )
+    assert both(spark, config) > 20

@@ -6,6 +6,7 @@ sentence, and the run reads through Spark.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,10 @@ Every task makes, writes and hands on states of its own: of five slice keys of 5
 """
 
 DEFAULT_OF_MISSING = "EXISTS_DEFAULT"
+DECLARED_TEXT = "__CHAR_VARCHAR_TYPE_STRING"
+"""Where a column of a table says that its texts are CHAR(n) or VARCHAR(n)."""
+
+PADDING_SETTING = "spark.sql.readSideCharPadding"
 VALUES: Mapping[type[T.DataType], pa.DataType] = {
     T.ByteType: pa.int8(),
     T.ShortType: pa.int16(),
@@ -78,6 +83,9 @@ def file_table(
     ``partitions`` are the columns that stand in the files' paths.
     """
     fields = {field.name: field for field in predictions.frame.schema.fields}
+    padded = str(predictions.frame.sparkSession.conf.get(PADDING_SETTING, "true")).lower() == "true"
+    if not padded and any(_width(field) for field in fields.values()):
+        raise OnlySpark(f"{PADDING_SETTING} is off, so that texts of CHAR columns are whatever their files hold")
     for name, field in fields.items():
         if DEFAULT_OF_MISSING in (field.metadata or {}):
             raise OnlySpark(f"column {name!r} has a default for older files, which only Spark fills in")
@@ -173,7 +181,7 @@ def _taken(column: ReadColumn, field: T.StructField) -> FileColumn:
     kind = _value_type(field)
     if kind is None:
         raise OnlySpark(f"column {field.name!r} is of type {column.data_type}")
-    return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE)
+    return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE, width=_width(field))
 
 
 def _field(fields: Mapping[str, T.StructField], name: str) -> T.StructField:
@@ -186,7 +194,15 @@ def _text(field: T.StructField) -> FileColumn:
     kind = _value_type(field)
     if kind not in TEXTS:
         raise OnlySpark(f"only Spark writes the {field.dataType.simpleString()} column {field.name!r} as text")
-    return FileColumn(field.name, kind)
+    return FileColumn(field.name, kind, width=_width(field))
+
+
+def _width(field: T.StructField) -> int:
+    """How many characters Spark hands over of a CHAR column's texts at least; 0 of any other column."""
+    declared = re.fullmatch(r"char\((\d+)\)", str((field.metadata or {}).get(DECLARED_TEXT, "")), re.IGNORECASE)
+    if declared is None and isinstance(field.dataType, T.CharType):
+        return int(field.dataType.length)
+    return int(declared[1]) if declared else 0
 
 
 def _version(declared: object, fields: Mapping[str, T.StructField]) -> FileColumn | str | None:
@@ -203,6 +219,9 @@ def _slice(slice_: str | Sequence[str], fields: Mapping[str, T.StructField]) -> 
         return FileSlice((_text(fields[slice_]),))
     types = {name: field.dataType.simpleString() for name, field in fields.items()}
     found = condition(slice_, types)
+    widths = [name for name in _named(found) if _width(fields[name])]
+    if widths:
+        raise OnlySpark(f"the slice {slice_} compares a CHAR column, whose texts Spark fills up with spaces first")
     columns = [FileColumn(name, _value_type(fields[name])) for name in _named(found)]
     return FileSlice(tuple(columns), found)
 
