@@ -209,6 +209,8 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid, image: bytes 
     if not (sound if n else np.isnan([minimum, maximum]).all() and mean == m2 == mean_low == 0):
         raise StateError(f"numeric state: {n} values from {minimum} to {maximum} with mean {mean} and M2 {m2} cannot be.")
     if "sketch" in arrays:
+        if meta["sketch"] is None:
+            raise StateError("numeric state: it says that it has no sketch and brings one.")
         image = arrays["sketch"].tobytes()
     return NumericState(
         grid=grid,
