@@ -24,6 +24,7 @@ from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
 from spark_monitor.stages.compare import compare_step
 from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
+from spark_monitor.stages.custom import custom_step
 from spark_monitor.stages.frames import profile_hash
 from spark_monitor.stages.freeze import baseline_step
 from spark_monitor.stages.incidents import incident_step
@@ -260,7 +261,9 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
         current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
         current.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled)
     current.timed("measure", measure_step, predictions, baseline, plan.windows)
-    current.timed("record", record_step, plan.windows)
+    if current.config.metrics:
+        current.timed("custom", custom_step, predictions, plan.windows)
+    current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
     current.timed("judge", judge_step, plan.windows)
     current.timed("incidents", incident_step)
 

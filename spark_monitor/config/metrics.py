@@ -6,8 +6,10 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from spark_monitor.config.aggregates import parse_aggregate
 from spark_monitor.config.file import describe, problems
 from spark_monitor.config.types import Section, Text, YesOrNo
+from spark_monitor.errors import ConfigError
 
 
 class CustomMetricConfig(Section):
@@ -27,6 +29,15 @@ class CustomMetricConfig(Section):
         if not name.isidentifier() or not name.isascii():
             raise problems(("", f"found {describe(name)}. Allowed: letters, digits and _, such as revenue_per_prediction."))
         return name
+
+    @model_validator(mode="after")
+    def _sql_is_an_aggregate(self) -> Self:
+        if self.sql is not None:
+            try:
+                parse_aggregate(self.sql)
+            except ConfigError as error:
+                raise problems(("sql", str(error))) from None
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from spark_monitor.config.aggregates import parse_derived
 from spark_monitor.config.costs import CostsConfig
 from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig
 from spark_monitor.config.file import describe, problems, read_yaml, sentences
@@ -139,6 +140,15 @@ class MonitorConfig(Section):
         if repeated or taken:
             found = f"{quoted(repeated)} more than once" if repeated else f"{quoted(taken)}, which the catalogue has already"
             raise problems(("", f"found {found}. Give each metric a name of its own."))
+        for place, metric in enumerate(metrics):
+            before = [one.name for one in metrics[:place]]
+            if metric.derived is not None:
+                try:
+                    parse_derived(metric.derived, before)
+                except ConfigError as error:
+                    raise problems(
+                        (f"[{place}].derived", f"{error} Metrics are named after those that they are derived from.")
+                    ) from None
         return metrics
 
     @field_validator("slices")

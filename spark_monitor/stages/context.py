@@ -15,6 +15,7 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.predictions import micros
 from spark_monitor.store import Store
+from spark_monitor.store.rows import Scope
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
 
@@ -103,10 +104,10 @@ def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
     )
 
 
-def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow], *, dataset: str | None = None) -> None:
+def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow], *, scope: Scope | None = None) -> None:
     """Replace a table's rows of these windows; ``rows`` hold start and end in microseconds and no key of the monitor or run."""
     rest = [name for name in rows.columns if name not in ("start", "end")]
     stamped = rows.selectExpr(WINDOW_SQL, *map(quote, rest)).withColumns(
         {"monitor_id": F.lit(run.monitor_id), "run_id": F.lit(run.run_id)}
     )
-    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows, dataset=dataset)
+    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows, scope=scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
@@ -80,6 +81,23 @@ def of_windows(monitor_id: str, windows: Iterable[DueWindow]) -> str:
         return "false"
     parts = [_of_granularity(granularity, members) for granularity, members in sorted(by_granularity.items())]
     return f"{of_monitor(monitor_id)} AND ({' OR '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rows of ``metrics`` are replaced: a dataset's, and of windows whose labels alone changed these families'."""
+
+    dataset: str
+    relabelled: tuple[DueWindow, ...] = ()
+    families: tuple[str, ...] = ()
+
+    def predicate(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
+        """The predicate of the rows."""
+        families = ", ".join(map(literal, self.families))
+        parts = [of_windows(monitor_id, windows)]
+        if self.relabelled:
+            parts.append(f"{of_windows(monitor_id, self.relabelled)} AND family IN ({families})")
+        return f"dataset = {literal(self.dataset)} AND ({' OR '.join(f'({part})' for part in parts)})"
 
 
 def _of_granularity(granularity: str, windows: Iterable[Window]) -> str:

@@ -21,7 +21,7 @@ from spark_monitor.store.lease import WAIT_SECONDS
 from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, RUNS, Ledger
 from spark_monitor.store.literals import instant_sql
 from spark_monitor.store.place import Place
-from spark_monitor.store.rows import aligned, of_monitor, of_windows
+from spark_monitor.store.rows import Scope, aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
 from spark_monitor.store.turn import Turn
 from spark_monitor.text.masking import first_line, mask_secrets
@@ -156,15 +156,15 @@ class Store:
             self.finish_run(run_id, status=FAILED, error="The run ended without saying how.")
 
     def replace_windows(
-        self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow], dataset: str | None = None
+        self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow], scope: Scope | None = None
     ) -> None:
         """Replace a monitor's rows of these windows, in one commit; ``frame`` may hold no row of another window.
 
-        With ``dataset`` only rows of it are replaced: datasets have windows of their own.
+        ``scope`` says which rows of ``metrics`` are meant, whose datasets have windows of their own.
         """
         due = list(windows)
-        if due:
-            where = of_windows(monitor_id, due) + ("" if dataset is None else f" AND dataset = {literal(dataset)}")
+        if due or (scope is not None and scope.relabelled):
+            where = of_windows(monitor_id, due) if scope is None else scope.predicate(monitor_id, due)
             self._write(table_named(table), frame, monitor_id, where)
 
     def replace_monitor(self, table: str, frame: DataFrame, *, monitor_id: str) -> None:

@@ -111,6 +111,15 @@ labels: {{path: {directory}/labels, format: parquet, id: id, label: truth, time:
 baseline: {{path: {directory}/predictions, format: parquet, where: "at < TIMESTAMP '2024-01-08 00:00:00Z'", labels: true}}
 windows: {{every: 1 week, also: [1 month], lookback: 60 days}}
 slices: [group, "shifted > 0", [group, flag]]
+metrics:
+  - {{name: mean_holes, sql: "avg(holes)", unit: EUR}}
+  - {{name: skewed_per_hole, sql: "sum(whole) / sum(holes)", direction: down}}
+  - {{name: flagged, sql: "count_if(flag) / count(*)"}}
+  - {{name: nothing, sql: "sum(holes) / sum(constant - 7)"}}
+  - {{name: broken_cast, sql: "avg(CAST(many AS DOUBLE))"}}
+  - {{name: truth_rate, sql: "avg(CAST(label AS DOUBLE))", labels: true}}
+  - {{name: holes_gap, derived: "mean_holes / baseline.mean_holes - 1"}}
+  - {{name: holes_step, derived: "mean_holes - previous.mean_holes"}}
 rules:
   - {{metric: ks, columns: "*", warn: 0.05, fail: 0.10, min_count: 300}}
   - {{metric: percent_null, columns: [holes], fail: 5, severity: critical}}

@@ -1,0 +1,164 @@
+"""The SQL of custom metrics, read without a table: one aggregate over rows, and nothing else.
+
+What is written is parsed and written anew: a division becomes ``try_divide`` and a cast ``try_cast``, so that one row, or one
+empty denominator, never ends a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from spark_monitor.errors import ConfigError
+
+Form = Literal["ratio", "sum", "count", "other"]
+REFUSED_FUNCTIONS: Final = frozenset(
+    {
+        *("java_method", "reflect", "try_reflect", "rand", "randn", "random", "uuid", "shuffle", "current_timestamp", "now"),
+        *("current_date", "current_user", "session_user", "user", "input_file_name", "monotonically_increasing_id"),
+        *("spark_partition_id", "assert_true", "raise_error", "secret", "http_request", "ai_query", "read_files"),
+    }
+)
+"""Functions with side effects, of chance or of the clock, or that reach beyond the row."""
+
+_ROOTS: Final = ("baseline", "previous")
+WRITTEN: Final = "databricks"
+"""The dialect that is written: Spark's, with TRY_CAST where Spark's own drops it."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A parsed aggregate: ``sql`` as it is run; ``numerator`` and ``denominator`` are of a row where the form is known."""
+
+    sql: str
+    form: Form
+    numerator: str | None = None
+    denominator: str | None = None
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A parsed expression of other metrics: its SQL over columns named by ``columns``, (root, metric) to column."""
+
+    sql: str
+    columns: tuple[tuple[str | None, str, str], ...]
+
+
+def parse_aggregate(text: str) -> Aggregate:
+    """An aggregate as Spark runs it, and its form where an interval follows from sums.
+
+    >>> parse_aggregate("sum(amount) / count(*)")
+    Aggregate(sql='try_divide(SUM(amount), COUNT(*))', form='ratio', numerator='amount', denominator='1')
+    """
+    tree = _parsed(text)
+    if not list(tree.find_all(exp.AggFunc)):
+        raise ConfigError(f'found "{text}", which aggregates nothing. Allowed: an aggregate, such as sum(amount) / count(*).')
+    for column in _outside_aggregates(tree):
+        raise ConfigError(
+            f'found "{text}": {column.sql()} stands outside an aggregate. Put it into one, such as avg({column.sql()}).'
+        )
+    numerator, denominator, form = _form(tree)
+    parts = [None if part is None else _safe(part).sql(dialect=WRITTEN) for part in (numerator, denominator)]
+    return Aggregate(_safe(tree).sql(dialect=WRITTEN), form, *parts)
+
+
+def parse_derived(text: str, known: Iterable[str]) -> Derived:
+    """An expression of metrics: ``name``, ``baseline.name`` and ``previous.name``.
+
+    >>> parse_derived("a / baseline.a - 1", ["a"])
+    Derived(sql='try_divide(v0, v1) - 1', columns=((None, 'a', 'v0'), ('baseline', 'a', 'v1')))
+    """
+    tree, names = _parsed(text), set(known)
+    columns: dict[tuple[str | None, str], str] = {}
+    for column in list(tree.find_all(exp.Column)):
+        root, name = column.table or None, column.name
+        if root is not None and root not in _ROOTS:
+            raise ConfigError(f'found "{root}.{name}". Allowed before a metric: {", ".join(_ROOTS)}.')
+        if name not in names:
+            raise ConfigError(f'found the metric "{name}". Allowed: {", ".join(sorted(names)) or "the names of other metrics"}.')
+        column.replace(exp.column(columns.setdefault((root, name), f"v{len(columns)}")))
+    if list(tree.find_all(exp.AggFunc)):
+        raise ConfigError(
+            f'found "{text}", which aggregates. Put aggregates into `sql` of a metric of their own and name it here.'
+        )
+    return Derived(_safe(tree).sql(dialect=WRITTEN), tuple((root, name, column) for (root, name), column in columns.items()))
+
+
+def _parsed(text: str) -> exp.Expr:
+    if ";" in text or "--" in text or "/*" in text:
+        raise ConfigError(f'found "{text}". Allowed: one SQL expression without comments and without a semicolon.')
+    try:
+        tree = sqlglot.parse_one(text, dialect="spark")
+    except (SqlglotError, RecursionError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f'found "{text}", which is no SQL expression ({first}). Allowed: sum(amount) / count(*).') from None
+    if _reaches_out(tree):
+        raise ConfigError(f'found "{text}". Allowed: an expression of one table\'s columns, without subquery, join or window.')
+    for function in tree.find_all(exp.Func):
+        name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
+        if name in REFUSED_FUNCTIONS:
+            raise ConfigError(f'found "{text}": {name} is not allowed, for its value does not follow from the rows.')
+    return tree
+
+
+def _reaches_out(tree: exp.Expr) -> bool:
+    """Whether an expression reads other rows than those it aggregates; the star of count(*) does not."""
+    if tree.find(exp.Query, exp.DDL, exp.DML, exp.Command, exp.Join, exp.Window) is not None:
+        return True
+    return any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star))
+
+
+def _outside_aggregates(tree: exp.Expr) -> list[exp.Column]:
+    return [column for column in tree.find_all(exp.Column) if column.find_ancestor(exp.AggFunc, exp.Filter) is None]
+
+
+def _form(tree: exp.Expr) -> tuple[exp.Expr | None, exp.Expr | None, Form]:
+    """Numerator and denominator of a row, and the form."""
+    inner = tree.unnest()
+    if isinstance(inner, exp.Avg) and not isinstance(inner.this, exp.Distinct):
+        return inner.this, _counted(inner.this), "ratio"
+    if isinstance(inner, exp.Div):
+        top, bottom = _summed(inner.left.unnest()), _summed(inner.right.unnest())
+        return (top, bottom, "ratio") if top is not None and bottom is not None else (None, None, "other")
+    if isinstance(inner, exp.Count | exp.CountIf) and (one := _summed(inner)) is not None:
+        return one, None, "count"
+    if isinstance(inner, exp.Sum) and (one := _summed(inner)) is not None:
+        return one, None, "sum"
+    return None, None, "other"
+
+
+def _summed(aggregate: exp.Expr) -> exp.Expr | None:
+    """What a sum or a count adds for each row; None for any other aggregate."""
+    if isinstance(aggregate, exp.Sum | exp.Count | exp.CountIf) and aggregate.find(exp.Distinct) is not None:
+        return None
+    if isinstance(aggregate, exp.Sum):
+        return aggregate.this if isinstance(aggregate.this, exp.Expr) else None
+    if isinstance(aggregate, exp.Count):
+        return exp.Literal.number(1) if isinstance(aggregate.this, exp.Star) else _counted(aggregate.this)
+    if isinstance(aggregate, exp.CountIf):
+        return _expression(f"CASE WHEN {aggregate.this.sql(dialect='spark')} THEN 1 ELSE 0 END")
+    return None
+
+
+def _counted(value: exp.Expr) -> exp.Expr:
+    return _expression(f"CASE WHEN {value.sql(dialect='spark')} IS NOT NULL THEN 1 ELSE 0 END")
+
+
+def _expression(sql: str) -> exp.Expr:
+    return sqlglot.parse_one(sql, dialect="spark")
+
+
+def _safe(tree: exp.Expr) -> exp.Expr:
+    """The same with divisions and casts that give NULL where there is no result."""
+
+    def changed(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Div):
+            return exp.Anonymous(this="try_divide", expressions=[node.left, node.right])
+        return exp.TryCast(this=node.this, to=node.to) if type(node) is exp.Cast else node
+
+    return tree.copy().transform(changed)

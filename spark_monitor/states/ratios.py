@@ -1,0 +1,59 @@
+"""How far a ratio of sums, a sum or a count of rows may be from what it would be on all rows of the kind: 95 % intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+from scipy.stats import chi2
+
+from spark_monitor.states.grid import Floats
+from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
+
+
+def ratio_bounds(
+    n: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, xx: npt.ArrayLike, xy: npt.ArrayLike, yy: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """The interval of R = sum x / sum y over n rows, from the sums of x, y, x^2, x y and y^2; float64[S] each.
+
+    Delta method: R -+ t s / |sum y| with s^2 = n / (n - 1) sum (x - R y)^2 and t of n - 1 degrees of freedom (Cochran, "Sampling
+    Techniques", 1977, section 6). Shares (x of 0 and 1 over y of 1) get Wilson's interval. NaN where n < 2 or sum y is 0.
+
+    >>> low, high = ratio_bounds([4.0], [10.0], [4.0], [30.0], [10.0], [4.0])
+    >>> round(float(low[0]), 3), round(float(high[0]), 3)
+    (0.446, 4.554)
+    """
+    rows, top, bottom, square_x, cross, square_y = (np.asarray(part, dtype=np.float64) for part in (n, x, y, xx, xy, yy))
+    with np.errstate(all="ignore"):
+        ratio = top / bottom
+        spread = square_x - 2 * ratio * cross + ratio * ratio * square_y
+        deviation = np.sqrt(np.maximum(spread, 0.0) * rows / (rows - 1)) / np.abs(bottom)
+        half = stdtrit(np.maximum(rows - 1, 1), (1 + CONFIDENCE) / 2) * deviation
+        defined = (rows > 1) & (bottom != 0) & np.isfinite(half)
+        low, high = np.where(defined, ratio - half, np.nan), np.where(defined, ratio + half, np.nan)
+    share = (square_x == top) & (square_y == bottom) & (top <= bottom) & (bottom > 0) & (cross == top)
+    below, above = wilson(np.where(share, top, 0.0), np.where(share, bottom, 1.0))
+    return np.where(share, below, low), np.where(share, above, high)
+
+
+def sum_bounds(x: npt.ArrayLike, xx: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """The interval of a sum over a number of rows that is itself by chance: sum x -+ z sqrt(sum x^2), a compound Poisson's.
+
+    >>> [round(float(bound[0]), 2) for bound in sum_bounds([100.0], [400.0])]
+    [60.8, 139.2]
+    """
+    total, squares = np.asarray(x, dtype=np.float64), np.asarray(xx, dtype=np.float64)
+    half = Z * np.sqrt(np.maximum(squares, 0.0))
+    return total - half, total + half
+
+
+def count_bounds(count: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """The exact interval of a Poisson count: chi-squared quantiles (Garwood, 1936).
+
+    >>> [round(float(bound[0]), 3) for bound in count_bounds([10])]
+    [4.795, 18.39]
+    """
+    events = np.asarray(count, dtype=np.float64)
+    tail = (1 - CONFIDENCE) / 2
+    low = np.where(events > 0, chi2.ppf(tail, 2 * np.maximum(events, 1)) / 2, 0.0)
+    return low, np.asarray(chi2.ppf(1 - tail, 2 * (events + 1)) / 2, dtype=np.float64)

@@ -1,0 +1,90 @@
+"""SQL of custom metrics: what is understood, what is refused with a sentence, and the intervals against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from spark_monitor.config.aggregates import parse_aggregate, parse_derived
+from spark_monitor.errors import ConfigError
+from spark_monitor.states.ratios import count_bounds, ratio_bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("avg(x)", "ratio"),
+        ("sum(x) / count(*)", "ratio"),
+        ("sum(x) / sum(y)", "ratio"),
+        ("count_if(x > 1) / count(*)", "ratio"),
+        ("sum(x)", "sum"),
+        ("count(*)", "count"),
+        ("count(DISTINCT x)", "other"),
+        ("percentile(x, 0.9)", "other"),
+        ("sum(x) FILTER (WHERE y > 0)", "other"),
+        ("max(`an odd name`) - min(x)", "other"),
+    ],
+)
+def test_the_form_of_an_aggregate_is_seen(text: str, form: str) -> None:
+    assert parse_aggregate(text).form == form
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a + 1", "aggregates nothing"),
+        ("sum(a) + b", "stands outside an aggregate"),
+        ("sum(a) FROM secrets", "no SQL expression"),
+        ("sum((SELECT max(x) FROM secrets))", "without subquery"),
+        ("sum(a) OVER (PARTITION BY b)", "without subquery"),
+        ("count(*) UNION SELECT 1", "without subquery"),
+        ("sum(a); DROP TABLE t", "without comments and without a semicolon"),
+        ("sum(a) -- nothing", "without comments"),
+        ("sum(java_method('java.lang.System', 'exit', 1))", "java_method is not allowed"),
+        ("sum(rand())", "is not allowed"),
+        ("sum(", "no SQL expression"),
+    ],
+)
+def test_what_is_no_aggregate_over_the_rows_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence.replace("(", "\\(")):
+        parse_aggregate(text)
+
+
+def test_divisions_and_casts_cannot_end_a_run() -> None:
+    assert parse_aggregate("sum(CAST(x AS INT)) / sum(y)").sql == "TRY_DIVIDE(SUM(TRY_CAST(x AS INT)), SUM(y))"
+
+
+def test_a_derived_metric_names_metrics_alone() -> None:
+    assert parse_derived("a / baseline.a - previous.b", ["a", "b"]).columns == (
+        (None, "a", "v0"),
+        ("baseline", "a", "v1"),
+        ("previous", "b", "v2"),
+    )
+    with pytest.raises(ConfigError, match="Allowed: a, b"):
+        parse_derived("a - c", ["a", "b"])
+    with pytest.raises(ConfigError, match="Allowed before a metric: baseline, previous"):
+        parse_derived("other.a", ["a"])
+
+
+def test_the_interval_of_a_mean_is_students_and_that_of_a_share_is_wilsons() -> None:
+    values = np.random.default_rng(5).gamma(2.0, 3.0, 40)
+    n, x = float(values.size), values.sum()
+    low, high = ratio_bounds([n], [x], [n], [np.square(values).sum()], [x], [n])
+    assert (low[0], high[0]) == pytest.approx(stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values)), rel=1e-9)
+    low, high = ratio_bounds([30.0], [4.0], [30.0], [4.0], [4.0], [30.0])
+    wilson = stats.binomtest(4, 30).proportion_ci(method="wilson")
+    assert (low[0], high[0]) == pytest.approx((wilson.low, wilson.high), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_intervals_of_ratios_and_counts_cover_what_they_promise() -> None:
+    random, covered = np.random.default_rng(11), []
+    for _ in range(2_000):
+        y = random.gamma(3.0, 1.0, 80)
+        x = 2.0 * y + random.normal(0, 1.0, 80)
+        low, high = ratio_bounds([80.0], [x.sum()], [y.sum()], [(x * x).sum()], [(x * y).sum()], [(y * y).sum()])
+        covered.append(low[0] <= 2.0 <= high[0])
+    assert 0.93 <= np.mean(covered) <= 0.99
+    low, high = count_bounds(random.poisson(25, 4_000))
+    assert 0.93 <= np.mean((low <= 25) & (high >= 25)) <= 0.99
