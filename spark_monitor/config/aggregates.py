@@ -53,7 +53,7 @@ def parse_aggregate(text: str) -> Aggregate:
     """An aggregate as Spark runs it, and its form where an interval follows from sums.
 
     >>> parse_aggregate("sum(amount) / count(*)")
-    Aggregate(sql='try_divide(SUM(amount), COUNT(*))', form='ratio', numerator='amount', denominator='1')
+    Aggregate(sql='TRY_DIVIDE(SUM(amount), COUNT(*))', form='ratio', numerator='amount', denominator='1')
     """
     tree = _parsed(text)
     if not list(tree.find_all(exp.AggFunc)):
@@ -71,7 +71,7 @@ def parse_derived(text: str, known: Iterable[str]) -> Derived:
     """An expression of metrics: ``name``, ``baseline.name`` and ``previous.name``.
 
     >>> parse_derived("a / baseline.a - 1", ["a"])
-    Derived(sql='try_divide(v0, v1) - 1', columns=((None, 'a', 'v0'), ('baseline', 'a', 'v1')))
+    Derived(sql='TRY_DIVIDE(v0, v1) - 1', columns=((None, 'a', 'v0'), ('baseline', 'a', 'v1')))
     """
     tree, names = _parsed(text), set(known)
     columns: dict[tuple[str | None, str], str] = {}
