@@ -14,7 +14,22 @@ from types import ModuleType
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-TARGETS = {"help", "setup", "demo", "test", "test-all", "test-cluster", "check", "fmt", "bench", "docs", "wheel", "lock", "clean"}
+TARGETS = {
+    "help",
+    "setup",
+    "demo",
+    "test",
+    "test-all",
+    "test-cluster",
+    "test-airflow",
+    "check",
+    "fmt",
+    "bench",
+    "docs",
+    "wheel",
+    "lock",
+    "clean",
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +79,14 @@ def test_make_test_runs_ruff_then_mypy_then_pytest_without_the_slow_tests() -> N
     lines = make("--dry-run", "test").stdout.splitlines()
     steps = [index for word in ("ruff check", "mypy", "pytest") for index, line in enumerate(lines) if word in line]
     assert steps == sorted(steps)
-    assert len(steps) == 3
-    assert '-m "not slow"' in lines[steps[-1]]
+    assert len(steps) == 4
+    assert all('-m "not slow"' in lines[step] for step in steps[2:])
+    assert "-n 2" in lines[steps[2]]
 
 
 def test_test_all_repeats_the_tests_that_use_spark_on_spark_connect() -> None:
     lines = [line for line in make("--dry-run", "test-all").stdout.splitlines() if "pytest" in line]
-    assert "not slow" not in " ".join(lines)
+    assert all("not slow" not in line for line in lines[1:])
     assert lines[-1].startswith("SPARK_MONITOR_TEST_MODE=connect")
     assert all(f"tests/{folder}" in lines[-1] for folder in ("spark", "delta", "jobs"))
 
