@@ -61,8 +61,9 @@ fmt: setup  ## put the code into ruff's format
 bench: setup  ## the program against its floor and its peers (ARGS="peers growth ...", see docs/performance.md)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-docs: setup  ## write docs/tables.md from the tables' column comments
+docs: setup  ## write docs/tables.md and docs/metrics.md from the code
 	@$(BIN)/python -m spark_monitor.store.document > .venv/tables.md && mv .venv/tables.md docs/tables.md
+	@$(BIN)/python -m spark_monitor.catalogue.document > .venv/metrics.md && mv .venv/metrics.md docs/metrics.md
 
 wheel: setup  ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel --no-isolation

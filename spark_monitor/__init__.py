@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spark_monitor.catalogue.metric import drift_metric, fairness_metric, model_metric, operation_metric, quality_metric
     from spark_monitor.distances import Interval, ks
     from spark_monitor.errors import ConfigError, MonitorError, RunError
     from spark_monitor.pipeline import Monitor, RunResult
@@ -26,8 +27,13 @@ _PLACES = {
     "NumericState": "spark_monitor.states.numeric",
     "RunError": "spark_monitor.errors",
     "RunResult": "spark_monitor.pipeline",
+    "drift_metric": "spark_monitor.catalogue.metric",
+    "fairness_metric": "spark_monitor.catalogue.metric",
     "ks": "spark_monitor.distances",
+    "model_metric": "spark_monitor.catalogue.metric",
+    "operation_metric": "spark_monitor.catalogue.metric",
     "profile_column": "spark_monitor.states.numeric",
+    "quality_metric": "spark_monitor.catalogue.metric",
 }
 
 __all__ = [
@@ -39,8 +45,13 @@ __all__ = [
     "NumericState",
     "RunError",
     "RunResult",
+    "drift_metric",
+    "fairness_metric",
     "ks",
+    "model_metric",
+    "operation_metric",
     "profile_column",
+    "quality_metric",
 ]
 
 
