@@ -185,24 +185,6 @@ def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone
     )
 
 
-def label_counts(labels: DataFrame, config: LabelsConfig, *, as_of: datetime, zone: str = "UTC") -> DataFrame:
-    """One row about the label table: rows, and how many lack an id, a label or a time, or are known only after ``as_of``."""
-    keys = [f"{_KEY}{position}" for position in range(len(config.id))]
-    no_id = " OR ".join(f"{key} IS NULL" for key in keys)
-    late = f"{_AT} > {micros(as_of)}"
-    unusable = f"({no_id}) OR {_TEXT} IS NULL OR {_AT} IS NULL OR {late}"
-    counted = {
-        "rows": "true",
-        "null_ids": no_id,
-        "null_labels": f"{_TEXT} IS NULL",
-        "null_times": f"{_AT} IS NULL",
-        "later": late,
-        "usable": f"NOT coalesce({unusable}, true)",
-    }
-    readable = _readable(labels, config, keys, zone)
-    return readable.agg(*(F.expr(f"count_if({condition})").alias(name) for name, condition in counted.items()))
-
-
 def join_labels(
     predictions: DataFrame,
     latest: DataFrame,
@@ -233,27 +215,3 @@ def join_labels(
     same = F.expr(" AND ".join(f"__prediction_key_{place} = {_KEY}{place}" for place in places))
     added = [f"{start}{place}" for start in ("__prediction_key_", _KEY) for place in places]
     return left.join(right, on=same, how="left").drop(*added)
-
-
-def fingerprints(joined: DataFrame, window_column: str, *, prefix: str = "") -> DataFrame:
-    """Per window: ``labelled`` rows and a ``fingerprint`` that changes with any label, label time or id among them, and with
-    how many rows an id has and whether they disagree.
-
-    The fingerprint hashes the exact sum of the rows' hashes: it does not depend on the order of rows, and unlike an exclusive
-    or it sees a change that touches the same label twice. It is 0 where nothing is labelled.
-    """
-    hashed = quote(prefix + LABEL_FINGERPRINT)
-    total = f"sum(CAST({hashed} AS DECIMAL(20, 0)))"
-    return joined.groupBy(F.col(quote(window_column)).alias("window")).agg(
-        F.expr(f"count({hashed})").alias("labelled"),
-        F.expr(f"CASE WHEN count({hashed}) = 0 THEN 0L ELSE xxhash64({total}, count({hashed})) END").alias("fingerprint"),
-    )
-
-
-def coverage(labelled: int, predictions: int) -> float | None:
-    """The share of predictions that have a label; None without a prediction.
-
-    >>> coverage(3, 4), coverage(0, 0)
-    (0.75, None)
-    """
-    return labelled / predictions if predictions else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
+
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from spark_monitor.errors import RunError
 from spark_monitor.text.masking import first_line
@@ -42,38 +43,30 @@ def is_conflict(error: BaseException) -> bool:
     return any(mark in text for mark in CONFLICTS)
 
 
-def delays(attempts: int, chance: random.Random) -> list[float]:
-    """Seconds between the attempts: doubling, bounded, and shortened at random so that two writers part.
-
-    >>> [round(seconds, 1) for seconds in delays(4, random.Random(1))]
-    [0.1, 0.4, 0.7]
-    """
-    growing = (min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**turn) for turn in range(attempts - 1))
-    return [seconds * chance.uniform(0.5, 1.0) for seconds in growing]
-
-
 def commit(
     action: Callable[[], Result],
     *,
     what: str,
     attempts: int = ATTEMPTS,
     sleep: Callable[[float], None] = time.sleep,
-    chance: random.Random | None = None,
 ) -> Result:
     """The action's result; where another writer committed first it is tried again, at most ``attempts`` times in all.
 
-    Every other error passes through unchanged. The action must be safe to repeat: a refused commit has changed nothing.
+    Pauses double and have chance in them, so that two writers part. Every other error passes through unchanged. The action must
+    be safe to repeat: a refused commit has changed nothing.
     """
-    for seconds in [*delays(attempts, chance or random.Random()), None]:
-        try:
-            return action()
-        except Exception as error:
-            if not is_conflict(error):
-                raise
-            if seconds is None:
-                raise RunError(
-                    f"{what}: other writers committed first {attempts} times in a row ({first_line(error)}). "
-                    "Nothing of this write is shown. Run again when fewer jobs write to this table at once."
-                ) from error
-            sleep(seconds)
-    raise AssertionError("the last attempt returns or raises")
+    retrying = Retrying(
+        retry=retry_if_exception(is_conflict),
+        stop=stop_after_attempt(attempts),
+        wait=wait_random_exponential(multiplier=FIRST_DELAY_SECONDS, max=LONGEST_DELAY_SECONDS),
+        sleep=sleep,
+        reraise=False,
+    )
+    try:
+        return retrying(action)
+    except RetryError as refused:
+        error = refused.last_attempt.exception()
+        raise RunError(
+            f"{what}: other writers committed first {attempts} times in a row ({first_line(error or refused)}). "
+            "Nothing of this write is shown. Run again when fewer jobs write to this table at once."
+        ) from error

@@ -13,7 +13,7 @@ from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.store import feed, files, sources, upkeep, views
-from spark_monitor.store.changes import IGNORED, changed, windows_of
+from spark_monitor.store.changes import windows_of
 from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, committed_sql
 from spark_monitor.store.creation import ensure_schema, ensure_table
@@ -90,20 +90,6 @@ class Store:
     def commit_version(self, source: SourceConfig) -> int | None:
         """The number of a source's last commit; None where it has none."""
         return sources.commit_version(self.spark, source)
-
-    def changed_windows(
-        self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow], ignore: Iterable[str] = IGNORED
-    ) -> list[DueWindow]:
-        """Those of the windows whose stored rows are not what ``frame`` would make of them; ``frame`` is computed for this.
-
-        Rows of runs that were not committed count as others, so that writing the window again removes them.
-        """
-        described = table_named(table)
-        fresh = aligned(frame, described, constants={"monitor_id": monitor_id, "run_id": ""})
-        stored = self.frame(table).where(of_windows(monitor_id, windows))
-        dead = self._dead_runs(monitor_id)
-        torn = windows_of(stored.where(_written_by(dead))) if dead else []
-        return sorted({*changed(aligned(stored, described), fresh, described, ignore=ignore), *torn})
 
     def interrupted_windows(self, monitor_id: str) -> list[DueWindow]:
         """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again."""

@@ -9,13 +9,9 @@ Windows of hours nest in days, days in weeks and months, months in quarters and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from itertools import pairwise
-
-import numpy as np
-from numpy.typing import NDArray
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_instant, parse_zone
@@ -23,7 +19,6 @@ from spark_monitor.windowing.periods import Granularity, parse_duration, parse_e
 __all__ = [
     "Granularity",
     "Window",
-    "boundaries_micros",
     "closed_windows",
     "ordinal",
     "parse_duration",
@@ -122,19 +117,6 @@ def ordinal(window: Window, granularity: Granularity, zone: str | tzinfo) -> int
     if granularity == Granularity("hour"):
         return (window.start - EPOCH) // ONE_HOUR
     return _index_of(_utc(window.start), granularity, _zone(zone))
-
-
-def boundaries_micros(windows: Sequence[Window]) -> NDArray[np.int64]:
-    """The n + 1 edges of n adjacent windows, in microseconds since 1970 UTC, as Spark and Arrow count them.
-
-    >>> boundaries_micros(windows_between(EPOCH, EPOCH + timedelta(hours=1), parse_every("1 hour"), "UTC")).tolist()
-    [0, 3600000000]
-    """
-    gaps = [later.start for earlier, later in pairwise(windows) if earlier.end != later.start]
-    if gaps:
-        raise ValueError(f"windows must be adjacent and in order: none ends where the one from {_short(gaps[0])} begins")
-    edges = [window.start for window in windows[:1]] + [window.end for window in windows]
-    return np.array([(edge - EPOCH) // ONE_MICROSECOND for edge in edges], dtype=np.int64)
 
 
 def _from_window(window: Window, end: datetime, granularity: Granularity, clock: tzinfo) -> Iterator[Window]:

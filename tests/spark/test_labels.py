@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.sources.labels import both_texts, fingerprints, join_labels, label_counts, latest_labels
+from spark_monitor.sources.labels import both_texts, join_labels, latest_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -187,62 +187,9 @@ def test_a_text_is_no_label_time(spark: SparkSession) -> None:
         latest_labels(table(spark, [(1, 1.0, at(1))]), config(), as_of=datetime(2024, 5, 1))
 
 
-def test_a_late_label_changes_only_its_own_windows_fingerprint(spark: SparkSession) -> None:
-    predictions = spark.createDataFrame([(place, place // 10) for place in range(40)], "id long, w int")
-    before = [(place, 1.0, at(3)) for place in range(0, 30, 2)]
-    changes = {
-        "a label in window 1 arrives": [*before, (11, 0.0, at(9))],
-        "a label in window 1 is revised": [*before, (12, 0.0, at(9))],
-        "a label in window 1 is confirmed later": [*before, (12, 1.0, at(9))],
-        "a label in window 1 is contradicted by an earlier one": [*before, (12, 0.0, at(2))],
-        "a label in window 1 is delivered twice": [*before, (12, 1.0, at(3))],
-    }
-
-    def seen(rows: list[tuple[Any, ...]]) -> dict[int, tuple[int, int]]:
-        latest = latest_labels(table(spark, rows).repartition(2), config(), as_of=AS_OF)
-        joined = join_labels(predictions.repartition(3), latest, prediction_id=("id",), label_id=("id",))
-        return {row.window: (row.labelled, row.fingerprint) for row in fingerprints(joined, "w").collect()}
-
-    first = seen(before)
-    assert {window: labelled for window, (labelled, _) in first.items()} == {0: 5, 1: 5, 2: 5, 3: 0}
-    assert first[3] == (0, 0)
-    assert seen(before[::-1]) == first
-    for what, rows in changes.items():
-        after = seen(rows)
-        assert {window for window in first if after[window] != first[window]} == {1}, what
-
-
-def test_a_revision_is_seen_when_two_predictions_share_the_label(spark: SparkSession) -> None:
-    predictions = spark.createDataFrame([(1, 0), (1, 0)], "id long, w int")
-
-    def seen(label: float) -> list[Any]:
-        latest = latest_labels(table(spark, [(1, label, at(1))]), config(), as_of=AS_OF)
-        return fingerprints(join_labels(predictions, latest, prediction_id=("id",), label_id=("id",)), "w").collect()
-
-    assert seen(0.0) != seen(1.0)
-    assert seen(0.0)[0].labelled == 2
-
-
-def test_unusable_label_rows_are_counted_by_reason(spark: SparkSession) -> None:
-    rows = [
-        (1, 1.0, at(1)),
-        (None, 1.0, at(1)),
-        (2, None, at(1)),
-        (3, float("nan"), at(1)),
-        (4, 1.0, None),
-        (5, 1.0, AS_OF + timedelta(days=1)),
-        (None, None, None),
-    ]
-    (row,) = label_counts(table(spark, rows), config(), as_of=AS_OF).collect()
-    assert row.asDict() == {"rows": 7, "null_ids": 2, "null_labels": 3, "null_times": 2, "later": 1, "usable": 1}
-
-
 def test_an_empty_label_table_leaves_every_prediction_without_a_label(spark: SparkSession) -> None:
     labels = table(spark, [])
     latest = latest_labels(labels, config(), as_of=AS_OF)
     predictions = spark.createDataFrame([(1, 0), (2, 0)], "id long, w int")
     joined = join_labels(predictions, latest, prediction_id=("id",), label_id=("id",))
     assert [row.label for row in joined.collect()] == [None, None]
-    assert [tuple(row) for row in fingerprints(joined, "w").collect()] == [(0, 0, 0)]
-    (counts,) = label_counts(labels, config(), as_of=AS_OF).collect()
-    assert set(counts.asDict().values()) == {0}

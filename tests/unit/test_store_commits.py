@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import pytest
 
 from spark_monitor.errors import RunError
-from spark_monitor.store.commits import ATTEMPTS, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, commit, delays
+from spark_monitor.store.commits import ATTEMPTS, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, commit
 from spark_monitor.text.masking import first_line
 
 CLASSIC = (
@@ -36,7 +35,7 @@ def failing(times: int, text: str) -> tuple[Callable[[], str], list[int]]:
 def test_a_conflict_is_tried_again_until_the_commit_is_made(text: str) -> None:
     slept: list[float] = []
     action, calls = failing(3, text)
-    assert commit(action, what="checks", sleep=slept.append, chance=random.Random(7)) == "written"
+    assert commit(action, what="checks", sleep=slept.append) == "written"
     assert len(calls) == 4
     assert len(slept) == 3
 
@@ -57,12 +56,19 @@ def test_an_error_that_is_no_conflict_passes_at_once_and_unchanged() -> None:
     assert len(calls) == 1
 
 
-def test_pauses_double_with_chance_in_them_and_are_bounded() -> None:
-    for seed in range(50):
-        pauses = delays(ATTEMPTS, random.Random(seed))
-        bounds = [min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**turn) for turn in range(ATTEMPTS - 1)]
-        assert all(bound / 2 <= pause <= bound for pause, bound in zip(pauses, bounds, strict=True))
-    assert delays(ATTEMPTS, random.Random(1)) != delays(ATTEMPTS, random.Random(2))
+def test_pauses_grow_with_chance_in_them_and_are_bounded() -> None:
+    pauses: list[list[float]] = []
+    for _ in range(50):
+        slept: list[float] = []
+        action, _calls = failing(10**6, CLASSIC)
+        with pytest.raises(RunError):
+            commit(action, what="checks", sleep=slept.append)
+        pauses.append(slept)
+    bounds = [min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**turn) for turn in range(ATTEMPTS - 1)]
+    for turns in zip(*pauses, strict=True):
+        assert len(set(turns)) > 1
+    for slept in pauses:
+        assert all(0 <= pause <= bound for pause, bound in zip(slept, bounds, strict=True))
 
 
 def test_the_first_line_that_says_something_is_shown() -> None:

@@ -18,7 +18,6 @@ from spark_monitor.windowing.periods import parse_zone
 from spark_monitor.windowing.windows import (
     Granularity,
     Window,
-    boundaries_micros,
     closed_windows,
     ordinal,
     parse_duration,
@@ -179,18 +178,6 @@ def test_only_windows_that_are_over_are_closed() -> None:
     assert [window.start for window in windows] == [at("2012-12-31"), at("2013-01-07"), at("2013-01-14")]
     assert len(closed_windows(at("2013-01-02"), at("2013-01-20T23:59:59"), weekly, "UTC")) == 2
     assert closed_windows(at("2013-01-02"), at("2012-01-02"), weekly, "UTC") == []
-
-
-def test_edges_in_microseconds_are_those_of_numpy() -> None:
-    windows = windows_between(at("1969-12-30"), at("2024-01-01"), parse_every("1 month"), "America/New_York")
-    expected = [np.datetime64(window.start.replace(tzinfo=None), "us").astype(np.int64) for window in windows]
-    expected.append(np.datetime64(windows[-1].end.replace(tzinfo=None), "us").astype(np.int64))
-    found = boundaries_micros(windows)
-    assert found.dtype == np.int64
-    assert found.tolist() == expected
-    assert boundaries_micros([]).tolist() == []
-    with pytest.raises(ValueError, match="adjacent"):
-        boundaries_micros([windows[0], windows[2]])
 
 
 def test_an_empty_or_reversed_range_has_no_windows() -> None:
