@@ -6,42 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.config.vocabulary import TASKS
 
-SHOWN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "binary": (
-            "roc_auc_score",
-            "log_loss",
-            "brier_score",
-            "accuracy_score",
-            "precision",
-            "recall",
-            "f1_score",
-            "base_rate",
-            "expected_calibration_error",
-        ),
-        "multiclass": (
-            "f1_score_macro",
-            "accuracy_score",
-            "balanced_accuracy_score",
-            "precision_macro",
-            "recall_macro",
-            "f1_score_weighted",
-            "precision_weighted",
-            "recall_weighted",
-        ),
-        "regression": (
-            "root_mean_squared_error",
-            "mean_absolute_error",
-            "mean_squared_error",
-            "r2_score",
-            "mean_absolute_percentage_error",
-            "mean_error",
-        ),
-        "none": (),
-    }
-)
+
+
+def _shown(task: str) -> tuple[str, ...]:
+    """The headline metrics of a task, in their order."""
+    if task == "none":
+        return ()
+    whole = [metric for metric in catalogue().of("model", task=task) if task == "binary" or not metric.per_class]
+    return tuple(name for _, name in sorted((metric.headline, metric.name) for metric in whole if metric.headline is not None))
+
+
+SHOWN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({task: _shown(task) for task in TASKS})
 """Metrics of the model that are published and reported; the first sums the model up."""
 
 WITHOUT_SCORES: Final = "f1_score"
@@ -52,17 +31,7 @@ LABEL_COVERAGE: Final = "label_coverage"
 LINKED: Final = 4
 """Of the metrics shown, the first of these are linked to the logged model, beside the bounds of the first, coverage and drift."""
 
-LOWER_IS_BETTER: Final = frozenset(
-    {
-        "log_loss",
-        "brier_score",
-        "expected_calibration_error",
-        "mean_absolute_error",
-        "mean_squared_error",
-        "root_mean_squared_error",
-        "mean_absolute_percentage_error",
-    }
-)
+LOWER_IS_BETTER: Final = frozenset(metric.name for metric in catalogue().of("model") if metric.worse == "higher")
 
 
 def main_metric(config: MonitorConfig) -> str | None:

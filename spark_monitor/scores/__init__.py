@@ -3,14 +3,14 @@
 >>> from spark_monitor.scores import present
 >>> from spark_monitor.states.scores import RegressionState
 >>> rows = present("regression", RegressionState.empty().update([1.0, 2.0, 4.0], [1.0, 2.5, 3.0]))
->>> [(row["metric"], row["value"]) for row in rows][0]
-('mean_absolute_error', 0.5)
+>>> [row["value"] for row in rows if row["metric"] == "mean_absolute_error"]
+[0.5]
 """
 
 from __future__ import annotations
 
 from spark_monitor.scores.catalogue import METRICS, metrics_of, present
 from spark_monitor.scores.interval import Interval
-from spark_monitor.scores.metric import Metric
+from spark_monitor.scores.metric import Metric, Scores, Settings
 
-__all__ = ["METRICS", "Interval", "Metric", "metrics_of", "present"]
+__all__ = ["METRICS", "Interval", "Metric", "Scores", "Settings", "metrics_of", "present"]

@@ -1,39 +1,53 @@
-"""The catalogue of model metrics, and the rows of one window, version and slice for the table model_metrics.
+"""The rows of one window, version and slice for the table model_metrics: every metric of a task, plug-ins' among them.
 
-To add a metric: a function and an entry in the file it belongs to, its expected value in tests/laws, a line in CHANGELOG.
+To add a metric: a decorated function in a file of this room, its expected value in tests/laws, a line in CHANGELOG.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spark_monitor.scores import classification, multiclass, probability, ranking, regression
-from spark_monitor.scores.interval import OK, Interval
-from spark_monitor.scores.metric import Metric, Task
+from spark_monitor.catalogue.interval import Interval as Block
+from spark_monitor.catalogue.metric import DECORATED
+from spark_monitor.catalogue.metric import Metric as Catalogued
+from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: scores before classes)
+    ranking,
+    probability,
+    curves,
+    classification,
+    decisions,
+    multiclass,
+    class_scores,
+    regression,
+    errors_of_numbers,
+    grouped,
+    constants,
+    labels,
+)
+from spark_monitor.scores.interval import OK, Interval, undefined
+from spark_monitor.scores.metric import ENTRIES, Intervals, Metric, Scores, Settings
 from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.coverage import CoverageState
+from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.regression import RegressionState
 
-ScoredState = ScoreState | ConfusionState | RegressionState
+ScoredState = ScoreState | ConfusionState | RegressionState | ClassScoresState | GroupedState | CoverageState
 
-METRICS: tuple[Metric[Any], ...] = (
-    *ranking.METRICS,
-    *probability.METRICS,
-    *classification.METRICS,
-    *multiclass.METRICS,
-    *regression.METRICS,
-)
+METRICS: tuple[Metric, ...] = tuple(ENTRIES)
+ERROR = "ERROR"
 
 
-def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[Metric[Any], ScoredState]]:
+def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[Metric, ScoredState]]:
     """The metrics of a task that these states give, by name; where two entries give the same, the first of the catalogue.
 
     >>> sorted(metrics_of("regression", [RegressionState.empty()]))[:2]
-    ['mean_absolute_error', 'mean_absolute_percentage_error']
+    ['interval_coverage', 'mean_absolute_error']
     """
-    found: dict[str, tuple[Metric[Any], ScoredState]] = {}
+    found: dict[str, tuple[Metric, ScoredState]] = {}
     by_kind = {type(state): state for state in states}
     for metric in METRICS:
         if metric.task == task and metric.state in by_kind:
@@ -41,7 +55,7 @@ def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[Metr
     return found
 
 
-def present(task: Task | str, *states: ScoredState) -> list[dict[str, Any]]:
+def present(task: str, *states: ScoredState, settings: Settings | None = None) -> list[dict[str, Any]]:
     """The rows of model_metrics that the states of one window, version and slice give.
 
     Binary models have a ScoreState where there is a score and a ConfusionState; multiclass models a ConfusionState, regressions
@@ -53,9 +67,52 @@ def present(task: Task | str, *states: ScoredState) -> list[dict[str, Any]]:
     """
     rows: list[dict[str, Any]] = []
     for name, (metric, state) in metrics_of(task, states).items():
-        note = _note(state)
-        rows += [_row(name, key, _noted(found, note)) for key, found in metric.of(state).items()]
+        rows += _rows(name, state, metric.of(_effective(state), settings))
+    scores = Scores(task, tuple(map(_effective, states)), settings or Settings())
+    for plugin in plugins(task):
+        rows += [_row(plugin.name, key, found) for key, found in _of_plugin(plugin, scores)]
     return rows
+
+
+def plugins(task: str) -> list[Catalogued]:
+    """The model metrics of this task that are not the product's own."""
+    from spark_monitor.catalogue.registry import catalogue
+
+    return [metric for metric in catalogue().of("model", task=task) if not hasattr(metric.compute, "of_product")]
+
+
+def _effective(state: Any) -> Any:
+    return state.effective() if hasattr(state, "effective") else state
+
+
+def _rows(name: str, state: ScoredState, found: Intervals) -> Iterator[dict[str, Any]]:
+    note, weighted = _note(state), getattr(state, "weighting", None) is not None
+    for key, interval in found.items():
+        # Weighted rows are presented as fewer equal ones; what is counted are rows all the same.
+        counted = replace(interval, count=state.count) if weighted and interval.count else interval
+        yield _row(name, key, _noted(counted, note))
+
+
+def _of_plugin(metric: Catalogued, scores: Scores) -> Iterator[tuple[str | None, Interval]]:
+    """What somebody else's function gives; whatever it raises is a row with status ERROR."""
+    try:
+        result = metric.compute(scores)
+        by_class = result if isinstance(result, Mapping) else {None: result}
+        blocks = {key: found if isinstance(found, Interval) else _single(Block.of(found)) for key, found in by_class.items()}
+    except Exception as error:
+        yield None, undefined(scores.count, f"{metric.name}: {type(error).__name__}: {error}.", status=ERROR)
+        return
+    for key, found in blocks.items():
+        yield key, replace(found, count=found.count or scores.count)
+
+
+def _single(block: Block) -> Interval:
+    """The first place of an interval of arrays, or of a plain number."""
+    place = Block(*(None if one is None else one.reshape(-1) for one in (block.value, block.lower, block.upper))).at(0)  # type: ignore[arg-type]
+    status, message = place["status"], place["message"]
+    if block.message is not None:
+        message = block.message[0]
+    return Interval(place["value"], place["value_error"], place["lower"], place["upper"], 0, status, message)
 
 
 def _row(name: str, key: str | None, found: Interval) -> dict[str, Any]:
@@ -66,7 +123,7 @@ def _row(name: str, key: str | None, found: Interval) -> dict[str, Any]:
         "value_error": found.value_error,
         "lower": found.lower,
         "upper": found.upper,
-        "count": found.count,
+        "count": None if found.count is None else round(found.count),
         "status": found.status,
         "message": found.message,
     }
@@ -84,8 +141,15 @@ def _note(state: ScoredState) -> str | None:
         left = [(int(state.unscored.sum()), "no score")]
     elif isinstance(state, ConfusionState):
         left = [(state.unpredicted, "no prediction")]
-    else:
+    elif isinstance(state, RegressionState):
         left = [(state.unpredicted, "no prediction"), (state.infinite, "an infinite label or prediction")]
+    elif isinstance(state, ClassScoresState):
+        left = [(state.unscored, "a class without a score")]
+    else:
+        return None
     total = state.count + (state.unpredicted if isinstance(state, ConfusionState) else 0)
     sentences = [f"{rows:,} of {total:,} labelled rows have {what}." for rows, what in left if rows]
     return " ".join(sentences) or None
+
+
+__all__ = ["METRICS", "present", "ScoredState", "metrics_of"]

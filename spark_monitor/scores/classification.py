@@ -8,13 +8,13 @@ function, is F1's. Where a denominator is 0 the metric is not defined, and no nu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, UNSUPPORTED, Interval, interval, undefined
-from spark_monitor.scores.metric import Intervals, Metric, Task, single
+from spark_monitor.scores.metric import Intervals, scored
 from spark_monitor.states.classes import BINARY_CLASSES, NO_CLASS, POSITIVE, canonical_labels
 from spark_monitor.states.confusion import MAX_CLASSES, OTHER, ConfusionState
 from spark_monitor.states.proportions import recovered, wilson
@@ -27,9 +27,9 @@ SHARE = (0.0, 1.0)
 class ClassCounts(NamedTuple):
     """Rows of one class: labelled so, predicted so, and both."""
 
-    labelled: int
-    predicted: int
-    correct: int
+    labelled: float
+    predicted: float
+    correct: float
 
 
 def class_counts(state: ConfusionState, name: str) -> ClassCounts:
@@ -37,7 +37,7 @@ def class_counts(state: ConfusionState, name: str) -> ClassCounts:
     if name not in state.classes:
         return ClassCounts(0, 0, 0)
     place = state.classes.index(name)
-    return ClassCounts(int(state.labelled[place]), int(state.predicted[place]), int(state.correct[place]))
+    return ClassCounts(*(totals[place].item() for totals in (state.labelled, state.predicted, state.correct)))
 
 
 def refusal(state: ConfusionState) -> Interval | None:
@@ -56,7 +56,7 @@ def too_many(state: ConfusionState) -> Interval | None:
     return undefined(state.count, f"There are more than {MAX_CLASSES:,} classes; only those are kept.", status=UNSUPPORTED)
 
 
-def proportion(successes: int, trials: int, count: int) -> Interval:
+def proportion(successes: float, trials: float, count: int) -> Interval:
     """A share with Wilson's interval; ``count`` is the number of rows the metric was computed from."""
     lower, upper = wilson(successes, trials)
     return interval(successes / trials, (float(lower), float(upper)), count, within=SHARE)
@@ -85,6 +85,7 @@ def f1_of(counts: ClassCounts, count: int) -> Interval:
     return interval(2 * counts.correct / (counts.labelled + counts.predicted), (lower, upper), count, within=SHARE)
 
 
+@scored("accuracy_score", "binary", "multiclass", state=ConfusionState, headline=3, needs=("prediction", "label"))
 def accuracy_score(state: ConfusionState) -> Interval:
     """The share of rows whose prediction is the label.
 
@@ -94,6 +95,7 @@ def accuracy_score(state: ConfusionState) -> Interval:
     return refusal(state) or proportion(state.matches, state.count, state.count)
 
 
+@scored("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState, headline=7, needs=("prediction", "label"))
 def balanced_accuracy_score(state: ConfusionState) -> Interval:
     """The mean recall of the classes that occur as labels; the interval is recovered from the recalls' (Zou and Donner 2008).
 
@@ -111,6 +113,7 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
     return interval(value, (value - below, value + above), state.count, within=SHARE)
 
 
+@scored("precision", "binary", state=ConfusionState, headline=4, per_class=True, needs=("prediction", "label"))
 def precision(state: ConfusionState) -> Interval:
     """The share of positive labels among the positive predictions of a binary model.
 
@@ -120,6 +123,7 @@ def precision(state: ConfusionState) -> Interval:
     return refusal(state) or precision_of(class_counts(state, POSITIVE), state.count)
 
 
+@scored("recall", "binary", state=ConfusionState, headline=5, per_class=True, needs=("prediction", "label"))
 def recall(state: ConfusionState) -> Interval:
     """The share of positive predictions among the positive labels of a binary model.
 
@@ -129,6 +133,7 @@ def recall(state: ConfusionState) -> Interval:
     return refusal(state) or recall_of(class_counts(state, POSITIVE), state.count)
 
 
+@scored("f1_score", "binary", state=ConfusionState, headline=6, per_class=True, needs=("prediction", "label"))
 def f1_score(state: ConfusionState) -> Interval:
     """The harmonic mean of precision and recall of a binary model.
 
@@ -138,11 +143,15 @@ def f1_score(state: ConfusionState) -> Interval:
     return refusal(state) or f1_of(class_counts(state, POSITIVE), state.count)
 
 
+@scored("base_rate", "binary", state=ConfusionState, headline=8, worse="both")
 def base_rate_of_predicted(state: ConfusionState) -> Interval:
-    """The share of positive labels among the rows with a prediction: for models without a score."""
+    """The share of positive rows among the labelled ones: here those with a prediction, for models without a score."""
     return refusal(state) or proportion(class_counts(state, POSITIVE).labelled, state.count, state.count)
 
 
+@scored(
+    "confusion_matrix", "binary", "multiclass", state=ConfusionState, range=(0.0, math.inf), worse="both", per_class=True, needs=("prediction", "label")
+)
 def confusion_matrix(state: ConfusionState) -> Intervals:
     """Rows per "label|prediction", exact; the interval is what the cell would hold in as many other rows (Wilson's, times n).
 
@@ -164,13 +173,13 @@ def confusion_matrix(state: ConfusionState) -> Intervals:
     return intervals
 
 
-def _listed_cells(state: ConfusionState) -> list[tuple[str, int]]:
+def _listed_cells(state: ConfusionState) -> list[tuple[str, float]]:
     order = np.argsort(-state.counts, kind="stable")[:LISTED_CELLS]
     names = (f"{state.name(state.labels[place])}|{state.name(state.predictions[place])}" for place in order)
     return sorted(zip(names, state.counts[order].tolist(), strict=True))
 
 
-def _cell(rows: int, count: int, message: str | None = None) -> Interval:
+def _cell(rows: float, count: int, message: str | None = None) -> Interval:
     lower, upper = wilson(rows, count)
     return interval(float(rows), (float(lower) * count, float(upper) * count), count, within=(0.0, float(count)), message=message)
 
@@ -183,25 +192,3 @@ def binary_confusion(labels: Sequence[object], predictions: Sequence[object], *,
     """
     truth, guess = (canonical_labels(values).equal_to(positive) for values in (labels, predictions))
     return ConfusionState.empty().update(truth, guess)
-
-
-def _share(name: str, task: Task, description: str, function: Callable[[ConfusionState], Interval]) -> Metric[ConfusionState]:
-    return Metric(name, task, ConfusionState, description, *SHARE, single(function))
-
-
-def _for_both(task: Task) -> tuple[Metric[ConfusionState], ...]:
-    return (
-        _share("accuracy_score", task, "Share of rows whose prediction is the label.", accuracy_score),
-        _share("balanced_accuracy_score", task, "Mean recall of the labelled classes.", balanced_accuracy_score),
-        Metric("confusion_matrix", task, ConfusionState, "Rows per label|prediction.", 0.0, math.inf, confusion_matrix),
-    )
-
-
-METRICS = (
-    *_for_both("binary"),
-    _share("precision", "binary", "Share of positive labels among positive predictions.", precision),
-    _share("recall", "binary", "Share of positive predictions among positive labels.", recall),
-    _share("f1_score", "binary", "Harmonic mean of precision and recall.", f1_score),
-    _share("base_rate", "binary", "Share of positive rows among the labelled ones.", base_rate_of_predicted),
-    *_for_both("multiclass"),
-)

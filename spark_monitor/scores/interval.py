@@ -47,8 +47,8 @@ def interval(
     """
     if not math.isfinite(value):
         return undefined(count, f"The sum over {count:,} rows exceeds the largest double.")
-    lower = min(max(bounds[0], within[0]), value)
-    upper = max(min(bounds[1], within[1]), value)
+    lower = max(min(bounds[0], value - value_error), within[0])
+    upper = min(max(bounds[1], value + value_error), within[1])
     return Interval(value, value_error, _finite(lower), _finite(upper), count, OK, message)
 
 

@@ -1,42 +1,153 @@
-"""What every entry of the catalogue of model metrics says about itself."""
+"""How a function of one state of predictions against labels becomes a metric of the catalogue.
+
+A metric of the catalogue is a function of `Scores`, the states of one window, version and slice. Most are functions of one of
+these states, some of another state for another task: ``scored`` puts them under one name.
+
+>>> from spark_monitor.scores import present
+>>> from spark_monitor.states.scores import RegressionState
+>>> rows = present("regression", RegressionState.empty().update([1.0, 2.0], [1.0, 3.0]))
+>>> [row["value"] for row in rows if row["metric"] == "mean_error"]
+[0.5]
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
+from spark_monitor.catalogue.metric import DECORATED, SHARE, Worse, model_metric
 from spark_monitor.scores.interval import Interval
 
 Task = Literal["binary", "multiclass", "regression"]
-State = TypeVar("State")
 Intervals = Mapping[str | None, Interval]
 """One interval per class; the key None is the metric without a class."""
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Metric(Generic[State]):
-    """One metric: the name that rules and tables use, its task, the state it is computed from and how."""
+class Settings:
+    """What metrics need besides states: costs of (false positive, false negative, true positive, true negative), and k."""
+
+    costs: tuple[float, float, float, float] | None = None
+    k: int = 10
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is known of a model in one window, version and slice: its task, its states by kind, and the settings.
+
+    What plug-ins read: ``state(kind)``, and the counts of a binary model at its threshold.
+
+    >>> from spark_monitor.scores.classification import binary_confusion
+    >>> some = Scores("binary", (binary_confusion([1, 1, 0], [1, 0, 1]),))
+    >>> some.true_positives, some.false_positives, some.false_negatives, some.true_negatives
+    (1, 1, 1, 0)
+    """
+
+    task: str
+    states: tuple[Any, ...]
+    settings: Settings = field(default_factory=Settings)
+
+    def state(self, kind: type) -> Any | None:
+        """The state of a kind; None where there is none."""
+        return next((state for state in self.states if isinstance(state, kind)), None)
+
+    @property
+    def count(self) -> int:
+        """Labelled rows."""
+        return max((int(state.count) for state in self.states), default=0)
+
+    def _cell(self, label: str, prediction: str) -> float:
+        from spark_monitor.states.confusion import ConfusionState
+
+        state = self.state(ConfusionState)
+        return 0 if state is None else state.cell(label, prediction)  # type: ignore[no-any-return]
+
+    @property
+    def true_positives(self) -> float:
+        """Positive rows that are predicted so, or their weight."""
+        return self._cell("1", "1")
+
+    @property
+    def false_positives(self) -> float:
+        """Negative rows that are predicted positive."""
+        return self._cell("0", "1")
+
+    @property
+    def false_negatives(self) -> float:
+        """Positive rows that are predicted negative."""
+        return self._cell("1", "0")
+
+    @property
+    def true_negatives(self) -> float:
+        """Negative rows that are predicted so."""
+        return self._cell("0", "0")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric for one task, from one kind of state."""
 
     name: str
-    task: Task
-    state: type[State]
+    task: str
+    state: type
     description: str
     lowest: float
     highest: float
-    compute: Callable[[State], Intervals]
+    compute: Callable[..., Any]
+    with_settings: bool = False
 
-    def of(self, state: Any) -> Intervals:
-        """The intervals of a state, which must be of this metric's kind."""
+    def of(self, state: Any, settings: Settings | None = None) -> Intervals:
+        """The intervals of a state, which must be of this metric's kind; none where the metric needs what is not configured."""
         if not isinstance(state, self.state):
             raise TypeError(f"metric {self.name}: needs a {self.state.__name__}, found a {type(state).__name__}.")
-        return self.compute(state)
+        found = self.compute(state, settings or Settings()) if self.with_settings else self.compute(state)
+        if found is None:
+            return {}
+        return {None: found} if isinstance(found, Interval) else found
 
 
-def single(function: Callable[[State], Interval]) -> Callable[[State], Intervals]:
-    """A function to one interval as one to intervals per class."""
+ENTRIES: list[Metric] = []
+"""Every metric of the product, once for each task and kind of state, in the order in which they are defined."""
 
-    def compute(state: State) -> Intervals:
-        return {None: function(state)}
 
+def scored(
+    name: str,
+    *tasks: Task,
+    state: type,
+    range: tuple[float, float] = SHARE,
+    worse: Worse = "lower",
+    headline: int | None = None,
+    needs: Sequence[str] = ("label",),
+    with_settings: bool = False,
+    description: str | None = None,
+    **about: Any,
+) -> Callable[[Function], Function]:
+    """A function of one kind of state as a metric of these tasks; the first of a name says what the metric is."""
+
+    def decorate(function: Function) -> Function:
+        said = description or (function.__doc__ or "").strip().split("\n", 1)[0]
+        ENTRIES.extend(Metric(name, task, state, said, *range, function, with_settings) for task in tasks)
+        there = DECORATED.get(name)
+        if there is not None:
+            DECORATED[name] = replace(there, tasks=tuple(dict.fromkeys([*there.tasks, *tasks])))
+            return function
+        catalogued = {"range": range, "worse": worse, "headline": headline, "needs": tuple(needs), "tasks": tasks, **about}
+        model_metric(name, **catalogued)(_of_scores(name, function, said))
+        return function
+
+    return decorate
+
+
+def _of_scores(name: str, function: Callable[..., Any], said: str) -> Callable[[Scores], Intervals]:
+    def compute(scores: Scores) -> Intervals:
+        for entry in ENTRIES:
+            state = scores.state(entry.state) if entry.name == name and entry.task == scores.task else None
+            if state is not None:
+                return entry.of(state, scores.settings)
+        return {}
+
+    compute.__doc__, compute.__module__, compute.__qualname__ = said, function.__module__, f"{name}"
+    compute.of_product = True  # type: ignore[attr-defined]
     return compute

@@ -25,7 +25,7 @@ from spark_monitor.scores.classification import (
     too_many,
 )
 from spark_monitor.scores.interval import UNSUPPORTED, Interval, interval, undefined
-from spark_monitor.scores.metric import Intervals, Metric, single
+from spark_monitor.scores.metric import Intervals, scored
 from spark_monitor.states.classes import NO_CLASS
 from spark_monitor.states.confusion import OTHER, ConfusionState
 from spark_monitor.states.grid import Floats
@@ -109,6 +109,7 @@ def _zeros(metric: ClassMetric) -> str | None:
     return f"{absent:,} of {metric.values.size:,} classes have no denominator and count as 0, as in scikit-learn."
 
 
+@scored("precision_macro", "multiclass", state=ConfusionState, headline=10, needs=("prediction", "label"))
 def precision_macro(state: ConfusionState) -> Interval:
     """The mean of the classes' precisions.
 
@@ -120,34 +121,40 @@ def precision_macro(state: ConfusionState) -> Interval:
     return _average(state, 0.0, 1.0, weighted=False)
 
 
+@scored("recall_macro", "multiclass", state=ConfusionState, headline=11, needs=("prediction", "label"))
 def recall_macro(state: ConfusionState) -> Interval:
     """The mean of the classes' recalls."""
     return _average(state, 1.0, 0.0, weighted=False)
 
 
+@scored("f1_score_macro", "multiclass", state=ConfusionState, headline=0, needs=("prediction", "label"))
 def f1_score_macro(state: ConfusionState) -> Interval:
     """The mean of the classes' F1 scores."""
     return _average(state, 0.5, 0.5, weighted=False)
 
 
+@scored("precision_weighted", "multiclass", state=ConfusionState, headline=13, needs=("prediction", "label"))
 def precision_weighted(state: ConfusionState) -> Interval:
     """The classes' precisions, weighted by their labelled rows."""
     return _average(state, 0.0, 1.0, weighted=True)
 
 
+@scored("recall_weighted", "multiclass", state=ConfusionState, headline=14, needs=("prediction", "label"))
 def recall_weighted(state: ConfusionState) -> Interval:
     """The classes' recalls, weighted by their labelled rows: the accuracy."""
     return _average(state, 1.0, 0.0, weighted=True)
 
 
+@scored("f1_score_weighted", "multiclass", state=ConfusionState, headline=12, needs=("prediction", "label"))
 def f1_score_weighted(state: ConfusionState) -> Interval:
     """The classes' F1 scores, weighted by their labelled rows."""
     return _average(state, 0.5, 0.5, weighted=True)
 
 
-def _per_class(of: Callable[[ClassCounts, int], Interval]) -> Callable[[ConfusionState], Intervals]:
-    """One interval for each of the most frequent classes; the rest is said to be left out."""
+def _per_class(name: str, of: Callable[[ClassCounts, int], Interval], description: str) -> None:
+    """Define one interval for each of the most frequent classes; the rest is said to be left out."""
 
+    @scored(name, "multiclass", state=ConfusionState, description=description)
     def compute(state: ConfusionState) -> Intervals:
         refused = refusal(state)
         if refused:
@@ -155,7 +162,7 @@ def _per_class(of: Callable[[ClassCounts, int], Interval]) -> Callable[[Confusio
         labelled, predicted, correct = (totals[:NO_CLASS] for totals in (state.labelled, state.predicted, state.correct))
         places = np.sort(np.argsort(-(labelled + predicted), kind="stable")[:LISTED_CLASSES])
         found: dict[str | None, Interval] = {
-            state.classes[k]: of(ClassCounts(int(labelled[k]), int(predicted[k]), int(correct[k])), state.count) for k in places
+            state.classes[k]: of(ClassCounts(*(totals[k].item() for totals in (labelled, predicted, correct))), state.count) for k in places
         }
         left = len(state.classes) - places.size
         if left or state.overflowed:
@@ -163,21 +170,7 @@ def _per_class(of: Callable[[ClassCounts, int], Interval]) -> Callable[[Confusio
             found[OTHER] = undefined(state.count, f"{many} classes with fewer rows are not listed.", status=UNSUPPORTED)
         return found
 
-    return compute
 
-
-def _share(name: str, description: str, compute: Callable[[ConfusionState], Intervals]) -> Metric[ConfusionState]:
-    return Metric(name, "multiclass", ConfusionState, description, *SHARE, compute)
-
-
-METRICS = (
-    _share("precision", "Share of a class's rows among those predicted as the class.", _per_class(precision_of)),
-    _share("recall", "Share of a class's rows that are predicted as the class.", _per_class(recall_of)),
-    _share("f1_score", "Harmonic mean of a class's precision and recall.", _per_class(f1_of)),
-    _share("precision_macro", "Mean precision of the classes.", single(precision_macro)),
-    _share("recall_macro", "Mean recall of the classes.", single(recall_macro)),
-    _share("f1_score_macro", "Mean F1 of the classes.", single(f1_score_macro)),
-    _share("precision_weighted", "Precision of the classes, weighted by their rows.", single(precision_weighted)),
-    _share("recall_weighted", "Recall of the classes, weighted by their rows.", single(recall_weighted)),
-    _share("f1_score_weighted", "F1 of the classes, weighted by their rows.", single(f1_score_weighted)),
-)
+_per_class("precision", precision_of, "Share of a class's rows among those predicted as the class.")
+_per_class("recall", recall_of, "Share of a class's rows that are predicted as the class.")
+_per_class("f1_score", f1_of, "Harmonic mean of a class's precision and recall.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from scipy.special import ndtri
 
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
-from spark_monitor.scores.metric import Metric, single
+from spark_monitor.scores.means import mean_of
+from spark_monitor.scores.metric import scored
 from spark_monitor.states.binary import (
     BRIER,
     BRIER_SQUARED,
@@ -19,8 +19,7 @@ from spark_monitor.states.binary import (
     ScoreState,
 )
 from spark_monitor.states.grid import Floats
-from spark_monitor.states.proportions import CONFIDENCE, Z, student, wilson
-from spark_monitor.states.sums import squared_deviations
+from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
 
 
 def without_scores(state: ScoreState) -> Interval:
@@ -40,12 +39,11 @@ def _not_probabilities(state: ScoreState) -> Interval | None:
 
 
 def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
-    n = state.probabilities
-    value = float(state.losses[loss, 0]) / n
-    variance = squared_deviations(state.losses[loss], state.losses[squared], n) / (n - 1) if n > 1 else math.inf
-    return interval(value, student(value, variance, n), n, within=(0.0, highest))
+    sums, squares, cube = state.losses[loss], state.losses[squared], float(state.cubes[loss // 2])
+    return mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest))
 
 
+@scored("log_loss", "binary", state=ScoreState, headline=1, range=(0.0, math.inf), worse="higher", needs=("score", "label"))
 def log_loss(state: ScoreState) -> Interval:
     """Mean of -log(probability that the score gave to what happened), scores clipped to [eps, 1 - eps], eps = 2^-52.
 
@@ -57,6 +55,7 @@ def log_loss(state: ScoreState) -> Interval:
     return _not_probabilities(state) or _mean_loss(state, LOG_LOSS, LOG_LOSS_SQUARED, math.inf)
 
 
+@scored("brier_score", "binary", state=ScoreState, headline=2, worse="higher", needs=("score", "label"))
 def brier_score(state: ScoreState) -> Interval:
     """Mean of (label - score)^2, as scikit-learn's ``brier_score_loss``; exact, with Student's interval.
 
@@ -66,6 +65,7 @@ def brier_score(state: ScoreState) -> Interval:
     return _not_probabilities(state) or _mean_loss(state, BRIER, BRIER_SQUARED, 1.0)
 
 
+@scored("expected_calibration_error", "binary", state=ScoreState, headline=9, worse="higher", needs=("score", "label"))
 def expected_calibration_error(state: ScoreState) -> Interval:
     """sum_b n_b / n |positives_b / n_b - mean score_b| over 10 bins of equal width, closed above.
 
@@ -99,6 +99,7 @@ def _gap_errors(gaps: Floats, scores: Floats, rows: Floats, squares: Floats) -> 
     return np.asarray(np.sqrt(np.maximum(seen, calibrated) / rows))
 
 
+@scored("base_rate", "binary", state=ScoreState, headline=8, worse="both")
 def base_rate(state: ScoreState) -> Interval:
     """The share of positive rows among all labelled ones, with a score or without; Wilson's interval.
 
@@ -108,18 +109,6 @@ def base_rate(state: ScoreState) -> Interval:
     n = state.count
     if not n:
         return undefined(0, "There is no labelled row.", status=NO_LABELS)
-    positives = int(state.positives.sum() + state.unscored[1])
+    positives = (state.positives.sum() + state.unscored[1]).item()
     lower, upper = wilson(positives, n)
     return interval(positives / n, (float(lower), float(upper)), n, within=(0.0, 1.0))
-
-
-def _mean(name: str, description: str, function: Callable[[ScoreState], Interval], highest: float = 1.0) -> Metric[ScoreState]:
-    return Metric(name, "binary", ScoreState, description, 0.0, highest, single(function))
-
-
-METRICS = (
-    _mean("log_loss", "Mean of -log(probability given to what happened).", log_loss, math.inf),
-    _mean("brier_score", "Mean squared difference of score and label.", brier_score),
-    _mean("expected_calibration_error", "Mean distance of positives' share from score, 10 bins.", expected_calibration_error),
-    _mean("base_rate", "Share of positive rows among the labelled ones.", base_rate),
-)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from spark_monitor.scores.interval import Interval, interval, undefined
-from spark_monitor.scores.metric import Metric, single
+from spark_monitor.scores.metric import scored
 from spark_monitor.scores.probability import without_scores
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats, Integers
@@ -19,6 +19,7 @@ _HALVINGS = 60
 ASSUMED_ROWS = 5
 
 
+@scored("roc_auc_score", "binary", state=ScoreState, headline=0, needs=("score", "label"))
 def roc_auc_score(state: ScoreState) -> Interval:
     """The probability that a positive row has a higher score than a negative one, ties counting half.
 
@@ -36,7 +37,7 @@ def roc_auc_score(state: ScoreState) -> Interval:
     >>> area.value, area.value_error
     (0.875, 0.0)
     """
-    positives, negatives = int(state.positives.sum()), int(state.negatives.sum())
+    positives, negatives = state.positives.sum().item(), state.negatives.sum().item()
     if not state.scored:
         return without_scores(state)
     if not positives or not negatives:
@@ -52,19 +53,35 @@ def roc_auc_score(state: ScoreState) -> Interval:
     return interval(value, bounds, state.scored, within=(0.0, 1.0), value_error=error)
 
 
+@scored("gini", "binary", state=ScoreState, range=(-1.0, 1.0), needs=("score", "label"))
+def gini(state: ScoreState) -> Interval:
+    """Twice the area under the ROC curve, less one: 0 for scores that say nothing, 1 for perfect order.
+
+    >>> gini(ScoreState.empty().update([True, True, False, False], [0.9, 0.4, 0.4, 0.1])).value
+    0.75
+    """
+    area = roc_auc_score(state)
+    if area.value is None or area.value_error is None:
+        return area
+    lower, upper = (None if bound is None else 2 * bound - 1 for bound in (area.lower, area.upper))
+    return Interval(2 * area.value - 1, 2 * area.value_error, lower, upper, area.count)
+
+
 def _mixed(state: ScoreState) -> np.ndarray:
     """The open cells that hold several scores."""
     return np.isnan(state.atoms)
 
 
-def _pairs(first: Integers, second: Integers) -> int:
+def _pairs(first: Integers, second: Integers) -> float:
     """sum first_i second_i, exact also where it exceeds 64 bits."""
+    if first.dtype.kind == "f":
+        return float(np.dot(first, second))
     if int(first.sum()) * int(second.max(initial=0)) < _EXACT_PAIRS:
         return int(np.dot(first, second))
     return sum(a * b for a, b in zip(first.tolist(), second.tolist(), strict=True))
 
 
-def _bounds(state: ScoreState, value: float, error: float, positives: int, negatives: int) -> tuple[float, float]:
+def _bounds(state: ScoreState, value: float, error: float, positives: float, negatives: float) -> tuple[float, float]:
     low, high = max(value - error, 0.0), min(value + error, 1.0)
     deviation = math.sqrt(_variance(state, value, positives, negatives))
     lower = _logit_bound(low, -Z * deviation) if 0 < low < 1 else _score_bound(low, 0.0, positives, negatives)
@@ -72,7 +89,7 @@ def _bounds(state: ScoreState, value: float, error: float, positives: int, negat
     return lower, upper
 
 
-def _variance(state: ScoreState, value: float, positives: int, negatives: int) -> float:
+def _variance(state: ScoreState, value: float, positives: float, negatives: float) -> float:
     assumed, fewest = hanley_mcneil_variance(value, positives, negatives), min(positives, negatives)
     if fewest < 2:
         return assumed
@@ -80,7 +97,7 @@ def _variance(state: ScoreState, value: float, positives: int, negatives: int) -
     return (fewest * seen + ASSUMED_ROWS * assumed) / (fewest + ASSUMED_ROWS)
 
 
-def _delong_variance(state: ScoreState, value: float, positives: int, negatives: int) -> float:
+def _delong_variance(state: ScoreState, value: float, positives: float, negatives: float) -> float:
     """Var(A) = S10 / P + S01 / N from the placements of every cell, for two rows or more of each kind."""
     above = positives - np.cumsum(state.positives) + state.positives / 2
     below = np.cumsum(state.negatives) - state.negatives / 2
@@ -89,7 +106,7 @@ def _delong_variance(state: ScoreState, value: float, positives: int, negatives:
 
 
 def _spread(rows: Integers, placements: Floats, value: float) -> float:
-    return float(np.dot(rows, np.square(placements - value))) / (int(rows.sum()) - 1)
+    return float(np.dot(rows, np.square(placements - value))) / (float(rows.sum()) - 1)
 
 
 def _logit_bound(area: float, move: float) -> float:
@@ -97,7 +114,7 @@ def _logit_bound(area: float, move: float) -> float:
     return float(expit(math.log(area / (1 - area)) + move / (area * (1 - area))))
 
 
-def _score_bound(area: float, end: float, positives: int, negatives: int) -> float:
+def _score_bound(area: float, end: float, positives: float, negatives: float) -> float:
     """The farthest area, between ``area`` and ``end``, from which the one seen is at most z standard errors away."""
     near, far = area, end
     for _ in range(_HALVINGS):
@@ -109,7 +126,7 @@ def _score_bound(area: float, end: float, positives: int, negatives: int) -> flo
     return far
 
 
-def hanley_mcneil_variance(area: float, positives: int, negatives: int) -> float:
+def hanley_mcneil_variance(area: float, positives: float, negatives: float) -> float:
     """(A (1 - A) + (P - 1)(A / (2 - A) - A^2) + (N - 1)(2 A^2 / (1 + A) - A^2)) / (P N).
 
     Hanley and McNeil, "The meaning and use of the area under a ROC curve" (1982).
@@ -120,16 +137,3 @@ def hanley_mcneil_variance(area: float, positives: int, negatives: int) -> float
     first = (positives - 1) * (area / (2 - area) - area * area)
     second = (negatives - 1) * (2 * area * area / (1 + area) - area * area)
     return max(area * (1 - area) + first + second, 0.0) / (positives * negatives)
-
-
-METRICS = (
-    Metric(
-        "roc_auc_score",
-        "binary",
-        ScoreState,
-        "Area under the ROC curve: how often a positive row scores above a negative one.",
-        0.0,
-        1.0,
-        single(roc_auc_score),
-    ),
-)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
-from spark_monitor.scores.metric import Metric, single
+from spark_monitor.scores.means import mean_of
+from spark_monitor.scores.metric import scored
 from spark_monitor.states.proportions import student
 from spark_monitor.states.regression import (
     ABSOLUTE,
+    CUBED,
     ERROR,
     FOURTH,
     RELATIVE,
@@ -17,13 +17,12 @@ from spark_monitor.states.regression import (
     SQUARED,
     RegressionState,
 )
-from spark_monitor.states.sums import squared_deviations
 
 POSITIVE_RANGE = (0.0, math.inf)
 ANY_RANGE = (-math.inf, math.inf)
 
 
-def _refusal(state: RegressionState) -> Interval | None:
+def refusal(state: RegressionState) -> Interval | None:
     if state.usable:
         return None
     if not state.count:
@@ -31,70 +30,76 @@ def _refusal(state: RegressionState) -> Interval | None:
     return undefined(0, f"None of the {state.count:,} labelled rows has a finite label and prediction.", status=ALL_NULL)
 
 
-def _mean(state: RegressionState, power: int, squared: int) -> tuple[float, tuple[float, float]]:
-    """A mean of powers of the errors and Student's interval around it."""
-    n = state.usable
-    value = state.total(power) / n
-    deviations = squared_deviations(state.sums[power], state.sums[squared], n)
-    return value, student(value, deviations / (n - 1) if n > 1 else math.inf, n)
+def _mean(state: RegressionState, power: int, squared: int, within: tuple[float, float], message: str | None = None) -> Interval:
+    """A mean of powers of the errors, and how far it may be off."""
+    cube = float(state.cubes[CUBED.index(power)])
+    return mean_of(state.sums[power], state.sums[squared], cube, state.usable, within=within, message=message)
 
 
+def root_of(mean: Interval) -> Interval:
+    """The square root of a mean and of its bounds."""
+    if mean.value is None:
+        return mean
+    bounds = (0.0 if mean.lower is None else math.sqrt(mean.lower), math.inf if mean.upper is None else math.sqrt(mean.upper))
+    return interval(math.sqrt(mean.value), bounds, mean.count, within=POSITIVE_RANGE, message=mean.message)
+
+
+@scored("mean_absolute_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=1)
 def mean_absolute_error(state: RegressionState) -> Interval:
-    """Mean of |prediction - label|, with Student's interval.
+    """Mean of |prediction - label|, with Student's interval, Hall's where errors are lopsided.
 
     >>> mean_absolute_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
     0.75
     """
-    return _refusal(state) or interval(*_mean(state, ABSOLUTE, SQUARED), state.usable, within=POSITIVE_RANGE)
+    return refusal(state) or _mean(state, ABSOLUTE, SQUARED, POSITIVE_RANGE)
 
 
+@scored("mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=2)
 def mean_squared_error(state: RegressionState) -> Interval:
-    """Mean of (prediction - label)^2, with Student's interval.
+    """Mean of (prediction - label)^2, with Student's interval, Hall's where errors are lopsided.
 
     >>> mean_squared_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
     0.625
     """
-    return _refusal(state) or interval(*_mean(state, SQUARED, FOURTH), state.usable, within=POSITIVE_RANGE)
+    return refusal(state) or _mean(state, SQUARED, FOURTH, POSITIVE_RANGE)
 
 
+@scored("root_mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=0)
 def root_mean_squared_error(state: RegressionState) -> Interval:
     """The square root of the mean squared error; its interval is the square root of that one's bounds.
 
     >>> root_mean_squared_error(RegressionState.empty().update([0.0, 0.0], [3.0, 3.0])).value
     3.0
     """
-    refused = _refusal(state)
-    if refused:
-        return refused
-    value, (lower, upper) = _mean(state, SQUARED, FOURTH)
-    bounds = math.sqrt(max(lower, 0.0)), math.sqrt(max(upper, 0.0))
-    return interval(math.sqrt(value), bounds, state.usable, within=POSITIVE_RANGE)
+    return root_of(mean_squared_error(state))
 
 
+@scored("mean_error", "regression", state=RegressionState, range=ANY_RANGE, worse="both", headline=6, aliases=("bias",))
 def mean_error(state: RegressionState) -> Interval:
-    """Mean of prediction - label (bias): positive where the model predicts too much. Student's interval.
+    """Mean of prediction - label (bias): positive where the model predicts too much. Student's or Hall's interval.
 
     >>> mean_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
     -0.25
     """
-    return _refusal(state) or interval(*_mean(state, ERROR, SQUARED), state.usable, within=ANY_RANGE)
+    return refusal(state) or _mean(state, ERROR, SQUARED, ANY_RANGE)
 
 
+@scored("mean_absolute_percentage_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=5)
 def mean_absolute_percentage_error(state: RegressionState) -> Interval:
-    """Mean of |prediction - label| / max(|label|, eps), eps = 2^-52, a ratio as in scikit-learn. Student's interval.
+    """Mean of |prediction - label| / max(|label|, eps), eps = 2^-52, a ratio as in scikit-learn. Student's or Hall's interval.
 
     >>> mean_absolute_percentage_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
     0.5
     """
-    refused = _refusal(state)
+    refused = refusal(state)
     if refused:
         return refused
     zeros = state.zero_labels
     message = f"{zeros:,} labels are 0: their errors are divided by 2^-52, as in scikit-learn." if zeros else None
-    value, bounds = _mean(state, RELATIVE, RELATIVE_SQUARED)
-    return interval(value, bounds, state.usable, within=POSITIVE_RANGE, message=message)
+    return _mean(state, RELATIVE, RELATIVE_SQUARED, POSITIVE_RANGE, message)
 
 
+@scored("r2_score", "regression", state=RegressionState, range=(-math.inf, 1.0), worse="lower", headline=4)
 def r2_score(state: RegressionState) -> Interval:
     """1 - sum error^2 / sum (label - mean)^2; not defined where all labels are equal.
 
@@ -104,7 +109,7 @@ def r2_score(state: RegressionState) -> Interval:
     >>> r2_score(RegressionState.empty().update([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])).value
     0.5
     """
-    refused = _refusal(state)
+    refused = refusal(state)
     if refused:
         return refused
     n, spread = state.usable, state.label_m2
@@ -125,19 +130,3 @@ def _r2_variance(state: RegressionState, spread: float) -> float:
     variance = state.total(FOURTH) / n - errors**2 - 2 * ratio * (cross - errors * labels) + ratio**2 * (fourth - labels**2)
     scaled = variance / labels / labels
     return max(scaled, 0.0) if math.isfinite(scaled) else math.inf
-
-
-def _metric(
-    name: str, description: str, function: Callable[[RegressionState], Interval], lowest: float = 0.0, highest: float = math.inf
-) -> Metric[RegressionState]:
-    return Metric(name, "regression", RegressionState, description, lowest, highest, single(function))
-
-
-METRICS = (
-    _metric("mean_absolute_error", "Mean of |prediction - label|.", mean_absolute_error),
-    _metric("mean_squared_error", "Mean of (prediction - label)^2.", mean_squared_error),
-    _metric("root_mean_squared_error", "Square root of the mean squared error.", root_mean_squared_error),
-    _metric("r2_score", "Share of the labels' variance that the predictions explain.", r2_score, -math.inf, 1.0),
-    _metric("mean_absolute_percentage_error", "Mean of |error| / |label|, a ratio.", mean_absolute_percentage_error),
-    _metric("mean_error", "Mean of prediction - label: positive where too much is predicted.", mean_error, -math.inf),
-)

@@ -5,7 +5,7 @@ update of the whole: exactly for counts, within the stated error for sketches. `
 state's bytes begin with; ``tests/laws`` holds every entry to these laws.
 
 >>> sorted(STATES)
-['CATS', 'CONF', 'COVR', 'NUMS', 'REGR', 'SCOR', 'TABL']
+['CATS', 'CLSC', 'CONF', 'COVR', 'GRPS', 'NUMS', 'REGR', 'SCOR', 'TABL']
 """
 
 from __future__ import annotations
@@ -13,16 +13,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from spark_monitor.states import binary, categorical, confusion, coverage, numeric, regression, table
+from spark_monitor.states import binary, categorical, class_scores, confusion, coverage, grouped, numeric, regression, table
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
+from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.numeric import NumericState, profile_column
 from spark_monitor.states.regression import RegressionState
 from spark_monitor.states.table import TableState
 
-State = NumericState | CategoricalState | TableState | CoverageState | ScoreState | ConfusionState | RegressionState
+State = (
+    NumericState
+    | CategoricalState
+    | TableState
+    | CoverageState
+    | ScoreState
+    | ConfusionState
+    | RegressionState
+    | ClassScoresState
+    | GroupedState
+)
 
 STATES: Mapping[str, type[State]] = MappingProxyType(
     {
@@ -33,14 +45,18 @@ STATES: Mapping[str, type[State]] = MappingProxyType(
         binary.TAG: ScoreState,
         confusion.TAG: ConfusionState,
         regression.TAG: RegressionState,
+        class_scores.TAG: ClassScoresState,
+        grouped.TAG: GroupedState,
     }
 )
 
 __all__ = [
     "STATES",
     "CategoricalState",
+    "ClassScoresState",
     "ConfusionState",
     "CoverageState",
+    "GroupedState",
     "NumericState",
     "RegressionState",
     "ScoreState",

@@ -8,7 +8,7 @@ give few distinct scores lose nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
-from spark_monitor.states.stored import counts, floats, pairs
+from spark_monitor.states.stored import counts as integer_counts
+from spark_monitor.states.stored import floats, pairs, weights_of
 from spark_monitor.states.sums import add_pairs, pair_of
+from spark_monitor.states.weighting import Weighting, added
 
 TAG = "SCOR"
 CALIBRATION_BINS = 10
@@ -69,7 +71,9 @@ class ScoreState:
     (nan: none or several), ``unscored`` int64[2] counts negative and positive rows whose score is NaN or null, ``out_of_range``
     the scores outside [0, 1], which are ranked but are no probabilities. ``losses`` float64[4, 2] are exact sums of log loss,
     its square, squared error and its square; the bins (equal width, closed above, as in scikit-learn's ``calibration_curve``)
-    hold counts, positives, sums of scores and of squared errors. Losses and bins are over scores in [0, 1].
+    hold counts, positives, sums of scores and of squared errors. Losses and bins are over scores in [0, 1]. ``cubes`` float64[2]
+    are sums of the third powers of log loss and squared error. With ``weighting`` the cells, bins and sums hold weights, and are
+    of scored rows; ``unscored`` and ``out_of_range`` count rows.
 
     >>> state = ScoreState.empty(Grid.of([0.5])).update(np.array([True, False, True]), np.array([0.9, 0.2, np.nan]))
     >>> state.count, state.positives.tolist(), state.negatives.tolist(), state.unscored.tolist()
@@ -87,13 +91,15 @@ class ScoreState:
     bin_positives: Integers
     bin_scores: Floats
     bin_squares: Floats
+    cubes: Floats
+    weighting: Weighting | None = None
 
     @classmethod
     def empty(cls, grid: Grid | None = None) -> ScoreState:
         """The state of no row on this grid, the default one where none is given."""
         return _of_chunk(grid or default_score_grid(), np.zeros(0, dtype=np.bool_), np.zeros(0))
 
-    def update(self, labels: npt.ArrayLike, scores: npt.ArrayLike) -> ScoreState:
+    def update(self, labels: npt.ArrayLike, scores: npt.ArrayLike, *, weights: Floats | None = None) -> ScoreState:
         """This state and more rows: whether each is positive, bool[n], and its score, float64[n], NaN where it has none."""
         truth = np.asarray(labels, dtype=np.bool_).ravel()
         values = np.asarray(scores, dtype=np.float64).ravel()
@@ -102,7 +108,9 @@ class ScoreState:
         state = self
         for start in range(0, truth.size, _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            state = state.merge(_of_chunk(self.grid, truth[chunk], values[chunk]))
+            state = state.merge(
+                _of_chunk(self.grid, truth[chunk], values[chunk], None if weights is None else weights[chunk])
+            )
         return state
 
     def merge(self, other: ScoreState) -> ScoreState:
@@ -121,12 +129,25 @@ class ScoreState:
             bin_positives=self.bin_positives + other.bin_positives,
             bin_scores=add_pairs(self.bin_scores, other.bin_scores),
             bin_squares=add_pairs(self.bin_squares, other.bin_squares),
+            cubes=self.cubes + other.cubes,
+            weighting=added(self.weighting, self.scored, other.weighting, other.scored),
         )
+
+    def effective(self) -> ScoreState:
+        """This state as one of as many equal rows as its weights are worth; itself where rows have no weights."""
+        if self.weighting is None:
+            return self
+        names = ("positives", "negatives", "losses", "bin_counts", "bin_positives", "bin_scores", "bin_squares", "cubes")
+        scaled = {name: getattr(self, name) * self.weighting.scale for name in names}
+        return replace(self, **scaled, weighting=None)
 
     @property
     def scored(self) -> int:
         """Number of rows with a score."""
-        return int(self.positives.sum() + self.negatives.sum())
+        if self.weighting is not None:
+            return self.weighting.rows
+        total = self.positives.sum() + self.negatives.sum()
+        return int(total) if self.positives.dtype.kind == "i" else float(total)  # type: ignore[return-value]
 
     @property
     def count(self) -> int:
@@ -145,7 +166,9 @@ class ScoreState:
 
     def to_bytes(self) -> bytes:
         """The state's bytes; the grid itself is not among them."""
-        meta = {"grid": self.grid.grid_id, "out_of_range": self.out_of_range}
+        meta: dict[str, Any] = {"grid": self.grid.grid_id, "out_of_range": self.out_of_range}
+        if self.weighting is not None:
+            meta["weights"] = self.weighting.stored()
         arrays: dict[str, npt.NDArray[Any]] = {
             "positives": self.positives,
             "negatives": self.negatives,
@@ -156,6 +179,7 @@ class ScoreState:
             "bin_positives": self.bin_positives,
             "bin_scores": self.bin_scores.ravel(),
             "bin_squares": self.bin_squares.ravel(),
+            "cubes": self.cubes,
         }
         return pack(TAG, meta, arrays)
 
@@ -168,24 +192,34 @@ class ScoreState:
         return _restored(meta, arrays, grid)
 
 
-def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats) -> ScoreState:
+def _of_chunk(
+    grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights: Floats | None = None
+) -> ScoreState:
     missing = np.isnan(scores)
     unscored = np.bincount(labels[missing], minlength=2).astype(np.int64)
     if missing.any():
         labels, scores = labels[~missing], scores[~missing]
+        weights = None if weights is None else weights[~missing]
     codes = _cells(grid, scores)
-    per_cell = np.bincount(codes * 2 + labels, minlength=2 * grid.cells).astype(np.int64).reshape(-1, 2)
+    per_cell = _counted(codes * 2 + labels, weights, 2 * grid.cells).reshape(-1, 2)
+    weighting = None if weights is None else Weighting.of(weights)
+    atoms = _atoms(grid, codes, scores)
     inside = (scores >= 0.0) & (scores <= 1.0)
     outside = int(scores.size - np.count_nonzero(inside))
     if outside:
-        labels, probabilities = labels[inside], scores[inside]
-    else:
-        probabilities = scores
-    squared = np.square(labels - probabilities)
-    bins = _bins(labels, probabilities, squared)
-    atoms = _atoms(grid, codes, scores)
-    losses = _losses(labels, probabilities, squared)
-    return ScoreState(grid, per_cell[:, 1].copy(), per_cell[:, 0].copy(), atoms, unscored, outside, losses, *bins)
+        labels, scores = labels[inside], scores[inside]
+        weights = None if weights is None else weights[inside]
+    squared = np.square(labels - scores)
+    bins = _bins(labels, scores, squared, weights)
+    losses, cubes = _losses(labels, scores, squared, weights)
+    positives, negatives = per_cell[:, 1].copy(), per_cell[:, 0].copy()
+    return ScoreState(grid, positives, negatives, atoms, unscored, outside, losses, *bins, cubes, weighting)
+
+
+def _counted(numbers: Integers, weights: Floats | None, size: int) -> npt.NDArray[Any]:
+    """Rows of each number, or their weight."""
+    counted = np.bincount(numbers, weights=weights, minlength=size)
+    return counted.astype(np.int64) if weights is None else counted
 
 
 def _cells(grid: Grid, scores: Floats) -> Integers:
@@ -214,39 +248,54 @@ def _merged_atoms(first: ScoreState, second: ScoreState) -> Floats:
     return np.where(~there, second.atoms, np.where(~here, first.atoms, same))
 
 
-def _losses(labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats) -> Floats:
+def _losses(
+    labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats, weights: Floats | None
+) -> tuple[Floats, Floats]:
     """Sums of -log(probability of what happened), clipped to [eps, 1 - eps] as in scikit-learn, and of the squared error."""
     given = np.clip(np.where(labels, scores, 1.0 - scores), CLIP, 1.0 - CLIP)
     logarithmic = -np.log(given)
-    return np.stack([pair_of(logarithmic), pair_of(np.square(logarithmic)), pair_of(squared), pair_of(np.square(squared))])
+    terms = [logarithmic, np.square(logarithmic), squared, np.square(squared)]
+    cubes = [terms[LOG_LOSS_SQUARED] * logarithmic, terms[BRIER_SQUARED] * squared]
+    if weights is not None:
+        terms, cubes = [weights * term for term in terms], [weights * cube for cube in cubes]
+    return np.stack([pair_of(term) for term in terms]), np.array([float(np.sum(cube)) for cube in cubes])
 
 
-def _bins(labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats) -> tuple[Integers, Integers, Floats, Floats]:
+def _bins(
+    labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats, weights: Floats | None
+) -> tuple[Integers, Integers, Floats, Floats]:
     inner = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
     bins = np.searchsorted(inner, scores)
-    rows, positives = np.bincount(bins, minlength=CALIBRATION_BINS), np.bincount(bins[labels], minlength=CALIBRATION_BINS)
-    sums = (np.bincount(bins, weights=values, minlength=CALIBRATION_BINS) for values in (scores, squared))
+    rows = _counted(bins, weights, CALIBRATION_BINS)
+    positives = _counted(bins[labels], None if weights is None else weights[labels], CALIBRATION_BINS)
+    terms = (scores, squared) if weights is None else (weights * scores, weights * squared)
+    sums = (np.bincount(bins, weights=values, minlength=CALIBRATION_BINS) for values in terms)
     means, spreads = (np.stack([total, np.zeros(CALIBRATION_BINS)], axis=-1) for total in sums)
-    return rows.astype(np.int64), positives.astype(np.int64), means, spreads
+    return rows, positives, means, spreads
 
 
 def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState:
     outside = meta.get("out_of_range")
     if not isinstance(outside, int) or outside < 0:
         raise StateError(f"score state: {outside!r} scores out of range is not a count.")
+    weighting = Weighting.restored(meta.get("weights"))
+    counts = integer_counts if weighting is None else weights_of
     state = ScoreState(
         grid=grid,
         positives=counts(arrays, "positives", grid.cells),
         negatives=counts(arrays, "negatives", grid.cells),
         atoms=floats(arrays, "atoms", grid.edges.size + 1),
-        unscored=counts(arrays, "unscored", 2),
+        unscored=integer_counts(arrays, "unscored", 2),
         out_of_range=outside,
         losses=pairs(arrays, "losses", _LOSSES),
         bin_counts=counts(arrays, "bin_counts", CALIBRATION_BINS),
         bin_positives=counts(arrays, "bin_positives", CALIBRATION_BINS),
         bin_scores=pairs(arrays, "bin_scores", CALIBRATION_BINS),
         bin_squares=pairs(arrays, "bin_squares", CALIBRATION_BINS),
+        cubes=floats(arrays, "cubes", 2),
+        weighting=weighting,
     )
-    if state.bin_counts.sum() != state.probabilities or (state.bin_positives > state.bin_counts).any():
+    whole = weighting is not None or state.bin_counts.sum() == state.probabilities
+    if not whole or (state.bin_positives > state.bin_counts * (1 + 1e-9)).any():
         raise StateError("score state: its bins do not add up to its cells.")
     return state

@@ -8,7 +8,7 @@ that, so accuracy stays exact.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.classes import NO_CLASS, ClassCodes
 from spark_monitor.states.codec import Arrays, pack, unpack
-from spark_monitor.states.grid import Integers
-from spark_monitor.states.stored import counts, integers
+from spark_monitor.states.grid import Floats, Integers
+from spark_monitor.states.stored import counts, integers, weights_of
+from spark_monitor.states.weighting import Weighting, added
 
 TAG = "CONF"
 MAX_CLASSES = 1000
@@ -32,7 +33,8 @@ class ConfusionState:
 
     ``classes`` are in the order of their texts; ``labels``, ``predictions`` int64[m] are positions in it (-1: another class) and
     ``counts`` int64[m] the rows of each pair, none of them 0; ``matches`` are the rows whose prediction is the label;
-    ``unpredicted`` the rows that have a label and no prediction; ``overflowed`` says that classes were left out.
+    ``unpredicted`` the rows that have a label and no prediction; ``overflowed`` says that classes were left out. With
+    ``weighting`` ``counts`` and ``matches`` are weights.
 
     >>> labels, predictions = (ClassCodes(np.array(codes), ("0", "1")) for codes in ([1, 0, 1, 1], [1, 1, 1, -1]))
     >>> state = ConfusionState.empty().update(labels, predictions)
@@ -47,6 +49,7 @@ class ConfusionState:
     matches: int
     unpredicted: int
     overflowed: bool
+    weighting: Weighting | None = None
 
     @classmethod
     def empty(cls) -> ConfusionState:
@@ -54,7 +57,7 @@ class ConfusionState:
         nothing = np.zeros(0, dtype=np.int64)
         return cls((), nothing, nothing, nothing, 0, 0, False)
 
-    def update(self, labels: ClassCodes, predictions: ClassCodes) -> ConfusionState:
+    def update(self, labels: ClassCodes, predictions: ClassCodes, *, weights: Floats | None = None) -> ConfusionState:
         """This state and more rows; rows without a label do not count."""
         if labels.codes.size != predictions.codes.size:
             raise StateError(f"confusion state: {labels.codes.size} labels and {predictions.codes.size} predictions.")
@@ -62,15 +65,20 @@ class ConfusionState:
         unpredicted = int(np.count_nonzero(labels.present & ~predictions.present))
         classes = tuple(sorted(set(labels.classes) | set(predictions.classes)))
         truth, guess = (_moved(codes.codes[usable], codes.classes, classes) for codes in (labels, predictions))
-        matches = int(np.count_nonzero(truth == guess))
-        pairs, rows = _counted(truth * len(classes) + guess, len(classes) ** 2)
-        truth, guess = np.divmod(pairs, max(len(classes), 1))
-        return self.merge(_kept(classes, truth, guess, rows, matches, unpredicted, overflowed=False))
+        pairs = truth * len(classes) + guess
+        if weights is None:
+            matches: float = int(np.count_nonzero(truth == guess))
+            pairs, rows = _counted(pairs, len(classes) ** 2)
+            part = _kept(classes, *np.divmod(pairs, max(len(classes), 1)), rows, matches, unpredicted, overflowed=False)
+            return self.merge(part)
+        used = weights[usable]
+        part = _kept(classes, truth, guess, used, float(used[truth == guess].sum()), unpredicted, overflowed=False)
+        return self.merge(replace(part, weighting=Weighting.of(used)))
 
     def merge(self, other: ConfusionState) -> ConfusionState:
         """The state of both."""
         classes = self.classes if self.classes == other.classes else tuple(sorted(set(self.classes) | set(other.classes)))
-        return _kept(
+        merged = _kept(
             classes,
             np.concatenate([_moved(state.labels, state.classes, classes) for state in (self, other)]),
             np.concatenate([_moved(state.predictions, state.classes, classes) for state in (self, other)]),
@@ -79,11 +87,23 @@ class ConfusionState:
             self.unpredicted + other.unpredicted,
             overflowed=self.overflowed or other.overflowed,
         )
+        weighting = added(self.weighting, self.count, other.weighting, other.count)
+        return merged if weighting is None else replace(merged, weighting=weighting)
+
+    def effective(self) -> ConfusionState:
+        """This state as one of as many equal rows as its weights are worth; itself where rows have no weights."""
+        if self.weighting is None:
+            return self
+        scale = self.weighting.scale
+        return replace(self, counts=self.counts * scale, matches=self.matches * scale, weighting=None)
 
     @property
     def count(self) -> int:
         """Number of rows with a label and a prediction."""
-        return int(self.counts.sum())
+        if self.weighting is not None:
+            return self.weighting.rows
+        total = self.counts.sum()
+        return int(total) if self.counts.dtype.kind == "i" else float(total)  # type: ignore[return-value]
 
     @property
     def labelled(self) -> Integers:
@@ -100,7 +120,7 @@ class ConfusionState:
         """Rows per class whose prediction is the label, int64[K], and last those of the other classes."""
         right = (self.labels == self.predictions) & (self.labels != NO_CLASS)
         totals = self._totals(self.labels[right], self.counts[right])
-        totals[NO_CLASS] = self.matches - totals.sum()
+        totals[NO_CLASS] = max(self.matches - totals.sum(), 0)
         return totals
 
     @property
@@ -108,7 +128,7 @@ class ConfusionState:
         """The counts as int64[K, K] over the kept classes, labels down and predictions across."""
         size = len(self.classes)
         kept = (self.labels != NO_CLASS) & (self.predictions != NO_CLASS)
-        matrix = np.zeros((size, size), dtype=np.int64)
+        matrix = np.zeros((size, size), dtype=self.counts.dtype)
         matrix[self.labels[kept], self.predictions[kept]] = self.counts[kept]
         return matrix
 
@@ -121,25 +141,27 @@ class ConfusionState:
         if label not in self.classes or prediction not in self.classes:
             return 0
         pair = (self.labels == self.classes.index(label)) & (self.predictions == self.classes.index(prediction))
-        return int(self.counts[pair].sum())
+        return self.counts[pair].sum().item()  # type: ignore[no-any-return]
 
     def name(self, position: int) -> str:
         """The class at a position."""
         return OTHER if position == NO_CLASS else self.classes[position]
 
     def _totals(self, positions: Integers, rows: Integers) -> Integers:
-        totals = np.zeros(len(self.classes) + 1, dtype=np.int64)
+        totals = np.zeros(len(self.classes) + 1, dtype=self.counts.dtype)
         np.add.at(totals, positions, rows)
         return totals
 
     def to_bytes(self) -> bytes:
         """The state's bytes."""
-        meta = {
+        meta: dict[str, Any] = {
             "classes": list(self.classes),
             "matches": self.matches,
             "unpredicted": self.unpredicted,
             "overflowed": self.overflowed,
         }
+        if self.weighting is not None:
+            meta["weights"] = self.weighting.stored()
         arrays: dict[str, npt.NDArray[Any]] = {
             "labels": self.labels,
             "predictions": self.predictions,
@@ -180,8 +202,8 @@ def _kept(
     classes: tuple[str, ...],
     labels: Integers,
     predictions: Integers,
-    rows: Integers,
-    matches: int,
+    rows: npt.NDArray[Any],
+    matches: float,
     unpredicted: int,
     *,
     overflowed: bool,
@@ -198,15 +220,24 @@ def _kept(
     width = places.size + 1
     pairs = (table[labels] + 1) * width + table[predictions] + 1
     found, where = np.unique(pairs, return_inverse=True)
-    totals = np.zeros(found.size, dtype=np.int64)
+    totals = np.zeros(found.size, dtype=np.float64 if rows.dtype.kind == "f" else np.int64)
     np.add.at(totals, where, rows)
     kept = tuple(classes[place] for place in places)
-    return ConfusionState(kept, found // width - 1, found % width - 1, totals, matches, unpredicted, overflowed)
+    return ConfusionState(
+        kept,
+        found // width - 1,
+        found % width - 1,
+        totals,
+        matches,  # type: ignore[arg-type]
+        unpredicted,
+        overflowed,
+    )
 
 
 def _restored(meta: Mapping[str, Any], arrays: Arrays) -> ConfusionState:
     classes = tuple(meta["classes"])
-    rows = counts(arrays, "counts")
+    weighting = Weighting.restored(meta.get("weights"))
+    rows: npt.NDArray[Any] = counts(arrays, "counts") if weighting is None else weights_of(arrays, "counts")
     labels, predictions = (integers(arrays, name, rows.size) for name in ("labels", "predictions"))
     matches, unpredicted, overflowed = meta["matches"], meta["unpredicted"], meta["overflowed"]
     if not all(isinstance(name, str) for name in classes) or list(classes) != sorted(set(classes)) or len(classes) > MAX_CLASSES:
@@ -214,8 +245,9 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays) -> ConfusionState:
     for positions in (labels, predictions):
         if positions.size and (positions.min() < NO_CLASS or positions.max() >= len(classes)):
             raise StateError("confusion state: a pair names a class that is not there.")
-    if not (isinstance(matches, int) and isinstance(unpredicted, int) and isinstance(overflowed, bool)):
+    whole = isinstance(matches, int) or (weighting is not None and isinstance(matches, float))
+    if not (whole and isinstance(unpredicted, int) and isinstance(overflowed, bool)):
         raise StateError("confusion state: its counts are not integers.")
-    if matches < 0 or unpredicted < 0 or matches > rows.sum():
+    if matches < 0 or unpredicted < 0 or matches > rows.sum() * (1 + 1e-9):
         raise StateError(f"confusion state: {matches} matches and {unpredicted} rows without a prediction cannot be.")
-    return ConfusionState(classes, labels, predictions, rows, matches, unpredicted, overflowed)
+    return ConfusionState(classes, labels, predictions, rows, matches, unpredicted, overflowed, weighting)

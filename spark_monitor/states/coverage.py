@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import pack, unpack
+from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.stored import counts
 
 TAG = "COVR"
@@ -17,6 +18,8 @@ TAG = "COVR"
 class CoverageState:
     """Rows, rows with a label, labels beyond the first of their id, and ids whose labels contradict each other.
 
+    ``delays`` counts the labelled rows by the seconds from prediction to label.
+
     >>> CoverageState.empty().update(rows=4, labelled=3).merge(CoverageState(1, 0, 0, 0)).coverage
     0.6
     """
@@ -25,6 +28,7 @@ class CoverageState:
     labelled: int
     duplicates: int
     conflicts: int
+    delays: Magnitudes = field(default_factory=Magnitudes.empty)
 
     @classmethod
     def empty(cls) -> CoverageState:
@@ -42,6 +46,7 @@ class CoverageState:
             self.labelled + other.labelled,
             self.duplicates + other.duplicates,
             self.conflicts + other.conflicts,
+            self.delays.merge(other.delays),
         )
 
     @property
@@ -52,7 +57,7 @@ class CoverageState:
     def to_bytes(self) -> bytes:
         """The state's bytes."""
         totals = [self.count, self.labelled, self.duplicates, self.conflicts]
-        return pack(TAG, {}, {"totals": np.array(totals, dtype=np.int64)})
+        return pack(TAG, {}, {"totals": np.array(totals, dtype=np.int64), **self.delays.arrays("delays")})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> CoverageState:
@@ -61,4 +66,4 @@ class CoverageState:
         count, labelled, duplicates, conflicts = counts(arrays, "totals", 4).tolist()
         if labelled > count or conflicts > labelled:
             raise StateError(f"coverage state: of {count} rows {labelled} labelled, {conflicts} in conflict: that cannot be.")
-        return cls(count, labelled, duplicates, conflicts)
+        return cls(count, labelled, duplicates, conflicts, Magnitudes.restored(arrays, "delays"))

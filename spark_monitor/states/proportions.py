@@ -32,7 +32,7 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tup
     return np.where(empty, 0.0, np.clip(lower, 0.0, share)), np.where(empty, 1.0, np.clip(upper, share, 1.0))
 
 
-def student(value: float, variance: float, n: int) -> tuple[float, float]:
+def student(value: float, variance: float, n: float) -> tuple[float, float]:
     """The interval of a mean of n terms with this sample variance: value -+ t sqrt(variance / n), t of n - 1 degrees.
 
     Student's t is the normal's 1.96 at the thousands and honest at ten. Without a variance (n < 2, or overflow) it is unbounded.
@@ -57,3 +57,34 @@ def recovered(values: Floats, lower: Floats, upper: Floats, weights: Floats) -> 
     """
     below, above = weights * (values - lower), weights * (upper - values)
     return math.hypot(*below.tolist()), math.hypot(*above.tolist())
+
+
+def lopsided(value: float, variance: float, third: float, n: float) -> tuple[float, float]:
+    """The interval of a mean of n terms whose distribution leans to one side; ``third`` is their third central moment.
+
+    Student's interval, widened where Hall's goes further: g(W) = W + h W^2 / 3 + h^2 W^3 / 27 + h / (6 n), W = (mean - mu) / s and
+    h the terms' skewness, is nearly normal where W is not; its inverse is a cube root. Hall, "On the removal of skewness by
+    transformation" (1992).
+
+    >>> [round(bound, 3) for bound in lopsided(10.0, 4.0, 0.0, 16)], [round(bound, 3) for bound in lopsided(10.0, 4.0, 4.0, 16)]
+    ([8.934, 11.066], [8.934, 11.249])
+    """
+    low, high = student(value, variance, n)
+    if not math.isfinite(low) or variance <= 0 or not math.isfinite(third):
+        return low, high
+    deviation = math.sqrt(variance)
+    skewness = max(min(third / deviation**3, math.sqrt(n)), -math.sqrt(n)) if deviation**3 else 0.0
+    if abs(skewness) < _STRAIGHT:
+        return low, high
+    t = (high - value) / deviation
+    moved = [value - deviation * _unbent(end, skewness, n) for end in (t, -t)]
+    return min(low, *moved), max(high, *moved)
+
+
+_STRAIGHT = 1e-6
+
+
+def _unbent(end: float, skewness: float, n: float) -> float:
+    """The inverse of Hall's transformation."""
+    inner = 1 + skewness * (end - skewness / (6 * n))
+    return float(3 / skewness * (np.cbrt(inner) - 1))

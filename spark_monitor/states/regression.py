@@ -16,24 +16,33 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.stored import counts, floats, pairs
 from spark_monitor.states.sums import add_pairs, pair_of, squared_deviations, squares
+from spark_monitor.states.weighting import Weighting, added
 
 TAG = "REGR"
 LEAST_LABEL = float(np.finfo(np.float64).eps)
 _CHUNK = 1 << 16
-_SUMS = 8
-ERROR, ABSOLUTE, SQUARED, FOURTH, RELATIVE, RELATIVE_SQUARED, LABEL, LABEL_SQUARED = range(_SUMS)
+_SUMS = 12
+ERROR, ABSOLUTE, SQUARED, FOURTH, RELATIVE, RELATIVE_SQUARED, LABEL, LABEL_SQUARED = range(8)
+SYMMETRIC, SYMMETRIC_SQUARED, LOGARITHMIC, LOGARITHMIC_SQUARED = range(8, _SUMS)
+CUBED = (ERROR, ABSOLUTE, SQUARED, RELATIVE, SYMMETRIC, LOGARITHMIC)
+"""The sums whose terms' third powers are summed too: how lopsided the terms are."""
 
 
 @dataclass(frozen=True, eq=False)
 class RegressionState:
     """What is known of a model's errors in one window, version and slice; ``minimum`` and ``maximum`` are those of the error.
 
-    ``sums`` float64[8, 2] are exact sums over the usable rows of: error, |error|, error^2, error^4, |error| / max(|label|, eps)
-    and its square, label, label^2. ``central`` float64[4] holds, with m the labels' mean, the sums of (label - m)^3,
-    (label - m)^4, error^2 (label - m) and error^2 (label - m)^2. ``unpredicted`` rows have a label and no prediction, in
-    ``infinite`` rows one of the two is infinite; neither is usable.
+    ``sums`` float64[12, 2] are exact sums over the usable rows of: error, |error|, error^2, error^4, |error| / max(|label|, eps)
+    and its square, label, label^2, 2 |error| / (|label| + |prediction|) and its square, (log(1 + prediction) - log(1 + label))^2
+    and its square. ``cubes`` float64[6] sum third powers of the terms of ``CUBED``. ``central`` float64[4] holds, with m the
+    labels' mean, the sums of (label - m)^3, (label - m)^4, error^2 (label - m) and error^2 (label - m)^2. ``unpredicted`` rows
+    have a label and no prediction, in ``infinite`` rows one of the two is infinite; neither is usable. ``below`` rows have a
+    label or prediction of -1 or less, of which there is no logarithm. ``errors`` counts |error| by magnitude, ``highs`` and
+    ``lows`` the labels at or above zero and below. ``ranges`` counts rows with a predicted interval, and those it holds.
+    With ``weighting`` every sum and count but ``unpredicted`` and ``infinite`` is one of weights.
 
     >>> state = RegressionState.empty().update([1.0, 2.0, 4.0], [1.5, 2.0, float("nan")])
     >>> state.usable, state.unpredicted, state.total(ABSOLUTE), state.label_mean, state.label_m2
@@ -50,15 +59,34 @@ class RegressionState:
     greatest_label: float
     sums: Floats
     central: Floats
+    cubes: Floats
+    below: int
+    errors: Magnitudes
+    highs: Magnitudes
+    lows: Magnitudes
+    ranges: Floats
+    weighting: Weighting | None = None
 
     @classmethod
     def empty(cls) -> RegressionState:
         """The state of no row."""
-        nan = float("nan")
-        return cls(0, 0, 0, 0, nan, nan, nan, nan, np.zeros((_SUMS, 2)), np.zeros(4))
+        nan, none = float("nan"), Magnitudes.empty()
+        zeros = np.zeros((_SUMS, 2)), np.zeros(4), np.zeros(len(CUBED))
+        return cls(0, 0, 0, 0, nan, nan, nan, nan, *zeros, 0, none, none, none, np.zeros(2))
 
-    def update(self, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> RegressionState:
-        """This state and more rows, float64[n] each; a NaN label is no label, its row does not count."""
+    def update(
+        self,
+        labels: npt.ArrayLike,
+        predictions: npt.ArrayLike,
+        *,
+        weights: Floats | None = None,
+        lower: Floats | None = None,
+        upper: Floats | None = None,
+    ) -> RegressionState:
+        """This state and more rows, float64[n] each; a NaN label is no label, its row does not count.
+
+        ``lower`` and ``upper`` are the ends of the interval that the model predicts, NaN where it does not.
+        """
         truth = np.asarray(labels, dtype=np.float64).ravel()
         guess = np.asarray(predictions, dtype=np.float64).ravel()
         if truth.size != guess.size:
@@ -66,13 +94,14 @@ class RegressionState:
         state = self
         for start in range(0, truth.size, _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            state = state.merge(_of_chunk(truth[chunk], guess[chunk]))
+            rest = (None if one is None else one[chunk] for one in (weights, lower, upper))
+            state = state.merge(_of_chunk(truth[chunk], guess[chunk], *rest))
         return state
 
     def merge(self, other: RegressionState) -> RegressionState:
         """The state of both."""
         sums = add_pairs(self.sums, other.sums)
-        mean = _mean(sums, self.usable + other.usable)
+        mean = _mean(sums, self.mass + other.mass)
         with np.errstate(over="ignore", invalid="ignore"):
             central = self._central_about(mean) + other._central_about(mean)
         return RegressionState(
@@ -86,7 +115,37 @@ class RegressionState:
             greatest_label=float(np.fmax(self.greatest_label, other.greatest_label)) + 0.0,
             sums=sums,
             central=central,
+            cubes=_finite_sum(self.cubes, other.cubes),
+            below=self.below + other.below,
+            errors=self.errors.merge(other.errors),
+            highs=self.highs.merge(other.highs),
+            lows=self.lows.merge(other.lows),
+            ranges=self.ranges + other.ranges,
+            weighting=added(self.weighting, self.usable, other.weighting, other.usable),
         )
+
+    def effective(self) -> RegressionState:
+        """This state as one of as many equal rows as its weights are worth; itself where rows have no weights."""
+        if self.weighting is None:
+            return self
+        scale = self.weighting.scale
+        return replace(
+            self,
+            usable=self.weighting.effective,  # type: ignore[arg-type]
+            sums=self.sums * scale,
+            central=self.central * scale,
+            cubes=self.cubes * scale,
+            errors=self.errors.scaled(scale),
+            highs=self.highs.scaled(scale),
+            lows=self.lows.scaled(scale),
+            ranges=self.ranges * scale,
+            weighting=None,
+        )
+
+    @property
+    def mass(self) -> float:
+        """The usable rows' weight: their number, where rows have none."""
+        return self.usable if self.weighting is None else self.weighting.total
 
     def _central_about(self, mean: float) -> Floats:
         """The central sums about another mean, by the binomial theorem; the first moment about the own mean is 0."""
@@ -98,8 +157,8 @@ class RegressionState:
         d = np.float64(d)
         return np.array(
             [
-                third + 3 * d * m2 + self.usable * d**3,
-                fourth + 4 * d * third + 6 * d**2 * m2 + self.usable * d**4,
+                third + 3 * d * m2 + self.mass * d**3,
+                fourth + 4 * d * third + 6 * d**2 * m2 + self.mass * d**4,
                 cross + d * squared,
                 cross_squared + 2 * d * cross + d**2 * squared,
             ]
@@ -113,12 +172,12 @@ class RegressionState:
     @property
     def label_mean(self) -> float:
         """Mean of the labels; nan without a row."""
-        return _mean(self.sums, self.usable)
+        return _mean(self.sums, self.mass)
 
     @property
     def label_m2(self) -> float:
         """Sum of squared deviations of the labels from their mean."""
-        return squared_deviations(self.sums[LABEL], self.sums[LABEL_SQUARED], self.usable)
+        return squared_deviations(self.sums[LABEL], self.sums[LABEL_SQUARED], self.mass)
 
     def total(self, power: int) -> float:
         """One of the sums, rounded to a double."""
@@ -126,14 +185,19 @@ class RegressionState:
 
     def to_bytes(self) -> bytes:
         """The state's bytes."""
-        totals = [self.usable, self.unpredicted, self.infinite, self.zero_labels]
+        totals = [self.usable, self.unpredicted, self.infinite, self.zero_labels, self.below]
         arrays: dict[str, npt.NDArray[Any]] = {
             "totals": np.array(totals, dtype=np.int64),
             "range": np.array([self.minimum, self.maximum, self.least_label, self.greatest_label]),
             "sums": self.sums.ravel(),
             "central": self.central,
+            "cubes": self.cubes,
+            "ranges": self.ranges,
+            **self.errors.arrays("errors"),
+            **self.highs.arrays("highs"),
+            **self.lows.arrays("lows"),
         }
-        return pack(TAG, {}, arrays)
+        return pack(TAG, {} if self.weighting is None else {"weights": self.weighting.stored()}, arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RegressionState:
@@ -141,26 +205,44 @@ class RegressionState:
         return _restored(*unpack(data, TAG))
 
 
-def _mean(sums: Floats, usable: int) -> float:
-    return float(sums[LABEL, 0]) / usable if usable else float("nan")
+def _mean(sums: Floats, mass: float) -> float:
+    return float(sums[LABEL, 0]) / mass if mass else float("nan")
 
 
-def _of_chunk(labels: Floats, predictions: Floats) -> RegressionState:
+def _finite_sum(first: Floats, second: Floats) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = first + second
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def _of_chunk(
+    labels: Floats,
+    predictions: Floats,
+    weights: Floats | None = None,
+    lower: Floats | None = None,
+    upper: Floats | None = None,
+) -> RegressionState:
     labelled, predicted = ~np.isnan(labels), ~np.isnan(predictions)
     finite = np.isfinite(labels) & np.isfinite(predictions)
     unpredicted = int(np.count_nonzero(labelled & ~predicted))
     infinite = int(np.count_nonzero(labelled & predicted & ~finite))
     if not finite.all():
         labels, predictions = labels[finite], predictions[finite]
+        weights, lower, upper = (None if one is None else one[finite] for one in (weights, lower, upper))
+    weighting = None if weights is None else Weighting.of(weights)
     if not labels.size:
-        return replace(RegressionState.empty(), unpredicted=unpredicted, infinite=infinite)
+        return replace(RegressionState.empty(), unpredicted=unpredicted, infinite=infinite, weighting=weighting)
+    errors, powers = _powers(labels, predictions)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        errors = predictions - labels
-        squared = np.square(errors)
-        relative = np.abs(errors) / np.maximum(np.abs(labels), LEAST_LABEL)
-        powers = [errors, np.abs(errors), squared, np.square(squared), relative, np.square(relative), labels]
-        sums = np.stack([*(pair_of(power) for power in powers), pair_of(*squares(labels))])
-        central = _central(labels - _mean(sums, labels.size), squared)
+        squared_labels = squares(labels) if weights is None else (weights * np.square(labels),)
+        counted = powers if weights is None else [weights * power for power in powers]
+        sums = np.stack([*(pair_of(power) for power in counted[:7]), pair_of(*squared_labels), *map(pair_of, counted[7:])])
+        mean = _mean(sums, labels.size if weighting is None else weighting.total)
+        central = _central(labels - mean, powers[SQUARED], weights)
+        cubed = [powers[place if place < LABEL_SQUARED else place - 1] for place in CUBED]
+        cubes = np.array([_cube(power, weights) for power in cubed])
+        errors_by_size = Magnitudes.of(np.minimum(np.abs(errors), np.finfo(np.float64).max), weights)
+    high = labels >= 0
     return RegressionState(
         usable=labels.size,
         unpredicted=unpredicted,
@@ -172,23 +254,64 @@ def _of_chunk(labels: Floats, predictions: Floats) -> RegressionState:
         greatest_label=float(labels.max()) + 0.0,
         sums=sums,
         central=central,
+        cubes=np.where(np.isnan(cubes), np.inf, cubes),
+        below=int(np.count_nonzero((labels <= -1.0) | (predictions <= -1.0))),
+        errors=errors_by_size,
+        highs=Magnitudes.of(labels[high], None if weights is None else weights[high]),
+        lows=Magnitudes.of(-labels[~high], None if weights is None else weights[~high]),
+        ranges=_ranges(labels, weights, lower, upper),
+        weighting=weighting,
     )
 
 
-def _central(deviations: Floats, squared: Floats) -> Floats:
+def _powers(labels: Floats, predictions: Floats) -> tuple[Floats, list[Floats]]:
+    """The errors, and the terms of all sums in their order but for label^2, which is squared exactly."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+        errors = predictions - labels
+        distance, squared = np.abs(errors), np.square(errors)
+        relative = distance / np.maximum(np.abs(labels), LEAST_LABEL)
+        both = np.abs(labels) / 2 + np.abs(predictions) / 2
+        symmetric = np.where(both > 0, distance / np.where(both > 0, both, 1.0), 0.0)
+        logs = np.where((labels > -1.0) & (predictions > -1.0), _log1p(predictions) - _log1p(labels), 0.0)
+        logarithmic = np.square(logs)
+        powers = [errors, distance, squared, np.square(squared), relative, np.square(relative), labels]
+        return errors, [*powers, symmetric, np.square(symmetric), logarithmic, np.square(logarithmic)]
+
+
+def _log1p(values: Floats) -> Floats:
+    return np.log1p(np.maximum(values, -1.0 + LEAST_LABEL))
+
+
+def _cube(power: Floats, weights: Floats | None) -> float:
+    cube = np.square(power) * power
+    return float(np.sum(cube if weights is None else weights * cube))
+
+
+def _ranges(labels: Floats, weights: Floats | None, lower: Floats | None, upper: Floats | None) -> Floats:
+    if lower is None or upper is None:
+        return np.zeros(2)
+    given = ~np.isnan(lower) & ~np.isnan(upper)
+    inside = given & (lower <= labels) & (labels <= upper)
+    counted = np.ones(labels.size) if weights is None else weights
+    return np.array([float(counted[given].sum()), float(counted[inside].sum())])
+
+
+def _central(deviations: Floats, squared: Floats, weights: Floats | None) -> Floats:
     second = np.square(deviations)
     terms = (second * deviations, np.square(second), squared * deviations, squared * second)
-    return np.array([float(np.sum(term)) for term in terms])
+    return np.array([float(np.sum(term if weights is None else weights * term)) for term in terms])
 
 
 def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
-    usable, unpredicted, infinite, zeros = counts(arrays, "totals", 4).tolist()
+    usable, unpredicted, infinite, zeros, below = counts(arrays, "totals", 5).tolist()
     minimum, maximum, least, greatest = floats(arrays, "range", 4).tolist()
-    if meta or zeros > usable:
+    if set(meta) - {"weights"} or max(zeros, below) > usable:
         raise StateError(f"regression state: {zeros} labels of 0 among {usable} rows cannot be.")
     ordered = minimum <= maximum and least <= greatest
     if not (ordered if usable else np.isnan([minimum, maximum, least, greatest]).all()):
         raise StateError(f"regression state: {usable} rows of which errors or labels have no range.")
-    sums = pairs(arrays, "sums", _SUMS)
-    central = floats(arrays, "central", 4)
-    return RegressionState(usable, unpredicted, infinite, zeros, minimum, maximum, least, greatest, sums, central)
+    sums, central, cubes = pairs(arrays, "sums", _SUMS), floats(arrays, "central", 4), floats(arrays, "cubes", len(CUBED))
+    sizes = (Magnitudes.restored(arrays, name) for name in ("errors", "highs", "lows"))
+    weighting, ranges = Weighting.restored(meta.get("weights")), floats(arrays, "ranges", 2)
+    rest = (sums, central, cubes, below, *sizes, ranges, weighting)
+    return RegressionState(usable, unpredicted, infinite, zeros, minimum, maximum, least, greatest, *rest)

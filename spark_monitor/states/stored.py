@@ -21,6 +21,14 @@ def counts(arrays: Arrays, name: str, size: int | None = None) -> Integers:
     return np.asarray(array, dtype=np.int64)
 
 
+def weights_of(arrays: Arrays, name: str, size: int | None = None) -> Floats:
+    """Non-negative finite weights, float64[size]."""
+    array = floats(arrays, name, size)
+    if (array < 0).any() or not np.isfinite(array).all():
+        raise StateError(f"state: array {name!r} holds a weight that is negative or no number.")
+    return array
+
+
 def integers(arrays: Arrays, name: str, size: int | None = None) -> Integers:
     """Integers of any sign, int64[size]."""
     return np.asarray(_array(arrays, name, "i", size), dtype=np.int64)

@@ -84,18 +84,18 @@ def add_pairs(first: Floats, second: Floats) -> Floats:
     return np.stack([np.where(finite, total, np.inf), np.where(finite, lost, 0.0)], axis=-1)
 
 
-def squared_deviations(total: Floats, total_of_squares: Floats, n: int) -> float:
+def squared_deviations(total: Floats, total_of_squares: Floats, n: float) -> float:
     """Sum of squared deviations from the mean, sum x^2 - (sum x)^2 / n, from exact pairs: no cancellation.
 
     >>> values = 1e9 + np.array([0.0, 1.0, 2.0])
     >>> squared_deviations(pair_of(values), pair_of(*squares(values)), 3)
     2.0
     """
-    if n < 1:
+    if n <= 0:
         return 0.0
     if not (math.isfinite(total[0]) and math.isfinite(total_of_squares[0])):
         return math.inf
-    exact = _fraction(total_of_squares) - _fraction(total) ** 2 / n
+    exact = _fraction(total_of_squares) - _fraction(total) ** 2 / Fraction(n)
     try:
         return max(float(exact), 0.0)
     except OverflowError:

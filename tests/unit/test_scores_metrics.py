@@ -73,7 +73,7 @@ def test_binary_metrics_equal_scikit_learns(seed: int, extremes: bool) -> None:
     }
     area = found.pop(("roc_auc_score", None))
     assert area == pytest.approx(oracle.roc_auc_score(labels, scores), abs=0.001)
-    assert found == pytest.approx(expected, rel=EXACT, abs=EXACT)
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=EXACT, abs=EXACT)
 
 
 @pytest.mark.parametrize(("seed", "classes", "rows"), [(1, 3, 5000), (2, 12, 800), (3, 40, 300)])
@@ -102,6 +102,7 @@ def test_multiclass_metrics_equal_scikit_learns(seed: int, classes: int, rows: i
         expected |= {(name, str(key)): None if np.isnan(number) else number for key, number in zip(seen, numbers, strict=True)}
     matrix = oracle.confusion_matrix(labels, guess, labels=seen)
     expected |= {("confusion_matrix", f"{seen[a]}|{seen[b]}"): matrix[a, b] for a, b in zip(*np.nonzero(matrix), strict=True)}
+    found = {key: value for key, value in found.items() if key[0] in {name for name, _ in expected}}
     assert {key for key, value in found.items() if value is None} == {key for key, value in expected.items() if value is None}
     defined = {key: value for key, value in expected.items() if value is not None}
     assert {key: found[key] for key in defined} == pytest.approx(defined, rel=EXACT, abs=EXACT)
@@ -122,7 +123,7 @@ def test_regression_metrics_equal_scikit_learns(center: float, spread: float, no
         ("mean_absolute_percentage_error", None): oracle.mean_absolute_percentage_error(labels, guess),
         ("mean_error", None): np.mean(guess - labels),
     }
-    assert found == pytest.approx(expected, rel=EXACT)
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=EXACT)
 
 
 def test_labels_of_zero_are_divided_by_epsilon_as_scikit_learn_does_and_said() -> None:

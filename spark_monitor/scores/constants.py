@@ -1,0 +1,216 @@
+"""What the best constant predictor would have got: beside each headline metric ``<name>_constant``.
+
+A model that does no better than a constant has learnt nothing. The constant is the best one for the metric on these very
+labels, so the number depends on them alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from spark_monitor.scores.classification import class_counts
+from spark_monitor.scores.classification import refusal as no_predictions
+from spark_monitor.scores.interval import Interval, interval, undefined
+from spark_monitor.scores.metric import Task, scored
+from spark_monitor.scores.probability import without_scores
+from spark_monitor.scores.regression import POSITIVE_RANGE
+from spark_monitor.scores.regression import refusal as no_numbers
+from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.classes import NO_CLASS, POSITIVE
+from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.magnitudes import Magnitudes
+from spark_monitor.states.proportions import wilson
+from spark_monitor.states.regression import RegressionState
+
+SUFFIX = "_constant"
+Bounds = tuple[float, float]
+
+
+def _constant(name: str, *tasks: Task, state: type, range: Bounds = (0.0, 1.0), worse: str = "lower") -> Any:
+    """Define ``<name>_constant``: the metric of the best constant predictor on the same labels."""
+    said = f"{name} of the best constant predictor on the same labels."
+    return scored(f"{name}{SUFFIX}", *tasks, state=state, range=range, worse="both", description=said)
+
+
+def _of_share(state: ScoreState, function: Callable[[float], float], peak: float | None = None) -> Interval:
+    """A function of the positives' share, over Wilson's interval of it; ``peak`` is a share where the function turns."""
+    if not state.scored:
+        return without_scores(state)
+    positives = float(state.positives.sum())
+    total = positives + float(state.negatives.sum())
+    return _moved(positives, total, state.scored, function, peak)
+
+
+def _moved(
+    positives: float, total: float, count: int, function: Callable[[float], float], peak: float | None = None
+) -> Interval:
+    low, high = (float(bound) for bound in wilson(positives, total))
+    ends = [low, positives / total, high, *([peak] if peak is not None and low < peak < high else [])]
+    found = [function(end) for end in ends]
+    return interval(found[1], (min(found), max(found)), count, within=POSITIVE_RANGE)
+
+
+def _entropy(share: float) -> float:
+    return -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
+
+
+@_constant("log_loss", "binary", state=ScoreState, range=POSITIVE_RANGE)
+def log_loss_constant(state: ScoreState) -> Interval:
+    """The entropy of the labels: the log loss of always giving their share of positives.
+
+    >>> round(log_loss_constant(ScoreState.empty().update([True, False], [0.8, 0.4])).value, 6)
+    0.693147
+    """
+    return _of_share(state, _entropy, 0.5)
+
+
+@_constant("brier_score", "binary", state=ScoreState)
+def brier_score_constant(state: ScoreState) -> Interval:
+    """p (1 - p): the Brier score of always giving the share p of positives."""
+    return _of_share(state, lambda p: p * (1 - p), 0.5)
+
+
+@_constant("roc_auc_score", "binary", state=ScoreState)
+def roc_auc_score_constant(state: ScoreState) -> Interval:
+    """One half: a constant orders nothing."""
+    return _of_share(state, lambda _: 0.5)
+
+
+@_constant("average_precision", "binary", state=ScoreState)
+def average_precision_constant(state: ScoreState) -> Interval:
+    """The share of positives."""
+    return _of_share(state, lambda p: p)
+
+
+@_constant("expected_calibration_error", "binary", state=ScoreState)
+def expected_calibration_error_constant(state: ScoreState) -> Interval:
+    """Zero: always giving the share of positives is calibrated."""
+    return _of_share(state, lambda _: 0.0)
+
+
+def _largest_share(state: ConfusionState) -> tuple[float, float]:
+    labelled = state.labelled[:NO_CLASS]
+    return float(labelled.max(initial=0)), max(float(np.count_nonzero(labelled)), 1.0)
+
+
+@_constant("accuracy_score", "binary", "multiclass", state=ConfusionState)
+def accuracy_score_constant(state: ConfusionState) -> Interval:
+    """The share of the most frequent label.
+
+    >>> from spark_monitor.scores.classification import binary_confusion
+    >>> accuracy_score_constant(binary_confusion([1, 0, 0, 0], [1, 1, 0, 0])).value
+    0.75
+    """
+    return no_predictions(state) or _moved(_largest_share(state)[0], state.count, state.count, lambda p: p)
+
+
+@_constant("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState)
+def balanced_accuracy_score_constant(state: ConfusionState) -> Interval:
+    """One over the number of labelled classes."""
+    return no_predictions(state) or _moved(0.0, 1.0, state.count, lambda _: 1 / _largest_share(state)[1])
+
+
+@_constant("precision", "binary", state=ConfusionState)
+def precision_constant(state: ConfusionState) -> Interval:
+    """The share of positives: always predicting the positive class."""
+    return _of_positives(state, lambda p: p)
+
+
+@_constant("recall", "binary", state=ConfusionState)
+def recall_constant(state: ConfusionState) -> Interval:
+    """One: always predicting the positive class."""
+    return _of_positives(state, lambda _: 1.0)
+
+
+@_constant("f1_score", "binary", state=ConfusionState)
+def f1_score_constant(state: ConfusionState) -> Interval:
+    """2 p / (1 + p) with the share p of positives: always predicting the positive class."""
+    return _of_positives(state, lambda p: 2 * p / (1 + p))
+
+
+def _of_positives(state: ConfusionState, function: Callable[[float], float]) -> Interval:
+    refused = no_predictions(state)
+    if refused:
+        return refused
+    positives = class_counts(state, POSITIVE).labelled
+    if not positives:
+        return undefined(state.count, f"There is no positive label in {state.count:,} rows.")
+    return _moved(positives, state.count, state.count, function)
+
+
+def _averaged(name: str, function: Callable[[float, float], float]) -> None:
+    """Averages over classes of always predicting the most frequent label."""
+
+    @_constant(name, "multiclass", state=ConfusionState)
+    def compute(state: ConfusionState) -> Interval:
+        refused = no_predictions(state)
+        if refused:
+            return refused
+        largest, classes = _largest_share(state)
+        return _moved(largest, state.count, state.count, lambda p: function(p, classes))
+
+
+_averaged("precision_macro", lambda p, classes: p / classes)
+_averaged("recall_macro", lambda _, classes: 1 / classes)
+_averaged("f1_score_macro", lambda p, classes: 2 * p / (1 + p) / classes)
+_averaged("precision_weighted", lambda p, _: p * p)
+_averaged("recall_weighted", lambda p, _: p)
+_averaged("f1_score_weighted", lambda p, _: p * 2 * p / (1 + p))
+
+
+@_constant("mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
+def mean_squared_error_constant(state: RegressionState) -> Interval:
+    """The labels' variance (over n): always predicting their mean.
+
+    >>> mean_squared_error_constant(RegressionState.empty().update([1.0, 3.0], [1.0, 1.0])).value
+    1.0
+    """
+    refused = no_numbers(state)
+    if refused:
+        return refused
+    n = state.usable
+    value = state.label_m2 / n
+    spread = math.sqrt(max(float(state.central[1]) / n - value * value, 0.0) / n)
+    return interval(value, (value - 1.96 * spread, value + 1.96 * spread), n, within=POSITIVE_RANGE)
+
+
+@_constant("root_mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
+def root_mean_squared_error_constant(state: RegressionState) -> Interval:
+    """The labels' standard deviation (over n): always predicting their mean."""
+    from spark_monitor.scores.regression import root_of
+
+    return root_of(mean_squared_error_constant(state))
+
+
+@_constant("mean_absolute_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
+def mean_absolute_error_constant(state: RegressionState) -> Interval:
+    """The mean distance of the labels from their median: always predicting it; counted in cells that grow by 1 per cent."""
+    refused = no_numbers(state)
+    if refused:
+        return refused
+    low, high = _label_cells(state.lows, state.highs)
+    rows = np.concatenate([state.lows.rows[::-1], state.highs.rows])
+    place = int(np.searchsorted(np.cumsum(rows), rows.sum() / 2))
+    median = (low[place] + high[place]) / 2
+    distances = np.abs((low + high) / 2 - median)
+    error = float(np.dot(rows, (high - low) / 2) / rows.sum())
+    value = float(np.dot(rows, distances) / rows.sum())
+    spread = math.sqrt(max(float(np.dot(rows, np.square(distances)) / rows.sum()) - value * value, 0.0) / float(rows.sum()))
+    bounds = value - error - 1.96 * spread, value + error + 1.96 * spread
+    return interval(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=min(error, value))
+
+
+def _label_cells(lows: Magnitudes, highs: Magnitudes) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the labels' cells in increasing order."""
+    below, above = lows.bounds(), highs.bounds()
+    return np.concatenate([-below[1][::-1], above[0]]), np.concatenate([-below[0][::-1], above[1]])
+
+
+@_constant("r2_score", "regression", state=RegressionState)
+def r2_score_constant(state: RegressionState) -> Interval:
+    """Zero: always predicting the labels' mean explains none of their variance."""
+    return no_numbers(state) or _moved(0.0, 1.0, state.usable, lambda _: 0.0)

@@ -1,0 +1,114 @@
+"""The state of ranked groups, such as the answers to queries: sums over groups of what each group's order is worth.
+
+A group's rows are ordered by score, the highest first. Rows of equal score have no order of their own: the discounted gain is
+their mean over all orders, the other numbers are kept for the best and for the worst order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.codec import pack, unpack
+from spark_monitor.states.grid import Floats, Integers
+from spark_monitor.states.stored import counts, floats
+
+TAG = "GRPS"
+NDCG, MAP, MRR, HIT = range(4)
+_METRICS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedState:
+    """``groups`` counted, ``without`` groups in which no row is relevant (they count nowhere else), ``rows`` labelled rows.
+
+    ``sums`` float64[4, 3] hold for ndcg, average precision, reciprocal rank and hit, all but the third of the first k rows: the
+    sum over groups in the worst order, in the best one, and of the squares of the middle.
+
+    >>> state = GroupedState.empty(10).update(np.array([7, 7, 7]), np.array([0.9, 0.5, 0.1]), np.array([0.0, 1.0, 0.0]))
+    >>> state.groups, state.sums[MRR].tolist()
+    (1, [0.5, 0.5, 0.25])
+    """
+
+    k: int
+    groups: int
+    without: int
+    rows: int
+    sums: Floats
+
+    @classmethod
+    def empty(cls, k: int) -> GroupedState:
+        """The state of no group."""
+        return cls(k, 0, 0, 0, np.zeros((_METRICS, 3)))
+
+    def update(self, groups: Integers, scores: Floats, relevances: Floats) -> GroupedState:
+        """This state and whole groups: the group of each row, its score and how relevant it is; NaN rows do not count."""
+        usable = np.isfinite(scores) & np.isfinite(relevances)
+        groups, scores, relevances = groups[usable], scores[usable], relevances[usable]
+        order = np.lexsort((-scores, groups))
+        groups, scores, relevances = groups[order], scores[order], relevances[order]
+        bounds = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1], True]) if groups.size else np.zeros(1, dtype=np.int64)
+        worth = [_worth(scores[low:high], relevances[low:high], self.k) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        found = [one for one in worth if one is not None]
+        sums = np.zeros((_METRICS, 3))
+        if found:
+            both = np.stack(found)
+            sums = np.concatenate([both.sum(axis=0), np.square(both.mean(axis=2)).sum(axis=0)[:, None]], axis=1)
+        part = GroupedState(self.k, len(found), len(worth) - len(found), int(groups.size), sums)
+        return self.merge(part)
+
+    def merge(self, other: GroupedState) -> GroupedState:
+        """The state of both; no group may be in both."""
+        if self.k != other.k:
+            raise StateError(f"groups: of the first {self.k} rows, cannot be merged with those of the first {other.k}.")
+        return GroupedState(
+            self.k, self.groups + other.groups, self.without + other.without, self.rows + other.rows, self.sums + other.sums
+        )
+
+    @property
+    def count(self) -> int:
+        """Labelled rows."""
+        return self.rows
+
+    def to_bytes(self) -> bytes:
+        """The state's bytes."""
+        totals = np.array([self.k, self.groups, self.without, self.rows], dtype=np.int64)
+        return pack(TAG, {}, {"totals": totals, "sums": self.sums.ravel()})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> GroupedState:
+        """The state that ``to_bytes`` wrote."""
+        _, arrays = unpack(data, TAG)
+        k, groups, without, rows = counts(arrays, "totals", 4).tolist()
+        sums = floats(arrays, "sums", 3 * _METRICS).reshape(_METRICS, 3)
+        if not np.isfinite(sums).all() or k < 1 or groups > rows:
+            raise StateError(f"groups: {groups} groups of {rows} rows with such sums cannot be.")
+        return cls(k, groups, without, rows, sums)
+
+
+def _worth(scores: Floats, relevances: Floats, k: int) -> Floats | None:
+    """ndcg, average precision, reciprocal rank and hit of one group, [4, 2]: worst and best order of equal scores."""
+    relevant = relevances > 0
+    if not relevant.any():
+        return None
+    gain = _discounted(scores, relevances, k) / _discounted(-np.arange(relevances.size), -np.sort(-relevances), k)
+    worst, best = (_ordered(relevant[np.lexsort((sign * relevant, -scores))], k) for sign in (1, -1))
+    return np.array([[gain, gain], *zip(worst, best, strict=True)])
+
+
+def _discounted(scores: Floats, relevances: Floats, k: int) -> float:
+    """Discounted cumulative gain of the first k rows, averaged over the orders of equal scores; gain is the relevance itself."""
+    discount = np.where(np.arange(scores.size) < k, 1 / np.log2(np.arange(scores.size) + 2), 0.0)
+    _, tie = np.unique(-scores, return_inverse=True)
+    size = np.bincount(tie)
+    return float(np.dot(np.bincount(tie, weights=discount) / size, np.bincount(tie, weights=relevances)))
+
+
+def _ordered(relevant: np.ndarray, k: int) -> tuple[float, float, float]:
+    """Average precision of the first k rows, reciprocal rank of the first relevant one, and whether one is among the k."""
+    places = np.flatnonzero(relevant)
+    inside = places[places < k]
+    precision = (np.arange(inside.size) + 1) / (inside + 1)
+    return float(precision.sum() / places.size), 1.0 / float(places[0] + 1), float(inside.size > 0)

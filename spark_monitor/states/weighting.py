@@ -1,0 +1,73 @@
+"""Rows that count more than others: what is kept of their weights so that intervals stay honest.
+
+A weighted state holds weights where another holds rows. Metrics are ratios, so the scale of weights does not matter; how far a
+ratio may be off does: n rows of unequal weight know as much as (sum w)^2 / sum w^2 equal ones (Kish 1965). A state is
+presented as one whose weights are scaled so that they add up to that number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.grid import Floats
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """How many rows there are, their weights' sum and their weights' squares' sum.
+
+    >>> Weighting.of(np.array([1.0, 1.0, 2.0])).effective
+    2.6666666666666665
+    """
+
+    rows: int
+    total: float
+    squares: float
+
+    @classmethod
+    def of(cls, weights: Floats) -> Weighting:
+        """Of the weights of some rows."""
+        return cls(int(weights.size), float(weights.sum()), float(np.square(weights).sum()))
+
+    @classmethod
+    def equal(cls, rows: int) -> Weighting:
+        """Of rows that count once each."""
+        return cls(rows, float(rows), float(rows))
+
+    def __add__(self, other: Weighting) -> Weighting:
+        """Of the rows of both."""
+        return Weighting(self.rows + other.rows, self.total + other.total, self.squares + other.squares)
+
+    @property
+    def effective(self) -> float:
+        """How many rows of equal weight know as much; 0 without any."""
+        return self.total * self.total / self.squares if self.squares > 0 else 0.0
+
+    @property
+    def scale(self) -> float:
+        """What each weight is multiplied with so that they add up to ``effective``."""
+        return self.total / self.squares if self.squares > 0 else 0.0
+
+    def stored(self) -> list[float]:
+        """As numbers of a state's header."""
+        return [self.rows, self.total, self.squares]
+
+    @classmethod
+    def restored(cls, numbers: object) -> Weighting | None:
+        """From a state's header; None where its rows have no weights."""
+        if numbers is None:
+            return None
+        good = isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(one, (int, float)) for one in numbers)
+        if not good or any(one < 0 for one in numbers):
+            raise StateError(f"state: {numbers!r} are not the totals of weights.")
+        return cls(int(numbers[0]), float(numbers[1]), float(numbers[2]))
+
+
+def added(first: Weighting | None, first_rows: int, second: Weighting | None, second_rows: int) -> Weighting | None:
+    """The weighting of two parts of a state; rows of a part without weights count once each."""
+    if first is None and second is None:
+        return None
+    return (first or Weighting.equal(first_rows)) + (second or Weighting.equal(second_rows))
