@@ -11,7 +11,6 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.vocabulary import TASKS
 
 
-
 def _shown(task: str) -> tuple[str, ...]:
     """The headline metrics of a task, in their order."""
     if task == "none":

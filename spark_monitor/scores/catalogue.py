@@ -10,21 +10,20 @@ from dataclasses import replace
 from typing import Any
 
 from spark_monitor.catalogue.interval import Interval as Block
-from spark_monitor.catalogue.metric import DECORATED
 from spark_monitor.catalogue.metric import Metric as Catalogued
 from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: scores before classes)
-    ranking,
-    probability,
-    curves,
-    classification,
-    decisions,
-    multiclass,
     class_scores,
-    regression,
+    classification,
+    constants,
+    curves,
+    decisions,
     errors_of_numbers,
     grouped,
-    constants,
     labels,
+    multiclass,
+    probability,
+    ranking,
+    regression,
 )
 from spark_monitor.scores.interval import OK, Interval, undefined
 from spark_monitor.scores.metric import ENTRIES, Intervals, Metric, Scores, Settings
@@ -152,4 +151,4 @@ def _note(state: ScoredState) -> str | None:
     return " ".join(sentences) or None
 
 
-__all__ = ["METRICS", "present", "ScoredState", "metrics_of"]
+__all__ = ["METRICS", "ScoredState", "metrics_of", "present"]

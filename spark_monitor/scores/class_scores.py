@@ -40,7 +40,9 @@ def _note(state: ClassScoresState) -> str | None:
 def log_loss(state: ClassScoresState) -> Interval:
     """Mean of -log(score of the true class), clipped to [eps, 1 - eps], eps = 2^-52, as scikit-learn's."""
     within = (0.0, math.inf)
-    return refusal(state) or mean_of(*state.losses, state.cube, state.used, within=within, message=_note(state))
+    return refusal(state) or mean_of(
+        state.losses[0], state.losses[1], state.cube, state.used, within=within, message=_note(state)
+    )
 
 
 @scored("top_k_accuracy", "multiclass", state=ClassScoresState, per_class=True, needs=SCORED)

@@ -150,7 +150,14 @@ def base_rate_of_predicted(state: ConfusionState) -> Interval:
 
 
 @scored(
-    "confusion_matrix", "binary", "multiclass", state=ConfusionState, range=(0.0, math.inf), worse="both", per_class=True, needs=("prediction", "label")
+    "confusion_matrix",
+    "binary",
+    "multiclass",
+    state=ConfusionState,
+    range=(0.0, math.inf),
+    worse="both",
+    per_class=True,
+    needs=("prediction", "label"),
 )
 def confusion_matrix(state: ConfusionState) -> Intervals:
     """Rows per "label|prediction", exact; the interval is what the cell would hold in as many other rows (Wilson's, times n).

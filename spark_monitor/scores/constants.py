@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from spark_monitor.scores.classification import class_counts
 from spark_monitor.scores.classification import refusal as no_predictions
 from spark_monitor.scores.interval import Interval, interval, undefined
-from spark_monitor.scores.metric import Task, scored
+from spark_monitor.scores.metric import Function, Task, scored
 from spark_monitor.scores.probability import without_scores
 from spark_monitor.scores.regression import POSITIVE_RANGE
 from spark_monitor.scores.regression import refusal as no_numbers
@@ -30,7 +29,7 @@ SUFFIX = "_constant"
 Bounds = tuple[float, float]
 
 
-def _constant(name: str, *tasks: Task, state: type, range: Bounds = (0.0, 1.0), worse: str = "lower") -> Any:
+def _constant(name: str, *tasks: Task, state: type, range: Bounds = (0.0, 1.0)) -> Callable[[Function], Function]:
     """Define ``<name>_constant``: the metric of the best constant predictor on the same labels."""
     said = f"{name} of the best constant predictor on the same labels."
     return scored(f"{name}{SUFFIX}", *tasks, state=state, range=range, worse="both", description=said)
@@ -45,9 +44,7 @@ def _of_share(state: ScoreState, function: Callable[[float], float], peak: float
     return _moved(positives, total, state.scored, function, peak)
 
 
-def _moved(
-    positives: float, total: float, count: int, function: Callable[[float], float], peak: float | None = None
-) -> Interval:
+def _moved(positives: float, total: float, count: int, function: Callable[[float], float], peak: float | None = None) -> Interval:
     low, high = (float(bound) for bound in wilson(positives, total))
     ends = [low, positives / total, high, *([peak] if peak is not None and low < peak < high else [])]
     found = [function(end) for end in ends]

@@ -34,8 +34,7 @@ def quantile_of_errors(state: RegressionState, share: float) -> Interval:
     unseen = " The upper bound is the largest error seen: there are too few rows for a better one." if last >= total else ""
     bounds = (0.0 if first < 1 else min(below, low), math.inf if unseen else max(above, high))
     message = f"Counted in cells that grow by 1 per cent.{unseen}" if unseen else None
-    found = interval((low + high) / 2, bounds, state.usable, within=POSITIVE_RANGE, value_error=(high - low) / 2, message=message)
-    return found
+    return interval((low + high) / 2, bounds, state.usable, within=POSITIVE_RANGE, value_error=(high - low) / 2, message=message)
 
 
 @scored("median_absolute_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher")
@@ -67,7 +66,7 @@ def root_mean_squared_log_error(state: RegressionState) -> Interval:
     if refused:
         return refused
     if state.below:
-        return undefined(state.usable, f"{state.below:,} rows have a label or a prediction of -1 or less, which has no logarithm.")
+        return undefined(state.usable, f"{state.below:,} rows have a label or prediction of -1 or less, which has no logarithm.")
     cube = float(state.cubes[CUBED.index(LOGARITHMIC)])
     return root_of(mean_of(state.sums[LOGARITHMIC], state.sums[LOGARITHMIC_SQUARED], cube, state.usable, within=POSITIVE_RANGE))
 

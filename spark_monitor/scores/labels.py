@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from spark_monitor.scores.interval import Interval, interval, undefined
-from spark_monitor.scores.metric import Task, scored
+from spark_monitor.scores.metric import Function, Task, scored
 from spark_monitor.states.coverage import CoverageState
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 SECONDS = (0.0, math.inf)
 
 
-def _of_labels(name: str, **about: Any) -> Any:
+def _of_labels(name: str, **about: Any) -> Callable[[Function], Function]:
     return scored(name, *TASKS, state=CoverageState, **about)
 
 

@@ -12,6 +12,7 @@ from spark_monitor.states.proportions import lopsided
 from spark_monitor.states.sums import squared_deviations
 
 CARRIED_BY_FEW = 0.3
+WIDENED = "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
 SAID_FROM = 10
 """Of fewer rows no mean is known well, which their interval shows."""
 RARE = 3.7
@@ -44,6 +45,10 @@ def mean_of(
             largest = math.cbrt(abs(third) * n)
             high = max(high, value + RARE * largest / n) if skewness > 0 else high
             low = min(low, value - RARE * largest / n) if skewness < 0 else low
-            said = None if n < SAID_FROM else "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
+            said = (
+                None
+                if n < SAID_FROM
+                else "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
+            )
             message = " ".join(filter(None, (message, said))) or None
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ class Scores:
     >>> from spark_monitor.scores.classification import binary_confusion
     >>> some = Scores("binary", (binary_confusion([1, 1, 0], [1, 0, 1]),))
     >>> some.true_positives, some.false_positives, some.false_negatives, some.true_negatives
-    (1, 1, 1, 0)
+    (1.0, 1.0, 1.0, 0.0)
     """
 
     task: str
@@ -62,7 +62,7 @@ class Scores:
         from spark_monitor.states.confusion import ConfusionState
 
         state = self.state(ConfusionState)
-        return 0 if state is None else state.cell(label, prediction)  # type: ignore[no-any-return]
+        return 0.0 if state is None else float(state.cell(label, prediction))
 
     @property
     def true_positives(self) -> float:

@@ -162,7 +162,8 @@ def _per_class(name: str, of: Callable[[ClassCounts, int], Interval], descriptio
         labelled, predicted, correct = (totals[:NO_CLASS] for totals in (state.labelled, state.predicted, state.correct))
         places = np.sort(np.argsort(-(labelled + predicted), kind="stable")[:LISTED_CLASSES])
         found: dict[str | None, Interval] = {
-            state.classes[k]: of(ClassCounts(*(totals[k].item() for totals in (labelled, predicted, correct))), state.count) for k in places
+            state.classes[k]: of(ClassCounts(*(totals[k].item() for totals in (labelled, predicted, correct))), state.count)
+            for k in places
         }
         left = len(state.classes) - places.size
         if left or state.overflowed:

@@ -78,7 +78,7 @@ def _pairs(first: Integers, second: Integers) -> float:
         return float(np.dot(first, second))
     if int(first.sum()) * int(second.max(initial=0)) < _EXACT_PAIRS:
         return int(np.dot(first, second))
-    return sum(a * b for a, b in zip(first.tolist(), second.tolist(), strict=True))
+    return int(sum(a * b for a, b in zip(first.tolist(), second.tolist(), strict=True)))
 
 
 def _bounds(state: ScoreState, value: float, error: float, positives: float, negatives: float) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.means import mean_of
 from spark_monitor.scores.metric import scored

@@ -152,7 +152,7 @@ def _coverage_rows(coverage: CoverageState) -> Iterator[dict[str, Any]]:
 
 
 def _metric_rows(coverage: CoverageState, states: Mapping[int, ScoredState], task: str) -> Iterator[dict[str, Any]]:
-    measured = present(task, *(state for kind, state in states.items() if kind != COVERAGE))  # type: ignore[arg-type]
+    measured = present(task, *(state for kind, state in states.items() if kind != COVERAGE))
     for row in measured:
         if not coverage.labelled:
             yield {**row, "status": NO_LABELS, "message": f"None of {coverage.count} rows has a label yet."}

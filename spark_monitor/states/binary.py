@@ -108,9 +108,7 @@ class ScoreState:
         state = self
         for start in range(0, truth.size, _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            state = state.merge(
-                _of_chunk(self.grid, truth[chunk], values[chunk], None if weights is None else weights[chunk])
-            )
+            state = state.merge(_of_chunk(self.grid, truth[chunk], values[chunk], None if weights is None else weights[chunk]))
         return state
 
     def merge(self, other: ScoreState) -> ScoreState:
@@ -192,9 +190,7 @@ class ScoreState:
         return _restored(meta, arrays, grid)
 
 
-def _of_chunk(
-    grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights: Floats | None = None
-) -> ScoreState:
+def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> ScoreState:
     missing = np.isnan(scores)
     unscored = np.bincount(labels[missing], minlength=2).astype(np.int64)
     if missing.any():
@@ -248,9 +244,7 @@ def _merged_atoms(first: ScoreState, second: ScoreState) -> Floats:
     return np.where(~there, second.atoms, np.where(~here, first.atoms, same))
 
 
-def _losses(
-    labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats, weights: Floats | None
-) -> tuple[Floats, Floats]:
+def _losses(labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
     """Sums of -log(probability of what happened), clipped to [eps, 1 - eps] as in scikit-learn, and of the squared error."""
     given = np.clip(np.where(labels, scores, 1.0 - scores), CLIP, 1.0 - CLIP)
     logarithmic = -np.log(given)
@@ -279,7 +273,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState
     if not isinstance(outside, int) or outside < 0:
         raise StateError(f"score state: {outside!r} scores out of range is not a count.")
     weighting = Weighting.restored(meta.get("weights"))
-    counts = integer_counts if weighting is None else weights_of
+    counts: Any = integer_counts if weighting is None else weights_of
     state = ScoreState(
         grid=grid,
         positives=counts(arrays, "positives", grid.cells),

@@ -6,6 +6,7 @@ for two classes; besides these the sums of the log loss, and how many rows rank 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,7 +176,7 @@ class ClassScoresState:
         if min([strangers, unscored, uneven, *lengths], default=0) < 0 or sum(lengths) != len(raw):
             raise StateError("class scores: their states do not add up.")
         grid, ends = class_grid(), np.cumsum([0, *lengths])
-        states = tuple(ScoreState.from_bytes(raw[low:high], grid) for low, high in zip(ends[:-1], ends[1:], strict=True))
+        states = tuple(ScoreState.from_bytes(raw[low:high], grid) for low, high in itertools.pairwise(ends))
         if len(states) != len(classes) or not all(isinstance(name, str) for name in classes):
             raise StateError("class scores: not one state for each class.")
         weighting = Weighting.restored(meta.get("weights"))

@@ -95,7 +95,8 @@ class ConfusionState:
         if self.weighting is None:
             return self
         scale = self.weighting.scale
-        return replace(self, counts=self.counts * scale, matches=self.matches * scale, weighting=None)
+        scaled: dict[str, Any] = {"counts": self.counts * scale, "matches": self.matches * scale}
+        return replace(self, **scaled, weighting=None)
 
     @property
     def count(self) -> int:

@@ -6,6 +6,7 @@ their mean over all orders, the other numbers are kept for the best and for the 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,7 @@ class GroupedState:
         order = np.lexsort((-scores, groups))
         groups, scores, relevances = groups[order], scores[order], relevances[order]
         bounds = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1], True]) if groups.size else np.zeros(1, dtype=np.int64)
-        worth = [_worth(scores[low:high], relevances[low:high], self.k) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        worth = [_worth(scores[low:high], relevances[low:high], self.k) for low, high in itertools.pairwise(bounds)]
         found = [one for one in worth if one is not None]
         sums = np.zeros((_METRICS, 3))
         if found:
@@ -93,7 +94,7 @@ def _worth(scores: Floats, relevances: Floats, k: int) -> Floats | None:
     relevant = relevances > 0
     if not relevant.any():
         return None
-    gain = _discounted(scores, relevances, k) / _discounted(-np.arange(relevances.size), -np.sort(-relevances), k)
+    gain = _discounted(scores, relevances, k) / _discounted(-np.arange(float(relevances.size)), -np.sort(-relevances), k)
     worst, best = (_ordered(relevant[np.lexsort((sign * relevant, -scores))], k) for sign in (1, -1))
     return np.array([[gain, gain], *zip(worst, best, strict=True)])
 

@@ -62,12 +62,12 @@ def recovered(values: Floats, lower: Floats, upper: Floats, weights: Floats) -> 
 def lopsided(value: float, variance: float, third: float, n: float) -> tuple[float, float]:
     """The interval of a mean of n terms whose distribution leans to one side; ``third`` is their third central moment.
 
-    Student's interval, widened where Hall's goes further: g(W) = W + h W^2 / 3 + h^2 W^3 / 27 + h / (6 n), W = (mean - mu) / s and
-    h the terms' skewness, is nearly normal where W is not; its inverse is a cube root. Hall, "On the removal of skewness by
+    Student's interval, widened where Hall's goes further: g(W) = W + h W^2 / 3 + h^2 W^3 / 27 + h / (6 n), W = (mean - mu) / s
+    and h the terms' skewness, is nearly normal where W is not; its inverse is a cube root. Hall, "On the removal of skewness by
     transformation" (1992).
 
     >>> [round(bound, 3) for bound in lopsided(10.0, 4.0, 0.0, 16)], [round(bound, 3) for bound in lopsided(10.0, 4.0, 4.0, 16)]
-    ([8.934, 11.066], [8.934, 11.249])
+    ([8.934, 11.066], [8.934, 11.19])
     """
     low, high = student(value, variance, n)
     if not math.isfinite(low) or variance <= 0 or not math.isfinite(third):

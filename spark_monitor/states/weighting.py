@@ -8,6 +8,7 @@ presented as one whose weights are scaled so that they add up to that number.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,12 +57,12 @@ class Weighting:
         return [self.rows, self.total, self.squares]
 
     @classmethod
-    def restored(cls, numbers: object) -> Weighting | None:
+    def restored(cls, numbers: Any) -> Weighting | None:
         """From a state's header; None where its rows have no weights."""
         if numbers is None:
             return None
-        good = isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(one, (int, float)) for one in numbers)
-        if not good or any(one < 0 for one in numbers):
+        whole = isinstance(numbers, list) and len(numbers) == 3
+        if not whole or not all(isinstance(one, (int, float)) and one >= 0 for one in numbers):
             raise StateError(f"state: {numbers!r} are not the totals of weights.")
         return cls(int(numbers[0]), float(numbers[1]), float(numbers[2]))
 

@@ -129,7 +129,13 @@ EVERY_TASK = {
 }
 EXPECTED |= {(task, name): value for task in ("binary", "multiclass", "regression") for name, value in EVERY_TASK.items()}
 SETTINGS = Settings(costs=(1.0, 10.0, 0.0, 0.0))
-COUNTED_IN_CELLS = {"median_absolute_error", "quantile_error_90", "mean_absolute_error_constant", "label_delay_p50", "label_delay_p95"}
+COUNTED_IN_CELLS = {
+    "median_absolute_error",
+    "quantile_error_90",
+    "mean_absolute_error_constant",
+    "label_delay_p50",
+    "label_delay_p95",
+}
 
 
 def scores(rows: Sequence[tuple[bool, float]]) -> ScoreState:
@@ -163,7 +169,9 @@ def grouped(rows: Sequence[tuple[int, float]]) -> GroupedState:
 
 def coverage(rows: Sequence[tuple[int, int]]) -> CoverageState:
     labelled = [row for row in rows if row[0]]
-    return CoverageState(len(rows), len(labelled), sum(row[1] for row in labelled), 0, Magnitudes.of([row[1] for row in labelled]))
+    return CoverageState(
+        len(rows), len(labelled), sum(row[1] for row in labelled), 0, Magnitudes.of([row[1] for row in labelled])
+    )
 
 
 HOSTILE = [0.0, -0.0, 1.0, 0.5, 0.1, 5e-324, 1 - 1e-16, math.nan, math.inf, -math.inf, 2.0**53, -3.0, 1e300]

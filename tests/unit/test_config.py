@@ -258,7 +258,7 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("task_memory", 512), "task_memory: found the number 512. Allowed: the memory of a task, such as 512 MiB."),
     (put("task_memory", "512 MB"), 'task_memory: found "512 MB". Allowed: from 64 MiB to 64 GiB, such as 512 MiB or 2 GiB.'),
     (put("task_memory", "1 MiB"), 'task_memory: found "1 MiB". Allowed: from 64 MiB to 64 GiB'),
-    (put("rules.2.metric", "kss"), 'rules[2].metric: unknown metric "kss". Known: accuracy_score, avg,'),
+    (put("rules.2.metric", "kss"), 'rules[2].metric: unknown metric "kss". Known: accuracy_score,'),
     (put("rules.0", {"metric": "ks"}), "rules[0]: found neither `warn` nor `fail`."),
     (put("rules.0.warn", 0.2), 'rules[0].warn: found "> 0.2", beyond fail "> 0.1". Warn must come before fail.'),
     (put("rules.2.warn", "< 0.6"), 'rules[2].warn: found "< 0.6", beyond fail "< 0.65".'),

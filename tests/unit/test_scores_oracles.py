@@ -35,7 +35,7 @@ def binary(seed: int, n: int, decimals: int) -> tuple[np.ndarray, np.ndarray, np
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("seed, n, decimals", CASES)
+@pytest.mark.parametrize(("seed", "n", "decimals"), CASES)
 def test_binary_metrics_are_those_of_scikit_learn(seed: int, n: int, decimals: int, weighted: bool) -> None:
     labels, scores, weights = binary(seed, n, decimals)
     used = weights if weighted else None
@@ -79,7 +79,7 @@ def test_binary_metrics_are_those_of_scikit_learn(seed: int, n: int, decimals: i
     assert all(row["count"] == n for row in rows.values())
 
 
-@pytest.mark.parametrize("seed, n, decimals", CASES)
+@pytest.mark.parametrize(("seed", "n", "decimals"), CASES)
 def test_the_best_rows_are_those_with_the_highest_scores(seed: int, n: int, decimals: int) -> None:
     labels, scores, _ = binary(seed, n, decimals)
     rows = by_name(present("binary", ScoreState.empty(score_grid()).update(labels, scores)))
@@ -96,7 +96,7 @@ def test_the_best_rows_are_those_with_the_highest_scores(seed: int, n: int, deci
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("seed, n", [(0, 60), (1, 2000)])
+@pytest.mark.parametrize(("seed", "n"), [(0, 60), (1, 2000)])
 def test_metrics_of_several_classes_are_those_of_scikit_learn(seed: int, n: int, weighted: bool) -> None:
     random = np.random.default_rng(seed)
     classes = ("a", "b", "c", "d")
@@ -130,7 +130,7 @@ def test_metrics_of_several_classes_are_those_of_scikit_learn(seed: int, n: int,
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("seed, n", [(0, 30), (1, 2000), (2, 150_000)])
+@pytest.mark.parametrize(("seed", "n"), [(0, 30), (1, 2000), (2, 150_000)])
 def test_regression_metrics_are_those_of_scikit_learn(seed: int, n: int, weighted: bool) -> None:
     random = np.random.default_rng(seed)
     labels = np.round(random.gamma(2, 3, n), 1)
@@ -172,7 +172,9 @@ def test_groups_are_ranked_as_scikit_learn_and_the_definitions_do() -> None:
     state = GroupedState.empty(5)
     for part in np.split(np.arange(300), 3):
         rows = np.isin(groups, part)
-        state = state.merge(GroupedState.from_bytes(GroupedState.empty(5).update(groups[rows], scores[rows], relevances[rows]).to_bytes()))
+        state = state.merge(
+            GroupedState.from_bytes(GroupedState.empty(5).update(groups[rows], scores[rows], relevances[rows]).to_bytes())
+        )
     found = by_name(present("binary", state))
     shaped = relevances.reshape(300, 12), scores.reshape(300, 12)
     some = shaped[0].sum(axis=1) > 0
