@@ -13,6 +13,10 @@ JAVA_CALLED = "An error occurred while calling"
 """How py4j begins what a Java method threw; the next line says what that was."""
 
 
+MOST_LISTED, SHORTEST_PART = 30, 3
+"""Of more known names than this only the nearest are listed; parts of names are sought that have at least so many letters."""
+
+
 class MonitorError(Exception):
     """The base of every error that spark_monitor raises on purpose."""
 
@@ -34,13 +38,21 @@ class StateError(MonitorError, ValueError):
 
 
 def unknown(where: str, kind: str, found: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not known.
+    """The sentence for a name that is not known; of many known ones those that are nearest.
 
     >>> unknown("fraud.yaml: drift.distances[2]", "distance", "PSI", ["psi", "ks"])
     'fraud.yaml: drift.distances[2]: unknown distance "PSI". Known: ks, psi. Did you mean "psi"?'
+    >>> unknown("a.yaml", "metric", "auc", ["roc_auc_score", "recall"])
+    'a.yaml: unknown metric "auc". Known: recall, roc_auc_score. Did you mean "roc_auc_score"?'
     """
     names = sorted(known)
-    sentence = f'{where}: unknown {kind} "{found}". Known: {", ".join(names)}.'
     lowered = {name.lower(): name for name in names}
-    close = get_close_matches(found.lower(), list(lowered), n=1)
+    sought = found.lower()
+    shown, rest = names, ""
+    if len(names) > MOST_LISTED:
+        near = get_close_matches(sought, list(lowered), n=MOST_LISTED // 2, cutoff=0.0)
+        shown, rest = sorted(lowered[name] for name in near), f" and {len(names) - len(near)} others"
+    sentence = f'{where}: unknown {kind} "{found}". Known: {", ".join(shown)}{rest}.'
+    held = [name for name in lowered if len(sought) >= SHORTEST_PART and sought in name.split("_")]
+    close = get_close_matches(sought, list(lowered), n=1) or sorted(held, key=len)[:1]
     return f'{sentence} Did you mean "{lowered[close[0]]}"?' if close else sentence

@@ -258,7 +258,7 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("task_memory", 512), "task_memory: found the number 512. Allowed: the memory of a task, such as 512 MiB."),
     (put("task_memory", "512 MB"), 'task_memory: found "512 MB". Allowed: from 64 MiB to 64 GiB, such as 512 MiB or 2 GiB.'),
     (put("task_memory", "1 MiB"), 'task_memory: found "1 MiB". Allowed: from 64 MiB to 64 GiB'),
-    (put("rules.2.metric", "kss"), 'rules[2].metric: unknown metric "kss". Known: accuracy_score,'),
+    (put("rules.2.metric", "kss"), 'rules[2].metric: unknown metric "kss". Known: '),
     (put("rules.0", {"metric": "ks"}), "rules[0]: found neither `warn` nor `fail`."),
     (put("rules.0.warn", 0.2), 'rules[0].warn: found "> 0.2", beyond fail "> 0.1". Warn must come before fail.'),
     (put("rules.2.warn", "< 0.6"), 'rules[2].warn: found "< 0.6", beyond fail "< 0.65".'),
@@ -380,10 +380,11 @@ def test_a_password_is_shown_nowhere(load: Load, address: str, public: str) -> N
         assert "s3cret" not in shown
 
 
-def test_an_unknown_metric_is_answered_with_all_names_and_the_nearest(complaint: Complaint) -> None:
-    names = ", ".join(sorted([*KNOWN_METRICS, *METRIC_ALIASES]))
-    expected = f'fraud.yaml: rules[2].metric: unknown metric "kss". Known: {names}. Did you mean "ks"?'
-    assert complaint(changed(put("rules.2.metric", "kss"))) == expected
+def test_an_unknown_metric_is_answered_with_the_nearest_names(complaint: Complaint) -> None:
+    answer = complaint(changed(put("rules.2.metric", "kss")))
+    assert answer.startswith('fraud.yaml: rules[2].metric: unknown metric "kss". Known: ')
+    assert answer.endswith('others. Did you mean "ks"?')
+    assert complaint(changed(put("rules.2.metric", "auc"))).endswith('Did you mean "roc_auc_score"?')
 
 
 def test_a_password_is_not_in_complaints_either(complaint: Complaint) -> None:
