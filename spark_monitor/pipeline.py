@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from spark_monitor.stages.compare import compare_step
 from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
 from spark_monitor.stages.custom import custom_step
+from spark_monitor.stages.datasets import Before
 from spark_monitor.stages.frames import profile_hash
 from spark_monitor.stages.freeze import baseline_step
 from spark_monitor.stages.incidents import incident_step
@@ -32,6 +33,7 @@ from spark_monitor.stages.judge import judge_step
 from spark_monitor.stages.measure import measure_step
 from spark_monitor.stages.neighbours import versions_within
 from spark_monitor.stages.news import Look
+from spark_monitor.stages.operate import Operated, operate_step
 from spark_monitor.stages.plan import Plan, many_windows, plan_step, read_ledger, source_versions
 from spark_monitor.stages.present import present_step
 from spark_monitor.stages.profile import profile_step
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 NOTHING_NEW = "NOTHING_NEW"
+NOTHING_OPERATED = Operated()
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,12 @@ def run(
             say(f"warning: {many}")
         if plan.windows:
             handle(current, predictions, baseline, plan)
-        status = COMMITTED if plan.windows or ledger.baseline_version != baseline.version else NOTHING_NEW
+        before = Before(ledger.source_versions, ledger.config_hash)
+        operated = current.timed("operate", operate_step, before, predictions=plan.windows, asked=asked)
+        written = tuple(sorted({*plan.windows, *operated.every}))
+        if written:
+            conclude(current, written)
+        status = COMMITTED if written or ledger.baseline_version != baseline.version else NOTHING_NEW
         verdicts = verdict_counts(current)
         current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, baseline.version, status))
     published = publish_pending(current.store, monitor.config, say=say)
@@ -219,7 +227,7 @@ def run(
         as_of=as_of,
         windows=plan.windows,
         verdicts=verdicts,
-        message=described(plan, status, as_of),
+        message=described(plan, status, as_of, operated),
         published=published,
         step_seconds=current.step_seconds,
         store=current.store,
@@ -253,7 +261,7 @@ def was_run(store: Store, config: MonitorConfig) -> bool:
 
 
 def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
-    """Profile, present, compare, measure and judge: each step writes one table from those before."""
+    """Profile, present, compare, measure and record: each step writes one table from those before."""
     if plan.due:
         current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
         versions = versions_within(current, plan.due)
@@ -264,18 +272,23 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
     if current.config.metrics:
         current.timed("custom", custom_step, predictions, plan.windows)
     current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
-    current.timed("judge", judge_step, plan.windows)
+
+
+def conclude(current: Run, windows: Sequence[DueWindow]) -> None:
+    """Judge what was measured of predictions, operations, pipelines and costs, and say which problems there are."""
+    current.timed("judge", judge_step, windows)
     current.timed("incidents", incident_step)
 
 
-def described(plan: Plan, status: str, as_of: datetime) -> str:
+def described(plan: Plan, status: str, as_of: datetime, operated: Operated = NOTHING_OPERATED) -> str:
     """What a run did, in a sentence."""
     at = f"as of {as_of:%Y-%m-%d %H:%M} UTC"
     if status == NOTHING_NEW:
         return f"Nothing new {at}: no window is due, no label has changed; nothing was written."
-    parts = [f"{len(plan.due)} window{'' if len(plan.due) == 1 else 's'} profiled"]
+    parts = [f"{len(plan.due)} window{'' if len(plan.due) == 1 else 's'} profiled"] if plan.due or not operated.windows else []
     if plan.relabelled:
         parts.append(f"{len(plan.relabelled)} measured again because labels came")
+    parts += [f"{len(windows)} of {dataset} measured" for dataset, windows in operated.windows.items()]
     return f"{', '.join(parts)} {at}."
 
 

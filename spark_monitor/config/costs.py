@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
-from spark_monitor.config.sources import SourceConfig
+from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.types import Number, Section, Text
 
 
@@ -19,13 +19,12 @@ class BudgetConfig(Section):
     per: Literal["day", "week", "month"] = Field(default="month", description="day, week or month")
 
 
-class CostsConfig(SourceConfig):
+class CostsConfig(MonitoredTable):
     """Billing rows: FOCUS exports, Databricks' system tables, or any table by its columns."""
 
-    format: Literal["delta", "parquet", "focus", "databricks", "columns"] | None = Field(  # type: ignore[assignment]
+    format: Literal["delta", "parquet", "focus", "databricks", "columns"] | None = Field(
         default=None, description="focus, databricks or columns for what a row is; delta or parquet beside `path`"
     )
-    files: Literal["delta", "parquet"] | None = Field(default=None, description="how files at `path` are stored; default delta")
     time: Text | None = Field(default=None, description="format columns: when the cost arose")
     cost: Text | None = Field(default=None, description="format columns: the amount")
     currency: Text | None = Field(default=None, description="format columns: the currency's column, or its code in quotes")
@@ -36,10 +35,7 @@ class CostsConfig(SourceConfig):
     rate_per_hour: Number | None = Field(default=None, description="what an hour of a monitoring run costs")
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.table is None) == (self.path is None):
-            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
+    def _columns_are_named(self) -> Self:
         if self.format in (None, "columns", "delta", "parquet") and (self.time is None or self.cost is None):
             raise problems(("format", "found no `time` and `cost`. Name both columns, or set format: focus or databricks."))
         return self

@@ -7,18 +7,24 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
-from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Every, Section, Text
+from spark_monitor.config.monitored import MonitoredTable
+from spark_monitor.config.types import FineEvery, Section, Text
+
+OUR_NAMES = (
+    *("requests", "failed_requests", "requests_total", "failed_requests_total", "latency_ms", "latency_seconds"),
+    *("cpu_percent", "gpu_percent", "memory_bytes"),
+)
+"""What a metric of ``format: long`` can be; names that end in _total are counters that only grow."""
 
 
-class OperationsConfig(SourceConfig):
+class OperationsConfig(MonitoredTable):
     """Which column, or SQL expression, of a request log says what; ``format: long`` has a metric's name in each row."""
 
-    format: Literal["delta", "parquet", "long", "databricks"] | None = Field(  # type: ignore[assignment]
+    format: Literal["delta", "parquet", "long", "databricks"] | None = Field(
         default=None, description="delta or parquet beside `path`; long or databricks for what a row is"
     )
     time: Text | None = Field(default=None, description="when the request was made (a timestamp)")
-    every: Every | None = Field(default=None, description="windows of their own, such as 5 minutes; default: the monitor's")
+    every: FineEvery | None = Field(default=None, description="windows of their own, such as 5 minutes; default: the monitor's")
     endpoint: Text | None = Field(default=None, description="the endpoint's name")
     model_version: Text | None = Field(default=None, description="the model version that answered")
     latency_ms: Text | None = Field(default=None, description="how long the answer took, in milliseconds")
@@ -38,13 +44,6 @@ class OperationsConfig(SourceConfig):
     )
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.table is None) == (self.path is None):
-            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
-        return self
-
-    @model_validator(mode="after")
     def _time_is_named(self) -> Self:
         if self.time is None and self.format != "databricks":
             raise problems(("time", "this key is missing. It is required: the column that says when a request was made."))
@@ -54,6 +53,9 @@ class OperationsConfig(SourceConfig):
             raise problems(
                 ("format", "found long without `metric` and `value`. Name the columns with a metric's name and value.")
             )
+        unknown = [ours for ours in self.names.values() if ours not in OUR_NAMES]
+        if unknown:
+            raise problems(("names", f'found "{unknown[0]}". Allowed: {", ".join(OUR_NAMES)}.'))
         return self
 
 

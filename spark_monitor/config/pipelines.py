@@ -8,15 +8,16 @@ from croniter import croniter
 from pydantic import Field, field_validator, model_validator
 
 from spark_monitor.config.file import problems
+from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.operations import LineageStep
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.config.types import Columns, Duration, Section, Text, YesOrNo
 
 
-class RunsConfig(SourceConfig):
+class RunsConfig(MonitoredTable):
     """A table of step runs, or events in a format of its own."""
 
-    format: Literal["delta", "parquet", "openlineage", "databricks"] | None = Field(  # type: ignore[assignment]
+    format: Literal["delta", "parquet", "openlineage", "databricks"] | None = Field(
         default=None, description="delta or parquet beside `path`; openlineage or databricks for what a row is"
     )
     time: Text | None = Field(default=None, description="when the step ended (a timestamp)")
@@ -28,13 +29,6 @@ class RunsConfig(SourceConfig):
     schedule: Text | None = Field(default=None, description='when it is due, as cron writes it, such as "0 6 * * *"')
     grace: Duration = Field(default="1 hour", description="how late a step may start, such as 1 hour")
     steps: tuple[LineageStep, ...] = Field(default=(), description="the order of steps: [{step: train, after: [features]}]")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.table is None) == (self.path is None):
-            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
-        return self
 
     @model_validator(mode="after")
     def _columns_are_named(self) -> Self:
@@ -62,7 +56,7 @@ class PipelinesConfig(Section):
     mlflow_model: YesOrNo = Field(
         default=False, description="true or false: signature and requirements against table and environment"
     )
-    environment: SourceConfig | None = Field(default=None, description="a table of installed packages: name, version")
+    environment: MonitoredTable | None = Field(default=None, description="a table of installed packages: name, version")
 
     @field_validator("tables", mode="before")
     @classmethod

@@ -115,6 +115,10 @@ def _every_label(text: str) -> str:
     return parse_every(text).label
 
 
+def _fine_every_label(text: str) -> str:
+    return parse_every(text, minutes=True).label
+
+
 def _duration_text(text: str) -> str:
     parse_duration(text)
     return text.strip()
@@ -123,6 +127,7 @@ def _duration_text(text: str) -> str:
 Text = Annotated[str, AfterValidator(_not_blank)]
 Columns = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
+FineEvery = Annotated[str, AfterValidator(_sentence_of(_fine_every_label))]
 Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]
 Duration = Annotated[str, AfterValidator(_sentence_of(_duration_text))]
 Memory = Annotated[str, AfterValidator(_sentence_of(_memory_text))]

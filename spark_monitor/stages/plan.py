@@ -15,6 +15,7 @@ from spark_monitor.sources.labels import instant_micros
 from spark_monitor.sources.predictions import Predictions, micros, time_range
 from spark_monitor.sources.readers.rows import read_source, within
 from spark_monitor.stages.context import COMMITTED, DUE, Run
+from spark_monitor.stages.datasets import dataset_versions
 from spark_monitor.stages.labelled import label_fingerprints
 from spark_monitor.stages.touched import touched_windows
 from spark_monitor.windowing.due import DueWindow, Handled, due_windows, label_candidates, relabelled
@@ -124,7 +125,7 @@ def source_versions(run: Run) -> dict[str, str]:
     """The version of each source that has one; a source without is read again in every run."""
     sources = {PREDICTIONS: run.config.predictions, LABELS: run.config.labels}
     found = {name: run.store.source_version(source) for name, source in sources.items() if source is not None}
-    return {name: version for name, version in found.items() if version is not None}
+    return {name: version for name, version in found.items() if version is not None} | dataset_versions(run)
 
 
 def plan_step(
@@ -138,7 +139,10 @@ def plan_step(
 ) -> Plan:
     """What is due, and which other windows' labels have changed."""
     # Of a run that was killed half-way the former rows of its windows are gone: these windows are due whatever was asked.
-    torn = [one for one in run.store.interrupted_windows(run.monitor_id) if one.window.end <= run.as_of]
+    # Windows of other datasets, such as those of a serving log, are due by what is stored of them.
+    own = {granularity.label for granularity in run.schedule.granularities}
+    interrupted = run.store.interrupted_windows(run.monitor_id)
+    torn = [one for one in interrupted if one.window.end <= run.as_of and one.granularity in own]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
         return Plan(tuple(due), (), label_fingerprints(run, predictions, due), ledger.handled)

@@ -66,7 +66,7 @@ def ended_row(
         "windows": windows,
         "bytes_in": run.bytes_in,
         "reader": run.reader if plan.due else None,
-        "reader_reason": reasons(run) if plan.due else "No window was read; labels alone changed.",
+        "reader_reason": reasons(run) if plan.due else "No window of predictions was read.",
         "published": "PENDING" if run.config.outputs.mlflow is not None else "OFF",
     }
 

@@ -17,10 +17,21 @@ import pyarrow.compute as pc
 
 from spark_monitor.errors import ConfigError
 
-Unit = Literal["hour", "day", "week", "month", "quarter", "year"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
-NOMINAL_HOURS: dict[Unit, float] = {"hour": 1, "day": 24, "week": 168, "month": 730.485, "quarter": 2191.455, "year": 8765.82}
+Unit = Literal["minute", "hour", "day", "week", "month", "quarter", "year"]
+MINUTE: Unit = "minute"
+UNITS: tuple[Unit, ...] = get_args(Unit)[1:]
+"""Units of a prediction table's windows; a serving log's may be minutes as well."""
+NOMINAL_HOURS: dict[Unit, float] = {
+    "minute": 1 / 60,
+    "hour": 1,
+    "day": 24,
+    "week": 168,
+    "month": 730.485,
+    "quarter": 2191.455,
+    "year": 8765.82,
+}
 HOURS_THAT_DIVIDE_A_DAY = (1, 2, 3, 4, 6, 8, 12)
+MINUTES_THAT_DIVIDE_AN_HOUR = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
 LARGEST_MULTIPLE = 999
 LARGEST_DURATION_DAYS = 36_525
 DURATION_UNITS = ("hour", "day", "week")
@@ -57,21 +68,26 @@ class Granularity:
         return self.nominal_hours > other.nominal_hours
 
 
-def parse_every(text: str) -> Granularity:
-    """The granularity that a text such as "1 week" names.
+def parse_every(text: str, *, minutes: bool = False) -> Granularity:
+    """The granularity that a text such as "1 week" names; ``minutes`` are allowed where a serving log is cut.
 
     >>> parse_every("2 weeks")
     Granularity(unit='week', multiple=2)
-    >>> parse_every("1 weeks").label
-    '1 week'
+    >>> parse_every("1 weeks").label, parse_every("5 minutes", minutes=True).label
+    ('1 week', '5 minutes')
     """
-    multiple, unit = _counted(text, allowed=UNITS, example="1 hour, 6 hours, 1 day, 2 weeks, 1 month, 1 quarter or 1 year")
-    known = next(name for name in UNITS if name == unit)
+    units, finest = ((MINUTE, *UNITS), "5 minutes, ") if minutes else (UNITS, "")
+    example = f"{finest}1 hour, 6 hours, 1 day, 2 weeks, 1 month, 1 quarter or 1 year"
+    multiple, unit = _counted(text, allowed=units, example=example)
+    known = next(name for name in units if name == unit)
     if not 1 <= multiple <= LARGEST_MULTIPLE:
         raise ConfigError(f'found "{text}". Allowed: 1 to {LARGEST_MULTIPLE} {unit}s.')
     if unit == "hour" and multiple not in HOURS_THAT_DIVIDE_A_DAY:
         hours = ", ".join(str(hours) for hours in HOURS_THAT_DIVIDE_A_DAY)
         raise ConfigError(f'found "{text}". Hours must divide a day: {hours}. For longer windows write days, such as "1 day".')
+    if unit == MINUTE and multiple not in MINUTES_THAT_DIVIDE_AN_HOUR:
+        allowed = ", ".join(map(str, MINUTES_THAT_DIVIDE_AN_HOUR))
+        raise ConfigError(f'found "{text}". Minutes must divide an hour: {allowed}. For longer windows write hours.')
     return Granularity(known, multiple)
 
 

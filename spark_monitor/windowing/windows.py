@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_instant, parse_zone
+from spark_monitor.windowing.periods import MINUTE, Granularity, parse_duration, parse_every, parse_instant, parse_zone
 
 __all__ = [
     "Granularity",
@@ -31,7 +31,8 @@ __all__ = [
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1)
 FIRST_MONDAY = date(1970, 1, 5)
-ONE_HOUR, ONE_SECOND, ONE_MICROSECOND = timedelta(hours=1), timedelta(seconds=1), timedelta(microseconds=1)
+ONE_HOUR, ONE_MINUTE = timedelta(hours=1), timedelta(minutes=1)
+ONE_SECOND, ONE_MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 MIDNIGHT = time()
 MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
 DAYS_OF = {"day": 1, "week": 7}
@@ -71,6 +72,8 @@ def window_of(instant: datetime, granularity: Granularity, zone: str | tzinfo) -
     try:
         if granularity == Granularity("hour"):
             return _elapsed_hour(moment, clock)
+        if granularity.unit == MINUTE:
+            return _elapsed_minutes(moment, granularity.multiple * ONE_MINUTE, clock)
         index = _index_of(moment, granularity, clock)
         return Window(_edge(index, granularity, clock), _edge(index + 1, granularity, clock))
     except OverflowError:
@@ -116,6 +119,8 @@ def ordinal(window: Window, granularity: Granularity, zone: str | tzinfo) -> int
     """
     if granularity == Granularity("hour"):
         return (window.start - EPOCH) // ONE_HOUR
+    if granularity.unit == MINUTE:
+        return (window.start - EPOCH) // (granularity.multiple * ONE_MINUTE)
     return _index_of(_utc(window.start), granularity, _zone(zone))
 
 
@@ -131,6 +136,13 @@ def _elapsed_hour(moment: datetime, clock: tzinfo) -> Window:
     day_start, day_end = _edge(index, ONE_DAY, clock), _edge(index + 1, ONE_DAY, clock)
     start = day_start + (moment - day_start) // ONE_HOUR * ONE_HOUR
     return Window(start, min(start + ONE_HOUR, day_end))
+
+
+def _elapsed_minutes(moment: datetime, step: timedelta, clock: tzinfo) -> Window:
+    """Minutes that have passed since the elapsed hour began, so that they nest in hours and these in days."""
+    hour = _elapsed_hour(moment, clock)
+    start = hour.start + (moment - hour.start) // step * step
+    return Window(start, min(start + step, hour.end))
 
 
 def _index_of(moment: datetime, granularity: Granularity, clock: tzinfo) -> int:

@@ -1,0 +1,308 @@
+"""The work of one task on a request log: rows to tallies by window, endpoint and version, and tallies to one of each.
+
+A tally holds counts, samples of every number, what each host did, clusters, and requests by second. Rows are kept until there are
+enough of them for the sketches to be made in bulk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_monitor.kernel.times import instants
+from spark_monitor.states.samples import Samples
+
+Integers = npt.NDArray[np.int64]
+NUMBERS: Final = ("latency", "cpu", "gpu", "memory")
+TEXTS: Final = ("endpoint", "version", "host", "cluster")
+COLUMNS: Final = ("time", *TEXTS, "requests", "failed", "copies", *NUMBERS)
+"""What a task expects of every row; ``requests`` is 1 in a log of requests, ``failed`` NULL where the outcome cannot be read,
+``copies`` how many further rows had the same id."""
+
+MOST_BUFFERED: Final = 1 << 21
+MOST_TALLIES: Final = 20_000
+ONE_SECOND: Final = 1_000_000
+
+_SAMPLES = pa.struct(
+    [
+        ("name", pa.string()),
+        *((name, pa.int64()) for name in ("n", "negative", "unread")),
+        *((name, pa.float64()) for name in ("mean", "m2")),
+        ("sketch", pa.binary()),
+    ]
+)
+_HOST = pa.struct(
+    [("name", pa.string()), *((name, pa.float64()) for name in ("requests", "failed", "n", "total")), ("first", pa.int64())]
+)
+TALLY_SCHEMA: Final = pa.schema(
+    [
+        ("window", pa.int32()),
+        ("endpoint", pa.string()),
+        ("version", pa.string()),
+        *((name, pa.float64()) for name in ("requests", "failed", "known", "copies", "rows")),
+        ("samples", pa.list_(_SAMPLES)),
+        ("hosts", pa.list_(_HOST)),
+        ("clusters", pa.list_(pa.string())),
+        ("seconds", pa.list_(pa.int64())),
+        ("per_second", pa.list_(pa.float64())),
+    ]
+)
+TALLY_DDL: Final = (
+    "window int, endpoint string, version string, requests double, failed double, known double, copies double, rows double, "
+    "samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
+    "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint>>, "
+    "clusters array<string>, seconds array<bigint>, per_second array<double>"
+)
+FIRST_NEVER: Final = np.iinfo(np.int64).max
+
+
+@dataclass
+class Host:
+    """What one machine did: requests, failures, latencies and their sum, and when it first failed (microseconds)."""
+
+    requests: float = 0.0
+    failed: float = 0.0
+    n: float = 0.0
+    total: float = 0.0
+    first: int = FIRST_NEVER
+
+    def add(self, requests: float, failed: float, n: float, total: float, first: int) -> None:
+        """Count more."""
+        self.requests += requests
+        self.failed += failed
+        self.n += n
+        self.total += total
+        self.first = min(self.first, first)
+
+
+@dataclass
+class Tally:
+    """One window, endpoint and version, or several together."""
+
+    requests: float = 0.0
+    failed: float = 0.0
+    known: float = 0.0
+    copies: float = 0.0
+    rows: float = 0.0
+    samples: dict[str, Samples] = field(default_factory=dict)
+    hosts: dict[str, Host] = field(default_factory=dict)
+    clusters: set[str] = field(default_factory=set)
+    seconds: list[Integers] = field(default_factory=list)
+    per_second: list[npt.NDArray[np.float64]] = field(default_factory=list)
+
+    def by_second(self) -> tuple[Integers, npt.NDArray[np.float64]]:
+        """The seconds that had requests, in order, and how many each."""
+        if not self.seconds:
+            return np.empty(0, np.int64), np.empty(0)
+        if len(self.seconds) > 1:
+            second, place = np.unique(np.concatenate(self.seconds), return_inverse=True)
+            self.seconds, self.per_second = [second], [_summed(place, np.concatenate(self.per_second))]
+        return self.seconds[0], self.per_second[0]
+
+    def merge(self, other: Tally) -> None:
+        """Add another to this one."""
+        for name in ("requests", "failed", "known", "copies", "rows"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, samples in other.samples.items():
+            self.samples[name] = self.samples[name].merge(samples) if name in self.samples else samples
+        for name, host in other.hosts.items():
+            self.hosts.setdefault(name, Host()).add(host.requests, host.failed, host.n, host.total, host.first)
+        self.clusters |= other.clusters
+        second, many = other.by_second()
+        if second.size:
+            self.seconds.append(second)
+            self.per_second.append(many)
+            self.by_second()
+
+    def row(self, window: int, endpoint: str | None, version: str | None) -> dict[str, Any]:
+        """As a row of ``TALLY_SCHEMA``."""
+        second, many = self.by_second()
+        counts = {name: getattr(self, name) for name in ("requests", "failed", "known", "copies", "rows")}
+        return {
+            "window": window,
+            "endpoint": endpoint,
+            "version": version,
+            **counts,
+            "samples": [{"name": name, **samples.columns()} for name, samples in sorted(self.samples.items())],
+            "hosts": [{"name": name, **vars(host)} for name, host in sorted(self.hosts.items())],
+            "clusters": sorted(self.clusters),
+            "seconds": second,
+            "per_second": many,
+        }
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Tally:
+        """Back from a row."""
+        counts = {name: row[name] for name in ("requests", "failed", "known", "copies", "rows")}
+        found = cls(**counts, clusters=set(row["clusters"]))
+        found.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
+        found.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}
+        if row["seconds"]:
+            found.seconds, found.per_second = [np.array(row["seconds"], np.int64)], [np.array(row["per_second"])]
+        return found
+
+
+@dataclass(frozen=True)
+class RequestPlan:
+    """The segments that windows are cut into, which windows each lies in, and which columns the log has."""
+
+    edges: tuple[int, ...]
+    members: tuple[tuple[int, ...], ...]
+    has: frozenset[str]
+    zone: str = "UTC"
+    by_second: bool = True
+
+
+class RequestTask:
+    """Takes batches of rows, gives tallies; memory is bounded by the rows that are kept and the number of tallies."""
+
+    def __init__(self, plan: RequestPlan) -> None:
+        self.plan = plan
+        self.edges = np.array(plan.edges, dtype=np.int64)
+        self.tallies: dict[tuple[int, str | None, str | None], Tally] = {}
+        self.waiting: dict[tuple[int, str | None, str | None], dict[str, list[npt.NDArray[np.float64]]]] = {}
+        self.buffered = 0
+
+    def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The tallies of all batches, one row for every window that a segment lies in."""
+        for batch in batches:
+            if batch.num_rows:
+                self._take(batch)
+            if self.buffered > MOST_BUFFERED:
+                self._sketch()
+            if len(self.tallies) > MOST_TALLIES:
+                yield self._flush()
+        yield self._flush()
+
+    def _flush(self) -> pa.RecordBatch:
+        self._sketch()
+        rows = [
+            tally.row(window, endpoint, version)
+            for (segment, endpoint, version), tally in self.tallies.items()
+            for window in self.plan.members[segment]
+        ]
+        self.tallies = {}
+        return pa.RecordBatch.from_pylist(rows, schema=TALLY_SCHEMA)
+
+    def _sketch(self) -> None:
+        for key, numbers in self.waiting.items():
+            tally = self.tallies[key]
+            for name, parts in numbers.items():
+                samples = Samples.of(np.concatenate(parts))
+                tally.samples[name] = tally.samples[name].merge(samples) if name in tally.samples else samples
+        self.waiting, self.buffered = {}, 0
+
+    def _take(self, batch: pa.RecordBatch) -> None:
+        time = np.asarray(instants(batch.column(0), self.plan.zone).fill_null(np.iinfo(np.int64).min))
+        segment = np.searchsorted(self.edges, time, side="right") - 1
+        inside = (segment >= 0) & (segment < len(self.plan.members))
+        if not inside.all():
+            batch = batch.filter(pa.array(inside))
+            time, segment = time[inside], segment[inside]
+        if not time.size:
+            return
+        codes, names = zip(*(_encoded(batch.column(name)) for name in TEXTS), strict=True)
+        key = (segment * len(names[0]) + codes[0]) * len(names[1]) + codes[1]
+        order = np.argsort(key, kind="stable")
+        begins = np.flatnonzero(np.diff(key[order], prepend=-1))
+        numbers = {name: _floats(batch.column(name))[order] for name in ("requests", "failed", "copies", *self._kept())}
+        rows = _Rows(time[order], codes[2][order], codes[3][order], names[2], names[3], numbers)
+        for low, high in zip(begins.tolist(), [*begins[1:].tolist(), key.size], strict=True):
+            first = order[low]
+            where = (int(segment[first]), names[0][codes[0][first]], names[1][codes[1][first]])
+            self._add(where, rows, slice(low, high))
+
+    def _kept(self) -> tuple[str, ...]:
+        return tuple(name for name in NUMBERS if name in self.plan.has)
+
+    def _add(self, where: tuple[int, str | None, str | None], rows: _Rows, part: slice) -> None:
+        tally = self.tallies.setdefault(where, Tally())
+        requests, failed = rows.numbers["requests"][part], rows.numbers["failed"][part]
+        known = np.isfinite(failed)
+        tally.rows += requests.size
+        tally.requests += float(np.nansum(requests))
+        tally.failed += float(failed[known].sum())
+        tally.known += float(np.nansum(requests[known]))
+        tally.copies += float(np.nansum(rows.numbers["copies"][part]))
+        waiting = self.waiting.setdefault(where, {name: [] for name in self._kept()})
+        for name in waiting:
+            waiting[name].append(rows.numbers[name][part])
+        self.buffered += requests.size
+        if "host" in self.plan.has:
+            _count_hosts(tally, rows, part, requests, failed)
+        if "cluster" in self.plan.has:
+            tally.clusters |= {rows.clusters[code] for code in np.unique(rows.cluster[part]) if rows.clusters[code] is not None}
+        if self.plan.by_second:
+            second, place = np.unique(rows.time[part] // ONE_SECOND, return_inverse=True)
+            tally.seconds.append(second)
+            tally.per_second.append(_summed(place, np.nan_to_num(requests)))
+            if len(tally.seconds) > 64:
+                tally.by_second()
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a batch in the order of their keys."""
+
+    time: Integers
+    host: Integers
+    cluster: Integers
+    hosts: Sequence[str]
+    clusters: Sequence[str]
+    numbers: dict[str, npt.NDArray[np.float64]]
+
+
+def _count_hosts(
+    tally: Tally, rows: _Rows, part: slice, requests: npt.NDArray[np.float64], failed: npt.NDArray[np.float64]
+) -> None:
+    """What each machine did; rows without a host are nobody's."""
+    host, size = rows.host[part], len(rows.hosts)
+    latency = rows.numbers.get("latency")
+    kept = np.full(host.size, np.nan) if latency is None else np.where(latency[part] >= 0, latency[part], np.nan)
+    bad = np.nan_to_num(failed)
+    first = np.full(size, FIRST_NEVER, np.int64)
+    np.minimum.at(first, host[bad > 0], rows.time[part][bad > 0])
+    columns = (np.nan_to_num(requests), bad, np.isfinite(kept).astype(np.float64), np.where(np.isfinite(kept), kept, 0.0))
+    sums = [np.bincount(host, weights=column, minlength=size) for column in columns]
+    for code in np.unique(host).tolist():
+        name = rows.hosts[code]
+        if name is not None:
+            asked, bad_ones, n, total = (float(one[code]) for one in sums)
+            tally.hosts.setdefault(name, Host()).add(asked, bad_ones, n, total, int(first[code]))
+
+
+def _summed(place: Integers, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.bincount(place, weights=weights).astype(np.float64)
+
+
+def _encoded(column: pa.Array) -> tuple[Integers, list[Any]]:
+    """Codes and the texts that they stand for; NULL has a code of its own."""
+    encoded = pc.dictionary_encode(column, null_encoding="encode")
+    return np.asarray(encoded.indices).astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
+    """Doubles, NaN where there is none."""
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def merged_tallies(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, str | None, str | None, Tally]]:
+    """One tally of each window, endpoint and version, of rows that are sorted by them."""
+    now: tuple[int, str | None, str | None] | None = None
+    tally = Tally()
+    for batch in batches:
+        for row in batch.to_pylist():
+            key = (row["window"], row["endpoint"], row["version"])
+            if now is not None and key != now:
+                yield (*now, tally)
+                tally = Tally()
+            now = key
+            tally.merge(Tally.from_row(row))
+    if now is not None:
+        yield (*now, tally)

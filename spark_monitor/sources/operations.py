@@ -1,0 +1,213 @@
+"""The serving system's log in the columns that a task expects: a row a request, a row a sample, or Databricks' own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.config.operations import OUR_NAMES, OperationsConfig
+from spark_monitor.kernel.requests import COLUMNS
+from spark_monitor.sources.readers.rows import within_any
+from spark_monitor.sources.tables import first_of, number_sql, open_table, sql_of, text_sql, time_sql, type_of
+from spark_monitor.text.quoting import literal, quote
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+LONG, DATABRICKS = "long", "databricks"
+COUNTERS = "_total"
+"""What metrics that only grow are called, as Prometheus and OpenMetrics have it; what they add is what is counted."""
+
+LOOK_BEHIND = 3_600_000_000
+"""Microseconds before a window in which a counter's last value is looked for."""
+
+LABELS = {
+    "endpoint": ("endpoint", "endpoint_name", "EndpointName", "route", "handler", "path"),
+    "model_version": ("model_version", "version", "VariantName"),
+    "host": ("host", "instance", "hostname", "pod", "node"),
+    "cluster": ("cluster", "cluster_name", "job"),
+}
+"""Labels of ``format: long`` that are looked at where the file names no expression."""
+
+
+@dataclass(frozen=True)
+class RequestLog:
+    """The log, read: a frame of ``COLUMNS``, and which of them it has. ``unit`` is that of the latencies as they are stored."""
+
+    frame: DataFrame
+    has: frozenset[str]
+    unit: str
+    counts_apart: bool
+    request_id: bool
+    counters: bool = False
+
+    def rows(self, spans: Sequence[tuple[int, int]], zone: str) -> DataFrame:
+        """The rows of these spans of time, a request once whatever its id's copies, counters as what they added."""
+        behind = LOOK_BEHIND if self.counters else 0
+        kept = self.frame.where(within_any(self.frame, "time", [(a - behind, b) for a, b in spans], zone=zone, with_null=False))
+        if self.counters:
+            kept = _increments(kept)
+        if self.request_id:
+            kept = _once(kept)
+        return kept.select(*COLUMNS)
+
+
+def open_operations(spark: SparkSession, section: OperationsConfig) -> RequestLog:
+    """The log as the section describes it."""
+    frame = open_table(spark, section)
+    if section.format == LONG:
+        return _long(frame, section)
+    named = _roles(section)
+    if section.format == DATABRICKS:
+        named = {**_databricks(frame), **{role: sql_of(frame, text) for role, text in _roles(section, written=True).items()}}
+    else:
+        named = {role: sql_of(frame, text) for role, text in named.items()}
+    seconds = section.latency_seconds is not None
+    latency = sql_of(frame, section.latency_seconds) if seconds else named.get("latency")
+    selected = {
+        "time": time_sql(frame, named["time"]),
+        "endpoint": text_sql(named.get("endpoint", "NULL")),
+        "version": text_sql(named.get("model_version", "NULL")),
+        "host": text_sql(named.get("host", "NULL")),
+        "cluster": text_sql(named.get("cluster", "NULL")),
+        "requests": "1D",
+        "failed": f"CAST(CAST({named.get('failed', 'NULL')} AS BOOLEAN) AS DOUBLE)",
+        "copies": "0D",
+        "latency": f"1000D * {number_sql(latency)}" if seconds and latency else number_sql(latency or "NULL"),
+        **{name: number_sql(named.get(key, "NULL")) for name, key in _LOADS.items()},
+    }
+    ids = {"id": text_sql(named["request_id"])} if "request_id" in named else {}
+    has = {"version" if role == "model_version" else role for role in named} | ({"latency"} if latency else set())
+    has = {next((short for short, key in _LOADS.items() if key == role), role) for role in has}
+    read = frame.selectExpr(*(f"{sql} AS {quote(name)}" for name, sql in {**selected, **ids}.items()))
+    return RequestLog(read, frozenset(has), "s" if seconds else "ms", counts_apart=False, request_id=bool(ids))
+
+
+_LOADS = {"cpu": "cpu_percent", "gpu": "gpu_percent", "memory": "memory_bytes"}
+
+
+def _roles(section: OperationsConfig, *, written: bool = False) -> dict[str, str]:
+    """Each role that the section names, and its column or expression."""
+    roles = {
+        "time": section.time,
+        "latency": section.latency_ms,
+        **{
+            name: getattr(section, name)
+            for name in ("endpoint", "model_version", "failed", "request_id", "host", "cluster", *_LOADS.values())
+        },
+    }
+    return {role: text for role, text in roles.items() if text is not None}
+
+
+def _databricks(frame: DataFrame) -> dict[str, str]:
+    """What inference tables, of AI Gateway or older, and ``system.serving.endpoint_usage`` call each role."""
+    found = {
+        "time": first_of(frame, "request_time", "timestamp_ms", "timestamp", "date", "request_date"),
+        "latency": first_of(frame, "execution_duration_ms", "execution_time_ms"),
+        "endpoint": first_of(frame, "endpoint_name", "served_entity_id"),
+        "request_id": first_of(frame, "databricks_request_id"),
+        "model_version": first_of(frame, "model_version", "entity_version"),
+    }
+    status = first_of(frame, "status_code")
+    metadata = first_of(frame, "request_metadata")
+    if metadata is not None and isinstance(type_of(frame, metadata), T.MapType):
+        found["endpoint"] = found["endpoint"] or f"{metadata}['endpoint_name']"
+        found["model_version"] = found["model_version"] or f"{metadata}['model_version']"
+    if status is not None:
+        found["failed"] = f"({number_sql(status)} >= 400)"
+    return {role: sql for role, sql in found.items() if sql is not None}
+
+
+def _long(frame: DataFrame, section: OperationsConfig) -> RequestLog:
+    """Rows of a metric's name and value: counts are added up, latencies and loads are samples."""
+    names = dict(section.names) or {name: name for name in OUR_NAMES}
+    metric, value = text_sql(sql_of(frame, section.metric)), number_sql(sql_of(frame, section.value))
+    grown = [theirs for theirs, ours in names.items() if ours.endswith(COUNTERS) or theirs.endswith(COUNTERS)]
+    of = {ours: [theirs for theirs, mapped in names.items() if mapped.removesuffix(COUNTERS) == ours] for ours in OUR_NAMES}
+    labels = {role: _label(frame, section, role) for role in LABELS}
+    latency = f"coalesce({_when(metric, value, of['latency_ms'])}, 1000D * {_when(metric, value, of['latency_seconds'])})"
+    selected = {
+        "time": time_sql(frame, sql_of(frame, section.time)),
+        "endpoint": labels["endpoint"],
+        "version": labels["model_version"],
+        "host": labels["host"],
+        "cluster": labels["cluster"],
+        "requests": _when(metric, value, of["requests"]),
+        "failed": _when(metric, value, of["failed_requests"]),
+        "copies": "0D",
+        "latency": latency,
+        **{name: _when(metric, value, of[key]) for name, key in _LOADS.items()},
+        "grows": _in(metric, grown),
+        "series": f"concat_ws('|', {metric}, {text_sql(_labels_text(frame, section))})",
+        "raw": value,
+    }
+    read = frame.where(F.expr(_in(metric, list(names)))).selectExpr(*(f"{sql} AS {quote(n)}" for n, sql in selected.items()))
+    written = section.names.values() if section.names else ("requests", "failed_requests", "latency_ms", *_LOADS.values())
+    ours = {name.removesuffix(COUNTERS) for name in written}
+    has = {role for role in ("endpoint", "host", "cluster") if labels[role] != "CAST(NULL AS STRING)"}
+    has |= {"version"} if labels["model_version"] != "CAST(NULL AS STRING)" else set()
+    has |= {"failed"} if "failed_requests" in ours else set()
+    has |= {"latency"} if ours & {"latency_ms", "latency_seconds"} else set()
+    has |= {name for name, key in _LOADS.items() if key in ours}
+    unit = "s" if "latency_seconds" in ours else "ms"
+    return RequestLog(read, frozenset(has), unit, counts_apart=True, request_id=False, counters=bool(grown))
+
+
+def _in(metric: str, names: list[str]) -> str:
+    return f"{metric} IN ({', '.join(map(literal, names))})" if names else "false"
+
+
+def _when(metric: str, value: str, names: list[str]) -> str:
+    return f"CASE WHEN {_in(metric, names)} THEN {value} END" if names else "CAST(NULL AS DOUBLE)"
+
+
+def _labels_text(frame: DataFrame, section: OperationsConfig) -> str:
+    """The labels as one text that is the same for the same series."""
+    if section.labels is None:
+        return "''"
+    sql = sql_of(frame, section.labels)
+    return f"to_json(map_from_entries(array_sort(map_entries({sql}))))" if _is_map(frame, sql) else sql
+
+
+def _is_map(frame: DataFrame, sql: str) -> bool:
+    return isinstance(type_of(frame, sql), T.MapType)
+
+
+def _label(frame: DataFrame, section: OperationsConfig, role: str) -> str:
+    """What the section names, else the labels that are usually called so."""
+    written = getattr(section, role)
+    if written is not None:
+        return text_sql(sql_of(frame, written))
+    if section.labels is None:
+        return text_sql("NULL")
+    sql = sql_of(frame, section.labels)
+    read = [
+        f"try_element_at({sql}, {literal(name)})" if _is_map(frame, sql) else f"get_json_object({sql}, {literal(f'$.{name}')})"
+        for name in LABELS[role]
+    ]
+    return text_sql(f"coalesce({', '.join(read)})")
+
+
+def _increments(rows: DataFrame) -> DataFrame:
+    """Counters as what they added since their series' last value: after a reset, which is a smaller value, all that they show."""
+    over = "(PARTITION BY series, endpoint, version, host, cluster ORDER BY time)"
+    before = f"lag(raw) OVER {over}"
+    added = f"CASE WHEN {before} IS NULL THEN NULL WHEN raw < {before} THEN raw ELSE raw - {before} END"
+    told = rows.withColumn("added", F.expr(added))
+    grown = {
+        name: F.expr(f"CASE WHEN grows AND {name} IS NOT NULL THEN added ELSE {name} END") for name in ("requests", "failed")
+    }
+    return told.withColumns(grown)
+
+
+def _once(rows: DataFrame) -> DataFrame:
+    """Of rows with the same id the earliest, and how many others there are; rows without an id are all kept."""
+    rest = [name for name in COLUMNS if name != "copies"]
+    known = rows.where("id IS NOT NULL").selectExpr("id", f"struct({', '.join(map(quote, rest))}) AS one")
+    first = known.groupBy("id").agg(F.min("one").alias("one"), F.count(F.lit(1)).alias("many"))
+    kept = first.selectExpr("one.*", "CAST(many - 1 AS DOUBLE) AS copies").select(*COLUMNS)
+    return kept.unionByName(rows.where("id IS NULL").select(*COLUMNS))

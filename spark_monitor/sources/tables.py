@@ -1,0 +1,92 @@
+"""The tables of operations, pipelines and costs as frames: by name, or files whose kind is found out; and what their columns say.
+
+A key of the configuration names a column or is a SQL expression; what cannot be read of a row is NULL, never an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import types as T
+
+from spark_monitor.config.monitored import MonitoredTable
+from spark_monitor.config.sources import SourceConfig
+from spark_monitor.text.quoting import quote, quote_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+DELTA, PARQUET, CSV, JSON = "delta", "parquet", "csv", "json"
+ANSI = "spark.sql.ansi.enabled"
+"""Off while such a table is read: a text where a number should be is then NULL, and is counted, and costs no other row."""
+
+MICROS_FROM, MILLIS_FROM = 1e14, 1e11
+"""Numbers of a time at or above these are microseconds, milliseconds; below, seconds since 1970."""
+
+
+def stored_source(spark: SparkSession, section: MonitoredTable, *, otherwise: str = PARQUET) -> SourceConfig:
+    """The table as a source that has a version; files whose kind nobody named are Delta where they can be read as such."""
+    kind = None if section.table is not None else section.stored_as or _found_out(spark, str(section.path), otherwise)
+    return SourceConfig.model_construct(table=section.table, path=section.path, format=kind)
+
+
+def _found_out(spark: SparkSession, path: str, otherwise: str) -> str:
+    try:
+        _ = spark.read.format(DELTA).load(path).columns
+        return DELTA
+    except Exception:  # whatever says that these files are no Delta table
+        return otherwise
+
+
+def open_table(spark: SparkSession, section: MonitoredTable) -> DataFrame:
+    """The table as it lies there; nothing is read yet."""
+    source = stored_source(spark, section)
+    if source.table is not None:
+        return spark.read.table(quote_table(source.table))
+    reader = spark.read.format(str(source.format))
+    if source.format == CSV:
+        reader = reader.option("header", "true").option("inferSchema", "true")
+    return reader.load(str(source.path))
+
+
+def sql_of(frame: DataFrame, text: str | None) -> str:
+    """A column quoted, an expression in parentheses, NULL where the key is not there."""
+    if text is None:
+        return "NULL"
+    return quote(text) if text in frame.columns else f"({text})"
+
+
+def first_of(frame: DataFrame, *names: str) -> str | None:
+    """The first of these columns that the frame has, whatever the case of its letters."""
+    known = {name.lower(): name for name in frame.columns}
+    return next((quote(known[name.lower()]) for name in names if name.lower() in known), None)
+
+
+def type_of(frame: DataFrame, sql: str) -> T.DataType:
+    """The type of an expression."""
+    return frame.selectExpr(f"{sql} AS value").schema["value"].dataType
+
+
+def time_sql(frame: DataFrame, sql: str) -> str:
+    """An expression as a time: timestamps and dates as they are, texts read, numbers as seconds, milli- or microseconds."""
+    kind = type_of(frame, sql)
+    if isinstance(kind, T.StringType | T.CharType | T.VarcharType):
+        return f"try_to_timestamp({sql})"
+    if isinstance(kind, T.NumericType):
+        number = f"CAST({sql} AS DOUBLE)"
+        micros = (
+            f"CASE WHEN abs({number}) >= {MICROS_FROM!r} THEN {number} "
+            f"WHEN abs({number}) >= {MILLIS_FROM!r} THEN 1e3 * {number} ELSE 1e6 * {number} END"
+        )
+        return f"timestamp_micros(CAST({micros} AS BIGINT))"
+    return sql
+
+
+def number_sql(sql: str) -> str:
+    """An expression as a double; NULL where it is no number."""
+    return f"try_cast({sql} AS DOUBLE)"
+
+
+def text_sql(sql: str) -> str:
+    """An expression as a text."""
+    return f"CAST({sql} AS STRING)"

@@ -1,0 +1,84 @@
+"""The step that measures everything besides predictions: serving system, pipelines and bill, each by its own windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from spark_monitor.session import setting
+from spark_monitor.sources.operations import open_operations
+from spark_monitor.sources.tables import ANSI
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.datasets import OPERATIONS, Before, configured, due_of, first_time, handled_windows
+from spark_monitor.stages.record import record_step
+from spark_monitor.stages.serving import serving_measurements
+from spark_monitor.windowing.due import DueWindow
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Operated:
+    """The windows that were written, by dataset."""
+
+    windows: Mapping[str, tuple[DueWindow, ...]] = field(default_factory=dict)
+
+    @property
+    def every(self) -> tuple[DueWindow, ...]:
+        """All of them."""
+        return tuple(sorted({window for windows in self.windows.values() for window in windows}))
+
+
+def operate_step(
+    run: Run, before: Before, *, predictions: Sequence[DueWindow], asked: tuple[datetime, datetime] | None
+) -> Operated:
+    """Measure the due windows of each dataset that the file has; ``predictions`` are the windows that this run profiled."""
+    datasets = configured(run)
+    if not datasets:
+        return Operated()
+    handled = handled_windows(run, datasets)
+    written: dict[str, tuple[DueWindow, ...]] = {}
+    with setting(run.spark, ANSI, "false"):
+        for dataset in datasets:
+            opened = OPENED[dataset](run)
+            due = due_of(
+                run,
+                dataset,
+                handled[dataset],
+                before,
+                first=opened.first,
+                log=opened.log,
+                asked=asked,
+                with_predictions=predictions,
+            )
+            if due:
+                record_step(run, due, dataset=dataset, frames=opened.measure(due))
+                written[dataset] = due
+    return Operated(written)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A dataset that can be asked: when it begins, which rows it has by time, and what is measured of due windows."""
+
+    first: Callable[[], datetime | None]
+    measure: Callable[[Sequence[DueWindow]], list[DataFrame]]
+    log: Callable[[], DataFrame] | None = None
+
+
+def _operations(run: Run) -> Opened:
+    section = run.config.operations
+    if section is None:
+        raise ValueError("operations is not configured")
+    log = open_operations(run.spark, section)
+    return Opened(
+        first=lambda: first_time(log.frame, run.as_of, run.schedule.zone),
+        measure=lambda due: [serving_measurements(run, log, due)],
+        log=lambda: log.frame,
+    )
+
+
+OPENED: Mapping[str, Callable[[Run], Opened]] = {OPERATIONS: _operations}

@@ -1,0 +1,121 @@
+"""Requests to measurements: tallies of the rows of due windows, summed up by window, then held against the windows before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
+from spark_monitor.kernel.plan import plan_segments, wanted_spans
+from spark_monitor.kernel.requests import TALLY_DDL, RequestPlan, RequestTask
+from spark_monitor.kernel.serving import PREDICTIONS, STORED, SUMMARY_DDL, ServingPlan, series_measurements, summaries
+from spark_monitor.sources.operations import RequestLog
+from spark_monitor.sources.predictions import micros
+from spark_monitor.stages.context import INPUT, Run, window_keys
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import ONE_MICROSECOND
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+LONGEST_BY_SECOND = 62 * 86_400_000_000
+"""Microseconds: of longer windows single seconds are not kept."""
+_ROWS_OUT = 4096
+_SERIES = ("granularity", "column_name", "model_version")
+
+
+def serving_measurements(run: Run, log: RequestLog, windows: Sequence[DueWindow]) -> DataFrame:
+    """The measurements of these windows: rows are read once, whatever the endpoints, versions and granularities."""
+    keys = window_keys(windows)
+    edges, members = plan_segments(keys)
+    by_second = not log.counts_apart and max(key.end - key.start for key in keys) <= LONGEST_BY_SECOND
+    request_plan = RequestPlan(edges, members, log.has, run.schedule.zone, by_second)
+    predictions = _predictions(run, windows)
+    plan = ServingPlan(
+        windows=keys,
+        has=log.has | ({"predictions"} if predictions is not None else set()),
+        most_endpoints=run.config.max_slice_values,
+        lookback=run.schedule.lookback // ONE_MICROSECOND,
+        unit=log.unit,
+        counts_apart=log.counts_apart,
+    )
+    rows = log.rows(wanted_spans(edges, members), run.schedule.zone)
+    tallied = rows.mapInArrow(lambda batches: RequestTask(request_plan).run(batches), TALLY_DDL)
+    sorted_tallies = tallied.repartition("window").sortWithinPartitions("window", "endpoint", "version")
+    fresh = sorted_tallies.mapInArrow(lambda batches: summaries(batches, plan), SUMMARY_DDL)
+    parts = [fresh, *([predictions] if predictions is not None else []), _stored(run, windows, plan), _seeds(run, windows)]
+    gathered = parts[0]
+    for part in parts[1:]:
+        gathered = gathered.unionByName(part, allowMissingColumns=True)
+    series = gathered.repartition(*_SERIES).sortWithinPartitions(*_SERIES, "start", "kind")
+    return series.mapInArrow(_measure(plan), MEASUREMENT_DDL)
+
+
+def _measure(plan: ServingPlan) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        waiting: list[dict[str, Any]] = []
+        for row in series_measurements((row for batch in batches for row in batch.to_pylist()), plan):
+            waiting.append(row)
+            if len(waiting) >= _ROWS_OUT:
+                yield batch_of_measurements(waiting)
+                waiting = []
+        yield batch_of_measurements(waiting)
+
+    return measure
+
+
+def _stored(run: Run, windows: Sequence[DueWindow], plan: ServingPlan) -> DataFrame:
+    """What is stored of the windows before: that a series had requests, and its latencies' quantiles."""
+    first = min(micros(one.window.start) for one in windows)
+    last = max(micros(one.window.end) for one in windows)
+    own = run.store.committed("metrics").where((F.col("monitor_id") == run.monitor_id) & (F.col("dataset") == "operations"))
+    labels = sorted({one.granularity for one in windows})
+    metric = "latency_p50" if "latency" in plan.has else "requests"
+    near = f"unix_micros(window.start) >= {first - plan.lookback} AND unix_micros(window.start) < {last}"
+    kept = own.where(F.col("metric") == metric).where(near).where(F.col("granularity").isin(*labels)).where("value > 0")
+    return kept.selectExpr(
+        f"'{STORED}' AS kind",
+        "granularity",
+        "unix_micros(window.start) AS start",
+        "unix_micros(window.end) AS end",
+        "column_name",
+        "model_version",
+        "CAST(count AS DOUBLE) AS requests",
+        "CAST(count AS DOUBLE) AS rows",
+        "try_element_at(details, 'quantiles') AS quantiles",
+        "try_cast(try_element_at(details, 'rank_error') AS DOUBLE) AS rank_error",
+    )
+
+
+def _seeds(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
+    """A row for all endpoints together of each granularity, so that windows are there in which nothing was asked."""
+    labels = ", ".join(f"'{label}'" for label in sorted({one.granularity for one in windows}))
+    return run.spark.sql(
+        f"SELECT 'seed' AS kind, granularity, -1L AS start, '{TABLE_ROW}' AS column_name, CAST(NULL AS STRING) AS model_version "
+        f"FROM (SELECT explode(array({labels})) AS granularity)"
+    )
+
+
+def _predictions(run: Run, windows: Sequence[DueWindow]) -> DataFrame | None:
+    """The rows of the prediction table in these windows, by version and together, where both are cut in the same way."""
+    own = {granularity.label for granularity in run.schedule.granularities}
+    same = [one for one in windows if one.granularity in own]
+    return prediction_counts(run, same) if same else None
+
+
+def prediction_counts(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
+    """How many predictions the windows hold, of each version (where the table has versions) and together."""
+    stored = run.store.frame("profile_metrics").where(run.store.in_windows(run.monitor_id, windows))
+    whole = stored.where(F.col("log_type") == INPUT).where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNull())
+    counted = whole.selectExpr(
+        *("granularity", "unix_micros(window.start) AS start", "unix_micros(window.end) AS end", "model_version"),
+        "CAST(count AS DOUBLE) AS predictions",
+    )
+    together = counted.groupBy("granularity", "start", "end").agg(F.sum("predictions").alias("predictions"))
+    versions = counted.where("model_version IS NOT NULL")
+    every = versions.unionByName(together.withColumn("model_version", F.lit(None).cast("string")))
+    return every.selectExpr("*", f"'{PREDICTIONS}' AS kind", f"'{TABLE_ROW}' AS column_name")
