@@ -11,7 +11,8 @@ from spark_monitor.session import setting
 from spark_monitor.sources.operations import open_operations
 from spark_monitor.sources.tables import ANSI
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.datasets import OPERATIONS, Before, configured, due_of, first_time, handled_windows
+from spark_monitor.stages.datasets import OPERATIONS, PIPELINES, Before, configured, due_of, first_time, handled_windows
+from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.windowing.due import DueWindow
@@ -81,4 +82,15 @@ def _operations(run: Run) -> Opened:
     )
 
 
-OPENED: Mapping[str, Callable[[Run], Opened]] = {OPERATIONS: _operations}
+def _pipelines(run: Run) -> Opened:
+    section = run.config.pipelines
+    if section is None:
+        raise ValueError("pipelines is not configured")
+    runs, tables = open_pipelines(run, section)
+    return Opened(
+        first=lambda: first_of_pipelines(run, runs, tables),
+        measure=lambda due: [pipeline_frame(run, section, runs, tables, due)],
+    )
+
+
+OPENED: Mapping[str, Callable[[Run], Opened]] = {OPERATIONS: _operations, PIPELINES: _pipelines}

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
-from spark_monitor.store import feed, files, sources, upkeep, views
+from spark_monitor.store import feed, files, history, sources, upkeep, views
 from spark_monitor.store.changes import windows_of
 from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, committed_sql
@@ -90,6 +90,14 @@ class Store:
     def commit_version(self, source: SourceConfig) -> int | None:
         """The number of a source's last commit; None where it has none."""
         return sources.commit_version(self.spark, source)
+
+    def source_commits(self, source: SourceConfig, name: str) -> DataFrame | None:
+        """The commits of a table by its own history, without reading it; None where it has none."""
+        return history.commits(self.spark, source, name)
+
+    def source_schemas(self, source: SourceConfig, name: str) -> DataFrame | None:
+        """The schemas that a table's commits left; None where its log cannot be read."""
+        return history.schemas(self.spark, source, name)
 
     def interrupted_windows(self, monitor_id: str) -> list[DueWindow]:
         """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again."""

@@ -1,0 +1,355 @@
+"""From step runs, commits and schemas to what is measured of a pipeline: what ran, was late, was written, and broke first.
+
+A pipeline has few runs beside a table's rows: all of them, of every step and window that is due, are handled by one task.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from spark_monitor.catalogue.measurement import measurements
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.plan import WindowKey
+from spark_monitor.kernel.serving import EMPTY, UNDEFINED, instant_text
+from spark_monitor.operations.steps import PipelineBlock
+
+RUN, COMMIT, SCHEMA, OWN = "run", "commit", "schema", "own"
+PIPELINE_DDL: Final = (
+    "kind string, name string, started bigint, ended bigint, version bigint, failed boolean, attempt double, rows double, "
+    "bytes double, files double, operation string, author string, writes boolean, fields string, seconds double, "
+    "inputs array<string>, outputs array<string>"
+)
+SKEW: Final = 60_000_000
+"""Microseconds: a step that starts so little before the schedule's instant has a clock that runs ahead."""
+NAMED: Final = 3
+OWN_PREFIX: Final = "spark_monitor."
+_ATTRIBUTES: Final = {
+    "step_seconds": "seconds",
+    "step_failures": "failures",
+    "step_retries": "retries",
+    "step_lateness_seconds": "lateness",
+    "step_missed_runs": "missed",
+    "output_rows": "rows",
+    "output_bytes": "bytes",
+    "output_files": "files",
+    "schema_changes": "schema_changes",
+    "hours_since_commit": "hours_since_commit",
+    "signature_mismatches": "signature",
+    "dependency_mismatches": "dependencies",
+    "served_version_mismatch": "served",
+}
+Row = Mapping[str, Any]
+Found = dict[str, "Value"]
+
+
+@dataclass(frozen=True)
+class PipelinePlan:
+    """The due windows; when steps are due (microseconds, sorted); how late they may start; which step waits for which."""
+
+    windows: tuple[WindowKey, ...]
+    as_of: int
+    lookback: int
+    has: frozenset[str] = frozenset()
+    ticks: tuple[int, ...] = ()
+    grace: int = 0
+    after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    schemas_known: frozenset[str] = frozenset()
+
+
+@dataclass
+class Value:
+    """One number of one step or table, and what it must be read with."""
+
+    number: float | None
+    message: str | None = None
+    status: str | None = None
+    count: int | None = None
+    details: dict[str, str] = field(default_factory=dict)
+
+
+def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[dict[str, Any]]:
+    """The measurements of every step and table in every due window."""
+    by_kind: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_kind[row["kind"]].append(row)
+    runs = _by_name(by_kind[RUN])
+    after = _order(plan, by_kind[RUN])
+    commits, schemas, own = _by_name(by_kind[COMMIT]), _by_name(by_kind[SCHEMA]), _by_name(by_kind[OWN])
+    changes = {name: _changes(schemas.get(name, []), commits.get(name, [])) for name in plan.tables}
+    for window in plan.windows:
+        found: dict[str, Found] = {}
+        for name in sorted({*runs, *plan.after}):
+            told = _step(name, runs.get(name, []), window, plan)
+            if told:
+                found[name] = told
+        _name_causes(found, after)
+        for name in plan.tables:
+            _add(found, name, _table(name, commits.get(name, []), changes[name], window, plan))
+        for name, of_own in own.items():
+            _add(found, name, _own(of_own, window))
+        for name, values in found.items():
+            yield from value_rows(window, name, values)
+
+
+def value_rows(window: WindowKey, name: str, values: Mapping[str, Value], version: str | None = None) -> Iterator[dict[str, Any]]:
+    """Values as rows, each by its metric of the catalogue."""
+    known = {"granularity": window.granularity, "start": window.start, "end": window.end}
+    where = [{**known, "model_version": version, "slice_key": None, "slice_value": None}]
+    metrics = catalogue().metrics
+    for metric_name, value in values.items():
+        metric = metrics[metric_name]
+        number = np.array([np.nan if value.number is None else value.number])
+        result = metric.compute(PipelineBlock(**{_ATTRIBUTES[metric_name]: number}))
+        [row] = measurements(where, metric, result, count=[value.count], column_name=name)
+        told = {"message": value.message, "details": list(value.details.items()) or None}
+        yield {**row, **told, "status": value.status or row["status"]}
+
+
+def _add(found: dict[str, Found], name: str, values: Found) -> None:
+    """What a table's history says of a name beside what its step says."""
+    if values:
+        found.setdefault(name, {}).update(values)
+
+
+def _by_name(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["name"]].append(row)
+    return found
+
+
+# Steps
+
+
+def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan) -> Found:
+    """What a step did in a window; nothing of one that was not seen in the lookback and that the file does not name."""
+    ended = [run for run in runs if run["ended"] is not None and window.start <= run["ended"] < window.end]
+    open_ = [run for run in runs if run["ended"] is None and run["started"] is not None]
+    open_ = [run for run in open_ if window.start <= run["started"] < window.end]
+    last = max((run["ended"] for run in runs if run["ended"] is not None and run["ended"] < window.start), default=None)
+    expected = name in plan.after or (last is not None and last >= window.start - plan.lookback)
+    scheduled = _scheduled(runs, window, plan) if expected or ended or open_ else {}
+    if not ended:
+        return {**scheduled, **(_silent(last, open_, plan) if expected or open_ else {})}
+    return {**_ran(ended, open_, plan), **scheduled}
+
+
+def _silent(last: int | None, open_: list[Row], plan: PipelinePlan) -> Found:
+    since = f"; it last ended {instant_text(last)}" if last is not None else ""
+    began = f" It began {instant_text(open_[0]['started'])} and has not ended." if open_ else ""
+    message = f"The step did not end in this window{since}.{began}"
+    names = ["step_seconds", *(name for name, needs in _NEEDS.items() if needs in plan.has)]
+    return {name: Value(None, message, EMPTY, 0) for name in names}
+
+
+_NEEDS: Final = {"step_failures": "status", "step_retries": "attempt", "output_rows": "rows", "output_bytes": "bytes"}
+
+
+def _ran(ended: list[Row], open_: list[Row], plan: PipelinePlan) -> Found:
+    seconds = [(run["ended"] - run["started"]) / 1e6 for run in ended if run["started"] is not None]
+    known = [one for one in seconds if one >= 0]
+    sentences = []
+    if len(known) < len(seconds):
+        sentences.append(f"{len(seconds) - len(known)} of {len(ended)} runs end before they start: their clocks differ.")
+    if open_:
+        sentences.append(f"{len(open_)} of its runs began in this window and have not ended.")
+    if not known and not sentences:
+        sentences.append("No run says when it started.")
+    details = {"runs": str(len(ended))}
+    if known:
+        details |= {"shortest": f"{min(known):.6g}", "longest": f"{max(known):.6g}"}
+    mean = sum(known) / len(known) if known else None
+    found = {"step_seconds": Value(mean, " ".join(sentences) or None, None, len(ended), details)}
+    if "status" in plan.has:
+        found["step_failures"] = _failures(ended)
+    if "attempt" in plan.has:
+        found["step_retries"] = Value(float(sum((run["attempt"] or 1) > 1 for run in ended)), count=len(ended))
+    for name, column in (("output_rows", "rows"), ("output_bytes", "bytes")):
+        if column in plan.has:
+            found[name] = _sum_of(ended, column)
+    return found
+
+
+def _failures(ended: list[Row]) -> Value:
+    failed = [run for run in ended if run["failed"]]
+    unknown = sum(run["failed"] is None for run in ended)
+    sentences = [f"{unknown} of {len(ended)} runs have a status that is neither success nor failure."] if unknown else []
+    details = {}
+    if failed:
+        details["first_failure"] = instant_text(min(run["ended"] for run in failed))
+    return Value(float(len(failed)), " ".join(sentences) or None, None, len(ended), details)
+
+
+def _sum_of(rows: Sequence[Row], column: str) -> Value:
+    known = [row[column] for row in rows if row[column] is not None]
+    if not known:
+        return Value(None, f"None of {len(rows)} says how many {column} it wrote.", UNDEFINED, len(rows))
+    message = (
+        None if len(known) == len(rows) else f"{len(rows) - len(known)} of {len(rows)} do not say how many {column} they wrote."
+    )
+    return Value(float(sum(known)), message, None, len(rows))
+
+
+def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan) -> Found:
+    """How late the step started after each instant of the schedule in the window, and how often it did not."""
+    first, last = bisect_left(plan.ticks, window.start), bisect_left(plan.ticks, window.end)
+    ticks = [tick for tick in plan.ticks[first:last] if tick + plan.grace <= plan.as_of]
+    if not ticks:
+        return {}
+    starts = sorted(run["started"] for run in runs if run["started"] is not None)
+    lateness, missed = [], []
+    for tick in ticks:
+        after = bisect_right(plan.ticks, tick)
+        following = plan.ticks[after] if after < len(plan.ticks) else plan.as_of
+        place = bisect_left(starts, tick - SKEW)
+        start = starts[place] if place < len(starts) else None
+        if start is None or start >= following - (SKEW if following != plan.as_of else 0):
+            missed.append(tick)
+        lateness.append(max(0, (start if start is not None else plan.as_of) - tick) / 1e6)
+    named = ", ".join(map(instant_text, missed[:NAMED])) + (
+        f" and {len(missed) - NAMED} times more" if len(missed) > NAMED else ""
+    )
+    message = f"The step was due {named} and did not run." if missed else None
+    details = {"missed": named} if missed else {}
+    return {
+        "step_missed_runs": Value(float(len(missed)), message, None, len(ticks), dict(details)),
+        "step_lateness_seconds": Value(max(lateness), message, None, len(ticks), details),
+    }
+
+
+def _order(plan: PipelinePlan, runs: Iterable[Row]) -> dict[str, set[str]]:
+    """Which steps each step waits for: as the file says, and as inputs and outputs of events tell."""
+    after = {step: set(before) for step, before in plan.after.items()}
+    makers: dict[str, set[str]] = defaultdict(set)
+    takers: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        for output in run["outputs"] or ():
+            makers[output].add(run["name"])
+        for taken in run["inputs"] or ():
+            takers[taken].add(run["name"])
+    for dataset, steps in takers.items():
+        for step in steps:
+            after.setdefault(step, set()).update(makers.get(dataset, set()) - {step})
+    return after
+
+
+def _name_causes(found: Mapping[str, Found], after: Mapping[str, set[str]]) -> None:
+    """Beside each broken step the first broken one among those that it waits for."""
+    broken = {name for name, values in found.items() if _is_broken(values)}
+    for name in broken:
+        upstream = _upstream(name, after) & broken - {name}
+        roots = sorted(one for one in upstream if not (_upstream(one, after) & broken - {one}))
+        if roots:
+            for metric in ("step_failures", "step_missed_runs", "step_lateness_seconds"):
+                if metric in found[name]:
+                    found[name][metric].details["first_broken_step"] = ", ".join(roots)
+
+
+def _is_broken(values: Found) -> bool:
+    return any(values[name].number for name in ("step_failures", "step_missed_runs") if name in values)
+
+
+def _upstream(name: str, after: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(after.get(name, ()))
+    while waiting:
+        step = waiting.pop()
+        if step not in found:
+            found.add(step)
+            waiting += after.get(step, ())
+    return found
+
+
+# Tables
+
+
+@dataclass(frozen=True)
+class Change:
+    """A commit that left other columns: when (microseconds), what, and who did it."""
+
+    at: int
+    what: str
+    author: str | None
+
+
+def _changes(schemas: list[Row], commits: list[Row]) -> list[Change]:
+    times = {row["version"]: row for row in commits}
+    found = []
+    for before, now in pairwise(sorted(schemas, key=lambda row: row["version"])):
+        what = told_change(before["fields"], now["fields"])
+        if what and now["version"] in times:
+            commit = times[now["version"]]
+            found.append(Change(commit["ended"], what, commit["author"]))
+    return found
+
+
+def told_change(before: str, now: str) -> str:
+    """What differs between two schemas as Delta writes them, columns and types alone.
+
+    >>> told_change('{"fields": [{"name": "a", "type": "long"}]}', '{"fields": [{"name": "b", "type": "long"}]}')
+    'added b (long); removed a'
+    """
+    old, new = (
+        {
+            one["name"]: one["type"] if isinstance(one["type"], str) else json.dumps(one["type"])
+            for one in json.loads(text)["fields"]
+        }
+        for text in (before, now)
+    )
+    added = [f"{name} ({new[name]})" for name in new if name not in old]
+    removed = [name for name in old if name not in new]
+    retyped = [f"{name} from {old[name]} to {new[name]}" for name in new if name in old and old[name] != new[name]]
+    parts = (("added", added), ("removed", removed), ("retyped", retyped))
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)
+
+
+def _table(name: str, commits: list[Row], changes: list[Change], window: WindowKey, plan: PipelinePlan) -> Found:
+    writes = [row for row in commits if row["writes"]]
+    inside = [row for row in writes if window.start <= row["ended"] < window.end]
+    last = max((row["ended"] for row in writes if row["ended"] < window.end), default=None)
+    if last is None:
+        first = f"its first one is of {instant_text(min(row['ended'] for row in writes))}" if writes else "it has no history"
+        message = f"No commit of this table is known before the window's end: {first}."
+        names = ("output_rows", "output_bytes", "output_files", "hours_since_commit")
+        return {metric: Value(None, message, EMPTY, 0) for metric in names}
+    found: Found = {"hours_since_commit": Value((window.end - last) / 3.6e9, None, None, len(inside))}
+    if inside:
+        for metric, column in (("output_rows", "rows"), ("output_bytes", "bytes"), ("output_files", "files")):
+            found[metric] = _sum_of(inside, column)
+    else:
+        message = f"No commit wrote to this table in this window; the last one was {instant_text(last)}."
+        found |= {metric: Value(0.0, message, EMPTY, 0) for metric in ("output_rows", "output_bytes", "output_files")}
+    if name in plan.schemas_known:
+        found["schema_changes"] = _schema_changes([one for one in changes if window.start <= one.at < window.end])
+    return found
+
+
+def _schema_changes(changes: list[Change]) -> Value:
+    told = [f"{one.what}, {instant_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
+    details = {"changes": " | ".join(told[-NAMED:])} if told else {}
+    return Value(float(len(changes)), f"{told[-1]}." if told else None, None, len(changes), details)
+
+
+def _own(rows: list[Row], window: WindowKey) -> Found:
+    """How long a stage of this monitor's own runs took, of the runs that pretended to be in the window."""
+    inside = [row for row in rows if window.start <= row["ended"] < window.end]
+    known = [row["seconds"] for row in inside if row["seconds"] is not None]
+    found: Found = {}
+    if known:
+        found["step_seconds"] = Value(sum(known) / len(known), None, None, len(known), {"longest": f"{max(known):.6g}"})
+    judged = [row["failed"] for row in inside if row["failed"] is not None]
+    if judged:
+        found["step_failures"] = Value(float(sum(judged)), None, None, len(judged))
+    written = [row["rows"] for row in inside if row["rows"] is not None]
+    if written:
+        found["output_rows"] = Value(float(sum(written)), None, None, len(written))
+    return found

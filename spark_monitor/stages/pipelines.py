@@ -1,0 +1,139 @@
+"""Runs of steps and commits of tables to measurements; and this monitor's own runs, watched in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import reduce
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from croniter import croniter
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
+from spark_monitor.config.pipelines import PipelinesConfig, RunsConfig
+from spark_monitor.config.sources import SourceConfig
+from spark_monitor.kernel.steps import COMMIT, OWN, OWN_PREFIX, PIPELINE_DDL, SCHEMA, SKEW, PipelinePlan, pipeline_measurements
+from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
+from spark_monitor.sources.predictions import micros
+from spark_monitor.stages.context import Run, window_keys
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.periods import parse_duration, parse_zone
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+MOST_TICKS = 200_000
+"""Of a schedule that is due more often in the windows of one run, lateness is not measured."""
+
+
+def open_pipelines(run: Run, section: PipelinesConfig) -> tuple[StepRuns | None, list[tuple[str, SourceConfig, DataFrame]]]:
+    """The step runs, and the commits of each table that has a history or files."""
+    runs = open_runs(run.spark, section.runs) if section.runs is not None else None
+    tables = []
+    for source in section.tables:
+        name = source.table if source.table is not None else str(source.path)
+        found = run.store.source_commits(source, name)
+        if found is not None:
+            shaped = found.selectExpr(f"'{COMMIT}' AS kind", "at AS ended", *(one for one in found.columns if one != "at"))
+            tables.append((name, source, shaped))
+        elif source.path is not None:
+            tables.append((name, source, listed_files(run.spark, source, name)))
+        else:
+            run.notes.append(f"pipelines: {name} is a view, or a table without a history; nothing is known of its commits.")
+    return runs, tables
+
+
+def first_of_pipelines(run: Run, runs: StepRuns | None, tables: Sequence[tuple[str, SourceConfig, DataFrame]]) -> datetime | None:
+    """When the first known run or commit was; None where there is none before the as-of instant."""
+    times = [frame.selectExpr("ended AS at") for _, _, frame in tables]
+    if runs is not None:
+        times.append(runs.frame.selectExpr("coalesce(started, ended) AS at"))
+    if not times:
+        return None
+    every = reduce(lambda one, other: one.unionByName(other), times).where(F.col("at") < micros(run.as_of))
+    first = every.agg(F.min("at").alias("at")).collect()[0]["at"]
+    return None if first is None else EPOCH + first * ONE_MICROSECOND
+
+
+def pipeline_frame(
+    run: Run,
+    section: PipelinesConfig,
+    runs: StepRuns | None,
+    tables: Sequence[tuple[str, SourceConfig, DataFrame]],
+    windows: Sequence[DueWindow],
+) -> DataFrame:
+    """The measurements of the steps and tables in these windows, by one task: they are few beside the rows of any table."""
+    keys = window_keys(windows)
+    behind = run.schedule.lookback // ONE_MICROSECOND
+    start, end = min(key.start for key in keys), max(key.end for key in keys)
+    parts, known = [_own_runs(run)], set()
+    for name, source, commits in tables:
+        parts.append(commits.where(F.col("ended") < micros(run.as_of)))
+        schemas = run.store.source_schemas(source, name)
+        if schemas is not None:
+            known.add(name)
+            parts.append(schemas.selectExpr(f"'{SCHEMA}' AS kind", "*"))
+    if runs is not None:
+        near = f"coalesce(started, ended) >= {start - behind} AND coalesce(started, ended) < {micros(run.as_of)}"
+        told = runs.frame.where(near).drop("time")
+        # A run that ends after the as-of instant was still under way then.
+        parts.append(told.withColumn("ended", F.expr(f"CASE WHEN ended < {micros(run.as_of)} THEN ended END")))
+    plan = PipelinePlan(
+        windows=keys,
+        as_of=micros(run.as_of),
+        lookback=behind,
+        has=runs.has if runs is not None else frozenset(),
+        ticks=_ticks(run, section.runs, start, end),
+        grace=parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0,
+        after={one.step: one.after for one in section.runs.steps} if section.runs is not None else {},
+        tables=tuple(name for name, _, _ in tables),
+        schemas_known=frozenset(known),
+    )
+
+    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = [row for batch in batches for row in batch.to_pylist()]
+        yield batch_of_measurements(pipeline_measurements(rows, plan))
+
+    empty = run.spark.createDataFrame([], PIPELINE_DDL)
+    gathered = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts, empty)
+    return gathered.repartition(1).mapInArrow(measure, MEASUREMENT_DDL)
+
+
+def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[int, ...]:
+    """The instants at which steps are due in these windows, and one beyond; by the monitor's clock."""
+    if section is None or section.schedule is None:
+        return ()
+    zone = parse_zone(run.schedule.zone)
+    first = (EPOCH + (start - SKEW) * ONE_MICROSECOND - timedelta(seconds=1)).astimezone(zone)
+    times = croniter(section.schedule, first).all_next(datetime)
+    found = []
+    for moment in takewhile(lambda moment: micros(moment) < end + 400 * 86_400_000_000, times):
+        found.append(micros(moment))
+        if found[-1] >= end:
+            break
+        if len(found) > MOST_TICKS:
+            run.notes.append(f"pipelines.runs.schedule: more than {MOST_TICKS:,} instants; lateness is not measured.")
+            return ()
+    return tuple(found)
+
+
+def _own_runs(run: Run) -> DataFrame:
+    """This monitor's runs that ended: the seconds of each stage; of the whole run whether it failed and the rows it read."""
+    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
+    ended = own.where(F.col("status").isin("COMMITTED", "NOTHING_NEW", "FAILED"))
+    told = ended.selectExpr("unix_micros(as_of) AS ended", "status", "rows_in", "started", "ended AS over", "step_seconds")
+    whole = told.selectExpr(
+        f"'{OWN}' AS kind",
+        f"'{OWN_PREFIX}run' AS name",
+        "ended",
+        "CAST(unix_micros(over) - unix_micros(started) AS DOUBLE) / 1e6 AS seconds",
+        "status = 'FAILED' AS failed",
+        "CAST(rows_in AS DOUBLE) AS rows",
+    )
+    stages = told.selectExpr("ended", "explode(step_seconds) AS (step, seconds)")
+    named = stages.selectExpr(f"'{OWN}' AS kind", f"concat('{OWN_PREFIX}', step) AS name", "ended", "seconds")
+    return whole.unionByName(named, allowMissingColumns=True)
