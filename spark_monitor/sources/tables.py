@@ -20,6 +20,9 @@ DELTA, PARQUET, CSV, JSON = "delta", "parquet", "csv", "json"
 ANSI = "spark.sql.ansi.enabled"
 """Off while such a table is read: a text where a number should be is then NULL, and is counted, and costs no other row."""
 
+SESSION_ZONE = "spark.sql.session.timeZone"
+"""That of the monitor while such a table is read: texts, dates and local times without a zone are in it."""
+
 MICROS_FROM, MILLIS_FROM = 1e14, 1e11
 """Numbers of a time at or above these are microseconds, milliseconds; below, seconds since 1970."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 OPERATIONS, PIPELINES, COSTS = "operations", "pipelines", "costs"
-DATASETS: Final = (OPERATIONS, PIPELINES)
+DATASETS: Final = (OPERATIONS, PIPELINES, COSTS)
 MOST_WINDOWS: Final = 20_000
 """So many windows of a dataset are handled by one run, the oldest first; the next run goes on."""
 ROWS: Final = "rows"

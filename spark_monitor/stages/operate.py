@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spark_monitor.session import setting
+from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
-from spark_monitor.sources.tables import ANSI
+from spark_monitor.sources.tables import ANSI, SESSION_ZONE
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.datasets import OPERATIONS, PIPELINES, Before, configured, due_of, first_time, handled_windows
+from spark_monitor.stages.costs import cost_frame, first_of_costs
+from spark_monitor.stages.datasets import COSTS, OPERATIONS, PIPELINES, Before, configured, due_of, first_time, handled_windows
 from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.serving import serving_measurements
@@ -42,7 +44,8 @@ def operate_step(
         return Operated()
     handled = handled_windows(run, datasets)
     written: dict[str, tuple[DueWindow, ...]] = {}
-    with setting(run.spark, ANSI, "false"):
+    # Texts that are no number are NULL, and local times and dates are those of the monitor's zone.
+    with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
         for dataset in datasets:
             opened = OPENED[dataset](run)
             due = due_of(
@@ -93,4 +96,12 @@ def _pipelines(run: Run) -> Opened:
     )
 
 
-OPENED: Mapping[str, Callable[[Run], Opened]] = {OPERATIONS: _operations, PIPELINES: _pipelines}
+def _costs(run: Run) -> Opened:
+    section = run.config.costs
+    if section is None:
+        raise ValueError("costs is not configured")
+    bill = open_costs(run.spark, section)
+    return Opened(first=lambda: first_of_costs(run, bill), measure=lambda due: [cost_frame(run, section, bill, due)])
+
+
+OPENED: Mapping[str, Callable[[Run], Opened]] = {OPERATIONS: _operations, PIPELINES: _pipelines, COSTS: _costs}

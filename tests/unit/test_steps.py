@@ -121,8 +121,16 @@ def test_a_run_that_began_and_has_not_ended_is_said() -> None:
 def commit(version: int, hours: float, **values: Any) -> dict[str, Any]:
     return row(
         **{
-            **{"kind": COMMIT, "name": "db.t", "version": version, "ended": int(hours * HOUR), "operation": "WRITE"},
-            **{"writes": True, "rows": 10.0, "bytes": 100.0, "files": 2.0, **values},
+            "kind": COMMIT,
+            "name": "db.t",
+            "version": version,
+            "ended": int(hours * HOUR),
+            "operation": "WRITE",
+            "writes": True,
+            "rows": 10.0,
+            "bytes": 100.0,
+            "files": 2.0,
+            **values,
         }
     )
 

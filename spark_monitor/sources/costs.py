@@ -1,0 +1,144 @@
+"""Bills as sums by quarter of an hour, service, currency and tag: FOCUS exports, Databricks' usage at list prices, or columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.config.costs import CostsConfig
+from spark_monitor.config.monitored import MonitoredTable
+from spark_monitor.kernel.bills import BILL
+from spark_monitor.sources.tables import first_of, open_table, sql_of, text_sql, time_sql, type_of
+from spark_monitor.text.quoting import split_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+FOCUS, DATABRICKS = "focus", "databricks"
+QUARTER = 900_000_000
+EXACT = "DECIMAL(38, 10)"
+"""Amounts are summed as decimals, so that the order of rows changes no sum."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """Rows of ``time, service, currency, tag, amount``; an amount that cannot be read is NULL."""
+
+    frame: DataFrame
+
+
+def open_costs(spark: SparkSession, section: CostsConfig) -> Bill:
+    """The bill as the section describes it."""
+    frame = open_table(spark, section)
+    if section.format == DATABRICKS:
+        return _databricks(spark, frame, section)
+    if section.format == FOCUS:
+        return _focus(frame, section)
+    kept = frame.where(section.where) if section.where else frame
+    return _shaped(kept, section, section.time, section.cost, section.service, _currency(frame, section.currency))
+
+
+def sums(bill: Bill, start: int, end: int) -> DataFrame:
+    """The sums of a span of time (microseconds), as rows of the kernel; one aggregate."""
+    timed = bill.frame.selectExpr("unix_micros(CAST(time AS TIMESTAMP)) AS micros", "*")
+    quarter = F.expr(f"micros - pmod(micros, {QUARTER}L)").alias("at")
+    grouped = timed.where(f"micros >= {start} AND micros < {end}").groupBy(quarter, "service", "currency", "tag")
+    summed = grouped.agg(
+        F.expr("CAST(sum(amount) AS DOUBLE)").alias("amount"),
+        F.count(F.lit(1)).alias("n"),
+        F.expr("count_if(amount IS NULL)").alias("unread"),
+    )
+    return summed.withColumn("kind", F.lit(BILL))
+
+
+def _focus(frame: DataFrame, section: CostsConfig) -> Bill:
+    """FOCUS 1.x: what is invoiced (``BilledCost``) of each charge period, taxes and credits included."""
+    kept = frame.where(section.where) if section.where else frame
+    time = section.time or first_of(frame, "ChargePeriodStart") or "NULL"
+    cost = section.cost or first_of(frame, "BilledCost", "EffectiveCost") or "NULL"
+    service = section.service or first_of(frame, "ServiceName", "ServiceCategory") or "NULL"
+    currency = _currency(frame, section.currency) if section.currency else first_of(frame, "BillingCurrency") or "NULL"
+    return _shaped(kept, section, time, cost, service, currency)
+
+
+def _currency(frame: DataFrame, text: str | None) -> str:
+    """The currency's column; a code that is no column, such as EUR or 'EUR', is the currency of every row."""
+    if text is None:
+        return "NULL"
+    plain = text.strip("'\"")
+    if text not in frame.columns and plain.isalpha() and len(plain) == 3:
+        return f"'{plain.upper()}'"
+    return sql_of(frame, text)
+
+
+def _shaped(
+    frame: DataFrame, section: CostsConfig, time: str | None, cost: str | None, service: str | None, currency: str
+) -> Bill:
+    named = [_sql(frame, one) for one in (time, cost, service, section.tag)]
+    return Bill(
+        frame.selectExpr(
+            f"{time_sql(frame, named[0])} AS time",
+            f"{text_sql(named[2])} AS service",
+            f"upper({text_sql(currency)}) AS currency",
+            f"{text_sql(named[3])} AS tag",
+            f"{_amount(frame, named[1])} AS amount",
+        )
+    )
+
+
+def _sql(frame: DataFrame, text: str | None) -> str:
+    return text if text is not None and text.startswith("`") else sql_of(frame, text)
+
+
+def _amount(frame: DataFrame, sql: str) -> str:
+    """An amount as a decimal; NaN and texts that are no number are NULL."""
+    kind = type_of(frame, sql)
+    finite = f"CASE WHEN NOT isnan({sql}) THEN {sql} END" if isinstance(kind, T.FloatType | T.DoubleType) else sql
+    return f"try_cast({finite} AS {EXACT})"
+
+
+def _databricks(spark: SparkSession, frame: DataFrame, section: CostsConfig) -> Bill:
+    """``system.billing.usage`` at the list price of each record's time; a record without a price is told, never free."""
+    usage = frame.where(section.where) if section.where else frame
+    prices = open_table(spark, _list_prices(section))
+    price = first_of(prices, "pricing")
+    default = "pricing.effective_list.default" if price and "effective_list" in _fields(prices) else "pricing.default"
+    # One price of a unit at a time: where a table lists it twice the greater one counts, so that no record is doubled.
+    listed = prices.groupBy("sku_name", "cloud", "usage_unit", "currency_code", "price_start_time").agg(
+        F.expr(f"max(CAST({default} AS {EXACT}))").alias("price"), F.max("price_end_time").alias("price_end_time")
+    )
+    service = section.service or first_of(usage, "billing_origin_product", "sku_name") or "NULL"
+    numbered = usage.selectExpr(
+        "usage_start_time AS time",
+        *("sku_name", "cloud", "usage_unit"),
+        f"{text_sql(_sql(usage, service))} AS service",
+        f"{text_sql(_sql(usage, section.tag))} AS tag",
+        f"CAST(usage_quantity AS {EXACT}) AS quantity",
+    )
+    u, p = numbered.alias("u"), listed.alias("p")
+    within = F.expr(
+        "u.sku_name = p.sku_name AND u.cloud = p.cloud AND u.usage_unit = p.usage_unit AND u.time >= p.price_start_time "
+        "AND (p.price_end_time IS NULL OR u.time < p.price_end_time)"
+    )
+    joined = u.join(p, on=within, how="left")
+    amount = f"CAST(u.quantity * p.price AS {EXACT}) AS amount"
+    return Bill(
+        joined.selectExpr("u.time AS time", "u.service AS service", "p.currency_code AS currency", "u.tag AS tag", amount)
+    )
+
+
+def _fields(prices: DataFrame) -> tuple[str, ...]:
+    kind = prices.schema["pricing"].dataType
+    return tuple(kind.fieldNames()) if isinstance(kind, T.StructType) else ()
+
+
+def _list_prices(section: CostsConfig) -> MonitoredTable:
+    """The table of prices beside that of usage."""
+    if section.table is not None:
+        parts = [*split_table(section.table)[:-1], "list_prices"]
+        return MonitoredTable(table=".".join(f"`{part}`" for part in parts))
+    beside = str(section.path).rstrip("/").rpartition("/")[0]
+    return MonitoredTable(path=f"{beside}/list_prices", files=section.files)

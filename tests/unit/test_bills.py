@@ -1,0 +1,131 @@
+"""What is measured of a bill, from sums that are made by hand, against numpy and scipy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.kernel.bills import BILL, PREDICTIONS, BillPlan, Period, bill_measurements
+from spark_monitor.kernel.plan import WindowKey
+from spark_monitor.operations.billing import CostBlock, budget_forecast_percent
+
+DAY = 86_400_000_000
+WEEKS = tuple(WindowKey("1 week", 7 * week * DAY, 7 * (week + 1) * DAY) for week in range(4))
+
+
+def billed(
+    day: float, amount: float, service: str | None = "serving", currency: str | None = "EUR", **more: Any
+) -> dict[str, Any]:
+    told = {"at": int(day * DAY), "service": service, "currency": currency, "tag": None, "amount": amount, "n": 1, "unread": 0}
+    return {"kind": BILL, "granularity": None, "predictions": None, **told, **more}
+
+
+def predicted(week: int, predictions: float) -> dict[str, Any]:
+    return {**billed(7 * week, 0.0), "kind": PREDICTIONS, "granularity": "1 week", "predictions": predictions}
+
+
+def found(rows: list[dict[str, Any]], *, budget: float | None = None) -> dict[tuple[int, str, str, str | None], dict[str, Any]]:
+    days = {window: tuple(range(window.start, window.end + DAY, DAY)) for window in WEEKS}
+    month = Period(0, 30 * DAY, tuple(range(0, 31 * DAY, DAY)))
+    periods = dict.fromkeys(WEEKS, month) if budget is not None else {}
+    plan = BillPlan(WEEKS, days, periods, 30 * DAY, budget, "EUR" if budget is not None else None)
+    rows_out = bill_measurements(rows, plan)
+    return {(one["start"] // (7 * DAY), one["column_name"], one["metric"], one["class"]): one for one in rows_out}
+
+
+def test_costs_are_summed_by_service_and_together() -> None:
+    random = np.random.default_rng(3)
+    amounts = random.lognormal(size=(28, 2))
+    rows = [
+        billed(day + 0.5, amounts[day, place], service) for day in range(28) for place, service in enumerate(["serving", "jobs"])
+    ]
+    told = found(rows)
+    for week in range(4):
+        inside = amounts[7 * week : 7 * week + 7]
+        assert told[week, TABLE_ROW, "cost", None]["value"] == pytest.approx(inside.sum(), rel=1e-14)
+        assert told[week, "jobs", "cost", None]["value"] == pytest.approx(inside[:, 1].sum(), rel=1e-14)
+        assert told[week, TABLE_ROW, "cost", None]["unit"] == "EUR"
+        assert told[week, TABLE_ROW, "cost", None]["status"] == "OK"
+
+
+def test_cost_per_1000_predictions_needs_predictions() -> None:
+    rows = [billed(day, 2.0) for day in range(14)] + [predicted(0, 7000.0)]
+    told = found(rows)
+    assert told[0, TABLE_ROW, "cost_per_1000_predictions", None]["value"] == pytest.approx(2.0)
+    assert told[1, TABLE_ROW, "cost_per_1000_predictions", None]["status"] == "UNDEFINED"
+
+
+def test_currencies_are_never_added() -> None:
+    rows = [billed(day, 1.0) for day in range(7)] + [billed(2, 5.0, currency="USD")]
+    told = found(rows, budget=100.0)
+    mixed = told[0, TABLE_ROW, "cost", None]
+    assert (mixed["value"], mixed["status"]) == (None, "MIXED_CURRENCIES")
+    assert mixed["message"] == "Costs in EUR, USD are not added: see a row for each."
+    assert told[0, TABLE_ROW, "cost", "EUR"]["value"] == 7
+    assert told[0, TABLE_ROW, "cost", "USD"]["value"] == 5
+    used = told[0, TABLE_ROW, "budget_used_percent", None]
+    assert (used["value"], used["status"]) == (7, "PARTIAL")
+    assert used["message"].startswith("Costs in USD are left out: the budget is in EUR.")
+
+
+def test_missing_days_are_named_and_a_window_without_rows_has_no_cost_and_no_zero() -> None:
+    told = found([billed(day, 1.0) for day in (0, 1, 2, 4, 5, 6)])
+    whole = told[0, TABLE_ROW, "cost", None]
+    assert (whole["value"], whole["status"]) == (6, "PARTIAL")
+    assert whole["message"] == "1 of 7 days have no rows: 1970-01-04."
+    empty = told[1, TABLE_ROW, "cost", None]
+    assert (empty["value"], empty["status"]) == (None, "EMPTY")
+    assert empty["message"] == "The bill has no rows in this window; the last ones are of 1970-01-07 00:00:00 UTC."
+    assert told[1, "serving", "cost", None]["status"] == "EMPTY"
+
+
+def test_amounts_that_cannot_be_read_are_counted() -> None:
+    rows = [billed(day, 1.0) for day in range(7)] + [billed(3, 0.0, unread=1)]
+    assert "The amounts of 1 of 8 rows cannot be read" in found(rows)[0, TABLE_ROW, "cost", None]["message"]
+
+
+def test_a_service_that_is_new_is_said_to_be() -> None:
+    rows = [billed(day, 1.0) for day in range(14)] + [billed(9, 1.0, "search")]
+    assert found(rows)[1, "search", "cost", None]["message"] == "No cost of this service is known before this window."
+    assert found(rows)[0, "serving", "cost", None]["message"] is None
+
+
+def test_tags_cut_the_bill() -> None:
+    told = found([billed(1, 2.0, tag="red"), billed(2, 3.0, tag="blue")])
+    assert told[0, "tag=red", "cost", None]["value"] == 2
+
+
+def test_the_budgets_use_and_forecast_follow_from_the_days_so_far() -> None:
+    random = np.random.default_rng(5)
+    daily = random.normal(10, 2, 14)
+    told = found([billed(day, amount) for day, amount in enumerate(daily)], budget=300.0)
+    used = told[1, TABLE_ROW, "budget_used_percent", None]
+    assert used["value"] == pytest.approx(100 * daily.sum() / 300)
+    forecast = told[1, TABLE_ROW, "budget_forecast_percent", None]
+    expected = daily.sum() + 16 * daily.mean()
+    half = stats.t.ppf(0.975, 13) * daily.std(ddof=1) * np.sqrt(16 + 16**2 / 14)
+    assert forecast["value"] == pytest.approx(100 * expected / 300)
+    assert (forecast["lower"], forecast["upper"]) == pytest.approx((100 * (expected - half) / 300, 100 * (expected + half) / 300))
+    assert dict(forecast["details"])["budget"] == "300 EUR per month"
+
+
+def test_the_forecasts_interval_holds_the_months_end_in_95_of_100_months() -> None:
+    random = np.random.default_rng(8)
+    months = random.normal(10, 3, (1000, 30))
+    so_far = months[:, :9]
+    block = CostBlock(spent=so_far.sum(axis=1), budget=np.full(1000, 100.0), open_days=np.full(1000, 21.0), days=list(so_far))
+    interval = budget_forecast_percent(block)
+    assert interval.lower is not None
+    assert interval.upper is not None
+    held = (interval.lower <= months.sum(axis=1)) & (months.sum(axis=1) <= interval.upper)
+    assert 0.93 <= held.mean() <= 0.97
+
+
+def test_an_empty_bill_has_rows_that_say_so() -> None:
+    told = found([], budget=100.0)
+    assert told[0, TABLE_ROW, "cost", None]["status"] == "EMPTY"
+    assert told[0, TABLE_ROW, "budget_forecast_percent", None]["status"] == "EMPTY"
