@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from spark_monitor import __version__
-from spark_monitor.commands import check, demo, doctor, freeze, init, report, run, sql, status
+from spark_monitor.commands import check, demo, digest, doctor, freeze, init, report, run, sql, status
 from spark_monitor.commands.command import MonitorCommand
 from spark_monitor.commands.terminal import printable
 
@@ -44,7 +44,12 @@ def options(
     """Monitor machine-learning models on Spark: certified drift, late labels, Delta tables and MLflow."""
 
 
-for command in (run.run, check.check, freeze.freeze, init.init, status.status, report.report, sql.sql, demo.demo, doctor.doctor):
+COMMANDS = (
+    *(run.run, check.check, freeze.freeze, init.init, status.status, report.report, digest.digest, sql.sql, demo.demo),
+    doctor.doctor,
+)
+
+for command in COMMANDS:
     app.command(cls=MonitorCommand)(command)
 
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
 from spark_monitor.outputs.mlflow.publish import PublishResult
-from spark_monitor.outputs.publish import publish_pending
+from spark_monitor.outputs.publish import publish_pending, tell_people
 from spark_monitor.preflight.check import Finding, check, require_outputs, require_valid
 from spark_monitor.session import setting
 from spark_monitor.sources.baseline import Baseline
@@ -130,15 +130,19 @@ class Monitor:
         start: datetime | None = None,
         end: datetime | None = None,
         reader: str = AUTO,
+        dry: bool = False,
         say: Say = lambda _: None,
     ) -> RunResult:
-        """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``."""
+        """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``.
+
+        ``dry`` says what messages and actions would be sent, and sends none.
+        """
         if (start is None) != (end is None):
             raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
         if reader not in READERS:
             raise ConfigError(f'--reader: found "{reader}". Allowed: {", ".join(READERS)}.')
         asked = (start, end) if start is not None and end is not None else None
-        return run(self, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, say=say)
+        return run(self, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, dry=dry, say=say)
 
     def watch(
         self,
@@ -198,6 +202,7 @@ def run(
     asked: tuple[datetime, datetime] | None,
     reader: str,
     say: Say,
+    dry: bool = False,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
     with begun(monitor, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
@@ -221,6 +226,7 @@ def run(
         verdicts = verdict_counts(current)
         current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, baseline.version, status))
     published = publish_pending(current.store, monitor.config, say=say)
+    tell_people(current.store, monitor.config, as_of=as_of, run_id=current.run_id, say=say, dry=dry)
     return RunResult(
         run_id=current.run_id,
         status=status,

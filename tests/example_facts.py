@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from scipy.special import ndtri
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.rows import (
+    Cause,
     CheckRow,
+    ColumnRow,
     CountRow,
     DriftRow,
+    HeatRow,
     IncidentRow,
+    Judged,
+    MeasureRow,
     ModelRow,
     RunRow,
     UndecidedRow,
@@ -94,37 +102,50 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
         incidents=[
             IncidentRow(
                 "abc",
-                "2",
-                KS,
-                hostile,
-                None,
-                None,
+                "drift",
+                f"{hostile} has moved",
+                f"{hostile}: half of the values left the baseline's range since 2013-09-09 in every slice.",
                 week(DRIFT_FROM_WEEK).start,
                 last.end,
-                None,
-                WEEKS - DRIFT_FROM_WEEK,
-                "medium",
-                "OPEN",
-                "data-platform",
-                "docs/runbooks/drift.md",
-                "ks is 0.412, more than 0.2.",
+                column=hostile,
+                versions=("2",),
+                occurrences=WEEKS - DRIFT_FROM_WEEK,
+                checks=5,
+                causes=(Cause("column", hostile, 0.7, f"{hostile} moved farthest, and the model leans on it."),),
+                owner="data-platform",
+                runbook="docs/runbooks/drift.md",
+                metric=KS,
+                check_id="c1",
+                series=tuple(
+                    Judged(
+                        "2",
+                        week(number),
+                        0.412 if number >= DRIFT_FROM_WEEK else 0.03,
+                        0.395 if number >= DRIFT_FROM_WEEK else 0.02,
+                        0.43 if number >= DRIFT_FROM_WEEK else 0.05,
+                        "FAIL" if number >= DRIFT_FROM_WEEK else "PASS",
+                        "at most 0.2",
+                    )
+                    for number in range(WEEKS)
+                ),
             ),
             IncidentRow(
                 "def",
-                "1",
-                "percent_null",
-                "visib",
-                "origin",
-                "JFK",
+                "missing",
+                "visib is missing at JFK",
+                "visib: 97.5 % of the rows at JFK have no value.",
                 week(5).start,
                 week(5).end,
-                week(6).end,
-                1,
-                "critical",
-                "RESOLVED",
+                column="visib",
+                slice_key="origin",
+                slice_value="JFK",
+                versions=("1",),
+                resolved=week(6).end,
+                severity="critical",
+                status="RESOLVED",
             ),
         ],
-        open_incidents={"2": 1},
+        open_total=1,
         drift=[
             *(
                 DriftRow("2", week(number), hostile, 0.412 if number >= DRIFT_FROM_WEEK else 0.03, 0.395, 0.43, greatest=0.412)
@@ -156,6 +177,76 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
             )
         ],
     )
+
+
+def pictured(*, hostile: str = "wind_speed", columns: int = 12) -> Answers:
+    """The answers with what a report draws besides: a heat map, distributions, and numbers of other datasets."""
+    names = [hostile, "carrier", *(f"column_{place:02d}" for place in range(columns - 2))]
+    last = week(WEEKS - 1)
+    windows = [week(number) for number in range(WEEKS)]
+    base = tuple(10 + 3 * ndtri(min(max(place / 100, 0.001), 0.999)) for place in range(101))
+    return replace(
+        answers(hostile=hostile),
+        heat=[heat_row(name, place, number) for place, name in enumerate(names) for number in range(WEEKS)],
+        columns=[
+            ColumnRow("2", window, name, 5000, 0.0 if place else 2.0 + index % 3, 10.0, 100)
+            for place, name in enumerate(names)
+            for index, window in enumerate(windows)
+        ],
+        distributions=[
+            ColumnRow(
+                "2", last, name, 5000, 0.0, quantiles=() if name == "carrier" else tuple(v * 1.4 for v in base), items=items(name)
+            )
+            for name in names
+        ],
+        baselines=[ColumnRow(None, None, name, quantiles=base) for name in names if name != "carrier"],
+        estimated=[ModelRow("2", window, AUC, 0.73, 0.71, 0.75, 5000, basis="ESTIMATED") for window in windows],
+        measures=[
+            MeasureRow(None, last, "operations", "system", "latency_p99", 840.0, 800.0, 900.0, unit="ms"),
+            MeasureRow(None, last, "costs", "cost", "cost", 123.4, unit="EUR"),
+            MeasureRow("2", last, "predictions", "quality", "percent_sentinel", 4.2, 3.9, 4.5, hostile, unit="percent"),
+            MeasureRow(
+                "2",
+                last,
+                "predictions",
+                "fairness",
+                "disparate_impact",
+                0.71,
+                0.65,
+                0.77,
+                slice_key="origin",
+                slice_value=hostile,
+            ),
+        ],
+        measured_series=[
+            MeasureRow(None, window, dataset, family, metric, value + number, unit=unit)
+            for number, window in enumerate(windows)
+            for dataset, family, metric, value, unit in (
+                ("operations", "system", "latency_p99", 800.0, "ms"),
+                ("pipelines", "pipeline", "step_seconds", 300.0, "seconds"),
+                ("costs", "cost", "cost", 100.0, "EUR"),
+            )
+        ],
+    )
+
+
+def heat_row(name: str, place: int, number: int) -> HeatRow:
+    """A cell: the first column breaks its rule from September, the others move by the season."""
+    drifted = place == 0 and number >= DRIFT_FROM_WEEK
+    distance = 0.412 if drifted else 0.02 + 0.03 * place * abs((number % 20) - 10) / 10
+    metric = "js_distance" if name == "carrier" else "ks"
+    verdict = "FAIL" if drifted else "WARN" if place == 3 and number > 35 else None
+    return HeatRow("2", week(number), name, metric, distance, distance - 0.01, distance + 0.01, verdict)
+
+
+def shifted(name: str, base: tuple[float, ...]) -> tuple[float, ...]:
+    """The quantiles of a column that has moved; none of the one of texts."""
+    return () if name == "carrier" else tuple(value * 1.4 for value in base)
+
+
+def items(name: str) -> tuple[tuple[str, int], ...]:
+    """Frequent values of the one column of texts."""
+    return (("UA", 2000), ("DL", 1500), ("<b>AA</b>", 900), ("B6", 600)) if name == "carrier" else ()
 
 
 def example(*, hostile: str = "wind_speed") -> Facts:

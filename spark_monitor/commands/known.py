@@ -2,24 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.gather import facts
+from spark_monitor.insight.tables import SparkTables, Tables, local_tables
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from spark_monitor.store import Store
 
 
 ABSENT = ("DELTA_MISSING_DELTA_TABLE", "DELTA_TABLE_NOT_FOUND", "DELTA_PATH_DOES_NOT_EXIST", "PATH_NOT_FOUND")
 
 
-def known_facts(store: Store, config: MonitorConfig) -> Facts:
+class Session:
+    """A Spark session that is opened when it is first asked for: tables that are files of this machine need none.
+
+    ``wanted`` says that the options name a Spark: then nothing is read without it.
+    """
+
+    def __init__(self, opened: Callable[[], SparkSession], *, wanted: bool) -> None:
+        self._opened, self.wanted = opened, wanted
+        self._spark: SparkSession | None = None
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session."""
+        if self._spark is None:
+            self._spark = self._opened()
+        return self._spark
+
+
+def known_facts(config: MonitorConfig, session: Session, *, pictures: bool = False) -> Facts:
     """The facts from the committed tables; those of the monitor's file alone where nothing has been committed."""
-    if has_tables(store):
-        return facts(store, config)
+    local = None if session.wanted else local_tables(config)
+    if local is not None:
+        try:
+            return facts(local, config, pictures=pictures)
+        except Exception as error:
+            if not is_of_duckdb(error):
+                raise  # tables of another version of the program, or a file that DuckDB cannot read: Spark is asked instead
+    if not session.wanted and config.outputs.path is not None and local is None and is_empty_directory(config.outputs.path):
+        return nothing_known(config)
+    store = store_of(config, session)
+    if not has_tables(store):
+        return nothing_known(config)
+    tables: Tables = SparkTables(session.spark, store)
+    return facts(tables, config, pictures=pictures)
+
+
+def is_of_duckdb(error: BaseException) -> bool:
+    """Whether DuckDB raised an error."""
+    return type(error).__module__.split(".")[0] in ("duckdb", "_duckdb")
+
+
+def is_empty_directory(path: str) -> bool:
+    """Whether a path is a place of this machine that holds no ledger yet, so that no engine needs to be asked."""
+    from pathlib import Path
+
+    local = "://" not in path
+    return local and not (Path(path.removeprefix("file:")) / "runs" / "_delta_log").is_dir()
+
+
+def nothing_known(config: MonitorConfig) -> Facts:
+    """What the monitor's file alone says."""
     return Facts(
         monitor=config.monitor,
         model=config.model.name,
@@ -28,6 +79,13 @@ def known_facts(store: Store, config: MonitorConfig) -> Facts:
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
     )
+
+
+def store_of(config: MonitorConfig, session: Session) -> Store:
+    """The monitor's tables through Spark."""
+    from spark_monitor.store import Store
+
+    return Store(session.spark, config.outputs)
 
 
 def require_tables(store: Store, file: str) -> None:

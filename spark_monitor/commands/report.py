@@ -1,21 +1,34 @@
-"""`spark-monitor report FILE`: the monitor's state as a page to read and pass on."""
+"""`spark-monitor report FILE...|DIR`: the state of a monitor, or of a fleet, as a page to read and pass on."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
-from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
+from spark_monitor.commands.several import Files, each_monitor, sessions
 from spark_monitor.errors import ConfigError
+
+FLEET = "monitors"
+
+
+class Role(StrEnum):
+    """Whose page it is: that role's sections first, without what it does not need."""
+
+    data_scientist = "data_scientist"
+    engineer = "engineer"
+    product = "product"
+    executive = "executive"
 
 
 def report(
     context: typer.Context,
-    file: MonitorFile,
+    files: Files,
+    role: Annotated[Role | None, typer.Option(help="Whose page: its sections first, without what it does not need.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="F", help="Where the page is written. Default: named after the monitor, here.")
     ] = None,
@@ -24,21 +37,29 @@ def report(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the monitor's state as one HTML page without outside parts."""
+    """Write the state of a monitor, or of several, as one HTML page without outside parts."""
     terminal = terminal_of(context)
-    session = SessionOptions.read(master, remote, conf)
+    options = SessionOptions.read(master, remote, conf)
     with terminal.progress() as say:
         from spark_monitor.commands.known import known_facts
-        from spark_monitor.outputs.report.html import report_html
-        from spark_monitor.pipeline import Monitor
+        from spark_monitor.outputs.report.page import fleet_html
 
-        monitor = Monitor.load(file)
-        page = out or Path(f"{monitor.config.monitor}.html")
-        if not page.parent.is_dir() or page.is_dir():
-            raise ConfigError(f"--out {page}: found no directory to write a file into. Give a file in a directory that exists.")
-        store = monitor.store(open_spark(session, terminal, say))
+        session = sessions(options, terminal, say)
+        monitors = list(each_monitor(files, terminal))
+        page = out or Path(f"{monitors[0][1].monitor if len(monitors) == 1 else FLEET}.html")
+        require_place(page)
         say("Tables")
-        text = report_html(known_facts(store, monitor.config), monitor.config, file=str(file))
-        page.write_text(text, encoding="utf-8")
-    terminal.document({"monitor": monitor.config.monitor, "report": page.resolve()})
+        known = [(known_facts(config, session, pictures=True), config, str(file)) for file, config in monitors]
+        page.write_text(fleet_html(known, role=role.value if role is not None else None), encoding="utf-8")
+    names = [config.monitor for _, config in monitors]
+    terminal.document({"monitor": names[0] if len(names) == 1 else names, "report": page.resolve()})
     terminal.tell(f"Written: {page}")
+    for facts, _, file in known:
+        if not facts.runs:
+            terminal.remark(f"{facts.monitor} has not run yet, so its page is empty. Run: spark-monitor run {file}")
+
+
+def require_place(page: Path) -> None:
+    """ConfigError where a file cannot be written there."""
+    if not page.parent.is_dir() or page.is_dir():
+        raise ConfigError(f"--out {page}: found no directory to write a file into. Give a file in a directory that exists.")

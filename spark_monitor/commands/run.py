@@ -71,6 +71,9 @@ def run(
         FailOn,
         typer.Option(help="The verdict of a check from which on the exit code is 1. With --continuous it ends the job."),
     ] = FailOn.never,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the messages and actions that the run would send, and send none.")
+    ] = False,
     continuous: Continuous = False,
     trigger: Trigger = None,
     checkpoints: Checkpoints = None,
@@ -101,7 +104,7 @@ def run(
     with terminal.progress() as say:
         monitor, spark = ready(say)
         at = instant_or_now("--as-of", as_of)
-        result = monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, say=say)
+        result = monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, say=say)
     show(terminal, result, file, fail_on)
 
 

@@ -1,35 +1,39 @@
-"""`spark-monitor status FILE`: what a person wants to know, from the committed tables."""
+"""`spark-monitor status FILE...`: what a person wants to know, from the committed tables."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
-from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
+from spark_monitor.commands.several import Files, each_monitor, sessions
 
 
 def status(
     context: typer.Context,
-    file: MonitorFile,
+    files: Files,
+    everything: Annotated[bool, typer.Option("--all", help="Every check that fails or is undecided, slices, shifts.")] = False,
     master: Master = None,
     remote: Remote = None,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what drifted, where, since when, how well the model does, and what to do."""
+    """Show what is wrong, since when, how well the model does, and what to do: one screen a monitor."""
     terminal = terminal_of(context)
-    session = SessionOptions.read(master, remote, conf)
-    with terminal.progress() as say:
+    options = SessionOptions.read(master, remote, conf)
+    with terminal.progress(leave=False) as say:
         from spark_monitor.commands.known import known_facts
         from spark_monitor.outputs.terminal.summary import styled, summary
-        from spark_monitor.pipeline import Monitor
 
-        monitor = Monitor.load(file)
-        store = monitor.store(open_spark(session, terminal, say))
-        say("Tables")
-        known = known_facts(store, monitor.config)
+        session = sessions(options, terminal, say)
+        found = [(file, config, known_facts(config, session)) for file, config in each_monitor(files, terminal)]
     if as_json:
-        terminal.document(known)
-    else:
-        terminal.tell(styled(summary(known, monitor.config, file=str(file)).rstrip()))
+        documents = [known for _, _, known in found]
+        terminal.document(documents[0] if len(documents) == 1 else documents)
+        return
+    for place, (file, config, known) in enumerate(found):
+        if place:
+            terminal.tell("")
+        terminal.tell(styled(summary(known, config, file=str(file), everything=everything).rstrip()))

@@ -51,6 +51,7 @@ ACTS = (
 def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progress) -> None:
     """Prepare, monitor, and tell. ``say`` prints the story; ``progress`` shows the steps in between as they begin."""
     from spark_monitor.insight.gather import facts
+    from spark_monitor.insight.tables import tables_of
     from spark_monitor.outputs.terminal.summary import summary
     from spark_monitor.pipeline import Monitor
 
@@ -65,7 +66,11 @@ def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progre
     with progress() as step:
         step("What was found")
         found = list(faults_found(result.checks))
-        told = summary(facts(result.store, monitor.config), monitor.config, file=typed(prepared.paths.monitor_file))
+        told = summary(
+            facts(tables_of(monitor.config, result.store), monitor.config),
+            monitor.config,
+            file=typed(prepared.paths.monitor_file),
+        )
     for line in ("", "What was injected, and what the monitor says of it", *found, "", told.rstrip(), "", *ending(began)):
         say(line)
 

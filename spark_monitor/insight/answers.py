@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from spark_monitor.insight.facts import FINAL
 from spark_monitor.insight.rows import (
     CheckRow,
+    ColumnRow,
     CountRow,
     DriftRow,
+    HeatRow,
     IncidentRow,
+    MeasureRow,
     ModelRow,
     RunRow,
     UndecidedRow,
@@ -30,32 +33,50 @@ class Answers:
     failing: Sequence[CheckRow] = ()
     undecided: Sequence[UndecidedRow] = ()
     incidents: Sequence[IncidentRow] = ()
-    open_incidents: Mapping[str | None, int] = field(default_factory=dict)
+    open_total: int = 0
     drift: Sequence[DriftRow] = ()
     shifted_slices: Sequence[DriftRow] = ()
     model: Sequence[ModelRow] = ()
+    estimated: Sequence[ModelRow] = ()
     worst_slices: Sequence[ModelRow] = ()
     slices: Sequence[ModelRow] = ()
     runs: Sequence[RunRow] = ()
+    measures: Sequence[MeasureRow] = ()
+    measured_series: Sequence[MeasureRow] = ()
+    heat: Sequence[HeatRow] = ()
+    columns: Sequence[ColumnRow] = ()
+    distributions: Sequence[ColumnRow] = ()
+    baselines: Sequence[ColumnRow] = ()
     left_out: str | None = None
 
 
 def latest_versions(predicted: Sequence[CountRow]) -> set[str | None]:
-    """The versions seen last, of those the ones with the most rows."""
-    seen: dict[str | None, tuple[Window, int]] = {}
+    """The versions whose rows were seen last, of those the ones with the most rows; versions without any come behind."""
+    seen: dict[str | None, tuple[bool, Window, int]] = {}
     for row in predicted:
-        seen[row.version] = max(seen.get(row.version, (row.window, 0)), (row.window, row.count))
+        found = (row.count > 0, row.window, row.count)
+        seen[row.version] = max(seen.get(row.version, found), found)
     return set(sorted(seen, key=lambda version: seen[version], reverse=True)[:MOST_VERSIONS])
 
 
 def latest_windows(predicted: Sequence[CountRow]) -> dict[str | None, Window]:
-    """The latest window of each of the versions seen last."""
-    latest: dict[str | None, Window] = {}
+    """The latest window with rows of each of the versions seen last; of a version without any, its latest."""
+    latest: dict[str | None, tuple[bool, Window]] = {}
     versions = latest_versions(predicted)
     for row in predicted:
         if row.version in versions:
-            latest[row.version] = max(latest.get(row.version, row.window), row.window)
-    return latest
+            found = (row.count > 0, row.window)
+            latest[row.version] = max(latest.get(row.version, found), found)
+    return {version: window for version, (_, window) in latest.items()}
+
+
+def empty_since(predicted: Sequence[CountRow]) -> tuple[Window, ...]:
+    """The windows after the last one with rows, in which no version made a prediction: a feed that has ended."""
+    rows: Counter[Window] = Counter()
+    for row in predicted:
+        rows[row.window] += row.count
+    alive = max((window for window, count in rows.items() if count), default=None)
+    return tuple(sorted(window for window in rows if alive is None or window > alive))
 
 
 def latest_labelled(rows: Iterable[ModelRow], main: str | None) -> list[ModelRow]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.insight.answers import Answers, latest_labelled, latest_windows
+from spark_monitor.insight.answers import Answers, empty_since, latest_labelled, latest_windows
 from spark_monitor.insight.facts import Facts, VersionFacts
-from spark_monitor.insight.headline_metrics import SHOWN, main_metric
+from spark_monitor.insight.headline_metrics import main_metric, shown_metrics
 from spark_monitor.insight.rows import VERDICTS, DriftRow, ModelRow, VerdictRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, SHIFTS
 from spark_monitor.windowing.windows import Window
@@ -37,10 +37,17 @@ def assembled(answers: Answers, config: MonitorConfig) -> Facts:
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
         versions=tuple(_version_facts(version, latest[version], answers, config) for version in order),
-        open=tuple(row for row in answers.incidents if row.status == "OPEN"),
-        resolved=tuple(row for row in answers.incidents if row.status != "OPEN"),
-        open_total=sum(answers.open_incidents.values()),
+        open=tuple(row for row in answers.incidents if row.is_open),
+        resolved=tuple(row for row in answers.incidents if not row.is_open),
+        open_total=max(answers.open_total, sum(row.is_open for row in answers.incidents)),
         runs=tuple(answers.runs),
+        empty=empty_since(answers.counts),
+        measures=tuple(answers.measures),
+        measured_series=tuple(answers.measured_series),
+        heat=tuple(answers.heat),
+        columns=tuple(answers.columns),
+        distributions=tuple(answers.distributions),
+        baselines=tuple(answers.baselines),
     )
 
 
@@ -58,17 +65,19 @@ def _version_facts(version: str | None, window: Window, answers: Answers, config
         window,
         sum(row.count for row in _of(version, answers.counts) if row.window == window),
         verdicts={row.verdict: row.checks for row in judged if row.window == window},
-        open_incidents=answers.open_incidents.get(version, 0),
+        open_incidents=_open_of(version, answers),
         failing=tuple(failing),
         undecided=tuple(_of(version, answers.undecided)),
         shifts=tuple(shifts),
         shifted_slices=tuple(row for row in _of(version, answers.shifted_slices) if row.window == window),
         realised=tuple(realised),
         beside=tuple(_beside(measured, labelled, config)),
+        estimated=tuple(_in_order([row for row in _of(version, answers.estimated) if row.window == window], config)),
         worst_slices=tuple(row for row in _of(version, answers.worst_slices) if row.window == labelled),
         unlabelled=next((row for row in measured if row.window == window and row.metric == main), None),
         counts=tuple(_recent(_of(version, answers.counts))),
         main_series=tuple(_recent([row for row in measured if row.metric == main])),
+        estimated_series=tuple(_recent([row for row in _of(version, answers.estimated) if row.metric == _estimated(config)])),
         drift_series={row.column: tuple(_recent([other for other in moved if other.column == row.column])) for row in shifts},
         verdict_series=_worst_by_window(judged),
     )
@@ -80,10 +89,25 @@ def _shifts(now: Sequence[DriftRow], drifted: set[str | None]) -> list[DriftRow]
     return [row for place, row in enumerate(ordered) if place < SHIFTS or row.column in drifted]
 
 
+def _open_of(version: str | None, answers: Answers) -> int:
+    """Open incidents of a version; one that names no version is about all of them."""
+    return sum(row.is_open and (version in row.versions or not row.versions) for row in answers.incidents)
+
+
 def _beside(measured: Sequence[ModelRow], window: Window | None, config: MonitorConfig) -> list[ModelRow]:
     """The other metrics of the window whose main metric is shown, in the order in which they are listed."""
-    known = {row.metric: row for row in measured if row.window == window and row.value is not None}
-    return [known[metric] for metric in SHOWN[config.model.task] if metric in known and metric != main_metric(config)]
+    rows = [row for row in measured if row.window == window and row.value is not None and row.metric != main_metric(config)]
+    return _in_order(rows, config)
+
+
+def _in_order(rows: Sequence[ModelRow], config: MonitorConfig) -> list[ModelRow]:
+    known = {row.metric: row for row in rows}
+    return [known[metric] for metric in shown_metrics(config.model.task) if metric in known]
+
+
+def _estimated(config: MonitorConfig) -> str | None:
+    """The metric whose estimate stands beside labels: the main one, or the task's first where there are no labels at all."""
+    return main_metric(config) or next(iter(shown_metrics(config.model.task)), None)
 
 
 def _worst_by_window(rows: Sequence[VerdictRow]) -> tuple[tuple[Window, str], ...]:

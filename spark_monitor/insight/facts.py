@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from spark_monitor.insight.rows import (
     VERDICTS,
     CheckRow,
+    ColumnRow,
     CountRow,
     DriftRow,
+    HeatRow,
     IncidentRow,
+    MeasureRow,
     ModelRow,
     RunRow,
     UndecidedRow,
 )
+from spark_monitor.text.wording import counted, day
 from spark_monitor.windowing.windows import Window
 
 FINAL, PROVISIONAL = "FINAL", "PROVISIONAL"
@@ -36,10 +40,12 @@ class VersionFacts:
     shifted_slices: tuple[DriftRow, ...] = ()
     realised: tuple[ModelRow, ...] = ()
     beside: tuple[ModelRow, ...] = ()
+    estimated: tuple[ModelRow, ...] = ()
     worst_slices: tuple[ModelRow, ...] = ()
     unlabelled: ModelRow | None = None
     counts: tuple[CountRow, ...] = ()
     main_series: tuple[ModelRow, ...] = ()
+    estimated_series: tuple[ModelRow, ...] = ()
     drift_series: Mapping[str, tuple[DriftRow, ...]] = field(default_factory=dict)
     verdict_series: tuple[tuple[Window, str], ...] = ()
 
@@ -80,6 +86,13 @@ class Facts:
     resolved: tuple[IncidentRow, ...] = ()
     open_total: int = 0
     runs: tuple[RunRow, ...] = ()
+    empty: tuple[Window, ...] = ()
+    measures: tuple[MeasureRow, ...] = ()
+    measured_series: tuple[MeasureRow, ...] = ()
+    heat: tuple[HeatRow, ...] = ()
+    columns: tuple[ColumnRow, ...] = ()
+    distributions: tuple[ColumnRow, ...] = ()
+    baselines: tuple[ColumnRow, ...] = ()
 
     @property
     def last_committed(self) -> RunRow | None:
@@ -96,10 +109,27 @@ class Facts:
         """The last run, where it failed after the last that committed."""
         return self.runs[0] if self.runs and self.runs[0].status == "FAILED" else None
 
+    @property
+    def status(self) -> str:
+        """The state in one word: NO_DATA where the feed has ended, else the worst of its versions and of what is open."""
+        if self.empty:
+            return "NO_DATA"
+        found = {"FAIL"} if self.open_total else {version.status for version in self.versions}
+        return next((verdict for verdict in VERDICTS if verdict in found), "UNCHECKED")
 
-def by_subject(incidents: Sequence[IncidentRow]) -> list[list[IncidentRow]]:
-    """Incidents of one metric and column together, whatever their versions; in the order of the first of each."""
-    groups: dict[tuple[str, str | None], list[IncidentRow]] = {}
-    for row in incidents:
-        groups.setdefault((row.metric, row.column), []).append(row)
-    return list(groups.values())
+    @property
+    def sentence(self) -> str:
+        """The state in one sentence: what a person reads first."""
+        problems = f"{counted(self.open_total, 'open incident')}" if self.open_total else "no open incident"
+        worst = f"; the worst: {self.open[0].title}" if self.open else ""
+        if self.empty and self.versions and any(row.count for row in self.versions):
+            last = max(version.window for version in self.versions if version.count)
+            return (
+                f"No rows since {day(last.end)}: {counted(len(self.empty), 'window')} empty. What follows is of "
+                f"{last.text}, the last window with rows; {problems}{worst}."
+            )
+        if self.empty:
+            return f"No window has any rows: {counted(len(self.empty), 'window')} empty; {problems}{worst}."
+        if not self.versions:
+            return "No window has been monitored yet."
+        return f"{problems[0].upper()}{problems[1:]} as of {self.versions[0].window.text}{worst}."

@@ -3,57 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, latest_versions, latest_windows, usual_worst
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, SHOWN, higher_is_better, main_metric
-from spark_monitor.insight.judged import failing_checks, incidents, open_incidents, recent_runs, undecided, verdicts
+from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, higher_is_better, main_metric, shown_metrics
+from spark_monitor.insight.judged import failing_checks, incidents, open_total, recent_runs, undecided, verdicts
 from spark_monitor.insight.measured import drifted_slices, model_series, moved_columns, recent_counts, slice_series, worst_slices
-from spark_monitor.insight.rows import CheckRow, CountRow, ModelRow
-from spark_monitor.insight.scope import HISTORY_WINDOWS, MOST_VERSIONS, MOST_WINDOWS, MOVERS, CommittedTables, Scope
+from spark_monitor.insight.pictured import (
+    baseline_distributions,
+    column_series,
+    distributions,
+    heat,
+    measured_series,
+    measures,
+)
+from spark_monitor.insight.rows import CheckRow, ColumnRow, CountRow, IncidentRow, ModelRow
+from spark_monitor.insight.scope import HISTORY_WINDOWS, MOST_HEAT_WINDOWS, MOST_VERSIONS, MOST_WINDOWS, MOVERS, Scope
+from spark_monitor.insight.tables import Tables
 from spark_monitor.windowing.windows import Window
 
 
-def facts(store: CommittedTables, config: MonitorConfig) -> Facts:
+def facts(tables: Tables, config: MonitorConfig, *, pictures: bool = False) -> Facts:
     """The facts of a monitor, from its committed tables."""
-    return assembled(gather(store, config), config)
+    return assembled(gather(tables, config, pictures=pictures), config)
 
 
-def gather(store: CommittedTables, config: MonitorConfig, windows: Iterable[Window] = ()) -> Answers:
-    """Ask about the latest windows, and about others: all of the monitor's own granularity, and a bounded number of them."""
+def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = (), *, pictures: bool = False) -> Answers:
+    """Ask about the latest windows, and about others: all of the monitor's own granularity, and a bounded number of them.
+
+    ``pictures`` asks for what only a report draws: the heat map, distributions and the series of other datasets.
+    """
     wanted = sorted(set(windows))
     asked = Scope(config.monitor, config.windows.granularity.label, tuple(window.start for window in wanted[-MOST_WINDOWS:]))
-    predicted = recent_counts(store.committed("profile_metrics"), asked)
-    questions = _Questions(store, config, predicted, asked)
-    checks, opened = store.committed("checks"), store.committed("incidents")
-    failing = failing_checks(checks, opened, questions.scope, questions.latest)
-    measured, worst, slices = questions.labels()
-    return Answers(
+    predicted = recent_counts(tables, asked)
+    questions = _Questions(tables, config, predicted, asked)
+    failing = failing_checks(tables, questions.scope, questions.latest)
+    problems = incidents(tables, config.monitor)
+    measured, estimated, worst, slices = questions.labels()
+    answers = Answers(
         counts=questions.predicted,
-        verdicts=verdicts(checks, questions.scope),
+        verdicts=verdicts(tables, questions.scope),
         failing=failing,
-        undecided=undecided(checks, questions.scope, questions.latest),
-        incidents=incidents(opened, questions.scope),
-        open_incidents=open_incidents(opened, questions.scope),
-        drift=moved_columns(store.committed("drift_metrics"), questions.scope, questions.latest, _drifted(failing)),
-        shifted_slices=drifted_slices(store.committed("drift_metrics"), questions.now) if config.slices else (),
+        undecided=undecided(tables, questions.scope, questions.latest),
+        incidents=problems,
+        open_total=open_total(tables, config.monitor),
+        drift=moved_columns(tables, questions.scope, questions.latest, _drifted(failing)),
+        shifted_slices=drifted_slices(tables, questions.now) if config.slices else (),
         model=measured,
+        estimated=estimated,
         worst_slices=worst,
         slices=slices,
-        runs=recent_runs(store.committed("runs"), config.monitor),
+        runs=recent_runs(tables, config.monitor),
+        measures=measures(tables, asked),
+        measured_series=measured_series(tables, asked),
         left_out=_left_out(len(wanted), len({row.version for row in predicted})),
     )
+    return questions.pictured(answers, failing, problems) if pictures else answers
 
 
 @dataclass(frozen=True)
 class _Questions:
     """What is known once the predictions are counted: which versions and windows the other questions are about."""
 
-    store: CommittedTables
+    tables: Tables
     config: MonitorConfig
     all_predicted: list[CountRow]
     asked: Scope
@@ -76,17 +92,36 @@ class _Questions:
     def now(self) -> Scope:
         return self._of(self.latest.values())
 
-    def labels(self) -> tuple[list[ModelRow], list[ModelRow], list[ModelRow]]:
-        """Metrics of all rows, the worst slices of every window, and the series of those that usually are."""
+    def labels(self) -> tuple[list[ModelRow], list[ModelRow], list[ModelRow], list[ModelRow]]:
+        """Metrics of all rows, those that are estimated, the worst slices of every window, and the series of the usual ones."""
+        main = main_metric(self.config)
+        shown = shown_metrics(self.config.model.task)
+        if not shown:
+            return [], [], [], []
+        estimated = model_series(self.tables, self.scope, shown, basis="ESTIMATED")
         if self.config.labels is None:
-            return [], [], []
-        model, main = self.store.committed("model_metrics"), main_metric(self.config)
-        measured = model_series(model, self.scope, (*SHOWN[self.config.model.task], LABEL_COVERAGE))
+            return [], estimated, [], []
+        measured = model_series(self.tables, self.scope, (*shown, LABEL_COVERAGE))
         if main is None or not self.config.slices:
-            return measured, [], []
-        worst = worst_slices(model, self.scope, main, higher_is_better=higher_is_better(main))
+            return measured, estimated, [], []
+        worst = worst_slices(self.tables, self.scope, main, higher_is_better=higher_is_better(main))
         named = [(key, value) for chosen in usual_worst(worst).values() for key, value in chosen if key is not None]
-        return measured, worst, slice_series(model, self.scope, main, named)
+        return measured, estimated, worst, slice_series(self.tables, self.scope, main, named)
+
+    def pictured(self, answers: Answers, failing: Iterable[CheckRow], problems: Iterable[IncidentRow]) -> Answers:
+        """The answers with what only a report draws."""
+        recent = self._of(sorted({row.window.start for row in self.predicted if row.count})[-MOST_HEAT_WINDOWS:])
+        broken = [check.column for check in failing] + [row.column for row in problems if row.is_open]
+        rows = heat(self.tables, recent, [name for name in broken if name is not None])
+        columns = list(dict.fromkeys(row.column for row in rows))
+        shapes: list[ColumnRow] = distributions(self.tables, self.now, columns) if columns else []
+        return replace(
+            answers,
+            heat=rows,
+            columns=column_series(self.tables, recent, columns) if columns else (),
+            distributions=shapes,
+            baselines=baseline_distributions(self.tables, self.config.monitor, columns) if columns else (),
+        )
 
     def _of(self, starts: Iterable[datetime]) -> Scope:
         return Scope(self.asked.monitor_id, self.asked.granularity, tuple(sorted(set(starts))))

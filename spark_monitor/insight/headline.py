@@ -7,15 +7,24 @@ headline_metrics.py, whatever the monitor.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, first_of_each_window, usual_worst
-from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, SHOWN, main_metric
-from spark_monitor.insight.reading import Reading
-from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, ModelRow, VerdictRow
+from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, shown_metrics
+from spark_monitor.insight.reading import Family, Reading
+from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, MeasureRow, ModelRow, VerdictRow
 from spark_monitor.windowing.windows import Window
+
+FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
+    {"quality": "quality", "system": "system", "pipeline": "system", "cost": "cost", "custom": "performance"}
+)
+"""Families of the table ``metrics`` that have charts, and the group their charts stand in."""
+
+MOST_OF_FAMILY = 6
 
 
 @dataclass(frozen=True)
@@ -28,31 +37,33 @@ class Headline:
 
 def headline(answers: Answers, config: MonitorConfig) -> Headline:
     """The readings that answers hold: whole series of what is worth a chart, so that a chart has no gaps."""
-    shown, main = SHOWN[config.model.task], main_metric(config)
+    shown, main = shown_metrics(config.model.task), main_metric(config)
     readings = [
         *count_readings(answers.counts),
         *model_readings(answers.model, shown, main),
         *slice_readings(answers.worst_slices, answers.slices),
         *drift_readings(answers.drift),
         *verdict_readings(answers.verdicts),
+        *estimated_readings(answers.estimated, main),
     ]
     kept = {row.version for row in answers.counts}
+    readings += measured_readings(answers.measured_series, answers.counts)
     return Headline(tuple(reading for reading in readings if reading.version in kept), answers.left_out)
 
 
 def headline_keys(config: MonitorConfig) -> frozenset[str]:
     """The keys of the dozen series that are also linked to the logged model."""
-    main, shown = main_metric(config), SHOWN[config.model.task] if config.labels is not None else ()
-    names = ["data/count", "drift/ks_max", "drift/columns_drifting", "checks/fail"]
-    names += [f"model/{metric}" for metric in (*shown[:LINKED], *([LABEL_COVERAGE] if shown else []))]
-    names += [] if main is None else [f"model/{main}", f"model/{main}_lower", f"model/{main}_upper"]
+    main, shown = main_metric(config), shown_metrics(config.model.task) if config.labels is not None else ()
+    names = ["quality/count", "drift/ks_max", "drift/columns_drifting", "quality/checks_fail"]
+    names += [f"performance/{metric}" for metric in (*shown[:LINKED], *([LABEL_COVERAGE] if shown else []))]
+    names += [] if main is None else [f"performance/{main}", f"performance/{main}_lower", f"performance/{main}_upper"]
     return frozenset(names)
 
 
 def count_readings(rows: Iterable[CountRow]) -> Iterator[Reading]:
     """How many predictions there were."""
     for row in rows:
-        yield Reading(row.version, row.window, "data", "count", float(row.count))
+        yield Reading(row.version, row.window, "quality", "count", float(row.count))
 
 
 def model_readings(rows: Sequence[ModelRow], shown: Sequence[str], main: str | None) -> Iterator[Reading]:
@@ -62,12 +73,12 @@ def model_readings(rows: Sequence[ModelRow], shown: Sequence[str], main: str | N
         covered = row.value if row.metric == LABEL_COVERAGE else row.label_coverage
         coverage[row.version, row.window] = covered if covered is not None else coverage.get((row.version, row.window))
         if row.metric in shown:
-            yield Reading(row.version, row.window, "model", row.metric, row.value)
+            yield Reading(row.version, row.window, "performance", row.metric, row.value)
         if row.metric == main and row.value is not None:
-            yield Reading(row.version, row.window, "model", f"{main}_lower", row.lower)
-            yield Reading(row.version, row.window, "model", f"{main}_upper", row.upper)
+            yield Reading(row.version, row.window, "performance", f"{main}_lower", row.lower)
+            yield Reading(row.version, row.window, "performance", f"{main}_upper", row.upper)
     for (version, window), covered in coverage.items():
-        yield Reading(version, window, "model", LABEL_COVERAGE, covered)
+        yield Reading(version, window, "performance", LABEL_COVERAGE, covered)
 
 
 def drift_readings(rows: Sequence[DriftRow]) -> Iterator[Reading]:
@@ -86,19 +97,55 @@ def verdict_readings(rows: Sequence[VerdictRow]) -> Iterator[Reading]:
     for (version, window), found in judged.items():
         by_verdict = {row.verdict: row.checks for row in found}
         for verdict in VERDICTS:
-            yield Reading(version, window, "checks", verdict.lower(), float(by_verdict.get(verdict, 0)))
+            yield Reading(version, window, "quality", f"checks_{verdict.lower()}", float(by_verdict.get(verdict, 0)))
         if any(row.drift_checks for row in found):
             drifting = float(sum(row.drifting_columns for row in found))
             yield Reading(version, window, "drift", "columns_drifting", drifting)
 
 
+def estimated_readings(rows: Iterable[ModelRow], main: str | None) -> Iterator[Reading]:
+    """The main metric as it was estimated before labels came."""
+    for row in rows:
+        if row.metric == main and row.value is not None:
+            yield Reading(row.version, row.window, "performance", f"{main}_estimated", row.value)
+
+
+def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow]) -> list[Reading]:
+    """System, cost and the quality of whole tables, in windows that the version has predictions in: the first few by name.
+
+    A number that belongs to no version is shown in the run of every version that is alive in its window.
+    """
+    alive = defaultdict(list)
+    for one in counts:
+        if one.count:
+            alive[one.window].append(one.version)
+    whole = [row for row in rows if row.column is None and row.name is None and row.family in FAMILIES]
+    chosen = {
+        (family, metric)
+        for family in FAMILIES
+        for metric in sorted({row.metric for row in whole if row.family == family})[:MOST_OF_FAMILY]
+    }
+    return [
+        Reading(version, row.window, FAMILIES[row.family], row.metric, row.value)
+        for row in whole
+        if (row.family, row.metric) in chosen
+        for version in ([row.version] if row.version is not None else alive.get(row.window, []))
+    ]
+
+
 def slice_readings(worst: Sequence[ModelRow], series: Iterable[ModelRow]) -> Iterator[Reading]:
     """The worst slice's value in every window, and whole series of the slices that were worst most often."""
     for row in first_of_each_window(worst):
-        yield Reading(row.version, row.window, "model", f"{row.metric}_worst_slice", row.value)
+        yield Reading(row.version, row.window, "performance", f"{row.metric}_worst_slice", row.value)
     chosen = usual_worst(worst)
     for row in series:
         if (row.slice_key, row.slice_value) in chosen.get(row.version, ()):
             yield Reading(
-                row.version, row.window, "model", row.metric, row.value, slice_key=row.slice_key, slice_value=row.slice_value
+                row.version,
+                row.window,
+                "performance",
+                row.metric,
+                row.value,
+                slice_key=row.slice_key,
+                slice_value=row.slice_value,
             )

@@ -41,10 +41,25 @@ def main_metric(config: MonitorConfig) -> str | None:
     return WITHOUT_SCORES if task == "binary" and config.predictions.score is None else SHOWN[task][0]
 
 
+def shown_metrics(task: str) -> tuple[str, ...]:
+    """The metrics of a task that are published and reported: those of the list, then what the catalogue puts at the head.
+
+    >>> shown_metrics("binary")[0]
+    'roc_auc_score'
+    """
+    listed = SHOWN[task]
+    headed = [metric for metric in catalogue().of("model") if metric.headline is not None and task in metric.tasks]
+    ordered = sorted(headed, key=lambda metric: (metric.headline or 0, metric.name))
+    return tuple(dict.fromkeys([*listed, *(metric.name for metric in ordered)])) if listed else ()
+
+
 def higher_is_better(metric: str) -> bool:
     """Whether larger values of a metric are better.
 
     >>> higher_is_better("roc_auc_score"), higher_is_better("log_loss")
     (True, False)
     """
+    known = catalogue().metrics.get(metric)
+    if known is not None and known.family == "model":
+        return known.worse == "lower"
     return metric not in LOWER_IS_BETTER

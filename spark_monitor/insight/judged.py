@@ -1,198 +1,250 @@
-"""Questions to the tables of what was judged: checks, incidents and the ledger of runs. Spark, bounded answers."""
+"""Questions to the tables of what was judged: checks, incidents and the ledger of runs. Bounded answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pyspark.sql import functions as F
-
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.insight.headline_metrics import LOWER_IS_BETTER
-from spark_monitor.insight.rows import SEVERITIES, CheckRow, IncidentRow, RunRow, UndecidedRow, VerdictRow
+from spark_monitor.insight.rows import SEVERITIES, Cause, CheckRow, IncidentRow, Judged, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import (
     EPOCH,
+    HISTORY_WINDOWS,
     MOST_CHECKS,
     MOST_INCIDENTS,
+    MOST_PICTURES,
     MOST_RUNS,
-    MOST_VERSIONS,
     Scope,
     at_latest,
     column_in,
-    cut,
     in_windows,
+    instant_in,
     instant_of,
     most_rows,
     of_monitor,
+    one_of,
     window_in,
 )
+from spark_monitor.insight.tables import Tables
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Row
-
-
-OPEN = "OPEN"
+RESOLVED = "RESOLVED"
 BAD = ("FAIL", "ERROR", "WARN")
 """Verdicts that are told one by one, worst first."""
 
 CHECK_COLUMNS = (
-    *("model_version", "window", "family", "metric", "column_name", "slice_key", "slice_value", "value", "lower", "upper"),
-    *("expected", "verdict", "severity", "reason", "owner", "runbook", "check_id"),
+    "check_id, model_version, window_start, window_end, family, metric, column_name, slice_key, slice_value, value, lower, "
+    "upper, expected, verdict, severity, reason, owner, runbook"
 )
 INCIDENT_COLUMNS = (
-    *("incident_id", "model_version", "metric", "column_name", "slice_key", "slice_value", "opened", "last_seen", "resolved"),
-    *("occurrences", "severity", "status", "owner", "runbook", "reason"),
+    "incident_id, kind, title, diagnosis, dataset, column_name, slice_key, slice_value, model_versions, opened, last_seen, "
+    "resolved, occurrences, checks, causes, severity, status, owner, runbook, acknowledged_by, "
+    "muted_until"
 )
 
 
-def verdicts(checks: DataFrame, scope: Scope) -> list[VerdictRow]:
+def verdicts(tables: Tables, scope: Scope) -> list[VerdictRow]:
     """Checks per verdict, version and window, slices included; drifting columns are counted over all rows alone."""
-    rows = in_windows(checks, scope)
-    of_drift = (F.col("family") == "drift") & F.col("slice_key").isNull()
-    drifting = F.when(of_drift & (F.col("verdict") == "FAIL"), F.col("column_name"))
-    grouped = rows.groupBy("window", "model_version", "verdict").agg(
-        F.count(F.lit(1)).alias("checks"),
-        F.count_distinct(drifting).alias("drifting_columns"),
-        F.count_if(of_drift).alias("drift_checks"),
+    of_drift = "family = 'drift' AND slice_key IS NULL"
+    found = tables.ask(
+        "SELECT model_version, window_start, window_end, verdict, count(*) AS checks, "
+        f"count(DISTINCT CASE WHEN {of_drift} AND verdict = 'FAIL' THEN column_name END) AS drifting_columns, "
+        f"sum(CASE WHEN {of_drift} THEN 1 ELSE 0 END) AS drift_checks FROM {tables.relation('checks')} "
+        f"WHERE {in_windows(tables, scope)} GROUP BY model_version, window_start, window_end, verdict LIMIT {most_rows(6)}"
     )
-    found = grouped.select(*cut(), "verdict", "checks", "drifting_columns", "drift_checks").limit(most_rows(6)).collect()
     return [
-        VerdictRow(row.model_version, window_in(row), row.verdict, row.checks, row.drifting_columns, row.drift_checks)
+        VerdictRow(
+            row["model_version"],
+            window_in(row),
+            row["verdict"],
+            int(row["checks"]),
+            int(row["drifting_columns"]),
+            int(row["drift_checks"]),
+        )
         for row in found
     ]
 
 
-def failing_checks(checks: DataFrame, opened: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[CheckRow]:
+def failing_checks(tables: Tables, scope: Scope, latest: Mapping[str | None, datetime]) -> list[CheckRow]:
     """What fails, warns or broke in each version's latest window, worst first: one row per metric and column.
 
     It is the row of all rows of the window where that one is among them, else the worst slice's.
     """
-    rows = of_monitor(checks, scope).where(at_latest(latest) & F.col("verdict").isin(*BAD))
-    rank = F.array_position(F.array(*(F.lit(name) for name in BAD)), F.col("verdict"))
-    low_is_bad = (F.col("family") == "model") & ~F.col("metric").isin(*sorted(LOWER_IS_BETTER))
-    size = F.when(low_is_bad, F.col("value")).otherwise(-F.abs("value")).alias("size")
-    order = F.struct(_is_sliced(), rank.alias("rank"), size, "slice_key", "slice_value")
-    told = _first_of_group(rows, ("model_version", "window", "metric", "column_name"), order, CHECK_COLUMNS)
-    # An open incident is the only one of its check that is open, so no check is doubled.
-    open_ones = of_monitor(opened, scope).where(F.col("status") == OPEN).groupBy("check_id")
-    begun = open_ones.agg(F.min(F.unix_micros("opened")).alias("_opened"), F.max("occurrences").alias("_occurrences"))
-    ordered = told.join(begun, on="check_id", how="left").orderBy(
-        rank, _severity(), F.col("value").desc_nulls_last(), "column_name"
+    sliced = "CASE WHEN slice_key IS NULL THEN 0 ELSE 1 END"
+    low_is_bad = f"family = 'model' AND NOT {one_of(tables, 'metric', _lower_is_better())}"
+    size = f"CASE WHEN {low_is_bad} THEN value ELSE -abs(value) END"
+    group = "PARTITION BY model_version, metric, column_name"
+    order = f"{sliced}, {_rank(BAD, 'verdict')}, {size} NULLS FIRST, slice_key NULLS FIRST, slice_value NULLS FIRST"
+    ranked = (
+        f"SELECT {CHECK_COLUMNS}, row_number() OVER ({group} ORDER BY {order}) AS place, "
+        f"sum({sliced}) OVER ({group}) AS slices FROM {tables.relation('checks')} "
+        f"WHERE {of_monitor(tables, scope)} AND {at_latest(tables, latest)} AND {one_of(tables, 'verdict', BAD)}"
     )
-    return [_check_row(row) for row in ordered.select("*", *cut()[1:]).limit(MOST_CHECKS).collect()]
+    by_severity = f"{_rank(BAD, 'verdict')}, {_rank(SEVERITIES, 'severity')}, value DESC NULLS LAST, column_name"
+    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place = 1 ORDER BY {by_severity} LIMIT {MOST_CHECKS}")
+    return _with_onset(tables, scope, [_check_row(row) for row in found])
 
 
-def undecided(checks: DataFrame, scope: Scope, latest: Mapping[str | None, datetime]) -> list[UndecidedRow]:
-    """What could not be decided in each version's latest window, per metric, with a reason; most checks first."""
-    rows = of_monitor(checks, scope).where(at_latest(latest) & F.col("verdict").isin("UNDECIDED", "NO_DATA", "ERROR"))
-    # A reason about all rows says more than one about a small slice.
-    whole_first = F.min_by("reason", F.struct(F.col("slice_key").isNotNull().alias("sliced"), F.col("reason")))
-    grouped = rows.groupBy("model_version", "metric", "verdict").agg(
-        F.count(F.lit(1)).alias("checks"), whole_first.alias("reason")
+def _with_onset(tables: Tables, scope: Scope, failing: Sequence[CheckRow]) -> list[CheckRow]:
+    """Checks with the first window that failed since each was last well: each version's own, so that none is misdated."""
+    named = [check.check_id for check in failing if check.check_id is not None and check.verdict == "FAIL"]
+    if not named:
+        return list(failing)
+    own = f"{of_monitor(tables, scope)} AND {one_of(tables, 'check_id', named)}"
+    well = "max(CASE WHEN verdict IN ('PASS', 'WARN') THEN window_start END) OVER (PARTITION BY check_id) AS well"
+    rows = f"SELECT check_id, verdict, window_start, {well} FROM {tables.relation('checks')} WHERE {own}"
+    streak = "verdict = 'FAIL' AND (well IS NULL OR window_start > well)"
+    found = tables.ask(
+        f"SELECT check_id, min(window_start) AS since, count(*) AS times FROM ({rows}) q WHERE {streak} GROUP BY check_id"
     )
-    found = grouped.orderBy(F.col("checks").desc(), "metric").limit(MOST_CHECKS).collect()
-    return [UndecidedRow(row.model_version, row.metric, row.verdict, row.checks, row.reason) for row in found]
-
-
-def incidents(table: DataFrame, scope: Scope) -> list[IncidentRow]:
-    """Open incidents, worst first, then those resolved last: one row per metric, column and version."""
-    rows = of_monitor(table, scope)
-    is_open = F.col("status") == OPEN
-    order = F.struct(_is_sliced(), _severity().alias("rank"), (-F.unix_micros("last_seen")).alias("age"), "incident_id")
-    told = _first_of_group(rows, ("status", "model_version", "metric", "column_name"), order, INCIDENT_COLUMNS)
-    latest = F.coalesce("resolved", "opened").desc()
-    sliced = F.when(is_open, _is_sliced())
-    ordered = told.orderBy(is_open.desc(), F.when(is_open, _severity()), sliced, latest, "metric", "column_name", "model_version")
-    times = [F.unix_micros(name).alias(f"_{name}") for name in ("opened", "last_seen", "resolved")]
-    return [_incident_row(row) for row in ordered.select("*", *times).limit(MOST_INCIDENTS).collect()]
-
-
-def open_incidents(table: DataFrame, scope: Scope) -> dict[str | None, int]:
-    """How many incidents are open, per version."""
-    grouped = of_monitor(table, scope).where(F.col("status") == OPEN).groupBy("model_version").count()
-    return {row.model_version: row["count"] for row in grouped.limit(MOST_VERSIONS * 10).collect()}
-
-
-def recent_runs(table: DataFrame, monitor_id: str) -> list[RunRow]:
-    """The last runs of a monitor, latest first."""
-    rows = table.where(F.col("monitor_id") == monitor_id).orderBy(F.col("started").desc())
-    names = ("run_id", "status", "reader", "error", "published", "publish_message", "baseline_version", "null_time_rows")
+    begun = {row["check_id"]: (instant_of(row["since"]), int(row["times"])) for row in found}
     return [
-        RunRow(
-            row.run_id,
-            instant_of(row._as_of),
-            row.status,
-            reader=row.reader,
-            error=row.error,
-            published=row.published,
-            publish_message=row.publish_message,
-            baseline_version=row.baseline_version,
-            null_time_rows=row.null_time_rows,
-        )
-        for row in rows.select(*names, F.unix_micros("as_of").alias("_as_of")).limit(MOST_RUNS).collect()
+        replace(check, since=begun[check.check_id][0], occurrences=begun[check.check_id][1]) if check.check_id in begun else check
+        for check in failing
     ]
 
 
-def _first_of_group(rows: DataFrame, group: Sequence[str], order: Column, columns: Sequence[str]) -> DataFrame:
-    """The first row of each group, flat, with the number of its other rows that are about slices."""
-    first = F.min_by(F.struct(*columns), order).alias("_first")
-    counted = rows.groupBy(*group).agg(first, F.count_if(F.col("slice_key").isNotNull()).alias("_slices"))
-    others = F.col("_slices") - F.when(F.col("_first.slice_key").isNotNull(), 1).otherwise(0)
-    return counted.select("_first.*", others.alias("_also_slices"))
+def undecided(tables: Tables, scope: Scope, latest: Mapping[str | None, datetime]) -> list[UndecidedRow]:
+    """What could not be decided in each version's latest window, per metric, with a reason; most checks first."""
+    group = "PARTITION BY model_version, metric, verdict"
+    # A reason about all rows says more than one about a small slice.
+    order = "CASE WHEN slice_key IS NULL THEN 0 ELSE 1 END, reason"
+    ranked = (
+        f"SELECT model_version, metric, verdict, reason, row_number() OVER ({group} ORDER BY {order}) AS place, "
+        f"count(*) OVER ({group}) AS checks FROM {tables.relation('checks')} WHERE {of_monitor(tables, scope)} "
+        f"AND {at_latest(tables, latest)} AND verdict IN ('UNDECIDED', 'NO_DATA', 'ERROR')"
+    )
+    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place = 1 ORDER BY checks DESC, metric LIMIT {MOST_CHECKS}")
+    return [UndecidedRow(row["model_version"], row["metric"], row["verdict"], int(row["checks"]), row["reason"]) for row in found]
 
 
-def _is_sliced() -> Column:
-    return F.col("slice_key").isNotNull().alias("sliced")
+def incidents(tables: Tables, monitor_id: str) -> list[IncidentRow]:
+    """Incidents that are not resolved, worst first, then those resolved last."""
+    if not tables.has("incidents", "diagnosis"):
+        return []
+    is_open = f"CASE WHEN status = '{RESOLVED}' THEN 1 ELSE 0 END"
+    order = f"{is_open}, CASE WHEN status = '{RESOLVED}' THEN 0 ELSE {_rank(SEVERITIES, 'severity')} END, "
+    order += "coalesce(resolved, opened) DESC, incident_id"
+    first = ", ".join(f"{tables.first('members', name)} AS first_{name}" for name in ("metric", "check_id"))
+    found = tables.ask(
+        f"SELECT {INCIDENT_COLUMNS}, {first} FROM {tables.relation('incidents')} "
+        f"WHERE monitor_id = {tables.literal(monitor_id)} ORDER BY {order} LIMIT {MOST_INCIDENTS}"
+    )
+    return _with_series(tables, monitor_id, [_incident_row(row) for row in found])
 
 
-def _severity() -> Column:
-    return F.array_position(F.array(*(F.lit(name) for name in SEVERITIES)), F.col("severity"))
+def _with_series(tables: Tables, monitor_id: str, rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """Open incidents with the verdicts of their first check, window by window: what a picture is drawn from."""
+    named = [row.check_id for row in rows if row.is_open and row.check_id is not None][:MOST_PICTURES]
+    if not named:
+        return list(rows)
+    recency = "row_number() OVER (PARTITION BY check_id ORDER BY window_start DESC) AS age"
+    inner = (
+        f"SELECT check_id, model_version, window_start, window_end, value, lower, upper, verdict, expected, {recency} "
+        f"FROM {tables.relation('checks')} WHERE monitor_id = {tables.literal(monitor_id)} "
+        f"AND {one_of(tables, 'check_id', named)}"
+    )
+    points: dict[str, list[Judged]] = {}
+    for row in tables.ask(f"SELECT * FROM ({inner}) q WHERE age <= {HISTORY_WINDOWS} ORDER BY window_start"):
+        points.setdefault(row["check_id"], []).append(
+            Judged(
+                row["model_version"],
+                window_in(row),
+                row["value"],
+                row["lower"],
+                row["upper"],
+                row["verdict"],
+                _text(row["expected"]),
+            )
+        )
+    return [replace(row, series=tuple(points.get(row.check_id or "", ()))) for row in rows]
 
 
-def _check_row(row: Row) -> CheckRow:
+def open_total(tables: Tables, monitor_id: str) -> int:
+    """How many incidents are not resolved."""
+    if not tables.has("incidents", "diagnosis"):
+        return 0
+    own = f"monitor_id = {tables.literal(monitor_id)} AND status <> '{RESOLVED}'"
+    return int(tables.ask(f"SELECT count(*) AS many FROM {tables.relation('incidents')} WHERE {own}")[0]["many"])
+
+
+def recent_runs(tables: Tables, monitor_id: str) -> list[RunRow]:
+    """The last runs of a monitor, latest first."""
+    names = "run_id, status, reader, error, published, publish_message, baseline_version, null_time_rows, as_of"
+    found = tables.ask(
+        f"SELECT {names} FROM {tables.relation('runs')} WHERE monitor_id = {tables.literal(monitor_id)} "
+        f"ORDER BY started DESC NULLS LAST LIMIT {MOST_RUNS}"
+    )
+    return [
+        RunRow(
+            row["run_id"],
+            instant_in(row, "as_of") or EPOCH,
+            row["status"],
+            reader=row["reader"],
+            error=row["error"],
+            published=row["published"],
+            publish_message=row["publish_message"],
+            baseline_version=row["baseline_version"],
+            null_time_rows=row["null_time_rows"],
+        )
+        for row in found
+    ]
+
+
+def _lower_is_better() -> list[str]:
+    return sorted({*LOWER_IS_BETTER, *(metric.name for metric in catalogue().of("model") if metric.worse == "higher")})
+
+
+def _rank(names: Iterable[str], column: str) -> str:
+    """The place of a value in a list of our own words; behind it where it is none of them."""
+    listed = list(names)
+    cases = " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(listed))
+    return f"CASE {column} {cases} ELSE {len(listed)} END"
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _check_row(row: Mapping[str, Any]) -> CheckRow:
+    same = ("family", "metric", "verdict", "slice_key", "slice_value", "value", "lower", "upper", "severity", "reason")
     return CheckRow(
-        row.model_version,
+        row["model_version"],
         window_in(row),
-        row.family,
-        row.metric,
-        row.verdict,
+        **{name: row[name] for name in (*same, "owner", "runbook", "check_id")},
         column=column_in(row),
-        slice_key=row.slice_key,
-        slice_value=row.slice_value,
-        value=row.value,
-        lower=row.lower,
-        upper=row.upper,
-        expected=None if row.expected is None else str(row.expected),
-        severity=row.severity,
-        reason=row.reason,
-        owner=row.owner,
-        runbook=row.runbook,
-        also_slices=row._also_slices,
-        since=None if row._opened is None else instant_of(row._opened),
-        occurrences=row._occurrences,
+        expected=_text(row["expected"]),
+        also_slices=int(row["slices"]) - (row["slice_key"] is not None),
     )
 
 
-def _incident_row(row: Row) -> IncidentRow:
-    def instant(count: Any) -> datetime | None:
-        return None if count is None else instant_of(count)
-
-    opened = instant(row._opened) or EPOCH
+def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
+    opened = instant_in(row, "opened") or EPOCH
+    same = ("slice_key", "slice_value", "owner", "runbook", "acknowledged_by")
     return IncidentRow(
-        row.incident_id,
-        row.model_version,
-        row.metric,
-        column_in(row),
-        row.slice_key,
-        row.slice_value,
+        row["incident_id"],
+        row["kind"] or "drift",
+        row["title"] or row["kind"] or row["incident_id"],
+        row["diagnosis"] or "",
         opened,
-        instant(row._last_seen) or opened,
-        instant(row._resolved),
-        row.occurrences or 1,
-        row.severity or "medium",
-        row.status,
-        owner=row.owner,
-        runbook=row.runbook,
-        reason=row.reason,
-        also_slices=row._also_slices,
+        instant_in(row, "last_seen") or opened,
+        dataset=row["dataset"] or "predictions",
+        column=column_in(row),
+        versions=tuple(row["model_versions"] or ()),
+        resolved=instant_in(row, "resolved"),
+        occurrences=int(row["occurrences"] or 1),
+        checks=int(row["checks"] or 1),
+        causes=tuple(_cause(cause) for cause in row["causes"] or ()),
+        severity=row["severity"] or "medium",
+        status=row["status"],
+        muted_until=instant_in(row, "muted_until"),
+        metric=row["first_metric"],
+        check_id=row["first_check_id"],
+        **{name: row[name] for name in same},
     )
+
+
+def _cause(cause: Mapping[str, Any]) -> Cause:
+    return Cause(cause["kind"] or "", cause["what"] or "", cause["share"], cause["sentence"])

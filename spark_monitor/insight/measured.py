@@ -1,14 +1,11 @@
-"""Questions to the tables of what was measured: predictions, drift, and the model's metrics. Spark, bounded answers."""
+"""Questions to the tables of what was measured: predictions, drift, and the model's metrics. Bounded answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
-
-from pyspark.sql import Window as Over
-from pyspark.sql import functions as F
+from typing import Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.insight.rows import CountRow, DriftRow, ModelRow
@@ -21,152 +18,136 @@ from spark_monitor.insight.scope import (
     SHIFTS,
     WORST_SLICES,
     Scope,
-    any_of,
     at_latest,
-    cut,
     in_windows,
     is_in_windows,
     most_rows,
     of_monitor,
-    whole,
+    one_of,
+    same,
     window_in,
 )
+from spark_monitor.insight.tables import Tables
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Row
+CUT = "model_version, window_start, window_end"
+MODEL_COLUMNS = (
+    f"{CUT}, slice_key, slice_value, metric, value, lower, upper, count, label_coverage, label_status, status, message, basis"
+)
+DRIFT_COLUMNS = f"{CUT}, slice_key, slice_value, column_name, ks_test_statistic, ks_population_lower, ks_population_upper"
+NUMERIC_DRIFT = "drift_type = 'BASELINE' AND ks_test_statistic IS NOT NULL"
+BY_WINDOW = "PARTITION BY model_version, window_start"
 
 
-def recent_counts(profile: DataFrame, scope: Scope) -> list[CountRow]:
+def recent_counts(tables: Tables, scope: Scope) -> list[CountRow]:
     """Predictions per version in its latest windows, and in the windows of the scope; latest first."""
-    rows = whole(of_monitor(profile, scope)).where((F.col("column_name") == TABLE_ROW) & (F.col("log_type") == "INPUT"))
-    recency = F.row_number().over(Over.partitionBy("model_version").orderBy(F.col("window.start").desc()))
-    numbered = rows.withColumn("_recency", recency)
-    kept = numbered.where((F.col("_recency") <= HISTORY_WINDOWS) | is_in_windows(scope))
-    ordered = kept.orderBy(F.col("window.start").desc(), "model_version")
-    found = ordered.select(*cut(), F.col("count")).limit(MOST_VERSIONS * (HISTORY_WINDOWS + MOST_WINDOWS)).collect()
-    return [CountRow(row.model_version, window_in(row), row["count"] or 0) for row in found]
+    inner = (
+        f"SELECT {CUT}, count AS rows_counted, row_number() OVER (PARTITION BY model_version ORDER BY window_start DESC) AS age "
+        f"FROM {tables.relation('profile_metrics')} WHERE {of_monitor(tables, scope)} AND slice_key IS NULL "
+        f"AND column_name = '{TABLE_ROW}' AND log_type = 'INPUT'"
+    )
+    most = MOST_VERSIONS * (HISTORY_WINDOWS + MOST_WINDOWS)
+    found = tables.ask(
+        f"SELECT * FROM ({inner}) q WHERE age <= {HISTORY_WINDOWS} OR {is_in_windows(scope)} "
+        f"ORDER BY window_start DESC, model_version LIMIT {most}"
+    )
+    return [CountRow(row["model_version"], window_in(row), int(row["rows_counted"] or 0)) for row in found]
 
 
-def model_series(model: DataFrame, scope: Scope, metrics: Sequence[str]) -> list[ModelRow]:
-    """Realised metrics of all rows, by their names: at most one row per metric, version and window."""
-    rows = whole(_realised(in_windows(model, scope))).where(F.col("metric").isin(list(metrics)))
-    return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(metrics))).collect()]
+def model_series(tables: Tables, scope: Scope, metrics: Sequence[str], *, basis: str = "REALISED") -> list[ModelRow]:
+    """Metrics of all rows, by their names: at most one row per metric, version and window."""
+    found = tables.ask(
+        f"SELECT {MODEL_COLUMNS} FROM {tables.relation('model_metrics')} WHERE {in_windows(tables, scope)} "
+        f"AND {_of_basis(basis)} AND slice_key IS NULL AND {one_of(tables, 'metric', metrics)} LIMIT {most_rows(len(metrics))}"
+    )
+    return [_model_row(row) for row in found]
 
 
 def worst_slices(
-    model: DataFrame, scope: Scope, metric: str, *, higher_is_better: bool, most: int = WORST_SLICES
+    tables: Tables, scope: Scope, metric: str, *, higher_is_better: bool, most: int = WORST_SLICES
 ) -> list[ModelRow]:
     """The slices that are surely worst: per version and window those whose interval's better end is worst."""
-    rows = _realised(in_windows(model, scope)).where(
-        (F.col("metric") == metric) & F.col("slice_key").isNotNull() & F.col("value").isNotNull()
+    order = "upper ASC NULLS LAST" if higher_is_better else "lower DESC NULLS LAST"
+    ranked = (
+        f"SELECT {MODEL_COLUMNS}, row_number() OVER ({BY_WINDOW} ORDER BY {order}, slice_key, slice_value) AS place "
+        f"FROM {tables.relation('model_metrics')} WHERE {in_windows(tables, scope)} AND {_of_basis('REALISED')} "
+        f"AND metric = {tables.literal(metric)} AND slice_key IS NOT NULL AND value IS NOT NULL"
     )
-    order = F.col("upper").asc_nulls_last() if higher_is_better else F.col("lower").desc_nulls_last()
-    by_window = Over.partitionBy("model_version", "window").orderBy(order, "slice_key", "slice_value")
-    ranked = rows.withColumn("_rank", F.row_number().over(by_window)).where(F.col("_rank") <= most)
-    found = _model_columns(ranked, "_rank").limit(most_rows(most)).collect()
-    return [_model_row(row) for row in sorted(found, key=lambda row: row._rank)]
+    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
+    return [_model_row(row) for row in found]
 
 
-def slice_series(model: DataFrame, scope: Scope, metric: str, slices: Iterable[tuple[str, str | None]]) -> list[ModelRow]:
+def slice_series(tables: Tables, scope: Scope, metric: str, slices: Iterable[tuple[str, str | None]]) -> list[ModelRow]:
     """A metric of a few slices in all windows of the scope."""
     wanted = sorted(set(slices), key=repr)
     if not wanted:
         return []
-    same = [(F.col("slice_key") == key) & F.col("slice_value").eqNullSafe(F.lit(value)) for key, value in wanted]
-    rows = _realised(in_windows(model, scope)).where((F.col("metric") == metric) & any_of(same))
-    return [_model_row(row) for row in _model_columns(rows).limit(most_rows(len(wanted))).collect()]
+    named = " OR ".join(f"(slice_key = {tables.literal(key)} AND {same(tables, 'slice_value', value)})" for key, value in wanted)
+    found = tables.ask(
+        f"SELECT {MODEL_COLUMNS} FROM {tables.relation('model_metrics')} WHERE {in_windows(tables, scope)} "
+        f"AND {_of_basis('REALISED')} AND metric = {tables.literal(metric)} AND ({named}) LIMIT {most_rows(len(wanted))}"
+    )
+    return [_model_row(row) for row in found]
 
 
 def moved_columns(
-    drift: DataFrame, scope: Scope, latest: Mapping[str | None, datetime], also: Iterable[str], *, most: int = MOVERS
+    tables: Tables, scope: Scope, latest: Mapping[str | None, datetime], also: Iterable[str], *, most: int = MOVERS
 ) -> list[DriftRow]:
     """KS in all windows of the scope, of the columns that moved farthest in any of them or in the latest, and of some more."""
-    rows = whole(_numeric_drift(in_windows(drift, scope)))
-    ks, of_column = F.col("ks_test.statistic"), Over.partitionBy("model_version", "column_name")
-    farthest = rows.withColumns(
-        {
-            "_ever": F.max(ks).over(of_column),
-            "_now": F.max(F.when(at_latest(latest), ks)).over(of_column),
-            "_greatest": F.max(ks).over(Over.partitionBy("model_version", "window")),
-        }
+    of_column = "PARTITION BY model_version, column_name"
+    farthest = (
+        f"SELECT {DRIFT_COLUMNS}, max(ks_test_statistic) OVER ({of_column}) AS ever, "
+        f"max(CASE WHEN {at_latest(tables, latest)} THEN ks_test_statistic END) OVER ({of_column}) AS now, "
+        f"max(ks_test_statistic) OVER ({BY_WINDOW}) AS greatest FROM {tables.relation('drift_metrics')} "
+        f"WHERE {in_windows(tables, scope)} AND {NUMERIC_DRIFT} AND slice_key IS NULL"
     )
-    ranked = farthest.withColumns({"_ever": _rank_of("_ever"), "_now": F.when(F.col("_now").isNotNull(), _rank_of("_now"))})
-    chosen = (F.col("_ever") <= most) | (F.col("_now") <= SHIFTS) | F.col("column_name").isin(sorted(set(also)))
-    kept = ranked.where(F.coalesce(chosen, F.col("_ever") <= most))
-    found = _drift_columns(kept, "_ever", "_greatest").limit(most_rows(most + SHIFTS + MOST_CHECKS)).collect()
-    return [replace(_drift_row(row), greatest=row._greatest) for row in sorted(found, key=lambda row: row._ever)]
+    ranks = ", ".join(
+        f"dense_rank() OVER (PARTITION BY model_version ORDER BY {name} DESC NULLS LAST, column_name) AS {name}_place"
+        for name in ("ever", "now")
+    )
+    chosen = f"ever_place <= {most} OR (now IS NOT NULL AND now_place <= {SHIFTS}) OR {one_of(tables, 'column_name', also)}"
+    found = tables.ask(
+        f"SELECT * FROM (SELECT f.*, {ranks} FROM ({farthest}) f) q WHERE {chosen} "
+        f"ORDER BY ever_place, column_name, window_start LIMIT {most_rows(most + SHIFTS + MOST_CHECKS)}"
+    )
+    return [replace(_drift_row(row), greatest=row["greatest"]) for row in found]
 
 
-def drifted_slices(drift: DataFrame, scope: Scope, *, most: int = WORST_SLICES) -> list[DriftRow]:
+def drifted_slices(tables: Tables, scope: Scope, *, most: int = WORST_SLICES) -> list[DriftRow]:
     """The slices and columns whose distance is surely greatest: by the interval's lower end, per version and window."""
-    rows = _numeric_drift(in_windows(drift, scope)).where(F.col("slice_key").isNotNull())
-    surely = F.coalesce(F.col("ks_population_lower"), F.lit(0.0)).desc()
-    order = Over.partitionBy("model_version", "window").orderBy(surely, F.col("ks_test.statistic").desc(), "column_name")
-    ranked = rows.withColumn("_rank", F.row_number().over(order)).where(F.col("_rank") <= most)
-    found = _drift_columns(ranked, "_rank").limit(most_rows(most)).collect()
-    return [_drift_row(row) for row in sorted(found, key=lambda row: row._rank)]
-
-
-def _realised(frame: DataFrame) -> DataFrame:
-    """Metrics from labels, of all classes together."""
-    return frame.where((F.col("basis") == "REALISED") & F.col("class").isNull())
-
-
-def _rank_of(name: str) -> Column:
-    return F.dense_rank().over(Over.partitionBy("model_version").orderBy(F.col(name).desc_nulls_last(), "column_name"))
-
-
-def _numeric_drift(frame: DataFrame) -> DataFrame:
-    return frame.where((F.col("drift_type") == "BASELINE") & F.col("ks_test.statistic").isNotNull())
-
-
-def _model_columns(frame: DataFrame, *also: str) -> DataFrame:
-    names = (
-        "slice_key",
-        "slice_value",
-        "metric",
-        "value",
-        "lower",
-        "upper",
-        "label_coverage",
-        "label_status",
-        "status",
-        "message",
+    order = "coalesce(ks_population_lower, 0.0) DESC, ks_test_statistic DESC, column_name"
+    ranked = (
+        f"SELECT {DRIFT_COLUMNS}, row_number() OVER ({BY_WINDOW} ORDER BY {order}) AS place "
+        f"FROM {tables.relation('drift_metrics')} WHERE {in_windows(tables, scope)} AND {NUMERIC_DRIFT} AND slice_key IS NOT NULL"
     )
-    return frame.select(*cut(), *names, F.col("count").alias("_count"), *also)
+    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
+    return [_drift_row(row) for row in found]
 
 
-def _model_row(row: Row) -> ModelRow:
+def _of_basis(basis: str) -> str:
+    """Metrics of a basis, of all classes together."""
+    return f"basis = '{basis}' AND class IS NULL"
+
+
+def _model_row(row: Mapping[str, Any]) -> ModelRow:
+    same_names = ("lower", "upper", "count", "label_coverage", "label_status", "status", "message", "slice_key", "slice_value")
     return ModelRow(
-        row.model_version,
+        row["model_version"],
         window_in(row),
-        row.metric,
-        row.value,
-        lower=row.lower,
-        upper=row.upper,
-        count=row._count,
-        label_coverage=row.label_coverage,
-        label_status=row.label_status,
-        status=row.status,
-        message=row.message,
-        slice_key=row.slice_key,
-        slice_value=row.slice_value,
+        row["metric"],
+        row["value"],
+        basis=row["basis"] or "REALISED",
+        **{name: row[name] for name in same_names},
     )
 
 
-def _drift_columns(frame: DataFrame, *also: str) -> DataFrame:
-    bounds = ("slice_key", "slice_value", "column_name", "ks_population_lower", "ks_population_upper")
-    return frame.select(*cut(), *bounds, F.col("ks_test.statistic").alias("_ks"), *also)
-
-
-def _drift_row(row: Row) -> DriftRow:
+def _drift_row(row: Mapping[str, Any]) -> DriftRow:
     return DriftRow(
-        row.model_version,
+        row["model_version"],
         window_in(row),
-        row.column_name,
-        row._ks,
-        lower=row.ks_population_lower,
-        upper=row.ks_population_upper,
-        slice_key=row.slice_key,
-        slice_value=row.slice_value,
+        row["column_name"],
+        row["ks_test_statistic"],
+        lower=row["ks_population_lower"],
+        upper=row["ks_population_upper"],
+        slice_key=row["slice_key"],
+        slice_value=row["slice_value"],
     )

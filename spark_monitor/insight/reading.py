@@ -7,7 +7,7 @@ from typing import Literal
 
 from spark_monitor.windowing.windows import Window
 
-Family = Literal["data", "drift", "model", "checks"]
+Family = Literal["performance", "drift", "quality", "system", "cost"]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from datetime import datetime
 
 from spark_monitor.windowing.windows import Window
 
-"""``column_name`` of rows that are about no single column."""
-
 SEVERITIES = ("critical", "high", "medium", "low")
 """Worst first."""
 
@@ -42,6 +40,7 @@ class ModelRow:
     message: str | None = None
     slice_key: str | None = None
     slice_value: str | None = None
+    basis: str = "REALISED"
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class DriftRow:
 class CheckRow:
     """What one rule says of one metric of one column in one window: of all rows where that is worth telling, else of a slice.
 
-    ``also_slices`` is how many (further) slices fail, warn or broke; ``since`` and ``occurrences`` are those of the check's open
-    incident, where it has one: the start of the first failing window, and how many failed.
+    ``also_slices`` is how many (further) slices fail, warn or broke; ``since`` and ``occurrences`` are those of this
+    version's own check, whatever other versions did: the first window that failed since it was last well, and how many failed.
     """
 
     version: str | None
@@ -89,6 +88,7 @@ class CheckRow:
     also_slices: int = 0
     since: datetime | None = None
     occurrences: int | None = None
+    check_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,28 +115,115 @@ class UndecidedRow:
 
 
 @dataclass(frozen=True)
-class IncidentRow:
-    """A check that kept failing, open or resolved: from the start of its first failing window to the end of its last.
+class Cause:
+    """What an incident may come from, with its share of the change where that is known."""
 
-    ``also_slices`` is how many (further) slices of the same metric, column and version have one in the same status.
+    kind: str
+    what: str
+    share: float | None = None
+    sentence: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One verdict of one window of a check: a point of an incident's picture."""
+
+    version: str | None
+    window: Window
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+    verdict: str | None = None
+    expected: str | None = None
+
+
+@dataclass(frozen=True)
+class IncidentRow:
+    """One problem, open or resolved: from the start of its first failing window to the end of its last.
+
+    ``checks`` is how many checks belong to it, ``metric`` what the first of them is about, ``series`` that one's verdicts.
     """
 
     incident_id: str
-    version: str | None
-    metric: str
-    column: str | None
-    slice_key: str | None
-    slice_value: str | None
+    kind: str
+    title: str
+    diagnosis: str
     opened: datetime
     last_seen: datetime
-    resolved: datetime | None
-    occurrences: int
-    severity: str
-    status: str
+    dataset: str = "predictions"
+    column: str | None = None
+    slice_key: str | None = None
+    slice_value: str | None = None
+    versions: tuple[str | None, ...] = ()
+    resolved: datetime | None = None
+    occurrences: int = 1
+    checks: int = 1
+    causes: tuple[Cause, ...] = ()
+    severity: str = "medium"
+    status: str = "OPEN"
     owner: str | None = None
     runbook: str | None = None
-    reason: str | None = None
-    also_slices: int = 0
+    acknowledged_by: str | None = None
+    muted_until: datetime | None = None
+    metric: str | None = None
+    check_id: str | None = None
+    series: tuple[Judged, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the problem is still there, acknowledged and muted or not."""
+        return self.status != "RESOLVED"
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """How far one column is from the baseline in one window, and the worst verdict on it there."""
+
+    version: str | None
+    window: Window
+    column: str
+    metric: str
+    distance: float | None
+    lower: float | None = None
+    upper: float | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class ColumnRow:
+    """What one column looks like in one window: its missing rate, and in the latest window its distribution."""
+
+    version: str | None
+    window: Window | None
+    column: str
+    count: int | None = None
+    percent_null: float | None = None
+    avg: float | None = None
+    distinct: int | None = None
+    quantiles: tuple[float, ...] = ()
+    items: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """A row of the table ``metrics``: quality, fairness, custom metrics, system, pipelines and cost."""
+
+    version: str | None
+    window: Window
+    dataset: str
+    family: str
+    metric: str
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+    column: str | None = None
+    name: str | None = None
+    slice_key: str | None = None
+    slice_value: str | None = None
+    unit: str | None = None
+    basis: str | None = None
+    status: str | None = "OK"
+    message: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,18 @@
-"""Which rows of the committed tables are asked for, and how many at most; instants, windows and columns of rows. Spark.
+"""Which rows of the committed tables are asked for, and how many at most; instants and windows of rows.
 
-Every answer is limited by the constants below, never by the size of a table. Instants leave Spark as microseconds, because a
-timestamp collected in Python is in the driver's zone in one mode of Spark and in the session's in the other.
+Every answer is limited by the constants below, never by the size of a table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import reduce
-from typing import TYPE_CHECKING, Protocol
-
-from pyspark.sql import functions as F
+from typing import Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.insight.tables import Tables
 from spark_monitor.windowing.windows import Window
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Row
 
 MOST_VERSIONS = 20
 """Model versions that are published and summed up: those seen last."""
@@ -41,17 +35,17 @@ WORST_SLICES = 5
 MOST_CHECKS = 200
 MOST_INCIDENTS = 500
 MOST_RUNS = 20
+MOST_HEAT_COLUMNS, MOST_HEAT_WINDOWS, MOST_HEAT_VERSIONS = 60, 53, 2
+"""Rows, columns and layers of the heat map, and of what opens from it; the rest is in the tables."""
+
+MOST_PICTURES = 60
+"""Open incidents whose series are fetched."""
+
+MOST_MEASURES, MOST_MEASURED_POINTS = 400, 20_000
+"""Rows of quality, fairness, system, pipelines and cost that are shown, and points of their series."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class CommittedTables(Protocol):
-    """What this room needs of a store: each table as its committed runs left it."""
-
-    def committed(self, table: str) -> DataFrame:
-        """The rows of a table that committed runs wrote."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,48 +67,46 @@ def instant_of(count: int) -> datetime:
     return EPOCH + count * _MICROSECOND
 
 
-def instant_literal(instant: datetime) -> Column:
-    """An instant in a query, independent of the session's zone."""
-    return F.timestamp_micros(F.lit(micros(instant)))
+def instant_in(row: Mapping[str, Any], name: str) -> datetime | None:
+    """The instant that a row holds in microseconds."""
+    count = row.get(name)
+    return None if count is None else instant_of(count)
 
 
-def of_monitor(frame: DataFrame, scope: Scope) -> DataFrame:
-    """The rows of the scope's monitor and granularity."""
-    return frame.where((F.col("monitor_id") == scope.monitor_id) & (F.col("granularity") == scope.granularity))
+def of_monitor(tables: Tables, scope: Scope) -> str:
+    """The condition of the scope's monitor and granularity."""
+    return f"monitor_id = {tables.literal(scope.monitor_id)} AND granularity = {tables.literal(scope.granularity)}"
 
 
-def in_windows(frame: DataFrame, scope: Scope) -> DataFrame:
-    """The rows of the scope's windows."""
-    return of_monitor(frame, scope).where(is_in_windows(scope))
+def in_windows(tables: Tables, scope: Scope) -> str:
+    """The condition of the scope's windows."""
+    return f"{of_monitor(tables, scope)} AND {is_in_windows(scope)}"
 
 
-def is_in_windows(scope: Scope) -> Column:
+def is_in_windows(scope: Scope) -> str:
     """Whether a row is of one of the scope's windows."""
     if not scope.starts:
-        return F.lit(False)
-    start = F.col("window.start")
-    between = (start >= instant_literal(min(scope.starts))) & (start <= instant_literal(max(scope.starts)))
-    return between & start.isin([instant_literal(instant) for instant in sorted(scope.starts)])
+        return "1 = 0"
+    return f"window_start IN ({', '.join(str(micros(start)) for start in sorted(scope.starts))})"
 
 
-def at_latest(latest: Mapping[str | None, datetime]) -> Column:
+def at_latest(tables: Tables, latest: Mapping[str | None, datetime]) -> str:
     """Whether a row is of its version's latest window, which is given by its start."""
-    return any_of(
-        [
-            F.col("model_version").eqNullSafe(F.lit(version)) & (F.col("window.start") == instant_literal(start))
-            for version, start in latest.items()
-        ]
-    )
+    parts = [
+        f"({same(tables, 'model_version', version)} AND window_start = {micros(start)})" for version, start in latest.items()
+    ]
+    return f"({' OR '.join(parts)})" if parts else "1 = 0"
 
 
-def whole(frame: DataFrame) -> DataFrame:
-    """The rows that are about all rows of a window, no slice."""
-    return frame.where(F.col("slice_key").isNull())
+def same(tables: Tables, column: str, value: str | None) -> str:
+    """Whether a column holds a value, NULL being one."""
+    return f"{column} IS NULL" if value is None else f"{column} = {tables.literal(value)}"
 
 
-def any_of(conditions: Sequence[Column]) -> Column:
-    """Whether one of the conditions holds."""
-    return reduce(lambda left, right: left | right, conditions, F.lit(False))
+def one_of(tables: Tables, column: str, values: Iterable[str]) -> str:
+    """Whether a column holds one of some texts."""
+    listed = ", ".join(tables.literal(value) for value in sorted(set(values)))
+    return f"{column} IN ({listed})" if listed else "1 = 0"
 
 
 def most_rows(series: int) -> int:
@@ -122,17 +114,12 @@ def most_rows(series: int) -> int:
     return series * MOST_VERSIONS * MOST_WINDOWS
 
 
-def cut() -> list[Column]:
-    """What a row is about, as columns to collect: version, and the window's two edges in microseconds."""
-    start, end = F.unix_micros("window.start").alias("_start"), F.unix_micros("window.end").alias("_end")
-    return [F.col("model_version"), start, end]
+def window_in(row: Mapping[str, Any]) -> Window:
+    """The window of a row."""
+    return Window(instant_of(row["window_start"]), instant_of(row["window_end"]))
 
 
-def window_in(row: Row) -> Window:
-    """The window of a collected row."""
-    return Window(instant_of(row._start), instant_of(row._end))
-
-
-def column_in(row: Row) -> str | None:
-    """The column that a collected row is about, None where it is about no single one."""
-    return None if row.column_name == TABLE_ROW else row.column_name
+def column_in(row: Mapping[str, Any]) -> str | None:
+    """The column that a row is about, None where it is about no single one."""
+    name = row["column_name"]
+    return None if name == TABLE_ROW else name

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.gather import facts as facts_of
 from spark_monitor.insight.gather import gather
 from spark_monitor.insight.headline import headline
+from spark_monitor.insight.tables import tables_of
+from spark_monitor.outputs.alerts.actions import act
+from spark_monitor.outputs.alerts.deliver import deliver
+from spark_monitor.outputs.digest.due import send_digest
 from spark_monitor.outputs.mlflow.publish import PublishResult, publish
-from spark_monitor.outputs.report.html import report_html
+from spark_monitor.outputs.report.page import report_html
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND, Window
 
 if TYPE_CHECKING:
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 PENDING, PUBLISHED, COMMITTED = "PENDING", "PUBLISHED", "COMMITTED"
 REPORT = "report.html"
+LONGEST_REASON = 300
 
 
 def publish_pending(store: Store, config: MonitorConfig, *, say: Callable[[str], None]) -> PublishResult:
@@ -37,7 +45,7 @@ def publish_pending(store: Store, config: MonitorConfig, *, say: Callable[[str],
     if not waiting:
         return PublishResult("PUBLISHED", "MLflow shows everything already.")
     say("publish")
-    answers = gather(store, config, _windows(runs, config))
+    answers = gather(tables_of(config, store), config, _windows(runs, config), pictures=True)
     gathered = assembled(answers, config)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / REPORT
@@ -48,6 +56,36 @@ def publish_pending(store: Store, config: MonitorConfig, *, say: Callable[[str],
     if published == PENDING:
         say(f"warning: the run is committed, but MLflow does not show it yet: {result.message}")
     return result
+
+
+def tell_people(
+    store: Store,
+    config: MonitorConfig,
+    *,
+    as_of: datetime,
+    run_id: str,
+    say: Callable[[str], None],
+    file: str = "MONITOR.yaml",
+    dry: bool = False,
+) -> int:
+    """Messages, the digest and actions that are due after a run; how many messages were taken. Nothing here fails a run."""
+    people = config.people
+    if not (people.channels or people.owners or people.actions):
+        return 0
+    sent = 0
+    say("messages")
+    try:
+        tables = tables_of(config, store)
+        known = facts_of(tables, config)
+        about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "say": say, "dry": dry}
+        sent += deliver(known, config, tables, store, file=file, **about)
+        sent += send_digest(known, config, tables, store, file=file, **about)
+        sent += act(known, config, tables, store, **about)
+    except Exception as error:  # the run is committed: whatever goes wrong here is said, and the next run tries again
+        say(
+            f"warning: the run is committed, but not everybody was told: {mask_secrets(f'{type(error).__name__}: {error}')[:300]}"
+        )
+    return sent
 
 
 def _windows(runs: DataFrame, config: MonitorConfig) -> list[Window]:

@@ -13,11 +13,15 @@ GENERATIONS: Final = frozenset({"incidents"})
 """Tables that every run writes anew as a whole. The last committed run's rows stay until the next run is committed."""
 
 
+SEEN_AT_ONCE: Final = frozenset({"runs", "deliveries"})
+"""Ledgers: the one says itself what is committed, the other is written after the commit."""
+
+
 def committed_sql(place: Place, table: Table) -> str:
-    """The SELECT of a table's committed rows; of the ledger, which says itself what is committed, all rows."""
+    """The SELECT of a table's committed rows; of ledgers all rows."""
     columns = ", ".join(f"t.{quote(name)}" for name in table.names)
     source = f"SELECT {columns} FROM {place.relation(table.name)} t"
-    if table.name == "runs":
+    if table.name in SEEN_AT_ONCE:
         return source
     runs = latest_generation_sql(place, table) if table.name in GENERATIONS else _committed_runs(place)
     return f"{source} LEFT SEMI JOIN ({runs}) r ON t.monitor_id = r.monitor_id AND t.run_id = r.run_id"

@@ -17,7 +17,7 @@ HEAD: Final = """\
 
 <!-- Written by `python -m spark_monitor.store.document > docs/tables.md`; a test fails where the two differ. -->
 
-All monitors with the same `outputs` write to the same eight Delta tables, partitioned by `monitor_id`. Names and meanings
+All monitors with the same `outputs` write to the same Delta tables, partitioned by `monitor_id`. Names and meanings
 follow Databricks' data profiling. `count` is rows, nulls included; `avg`, `stddev` (sample), `min`, `max`, quantiles and
 distances are over finite values; percentages are 0 to 100; dates and timestamps are epoch seconds in numeric columns; a
 number that is not defined is NULL with a `status` and a `message`, never NaN.

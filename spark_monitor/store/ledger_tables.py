@@ -153,4 +153,24 @@ RUNS: Final = Table(
     ),
 )
 
-LEDGER_TABLES: Final = (CHECKS, INCIDENTS, BASELINES, RUNS)
+DELIVERIES: Final = Table(
+    "deliveries",
+    "message to one channel, or action: sent, or still to be sent",
+    ("monitor_id", "delivery_id"),
+    (
+        MONITOR,
+        column("delivery_id", TEXT, "stable hash of incident, event and channel: a repetition has the same"),
+        column("incident_id", TEXT, "the incident that is told; digest for a digest, action for an action"),
+        column("channel", TEXT, "the channel's or the owner's name in the monitor's file, never its address"),
+        column("event", TEXT, "OPENED, ESCALATED, RESOLVED, DIGEST or ACTION"),
+        column("severity", TEXT, "the incident's severity when it was told"),
+        column("sent", INSTANT, "when the channel took it, by the clock; NULL: it has not"),
+        column("status", TEXT, "SENT, FAILED (the next run tries again) or DIGEST (beyond the budget: told by the digest alone)"),
+        column("attempts", COUNT, "how often it was tried"),
+        column("error", TEXT, "why it was not taken, in one sentence without the address"),
+        AS_OF,
+        RUN_ID,
+    ),
+)
+
+LEDGER_TABLES: Final = (CHECKS, INCIDENTS, DELIVERIES, BASELINES, RUNS)

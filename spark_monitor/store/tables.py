@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
-from spark_monitor.store import feed, files, history, sources, upkeep, views
+from spark_monitor.store import deliveries, feed, files, history, sources, upkeep, views
 from spark_monitor.store.changes import windows_of
 from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, committed_sql
@@ -198,6 +198,10 @@ class Store:
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
         """Note of incidents that somebody was told."""
         self._update("incidents", f"notified_at = {instant_sql(at)}", monitor_id, "incident_id", incident_ids)
+
+    def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write what became of messages, in one commit: a row that is there under the same key is replaced."""
+        deliveries.record(self.spark, self.place, monitor_id, rows)
 
     def _update(self, table: str, assignments: str, monitor_id: str, column: str, members: Iterable[str]) -> None:
         listed = ", ".join(literal(member) for member in sorted(set(members)))

@@ -63,8 +63,8 @@ def readings(version: str | None = "2", weeks: range = range(WEEKS)) -> tuple[Re
         reading
         for number in weeks
         for reading in (
-            Reading(version, week(number), "data", "count", 5000.0 + number),
-            Reading(version, week(number), "model", AUC, 0.7 + number / 1000),
+            Reading(version, week(number), "quality", "count", 5000.0 + number),
+            Reading(version, week(number), "performance", AUC, 0.7 + number / 1000),
             Reading(version, week(number), "drift", "ks", number / 100, column="wind_speed"),
             Reading(version, week(number), "drift", "ks", number / 200, column="temp"),
         )
@@ -114,7 +114,7 @@ def test_a_version_has_one_run_with_a_point_per_week(store: str, client: Any) ->
     assert {run.info.run_name for run in all_runs(client)} == {"flights_delay v1", "flights_delay v2"}
     assert {run.data.tags[MONITOR_TAG] for run in all_runs(client)} == {"flights_delay"}
     assert {run.info.status for run in all_runs(client)} == {"FINISHED"}
-    auc = series(client)[f"model/{AUC}"]
+    auc = series(client)[f"performance/{AUC}"]
     first_monday = 2252  # 1970-01-05 begins week 0; 2013-03-04 is 15,764 days after it
     assert [step for step, _, _ in auc] == list(range(first_monday, first_monday + WEEKS))
     assert [timestamp for _, timestamp, _ in auc] == [milliseconds(week(number).end) for number in range(WEEKS)]
@@ -133,13 +133,15 @@ def test_publishing_again_adds_nothing(store: str, client: Any) -> None:
 
 def test_a_late_label_adds_one_revised_point_a_millisecond_later(store: str, client: Any) -> None:
     published(store, readings(weeks=range(5)))
-    revised = Reading("2", week(3), "model", AUC, 0.61)
+    revised = Reading("2", week(3), "performance", AUC, 0.61)
 
     results = [published(store, (revised,)) for _ in range(2)]
 
     assert [result.points for result in results] == [1, 0]
     end = milliseconds(week(3).end)
-    of_week = [(timestamp, value) for _, timestamp, value in series(client)[f"model/{AUC}"] if timestamp - end in range(1000)]
+    of_week = [
+        (timestamp, value) for _, timestamp, value in series(client)[f"performance/{AUC}"] if timestamp - end in range(1000)
+    ]
     assert of_week == [(end, 0.703), (end + 1, 0.61)]
 
 
@@ -175,7 +177,7 @@ def test_headline_points_are_linked_to_the_logged_model_once(store: str, client:
         published(store, readings())
 
     found = linked(client, model_id)
-    assert {key for key, _, _ in found} == {"data/count", f"model/{AUC}"}
+    assert {key for key, _, _ in found} == {"quality/count", f"performance/{AUC}"}
     assert len(found) == 2 * WEEKS
     assert set(found.values()) == {1}
     assert {key: len(points) for key, points in series(client).items()} == dict.fromkeys(series(client), WEEKS)
@@ -310,8 +312,8 @@ def test_the_registry_is_written_only_on_change(store: str, client: Any) -> None
 def test_the_version_that_is_null_and_the_one_called_none_are_two(store: str, client: Any) -> None:
     published(store, readings(None, range(3)) + readings("none", range(2)))
 
-    assert len(series(client, None)["data/count"]) == 3
-    assert len(series(client, "none")["data/count"]) == 2
+    assert len(series(client, None)["quality/count"]) == 3
+    assert len(series(client, "none")["quality/count"]) == 2
     assert "flights_delay (no version)" in {run.info.run_name for run in all_runs(client)}
 
 
@@ -347,7 +349,7 @@ def test_every_name_that_a_column_can_have_is_a_series_of_its_own(store: str, cl
 
 def test_hostile_versions_have_runs_of_their_own(store: str, client: Any) -> None:
     versions = ["2' OR '1'='1", "v" * 5000, "v" * 5001, '"none"', "<script>", "\u202e2"]
-    wanted = tuple(Reading(version, week(0), "data", "count", 1.0) for version in versions)
+    wanted = tuple(Reading(version, week(0), "quality", "count", 1.0) for version in versions)
 
     results = [published(store, wanted) for _ in range(2)]
 
@@ -358,10 +360,10 @@ def test_hostile_versions_have_runs_of_their_own(store: str, client: Any) -> Non
 def test_nan_infinity_and_nothing_are_no_points(store: str, client: Any) -> None:
     values = [float("nan"), float("inf"), float("-inf"), None, 0.5]
 
-    result = published(store, tuple(Reading("2", week(number), "model", AUC, value) for number, value in enumerate(values)))
+    result = published(store, tuple(Reading("2", week(number), "performance", AUC, value) for number, value in enumerate(values)))
 
     assert result.points == 1
-    assert [value for _, _, value in series(client)[f"model/{AUC}"]] == [0.5]
+    assert [value for _, _, value in series(client)[f"performance/{AUC}"]] == [0.5]
 
 
 def test_the_report_becomes_an_artifact(store: str, client: Any, tmp_path: Path) -> None:
@@ -474,6 +476,12 @@ def test_files_lie_beside_an_sqlite_database_and_elsewhere_where_the_server_says
 def test_the_dozen_headline_series_are_those_of_the_task() -> None:
     keys = headline_keys(config())
 
-    assert {"data/count", "model/roc_auc_score", "model/roc_auc_score_lower", "model/label_coverage", "drift/ks_max"} <= keys
+    assert {
+        "quality/count",
+        "performance/roc_auc_score",
+        "performance/roc_auc_score_lower",
+        "performance/label_coverage",
+        "drift/ks_max",
+    } <= keys
     assert 8 <= len(keys) <= 12
     assert DRIFT_FROM_WEEK < WEEKS

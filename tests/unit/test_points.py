@@ -65,8 +65,8 @@ def test_every_key_is_one_that_mlflow_accepts(place: object, ascii_only: bool) -
 
 def test_plain_names_stay_as_they_are() -> None:
     assert metric_key("drift", "ks", column="wind_speed") == "drift/ks.wind_speed"
-    assert metric_key("model", "log_loss", slice_key="origin", slice_value="JFK") == "model/log_loss.origin JFK"
-    assert metric_key("model", "log_loss") == "model/log_loss"
+    assert metric_key("performance", "log_loss", slice_key="origin", slice_value="JFK") == "performance/log_loss.origin JFK"
+    assert metric_key("performance", "log_loss") == "performance/log_loss"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_plain_names_stay_as_they_are() -> None:
 def test_the_step_is_the_windows_ordinal_and_the_timestamp_its_end(every: str, zone: str, start: datetime, step: int) -> None:
     [window] = windows_between(start, start + timedelta(minutes=1), parse_every(every), zone)
 
-    [point] = points([Reading("2", window, "data", "count", 1.0)], parse_every(every), zone)
+    [point] = points([Reading("2", window, "quality", "count", 1.0)], parse_every(every), zone)
 
     assert point.step == step
     assert point.timestamp == int(window.end.timestamp() * 1000)
@@ -150,8 +150,8 @@ def test_every_verdict_is_counted_zeros_included() -> None:
 
     found = {(reading.version, reading.family, reading.name): reading.value for reading in verdict_readings(rows)}
 
-    assert found["2", "checks", "fail"] == 3
-    assert found["2", "checks", "undecided"] == 0
+    assert found["2", "quality", "checks_fail"] == 3
+    assert found["2", "quality", "checks_undecided"] == 0
     assert found["2", "drift", "columns_drifting"] == 2
     assert ("1", "drift", "columns_drifting") not in found
 
@@ -212,7 +212,7 @@ def test_a_year_of_hours_has_points_in_order_of_time() -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)
     hours = [Window(start + timedelta(hours=hour), start + timedelta(hours=hour + 1)) for hour in range(24 * 365)]
 
-    found = points([Reading("2", hour, "data", "count", 1.0) for hour in reversed(hours)], parse_every("1 hour"), "UTC")
+    found = points([Reading("2", hour, "quality", "count", 1.0) for hour in reversed(hours)], parse_every("1 hour"), "UTC")
 
     steps = [point.step for point in found]
     assert steps == list(range(steps[0], steps[0] + len(hours)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -10,14 +12,16 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from example_facts import AUC, WEEKS, answers, config, example, week
+from example_facts import AUC, WEEKS, answers, config, example, pictured, week
 
+from spark_monitor.config.people import Role
 from spark_monitor.insight.answers import Answers
 from spark_monitor.insight.assemble import assembled
-from spark_monitor.insight.rows import ModelRow, RunRow, UndecidedRow, VerdictRow
+from spark_monitor.insight.rows import Cause, CountRow, ModelRow, RunRow, UndecidedRow, VerdictRow
+from spark_monitor.insight.scope import MOST_HEAT_COLUMNS, MOST_INCIDENTS
 from spark_monitor.outputs.mlflow.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
 from spark_monitor.outputs.report.charts import Mark, line_chart, verdict_strip
-from spark_monitor.outputs.report.html import report_html
+from spark_monitor.outputs.report.page import fleet_html, report_html
 from spark_monitor.windowing.windows import Window
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u202eevil\u2066\x00" + "z" * 5000
@@ -39,6 +43,8 @@ HARMLESS_ELEMENTS = {
     "pre",
 }
 HARMLESS_ELEMENTS |= {"table", "thead", "tbody", "tr", "th", "td", "small", "span", "figure", "figcaption"}
+HARMLESS_ELEMENTS |= {"article", "details", "summary", "div", "ul", "li", "code", "g", "i", "br", "script"}
+HARMLESS_ELEMENTS |= {"form", "label", "input", "select", "option"}
 HARMLESS_ELEMENTS |= {"svg", "path", "text", "polyline", "polygon", "circle", "rect"}
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -71,19 +77,34 @@ class Page(HTMLParser):
 
 def hostile_page() -> str:
     """Every text that data or configuration can put into the page, hostile."""
-    base = answers(hostile=HOSTILE)
+    base = pictured(hostile=HOSTILE)
     hostile = replace(
         base,
         failing=[replace(row, slice_key=HOSTILE, slice_value=HOSTILE, reason=HOSTILE) for row in base.failing]
         + list(base.failing),
         incidents=[
-            replace(row, reason=HOSTILE, owner=HOSTILE, runbook=HOSTILE, slice_key=HOSTILE, slice_value=HOSTILE)
+            replace(
+                row,
+                title=HOSTILE,
+                diagnosis=HOSTILE,
+                owner=HOSTILE,
+                runbook=HOSTILE,
+                slice_key=HOSTILE,
+                slice_value=HOSTILE,
+                versions=(HOSTILE,),
+                causes=(Cause(HOSTILE, HOSTILE, 0.5, HOSTILE),),
+                metric=HOSTILE,
+                kind=HOSTILE,
+            )
             for row in base.incidents
         ],
         undecided=[UndecidedRow("2", "ks", "UNDECIDED", 1, HOSTILE)],
         model=[*base.model, ModelRow("1", week(WEEKS - 1), AUC, None, message=HOSTILE)],
         worst_slices=[replace(row, slice_key=HOSTILE, slice_value=HOSTILE) for row in base.worst_slices],
         shifted_slices=[replace(row, slice_key=HOSTILE, slice_value=HOSTILE) for row in base.shifted_slices],
+        measures=[replace(row, metric=HOSTILE, column=HOSTILE, name=HOSTILE, unit=HOSTILE) for row in base.measures],
+        measured_series=[replace(row, column=HOSTILE, name=HOSTILE, unit=HOSTILE) for row in base.measured_series],
+        distributions=[replace(row, items=((HOSTILE, 3),)) for row in base.distributions],
         counts=[*base.counts, replace(base.counts[0], version=HOSTILE)],
         runs=[RunRow("r", datetime(2013, 12, 10, tzinfo=UTC), "FAILED", error=HOSTILE)],
     )
@@ -96,7 +117,10 @@ def test_the_page_says_what_a_person_wants_to_know() -> None:
 
     for words in (
         "flights_delay: model flights_delay",
-        "Version 2 FAIL",
+        "How well version 2 does FAIL",
+        "wind_speed has moved",
+        "half of the values left",
+        "Owner: data-platform",
         "wind_speed",
         "0.395 to 0.430",
         "2013-09-09",
@@ -115,8 +139,13 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(page: str) -> No
 
     assert {tag for tag, _ in elements} <= HARMLESS_ELEMENTS
     links = [attributes[name] or "" for _, attributes in elements for name in ("href", "src", "action") if name in attributes]
-    assert all(link.startswith("#version-") for link in links)
+    assert all(link.startswith(("#version-", "#monitor-")) for link in links)
     assert not [name for _, attributes in elements for name in attributes if name.startswith("on") or name == "style"]
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    hashed = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{hashed}&#39;" in page
+    assert len(scripts[0]) < 60 * 1024
     assert "url(" not in page
     assert "@import" not in page
 
@@ -124,12 +153,12 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(page: str) -> No
 def test_hostile_texts_are_text() -> None:
     page = hostile_page()
 
-    assert "<script" not in page
+    assert page.count("<script") == 1
     assert "<img" not in page
     assert "\u202e" not in page
     assert "\x00" not in page
     assert "<script>alert(1)</script>" in Page(page).text
-    assert len(page) < 200_000
+    assert len(page) < 1_000_000
 
 
 def test_the_page_closes_what_it_opens() -> None:
@@ -140,6 +169,62 @@ def test_the_page_is_made_of_letters_that_can_be_stored() -> None:
     lone = replace(answers(), undecided=[UndecidedRow("2", "ks", "UNDECIDED", 1, "\ud800 and \udfff")])
 
     assert report_html(assembled(lone, config()), config()).encode("utf-8")
+
+
+def test_the_fleet_names_what_is_wrong_first_and_holds_every_monitor() -> None:
+    second = config(monitor="another")
+    well = assembled(replace(answers(), verdicts=[], incidents=[], open_total=0), second)
+
+    page = fleet_html([(well, second, "b.yaml"), (example(), config(), "a.yaml")])
+
+    text = Page(page).text
+    assert text.index("flights_delay") < text.index("another")
+    assert page.count("<article") == 2
+
+
+@pytest.mark.parametrize(
+    ("role", "there", "not_there"),
+    [
+        ("executive", "Cost", "Columns over time"),
+        ("engineer", "Serving system", "Columns over time"),
+        ("product", "How well version 2", "Serving system"),
+        ("data_scientist", "Columns over time", "Serving system"),
+    ],
+)
+def test_a_role_sees_its_sections_alone(role: Role, there: str, not_there: str) -> None:
+    text = Page(report_html(assembled(pictured(), config()), config(), role=role)).text
+
+    assert there in text
+    assert not_there not in text
+
+
+def test_five_thousand_columns_and_fifty_slices_stay_below_five_mebibytes() -> None:
+    wide = pictured(columns=MOST_HEAT_COLUMNS)
+    many = replace(
+        wide,
+        heat=[replace(row, version=version) for version in "12" for row in wide.heat],
+        columns=[replace(row, version=version) for version in "12" for row in wide.columns],
+        distributions=[replace(row, version=version) for version in "12" for row in wide.distributions],
+        incidents=[replace(wide.incidents[0], incident_id=str(place)) for place in range(MOST_INCIDENTS)],
+        open_total=5_000,
+        failing=[replace(wide.failing[0], column=f"c{place}") for place in range(200)],
+        measures=[replace(wide.measures[2], column=f"c{place}") for place in range(400)],
+    )
+
+    page = report_html(assembled(many, config()), config())
+
+    assert len(page.encode()) < 5 * 2**20
+    assert "and 4950 more" in page
+
+
+def test_a_dead_feed_is_said_before_anything_else() -> None:
+    base = answers()
+    empty = [CountRow("2", week(WEEKS + place), 0) for place in range(2)]
+
+    text = Page(report_html(assembled(replace(base, counts=[*base.counts, *empty]), config()), config())).text
+
+    assert text.index("No rows since 2013-12-09: 2 windows empty") < text.index("Open incidents")
+    assert "Last window with rows 2013-12-02 to 2013-12-09: 5,390 predictions" in text
 
 
 def test_an_empty_monitor_has_a_page() -> None:
@@ -202,7 +287,7 @@ def test_windows_of_one_hour_have_charts() -> None:
 def test_the_worst_verdict_of_a_window_is_the_one_shown() -> None:
     rows = [VerdictRow("2", week(WEEKS - 1), verdict, 1) for verdict in ("PASS", "UNDECIDED", "WARN")]
 
-    facts = assembled(replace(answers(), verdicts=rows, open_incidents={}), config())
+    facts = assembled(replace(answers(), verdicts=rows, incidents=[], open_total=0), config())
 
     assert facts.versions[0].verdict_series == ((week(WEEKS - 1), "WARN"),)
     assert facts.versions[0].status == "WARN"

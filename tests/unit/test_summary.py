@@ -15,7 +15,7 @@ from spark_monitor.insight.answers import Answers, latest_labelled
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.page import further_sql, mlflow_page
-from spark_monitor.insight.rows import DriftRow, IncidentRow, ModelRow, RunRow, UndecidedRow
+from spark_monitor.insight.rows import DriftRow, ModelRow, RunRow, UndecidedRow
 from spark_monitor.outputs.terminal.summary import WIDTH, styled, summary
 from spark_monitor.text.wording import harmless, interval, number, percent, slice_name
 
@@ -23,7 +23,7 @@ HOSTILE = "</b><script>\"'`$(x)\x1b[31m\u202e\u2066\n\r\x00é温" + "y" * 500
 
 
 def text(facts: Facts) -> str:
-    return summary(facts, config(), file="conf/flights.yaml")
+    return summary(facts, config(), file="conf/flights.yaml", everything=True)
 
 
 def line_with(words: str, written: str) -> str:
@@ -34,10 +34,11 @@ def test_the_version_seen_last_comes_first_with_its_status_and_latest_window() -
     lines = text(example()).splitlines()
 
     assert lines[0] == "flights_delay: model flights_delay (binary), windows of 1 week"
-    assert lines[1] == "As of 2013-12-10 UTC, baseline version 1"
-    assert lines[3:6] == [
-        "Version 2: FAIL",
-        "  latest window 2013-12-02 to 2013-12-09, 5,390 predictions",
+    assert lines[1] == "1 open incident as of 2013-12-02 to 2013-12-09; the worst: wind_speed has moved."
+    assert lines[2] == "As of 2013-12-10 UTC, baseline version 1"
+    where = lines.index("Version 2: FAIL")
+    assert lines[where + 1 : where + 3] == [
+        "  last window with rows 2013-12-02 to 2013-12-09, 5,390 predictions",
         "  checks: 2 FAIL, 3 UNDECIDED, 30 PASS; 1 incident open",
     ]
     assert "Version 1: PASS" in lines
@@ -95,7 +96,8 @@ def test_what_is_undecided_says_why() -> None:
 def test_an_open_check_has_an_owner_and_a_next_step() -> None:
     written = text(example())
 
-    assert "MEDIUM ks of wind_speed, all rows, version 2 (13 windows from 2013-09-09 to 2013-12-09)" in written
+    assert "MEDIUM wind_speed has moved; since 2013-09-09, seen until 2013-12-09 (13 windows, version 2)" in written
+    assert "likely cause: wind_speed moved farthest, and the model leans on it." in written
     assert "owner: data-platform; next step: docs/runbooks/drift.md" in written
 
 
@@ -104,7 +106,7 @@ def test_an_open_check_without_owner_says_so() -> None:
 
     written = text(assembled(replace(answers(), incidents=nameless), config()))
 
-    assert "owner: nobody named; next step: no runbook named" in written
+    assert "owner: nobody named; next step: spark-monitor explain abc" in written
 
 
 def test_the_commands_to_look_further_are_what_a_shell_reads() -> None:
@@ -144,7 +146,7 @@ def test_mlflows_page_is_a_command_an_address_or_a_workspace_and_never_a_passwor
 def test_before_the_first_run_it_says_what_to_do() -> None:
     written = text(assembled(Answers(counts=[]), config()))
 
-    assert "No window has been monitored yet.\nRun: spark-monitor run conf/flights.yaml" in written
+    assert "No window has been monitored yet.\n\nRun: spark-monitor run conf/flights.yaml" in written
 
 
 def test_a_failed_run_and_an_mlflow_that_is_behind_are_said_first() -> None:
@@ -179,7 +181,8 @@ def test_no_control_of_the_terminal_or_of_reading_direction_comes_through() -> N
         replace(
             answers(hostile=HOSTILE),
             incidents=[
-                replace(row, reason=HOSTILE, owner=HOSTILE, runbook=HOSTILE, slice_value=HOSTILE) for row in answers().incidents
+                replace(row, title=HOSTILE, diagnosis=HOSTILE, owner=HOSTILE, runbook=HOSTILE, versions=(HOSTILE,))
+                for row in answers().incidents
             ],
             undecided=[UndecidedRow("2", "ks", "UNDECIDED", 1, HOSTILE)],
             model=[ModelRow("1", week(WEEKS - 1), AUC, None, message=HOSTILE)],
@@ -201,21 +204,27 @@ def test_colours_change_no_letter() -> None:
 
 def test_long_lists_say_how_many_more_there_are() -> None:
     incident = answers().incidents[0]
-    many = [replace(incident, incident_id=str(index), column=f"column_{index}") for index in range(25)]
+    many = [replace(incident, incident_id=str(index), title=f"column_{index} has moved") for index in range(25)]
 
-    written = text(assembled(replace(answers(), incidents=many, open_incidents={"2": 25}), config()))
+    written = summary(assembled(replace(answers(), incidents=many, open_total=25), config()), config())
 
-    assert written.count("MEDIUM ks of column_") == 8
-    assert "    and 17 more" in written.splitlines()
+    assert written.count("MEDIUM column_") == 4
+    assert "    and 21 more" in written.splitlines()
 
 
-def test_an_incident_of_several_versions_and_slices_is_told_once() -> None:
-    incident = replace(answers().incidents[0], also_slices=3)
-    both = [incident, replace(incident, version="1", incident_id="other")]
+def test_the_short_summary_fits_a_screen_and_names_the_longer_one() -> None:
+    written = summary(example(), config(), file="conf/flights.yaml")
 
-    written = text(assembled(replace(answers(), incidents=both, open_incidents={"1": 4, "2": 4}), config()))
+    assert len(written.splitlines()) <= 30
+    assert "Undecided" not in written
+    assert written.rstrip().endswith("spark-monitor status conf/flights.yaml --all")
 
-    assert " ".join(written.split()).count("MEDIUM ks of wind_speed, all rows and 3 slices, versions 2 and 1") == 1
+
+def test_a_line_per_version_shows_value_interval_window_and_course() -> None:
+    line = line_with("5,390  0.668 (0.648 to 0.688)  2013-11-11", summary(example(), config()))
+
+    assert line.split()[:3] == ["2", "FAIL", "2013-12-02"]
+    assert line.split()[-1] == "".join(sorted(line.split()[-1], reverse=True))
 
 
 def test_a_provisional_window_is_shown_only_where_it_is_later_than_the_final_one() -> None:
@@ -231,13 +240,9 @@ def test_a_provisional_window_is_shown_only_where_it_is_later_than_the_final_one
 
 
 def test_a_resolved_incident_is_told_with_when_it_ended() -> None:
-    resolved = IncidentRow(
-        "x", "2", "percent_null", "visib", "origin", "JFK", week(5).start, week(6).end, week(7).end, 2, "critical", "RESOLVED"
-    )
+    written = text(example())
 
-    written = text(assembled(replace(answers(), incidents=[resolved], open_incidents={}), config()))
-
-    assert "percent_null of visib, origin = JFK, version 2 (2 windows from 2013-04-08 to 2013-04-22)" in written
+    assert "visib is missing at JFK; since 2013-04-08, seen until 2013-04-15 (1 window, version 1)" in written
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import VERDICTS
-from spark_monitor.text.wording import counted, day, harmless, number, percent, subject, where, with_interval
+from spark_monitor.text.wording import counted, day, harmless, number, percent, where, with_interval
 
 BEGIN, END = "<!-- spark_monitor:begin -->", "<!-- spark_monitor:end -->"
 LONGEST_DESCRIPTION = 5_000
@@ -89,12 +89,11 @@ def _drifted(version: VersionFacts) -> list[str]:
 
 def _open(version: VersionFacts, facts: Facts) -> list[str]:
     rows = []
-    for row in [row for row in facts.open if row.version == version.version][:ROWS_SHOWN]:
-        place = escaped(where(row.slice_key, row.slice_value, row.also_slices))
+    for row in [row for row in facts.open if version.version in row.versions or not row.versions][:ROWS_SHOWN]:
         owner = escaped(row.owner or "nobody named")
         step = f", next step {_link(row.runbook)}" if row.runbook else ""
-        rows.append(f"- {row.severity}: {escaped(subject(row.metric, row.column))}, {place}; owner {owner}{step}")
-    return ["Open checks:", "", *rows] if rows else []
+        rows.append(f"- {row.severity}: {escaped(row.title)}, since {day(row.opened)}; owner {owner}{step}")
+    return ["Open incidents:", "", *rows] if rows else []
 
 
 def _shown(status: str | None) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from spark_monitor.insight.facts import Facts, VersionFacts
-from spark_monitor.outputs.mlflow.client import is_absent
+from spark_monitor.outputs.mlflow.client import is_absent, open_client
 from spark_monitor.outputs.mlflow.markdown import block, with_block
 
 if TYPE_CHECKING:
@@ -64,3 +64,15 @@ def _if_there(get: Callable[[], Any]) -> Any | None:
         if is_absent(error):
             return None
         raise
+
+
+def change_version(tracking_uri: str, name: str, version: str | None, *, tags: Mapping[str, str], alias: str | None) -> None:
+    """Tag a registered model version, or point an alias at it; LookupError where there is no such version."""
+    with open_client(tracking_uri) as client:
+        registered = registered_version(client, name, version)
+        if registered is None:
+            raise LookupError(f"no registered version {version}")
+        for key, value in tags.items():
+            client.set_model_version_tag(name, registered.version, key, value)
+        if alias is not None:
+            client.set_registered_model_alias(name, alias, registered.version)

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from spark_monitor.text.wording import day, number
+from spark_monitor.text.wording import day, harmless, number
 from spark_monitor.windowing.windows import Window
 
 WIDTH, HEIGHT = 620, 110
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 8, 20
 STRIP_HEIGHT, CELL_GAP = 14, 0.5
+
+HEAT_WIDTH, HEAT_HEIGHT, DEPTHS = 1000, 10, 5
+JUDGED_COLOURS = ("FAIL", "ERROR", "WARN", "UNDECIDED")
 
 LEAST_RANGE, LEAST_MARGIN = 1e-9, 1e-3
 """A range this small, relative to its values, is drawn as a level line in the middle of at least this much."""
@@ -30,10 +33,18 @@ class Mark:
     upper: float | None = None
 
 
-def line_chart(marks: Sequence[Mark], label: str, over: Sequence[Window] = ()) -> str:
+def line_chart(
+    marks: Sequence[Mark],
+    label: str,
+    over: Sequence[Window] = (),
+    *,
+    beside: Sequence[Mark] = (),
+    limits: Sequence[float] = (),
+) -> str:
     """A line over time; where a window is missing or has no value, the line is broken and not drawn through.
 
-    ``over`` are windows that the time axis spans besides, so that charts below each other share it.
+    ``over`` are windows that the time axis spans besides, so that charts below each other share it; ``beside`` is a second,
+    dashed line, such as an estimate; ``limits`` are level lines.
 
     >>> line_chart([], "AUC")
     ''
@@ -41,9 +52,16 @@ def line_chart(marks: Sequence[Mark], label: str, over: Sequence[Window] = ()) -
     known = sorted((mark for mark in marks if _finite(mark.value)), key=lambda mark: mark.window)
     if not known:
         return ""
-    scale = _Scale.of(known, over)
-    parts = [_axes(scale), *(_band(run, scale) for run in _runs(known)), *(_line(run, scale) for run in _runs(known))]
-    text = html.escape(f"{label}: {number(known[-1].value)} in the window {known[-1].window.text}; {len(known)} windows")
+    second = sorted((mark for mark in beside if _finite(mark.value)), key=lambda mark: mark.window)
+    levels = [limit for limit in limits if math.isfinite(limit)]
+    scale = _Scale.of([*known, *second], over, levels)
+    parts = [_axes(scale), *(_level(limit, scale) for limit in levels)]
+    if second:
+        parts.append(f'<g class="beside">{"".join(_band(run, scale) + _line(run, scale) for run in _runs(second))}</g>')
+    parts += [*(_band(run, scale) for run in _runs(known)), *(_line(run, scale) for run in _runs(known))]
+    text = html.escape(
+        f"{harmless(label)}: {number(known[-1].value)} in the window {known[-1].window.text}; {len(known)} windows"
+    )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text}" class="chart"><title>{text}</title>'
         f"{''.join(parts)}</svg>"
@@ -75,10 +93,13 @@ class _Scale:
     high: float
 
     @classmethod
-    def of(cls, known: Sequence[Mark], over: Sequence[Window]) -> _Scale:
+    def of(cls, known: Sequence[Mark], over: Sequence[Window], levels: Sequence[float] = ()) -> _Scale:
         numbers = [
             number for mark in known for number in (mark.value, mark.lower, mark.upper) if number is not None and _finite(number)
         ]
+        # A limit far outside would press the line flat; it is drawn only where it is of the values' own size.
+        reach = 2 * (max(numbers) / 2 - min(numbers) / 2) + max(map(abs, numbers))
+        numbers += [level for level in levels if min(numbers) - reach <= level <= max(numbers) + reach]
         low, high = min(numbers), max(numbers)
         if high / 2 - low / 2 <= max(abs(low), abs(high)) * LEAST_RANGE or high / 2 - low / 2 < sys.float_info.min:
             margin = max(abs(low) / 2, LEAST_MARGIN)
@@ -114,6 +135,13 @@ def _axes(scale: _Scale) -> str:
     )
 
 
+def _level(limit: float, scale: _Scale) -> str:
+    if not scale.low <= limit <= scale.high:
+        return ""
+    y = f"{scale.y(limit):.1f}"
+    return f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" class="limit"><title>limit {number(limit)}</title></path>'
+
+
 def _runs(known: Sequence[Mark]) -> Iterator[list[Mark]]:
     """Unbroken series: each window begins where the one before it ends."""
     run: list[Mark] = []
@@ -142,6 +170,26 @@ def _line(run: Sequence[Mark], scale: _Scale) -> str:
     if len(places) == 1:
         return dots
     return f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}" class="line"/>{dots}'
+
+
+def heat_strip(cells: Sequence[tuple[Window, float | None, str | None, str]]) -> str:
+    """One cell per window: its colour is the verdict where there is one, else its depth the distance from 0 to 1."""
+    if not cells:
+        return ""
+    start, span = _span([window for window, *_ in cells])
+    drawn = "".join(_heat_cell(cell, start, span) for cell in cells)
+    box = f"0 0 {HEAT_WIDTH} {HEAT_HEIGHT}"
+    return f'<svg viewBox="{box}" preserveAspectRatio="none" class="heat" aria-hidden="true">{drawn}</svg>'
+
+
+def _heat_cell(cell: tuple[Window, float | None, str | None, str], start: float, span: float) -> str:
+    window, distance, verdict, said = cell
+    left = (window.start.timestamp() - start) / span * HEAT_WIDTH
+    width = (window.end - window.start).total_seconds() / span * HEAT_WIDTH
+    depth = min(max(distance, 0.0), 1.0) if distance is not None and math.isfinite(distance) else 0.0
+    shown = verdict.lower() if verdict in JUDGED_COLOURS else f"d{round(depth * DEPTHS)}"
+    place = f'x="{left:.0f}" width="{max(width - 1, 1):.0f}" height="{HEAT_HEIGHT}"'
+    return f'<rect {place} class="{shown}"><title>{html.escape(said)}</title></rect>'
 
 
 def _cell(window: Window, verdict: str, start: float, span: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.vocabulary import METRIC_ALIASES
-from spark_monitor.insight.facts import FINAL, Facts, VersionFacts, by_subject
+from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.headline_metrics import higher_is_better
 from spark_monitor.insight.page import further_sql, mlflow_page
 from spark_monitor.insight.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
@@ -22,16 +23,16 @@ from spark_monitor.text.wording import (
     percent,
     place,
     slice_name,
-    subject,
     version_name,
     versions_named,
-    where,
     with_interval,
 )
 
 WIDTH = 100
-ROWS_SHOWN, OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN = 10, 8, 5, 2
+ROWS_SHOWN, OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 10, 4, 3, 2, 2
 """Rows of tables and of lists; how many more there are is said."""
+
+SPARKS, BARS = 26, "▁▂▃▄▅▆▇█"
 
 _INDENT = _BETWEEN = "  "
 _VERDICT_STYLES = {
@@ -44,19 +45,25 @@ _VERDICT_STYLES = {
 }
 
 
-def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml") -> str:
-    """The summary as plain text; ``file`` is the monitor's file as the reader would type it."""
+def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", everything: bool = False) -> str:
+    """The summary as plain text; ``file`` is the monitor's file as the reader would type it.
+
+    It fits a screen: a line per version and the open incidents. ``everything`` adds what each version's checks say one by one.
+    """
     lines = [*_head(facts), ""]
     if not facts.versions:
-        lines += ["No window has been monitored yet.", f"Run: spark-monitor run {file}", ""]
-    for version in facts.versions:
+        lines += [f"Run: spark-monitor run {file}", ""]
+    lines += [*overview(facts), ""] if facts.versions else []
+    lines += _sections(("Open incidents", _open(facts, everything=everything)))
+    for version in facts.versions if everything else ():
         lines += [*_version(version, facts), ""]
     lines += _sections(
-        ("Open checks", _open(facts)),
         ("Resolved lately", _resolved(facts.resolved)),
         ("To look further", [f"{_INDENT}{command}" for command in further_sql(facts, file)]),
         ("MLflow's page", [f"{_INDENT}{line}" for line in mlflow_page(config)]),
     )
+    if facts.versions and not everything:
+        lines += [f"Every check, slice and reason: spark-monitor status {file} --all"]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -73,6 +80,7 @@ def _head(facts: Facts) -> Iterator[str]:
     last, failure, unpublished = facts.last_committed, facts.last_failure, facts.unpublished
     if failure is not None:
         yield from _wrapped(f"The last run FAILED: {harmless(failure.error or 'no reason recorded', 300)}", "")
+    yield from _wrapped(harmless(facts.sentence, 400), "")
     if last is not None:
         baseline = f", baseline version {last.baseline_version}" if last.baseline_version is not None else ""
         yield f"As of {day(last.as_of)} UTC{baseline}"
@@ -82,10 +90,46 @@ def _head(facts: Facts) -> Iterator[str]:
         yield from _wrapped(f"MLflow is behind: {harmless(unpublished.publish_message or 'not published yet', 300)}", "")
 
 
+def overview(facts: Facts) -> Iterator[str]:
+    """A line per version: how it stands, its last window with rows, its main metric with labels, and the course of that."""
+    metric = facts.main_metric or "rows"
+    rows = []
+    for version in facts.versions:
+        known = version.realised[0] if version.realised else None
+        value = "-" if known is None else f"{number(known.value)}{with_interval(known.lower, known.upper)}"
+        series = [row.value for row in version.main_series] if facts.main_metric else [float(row.count) for row in version.counts]
+        rows.append(
+            (
+                harmless(version.version or "-"),
+                version.status,
+                day(version.window.start),
+                f"{version.count:,}",
+                value if facts.main_metric else f"{version.count:,}",
+                "-" if known is None else known.window.text[:10],
+                sparkline(series),
+            )
+        )
+    yield from _table(("version", "status", "last rows", "rows", metric, "of", "course"), rows)
+
+
+def sparkline(values: Sequence[float | None], most: int = SPARKS) -> str:
+    """The course of a number in one line; a window without a value is a blank.
+
+    >>> sparkline([1.0, 2.0, None, 8.0])
+    '▁▂ █'
+    """
+    shown = list(values)[-most:]
+    known = [value for value in shown if value is not None and math.isfinite(value)]
+    low, span = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    last = len(BARS) - 1
+    places = [None if value is None or not math.isfinite(value) else (value - low) / span if span else 0.5 for value in shown]
+    return "".join(" " if place is None else BARS[round(place * last)] for place in places)
+
+
 def _version(version: VersionFacts, facts: Facts) -> Iterator[str]:
     title = version_name(version.version)
     yield f"{title[0].upper()}{title[1:]}: {version.status}"
-    yield f"{_INDENT}latest window {version.window.text}, {counted(version.count, 'prediction')}"
+    yield f"{_INDENT}last window with rows {version.window.text}, {counted(version.count, 'prediction')}"
     yield from _checked(version, facts)
     yield from _realised(version, facts)
     yield from _failing("Drifted columns", version.drifted)
@@ -194,37 +238,33 @@ def _undecided(version: VersionFacts) -> Iterator[str]:
             yield from _wrapped(f"{example}{harmless(row.reason or 'no reason recorded', 300)}", _INDENT * 3)
 
 
-def _open(facts: Facts) -> Iterator[str]:
+def _open(facts: Facts, *, everything: bool) -> Iterator[str]:
     if not facts.open_total and facts.versions:
         yield f"{_INDENT}none"
-    groups = by_subject(facts.open)
-    for rows in groups[:OPEN_SHOWN]:
-        first = rows[0]
-        yield from _wrapped(f"{first.severity.upper()} {_incident(rows)}", _INDENT)
-        if first.reason:
-            yield from _wrapped(harmless(first.reason, 300), _INDENT * 2)
-        owner = f"owner: {harmless(first.owner)}" if first.owner else "owner: nobody named"
-        step = (
-            f"next step: {harmless(first.runbook)}" if first.runbook else "next step: no runbook named; look at its course below"
-        )
+    most = len(facts.open) if everything else OPEN_SHOWN
+    for row in facts.open[:most]:
+        state = "" if row.status == "OPEN" else f" ({row.status.lower()})"
+        yield from _wrapped(f"{row.severity.upper()} {harmless(row.title)}{state}; {_lasted(row)}", _INDENT)
+        if row.diagnosis and row.diagnosis != row.title:
+            yield from _wrapped(harmless(row.diagnosis, 400), _INDENT * 2)
+        for cause in row.causes[:CAUSES_SHOWN]:
+            yield from _wrapped(f"likely cause: {harmless(cause.sentence or cause.what, 300)}", _INDENT * 2)
+        owner = f"owner: {harmless(row.owner)}" if row.owner else "owner: nobody named"
+        step = f"next step: {harmless(row.runbook)}" if row.runbook else f"next step: spark-monitor explain {row.incident_id}"
         yield from _wrapped(f"{owner}; {step}", _INDENT * 2)
-    yield from _more(len(groups), OPEN_SHOWN)
+    yield from _more(facts.open_total, min(most, len(facts.open)))
 
 
 def _resolved(incidents: Sequence[IncidentRow]) -> Iterator[str]:
-    groups = by_subject(incidents)
-    for rows in groups[:RESOLVED_SHOWN]:
-        yield from _wrapped(_incident(rows), _INDENT)
-    yield from _more(len(groups), RESOLVED_SHOWN)
+    for row in incidents[:RESOLVED_SHOWN]:
+        yield from _wrapped(f"{harmless(row.title)}; {_lasted(row)}", _INDENT)
+    yield from _more(len(incidents), RESOLVED_SHOWN)
 
 
-def _incident(rows: Sequence[IncidentRow]) -> str:
-    """What failed, where, of which versions and when; the rows are of one metric and column."""
-    first = rows[0]
-    rows_and_slices = where(first.slice_key, first.slice_value, first.also_slices)
-    versions = versions_named([row.version for row in rows])
-    lasted = f"{counted(first.occurrences, 'window')} from {day(first.opened)} to {day(first.last_seen)}"
-    return f"{subject(first.metric, first.column)}, {rows_and_slices}, {versions} ({lasted})"
+def _lasted(row: IncidentRow) -> str:
+    """How long an incident lasted, and of which versions."""
+    versions = f", {versions_named(row.versions)}" if row.versions else ""
+    return f"since {day(row.opened)}, seen until {day(row.last_seen)} ({counted(row.occurrences, 'window')}{versions})"
 
 
 def _more(total: int, shown: int = ROWS_SHOWN) -> Iterator[str]:

@@ -1,12 +1,14 @@
-"""The questions that publishing asks the tables, against rows whose answers are worked out by hand."""
+"""The questions of the read model, asked by DuckDB of Delta tables, against rows whose answers are worked out by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from example_facts import AUC, config, week
+from tables_written import write_tables
 
 from spark_monitor.insight.answers import Answers
 from spark_monitor.insight.assemble import assembled
@@ -14,36 +16,20 @@ from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.gather import facts, gather
 from spark_monitor.insight.headline import headline
 from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.terminal.summary import summary
+from spark_monitor.store.local import LocalTables
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.windowing.windows import Window
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 WEEKS = 6
 COLUMNS = [f"column_{index:02d}" for index in range(14)]
 VERSIONS = ("1", "2", None)
 
 
-class Tables:
-    """Tables with the store's schemas, in place of a store."""
-
-    def __init__(self, spark: SparkSession, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        self._frames = {name: self._frame(spark, name, list(found)) for name, found in rows.items()}
-
-    def committed(self, table: str) -> DataFrame:
-        return self._frames[table]
-
-    @staticmethod
-    def _frame(spark: SparkSession, name: str, rows: list[Mapping[str, Any]]) -> DataFrame:
-        schema = TABLES[name].schema
-        return spark.createDataFrame([tuple(row.get(field) for field in schema.names) for row in rows], schema)
-
-
 def cut(version: str | None, window: Window, **values: Any) -> dict[str, Any]:
     key = {"monitor_id": "flights_delay", "granularity": "1 week", "window": (window.start, window.end), "model_version": version}
-    return {**key, **values}
+    return {**key, "run_id": "r1", **values}
 
 
 def ks(column: int, number: int) -> float:
@@ -62,10 +48,9 @@ def example_rows() -> dict[str, list[dict[str, Any]]]:
             add_window(rows, version, number)
     rows["profile_metrics"] += strangers()
     rows["incidents"] = [
-        incident("low", "OPEN", severity="low", column_name=COLUMNS[2], check_id="other"),
+        incident("low", "OPEN", severity="low", column_name=COLUMNS[2]),
         incident("open", "OPEN", severity="critical", owner="weather", runbook="docs/wind.md"),
-        incident("slice", "OPEN", severity="critical", slice_key="origin", slice_value="JFK", check_id="a slice"),
-        incident("LGA", "OPEN", severity="critical", slice_key="origin", slice_value="LGA", check_id="another slice"),
+        incident("muted", "MUTED", severity="high", slice_key="origin", slice_value="JFK", muted_until=week(50).start),
         incident("early", "RESOLVED", resolved=week(2).end, last_seen=week(1).end),
         incident("done", "RESOLVED", resolved=week(3).end, last_seen=week(2).end),
         {**incident("stranger", "OPEN"), "monitor_id": "another"},
@@ -160,10 +145,20 @@ def check_row(version: str | None, window: Window, column: str, verdict: str, va
 
 
 def incident(incident_id: str, status: str, **values: Any) -> dict[str, Any]:
-    about = {"metric": "ks", "column_name": COLUMNS[13], "model_version": "2", "granularity": "1 week", "severity": "medium"}
-    about["check_id"] = f"{COLUMNS[13]} of 2"
+    about = {
+        "kind": "drift",
+        "title": f"{COLUMNS[13]} has moved",
+        "diagnosis": "It has moved.",
+        "dataset": "predictions",
+        "column_name": COLUMNS[13],
+        "model_versions": ["2"],
+        "severity": "medium",
+        "run_id": "r1",
+    }
+    member = {"check_id": f"{COLUMNS[13]} of 2", "metric": "ks", "column_name": COLUMNS[13]}
+    told = {"members": [member], "causes": [{"kind": "column", "what": "x", "share": 0.5, "sentence": "It is x."}], "checks": 3}
     seen = {"opened": week(1).start, "last_seen": week(WEEKS - 1).end, "occurrences": 5, "status": status}
-    return {"monitor_id": "flights_delay", "incident_id": incident_id, **about, **seen, **values}
+    return {"monitor_id": "flights_delay", "incident_id": incident_id, **about, **told, **seen, **values}
 
 
 def strangers() -> list[dict[str, Any]]:
@@ -173,13 +168,15 @@ def strangers() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def tables(spark: SparkSession) -> Tables:
-    return Tables(spark, example_rows())
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    directory = tmp_path_factory.mktemp("tables")
+    write_tables(directory, example_rows())
+    return LocalTables(str(directory), "flights_delay")
 
 
 @pytest.fixture(scope="module")
 def answers(tables: Tables) -> Answers:
-    return gather(tables, config(), [week(number) for number in range(1, WEEKS)])
+    return gather(tables, config(), [week(number) for number in range(1, WEEKS)], pictures=True)
 
 
 @pytest.fixture(scope="module")
@@ -238,9 +235,9 @@ def test_the_worst_slice_is_found_in_every_window(readings: tuple[Reading, ...])
 def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings: tuple[Reading, ...]) -> None:
     windows = [week(number) for number in range(WEEKS)]
 
-    assert values(readings, "fail", "2") == [(window, 2.0) for window in windows]
-    assert values(readings, "undecided", None) == [(window, 1.0) for window in windows]
-    assert values(readings, "no_data", "1") == [(window, 0.0) for window in windows]
+    assert values(readings, "checks_fail", "2") == [(window, 2.0) for window in windows]
+    assert values(readings, "checks_undecided", None) == [(window, 1.0) for window in windows]
+    assert values(readings, "checks_no_data", "1") == [(window, 0.0) for window in windows]
     assert values(readings, "columns_drifting", "2") == [(window, 1.0) for window in windows]
 
 
@@ -250,7 +247,7 @@ def test_old_windows_that_are_published_late_are_asked_about_besides(tables: Tab
 
     found = headline(gather(tables, config(), [week(0)]), config()).readings
 
-    for name in ("count", "ks_max", "fail", "label_coverage"):
+    for name in ("count", "ks_max", "checks_fail", "label_coverage"):
         assert [window for window, _ in values(found, name, "2")] == [week(0), week(WEEKS - 2), week(WEEKS - 1)]
 
 
@@ -259,7 +256,7 @@ def test_facts_are_those_of_each_versions_last_window(known: Facts) -> None:
     second = known.versions[0]
     assert (second.window, second.count) == (week(WEEKS - 1), 100 + WEEKS - 1)
     assert dict(second.verdicts) == {"FAIL": 2, "WARN": 1, "PASS": 1, "UNDECIDED": 1}
-    assert (second.status, second.open_incidents) == ("FAIL", 4)
+    assert (second.status, second.open_incidents) == ("FAIL", 3)
     assert [(row.column, row.ks) for row in second.shifts] == [(COLUMNS[index], ks(index, 5)) for index in (13, 12, 11, 10, 9)]
     assert [(row.slice_value, row.ks) for row in second.shifted_slices] == [("JFK", 0.3), ("LGA", 0.2), (None, 0.1)]
     assert [(row.window, row.value) for row in second.realised] == [(week(WEEKS - 3), auc("2", WEEKS - 3))]
@@ -275,27 +272,79 @@ def test_failing_checks_come_worst_first_and_know_since_when(known: Facts) -> No
         ("FAIL", COLUMNS[13], None, 1),
         ("WARN", COLUMNS[12], None, 0),
     ]
-    assert [(found.since, found.occurrences) for found in second.failing] == [(week(1).start, 5), (None, None)]
+    assert [(found.since, found.occurrences) for found in second.failing] == [(week(0).start, WEEKS), (None, None)]
     assert [(row.metric, row.verdict, row.checks, row.reason) for row in second.undecided] == [
         ("ks", "UNDECIDED", 1, "it is 0.065.")
     ]
 
 
 def test_incidents_and_runs_are_this_monitors_worst_first(known: Facts) -> None:
-    assert [(row.incident_id, row.also_slices) for row in known.open] == [("open", 2), ("low", 0)]
-    assert [row.incident_id for row in known.resolved] == ["done"]
-    assert known.open_total == 4
+    assert [(row.incident_id, row.status) for row in known.open] == [("open", "OPEN"), ("muted", "MUTED"), ("low", "OPEN")]
+    assert [row.incident_id for row in known.resolved] == ["done", "early"]
+    assert known.open_total == 3
+    assert [(cause.what, cause.share, cause.sentence) for cause in known.open[0].causes] == [("x", 0.5, "It is x.")]
+    assert [(point.window, point.value) for point in known.open[0].series] == [(week(n), ks(13, n)) for n in range(WEEKS)]
     assert known.last_failure is not None
     assert known.last_failure.error == "no table"
     assert known.unpublished is not None
     assert known.unpublished.run_id == "r1"
 
 
-def test_a_monitor_that_never_ran_has_facts(spark: SparkSession) -> None:
-    empty = facts(Tables(spark, {name: [] for name in TABLES}), config())
+def test_a_monitor_that_never_ran_has_facts(tmp_path: Path) -> None:
+    write_tables(tmp_path, {})
+
+    empty = facts(LocalTables(str(tmp_path)), config(), pictures=True)
 
     assert empty.versions == ()
     assert "No window has been monitored yet." in summary(empty, config())
+
+
+def test_the_heat_map_has_the_columns_that_moved_and_their_worst_verdicts(known: Facts) -> None:
+    cells = [row for row in known.heat if row.version == "2" and row.column == COLUMNS[13]]
+
+    assert [(row.window, row.distance, row.verdict) for row in cells] == [
+        (week(number), ks(13, number), "FAIL") for number in range(WEEKS)
+    ]
+    assert {row.metric for row in known.heat if row.column == "text"} == {"js_distance"}
+    assert {row.verdict for row in known.heat if row.column == COLUMNS[0]} == {None}
+
+
+def test_rows_of_a_run_that_was_not_committed_are_not_seen(tmp_path: Path) -> None:
+    rows = example_rows()
+    write_tables(tmp_path, {**rows, "checks": [{**row, "run_id": "r2"} for row in rows["checks"]]})
+
+    assert gather(LocalTables(str(tmp_path), "flights_delay"), config()).verdicts == []
+
+
+def test_an_empty_last_week_hides_nothing_and_is_said_first(tmp_path: Path) -> None:
+    rows = example_rows()
+    rows["profile_metrics"] += [
+        cut(version, week(number), column_name=":table", log_type="INPUT", count=0, status="EMPTY")
+        for version in VERSIONS
+        for number in (WEEKS, WEEKS + 1)
+    ]
+    write_tables(tmp_path, rows)
+
+    found = facts(LocalTables(str(tmp_path), "flights_delay"), config())
+
+    assert found.versions[0].window == week(WEEKS - 1)
+    assert found.versions[0].shifts
+    assert found.empty == (week(WEEKS), week(WEEKS + 1))
+    assert found.status == "NO_DATA"
+    assert found.sentence.startswith(f"No rows since {week(WEEKS).start:%Y-%m-%d}: 2 windows empty.")
+
+
+def test_each_versions_onset_is_its_own(tmp_path: Path) -> None:
+    rows = example_rows()
+    for row in rows["checks"]:
+        if row["check_id"] == f"{COLUMNS[13]} of 1" and row["window"][0] < week(4).start:
+            row["verdict"] = "PASS"
+    write_tables(tmp_path, rows)
+
+    found = facts(LocalTables(str(tmp_path), "flights_delay"), config())
+
+    onset = {version.version: version.failing[0].since for version in found.versions}
+    assert onset == {"2": week(0).start, "1": week(4).start, None: week(0).start}
 
 
 def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
@@ -304,4 +353,4 @@ def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
     found = facts(tables, plain)
 
     assert found.versions[0].realised == found.versions[0].worst_slices == found.versions[0].shifted_slices == ()
-    assert not [row for row in headline(gather(tables, plain), plain).readings if row.family == "model"]
+    assert not [row for row in headline(gather(tables, plain), plain).readings if row.family == "performance"]

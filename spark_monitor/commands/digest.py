@@ -1,0 +1,49 @@
+"""`spark-monitor digest FILE...`: what changed in a period, what is open and whose it is, as Markdown or as a mail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spark_monitor.commands.command import terminal_of
+from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.report import require_place
+from spark_monitor.commands.several import Files, each_monitor, sessions
+
+
+def digest(
+    context: typer.Context,
+    files: Files,
+    as_of: AsOf = None,
+    every: Annotated[str, typer.Option(metavar="PERIOD", help="The period: the last one that is over.")] = "1 week",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="F", help="Write it as a mail's HTML instead of printing Markdown.")
+    ] = None,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what changed per model in the last period, what is open and whose it is, cost, and labels owed."""
+    terminal = terminal_of(context)
+    options = SessionOptions.read(master, remote, conf)
+    with terminal.progress(leave=False) as say:
+        from spark_monitor.commands.known import known_facts
+        from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
+        from spark_monitor.outputs.digest.due import last_period
+
+        if out is not None:
+            require_place(out)
+        session = sessions(options, terminal, say)
+        monitors = list(each_monitor(files, terminal))
+        say("Tables")
+        known = [known_facts(config, session) for _, config in monitors]
+        period = last_period(every, instant_or_now("--as-of", as_of), monitors[0][1].windows.zone)
+        found = digest_of(known, period.start, period.end)
+        if out is not None:
+            out.write_text(digest_html(found), encoding="utf-8")
+    text = digest_markdown(found)
+    terminal.document({"subject": found.subject, "start": period.start, "end": period.end, "markdown": text, "html": out})
+    terminal.tell(text.rstrip() if out is None else f"Written: {out}")

@@ -1,0 +1,225 @@
+"""What is done when a condition holds: a webhook, a tag or alias in MLflow, a Databricks job. Once per episode, and noted.
+
+A condition is a metric's verdict on all rows, m of n windows running, or an open incident's kind. An episode is named by the
+window it began in (or by its incident), so however often a run looks at it, the action is taken once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.config.people import ActionConfig, ConditionConfig, DoConfig
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.scope import HISTORY_WINDOWS, window_in
+from spark_monitor.insight.tables import Tables
+from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, key_of, known, rows_of
+from spark_monitor.outputs.mlflow.registry import change_version
+from spark_monitor.windowing.windows import Window
+
+Say = Callable[[str], None]
+SECONDS, MOST_ROWS = 10.0, 50_000
+TOKEN_VARIABLE = "DATABRICKS_TOKEN"
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One time that a condition holds: of which version, since when, and in which window now."""
+
+    version: str | None
+    began: str
+    window: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    """An action that has not been taken for an episode."""
+
+    key: str
+    name: str
+    do: DoConfig
+    episode: Episode
+    attempts: int
+
+
+def act(
+    facts: Facts,
+    config: MonitorConfig,
+    tables: Tables,
+    ledger: Ledger,
+    *,
+    as_of: datetime,
+    run_id: str,
+    say: Say,
+    dry: bool = False,
+    do: Callable[[Due, MonitorConfig], None] | None = None,
+) -> int:
+    """Take the actions whose conditions hold and that were not taken in this episode; how many were."""
+    if not config.people.actions:
+        return 0
+    told = {row.delivery_id: row for row in known(tables, config.monitor, ["action"], since=as_of)}
+    taken = 0
+    for due in _due(facts, config, tables, told):
+        what = f"{due.name} because of {_because(due)}"
+        if dry:
+            say(f"would act: {what}")
+            continue
+        error = _tried(due, config, do or perform)
+        taken += error is None
+        say(f"action: {what}" if error is None else f"warning: action {due.name}: {error} The next run tries again.")
+        status = SENT if error is None else FAILED
+        sent = datetime.now(UTC) if error is None else None
+        note = Delivery(
+            due.key, "action", due.name, ACTION, status, due.attempts + 1, as_of, sent=sent, error=error, run_id=run_id
+        )
+        ledger.record_deliveries(config.monitor, rows_of([note]))
+    return taken
+
+
+def _due(facts: Facts, config: MonitorConfig, tables: Tables, told: Mapping[str, Delivery]) -> Iterator[Due]:
+    for action in config.people.actions:
+        name = name_of(action)
+        condition = json.dumps(action.when.model_dump(mode="json"), sort_keys=True)
+        for episode in episodes(action.when, facts, config, tables):
+            key = key_of(config.monitor, ACTION, name, condition, episode.version, episode.began)
+            before = told.get(key)
+            if before is None or before.status != SENT:
+                yield Due(key, name, action.do, episode, before.attempts if before else 0)
+
+
+def name_of(action: ActionConfig) -> str:
+    """What an action is called in the ledger: its kind and the variable or tag, never an address."""
+    do = action.do
+    if do.webhook is not None:
+        return f"webhook {do.webhook.url_env}"
+    if do.databricks_job is not None:
+        return f"databricks_job {do.databricks_job.url_env}"
+    if do.mlflow_alias is not None:
+        return f"mlflow_alias {do.mlflow_alias}"
+    return f"mlflow_tag {', '.join(sorted(do.mlflow_tag or {}))}"
+
+
+def episodes(when: ConditionConfig, facts: Facts, config: MonitorConfig, tables: Tables) -> list[Episode]:
+    """The episodes that are under way: of a kind of incident, or of a metric's verdict, per model version."""
+    if when.metric is None:
+        return [
+            Episode(
+                ", ".join(version for version in incident.versions if version) or None, incident.incident_id, str(incident.opened)
+            )
+            for incident in facts.open
+            if when.kind is None or incident.kind == when.kind
+        ]
+    return [
+        found
+        for version, rows in _verdicts(when.metric, config, tables).items()
+        if (found := under_way(rows, when, version)) is not None
+    ]
+
+
+def under_way(rows: Sequence[tuple[Window, str, float | None]], when: ConditionConfig, version: str | None) -> Episode | None:
+    """The episode that the last window belongs to: m of the last n windows have the verdict, in an unbroken row of windows."""
+    times, of = (int(part) for part in (when.for_ or "1 of 1").split(" of "))
+    bad = [verdict == "FAIL" or (when.verdict == "WARN" and verdict == "WARN") for _, verdict, _ in rows]
+    holds = [sum(bad[max(0, place - of + 1) : place + 1]) >= times for place in range(len(bad))]
+    if not holds or not holds[-1]:
+        return None
+    first = len(holds) - 1
+    while first > 0 and holds[first - 1]:
+        first -= 1
+    return Episode(version, rows[first][0].start.isoformat(), rows[-1][0].text, rows[-1][2])
+
+
+def _verdicts(metric: str, config: MonitorConfig, tables: Tables) -> dict[str | None, list[tuple[Window, str, float | None]]]:
+    """The worst verdict on a metric over all rows, per version and window, in order of time."""
+    worst = "min(CASE verdict WHEN 'FAIL' THEN 0 WHEN 'WARN' THEN 1 ELSE 2 END)"
+    found = tables.ask(
+        f"SELECT model_version, window_start, window_end, {worst} AS worst, max(value) AS value "
+        f"FROM {tables.relation('checks')} WHERE monitor_id = {tables.literal(config.monitor)} "
+        f"AND granularity = {tables.literal(config.windows.granularity.label)} AND slice_key IS NULL "
+        f"AND metric = {tables.literal(metric)} GROUP BY model_version, window_start, window_end "
+        f"ORDER BY window_start DESC LIMIT {MOST_ROWS}"
+    )
+    rows: defaultdict[str | None, list[tuple[Window, str, float | None]]] = defaultdict(list)
+    for row in found:
+        if len(rows[row["model_version"]]) < HISTORY_WINDOWS:
+            rows[row["model_version"]].append((window_in(row), ("FAIL", "WARN", "PASS")[row["worst"]], row["value"]))
+    return {version: sorted(of_version) for version, of_version in rows.items()}
+
+
+def perform(due: Due, config: MonitorConfig) -> None:
+    """Do it; an exception says that it was not done."""
+    do = due.do
+    if do.webhook is not None:
+        _post(_address(do.webhook.url_env), _about(due, config), {"Idempotency-Key": due.key})
+    elif do.databricks_job is not None:
+        url = _address(do.databricks_job.url_env)
+        job = parse_qs(urlsplit(url).query).get("job_id", [""])[0]
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        body: dict[str, Any] = {"idempotency_token": due.key, **({"job_id": int(job)} if job.isdigit() else {})}
+        _post(url, body, headers)
+    elif config.outputs.mlflow is None:
+        raise ActionError("the monitor has no outputs.mlflow. Say where MLflow is, or take the action out.")
+    else:
+        change_version(
+            config.outputs.mlflow.tracking_uri,
+            config.model.name,
+            due.episode.version,
+            tags=do.mlflow_tag or {},
+            alias=do.mlflow_alias,
+        )
+
+
+class ActionError(Exception):
+    """An action could not be taken; the sentence holds no address."""
+
+
+def _tried(due: Due, config: MonitorConfig, do: Callable[[Due, MonitorConfig], None]) -> str | None:
+    try:
+        do(due, config)
+    except ActionError as error:
+        return str(error)
+    except Exception as error:  # an address may stand in its words, so only its kind and an answer's number are kept
+        code = getattr(error, "code", None)
+        return f"it answered {code}." if isinstance(code, int) else f"{type(error).__name__}."
+    return None
+
+
+def _address(variable: str) -> str:
+    url = os.environ.get(variable, "").strip()
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise ActionError(f"the environment variable {variable} holds no address that begins with https:// or http://.")
+    return url
+
+
+def _about(due: Due, config: MonitorConfig) -> dict[str, Any]:
+    return {
+        "monitor": config.monitor,
+        "model": config.model.name,
+        "model_version": due.episode.version,
+        "began": due.episode.began,
+        "window": due.episode.window,
+        "value": due.episode.value,
+        "key": due.key,
+    }
+
+
+def _post(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+    data = json.dumps(body, allow_nan=False).encode("utf-8")
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json", **headers}, method="POST")
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        answer.read(1_000)
+
+
+def _because(due: Due) -> str:
+    version = f"version {due.episode.version}, " if due.episode.version is not None else ""
+    return f"{version}{due.episode.window}"

@@ -1,0 +1,83 @@
+"""What was sent and what became of it: rows of the table `deliveries`, and the keys by which a repetition is known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from spark_monitor.insight.scope import EPOCH, instant_in, micros, one_of
+from spark_monitor.insight.tables import Tables
+
+OPENED, ESCALATED, RESOLVED, DIGEST, ACTION = "OPENED", "ESCALATED", "RESOLVED", "DIGEST", "ACTION"
+SENT, FAILED, IN_DIGEST = "SENT", "FAILED", "DIGEST"
+KEY_DIGITS, MOST_ROWS = 32, 100_000
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message to one channel, or one action."""
+
+    delivery_id: str
+    incident_id: str
+    channel: str
+    event: str
+    status: str
+    attempts: int
+    as_of: datetime
+    severity: str | None = None
+    sent: datetime | None = None
+    error: str | None = None
+    run_id: str | None = None
+
+
+class Ledger(Protocol):
+    """Where deliveries are noted: the store."""
+
+    def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None: ...
+
+
+def key_of(*parts: str | None) -> str:
+    """The key of a message: the same for the same monitor, incident, event and channel, whoever sends it and how often.
+
+    >>> key_of("flights", "abc", "OPENED", "oncall") == key_of("flights", "abc", "OPENED", "oncall")
+    True
+    """
+    text = "\x1f".join("" if part is None else part for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:KEY_DIGITS]
+
+
+def rows_of(deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
+    """Deliveries as rows of the table."""
+    return [asdict(delivery) for delivery in deliveries]
+
+
+def known(tables: Tables, monitor_id: str, incident_ids: Sequence[str], *, since: datetime) -> list[Delivery]:
+    """What is noted of these incidents, and everything since an instant, for the budget."""
+    if not tables.has("deliveries"):
+        return []
+    wanted = f"as_of > {micros(since)} OR {one_of(tables, 'incident_id', incident_ids)}"
+    found = tables.ask(
+        "SELECT delivery_id, incident_id, channel, event, severity, sent, status, attempts, error, as_of, run_id "
+        f"FROM {tables.relation('deliveries')} WHERE monitor_id = {tables.literal(monitor_id)} AND ({wanted}) "
+        f"ORDER BY as_of DESC LIMIT {MOST_ROWS}"
+    )
+    return [_delivery(row) for row in found]
+
+
+def _delivery(row: Mapping[str, Any]) -> Delivery:
+    return Delivery(
+        row["delivery_id"],
+        row["incident_id"],
+        row["channel"],
+        row["event"],
+        row["status"],
+        int(row["attempts"] or 0),
+        instant_in(row, "as_of") or EPOCH,
+        severity=row["severity"],
+        sent=instant_in(row, "sent"),
+        error=row["error"],
+        run_id=row["run_id"],
+    )

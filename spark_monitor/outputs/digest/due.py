@@ -1,0 +1,62 @@
+"""The digest that comes by itself: once per period, when a run passes its end; noted like every message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.tables import Tables
+from spark_monitor.outputs.alerts.channels import open_channel
+from spark_monitor.outputs.alerts.deliver import Open, Post
+from spark_monitor.outputs.alerts.deliveries import DIGEST, SENT, Ledger, key_of, known
+from spark_monitor.outputs.alerts.message import Message
+from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
+from spark_monitor.windowing.windows import Window, parse_every, window_of
+
+ABOUT = "digest"
+
+
+def last_period(every: str, as_of: datetime, zone: str) -> Window:
+    """The last period that was over at an instant.
+
+    >>> from datetime import UTC
+    >>> last_period("1 week", datetime(2013, 9, 25, tzinfo=UTC), "UTC").text
+    '2013-09-16 to 2013-09-23'
+    """
+    granularity = parse_every(every)
+    current = window_of(as_of, granularity, zone)
+    return window_of(current.start - timedelta(microseconds=1), granularity, zone)
+
+
+def send_digest(
+    facts: Facts,
+    config: MonitorConfig,
+    tables: Tables,
+    ledger: Ledger,
+    *,
+    as_of: datetime,
+    run_id: str,
+    say: Callable[[str], None],
+    file: str = "MONITOR.yaml",
+    dry: bool = False,
+    open_named: Open | None = None,
+) -> int:
+    """Send the digest of the last period to whoever has not had it; how many took it."""
+    people = config.people
+    if people.digest is None or not people.digest.to:
+        return 0
+    period = last_period(people.digest.every, as_of, config.windows.zone)
+    told = {row.delivery_id: row for row in known(tables, config.monitor, [ABOUT], since=as_of)}
+    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
+    digest = digest_of([facts], period.start, period.end)
+    for channel in people.digest.to:
+        key = key_of(config.monitor, DIGEST, period.start.isoformat(), people.digest.every, channel)
+        before = told.get(key)
+        if before is None or before.status != SENT:
+            text = digest_markdown(digest)
+            message = Message(digest.subject, text, key, "low", DIGEST, html=digest_html(digest))
+            post.send(message, channel, incident=ABOUT, attempts=before.attempts if before else 0)
+    post.flush()
+    return post.sent

@@ -1,0 +1,217 @@
+"""The sections of a page as values for the template: cards of incidents, performance, columns, and the table ``metrics``."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from spark_monitor.insight.facts import Facts, VersionFacts
+from spark_monitor.insight.rows import ColumnRow, HeatRow, IncidentRow, Judged, MeasureRow, ModelRow
+from spark_monitor.insight.scope import MOST_HEAT_VERSIONS
+from spark_monitor.outputs.report.charts import Mark, heat_strip, line_chart, verdict_strip
+from spark_monitor.outputs.report.histogram import histogram
+from spark_monitor.text.wording import day, harmless, number, percent, subject, with_interval
+
+MOST_CHARTS, MOST_ITEMS, MOST_POINTS_TOLD = 24, 8, 6
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+FAMILY_TITLES = {
+    "fairness": "Fairness",
+    "quality": "Quality of the data",
+    "custom": "Metrics of your own",
+    "system": "Serving system",
+    "pipeline": "Pipelines",
+    "cost": "Cost",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """An incident as a card: what is told, and its picture."""
+
+    incident: IncidentRow
+    picture: Markup
+    strip: Markup
+    points: tuple[Judged, ...]
+    about: str
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How well a version does: its main metric with labels and estimated, how complete labels are, how many rows."""
+
+    version: VersionFacts
+    chart: Markup
+    coverage: Markup
+    rows: Markup
+    strip: Markup
+    has_estimate: bool
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """A row of the heat map, and what opens from it."""
+
+    version: str | None
+    column: str
+    metric: str
+    strip: Markup
+    worst: float
+    latest: str
+    verdict: str | None
+    broke: bool
+    distribution: Markup
+    distance: Markup
+    missing: Markup
+    items: tuple[tuple[str, str, float], ...]
+    told: tuple[tuple[str, str, str], ...]
+
+
+def cards(facts: Facts, most: int) -> list[Card]:
+    """Open incidents, worst first, each with the verdicts of its first check as a picture."""
+    return [_card(incident) for incident in facts.open[:most]]
+
+
+def _card(incident: IncidentRow) -> Card:
+    metric = incident.metric or "value"
+    about = subject(metric, incident.column)
+    limits = {limit for point in incident.series if (limit := limit_in(point.expected)) is not None}
+    marks = [Mark(point.window, point.value, point.lower, point.upper) for point in incident.series]
+    picture = line_chart(marks, about, limits=sorted(limits)[:2])
+    strip = verdict_strip([(point.window, point.verdict or "NO_DATA") for point in incident.series])
+    return Card(incident, Markup(picture), Markup(strip), incident.series[-MOST_POINTS_TOLD:], about)
+
+
+def limit_in(expected: str | None) -> float | None:
+    """The number in a rule's words; None where there is none.
+
+    >>> limit_in("at most 0.2"), limit_in("no new values"), limit_in(None)
+    (0.2, None, None)
+    """
+    found = _NUMBER.search(expected) if expected else None
+    return float(found[0]) if found else None
+
+
+def performance(facts: Facts) -> list[Performance]:
+    """A picture of each version."""
+    return [_performance(version, facts) for version in facts.versions]
+
+
+def _performance(version: VersionFacts, facts: Facts) -> Performance:
+    over = [row.window for row in version.counts]
+    main, estimated = _marks(version.main_series), _marks(version.estimated_series)
+    metric = facts.main_metric or (version.estimated_series[0].metric if version.estimated_series else "metric")
+    known = any(mark.value is not None for mark in main)
+    chart = line_chart(main if known else estimated, metric, over, beside=estimated if known else ())
+    coverage = [Mark(row.window, row.label_coverage) for row in version.main_series]
+    return Performance(
+        version,
+        Markup(chart),
+        Markup(line_chart(coverage, "label coverage", over)),
+        Markup(line_chart([Mark(row.window, float(row.count)) for row in version.counts], "predictions")),
+        Markup(verdict_strip(version.verdict_series)),
+        bool(estimated),
+    )
+
+
+def _marks(rows: Sequence[ModelRow]) -> list[Mark]:
+    return [Mark(row.window, row.value, row.lower, row.upper) for row in rows]
+
+
+def side_by_side(facts: Facts) -> list[tuple[str, list[str]]]:
+    """Metrics of the versions beside each other, each in its own latest window with labels, which the head names."""
+    if len(facts.versions) < 2 or not any(version.realised for version in facts.versions):
+        return []
+    known = [{row.metric: row for row in (*version.realised[:1], *version.beside)} for version in facts.versions]
+    names = list(dict.fromkeys(name for rows in known for name in rows))
+    return [(name, [_value(rows.get(name)) for rows in known]) for name in names]
+
+
+def _value(row: ModelRow | None) -> str:
+    return "-" if row is None else f"{number(row.value)}{with_interval(row.lower, row.upper)}"
+
+
+def columns_of(facts: Facts) -> list[ColumnView]:
+    """The heat map's rows of the versions seen last, those that break a rule and have moved farthest first."""
+    chosen = [version.version for version in facts.versions][:MOST_HEAT_VERSIONS]
+    rows: defaultdict[tuple[str | None, str], list[HeatRow]] = defaultdict(list)
+    for row in facts.heat:
+        if row.version in chosen:
+            rows[row.version, row.column].append(row)
+    views = [_column(facts, version, column, found) for (version, column), found in rows.items()]
+    return sorted(views, key=lambda view: (chosen.index(view.version), not view.broke, -view.worst, view.column))
+
+
+def _column(facts: Facts, version: str | None, column: str, rows: Sequence[HeatRow]) -> ColumnView:
+    ordered = sorted(rows, key=lambda row: row.window)
+    cells = [(row.window, row.distance, row.verdict, _said(row)) for row in ordered]
+    profile = [row for row in facts.columns if row.version == version and row.column == column]
+    missing = [Mark(row.window, row.percent_null) for row in profile if row.window is not None]
+    over, name = [row.window for row in ordered], harmless(column)
+    now = next((row for row in facts.distributions if row.version == version and row.column == column), None)
+    before = next((row for row in facts.baselines if row.column == column), None)
+    shape = histogram(now.quantiles, before.quantiles if before else (), name) if now is not None else ""
+    distances = [row.distance for row in ordered if row.distance is not None and math.isfinite(row.distance)]
+    drawn = line_chart([Mark(row.window, row.distance, row.lower, row.upper) for row in ordered], ordered[-1].metric, over)
+    has_missing = any(mark.value for mark in missing)
+    return ColumnView(
+        version,
+        column,
+        ordered[-1].metric,
+        Markup(heat_strip(cells)),
+        max(distances, default=0.0),
+        number(ordered[-1].distance),
+        ordered[-1].verdict,
+        any(row.verdict == "FAIL" for row in ordered),
+        Markup(shape),
+        Markup(drawn),
+        Markup(line_chart(missing, "percent missing", over)) if has_missing else Markup(""),
+        _items(now) if now is not None and not now.quantiles else (),
+        tuple((row.window.text, _with_bounds(row), row.verdict or "-") for row in ordered[-MOST_POINTS_TOLD:]),
+    )
+
+
+def _said(row: HeatRow) -> str:
+    verdict = f", {row.verdict.replace('_', ' ')}" if row.verdict else ""
+    return f"{day(row.window.start)}: {number(row.distance)}{verdict}"
+
+
+def _with_bounds(row: HeatRow) -> str:
+    return f"{number(row.distance)}{with_interval(row.lower, row.upper)}"
+
+
+def _items(row: ColumnRow) -> tuple[tuple[str, str, float], ...]:
+    """The most frequent values: each with its share in words and in percent of the widest bar."""
+    total = max(row.count or 0, sum(count for _, count in row.items), 1)
+    top = sorted(row.items, key=lambda item: -item[1])[:MOST_ITEMS]
+    most = max((count for _, count in top), default=1) or 1
+    return tuple((value, percent(count / total), round(100 * count / most, 1)) for value, count in top)
+
+
+def families(facts: Facts) -> dict[str, list[MeasureRow]]:
+    """The latest numbers of the table ``metrics``, by family."""
+    found: dict[str, list[MeasureRow]] = {family: [] for family in FAMILY_TITLES}
+    for row in facts.measures:
+        found.setdefault(row.family, []).append(row)
+    return found
+
+
+def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
+    """Series of the table ``metrics`` that are about whole datasets, by family."""
+    series: defaultdict[tuple[str, str], list[MeasureRow]] = defaultdict(list)
+    for row in facts.measured_series:
+        if row.value is not None:
+            about = subject(row.metric, row.column) + (f" {harmless(row.name)}" if row.name else "")
+            version = f", version {harmless(row.version)}" if row.version else ""
+            series[row.family, about + version].append(row)
+    charts: defaultdict[str, list[tuple[str, Markup]]] = defaultdict(list)
+    for (family, about), rows in sorted(series.items()):
+        if len(rows) > 1 and len(charts[family]) < MOST_CHARTS:
+            marks = [Mark(row.window, row.value, row.lower, row.upper) for row in rows]
+            unit = f" ({harmless(rows[-1].unit)})" if rows[-1].unit else ""
+            charts[family].append((about + unit, Markup(line_chart(marks, about))))
+    return dict(charts)

@@ -1,0 +1,48 @@
+"""The ledger of messages and actions: one row per key, replaced when it is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pyspark.sql import SparkSession
+
+from spark_monitor.store.commits import commit
+from spark_monitor.store.literals import value_sql
+from spark_monitor.store.place import Place
+from spark_monitor.store.schemas import TABLES
+from spark_monitor.text.quoting import literal, quote
+
+DELIVERIES: Final = "deliveries"
+
+
+def record(spark: SparkSession, place: Place, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of a monitor in one commit; those that are there under the same key are replaced."""
+    if not rows:
+        return
+    relation = place.relation(DELIVERIES)
+    commit(
+        lambda: spark.sql(merge_sql(relation, monitor_id, rows)).collect(),
+        what=f"{relation}: noting deliveries of monitor {monitor_id}",
+    )
+
+
+def merge_sql(relation: str, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The statement that writes the rows; the same rows written twice are there once."""
+    columns = TABLES[DELIVERIES].columns
+    selects = [
+        "SELECT "
+        + ", ".join(
+            f"{value_sql({**row, 'monitor_id': monitor_id}.get(field.name), field.dataType)} AS {quote(field.name)}"
+            for field in columns
+        )
+        for row in rows
+    ]
+    names = [quote(field.name) for field in columns]
+    changed = ", ".join(f"{name} = s.{name}" for name in names)
+    same = f"t.monitor_id = {literal(monitor_id)} AND t.delivery_id = s.delivery_id"
+    return (
+        f"MERGE INTO {relation} t USING ({' UNION ALL '.join(selects)}) s ON {same} "
+        f"WHEN MATCHED THEN UPDATE SET {changed} "
+        f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{name}' for name in names)})"
+    )

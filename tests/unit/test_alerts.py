@@ -1,0 +1,399 @@
+"""Messages: who is told what, once, within a budget; nothing lost when a channel is down, nothing said twice, no secret told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from example_facts import config, example, week
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.insight.scope import micros
+from spark_monitor.outputs.alerts.actions import Due as DueAction
+from spark_monitor.outputs.alerts.actions import act, under_way
+from spark_monitor.outputs.alerts.channels import ChannelError, open_channel
+from spark_monitor.outputs.alerts.deliver import deliver
+from spark_monitor.outputs.alerts.message import Message
+from spark_monitor.outputs.digest.due import send_digest
+from spark_monitor.windowing.windows import Window
+
+NOW = datetime(2013, 12, 10, 12, tzinfo=UTC)
+SECRET = "hunter2-token"
+
+
+@dataclass
+class Inbox:
+    """A channel that keeps what it is sent, or is down."""
+
+    down: bool = False
+    messages: list[Message] = field(default_factory=list)
+
+    def send(self, message: Message) -> None:
+        if self.down:
+            raise ChannelError("it answered 503.")
+        self.messages.append(message)
+
+
+class Book:
+    """A ledger in memory that is asked as the tables are."""
+
+    def __init__(self, checks: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.commits = 0
+        self.checks = list(checks)
+        self.broken = False
+
+    def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if self.broken:
+            raise ConnectionError("the process was killed")
+        self.commits += 1
+        for row in rows:
+            self.rows[row["delivery_id"]] = dict(row)
+
+    def has(self, table: str, column: str | None = None) -> bool:
+        return True
+
+    def relation(self, table: str) -> str:
+        return table
+
+    def literal(self, text: str) -> str:
+        return json.dumps(text)
+
+    def first(self, array: str, field: str) -> str:
+        return array
+
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        if " FROM checks " in sql:
+            return [dict(row) for row in self.checks]
+        times = ("as_of", "sent")
+        return [
+            {**row, **{name: None if row[name] is None else micros(row[name]) for name in times}} for row in self.rows.values()
+        ]
+
+
+def people(**changes: Any) -> dict[str, Any]:
+    return {
+        "owners": {"data-platform": {"email": "dp@example.org", "role": "engineer"}},
+        "channels": {"oncall": {"url_env": "ONCALL"}, "team": {"url_env": "TEAM"}},
+        "routes": [{"severity": ["high", "critical"], "to": "oncall"}, {"role": "engineer", "to": "team"}],
+        **changes,
+    }
+
+
+def incident(name: str = "a", **changes: Any) -> IncidentRow:
+    return replace(example().open[0], **{"incident_id": name, "severity": "critical", "series": (), **changes})
+
+
+def told(
+    incidents: Sequence[IncidentRow],
+    book: Book,
+    inboxes: Mapping[str, Inbox],
+    *,
+    at: datetime = NOW,
+    monitor: MonitorConfig | None = None,
+    dry: bool = False,
+    said: list[str] | None = None,
+) -> int:
+    facts = replace(
+        example(),
+        open=tuple(row for row in incidents if row.is_open),
+        resolved=tuple(row for row in incidents if not row.is_open),
+    )
+    lines: list[str] = [] if said is None else said
+    return deliver(
+        facts,
+        monitor or config(people=people()),
+        book,
+        book,
+        as_of=at,
+        run_id="r",
+        say=lines.append,
+        dry=dry,
+        open_named=lambda name: inboxes[name],
+    )
+
+
+@pytest.fixture
+def inboxes() -> dict[str, Inbox]:
+    return {"oncall": Inbox(), "team": Inbox()}
+
+
+def test_a_message_says_what_since_when_how_much_why_whose_and_what_next(inboxes: dict[str, Inbox]) -> None:
+    told([incident()], Book(), inboxes)
+
+    [message] = inboxes["oncall"].messages
+    assert message.title == "[CRITICAL, new] flights_delay: wind＿speed has moved"
+    for words in (
+        "half of the values left the baseline's range",
+        "Since 2013-09-09 (13 windows, 5 checks).",
+        "Likely cause: wind＿speed moved farthest, and the model leans on it. (70% of the change)",
+        "Owner: data-platform.",
+        "Next step: docs/runbooks/drift.md.",
+        "spark-monitor explain a",
+        f"Reference: {message.key}",
+    ):
+        assert words in message.body
+
+
+def test_an_incident_opens_escalates_and_resolves_once_on_each_channel(inboxes: dict[str, Inbox]) -> None:
+    book = Book()
+    stages = (
+        [incident(severity="medium")],
+        [incident(severity="medium")],
+        [incident(severity="critical")],
+        [incident(severity="critical")],
+        [incident(severity="critical", status="RESOLVED", resolved=NOW)],
+        [incident(severity="critical", status="RESOLVED", resolved=NOW)],
+    )
+    for stage in stages:
+        told(stage, book, inboxes)
+
+    assert [message.event for message in inboxes["team"].messages] == ["OPENED", "ESCALATED", "RESOLVED"]
+    assert [message.event for message in inboxes["oncall"].messages] == ["OPENED", "RESOLVED"]
+    assert len({message.key for inbox in inboxes.values() for message in inbox.messages}) == 5
+
+
+def test_what_was_over_before_anybody_was_told_is_not_told(inboxes: dict[str, Inbox]) -> None:
+    assert told([incident(status="RESOLVED", resolved=NOW)], Book(), inboxes) == 0
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"status": "ACKNOWLEDGED"}, {"status": "MUTED", "muted_until": NOW + timedelta(days=1)}, {"status": "MUTED"}],
+)
+def test_acknowledged_and_muted_incidents_are_silent(state: dict[str, Any], inboxes: dict[str, Inbox]) -> None:
+    assert told([incident(**state)], Book(), inboxes) == 0
+
+
+def test_a_channel_that_is_down_is_tried_again_by_the_next_run_and_costs_no_other(inboxes: dict[str, Inbox]) -> None:
+    book, said = Book(), list[str]()
+    inboxes["oncall"].down = True
+    assert told([incident()], book, inboxes, said=said) == 1
+    assert sorted(row["status"] for row in book.rows.values()) == ["FAILED", "SENT"]
+    assert "warning: channel oncall: it answered 503. The next run tries again." in said
+
+    inboxes["oncall"].down = False
+    assert told([incident()], book, inboxes) == 1
+
+    assert [len(inbox.messages) for inbox in inboxes.values()] == [1, 1]
+    again = next(row for row in book.rows.values() if row["channel"] == "oncall")
+    assert (again["status"], again["attempts"], again["error"]) == ("SENT", 2, None)
+
+
+def test_a_process_that_dies_between_send_and_note_repeats_one_message_with_the_same_key(inboxes: dict[str, Inbox]) -> None:
+    book = Book()
+    many = [incident(str(place), owner=None) for place in range(5)]
+    book.broken = True
+    with pytest.raises(ConnectionError):
+        told(many, book, inboxes)
+    book.broken = False
+
+    told(many, book, inboxes)
+    told(many, book, inboxes)
+
+    keys = [message.key for message in inboxes["oncall"].messages]
+    assert len(keys) == 6
+    assert len(set(keys)) == 5
+    assert keys[0] == keys[1]
+
+
+def test_ten_thousand_events_are_each_delivered_once_in_few_commits(inboxes: dict[str, Inbox]) -> None:
+    book = Book()
+    many = [incident(str(place), owner=None) for place in range(10_000)]
+
+    told(many, book, inboxes)
+    told(many, book, inboxes)
+
+    assert len(inboxes["oncall"].messages) == len({message.key for message in inboxes["oncall"].messages}) == 10_000
+    assert book.commits <= 101
+
+
+def test_the_budget_goes_to_the_worst_and_the_rest_is_left_to_the_digest(inboxes: dict[str, Inbox]) -> None:
+    book = Book()
+    monitor = config(people=people(), alerts={"budget": "3 per week"})
+    many = [incident(str(place), severity="high" if place else "critical", owner=None) for place in range(6)]
+
+    told(list(reversed(many)), book, inboxes, monitor=monitor)
+    told(many, book, inboxes, monitor=monitor, at=NOW + timedelta(days=8))
+
+    assert len(inboxes["oncall"].messages) == 3
+    assert inboxes["oncall"].messages[0].severity == "critical"
+    assert [row["status"] for row in book.rows.values()].count("DIGEST") == 3
+
+
+def test_quiet_hours_hold_a_message_back_until_they_are_over(inboxes: dict[str, Inbox]) -> None:
+    channels = {"oncall": {"url_env": "ONCALL", "quiet": "22:00-07:00"}, "team": {"url_env": "TEAM"}}
+    monitor, book = config(people=people(channels=channels)), Book()
+
+    told([incident()], book, inboxes, monitor=monitor, at=NOW.replace(hour=23))
+    assert (len(inboxes["oncall"].messages), len(inboxes["team"].messages)) == (0, 1)
+    told([incident()], book, inboxes, monitor=monitor, at=NOW.replace(hour=7) + timedelta(days=1))
+
+    assert (len(inboxes["oncall"].messages), len(inboxes["team"].messages)) == (1, 1)
+
+
+def test_a_dry_run_says_what_would_be_sent_and_notes_nothing(inboxes: dict[str, Inbox]) -> None:
+    book, said = Book(), list[str]()
+
+    told([incident()], book, inboxes, dry=True, said=said)
+
+    assert said[0].startswith("would send to oncall: [CRITICAL, new] flights_delay")
+    assert not book.rows
+    assert not inboxes["oncall"].messages
+
+
+def test_names_of_data_are_left_out_where_the_file_says_so(inboxes: dict[str, Inbox]) -> None:
+    told([incident()], Book(), inboxes, monitor=config(people=people(spelled=False)))
+
+    [message] = inboxes["oncall"].messages
+    assert "speed" not in message.title + message.body
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """A web server on this machine that keeps what it is posted and answers as it is told."""
+
+    seen: list[tuple[Mapping[str, str], dict[str, Any]]]
+    answer = 200
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).seen.append((dict(self.headers), json.loads(body)))
+        self.send_response(type(self).answer)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, type[Receiver]]]:
+    kind = type("OwnReceiver", (Receiver,), {"seen": []})
+    server = HTTPServer(("127.0.0.1", 0), kind)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}", kind
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_apprise_posts_to_a_real_server_and_its_refusal_names_no_address(receiver: tuple[str, type[Receiver]]) -> None:
+    address, kind = receiver
+    settings = config(people=people()).people
+    channel = open_channel("oncall", settings, {"ONCALL": f"json://user:{SECRET}@{address}/path"})
+
+    channel.send(Message("title", "body", "key"))
+    assert kind.seen[0][1]["title"] == "title"
+    kind.answer = 503
+    with pytest.raises(ChannelError) as refused:
+        channel.send(Message("title", "body", "key"))
+
+    assert str(refused.value) == "it answered 503."
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [({}, "environment variable ONCALL is not set"), ({"ONCALL": f"no-such-scheme://{SECRET}"}, "none that apprise knows")],
+)
+def test_a_channel_that_cannot_be_opened_says_why_without_its_address(environment: dict[str, str], words: str) -> None:
+    with pytest.raises(ChannelError, match=words) as refused:
+        open_channel("oncall", config(people=people()).people, environment)
+
+    assert SECRET not in str(refused.value)
+
+
+def test_an_owner_without_a_channel_is_reached_by_mail_alone() -> None:
+    settings = config(people=people()).people
+
+    with pytest.raises(ChannelError, match="SPARK_MONITOR_MAIL_URL is not set"):
+        open_channel("data-platform", settings, {})
+    assert open_channel("data-platform", settings, {"SPARK_MONITOR_MAIL_URL": "mailto://me:pass@mail.example.org"})
+
+
+def test_the_digest_comes_once_a_week_by_itself() -> None:
+    book, inbox = Book(), Inbox()
+    monitor = config(people=people(digest={"every": "1 week", "to": ["team"]}))
+
+    def sent(at: datetime) -> int:
+        return send_digest(example(), monitor, book, book, as_of=at, run_id="r", say=lambda _: None, open_named=lambda _: inbox)
+
+    assert [sent(NOW + timedelta(days=days)) for days in (0, 1, 5, 6, 7, 20)] == [1, 0, 0, 1, 0, 1]
+    assert inbox.messages[0].title == "flights_delay, 2013-12-02 to 2013-12-09: 0 new incidents, 1 open"
+    assert [row["event"] for row in book.rows.values()] == ["DIGEST"] * 3
+
+
+def verdict(number: int, verdict: int) -> dict[str, Any]:
+    window = week(number)
+    return {
+        "model_version": "2",
+        "window_start": micros(window.start),
+        "window_end": micros(window.end),
+        "worst": verdict,
+        "value": 0.6,
+    }
+
+
+def test_an_action_is_taken_once_an_episode_and_again_where_it_failed() -> None:
+    when = {"metric": "roc_auc_score", "verdict": "FAIL", "for": "2 of 3"}
+    monitor = config(people=people(actions=[{"when": when, "do": {"webhook": {"url_env": "RETRAIN"}}}]))
+    done: list[DueAction] = []
+
+    def run(verdicts: Sequence[int], book: Book, *, down: bool = False) -> int:
+        book.checks = [verdict(number, found) for number, found in enumerate(verdicts)]
+
+        def do(due: DueAction, _: MonitorConfig) -> None:
+            if down:
+                raise ConnectionError(SECRET)
+            done.append(due)
+
+        return act(example(), monitor, book, book, as_of=NOW, run_id="r", say=lambda _: None, do=do)
+
+    book = Book()
+    assert run([2, 0], book) == 0
+    assert run([2, 0, 0], book, down=True) == 0
+    assert SECRET not in str(book.rows)
+    assert run([2, 0, 0], book) == 1
+    assert run([2, 0, 0, 0], book) == 0
+    assert run([2, 0, 0, 0, 2, 2, 2], book) == 0
+    assert run([2, 0, 0, 0, 2, 2, 2, 0, 0], book) == 1
+    assert [row["event"] for row in book.rows.values()] == ["ACTION"] * 2
+
+
+def test_an_episode_needs_m_of_the_last_n_windows() -> None:
+    from spark_monitor.config.people import ConditionConfig
+
+    when = ConditionConfig.model_validate({"metric": "roc_auc_score", "verdict": "WARN", "for": "2 of 2"})
+
+    def rows(*verdicts: str) -> list[tuple[Window, str, float | None]]:
+        return [(week(number), found, None) for number, found in enumerate(verdicts)]
+
+    assert under_way(rows("WARN", "PASS", "WARN"), when, None) is None
+    found = under_way(rows("PASS", "WARN", "FAIL", "WARN"), when, None)
+    assert found is not None
+    assert found.began == week(2).start.isoformat()
+
+
+def test_a_webhook_carries_its_key(receiver: tuple[str, type[Receiver]], monkeypatch: pytest.MonkeyPatch) -> None:
+    address, kind = receiver
+    monkeypatch.setenv("RETRAIN", f"http://{address}/retrain?token={SECRET}")
+    actions = [{"when": {"metric": "roc_auc_score"}, "do": {"webhook": {"url_env": "RETRAIN"}}}]
+    monitor, book = config(people=people(actions=actions)), Book([verdict(0, 0)])
+    said: list[str] = []
+
+    facts: Facts = example()
+    assert act(facts, monitor, book, book, as_of=NOW, run_id="r", say=said.append) == 1
+
+    [(headers, body)] = kind.seen
+    [key] = book.rows
+    assert headers["Idempotency-Key"] == body["key"] == key
+    assert body["monitor"] == "flights_delay"
+    assert SECRET not in str(book.rows) + str(said)
