@@ -6,20 +6,25 @@ session's in the other.
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.options import Conf, Master, MonitorFile, Remote, SessionOptions
-from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.several import sessions
 from spark_monitor.commands.terminal import plain_console
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.wording import counted, harmless
@@ -27,11 +32,15 @@ from spark_monitor.text.wording import counted, harmless
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from spark_monitor.config.monitor import MonitorConfig
     from spark_monitor.store import Store
 
 DEFAULT_LIMIT = 100
 LONGEST_CELL = 200
 WIDEST = 10_000
+READABLE, BETWEEN_COLUMNS = 18, 2
+"""A cell of this width is read; a table that has no room for it is shown a record a block."""
+
 READING = ("select", "with", "from", "values", "table", "describe", "desc", "show", "explain")
 JSON_FORMAT = {
     "timeZone": "UTC",
@@ -39,9 +48,9 @@ JSON_FORMAT = {
     "timestampNTZFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSS",
     "ignoreNullFields": "false",
 }
-NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
+NUMBERS = ("tinyint", "smallint", "int", "integer", "bigint", "hugeint", "float", "double", "decimal")
 _SKIPPED = re.compile(r"\s+|--[^\n]*|/\*.*?\*/|\(", re.DOTALL)
-_WHOLE_SECONDS = re.compile(r"(T\d\d:\d\d:\d\d)\.000000(?=Z|$)")
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{6})?(?:Z|(?=$))")
 
 
 @dataclass(frozen=True)
@@ -66,25 +75,99 @@ def sql(
 ) -> None:
     """Ask the monitor's tables and views, by their names."""
     terminal = terminal_of(context)
-    session = SessionOptions.read(master, remote, conf)
+    options = SessionOptions.read(master, remote, conf)
     require_reading(query)
-    with terminal.progress() as say:
-        from spark_monitor.commands.known import require_tables
-        from spark_monitor.pipeline import Monitor
+    with terminal.progress(leave=False) as say:
+        from spark_monitor.commands.known import require_tables, store_of
+        from spark_monitor.config.monitor import load_config
 
-        monitor = Monitor.load(file)
-        store = monitor.store(open_spark(session, terminal, say))
-        require_tables(store, str(file))
+        config = load_config(file)
+        session = sessions(options, terminal, say)
         say("Query")
-        answer = ask(store, query, limit)
+        answer = None if session.wanted else ask_without_spark(config, query, limit)
+        if answer is None:
+            store = store_of(config, session)
+            require_tables(store, str(file))
+            answer = ask(store, query, limit)
     if as_json:
         for row in answer.rows:
             terminal.out.out(row, highlight=False)
     else:
-        width = None if terminal.out.is_terminal else WIDEST
-        plain_console(terminal.out.file).print(table_of(answer), soft_wrap=False, width=width)
+        show_rows(answer, plain_console(terminal.out.file), terminal=terminal.out.is_terminal)
     more = f" shown; there are more, as --limit is {limit}" if answer.more else ""
     terminal.remark(f"{counted(len(answer.rows), 'row')}{more}.")
+
+
+def show_rows(answer: Answer, console: Console, *, terminal: bool) -> None:
+    """The rows as a table; on a terminal that is too narrow for it, a record a block."""
+    if terminal and least_width(answer) > console.width:
+        for place, row in enumerate(answer.rows):
+            if place:
+                console.print("")
+            for line in block_of(row, answer.columns):
+                console.print(line)
+        return
+    console.print(table_of(answer), soft_wrap=False, width=None if terminal else WIDEST)
+
+
+def least_width(answer: Answer) -> int:
+    """How many columns of a terminal a table needs before its cells become letters one below the other."""
+    widths = [min(len(name), READABLE) for name in answer.columns]
+    for row in answer.rows:
+        for place, cell in enumerate(_cells(row, answer.columns)):
+            widths[place] = max(widths[place], min(cell.cell_len, READABLE))
+    return sum(widths) + BETWEEN_COLUMNS * max(len(widths) - 1, 0)
+
+
+def block_of(row: str, columns: Sequence[str]) -> Iterator[Text]:
+    """One record, a line a column."""
+    widest = max(len(harmless(name)) for name in columns)
+    for name, cell in zip(columns, _cells(row, columns), strict=True):
+        yield Text(f"{harmless(name):<{widest}}  ", "bold") + cell
+
+
+def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer | None:
+    """The first rows by delta-rs and DuckDB; None where the tables are a catalog's, or only Spark understands the query."""
+    from spark_monitor.store.local import LocalTables, NotHere
+
+    if config.outputs.path is None:
+        return None
+    try:
+        tables = LocalTables(config.outputs.path)
+    except NotHere:
+        return None
+    import duckdb
+
+    from spark_monitor.store import local_views
+
+    local_views.register(tables)
+    try:
+        found = tables.connection.execute(local_views.translated(query))
+    except (duckdb.Error, ConfigError):
+        return None
+    described = found.description or []
+    names = distinct(column[0] for column in described)
+    rows = found.fetchmany(limit + 1)
+    types = tuple(str(column[1]).lower() for column in described)
+    told = tuple(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows[:limit])
+    return Answer(names, types, told, more=len(rows) > limit)
+
+
+def _plain(value: Any) -> Any:
+    """A value as Spark's own JSON has it: instants in UTC with microseconds, bytes in Base64, NaN as a text."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(bytes(value)).decode("ascii")
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def require_reading(query: str) -> None:
@@ -193,10 +276,22 @@ def _cells(row: str, columns: Sequence[str]) -> Iterator[Text]:
 
 
 def cell_text(value: Any) -> str:
-    """A value as a table's cell shows it: short, without characters that act on a terminal, instants without empty fractions.
+    """A value as a table's cell shows it: short, without characters that act on a terminal; a window as its start and end.
 
     >>> cell_text("2013-09-02T00:00:00.000000Z"), cell_text({"a": [1]}), cell_text("\\x1b[2J")
-    ('2013-09-02T00:00:00Z', '{"a": [1]}', '�[2J')
+    ('2013-09-02', '{"a": [1]}', '\N{REPLACEMENT CHARACTER}[2J')
+    >>> cell_text({"start": "2013-09-02T06:00:00.000000Z", "end": "2013-09-03T00:00:00.000000Z"})
+    '2013-09-02 06:00 to 2013-09-03'
     """
+    if isinstance(value, dict) and list(value) == ["start", "end"] and all(isinstance(edge, str) for edge in value.values()):
+        return f"{cell_text(value['start'])} to {cell_text(value['end'])}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return harmless(_WHOLE_SECONDS.sub(r"\1", text), LONGEST_CELL)
+    return harmless(_INSTANT.sub(_short_time, text), LONGEST_CELL)
+
+
+def _short_time(found: re.Match[str]) -> str:
+    """An instant in UTC as short as it can be: the day alone at midnight, no seconds where they are nought."""
+    day, time, fraction = found[1], found[2], (found[3] or "").rstrip("0").rstrip(".")
+    if fraction or not time.endswith(":00"):
+        return f"{day} {time}{fraction}"
+    return day if time == "00:00:00" else f"{day} {time[:5]}"

@@ -74,7 +74,8 @@ _CUT = (
 
 def metric_series(source: Source) -> str:
     """All metrics below each other, one number a row."""
-    return " UNION ALL ".join((_profile_series(source), _drift_series(source), _model_series(source)))
+    series = (_profile_series(source), _drift_series(source), _model_series(source), _other_series(source))
+    return " UNION ALL ".join(series)
 
 
 def _profile_series(source: Source) -> str:
@@ -97,11 +98,23 @@ def _model_series(source: Source) -> str:
     )
 
 
+def _other_series(source: Source) -> str:
+    """What has no column of its own: quality, fairness, custom metrics, system, pipelines and cost."""
+    return _series(
+        source("metrics"),
+        ["metric, value, lower, upper"],
+        family=None,
+        column_sql="column_name",
+        class_sql="class",
+        basis="basis",
+    )
+
+
 def _series(
     rows: str,
     entries: list[str],
     *,
-    family: str,
+    family: str | None,
     column_sql: str,
     class_sql: str = "CAST(NULL AS string)",
     drift_type: str = "CAST(NULL AS string)",
@@ -110,8 +123,9 @@ def _series(
     """One family's numbers: ``entries`` are metric, value, lower and upper, stacked below each other."""
     time_and_ids, slice_sql, granularity = _CUT
     stacked = f"stack({len(entries)}, {', '.join(entries)}) AS (metric, value, lower, upper)"
+    named = "family" if family is None else f"'{family}'"
     inner = (
-        f"SELECT {time_and_ids}, {column_sql} AS column_name, {slice_sql}, {granularity}, '{family}' AS family, "
+        f"SELECT {time_and_ids}, {column_sql} AS column_name, {slice_sql}, {granularity}, {named} AS family, "
         f"{class_sql} AS class, {drift_type} AS drift_type, {basis} AS basis, {stacked} FROM {rows}"
     )
     outer = (
@@ -209,7 +223,7 @@ VIEWS: Final = (
             column("lower", NUMBER, "lower end of its interval, where it has one"),
             column("upper", NUMBER, "upper end of its interval, where it has one"),
             GRANULARITY,
-            column("family", TEXT, "profile, drift or model"),
+            column("family", TEXT, "profile, drift, model, or the family of a row of metrics"),
             column("class", TEXT, "the class a model metric is about; NULL: all"),
             column("drift_type", TEXT, "what drift is measured from: BASELINE, CONSECUTIVE or SEASONAL"),
             column("basis", TEXT, "what a model metric is computed from: REALISED, from labels"),

@@ -40,7 +40,7 @@ def test_numbers_keep_every_digit_and_stand_to_the_right() -> None:
         Answer(("n", "d", "e", "t", "s"), ("bigint", "decimal(10,3)", "double", "timestamp", "struct<w:int>"), (row,), False)
     )
     line = text.splitlines()[2]
-    assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02T00:00:00Z", '{"w":', '["1",', "null]}"]
+    assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02", '{"w":', '["1",', "null]}"]
 
 
 def test_a_megabyte_in_a_cell_is_cut() -> None:

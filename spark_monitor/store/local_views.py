@@ -1,0 +1,54 @@
+"""The views in DuckDB: the same SELECTs, translated, over the tables of a directory; and queries written for Spark."""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+
+from spark_monitor.errors import ConfigError
+from spark_monitor.store.local import LocalTables
+from spark_monitor.store.view_sql import VIEWS
+
+SPARK, DUCKDB = "spark", "duckdb"
+
+
+def translated(query: str) -> str:
+    """A query in Spark's SQL as DuckDB reads it; ConfigError where it is no query."""
+    try:
+        trees = [tree for tree in sqlglot.parse(query, read=SPARK) if tree is not None]
+    except sqlglot.errors.ParseError as error:
+        first = str(error).splitlines()[0] if str(error) else "it cannot be read"
+        raise ConfigError(f"QUERY: {first}") from None
+    if len(trees) != 1:
+        raise ConfigError("QUERY: found several statements. Allowed: one query.")
+    return trees[0].transform(_without_stack).sql(dialect=DUCKDB)
+
+
+def register(tables: LocalTables) -> list[str]:
+    """Name the views, where the tables have what they read; the names of those that could be made."""
+    import duckdb
+
+    made = []
+    for view in VIEWS:
+        select = view.select(lambda table: f"(SELECT * FROM {table})")
+        try:
+            tables.connection.execute(f'CREATE VIEW "{view.name}" AS {translated(select)}')
+        except (duckdb.Error, ConfigError):  # tables of another version of the program: Spark says what they lack
+            continue
+        made.append(view.name)
+    return made
+
+
+def _without_stack(node: exp.Expr) -> exp.Expr:
+    """Spark's ``stack(n, ...) AS (a, b)`` as DuckDB's ``unnest`` of a list of structs, whose fields become columns."""
+    if not (isinstance(node, exp.Aliases) and isinstance(node.this, exp.Stack)):
+        return node
+    names = [alias.name for alias in node.expressions]
+    values = [value.sql(dialect=DUCKDB) for value in node.this.expressions]
+    width = len(names)
+    structs = [
+        ", ".join(f'"{name}" := {value}' for name, value in zip(names, values[place : place + width], strict=True))
+        for place in range(0, len(values), width)
+    ]
+    listed = ", ".join(f"struct_pack({fields})" for fields in structs)
+    return sqlglot.parse_one(f"unnest([{listed}], recursive := true)", read=DUCKDB)
