@@ -316,9 +316,10 @@ def _table(name: str, commits: list[Row], changes: list[Change], window: WindowK
     writes = [row for row in commits if row["writes"]]
     inside = [row for row in writes if window.start <= row["ended"] < window.end]
     last = max((row["ended"] for row in writes if row["ended"] < window.end), default=None)
+    if last is None and writes:
+        return {}  # before its first commit there was no table, or nothing is known of it any more
     if last is None:
-        first = f"its first one is of {instant_text(min(row['ended'] for row in writes))}" if writes else "it has no history"
-        message = f"No commit of this table is known before the window's end: {first}."
+        message = "No commit of this table is known: it has no history, or nothing was written to it."
         names = ("output_rows", "output_bytes", "output_files", "hours_since_commit")
         return {metric: Value(None, message, EMPTY, 0) for metric in names}
     found: Found = {"hours_since_commit": Value((window.end - last) / 3.6e9, None, None, len(inside))}

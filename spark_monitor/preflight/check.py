@@ -30,6 +30,7 @@ from spark_monitor.preflight.columns import (
     rule_column_findings,
     same_but_for_case,
 )
+from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
@@ -69,6 +70,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
         findings += _label_findings(config, config.labels, labels, predictions, rows=rows)
     if config.baseline is not None and baseline is not None:
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
+    if rows:
+        findings += dataset_findings(config, spark, _attempt)
     return findings
 
 

@@ -17,6 +17,8 @@ from spark_monitor.sources.readers.rows import Kind, read_column
 from spark_monitor.text.masking import mask_secrets
 
 COLUMNS_SHOWN = 20
+OTHER_DATASETS = ("system", "pipeline", "cost")
+"""Families whose rules name endpoints, steps, tables or services, which no column of the predictions is."""
 PLAIN = "a number, a text, a date, a timestamp or a boolean"
 TIME = "a timestamp or a date"
 
@@ -178,6 +180,8 @@ def rule_column_findings(config: MonitorConfig, columns: Sequence[str], baseline
     """Rules about columns that are not watched."""
     watched = {*profiled_columns(config, columns), TABLE_ROW}
     for position, rule in enumerate(config.rules):
+        if rule.family in OTHER_DATASETS:
+            continue  # its columns are endpoints, steps or services
         for name in (name for name in _named(rule) if name not in watched):
             yield _unwatched(config, name, f"rules[{position}].columns", columns, baseline)
 

@@ -7,17 +7,35 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA, measurement
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.errors import RunError
 from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
+from spark_monitor.sources.predictions import micros
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.costs import cost_frame, first_of_costs
-from spark_monitor.stages.datasets import COSTS, OPERATIONS, PIPELINES, Before, configured, due_of, first_time, handled_windows
+from spark_monitor.stages.datasets import (
+    COSTS,
+    OPERATIONS,
+    PIPELINES,
+    Before,
+    configured,
+    due_of,
+    first_time,
+    handled_windows,
+    schedule_for,
+)
 from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.serving import serving_measurements
+from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.periods import Granularity
+from spark_monitor.windowing.windows import ONE_MICROSECOND, window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -47,21 +65,60 @@ def operate_step(
     # Texts that are no number are NULL, and local times and dates are those of the monitor's zone.
     with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
         for dataset in datasets:
-            opened = OPENED[dataset](run)
-            due = due_of(
-                run,
-                dataset,
-                handled[dataset],
-                before,
-                first=opened.first,
-                log=opened.log,
-                asked=asked,
-                with_predictions=predictions,
-            )
+            try:
+                opened = OPENED[dataset](run)
+                due = due_of(
+                    run,
+                    dataset,
+                    handled[dataset],
+                    before,
+                    first=opened.first,
+                    log=opened.log,
+                    asked=asked,
+                    with_predictions=predictions,
+                )
+                frames = opened.measure(due) if due else []
+                if due:
+                    record_step(run, due, dataset=dataset, frames=frames)
+            except RunError:
+                raise  # the turn is lost, or the tables cannot be written
+            except Exception as error:
+                due = _told(run, dataset, error)
             if due:
-                record_step(run, due, dataset=dataset, frames=opened.measure(due))
                 written[dataset] = due
     return Operated(written)
+
+
+def _told(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
+    """A dataset that cannot be read costs no other: its last window that is over says why, and is due when its table changes."""
+    why = f"{dataset} could not be measured: {first_line(error)}"
+    run.notes.append(why)
+    run.say(f"warning: {why}")
+    schedule = schedule_for(run, dataset)
+    last = [_last_over(run, one, schedule.zone) for one in schedule.granularities]
+    metric = catalogue().metrics[{OPERATIONS: "requests", PIPELINES: "step_failures", COSTS: "cost"}[dataset]]
+    rows = [
+        measurement(
+            {"granularity": due.granularity, "start": micros(due.window.start), "end": micros(due.window.end), **_EVERYTHING},
+            metric,
+            column_name=TABLE_ROW,
+            status="ERROR",
+            message=why,
+        )
+        for due in last
+    ]
+    told = [tuple(row[name] for name in MEASUREMENT_SCHEMA.names) for row in rows]
+    record_step(run, last, dataset=dataset, frames=[run.spark.createDataFrame(told, MEASUREMENT_DDL)])
+    return tuple(last)
+
+
+_EVERYTHING = {"model_version": None, "slice_key": None, "slice_value": None}
+
+
+def _last_over(run: Run, granularity: Granularity, zone: str) -> DueWindow:
+    """The last window that is over at the run's as-of instant."""
+    now = window_of(run.as_of, granularity, zone)
+    return DueWindow(granularity.label, window_of(now.start - ONE_MICROSECOND, granularity, zone))
 
 
 @dataclass(frozen=True)

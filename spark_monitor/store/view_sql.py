@@ -8,6 +8,7 @@ from typing import Final
 
 from pyspark.sql.types import StructField
 
+from spark_monitor.store.dataset_views import BUDGET_COLUMNS, SERVICE_COLUMNS, budget_status, service_status
 from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, column
 from spark_monitor.store.shared_columns import (
     GRANULARITY,
@@ -270,5 +271,9 @@ VIEWS: Final = (
             column("as_of", INSTANT, "as-of of the run that measured it last"),
         ),
         label_maturity,
+    ),
+    View("service_status", "monitor x granularity x endpoint x model_version: its last window", SERVICE_COLUMNS, service_status),
+    View(
+        "budget_status", "monitor x granularity: its last window's cost, and how the budget stands", BUDGET_COLUMNS, budget_status
     ),
 )

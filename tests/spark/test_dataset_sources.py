@@ -1,0 +1,205 @@
+"""Logs, step runs, histories and bills as they come from other programs, read into one shape each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_monitor.config.costs import CostsConfig
+from spark_monitor.config.operations import OperationsConfig
+from spark_monitor.config.pipelines import RunsConfig
+from spark_monitor.config.sources import SourceConfig
+from spark_monitor.session import setting
+from spark_monitor.sources.costs import open_costs, sums
+from spark_monitor.sources.operations import open_operations
+from spark_monitor.sources.pipelines import failed_sql, open_runs
+from spark_monitor.sources.tables import ANSI, SESSION_ZONE
+from spark_monitor.store.history import commits, schemas
+
+HOUR = 3_600_000_000
+START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+FIRST_HOUR = [(START, START + HOUR)]
+
+
+@pytest.fixture(autouse=True)
+def read_as_a_run_does(spark: SparkSession) -> Iterator[None]:
+    with setting(spark, ANSI, "false"), setting(spark, SESSION_ZONE, "UTC"):
+        yield
+
+
+def rows_of(frame: DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in frame.select(*columns).collect()), key=repr)
+
+
+def test_a_status_as_text_is_read_where_it_is_a_number_and_unknown_where_not(spark: SparkSession) -> None:
+    made = [("2024-01-01 00:10:00", "500"), ("2024-01-01 00:10:00", "OK"), ("2024-01-01 00:10:00", "200")]
+    spark.createDataFrame(made, "at string, status string").createOrReplaceTempView("text_status")
+    log = open_operations(spark, OperationsConfig(table="text_status", time="at", failed="status >= 500"))
+    assert rows_of(log.rows(FIRST_HOUR, "UTC"), "failed") == [(0.0,), (1.0,), (None,)]
+
+
+def test_requests_with_the_same_id_count_once_and_the_earliest_is_kept(spark: SparkSession) -> None:
+    made = [("2024-01-01 00:00:02", "a", 9.0), ("2024-01-01 00:00:01", "a", 7.0), ("2024-01-01 00:00:03", "b", 1.0)]
+    made += [("2024-01-01 00:00:04", None, 2.0), ("2024-01-01 00:00:04", None, 2.0)]  # type: ignore[list-item]
+    spark.createDataFrame(made, "at string, id string, lat double").createOrReplaceTempView("repeated")
+    log = open_operations(spark, OperationsConfig(table="repeated", time="at", latency_seconds="lat", request_id="id"))
+    found = rows_of(log.rows(FIRST_HOUR, "UTC"), "latency", "copies")
+    assert found == [(1000.0, 0.0), (2000.0, 0.0), (2000.0, 0.0), (7000.0, 1.0)]
+
+
+def test_counters_count_what_they_add_and_start_again_after_a_reset(spark: SparkSession) -> None:
+    labels = '{"endpoint": "p", "instance": "h1"}'
+    made = [
+        (f"2024-01-01 00:{minute}:00", "http_total", value, labels) for minute, value in ((10, 100.0), (20, 150.0), (30, 30.0))
+    ]
+    made += [("2024-01-01 00:30:00", "lat", 0.2, '{"endpoint": "p", "instance": "h2"}'), ("2024-01-01 00:31:00", "x", 1.0, "{}")]
+    spark.createDataFrame(made, "at string, m string, v double, l string").createOrReplaceTempView("prometheus")
+    names = {"http_total": "requests", "lat": "latency_seconds"}
+    section = OperationsConfig(table="prometheus", format="long", time="at", metric="m", value="v", labels="l", names=names)
+    log = open_operations(spark, section)
+    assert log.has == {"endpoint", "host", "version", "cluster", "latency"}
+    found = rows_of(log.rows(FIRST_HOUR, "UTC"), "endpoint", "host", "requests", "latency")
+    assert found == [("p", "h1", 30.0, None), ("p", "h1", 50.0, None), ("p", "h1", None, None), ("p", "h2", None, 200.0)]
+
+
+def test_an_inference_table_of_databricks_is_known_by_its_columns(spark: SparkSession) -> None:
+    made = [("a", "2024-01-01 00:10:00", 200, 12, "e1"), ("b", "2024-01-01 00:10:01", 503, 13, "e1")]
+    kinds = (
+        "databricks_request_id string, request_time string, status_code int, execution_duration_ms int, served_entity_id string"
+    )
+    spark.createDataFrame(made, kinds).createOrReplaceTempView("inference")
+    log = open_operations(spark, OperationsConfig(table="inference", format="databricks"))
+    assert rows_of(log.rows(FIRST_HOUR, "UTC"), "endpoint", "failed", "latency") == [("e1", 0.0, 12.0), ("e1", 1.0, 13.0)]
+    older = "databricks_request_id string, timestamp_ms bigint, status_code int, execution_time_ms int, "
+    older += "request_metadata map<string, string>"
+    spark.createDataFrame([("a", START // 1000, 200, 12, {"model_version": "3"})], older).createOrReplaceTempView(
+        "older_inference"
+    )
+    log = open_operations(spark, OperationsConfig(table="older_inference", format="databricks"))
+    assert rows_of(log.rows(FIRST_HOUR, "UTC"), "version", "latency") == [("3", 12.0)]
+
+
+def event(kind: str, run: str, job: str, at: str, **more: Any) -> str:
+    statistics = {"outputStatistics": {"rowCount": 100, "size": 1000}}
+    output = {"namespace": "db", "name": "features", "outputFacets": statistics}
+    told = {"eventType": kind, "eventTime": at, "run": {"runId": run, "facets": {}}, "job": {"namespace": "air", "name": job}}
+    return json.dumps({**told, "inputs": [], "outputs": [output], "producer": "p", "schemaURL": "s", **more})
+
+
+def test_openlineage_events_are_runs_in_whatever_order_they_lie(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [
+        event("COMPLETE", "r1", "load", "2024-01-01T06:30:00Z"),
+        event("START", "r1", "load", "2024-01-01T07:00:00+01:00"),
+        event("COMPLETE", "r1", "load", "2024-01-01T06:30:00Z"),
+        event("START", "r2", "load", "2024-01-02T06:00:00Z"),
+        event("FAIL", "r2", "load", "2024-01-02T06:10:00Z"),
+        event("START", "r3", "load", "2024-01-03T06:00:00Z"),
+        "{broken",
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    runs = open_runs(spark, RunsConfig(path=str(tmp_path / "events.jsonl"), format="openlineage"))
+    minutes = "(ended - started) / 60000000 AS minutes"
+    found = sorted((tuple(row) for row in runs.frame.selectExpr(minutes, "failed", "rows", "outputs[0]").collect()), key=repr)
+    assert found == [(10.0, True, 100.0, "db/features"), (30.0, False, 100.0, "db/features"), (None, None, 100.0, "db/features")]
+
+
+def test_a_long_run_of_databricks_is_put_together_from_its_slices(spark: SparkSession) -> None:
+    made = [
+        (1, "a", "train", "2024-01-01 00:00:00", "2024-01-01 01:00:00", None),
+        (1, "a", "train", "2024-01-01 01:00:00", "2024-01-01 01:20:00", "SUCCEEDED"),
+        (1, "b", "train", "2024-01-02 01:00:00", "2024-01-02 01:20:00", "TIMED_OUT"),
+    ]
+    kinds = "job_id int, run_id string, task_key string, period_start_time string, period_end_time string, result_state string"
+    spark.createDataFrame(made, kinds).createOrReplaceTempView("timeline")
+    runs = open_runs(spark, RunsConfig(table="timeline", format="databricks"))
+    found = sorted(tuple(row) for row in runs.frame.selectExpr("name", "(ended - started) / 60000000", "failed").collect())
+    assert found == [("train", 20.0, True), ("train", 80.0, False)]
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"),
+    [("'SUCCESS'", False), ("'upstream_failed'", True), ("'?'", None), ("0", False), ("2", True), ("true", False)],
+)
+def test_a_state_is_read_by_its_words_its_exit_code_or_as_a_boolean(
+    spark: SparkSession, status: str, failed: bool | None
+) -> None:
+    frame = spark.range(1)
+    assert frame.selectExpr(failed_sql(frame, status)).collect()[0][0] is failed
+
+
+def test_the_history_of_tables_that_spark_and_delta_rs_wrote(spark: SparkSession, tmp_path: Path) -> None:
+    path = str(tmp_path / "rust")
+    deltalake.write_deltalake(path, pa.table({"a": [1, 2, 3]}))
+    deltalake.write_deltalake(path, pa.table({"a": [5], "b": ["x"]}), mode="append", schema_mode="merge")
+    sizes = [add["size_bytes"] for add in pa.table(deltalake.DeltaTable(path).get_add_actions(flatten=True)).to_pylist()]
+    source = SourceConfig(path=path, format="delta")
+    found = commits(spark, source, "rust")
+    assert found is not None
+    assert rows_of(found, "version", "rows", "files", "writes") == [(0, 3.0, 1.0, True), (1, 1.0, 1.0, True)]
+    assert sum(row["bytes"] for row in found.collect()) == sum(sizes)
+    told = schemas(spark, source, "rust")
+    assert told is not None
+    assert sorted(row["version"] for row in told.collect()) == [0, 1]
+    own = str(tmp_path / "spark")
+    spark.range(10).coalesce(1).write.format("delta").save(own)
+    spark.sql(f"DELETE FROM delta.`{own}` WHERE id = 3")
+    found = commits(spark, SourceConfig(path=own, format="delta"), "spark")
+    assert found is not None
+    assert rows_of(found, "version", "rows", "operation") == [(0, 10.0, "WRITE"), (1, 0.0, "DELETE")]
+
+
+def test_a_view_has_no_history(spark: SparkSession) -> None:
+    spark.range(1).createOrReplaceTempView("no_history")
+    assert commits(spark, SourceConfig(table="no_history"), "view") is None
+
+
+FOCUS = """BilledCost,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,ServiceName,ChargeCategory
+1.25,USD,2024-01-01T00:00:00Z,2024-01-02T00:00:00Z,Compute,Usage
+0.75,USD,2024-01-01T00:05:00Z,2024-01-02T00:00:00Z,Compute,Usage
+-0.50,USD,2024-01-02T00:00:00Z,2024-01-03T00:00:00Z,Storage,Credit
+"""
+
+
+def test_focus_rows_are_summed_with_their_credits(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "focus.csv").write_text(FOCUS, encoding="utf-8")
+    bill = open_costs(spark, CostsConfig(path=str(tmp_path / "focus.csv"), format="focus"))
+    found = rows_of(sums(bill, START, START + 72 * HOUR), "service", "currency", "amount", "n")
+    assert found == [("Compute", "USD", 2.0, 2), ("Storage", "USD", -0.5, 1)]
+
+
+def test_usage_is_priced_by_the_list_of_its_time_and_what_has_no_price_is_counted(spark: SparkSession) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS billing_test")
+    spark.sql(
+        """CREATE TABLE billing_test.usage USING parquet AS SELECT * FROM VALUES
+        ('s1', 'AWS', 'DBU', TIMESTAMP'2024-01-01 00:00:00Z', CAST(2 AS DECIMAL(20, 4)), 'JOBS', map('team', 'x')),
+        ('s1', 'AWS', 'DBU', TIMESTAMP'2024-01-05 00:00:00Z', CAST(3 AS DECIMAL(20, 4)), 'SQL', map('team', 'y')),
+        ('s9', 'AWS', 'DBU', TIMESTAMP'2024-01-05 00:00:00Z', CAST(3 AS DECIMAL(20, 4)), 'SQL', map('team', 'y'))
+        AS t(sku_name, cloud, usage_unit, usage_start_time, usage_quantity, billing_origin_product, custom_tags)"""
+    )
+    spark.sql(
+        """CREATE TABLE billing_test.list_prices USING parquet AS SELECT * FROM VALUES
+        ('s1', 'AWS', 'DBU', 'USD', TIMESTAMP'2023-01-01 00:00:00Z', TIMESTAMP'2024-01-03 00:00:00Z',
+          named_struct('default', CAST(0.5 AS DECIMAL(20, 4)))),
+        ('s1', 'AWS', 'DBU', 'USD', TIMESTAMP'2024-01-03 00:00:00Z', CAST(NULL AS TIMESTAMP),
+          named_struct('default', CAST(0.7 AS DECIMAL(20, 4))))
+        AS t(sku_name, cloud, usage_unit, currency_code, price_start_time, price_end_time, pricing)"""
+    )
+    bill = open_costs(spark, CostsConfig(table="billing_test.usage", format="databricks", tag="custom_tags['team']"))
+    found = rows_of(sums(bill, START, START + 240 * HOUR), "service", "tag", "currency", "amount", "unread")
+    assert found == [("JOBS", "x", "USD", 1.0, 0), ("SQL", "y", "USD", 2.1, 0), ("SQL", "y", None, None, 1)]
+
+
+def test_columns_with_dates_and_a_literal_currency(spark: SparkSession) -> None:
+    made = [("2024-01-01", "1.5", "search"), ("2024-01-01", "?", "search")]
+    spark.createDataFrame(made, "day string, amount string, what string").createOrReplaceTempView("plain_bill")
+    section = CostsConfig(table="plain_bill", time="CAST(day AS DATE)", cost="amount", service="what", currency="'EUR'")
+    found = rows_of(sums(open_costs(spark, section), START, START + 24 * HOUR), "service", "currency", "amount", "n", "unread")
+    assert found == [("search", "EUR", 1.5, 2, 1)]
