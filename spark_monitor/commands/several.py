@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spark_monitor.commands.known import Session
 from spark_monitor.commands.options import SessionOptions
-from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import Say, Terminal
-from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spark_monitor.commands.known import Session
+    from spark_monitor.config.monitor import MonitorConfig
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="Monitors' YAML files, or directories of them.", show_default=False)
@@ -37,6 +38,8 @@ def monitor_files(given: Sequence[Path]) -> list[Path]:
 
 def each_monitor(given: Sequence[Path], terminal: Terminal) -> Iterator[tuple[Path, MonitorConfig]]:
     """Each file with its monitor. Of several, one that cannot be read is told and passed over; a single one is an error."""
+    from spark_monitor.config.monitor import load_config
+
     files = monitor_files(given)
     failed = 0
     for file in files:
@@ -55,5 +58,8 @@ def each_monitor(given: Sequence[Path], terminal: Terminal) -> Iterator[tuple[Pa
 
 def sessions(options: SessionOptions, terminal: Terminal, say: Say) -> Session:
     """Spark as the options name it, opened when it is needed."""
+    from spark_monitor.commands.known import Session
+    from spark_monitor.commands.spark import open_spark
+
     wanted = bool(options.master or options.remote or options.conf)
     return Session(lambda: open_spark(options, terminal, say), wanted=wanted)

@@ -5,6 +5,7 @@ It answers in a second where a Spark session takes twenty. Rows count as they do
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +15,30 @@ from spark_monitor.errors import RunError
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
 LEDGER, WRITTEN_AS_A_WHOLE, WITHOUT_RUNS = "runs", frozenset({"incidents"}), frozenset({"runs", "deliveries"})
 NAMES = (
     *("profile_metrics", "profile_states", "model_states", "drift_metrics", "model_metrics", "metrics"),
     *("checks", "incidents", "deliveries", "baselines", "runs"),
 )
+NOT_SIMPLY_FILES = frozenset({"deletionVectors", "columnMapping"})
+INSTANT = "timestamp"
+SIMPLE = {
+    "string": "VARCHAR",
+    "long": "BIGINT",
+    "integer": "INTEGER",
+    "short": "SMALLINT",
+    "byte": "TINYINT",
+    "double": "DOUBLE",
+    "float": "FLOAT",
+    "boolean": "BOOLEAN",
+    "binary": "BLOB",
+    "date": "DATE",
+    "timestamp": "TIMESTAMPTZ",
+}
+Field = dict[str, Any]
+"""A column as Delta's log describes it: name and type."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -42,18 +60,12 @@ class LocalTables:
         root = _local_directory(directory)
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
         self.names: dict[str, tuple[str, ...]] = {}
-        schemas: dict[str, pa.Schema] = {}
-        for name in NAMES:
-            if not (root / name / "_delta_log").is_dir():
-                continue
-            table = deltalake.DeltaTable(str(root / name))
-            dataset = table.to_pyarrow_dataset()
-            self.connection.register(f"stored_{name}", dataset)
-            schemas[name] = dataset.schema
-        if LEDGER not in schemas:
+        found = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
+        if LEDGER not in found:
             raise NotHere(f"there are no tables at {directory} yet")
-        for name, schema in schemas.items():
-            self._name(name, schema, monitor_id)
+        fields = {name: self._stored(name, table, monitor_id) for name, table in found.items()}
+        for name, columns in fields.items():
+            self._name(name, columns, monitor_id)
 
     def has(self, table: str, column: str | None = None) -> bool:
         """Whether a table is there, and has a column."""
@@ -78,15 +90,56 @@ class LocalTables:
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def _name(self, name: str, schema: pa.Schema, monitor_id: str | None) -> None:
+    def _stored(self, name: str, table: Any, monitor_id: str | None) -> list[Field]:
+        """Name a table's rows as they lie in its files; its columns, those that no file has yet being NULL."""
+        protocol = table.protocol()
+        if set(protocol.reader_features or ()) & NOT_SIMPLY_FILES:
+            raise NotHere(f"table {name} is not simply its files: {', '.join(protocol.reader_features)}")
+        fields: list[Field] = json.loads(table.schema().to_json())["fields"]
+        # A monitor's name needs no escaping in a path: a-z, 0-9 and _.
+        part = "" if monitor_id is None else f"/monitor_id={monitor_id}/"
+        files = [file for file in table.file_uris() if part in file]
+        there: set[str] = set()
+        if files:
+            listed = ", ".join(self.literal(file) for file in files)
+            options = "hive_partitioning = true, hive_types = {'monitor_id': VARCHAR}, union_by_name = true"
+            self.connection.execute(f"CREATE VIEW files_{name} AS SELECT * FROM read_parquet([{listed}], {options})")
+            there = {row[0] for row in self.connection.execute(f"DESCRIBE files_{name}").fetchall()}
+        columns = [_quoted(field["name"]) if field["name"] in there else _absent(field) for field in fields]
+        source = f"FROM files_{name}" if files else "WHERE false"
+        self.connection.execute(f"CREATE VIEW stored_{name} AS SELECT {', '.join(columns)} {source}")
+        return fields
+
+    def _name(self, name: str, fields: Sequence[Field], monitor_id: str | None) -> None:
         own = f" WHERE t.monitor_id = {self.literal(monitor_id)}" if monitor_id is not None else ""
-        selected = f"SELECT {', '.join(_in_utc(field) for field in schema)} FROM stored_{name} t"
+        selected = f"SELECT {', '.join(_in_utc(field) for field in fields)} FROM stored_{name} t"
         if name not in WITHOUT_RUNS:
             selected += f" SEMI JOIN ({_runs_of(name)}) r ON t.monitor_id = r.monitor_id AND t.run_id = r.run_id"
         self.connection.execute(f"CREATE VIEW {name} AS {selected}{own}")
-        flat = [part for field in schema for part in _flat(field)]
+        flat = [part for field in fields for part in _flat(field)]
         self.names[name] = tuple(part.rsplit(" AS ", 1)[1].strip('"') for part in flat)
         self.connection.execute(f"CREATE VIEW flat_{name} AS SELECT {', '.join(flat)} FROM {name}")
+
+
+def type_of(kind: Any) -> str:
+    """A type of Delta's log as DuckDB writes it.
+
+    >>> type_of("long"), type_of({"type": "array", "elementType": "string", "containsNull": True})
+    ('BIGINT', 'VARCHAR[]')
+    """
+    if isinstance(kind, str):
+        return SIMPLE.get(kind, kind.upper())
+    if kind["type"] == "struct":
+        members = ", ".join(f"{_quoted(one['name'])} {type_of(one['type'])}" for one in kind["fields"])
+        return f"STRUCT({members})"
+    if kind["type"] == "array":
+        return f"{type_of(kind['elementType'])}[]"
+    return f"MAP({type_of(kind['keyType'])}, {type_of(kind['valueType'])})"
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _local_directory(directory: str) -> Path:
@@ -108,30 +161,39 @@ def _runs_of(table: str) -> str:
     )
 
 
-def _in_utc(field: pa.Field) -> str:
+def _in_utc(field: Field) -> str:
     """A column whose instants are timestamps of UTC: without a zone, as DuckDB reads zones only with an extension."""
-    import pyarrow as pa
-
-    own = f't."{field.name}"'
-    if pa.types.is_timestamp(field.type):
-        return f'make_timestamp(epoch_us({own})) AS "{field.name}"'
-    if not (pa.types.is_struct(field.type) and any(pa.types.is_timestamp(one.type) for one in field.type)):
+    name = _quoted(field["name"])
+    own, inner = f"t.{name}", _members(field)
+    if field["type"] == INSTANT:
+        return f"make_timestamp(epoch_us({own})) AS {name}"
+    if not any(one["type"] == INSTANT for one in inner):
         return own
-    packed = ", ".join(
-        f'"{one.name}" := '
-        + (f'make_timestamp(epoch_us({own}."{one.name}"))' if pa.types.is_timestamp(one.type) else f'{own}."{one.name}"')
-        for one in field.type
-    )
-    return f'CASE WHEN {own} IS NULL THEN NULL ELSE struct_pack({packed}) END AS "{field.name}"'
+    packed = ", ".join(f"{_quoted(one['name'])} := {_member_in_utc(own, one)}" for one in inner)
+    return f"CASE WHEN {own} IS NULL THEN NULL ELSE struct_pack({packed}) END AS {name}"
 
 
-def _flat(field: pa.Field) -> Sequence[str]:
+def _member_in_utc(own: str, member: Field) -> str:
+    sql = f"{own}.{_quoted(member['name'])}"
+    return f"make_timestamp(epoch_us({sql}))" if member["type"] == INSTANT else sql
+
+
+def _absent(field: Field) -> str:
+    """A column that no file has yet."""
+    return f"CAST(NULL AS {type_of(field['type'])}) AS {_quoted(field['name'])}"
+
+
+def _flat(field: Field) -> Sequence[str]:
     """The flat columns of a column: its fields where it is a struct, microseconds where it is an instant."""
-    import pyarrow as pa
-
-    quoted = f'"{field.name}"'
-    if pa.types.is_struct(field.type):
-        inner = [(f'{quoted}."{one.name}"', f'"{field.name}_{one.name}"', one.type) for one in field.type]
+    name, inner = field["name"], _members(field)
+    if inner:
+        parts = [(f"{_quoted(name)}.{_quoted(one['name'])}", f"{name}_{one['name']}", one["type"]) for one in inner]
     else:
-        inner = [(quoted, quoted, field.type)]
-    return [f"{f'epoch_us({sql})' if pa.types.is_timestamp(kind) else sql} AS {name}" for sql, name, kind in inner]
+        parts = [(_quoted(name), name, field["type"])]
+    return [f"{f'epoch_us({sql})' if kind == INSTANT else sql} AS {_quoted(flat)}" for sql, flat, kind in parts]
+
+
+def _members(field: Field) -> list[Field]:
+    """The fields of a column that is a struct."""
+    kind = field["type"]
+    return kind["fields"] if isinstance(kind, dict) and kind["type"] == "struct" else []
