@@ -32,6 +32,7 @@ from spark_monitor.preflight.columns import (
 )
 from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known
+from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.readers.rows import read_slice, read_source
@@ -64,6 +65,7 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
     findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed]
     findings += _output_findings(config.outputs, spark)
+    findings += people_findings(config)
     if predictions is not None:
         findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
     if config.labels is not None and labels is not None:

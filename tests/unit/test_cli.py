@@ -261,6 +261,7 @@ def test_a_run_is_given_what_was_typed(console: Console) -> None:
         "start": WEEK.start,
         "end": WEEK.end,
         "reader": "spark",
+        "dry": False,
     }
     assert console.sessions == [{"master": "local[2]", "remote": None, "conf": {"spark.api.mode": "connect", "a.b": "x=y"}}]
 

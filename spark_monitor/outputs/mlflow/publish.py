@@ -27,7 +27,7 @@ from spark_monitor.outputs.mlflow.client import (
 from spark_monitor.outputs.mlflow.keys import short_hash
 from spark_monitor.outputs.mlflow.markdown import block, with_block
 from spark_monitor.outputs.mlflow.points import Logged, Point, points, unpublished
-from spark_monitor.outputs.mlflow.registry import describe_version, logged_model_id, registered_version
+from spark_monitor.outputs.mlflow.registry import describe_version, logged_model_id, registered_version, version_tags
 from spark_monitor.text.wording import counted, harmless, version_name
 
 if TYPE_CHECKING:
@@ -250,6 +250,9 @@ def _describe_run(client: MlflowClient, run: Any, work: _Work, facts: VersionFac
     note = before if facts is None else with_block(before, block(facts, work.facts))
     if note != before:
         client.set_tag(run_id, NOTE_TAG, note)
+    for key, value in version_tags(facts).items() if facts is not None else ():
+        if run.data.tags.get(key) != value:
+            client.set_tag(run_id, key, value)
     if new or run.info.status != "FINISHED":
         client.set_tag(run_id, RUN_TAG, work.run_id)
         client.set_terminated(run_id, "FINISHED")

@@ -1,0 +1,41 @@
+"""Whether those who are to be told can be: the environment holds addresses, owners have one. Nothing is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.preflight.columns import Finding
+
+MAIL_VARIABLE = "SPARK_MONITOR_MAIL_URL"
+
+
+def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Warnings: a run goes on without them, and tries again the next time."""
+    people = config.people
+    given = os.environ if environment is None else environment
+    if people.channels and find_spec("apprise") is None and any(one.kind is None for one in people.channels.values()):
+        yield _warning("people.channels", 'apprise is not installed. Install it: pip install "spark-monitor[alerts]".')
+    for name, channel in people.channels.items():
+        if not given.get(channel.url_env, "").strip():
+            yield _warning(
+                f"people.channels.{name}.url_env", f"{channel.url_env} is not set here. Put the channel's address into it."
+            )
+    told = {*(route.to for route in people.routes), *(people.digest.to if people.digest is not None else ())}
+    for name in sorted(told & set(people.owners) - set(people.channels)):
+        owner = people.owners[name]
+        if owner.channel is not None and owner.channel not in people.channels:
+            known = ", ".join(people.channels) or "none"
+            yield _warning(f"people.owners.{name}.channel", f'"{owner.channel}" is no channel. Known: {known}.')
+        elif owner.channel is None and not owner.email:
+            yield _warning(f"people.owners.{name}", "it is told, and has neither email nor channel. Give one of them.")
+        elif owner.channel is None and not given.get(MAIL_VARIABLE, "").strip():
+            yield _warning(
+                f"people.owners.{name}.email", f"{MAIL_VARIABLE} is not set here. Put the mail server's address into it."
+            )
+
+
+def _warning(where: str, sentence: str) -> Finding:
+    return Finding(where, sentence, level="warning")
