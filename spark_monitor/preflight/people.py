@@ -33,7 +33,7 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
             yield _warning(f"people.owners.{name}", "it is told, and has neither email nor channel. Give one of them.")
         elif owner.channel is None and not given.get(MAIL_VARIABLE, "").strip():
             yield _warning(
-                f"people.owners.{name}.email", f"{MAIL_VARIABLE} is not set here. Put the mail server's address into it."
+                f"people.owners.{name}.email", f"{MAIL_VARIABLE} is not set here. Put the mail server's address there."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -397,3 +398,31 @@ def test_a_webhook_carries_its_key(receiver: tuple[str, type[Receiver]], monkeyp
     assert headers["Idempotency-Key"] == body["key"] == key
     assert body["monitor"] == "flights_delay"
     assert SECRET not in str(book.rows) + str(said)
+
+
+def test_an_owner_gets_mail_through_a_real_server() -> None:
+    from aiosmtpd.controller import Controller
+    from aiosmtpd.handlers import Message as Handler
+
+    received: list[Any] = []
+
+    class Keep(Handler):
+        def handle_message(self, message: Any) -> None:
+            received.append(message)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Controller(Keep(), hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        environment = {"SPARK_MONITOR_MAIL_URL": f"mailto://127.0.0.1:{port}?from=monitor@example.org&mode=insecure"}
+        channel = open_channel("data-platform", config(people=people()).people, environment)
+        channel.send(Message("subject line", "body", "key"))
+        channel.send(Message("a digest", "body", "key", html="<p><b>bold</b></p>"))
+    finally:
+        server.stop()
+
+    assert [message["X-RcptTo"] for message in received] == ["dp@example.org"] * 2
+    assert received[0]["Subject"] == "subject line"
+    assert "<b>bold</b>" in received[1].as_string()
