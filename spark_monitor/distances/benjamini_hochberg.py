@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from spark_monitor.distances.sides import Floats
+from spark_monitor.catalogue.interval import Floats
 
 
 def benjamini_hochberg(pvalues: npt.ArrayLike) -> Floats:

@@ -14,72 +14,118 @@ Bins that are empty on both sides count nowhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from spark_monitor.distances.sides import CategoricalSide, Counts, Integers, NumericSide
+from spark_monitor.catalogue.interval import Floats, Integers
+from spark_monitor.states.categorical_block import CategoricalBlock
+from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.ragged import owners
 
+Counts = npt.NDArray[np.int64]
+Block = NumericBlock | CategoricalBlock
 DRIFT_BINS = 20
+_REMEMBERED = 2
 
 
-@dataclass(frozen=True, eq=False)
-class Bins:
-    """The bin of every cell, int64[2B+1]: 0 below range, 1 to ``inner`` in range, ``inner`` + 1 above range."""
+def bins_of(cells: Counts) -> tuple[Integers, Integers]:
+    """The bins that the ``cells`` of S baselines, int64[S, 2B+1], define: the bin of every cell, and the number of inner bins.
 
-    of_cell: Integers
-    inner: int
+    Bins are 0 below range, 1 to ``inner`` in range, ``inner`` + 1 above range. Each of the equal parts differs from its share of
+    the mass by less than one cell at either end.
 
-    @property
-    def size(self) -> int:
-        """The number of bins, those of NaN and NULL included."""
-        return self.inner + 4
-
-    def counts(self, side: NumericSide) -> Counts:
-        """Counts per bin, int64[size]: below range, in range, above range, NaN, NULL."""
-        counts = np.empty(self.size, dtype=np.int64)
-        counts[:-2] = np.bincount(self.of_cell, weights=side.cells, minlength=self.inner + 2)
-        counts[0] += side.negative_infinities
-        counts[-3] += side.positive_infinities
-        counts[-2], counts[-1] = side.nans, side.nulls
-        return counts
-
-
-def bins_of(cells: Integers) -> Bins:
-    """The bins that the baseline's ``cells``, int64[2B+1], define.
-
-    Each of the equal parts differs from its share of the mass by less than one cell at either end.
-
-    >>> bins = bins_of(np.array([0, 70, 5, 0, 25, 0]))  # an atom of 70 %, 5 % and 25 % in open intervals
-    >>> bins.of_cell.tolist(), bins.inner
-    ([0, 18, 19, 1, 20, 21], 20)
+    >>> codes, inner = bins_of(np.array([[0, 70, 5, 0, 25, 0]]))  # an atom of 70 %, 5 % and 25 % in open intervals
+    >>> codes.tolist(), inner.tolist()
+    ([[0, 18, 19, 1, 20, 21]], [20])
     """
-    used = np.flatnonzero(cells)
-    if not used.size:
-        return Bins(np.ones(cells.size, dtype=np.int64), 1)
-    first, last = int(used[0]), int(used[-1])
-    heavy = cells * DRIFT_BINS >= cells.sum()
+    used = cells > 0
+    some = np.asarray(used.any(axis=1))
+    width = cells.shape[1]
+    first, last = used.argmax(axis=1)[:, None], width - 1 - used[:, ::-1].argmax(axis=1)[:, None]
+    heavy = (cells * DRIFT_BINS >= cells.sum(axis=1, keepdims=True)) & some[:, None]
     light = np.where(heavy, 0, cells)
-    through = np.cumsum(light)
-    parts = max(DRIFT_BINS - int(np.count_nonzero(heavy)), 1)
+    through = np.cumsum(light, axis=1)
+    atoms = np.count_nonzero(heavy, axis=1)[:, None]
+    parts = np.maximum(DRIFT_BINS - atoms, 1)
     # A cell belongs to the part in which the middle of its mass lies; whole numbers, so that no rounding can move it.
-    part = parts * (2 * through - light) // (2 * max(int(through[-1]), 1))
-    codes = np.where(heavy, parts + np.cumsum(heavy), 1 + np.minimum(part, parts - 1))
-    inner = parts + int(np.count_nonzero(heavy))
-    codes[:first], codes[last + 1 :] = 0, inner + 1
-    return Bins(codes, inner)
+    part = parts * (2 * through - light) // (2 * np.maximum(through[:, -1:], 1))
+    codes = np.where(heavy, parts + np.cumsum(heavy, axis=1), 1 + np.minimum(part, parts - 1))
+    inner = np.where(some[:, None], parts + atoms, 1)
+    places = np.arange(width)
+    codes = np.where(places < first, 0, np.where(places > last, inner + 1, codes))
+    return np.where(some[:, None], codes, 1), inner[:, 0]
 
 
-def category_counts(side: CategoricalSide) -> Counts:
-    """Counts of the categories, then of other texts, then of NULL, int64[C+2]."""
-    return np.append(np.asarray(side.counts, dtype=np.int64), [side.other, side.nulls])
+def has_bins(baseline: Block, current: Block) -> npt.NDArray[np.bool_]:
+    """Of which pairs the baseline's bins can be filled from the current states: those of one grid that was made from data."""
+    if isinstance(baseline, NumericBlock) and isinstance(current, NumericBlock):
+        same = same_grid(baseline, current)
+        return np.asarray((baseline.finite == 0) | has_edges(baseline)) & same
+    if isinstance(baseline, CategoricalBlock) and isinstance(current, CategoricalBlock):
+        same = baseline.categories.categories_id == current.categories.categories_id
+        return np.asarray((baseline.count == baseline.nulls) | bool(baseline.categories.texts)) & same
+    return np.zeros(len(baseline), dtype=np.bool_)
 
 
-def seen_on_either(baseline: Counts, current: Counts) -> tuple[Counts, Counts]:
-    """Both counts without the bins that are empty on both sides.
+def has_edges(block: NumericBlock) -> bool:
+    """Whether the grid is one that was made from data: a column without a baseline has the single edge 0."""
+    return block.grid.edges.size > 1
 
-    >>> [counts.tolist() for counts in seen_on_either(np.array([1, 0, 2]), np.array([3, 0, 0]))]
-    [[1, 2], [3, 0]]
+
+def same_grid(first: NumericBlock, second: NumericBlock) -> bool:
+    """Whether the cells of both mean the same intervals."""
+    return first.grid is second.grid or first.grid.grid_id == second.grid.grid_id
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def both_counts(baseline: Block, current: Block) -> tuple[Counts, Counts]:
+    """Counts of both sides on the baseline's bins, int64[S, bins] each; all 0 where there are none in common.
+
+    The bins of numbers are below range, in range, above range, NaN and NULL; of texts the categories, other texts and NULL.
     """
-    seen = (baseline + current) > 0
-    return baseline[seen], current[seen]
+    usable = has_bins(baseline, current)
+    if not usable.any():
+        return np.zeros((len(baseline), 1), dtype=np.int64), np.zeros((len(baseline), 1), dtype=np.int64)
+    if isinstance(baseline, NumericBlock) and isinstance(current, NumericBlock):
+        codes, inner, rows = _codes(baseline)
+        sides = _counts(baseline, codes, inner, rows), _counts(current, codes, inner, rows)
+    else:
+        sides = baseline.dense, current.dense
+    empty = (usable & (baseline.count > 0) & (current.count > 0))[:, None]
+    return np.where(empty, sides[0], 0), np.where(empty, sides[1], 0)
+
+
+def _codes(block: NumericBlock) -> tuple[Integers, Integers, Integers]:
+    """The bins that the block's states define, and which row of them each state has: one taken often is looked at once."""
+    if block.source is None:
+        codes, inner = bins_of(block.dense)
+        return codes, inner, np.arange(len(block))
+    unique, rows = np.unique(block.source[1], return_inverse=True)
+    codes, inner = bins_of(block.source[0].dense[unique])
+    return codes, inner, rows
+
+
+def _counts(side: NumericBlock, codes: Integers, inner: Integers, rows: Integers) -> Counts:
+    states, width = len(side), int(inner.max(initial=1)) + 4
+    owner = owners(side.cell_offsets)
+    places = owner * width + codes[rows[owner], side.cells]
+    counts = np.bincount(places, weights=side.cell_counts, minlength=states * width).astype(np.int64).reshape(states, width)
+    counts[:, 0] += side.negative_infinities
+    counts[np.arange(states), inner[rows] + 1] += side.positive_infinities
+    counts[:, -2], counts[:, -1] = side.nan, side.nulls
+    return counts
+
+
+def shares(counts: Counts) -> Floats:
+    """Shares of the rows in every bin, float64[..., bins]; nan without rows."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+
+
+def defined(values: Any, baseline: Counts, current: Counts) -> Floats:
+    """The values, nan where a side is empty; those of a single pair as a number."""
+    both = (baseline.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
+    return np.where(both, values, np.nan)[()]

@@ -1,32 +1,132 @@
-"""Two states in, one row of drift_metrics out. What cannot be said is None, with a status and a sentence."""
+"""Pairs of states in, columns of ``drift_metrics`` out. What cannot be said is NULL, with a status and a sentence."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
-from spark_monitor.distances.bins import category_counts
-from spark_monitor.distances.catalogue import BIN_DISTANCES, CELL_DISTANCES, DISTANCES
-from spark_monitor.distances.distance import Value
-from spark_monitor.distances.reference import Reference
-from spark_monitor.distances.sides import CategoricalSide, Counts, NumericSide, same_categories, same_grid
+import numpy as np
+import numpy.typing as npt
 
-DELTAS = ("count_delta", "avg_delta", "percent_null_delta", "percent_zeros_delta", "percent_distinct_delta")
-COLUMNS: tuple[str, ...] = (
-    *DELTAS,
-    *(column for entry in DISTANCES.values() for column in entry.columns),
-    "status",
-    "message",
-)
-Row = dict[str, Value]
+from spark_monitor.catalogue.interval import Floats, Interval
+from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.distances.bins import Block, has_bins, same_grid
+from spark_monitor.distances.result import Column, Distance
+from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.categorical_block import CategoricalBlock
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.numeric_block import NumericBlock
+
+OK = "OK"
+KEPT = "count_delta"
+"""What is said even where one side has no rows."""
+
+NO_BASELINE = "NO_BASELINE", "There is no row to compare with."
+EMPTY = "EMPTY", "There are no rows."
+BEFORE_ALL_NULL = "ALL_NULL", "What it is compared with has no finite value, so KS and Wasserstein are undefined."
+NOW_ALL_NULL = "ALL_NULL", "There is no finite value, so KS and Wasserstein are undefined."
+NO_GRID = "OK", "The column has no grid of a baseline, so only KS can be given."
+OTHER_GRIDS = "OK", "The two states are on different grids, so only KS can be given, from sketches."
+NOTHING_COMMON = "UNSUPPORTED", "The two states are on different grids and have no sketches, so no distance can be given."
+ROUNDED = "OK", "Values beyond 15 digits are rounded to the nearest double, so the bounds leave open what lies behind equal ones."
+OTHER_TEXTS = "UNSUPPORTED", "The two states count different categories, so no distance can be given."
+NO_TEXTS = "UNSUPPORTED", "The column has no categories of a baseline, so no distance can be given."
+BEFORE_NULLS = "ALL_NULL", "What it is compared with has only nulls."
+NOW_NULLS = "ALL_NULL", "There are only nulls."
+Masks = list[tuple[npt.NDArray[np.bool_], tuple[str, str]]]
 
 
-def compare_numeric(baseline: NumericSide | Reference, current: NumericSide | Reference) -> Row:
-    """The columns of drift_metrics for two numeric states; deltas are current - baseline.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Of S pairs: the numbers by their columns of ``drift_metrics``, and why some are undefined."""
 
-    Give a ``Reference`` for a state that is compared several times. KS and Wasserstein are over finite values; the other
-    distances over the baseline's bins, in which NULL, NaN and values out of range have their own.
+    columns: Mapping[str, Column]
+    status: npt.NDArray[np.object_]
+    message: npt.NDArray[np.object_]
 
-    >>> import numpy as np
+
+def drift_entries(kind: str) -> tuple[Metric, ...]:
+    """The distances that a kind of column has: numeric or categorical."""
+    return tuple(metric for metric in catalogue().of("drift", dataset="predictions") if {kind, "any"} & set(metric.columns))
+
+
+def with_columns(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    """Those that have a column of their own in ``drift_metrics``; the others are rows of ``metrics``."""
+    return tuple(metric for metric in metrics if metric.databricks_column is not None)
+
+
+def compared(baseline: Block, current: Block, metrics: Sequence[Metric] | None = None) -> Compared:
+    """The columns of drift_metrics for S pairs of states; deltas are current - baseline.
+
+    ``metrics`` are those to compute: without any, every one that has a column.
+
+    KS and Wasserstein are over finite values; the other distances over the baseline's bins, in which NULL, NaN and values out of
+    range have their own.
+    """
+    columns: dict[str, Column] = {}
+    for metric in with_columns(drift_entries(current.kind)) if metrics is None else metrics:
+        columns |= columns_of(metric, metric.compute(baseline, current))
+    cases = [(baseline.count == 0, NO_BASELINE), (current.count == 0, EMPTY)]
+    nothing = cases[0][0] | cases[1][0]
+    columns = {name: column if name == KEPT else _without(column, nothing) for name, column in columns.items()}
+    status, message = said([*cases, *_gaps(baseline, current)], len(current))
+    return Compared(columns, status, message)
+
+
+def columns_of(metric: Metric, result: Any) -> dict[str, Column]:
+    """A distance's columns of drift_metrics: those it names itself, or its value in the column that the metric has."""
+    if isinstance(result, Distance) and result.columns:
+        return dict(result.columns)
+    assert metric.databricks_column is not None
+    return {metric.databricks_column: Interval.of(result).value}
+
+
+def said(cases: Masks, states: int) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """Status and sentence of the first case that holds for each state; OK where none does."""
+    status, message = np.full(states, OK, dtype=object), np.full(states, None, dtype=object)
+    for holds, (text, sentence) in reversed(cases):
+        status[holds], message[holds] = text, sentence
+    return status, message
+
+
+def _gaps(baseline: Block, current: Block) -> Masks:
+    """The status and the sentence for what could not be computed."""
+    usable, states = has_bins(baseline, current), len(current)
+    if isinstance(baseline, NumericBlock) and isinstance(current, NumericBlock):
+        same = np.full(states, same_grid(baseline, current))
+        sketches = zip(baseline.sketches, current.sketches, strict=True)
+        sketched = np.array([one is not None and other is not None for one, other in sketches], dtype=np.bool_)
+        return [
+            (baseline.finite == 0, BEFORE_ALL_NULL),
+            (current.finite == 0, NOW_ALL_NULL),
+            (usable & (baseline.is_rounded | current.is_rounded), ROUNDED),
+            (~usable & same, NO_GRID),
+            (~usable & ~same & sketched, OTHER_GRIDS),
+            (~usable & ~same, NOTHING_COMMON),
+        ]
+    assert isinstance(baseline, CategoricalBlock)
+    assert isinstance(current, CategoricalBlock)
+    same = np.full(states, baseline.categories.categories_id == current.categories.categories_id)
+    return [
+        (~same, OTHER_TEXTS),
+        (baseline.count == baseline.nulls, BEFORE_NULLS),
+        (~usable, NO_TEXTS),
+        (current.count == current.nulls, NOW_NULLS),
+    ]
+
+
+def _without(column: Column, nothing: npt.NDArray[np.bool_]) -> Column:
+    if isinstance(column, Mapping):
+        return {name: np.where(nothing, np.nan, part) for name, part in column.items()}
+    return np.where(nothing, np.nan, column)
+
+
+def compare_numeric(baseline: NumericState, current: NumericState) -> dict[str, Any]:
+    """The columns of drift_metrics for two numeric states.
+
     >>> from spark_monitor.states.numeric import profile_column
     >>> from spark_monitor.states.grid import Grid
     >>> grid = Grid.of(np.arange(100.0))
@@ -34,101 +134,28 @@ def compare_numeric(baseline: NumericSide | Reference, current: NumericSide | Re
     >>> row["ks_test"]["statistic"], row["avg_delta"], row["wasserstein_distance"], row["tv_distance"], row["status"]
     (0.5, 50.0, 50.0, 0.5, 'OK')
     """
-    reference, other = Reference.of(baseline), Reference.of(current)
-    before, now = reference.state, other.state
-    row = _row(before, now)
-    if row["status"] != "OK":
-        return row
-    row["avg_delta"] = now.mean - before.mean if before.finite and now.finite else None
-    row["percent_zeros_delta"] = _percent(now.zeros, now.count) - _percent(before.zeros, before.count)
-    return _finished(row | _numeric_distances(reference, other), _numeric_gap(reference, other))
+    return _row(compared(NumericBlock.of([baseline]), NumericBlock.of([current])))
 
 
-def compare_categorical(baseline: CategoricalSide, current: CategoricalSide) -> Row:
+def compare_categorical(baseline: CategoricalState, current: CategoricalState) -> dict[str, Any]:
     """The columns of drift_metrics for two categorical states: bins are the baseline's categories, other texts, and NULL.
 
-    KS and Wasserstein need an order and are None; so are the distances on bins where the two count different categories.
+    KS and Wasserstein need an order and are missing; the distances on bins are None where the two count different categories.
     """
-    row = _row(baseline, current)
-    if row["status"] != "OK":
-        return row
-    gap = _categorical_gap(baseline, current)
-    if gap is None or gap[0] == "ALL_NULL":
-        row |= _bin_distances(category_counts(baseline), category_counts(current))
-    return _finished(row, gap)
+    return _row(compared(CategoricalBlock.of([baseline]), CategoricalBlock.of([current])))
 
 
-def _row(baseline: NumericSide | CategoricalSide, current: NumericSide | CategoricalSide) -> Row:
-    """A row with what any two states have, and the status that their numbers of rows give."""
-    row: Row = dict.fromkeys(COLUMNS)
-    row["count_delta"] = current.count - baseline.count
-    if not baseline.count:
-        return row | {"status": "NO_BASELINE", "message": "There is no row to compare with."}
-    if not current.count:
-        return row | {"status": "EMPTY", "message": "There are no rows."}
-    row["percent_null_delta"] = _percent(current.nulls, current.count) - _percent(baseline.nulls, baseline.count)
-    distinct = _percent(current.distinct_count, current.count) - _percent(baseline.distinct_count, baseline.count)
-    return row | {"percent_distinct_delta": distinct, "status": "OK"}
+def _row(found: Compared) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, column in found.columns.items():
+        if isinstance(column, Mapping):
+            parts = {part: _number(values) for part, values in column.items()}
+            row[name] = None if None in parts.values() else parts
+        else:
+            row[name] = _number(column)
+    return {**row, "status": found.status[0], "message": found.message[0]}
 
 
-def _numeric_distances(baseline: Reference, current: Reference) -> Row:
-    row: Row = {}
-    for entry in CELL_DISTANCES:
-        row |= entry.values(baseline, current)
-    if _has_bins(baseline, current):
-        row |= _bin_distances(baseline.counts, baseline.bins.counts(current.state))
-    return row
-
-
-def _bin_distances(baseline: Counts, current: Counts) -> Row:
-    row: Row = {}
-    for entry in BIN_DISTANCES:
-        row |= entry.values(baseline, current)
-    return row
-
-
-def _has_bins(baseline: Reference, current: Reference) -> bool:
-    """Whether the baseline's bins can be filled from the current state's cells."""
-    return same_grid(baseline.state, current.state) and (baseline.has_edges or not baseline.state.finite)
-
-
-def _numeric_gap(baseline: Reference, current: Reference) -> tuple[str, str] | None:
-    """The status and the sentence for what could not be computed, None where everything could."""
-    before, now = baseline.state, current.state
-    if not before.finite:
-        return "ALL_NULL", "What it is compared with has no finite value, so KS and Wasserstein are undefined."
-    if not now.finite:
-        return "ALL_NULL", "There is no finite value, so KS and Wasserstein are undefined."
-    if _has_bins(baseline, current):
-        return None
-    if same_grid(before, now):
-        return "OK", "The column has no grid of a baseline, so only KS can be given."
-    if before.sketch is not None and now.sketch is not None:
-        return "OK", "The two states are on different grids, so only KS can be given, from sketches."
-    return "UNSUPPORTED", "The two states are on different grids and have no sketches, so no distance can be given."
-
-
-def _categorical_gap(baseline: CategoricalSide, current: CategoricalSide) -> tuple[str, str] | None:
-    if not same_categories(baseline, current):
-        return "UNSUPPORTED", "The two states count different categories, so no distance can be given."
-    if baseline.count == baseline.nulls:
-        return "ALL_NULL", "What it is compared with has only nulls."
-    if not baseline.categories.texts:
-        return "UNSUPPORTED", "The column has no categories of a baseline, so no distance can be given."
-    if current.count == current.nulls:
-        return "ALL_NULL", "There are only nulls."
-    return None
-
-
-def _finished(row: Row, gap: tuple[str, str] | None) -> Row:
-    """The row with its status; numbers beyond a double are None."""
-    for column, value in row.items():
-        if isinstance(value, float) and not isfinite(value):
-            row[column] = None
-    if gap is not None:
-        row["status"], row["message"] = gap
-    return row
-
-
-def _percent(part: int, whole: int) -> float:
-    return 100.0 * part / whole
+def _number(values: Floats) -> float | None:
+    number = float(values[0])
+    return number if isfinite(number) else None

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from spark_monitor.distances.distance import Distance
-from spark_monitor.distances.sides import Counts
+from spark_monitor.catalogue.interval import Floats
+from spark_monitor.catalogue.metric import SHARE, drift_metric
+from spark_monitor.distances.bins import Block, Counts, both_counts, defined, shares
 
 
-def l_infinity_distance(baseline: Counts, current: Counts) -> float:
+def l_infinity_distance(baseline: Counts, current: Counts) -> Floats:
     """max |p_i - q_i|, in [0, 1].
 
-    ``baseline``, ``current``: int64[bins]; nan where a side is empty.
+    ``baseline``, ``current``: int64[..., bins]; nan where a side is empty.
 
-    >>> l_infinity_distance(np.array([50, 50, 0]), np.array([50, 25, 25]))
+    >>> float(l_infinity_distance(np.array([50, 50, 0]), np.array([50, 25, 25])))
     0.25
     """
-    n, m = int(baseline.sum()), int(current.sum())
-    if not n or not m:
-        return float("nan")
-    return float(np.abs(baseline / n - current / m).max())
+    return defined(np.abs(shares(baseline) - shares(current)).max(axis=-1), baseline, current)
 
 
-DISTANCE: Distance[Counts] = Distance(
-    name="l_infinity",
-    symbol="L∞",
-    lowest=0.0,
-    highest=1.0,
-    description="Largest change of the share of one of the baseline's bins.",
-    columns=("l_infinity_distance",),
-    row=lambda baseline, current: (l_infinity_distance(baseline, current),),
-)
+@drift_metric("l_infinity_distance", range=SHARE, aliases=("l_infinity",), databricks_column="l_infinity_distance")
+def l_infinity(baseline: Block, current: Block) -> Floats:
+    """Largest change of the share of one of the baseline's bins."""
+    return l_infinity_distance(*both_counts(baseline, current))

@@ -13,17 +13,25 @@ import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.named_blocks import NamedBlock, is_block
-from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, batched, content_of
+from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
+from spark_monitor.kernel.spans import CHUNK_BYTES
+from spark_monitor.kernel.state_rows import state_columns
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.columns import STATE_SCHEMA, joined
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
 
-MERGED_SCHEMA = pa.schema([column for column in PARTIAL_SCHEMA if column.name not in ("part", "sequence")])
+KEY_SCHEMA = pa.schema([PARTIAL_SCHEMA.field(name) for name in ("window", "model_version", "slice_key", "slice_value", "column")])
+MERGED_SCHEMA = pa.schema([*KEY_SCHEMA, *STATE_SCHEMA, ("error", pa.string())])
+"""One row a state, in the columns it is stored in; where there is none, what went wrong."""
+
+STATES_A_BATCH = 512
 
 State = NumericState | CategoricalState | TableState
 Key = tuple[int, str | None, int, str | None, int]
-Row = tuple[object, ...]
+Row = tuple[Key, State | None, str | None]
+"""A key, its merged state, and why there is none."""
 
 Content = tuple[bytes | None, bytes | None, str | None]
 """What a row holds beside its key: state, sketch, error."""
@@ -53,13 +61,20 @@ class Merged:
         self.state = own.merge(state)  # type: ignore[arg-type]
 
     @property
-    def content(self) -> Content:
-        """What the merged row holds."""
-        return (*content_of(self.state), None) if self.state is not None else self.part or (None, None, None)
+    def result(self) -> tuple[State | None, str | None]:
+        """The merged state, or why there is none."""
+        if self.state is not None or self.part is None:
+            return self.state, None
+        if self.part[0] is None:
+            return None, self.part[2]
+        try:
+            return _state(self.part, self.column), self.part[2]
+        except StateError as error:
+            return None, str(error)
 
     def rows(self) -> Iterator[Row]:
         """The one row of this key."""
-        yield (*self.key, *self.content)
+        yield (self.key, *self.result)
 
 
 @dataclass
@@ -88,16 +103,17 @@ class SliceValues:
         for text, state in self.block.states() if self.block is not None else ():
             merged = self.single.pop(text, None)
             if merged is None or self.error is not None or state is None:
-                yield self._row(text, (None, None, None) if state is None else (*content_of(state), None))
+                yield self._row(text, state, None)
             else:
                 merged.absorb(state)
-                yield self._row(text, merged.content)
+                yield self._row(text, *merged.result)
         for text, merged in self.single.items():
-            yield self._row(text, merged.content)
+            yield self._row(text, *merged.result)
 
-    def _row(self, text: str | None, content: Content) -> Row:
+    def _row(self, text: str | None, state: State | None, error: str | None) -> Row:
         window, version, slice_key, _, column = self.key
-        return (window, version, slice_key, text, column, *(content if self.error is None else (None, None, self.error)))
+        key = (window, version, slice_key, text, column)
+        return (key, state, error) if self.error is None else (key, None, self.error)
 
 
 def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> State:
@@ -114,7 +130,42 @@ def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> 
 def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[pa.RecordBatch]:
     """One row per key from partial rows that are sorted by key (a numeric column's slice values count as one key)."""
     rows = (row for merged in _runs(batches, columns) for row in merged.rows())
-    return batched(rows, MERGED_SCHEMA)
+    return _batched(rows)
+
+
+def _batched(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
+    """Rows in batches of bounded size."""
+    held: list[Row] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += _size(row[1])
+        if size > CHUNK_BYTES // 4 or len(held) >= STATES_A_BATCH:
+            yield _batch(held)
+            held, size = [], 0
+    if held:
+        yield _batch(held)
+
+
+def _size(state: State | None) -> int:
+    """About how many bytes a state takes."""
+    if not isinstance(state, NumericState):
+        return 0 if state is None else 1 << 13
+    kept = sum(level.nbytes for level in state.sketch.levels) if state.sketch is not None else 0
+    return state.cells.nbytes + state.distinct.hashes.nbytes + kept
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    """Rows as one batch, those of a column below each other."""
+    by_column: dict[int, list[Row]] = {}
+    for row in rows:
+        by_column.setdefault(row[0][4], []).append(row)
+    ordered = [row for several in by_column.values() for row in several]
+    parts = [state_columns([state for _, state, _ in several]) for several in by_column.values()]
+    names = zip(*(row[0] for row in ordered), strict=True)
+    keys = [pa.array(values, field.type) for values, field in zip(names, KEY_SCHEMA, strict=True)]
+    errors = pa.array([error for _, _, error in ordered], pa.string())
+    return pa.RecordBatch.from_arrays([*keys, *joined(parts), errors], schema=MERGED_SCHEMA)
 
 
 def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[Merged | SliceValues]:

@@ -15,7 +15,9 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
 from spark_monitor.states.categorical import Categories
+from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.grid import Grid
+from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Baseline:
-    """One version: its columns by name in the order of its table, and its stored states (slice, column, state, sketch, error)."""
+    """One version: its columns by name in the order of its table, and its stored states (slice, column, the state, error)."""
 
     version: int
     columns: Mapping[str, FrozenColumn]
@@ -53,7 +55,7 @@ def load_baseline(stored: DataFrame, version: int) -> Baseline:
     whole = own.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
     rows = whole.select("column_name", "data_type", "grid", "categories", "config").collect()
     columns = sorted(map(_placed, rows), key=lambda placed: placed[0])
-    states = own.selectExpr("slice_key", "slice_value", "column_name", "state", "sketch", "message AS error")
+    states = own.selectExpr("slice_key", "slice_value", "column_name", "grid_id", *map(quote, STATE_COLUMNS), "message AS error")
     return Baseline(version, {column.name: column for _, column in columns}, states)
 
 

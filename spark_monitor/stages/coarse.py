@@ -6,17 +6,22 @@ slice values were counted together; else its rows are read again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.kernel.partials import OTHER, TABLE_COLUMN
-from spark_monitor.kernel.plan import ProfilePlan
+from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
+from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
+from spark_monitor.kernel.state_rows import partial_content
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import COMMITTED, INPUT, Run, states_of
+from spark_monitor.states.columns import STATE_COLUMNS
+from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow, Handled
 
@@ -74,7 +79,8 @@ def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
     columns = run.spark.createDataFrame(names, "column_name string, position int")
     states = states_of(run, {part for several in parts.values() for part in several})
     placed = states.join(F.broadcast(windows), on=["granularity", "start"]).join(F.broadcast(columns), on="column_name")
-    return placed.select(
+    kernel = plan.kernel.columns
+    rows = placed.select(
         F.col("number").alias("window"),
         "model_version",
         _slice_number(plan.slice_keys).alias("slice_key"),
@@ -82,10 +88,28 @@ def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
         F.col("position").alias("column"),
         F.lit(STORED).alias("part"),
         "sequence",
-        "state",
-        "sketch",
+        *(F.col(quote(name)) for name in ("grid_id", *STATE_COLUMNS)),
         "error",
     )
+
+    def partials(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield as_partials(batch, kernel)
+
+    return rows.mapInArrow(partials, PARTIAL_DDL)
+
+
+def as_partials(batch: pa.RecordBatch, columns: Sequence[KernelColumn]) -> pa.RecordBatch:
+    """Stored states as the partial states that tasks make."""
+    names = [field.name for field in PARTIAL_SCHEMA if field.name not in ("state", "sketch", "error")]
+    parts = []
+    numbers = np.asarray(batch.column("column"), dtype=np.int64)
+    for number in np.unique(numbers).tolist():
+        rows = batch.take(pa.array(np.flatnonzero(numbers == number)))
+        column = None if number == TABLE_COLUMN else columns[number]
+        contents = partial_content(rows, column)
+        parts.append(pa.RecordBatch.from_arrays([*(rows.column(name) for name in names), *contents], schema=PARTIAL_SCHEMA))
+    return pa.concat_batches(parts) if parts else pa.RecordBatch.from_pylist([], schema=PARTIAL_SCHEMA)
 
 
 def stored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.predictions import micros
+from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.store import Store
 from spark_monitor.store.rows import Scope
 from spark_monitor.text.quoting import quote
@@ -30,7 +31,6 @@ READERS = (AUTO, SPARK, FILES)
 Say = Callable[[str], None]
 Result = TypeVar("Result")
 WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
-STATE_COLUMNS = ("model_version", "slice_key", "slice_value", "column_name", "state", "sketch")
 
 
 @dataclass
@@ -99,7 +99,8 @@ def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
         "granularity",
         "unix_micros(window.start) AS start",
         "unix_micros(window.end) AS end",
-        *STATE_COLUMNS,
+        *("model_version", "slice_key", "slice_value", "column_name", "grid_id"),
+        *map(quote, STATE_COLUMNS),
         "message AS error",
     )
 

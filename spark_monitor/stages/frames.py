@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.sources.baseline import Baseline, FrozenColumn, unframed
@@ -21,6 +23,23 @@ def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn
             frame = FrozenColumn(column.name, column.data_type, column.kind, frozen.grid, frozen.categories)
         found.append(frame)
     return found
+
+
+EXACT_WHOLE = 2.0**53
+EXACT_DIGITS = 15
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def exact_to(data_type: str) -> float:
+    """Up to which size different values of a type stay different as doubles.
+
+    >>> exact_to("double"), exact_to("bigint") == 2**53, exact_to("decimal(18,3)"), exact_to("decimal(10,2)")
+    (inf, True, 9007199254740.992, inf)
+    """
+    decimal = _DECIMAL.fullmatch(data_type)
+    if decimal is not None and int(decimal[1]) > EXACT_DIGITS:
+        return EXACT_WHOLE / 10.0 ** int(decimal[2])
+    return EXACT_WHOLE if data_type in ("bigint", "long") else math.inf
 
 
 def apart_from_baseline(predictions: Predictions, baseline: Baseline) -> dict[str, tuple[str, str]]:

@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.errors import ConfigError
-from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.kernel.state_rows import by_column, states_at
 from spark_monitor.session import setting
 from spark_monitor.sources.baseline import Baseline, FrozenColumn, latest_version, load_baseline, signature, stored_rows, unframed
 from spark_monitor.sources.predictions import Predictions, baseline_columns, micros, time_range
@@ -27,9 +27,11 @@ from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_va
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.merge import profile
 from spark_monitor.states.categorical import CategoricalState, Categories, freeze_categories
+from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K_FREEZE
+from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.windows import closed_windows
 
 if TYPE_CHECKING:
@@ -111,9 +113,10 @@ def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColu
 def _frames(batch: pa.RecordBatch, kernel: Mapping[str, KernelColumn]) -> pa.RecordBatch:
     """Grids and categories of the columns whose states stand in a batch."""
     found = []
-    names, states, sketches, errors = (batch.column(name).to_pylist() for name in ("column_name", "state", "sketch", "error"))
-    for name, data, sketch, error in zip(names, states, sketches, errors, strict=True):
-        state = state_of(data, sketch, kernel[name]) if data is not None else None
+    own = [(name, rows, states_at(batch.take(pa.array(rows)), kernel[name])) for name, rows in by_column(batch)]
+    errors = batch.column("error").to_pylist()
+    for name, row, state in ((name, row, state) for name, rows, states in own for row, state in zip(rows, states, strict=True)):
+        error = errors[row]
         grid = grid_of(state).edges.tolist() if isinstance(state, NumericState) else None
         texts = list(categories_of(state).texts) if isinstance(state, CategoricalState) else None
         found.append((name, grid, texts, error))
@@ -171,7 +174,8 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
     )
     source = run.config.baseline or run.config.predictions
     kept = stored_rows(states, frozen, signature_text=text).selectExpr(
-        *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "state", "sketch", "config"),
+        *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "grid_id", "config"),
+        *map(quote, STATE_COLUMNS),
         "error AS message",
     )
     types = {column.name: column.data_type for column in frozen}
@@ -187,7 +191,7 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
             "source_version": F.lit(run.store.source_version(source)),
             "rows": F.when(F.col("slice_key").isNull(), F.lit(frame.count())),
             "created": F.lit(run.as_of),
-            "status": F.when(F.col("state").isNotNull(), "OK").otherwise("UNSUPPORTED"),
+            "status": F.when(F.col("count").isNotNull(), "OK").otherwise("UNSUPPORTED"),
             "run_id": F.lit(run.run_id),
         }
     )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials
+from spark_monitor.kernel.merging import merge_partials
 from spark_monitor.kernel.partials import NO_WINDOW, TABLE_COLUMN
 from spark_monitor.kernel.plan import ProfilePlan
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.readers.spark import partial_states
+from spark_monitor.states.columns import STATE_COLUMNS, STATE_DDL
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -27,7 +28,12 @@ _ORDER = (*_KEYS, "slice_value", "part", "sequence")
 
 _STATE_DDL = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
-    "column_name string, data_type string, grid_id string, state binary, sketch binary, error string"
+    f"column_name string, data_type string, grid_id string, {STATE_DDL}, error string"
+)
+_NAMES = (
+    *("granularity", "start", "end", "model_version", "slice_key", "slice_value", "column_name", "data_type", "grid_id"),
+    *STATE_COLUMNS,
+    "error",
 )
 
 
@@ -66,7 +72,6 @@ def _named(batch: pa.RecordBatch, plan: ProfilePlan) -> pa.RecordBatch:
         pa.array([TABLE_ROW if number is None else kernel[number].name for number in columns], pa.string()),
         pa.array([None if number is None else plan.data_types[number] for number in columns], pa.string()),
         pa.array([None if number is None else kernel[number].frame_id for number in columns], pa.string()),
-        *(batch.column(name) for name in MERGED_SCHEMA.names[5:]),
+        *(batch.column(name) for name in (*STATE_COLUMNS, "error")),
     ]
-    names = [part.split()[0] for part in _STATE_DDL.split(", ")]
-    return pa.RecordBatch.from_arrays(arrays, names=names)
+    return pa.RecordBatch.from_arrays(arrays, names=list(_NAMES))

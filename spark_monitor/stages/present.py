@@ -6,22 +6,26 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.errors import StateError
-from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.partials import OTHER, KernelColumn
+from spark_monitor.kernel.state_rows import Block, by_column, opened, states_at
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import Kind
 from spark_monitor.stages.absent import absent_rows
 from spark_monitor.stages.context import INPUT, Run, states_of, write
-from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.frames import exact_to, frames_of
 from spark_monitor.stages.neighbours import Versions
-from spark_monitor.states.presented import present
+from spark_monitor.states.columns import STATE_COLUMNS, sql_type
+from spark_monitor.states.frequent_items import FREQUENT_ITEMS
+from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.presented import present, present_categorical, present_numeric
 from spark_monitor.states.table import TableState
+from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
@@ -29,24 +33,23 @@ if TYPE_CHECKING:
 
 CAPPED = "CAPPED"
 KEYS = ("granularity", "start", "end", "model_version", "slice_key", "slice_value", "column_name")
-_KEY_DDL = (
-    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, column_name string"
+_COUNTS = ("count", "num_nulls", "num_nan", "num_inf", "num_zeros", "num_empty", "distinct_count")
+_NUMBERS = (
+    *("avg", "stddev", "min", "max", "median", "rank_error", "min_length", "max_length", "avg_length"),
+    *("percent_null", "percent_nan", "percent_zeros", "percent_distinct"),
 )
-_NUMBERS_DDL = (
-    "data_type string, status string, message string, count long, num_nulls long, num_nan long, num_inf long, num_zeros long, "
-    "num_empty long, avg double, stddev double, min double, max double, median double, quantiles array<double>, "
-    "rank_error double, min_length double, max_length double, avg_length double, distinct_count long, "
-    "frequent_items array<struct<item: string, count: long>>, percent_null double, percent_nan double, percent_zeros double, "
-    "percent_distinct double, non_null_columns array<string>"
+SCHEMA = pa.schema(
+    [
+        *((name, pa.int64() if name in ("start", "end") else pa.string()) for name in KEYS),
+        *((name, pa.string()) for name in ("data_type", "status", "message")),
+        *((name, pa.int64()) for name in _COUNTS),
+        *((name, pa.float64()) for name in _NUMBERS),
+        ("quantiles", pa.list_(pa.float64())),
+        ("frequent_items", FREQUENT_ITEMS),
+        ("non_null_columns", pa.list_(pa.string())),
+    ]
 )
-_ITEMS = pa.list_(pa.struct([("item", pa.string()), ("count", pa.int64())]))
-_TYPES: Mapping[str, pa.DataType] = {
-    "string": pa.string(),
-    "long": pa.int64(),
-    "double": pa.float64(),
-    "array<double>": pa.list_(pa.float64()),
-    "array<string>": pa.list_(pa.string()),
-}
+_DDL = ", ".join(f"{field.name} {sql_type(field.type)}" for field in SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -59,60 +62,62 @@ class PresentPlan:
     sizes: frozenset[str] = frozenset()
 
 
-def arrow_schema(ddl: str) -> pa.Schema:
-    """The Arrow schema of a list of columns in Spark's words.
-
-    >>> arrow_schema("count long, items array<struct<item: string, count: long>>").names
-    ['count', 'items']
-    """
-    fields = []
-    for name, kind in _columns_of(ddl):
-        fields.append((name, _ITEMS if "struct" in kind else _TYPES[kind]))
-    return pa.schema(fields)
-
-
-def _columns_of(ddl: str) -> list[tuple[str, str]]:
-    depth, start, parts = 0, 0, []
-    for position, character in enumerate(ddl):
-        depth += (character == "<") - (character == ">")
-        if character == "," and not depth:
-            parts.append(ddl[start:position])
-            start = position + 1
-    pairs = [part.strip().split(" ", 1) for part in [*parts, ddl[start:]]]
-    return [(name, kind) for name, kind in pairs]
-
-
 def profile_rows(states: DataFrame, plan: PresentPlan) -> DataFrame:
     """One row of ``profile_metrics`` per state, keyed by granularity, window (microseconds), version, slice and column."""
-    ddl = f"{_KEY_DDL}, {_NUMBERS_DDL}"
-    schema = arrow_schema(ddl)
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = [row for state in batch.to_pylist() for row in presented_rows(state, plan)]
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+            yield from presented_rows(batch, plan)
 
-    return states.select(*KEYS, "state", "sketch", "error").mapInArrow(run, ddl)
+    return states.select(*KEYS, "grid_id", *map(quote, STATE_COLUMNS), "error").mapInArrow(run, _DDL)
 
 
-def presented_rows(stored: Mapping[str, Any], plan: PresentPlan) -> Iterator[dict[str, Any]]:
-    """The row of one stored state; for ``:table`` also the rows of the columns whose type has no state."""
-    name = stored["column_name"]
-    key = {column: stored[column] for column in KEYS}
-    column = None if name == TABLE_ROW else plan.columns[name]
-    if stored["state"] is None:
-        yield {**key, "data_type": plan.data_types.get(name), "status": "ERROR", "message": stored["error"]}
-        return
-    try:
-        state = state_of(stored["state"], stored["sketch"], column)
-        numbers = present(state, plan.names)
-    except StateError as error:
-        yield {**key, "data_type": plan.data_types.get(name), "status": "ERROR", "message": str(error)}
-        return
-    if name in plan.sizes:
-        numbers |= _lengths(numbers)
-    yield {**key, "data_type": plan.data_types.get(name), **numbers}
-    if isinstance(state, TableState):
+def presented_rows(batch: pa.RecordBatch, plan: PresentPlan) -> Iterator[pa.RecordBatch]:
+    """The rows of stored states, column by column; for ``:table`` also those of the columns whose type has no state."""
+    for name, rows in by_column(batch):
+        own = batch.take(pa.array(rows))
+        if name == TABLE_ROW:
+            yield pa.RecordBatch.from_pylist(list(_table_rows(own, plan)), schema=SCHEMA)
+            continue
+        found = opened(own, plan.columns[name], exact_to=exact_to(plan.data_types.get(name) or ""))
+        broken = np.flatnonzero(found.places < 0)
+        if broken.size:
+            messages = pa.array([found.errors[place] for place in broken.tolist()], pa.string())
+            said = {"status": pa.array(["ERROR"] * broken.size), "message": messages}
+            yield _batch(own.take(pa.array(broken)), said, plan.data_types.get(name))
+        if found.block is not None:
+            columns = _presented(found.block, is_size=name in plan.sizes)
+            yield _batch(own.take(pa.array(np.flatnonzero(found.places >= 0))), columns, plan.data_types.get(name))
+
+
+def _presented(block: Block, *, is_size: bool) -> Mapping[str, pa.Array]:
+    if not isinstance(block, NumericBlock):
+        return present_categorical(block)
+    columns = present_numeric(block)
+    # Of arrays, maps and structs the number is the size: it is a length too, and zero means empty.
+    lengths = {"num_empty": "num_zeros", "min_length": "min", "max_length": "max", "avg_length": "avg"} if is_size else {}
+    return {**columns, **{name: columns[other] for name, other in lengths.items()}}
+
+
+def _batch(rows: pa.RecordBatch, columns: Mapping[str, pa.Array], data_type: str | None) -> pa.RecordBatch:
+    """Rows of profile_metrics with these columns; the others are NULL."""
+    given = {
+        **{name: rows.column(name) for name in KEYS},
+        **columns,
+        "data_type": pa.array([data_type] * rows.num_rows, pa.string()),
+    }
+    arrays = [given[one.name].cast(one.type) if one.name in given else pa.nulls(rows.num_rows, one.type) for one in SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _table_rows(rows: pa.RecordBatch, plan: PresentPlan) -> Iterator[dict[str, Any]]:
+    """The rows ``:table``, few, so one by one, and of the columns that have no state but what is counted there."""
+    keys, errors = rows.select(list(KEYS)).to_pylist(), rows.column("error").to_pylist()
+    for key, state, error in zip(keys, states_at(rows, None), errors, strict=True):
+        if not isinstance(state, TableState):
+            yield {**key, "status": "ERROR", "message": error}
+            continue
+        yield {**key, **present(state, plan.names)}
         yield from _unsupported_rows(key, state, plan)
 
 
@@ -130,16 +135,6 @@ def with_capped_said(rows: DataFrame, keys: Collection[str], most: int) -> DataF
             ),
         }
     )
-
-
-def _lengths(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Of arrays, maps and structs the number is the size: it is a length too, and zero means empty."""
-    return {
-        "num_empty": numbers["num_zeros"],
-        "min_length": numbers["min"],
-        "max_length": numbers["max"],
-        "avg_length": numbers["avg"],
-    }
 
 
 def _unsupported_rows(key: Mapping[str, Any], state: TableState, plan: PresentPlan) -> Iterator[dict[str, Any]]:

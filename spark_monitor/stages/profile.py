@@ -83,7 +83,6 @@ def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], 
 
 
 def keep_states(run: Run, states: DataFrame, due: Sequence[DueWindow]) -> None:
-    """Write states to profile_states, with their size."""
-    size = "coalesce(length(state), 0) + coalesce(length(sketch), 0) AS bytes"
-    kept = states.drop("data_type").selectExpr("*", f"'{INPUT}' AS log_type", size).withColumnRenamed("error", "message")
+    """Write states to profile_states."""
+    kept = states.drop("data_type").selectExpr("*", f"'{INPUT}' AS log_type").withColumnRenamed("error", "message")
     write(run, "profile_states", kept, due)

@@ -114,8 +114,9 @@ class Distinct:
 
     @property
     def count(self) -> int:
-        """The distinct count: exact while ``is_exact``, else an estimate rounded to a whole number."""
-        return self.hashes.size if self.is_exact else round(self.hashes.size / (self.theta / ALL))
+        """The distinct count: exact while ``is_exact``, else an estimate, which is more than the hashes that are kept."""
+        kept = self.hashes.size
+        return kept if self.is_exact else max(round(kept / (self.theta / ALL)), kept + 1)
 
     @property
     def is_exact(self) -> bool:

@@ -1,19 +1,24 @@
-"""A state as the numbers that people read: the columns of one row of ``profile_metrics``."""
+"""States as the numbers that people read: the columns of rows of ``profile_metrics``."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.categorical_block import CategoricalBlock
+from spark_monitor.states.frequent_items import categorical_items, numeric_items
+from spark_monitor.states.grid import Integers
 from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.quantiles import PERCENTILES, quantiles
+from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.quantiles import PERCENTILES
+from spark_monitor.states.ragged import packed
 from spark_monitor.states.table import TableState
 
-EXACT_INTEGER = 2.0**53
 # Below this the squares of some deviations have fewer digits than a double, or none.
 LEAST_M2 = 1e-290
 MESSAGES = {
@@ -21,10 +26,18 @@ MESSAGES = {
     "ALL_NULL": "Every row is null.",
     "NO_FINITE": "No finite value: every row is null, NaN or infinite.",
 }
+ONE_VALUE = "One finite value: the standard deviation is undefined."
+SPREAD = "The values are spread so far that the sum of their squares exceeds the largest double: no standard deviation."
+CLOSE = "The values are so close together that their standard deviation is rounded towards 0."
+ROUNDED = (
+    "Values beyond 15 digits are rounded to the nearest double: minimum and maximum, distinct and frequent values are those of "
+    "the rounded ones."
+)
+Columns = dict[str, pa.Array]
 
 
 def present(state: NumericState | CategoricalState | TableState, names: Sequence[str] = ()) -> dict[str, Any]:
-    """The numbers of a state; what is undefined is None, and the status says why. ``names`` are a table's columns.
+    """The numbers of one state; what is undefined is None, and the status says why. ``names`` are a table's columns.
 
     >>> from spark_monitor.states.numeric import profile_column
     >>> row = present(profile_column([1.0, 2.0], nulls=2))
@@ -33,57 +46,68 @@ def present(state: NumericState | CategoricalState | TableState, names: Sequence
     """
     if isinstance(state, TableState):
         return _table(state, names)
-    return _numeric(state) if isinstance(state, NumericState) else _categorical(state)
+    if isinstance(state, NumericState):
+        columns = present_numeric(NumericBlock.of([state]))
+    else:
+        columns = present_categorical(CategoricalBlock.of([state]))
+    return {name: column[0].as_py() for name, column in columns.items()}
 
 
-def _numeric(state: NumericState) -> dict[str, Any]:
-    values, rank_error = quantiles(state)
-    defined = state.finite > 0
-    infinities = state.positive_infinities + state.negative_infinities
-    row: dict[str, Any] = {
-        "num_nan": state.nans,
-        "num_inf": infinities,
-        "num_zeros": state.zeros,
-        "avg": _number(state.mean),
-        "stddev": _number(state.stddev),
-        "min": _number(state.minimum),
-        "max": _number(state.maximum),
-        "median": _number(values[PERCENTILES // 2]),
-        "quantiles": values.tolist() if defined else None,
-        "rank_error": rank_error if defined else None,
-        "frequent_items": [{"item": _text(item), "count": count} for item, count in state.frequent_items],
-        "percent_nan": _percent(state.nans, state.count),
-        "percent_zeros": _percent(state.zeros, state.count),
+def present_numeric(block: NumericBlock) -> Columns:
+    """The columns of a block."""
+    values, rank_error = block.percentiles
+    defined = block.finite > 0
+    status, message = _statuses(block.count, block.nulls, defined)
+    message = np.where(defined, _numeric_messages(block), message)
+    quantiles = packed(np.arange(len(block) + 1) * (PERCENTILES + 1), pa.array(values.ravel()))
+    return {
+        **_common(block),
+        "num_nan": pa.array(block.nan),
+        "num_inf": pa.array(block.infinities),
+        "num_zeros": pa.array(block.zeros),
+        "avg": numbers(block.mean),
+        "stddev": numbers(block.stddev),
+        "min": numbers(block.min),
+        "max": numbers(block.max),
+        "median": numbers(values[:, PERCENTILES // 2]),
+        "quantiles": pa.compute.if_else(pa.array(defined), quantiles, pa.scalar(None, quantiles.type)),
+        "rank_error": numbers(np.where(defined, rank_error, np.nan)),
+        "frequent_items": numeric_items(block),
+        "percent_nan": percents(block.nan, block.count),
+        "percent_zeros": percents(block.zeros, block.count),
+        "status": pa.array(status, pa.string()),
+        "message": pa.array(message, pa.string()),
     }
-    status, message = _status(state.count, state.nulls, defined)
-    if status == "OK":
-        message = _numeric_message(state)
-    return {**_common(state.count, state.nulls, state.distinct_count), **row, "status": status, "message": message}
 
 
-def _numeric_message(state: NumericState) -> str | None:
-    if state.finite == 1:
-        return "One finite value: the standard deviation is undefined."
-    if not math.isfinite(state.m2):
-        return "The values are spread so far that the sum of their squares exceeds the largest double: no standard deviation."
-    if state.minimum < state.maximum and state.m2 < LEAST_M2:
-        return "The values are so close together that their standard deviation is rounded towards 0."
-    if max(abs(state.minimum), abs(state.maximum)) > EXACT_INTEGER:
-        return "Whole numbers beyond 2^53 are rounded to the nearest double."
-    return None
+def _numeric_messages(block: NumericBlock) -> npt.NDArray[np.object_]:
+    """What the numbers of states with finite values must be read with."""
+    with np.errstate(invalid="ignore"):
+        cases = [
+            (block.finite == 1, ONE_VALUE),
+            (~np.isfinite(block.m2), SPREAD),
+            ((block.min < block.max) & (block.m2 < LEAST_M2), CLOSE),
+            (block.is_rounded, ROUNDED),
+        ]
+    found = np.full(len(block), None, dtype=object)
+    for holds, sentence in reversed(cases):
+        found[holds] = sentence
+    return found
 
 
-def _categorical(state: CategoricalState) -> dict[str, Any]:
-    defined = state.present > 0
-    row: dict[str, Any] = {
-        "num_empty": state.empties,
-        "min_length": state.min_length if defined else None,
-        "max_length": state.max_length if defined else None,
-        "avg_length": _number(state.avg_length),
-        "frequent_items": [{"item": item, "count": count} for item, count in state.frequent_items],
+def present_categorical(block: CategoricalBlock) -> Columns:
+    """The columns of a block."""
+    status, message = _statuses(block.count, block.nulls, block.present > 0)
+    return {
+        **_common(block),
+        "num_empty": pa.array(block.empty),
+        "min_length": numbers(block.min_length),
+        "max_length": numbers(block.max_length),
+        "avg_length": numbers(block.avg_length),
+        "frequent_items": categorical_items(block),
+        "status": pa.array(status, pa.string()),
+        "message": pa.array(message, pa.string()),
     }
-    status, message = _status(state.count, state.nulls, defined)
-    return {**_common(state.count, state.nulls, state.distinct_count), **row, "status": status, "message": message}
 
 
 def _table(state: TableState, names: Sequence[str]) -> dict[str, Any]:
@@ -94,35 +118,32 @@ def _table(state: TableState, names: Sequence[str]) -> dict[str, Any]:
     return {"count": state.count, "non_null_columns": filled, "status": "OK", "message": " ".join(messages) or None}
 
 
-def _common(count: int, nulls: int, distinct: int) -> dict[str, Any]:
+def _common(block: NumericBlock | CategoricalBlock) -> Columns:
     return {
-        "count": count,
-        "num_nulls": nulls,
-        "distinct_count": distinct,
-        "percent_null": _percent(nulls, count),
-        "percent_distinct": _percent(distinct, count),
+        "count": pa.array(block.count),
+        "num_nulls": pa.array(block.nulls),
+        "distinct_count": pa.array(block.distinct_count),
+        "percent_null": percents(block.nulls, block.count),
+        "percent_distinct": percents(block.distinct_count, block.count),
     }
 
 
-def _status(count: int, nulls: int, defined: bool) -> tuple[str, str | None]:
-    if defined:
-        return "OK", None
-    status = "EMPTY" if not count else "ALL_NULL" if nulls == count else "NO_FINITE"
-    return status, MESSAGES[status]
+def _statuses(count: Integers, nulls: Integers, defined: npt.NDArray[np.bool_]) -> tuple[Any, Any]:
+    cases = [defined, count == 0, nulls == count]
+    status = np.select(cases, ["OK", "EMPTY", "ALL_NULL"], "NO_FINITE").astype(object)
+    return status, np.array([MESSAGES.get(text) for text in status.tolist()], dtype=object)
 
 
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def numbers(values: npt.NDArray[np.float64]) -> pa.Array:
+    """Doubles, NULL where they are not finite."""
+    return pa.array(values, mask=~np.isfinite(values))
 
 
-def _percent(part: int, whole: int) -> float | None:
-    return 100.0 * part / whole if whole else None
+def percents(part: Integers, whole: Integers) -> pa.Array:
+    """100 part / whole, NULL without a whole.
 
-
-def _text(value: float) -> str:
-    """A number as a person writes it: no point where it is whole.
-
-    >>> _text(3.0), _text(0.1)
-    ('3', '0.1')
+    >>> percents(np.array([1, 0]), np.array([4, 0])).to_pylist()
+    [25.0, None]
     """
-    return str(int(value)) if value == int(value) and abs(value) < EXACT_INTEGER else repr(value)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return numbers(100.0 * part / whole)

@@ -28,6 +28,8 @@ _REMEMBERED = 1 << 12
 _MIN_LEVEL_WIDTH = 8
 _FAMILY, _EMPTY, _SORTED, _SINGLE = 15, 1, 2, 4
 _SHORT, _FULL = struct.Struct("<BBBBHBB"), struct.Struct("<BBBBHBBQHBB")
+_LEVELS_AT = 18
+"""Where the number of levels stands in the image of a sketch of more than one value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,3 +238,12 @@ def _parsed(data: bytes) -> Kll:
     if sum(level.size << h for h, level in enumerate(levels)) != n:
         raise StateError(f"sketch: the items stand for another number of values than the {n} it claims.")
     return Kll(k=k, n=n, levels=levels, minimum=minimum, maximum=maximum)
+
+
+def is_exact_image(image: bytes) -> bool:
+    """Whether an image keeps every value, read from its first bytes.
+
+    >>> is_exact_image(Kll.of(np.arange(9.0)).to_bytes()), is_exact_image(Kll.of(np.arange(1e5)).to_bytes())
+    (True, False)
+    """
+    return len(image) < _FULL.size or image[_LEVELS_AT] == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.store.described import BYTES, COUNT, INSTANT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
+from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
     COLUMN_NAME,
@@ -22,6 +22,7 @@ from spark_monitor.store.shared_columns import (
     SLICE_VALUE,
     STATUS,
 )
+from spark_monitor.store.state_columns import STATE_FIELDS
 
 CHECK_ID = column("check_id", TEXT, "stable hash of metric, column, class, version, slice and granularity: the same every window")
 METRIC = column("metric", TEXT, "the metric the rule is about")
@@ -97,8 +98,8 @@ BASELINES: Final = Table(
         column("data_type", TEXT, "the column's type as Spark writes it"),
         column("grid", list_of(NUMBER), "edges of the column's grid, strictly increasing; NULL for texts"),
         column("categories", list_of(TEXT), "the column's most frequent texts, which are counted exactly; NULL for numbers"),
-        column("state", BYTES, "the state, as spark_monitor.states reads it"),
-        column("sketch", BYTES, "the KLL sketch in DataSketches' own image; NULL for texts"),
+        column("grid_id", TEXT, "the grid, or the list of categories, that the cells are of"),
+        *STATE_FIELDS,
         column("config", TEXT, "the settings it was frozen with, as JSON without secrets"),
         STATUS,
         MESSAGE,

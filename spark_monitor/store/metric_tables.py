@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
+from spark_monitor.store.described import COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
     BASELINE_VERSION,
@@ -19,6 +19,7 @@ from spark_monitor.store.shared_columns import (
     delta_of,
     test_result,
 )
+from spark_monitor.store.state_columns import STATE_FIELDS
 
 PROFILE_METRICS: Final = Table(
     "profile_metrics",
@@ -62,16 +63,14 @@ PROFILE_METRICS: Final = Table(
 
 PROFILE_STATES: Final = Table(
     "profile_states",
-    "row of profile_metrics: the mergeable state its numbers were read from",
+    "row of profile_metrics: the mergeable state its numbers were read from, in columns that SQL can read and merge",
     (*CUT_KEY, "column_name", "log_type"),
     (
         *CUT,
         COLUMN_NAME,
         column("log_type", TEXT, "INPUT, or BASELINE for the rows of the baseline itself"),
-        column("state", BYTES, "the state, as spark_monitor.states reads it; states of one grid merge"),
-        column("sketch", BYTES, "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL"),
-        column("grid_id", TEXT, "the grid, or the list of categories, that the state counts on"),
-        column("bytes", COUNT, "length of state and sketch together"),
+        column("grid_id", TEXT, "the grid, or the list of categories, that the cells are of; states of one grid merge"),
+        *STATE_FIELDS,
         column("message", TEXT, "one sentence that says why there is no state; NULL where there is one"),
         RUN_ID,
     ),

@@ -1,0 +1,367 @@
+"""Many numeric states of one grid at once: every attribute is an array with one entry a state.
+
+A block is made from states, or from the columns they are stored in, without a loop over them. What metrics read of it: ``count``,
+``nulls``, ``nan``, ``infinities``, ``finite``, ``zeros``, ``negatives``, ``mean``, ``stddev``, ``min``, ``max``, ``median``,
+``distinct_count``, ``distinct_error``, ``quantile(q)``, ``cdf()`` and the sparse cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.columns import number_column, state_arrays
+from spark_monitor.states.distinct_block import DistinctBlock
+from spark_monitor.states.frequent import CAPACITY, Frequent
+from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.moments import Moments
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.ragged import offsets_of, owners, packed, sums, taken, unpacked
+from spark_monitor.states.sketch import Kll, is_exact_image
+
+_COUNTS = ("count", "num_nulls", "num_nan", "num_positive_inf", "num_negative_inf")
+DAMAGED = "numeric state: damaged, its cells and moments do not fit its counts."
+_MOMENTS = ("min", "max", "avg", "avg_low", "m2")
+
+
+class Sketch(Protocol):
+    """A quantile sketch: the steps of its distribution function, their ranks, and how far one rank may be off."""
+
+    @property
+    def rank_error(self) -> float: ...
+    def points(self) -> Floats: ...
+    def cdf(self, points: npt.ArrayLike, /) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class NumericBlock:
+    """S states of one grid.
+
+    >>> from spark_monitor.states.numeric import profile_column
+    >>> block = NumericBlock.of([profile_column([1.0, 3.0], nulls=1), profile_column([5.0])])
+    >>> block.count.tolist(), block.mean.tolist(), block.median.tolist()
+    ([3, 1], [2.0, 5.0], [1.0, 5.0])
+    """
+
+    grid: Grid
+    counts: Integers
+    """int64[5, S]: rows, nulls, NaN, +Inf, -Inf."""
+
+    moments: Floats
+    """float64[5, S]: min, max, mean, the part of the mean below its last bit, M2; 0 for the last three without values."""
+
+    cell_offsets: Integers
+    cells: Integers
+    cell_counts: Integers
+    distinct: DistinctBlock
+    frequent_offsets: Integers
+    frequent_values: Floats
+    frequent_counts: Integers
+    dropped: Integers
+    sketches: Sequence[bytes | Sketch | None]
+    exact_to: float = np.inf
+    """Beyond this the column's values were rounded when they were read: whole numbers beyond 2^53, decimals beyond 15 digits."""
+
+    source: tuple[NumericBlock, Integers] | None = field(default=None, repr=False)
+    """The block that this one was taken from and which states: what was worked out there need not be done again."""
+
+    @classmethod
+    def of(cls, states: Sequence[NumericState]) -> NumericBlock:
+        """The block of states of one grid."""
+        grid = states[0].grid
+        if any(state.grid is not grid and state.grid.grid_id != grid.grid_id for state in states):
+            raise StateError("numeric block: its states are on different grids.")
+        used = [np.flatnonzero(state.cells) for state in states]
+        counts = [(s.count, s.nulls, s.nans, s.positive_infinities, s.negative_infinities) for s in states]
+        moments = [(s.minimum, s.maximum, s.moments.mean, s.moments.low, s.moments.m2) for s in states]
+        frequent = [state.frequent.counts for state in states]
+        return cls(
+            grid=grid,
+            counts=np.array(counts, dtype=np.int64).T,
+            moments=np.array(moments, dtype=np.float64).T,
+            cell_offsets=offsets_of([cells.size for cells in used]),
+            cells=np.concatenate(used).astype(np.int64),
+            cell_counts=np.concatenate([state.cells[cells] for state, cells in zip(states, used, strict=True)]),
+            distinct=DistinctBlock.of([state.distinct for state in states]),
+            frequent_offsets=offsets_of([len(items) for items in frequent]),
+            frequent_values=np.array([value for items in frequent for value in items], dtype=np.float64),
+            frequent_counts=np.array([n for items in frequent for n in items.values()], dtype=np.int64),
+            dropped=np.array([state.frequent.dropped for state in states], dtype=np.int64),
+            sketches=[state.sketch for state in states],
+        )
+
+    @classmethod
+    def from_columns(cls, batch: pa.RecordBatch, grid: Grid, *, exact_to: float = np.inf) -> NumericBlock:
+        """The block of stored states, all of this grid."""
+        cell_offsets, cells = unpacked(batch.column("cells"))
+        frequent_offsets, frequent = unpacked(batch.column("frequent_values"))
+        return cls(
+            grid=grid,
+            counts=np.array([number_column(batch, name) for name in _COUNTS], dtype=np.int64),
+            moments=np.array([number_column(batch, name) for name in _MOMENTS], dtype=np.float64),
+            cell_offsets=cell_offsets,
+            cells=np.asarray(cells.field("cell"), dtype=np.int64),
+            cell_counts=np.asarray(cells.field("n"), dtype=np.int64),
+            distinct=DistinctBlock.from_columns(batch),
+            frequent_offsets=frequent_offsets,
+            frequent_values=np.asarray(frequent.field("value"), dtype=np.float64),
+            frequent_counts=np.asarray(frequent.field("n"), dtype=np.int64),
+            dropped=number_column(batch, "frequent_dropped"),
+            sketches=batch.column("sketch").to_pylist(),
+            exact_to=exact_to,
+        )
+
+    def to_columns(self) -> list[pa.Array]:
+        """The columns of ``STATE_SCHEMA``."""
+        cells = pa.StructArray.from_arrays(
+            [pa.array(self.cells, pa.int32()), pa.array(self.cell_counts, pa.int64())], names=["cell", "n"]
+        )
+        values, many = pa.array(self.frequent_values), pa.array(self.frequent_counts)
+        frequent = pa.StructArray.from_arrays([values, many], names=["value", "n"])
+        given: dict[str, Any] = {
+            **dict(zip(_COUNTS, self.counts, strict=True)),
+            **{name: pa.array(row, mask=np.isnan(row)) for name, row in zip(_MOMENTS, self.moments, strict=True)},
+            "cells": packed(self.cell_offsets, cells),
+            **self.distinct.to_columns(),
+            "frequent_values": packed(self.frequent_offsets, frequent),
+            "frequent_dropped": self.dropped,
+            "frequent_capacity": np.full(len(self), CAPACITY, dtype=np.int32),
+            "sketch": pa.array([image_of(sketch) for sketch in self.sketches], pa.binary()),
+        }
+        return state_arrays(given, len(self))
+
+    def take(self, index: npt.ArrayLike) -> NumericBlock:
+        """The states at these places, in this order; a state may be taken more than once."""
+        places = np.asarray(index, dtype=np.int64)
+        cell_offsets, cells = taken(self.cell_offsets, places)
+        frequent_offsets, frequent = taken(self.frequent_offsets, places)
+        return NumericBlock(
+            grid=self.grid,
+            counts=self.counts[:, places],
+            moments=self.moments[:, places],
+            cell_offsets=cell_offsets,
+            cells=self.cells[cells],
+            cell_counts=self.cell_counts[cells],
+            distinct=self.distinct.take(places),
+            frequent_offsets=frequent_offsets,
+            frequent_values=self.frequent_values[frequent],
+            frequent_counts=self.frequent_counts[frequent],
+            dropped=self.dropped[places],
+            sketches=[self.sketches[place] for place in places.tolist()],
+            exact_to=self.exact_to,
+            source=(self, places),
+        )
+
+    def states(self) -> list[NumericState]:
+        """The states one by one."""
+        return [self._state(place) for place in range(len(self))]
+
+    def _state(self, place: int) -> NumericState:
+        minimum, maximum, mean, low, m2 = self.moments[:, place].tolist()
+        count, nulls, nans, high, negative = self.counts[:, place].tolist()
+        own = slice(self.cell_offsets[place], self.cell_offsets[place + 1])
+        cells = np.zeros(self.grid.cells, dtype=np.int64)
+        cells[self.cells[own]] = self.cell_counts[own]
+        shown = slice(self.frequent_offsets[place], self.frequent_offsets[place + 1])
+        items = dict(zip(self.frequent_values[shown].tolist(), self.frequent_counts[shown].tolist(), strict=True))
+        sketch = self.sketch(place)
+        return NumericState(
+            *(self.grid, count, nulls, nans, high, negative, minimum, maximum),
+            moments=Moments(count - nulls - nans - high - negative, mean, m2, low),
+            cells=cells,
+            distinct=self.distinct.at(place),
+            frequent=Frequent(items, int(self.dropped[place])),
+            sketch=sketch if isinstance(sketch, Kll) else None,
+        )
+
+    def damage(self) -> list[str | None]:
+        """What is wrong with each state, None where it can be: its cells are of this grid and add up, its moments make sense."""
+        outside = (self.cells < 0) | (self.cells >= self.grid.cells) | (self.cell_counts < 0)
+        wrong = sums(outside.astype(np.int64), self.cell_offsets) > 0
+        adds_up = sums(self.cell_counts, self.cell_offsets) == self.finite
+        some, nothing = self.finite > 0, np.isnan(self.moments[:2]).all(axis=0)
+        with np.errstate(invalid="ignore"):
+            sound = np.isfinite(self.moments[:4]).all(axis=0) & (self.moments[4] >= 0) & (self.min <= self.max)
+        sane = (self.counts >= 0).all(axis=0) & adds_up & ~wrong & np.where(some, sound, nothing)
+        return [None if fine else DAMAGED for fine in sane.tolist()]
+
+    def __len__(self) -> int:
+        return int(self.counts.shape[1])
+
+    @property
+    def kind(self) -> str:
+        """numeric."""
+        return "numeric"
+
+    @property
+    def count(self) -> Integers:
+        """Rows, nulls included."""
+        return np.asarray(self.counts[0])
+
+    @property
+    def nulls(self) -> Integers:
+        """Rows that are NULL."""
+        return np.asarray(self.counts[1])
+
+    @property
+    def nan(self) -> Integers:
+        """Rows that are NaN."""
+        return np.asarray(self.counts[2])
+
+    @property
+    def infinities(self) -> Integers:
+        """Rows that are plus or minus infinity."""
+        return np.asarray(self.counts[3] + self.counts[4])
+
+    @property
+    def positive_infinities(self) -> Integers:
+        """Rows that are plus infinity."""
+        return np.asarray(self.counts[3])
+
+    @property
+    def negative_infinities(self) -> Integers:
+        """Rows that are minus infinity."""
+        return np.asarray(self.counts[4])
+
+    @property
+    def finite(self) -> Integers:
+        """Finite values."""
+        return np.asarray(self.counts[0] - self.counts[1:].sum(axis=0))
+
+    @property
+    def present(self) -> Integers:
+        """Rows that are not NULL."""
+        return np.asarray(self.counts[0] - self.counts[1])
+
+    @property
+    def min(self) -> Floats:
+        """Smallest finite value, nan without one."""
+        return np.asarray(self.moments[0])
+
+    @property
+    def max(self) -> Floats:
+        """Largest finite value, nan without one."""
+        return np.asarray(self.moments[1])
+
+    @property
+    def is_rounded(self) -> npt.NDArray[np.bool_]:
+        """Whether values were rounded when they were read, so that different ones may have become one."""
+        return np.asarray(np.fmax(np.abs(self.min), np.abs(self.max)) > self.exact_to)
+
+    @property
+    def mean(self) -> Floats:
+        """Mean of the finite values, nan without one."""
+        return np.where(self.finite > 0, self.moments[2], np.nan)
+
+    @property
+    def m2(self) -> Floats:
+        """Sum of squared deviations from the mean."""
+        return np.asarray(self.moments[4])
+
+    @cached_property
+    def stddev(self) -> Floats:
+        """Sample standard deviation sqrt(M2 / (n - 1)); nan below two values or where it exceeds a double."""
+        n = self.finite
+        with np.errstate(invalid="ignore"):
+            return np.where((n > 1) & np.isfinite(self.m2), np.sqrt(self.m2 / np.maximum(n - 1, 1)), np.nan)
+
+    @cached_property
+    def zeros(self) -> Integers:
+        """Values equal to zero."""
+        return sums(np.where(self.cells == 2 * self.grid.zero + 1, self.cell_counts, 0), self.cell_offsets)
+
+    @cached_property
+    def negatives(self) -> Integers:
+        """Finite values below zero."""
+        return sums(np.where(self.cells <= 2 * self.grid.zero, self.cell_counts, 0), self.cell_offsets)
+
+    @cached_property
+    def distinct_count(self) -> Integers:
+        """Distinct finite values: exact while few, otherwise estimated; never more than there are."""
+        return np.minimum(self.distinct.count, self.finite)
+
+    @property
+    def distinct_error(self) -> Floats:
+        """The relative half-width (95 %) of ``distinct_count``; 0 where it is exact."""
+        return self.distinct.error
+
+    @cached_property
+    def dense(self) -> Integers:
+        """Counts of all cells, int64[S, 2B+1]."""
+        if self.source is not None:
+            return np.asarray(self.source[0].dense[self.source[1]])
+        found = np.zeros((len(self), self.grid.cells), dtype=np.int64)
+        found[owners(self.cell_offsets), self.cells] = self.cell_counts
+        return found
+
+    def cdf(self) -> Floats:
+        """F at the right end of every cell, float64[S, 2B+1]: F(e_i) at 2i + 1, F(e_i^-) at 2i; nan without values."""
+        return self._cdf
+
+    @cached_property
+    def _cdf(self) -> Floats:
+        if self.source is not None:
+            return np.asarray(self.source[0].cdf()[self.source[1]])
+        shares = np.cumsum(self.dense, axis=1, dtype=np.float64)
+        total = shares[:, -1:].copy()
+        with np.errstate(invalid="ignore"):
+            shares /= total
+        return shares
+
+    @cached_property
+    def percentiles(self) -> tuple[Floats, Floats]:
+        """The 101 percentiles, float64[S, 101], and the largest error of their ranks, float64[S]."""
+        from spark_monitor.states.quantiles import block_quantiles
+
+        return block_quantiles(self)
+
+    @property
+    def median(self) -> Floats:
+        """The smallest value x with F(x) >= 1/2, within ``rank_error``."""
+        return np.asarray(self.percentiles[0][:, 50])
+
+    @property
+    def rank_error(self) -> Floats:
+        """The largest error of a percentile's rank."""
+        return self.percentiles[1]
+
+    def quantile(self, q: float) -> Floats:
+        """The smallest value x with F(x) >= q, to a percent."""
+        return np.asarray(self.percentiles[0][:, round(100 * q)])
+
+    def sketch(self, place: int) -> Sketch | None:
+        """The sketch of one state; an image is opened once."""
+        if self.source is not None:
+            return self.source[0].sketch(int(self.source[1][place]))
+        found = self._opened.get(place)
+        if found is None:
+            stored = self.sketches[place]
+            found = Kll.from_bytes(stored) if isinstance(stored, bytes) else stored
+            self._opened[place] = found
+        return found
+
+    @cached_property
+    def _opened(self) -> dict[int, Any]:
+        return {}
+
+    def sketch_error(self, place: int) -> float | None:
+        """How far a rank of one state's sketch may be off, read from the image's first bytes; None without a sketch."""
+        stored = self.sketches[place]
+        if stored is None:
+            return None
+        if isinstance(stored, bytes) and is_exact_image(stored):
+            return 0.0
+        sketch = self.sketch(place)
+        return sketch.rank_error if sketch is not None else None
+
+
+def image_of(sketch: bytes | Sketch | None) -> bytes | None:
+    """The image of a sketch that may be open."""
+    return sketch.to_bytes() if isinstance(sketch, Kll) else sketch if isinstance(sketch, bytes) else None
