@@ -10,7 +10,7 @@ from benchmarks.readers import Bench
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.distances import compare_numeric
 from spark_monitor.distances.interval import Interval
-from spark_monitor.kernel.merging import state_of
+from spark_monitor.kernel.state_rows import state_of_row
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.presented import present
 
@@ -21,9 +21,9 @@ def by_files(bench: Bench) -> Answer:
     """The states of both halves, what they say, and their distance."""
     kernel = {column.name: column.kernel for column in bench.frozen}
     states: dict[tuple[str, int], NumericState] = {}
-    for row in bench.file_states([], HALVES).select("column_name", "start", "state", "sketch").collect():
+    for row in bench.file_states([], HALVES).collect():
         if row["column_name"] != TABLE_ROW:
-            state = state_of(row["state"], row["sketch"], kernel[row["column_name"]])
+            state = state_of_row(row.asDict(recursive=True), kernel[row["column_name"]])
             assert isinstance(state, NumericState)
             states[row["column_name"], row["start"]] = state
     pairs = {name: (states[name, HALVES[0].start], states[name, HALVES[1].start]) for name in kernel}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -99,6 +100,14 @@ def states_at(rows: pa.RecordBatch, column: KernelColumn | None) -> list[State |
     return [None if place < 0 else states[place] for place in found.places.tolist()]
 
 
+def state_of_row(row: Mapping[str, Any], column: KernelColumn | None) -> State | None:
+    """The state of one row that was collected: a mapping with ``STATE_COLUMNS``; None where it holds none."""
+    names = [*STATE_SCHEMA.names, "grid_id", "error"]
+    schema = pa.schema([*STATE_SCHEMA, ("grid_id", pa.string()), ("error", pa.string())])
+    batch = pa.RecordBatch.from_pylist([{name: row.get(name) for name in names}], schema=schema)
+    return states_at(batch, column)[0]
+
+
 def by_column(batch: pa.RecordBatch, name: str = "column_name") -> Iterator[tuple[str, Integers]]:
     """Every column of the table that a batch has rows of, with the places of its rows."""
     encoded = batch.column(name).dictionary_encode()
@@ -130,6 +139,7 @@ __all__ = [
     "opened",
     "partial_content",
     "state_columns",
+    "state_of_row",
     "states_at",
     "tables_of",
 ]

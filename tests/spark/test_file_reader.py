@@ -17,10 +17,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.kernel.merging import state_of
 from spark_monitor.kernel.parquet import Block, FileUnreadable
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments, wanted_spans
+from spark_monitor.kernel.state_rows import state_of_row
 from spark_monitor.session import setting
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.expressions import OnlySpark
@@ -157,8 +157,7 @@ def decoded(states: DataFrame, plan: ProfilePlan) -> dict[tuple[Any, ...], Any]:
     for row in states.collect():
         key = (row["start"], row["model_version"], row["slice_key"], row["slice_value"], row["column_name"])
         assert row["error"] is None, row["error"]
-        sketch = bytes(row["sketch"]) if row["sketch"] is not None else None
-        found[key] = state_of(bytes(row["state"]), sketch, columns.get(row["column_name"]))
+        found[key] = state_of_row(row.asDict(recursive=True), columns.get(row["column_name"]))
     return found
 
 

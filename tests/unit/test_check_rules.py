@@ -8,18 +8,13 @@ import pytest
 
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.vocabulary import KNOWN_METRICS, RANGES
-from spark_monitor.distances.catalogue import DISTANCES
 from spark_monitor.preflight.rules import limit_findings
 from spark_monitor.scores.catalogue import METRICS
 
 
 def test_ranges_are_those_that_the_catalogues_state() -> None:
     stated = {metric.name: (metric.lowest, metric.highest) for metric in METRICS if metric.name in KNOWN_METRICS}
-    distances = {name: (entry.lowest, entry.highest) for entry in DISTANCES.values() for name in (entry.name, *entry.columns)}
-    stated |= {name: ends for name, ends in distances.items() if name in KNOWN_METRICS}
-    # The statistic has no greatest value; what rules judge is Cramer's V, which has.
-    assert stated.pop("chi_squared_test") == (0.0, math.inf)
-    assert len(stated) > 25
+    assert len(stated) > 15
     assert {name: RANGES.get(name, (-math.inf, math.inf)) for name in stated} == stated
 
 

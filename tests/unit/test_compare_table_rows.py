@@ -5,26 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from spark_monitor.kernel.comparison import BASELINE, CONSECUTIVE, INPUT_SCHEMA, ComparePlan, Comparison
 from spark_monitor.kernel.partials import KernelColumn
-from spark_monitor.stages.compare import BASELINE, CONSECUTIVE, ComparePlan, Comparison
+from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.table import TableState
+from spark_monitor.states.table_block import table_columns
 
 PLAN = ComparePlan(columns={name: KernelColumn(name) for name in ("a", "b", "new")}, frozen=("gone", "b", "a"))
 
 
-def row(present: list[int], *, start: int | None) -> dict[str, Any]:
+def row(present: list[int], *, start: int | None) -> pa.RecordBatch:
     """A stored row of a window, or of the baseline where it has no start."""
-    state = TableState(9, 0, np.array(present, dtype=np.int64)).to_bytes()
+    state = table_columns([TableState(9, 0, np.array(present, dtype=np.int64))])
     place = {"slice_key": None, "slice_value": None, "column_name": ":table", "model_version": "1", "granularity": "1 day"}
-    content = {"state": state, "sketch": None, "error": None, "wanted": [BASELINE, CONSECUTIVE]}
+    rest = {"grid_id": None, "error": None, "wanted": [BASELINE, CONSECUTIVE] if start is not None else []}
     end = None if start is None else start + 1
-    return {**place, **content, "is_current": start is not None, "start": start, "end": end}
+    given = {**place, **rest, "is_current": start is not None, "start": start, "end": end}
+    columns = dict(zip(STATE_COLUMNS, state, strict=True))
+    arrays = [columns[one.name] if one.name in columns else pa.array([given[one.name]], one.type) for one in INPUT_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=INPUT_SCHEMA)
 
 
-def deltas(*rows: dict[str, Any]) -> list[Any]:
-    return [found.get("non_null_columns_delta") for found in Comparison(PLAN).rows(rows)]
+def deltas(*rows: pa.RecordBatch) -> list[Any]:
+    found = [one for batch in Comparison(PLAN).batches(rows) for one in batch.to_pylist()]
+    found.sort(key=lambda one: (one["start"], one["drift_type"]))
+    return [one["non_null_columns_delta"] for one in found]
 
 
 @pytest.mark.parametrize(

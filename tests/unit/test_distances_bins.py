@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,26 +15,42 @@ from scipy.stats import chi2_contingency, false_discovery_control
 from scipy.stats.contingency import association
 
 from spark_monitor.distances.benjamini_hochberg import benjamini_hochberg
-from spark_monitor.distances.bins import DRIFT_BINS, bins_of, category_counts
-from spark_monitor.distances.chi_squared import chi_squared_test
+from spark_monitor.distances.bins import DRIFT_BINS, bins_of, both_counts
+from spark_monitor.distances.chi_squared import chi_squared_test, pooled
+from spark_monitor.distances.deltas import percent_delta
 from spark_monitor.distances.hellinger import hellinger_distance
 from spark_monitor.distances.interval import Interval
 from spark_monitor.distances.jensen_shannon import js_distance
 from spark_monitor.distances.l_infinity import l_infinity_distance
-from spark_monitor.distances.missing_rate import missing_rate_change, wilson
 from spark_monitor.distances.population_stability import population_stability_index, psi_without_drift
+from spark_monitor.distances.sampling import noncentral_bounds
 from spark_monitor.distances.total_variation import tv_distance
+from spark_monitor.states.categorical import CategoricalState, Categories
+from spark_monitor.states.categorical_block import CategoricalBlock
+from spark_monitor.states.grid import Grid
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.proportions import wilson
 
-cell_counts = st.lists(st.one_of(st.just(0), st.integers(0, 50), st.just(10_000)), min_size=3, max_size=81).map(
-    lambda counts: np.array(counts, dtype=np.int64)
+cell_counts = st.lists(st.one_of(st.just(0), st.integers(0, 50), st.just(10_000)), min_size=5, max_size=81).map(
+    lambda counts: np.array(counts[: len(counts) - 1 + len(counts) % 2], dtype=np.int64)
 )
 pairs_of_counts = st.integers(1, 30).flatmap(
     lambda bins: st.tuples(*[st.lists(st.integers(0, 10**6), min_size=bins, max_size=bins).filter(any).map(np.array)] * 2)
 )
 
 
-def side_of(cells: np.ndarray, *, low: int = 0, high: int = 0, nans: int = 0, nulls: int = 0) -> SimpleNamespace:
-    return SimpleNamespace(cells=cells, negative_infinities=low, positive_infinities=high, nans=nans, nulls=nulls)
+def side_of(cells: np.ndarray, *, low: int = 0, high: int = 0, nans: int = 0, nulls: int = 0) -> NumericBlock:
+    """A block of one on a grid of as many cells."""
+    state = NumericState.empty(Grid(np.arange(cells.size // 2, dtype=float)))
+    n = int(cells.sum())
+    made = replace(state, count=n + low + high + nans + nulls, nulls=nulls, nans=nans, cells=cells.astype(np.int64))
+    ends = {"minimum": 0.0, "maximum": 0.0} if n else {}
+    return NumericBlock.of([replace(made, positive_infinities=high, negative_infinities=low, **ends)])
+
+
+def bin_counts(baseline: NumericBlock, current: NumericBlock | None = None) -> np.ndarray:
+    return both_counts(baseline, current or baseline)[1][0]
 
 
 def test_a_smooth_column_has_twenty_bins_of_five_percent() -> None:
@@ -43,7 +60,7 @@ def test_a_smooth_column_has_twenty_bins_of_five_percent() -> None:
     cells = np.bincount(
         np.searchsorted(edges, values, "left") + np.searchsorted(edges, values, "right"), minlength=2 * edges.size + 1
     )
-    counts = bins_of(cells).counts(side_of(cells))
+    counts = bin_counts(side_of(cells))
     assert counts.sum() == 50_000
     assert counts[[0, -3, -2, -1]].tolist() == [0, 0, 0, 0]
     assert counts[1:-3].size == DRIFT_BINS
@@ -53,46 +70,48 @@ def test_a_smooth_column_has_twenty_bins_of_five_percent() -> None:
 @settings(deadline=None, max_examples=300)
 @given(cell_counts)
 def test_bins_follow_their_rule(cells: np.ndarray) -> None:
-    bins = bins_of(cells)
-    counts = bins.counts(side_of(cells))
+    codes, inners = bins_of(cells[None, :])
+    of_cell, inner = codes[0], int(inners[0])
     used = np.flatnonzero(cells)
     if not used.size:
-        assert (bins.of_cell == 1).all()
+        assert (of_cell == 1).all()
         return
+    counts = bin_counts(side_of(cells))
     inside = np.arange(used[0], used[-1] + 1)
     outside = np.setdiff1d(np.arange(cells.size), inside)
     heavy = [cell for cell in inside if 20 * cells[cell] >= cells.sum()]
     light = [cell for cell in inside if cell not in heavy]
     assert counts.sum() == cells.sum()
-    assert bins.of_cell[outside].tolist() == [0 if cell < used[0] else bins.inner + 1 for cell in outside]
-    assert all((bins.of_cell == bins.of_cell[cell]).sum() == 1 for cell in heavy)
-    assert (np.diff(bins.of_cell[light]) >= 0).all()
+    assert of_cell[outside].tolist() == [0 if cell < used[0] else inner + 1 for cell in outside]
+    assert all((of_cell == of_cell[cell]).sum() == 1 for cell in heavy)
+    assert (np.diff(of_cell[light]) >= 0).all()
     assert np.count_nonzero(counts) <= DRIFT_BINS
-    assert ((bins.of_cell[inside] >= 1) & (bins.of_cell[inside] <= bins.inner)).all()
+    assert ((of_cell[inside] >= 1) & (of_cell[inside] <= inner)).all()
     share = cells[light].sum() / max(DRIFT_BINS - len(heavy), 1)
-    parts = {code: cells[[cell for cell in light if bins.of_cell[cell] == code]].sum() for code in bins.of_cell[light]}
+    parts = {code: cells[[cell for cell in light if of_cell[cell] == code]].sum() for code in of_cell[light]}
     assert all(mass <= share + max(cells[light], default=0) for mass in parts.values())
 
 
 def test_atoms_of_zero_inflated_data_do_not_swallow_the_rest() -> None:
     cells = np.zeros(2 * 101 + 1, dtype=np.int64)
     cells[1], cells[2:-1:2] = 7000, 30
-    counts = bins_of(cells).counts(side_of(cells))
+    counts = bin_counts(side_of(cells))
     assert sorted(counts.tolist())[-1] == 7000
     assert np.count_nonzero(counts) == DRIFT_BINS
     assert sorted(counts.tolist())[-2] <= 200
 
 
 def test_infinities_nan_and_null_have_their_places() -> None:
-    bins = bins_of(np.array([0, 0, 5, 5, 0, 0, 0]))
+    baseline = side_of(np.array([0, 0, 5, 5, 0, 0, 0]))
     current = side_of(np.array([1, 2, 0, 4, 0, 0, 8]), low=16, high=32, nans=64, nulls=128)
-    counts = bins.counts(current)
+    counts = bin_counts(baseline, current)
     assert (counts[0], counts[-3], counts[-2], counts[-1]) == (1 + 2 + 16, 8 + 32, 64, 128)
     assert counts.sum() == 255
 
 
 def test_categories_other_and_null_are_the_bins_of_a_text_column() -> None:
-    assert category_counts(SimpleNamespace(counts=np.array([3, 0]), other=5, nulls=7)).tolist() == [3, 0, 5, 7]
+    state = CategoricalState.empty(Categories(("a", "b"))).update(pa.array(["a"] * 3 + ["zz"] * 5 + [None] * 7))
+    assert CategoricalBlock.of([state]).dense.tolist() == [[3, 0, 5, 7]]
 
 
 @settings(deadline=None, max_examples=200)
@@ -123,6 +142,43 @@ def test_chi_squared_agrees_with_scipys_contingency_table(pair: tuple[np.ndarray
     assert result.pvalue == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-300)
     if table.shape[1] > 1:
         assert result.cramers_v == pytest.approx(association(table, "cramer"), rel=1e-9, abs=1e-9)
+
+
+def test_one_value_out_of_range_decides_no_test() -> None:
+    random = np.random.default_rng(2)
+    baseline = np.append(0, np.append(np.full(20, 1000), 0))
+    current = np.append(0, np.append(random.multinomial(500, np.full(20, 0.05)), 0))
+    moved = current.copy()
+    moved[20], moved[21] = moved[20] - 1, 1
+    before, after = (float(chi_squared_test(*pooled(baseline[None], side[None])).pvalue[0]) for side in (current, moved))
+    assert after == pytest.approx(before, abs=0.05)
+
+
+def test_without_drift_the_test_rejects_five_times_in_a_hundred() -> None:
+    random = np.random.default_rng(4)
+    shares = np.append(np.full(20, 0.0499), [0.001, 0.001])
+    sides = random.multinomial(20_000, shares, size=2000), random.multinomial(500, shares, size=2000)
+    pvalues = chi_squared_test(*pooled(*sides)).pvalue
+    assert np.mean(pvalues < 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_new_value_range_of_a_fifth_of_the_rows_is_found_whatever_is_pooled() -> None:
+    baseline, current = np.append(np.full(20, 1000), 0), np.append(np.full(20, 20), 100)
+    assert chi_squared_test(*pooled(baseline[None], current[None])).pvalue[0] < 1e-12
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.25, 0.6])
+def test_the_interval_of_psi_holds_the_populations_index_about_95_times_in_100(drift: float) -> None:
+    random = np.random.default_rng(int(100 * drift))
+    p = np.full(20, 0.05)
+    q = p * np.exp(drift * np.linspace(-1, 1, 20))
+    q /= q.sum()
+    truth = float(((q - p) * np.log(q / p)).sum())
+    n, m = 20_000, 3_000
+    first, second = random.multinomial(n, p, size=1000), random.multinomial(m, q, size=1000)
+    unit = np.full(1000, 1 / n + 1 / m)
+    lower, upper = noncentral_bounds(population_stability_index(first, second), unit, np.full(1000, 19))
+    assert np.mean((lower <= truth) & (truth <= upper)) >= 0.93
 
 
 def test_js_distance_is_exact_where_the_shares_nearly_agree() -> None:
@@ -158,15 +214,15 @@ def test_missing_rates_change_by_newcombes_published_intervals() -> None:
         ((10, 10), (0, 10), (0.6075, 1.0)),
     ]
     for (now, m), (before, n), (lower, upper) in published:
-        interval = missing_rate_change(before, n, now, m)
-        assert (interval.lower, interval.upper) == pytest.approx((lower, upper), abs=5e-5)
-        assert interval.value == pytest.approx(now / m - before / n)
+        interval = percent_delta(before, n, now, m)
+        assert (interval.lower, interval.upper) == pytest.approx((100 * lower, 100 * upper), abs=5e-3)
+        assert interval.value == pytest.approx(100 * (now / m - before / n))
 
 
 def test_wilsons_interval_stays_in_range_and_holds_the_share() -> None:
     for successes, n in [(0, 1), (1, 1), (0, 10**9), (10**9, 10**9), (3, 7)]:
-        interval = wilson(successes, n)
-        assert 0 <= interval.lower <= interval.value <= interval.upper <= 1
+        lower, upper = wilson(successes, n)
+        assert 0 <= lower <= successes / n <= upper <= 1
 
 
 def test_q_values_agree_with_scipys_false_discovery_control() -> None:

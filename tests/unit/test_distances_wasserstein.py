@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance as scipy_wasserstein
 
 from spark_monitor.distances.interval import Interval
-from spark_monitor.distances.reference import Reference
-from spark_monitor.distances.wasserstein import Side, per_deviation, wasserstein_distance, wasserstein_of
+from spark_monitor.distances.wasserstein import Side, wasserstein_distance, wasserstein_of
+from spark_monitor.distances.wasserstein_per_deviation import per_deviation
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import profile_column
+from spark_monitor.states.numeric_block import NumericBlock
 
 MODERATE = [0.0, -0.0, 1.0, -1.0, 2.0, 5e-324, 2.2e-308, 1e-300, 1e300, -1e300, 2.0**53, 0.1]
 numbers = st.one_of(st.sampled_from(MODERATE), st.integers(-3, 3).map(float), st.floats(-1e9, 1e9), st.floats(-1e300, 1e300))
@@ -25,12 +26,13 @@ edge_lists = st.lists(numbers, min_size=0, max_size=12)
 
 def side_of(values: np.ndarray, edges: np.ndarray) -> Side:
     through = [part for edge in edges for part in ((values < edge).mean(), (values <= edge).mean())]
-    return Side(np.array([*through, 1.0]), float(values.min()), float(values.max()), float((values / values.size).sum()))
+    ends = (values.min(), values.max(), (values / values.size).sum())
+    return Side(np.array([[*through, 1.0]]), *(np.array([float(end)]) for end in ends))
 
 
 def interval_of(first: np.ndarray, second: np.ndarray, points: list[float]) -> Interval:
     edges = np.unique(np.array([*points, 0.0]) + 0.0)
-    return wasserstein_distance(edges, side_of(first, edges), side_of(second, edges))
+    return Interval(*(float(bound[0]) for bound in wasserstein_distance(edges, side_of(first, edges), side_of(second, edges))))
 
 
 def exact_wasserstein(first: np.ndarray, second: np.ndarray) -> Fraction:
@@ -104,16 +106,19 @@ def test_ranges_beyond_the_largest_double_do_not_break_it() -> None:
 
 
 def test_it_is_divided_by_the_baselines_deviation_where_there_is_one() -> None:
-    assert per_deviation(Interval(1.0, 0.5, 2.0), 2.0) == Interval(0.5, 0.25, 1.0)
-    assert [per_deviation(Interval(1.0, 0.5, 2.0), deviation) for deviation in (0.0, float("nan"), float("inf"))] == [None] * 3
+    bounds = tuple(np.full(4, number) for number in (1.0, 0.5, 2.0))
+    found = np.array(per_deviation(bounds, np.array([2.0, 0.0, np.nan, np.inf])))
+    assert found[:, 0].tolist() == [0.5, 0.25, 1.0]
+    assert np.isnan(found[:, 1:]).all()
 
 
 def test_real_states_hold_scipys_area_and_states_on_different_grids_have_none() -> None:
     random = np.random.default_rng(9)
     first, second = random.gamma(2.0, size=9000), random.gamma(2.2, size=7000)
     grid = Grid.of(np.quantile(first, np.linspace(0, 1, 300)))
-    interval = wasserstein_of(Reference(profile_column(first, grid)), Reference(profile_column(second, grid)))
-    assert interval is not None
-    assert interval.lower <= scipy_wasserstein(first, second) <= interval.upper
-    assert wasserstein_of(Reference(profile_column(first, grid)), Reference(profile_column(second))) is None
-    assert wasserstein_of(Reference(profile_column(first)), Reference(profile_column(second))) is None
+    block = [NumericBlock.of([profile_column(values, grid)]) for values in (first, second)]
+    bare = [NumericBlock.of([profile_column(values)]) for values in (first, second)]
+    _, lower, upper = wasserstein_of(*block)
+    assert lower[0] <= scipy_wasserstein(first, second) <= upper[0]
+    assert np.isnan(wasserstein_of(block[0], bare[1])).all()
+    assert np.isnan(wasserstein_of(*bare)).all()

@@ -27,7 +27,17 @@ from spark_monitor.kernel.groups import Codes, Segments, numbers_of
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials, state_of
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
-from spark_monitor.kernel.partials import NO_WINDOW, OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partials import (
+    NO_WINDOW,
+    OTHER,
+    PARTIAL_SCHEMA,
+    TABLE_COLUMN,
+    KernelColumn,
+    KernelPlan,
+    Task,
+    content_of,
+)
+from spark_monitor.kernel.state_rows import states_at
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 from spark_monitor.states.categorical import CategoricalState, Categories
@@ -215,11 +225,23 @@ def merged_rows(partials: list[dict[str, Any]], case: Case) -> dict[Key, dict[st
     merged: dict[Key, dict[str, Any]] = {}
     for found in merge_partials(in_batches(ordered), case.columns):
         assert found.schema == MERGED_SCHEMA
-        for row in found.to_pylist():
+        for row in stored_rows(found, case):
             key = tuple(row[name] for name in MERGED_SCHEMA.names[:5])
             assert key not in merged, f"{key} comes twice"
             merged[key] = row
     return merged
+
+
+def stored_rows(found: pa.RecordBatch, case: Case) -> Iterator[dict[str, Any]]:
+    """The rows of states in columns, each with its state as bytes."""
+    numbers = found["column"].to_pylist()
+    for place, number in enumerate(numbers):
+        column = None if number == TABLE_COLUMN else case.columns[number]
+        one = found.slice(place, 1).append_column("grid_id", pa.array([None if column is None else column.frame_id], pa.string()))
+        (state,) = states_at(one, column)
+        data, sketch = (None, None) if state is None else content_of(state)
+        row = one.select(["window", "model_version", "slice_key", "slice_value", "column", "error"]).to_pylist()[0]
+        yield {**row, "state": data, "sketch": sketch}
 
 
 def in_batches(rows: Sequence[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
