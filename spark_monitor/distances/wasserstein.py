@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -72,6 +73,7 @@ def wasserstein_distance(edges: Floats, baseline: Side, current: Side) -> Bounds
     return value, lower, upper
 
 
+@lru_cache(maxsize=1)
 def wasserstein_of(baseline: NumericBlock, current: NumericBlock) -> Bounds:
     """The intervals of S pairs; nan without values, without a common grid, or on one without edges.
 

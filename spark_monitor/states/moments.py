@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +47,12 @@ class Moments:
                 guess = float(np.clip(np.sum(values / n), values.min(), values.max()))
             rest, m2 = _deviations(values, guess)
             rest /= n
-        if not (np.isfinite(rest) and np.isfinite(m2)):
-            return cls(n, guess, float("inf"))
-        mean, low = _added(guess, rest)
-        return cls(n, mean, max(m2 - n * rest * rest, 0.0), low)
+            if not np.isfinite(rest):
+                # The sum exceeds a double, the mean does not: terms that were divided first cannot overflow.
+                return cls(n, math.fsum((values / n).tolist()), float("inf"))
+            mean, low = _added(guess, rest)
+            squares = m2 - n * (rest * rest)
+        return cls(n, mean, max(float(squares), 0.0) if np.isfinite(squares) else float("inf"), low)
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both."""

@@ -155,6 +155,29 @@ def label_maturity(source: Source) -> str:
     )
 
 
+def histograms(source: Source) -> str:
+    """The cells of every stored state between their edges: an edge of the grid is a bar without width."""
+    one = "monitor_id, grid_id, column_name"
+    frames = (
+        f"SELECT {one}, any_value(grid) AS grid, any_value(categories) AS categories FROM {source('baselines')} "
+        f"WHERE slice_key IS NULL AND grid_id IS NOT NULL GROUP BY {one}"
+    )
+    states = (
+        "SELECT `window`.`start` AS time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id, "
+        f"min, max, explode(cells) AS one FROM {source('profile_states')} WHERE log_type = 'INPUT'"
+    )
+    below, above = "CAST((one.cell + 1) DIV 2 AS int) - 1", "CAST(one.cell DIV 2 AS int)"
+    lower = f"CASE WHEN grid IS NULL THEN NULL WHEN one.cell > 0 THEN grid[{below}] ELSE min END"
+    upper = f"CASE WHEN grid IS NULL THEN NULL WHEN one.cell < 2 * size(grid) THEN grid[{above}] ELSE max END"
+    return (
+        "SELECT time, s.monitor_id, model_version, granularity, slice_key, slice_value, s.column_name, "
+        f"{lower} AS lower_edge, {upper} AS upper_edge, "
+        "CASE WHEN categories IS NOT NULL THEN categories[one.cell + 0] END AS category, one.n AS n "
+        f"FROM ({states}) s JOIN ({frames}) f "
+        "ON s.monitor_id = f.monitor_id AND s.grid_id = f.grid_id AND s.column_name = f.column_name"
+    )
+
+
 def latest_status(source: Source) -> str:
     """How every model version stood in its last window."""
     key = "monitor_id, granularity, model_version"
@@ -230,6 +253,26 @@ VIEWS: Final = (
             column("basis", TEXT, "what a model metric is computed from: REALISED, from labels"),
         ),
         metric_series,
+    ),
+    View(
+        "histograms",
+        "cell of a state that holds rows, for charts of distributions",
+        (
+            column("time", INSTANT, "first instant of the window"),
+            MONITOR,
+            MODEL_VERSION,
+            GRANULARITY,
+            SLICE_KEY,
+            SLICE_VALUE,
+            column("column_name", TEXT, "the monitored column"),
+            column("lower_edge", NUMBER, "the edge below the cell, the least value where there is none; NULL for texts"),
+            column(
+                "upper_edge", NUMBER, "the edge above, the greatest value where there is none; the edge itself where it is one"
+            ),
+            column("category", TEXT, "the category of a column of texts; NULL for numbers"),
+            column("n", COUNT, "values in it"),
+        ),
+        histograms,
     ),
     View(
         "open_incidents",
