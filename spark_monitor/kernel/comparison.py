@@ -275,7 +275,7 @@ def pairs_of(chunk: pa.RecordBatch) -> list[Pairs]:
 
 def _baselines(chunk: pa.RecordBatch) -> Integers:
     """The row of the baseline in every row's group, -1 without one."""
-    new = _begins(chunk, GROUP)
+    new = begins(chunk, GROUP)
     rows = np.arange(chunk.num_rows)
     starts = np.maximum.accumulate(np.where(new, rows, 0))
     is_current = np.asarray(chunk.column("is_current").to_numpy(zero_copy_only=False), dtype=np.bool_)
@@ -285,7 +285,7 @@ def _baselines(chunk: pa.RecordBatch) -> Integers:
 
 def _before(chunk: pa.RecordBatch) -> Integers:
     """The row of the window just before in every row's series, -1 without one."""
-    new = _begins(chunk, (*GROUP, "is_current", "model_version", "granularity"))
+    new = begins(chunk, (*GROUP, "is_current", "model_version", "granularity"))
     starts, ends = (np.asarray(chunk.column(edge).fill_null(0), dtype=np.int64) for edge in ("start", "end"))
     follows = np.zeros(chunk.num_rows, dtype=np.bool_)
     follows[1:] = ~new[1:] & (ends[:-1] == starts[1:])
@@ -293,14 +293,14 @@ def _before(chunk: pa.RecordBatch) -> Integers:
     return np.where(follows, np.arange(chunk.num_rows) - 1, -1)
 
 
-def _begins(chunk: pa.RecordBatch, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+def begins(chunk: pa.RecordBatch, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Whether a row differs from the one before in any of these columns."""
     new = np.zeros(chunk.num_rows, dtype=np.bool_)
     new[0] = True
     for name in names:
         column = chunk.column(name)
-        if pa.types.is_boolean(column.type):
-            codes = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
+        if not pa.types.is_string(column.type):
+            codes = np.asarray(column.cast(pa.int64()).fill_null(-1), dtype=np.int64)
         else:
             codes = np.asarray(column.dictionary_encode().indices.fill_null(-1), dtype=np.int64)
         new[1:] |= codes[1:] != codes[:-1]

@@ -25,6 +25,7 @@ from spark_monitor.stages.absent import gone_columns, missing_rows
 from spark_monitor.stages.context import Run, states_of, write
 from spark_monitor.stages.frames import apart_from_baseline, exact_to, frames_of
 from spark_monitor.stages.neighbours import Versions, just_after, just_before
+from spark_monitor.stages.references import reference_rows
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.store.metric_tables import DRIFT_METRICS
 from spark_monitor.text.quoting import quote
@@ -110,16 +111,22 @@ def compare_step(
     if later:
         states = states.unionByName(states_of(run, later).withColumn("wanted", wanted(CONSECUTIVE)))
     drift = drift_rows(states, baseline.states, plan)
-    compared = "named_struct('start', timestamp_micros(cmp_start), 'end', timestamp_micros(cmp_end))"
-    drift = drift.withColumn("window_cmp", F.expr(f"CASE WHEN cmp_start IS NOT NULL THEN {compared} END"))
     gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions).drop("data_type")
-    rows = drift.drop("cmp_start", "cmp_end").unionByName(
-        gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True
-    )
+    rows = compared_windows(drift).unionByName(gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True)
+    referred = reference_rows(run, [*due, *later], plan)
+    if referred is not None:
+        rows = rows.unionByName(compared_windows(referred), allowMissingColumns=True)
     rows = rows.withColumn("baseline_version", F.lit(baseline.version).cast("long"))
     if later:
         rows = rows.unionByName(drift_from_baseline(run, later), allowMissingColumns=True)
     write(run, "drift_metrics", rows, [*due, *later])
+
+
+def compared_windows(drift: DataFrame) -> DataFrame:
+    """Drift rows with the window that each is compared with."""
+    edges = "named_struct('start', timestamp_micros(cmp_start), 'end', timestamp_micros(cmp_end))"
+    named = drift.withColumn("window_cmp", F.expr(f"CASE WHEN cmp_start IS NOT NULL THEN {edges} END"))
+    return named.drop("cmp_start", "cmp_end")
 
 
 def drift_from_baseline(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
