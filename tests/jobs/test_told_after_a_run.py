@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import made
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
@@ -46,16 +50,38 @@ def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     thread.join()
 
 
+MONITOR = """
+monitor: told
+model: {{name: told, task: none}}
+predictions: {{path: {0}/predictions, format: parquet, id: id, time: at, prediction: predicted}}
+windows: {{every: 1 week}}
+rules: [{{metric: count, fail: 500, severity: critical}}]
+outputs: {{path: {0}/out}}
+people:
+  channels: {{told: {{url_env: TOLD_URL}}, down: {{url_env: DOWN_URL}}}}
+  routes: [{{to: told}}]
+  digest: {{every: 1 week, to: [told, down]}}
+"""
+
+
+def small(directory: Path) -> Path:
+    """A week of a thousand predictions, twice as many as the monitor's rule allows."""
+    random = np.random.default_rng(7)
+    seconds = np.sort(random.integers(0, 7 * 86_400, 1_000))
+    times = pd.Series(pd.Timestamp("2024-01-15", tz="UTC") + pd.to_timedelta(seconds, unit="s"))
+    columns = {"id": np.arange(1_000), "at": made.instants(times), "predicted": random.normal(size=1_000)}
+    (directory / "predictions").mkdir()
+    pq.write_table(pa.table(columns), directory / "predictions" / "part-0.parquet")
+    file = directory / "told.yaml"
+    file.write_text(MONITOR.format(directory), encoding="utf-8")
+    return file
+
+
+@pytest.mark.timeout(900)
 def test_people_are_told_once_and_a_channel_that_is_down_fails_nothing(
     spark: SparkSession, tmp_path: Path, posted: list[dict[str, Any]]
 ) -> None:
-    file = made.make(tmp_path, rows=3_000, mlflow=False).monitor_file
-    with file.open("a", encoding="utf-8") as more:
-        more.write(
-            "people:\n  channels: {told: {url_env: TOLD_URL}, down: {url_env: DOWN_URL}}\n"
-            "  routes: [{to: told}]\n  digest: {every: 1 week, to: [told, down]}\n"
-        )
-    monitor, said = Monitor.load(file), list[str]()
+    monitor, said = Monitor.load(small(tmp_path)), list[str]()
 
     first = monitor.run(spark, as_of=AS_OF, say=said.append)
     sent = len(posted)
@@ -63,7 +89,7 @@ def test_people_are_told_once_and_a_channel_that_is_down_fails_nothing(
 
     assert (first.status, second.status) == ("COMMITTED", "NOTHING_NEW")
     digests = [message for message in posted if "2024-01-15 to 2024-01-22" in message["title"]]
-    tables = LocalTables(str(tmp_path / "out"), "made")
+    tables = LocalTables(str(tmp_path / "out"), "told")
     known = facts(tables, monitor.config, pictures=True)
     assert len(digests) == 1
     assert len(posted) == sent == 1 + known.open_total
@@ -71,4 +97,4 @@ def test_people_are_told_once_and_a_channel_that_is_down_fails_nothing(
     assert rows[0] == {"channel": "down", "event": "DIGEST", "status": "FAILED", "attempts": 2, "error": rows[0]["error"]}
     assert {row["status"] for row in rows[1:]} == {"SENT"}
     assert "hunter2" not in str(rows) + str(said)
-    assert "Columns over time" in report_html(known, monitor.config)
+    assert "told" in report_html(known, monitor.config)
