@@ -18,6 +18,7 @@ from spark_monitor.insight.scope import (
     SHIFTS,
     WORST_SLICES,
     Scope,
+    against_baseline,
     at_latest,
     in_windows,
     is_in_windows,
@@ -34,7 +35,6 @@ MODEL_COLUMNS = (
     f"{CUT}, slice_key, slice_value, metric, value, lower, upper, count, label_coverage, label_status, status, message, basis"
 )
 DRIFT_COLUMNS = f"{CUT}, slice_key, slice_value, column_name, ks_test_statistic, ks_population_lower, ks_population_upper"
-NUMERIC_DRIFT = "drift_type = 'BASELINE' AND ks_test_statistic IS NOT NULL"
 BY_WINDOW = "PARTITION BY model_version, window_start"
 
 
@@ -98,7 +98,7 @@ def moved_columns(
         f"SELECT {DRIFT_COLUMNS}, max(ks_test_statistic) OVER ({of_column}) AS ever, "
         f"max(CASE WHEN {at_latest(tables, latest)} THEN ks_test_statistic END) OVER ({of_column}) AS now, "
         f"max(ks_test_statistic) OVER ({BY_WINDOW}) AS greatest FROM {tables.relation('drift_metrics')} "
-        f"WHERE {in_windows(tables, scope)} AND {NUMERIC_DRIFT} AND slice_key IS NULL"
+        f"WHERE {in_windows(tables, scope)} AND {_numeric_drift(tables)} AND slice_key IS NULL"
     )
     ranks = ", ".join(
         f"dense_rank() OVER (PARTITION BY model_version ORDER BY {name} DESC NULLS LAST, column_name) AS {name}_place"
@@ -117,10 +117,15 @@ def drifted_slices(tables: Tables, scope: Scope, *, most: int = WORST_SLICES) ->
     order = "coalesce(ks_population_lower, 0.0) DESC, ks_test_statistic DESC, column_name"
     ranked = (
         f"SELECT {DRIFT_COLUMNS}, row_number() OVER ({BY_WINDOW} ORDER BY {order}) AS place "
-        f"FROM {tables.relation('drift_metrics')} WHERE {in_windows(tables, scope)} AND {NUMERIC_DRIFT} AND slice_key IS NOT NULL"
+        f"FROM {tables.relation('drift_metrics')} WHERE {in_windows(tables, scope)} AND {_numeric_drift(tables)} "
+        "AND slice_key IS NOT NULL"
     )
     found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
     return [_drift_row(row) for row in found]
+
+
+def _numeric_drift(tables: Tables) -> str:
+    return f"{against_baseline(tables)} AND ks_test_statistic IS NOT NULL"
 
 
 def _of_basis(basis: str) -> str:

@@ -14,6 +14,7 @@ from spark_monitor.insight.scope import (
     MOST_MEASURED_POINTS,
     MOST_MEASURES,
     Scope,
+    against_baseline,
     column_in,
     in_windows,
     one_of,
@@ -38,7 +39,7 @@ def heat(tables: Tables, scope: Scope, also: Iterable[str]) -> list[HeatRow]:
         "CASE WHEN ks_test_statistic IS NULL THEN NULL ELSE ks_population_lower END AS lower, "
         "CASE WHEN ks_test_statistic IS NULL THEN NULL ELSE ks_population_upper END AS upper, "
         f"max(coalesce(ks_test_statistic, js_distance)) OVER (PARTITION BY column_name) AS ever "
-        f"FROM {tables.relation('drift_metrics')} WHERE {in_windows(tables, scope)} AND drift_type = 'BASELINE' "
+        f"FROM {tables.relation('drift_metrics')} WHERE {in_windows(tables, scope)} AND {against_baseline(tables)} "
         f"AND slice_key IS NULL AND column_name <> '{TABLE_ROW}'"
     )
     broken = one_of(tables, "column_name", also)

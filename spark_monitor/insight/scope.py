@@ -109,6 +109,12 @@ def one_of(tables: Tables, column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({listed})" if listed else "1 = 0"
 
 
+def against_baseline(tables: Tables) -> str:
+    """Drift from the baseline itself, not from another reference that the monitor's file names."""
+    unnamed = " AND baseline_name IS NULL" if tables.has("drift_metrics", "baseline_name") else ""
+    return f"drift_type = 'BASELINE'{unnamed}"
+
+
 def most_rows(series: int) -> int:
     """The bound of an answer with a number of series per version."""
     return series * MOST_VERSIONS * MOST_WINDOWS

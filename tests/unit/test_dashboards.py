@@ -14,6 +14,7 @@ from spark_monitor.outputs.dashboards.databricks import GRID, databricks_dashboa
 from spark_monitor.outputs.dashboards.grafana import CHOSEN, grafana_dashboard
 from spark_monitor.store import local_views
 from spark_monitor.store.local import LocalTables
+from spark_monitor.store.view_sql import VIEWS
 
 SCHEMA = "main.it's monitoring"
 QUOTED = "`main`.`it's monitoring`."
@@ -24,7 +25,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> LocalTables:
     directory = tmp_path_factory.mktemp("tables")
     write_tables(directory, example_rows())
     found = LocalTables(str(directory))
-    assert local_views.register(found) == ["latest_status", "metric_series", "open_incidents", "label_maturity"]
+    assert local_views.register(found) == [view.name for view in VIEWS]
     return found
 
 
