@@ -26,9 +26,9 @@ from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE,
 from spark_monitor.stages.continuous import Watch, one_run
 from spark_monitor.stages.custom import custom_step
 from spark_monitor.stages.datasets import Before
+from spark_monitor.stages.diagnose import diagnose_step
 from spark_monitor.stages.frames import profile_hash
 from spark_monitor.stages.freeze import baseline_step
-from spark_monitor.stages.incidents import incident_step
 from spark_monitor.stages.judge import judge_step
 from spark_monitor.stages.measure import measure_step
 from spark_monitor.stages.neighbours import versions_within
@@ -93,7 +93,7 @@ class RunResult:
 
     @property
     def incidents(self) -> DataFrame:
-        """What keeps failing."""
+        """What is wrong: one row per problem."""
         return self._table("incidents")
 
     def _table(self, name: str) -> DataFrame:
@@ -221,7 +221,7 @@ def run(
         operated = current.timed("operate", operate_step, before, predictions=plan.windows, asked=asked)
         written = tuple(sorted({*plan.windows, *operated.every}))
         if written:
-            conclude(current, written)
+            conclude(current, predictions, baseline, written)
         status = COMMITTED if written or ledger.baseline_version != baseline.version else NOTHING_NEW
         verdicts = verdict_counts(current)
         current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, baseline.version, status))
@@ -280,10 +280,10 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
     current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
 
 
-def conclude(current: Run, windows: Sequence[DueWindow]) -> None:
+def conclude(current: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:
     """Judge what was measured of predictions, operations, pipelines and costs, and say which problems there are."""
     current.timed("judge", judge_step, windows)
-    current.timed("incidents", incident_step)
+    current.timed("diagnose", diagnose_step, predictions, baseline, windows)
 
 
 def described(plan: Plan, status: str, as_of: datetime, operated: Operated = NOTHING_OPERATED) -> str:

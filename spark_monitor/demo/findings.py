@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from spark_monitor.pipeline import RunResult
 
 SEVERITIES = ("critical", "high", "medium", "low")
-INCIDENTS_TOLD = 4
-INCIDENTS_READ = 200
+INCIDENTS_TOLD = 6
 WEEK = "1 week"
 ONE_VERSION = "1"  # both versions see the same features
 
@@ -34,27 +33,18 @@ class WeekChecked:
 
 
 def opened_incidents(result: RunResult, *, since: datetime) -> Iterator[str]:
-    """The incidents over all rows that opened after ``since``, the worst first, and how many more there are."""
+    """The incidents that opened after ``since``, the worst first, and how many more there are."""
     from pyspark.sql import functions as F
 
     opened = result.incidents.where(F.col("opened") > F.lit(since)).withColumn("total", F.expr("count(*) OVER ()"))
     severity = F.array_position(F.array(*map(F.lit, SEVERITIES)), F.col("severity"))
-    worst = opened.orderBy(F.col("slice_key").isNotNull(), severity, "status", "opened", "reason", "model_version")
-    rows = worst.select("severity", "status", "reason", "model_version", "slice_key", "total").limit(INCIDENTS_READ).collect()
-    versions: dict[tuple[str, str, str], list[str]] = {}
+    worst = opened.orderBy(severity, "status", "opened", "incident_id")
+    rows = worst.select("severity", "status", "diagnosis", "total").limit(INCIDENTS_TOLD).collect()
     for row in rows:
-        if row["slice_key"] is None:
-            versions.setdefault((row["severity"].upper(), row["status"], row["reason"]), []).append(row["model_version"])
-    shown = list(versions.items())[:INCIDENTS_TOLD]
-    for (name, status, reason), which in shown:
-        yield f"{name} (version {' and '.join(which)}{'' if status == 'OPEN' else ', over by now'}): {reason}"
-    more = (rows[0]["total"] if rows else 0) - sum(len(which) for _, which in shown)
+        yield f"{row['severity'].upper()}{' (over by now)' if row['status'] == 'RESOLVED' else ''}: {row['diagnosis']}"
+    more = (rows[0]["total"] if rows else 0) - len(rows)
     if more:
-        yield (
-            f"and {counted(more, 'more incident')} in slices or less severe"
-            if shown
-            else f"{counted(more, 'incident')} in slices"
-        )
+        yield f"and {counted(more, 'more incident')}, less severe"
 
 
 def faults_found(checks: DataFrame) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Final
 from pyspark.sql.types import StructField
 
 from spark_monitor.store.dataset_views import BUDGET_COLUMNS, SERVICE_COLUMNS, budget_status, service_status
-from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, column
+from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, column, list_of
 from spark_monitor.store.shared_columns import (
     GRANULARITY,
     MODEL_VERSION,
@@ -139,9 +139,9 @@ def _series(
 def open_incidents(source: Source) -> str:
     """The incidents that are not resolved."""
     return (
-        "SELECT monitor_id, incident_id, severity, metric, column_name, model_version, slice_key, slice_value, granularity, "
-        "opened, last_seen, occurrences, reason, owner, runbook, notified_at, check_id "
-        f"FROM {source('incidents')} WHERE resolved IS NULL"
+        "SELECT monitor_id, incident_id, kind, title, diagnosis, severity, status, dataset, column_name, slice_key, slice_value, "
+        "model_versions, opened, last_seen, occurrences, checks, causes[0].sentence AS first_cause, owner, runbook, "
+        f"acknowledged_by, muted_until, notified_at FROM {source('incidents')} WHERE resolved IS NULL"
     )
 
 
@@ -194,7 +194,9 @@ judged AS (
     {counts} FROM {source("checks")} GROUP BY {key}, `window`),
 labelled AS (
   SELECT {key}, window_start, label_status, label_coverage FROM ({label_maturity(source)}) WHERE slice_key IS NULL),
-opened AS (SELECT {key}, count(*) AS incidents FROM ({open_incidents(source)}) GROUP BY {key}),
+opened AS (
+  SELECT monitor_id, model_version, count(*) AS incidents FROM ({open_incidents(source)})
+    LATERAL VIEW OUTER explode(model_versions) v AS model_version GROUP BY monitor_id, model_version),
 ran AS (
   SELECT monitor_id, max(as_of) FILTER (WHERE status IN ('COMMITTED', 'NOTHING_NEW')) AS as_of,
     max_by(status, struct(started, run_id)) AS last_run_status FROM {source("runs")} GROUP BY monitor_id)
@@ -204,7 +206,7 @@ SELECT l.monitor_id, l.granularity, l.model_version, l.`window`.`start` AS windo
 FROM last l
 LEFT JOIN judged c ON {same.format("l", "c")} AND l.`window` = c.`window`
 LEFT JOIN labelled m ON {same.format("l", "m")} AND l.`window`.`start` = m.window_start
-LEFT JOIN opened o ON {same.format("l", "o")}
+LEFT JOIN opened o ON l.monitor_id = o.monitor_id AND l.model_version <=> o.model_version
 LEFT JOIN ran r ON l.monitor_id = r.monitor_id"""
 
 
@@ -227,7 +229,7 @@ VIEWS: Final = (
             *(column(_count_name(verdict), COUNT, f"checks of the window with verdict {verdict}") for verdict in VERDICTS),
             column("label_status", TEXT, "NO_LABELS, PROVISIONAL or FINAL"),
             column("label_coverage", NUMBER, "share of the window's rows that have a label, 0 to 1"),
-            column("open_incidents", COUNT, "incidents that are not resolved"),
+            column("open_incidents", COUNT, "incidents of this version that are not resolved"),
             AS_OF,
             column("last_run_status", TEXT, "how the monitor's last run ended: COMMITTED, NOTHING_NEW, FAILED, or RUNNING"),
         ),
@@ -280,21 +282,26 @@ VIEWS: Final = (
         (
             MONITOR,
             column("incident_id", TEXT, "the incident"),
+            column("kind", TEXT, "what it is"),
+            column("title", TEXT, "what, and where, in a few words"),
+            column("diagnosis", TEXT, "what, where, since when, how much, in one sentence"),
             SEVERITY,
-            column("metric", TEXT, "the metric that fails"),
-            column("column_name", TEXT, "the monitored column; :table where it is about all together"),
-            MODEL_VERSION,
+            column("status", TEXT, "OPEN, ACKNOWLEDGED or MUTED"),
+            column("dataset", TEXT, "predictions, operations, pipelines or costs"),
+            column("column_name", TEXT, "the column, endpoint, step or service; NULL where it is about several or none"),
             SLICE_KEY,
             SLICE_VALUE,
-            GRANULARITY,
+            column("model_versions", list_of(TEXT), "the model versions in which checks failed"),
             column("opened", INSTANT, "start of the first window that failed"),
             column("last_seen", INSTANT, "end of the last window that failed"),
             column("occurrences", COUNT, "windows that failed"),
-            column("reason", TEXT, "the last failing verdict in one sentence"),
+            column("checks", COUNT, "checks that failed"),
+            column("first_cause", TEXT, "the first cause to look at, in one sentence; NULL: none is known"),
             OWNER,
             RUNBOOK,
+            column("acknowledged_by", TEXT, "who has acknowledged it"),
+            column("muted_until", INSTANT, "until when nobody is told of it"),
             column("notified_at", INSTANT, "when somebody was told; NULL: nobody yet"),
-            column("check_id", TEXT, "the check that fails"),
         ),
         open_incidents,
     ),

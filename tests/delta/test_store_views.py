@@ -58,8 +58,8 @@ def write(writer: Writer, store: Store) -> None:
         ),
     }  # fmt: skip
     incidents = (
-        [("i1", "ks", "a", "1", "1 week", START, None, "OPEN"), ("i2", "ks", "b", "1", "1 week", START, START, "RESOLVED")],
-        "incident_id metric column_name model_version granularity opened resolved status",
+        [("i1", "drift", "a", ["1"], START, None, "OPEN"), ("i2", "drift", "b", ["1"], START, START, "RESOLVED")],
+        "incident_id kind column_name model_versions opened resolved status",
     )
     for status in ("COMMITTED", "FAILED"):
         with store.run({**writer.row(MONITOR), "as_of": START + timedelta(weeks=2)}) as run_id:

@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "spark_monitor"
 BEFORE_SPARK = (
     *("errors", "java", "text", "windowing", "catalogue", "states", "distances", "scores", "quality", "fairness", "estimation"),
-    *("operations", "config", "rules", "kernel"),
+    *("operations", "diagnosis", "config", "rules", "kernel"),
 )
 """Rooms that work on numpy and pyarrow alone."""
 RANKED = (

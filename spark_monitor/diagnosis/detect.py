@@ -1,0 +1,265 @@
+"""Evidence to findings: one small function for each way in which a column can be broken, asked in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from spark_monitor.diagnosis.findings import DRIFT, Finding
+from spark_monitor.diagnosis.looks import Evidence, Look, number_in
+from spark_monitor.diagnosis.units import distance, unit_fit, unit_name
+from spark_monitor.text.wording import harmless, number
+
+MISSING_STEP: Final = 5.0
+"""So many more NULLs, in percent of the rows, than before and than in the baseline are missing values."""
+
+NEW_SHARE: Final = 0.01
+"""Values that were not there before are worth naming from this share of the rows on."""
+
+KNOWN_SHARE: Final = 0.98
+"""Frequent values that hold so much of the baseline's rows are its categories."""
+
+SENTINEL_SHARE: Final = 0.02
+FLOOD_SHARE: Final = 0.2
+"""A usual placeholder that is a possible measurement as well, such as 0, must have become so much more frequent."""
+
+SWAPPED, SAME = 0.2, 0.03
+"""Total variation between two lists of shares: that much by name, and by rank no more than this and noise, exchanges names."""
+
+RENAMED: Final = 0.8
+"""Where so many of the rows have names that were not there before, all categories have other names."""
+
+LEAST_ROWS: Final = 50
+"""Of fewer rows the shape of a distribution says nothing about units, exchanged names or stuck values."""
+
+Detector = Callable[[Evidence], Finding | None]
+
+
+def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = False) -> Finding:
+    """The finding of one column in one window: the first fault that the evidence shows, else drift.
+
+    ``metrics`` are those that fail; the evidence need not have had a rule. ``answers`` are a model's own: they move with its
+    inputs, and have no unit.
+
+    >>> now, was = Look(count=100, nulls=100), Look(count=100)
+    >>> finding_of(Evidence(now, was), frozenset({"percent_null"})).kind
+    'missing'
+    """
+    for detector in OF_ANSWERS if answers else DETECTORS:
+        finding = detector(evidence)
+        if finding is not None:
+            return replace(finding, abrupt=not is_steady(evidence))
+    return named_by_metrics(metrics)
+
+
+STEADY: Final = 0.1
+"""A column whose distribution and missing values differ from the window before by less has not changed in this window."""
+
+
+def is_steady(evidence: Evidence) -> bool:
+    """Whether a column looks as it did in the window before."""
+    now, before = evidence.now, evidence.before
+    if now is None or before is None or abs(now.percent_null - before.percent_null) > MISSING_STEP:
+        return False
+    if len(now.quantiles) == len(before.quantiles) == 101:
+        return distance(np.array(before.quantiles), np.array(now.quantiles)) <= STEADY
+    if now.mean is not None or before.mean is not None:
+        return False
+    names = {*now.items, *before.items}
+    return sum(abs(now.share(name) - before.share(name)) for name in names) / 2 <= STEADY
+
+
+NAMED_BY_METRIC: Final[Mapping[str, Finding]] = {
+    "percent_null": Finding("missing", "values are missing"),
+    "percent_nan": Finding("missing", "values are NaN"),
+    "percent_empty": Finding("missing", "texts are empty"),
+    "is_stuck": Finding("stuck", "its values hardly vary any more"),
+    "is_constant": Finding("stuck", "it has one value alone"),
+    "percent_sentinel": Finding("sentinel", "placeholder values stand where measurements were"),
+    "percent_unseen": Finding("unseen_category", "it has values that were not seen before"),
+    "percent_format_mismatch": Finding("unseen_category", "its texts have another format"),
+    "percent_whitespace": Finding("unseen_category", "its texts have spaces around them"),
+    "percent_mojibake": Finding("encoding_swap", "its texts are damaged", "they were read in another encoding"),
+    "category_permutation": Finding("encoding_swap", "its categories have exchanged their frequencies", "re-coded"),
+    "percent_unparsable": Finding("schema_change", "its texts no longer parse as numbers"),
+    "percent_duplicated_values": Finding("duplicated_window", "values that should be unique are there more than once"),
+    "unit_factor": Finding("unit_change", "its values are in another scale", "another unit"),
+}
+"""What a failing quality metric says where the evidence itself is not at hand."""
+
+
+def named_by_metrics(metrics: frozenset[str]) -> Finding:
+    """What the names of the failing metrics say.
+
+    >>> named_by_metrics(frozenset({"ks", "is_stuck"})).kind, named_by_metrics(frozenset({"ks"})).kind
+    ('stuck', 'drift')
+    """
+    aliases = {"percent_null_delta": "percent_null", "num_nulls": "percent_null", "num_nan": "percent_nan"}
+    named = {aliases.get(metric, metric) for metric in metrics}
+    return next((finding for metric, finding in NAMED_BY_METRIC.items() if metric in named), DRIFT)
+
+
+def missing(evidence: Evidence) -> Finding | None:
+    """More NULLs than before, or none but NULLs."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    if now is None or was is None or not now.count:
+        return None
+    least = max(was.percent_null, evidence.before.percent_null if evidence.before is not None else 0.0)
+    if now.percent_null - least < MISSING_STEP and not (now.nulls == now.count and least < 100):
+        return None
+    what = f"{now.percent_null:.1f} % of its values are missing, {was.percent_null:.1f} % in the baseline"
+    return Finding("missing", what, evidence="percent_null")
+
+
+def gone(evidence: Evidence) -> Finding | None:
+    """The column is not there any more, or has another type."""
+    now = evidence.now
+    if now is None or now.status not in ("MISSING", "TYPE_CHANGED"):
+        return None
+    return Finding("schema_change", now.message.rstrip(".") if now.message else "the column has changed", evidence="status")
+
+
+def stuck(evidence: Evidence) -> Finding | None:
+    """One value, or hardly any difference between values, where there were many."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    told = evidence.measured("is_stuck") > 0 or evidence.measured("is_constant") > 0
+    if now is None or was is None or now.filled < LEAST_ROWS:
+        return NAMED_BY_METRIC["is_stuck"] if told else None
+    alone = now.distinct == 1 and (was.distinct or 0) >= 5
+    narrow = bool(was.stddev) and now.stddev is not None and was.stddev is not None and now.stddev < 0.01 * was.stddev
+    earlier = evidence.before.distinct if evidence.before is not None else was.distinct
+    few = narrow and (now.distinct or 0) <= 0.1 * (earlier or 0)
+    if not (told or alone or few):
+        return None
+    value = max(now.items, key=lambda item: now.items[item], default=None)
+    shown = f"its value is always {harmless(value, 40)}" if alone and value is not None else "its values hardly vary any more"
+    return Finding("stuck", shown, "a stuck source", evidence="distinct_count")
+
+
+KNOWN_SENTINELS: Final = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 0.0})
+ISOLATED: Final = 0.25
+"""A value that stands so far from all others, in parts of the baseline's spread (5th to 95th percentile), is no measurement."""
+
+
+def sentinel(evidence: Evidence) -> Finding | None:
+    """One number far from all others, or a usual placeholder, in many rows in which it was not before."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    told = evidence.measured("percent_sentinel") > 100 * SENTINEL_SHARE
+    if now is None or was is None or not now.filled:
+        return NAMED_BY_METRIC["percent_sentinel"] if told else None
+    share, item = max(((_sentinel_share(item, evidence), item) for item in now.items), default=(0.0, ""))
+    if share < SENTINEL_SHARE:
+        return NAMED_BY_METRIC["percent_sentinel"] if told else None
+    what = f"{100 * share:.1f} % of its values are {harmless(item, 40)}, {100 * was.share(item):.1f} % in the baseline"
+    return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items")
+
+
+def _sentinel_share(item: str, evidence: Evidence) -> float:
+    """The share of the rows that hold a value which looks like a placeholder; 0 where it does not, or was as frequent before."""
+    now, was, value = evidence.now, evidence.baseline or evidence.before, number_in(item)
+    if now is None or was is None or value is None or was.least is None or was.greatest is None:
+        return 0.0
+    share = now.share(item)
+    usual = max(was.share(item), evidence.before.share(item) if evidence.before is not None else 0.0)
+    if share - usual < SENTINEL_SHARE or len(was.quantiles) != 101 or len(now.quantiles) != 101:
+        return 0.0
+    others = [abs(quantile - value) for quantile in now.quantiles if quantile != value]
+    alone = bool(others) and min(others) >= ISOLATED * max(was.quantiles[95] - was.quantiles[5], 1e-12)
+    outside = not was.least <= value <= was.greatest
+    flood = value in KNOWN_SENTINELS and share - usual >= FLOOD_SHARE
+    return share if (outside and alone) or flood else 0.0
+
+
+def unit_change(evidence: Evidence) -> Finding | None:
+    """All values are those of before times a factor."""
+    now, told = evidence.now, evidence.quality.get("unit_factor")
+    if told is not None and told.value > 0 and told.value != 1:
+        return scaled(told.value, told.details.get("units") or unit_name(told.value))
+    if now is None or now.filled < LEAST_ROWS or len(now.quantiles) != 101:
+        return None
+    known = [look for look in (evidence.before, evidence.baseline) if look is not None]
+    atoms = {value: rows for look in reversed(known) for value, rows in look.atoms.items()}
+    for was in known:
+        if len(was.quantiles) != 101 or was.filled < LEAST_ROWS:
+            continue
+        fit = unit_fit(was.quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms)
+        if fit is not None and fit.factor == -1.0:
+            return Finding("unit_change", "values have the opposite sign of the baseline's", fit.name, factor=-1.0)
+        if fit is not None and fit.offset:
+            what = (
+                f"values are {number(fit.factor)} times the baseline's {'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
+            )
+            return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
+        if fit is not None:
+            return scaled(fit.factor, fit.name)
+    return None
+
+
+def scaled(factor: float, name: str | None) -> Finding:
+    """A change of unit by a factor.
+
+    >>> scaled(1.609344, "miles to kilometres").what
+    "values are 1.609 times the baseline's"
+    """
+    shown = f"another unit, {name}" if name else "another unit or scale"
+    return Finding("unit_change", f"values are {factor:.4g} times the baseline's", shown, factor=factor, evidence="quantiles")
+
+
+def encoding_swap(evidence: Evidence) -> Finding | None:
+    """The same categories with exchanged frequencies, or damaged texts."""
+    now, was = evidence.now, evidence.baseline
+    if evidence.measured("category_permutation") > 0:
+        return NAMED_BY_METRIC["category_permutation"]
+    if evidence.measured("percent_mojibake") > 100 * NEW_SHARE:
+        return NAMED_BY_METRIC["percent_mojibake"]
+    if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not _listed(was):
+        return None
+    names = sorted({*now.items, *was.items})
+    one, two = [was.share(name) for name in names], [now.share(name) for name in names]
+    by_name = sum(abs(a - b) for a, b in zip(one, two, strict=True)) / 2
+    by_rank = sum(abs(a - b) for a, b in zip(sorted(one), sorted(two), strict=True)) / 2
+    noise = math.sqrt(len(names) / (6 * now.filled))
+    if by_name < SWAPPED or by_rank > SAME + noise or by_rank > by_name / 3:
+        return None
+    new = sum(now.share(name) for name in now.items if was.share(name) == 0)
+    if NEW_SHARE < new < RENAMED:
+        return None  # some values alone have another name: they were not seen before
+    what = "its categories have other names" if new >= RENAMED else "its categories have exchanged their frequencies"
+    return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
+
+
+def unseen(evidence: Evidence) -> Finding | None:
+    """Categories that the baseline does not have."""
+    now, was = evidence.now, evidence.baseline
+    if now is None or was is None or not now.filled or not _listed(was):
+        return None
+    new = {item: rows for item, rows in now.items.items() if was.share(item) == 0}
+    share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
+    if share < NEW_SHARE:
+        return None
+    cut = was.longest is not None and now.longest is not None and now.longest < 0.7 * was.longest and share > 0.2
+    if cut:
+        what = f"texts are at most {number(now.longest)} characters long, up to {number(was.longest)} in the baseline"
+        return Finding("unseen_category", what, "they were cut", evidence="max_length")
+    shown = ", ".join(harmless(item, 30) for item in sorted(new, key=lambda item: (-new[item], item))[:3])
+    named = f" ({shown})" if shown else ""
+    return Finding(
+        "unseen_category",
+        f"{100 * share:.1f} % of its values were not seen before{named}",
+        evidence="percent_unseen",
+    )
+
+
+def _listed(look: Look) -> bool:
+    """Whether a column's categories are all known: texts whose frequent values hold nearly all rows."""
+    return look.mean is None and look.filled > 0 and sum(look.items.values()) >= KNOWN_SHARE * look.filled
+
+
+DETECTORS: Final[tuple[Detector, ...]] = (gone, missing, sentinel, stuck, unit_change, encoding_swap, unseen)
+"""From the plainest to what takes the most to see; each gives None where it sees nothing."""
+
+OF_ANSWERS: Final[tuple[Detector, ...]] = (gone, missing, stuck)

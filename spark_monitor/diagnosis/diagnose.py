@@ -1,0 +1,93 @@
+"""From groups of failing checks and evidence to incidents: the whole of the room in one function."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from spark_monitor.diagnosis.detect import finding_of
+from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
+from spark_monitor.diagnosis.findings import DRIFT, Finding
+from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
+from spark_monitor.diagnosis.incident import Incident, incident
+from spark_monitor.diagnosis.located import candidates, location
+from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, problems
+
+
+def incidents(
+    groups: Iterable[Group], windows: Windows, evidence: Mapping[EvidenceKey, Evidence], *, monitor_id: str, **about: Any
+) -> list[Incident]:
+    """The incidents of the groups, in the order in which they opened, without the causes of a model's fall."""
+    together = problems_of(groups, windows, evidence, **about)
+    return [incident(one, monitor_id=monitor_id) for one in together]
+
+
+def problems_of(
+    groups: Iterable[Group],
+    windows: Windows,
+    evidence: Mapping[EvidenceKey, Evidence],
+    *,
+    outputs: Collection[str] = (),
+    slice_columns: Collection[str] = (),
+    shifts: Shifts | None = None,
+) -> list[Problem]:
+    """The problems of the groups, in the order in which they began; the same groups and evidence give the same problems."""
+    known = list(groups)
+    named, located = _named(known, evidence, outputs)
+    found = episodes(known, windows, named)
+    where = {id(one): _slice_of(one, located) for one in found}
+    return problems(found, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts)
+
+
+def evidence_keys(groups: Iterable[Group]) -> list[EvidenceKey]:
+    """What must be looked at: each failing column in all rows, and in the slices that may explain it."""
+    keys: dict[EvidenceKey, None] = {}
+    for group in groups:
+        if group.state == FAIL and group.track in OF_COLUMNS and group.column is not None:
+            version = group.failing[0].version
+            for slice_ in (WHOLE, *candidates(group)):
+                keys.setdefault((group.column, group.start, version, slice_))
+    return list(keys)
+
+
+Named = dict[tuple[tuple[str, str, str, str], int], Finding]
+
+
+def _named(
+    groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence], outputs: Collection[str]
+) -> tuple[Named, dict[tuple[object, int], Slice]]:
+    """What is wrong with each subject in each failing window, and in which slice."""
+    named: Named = {}
+    located: dict[tuple[object, int], Slice] = {}
+    for group in groups:
+        if group.state != FAIL:
+            continue
+        finding, slice_ = _finding(group, evidence, answers=group.column in outputs)
+        named[group.subject, group.start], located[group.subject, group.start] = finding, slice_
+    return named, located
+
+
+def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> tuple[Finding, Slice]:
+    """All rows are asked first; a slice that shows a fault more clearly, while the others of its key are well, is its place."""
+    if group.track not in OF_COLUMNS or group.column is None:
+        return DRIFT, location(group, {})
+    metrics = frozenset(one.metric for one in group.failing)
+    version = group.failing[0].version
+    whole = finding_of(evidence.get((group.column, group.start, version, WHOLE), Evidence()), metrics, answers=answers)
+    sliced = {
+        slice_: finding_of(evidence[group.column, group.start, version, slice_], metrics, answers=answers)
+        for slice_ in candidates(group)
+        if (group.column, group.start, version, slice_) in evidence
+    }
+    slice_ = location(group, {one: finding.is_fault for one, finding in sliced.items()})
+    in_slice = sliced.get(slice_)
+    if in_slice is not None and (in_slice.is_fault or not whole.is_fault):
+        return in_slice, slice_
+    return whole, slice_
+
+
+def _slice_of(episode: Episode, located: Mapping[tuple[object, int], Slice]) -> Slice:
+    """Where the first window that fails in all rows says it is; where none does, the first that fails."""
+    first = next((group for group in episode.groups if group.whole), episode.first)
+    return located.get((first.subject, first.start), WHOLE)

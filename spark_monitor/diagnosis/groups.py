@@ -1,0 +1,109 @@
+"""The failing checks of one subject in one window, as they are handed in: bounded however many there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from spark_monitor.diagnosis.subjects import track_of
+
+FAIL, WELL, HELD = "FAIL", "WELL", "HELD"
+SEVERITIES: Final = ("low", "medium", "high", "critical")
+"""From the least to the worst."""
+
+Slice = tuple[str | None, str | None]
+WHOLE: Final[Slice] = (None, None)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A check that fails in one window."""
+
+    check_id: str
+    metric: str
+    family: str = "drift"
+    column: str | None = None
+    slice_key: str | None = None
+    slice_value: str | None = None
+    version: str | None = None
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    expected: str | None = None
+    severity: str = "medium"
+    reason: str | None = None
+    owner: str | None = None
+    runbook: str | None = None
+
+    @property
+    def slice(self) -> Slice:
+        """The slice; WHOLE for all rows."""
+        return self.slice_key, self.slice_value
+
+
+@dataclass(frozen=True)
+class Key:
+    """How many values of a slice key fail, and how many are well."""
+
+    slice_key: str | None
+    failing: int
+    well: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """One subject in one window: FAIL where a check fails, WELL where what had failed is well, HELD where nobody can say.
+
+    ``start`` and ``end`` are microseconds since 1970. ``failing`` holds the first of ``checks`` failing checks, those of all rows
+    before those of slices.
+    """
+
+    dataset: str
+    granularity: str
+    track: str
+    name: str
+    start: int
+    end: int
+    state: str = FAIL
+    failing: tuple[Failing, ...] = ()
+    checks: int = 0
+    keys: tuple[Key, ...] = ()
+    versions_failing: tuple[str | None, ...] = ()
+    versions_well: tuple[str | None, ...] = ()
+
+    @property
+    def subject(self) -> tuple[str, str, str, str]:
+        """What one series of groups is about."""
+        return self.dataset, self.granularity, self.track, self.name
+
+    @property
+    def column(self) -> str | None:
+        """The column that it is about, None where it is about none."""
+        return next((one.column for one in self.failing if one.column is not None), None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether a check of all rows fails."""
+        return any(one.slice_key is None for one in self.failing)
+
+
+def of_checks(check: Failing, **about: object) -> Group:
+    """A group of one failing check, for a table made by hand.
+
+    >>> group = of_checks(Failing("c", "ks", column="a"), start=0, end=1)
+    >>> group.subject, group.whole
+    (('predictions', '1 week', 'values', 'a'), True)
+    """
+    track = track_of(check.family, check.metric)
+    given: dict[str, object] = {"dataset": "predictions", "granularity": "1 week", "name": check.column or check.metric, **about}
+    return Group(track=track, failing=(check,), checks=1, versions_failing=(check.version,), **given)  # type: ignore[arg-type]
+
+
+def worst(severities: list[str]) -> str:
+    """The worst of severities; medium where there are none.
+
+    >>> worst(["low", "critical", "high"]), worst([])
+    ('critical', 'medium')
+    """
+    known = [name for name in severities if name in SEVERITIES]
+    return max(known, key=SEVERITIES.index) if known else "medium"

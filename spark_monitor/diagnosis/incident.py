@@ -1,0 +1,280 @@
+"""A problem as the row of ``incidents`` that people read: its name, its sentence, whom it concerns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
+from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, worst
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.text.wording import counted, day, harmless, number, slice_name, versions_named, with_interval
+
+MEMBERS_KEPT: Final = 200
+"""Members of an incident that are stored; ``checks`` counts all."""
+
+COLUMNS_NAMED: Final = 4
+EVERYWHERE: Final = " in every slice"
+_ID_DIGITS: Final = 16
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an incident is probably due to: ``share`` is its part of the causes of its kind, 0 to 1, None where none is known."""
+
+    kind: str
+    what: str
+    share: float | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One problem from its opening to its resolution; times are microseconds since 1970."""
+
+    incident_id: str
+    kind: str
+    title: str
+    diagnosis: str
+    dataset: str
+    column: str | None
+    slice: Slice
+    versions: tuple[str | None, ...]
+    first: tuple[int, int]
+    last: tuple[int, int]
+    resolved: int | None
+    occurrences: int
+    checks: int
+    members: tuple[Failing, ...]
+    causes: tuple[Cause, ...]
+    severity: str
+    owner: str | None
+    runbook: str | None
+    columns: tuple[str, ...] = ()
+
+    @property
+    def opened(self) -> int:
+        """The start of its first failing window."""
+        return self.first[0]
+
+    @property
+    def last_seen(self) -> int:
+        """The end of its last failing window."""
+        return self.last[1]
+
+
+def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = ()) -> Incident:
+    """The incident that a problem is."""
+    groups = problem.groups
+    own = [group for group in groups if group.granularity == problem.granularity]
+    members = _members(groups)
+    severity = worst([one.severity for group in groups for one in group.failing])
+    owner, runbook = _whose(groups, severity)
+    kind = _kind(problem, groups)
+    columns = problem.columns
+    return Incident(
+        incident_id=_identity(monitor_id, problem),
+        kind=kind,
+        title=title(problem, kind),
+        diagnosis=diagnosis(problem, kind, causes),
+        dataset=problem.dataset,
+        column=_column(problem, columns),
+        slice=problem.slice,
+        versions=_versions(groups),
+        first=(own[0].start, own[0].end),
+        last=(own[-1].start, own[-1].end),
+        resolved=problem.resolved,
+        occurrences=len({group.start for group in own}),
+        checks=max(len(members), max(group.checks for group in groups)),
+        members=tuple(members[:MEMBERS_KEPT]),
+        causes=tuple(causes),
+        severity=severity,
+        owner=owner,
+        runbook=runbook or f"docs/runbooks/{kind}.md",
+        columns=tuple(columns),
+    )
+
+
+def _identity(monitor_id: str, problem: Problem) -> str:
+    """The first 16 hex digits of the SHA-256 of monitor, subject and opening: what later windows cannot change."""
+    first = problem.main.first
+    about = [monitor_id, *first.subject, problem.opened]
+    return hashlib.sha256(json.dumps(about, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
+
+
+def _column(problem: Problem, columns: Sequence[str]) -> str | None:
+    """The one column that it is about; of other tracks the endpoint, step or service; None where it is about several."""
+    first = problem.main.first
+    if problem.kind in ("upstream", "mix_shift") and len(columns) > 1:
+        return None
+    return first.column if first.column != ":table" else None
+
+
+def _members(groups: Sequence[Group]) -> list[Failing]:
+    """Every check that failed, once, as it was when it failed first; those of all rows before those of slices."""
+    found: dict[str, Failing] = {}
+    for group in groups:
+        for one in group.failing:
+            found.setdefault(one.check_id, one)
+    return sorted(found.values(), key=lambda one: one.slice_key is not None)
+
+
+def _versions(groups: Sequence[Group]) -> tuple[str | None, ...]:
+    return tuple(
+        sorted({version for group in groups for version in group.versions_failing}, key=lambda name: (name is None, name or ""))
+    )
+
+
+def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | None]:
+    """Owner and runbook of the last of the worst failing checks that name one."""
+    failing = [one for group in reversed(groups) for one in group.failing if one.severity == severity]
+    owner = next((one.owner for one in failing if one.owner), None)
+    runbook = next((one.runbook for one in failing if one.runbook), None)
+    return owner, runbook
+
+
+def _kind(problem: Problem, groups: Sequence[Group]) -> str:
+    """``version`` where one version alone does worse while another, in the same windows, does well."""
+    if problem.kind not in ("performance", "concept_drift"):
+        return problem.kind
+    failing = {version for group in groups for version in group.versions_failing}
+    well = {version for group in groups for version in group.versions_well} - failing
+    both = [group for group in groups if group.versions_well and set(group.versions_well) - failing]
+    return "version" if well and len(both) * 2 > len(groups) else problem.kind
+
+
+TITLES: Final[Mapping[str, str]] = {
+    "unit_change": "{} is in another unit",
+    "missing": "{} is missing",
+    "stuck": "{} is stuck",
+    "unseen_category": "{} has values that were not seen before",
+    "encoding_swap": "{} is coded in another way",
+    "sentinel": "{} holds placeholder values",
+    "duplicated_window": "rows are there more than once",
+    "lost_rows": "the number of rows is not as expected",
+    "schema_change": "the table's columns have changed",
+    "late_data": "data or labels come late",
+    "drift": "{} has drifted",
+    "mix_shift": "the mix of rows has changed",
+    "concept_drift": "{} has fallen although the inputs say it should not",
+    "performance": "{} is worse than allowed",
+    "fairness": "{} is worse than allowed",
+    "service": "{} of the serving system",
+    "pipeline": "{} of the pipeline",
+    "cost": "{} of the costs",
+    "upstream": "{} fail together",
+    "version": "{} is worse in one version alone",
+}
+
+
+def title(problem: Problem, kind: str) -> str:
+    """A few words: what, and where."""
+    where = "" if problem.slice == WHOLE else f" where {slice_name(*problem.slice)}"
+    named = TITLES[kind].format(_subject(problem))
+    return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}"
+
+
+def _subject(problem: Problem) -> str:
+    """What an incident is about, as it stands at the head of a sentence."""
+    columns = [harmless(name) for name in problem.columns]
+    if problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None:
+        named = ", ".join(columns[:COLUMNS_NAMED])
+        return named if len(columns) <= COLUMNS_NAMED else f"{named} and {len(columns) - COLUMNS_NAMED} more columns"
+    metrics = list(dict.fromkeys(one.metric for group in problem.groups for one in group.failing))
+    about = problem.main.first.column
+    column = f" of {harmless(about)}" if about not in (None, ":table") and about is not None else ""
+    return f"{' and '.join(metrics[:2])}{' and others' if len(metrics) > 2 else ''}{column}"
+
+
+def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
+    """One sentence: what, where, since when, how much, and what that means.
+
+    It is made of values that come from data, each made harmless.
+    """
+    finding, groups = problem.finding, problem.groups
+    since = f"since {day(_instant(problem.opened))}"
+    place = _where(problem)
+    where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
+    what = _what(problem, kind)
+    conclusion = f": {finding.conclusion}" if finding.conclusion and kind in (finding.kind, "upstream") else ""
+    first = f"; the first cause to look at is {causes[0].what}" if causes and not conclusion else ""
+    subject = f"{_subject(problem)}: " if problem.columns else ""
+    return f"{subject}{what} {since}{where}{conclusion}{first}.{_ended(problem)}"
+
+
+def _what(problem: Problem, kind: str) -> str:
+    finding = problem.finding
+    if kind == "mix_shift":
+        return f"the mix of the rows has changed{f' ({problem.shifted})' if problem.shifted else ''}, {_strongest(problem)}"
+    if kind == finding.kind and finding.is_fault and finding.what:
+        return finding.what
+    if kind == "upstream":
+        return finding.what if finding.is_fault else f"their distributions have moved together, {_strongest(problem)}"
+    if kind == "drift":
+        return f"{finding.what}, {_strongest(problem)}"
+    return _strongest(problem)
+
+
+def _strongest(problem: Problem) -> str:
+    """The number that is farthest off: of all rows where these fail, of the first metric."""
+    failing = [one for group in problem.groups for one in group.failing if one.value is not None]
+    whole = [one for one in failing if one.slice_key is None] or failing
+    if not whole:
+        reason = next((one.reason for group in problem.groups for one in group.failing if one.reason), None)
+        return harmless(reason.rstrip("."), 300) if reason else "a check fails"
+    metric = whole[0].metric
+    same = [one for one in whole if one.metric == metric]
+    allowed = harmless((whole[0].expected or "").partition(" (")[0])
+    lower_is_worse = allowed.startswith(">") if allowed[:1] in ("<", ">") else catalogue().lower_is_worse(metric)
+    sign = 1 if lower_is_worse else -1
+    far = min(same, key=lambda one: sign * (one.value or 0.0))
+    reach = "down to" if lower_is_worse else "up to"
+    among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and problem.slice == WHOLE else ""
+    limit = f" (allowed: {allowed})" if allowed else ""
+    return f"{metric} is {reach} {number(far.value)}{with_interval(far.lower, far.upper)}{limit}{among}"
+
+
+def _where(problem: Problem) -> str:
+    if problem.slice != WHOLE:
+        return f" where {slice_name(*problem.slice)}"
+    first = problem.main.first
+    keys = [key for key in first.keys if key.slice_key is not None]
+    if not keys or not first.whole:
+        return ""
+    return EVERYWHERE if all(key.well == 0 and key.failing for key in keys) else ""
+
+
+def _in_versions(groups: Sequence[Group], *, everywhere: bool, placed: bool) -> str:
+    failing = _versions(groups)
+    well = {version for group in groups for version in group.versions_well} - set(failing)
+    if failing in ((), (None,)):
+        return ""
+    if well:
+        return f"{',' if placed else ' in'} {versions_named(failing)} alone"
+    named = {1: versions_named(failing), 2: "both versions"}.get(len(failing), "all versions")
+    return f" and {named}" if everywhere else f" in {named}" if not placed else f", {named}"
+
+
+def _ended(problem: Problem) -> str:
+    if problem.resolved is None:
+        return ""
+    when = day(_instant(problem.resolved))
+    ending = problem.main.ending
+    if ending == STALE:
+        return f" It was closed on {when}: no window failed in {counted(STALE_WINDOWS, 'window')}, and none could be judged well."
+    if ending == SUPERSEDED:
+        return f" On {when} another problem of the same column took its place."
+    return f" It has been well since, for {counted(WELL_WINDOWS, 'window')} on {when}."
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+__all__ = ["Cause", "Incident", "diagnosis", "incident", "title"]

@@ -1,0 +1,88 @@
+"""What one column looks like in one window, beside its baseline and the window before: the evidence of a finding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from spark_monitor.diagnosis.groups import Slice
+
+
+@dataclass(frozen=True)
+class Look:
+    """The numbers of one row of profile_metrics; ``items`` are the frequent values as texts with their rows."""
+
+    count: int = 0
+    nulls: int = 0
+    status: str = "OK"
+    message: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    least: float | None = None
+    greatest: float | None = None
+    quantiles: tuple[float, ...] = ()
+    distinct: int | None = None
+    longest: float | None = None
+    mean_length: float | None = None
+    items: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def percent_null(self) -> float:
+        """NULLs in percent of the rows."""
+        return 100.0 * self.nulls / self.count if self.count else 0.0
+
+    @property
+    def filled(self) -> int:
+        """Rows that have a value."""
+        return self.count - self.nulls
+
+    @property
+    def atoms(self) -> dict[float, int]:
+        """The frequent values that are finite numbers."""
+        numbers = ((number_in(item), rows) for item, rows in self.items.items())
+        return {value: rows for value, rows in numbers if value is not None}
+
+    def share(self, item: str) -> float:
+        """The share of the rows with a value that hold this one."""
+        return self.items.get(item, 0) / self.filled if self.filled else 0.0
+
+
+def number_in(text: str) -> float | None:
+    """The finite number that a text is.
+
+    >>> number_in("5.5"), number_in("a"), number_in("NaN")
+    (5.5, None, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A quality metric's value with its details."""
+
+    value: float
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of a column in one window and slice."""
+
+    now: Look | None = None
+    baseline: Look | None = None
+    before: Look | None = None
+    quality: Mapping[str, Measured] = field(default_factory=dict)
+
+    def measured(self, metric: str) -> float:
+        """A quality metric's value, 0 where there is none."""
+        known = self.quality.get(metric)
+        return known.value if known is not None else 0.0
+
+
+EvidenceKey = tuple[str, int, str | None, Slice]
+"""Column, start of the window, model version and slice."""

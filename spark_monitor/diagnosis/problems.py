@@ -1,0 +1,279 @@
+"""Episodes of single subjects to problems: what began at one time and in one way is one incident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
+from spark_monitor.diagnosis.subjects import (
+    COST,
+    DUPLICATES,
+    FAIRNESS,
+    LABELS,
+    LATE,
+    MISSING,
+    MODEL,
+    PIPELINE,
+    ROWS,
+    SCHEMA,
+    SERVICE,
+    VALUES,
+)
+
+KIND_OF_TRACK: Final = {
+    ROWS: "lost_rows",
+    DUPLICATES: "duplicated_window",
+    SCHEMA: "schema_change",
+    LATE: "late_data",
+    LABELS: "late_data",
+    MODEL: "performance",
+    FAIRNESS: "fairness",
+    SERVICE: "service",
+    PIPELINE: "pipeline",
+    COST: "cost",
+}
+OF_COLUMNS: Final = (VALUES, MISSING)
+UPSTREAM_COLUMNS: Final = 2
+"""So many columns with the same fault, or in the same slice, from the same window on have one cause further up."""
+
+DRIFTING_COLUMNS: Final = 3
+"""So many columns that begin to drift in all rows of the same window are one problem."""
+
+Shifts = Mapping[tuple[str, int], str]
+"""By granularity and start of a window: which slice's share of the rows has changed there, in a phrase."""
+
+
+@dataclass
+class Problem:
+    """One incident in the making: episodes, the first of which names it."""
+
+    episodes: list[Episode]
+    kind: str
+    slice: Slice = WHOLE
+    shifted: str | None = None
+    """Of a shift of the mix: what has grown or shrunk, in a phrase."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def main(self) -> Episode:
+        """The episode that names it."""
+        return self.episodes[0]
+
+    @property
+    def finding(self) -> Finding:
+        """What was found first."""
+        return self.main.finding
+
+    @property
+    def dataset(self) -> str:
+        """The dataset."""
+        return self.main.first.dataset
+
+    @property
+    def granularity(self) -> str:
+        """How long its windows are."""
+        return self.main.first.granularity
+
+    @property
+    def opened(self) -> int:
+        """The start of its first failing window."""
+        return min(episode.opened for episode in self.episodes)
+
+    @property
+    def groups(self) -> list[Group]:
+        """All failing windows of all subjects, in their order."""
+        return sorted(
+            (group for episode in self.episodes for group in episode.groups), key=lambda group: (group.start, group.subject)
+        )
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that it is about, by name."""
+        return sorted({group.column for group in self.groups if group.column is not None and group.track in OF_COLUMNS})
+
+    @property
+    def resolved(self) -> int | None:
+        """When all of it had ended; None while some of it has not."""
+        ends = [episode.resolved for episode in self.episodes]
+        return None if None in ends else max(end for end in ends if end is not None)
+
+
+def problems(
+    found: Iterable[Episode],
+    located: Mapping[int, Slice],
+    *,
+    outputs: Collection[str] = (),
+    slice_columns: Collection[str] = (),
+    shifts: Shifts | None = None,
+) -> list[Problem]:
+    """The problems that episodes amount to; ``located`` gives the slice of an episode by its ``id``.
+
+    ``outputs`` are the columns of the model's own answers: where they move together with features, they are a symptom of these.
+    ``slice_columns`` are the columns that slices are cut by: where one of them drifts, the mix of the rows has changed.
+    """
+    single = [Problem([one], _kind(one), located.get(id(one), WHOLE)) for one in found]
+    merged = _same_subject(single)
+    merged = _same_column(merged)
+    merged = _table_troubles(merged)
+    merged = _same_signature(merged)
+    merged = _drifting_together(merged, slice_columns, shifts or {})
+    return sorted(_symptoms(merged, outputs), key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
+
+
+def _kind(episode: Episode) -> str:
+    track = episode.first.track
+    if track == VALUES and episode.first.column is None:
+        return "performance"  # a custom metric
+    return episode.finding.kind if track in OF_COLUMNS else KIND_OF_TRACK[track]
+
+
+def _same_subject(found: list[Problem]) -> list[Problem]:
+    """What coarser windows show of a subject belongs to what finer ones show at the same time."""
+    kept: list[Problem] = []
+    by_length = sorted(found, key=lambda one: (one.main.first.end - one.main.first.start, one.opened))
+    for one in by_length:
+        group = one.main.first
+        finer = [
+            other
+            for other in kept
+            if (other.dataset, other.main.first.track, other.main.first.name) == (group.dataset, group.track, group.name)
+            and other.granularity != one.granularity
+            and other.opened < one.main.last.end
+            and one.opened < (other.resolved or other.main.last.end)
+        ]
+        if finer:
+            _absorb(finer[0], one)
+        else:
+            kept.append(one)
+    return kept
+
+
+def _absorb(problem: Problem, other: Problem) -> None:
+    problem.episodes += other.episodes
+
+
+def _merged(found: Iterable[Problem], key: Callable[[Problem], Any]) -> list[list[Problem]]:
+    return [list(members) for _, members in groupby(sorted(found, key=key), key=key)]
+
+
+def _same_column(found: list[Problem]) -> list[Problem]:
+    """A column's values and its missing values that fail from the same window on; a fault names both."""
+    columns = [one for one in found if one.main.first.track in OF_COLUMNS]
+    rest = [one for one in found if one.main.first.track not in OF_COLUMNS]
+    for members in _merged(columns, lambda one: (one.dataset, one.granularity, one.main.first.name, one.opened)):
+        first, *others = sorted(members, key=lambda one: (not one.finding.is_fault, one.main.first.track))
+        for other in others:
+            _absorb(first, other)
+        rest.append(first)
+    return rest
+
+
+def _table_troubles(found: list[Problem]) -> list[Problem]:
+    """Rows, duplicates and columns of one table that fail from the same window on: duplicates explain rows, columns theirs."""
+    kept = list(found)
+    for one in found:
+        track = one.main.first.track
+        same = [other for other in kept if other is not one and (other.dataset, other.opened) == (one.dataset, one.opened)]
+        if track == ROWS:
+            above = [other for other in same if other.main.first.track == DUPLICATES]
+        elif one.kind == "schema_change" and track in OF_COLUMNS:
+            above = [other for other in same if other.main.first.track == SCHEMA]
+        else:
+            continue
+        if above:
+            _absorb(above[0], one)
+            kept.remove(one)
+    return kept
+
+
+def _same_signature(found: list[Problem]) -> list[Problem]:
+    """Columns that begin to fail in the same window, in the same slice and in the same way are one problem further up."""
+    columns = [one for one in found if one.main.first.track in OF_COLUMNS and one.kind not in ("drift", "performance")]
+    rest = [one for one in found if one not in columns]
+
+    def key(one: Problem) -> tuple[str, ...]:
+        return (one.dataset, one.granularity, f"{one.opened:020d}", repr(one.slice), one.finding.signature)
+
+    for members in _merged(columns, key):
+        first, *others = sorted(members, key=lambda one: one.main.first.name)
+        for other in others:
+            _absorb(first, other)
+        if len(members) >= UPSTREAM_COLUMNS:
+            first.kind = "upstream"
+        rest.append(first)
+    return rest
+
+
+def _drifting_together(found: list[Problem], slice_columns: Collection[str], shifts: Shifts) -> list[Problem]:
+    """Columns that begin to drift in the same window: because the mix of the rows has changed, in one slice, or many at once."""
+    drifting = [one for one in found if one.kind == "drift" and one.main.first.track in OF_COLUMNS]
+    rest = [one for one in found if one not in drifting]
+    for members in _merged(drifting, lambda one: (one.dataset, one.granularity, one.opened)):
+        shift = shifts.get((members[0].granularity, members[0].opened))
+        mixed = shift is not None or any(one.main.first.name in slice_columns for one in members)
+        if mixed and len(members) >= UPSTREAM_COLUMNS:
+            first, *others = sorted(members, key=lambda one: (one.main.first.name not in slice_columns, one.main.first.name))
+            first.kind, first.shifted, first.slice = "mix_shift", shift, _common_slice(members)
+            for other in others:
+                _absorb(first, other)
+            rest.append(first)
+        else:
+            rest += _drifting_in_one_place(members)
+    return rest
+
+
+def _common_slice(members: list[Problem]) -> Slice:
+    """The slice that all of them are in; WHOLE where they are in several."""
+    slices = {one.slice for one in members}
+    return slices.pop() if len(slices) == 1 else WHOLE
+
+
+def _drifting_in_one_place(members: list[Problem]) -> list[Problem]:
+    kept = []
+    for together in _merged(members, lambda one: repr(one.slice)):
+        first, *others = sorted(together, key=lambda one: one.main.first.name)
+        least = DRIFTING_COLUMNS if first.slice == WHOLE else UPSTREAM_COLUMNS
+        if len(together) < least:
+            kept += together
+            continue
+        for other in others:
+            _absorb(first, other)
+        first.kind = "upstream"
+        kept.append(first)
+    return kept
+
+
+def _symptoms(found: list[Problem], outputs: Collection[str]) -> list[Problem]:
+    """The model's answers that move in the very window in which a feature does are part of that problem.
+
+    So is what moves in a slice whose own column is broken: other rows are in it.
+    """
+    kept = list(found)
+    for one in found:
+        if one.kind != "drift":
+            continue
+        key_columns = set((one.slice[0] or "").split(", "))
+        causes = [
+            other
+            for other in kept
+            if other is not one and other.opened == one.opened and other.finding.is_fault and key_columns & set(other.columns)
+        ]
+        causes += [
+            other
+            for other in kept
+            if other is not one
+            and (other.dataset, other.granularity, other.opened, other.slice)
+            == (one.dataset, one.granularity, one.opened, one.slice)
+            and one.main.first.name in outputs
+            and other.columns
+            and not set(other.columns) <= set(outputs)
+        ]
+        if causes:
+            _absorb(min(causes, key=lambda other: (not other.finding.is_fault, other.main.first.name)), one)
+            kept.remove(one)
+    return kept

@@ -1,0 +1,195 @@
+"""Checks to incidents: one problem is one row, from the first window that fails until it is well again.
+
+Incidents that were over before the first window of this run stay as they are; the others are computed again from the first window
+of the earliest of them, so that any cut of the same history into runs gives the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pyspark.sql import functions as F
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
+from spark_monitor.diagnosis.causes import Fall, causes_of, is_concept_drift
+from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
+from spark_monitor.diagnosis.episodes import STALE_WINDOWS
+from spark_monitor.diagnosis.groups import FAIL, Group
+from spark_monitor.diagnosis.incident import Incident, incident
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.sources.baseline import Baseline
+from spark_monitor.sources.predictions import Predictions, micros
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.evidence import gathered, slice_shifts
+from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
+from spark_monitor.stages.falls import falls_of, importances, needs_causes
+from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.present import PresentPlan
+from spark_monitor.windowing.due import DueWindow
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+MOST_EARLIER: Final = 10_000
+"""Earlier incidents that come to the driver: those that are open, then those resolved last."""
+
+_DDL = (
+    "incident_id string, kind string, title string, diagnosis string, dataset string, column_name string, slice_key string, "
+    "slice_value string, model_versions array<string>, first_start long, first_end long, last_start long, last_end long, "
+    "resolved_at long, occurrences long, checks long, members array<struct<check_id: string, metric: string, "
+    "column_name: string, slice_key: string, slice_value: string, model_version: string>>, "
+    "causes array<struct<kind: string, what: string, share: double, sentence: string>>, severity string, "
+    "status string, owner string, runbook string, acknowledged_by string, muted_at long, told_at long"
+)
+_EARLIER = ("incident_id", "dataset", "column_name", "slice_key", "slice_value", "kind", "acknowledged_by")
+_TIMES = ("opened", "last_seen", "resolved", "muted_until", "notified_at")
+
+
+def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:
+    """Write the monitor's incidents: those that nothing has changed, and those that follow from the checks since."""
+    previous = run.store.committed("incidents").where(F.col("monitor_id") == run.monitor_id)
+    earlier = earlier_rows(previous)
+    since = recomputed_from(min(micros(one.window.start) for one in windows), earlier)
+    found = computed(run, predictions, baseline, since)
+    rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of)) for one in found]
+    if not rows and not earlier:
+        return
+    kept = previous.where((F.col("status") == RESOLVED) & (F.unix_micros("resolved") <= since))
+    fresh = incident_frame(kept, rows)
+    run.store.replace_monitor("incidents", kept.unionByName(fresh, allowMissingColumns=True), monitor_id=run.monitor_id)
+
+
+def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int) -> list[Incident]:
+    """The incidents of the checks since an instant."""
+    reach = since - STALE_WINDOWS * longest_window(run)
+    own = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
+    checks = own.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))
+    groups, more = groups_of(group_frame(checks, since=since))
+    if more:
+        run.notes.append(f"More than {MOST_GROUPS:,} subjects fail in windows: incidents of the latest are left out.")
+    if not any(group.state == FAIL for group in groups):
+        return []
+    judged = window_rows(checks)
+    evidence = gathered(run, baseline, present_plan(predictions, baseline), evidence_keys(groups), judged)
+    outputs = output_columns(run.config)
+    found = problems_of(
+        groups,
+        judged,
+        evidence,
+        outputs=outputs,
+        slice_columns=sliced_columns(run.config, predictions),
+        shifts=slice_shifts(run, drifting_starts(groups), judged) if run.config.slices else {},
+    )
+    falls, weights = falls_of(run, found, judged), importances(run) if any(map(needs_causes, found)) else {}
+    return [with_causes(one, found, falls, outputs, weights, run.monitor_id) for one in found]
+
+
+def with_causes(
+    problem: Problem,
+    others: Sequence[Problem],
+    falls: Mapping[int, Fall],
+    outputs: Collection[str],
+    weights: Mapping[str, float],
+    monitor_id: str,
+) -> Incident:
+    """The incident of a problem with its causes; a fall that the inputs do not make one expect is concept drift."""
+    fall = falls.get(id(problem))
+    if problem.kind == "performance" and is_concept_drift(fall):
+        problem.kind = "concept_drift"
+    causes = causes_of(problem, others, fall, outputs=outputs, importances=weights)
+    return incident(problem, monitor_id=monitor_id, causes=causes)
+
+
+def longest_window(run: Run) -> int:
+    """The longest window of the monitor, in microseconds, generously."""
+    hours = max(one.nominal_hours for one in run.schedule.granularities)
+    return round(hours * 1.2 * 3_600_000_000)
+
+
+def present_plan(predictions: Predictions, baseline: Baseline) -> PresentPlan:
+    """How the baseline's states are presented."""
+    frames = frames_of(predictions, baseline)
+    return PresentPlan(
+        columns={frame.name: frame.kernel for frame in frames},
+        data_types={frame.name: frame.data_type for frame in frames},
+        names=tuple(frame.name for frame in frames),
+    )
+
+
+def output_columns(config: MonitorConfig) -> frozenset[str]:
+    """The columns of the model's answers."""
+    return frozenset(name for name in (config.predictions.prediction, config.predictions.score) if name is not None)
+
+
+def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset[str]:
+    """The columns that slices are cut by, as far as slices name columns."""
+    named = {column.name for column in predictions.columns}
+    keys = {part for key in predictions.slices for part in (key.key, *key.key.split(", "))}
+    return frozenset(keys & named)
+
+
+def drifting_starts(groups: Iterable[Group]) -> set[tuple[str, int]]:
+    """The windows in which two columns or more fail: only there is it asked whether the mix of rows has changed."""
+    columns: dict[tuple[str, int], set[str]] = {}
+    for group in groups:
+        if group.state == FAIL and group.track in OF_COLUMNS:
+            columns.setdefault((group.granularity, group.start), set()).add(group.name)
+    return {about for about, names in columns.items() if len(names) > 1}
+
+
+def earlier_rows(previous: DataFrame) -> list[Earlier]:
+    """The incidents as the run before left them: all that are open, and those resolved last."""
+    times = [F.unix_micros(name).alias(name) for name in _TIMES]
+    order = F.coalesce(F.unix_micros("resolved"), F.lit(2**62)).desc()
+    rows = previous.where("opened IS NOT NULL").orderBy(order, "incident_id").select(*_EARLIER, *times).limit(MOST_EARLIER)
+    return [
+        Earlier(
+            row["incident_id"],
+            row["dataset"],
+            row["column_name"],
+            (row["slice_key"], row["slice_value"]),
+            row["kind"],
+            row["opened"],
+            row["last_seen"],
+            row["resolved"],
+            row["acknowledged_by"],
+            row["muted_until"],
+            row["notified_at"],
+        )
+        for row in rows.collect()
+    ]
+
+
+def row_of(incident: Incident, earlier: Earlier | None, *, as_of: int) -> tuple[Any, ...]:
+    """An incident as a row of ``_DDL``, with what people have done about it."""
+    members = [(one.check_id, one.metric, one.column, one.slice_key, one.slice_value, one.version) for one in incident.members]
+    causes = [(one.kind, one.what, one.share, one.sentence) for one in incident.causes]
+    return (
+        *(incident.incident_id, incident.kind, incident.title, incident.diagnosis, incident.dataset, incident.column),
+        *(*incident.slice, list(incident.versions), *incident.first, *incident.last, incident.resolved),
+        *(incident.occurrences, incident.checks, members, causes, incident.severity),
+        *(status_of(incident, earlier, as_of=as_of), incident.owner, incident.runbook),
+        *((earlier.acknowledged_by, earlier.muted_until, earlier.notified_at) if earlier else (None, None, None)),
+    )
+
+
+def incident_frame(beside: DataFrame, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
+    """Rows of ``_DDL`` with the columns of the table."""
+    frame = beside.sparkSession.createDataFrame(list(rows), _DDL)
+    edges = "named_struct('start', timestamp_micros({0}_start), 'end', timestamp_micros({0}_end)) AS {0}_window"
+    passed = [name.split()[0] for name in _DDL.split(", ") if name.split()[0] in beside.columns]
+    return frame.selectExpr(
+        *dict.fromkeys(passed),
+        edges.format("first"),
+        edges.format("last"),
+        "timestamp_micros(first_start) AS opened",
+        "timestamp_micros(last_end) AS last_seen",
+        "timestamp_micros(resolved_at) AS resolved",
+        "timestamp_micros(muted_at) AS muted_until",
+        "timestamp_micros(told_at) AS notified_at",
+    )
+
+
+__all__ = ["diagnose_step", "incident_frame", "row_of"]

@@ -1,0 +1,166 @@
+"""What is known of failing columns: their rows of profile_metrics, the window before, the baseline, and measured quality."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.episodes import Windows
+from spark_monitor.diagnosis.groups import Slice
+from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look, Measured
+from spark_monitor.diagnosis.shares import shift_of
+from spark_monitor.sources.baseline import Baseline
+from spark_monitor.stages.context import INPUT, Run
+from spark_monitor.stages.present import PresentPlan, profile_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+MOST_KEYS: Final = 20_000
+"""Looks that come to the driver; of more the later ones are left out and named by their metrics alone."""
+
+_KEY_DDL = "column_name string, start long, model_version string, slice_key string, slice_value string"
+_LOOK = (
+    *("count", "num_nulls", "status", "message", "avg", "stddev", "min", "max", "quantiles", "distinct_count", "max_length"),
+    *("avg_length", "frequent_items"),
+)
+_KEY = ("column_name", "start", "model_version", "slice_key", "slice_value")
+
+
+def gathered(
+    run: Run, baseline: Baseline, plan: PresentPlan, keys: Sequence[EvidenceKey], windows: Windows
+) -> dict[EvidenceKey, Evidence]:
+    """The evidence of the keys: three queries, whatever their number."""
+    asked = sorted(keys, key=repr)[:MOST_KEYS] if len(keys) > MOST_KEYS else list(keys)
+    if not asked:
+        return {}
+    before = _starts_before(windows)
+    earlier = {key: (key[0], before[key[1]], key[2], key[3]) for key in asked if key[1] in before}
+    looks = _looks(run, {*asked, *earlier.values()})
+    frozen = _baseline_looks(baseline, plan, {(key[0], key[3]) for key in asked})
+    measured = _measured(run, asked)
+    return {
+        key: Evidence(
+            looks.get(key),
+            frozen.get((key[0], key[3])),
+            looks.get(earlier[key]) if key in earlier else None,
+            measured.get(key, {}),
+        )
+        for key in asked
+    }
+
+
+def _starts_before(windows: Windows) -> dict[int, int]:
+    """The start of the window before each one; where windows of two lengths start together, that of the shorter."""
+    found: dict[int, int] = {}
+    by_length = sorted(windows.values(), key=lambda edges: min((end - start for start, end in edges), default=0), reverse=True)
+    for edges in by_length:
+        found |= {later[0]: earlier[0] for earlier, later in pairwise(edges)}
+    return found
+
+
+def _looks(run: Run, keys: Collection[EvidenceKey]) -> dict[EvidenceKey, Look]:
+    stored = run.store.frame("profile_metrics").where(F.col("monitor_id") == run.monitor_id)
+    rows = stored.where((F.col("log_type") == INPUT) & _between(keys)).withColumn("start", F.unix_micros("window.start"))
+    found = _matching(rows, keys).orderBy(F.col("window.end").desc()).select(*_KEY, *_LOOK).collect()
+    # Of windows of several lengths that start together the shortest comes last and stays.
+    return {_key_in(row): look_of(row.asDict(recursive=True)) for row in found}
+
+
+def _baseline_looks(baseline: Baseline, plan: PresentPlan, keys: Collection[tuple[str, Slice]]) -> dict[tuple[str, Slice], Look]:
+    known = {(name, 0, None, slice_) for name, slice_ in keys if name in plan.columns}
+    states = baseline.states.selectExpr(
+        "'' AS granularity", "0L AS start", "0L AS end", "CAST(NULL AS string) AS model_version", "*"
+    )
+    if not known:
+        return {}
+    rows = profile_rows(_matching(states, known), plan).select(*_KEY, *_LOOK).collect()
+    return {(row["column_name"], (row["slice_key"], row["slice_value"])): look_of(row.asDict(recursive=True)) for row in rows}
+
+
+def _measured(run: Run, keys: Collection[EvidenceKey]) -> dict[EvidenceKey, dict[str, Measured]]:
+    stored = run.store.frame("metrics").where(F.col("monitor_id") == run.monitor_id).where(F.col("dataset") == "predictions")
+    rows = stored.where((F.col("family") == "quality") & F.col("value").isNotNull() & _between(keys))
+    found = _matching(rows.withColumn("start", F.unix_micros("window.start")), keys)
+    measured: dict[EvidenceKey, dict[str, Measured]] = {}
+    for row in found.select(*_KEY, "metric", "value", "details").collect():
+        measured.setdefault(_key_in(row), {})[row["metric"]] = Measured(row["value"], dict(row["details"] or {}))
+    return measured
+
+
+def _between(keys: Iterable[EvidenceKey]) -> Column:
+    """Whether a row's window lies between the first and the last that are asked for, so that files can be passed over."""
+    starts = [key[1] for key in keys]
+    first, last = (F.timestamp_micros(F.lit(edge)) for edge in (min(starts), max(starts)))
+    return F.col("window.start").between(first, last)
+
+
+def _matching(rows: DataFrame, keys: Iterable[EvidenceKey]) -> DataFrame:
+    """The rows that one of the keys names; NULL is a value like any other."""
+    flat = [(column, start, version, *slice_) for column, start, version, slice_ in sorted(keys, key=repr)]
+    asked = rows.sparkSession.createDataFrame(flat, _KEY_DDL).select(*(F.col(name).alias(f"_{name}") for name in _KEY))
+    same = [F.col(name).eqNullSafe(F.col(f"_{name}")) for name in _KEY[1:]]
+    condition = F.col("column_name") == F.col("_column_name")
+    for one in same:
+        condition = condition & one
+    return rows.join(F.broadcast(asked), on=condition, how="left_semi")
+
+
+def _key_in(row: Any) -> EvidenceKey:
+    return row["column_name"], row["start"], row["model_version"], (row["slice_key"], row["slice_value"])
+
+
+def look_of(row: Mapping[str, Any]) -> Look:
+    """A row of profile_metrics as a look."""
+    return Look(
+        count=row["count"] or 0,
+        nulls=row["num_nulls"] or 0,
+        status=row["status"] or "OK",
+        message=row["message"],
+        mean=row["avg"],
+        stddev=row["stddev"],
+        least=row["min"],
+        greatest=row["max"],
+        quantiles=tuple(row["quantiles"] or ()),
+        distinct=row["distinct_count"],
+        longest=row["max_length"],
+        mean_length=row["avg_length"],
+        items={item["item"]: item["count"] for item in row["frequent_items"] or () if item["item"] is not None},
+    )
+
+
+MOST_SHARES: Final = 20_000
+LEAST_SHIFT: Final = 0.1
+"""The smallest change of a slice's share of the rows, from the window before, that is a change of the mix."""
+
+
+def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows) -> dict[tuple[str, int], str]:
+    """Of windows in which several columns began to drift: the slice whose share of the rows changed most, in a phrase."""
+    before = _starts_before(windows)
+    wanted = {start for _, start in starts} | {before[start] for _, start in starts if start in before}
+    if not wanted:
+        return {}
+    stored = run.store.frame("profile_metrics").where(F.col("monitor_id") == run.monitor_id)
+    table = stored.where((F.col("log_type") == INPUT) & (F.col("column_name") == TABLE_ROW))
+    edges = [F.timestamp_micros(F.lit(start)) for start in sorted(wanted)]
+    counted = (
+        table.where(F.col("window.start").isin(edges))
+        .groupBy("granularity", F.unix_micros("window.start").alias("start"), "slice_key", "slice_value")
+        .agg(F.sum("count").alias("rows"))
+        .orderBy("start", F.col("rows").desc())
+        .limit(MOST_SHARES)
+        .collect()
+    )
+    rows: dict[tuple[str, int], dict[Slice, int]] = {}
+    for row in counted:
+        rows.setdefault((row["granularity"], row["start"]), {})[row["slice_key"], row["slice_value"]] = row["rows"]
+    found = {
+        about: shift_of(rows.get((about[0], before[about[1]]), {}), rows.get(about, {}), least=LEAST_SHIFT)
+        for about in starts
+        if about[1] in before
+    }
+    return {about: phrase for about, phrase in found.items() if phrase is not None}

@@ -1,0 +1,146 @@
+"""Checks to groups: what fails, is well or cannot be said of each subject in each window; bounded, however many checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.episodes import STALE_WINDOWS
+from spark_monitor.diagnosis.groups import FAIL, HELD, SEVERITIES, WELL, Failing, Group, Key
+from spark_monitor.diagnosis.subjects import PER_METRIC, TRACK_OF_FAMILY, TRACK_OF_METRIC, VALUES
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+SUBJECT: Final = ("dataset", "granularity", "track", "name")
+MOST_GROUPS: Final = 20_000
+"""Groups that come to the driver; of more the latest windows are left out, and the run says so."""
+
+KEPT_PER_KEY: Final = 20
+"""Failing checks of one subject, window and slice key that are kept by name; all are counted."""
+
+_FIELDS = (
+    *("check_id", "metric", "family", "column_name", "slice_key", "slice_value", "model_version", "value", "lower", "upper"),
+    *("expected", "severity", "reason", "owner", "runbook"),
+)
+_NONE = "\0"
+
+
+def group_frame(checks: DataFrame, *, since: int) -> DataFrame:
+    """One row per subject and window from ``since`` (microseconds) on, of the subjects that fail in one of them.
+
+    ``checks`` reach back further by the windows after which an incident is stale, so that it is known what failed just before.
+    """
+    rows = _with_subject(checks)
+    failing = rows.where((F.col("verdict") == FAIL) & (F.col("start") >= since)).select(*SUBJECT).distinct()
+    own = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
+    by_key = own.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
+    return by_key.groupBy(*SUBJECT, "start", "end").agg(
+        F.collect_list(F.struct("slice_key", "failing", "failing_values", "well_values")).alias("keys"),
+        F.sum("checks").alias("checks"),
+        F.sum("well").alias("well"),
+        F.max("held").alias("held"),
+        F.array_distinct(F.flatten(F.collect_list("versions_failing"))).alias("versions_failing"),
+        F.array_distinct(F.flatten(F.collect_list("versions_well"))).alias("versions_well"),
+    )
+
+
+def window_rows(checks: DataFrame) -> dict[str, list[tuple[int, int]]]:
+    """The edges of every window that was judged, in order, by granularity."""
+    edges = ("granularity", F.unix_micros("window.start").alias("start"), F.unix_micros("window.end").alias("end"))
+    found: dict[str, list[tuple[int, int]]] = {}
+    for row in checks.select(*edges).distinct().orderBy("start").collect():
+        found.setdefault(row["granularity"], []).append((row["start"], row["end"]))
+    return found
+
+
+def groups_of(frame: DataFrame) -> tuple[list[Group], bool]:
+    """The groups as values, and whether some were left out."""
+    rows = frame.orderBy("start", *SUBJECT).limit(MOST_GROUPS + 1).collect()
+    return [group_of(row.asDict(recursive=True)) for row in rows[:MOST_GROUPS]], len(rows) > MOST_GROUPS
+
+
+def group_of(row: Mapping[str, Any]) -> Group:
+    """One collected row as a group: failing checks of all rows first, the worst of them before the others."""
+    failing = [_failing(check) for key in row["keys"] for check in key["failing"]]
+    failing.sort(key=lambda one: (one.slice_key is not None, -SEVERITIES.index(one.severity), one.metric, one.check_id))
+    state = FAIL if row["checks"] else HELD if row["held"] or not row["well"] else WELL
+    keys = [Key(key["slice_key"], key["failing_values"], key["well_values"]) for key in row["keys"]]
+    return Group(
+        **{name: row[name] for name in SUBJECT},
+        start=row["start"],
+        end=row["end"],
+        state=state,
+        failing=tuple(failing),
+        checks=row["checks"],
+        keys=tuple(sorted(keys, key=lambda key: (key.slice_key is not None, key.slice_key or ""))),
+        versions_failing=_versions(row["versions_failing"]),
+        versions_well=_versions(row["versions_well"]),
+    )
+
+
+def _failing(check: Mapping[str, Any]) -> Failing:
+    named = {name: check[name] for name in _FIELDS if name not in ("column_name", "model_version", "severity")}
+    severity = check["severity"] if check["severity"] in SEVERITIES else "medium"
+    column = check["column_name"]
+    return Failing(**named, severity=severity, version=check["model_version"], column=None if column == TABLE_ROW else column)
+
+
+def _versions(names: list[str]) -> tuple[str | None, ...]:
+    return tuple(sorted((None if name == _NONE else name for name in names), key=lambda name: (name is None, name or "")))
+
+
+def _with_subject(checks: DataFrame) -> DataFrame:
+    """The checks with the subject that each is about, as ``diagnosis.subjects`` names it."""
+    of_metric, of_family = _map(TRACK_OF_METRIC), _map(TRACK_OF_FAMILY)
+    track = F.coalesce(of_metric[F.col("metric")], of_family[F.col("family")], F.lit(VALUES))
+    named = F.coalesce("column_name", F.lit(TABLE_ROW))
+    per_metric = (named == TABLE_ROW) & (track.isin(*PER_METRIC) | (track == VALUES))
+    return checks.withColumns(
+        {
+            "dataset": F.col("dataset") if "dataset" in checks.columns else F.lit("predictions"),
+            "track": track,
+            "name": F.when(per_metric, F.col("metric")).otherwise(named),
+            "start": F.unix_micros("window.start"),
+            "end": F.unix_micros("window.end"),
+        }
+    )
+
+
+def _map(entries: Mapping[str, str]) -> Column:
+    return F.create_map(*(F.lit(text) for entry in entries.items() for text in entry))
+
+
+def _with_held(rows: DataFrame) -> DataFrame:
+    """Whether a check failed lately, has not passed since, and cannot be judged now."""
+    until_now = (
+        Window.partitionBy("dataset", "check_id").orderBy("start").rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
+    failed = F.max(F.when(F.col("verdict") == FAIL, F.col("start"))).over(until_now)
+    passed = F.max(F.when(F.col("verdict") == "PASS", F.col("start"))).over(until_now)
+    lately = F.col("start") - failed <= (F.col("end") - F.col("start")) * STALE_WINDOWS
+    held = ~F.col("verdict").isin(FAIL, "PASS") & (failed > F.coalesce(passed, F.lit(-(2**62)))) & lately
+    return rows.withColumn("held", F.coalesce(held, F.lit(False)))
+
+
+def _of_key() -> list[Column]:
+    failed, passed = F.col("verdict") == FAIL, F.col("verdict") == "PASS"
+    worst_first = -F.array_position(F.array(*map(F.lit, SEVERITIES)), F.col("severity"))
+    check = F.struct(worst_first.alias("rank"), *_FIELDS)
+    value, version = F.coalesce("slice_value", F.lit(_NONE)), F.coalesce("model_version", F.lit(_NONE))
+    failing_values = F.collect_set(F.when(failed, value))
+    whole = F.col("slice_key").isNull()
+    return [
+        F.slice(F.array_sort(F.collect_list(F.when(failed, check))), 1, KEPT_PER_KEY).alias("failing"),
+        F.size(failing_values).alias("failing_values"),
+        F.size(F.array_except(F.collect_set(F.when(passed, value)), failing_values)).alias("well_values"),
+        F.count_if(failed).alias("checks"),
+        F.count_if(passed).alias("well"),
+        F.max("held").alias("held"),
+        F.collect_set(F.when(failed, version)).alias("versions_failing"),
+        F.collect_set(F.when(passed & whole, version)).alias("versions_well"),
+    ]

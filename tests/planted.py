@@ -1,0 +1,226 @@
+"""Faults planted in made tables: pandas rows to checks, to groups and evidence, as plainly as they can be written.
+
+Rules are judged by scipy's KS, by total variation and by counting; looks are numpy's and pandas' own numbers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ks_2samp
+
+from spark_monitor.diagnosis.diagnose import evidence_keys, incidents
+from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
+from spark_monitor.diagnosis.incident import Incident
+from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look
+from spark_monitor.diagnosis.shares import shift_of
+from spark_monitor.diagnosis.subjects import name_of, track_of
+from spark_monitor.stages.failing import group_of
+
+DAY = 86_400_000_000
+WEEK = 7 * DAY
+FIRST = 1_356_998_400_000_000
+"""2013-01-01 in microseconds."""
+
+WEEKS, ROWS = 14, 1500
+SLICES = ("origin", "carrier")
+Plant = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def start(week: int) -> int:
+    """The start of a window."""
+    return FIRST + week * WEEK
+
+
+def table(seed: int) -> pd.DataFrame:
+    """Rows of a baseline (week -1) and of some weeks; nothing is wrong with them."""
+    dice = np.random.default_rng(seed)
+    rows = (WEEKS + 3) * ROWS
+    week = np.repeat(np.arange(-3, WEEKS), ROWS)
+    return pd.DataFrame(
+        {
+            "week": np.where(week < 0, -1, week),
+            "version": dice.choice(["1", "2"], rows),
+            "origin": dice.choice(["EWR", "JFK", "LGA"], rows, p=[0.5, 0.3, 0.2]),
+            "carrier": dice.choice(["AA", "B6", "DL", "UA"], rows, p=[0.4, 0.3, 0.2, 0.1]),
+            "speed": np.round(dice.gamma(4.0, 2.5, rows) / 1.15078) * 1.15078,
+            "temp": np.round(dice.normal(12.0, 9.0, rows), 1),
+            "price": dice.lognormal(3.0, 0.8, rows),
+            "seats": dice.choice([20, 50, 100, 150, 200, 250], rows),
+            "pressure": dice.normal(1013.0, 8.0, rows),
+        }
+    )
+
+
+def look(values: pd.Series[Any]) -> Look:
+    """What a column looks like."""
+    filled = values.dropna()
+    counts = filled.value_counts()
+    top = {str(item): int(count) for item, count in counts.head(20).items()}
+    about: dict[str, Any] = {"count": len(values), "nulls": int(values.isna().sum()), "distinct": int(filled.nunique())}
+    if not pd.api.types.is_numeric_dtype(values):
+        lengths = filled.str.len()
+        listed = {str(item): int(count) for item, count in counts.head(1000).items()}
+        return Look(**about, items=listed, longest=float(lengths.max()) if len(filled) else None)
+    numbers = filled.to_numpy(dtype=float)
+    if not numbers.size:
+        return Look(**about, status="ALL_NULL")
+    quantiles = np.quantile(numbers, np.linspace(0, 1, 101), method="inverted_cdf")
+    repeated = {item: count for item, count in top.items() if count > 1}
+    moments = {"mean": numbers.mean(), "stddev": numbers.std(ddof=1), "least": numbers.min(), "greatest": numbers.max()}
+    return Look(**about, **moments, quantiles=tuple(quantiles.tolist()), items=repeated)
+
+
+def slices_of(rows: pd.DataFrame, keys: Sequence[str] = SLICES) -> dict[Slice, pd.DataFrame]:
+    """All rows and every slice."""
+    return {WHOLE: rows, **{(key, str(value)): part for key in keys for value, part in rows.groupby(key)}}
+
+
+def checks_of(rows: pd.DataFrame, columns: Iterable[str]) -> list[dict[str, Any]]:
+    """The checks of every week, version and slice: KS or total variation over 0.15, missing values over 5 %."""
+    baseline, found = slices_of(rows[rows["week"] == -1]), []
+    for (week, version), now in rows[rows["week"] >= 0].groupby(["week", "version"]):
+        for slice_, part in slices_of(now).items():
+            for column in columns:
+                was = baseline.get(slice_, rows.iloc[:0])
+                about = {"start": start(int(week)), "end": start(int(week) + 1), "model_version": version, "column_name": column}
+                about |= {"slice_key": slice_[0], "slice_value": slice_[1]}
+                found += [row | about for row in _judged(was[column], part[column])]
+    return [_named(row) for row in found]
+
+
+def _judged(was: pd.Series[Any], now: pd.Series[Any]) -> list[dict[str, Any]]:
+    nulls = 100 * float(now.isna().mean())
+    missing = {"metric": "percent_null", "family": "profile", "value": nulls, "verdict": "FAIL" if nulls > 5 else "PASS"}
+    one, two = was.dropna(), now.dropna()
+    if len(two) < 40 or not len(one):
+        return [missing, {"metric": "ks", "family": "drift", "value": None, "verdict": "NO_DATA"}]
+    if pd.api.types.is_numeric_dtype(now):
+        metric, distance = "ks", float(ks_2samp(one, two, method="asymp").statistic)
+    else:
+        shares = pd.concat([one.value_counts(normalize=True), two.value_counts(normalize=True)], axis=1).fillna(0)
+        metric, distance = "tv_distance", float((shares.iloc[:, 0] - shares.iloc[:, 1]).abs().sum() / 2)
+    verdict = "FAIL" if distance - 1.8 / np.sqrt(len(two)) > 0.15 else "PASS" if distance <= 0.15 else "UNDECIDED"
+    return [missing, {"metric": metric, "family": "drift", "value": distance, "verdict": verdict}]
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    about = (row["metric"], row["column_name"], row["model_version"], row["slice_key"], row["slice_value"])
+    common = {"granularity": "1 week", "dataset": "predictions", "lower": None, "upper": None, "expected": "<= 0.15"}
+    told = {"severity": "medium", "reason": "It is too far off.", "owner": None, "runbook": None, "class": None}
+    return {**common, **told, **row, "check_id": "|".join(map(str, about))}
+
+
+def groups_of(checks: Iterable[Mapping[str, Any]]) -> list[Group]:
+    """The groups of checks, by plain loops: what the query over the table has to give as well."""
+    rows = [{**row, "track": track_of(row["family"], row["metric"])} for row in checks]
+    rows = [{**row, "name": name_of(row["track"], row["column_name"], row["metric"])} for row in rows]
+    failing = {_subject(row) for row in rows if row["verdict"] == "FAIL"}
+    rows = sorted((row for row in rows if _subject(row) in failing), key=lambda row: row["start"])
+    windows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for row in _with_held(rows):
+        windows[_subject(row), row["start"], row["end"]].append(row)
+    return [group_of(_collected(*about, of_window)) for about, of_window in windows.items()]
+
+
+def _subject(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return row["dataset"], row["granularity"], row["track"], row["name"]
+
+
+def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    failed: dict[str, int] = {}
+    passed: dict[str, int] = {}
+    found = []
+    for row in rows:
+        check, verdict = row["check_id"], row["verdict"]
+        if verdict == "FAIL":
+            failed[check] = row["start"]
+        if verdict == "PASS":
+            passed[check] = row["start"]
+        lately = check in failed and row["start"] - failed[check] <= 4 * (row["end"] - row["start"])
+        held = verdict not in ("FAIL", "PASS") and lately and failed[check] > passed.get(check, -1)
+        found.append({**row, "held": held})
+    return found
+
+
+def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    keys: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        keys[row["slice_key"]].append(row)
+    fails = [row for row in rows if row["verdict"] == "FAIL"]
+    passes = [row for row in rows if row["verdict"] == "PASS"]
+    return {
+        **dict(zip(("dataset", "granularity", "track", "name"), subject, strict=True)),
+        "start": begin,
+        "end": end,
+        "keys": [_key(key, of_key) for key, of_key in keys.items()],
+        "checks": len(fails),
+        "well": len(passes),
+        "held": any(row["held"] for row in rows),
+        "versions_failing": sorted({row["model_version"] or "\0" for row in fails}),
+        "versions_well": sorted({row["model_version"] or "\0" for row in passes if row["slice_key"] is None}),
+    }
+
+
+def _key(key: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    failing = [row for row in rows if row["verdict"] == "FAIL"]
+    values = {row["slice_value"] for row in failing}
+    well = {row["slice_value"] for row in rows if row["verdict"] == "PASS"} - values
+    return {"slice_key": key, "failing": failing, "failing_values": len(values), "well_values": len(well)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a planting led to."""
+
+    incidents: list[Incident]
+
+    @property
+    def only(self) -> Incident:
+        """The one incident."""
+        shown = [(one.kind, one.column, one.slice, (one.opened - FIRST) // WEEK, one.diagnosis) for one in self.incidents]
+        assert len(self.incidents) == 1, shown
+        return self.incidents[0]
+
+
+def diagnosed(rows: pd.DataFrame, columns: Sequence[str], extra: Iterable[dict[str, Any]] = ()) -> Found:
+    """The incidents of a table."""
+    groups = groups_of([*checks_of(rows, columns), *map(_named, extra)])
+    windows = {"1 week": [(start(week), start(week + 1)) for week in range(WEEKS)]}
+    evidence = {key: _evidence(rows, key) for key in evidence_keys(groups)}
+    shares = {week: {one: len(part) for one, part in slices_of(rows[rows["week"] == week]).items()} for week in range(WEEKS)}
+    shifts = {("1 week", start(week)): shift_of(shares[week - 1], shares[week], least=0.1) for week in range(1, WEEKS)}
+    found = {about: phrase for about, phrase in shifts.items() if phrase is not None}
+    return Found(incidents(groups, windows, evidence, monitor_id="planted", slice_columns=set(SLICES), shifts=found))
+
+
+def _evidence(rows: pd.DataFrame, key: EvidenceKey) -> Evidence:
+    column, begin, version, slice_ = key
+    week = (begin - FIRST) // WEEK
+
+    def part(number: int) -> Look | None:
+        own = rows[rows["week"] == number]
+        own = own if number < 0 else own[own["version"] == version]
+        own = own if slice_ == WHOLE else own[own[slice_[0]] == slice_[1]]
+        return look(own[column]) if len(own) else None
+
+    return Evidence(part(week), part(-1), part(week - 1) if week > 0 else None)
+
+
+def planted(
+    column: str, change: Callable[[pd.Series[Any]], Any], *, weeks: range, where: Slice = WHOLE, seed: int = 1
+) -> pd.DataFrame:
+    """A table with one column changed in some weeks, in all rows or in a slice."""
+    rows = table(seed)
+    wrong = rows["week"].isin(list(weeks))
+    if where != WHOLE:
+        wrong &= rows[where[0]] == where[1]
+    changed = change(rows.loc[wrong, column])
+    rows[column] = rows[column].astype(object if not pd.api.types.is_numeric_dtype(rows[column]) else float)
+    rows.loc[wrong, column] = changed
+    return rows

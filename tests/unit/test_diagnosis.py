@@ -1,0 +1,273 @@
+"""Faults planted in made tables are one incident each, of the right kind, column, slice and onset."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spark_monitor.diagnosis.carried import Earlier, earlier_of, recomputed_from, status_of
+from spark_monitor.diagnosis.diagnose import incidents
+from spark_monitor.diagnosis.findings import KINDS
+from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
+from spark_monitor.diagnosis.incident import TITLES, Incident
+from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
+
+COLUMNS = ("speed", "temp", "price", "seats", "pressure", "origin", "carrier")
+JFK: Slice = ("origin", "JFK")
+B6: Slice = ("carrier", "B6")
+Change = Callable[["pd.Series[Any]"], Any]
+
+ROTATED = {"AA": "B6", "B6": "DL", "DL": "UA", "UA": "AA"}
+
+
+def often(values: pd.Series[Any], value: float, share: float = 0.3) -> pd.Series[Any]:
+    return values.where(np.random.default_rng(5).random(len(values)) > share, value)
+
+
+def noise(size: int) -> Any:
+    return np.exp(np.random.default_rng(3).normal(0.5, 0.5, size))
+
+
+PLANTINGS: dict[str, tuple[str, Change, range, Slice, str, float | None]] = {
+    "miles to kilometres": ("speed", lambda v: v * 1.609344, range(6, WEEKS), WHOLE, "unit_change", 1.609344),
+    "kilometres to miles in a slice": ("speed", lambda v: v / 1.609344, range(6, WEEKS), JFK, "unit_change", 1 / 1.609344),
+    "dollars to cents": ("price", lambda v: v * 100, range(6, WEEKS), WHOLE, "unit_change", 100.0),
+    "thousandths": ("pressure", lambda v: v / 1000, range(6, WEEKS), WHOLE, "unit_change", 0.001),
+    "Celsius to Fahrenheit": ("temp", lambda v: v * 1.8 + 32, range(6, WEEKS), WHOLE, "unit_change", 1.8),
+    "sign flipped": ("pressure", lambda v: -v, range(6, WEEKS), WHOLE, "unit_change", -1.0),
+    "missing": ("price", lambda v: np.nan, range(6, 8), WHOLE, "missing", None),
+    "missing in a slice": ("temp", lambda v: np.nan, range(6, 7), JFK, "missing", None),
+    "half missing in a slice": ("temp", lambda v: often(v, np.nan, 0.5), range(6, WEEKS), B6, "missing", None),
+    "missing texts": ("carrier", lambda v: None, range(6, 9), WHOLE, "missing", None),
+    "stuck": ("pressure", lambda v: 1009.25, range(6, WEEKS), WHOLE, "stuck", None),
+    "stuck in a slice": ("temp", lambda v: 3.5, range(6, WEEKS), JFK, "stuck", None),
+    "sentinel": ("temp", lambda v: often(v, -999.0), range(6, WEEKS), WHOLE, "sentinel", None),
+    "sentinel in a slice": ("price", lambda v: often(v, 9999.0, 0.6), range(6, WEEKS), B6, "sentinel", None),
+    "exchanged categories": ("carrier", lambda v: v.map(ROTATED), range(6, WEEKS), WHOLE, "encoding_swap", None),
+    "new names": ("carrier", lambda v: v.str.lower(), range(6, WEEKS), WHOLE, "encoding_swap", None),
+    "unseen category": ("carrier", lambda v: v.where(v != "AA", "ZZ"), range(6, WEEKS), JFK, "unseen_category", None),
+    "a shift": (
+        "price",
+        lambda v: v * noise(len(v)),
+        range(6, WEEKS),
+        WHOLE,
+        "drift",
+        None,
+    ),
+    "a shift in a slice": ("pressure", lambda v: v + 6, range(6, WEEKS), JFK, "drift", None),
+}
+
+
+@pytest.mark.parametrize("name", PLANTINGS)
+def test_a_planted_fault_is_one_incident_of_its_kind(name: str) -> None:
+    column, change, weeks, where, kind, factor = PLANTINGS[name]
+    rows = planted(column, change, weeks=weeks, where=where)
+    # A slice key that is broken itself cannot say where.
+    watched = [one for one in COLUMNS if one != "carrier" or column == "carrier"]
+
+    found = diagnosed(rows, watched).only
+
+    assert (found.kind, found.column) == (kind, column), found.diagnosis
+    assert found.opened == start(6)
+    assert found.last_seen == start(weeks.stop)
+    assert where in (found.slice, ("carrier", "ZZ"), WHOLE if column == "carrier" else where)
+    assert found.versions == ("1", "2")
+    assert "2013-02-12" in found.diagnosis
+    if factor is not None:
+        assert f"{factor:.4g}"[:5] in found.diagnosis or factor == -1.0
+        assert found.diagnosis.count("another unit") + found.diagnosis.count("sign") >= 1
+    if where != WHOLE and kind != "drift" and column != "carrier":
+        assert found.slice == where
+
+
+def test_nothing_planted_is_no_incident() -> None:
+    assert diagnosed(table(3), COLUMNS).incidents == []
+
+
+def test_columns_that_are_missing_together_have_one_cause_further_up() -> None:
+    rows = table(2)
+    wrong = (rows["week"] >= 6) & (rows["origin"] == "LGA")
+    rows.loc[wrong, ["speed", "temp", "price"]] = np.nan
+
+    found = diagnosed(rows, COLUMNS).only
+
+    assert (found.kind, found.column, found.slice) == ("upstream", None, ("origin", "LGA"))
+    assert found.columns == ("price", "speed", "temp")
+    assert found.opened == start(6)
+
+
+def test_a_slice_that_grows_is_a_shift_of_the_mix() -> None:
+    rows = table(4)
+    rows["temp"] += np.where(rows["origin"] == "LGA", 25.0, 0.0)
+    grown = rows[(rows["week"] >= 7) & (rows["origin"] == "LGA")]
+    rows = pd.concat([rows, grown, grown, grown, grown], ignore_index=True)
+
+    found = diagnosed(rows, COLUMNS).only
+
+    assert found.kind == "mix_shift"
+    assert found.opened == start(7)
+    assert "origin = LGA from 2" in found.diagnosis
+
+
+def test_a_fault_in_a_column_that_had_drifted_is_an_incident_of_its_own() -> None:
+    rows = planted("speed", lambda v: v * 1.609344, weeks=range(9, WEEKS))
+    drifted = rows["week"].between(3, 8)
+    rows.loc[drifted, "speed"] = np.round((rows.loc[drifted, "speed"] + 4) / 1.15078) * 1.15078
+
+    drift, fault = diagnosed(rows, COLUMNS).incidents
+
+    assert (drift.kind, drift.opened, drift.resolved) == ("drift", start(3), start(9))
+    assert (fault.kind, fault.opened, fault.resolved) == ("unit_change", start(9), None)
+
+
+def model_check(
+    week: int, value: float, *, version: str = "1", metric: str = "roc_auc_score", verdict: str = "FAIL", **about: Any
+) -> dict[str, Any]:
+    window = {"start": start(week), "end": start(week + 1), "model_version": version, "slice_key": None, "slice_value": None}
+    told = {
+        "metric": metric,
+        "family": "model",
+        "column_name": ":table",
+        "value": value,
+        "verdict": verdict,
+        "expected": ">= 0.7",
+    }
+    return {**window, **told, **about}
+
+
+def test_a_fall_in_one_version_alone_is_about_the_version() -> None:
+    rows = [model_check(week, 0.6, version="2") for week in range(5, 9)]
+    rows += [model_check(week, 0.8, version="1", verdict="PASS") for week in range(WEEKS)]
+    rows += [model_check(week, 0.8, version="2", verdict="PASS") for week in (0, 1, 2, 3, 4, 9, 10)]
+
+    found = diagnosed(table(1), (), extra=rows).only
+
+    assert (found.kind, found.versions, found.opened, found.resolved) == ("version", ("2",), start(5), start(11))
+    assert "version 2 alone" in found.diagnosis
+
+
+def test_metrics_of_one_model_that_fall_together_are_one_incident() -> None:
+    rows = [model_check(week, 0.6, metric=metric) for week in (5, 6) for metric in ("roc_auc_score", "log_loss", "f1_score")]
+
+    found = diagnosed(table(1), (), extra=rows).only
+
+    assert (found.kind, found.checks, found.occurrences) == ("performance", 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "family", "dataset", "kind"),
+    [
+        ("row_count_ratio", "quality", "predictions", "lost_rows"),
+        ("count", "profile", "predictions", "lost_rows"),
+        ("freshness_hours", "quality", "predictions", "lost_rows"),
+        ("duplicated_window", "quality", "predictions", "duplicated_window"),
+        ("columns_missing", "quality", "predictions", "schema_change"),
+        ("late_rows_percent", "quality", "predictions", "late_data"),
+        ("label_coverage", "model", "predictions", "late_data"),
+        ("demographic_parity_difference", "fairness", "predictions", "fairness"),
+        ("latency_p95", "system", "operations", "service"),
+        ("step_failures", "pipeline", "pipelines", "pipeline"),
+        ("budget_used_percent", "cost", "costs", "cost"),
+        ("revenue", "custom", "predictions", "performance"),
+    ],
+)
+def test_what_belongs_to_no_column_has_the_kind_of_its_metric(metric: str, family: str, dataset: str, kind: str) -> None:
+    rows = [model_check(4, 1.5, metric=metric, family=family, dataset=dataset, expected="<= 1")]
+
+    found = diagnosed(table(1), (), extra=rows).only
+
+    assert (found.kind, found.dataset, found.opened, found.runbook) == (kind, dataset, start(4), f"docs/runbooks/{kind}.md")
+
+
+def story(letters: str) -> list[tuple[int, int | None, int]]:
+    """Opened, resolved in weeks, and how often one series failed; F fails, P passes, U cannot be decided, . is not there."""
+    verdicts = {"F": "FAIL", "P": "PASS", "U": "UNDECIDED", "W": "WARN", "N": "NO_DATA"}
+    rows = [model_check(week, 0.6, verdict=verdicts[letter]) for week, letter in enumerate(letters) if letter != "."]
+    return [
+        ((one.opened - FIRST) // WEEK, None if one.resolved is None else (one.resolved - FIRST) // WEEK, one.occurrences)
+        for one in diagnosed(table(1), (), extra=rows).incidents
+    ]
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [
+        ("PPFPP", [(2, 5, 1)]),
+        ("PPFPFPP", [(2, 7, 2)]),
+        ("FUPUP", [(0, 5, 1)]),
+        ("FPPFPP", [(0, 3, 1), (3, 6, 1)]),
+        ("PPPPPPPPPPPPFW", [(12, None, 1)]),
+        ("FNNNN", [(0, 5, 1)]),
+        ("F............F", [(0, 5, 1), (13, None, 1)]),
+        ("PPPPPPPPPPFFFF", [(10, None, 4)]),
+    ],
+)
+def test_an_incident_opens_once_and_is_resolved_once(letters: str, expected: list[tuple[int, int | None, int]]) -> None:
+    assert story(letters) == expected
+
+
+def one_incident(opened: int = 0, resolved: int | None = None, **about: Any) -> Incident:
+    group = of_checks(Failing("c", "ks", column="a"), start=opened, end=opened + 1, keys=(Key(None, 1, 0),))
+    found = incidents([group], {}, {}, monitor_id="m")[0]
+    return replace(found, resolved=resolved, **about)
+
+
+def test_what_people_did_is_carried_over_even_where_the_beginning_moved() -> None:
+    incident = one_incident(opened=1)
+    earlier = Earlier("other", "predictions", "a", WHOLE, "drift", 0, 3, acknowledged_by="ada", muted_until=10, notified_at=2)
+
+    assert earlier_of(incident, [earlier]) == earlier
+    assert status_of(incident, earlier, as_of=5) == "MUTED"
+    assert status_of(incident, earlier, as_of=10) == "ACKNOWLEDGED"
+    assert status_of(replace(incident, resolved=4), earlier, as_of=5) == "RESOLVED"
+    assert status_of(incident, None, as_of=5) == "OPEN"
+    assert earlier_of(incident, [replace(earlier, column="b")]) is None
+
+
+def test_any_cut_of_a_history_gives_the_same_incidents() -> None:
+    """Runs that see a few more windows each, and compute from the earliest incident that they reach, end where one does."""
+    dice = random.Random(11)
+    for _ in range(60):
+        verdicts = {column: dice.choices(["FAIL", "PASS", "UNDECIDED"], [3, 5, 2], k=WEEKS) for column in ("a", "b")}
+        rows = [
+            model_check(week, 0.5, metric=column, family="custom", verdict=verdict)
+            for column, series in verdicts.items()
+            for week, verdict in enumerate(series)
+        ]
+        whole = {one.incident_id: one for one in of_rows(rows)}
+        assert by_runs(rows, sorted(dice.sample(range(1, WEEKS), 4))) == whole
+
+
+def of_rows(rows: list[dict[str, Any]], since: int = 0) -> list[Incident]:
+    from tests.planted import _named, groups_of
+
+    groups = [group for group in groups_of(map(_named, rows)) if group.start >= since]
+    last = max(row["end"] for row in rows)
+    windows = {"1 week": [(start(week), start(week + 1)) for week in range(WEEKS) if start(week + 1) <= last]}
+    return incidents(groups, windows, {}, monitor_id="m")
+
+
+def by_runs(rows: list[dict[str, Any]], cuts: list[int]) -> dict[str, Incident]:
+    stored: dict[str, Incident] = {}
+    before = 0
+    for cut in [*cuts, WEEKS]:
+        known = [
+            Earlier(one.incident_id, one.dataset, one.column, one.slice, one.kind, one.opened, one.last_seen, one.resolved)
+            for one in stored.values()
+        ]
+        since = recomputed_from(start(before), known)
+        kept = {name: one for name, one in stored.items() if one.resolved is not None and one.resolved <= since}
+        fresh = of_rows([row for row in rows if row["start"] < start(cut)], since)
+        stored = kept | {one.incident_id: one for one in fresh}
+        before = cut
+    return stored
+
+
+def test_every_kind_has_a_title() -> None:
+    assert set(TITLES) == set(KINDS)
