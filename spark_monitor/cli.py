@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from spark_monitor import __version__
-from spark_monitor.commands import check, dashboards, demo, digest, doctor, freeze, init, report, run, sql, status
+from spark_monitor.commands import check, dashboards, demo, digest, doctor, freeze, incidents, init, report, run, sql, status
 from spark_monitor.commands.command import MonitorCommand
 from spark_monitor.commands.terminal import printable
 
@@ -48,6 +48,9 @@ COMMANDS = (
     *(run.run, check.check, freeze.freeze, init.init, status.status, report.report, digest.digest, sql.sql, demo.demo),
     doctor.doctor,
     dashboards.dashboards,
+    incidents.ack,
+    incidents.mute,
+    incidents.explain,
 )
 
 for command in COMMANDS:

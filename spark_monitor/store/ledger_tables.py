@@ -151,7 +151,11 @@ RUNS: Final = Table(
         column("run_id", TEXT, "the run"),
         MONITOR,
         AS_OF,
-        column("kind", TEXT, "what it was asked for: DUE (whatever is due), BACKFILL (--from and --to) or FREEZE"),
+        column(
+            "kind",
+            TEXT,
+            "DUE (whatever is due), BACKFILL (--from and --to), FREEZE, or INCIDENT (ack, mute)",
+        ),
         column("started", INSTANT, "when it took its turn, by the clock"),
         column("ended", INSTANT, "when it was over, by the clock; NULL while it is under way"),
         column("windows", list_of(RUN_WINDOW), "the windows it handled"),

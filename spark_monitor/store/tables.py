@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, committed_sql
 from spark_monitor.store.creation import ensure_schema, ensure_table
 from spark_monitor.store.lease import WAIT_SECONDS
-from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, RUNS, Ledger
+from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger
 from spark_monitor.store.literals import instant_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import Scope, aligned, of_monitor, of_windows
@@ -27,6 +28,7 @@ from spark_monitor.store.turn import Turn
 from spark_monitor.text.masking import first_line, mask_secrets
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
 
 Say = Callable[[str], None]
 
@@ -202,6 +204,27 @@ class Store:
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what became of messages, in one commit: a row that is there under the same key is replaced."""
         deliveries.record(self.spark, self.place, monitor_id, rows)
+
+    def change_incident(
+        self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime], *, say: Say = lambda _: None
+    ) -> None:
+        """Write columns of an incident while the monitor is held; the ledger says when, and nothing else changes."""
+        where = f"{of_monitor(monitor_id)} AND status IN ('COMMITTED', 'NOTHING_NEW')"
+        last = (
+            self.frame(RUNS)
+            .where(where)
+            .selectExpr("max_by(baseline_version, as_of) AS version", "unix_micros(max(as_of)) AS at")
+        )
+        row = last.collect()[0]
+        if row["at"] is None:
+            raise RunError(f"monitor {monitor_id}: no run has been committed, so there is no incident.")
+        run = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": EPOCH + row["at"] * ONE_MICROSECOND}
+        shown = {name: instant_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
+        given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
+        with self.run({**run, "kind": "INCIDENT"}, say=say):
+            self._update("incidents", given, monitor_id, "incident_id", [incident_id])
+            version = row["version"]
+            self.finish_run(run["run_id"], status=NOTHING_NEW, baseline_version=version, published="OFF")
 
     def _update(self, table: str, assignments: str, monitor_id: str, column: str, members: Iterable[str]) -> None:
         listed = ", ".join(literal(member) for member in sorted(set(members)))

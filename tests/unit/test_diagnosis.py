@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -269,5 +270,7 @@ def by_runs(rows: list[dict[str, Any]], cuts: list[int]) -> dict[str, Incident]:
     return stored
 
 
-def test_every_kind_has_a_title() -> None:
+def test_every_kind_has_a_title_and_a_runbook() -> None:
+    pages = {path.stem for path in (Path(__file__).parents[2] / "docs" / "runbooks").glob("*.md")}
     assert set(TITLES) == set(KINDS)
+    assert set(KINDS) <= pages

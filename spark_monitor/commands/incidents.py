@@ -1,0 +1,131 @@
+"""`spark-monitor ack|mute|explain INCIDENT [FILE]`: what people do about an incident, and the chain from symptom to cause.
+
+Where no monitor's file is given, the one monitor's file of the working directory is meant.
+"""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spark_monitor.commands.command import terminal_of
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant, instant_or_now
+from spark_monitor.commands.several import sessions
+from spark_monitor.errors import ConfigError
+from spark_monitor.text.wording import harmless
+
+IncidentId = Annotated[
+    str, typer.Argument(metavar="INCIDENT", help="The incident's id, or the beginning of it.", show_default=False)
+]
+OneFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="The monitor's YAML file. Default: the one in this directory.", show_default=False),
+]
+FileOption = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="The same as FILE.")]
+
+
+def ack(
+    context: typer.Context,
+    incident: IncidentId,
+    file: OneFile = None,
+    other_file: FileOption = None,
+    by: Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who has seen it. Default: you.")] = None,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledge an incident: somebody is at it, nobody is told again."""
+    who = by or getpass.getuser()
+    _change(context, incident, file or other_file, (master, remote, conf), acknowledged_by=who, status="ACKNOWLEDGED")
+
+
+def mute(
+    context: typer.Context,
+    incident: IncidentId,
+    file: OneFile = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="T", help="Until when nobody is told, in ISO 8601.")] = None,
+    other_file: FileOption = None,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mute an incident until a time: it stays open, and nobody is told of it."""
+    end = instant("--until", until)
+    if end is None:
+        raise ConfigError("--until: it was not given. Give the time until which nobody is told, such as 2026-01-31.")
+    if end <= instant_or_now("--until", None):
+        raise ConfigError(f'--until: found "{until}", which is over. Give a time to come.')
+    _change(context, incident, file or other_file, (master, remote, conf), muted_until=end, status="MUTED")
+
+
+def explain(
+    context: typer.Context,
+    incident: IncidentId,
+    file: OneFile = None,
+    other_file: FileOption = None,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain an incident: the chain from symptom to cause, with numbers and the SQL behind each."""
+    terminal = terminal_of(context)
+    options = SessionOptions.read(master, remote, conf)
+    with terminal.progress(leave=False) as say:
+        from spark_monitor.commands.known import known_facts
+        from spark_monitor.config.monitor import load_config
+        from spark_monitor.insight.explained import explained, found_incident
+
+        path = monitor_file(file or other_file)
+        config = load_config(path)
+        facts = known_facts(config, sessions(options, terminal, say))
+        row = found_incident([*facts.open, *facts.resolved], incident)
+    if as_json:
+        terminal.document(row)
+        return
+    for line in explained(row, str(path)):
+        terminal.tell(line)
+
+
+def monitor_file(file: Path | None, directory: Path | None = None) -> Path:
+    """The file that was given, else the one monitor's file of the directory; ConfigError where there is none or several."""
+    if file is not None:
+        return file
+    here = directory or Path.cwd()
+    candidates = sorted(path for path in here.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+    monitors = [path for path in candidates if _is_monitor(path)]
+    if len(monitors) == 1:
+        return monitors[0]
+    found = ", ".join(harmless(path.name) for path in monitors) or "no monitor's file"
+    raise ConfigError(f"FILE: it was not given, and this directory holds {found}. Name the monitor's file behind the incident.")
+
+
+def _is_monitor(path: Path) -> bool:
+    """Whether a YAML file has the key `monitor` at its left edge."""
+    try:
+        return any(line.startswith("monitor:") for line in path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _change(context: typer.Context, incident: str, file: Path | None, spark: tuple[Any, Any, Any], **values: Any) -> None:
+    """Write columns of an open incident while the monitor is held, so that no run writes over it."""
+    terminal = terminal_of(context)
+    options = SessionOptions.read(*spark)
+    with terminal.progress() as say:
+        from spark_monitor.commands.known import known_facts, store_of
+        from spark_monitor.config.monitor import load_config
+        from spark_monitor.insight.explained import found_incident
+
+        path = monitor_file(file)
+        config = load_config(path)
+        session = sessions(options, terminal, say)
+        row = found_incident(known_facts(config, session).open, incident)
+        store_of(config, session).change_incident(config.monitor, row.incident_id, values, say=say)
+    terminal.document({"monitor": config.monitor, "incident": row.incident_id, **values})
+    terminal.tell(f"{values['status']}: {harmless(row.title, 300)} [{row.incident_id}]")

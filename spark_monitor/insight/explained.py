@@ -1,0 +1,92 @@
+"""One incident told from symptom to cause, with the SQL behind each step."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+from spark_monitor.errors import ConfigError
+from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.text.quoting import literal
+from spark_monitor.text.wording import counted, day, harmless, slice_name, versions_named
+
+LONGEST, LONGEST_COMMAND = 600, 4_000
+IDS_NAMED = 5
+
+
+def found_incident(rows: Iterable[IncidentRow], named: str) -> IncidentRow:
+    """The incident whose id begins as named; ConfigError where none does, or several do."""
+    known = list(rows)
+    matching = [row for row in known if named and row.incident_id.startswith(named)]
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(row.incident_id for row in (matching or known)[:IDS_NAMED]) or "none"
+    what = "several incidents begin so" if matching else "no such incident is known"
+    raise ConfigError(f'INCIDENT: found "{harmless(named)}": {what}. Known: {listed}.')
+
+
+def explained(row: IncidentRow, file: str) -> Iterator[str]:
+    """The lines of an explanation."""
+    yield f"{row.severity.upper()} {harmless(row.title, LONGEST)} [{row.incident_id}]"
+    yield harmless(row.diagnosis, LONGEST)
+    state = f"until {day(row.resolved)}" if row.resolved is not None else f"last seen {day(row.last_seen)}"
+    yield f"Kind {row.kind}, {row.status}: {counted(row.occurrences, 'window')} from {day(row.opened)}, {state}."
+    place = slice_name(row.slice_key, row.slice_value)
+    versions = f", {versions_named(row.versions)}" if row.versions else ""
+    yield f"Where: {place}{versions}; {counted(row.checks, 'check')} failed."
+    yield f"Owner: {harmless(row.owner or 'nobody named')}; runbook: {harmless(row.runbook or '-')}"
+    yield ""
+    yield "1. The symptom: what failed, window by window"
+    yield _command(file, _symptom(row))
+    if row.column not in (None, ":table"):
+        yield "2. What the column looks like, beside the windows before"
+        yield _command(file, _profile(row))
+    yield "3. The causes, the first to look at first" if row.causes else "3. No cause further back is known."
+    for cause in row.causes:
+        yield f"  - {harmless(cause.sentence or cause.what, LONGEST)}"
+        query = _of_cause(cause.kind, cause.what, row)
+        if query is not None:
+            yield f"  {_command(file, query)}"
+
+
+def _symptom(row: IncidentRow) -> str:
+    return (
+        "SELECT c.`window`.start, c.metric, c.column_name, c.slice_key, c.slice_value, c.model_version, c.value, c.verdict "
+        "FROM checks c JOIN (SELECT explode(members.check_id) AS check_id FROM incidents "
+        f"WHERE incident_id = {literal(row.incident_id)}) m USING (check_id) ORDER BY 1"
+    )
+
+
+def _profile(row: IncidentRow) -> str:
+    return (
+        "SELECT `window`.start, model_version, count, percent_null, avg, stddev, `min`, median, `max`, distinct_count "
+        f"FROM profile_metrics WHERE column_name = {literal(row.column or '')} AND {_slice(row)} ORDER BY 1"
+    )
+
+
+def _slice(row: IncidentRow) -> str:
+    if row.slice_key is None:
+        return "slice_key IS NULL"
+    value = "slice_value IS NULL" if row.slice_value is None else f"slice_value = {literal(row.slice_value)}"
+    return f"slice_key = {literal(row.slice_key)} AND {value}"
+
+
+def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
+    """The query that shows a cause's numbers."""
+    metric = literal(row.metric or "")
+    if kind == "column":
+        of_column = f"column_name = {literal(what)} AND family = 'drift'"
+        return f"SELECT time, metric, value FROM metric_series WHERE {of_column} ORDER BY time"
+    if kind in ("slice", "mix", "rest"):
+        return f"SELECT time, slice, value FROM metric_series WHERE metric = {metric} AND slice IS NOT NULL ORDER BY time, slice"
+    if kind in ("concept", "inputs"):
+        return f"SELECT time, basis, value FROM metric_series WHERE metric = {metric} AND slice IS NULL ORDER BY time, basis"
+    return "SELECT time, value FROM metric_series WHERE metric = 'base_rate' ORDER BY time" if kind == "prior_shift" else None
+
+
+def _command(file: str, query: str) -> str:
+    """A query as a command that a shell reads."""
+    return harmless(f"   spark-monitor sql {shlex.quote(file)} {shlex.quote(query)}", LONGEST_COMMAND)
+
+
+__all__: Sequence[str] = ("explained", "found_incident")

@@ -1,0 +1,68 @@
+"""Checks to groups by one query, against plain loops over the same rows."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.stages.diagnose import earlier_rows, incident_frame, row_of
+from spark_monitor.stages.failing import group_frame, groups_of, window_rows
+from spark_monitor.store.schemas import TABLES
+from tests import planted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DDL = (
+    "dataset string, granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
+    "check_id string, family string, metric string, column_name string, value double, lower double, upper double, "
+    "expected string, verdict string, severity string, reason string, owner string, runbook string"
+)
+NAMES = [part.split()[0] for part in DDL.split(", ")]
+WINDOW = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
+
+
+def rows_of(seed: int) -> list[dict[str, Any]]:
+    dice = random.Random(seed)
+    rows = []
+    for metric, family, column in (("ks", "drift", "a"), ("percent_null", "profile", "a"), ("log_loss", "model", TABLE_ROW)):
+        for version in ("1", None):
+            for key, value in ((None, None), ("k", "x"), ("k", "y"), ("k", None), ("other", "z")):
+                for week in range(9):
+                    verdict = dice.choice(["FAIL", "PASS", "PASS", "UNDECIDED", "NO_DATA", "WARN"])
+                    about = {"slice_key": key, "slice_value": value, "model_version": version, "column_name": column}
+                    when = {"start": planted.start(week), "end": planted.start(week + 1)}
+                    told = {"metric": metric, "family": family, "value": dice.random(), "verdict": verdict}
+                    rows.append(planted._named({**about, **when, **told, "severity": dice.choice(["low", "high"])}))
+    return rows
+
+
+def test_the_groups_are_those_of_plain_loops(spark: SparkSession) -> None:
+    rows = rows_of(3)
+    frame = spark.createDataFrame([tuple(row.get(name) for name in NAMES) for row in rows], DDL)
+    stored = frame.selectExpr(WINDOW, *(name for name in NAMES if name not in ("start", "end")))
+
+    found, more = groups_of(group_frame(stored, since=planted.start(0)))
+    expected = planted.groups_of([{**row, "class": None} for row in rows])
+
+    assert not more
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
+    assert window_rows(stored) == {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(9)]}
+
+
+def test_an_incident_has_every_column_of_its_table_and_is_read_back(spark: SparkSession) -> None:
+    rows = planted.table(1)
+    rows.loc[rows["week"] >= 6, "price"] *= 100
+    incident = planted.diagnosed(rows, ["price"]).only
+    table = TABLES["incidents"]
+    empty = spark.createDataFrame([], table.schema)
+
+    frame = incident_frame(empty, [row_of(incident, None, as_of=0)])
+    written = empty.unionByName(frame, allowMissingColumns=True)
+
+    assert written.columns == list(table.names)
+    assert set(frame.columns) == set(table.names) - {"monitor_id", "run_id"}
+    (earlier,) = earlier_rows(written)
+    assert (earlier.incident_id, earlier.opened, earlier.last_seen) == (incident.incident_id, incident.opened, incident.last_seen)
+    assert (earlier.column, earlier.slice, earlier.resolved) == ("price", (None, None), None)
