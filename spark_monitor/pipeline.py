@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
 from spark_monitor.outputs.mlflow.publish import PublishResult
+from spark_monitor.outputs.mlflow.registered import read_registered
 from spark_monitor.outputs.publish import publish_pending, tell_people
 from spark_monitor.preflight.check import Finding, check, require_outputs, require_valid
 from spark_monitor.session import setting
@@ -38,6 +40,7 @@ from spark_monitor.stages.plan import Plan, many_windows, plan_step, read_ledger
 from spark_monitor.stages.present import present_step
 from spark_monitor.stages.profile import profile_step
 from spark_monitor.stages.record import record_step
+from spark_monitor.stages.registered import Registry
 from spark_monitor.stages.run_row import ended_row, running_row
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
@@ -218,7 +221,8 @@ def run(
         if plan.windows:
             handle(current, predictions, baseline, plan)
         before = Before(ledger.source_versions, ledger.config_hash)
-        operated = current.timed("operate", operate_step, before, predictions=plan.windows, asked=asked)
+        registry, own = registry_of(current), plan.windows
+        operated = current.timed("operate", operate_step, before, predictions=own, asked=asked, registry=registry)
         written = tuple(sorted({*plan.windows, *operated.every}))
         if written:
             conclude(current, predictions, baseline, written)
@@ -278,6 +282,14 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
     if current.config.metrics:
         current.timed("custom", custom_step, predictions, plan.windows)
     current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
+
+
+def registry_of(current: Run) -> Registry | None:
+    """What tells about registered versions of the model; None where the monitor has no MLflow."""
+    shown = current.config.outputs.mlflow
+    if shown is None:
+        return None
+    return partial(read_registered, shown.tracking_uri, current.config.model.name)
 
 
 def conclude(current: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:

@@ -46,6 +46,18 @@ class DemoPaths:
         return self.directory / "data" / "labels"
 
     @property
+    def serving(self) -> Path:
+        return self.directory / "data" / "serving"
+
+    @property
+    def task_runs(self) -> Path:
+        return self.directory / "data" / "task_runs"
+
+    @property
+    def costs(self) -> Path:
+        return self.directory / "data" / "costs"
+
+    @property
     def outputs(self) -> Path:
         return self.directory / "monitoring"
 
@@ -106,7 +118,7 @@ def prepare(directory: Path, spark: SparkSession, *, say: Say) -> Prepared:
 
 def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> dict[str, Any]:
     """Spark writes in the background, the tables one after the other, while this process trains and registers."""
-    from spark_monitor.demo import data, models, registry, tables
+    from spark_monitor.demo import data, models, registry, service, tables
 
     say("Flights, weather and planes of 2013")
     rows = data.flights_as_scored(data.load_source())
@@ -118,6 +130,13 @@ def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> dict[str, Any]:
         scores = models.training_scores(rows, versions)
         scored = tables.predictions(models.score(rows, one) for one in versions)
         writing.append(background.submit(tables.write_delta, spark, scored, paths.predictions))
+        say("The service's log, the nightly steps and the bill")
+        around = {
+            paths.serving: service.serving_log(scored, service.answer_times(rows, versions)),
+            paths.task_runs: service.step_runs(),
+            paths.costs: service.bill(scored),
+        }
+        writing += [background.submit(tables.write_delta, spark, table, path) for path, table in around.items()]
         say("Both models into MLflow")
         registry.register(
             versions, example=rows.head(100), training_scores=scores, tracking_uri=paths.tracking_uri, artifacts=paths.artifacts
@@ -126,6 +145,7 @@ def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> dict[str, Any]:
         for table in writing:
             table.result()
     names = {"demo.predictions": paths.predictions, "demo.labels": paths.labels}
+    names |= {"demo.serving": paths.serving, "demo.task_runs": paths.task_runs, "demo.costs": paths.costs}
     text = adapt(template(), tables=names, outputs=paths.outputs, tracking_uri=paths.tracking_uri)
     paths.monitor_file.write_text(text, encoding="utf-8")
     return {

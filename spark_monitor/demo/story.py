@@ -50,6 +50,7 @@ ACTS = (
 
 def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progress) -> None:
     """Prepare, monitor, and tell. ``say`` prints the story; ``progress`` shows the steps in between as they begin."""
+    from spark_monitor.demo.service import service_faults_found
     from spark_monitor.insight.gather import facts
     from spark_monitor.insight.tables import tables_of
     from spark_monitor.outputs.terminal.summary import summary
@@ -65,7 +66,7 @@ def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progre
     result = monitored(monitor, spark, before, say, progress)
     with progress() as step:
         step("What was found")
-        found = list(faults_found(result.checks))
+        found = [*faults_found(result.checks), *service_faults_found(result.metrics)]
         told = summary(
             facts(tables_of(monitor.config, result.store), monitor.config),
             monitor.config,
@@ -78,6 +79,7 @@ def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progre
 def introduction(prepared: Prepared) -> Iterator[str]:
     """What there is, and what is wrong with it on purpose."""
     from spark_monitor.demo.data import FAULTS
+    from spark_monitor.demo.service import FAULTS as SERVICE_FAULTS
 
     again = "" if prepared.anew else " (made by an earlier demo in this directory, used again)"
     trained = "; ".join(f"{name}: ROC AUC {score:.3f}" for name, score in prepared.training_scores.items())
@@ -86,7 +88,7 @@ def introduction(prepared: Prepared) -> Iterator[str]:
     yield f"Trained on January and February, measured on the same flights: {trained}."
     yield f"{prepared.predictions:,} predictions and {prepared.labels:,} labels that came late, as Delta tables{again}."
     yield "Injected on purpose (the rest of the drift is the year's own):"
-    yield from (f"  {fault}" for fault in FAULTS)
+    yield from (f"  {fault}" for fault in (*FAULTS, *SERVICE_FAULTS))
     yield f"The monitor, every key explained: {typed(prepared.paths.monitor_file)}"
 
 

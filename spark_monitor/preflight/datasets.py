@@ -46,7 +46,7 @@ def dataset_findings(config: MonitorConfig, spark: SparkSession, attempt: Attemp
     if config.operations is not None:
         yield from _section("operations", config.operations, spark, attempt, open_operations)
     if config.pipelines is not None:
-        yield from _pipelines(config.pipelines, spark, attempt)
+        yield from _pipelines(config, config.pipelines, spark, attempt)
     if config.costs is not None:
         yield from _section("costs", config.costs, spark, attempt, open_costs)
 
@@ -60,13 +60,16 @@ def rule_findings(config: MonitorConfig) -> Iterator[Finding]:
             yield Finding(f"rules[{position}].metric", f"{told}. Add it, or remove the rule.")
 
 
-def _pipelines(section: PipelinesConfig, spark: SparkSession, attempt: Attempt) -> Iterator[Finding]:
+def _pipelines(config: MonitorConfig, section: PipelinesConfig, spark: SparkSession, attempt: Attempt) -> Iterator[Finding]:
     for position, source in enumerate(section.tables):
         where = f"pipelines.tables[{position}]"
         table = MonitoredTable.model_construct(table=source.table, path=source.path, files=source.format)
         yield from _opened(where, table, spark, attempt)[1]
     if section.runs is not None:
         yield from _section("pipelines.runs", section.runs, spark, attempt, open_runs)
+    if section.mlflow_model and config.outputs.mlflow is None:
+        told = "found true, and the file has no outputs.mlflow, whose registry would be asked"
+        yield Finding("pipelines.mlflow_model", f"{told}. Name it, or set this to false.")
     if section.environment is not None:
         frame, found = _opened("pipelines.environment", section.environment, spark, attempt)
         yield from found

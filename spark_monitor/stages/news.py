@@ -12,7 +12,9 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.sources.baseline import latest_version, load_baseline
 from spark_monitor.sources.predictions import open_predictions
 from spark_monitor.stages.context import Run, Say, schedule_of
+from spark_monitor.stages.datasets import Before
 from spark_monitor.stages.frames import profile_hash
+from spark_monitor.stages.operate import has_due_datasets
 from spark_monitor.stages.plan import PREDICTIONS, Ledger, has_news, read_ledger, source_versions
 from spark_monitor.store import Store
 
@@ -52,7 +54,10 @@ class Look:
         predictions = open_predictions(run.spark, self.config)
         if versions.get(PREDICTIONS) != ledger.source_versions.get(PREDICTIONS):
             run.profile_hash = profile_hash(self.config, predictions, load_baseline(stored, baseline[0]))
-        return has_news(run, predictions, ledger, versions, baseline_version=baseline[0])
+        if has_news(run, predictions, ledger, versions, baseline_version=baseline[0]):
+            return True
+        run.source_versions = dict(versions)
+        return has_due_datasets(run, Before(ledger.source_versions, ledger.config_hash))
 
     def _added_to(self, ledger: Ledger, versions: Mapping[str, str]) -> Ledger:
         """The ledger as it would be, were looks and runs that found nothing written in it too.

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA, measurement
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.config.pipelines import PipelinesConfig
+from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import RunError
 from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
+from spark_monitor.sources.pipelines import StepRuns
 from spark_monitor.sources.predictions import micros
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
 from spark_monitor.stages.context import Run
@@ -31,6 +34,7 @@ from spark_monitor.stages.datasets import (
 )
 from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
+from spark_monitor.stages.registered import Registry, registered_frame
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
@@ -54,9 +58,17 @@ class Operated:
 
 
 def operate_step(
-    run: Run, before: Before, *, predictions: Sequence[DueWindow], asked: tuple[datetime, datetime] | None
+    run: Run,
+    before: Before,
+    *,
+    predictions: Sequence[DueWindow],
+    asked: tuple[datetime, datetime] | None,
+    registry: Registry | None = None,
 ) -> Operated:
-    """Measure the due windows of each dataset that the file has; ``predictions`` are the windows that this run profiled."""
+    """Measure the due windows of each dataset that the file has; ``predictions`` are the windows that this run profiled.
+
+    ``registry`` tells what is known of registered versions of the model.
+    """
     datasets = configured(run)
     if not datasets:
         return Operated()
@@ -66,7 +78,7 @@ def operate_step(
     with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
         for dataset in datasets:
             try:
-                opened = OPENED[dataset](run)
+                opened = OPENED[dataset](run, registry)
                 due = due_of(
                     run,
                     dataset,
@@ -87,6 +99,19 @@ def operate_step(
             if due:
                 written[dataset] = due
     return Operated(written)
+
+
+def has_due_datasets(run: Run, before: Before) -> bool:
+    """Whether a run would find a window of operations, pipelines or costs to measure; nothing is written."""
+    datasets = configured(run)
+    handled = handled_windows(run, datasets) if datasets else {}
+    with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
+        for dataset in datasets:
+            opened = OPENED[dataset](run, None)
+            asked = {"first": opened.first, "log": opened.log}
+            if due_of(run, dataset, handled[dataset], before, **asked, asked=None, with_predictions=()):  # type: ignore[arg-type]
+                return True
+    return False
 
 
 def _told(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
@@ -130,7 +155,7 @@ class Opened:
     log: Callable[[], DataFrame] | None = None
 
 
-def _operations(run: Run) -> Opened:
+def _operations(run: Run, registry: Registry | None) -> Opened:
     section = run.config.operations
     if section is None:
         raise ValueError("operations is not configured")
@@ -142,18 +167,31 @@ def _operations(run: Run) -> Opened:
     )
 
 
-def _pipelines(run: Run) -> Opened:
+def _of_pipelines(
+    run: Run,
+    section: PipelinesConfig,
+    runs: StepRuns | None,
+    tables: Sequence[tuple[str, SourceConfig, DataFrame]],
+    due: Sequence[DueWindow],
+    registry: Registry | None,
+) -> list[DataFrame]:
+    frames = [pipeline_frame(run, section, runs, tables, due)]
+    registered = registered_frame(run, section, due, registry) if section.mlflow_model else None
+    return frames if registered is None else [*frames, registered]
+
+
+def _pipelines(run: Run, registry: Registry | None) -> Opened:
     section = run.config.pipelines
     if section is None:
         raise ValueError("pipelines is not configured")
     runs, tables = open_pipelines(run, section)
     return Opened(
         first=lambda: first_of_pipelines(run, runs, tables),
-        measure=lambda due: [pipeline_frame(run, section, runs, tables, due)],
+        measure=lambda due: _of_pipelines(run, section, runs, tables, due, registry),
     )
 
 
-def _costs(run: Run) -> Opened:
+def _costs(run: Run, registry: Registry | None) -> Opened:
     section = run.config.costs
     if section is None:
         raise ValueError("costs is not configured")
@@ -161,4 +199,4 @@ def _costs(run: Run) -> Opened:
     return Opened(first=lambda: first_of_costs(run, bill), measure=lambda due: [cost_frame(run, section, bill, due)])
 
 
-OPENED: Mapping[str, Callable[[Run], Opened]] = {OPERATIONS: _operations, PIPELINES: _pipelines, COSTS: _costs}
+OPENED: Mapping[str, Callable[[Run, Registry | None], Opened]] = {OPERATIONS: _operations, PIPELINES: _pipelines, COSTS: _costs}

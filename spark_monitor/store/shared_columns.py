@@ -22,7 +22,8 @@ SLICE_VALUE = column("slice_value", TEXT, "the slice: a value, values joined by 
 COLUMN_NAME = column("column_name", TEXT, "the monitored column; :table where the row is about all columns together")
 RUN_ID = column("run_id", TEXT, "the run that wrote the row (table runs); views show rows of COMMITTED runs only")
 STATUSES = (
-    "EMPTY, ALL_NULL, NO_FINITE, UNDEFINED, NO_BASELINE, NO_PREVIOUS, TYPE_CHANGED, MISSING, NEW, ERROR, UNSUPPORTED, NO_LABELS"
+    "EMPTY, ALL_NULL, NO_FINITE, UNDEFINED, NO_BASELINE, NO_PREVIOUS, TYPE_CHANGED, MISSING, NEW, ERROR, UNSUPPORTED, "
+    "NO_LABELS, PARTIAL (of a bill, days are missing), MIXED_CURRENCIES"
 )
 STATUS = column("status", TEXT, f"OK; CAPPED (other slice values together); or why numbers are missing: {STATUSES}")
 MESSAGE = column("message", TEXT, "one sentence that explains a status other than OK")

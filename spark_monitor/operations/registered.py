@@ -1,0 +1,107 @@
+"""A registered model against what serves it: the signature against a table's columns, the requirements against an environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+WHOLE: Final = ("tinyint", "smallint", "int", "bigint", "integer", "long", "short", "byte")
+ACCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "integer": ("tinyint", "smallint", "int"),
+    "long": ("tinyint", "smallint", "int", "bigint"),
+    "float": ("tinyint", "smallint", "int", "float"),
+    "double": ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal"),
+    "string": ("string", "char", "varchar"),
+    "boolean": ("boolean",),
+    "datetime": ("timestamp", "timestamp_ntz", "date"),
+    "binary": ("binary",),
+}
+"""The types of a table, as Spark writes them, that a type of MLflow's signature takes without loss."""
+
+_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*([^;#]*)")
+_CLAUSE = re.compile(r"(===|==|~=|!=|>=|<=|>|<)\s*([0-9][0-9A-Za-z.!+*]*)")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered version: its inputs (name, type, whether it must be there), requirements, and where it comes from."""
+
+    version: str
+    inputs: tuple[tuple[str, str, bool], ...] = ()
+    requirements: tuple[str, ...] = ()
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+def signature_problems(registered: Registered, columns: Mapping[str, str]) -> list[str]:
+    """What the table lacks of the signature, or has with a type that would lose values.
+
+    >>> model = Registered("1", (("age", "double", True), ("city", "string", True), ("note", "string", False)))
+    >>> signature_problems(model, {"age": "string"})
+    ['age is string, the model takes double', 'city is missing']
+    """
+    found = []
+    for name, kind, required in registered.inputs:
+        there = columns.get(name)
+        if there is None:
+            found += [f"{name} is missing"] if required else []
+        elif there.split("(")[0] not in ACCEPTED.get(kind, (there.split("(")[0],)):
+            found.append(f"{name} is {there}, the model takes {kind}")
+    return found
+
+
+def dependency_problems(registered: Registered, installed: Mapping[str, str]) -> list[str]:
+    """Requirements that are not installed, or in another major or minor version, or outside the range that is asked for.
+
+    >>> model = Registered("1", requirements=("scikit-learn==1.5.2", "pandas>=2.2,<3", "numpy", "shap==0.46"))
+    >>> dependency_problems(model, {"scikit_learn": "1.6.0", "pandas": "2.3.3", "numpy": "2.4"})
+    ['scikit-learn 1.6.0 is another minor version than 1.5.2', 'shap is not installed']
+    """
+    known = {normalised(name): version for name, version in installed.items()}
+    found = []
+    for text in registered.requirements:
+        parts = _REQUIREMENT.match(text)
+        if parts is None or text.lstrip().startswith(("-", "#")) or "://" in text:
+            continue
+        name, clauses = parts[1], _CLAUSE.findall(parts[2])
+        there = known.get(normalised(name))
+        if there is None:
+            found.append(f"{name} is not installed")
+        else:
+            found += [told for clause, wanted in clauses if (told := _broken(name, there, clause, wanted)) is not None][:1]
+    return found
+
+
+def normalised(name: str) -> str:
+    """A package's name as the index compares it.
+
+    >>> normalised("Scikit_Learn")
+    'scikit-learn'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The release's numbers, padded; local parts and pre-releases aside."""
+    found = [int(part) for part in re.findall(r"\d+", re.split(r"[+!a-zA-Z]", version)[0])]
+    return tuple([*found, 0, 0, 0][: max(3, len(found))])
+
+
+def _broken(name: str, there: str, clause: str, wanted: str) -> str | None:
+    have, want = _numbers(there), _numbers(wanted)
+    if clause in ("==", "===", "~=") and have[0] != want[0]:
+        return f"{name} {there} is another major version than {wanted}"
+    if clause in ("==", "===") and not wanted.endswith("*") and have[1] != want[1]:
+        return f"{name} {there} is another minor version than {wanted}"
+    kept = {
+        "==": True,
+        "===": True,
+        "~=": have >= want,
+        "!=": have != want,
+        ">=": have >= want,
+        "<=": have <= want,
+        ">": have > want,
+        "<": have < want,
+    }[clause]
+    return None if kept else f"{name} {there} is not {clause} {wanted}"

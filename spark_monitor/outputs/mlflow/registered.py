@@ -1,0 +1,86 @@
+"""What MLflow's registry knows of the versions of a model: signature, requirements and origin. Small files are read, no model."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from spark_monitor.operations.registered import Registered
+from spark_monitor.outputs.mlflow.client import open_client
+from spark_monitor.outputs.mlflow.registry import registered_version
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PARAMETERS_TOLD = 20
+
+
+def read_registered(tracking_uri: str, name: str, versions: Iterable[str]) -> dict[str, Registered]:
+    """The versions that the registry knows, by their numbers; others are left out."""
+    found = {}
+    with open_client(tracking_uri) as client:
+        for version in versions:
+            known = registered_version(client, name, version)
+            if known is not None:
+                found[version] = _registered(client, known, tracking_uri)
+    return found
+
+
+def _registered(client: MlflowClient, known: Any, tracking_uri: str) -> Registered:
+    location = client.get_model_version_download_uri(known.name, known.version)
+    described = yaml.safe_load(_text(f"{location}/MLmodel", tracking_uri) or "") or {}
+    signature = described.get("signature") or {}
+    requirements = _requirements(location, tracking_uri)
+    return Registered(str(known.version), _inputs(signature.get("inputs")), requirements, _origin(client, known, described))
+
+
+def _inputs(text: str | None) -> tuple[tuple[str, str, bool], ...]:
+    """The named columns of a signature; tensors and unnamed inputs say nothing of a table."""
+    listed = json.loads(text) if text else []
+    named = [one for one in listed if isinstance(one, Mapping) and one.get("name") and isinstance(one.get("type"), str)]
+    return tuple((one["name"], one["type"], bool(one.get("required", True))) for one in named if one["type"] != "tensor")
+
+
+def _requirements(location: str, tracking_uri: str) -> tuple[str, ...]:
+    """The lines of requirements.txt, else the pip part of conda.yaml."""
+    text = _text(f"{location}/requirements.txt", tracking_uri)
+    if text is not None:
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    conda = yaml.safe_load(_text(f"{location}/conda.yaml", tracking_uri) or "") or {}
+    listed = [one for one in conda.get("dependencies", []) if isinstance(one, Mapping)]
+    pip: list[object] = next((one["pip"] for one in listed if "pip" in one), [])
+    return tuple(map(str, pip))
+
+
+def _origin(client: MlflowClient, known: Any, described: Mapping[str, Any]) -> dict[str, str]:
+    """Who registered it when, from which run with which parameters, and its aliases."""
+    told = {"registered_at": _instant(known.creation_timestamp), "registered_by": known.user_id, "run_id": known.run_id}
+    told["aliases"] = ", ".join(map(str, known.aliases or ()))
+    told["mlflow_version"] = described.get("mlflow_version")
+    if known.run_id:
+        run = client.get_run(known.run_id)
+        told |= {f"param.{name}": value for name, value in sorted(run.data.params.items())[:PARAMETERS_TOLD]}
+        told |= {f"training.{name}": f"{value:.6g}" for name, value in sorted(run.data.metrics.items())[:PARAMETERS_TOLD]}
+    return {name: str(value) for name, value in told.items() if value}
+
+
+def _instant(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _text(address: str, tracking_uri: str) -> str | None:
+    """A small file of a model; None where there is none."""
+    from mlflow.artifacts import download_artifacts
+
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            path = download_artifacts(artifact_uri=address, dst_path=directory, tracking_uri=tracking_uri)
+            return Path(path).read_text(encoding="utf-8")
+        except Exception:  # stores of many kinds say in as many ways that a file is not there
+            return None

@@ -1,0 +1,105 @@
+"""The registered model of each version that made predictions, against the prediction table and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import distributions
+from typing import TYPE_CHECKING, Any
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA
+from spark_monitor.config.pipelines import PipelinesConfig
+from spark_monitor.kernel.plan import WindowKey
+from spark_monitor.kernel.serving import UNDEFINED
+from spark_monitor.kernel.steps import Value, value_rows
+from spark_monitor.operations.registered import Registered, dependency_problems, signature_problems
+from spark_monitor.sources.readers.rows import read_source
+from spark_monitor.sources.tables import open_table
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.serving import prediction_counts
+from spark_monitor.text.masking import first_line
+from spark_monitor.windowing.due import DueWindow
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Registry = Callable[[Iterable[str]], Mapping[str, Registered]]
+"""From version numbers to what the registry knows of them."""
+MOST_PACKAGES = 10_000
+NAMED = 5
+METRICS = ("signature_mismatches", "dependency_mismatches", "served_version_mismatch")
+
+
+def registered_frame(
+    run: Run, section: PipelinesConfig, windows: Sequence[DueWindow], registry: Registry | None
+) -> DataFrame | None:
+    """A row for each window, version and question; None where no version is known. Versions come to the driver."""
+    counted = prediction_counts(run, windows).where("model_version IS NOT NULL")
+    served = counted.select("granularity", "start", "end", "model_version").distinct().collect()
+    if not served:
+        return None
+    versions = sorted({row["model_version"] for row in served})
+    values = _values(run, section, versions, registry)
+    rows: list[dict[str, Any]] = []
+    for row in sorted(served):
+        window = WindowKey(row["granularity"], row["start"], row["end"])
+        rows += value_rows(window, TABLE_ROW, values[row["model_version"]], row["model_version"])
+    return run.spark.createDataFrame([_tuple(row) for row in rows], MEASUREMENT_DDL)
+
+
+def _tuple(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A row as Spark takes it: the pairs of its details as a map."""
+    return tuple(dict(row[name] or []) if name == "details" else row[name] for name in MEASUREMENT_SCHEMA.names)
+
+
+def _values(
+    run: Run, section: PipelinesConfig, versions: Sequence[str], registry: Registry | None
+) -> dict[str, dict[str, Value]]:
+    if registry is None:
+        why = "No registry is known: the file has no outputs.mlflow."
+        return {version: {name: Value(None, why, UNDEFINED) for name in METRICS} for version in versions}
+    try:
+        known = registry(versions)
+    except Exception as error:  # the registry's own troubles cost nothing else
+        why = f"The registry could not be read: {first_line(error)}"
+        return {version: {name: Value(None, why, "ERROR") for name in METRICS} for version in versions}
+    frame = read_source(run.spark, run.config.predictions)
+    columns = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    installed, whose = _environment(run, section)
+    return {version: _of_version(version, known.get(version), columns, installed, whose) for version in versions}
+
+
+def _environment(run: Run, section: PipelinesConfig) -> tuple[dict[str, str], str]:
+    """The installed packages that a table lists, else those that this monitor runs with, and a word on which these are."""
+    if section.environment is None:
+        own = {str(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
+        return own, "the environment that this monitor runs in"
+    listed = open_table(run.spark, section.environment).selectExpr("CAST(name AS STRING)", "CAST(version AS STRING)")
+    rows = listed.where("name IS NOT NULL AND version IS NOT NULL").limit(MOST_PACKAGES).collect()
+    return {row["name"]: row["version"] for row in rows}, section.environment.text
+
+
+def _of_version(
+    version: str, known: Registered | None, columns: Mapping[str, str], installed: Mapping[str, str], whose: str
+) -> dict[str, Value]:
+    if known is None:
+        message = f"Version {version} made predictions and is not registered."
+        unknown = {name: Value(None, message, UNDEFINED) for name in METRICS[:2]}
+        return {**unknown, "served_version_mismatch": Value(1.0, message)}
+    signature, packages = signature_problems(known, columns), dependency_problems(known, installed)
+    return {
+        "signature_mismatches": _counted(signature, len(known.inputs), "The model has no signature with named columns."),
+        "dependency_mismatches": _counted(
+            packages, len(known.requirements), "The model lists no requirements.", f"Compared with {whose}."
+        ),
+        "served_version_mismatch": Value(0.0, details=dict(known.origin)),
+    }
+
+
+def _counted(problems: Sequence[str], of: int, nothing: str, aside: str = "") -> Value:
+    if not of:
+        return Value(None, nothing, UNDEFINED, 0)
+    more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+    told = f"{'; '.join(problems[:NAMED])}{more}." if problems else ""
+    message = " ".join(part for part in (told, aside) if part) or None
+    return Value(float(len(problems)), message, None, of, {"problems": "; ".join(problems)} if problems else {})
