@@ -27,7 +27,7 @@ from spark_monitor.stages.compare import compare_step
 from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
 from spark_monitor.stages.custom import custom_step
-from spark_monitor.stages.datasets import Before
+from spark_monitor.stages.datasets import Before, configured
 from spark_monitor.stages.diagnose import diagnose_step
 from spark_monitor.stages.frames import profile_hash
 from spark_monitor.stages.freeze import baseline_step
@@ -221,8 +221,10 @@ def run(
         if plan.windows:
             handle(current, predictions, baseline, plan)
         before = Before(ledger.source_versions, ledger.config_hash)
-        registry, own = registry_of(current), plan.windows
-        operated = current.timed("operate", operate_step, before, predictions=own, asked=asked, registry=registry)
+        operated = NOTHING_OPERATED
+        if configured(current):
+            registry, own = registry_of(current), plan.windows
+            operated = current.timed("operate", operate_step, before, predictions=own, asked=asked, registry=registry)
         written = tuple(sorted({*plan.windows, *operated.every}))
         if written:
             conclude(current, predictions, baseline, written)

@@ -104,7 +104,9 @@ def operate_step(
 def has_due_datasets(run: Run, before: Before) -> bool:
     """Whether a run would find a window of operations, pipelines or costs to measure; nothing is written."""
     datasets = configured(run)
-    handled = handled_windows(run, datasets) if datasets else {}
+    if not datasets:
+        return False
+    handled = handled_windows(run, datasets)
     with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
         for dataset in datasets:
             opened = OPENED[dataset](run, None)
