@@ -88,7 +88,7 @@ def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[d
     for window in plan.windows:
         found: dict[str, Found] = {}
         for name in sorted({*runs, *plan.after}):
-            told = _step(name, runs.get(name, []), window, plan)
+            told = _step(name, runs.get(name, []), window, plan, since=_began(name, runs, plan))
             if told:
                 found[name] = told
         _name_causes(found, after)
@@ -130,14 +130,20 @@ def _by_name(rows: Iterable[Row]) -> dict[str, list[Row]]:
 # Steps
 
 
-def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan) -> Found:
+def _began(name: str, runs: Mapping[str, list[Row]], plan: PipelinePlan) -> int:
+    """From when on a step is due: its own first run, or, of a step that the file names, the first of any."""
+    of = [run for one in runs.values() for run in one] if name in plan.after else runs.get(name, [])
+    return min((run["started"] for run in of if run["started"] is not None), default=plan.as_of) - SKEW
+
+
+def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan, *, since: int) -> Found:
     """What a step did in a window; nothing of one that was not seen in the lookback and that the file does not name."""
     ended = [run for run in runs if run["ended"] is not None and window.start <= run["ended"] < window.end]
     open_ = [run for run in runs if run["ended"] is None and run["started"] is not None]
     open_ = [run for run in open_ if window.start <= run["started"] < window.end]
     last = max((run["ended"] for run in runs if run["ended"] is not None and run["ended"] < window.start), default=None)
     expected = name in plan.after or (last is not None and last >= window.start - plan.lookback)
-    scheduled = _scheduled(runs, window, plan) if expected or ended or open_ else {}
+    scheduled = _scheduled(runs, window, plan, since) if expected or ended or open_ else {}
     if not ended:
         return {**scheduled, **(_silent(last, open_, plan) if expected or open_ else {})}
     return {**_ran(ended, open_, plan), **scheduled}
@@ -199,10 +205,10 @@ def _sum_of(rows: Sequence[Row], column: str) -> Value:
     return Value(float(sum(known)), message, None, len(rows))
 
 
-def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan) -> Found:
+def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: int) -> Found:
     """How late the step started after each instant of the schedule in the window, and how often it did not."""
     first, last = bisect_left(plan.ticks, window.start), bisect_left(plan.ticks, window.end)
-    ticks = [tick for tick in plan.ticks[first:last] if tick + plan.grace <= plan.as_of]
+    ticks = [tick for tick in plan.ticks[first:last] if tick >= since - plan.grace and tick + plan.grace <= plan.as_of]
     if not ticks:
         return {}
     starts = sorted(run["started"] for run in runs if run["started"] is not None)

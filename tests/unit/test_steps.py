@@ -176,3 +176,12 @@ def test_the_monitors_own_stages_are_steps() -> None:
     assert told[0, "spark_monitor.profile", "step_seconds"]["value"] == 2
     assert told[0, "spark_monitor.run", "step_failures"]["value"] == 1
     assert (1, "spark_monitor.run", "step_seconds") not in told
+
+
+def test_before_a_pipelines_first_run_nothing_was_due() -> None:
+    rows = [ran("features", 24 + 6.0), ran("features", 48 + 6.0)]
+    told = found(rows, ticks=EVERY_MORNING, grace=HOUR)
+    assert (0, "features", "step_missed_runs") not in told
+    assert told[1, "features", "step_missed_runs"]["value"] == 0
+    named = found(rows, ticks=EVERY_MORNING, grace=HOUR, after={"features": (), "train": ("features",)})
+    assert [named[day, "train", "step_missed_runs"]["value"] for day in (1, 2)] == [1, 1]
