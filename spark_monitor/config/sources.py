@@ -51,6 +51,13 @@ class FeaturesConfig(Section):
         return self
 
 
+class PredictedInterval(Section):
+    """The columns with the ends of the interval that a model predicts."""
+
+    lower: Text = Field(description="the column with its lower end")
+    upper: Text = Field(description="the column with its upper end")
+
+
 class PredictionsConfig(SourceConfig):
     """The prediction table and the roles of its columns."""
 
@@ -63,6 +70,10 @@ class PredictionsConfig(SourceConfig):
     threshold: Number = Field(
         default=0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1: scores at or above it count as positive"
     )
+    scores: dict[Text, Text] = Field(
+        default={}, description="task multiclass: {class: column or expression} with the probability of each class"
+    )
+    interval: PredictedInterval | None = Field(default=None, description="task regression: {lower: column, upper: column}")
     features: FeaturesConfig = Field(default=FeaturesConfig(), description="{include: [...], exclude: [...]}")
 
     def roles(self) -> dict[str, str]:

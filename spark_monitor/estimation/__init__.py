@@ -1,4 +1,4 @@
-"""How well does the model do before its labels come? Calibration on the labelled baseline, and what follows from it.
+"""Estimation: what metrics are to be expected before labels come, from calibrated scores and the baseline's errors.
 
-No Spark; an estimate always names its assumption.
+States in, rows with intervals and their assumption out. No Spark, no files, no configuration.
 """

@@ -1,4 +1,4 @@
-"""Does the model treat groups alike? Catalogue entries on the score states of a slice and of its reference.
+"""Fairness: how differently a model treats groups; rates of two groups in, differences and ratios with intervals out.
 
-No Spark.
+No Spark, no files, no configuration.
 """

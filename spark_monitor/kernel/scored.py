@@ -1,7 +1,9 @@
 """One task of measuring a model: predictions with their labels in, the states of scores against labels out.
 
 The batches hold, in this order: the time (microseconds), the model version, the slice values, then label, prediction, score,
-number of label rows and whether these contradict each other. A row without a label counts towards coverage alone.
+number of label rows, whether these contradict each other, when the label came (microseconds), weight, the ends of a predicted
+interval, the group (a hash), and the score of each class. A row without a label counts towards coverage, and towards the states
+of answers: which classes are predicted, and with which scores.
 """
 
 from __future__ import annotations
@@ -19,19 +21,31 @@ from spark_monitor.kernel.groups import Codes, Segments
 from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, batched, segment_of
 from spark_monitor.kernel.spans import chunks, one_array
 from spark_monitor.kernel.tables import WHOLE
+from spark_monitor.states import STATES
+from spark_monitor.states.binary import TAG as SCORE_TAG
 from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.cell_errors import CellErrorsState
+from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.classes import BINARY_CLASSES, ClassCodes, canonical_label, canonical_labels, threshold_classes
+from spark_monitor.states.codec import tag_of
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.grouped import GroupedState
+from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.regression import RegressionState
 
-COVERAGE, SCORE, CONFUSION, REGRESSION = range(4)
+COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS = range(8)
+"""The kinds of states: of labels, of answers against labels, and of all answers: the predicted classes and their scores."""
+KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers")
 FIRST_SLICE = 2
 BYTE_BUDGET = 512 << 20
 _STATE_BYTES = 120 << 10
 
-ScoredState = CoverageState | ScoreState | ConfusionState | RegressionState
+COLUMNS = (*("label", "prediction", "score", "label_rows", "label_conflicts", "label_time", "weight", "lower", "upper", "group"),)
+"""What stands behind the slice values, in this order; the classes' scores follow."""
+
+ScoredState = CoverageState | ScoreState | ConfusionState | RegressionState | ClassScoresState | GroupedState | CellErrorsState
 StateKey = tuple[int, int, int, int]
 
 
@@ -50,6 +64,12 @@ class ScoredPlan:
     slice_keys: int = 0
     slice_values: tuple[frozenset[str] | None, ...] = ()
     byte_budget: int = BYTE_BUDGET
+    classes: tuple[str, ...] = ()
+    group_k: int | None = None
+    weighted: bool = False
+    predicted: bool = False
+    answers: bool = False
+    error_edges: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,15 @@ class _Answers:
     scores: Floats | None
     label_numbers: Floats | None
     predicted_numbers: Floats | None
+    weights: Floats | None = None
+    lower: Floats | None = None
+    upper: Floats | None = None
+    groups: Integers | None = None
+    class_scores: Floats | None = None
+    label_places: Integers | None = None
+    predicted_places: Integers | None = None
+    relevances: Floats | None = None
+    ranked_by: Floats | None = None
 
 
 class ScoredTask:
@@ -77,7 +106,8 @@ class ScoredTask:
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Partial rows of all batches, flushed when the states pass the byte budget."""
-        for chunk in chunks(batches):
+        rows = chunks(batches)
+        for chunk in rows if self._plan.group_k is None else whole_groups(rows, self._place("group")):
             self.add(chunk)
             if len(self._states) * _STATE_BYTES > self._plan.byte_budget:
                 yield from self.flush()
@@ -103,8 +133,11 @@ class ScoredTask:
         """Everything that is read of labels and answers, once for all slices."""
         label, prediction, score = (one_array(column) for column in chunk.columns[FIRST_SLICE + self._plan.slice_keys :][:3])
         rows = np.flatnonzero(~_flags(label.is_null()))
+        rest = self._rest(chunk, label, prediction, score)
+        if rest["weights"] is not None:
+            rows = rows[rest["weights"][rows] > 0]
         if self._plan.task == "regression":
-            return _Answers(rows, None, None, None, _numbers(label), _numbers(prediction))
+            return _Answers(rows, None, None, None, _numbers(label), _numbers(prediction), **rest)
         labels = canonical_labels(label)
         scores = _numbers(score) if self._plan.has_score else None
         if self._plan.has_prediction:
@@ -116,7 +149,33 @@ class ScoredTask:
         if self._plan.task == "binary":
             labels = _yes_or_no(labels, self._plan.positive)
             predictions = _yes_or_no(predictions, self._plan.positive) if self._plan.has_prediction else predictions
-        return _Answers(rows, labels, predictions, scores, None, None)
+        if self._plan.classes:
+            rest["class_scores"] = self._class_scores(chunk)
+            rest["label_places"], rest["predicted_places"] = (_places(side, self._plan.classes) for side in (labels, predictions))
+        return _Answers(rows, labels, predictions, scores, None, None, **rest)
+
+    def _place(self, name: str) -> int:
+        """The column of a chunk that holds this."""
+        return FIRST_SLICE + self._plan.slice_keys + COLUMNS.index(name)
+
+    def _rest(self, chunk: pa.Table, label: pa.Array, prediction: pa.Array, score: pa.Array) -> dict[str, Any]:
+        """What only some monitors have: weights (0 where there is none), predicted intervals, groups."""
+        rest: dict[str, Any] = {"weights": None}
+        if self._plan.weighted:
+            weights = _numbers(one_array(chunk.column(self._place("weight"))))
+            rest["weights"] = np.where(np.isfinite(weights) & (weights > 0), weights, 0.0)
+        if self._plan.task == "regression":
+            rest["lower"], rest["upper"] = (_numbers(one_array(chunk.column(self._place(name)))) for name in ("lower", "upper"))
+        if self._plan.group_k is not None:
+            groups = pc.fill_null(one_array(chunk.column(self._place("group"))), 0)
+            rest["groups"] = np.asarray(groups.to_numpy(zero_copy_only=False), dtype=np.int64)
+            rest["relevances"] = _relevances(label, self._plan.task, self._plan.positive)
+            rest["ranked_by"] = _numbers(score if self._plan.has_score else prediction)
+        return rest
+
+    def _class_scores(self, chunk: pa.Table) -> Floats:
+        first = FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
+        return np.stack([_numbers(one_array(chunk.column(first + place))) for place in range(len(self._plan.classes))], axis=1)
 
     def _add_segments(self, key: int, segments: Segments, stride: int, answers: _Answers, chunk: pa.Table) -> None:
         order = np.arange(chunk.num_rows) if segments.order is None else segments.order
@@ -125,26 +184,62 @@ class ScoredTask:
         first = FIRST_SLICE + self._plan.slice_keys + 3
         label_rows = np.asarray(pc.fill_null(one_array(chunk.column(first)), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
         conflicts = _flags(pc.fill_null(one_array(chunk.column(first + 1)), False))
+        seconds = _delays(one_array(chunk.column(0)), one_array(chunk.column(first + 2)))
         for position, code in enumerate(segments.codes.tolist()):
             rows = order[segments.bounds[position] : segments.bounds[position + 1]]
             own = rows[labelled[rows]]
             duplicates = int(np.maximum(label_rows[own] - 1, 0).sum())
-            coverage = CoverageState(rows.size, own.size, duplicates, int(conflicts[own].sum()))
-            self._merge((key, *divmod(code, stride), COVERAGE), coverage)
-            self._measure((key, *divmod(code, stride)), own, answers)
+            delays = Magnitudes.of(seconds[own][~np.isnan(seconds[own])])
+            coverage = CoverageState(rows.size, own.size, duplicates, int(conflicts[own].sum()), delays)
+            place = (key, *divmod(code, stride))
+            self._merge((*place, COVERAGE), coverage)
+            self._measure(place, own, answers)
+            self._answer(place, rows, answers)
+
+    def _answer(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
+        """The states of all answers, labelled or not."""
+        plan = self._plan
+        if plan.answers and answers.predicted_numbers is not None and answers.label_numbers is not None:
+            errors = CellErrorsState.empty(plan.error_edges).update(answers.label_numbers[rows], answers.predicted_numbers[rows])
+            self._merge((*place, ANSWERS), errors)
+        if answers.predictions is None:
+            return
+        if plan.predicted:
+            predicted = answers.predictions.select(rows)
+            self._merge((*place, PREDICTED), ConfusionState.empty().update(predicted, predicted))
+        if not plan.answers:
+            return
+        known = rows[answers.predictions.present[rows]]
+        if plan.classes and answers.class_scores is not None and answers.predicted_places is not None:
+            state = ClassScoresState.empty(plan.classes).update(answers.predicted_places[known], answers.class_scores[known])
+            self._merge((*place, ANSWERS), state)
+        elif plan.task == "binary" and answers.scores is not None:
+            said = np.asarray(answers.predictions.codes[known] == BINARY_CLASSES.index("1"))
+            self._merge((*place, ANSWERS), ScoreState.empty(plan.score_grid).update(said, answers.scores[known]))
 
     def _measure(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
+        weights = None if answers.weights is None else answers.weights[rows]
+        if answers.groups is not None and answers.relevances is not None and answers.ranked_by is not None:
+            ranked = (answers.groups[rows], answers.ranked_by[rows], answers.relevances[rows])
+            self._merge((*place, GROUPED), GroupedState.empty(self._plan.group_k or 1).update(*ranked))
         if self._plan.task == "regression" and answers.label_numbers is not None and answers.predicted_numbers is not None:
-            errors = RegressionState.empty().update(answers.label_numbers[rows], answers.predicted_numbers[rows])
-            self._merge((*place, REGRESSION), errors)
+            ends = {name: one[rows] for name, one in (("lower", answers.lower), ("upper", answers.upper)) if one is not None}
+            numbers = answers.label_numbers[rows], answers.predicted_numbers[rows]
+            self._merge((*place, REGRESSION), RegressionState.empty().update(*numbers, weights=weights, **ends))
             return
         if answers.labels is None or answers.predictions is None:
             return
         labels = answers.labels.select(rows)
-        self._merge((*place, CONFUSION), ConfusionState.empty().update(labels, answers.predictions.select(rows)))
+        confusion = ConfusionState.empty().update(labels, answers.predictions.select(rows), weights=weights)
+        self._merge((*place, CONFUSION), confusion)
+        if answers.class_scores is not None and answers.label_places is not None:
+            state = ClassScoresState.empty(self._plan.classes)
+            state = state.update(answers.label_places[rows], answers.class_scores[rows], weights=weights)
+            self._merge((*place, CLASS_SCORES), state)
         if self._plan.task == "binary" and answers.scores is not None:
             positive = np.asarray(labels.codes == BINARY_CLASSES.index("1"))
-            self._merge((*place, SCORE), ScoreState.empty(self._plan.score_grid).update(positive, answers.scores[rows]))
+            scores = ScoreState.empty(self._plan.score_grid).update(positive, answers.scores[rows], weights=weights)
+            self._merge((*place, SCORE), scores)
 
     def _merge(self, key: StateKey, state: ScoredState) -> None:
         # The key's last part says of which class a state is, so both are of one.
@@ -168,10 +263,12 @@ class ScoredTask:
 
 def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:
     """The state that the bytes of a partial row hold."""
-    if kind == SCORE:
+    tag = tag_of(data)
+    if tag == SCORE_TAG:
         return ScoreState.from_bytes(data, score_grid)
-    readers = {COVERAGE: CoverageState, CONFUSION: ConfusionState, REGRESSION: RegressionState}
-    return readers[kind].from_bytes(data)  # type: ignore[attr-defined, no-any-return]
+    if kind not in range(len(KIND_NAMES)) or tag not in STATES:
+        raise StateError(f"scored state: kind {kind} with the tag {tag!r} is not read.")
+    return STATES[tag].from_bytes(data)  # type: ignore[call-arg, return-value]
 
 
 def merge_scored(batches: Iterable[pa.RecordBatch], score_grid: Grid) -> Iterator[tuple[tuple[Any, ...], dict[int, ScoredState]]]:
@@ -190,6 +287,42 @@ def merge_scored(batches: Iterable[pa.RecordBatch], score_grid: Grid) -> Iterato
             states[kind] = states[kind].merge(state) if kind in states else state  # type: ignore[arg-type]
     if current is not None:
         yield current, states
+
+
+def whole_groups(tables: Iterable[pa.Table], column: int) -> Iterator[pa.Table]:
+    """Tables cut so that no group, whose rows follow each other, lies in two of them."""
+    kept: pa.Table | None = None
+    for table in tables:
+        joined = table if kept is None else pa.concat_tables([kept, table])
+        groups = np.asarray(pc.fill_null(one_array(joined.column(column)), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+        other = np.flatnonzero(groups != groups[-1]) if groups.size else groups
+        cut = int(other[-1]) + 1 if other.size else 0
+        if cut:
+            yield joined.slice(0, cut)
+        kept = joined.slice(cut)
+    if kept is not None and kept.num_rows:
+        yield kept
+
+
+def _relevances(label: pa.Array, task: str, positive: object) -> Floats:
+    """How relevant rows are: the label itself where it is a number of a regression, else whether it is the positive one."""
+    if task == "regression":
+        return _numbers(label)
+    codes = _yes_or_no(canonical_labels(label), positive).codes
+    return np.where(codes < 0, np.nan, codes).astype(np.float64)
+
+
+def _places(codes: ClassCodes, classes: tuple[str, ...]) -> Integers:
+    """Each row's class as a place among those that have scores; -1 for any other."""
+    known = {name: place for place, name in enumerate(classes)}
+    table = np.array([*(known.get(name, -1) for name in codes.classes), -1], dtype=np.int64)
+    return table[codes.codes]
+
+
+def _delays(times: pa.Array, labelled: pa.Array) -> Floats:
+    """Seconds from prediction to label, 0 where the label came first, NaN where there is none."""
+    at, came = (_numbers(one) for one in (times, labelled))
+    return np.maximum((came - at) / 1e6, 0.0)
 
 
 def _yes_or_no(codes: ClassCodes, positive: object) -> ClassCodes:

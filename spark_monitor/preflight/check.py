@@ -15,6 +15,7 @@ from pyspark.sql.utils import is_remote
 from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import JAVA_CALLED, ConfigError
+from spark_monitor.preflight.classes import class_findings
 from spark_monitor.preflight.columns import (
     COLUMNS_SHOWN,
     Finding,
@@ -35,7 +36,8 @@ from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, s
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
-from spark_monitor.sources.readers.rows import read_slice, read_source
+from spark_monitor.sources.predictions import expressions
+from spark_monitor.sources.readers.rows import read_slice, read_source, with_roles
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import quote
 
@@ -60,6 +62,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     predictions, predictions_failed = _opened(spark, config.predictions, "predictions")
     baseline, baseline_failed = _opened(spark, config.baseline, "baseline")
     labels, labels_failed = _opened(spark, config.labels, "labels")
+    texts = expressions(config.predictions)
+    predictions, baseline = (None if one is None else with_roles(one, texts) for one in (predictions, baseline))
     if baseline_is_frozen:
         baseline_failed = []
     rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
@@ -174,6 +178,7 @@ def _label_findings(
     comparable = {*config.predictions.id} <= {*predictions.columns} and {*labels.id} <= {*frame.columns}
     if rows and comparable and not wrong and not empty:
         yield from _meeting_findings(config, labels, frame, predictions)
+        yield from class_findings(config, labels, frame, predictions)
 
 
 def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:

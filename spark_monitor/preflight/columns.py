@@ -124,7 +124,13 @@ def _view(role: Role, kind: T.DataType, source: SourceConfig) -> str:
     if role.fits is is_time:
         return f"Read a view of {source.text} that has it as to_timestamp({name}), with the text's format where it is not ISO."
     if role.fits is is_number:
-        return f"Read a view that has it as CAST({name} AS DOUBLE)."
+        if isinstance(kind, T.ArrayType):
+            return f'Name one of its values, such as "{role.column}[1]".'
+        if isinstance(kind, T.UserDefinedType):
+            return f'Name one of its values, such as "vector_to_array({role.column})[1]".'
+        if isinstance(kind, T.StructType):
+            return f'Name one of its fields, such as "{role.column}.{kind.names[0] if kind.names else "value"}".'
+        return f"Write try_cast({name} AS DOUBLE) instead: it is NULL where the value is no number."
     made = "hex" if isinstance(kind, T.BinaryType) else "to_json"
     return f"Read a view that has a plain value made of it, such as {made}({name})."
 

@@ -17,6 +17,7 @@ from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: s
     constants,
     curves,
     decisions,
+    differences,
     errors_of_numbers,
     grouped,
     labels,
@@ -24,6 +25,8 @@ from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: s
     probability,
     ranking,
     regression,
+    thresholds,
+    worst,
 )
 from spark_monitor.scores.interval import OK, Interval, undefined
 from spark_monitor.scores.metric import ENTRIES, Intervals, Metric, Scores, Settings

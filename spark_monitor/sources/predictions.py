@@ -23,6 +23,7 @@ from spark_monitor.sources.readers.rows import (
     read_slice,
     read_source,
     version_sql,
+    with_roles,
 )
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.windows import EPOCH
@@ -39,6 +40,8 @@ class Predictions:
     columns: tuple[ReadColumn, ...]
     slices: tuple[ReadSlice, ...]
     version_sql: str
+    computed: tuple[str, ...] = ()
+    """Roles that are expressions over the table's columns, which files do not hold."""
 
     @property
     def slice_keys(self) -> tuple[str, ...]:
@@ -48,13 +51,20 @@ class Predictions:
 
 def open_predictions(spark: SparkSession, config: MonitorConfig) -> Predictions:
     """The prediction table with the columns and slices that the monitor's file names."""
-    frame = read_source(spark, config.predictions)
+    stored = read_source(spark, config.predictions)
+    frame = with_roles(stored, expressions(config.predictions))
     return Predictions(
         frame=frame,
         columns=tuple(read_column(frame.schema[name]) for name in profiled_names(frame.columns, config.predictions)),
         slices=tuple(read_slice(frame, slice_) for slice_ in config.slices),
         version_sql=version_sql(config.predictions.model_version, frame.columns),
+        computed=tuple(name for name in frame.columns if name not in stored.columns),
     )
+
+
+def expressions(predictions: PredictionsConfig) -> list[str]:
+    """The roles that may be an expression or a struct's field instead of a column: ids, prediction and score."""
+    return [text for text in (*predictions.id, predictions.prediction, predictions.score) if text is not None]
 
 
 def profiled_names(columns: Iterable[str], predictions: PredictionsConfig) -> list[str]:

@@ -105,10 +105,21 @@ def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
     )
 
 
-def write(run: Run, table: str, rows: DataFrame, windows: Sequence[DueWindow], *, scope: Scope | None = None) -> None:
-    """Replace a table's rows of these windows; ``rows`` hold start and end in microseconds and no key of the monitor or run."""
+def write(
+    run: Run,
+    table: str,
+    rows: DataFrame,
+    windows: Sequence[DueWindow],
+    *,
+    scope: Scope | None = None,
+    baseline: bool = False,
+) -> None:
+    """Replace a table's rows of these windows; ``rows`` hold start and end in microseconds and no key of the monitor or run.
+
+    With ``baseline`` the labelled baseline's rows are among them.
+    """
     rest = [name for name in rows.columns if name not in ("start", "end")]
     stamped = rows.selectExpr(WINDOW_SQL, *map(quote, rest)).withColumns(
         {"monitor_id": F.lit(run.monitor_id), "run_id": F.lit(run.run_id)}
     )
-    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows, scope=scope)
+    run.store.replace_windows(table, stamped, monitor_id=run.monitor_id, windows=windows, scope=scope, baseline=baseline)

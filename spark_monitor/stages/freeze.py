@@ -20,8 +20,8 @@ from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.state_rows import by_column, states_at
 from spark_monitor.session import setting
 from spark_monitor.sources.baseline import Baseline, FrozenColumn, latest_version, load_baseline, signature, stored_rows, unframed
-from spark_monitor.sources.predictions import Predictions, baseline_columns, micros, time_range
-from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, within
+from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, micros, time_range
+from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, with_roles, within
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
 from spark_monitor.stages.context import Run
@@ -202,7 +202,7 @@ def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str |
     """The baseline's rows and the predicate that chose them; without a baseline in the file, the first window with rows."""
     baseline = run.config.baseline
     if baseline is not None:
-        frame = read_source(run.spark, baseline)
+        frame = with_roles(read_source(run.spark, baseline), expressions(run.config.predictions))
         return (frame.where(baseline.where) if baseline.where else frame), baseline.where
     time = run.config.predictions.time
     start, end = first_window(run, predictions)

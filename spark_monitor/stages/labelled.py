@@ -14,9 +14,18 @@ from spark_monitor.kernel.partials import segment_of
 from spark_monitor.kernel.plan import plan_segments
 from spark_monitor.kernel.spans import one_array
 from spark_monitor.kernel.times import instants
-from spark_monitor.sources.labels import LABEL_FINGERPRINT, both_texts, join_labels, latest_labels
-from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.rows import read_source, within
+from spark_monitor.sources.labels import (
+    LABEL,
+    LABEL_CONFLICTS,
+    LABEL_FINGERPRINT,
+    LABEL_ROWS,
+    LABEL_TIME,
+    both_texts,
+    join_labels,
+    latest_labels,
+)
+from spark_monitor.sources.predictions import Predictions, expressions, micros, slice_applies, time_range
+from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_roles, within
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
@@ -42,6 +51,36 @@ def labelled_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindo
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     rows = predictions.frame.where(inside)
     return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
+
+
+def answered_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
+    """The prediction rows of the windows' span, each once, with its label; without a label table no row has one."""
+    if run.config.labels is not None:
+        return labelled_rows(run, predictions, windows)
+    edges, _ = plan_segments(window_keys(windows))
+    inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
+    absent = {LABEL: "STRING", LABEL_TIME: "TIMESTAMP", LABEL_ROWS: "BIGINT", LABEL_CONFLICTS: "BOOLEAN"}
+    nothing = (f"CAST(NULL AS {kind}) AS {quote(PREFIX + name)}" for name, kind in absent.items())
+    return predictions.frame.where(inside).selectExpr("*", *nothing)
+
+
+def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[ReadSlice], tuple[int, int]] | None:
+    """The baseline's rows with their labels, the slices that it has, and the span of its times; None without its id columns."""
+    baseline, labels, own = run.config.baseline, run.config.labels, run.config.predictions
+    if baseline is None or labels is None:
+        return None
+    frame = with_roles(read_source(run.spark, baseline), expressions(own))
+    frame = frame.where(baseline.where) if baseline.where else frame
+    if set(own.id) - set(frame.columns):
+        run.notes.append("The baseline has no ids by which labels could be found: nothing is estimated.")
+        return None
+    span = time_range(frame, own.time, run.schedule.zone, run.as_of) if own.time in frame.columns else None
+    edges = (micros(span[0]), micros(span[1]) + 1) if span is not None else (0, 1)
+    known = read_source(run.spark, labels)
+    plain = both_texts(frame, own.id, known, labels.id)
+    latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
+    joined = join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
+    return joined, [slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)], edges
 
 
 def label_fingerprints(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> dict[DueWindow, int]:

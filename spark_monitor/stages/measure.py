@@ -1,58 +1,69 @@
-"""Predictions joined with their labels to the rows of ``model_metrics``: how well the model does, and how far that is known."""
+"""Predictions joined with their labels to ``model_states``, and these to ``model_metrics``: how well the model does.
+
+Rows are read once, by the join. Everything else is made of states: realised metrics, estimated ones, differences of versions,
+fairness and the worst slices; so are those of another threshold or of a new metric.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey, plan_segments
-from spark_monitor.kernel.scored import COVERAGE, ScoredPlan, ScoredState, ScoredTask, merge_scored
+from spark_monitor.kernel.scored import (
+    COVERAGE,
+    KIND_NAMES,
+    ScoredPlan,
+    ScoredState,
+    ScoredTask,
+    merge_scored,
+)
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
-from spark_monitor.scores.catalogue import present
+from spark_monitor.scores.metric import Settings
 from spark_monitor.sources.baseline import Baseline
-from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS
+from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LABEL_TIME
 from spark_monitor.sources.predictions import Predictions, micros
-from spark_monitor.sources.readers.rows import TIME, VERSION, ReadSlice
+from spark_monitor.sources.readers.rows import TIME, VERSION, ReadSlice, column_or_sql
 from spark_monitor.sources.readers.spark import partition_number
 from spark_monitor.sources.slice_values import capped_slice_values
-from spark_monitor.stages.context import Run, window_keys, write
-from spark_monitor.stages.labelled import PREFIX, labelled_rows
+from spark_monitor.stages.context import INPUT, Run, window_keys, write
+from spark_monitor.stages.estimate import estimator_of
+from spark_monitor.stages.fairness import comparison_of, group_measurements
+from spark_monitor.stages.labelled import PREFIX, answered_rows, baseline_rows
+from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.states.binary import score_grid
+from spark_monitor.states.cell_errors import cell_edges
+from spark_monitor.states.classes import canonical_label
 from spark_monitor.states.coverage import CoverageState
+from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.maturity import maturity
-from spark_monitor.windowing.windows import EPOCH
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-REALISED = "REALISED"
-NO_LABELS = "NO_LABELS"
-COVERAGE_METRICS = ("label_coverage", "label_duplicates", "label_conflicts")
+BASELINE = "BASELINE"
 _KEYS = ("window", "model_version", "slice_key", "slice_value", "column")
-_DDL = (
-    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, metric string, "
-    "class string, value double, value_error double, lower double, upper double, count long, label_coverage double, "
-    "label_status string, basis string, status string, message string"
-)
-SCHEMA = pa.schema(
+STATE_SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("granularity",)),
-        *((name, pa.int64()) for name in ("start", "end")),
-        *((name, pa.string()) for name in ("model_version", "slice_key", "slice_value", "metric", "class")),
-        *((name, pa.float64()) for name in ("value", "value_error", "lower", "upper")),
+        ("granularity", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        *((name, pa.string()) for name in ("model_version", "slice_key", "slice_value", "kind")),
         ("count", pa.int64()),
-        ("label_coverage", pa.float64()),
-        *((name, pa.string()) for name in ("label_status", "basis", "status", "message")),
+        ("labelled", pa.int64()),
+        ("state", pa.binary()),
     ]
 )
-_ROWS_OUT = 2048
+STATE_DDL = (
+    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, kind string, "
+    "count long, labelled long, state binary"
+)
 
 
 @dataclass(frozen=True)
@@ -62,72 +73,29 @@ class MeasurePlan:
     kernel: ScoredPlan
     windows: tuple[WindowKey, ...]
     slice_keys: tuple[str, ...]
-    horizon: timedelta
-    as_of: datetime
     zone: str = "UTC"
 
 
-def rows_for_measure(
-    joined: DataFrame,
-    slices: Sequence[ReadSlice],
-    *,
-    time: str,
-    version_sql: str,
-    task: str,
-    prediction: str | None,
-    score: str | None,
-    label: str,
-    label_rows: str,
-    label_conflicts: str,
-) -> DataFrame:
-    """The frame that a task of measuring expects, from predictions that carry their labels."""
-    number = task == "regression"
-    answer = "NULL" if prediction is None else quote(prediction)
-    probability = "NULL" if score is None else quote(score)
-    return joined.selectExpr(
-        f"{quote(time)} AS {TIME}",
-        f"CAST({version_sql} AS STRING) AS {VERSION}",
-        *(f"{slice_.sql} AS s{position}" for position, slice_ in enumerate(slices)),
-        f"{_try_double(quote(label)) if number else quote(label)} AS label",
-        f"{_try_double(answer) if number else answer} AS prediction",
-        f"{_try_double(probability)} AS score",
-        f"CAST({quote(label_rows)} AS BIGINT) AS label_rows",
-        f"{quote(label_conflicts)} AS label_conflicts",
-    )
-
-
-def _try_double(sql: str) -> str:
-    return f"try_cast({sql} AS DOUBLE)"
-
-
-def model_rows(rows: DataFrame, plan: MeasurePlan) -> DataFrame:
-    """Rows of ``model_metrics`` for every window, version and slice: one per metric and class, coverage among them."""
+def model_states(rows: DataFrame, plan: MeasurePlan) -> DataFrame:
+    """Rows of ``model_states`` for every window, version, slice and kind of state."""
     kernel, zone = plan.kernel, plan.zone
 
     def gather(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         timed = (batch.set_column(0, TIME, instants(batch.column(0), zone)) for batch in batches)
         yield from ScoredTask(kernel, partition_number()).run(timed)
 
-    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        found: list[dict[str, Any]] = []
+    def merge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for place, states in merge_scored(batches, kernel.score_grid):
-            found += measured_rows(place, states, plan)
-            if len(found) >= _ROWS_OUT:
-                yield pa.RecordBatch.from_pylist(found, schema=SCHEMA)
-                found = []
-        yield pa.RecordBatch.from_pylist(found, schema=SCHEMA)
+            yield pa.RecordBatch.from_pylist(state_rows(place, states, plan), schema=STATE_SCHEMA)
 
     partials = rows.mapInArrow(gather, PARTIAL_DDL)
-    return partials.repartition(*_KEYS[:-1]).sortWithinPartitions(*_KEYS, "part", "sequence").mapInArrow(measure, _DDL)
+    return partials.repartition(*_KEYS[:-1]).sortWithinPartitions(*_KEYS, "part", "sequence").mapInArrow(merge, STATE_DDL)
 
 
-def measured_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: MeasurePlan) -> Iterator[dict[str, Any]]:
+def state_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: MeasurePlan) -> list[dict[str, Any]]:
     """The rows of one window, version and slice."""
     number, version, slice_key, slice_value = place
     window, coverage = plan.windows[number], states[COVERAGE]
-    if not isinstance(coverage, CoverageState):
-        raise TypeError(f"the coverage of {place} is a {type(coverage).__name__}")
-    end = EPOCH + timedelta(microseconds=window.end)
     key = {
         "granularity": window.granularity,
         "start": window.start,
@@ -135,51 +103,97 @@ def measured_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], pla
         "model_version": version,
         "slice_key": None if slice_key == WHOLE else plan.slice_keys[slice_key],
         "slice_value": slice_value,
-        "label_coverage": coverage.coverage,
-        "label_status": maturity(window_end=end, horizon=plan.horizon, as_of=plan.as_of, labelled=coverage.labelled),
-        "basis": REALISED,
+        "labelled": coverage.labelled if isinstance(coverage, CoverageState) else None,
     }
-    for row in (*_coverage_rows(coverage), *_metric_rows(coverage, states, plan.kernel.task)):
-        yield {**key, **row}
-
-
-def _coverage_rows(coverage: CoverageState) -> Iterator[dict[str, Any]]:
-    values = (coverage.coverage, coverage.duplicates, coverage.conflicts)
-    for metric, value in zip(COVERAGE_METRICS, values, strict=True):
-        number = None if value is None else float(value)
-        bounds = {"value": number, "lower": number, "upper": number, "value_error": 0.0}
-        yield {"metric": metric, "class": None, **bounds, "count": coverage.count, "status": "OK", "message": None}
-
-
-def _metric_rows(coverage: CoverageState, states: Mapping[int, ScoredState], task: str) -> Iterator[dict[str, Any]]:
-    measured = present(task, *(state for kind, state in states.items() if kind != COVERAGE))
-    for row in measured:
-        if not coverage.labelled:
-            yield {**row, "status": NO_LABELS, "message": f"None of {coverage.count} rows has a label yet."}
-        else:
-            yield row
+    return [
+        {**key, "kind": KIND_NAMES[kind], "count": int(state.count), "state": state.to_bytes()} for kind, state in states.items()
+    ]
 
 
 def measure_step(run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:
-    """Write the rows of model_metrics for these windows; nothing without labels."""
-    if run.config.labels is None or not windows or run.schedule.horizon is None:
+    """Write model_states and model_metrics of these windows, and of the labelled baseline where it has none yet."""
+    if not windows or not measures(run):
         return
-    own, task = run.config.predictions, run.config.model.task
-    rows = rows_for_measure(
-        labelled_rows(run, predictions, windows),
-        predictions.slices,
-        time=own.time,
-        version_sql=predictions.version_sql,
-        task=task,
-        prediction=own.prediction,
-        score=own.score,
-        label=PREFIX + LABEL,
-        label_rows=PREFIX + LABEL_ROWS,
-        label_conflicts=PREFIX + LABEL_CONFLICTS,
+    plan, rows = measure_plan(run, predictions, baseline, windows)
+    states = model_states(rows, plan).selectExpr("*", f"'{INPUT}' AS log_type", f"{baseline.version} AS baseline_version")
+    missing = baseline_is_missing(run, baseline)
+    if missing:
+        own = baseline_states(run, predictions, baseline, plan.kernel)
+        states = states if own is None else states.unionByName(own)
+        missing = own is not None
+    write(run, "model_states", states, windows, baseline=missing)
+    stored = run.store.frame("model_states").where(F.col("monitor_id") == run.monitor_id)
+    present_states(run, stored, plan.kernel, baseline, windows, missing=missing)
+
+
+def present_states(
+    run: Run, stored: DataFrame, kernel: ScoredPlan, baseline: Baseline, windows: Sequence[DueWindow], *, missing: bool
+) -> None:
+    """Write model_metrics from the states that are stored now, and leave the other measurements for `record`."""
+    of_baseline = (F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version)
+    own = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
+    presentation = Presentation(
+        task=run.config.model.task,
+        grid=kernel.score_grid,
+        settings=settings_of(run),
+        horizon=run.schedule.horizon,
+        as_of=run.as_of,
+        estimator=estimator_of(run, stored.where(of_baseline), kernel) if estimates(run) else None,
     )
-    keys = window_keys(windows)
+    chosen = own.unionByName(stored.where(of_baseline)) if missing else own
+    log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"
+    measured = model_rows(flat_states(chosen), presentation).selectExpr(
+        "*", log_type, f"timestamp_micros({micros(run.as_of)}) AS as_of"
+    )
+    write(run, "model_metrics", measured, windows, baseline=missing)
+    metric = main_metric_of(run)
+    run.measured.append(group_measurements(flat_states(own), presentation, comparison_of(run, metric)))
+
+
+def main_metric_of(run: Run) -> str | None:
+    """The metric by which slices are ranked: the one that sums the model up."""
+    task, own = run.config.model.task, run.config.predictions
+    if run.config.labels is None:
+        return None
+    if task == "binary":
+        return "f1_score" if own.score is None else "roc_auc_score"
+    return {"multiclass": "f1_score_macro", "regression": "root_mean_squared_error"}.get(task)
+
+
+def flat_states(stored: DataFrame) -> DataFrame:
+    """Stored states under the names that `stored_states` reads."""
+    edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
+    return stored.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", "state")
+
+
+def measures(run: Run) -> bool:
+    """Whether anything is asked of the predictions that needs states: labels, or groups to be fair to."""
+    return run.config.model.task != "none" and (run.config.labels is not None or run.config.fairness is not None)
+
+
+def estimates(run: Run) -> bool:
+    """Whether the baseline has labels from which later windows' metrics are estimated."""
+    return run.config.baseline is not None and run.config.baseline.labels and run.config.labels is not None
+
+
+def settings_of(run: Run) -> Settings:
+    """What metrics need besides states."""
+    costs, groups = run.config.model.costs, run.config.groups
+    given = None if costs is None else (costs.false_positive, costs.false_negative, costs.true_positive, costs.true_negative)
+    return Settings(costs=given, k=10 if groups is None else groups.k)
+
+
+def measure_plan(
+    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]
+) -> tuple[MeasurePlan, DataFrame]:
+    """The kernel's plan and the rows that it reads: the predictions of the windows, each with its label."""
+    own, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
+    joined = answered_rows(run, predictions, windows)
+    rows = rows_for_measure(run, joined, predictions.slices, time=own.time, version_sql=predictions.version_sql)
     edges, members = plan_segments(keys)
     frozen = baseline.columns.get(own.score) if own.score is not None else None
+    guessed = baseline.columns.get(own.prediction) if own.prediction is not None else None
+    groups = run.config.groups
     kernel = ScoredPlan(
         edges=edges,
         windows=members,
@@ -192,7 +206,84 @@ def measure_step(run: Run, predictions: Predictions, baseline: Baseline, windows
         slice_keys=len(predictions.slices),
         slice_values=capped_slice_values(rows, len(predictions.slices), run.config.max_slice_values),
         byte_budget=run.config.task_bytes,
+        classes=class_names(run),
+        group_k=None if groups is None else groups.k,
+        weighted=run.config.weights is not None,
+        predicted=run.config.fairness is not None and task != "regression",
+        answers=estimates(run),
+        error_edges=cell_edges(guessed.grid if guessed is not None else None) if task == "regression" else (),
     )
-    plan = MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.horizon, run.as_of, run.schedule.zone)
-    measured = model_rows(rows, plan).selectExpr("*", f"timestamp_micros({micros(run.as_of)}) AS as_of")
-    write(run, "model_metrics", measured, windows)
+    return MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.zone), rows
+
+
+def class_names(run: Run) -> tuple[str, ...]:
+    """The classes that have scores, in the order of their texts."""
+    return tuple(sorted(str(canonical_label(name)) for name in run.config.predictions.scores))
+
+
+def rows_for_measure(
+    run: Run, joined: DataFrame, slices: Sequence[ReadSlice], *, time: str | None, version_sql: str
+) -> DataFrame:
+    """The frame that a task of measuring expects, from predictions that carry their labels, by group."""
+    own, number = run.config.predictions, run.config.model.task == "regression"
+    columns = set(joined.columns)
+
+    def read(sql: str | None) -> str:
+        return "NULL" if sql is None else column_or_sql(sql, columns)
+
+    answer, ends = read(own.prediction), own.interval
+    group = None if run.config.groups is None else f"xxhash64(CAST({read(run.config.groups.column)} AS STRING))"
+    label, rows, conflicts, came = (quote(PREFIX + name) for name in (LABEL, LABEL_ROWS, LABEL_CONFLICTS, LABEL_TIME))
+    selected = joined.selectExpr(
+        f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
+        f"CAST({version_sql} AS STRING) AS {VERSION}",
+        *(f"{slice_.sql} AS s{position}" for position, slice_ in enumerate(slices)),
+        f"{_try_double(label) if number else label} AS label",
+        f"{_try_double(answer) if number else answer} AS prediction",
+        f"{_try_double(read(own.score))} AS score",
+        f"CAST({rows} AS BIGINT) AS label_rows",
+        f"{conflicts} AS label_conflicts",
+        f"unix_micros({came}) AS label_time",
+        f"{_try_double(read(run.config.weights))} AS weight",
+        *(f"{_try_double(read(None if ends is None else getattr(ends, side)))} AS {side}" for side in ("lower", "upper")),
+        f"CAST({group or 'NULL'} AS BIGINT) AS `group`",
+        *(f"{_try_double(read(own.scores[name]))} AS class{place}" for place, name in enumerate(sorted_classes(own.scores))),
+    )
+    return selected if group is None else selected.repartition("group").sortWithinPartitions("group")
+
+
+def sorted_classes(scores: Mapping[str, str]) -> list[str]:
+    """The classes as they are written, in the order of their canonical texts."""
+    return sorted(scores, key=lambda name: str(canonical_label(name)))
+
+
+def _try_double(sql: str) -> str:
+    return f"try_cast({sql} AS DOUBLE)"
+
+
+def baseline_is_missing(run: Run, baseline: Baseline) -> bool:
+    """Whether no committed run has measured this version of a labelled baseline."""
+    if not estimates(run):
+        return False
+    stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
+    there = stored.where((F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version))
+    return not there.limit(1).collect()
+
+
+def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kernel: ScoredPlan) -> DataFrame | None:
+    """The states of the labelled baseline, over all its versions; None where its rows cannot be joined with labels."""
+    found = baseline_rows(run, predictions)
+    if found is None:
+        return None
+    joined, slices, (start, end) = found
+    rows = rows_for_measure(run, joined, slices, time=None, version_sql="NULL")
+    own = replace(
+        kernel,
+        edges=(0, 1),
+        windows=((0,),),
+        slice_keys=len(slices),
+        slice_values=capped_slice_values(rows, len(slices), run.config.max_slice_values),
+    )
+    window = WindowKey(BASELINE_GRANULARITY, start, end)
+    plan = MeasurePlan(own, (window,), tuple(slice_.key for slice_ in slices), run.schedule.zone)
+    return model_states(rows, plan).selectExpr("*", f"'{BASELINE}' AS log_type", f"{baseline.version} AS baseline_version")

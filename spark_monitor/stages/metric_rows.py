@@ -55,7 +55,9 @@ def metric_rows(profile: DataFrame, drift: DataFrame, model: DataFrame, book: Ru
         numbers = [_number(metric, _drift_value(metric), _chance(metric)) for metric in metrics["drift"]]
         shaped.append(_shaped(_watched(drift.where("drift_type = 'BASELINE'"), book), "drift", _DRIFT_HAS, numbers))
     if metrics["model"]:
-        named = model.where(F.col("metric").isin(*metrics["model"])).where("basis IS DISTINCT FROM 'ESTIMATED'")
+        named = model.where(F.col("metric").isin(*metrics["model"])).where(
+            "basis IS DISTINCT FROM 'ESTIMATED' AND log_type IS DISTINCT FROM 'BASELINE'"
+        )
         shaped.append(
             _shaped(named.withColumn("column_name", F.lit(TABLE_ROW)), "model", (*_MODEL_HAS, "column_name"), [_stored()])
         )

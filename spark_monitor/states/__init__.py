@@ -5,7 +5,7 @@ update of the whole: exactly for counts, within the stated error for sketches. `
 state's bytes begin with; ``tests/laws`` holds every entry to these laws.
 
 >>> sorted(STATES)
-['CATS', 'CLSC', 'CONF', 'COVR', 'GRPS', 'NUMS', 'REGR', 'SCOR', 'TABL']
+['CATS', 'CERR', 'CLSC', 'CONF', 'COVR', 'GRPS', 'NUMS', 'REGR', 'SCOR', 'TABL']
 """
 
 from __future__ import annotations
@@ -13,9 +13,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from spark_monitor.states import binary, categorical, class_scores, confusion, coverage, grouped, numeric, regression, table
+from spark_monitor.states import (
+    binary,
+    categorical,
+    cell_errors,
+    class_scores,
+    confusion,
+    coverage,
+    grouped,
+    numeric,
+    regression,
+    table,
+)
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
@@ -34,6 +46,7 @@ State = (
     | RegressionState
     | ClassScoresState
     | GroupedState
+    | CellErrorsState
 )
 
 STATES: Mapping[str, type[State]] = MappingProxyType(
@@ -47,12 +60,14 @@ STATES: Mapping[str, type[State]] = MappingProxyType(
         regression.TAG: RegressionState,
         class_scores.TAG: ClassScoresState,
         grouped.TAG: GroupedState,
+        cell_errors.TAG: CellErrorsState,
     }
 )
 
 __all__ = [
     "STATES",
     "CategoricalState",
+    "CellErrorsState",
     "ClassScoresState",
     "ConfusionState",
     "CoverageState",

@@ -30,6 +30,8 @@ TAIL_EDGES = 128
 TAIL_END = 1e-12
 _CHUNK = 1 << 16
 _LOSSES = 4
+SWEPT = tuple(percent / 100 for percent in range(5, 100, 5))
+"""Thresholds at which decisions are looked at: they are edges of every grid of scores."""
 LOG_LOSS, LOG_LOSS_SQUARED, BRIER, BRIER_SQUARED = range(_LOSSES)
 
 
@@ -52,9 +54,10 @@ def score_grid(baseline: Grid | None = None) -> Grid:
     still certain to about a thousandth.
 
     >>> score_grid(Grid.of([0.12345])).edges.size
-    1793
+    1808
     """
-    return default_score_grid() if baseline is None else Grid.of(np.append(_unit_edges(2 * UNIFORM_EDGES), baseline.edges))
+    unit = _unit_edges(UNIFORM_EDGES if baseline is None else 2 * UNIFORM_EDGES)
+    return Grid.of(np.concatenate([unit, SWEPT, [] if baseline is None else baseline.edges]))
 
 
 def _unit_edges(uniform: int) -> Floats:

@@ -21,6 +21,9 @@ from spark_monitor.store.shared_columns import (
 )
 from spark_monitor.store.state_columns import STATE_FIELDS
 
+STATE_KINDS: Final = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers")
+"""Labels; answers against labels by kind; and all answers: predicted classes, and their scores."""
+
 PROFILE_METRICS: Final = Table(
     "profile_metrics",
     "window x granularity x model_version x slice x column, and one with column_name :table for the columns together",
@@ -125,7 +128,7 @@ DRIFT_METRICS: Final = Table(
 MODEL_METRICS: Final = Table(
     "model_metrics",
     "window x granularity x model_version x slice x metric, and x class where the metric has classes",
-    (*CUT_KEY, "metric", "class", "basis"),
+    (*CUT_KEY, "metric", "class", "basis", "log_type"),
     (
         *CUT,
         column("metric", TEXT, "the metric: roc_auc_score, log_loss, accuracy_score, mean_absolute_error, ..."),
@@ -141,10 +144,27 @@ MODEL_METRICS: Final = Table(
         ),
         column("label_coverage", NUMBER, "share of the window's rows that have a label, 0 to 1"),
         column("label_status", TEXT, "NO_LABELS, PROVISIONAL (labels may still come) or FINAL (the label horizon is over)"),
-        column("basis", TEXT, "REALISED: computed from labels, as every metric here is"),
+        column("basis", TEXT, "REALISED: computed from labels; ESTIMATED: expected without them, from the labelled baseline"),
+        column("log_type", TEXT, "INPUT, or BASELINE for the labelled baseline itself: granularity baseline"),
         STATUS,
         MESSAGE,
         AS_OF,
+        RUN_ID,
+    ),
+)
+
+MODEL_STATES: Final = Table(
+    "model_states",
+    "window x granularity x model_version x slice x kind of state, and the same of the labelled baseline",
+    (*CUT_KEY, "kind", "log_type"),
+    (
+        *CUT,
+        column("kind", TEXT, f"what it counts: {', '.join(STATE_KINDS)}"),
+        column("log_type", TEXT, "INPUT, or BASELINE for the labelled baseline itself: granularity baseline"),
+        column("count", COUNT, "rows that the state counts"),
+        column("labelled", COUNT, "rows of the window, version and slice that have a label"),
+        column("state", BYTES, "the state, as spark_monitor.states reads it; states of one grid merge"),
+        BASELINE_VERSION,
         RUN_ID,
     ),
 )
@@ -177,4 +197,4 @@ METRICS: Final = Table(
     ),
 )
 
-METRIC_TABLES: Final = (PROFILE_METRICS, PROFILE_STATES, DRIFT_METRICS, MODEL_METRICS, METRICS)
+METRIC_TABLES: Final = (PROFILE_METRICS, PROFILE_STATES, DRIFT_METRICS, MODEL_STATES, MODEL_METRICS, METRICS)

@@ -17,6 +17,9 @@ from spark_monitor.text.quoting import literal, quote
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import Window
 
+BASELINE_GRANULARITY = "baseline"
+"""The granularity of rows that are of the labelled baseline; their window is the span of its rows' times."""
+
 
 def aligned(frame: DataFrame, table: Table, *, constants: Mapping[str, str] | None = None) -> DataFrame:
     """The frame with exactly the table's columns and types: what it lacks is a constant or NULL, a column too many an error."""

@@ -22,7 +22,7 @@ from spark_monitor.store.lease import WAIT_SECONDS
 from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger
 from spark_monitor.store.literals import instant_sql
 from spark_monitor.store.place import Place
-from spark_monitor.store.rows import Scope, aligned, of_monitor, of_windows
+from spark_monitor.store.rows import BASELINE_GRANULARITY, Scope, aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
 from spark_monitor.store.turn import Turn
 from spark_monitor.text.masking import first_line, mask_secrets
@@ -108,7 +108,8 @@ class Store:
             return []
         where = f"{of_monitor(monitor_id)} AND {_written_by(dead)}"
         names = [table.name for table in TABLES.values() if table.has_windows]
-        return sorted({due for name in names for due in windows_of(self.frame(name).where(where))})
+        found = {due for name in names for due in windows_of(self.frame(name).where(where))}
+        return sorted(due for due in found if due.granularity != BASELINE_GRANULARITY)
 
     # What the run that has its turn can write
 
@@ -152,15 +153,25 @@ class Store:
             self.finish_run(run_id, status=FAILED, error="The run ended without saying how.")
 
     def replace_windows(
-        self, table: str, frame: DataFrame, *, monitor_id: str, windows: Iterable[DueWindow], scope: Scope | None = None
+        self,
+        table: str,
+        frame: DataFrame,
+        *,
+        monitor_id: str,
+        windows: Iterable[DueWindow],
+        scope: Scope | None = None,
+        baseline: bool = False,
     ) -> None:
         """Replace a monitor's rows of these windows, in one commit; ``frame`` may hold no row of another window.
 
-        ``scope`` says which rows of ``metrics`` are meant, whose datasets have windows of their own.
+        ``scope`` says which rows of ``metrics`` are meant, whose datasets have windows of their own. With ``baseline`` the rows
+        of the labelled baseline are replaced as well.
         """
         due = list(windows)
         if due or (scope is not None and scope.relabelled):
             where = of_windows(monitor_id, due) if scope is None else scope.predicate(monitor_id, due)
+            if baseline:
+                where = f"({where}) OR ({of_monitor(monitor_id)} AND granularity = {literal(BASELINE_GRANULARITY)})"
             self._write(table_named(table), frame, monitor_id, where)
 
     def replace_monitor(self, table: str, frame: DataFrame, *, monitor_id: str) -> None:

@@ -95,7 +95,12 @@ def _drift_series(source: Source) -> str:
 def _model_series(source: Source) -> str:
     entries = ["metric, value, lower, upper"]
     return _series(
-        source("model_metrics"), entries, family="model", column_sql="CAST(NULL AS string)", class_sql="class", basis="basis"
+        f"{source('model_metrics')} WHERE log_type IS DISTINCT FROM 'BASELINE'",
+        entries,
+        family="model",
+        column_sql="CAST(NULL AS string)",
+        class_sql="class",
+        basis="basis",
     )
 
 
@@ -150,7 +155,8 @@ def label_maturity(source: Source) -> str:
     return (
         "SELECT monitor_id, granularity, `window`.`start` AS window_start, `window`.`end` AS window_end, model_version, "
         "slice_key, slice_value, max_by(label_status, as_of) AS label_status, max_by(label_coverage, as_of) AS label_coverage, "
-        f"max(as_of) AS as_of FROM {source('model_metrics')} WHERE basis = 'REALISED' OR basis IS NULL "
+        f"max(as_of) AS as_of FROM {source('model_metrics')} WHERE (basis = 'REALISED' OR basis IS NULL) "
+        "AND log_type IS DISTINCT FROM 'BASELINE' "
         "GROUP BY monitor_id, granularity, `window`, model_version, slice_key, slice_value"
     )
 

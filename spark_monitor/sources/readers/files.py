@@ -82,6 +82,8 @@ def file_table(
 
     ``partitions`` are the columns that stand in the files' paths.
     """
+    if predictions.computed:
+        raise OnlySpark(f"{predictions.computed[0]} is an expression, which only Spark computes")
     fields = {field.name: field for field in predictions.frame.schema.fields}
     padded = str(predictions.frame.sparkSession.conf.get(PADDING_SETTING, "true")).lower() == "true"
     if not padded and any(_width(field) for field in fields.values()):

@@ -5,7 +5,7 @@ Columns become ``c0, c1, ...`` so that no name, however odd, meets SQL twice; a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -132,6 +132,35 @@ def rows_for_profile(
         *(f"{column.sql} AS c{position}" for position, column in enumerate(columns)),
     ]
     return frame.selectExpr(*selected)
+
+
+def with_roles(frame: DataFrame, texts: Iterable[str]) -> DataFrame:
+    """The frame with a column for each text that is no column but an expression: ``probs[1]``, ``payload.amount``.
+
+    The new column has the text as its name, so that it is named everywhere as it is written; a text that is no expression of
+    this table stays a missing column.
+    """
+    from pyspark.errors import AnalysisException, ParseException
+
+    for text in dict.fromkeys(texts):
+        if text in frame.columns:
+            continue
+        try:
+            made = frame.withColumn(text, F.expr(text))
+            _ = made.columns
+        except (AnalysisException, ParseException):
+            continue
+        frame = made
+    return frame
+
+
+def column_or_sql(text: str, columns: Collection[str]) -> str:
+    """The SQL of a role: the column of that name where there is one, else the text itself, an expression or a struct's field.
+
+    >>> column_or_sql("score", {"score"}), column_or_sql("probs[1]", {"probs"}), column_or_sql("a.b", {"a.b", "a"})
+    ('`score`', 'probs[1]', '`a.b`')
+    """
+    return quote(text) if text in columns else text
 
 
 def version_sql(model_version: object, columns: Sequence[str]) -> str:

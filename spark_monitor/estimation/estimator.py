@@ -1,0 +1,138 @@
+"""Metrics of windows whose labels have not come, from the labelled baseline; each row names what it takes for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spark_monitor.catalogue.interval import Interval
+from spark_monitor.catalogue.metric import ANY_NUMBER, DECORATED, model_metric
+from spark_monitor.estimation.calibration import Calibration, calibrate
+from spark_monitor.estimation.performance import binary_metrics, class_metrics, expected_labels
+from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.cell_errors import ABSOLUTE, ERROR, FOURTH, SQUARED, CellErrorsState
+from spark_monitor.states.class_scores import ClassScoresState
+from spark_monitor.states.grid import Floats
+from spark_monitor.states.proportions import Z
+
+ASSUMED_SCORES = "Estimated without labels: as if labels depended on scores as in baseline {version} ({rows:,} labelled rows)."
+ASSUMED_ERRORS = "Estimated without labels: as if predictions erred as in baseline {version} ({rows:,} labelled rows)."
+FEWEST_ROWS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Estimator:
+    """What the labelled baseline says: calibrations of the score or of each class's, or the errors by cell of the prediction."""
+
+    version: int
+    calibrations: tuple[Calibration, ...] = ()
+    errors: CellErrorsState | None = None
+
+
+def estimator(version: int, state: Any) -> Estimator | None:
+    """From the baseline's state; None where it has too few labels or only labels of one kind.
+
+    >>> estimator(1, ScoreState.empty()) is None
+    True
+    """
+    if isinstance(state, CellErrorsState):
+        return Estimator(version, errors=state) if state.labelled.sum() >= FEWEST_ROWS else None
+    states = state.states if isinstance(state, ClassScoresState) else (state,)
+    found = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
+    known = tuple(one for one in found if one is not None)
+    return Estimator(version, known) if known and len(known) == len(states) else None
+
+
+def estimated_rows(answers: Any, known: Estimator) -> Iterator[dict[str, Any]]:
+    """The estimated metrics of a window, version and slice, from the state of all its answers."""
+    if not answers.count:
+        return
+    if isinstance(answers, CellErrorsState) and known.errors is not None:
+        message = ASSUMED_ERRORS.format(version=known.version, rows=int(known.errors.labelled.sum()))
+        for name, (value, below, above) in _errors(answers, known.errors).items():
+            yield _row(name, value, below, above, answers.count, message)
+        return
+    if isinstance(answers, ClassScoresState):
+        pairs = zip(answers.states, known.calibrations, strict=True)
+        metrics, rows = class_metrics([expected_labels(*pair) for pair in pairs]), answers.used
+    elif isinstance(answers, ScoreState):
+        metrics, rows = binary_metrics(expected_labels(answers, known.calibrations[0])), answers.scored
+    else:
+        return
+    if rows:
+        message = ASSUMED_SCORES.format(version=known.version, rows=known.calibrations[0].rows)
+        for name, draws in metrics.items():
+            yield _drawn(name, draws, rows, message)
+
+
+def _drawn(name: str, draws: Floats, count: int, message: str) -> dict[str, Any]:
+    """The expected value, and 1.96 standard deviations of the draws around it and their mean."""
+    value, others = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
+    if not np.isfinite(value) or others.size < 2:
+        said = f"{message} No value follows: too few rows are expected of a kind."
+        return _row(name, None, None, None, count, said)
+    middle, half = float(others.mean()), Z * float(others.std(ddof=1))
+    return _row(name, value, min(value, middle) - half, max(value, middle) + half, count, message)
+
+
+def _row(name: str, value: float | None, lower: float | None, upper: float | None, count: int, message: str) -> dict[str, Any]:
+    least, most = DECORATED[name].range if name in DECORATED else ANY_NUMBER
+    bounds = [None if bound is None else float(min(max(bound, least), most)) for bound in (lower, upper)]
+    error, status = (None, "UNDEFINED") if value is None else (0.0, "OK")
+    known = {"value": value, "value_error": error, "lower": bounds[0], "upper": bounds[1], "count": count}
+    return {"metric": name, "class": None, **known, "status": status, "message": message}
+
+
+def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tuple[float, float, float]]:
+    """Mean errors at the window's mix of predictions: sum w_i m_i, and its error, from the baseline's rows and its own."""
+    share = answers.rows / answers.count
+    found = {
+        name: _mixed(share, answers.count, labelled, first, second)
+        for name, first, second in (
+            ("mean_error", ERROR, SQUARED),
+            ("mean_absolute_error", ABSOLUTE, SQUARED),
+            ("mean_squared_error", SQUARED, FOURTH),
+        )
+    }
+    value, below, above = found["mean_squared_error"]
+    root = tuple(float(np.sqrt(max(one, 0.0))) for one in (value, below, above))
+    return {**found, "root_mean_squared_error": (root[0], root[1], root[2])}
+
+
+def _mixed(share: Floats, rows: int, labelled: CellErrorsState, first: int, second: int) -> tuple[float, float, float]:
+    known = np.flatnonzero(labelled.labelled > 0)
+    n = labelled.labelled[known].astype(float)
+    means, squares = labelled.sums[first][known] / n, labelled.sums[second][known] / n
+    pooled = float(np.average(squares - np.square(means), weights=n))
+    # A cell of few rows shows less spread than it has: half a dozen rows of the common one are added.
+    spread = ((squares - np.square(means)) * n + 6 * pooled) / (n + 6)
+    cells = np.arange(share.size)
+    mean, variance, weight = (np.interp(cells, known, one) for one in (means, spread, n))
+    value = float(np.dot(share, mean))
+    half = Z * float(np.sqrt(max(np.dot(np.square(share), variance / weight) + np.dot(share, variance) / rows, 0.0)))
+    return value, value - half, value + half
+
+
+@model_metric("estimation_error", tasks=("binary", "multiclass", "regression"), worse="both", needs=("label", "estimate"))
+def estimation_error(estimated: dict[str, Any], realised: dict[str, Any]) -> Interval | None:
+    """Estimated minus realised value of a metric in the same window; its class is the metric.
+
+    Where zero lies outside the interval, what labels depend on has changed, or labels are selective.
+
+    >>> one = {"value": 0.8, "lower": 0.77, "upper": 0.83}
+    >>> round(float(estimation_error(one, {"value": 0.7, "lower": 0.66, "upper": 0.74}).lower[0]), 3)
+    0.05
+    """
+    numbers = [side[name] for side in (estimated, realised) for name in ("value", "lower", "upper")]
+    if any(number is None for number in numbers):
+        return None
+    value, low, high, real, least, most = numbers
+    below, above = np.hypot(value - low, most - real), np.hypot(high - value, real - least)
+    gap = value - real
+    return Interval(np.array([gap]), np.array([gap - below]), np.array([gap + above]))
+
+
+estimation_error.of_product = True  # type: ignore[attr-defined]

@@ -1,0 +1,66 @@
+"""The slices for which a model surely does worst: found by search, so held to intervals that know how many were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scipy.special import ndtri
+
+from spark_monitor.catalogue.metric import DECORATED, model_metric
+from spark_monitor.states.proportions import CONFIDENCE, Z
+
+SHOWN = 5
+FEWEST_ROWS = 50
+Row = Mapping[str, Any]
+Place = tuple[str | None, str | None]
+
+
+@model_metric("worst_slice", tasks=("binary", "multiclass", "regression"), worse="both", needs=("label", "worst_slices"))
+def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
+    """The model's headline metric in the slices where it surely does worst; its class is the rank, its details the slice.
+
+    Bounds are widened from one interval to as many as slices were looked at (Bonferroni).
+
+    >>> low, high = worst_slice({"value": 0.7, "lower": 0.68, "upper": 0.72}, 100)
+    >>> round(low, 3), round(high, 3)
+    (0.664, 0.736)
+    """
+    factor = -float(ndtri((1 - CONFIDENCE) / 2 / max(looked_at, 1))) / Z
+    return row["value"] - (row["value"] - row["lower"]) * factor, row["value"] + (row["upper"] - row["value"]) * factor
+
+
+worst_slice.of_product = True  # type: ignore[attr-defined]
+
+
+def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[dict[str, Any]]:
+    """The rows of the worst slices of one window and version: those surely worse than all rows together, the worst first."""
+    whole = rows.get((None, None))
+    up = DECORATED[name].worse != "higher"
+    usable = {
+        place: row
+        for place, row in rows.items()
+        if place != (None, None) and None not in (row["value"], row["lower"], row["upper"]) and row["count"] >= FEWEST_ROWS
+    }
+    largest = sorted(usable, key=lambda place: (-usable[place]["count"], str(place)))[:most]
+    if whole is None or whole["value"] is None or not largest:
+        return
+    bounds = {place: worst_slice(usable[place], len(largest)) for place in largest}
+    surely = [place for place in largest if (bounds[place][1] < whole["value"] if up else bounds[place][0] > whole["value"])]
+    ranked = sorted(surely, key=lambda place: (bounds[place][1] if up else -bounds[place][0], str(place)))
+    for rank, place in enumerate(ranked[:SHOWN], start=1):
+        row, (key, value) = usable[place], place
+        share = row["count"] / whole["count"] if whole["count"] else 0.0
+        yield {
+            "metric": "worst_slice",
+            "class": str(rank),
+            "value": row["value"],
+            "value_error": row["value_error"],
+            "lower": bounds[place][0],
+            "upper": bounds[place][1],
+            "count": row["count"],
+            "status": "OK",
+            "message": f"{name} is {row['value']:.4g} where {key} = {value}, and {whole['value']:.4g} for all rows; "
+            f"{len(largest)} slices were looked at.",
+            "details": [("metric", name), ("slice_key", str(key)), ("slice_value", str(value)), ("share", f"{share:.4f}")],
+        }

@@ -1,0 +1,24 @@
+"""What the labelled baseline says about windows whose labels have not come: read once a run, from its stored states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from spark_monitor.estimation.estimator import Estimator, estimator
+from spark_monitor.kernel.scored import ANSWERS, CLASS_SCORES, KIND_NAMES, SCORE, ScoredPlan, scored_state
+from spark_monitor.stages.context import Run
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def estimator_of(run: Run, stored: DataFrame, plan: ScoredPlan) -> Estimator | None:
+    """The estimator of the baseline's version; None where its labels do not suffice. One row comes to the driver."""
+    kind = ANSWERS if run.config.model.task == "regression" else CLASS_SCORES if plan.classes else SCORE
+    whole = stored.where(F.col("slice_key").isNull() & (F.col("kind") == KIND_NAMES[kind]))
+    rows = whole.select("state", "baseline_version").limit(1).collect()
+    if not rows:
+        return None
+    return estimator(int(rows[0]["baseline_version"]), scored_state(kind, bytes(rows[0]["state"]), plan.score_grid))

@@ -1,0 +1,155 @@
+"""Measurements made of the stored states of a window and version together: fairness, other thresholds, the worst slices.
+
+One task sees all slices of a window and version, because groups are compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements, measurement
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.estimation.estimator import estimated_rows, estimation_error
+from spark_monitor.fairness.compare import fairness_rows
+from spark_monitor.fairness.groups import Group, group_of
+from spark_monitor.kernel.scored import ANSWERS, CONFUSION, COVERAGE, PREDICTED, SCORE, ScoredState
+from spark_monitor.scores.catalogue import present
+from spark_monitor.scores.thresholds import threshold_rows
+from spark_monitor.scores.worst import worst_rows
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.scored_rows import PLACE, Presentation, stored_states
+from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.classes import canonical_label
+from spark_monitor.states.confusion import ConfusionState
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+States = Mapping[tuple[str | None, str | None], Mapping[int, ScoredState]]
+WHOLE = (None, None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which slice keys are groups and whom they are held against, the favourable class, and the metric slices are ranked by."""
+
+    groups: tuple[str, ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
+    favourable: str = "1"
+    metric: str | None = None
+    most: int = 0
+    estimated: bool = False
+
+
+def comparison_of(run: Run, metric: str | None) -> Comparison:
+    """What the monitor's file asks for."""
+    fairness, worst, own = run.config.fairness, run.config.worst_slices, run.config.predictions
+    kept = Comparison(metric=metric, most=0 if worst is None else worst.max)
+    if fairness is None or run.config.model.task == "regression":
+        return kept
+    favourable = canonical_label(fairness.favourable)
+    if run.config.model.task == "binary":
+        favourable = "1" if favourable == canonical_label(own.positive) else "0"
+    references = tuple((key, _text(value)) for key, value in fairness.reference.items())
+    return Comparison(fairness.groups, references, str(favourable), metric, kept.most)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def group_measurements(states: DataFrame, presentation: Presentation, comparison: Comparison) -> DataFrame:
+    """Measurements of every window and version, from rows of ``model_states``."""
+
+    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        places = stored_states(batches, presentation.grid)
+        for window, several in groupby(places, key=lambda one: (*one[0][:3], one[0][5])):
+            slices = {(place[3], place[4]): kinds for place, kinds in several}
+            yield batch_of_measurements(measured(window, slices, presentation, comparison))
+
+    keys = ("granularity", "start", "end", "model_version")
+    order = (*keys, "slice_key", "slice_value", "kind")
+    return (
+        states.select(*PLACE, "kind", "state")
+        .repartition(*keys)
+        .sortWithinPartitions(*order)
+        .mapInArrow(measure, MEASUREMENT_DDL)
+    )
+
+
+def measured(
+    window: tuple[Any, ...], slices: States, presentation: Presentation, comparison: Comparison
+) -> Iterator[dict[str, Any]]:
+    """The measurements of one window and version."""
+    names = ("granularity", "start", "end", "model_version")
+    where = {**dict(zip(names, window, strict=True)), "slice_key": None, "slice_value": None}
+    yield from _fairness(where, slices, comparison)
+    whole = slices.get(WHOLE)
+    if whole is None:
+        return
+    score = whole.get(SCORE)
+    if isinstance(score, ScoreState):
+        for row in threshold_rows(score, presentation.settings):
+            yield _measurement(where, row)
+    yield from _estimation_errors(where, whole, presentation)
+    if comparison.most and comparison.metric is not None:
+        yield from _worst(where, slices, presentation, comparison)
+
+
+def _measurement(where: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    given = {"basis": "REALISED", "column_name": ":table", **row}
+    return measurement(where, catalogue().metrics[row["metric"]], **given)
+
+
+def _fairness(where: Mapping[str, Any], slices: States, comparison: Comparison) -> Iterator[dict[str, Any]]:
+    references = dict(comparison.references)
+    whole = _group(slices.get(WHOLE, {}), comparison.favourable)
+    if whole is None:
+        return
+    for key in comparison.groups:
+        groups = {value: _group(kinds, comparison.favourable) for (name, value), kinds in slices.items() if name == key}
+        known = {value: group for value, group in groups.items() if group is not None}
+        yield from fairness_rows({**where, "slice_key": key}, known, whole, references.get(key))
+
+
+def _group(kinds: Mapping[int, ScoredState], favourable: str) -> Group | None:
+    predicted, confusion = kinds.get(PREDICTED), kinds.get(CONFUSION)
+    if not isinstance(predicted, ConfusionState):
+        return None
+    return group_of(predicted, confusion if isinstance(confusion, ConfusionState) else None, favourable)
+
+
+def _estimation_errors(
+    where: Mapping[str, Any], whole: Mapping[int, ScoredState], presentation: Presentation
+) -> Iterator[dict[str, Any]]:
+    if presentation.estimator is None or ANSWERS not in whole:
+        return
+    realised = {row["metric"]: row for row in _realised(whole, presentation) if row["class"] is None and row["value"] is not None}
+    for row in estimated_rows(whole[ANSWERS], presentation.estimator):
+        found = estimation_error(row, realised[row["metric"]]) if row["metric"] in realised else None
+        if found is not None:
+            about = {"metric": "estimation_error", "class": row["metric"], "count": realised[row["metric"]]["count"]}
+            yield _measurement(where, {**about, **found.at(0), "message": row["message"], "basis": "ESTIMATED"})
+
+
+def _realised(kinds: Mapping[int, ScoredState], presentation: Presentation) -> list[dict[str, Any]]:
+    used: list[Any] = [state for kind, state in kinds.items() if kind not in (PREDICTED, ANSWERS, COVERAGE)]
+    return present(presentation.task, *used, settings=presentation.settings)
+
+
+def _worst(
+    where: Mapping[str, Any], slices: States, presentation: Presentation, comparison: Comparison
+) -> Iterator[dict[str, Any]]:
+    rows = {
+        place: row
+        for place, kinds in slices.items()
+        for row in _realised(kinds, presentation)
+        if row["metric"] == comparison.metric and row["class"] is None
+    }
+    for row in worst_rows(str(comparison.metric), rows, most=comparison.most):
+        yield _measurement(where, row)

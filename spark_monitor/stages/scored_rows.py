@@ -1,0 +1,167 @@
+"""Rows of ``model_metrics`` from stored states: realised metrics, estimated ones, differences between versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.estimation.estimator import Estimator, estimated_rows
+from spark_monitor.kernel.scored import ANSWERS, CONFUSION, COVERAGE, KIND_NAMES, PREDICTED, SCORE, ScoredState, scored_state
+from spark_monitor.scores.catalogue import present
+from spark_monitor.scores.differences import difference_rows
+from spark_monitor.scores.metric import Settings
+from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.classes import NO_CLASS
+from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.coverage import CoverageState
+from spark_monitor.states.grid import Grid
+from spark_monitor.store.rows import BASELINE_GRANULARITY
+from spark_monitor.windowing.maturity import maturity
+from spark_monitor.windowing.windows import EPOCH
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+REALISED, ESTIMATED = "REALISED", "ESTIMATED"
+NO_LABELS = "NO_LABELS"
+PLACE = ("granularity", "start", "end", "slice_key", "slice_value", "model_version")
+OF_CLASSES = frozenset(metric.name for metric in catalogue().of("model") if "prediction" in metric.needs)
+"""Metrics that mean nothing where labels and predictions write their classes in different ways."""
+FEW_LABELS = 30
+_ROWS_OUT = 2048
+_DDL = (
+    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, metric string, "
+    "class string, value double, value_error double, lower double, upper double, count long, label_coverage double, "
+    "label_status string, basis string, status string, message string"
+)
+SCHEMA = pa.schema(
+    [
+        ("granularity", pa.string()),
+        *((name, pa.int64()) for name in ("start", "end")),
+        *((name, pa.string()) for name in ("model_version", "slice_key", "slice_value", "metric", "class")),
+        *((name, pa.float64()) for name in ("value", "value_error", "lower", "upper")),
+        ("count", pa.int64()),
+        ("label_coverage", pa.float64()),
+        *((name, pa.string()) for name in ("label_status", "basis", "status", "message")),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What is needed to read metrics from stored states."""
+
+    task: str
+    grid: Grid
+    settings: Settings
+    horizon: timedelta | None
+    as_of: datetime
+    estimator: Estimator | None = None
+    strange: str | None = None
+
+
+def model_rows(states: DataFrame, presentation: Presentation) -> DataFrame:
+    """Rows of ``model_metrics`` from stored states: realised and estimated metrics, and differences between versions."""
+
+    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found: list[dict[str, Any]] = []
+        before: tuple[Any, ...] | None = None
+        versions: list[list[dict[str, Any]]] = []
+        for place, kinds in stored_states(batches, presentation.grid):
+            if place[:5] != before:
+                found += difference_rows(versions)
+                before, versions = place[:5], []
+            versions.append(list(measured_rows(place, kinds, presentation)))
+            found += versions[-1]
+            if len(found) >= _ROWS_OUT:
+                yield pa.RecordBatch.from_pylist(found, schema=SCHEMA)
+                found = []
+        yield pa.RecordBatch.from_pylist([*found, *difference_rows(versions)], schema=SCHEMA)
+
+    place = ("granularity", "start", "end", "slice_key", "slice_value")
+    return states.repartition(*place).sortWithinPartitions(*place, "model_version", "kind").mapInArrow(measure, _DDL)
+
+
+def stored_states(batches: Iterable[pa.RecordBatch], grid: Grid) -> Iterator[tuple[tuple[Any, ...], dict[int, ScoredState]]]:
+    """The states per window, slice and version, from rows of ``model_states`` sorted by these."""
+    current: tuple[Any, ...] | None = None
+    states: dict[int, ScoredState] = {}
+    for batch in batches:
+        columns = [batch.column(name).to_pylist() for name in (*PLACE, "kind", "state")]
+        for *key, kind, data in zip(*columns, strict=True):
+            place = tuple(key)
+            if current is not None and place != current:
+                yield current, states
+                states = {}
+            current = place
+            number = KIND_NAMES.index(kind)
+            states[number] = scored_state(number, data, grid)
+    if current is not None:
+        yield current, states
+
+
+def measured_rows(
+    place: tuple[Any, ...], states: Mapping[int, ScoredState], presentation: Presentation
+) -> Iterator[dict[str, Any]]:
+    """The rows of one window, version and slice."""
+    coverage = states[COVERAGE]
+    if not isinstance(coverage, CoverageState):
+        raise TypeError(f"the coverage of {place} is a {type(coverage).__name__}")
+    granularity, start, end, slice_key, slice_value, version = place
+    ended = EPOCH + timedelta(microseconds=end)
+    horizon = presentation.horizon
+    status = NO_LABELS if horizon is None else None
+    key = {
+        "granularity": granularity,
+        "start": start,
+        "end": end,
+        "model_version": version,
+        "slice_key": slice_key,
+        "slice_value": slice_value,
+        "label_coverage": coverage.coverage,
+        "label_status": status
+        or maturity(window_end=ended, horizon=horizon, as_of=presentation.as_of, labelled=coverage.labelled),  # type: ignore[arg-type]
+    }
+    for row in realised_rows(coverage, states, presentation):
+        yield {**key, **row, "basis": REALISED}
+    if presentation.estimator is not None and ANSWERS in states and granularity != BASELINE_GRANULARITY:
+        for row in estimated_rows(states[ANSWERS], presentation.estimator):
+            yield {**key, **row, "basis": ESTIMATED}
+
+
+def realised_rows(
+    coverage: CoverageState, states: Mapping[int, ScoredState], presentation: Presentation
+) -> Iterator[dict[str, Any]]:
+    """Metrics from labels; before any label has come each says so."""
+    used: list[Any] = [state for kind, state in states.items() if kind not in (PREDICTED, ANSWERS)]
+    strange = strangers(states, presentation.task)
+    for row in present(presentation.task, *used, settings=presentation.settings):
+        if not coverage.labelled and row["metric"] != "label_coverage":
+            yield {**row, "status": NO_LABELS, "message": f"None of {coverage.count} rows has a label yet."}
+        elif strange is not None and row["value"] is not None and row["metric"] in OF_CLASSES:
+            yield {**row, "message": " ".join(filter(None, (row["message"], strange)))}
+        else:
+            yield row
+
+
+def strangers(states: Mapping[int, ScoredState], task: str) -> str | None:
+    """A sentence where decisions cannot mean what they should: classes that never meet, or scores that are no probabilities."""
+    state, score = states.get(CONFUSION), states.get(SCORE)
+    if not isinstance(state, ConfusionState) or not state.count:
+        return None
+    if isinstance(score, ScoreState) and score.out_of_range:
+        found = f"{score.out_of_range:,} of {score.scored:,} scores lie outside [0, 1]"
+        return f"{found}: they are no probabilities, as the threshold takes them for."
+    labelled, predicted = state.labelled[:NO_CLASS] > 0, state.predicted[:NO_CLASS] > 0
+    if task == "binary" and state.count >= FEW_LABELS and not state.cell("1", "0") and not state.cell("1", "1"):
+        return f"None of the {state.count:,} labels is the positive class. Is it written as `predictions.positive` says?"
+    if (labelled & predicted).any() or state.matches:
+        return None
+    names = [", ".join([f'"{state.classes[k]}"' for k in np.flatnonzero(side)[:3]]) for side in (labelled, predicted)]
+    return f"No label is a class that is ever predicted: labels are {names[0]}, predictions {names[1]}. Are they coded alike?"

@@ -1,0 +1,98 @@
+"""Errors of a predicted number by what was predicted: the rows of each cell of the prediction, and what those with a label err.
+
+The labelled baseline says how large errors are in each cell; a window without labels says how its rows are spread over the
+cells. Together they say what error is to be expected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.codec import pack, unpack
+from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.stored import counts, floats
+
+TAG = "CERR"
+MOST_CELLS = 48
+_SUMS = 4
+ERROR, ABSOLUTE, SQUARED, FOURTH = range(_SUMS)
+
+
+def cell_edges(grid: Grid | None) -> tuple[float, ...]:
+    """At most 48 edges out of a grid's, equally far apart in their order: as the grid's, they hold about equal mass.
+
+    >>> cell_edges(Grid.of([1.0, 2.0, 3.0]))
+    (0.0, 1.0, 2.0, 3.0)
+    """
+    if grid is None or not grid.edges.size:
+        return (0.0,)
+    places = np.unique(np.linspace(0, grid.edges.size - 1, min(MOST_CELLS, grid.edges.size)).round().astype(np.int64))
+    return tuple(grid.edges[places].tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class CellErrorsState:
+    """``rows`` int64[B+1] with a finite prediction per cell, ``labelled`` int64[B+1] of them with a finite label, and
+    ``sums`` float64[4, B+1] of their error, |error|, error^2 and error^4.
+
+    >>> state = CellErrorsState.empty((0.0,)).update(np.array([1.0, np.nan]), np.array([2.0, -1.0]))
+    >>> state.rows.tolist(), state.labelled.tolist(), state.sums[ABSOLUTE].tolist()
+    ([1, 1], [0, 1], [0.0, 1.0])
+    """
+
+    edges: tuple[float, ...]
+    rows: Integers
+    labelled: Integers
+    sums: Floats
+
+    @classmethod
+    def empty(cls, edges: tuple[float, ...]) -> CellErrorsState:
+        """The state of no row."""
+        size = len(edges) + 1
+        return cls(edges, np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.zeros((_SUMS, size)))
+
+    def update(self, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> CellErrorsState:
+        """This state and more rows, float64[n] each; a row without a label (NaN) counts by its prediction alone."""
+        truth, guess = np.asarray(labels, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
+        usable = np.isfinite(guess)
+        truth, guess = truth[usable], guess[usable]
+        cells, size = np.searchsorted(np.array(self.edges), guess, side="right"), len(self.edges) + 1
+        known = np.isfinite(truth)
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors = (guess - truth)[known]
+            powers = (errors, np.abs(errors), np.square(errors), np.square(np.square(errors)))
+            summed = [np.bincount(cells[known], weights=power, minlength=size) for power in powers]
+            sums = np.stack(summed).astype(np.float64)
+        rows, labelled = (np.bincount(one, minlength=size).astype(np.int64) for one in (cells, cells[known]))
+        return self.merge(CellErrorsState(self.edges, rows, labelled, sums))
+
+    def merge(self, other: CellErrorsState) -> CellErrorsState:
+        """The state of both; both must be of the same cells."""
+        if self.edges != other.edges:
+            raise StateError("errors by cell: of other cells, they cannot be merged.")
+        return CellErrorsState(self.edges, self.rows + other.rows, self.labelled + other.labelled, self.sums + other.sums)
+
+    @property
+    def count(self) -> int:
+        """Rows with a prediction."""
+        return int(self.rows.sum())
+
+    def to_bytes(self) -> bytes:
+        """The state's bytes."""
+        arrays = {"edges": np.array(self.edges), "rows": self.rows, "labelled": self.labelled, "sums": self.sums.ravel()}
+        return pack(TAG, {}, arrays)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> CellErrorsState:
+        """The state that ``to_bytes`` wrote."""
+        _, arrays = unpack(data, TAG)
+        edges = floats(arrays, "edges")
+        size = edges.size + 1
+        rows, labelled = (counts(arrays, name, size) for name in ("rows", "labelled"))
+        if (np.diff(edges) <= 0).any() or np.isnan(edges).any() or (labelled > rows).any():
+            raise StateError("errors by cell: edges that do not increase, or more labels than rows.")
+        return cls(tuple(edges.tolist()), rows, labelled, floats(arrays, "sums", _SUMS * size).reshape(_SUMS, size))

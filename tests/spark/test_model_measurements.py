@@ -1,0 +1,161 @@
+"""From predictions and labels to realised, estimated and fairness numbers, and those of the labelled baseline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fairlearn import metrics as fair
+from sklearn import metrics as oracle
+
+from spark_monitor.pipeline import Monitor
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROWS, WEEK = 6000, pd.Timedelta(days=7)
+START = pd.Timestamp("2024-01-01", tz="UTC")
+MONITOR = """
+monitor: whom
+model: {{name: whom, task: binary, costs: {{false_positive: 1, false_negative: 5}}}}
+predictions:
+  {{path: {0}/predictions, format: parquet, id: id, time: at, model_version: version, score: "probs[1]", positive: "yes"}}
+labels: {{path: {0}/labels, format: parquet, id: id, label: truth, time: known, horizon: 3 days}}
+baseline: {{path: {0}/predictions, format: parquet, where: "at < TIMESTAMP '2024-01-08 00:00:00Z'", labels: true}}
+windows: {{every: 1 week, lookback: 60 days}}
+slices: [team]
+weights: weight
+worst_slices: {{max: 50}}
+fairness: {{groups: [team], reference: {{team: b}}, favourable: "yes"}}
+rules:
+  - {{metric: roc_auc_score, fail: "< 0.5"}}
+  - {{metric: demographic_parity_ratio, fail: "< 0.8"}}
+outputs: {{path: {0}/out}}
+"""
+
+
+def rows_of(seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame({"id": np.arange(ROWS)})
+    frame["at"] = START.as_unit("us") + pd.to_timedelta(np.sort(random.uniform(0, 3 * 7 * 86_400, ROWS)), unit="s").as_unit("us")
+    frame["version"] = random.choice(["1", "2"], ROWS, p=[0.7, 0.3])
+    frame["team"] = random.choice(["a", "b", "rare"], ROWS, p=[0.5, 0.495, 0.005])
+    odds = random.normal(size=ROWS) + 0.5 * (frame["team"] == "b")
+    frame["score"] = np.round(1 / (1 + np.exp(-odds)), 4)
+    frame["truth"] = np.where(random.random(ROWS) < frame["score"], "yes", "no")
+    frame["weight"] = random.integers(1, 4, ROWS) / 2
+    frame["labelled"] = frame["at"] < START + 2 * WEEK
+    return frame
+
+
+def write(frame: pd.DataFrame, directory: Path) -> Monitor:
+    def instants(times: pd.Series) -> pa.Array:
+        return pa.array(times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
+
+    table = pa.table({name: pa.array(frame[name].to_numpy()) for name in ("id", "version", "team", "weight")})
+    table = table.append_column("at", instants(frame["at"]))
+    probs = [[1 - score, score] for score in frame["score"]]
+    (directory / "predictions").mkdir()
+    (directory / "labels").mkdir()
+    pq.write_table(table.append_column("probs", pa.array(probs)), directory / "predictions" / "part-0.parquet")
+    known = frame[frame["labelled"]]
+    labels = {"id": pa.array(known["id"].to_numpy()), "truth": pa.array(known["truth"].to_numpy())}
+    pq.write_table(
+        pa.table({**labels, "known": instants(known["at"] + pd.Timedelta(days=1))}), directory / "labels" / "p.parquet"
+    )
+    path = directory / "whom.yaml"
+    path.write_text(MONITOR.format(directory), encoding="utf-8")
+    return Monitor.load(path)
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    monitor = write(rows_of(5), tmp_path_factory.mktemp("whom"))
+    result = monitor.run(spark, as_of=datetime(2024, 1, 30, tzinfo=UTC))
+    assert result.status == "COMMITTED"
+    found = {}
+    for name in ("model_metrics", "metrics", "model_states", "checks"):
+        frame = result.store.committed(name)
+        wide = frame.withColumn("start", frame["window.start"].cast("string")).drop("window", "state", "details")
+        found[name] = pd.DataFrame([row.asDict() for row in wide.collect()])
+    return found
+
+
+def test_realised_and_estimated_metrics_of_a_window(tables: dict[str, pd.DataFrame]) -> None:
+    frame, model = rows_of(5), tables["model_metrics"]
+    for week in (1, 2):
+        for version in ("1", "2"):
+            start = START + week * WEEK
+            rows = frame[(frame["at"] >= start) & (frame["at"] < start + WEEK) & (frame["version"] == version)]
+            own = model[(model["start"].str[:10] == f"{start:%Y-%m-%d}") & (model["model_version"] == version)]
+            own = own[own["slice_key"].isna() & own["class"].isna() & (own["log_type"] == "INPUT")]
+            area = own[(own["metric"] == "roc_auc_score")].set_index("basis")
+            truth, weights = rows["truth"] == "yes", rows["weight"]
+            if week == 1:
+                wanted = oracle.roc_auc_score(truth, rows["score"], sample_weight=weights)
+                assert abs(area.loc["REALISED", "value"] - wanted) <= area.loc["REALISED", "value_error"] + 1e-9
+                assert area.loc["REALISED", "count"] == len(rows)
+            else:
+                assert area.loc["REALISED", "status"] == "NO_LABELS"
+            hidden = oracle.roc_auc_score(truth, rows["score"])
+            assert area.loc["ESTIMATED", "lower"] - 0.02 < hidden < area.loc["ESTIMATED", "upper"] + 0.02
+            assert "baseline 1" in area.loc["ESTIMATED", "message"]
+
+
+def test_the_labelled_baseline_has_metrics_and_states_of_its_own(tables: dict[str, pd.DataFrame]) -> None:
+    frame, model = rows_of(5), tables["model_metrics"]
+    rows = frame[frame["at"] < START + WEEK]
+    own = model[(model["log_type"] == "BASELINE") & (model["metric"] == "roc_auc_score") & model["slice_key"].isna()]
+    wanted = oracle.roc_auc_score(rows["truth"] == "yes", rows["score"], sample_weight=rows["weight"])
+    assert len(own) == 1
+    assert abs(own["value"].iloc[0] - wanted) <= own["value_error"].iloc[0] + 1e-9
+    states = tables["model_states"]
+    assert set(states.loc[states["log_type"] == "BASELINE", "kind"]) >= {"coverage", "score", "confusion", "answers"}
+
+
+def test_fairness_is_fairlearns(tables: dict[str, pd.DataFrame]) -> None:
+    frame, rates = rows_of(5), tables["metrics"]
+    start = START + WEEK
+    rows = frame[(frame["at"] >= start) & (frame["at"] < start + WEEK) & (frame["version"] == "1") & (frame["team"] != "rare")]
+    own = rates[(rates["family"] == "fairness") & (rates["start"].str[:10] == f"{start:%Y-%m-%d}")]
+    own = own[own["model_version"] == "1"].set_index(["slice_value", "metric"])
+    guess, truth, team = rows["score"] >= 0.5, rows["truth"] == "yes", rows["team"]
+    wanted = {
+        "demographic_parity_difference": fair.demographic_parity_difference(truth, guess, sensitive_features=team),
+        "demographic_parity_ratio": fair.demographic_parity_ratio(truth, guess, sensitive_features=team),
+    }
+    for name, value in wanted.items():
+        row = own.loc[("a", name)]
+        assert abs(row["value"]) == pytest.approx(value)
+        assert row["lower"] <= row["value"] <= row["upper"]
+    odds = fair.equalized_odds_difference(truth, guess, sensitive_features=team, sample_weight=rows["weight"])
+    assert own.loc[("a", "equalized_odds_difference"), "value"] == pytest.approx(odds)
+    assert set(own.loc["rare", "status"]) == {"SUPPRESSED"}
+    assert own.loc["rare", "value"].isna().all()
+
+
+def test_versions_thresholds_and_estimation_errors_are_measured(tables: dict[str, pd.DataFrame]) -> None:
+    model, rates = tables["model_metrics"], tables["metrics"]
+    second = model["start"].str.startswith("2024-01-08") & model["slice_key"].isna()
+    gap = model[(model["metric"] == "roc_auc_score_difference") & second]
+    assert gap["model_version"].tolist() == ["2"]
+    assert gap["class"].tolist() == ["1"]
+    swept = rates[(rates["metric"] == "recall_at_threshold") & rates["start"].str.startswith("2024-01-08")]
+    recalls = swept[swept["model_version"] == "1"].sort_values("class")
+    assert len(recalls) == 19
+    assert recalls["value"].is_monotonic_decreasing
+    errors = rates[(rates["metric"] == "estimation_error") & (rates["class"] == "roc_auc_score")]
+    assert len(errors) == 4
+    assert (errors["lower"] < errors["upper"]).all()
+
+
+def test_rules_judge_fairness(tables: dict[str, pd.DataFrame]) -> None:
+    checks = tables["checks"]
+    assert "demographic_parity_ratio" in set(checks["metric"])
+    assert {"roc_auc_score"} <= set(checks["metric"])
