@@ -106,11 +106,18 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
     if refused:
         return refused
     occurs = state.labelled[:NO_CLASS] > 0
+    absent = int(np.count_nonzero(~occurs))
+    if (absent or occurs.size < len(BINARY_CLASSES)) and set(state.classes) <= set(BINARY_CLASSES):
+        return undefined(state.count, f"No label of {state.count:,} rows is of one of the two classes: its recall is not known.")
     labelled, correct = state.labelled[:NO_CLASS][occurs], state.correct[:NO_CLASS][occurs]
     recalls, weights = correct / labelled, np.full(labelled.size, 1 / labelled.size)
     below, above = recovered(recalls, *wilson(correct, labelled), weights)
     value = float(recalls.mean())
-    return interval(value, (value - below, value + above), state.count, within=SHARE)
+    known, said = occurs.sum() / occurs.size, None
+    bounds = (value - below) * known, (value + above) * known + (1 - known)
+    if absent:
+        said = f"{absent:,} predicted classes are no label of any row and left out, as in scikit-learn; the interval knows them."
+    return interval(value, bounds, state.count, within=SHARE, message=said)
 
 
 @scored("precision", "binary", state=ConfusionState, headline=4, per_class=True, needs=("prediction", "label"))

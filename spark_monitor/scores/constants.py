@@ -196,7 +196,9 @@ def mean_absolute_error_constant(state: RegressionState) -> Interval:
     distances = np.abs((low + high) / 2 - median)
     error = float(np.dot(rows, (high - low) / 2) / rows.sum())
     value = float(np.dot(rows, distances) / rows.sum())
-    spread = math.sqrt(max(float(np.dot(rows, np.square(distances)) / rows.sum()) - value * value, 0.0) / float(rows.sum()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = float(np.dot(rows, np.square(distances)) / rows.sum()) - float(np.square(value))
+    spread = math.sqrt(max(squares, 0.0) / float(rows.sum())) if math.isfinite(squares) else math.inf
     bounds = value - error - 1.96 * spread, value + error + 1.96 * spread
     return interval(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=min(error, value))
 

@@ -11,7 +11,8 @@ from spark_monitor.states.grid import Floats
 from spark_monitor.states.proportions import lopsided
 from spark_monitor.states.sums import squared_deviations
 
-CARRIED_BY_FEW = 0.3
+CARRIED_BY_FEW = 0.45
+OPEN = "Few rows carry most of this mean: how much larger it may be is not known."
 WIDENED = "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
 SAID_FROM = 10
 """Of fewer rows no mean is known well, which their interval shows."""
@@ -24,8 +25,8 @@ def mean_of(
 ) -> Interval:
     """The mean of n losses from their exact sum, that of their squares and that of their third powers.
 
-    A mean that few large losses carry (skewness above 0.3 sqrt(n)) is known less well than its own rows show; its upper bound is
-    then widened by what rows as large as the mean's own tail would add where they had not been seen, and the row says so.
+    A mean that few large losses carry (skewness above 0.45 sqrt(n)) is known less well than its own rows show: its upper bound is
+    not known where losses have no largest one, else widened by what was not seen; the row says so.
 
     >>> values = np.array([1.0, 2.0, 3.0])
     >>> pairs = [np.array([total, 0.0]) for total in (6.0, 14.0)]
@@ -42,13 +43,16 @@ def mean_of(
         spread = math.sqrt(variance)
         skewness = third / spread / spread / spread
         if abs(skewness) > CARRIED_BY_FEW * math.sqrt(n):
-            largest = math.cbrt(abs(third) * n)
-            high = max(high, value + RARE * largest / n) if skewness > 0 else high
-            low = min(low, value - RARE * largest / n) if skewness < 0 else low
-            said = (
-                None
-                if n < SAID_FROM
-                else "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
-            )
+            unseen = RARE * math.cbrt(abs(third) * n) / n
+            low, high = _widened(low, high, value, unseen, skewness, within)
+            said = None if n < SAID_FROM else OPEN if math.isinf(high) or math.isinf(low) else WIDENED
             message = " ".join(filter(None, (message, said))) or None
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
+
+
+def _widened(
+    low: float, high: float, value: float, unseen: float, skewness: float, within: tuple[float, float]
+) -> tuple[float, float]:
+    if skewness > 0:
+        return low, math.inf if math.isinf(within[1]) else max(high, value + unseen)
+    return (-math.inf if math.isinf(within[0]) else min(low, value - unseen)), high

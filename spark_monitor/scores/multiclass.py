@@ -58,7 +58,7 @@ def _class_metric(state: ConfusionState, per_label: float, per_prediction: float
         lower, upper = 2 * lower / (1 + lower), 2 * upper / (1 + upper)
     known = denominators > 0
     return ClassMetric(
-        values, np.where(known, lower, values), np.where(known, upper, values), denominators, per_label, per_prediction
+        values, np.where(known, lower, values), np.where(known, upper, 1.0), denominators, per_label, per_prediction
     )
 
 
@@ -106,7 +106,8 @@ def _zeros(metric: ClassMetric) -> str | None:
     absent = int(np.count_nonzero(metric.denominators == 0))
     if not absent:
         return None
-    return f"{absent:,} of {metric.values.size:,} classes have no denominator and count as 0, as in scikit-learn."
+    found = f"{absent:,} of {metric.values.size:,} classes have no denominator and count as 0, as in scikit-learn"
+    return f"{found}; the interval takes them as unknown."
 
 
 @scored("precision_macro", "multiclass", state=ConfusionState, headline=10, needs=("prediction", "label"))

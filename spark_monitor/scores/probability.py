@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import ndtri
 
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
-from spark_monitor.scores.means import mean_of
+from spark_monitor.scores.means import SAID_FROM, mean_of
 from spark_monitor.scores.metric import scored
 from spark_monitor.states.binary import (
     BRIER,
     BRIER_SQUARED,
     CALIBRATION_BINS,
+    CLIP,
     LOG_LOSS,
     LOG_LOSS_SQUARED,
     ScoreState,
 )
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
+
+FEW_OF_A_KIND = 30
+"""With fewer rows of one kind, how wrong the scores are for it is hardly known."""
 
 
 def without_scores(state: ScoreState) -> Interval:
@@ -40,7 +45,30 @@ def _not_probabilities(state: ScoreState) -> Interval | None:
 
 def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
     sums, squares, cube = state.losses[loss], state.losses[squared], float(state.cubes[loss // 2])
-    return mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest))
+    found = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest))
+    return _with_the_rarer_kind(state, found, loss)
+
+
+def _with_the_rarer_kind(state: ScoreState, found: Interval, loss: int) -> Interval:
+    """The upper bound widened where few rows are of one kind: more of them, each as wrong as any score seen would make it.
+
+    If the share of the kind is p, at most p+ by Wilson, the mean is at most larger by (p+ - p) times the largest loss of a row
+    of the kind among the scores that there are.
+    """
+    sides = [float(side.sum()) for side in (state.negatives, state.positives)]
+    rare = int(np.argmin(sides))
+    if sides[rare] >= FEW_OF_A_KIND or found.value is None or found.count < SAID_FROM:
+        return found
+    used = np.flatnonzero(state.positives + state.negatives > 0)
+    ends = np.r_[0.0, np.clip(state.grid.edges, 0.0, 1.0), 1.0]
+    given = ends[(used + 1) // 2].min() if rare else 1 - ends[used // 2 + 1].max()
+    worst = -math.log(max(given, CLIP)) if loss == LOG_LOSS else (1 - given) ** 2
+    more = float(wilson(sides[rare], sum(sides))[1]) - sides[rare] / sum(sides)
+    kind = "positive" if rare else "negative"
+    said = f"Only {sides[rare]:,.0f} of the rows are {kind}: the upper bound counts on more, as wrong as the scores allow."
+    most = math.inf if loss == LOG_LOSS else 1.0
+    high = None if found.upper is None else min(max(found.upper, float(found.value + more * worst)), most)
+    return replace(found, upper=high, message=" ".join(filter(None, (found.message, said))))
 
 
 @scored("log_loss", "binary", state=ScoreState, headline=1, range=(0.0, math.inf), worse="higher", needs=("score", "label"))

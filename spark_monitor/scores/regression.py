@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.means import mean_of
 from spark_monitor.scores.metric import scored
@@ -119,15 +121,27 @@ def r2_score(state: RegressionState) -> Interval:
     if not math.isfinite(spread):
         return interval(math.inf, ANY_RANGE, n, within=ANY_RANGE)
     value = 1 - state.total(SQUARED) / spread
-    return interval(value, student(value, _r2_variance(state, spread), n), n, within=(-math.inf, 1.0))
+    low, high = student(value, _r2_variance(state, spread), n)
+    ratio = 1 - value
+    if ratio > 0 and math.isfinite(low):
+        # On the logarithm the ratio is more nearly normal; what is wider of the two is said.
+        factor = math.exp(min((high - value) / ratio, 700.0))
+        low, high = min(low, 1 - ratio * factor), max(high, 1 - ratio / factor)
+    squares = mean_squared_error(state)
+    unknown = squares.upper is None and n > 1
+    return interval(
+        value, (-math.inf if unknown else low, high), n, within=(-math.inf, 1.0), message=squares.message if unknown else None
+    )
 
 
 def _r2_variance(state: RegressionState, spread: float) -> float:
     """The variance of one row's share in the ratio, so that dividing by n gives the ratio's."""
     n = state.usable
     errors, labels = state.total(SQUARED) / n, spread / n
-    ratio = errors / labels
+    ratio = np.float64(errors / labels)
     _, fourth, _, cross = (float(moment) / n for moment in state.central)
-    variance = state.total(FOURTH) / n - errors**2 - 2 * ratio * (cross - errors * labels) + ratio**2 * (fourth - labels**2)
-    scaled = variance / labels / labels
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares, mixed = state.total(FOURTH) / n - np.square(np.float64(errors)), cross - errors * labels
+        variance = squares - 2 * ratio * mixed + np.square(ratio) * (fourth - np.square(np.float64(labels)))
+        scaled = float(variance / labels / labels)
     return max(scaled, 0.0) if math.isfinite(scaled) else math.inf

@@ -102,8 +102,8 @@ def measured(
 
 
 def _measurement(where: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    given = {"basis": "REALISED", "column_name": ":table", **row}
-    return measurement(where, catalogue().metrics[row["metric"]], **given)
+    given: dict[str, Any] = {"basis": "REALISED", "column_name": ":table", **row}
+    return measurement(where, catalogue().metrics[given.pop("metric")], **given)
 
 
 def _fairness(where: Mapping[str, Any], slices: States, comparison: Comparison) -> Iterator[dict[str, Any]]:

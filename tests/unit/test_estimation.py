@@ -1,0 +1,107 @@
+"""Estimated metrics hold what labels say later, as long as labels depend on scores as they did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as oracle
+
+from spark_monitor.estimation.estimator import estimated_rows, estimation_error, estimator
+from spark_monitor.states.cell_errors import CellErrorsState
+from spark_monitor.states.class_scores import ClassScoresState
+from spark_monitor.states.scores import ScoreState, score_grid
+
+WINDOWS = 40
+GRID = score_grid()
+
+
+def test_the_estimates_of_a_binary_model_hold_the_realised_values() -> None:
+    random = np.random.default_rng(11)
+
+    def draw(n: int, a: float) -> tuple[np.ndarray, np.ndarray]:
+        scores = np.round(random.beta(a, 2, n), 4)
+        return scores, random.random(n) < scores**1.5  # scores are not calibrated
+
+    scores, labels = draw(8000, 1.5)
+    known = estimator(3, ScoreState.empty(GRID).update(labels, scores))
+    assert known is not None
+    held: dict[str, list[bool]] = {}
+    for _ in range(WINDOWS):
+        scores, labels = draw(1500, random.uniform(1, 3))
+        guess = scores >= 0.5
+        rows = {row["metric"]: row for row in estimated_rows(ScoreState.empty(GRID).update(guess, scores), known)}
+        realised = {
+            "roc_auc_score": oracle.roc_auc_score(labels, scores),
+            "accuracy_score": oracle.accuracy_score(labels, guess),
+            "precision": oracle.precision_score(labels, guess),
+            "recall": oracle.recall_score(labels, guess),
+            "f1_score": oracle.f1_score(labels, guess),
+            "brier_score": oracle.brier_score_loss(labels, scores),
+            "log_loss": oracle.log_loss(labels, scores),
+            "average_precision": oracle.average_precision_score(labels, scores),
+            "matthews_corrcoef": oracle.matthews_corrcoef(labels, guess),
+        }
+        for name, value in realised.items():
+            held.setdefault(name, []).append(rows[name]["lower"] <= value <= rows[name]["upper"])
+            assert "baseline 3 (8,000 labelled rows)" in rows[name]["message"]
+    assert {name: np.mean(found) for name, found in held.items() if np.mean(found) < 0.88} == {}
+
+
+def test_the_estimates_of_several_classes_hold_the_realised_values() -> None:
+    random = np.random.default_rng(12)
+    classes = ("a", "b", "c")
+
+    def draw(n: int, weights: list[float]) -> tuple[np.ndarray, np.ndarray]:
+        scores = random.dirichlet(weights, n)
+        return scores, np.array([random.choice(3, p=row) for row in scores])
+
+    scores, labels = draw(6000, [1, 1, 1])
+    known = estimator(1, ClassScoresState.empty(classes).update(labels, scores))
+    assert known is not None
+    held = []
+    for _ in range(20):
+        scores, labels = draw(1000, [1, 2, 0.7])
+        guess = scores.argmax(axis=1)
+        rows = {row["metric"]: row for row in estimated_rows(ClassScoresState.empty(classes).update(guess, scores), known)}
+        accuracy, f1 = oracle.accuracy_score(labels, guess), oracle.f1_score(labels, guess, average="macro")
+        held += [rows["accuracy_score"]["lower"] <= accuracy <= rows["accuracy_score"]["upper"]]
+        assert abs(rows["accuracy_score"]["value"] - accuracy) < 0.06
+        assert abs(rows["f1_score_macro"]["value"] - f1) < 0.06
+    assert np.mean(held) >= 0.85
+
+
+def test_expected_errors_follow_the_mix_of_predictions() -> None:
+    random = np.random.default_rng(13)
+
+    def draw(n: int, middle: float) -> tuple[np.ndarray, np.ndarray]:
+        guess = random.normal(middle, 1, n)
+        return guess + random.normal(size=n) * (0.2 + np.abs(guess)), guess
+
+    edges = tuple(np.linspace(-3, 3, 40).tolist())
+    known = estimator(1, CellErrorsState.empty(edges).update(*draw(20_000, 0.0)))
+    assert known is not None
+    held = []
+    for _ in range(WINDOWS):
+        labels, guess = draw(2000, 0.8)
+        answers = CellErrorsState.empty(edges).update(np.full(2000, np.nan), guess)
+        rows = {row["metric"]: row for row in estimated_rows(answers, known)}
+        mae, rmse = oracle.mean_absolute_error(labels, guess), oracle.root_mean_squared_error(labels, guess)
+        held.append(rows["mean_absolute_error"]["lower"] <= mae <= rows["mean_absolute_error"]["upper"])
+        assert rows["root_mean_squared_error"]["value"] == pytest.approx(rmse, rel=0.12)
+    assert np.mean(held) >= 0.85
+
+
+def test_a_baseline_without_both_labels_estimates_nothing() -> None:
+    state = ScoreState.empty(GRID).update(np.zeros(100, dtype=bool), np.linspace(0, 1, 100))
+    assert estimator(1, state) is None
+    assert estimator(1, CellErrorsState.empty((0.0,))) is None
+
+
+def test_the_error_of_an_estimate_is_its_difference_from_what_labels_say() -> None:
+    found = estimation_error({"value": 0.8, "lower": 0.7, "upper": 0.9}, {"value": 0.6, "lower": 0.5, "upper": 0.7})
+    assert found is not None
+    assert found.at(0) | {"message": None} == pytest.approx(
+        {"value": 0.2, "value_error": 0.0, "lower": 0.2 - 2**0.5 / 10, "upper": 0.2 + 2**0.5 / 10}
+        | {"status": "OK", "message": None}
+    )
+    assert estimation_error({"value": None, "lower": None, "upper": None}, {"value": 0.6, "lower": 0.5, "upper": 0.7}) is None
