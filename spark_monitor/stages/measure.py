@@ -143,7 +143,7 @@ def present_states(
     chosen = own.unionByName(stored.where(of_baseline)) if missing else own
     log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"
     measured = model_rows(flat_states(chosen), presentation).selectExpr(
-        "*", log_type, f"timestamp_micros({micros(run.as_of)}) AS as_of"
+        "*", log_type, f"{baseline.version} AS baseline_version", f"timestamp_micros({micros(run.as_of)}) AS as_of"
     )
     write(run, "model_metrics", measured, windows, baseline=missing)
     metric = main_metric_of(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.store.described import COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
+from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
     BASELINE_VERSION,
@@ -148,6 +148,7 @@ MODEL_METRICS: Final = Table(
         column("log_type", TEXT, "INPUT, or BASELINE for the labelled baseline itself: granularity baseline"),
         STATUS,
         MESSAGE,
+        BASELINE_VERSION,
         AS_OF,
         RUN_ID,
     ),
