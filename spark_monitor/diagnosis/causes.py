@@ -14,6 +14,7 @@ from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import harmless, number, percent, slice_name
 
 SLICES_SHOWN: Final = 4
+ROUNDING: Final = 1e-5
 PRODUCT: Final = "distance x importance"
 CLEAR_SHARE: Final = 0.6
 """A slice that explains so much of a fall, and is not nearly all rows, is named before other causes."""
@@ -150,7 +151,7 @@ def slice_causes(fall: Fall) -> list[Cause]:
     ordered = sorted(best, key=lambda part: -(part[1] + part[2]) / fall.change)
     causes = [_slice_cause(fall, *part) for part in ordered[:SLICES_SHOWN]]
     rest = 1.0 - sum(cause.share or 0.0 for cause in causes)
-    if abs(rest) > 1e-6:
+    if abs(rest) > ROUNDING:
         causes.append(Cause("rest", "other slices", round(rest, 6), f"Other slices, and what lies between them: {_share(rest)}."))
     return causes
 
