@@ -22,6 +22,7 @@ from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import FIRST_NEVER, NUMBERS, TALLY_SCHEMA, Tally, merged_tallies
+from spark_monitor.kernel.serving_messages import explained
 from spark_monitor.operations.latency_shift import STEPS, LatencyBlock, Quantiles
 from spark_monitor.operations.serving import ServingBlock
 from spark_monitor.states.samples import Samples
@@ -34,7 +35,6 @@ EMPTY: Final = "EMPTY"
 UNDEFINED: Final = "UNDEFINED"
 UNIT_RATIO: Final = (500.0, 2000.0)
 """Medians that differ by a factor in this range from the windows before look like another unit, which is a factor of 1,000."""
-FEW: Final = 100
 
 _COUNTS = ("requests", "failed", "known", "copies", "rows", "hosts", "clusters", "per_second", "predictions", "rank_error")
 SUMMARY_SCHEMA: Final = pa.schema(
@@ -285,7 +285,7 @@ def _present(
         basis = {"basis": "PREVIOUS"} if moved else {}
         made = measurements(where, metric, result, count=count, column_name=series[0], **basis)
         for number, measured in enumerate(made):
-            yield _told(measured, metric, rows[number], factors[number], plan)
+            yield explained(measured, metric, rows[number], factors[number], plan.unit)
 
 
 def _block(rows: Sequence[Mapping[str, Any]], plan: ServingPlan) -> ServingBlock:
@@ -311,81 +311,6 @@ def _unit_factor(row: Mapping[str, Any], before: Sequence[Quantiles]) -> float |
 
 def _both(ratio: float) -> tuple[float, ...]:
     return (ratio, 1 / ratio) if ratio > 0 else (ratio,)
-
-
-def _told(
-    measured: dict[str, Any], metric: Metric, row: Mapping[str, Any], factor: float | None, plan: ServingPlan
-) -> dict[str, Any]:
-    """The measurement with what it must be read with: a sentence, and what is named first."""
-    details = dict(row["details"] or [])
-    sentences: list[str] = []
-    if metric.name == "requests":
-        sentences += _of_requests(row, details)
-    elif metric.name in ("failure_rate", "failed_requests"):
-        unread = row["requests"] - row["known"]
-        sentences += [f"The outcome of {unread:g} of {row['requests']:g} requests cannot be read."] if unread > 0 else []
-    elif metric.name.startswith("latency"):
-        sentences += _of_latency(row, factor, plan)
-        details |= {"unit_factor": f"{1000 if factor > 1 else 0.001:g}"} if factor is not None else {}
-        kept = {"quantiles": row["quantiles"], "rank_error": row["rank_error"]}
-        details |= {name: str(value) for name, value in kept.items() if metric.name == "latency_p50" and value is not None}
-    if measured["value"] is None and not sentences:
-        sentences = [_why_undefined(metric)]
-    wanted = _details_of(metric, details)
-    return {**measured, "message": " ".join(sentences) or None, "details": list(wanted.items()) or None}
-
-
-def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
-    """What belongs to a metric; a row is kept small."""
-    keys = {
-        "requests": ("rows", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
-        "failure_rate": ("failing_hosts", "first_failed_host"),
-        "latency_p50": ("quantiles", "rank_error", "unit_factor"),
-        "latency_p95": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
-        "latency_ks": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
-    }.get(metric.name, ())
-    return {key: details[key] for key in keys if key in details}
-
-
-def _of_requests(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator[str]:
-    if row["copies"]:
-        yield f"{row['copies']:g} rows repeat the id of another request and are counted once."
-    if "requests_without_version" in details:
-        yield f"{details['requests_without_version']} requests name no model version."
-    if "endpoints_left_out" in details:
-        yield f"{details['endpoints_left_out']} endpoints with few requests are counted here alone."
-
-
-def _of_latency(row: Mapping[str, Any], factor: float | None, plan: ServingPlan) -> Iterator[str]:
-    found = next((Samples.from_columns(one) for one in row["samples"] if one["name"] == "latency"), Samples.empty())
-    total = found.n + found.negative + found.unread
-    if found.negative:
-        yield f"{found.negative:,} of {total:,} latencies are negative and left out: check the clocks that they are taken from."
-    if not found.n:
-        yield f"None of {total:,} rows has a latency that can be read."
-    elif factor is not None:
-        way = "from seconds to milliseconds" if factor > 1 else "from milliseconds to seconds"
-        yield f"The median is {factor:.4g} times that of the windows before: the column's unit may have changed {way}."
-    elif found.n >= FEW:
-        yield from _unit_doubt(found, plan.unit)
-
-
-def _unit_doubt(found: Samples, unit: str) -> Iterator[str]:
-    p95 = float(found.sketch.quantiles([0.95])[0])
-    if unit == "ms" and p95 < 1:
-        yield "95 % of the latencies are below 1 ms: if the column holds seconds, name it latency_seconds."
-    if unit == "s" and float(found.sketch.quantiles([0.5])[0]) > 100_000:
-        yield "Half of the latencies are above 100 seconds: if the column holds milliseconds, name it latency_ms."
-
-
-def _why_undefined(metric: Metric) -> str:
-    if metric.name == "requests_per_second_max":
-        return "Single seconds are not known of this log, or of windows longer than 62 days."
-    if metric.name == "latency_ks":
-        return "No window before this one has latencies to compare with."
-    if metric.name == "lost_predictions_percent":
-        return "No predictions are known of this window."
-    return "No row of this window has this number."
 
 
 __all__ = ["FRESH", "PREDICTIONS", "STORED", "SUMMARY_DDL", "ServingPlan", "series_measurements", "summaries"]

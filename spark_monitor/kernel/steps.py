@@ -5,21 +5,16 @@ A pipeline has few runs beside a table's rows: all of them, of every step and wi
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final
 
-import numpy as np
-
-from spark_monitor.catalogue.measurement import measurements
-from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.pipeline_values import Found, Row, Value, sum_of, value_rows
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import EMPTY, UNDEFINED, instant_text
-from spark_monitor.operations.steps import PipelineBlock
+from spark_monitor.kernel.serving import EMPTY, instant_text
+from spark_monitor.kernel.table_history import changes_of, table_values
 
 RUN, COMMIT, SCHEMA, OWN = "run", "commit", "schema", "own"
 PIPELINE_DDL: Final = (
@@ -31,23 +26,6 @@ SKEW: Final = 60_000_000
 """Microseconds: a step that starts so little before the schedule's instant has a clock that runs ahead."""
 NAMED: Final = 3
 OWN_PREFIX: Final = "spark_monitor."
-_ATTRIBUTES: Final = {
-    "step_seconds": "seconds",
-    "step_failures": "failures",
-    "step_retries": "retries",
-    "step_lateness_seconds": "lateness",
-    "step_missed_runs": "missed",
-    "output_rows": "rows",
-    "output_bytes": "bytes",
-    "output_files": "files",
-    "schema_changes": "schema_changes",
-    "hours_since_commit": "hours_since_commit",
-    "signature_mismatches": "signature",
-    "dependency_mismatches": "dependencies",
-    "served_version_mismatch": "served",
-}
-Row = Mapping[str, Any]
-Found = dict[str, "Value"]
 
 
 @dataclass(frozen=True)
@@ -65,17 +43,6 @@ class PipelinePlan:
     schemas_known: frozenset[str] = frozenset()
 
 
-@dataclass
-class Value:
-    """One number of one step or table, and what it must be read with."""
-
-    number: float | None
-    message: str | None = None
-    status: str | None = None
-    count: int | None = None
-    details: dict[str, str] = field(default_factory=dict)
-
-
 def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[dict[str, Any]]:
     """The measurements of every step and table in every due window."""
     by_kind: dict[str, list[Row]] = defaultdict(list)
@@ -84,7 +51,7 @@ def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[d
     runs = _by_name(by_kind[RUN])
     after = _order(plan, by_kind[RUN])
     commits, schemas, own = _by_name(by_kind[COMMIT]), _by_name(by_kind[SCHEMA]), _by_name(by_kind[OWN])
-    changes = {name: _changes(schemas.get(name, []), commits.get(name, [])) for name in plan.tables}
+    changes = {name: changes_of(schemas.get(name, []), commits.get(name, [])) for name in plan.tables}
     for window in plan.windows:
         found: dict[str, Found] = {}
         for name in sorted({*runs, *plan.after}):
@@ -93,25 +60,11 @@ def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[d
                 found[name] = told
         _name_causes(found, after)
         for name in plan.tables:
-            _add(found, name, _table(name, commits.get(name, []), changes[name], window, plan))
+            _add(found, name, table_values(name, commits.get(name, []), changes[name], window, plan.schemas_known))
         for name, of_own in own.items():
             _add(found, name, _own(of_own, window))
         for name, values in found.items():
             yield from value_rows(window, name, values)
-
-
-def value_rows(window: WindowKey, name: str, values: Mapping[str, Value], version: str | None = None) -> Iterator[dict[str, Any]]:
-    """Values as rows, each by its metric of the catalogue."""
-    known = {"granularity": window.granularity, "start": window.start, "end": window.end}
-    where = [{**known, "model_version": version, "slice_key": None, "slice_value": None}]
-    metrics = catalogue().metrics
-    for metric_name, value in values.items():
-        metric = metrics[metric_name]
-        number = np.array([np.nan if value.number is None else value.number])
-        result = metric.compute(PipelineBlock(**{_ATTRIBUTES[metric_name]: number}))
-        [row] = measurements(where, metric, result, count=[value.count], column_name=name)
-        told = {"message": value.message, "details": list(value.details.items()) or None}
-        yield {**row, **told, "status": value.status or row["status"]}
 
 
 def _add(found: dict[str, Found], name: str, values: Found) -> None:
@@ -181,7 +134,7 @@ def _ran(ended: list[Row], open_: list[Row], plan: PipelinePlan) -> Found:
         found["step_retries"] = Value(float(sum((run["attempt"] or 1) > 1 for run in ended)), count=len(ended))
     for name, column in (("output_rows", "rows"), ("output_bytes", "bytes")):
         if column in plan.has:
-            found[name] = _sum_of(ended, column)
+            found[name] = sum_of(ended, column)
     return found
 
 
@@ -193,16 +146,6 @@ def _failures(ended: list[Row]) -> Value:
     if failed:
         details["first_failure"] = instant_text(min(run["ended"] for run in failed))
     return Value(float(len(failed)), " ".join(sentences) or None, None, len(ended), details)
-
-
-def _sum_of(rows: Sequence[Row], column: str) -> Value:
-    known = [row[column] for row in rows if row[column] is not None]
-    if not known:
-        return Value(None, f"None of {len(rows)} says how many {column} it wrote.", UNDEFINED, len(rows))
-    message = (
-        None if len(known) == len(rows) else f"{len(rows) - len(known)} of {len(rows)} do not say how many {column} they wrote."
-    )
-    return Value(float(sum(known)), message, None, len(rows))
 
 
 def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: int) -> Found:
@@ -273,77 +216,6 @@ def _upstream(name: str, after: Mapping[str, set[str]]) -> set[str]:
             found.add(step)
             waiting += after.get(step, ())
     return found
-
-
-# Tables
-
-
-@dataclass(frozen=True)
-class Change:
-    """A commit that left other columns: when (microseconds), what, and who did it."""
-
-    at: int
-    what: str
-    author: str | None
-
-
-def _changes(schemas: list[Row], commits: list[Row]) -> list[Change]:
-    times = {row["version"]: row for row in commits}
-    found = []
-    for before, now in pairwise(sorted(schemas, key=lambda row: row["version"])):
-        what = told_change(before["fields"], now["fields"])
-        if what and now["version"] in times:
-            commit = times[now["version"]]
-            found.append(Change(commit["ended"], what, commit["author"]))
-    return found
-
-
-def told_change(before: str, now: str) -> str:
-    """What differs between two schemas as Delta writes them, columns and types alone.
-
-    >>> told_change('{"fields": [{"name": "a", "type": "long"}]}', '{"fields": [{"name": "b", "type": "long"}]}')
-    'added b (long); removed a'
-    """
-    old, new = (
-        {
-            one["name"]: one["type"] if isinstance(one["type"], str) else json.dumps(one["type"])
-            for one in json.loads(text)["fields"]
-        }
-        for text in (before, now)
-    )
-    added = [f"{name} ({new[name]})" for name in new if name not in old]
-    removed = [name for name in old if name not in new]
-    retyped = [f"{name} from {old[name]} to {new[name]}" for name in new if name in old and old[name] != new[name]]
-    parts = (("added", added), ("removed", removed), ("retyped", retyped))
-    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)
-
-
-def _table(name: str, commits: list[Row], changes: list[Change], window: WindowKey, plan: PipelinePlan) -> Found:
-    writes = [row for row in commits if row["writes"]]
-    inside = [row for row in writes if window.start <= row["ended"] < window.end]
-    last = max((row["ended"] for row in writes if row["ended"] < window.end), default=None)
-    if last is None and writes:
-        return {}  # before its first commit there was no table, or nothing is known of it any more
-    if last is None:
-        message = "No commit of this table is known: it has no history, or nothing was written to it."
-        names = ("output_rows", "output_bytes", "output_files", "hours_since_commit")
-        return {metric: Value(None, message, EMPTY, 0) for metric in names}
-    found: Found = {"hours_since_commit": Value((window.end - last) / 3.6e9, None, None, len(inside))}
-    if inside:
-        for metric, column in (("output_rows", "rows"), ("output_bytes", "bytes"), ("output_files", "files")):
-            found[metric] = _sum_of(inside, column)
-    else:
-        message = f"No commit wrote to this table in this window; the last one was {instant_text(last)}."
-        found |= {metric: Value(0.0, message, EMPTY, 0) for metric in ("output_rows", "output_bytes", "output_files")}
-    if name in plan.schemas_known:
-        found["schema_changes"] = _schema_changes([one for one in changes if window.start <= one.at < window.end])
-    return found
-
-
-def _schema_changes(changes: list[Change]) -> Value:
-    told = [f"{one.what}, {instant_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
-    details = {"changes": " | ".join(told[-NAMED:])} if told else {}
-    return Value(float(len(changes)), f"{told[-1]}." if told else None, None, len(changes), details)
 
 
 def _own(rows: list[Row], window: WindowKey) -> Found:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA
 from spark_monitor.config.pipelines import PipelinesConfig
+from spark_monitor.kernel.pipeline_values import Value, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import UNDEFINED
-from spark_monitor.kernel.steps import Value, value_rows
 from spark_monitor.operations.registered import Registered, dependency_problems, signature_problems
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.sources.tables import open_table

@@ -1,0 +1,84 @@
+"""What a table's commits and schemas say of a window: what was written, how long ago, and which columns changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import pairwise
+
+from spark_monitor.kernel.pipeline_values import Found, Row, Value, sum_of
+from spark_monitor.kernel.plan import WindowKey
+from spark_monitor.kernel.serving import EMPTY, instant_text
+
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Change:
+    """A commit that left other columns: when (microseconds), what, and who did it."""
+
+    at: int
+    what: str
+    author: str | None
+
+
+def changes_of(schemas: list[Row], commits: list[Row]) -> list[Change]:
+    times = {row["version"]: row for row in commits}
+    found = []
+    for before, now in pairwise(sorted(schemas, key=lambda row: row["version"])):
+        what = told_change(before["fields"], now["fields"])
+        if what and now["version"] in times:
+            commit = times[now["version"]]
+            found.append(Change(commit["ended"], what, commit["author"]))
+    return found
+
+
+def told_change(before: str, now: str) -> str:
+    """What differs between two schemas as Delta writes them, columns and types alone.
+
+    >>> told_change('{"fields": [{"name": "a", "type": "long"}]}', '{"fields": [{"name": "b", "type": "long"}]}')
+    'added b (long); removed a'
+    """
+    old, new = (
+        {
+            one["name"]: one["type"] if isinstance(one["type"], str) else json.dumps(one["type"])
+            for one in json.loads(text)["fields"]
+        }
+        for text in (before, now)
+    )
+    added = [f"{name} ({new[name]})" for name in new if name not in old]
+    removed = [name for name in old if name not in new]
+    retyped = [f"{name} from {old[name]} to {new[name]}" for name in new if name in old and old[name] != new[name]]
+    parts = (("added", added), ("removed", removed), ("retyped", retyped))
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)
+
+
+def table_values(
+    name: str, commits: list[Row], changes: list[Change], window: WindowKey, schemas_known: Collection[str]
+) -> Found:
+    writes = [row for row in commits if row["writes"]]
+    inside = [row for row in writes if window.start <= row["ended"] < window.end]
+    last = max((row["ended"] for row in writes if row["ended"] < window.end), default=None)
+    if last is None and writes:
+        return {}  # before its first commit there was no table, or nothing is known of it any more
+    if last is None:
+        message = "No commit of this table is known: it has no history, or nothing was written to it."
+        names = ("output_rows", "output_bytes", "output_files", "hours_since_commit")
+        return {metric: Value(None, message, EMPTY, 0) for metric in names}
+    found: Found = {"hours_since_commit": Value((window.end - last) / 3.6e9, None, None, len(inside))}
+    if inside:
+        for metric, column in (("output_rows", "rows"), ("output_bytes", "bytes"), ("output_files", "files")):
+            found[metric] = sum_of(inside, column)
+    else:
+        message = f"No commit wrote to this table in this window; the last one was {instant_text(last)}."
+        found |= {metric: Value(0.0, message, EMPTY, 0) for metric in ("output_rows", "output_bytes", "output_files")}
+    if name in schemas_known:
+        found["schema_changes"] = _schema_changes([one for one in changes if window.start <= one.at < window.end])
+    return found
+
+
+def _schema_changes(changes: list[Change]) -> Value:
+    told = [f"{one.what}, {instant_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
+    details = {"changes": " | ".join(told[-NAMED:])} if told else {}
+    return Value(float(len(changes)), f"{told[-1]}." if told else None, None, len(changes), details)
