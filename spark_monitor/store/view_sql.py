@@ -145,7 +145,8 @@ def open_incidents(source: Source) -> str:
     """The incidents that are not resolved."""
     return (
         "SELECT monitor_id, incident_id, kind, title, diagnosis, severity, status, dataset, column_name, slice_key, slice_value, "
-        "model_versions, opened, last_seen, occurrences, checks, causes[0].sentence AS first_cause, owner, runbook, "
+        "model_versions, opened, last_seen, occurrences, checks, "
+        "CASE WHEN size(causes) > 0 THEN causes[0].sentence END AS first_cause, owner, runbook, "
         f"acknowledged_by, muted_until, notified_at FROM {source('incidents')} WHERE resolved IS NULL"
     )
 
