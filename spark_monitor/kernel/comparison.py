@@ -170,8 +170,12 @@ class Comparison:
                 few = known[low : low + PAIRS_AT_ONCE]
                 assert block is not None
                 sides = block.take(reference[few]), block.take(current[few])
-                distances = compared(*sides, self._plan.entries(block.kind))
-                yield self._batch(chunk, _at(one, few), distances.columns, distances.status, distances.message)
+                yield from self._distances(chunk, _at(one, few), sides)
+
+    def _distances(self, chunk: pa.RecordBatch, pairs: Pairs, sides: tuple[Block, Block]) -> Iterator[pa.RecordBatch]:
+        """The drift rows of pairs that can be compared."""
+        distances = compared(*sides, self._plan.entries(sides[1].kind))
+        yield self._batch(chunk, pairs, distances.columns, distances.status, distances.message)
 
     def _said(
         self, chunk: pa.RecordBatch, pairs: Pairs, name: str, places: tuple[Integers, Integers], errors: npt.NDArray[np.object_]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL
 from spark_monitor.distances.compare import drift_entries, with_columns
 from spark_monitor.kernel.comparison import (
     BASELINE,
@@ -19,6 +20,7 @@ from spark_monitor.kernel.comparison import (
     drift_ddl,
     drift_schema,
 )
+from spark_monitor.kernel.measured_drift import MeasuredDrift, untabled
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.absent import gone_columns, missing_rows
@@ -44,6 +46,25 @@ def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> Dat
     ``states`` (granularity, start, end, version, slice, column, the state, error, wanted) hold the windows before as well, of
     which nothing is wanted; ``baseline`` (slice, column, the state, error) holds the frozen states.
     """
+    ordered = in_order(states, baseline)
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from Comparison(plan).batches(map(_typed, batches))
+
+    return ordered.mapInArrow(run, drift_ddl(plan.metrics))
+
+
+def measured_drift(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
+    """Measurements of the distances that have no column of ``drift_metrics``."""
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from MeasuredDrift(plan).batches(map(_typed, batches))
+
+    return in_order(states, baseline).mapInArrow(run, MEASUREMENT_DDL)
+
+
+def in_order(states: DataFrame, baseline: DataFrame) -> DataFrame:
+    """Both kinds of states by column, slice, version and time, the baseline's first."""
     content = [*GROUP, "grid_id", *map(quote, STATE_COLUMNS), "error"]
     frozen = baseline.select(
         F.lit(False).alias("is_current"),
@@ -52,13 +73,11 @@ def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> Dat
         wanted().alias("wanted"),
     )
     current = states.select(F.lit(True).alias("is_current"), *(name for name, _ in _ABSENT), *content, "wanted")
-    ordered = frozen.unionByName(current).repartition(*GROUP).sortWithinPartitions(*_ORDER)
+    return frozen.unionByName(current).repartition(*GROUP).sortWithinPartitions(*_ORDER)
 
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        typed = (pa.RecordBatch.from_arrays([*map(_cast, batch.columns, INPUT_SCHEMA)], schema=INPUT_SCHEMA) for batch in batches)
-        yield from Comparison(plan).batches(typed)
 
-    return ordered.mapInArrow(run, drift_ddl(plan.metrics))
+def _typed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([*map(_cast, batch.columns, INPUT_SCHEMA)], schema=INPUT_SCHEMA)
 
 
 def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
@@ -111,6 +130,9 @@ def compare_step(
     if later:
         states = states.unionByName(states_of(run, later).withColumn("wanted", wanted(CONSECUTIVE)))
     drift = drift_rows(states, baseline.states, plan)
+    if any(untabled(kind, plan.metrics) for kind in ("numeric", "categorical")):
+        own = states_of(run, due).withColumn("wanted", wanted(BASELINE))
+        run.measured.append(measured_drift(own, baseline.states, plan))
     gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions).drop("data_type")
     rows = compared_windows(drift).unionByName(gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True)
     referred = reference_rows(run, [*due, *later], plan)

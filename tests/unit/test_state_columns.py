@@ -10,7 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ks_2samp
 
+from spark_monitor.catalogue.metric import DECORATED, drift_metric
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.comparison import BASELINE, CONSECUTIVE, INPUT_SCHEMA, ComparePlan, Comparison
+from spark_monitor.kernel.measured_drift import MeasuredDrift
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.kernel.references import ReferenceComparison
 from spark_monitor.kernel.state_rows import opened, state_columns, state_of_row, states_at
@@ -172,3 +175,34 @@ def test_a_reference_of_several_windows_is_their_merge(chunk: int, monkeypatch: 
         assert row["count_delta"] == 400 - before.size
         assert row["avg_delta"] == pytest.approx(samples[target].mean() - before.mean(), rel=1e-9)
         assert row["ks_lower"] <= ks_2samp(before, samples[target], method="asymp").statistic <= row["ks_upper"]
+
+
+def test_a_distance_without_a_column_is_measured_and_a_broken_one_is_an_error() -> None:
+    @drift_metric("planted_distance", unit="rows")
+    def planted(baseline: NumericBlock, current: NumericBlock) -> np.ndarray:
+        """Rows of both."""
+        return (baseline.count + current.count).astype(float)
+
+    @drift_metric("broken_distance", columns=("numeric",))
+    def broken(baseline: NumericBlock, current: NumericBlock) -> np.ndarray:
+        """Nothing."""
+        raise ZeroDivisionError("by nothing")
+
+    tabled = tuple(name for name in DECORATED if name not in ("planted_distance", "broken_distance"))
+    states = [profile_column([1.0, 2.0], GRID), profile_column([1.0], GRID)]
+    texts = {"granularity": "1 day", "model_version": "1", "column_name": "x"}
+    more = {name: [text] * 2 for name, text in texts.items()} | {"slice_key": [None] * 2, "slice_value": [None] * 2}
+    more |= {"is_current": [False, True], "start": [None, 0], "end": [None, 1], "wanted": [[], [BASELINE]]}
+    batch = rows_of(states, NUMBERS.frame_id, **more).select(INPUT_SCHEMA.names)
+    try:
+        catalogue.cache_clear()
+        plan = ComparePlan({"x": NUMBERS}, metrics=tabled)
+        found = {row["metric"]: row for out in MeasuredDrift(plan).batches([batch]) for row in out.to_pylist()}
+    finally:
+        del DECORATED["planted_distance"], DECORATED["broken_distance"]
+        catalogue.cache_clear()
+    planted_row = found["planted_distance"]
+    assert (planted_row["value"], planted_row["unit"], planted_row["count"]) == (3, "rows", 1)
+    assert (found["planted_distance"]["family"], found["planted_distance"]["basis"]) == ("drift", "baseline")
+    assert (found["broken_distance"]["value"], found["broken_distance"]["status"]) == (None, "ERROR")
+    assert "by nothing" in found["broken_distance"]["message"]
