@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Baseline:
     version: int
     columns: Mapping[str, FrozenColumn]
     states: DataFrame
+    references: Mapping[str, DataFrame] = field(default_factory=dict)
+    """The states of further frozen periods by their names, on the same grids."""
 
 
 def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
@@ -38,25 +40,38 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     source: dict[str, str | None] = {"table": None, "path": None, "where": None}
     if baseline is not None:
         source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
-    told = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
+    told: dict[str, object] = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
+    more = [(one.name, one.table, one.path, one.where) for one in config.baselines if one.kind == "frozen"]
+    if more:
+        told["references"] = more
     return json.dumps(told, sort_keys=True, ensure_ascii=False)
 
 
 def latest_version(stored: DataFrame) -> tuple[int, str] | None:
     """The newest version among stored rows and the signature it was frozen with."""
-    newest = stored.where(F.col("column_name") == TABLE_ROW).where("slice_key IS NULL")
+    newest = stored.where(F.col("column_name") == TABLE_ROW).where("slice_key IS NULL AND name IS NULL")
     rows = newest.select("baseline_version", "config").orderBy(F.desc("baseline_version")).limit(1).collect()
     return (int(rows[0]["baseline_version"]), str(json.loads(rows[0]["config"])["signature"])) if rows else None
 
 
-def load_baseline(stored: DataFrame, version: int) -> Baseline:
+def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = ()) -> Baseline:
     """A version from its stored rows; what comes to the driver is one frame per column."""
-    own = stored.where(F.col("baseline_version") == version)
+    of_version = stored.where(F.col("baseline_version") == version)
+    own = of_version.where("name IS NULL")
     whole = own.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
     rows = whole.select("column_name", "data_type", "grid", "categories", "config").collect()
     columns = sorted(map(_placed, rows), key=lambda placed: placed[0])
-    states = own.selectExpr("slice_key", "slice_value", "column_name", "grid_id", *map(quote, STATE_COLUMNS), "message AS error")
-    return Baseline(version, {column.name: column for _, column in columns}, states)
+    others = {name: _states(of_version.where(F.col("name") == name)) for name in references}
+    return Baseline(version, {column.name: column for _, column in columns}, _states(own), others)
+
+
+def _states(rows: DataFrame) -> DataFrame:
+    return rows.selectExpr("slice_key", "slice_value", "column_name", "grid_id", *map(quote, STATE_COLUMNS), "message AS error")
+
+
+def frozen_names(config: MonitorConfig) -> list[str]:
+    """The names of the further frozen references."""
+    return [one.name for one in config.baselines if one.kind == "frozen"]
 
 
 def _placed(row: Any) -> tuple[int, FrozenColumn]:

@@ -138,6 +138,10 @@ def compare_step(
     referred = reference_rows(run, [*due, *later], plan)
     if referred is not None:
         rows = rows.unionByName(compared_windows(referred), allowMissingColumns=True)
+    for name, states_of_reference in baseline.references.items():
+        own = states_of(run, [*due, *later]).withColumn("wanted", wanted(BASELINE))
+        against = drift_rows(own, states_of_reference, plan).withColumn("baseline_name", F.lit(name))
+        rows = rows.unionByName(compared_windows(against), allowMissingColumns=True)
     rows = rows.withColumn("baseline_version", F.lit(baseline.version).cast("long"))
     if later:
         rows = rows.unionByName(drift_from_baseline(run, later), allowMissingColumns=True)
@@ -155,4 +159,5 @@ def drift_from_baseline(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
     """The stored rows of drift_metrics that say how far these windows are from the baseline."""
     stored = run.store.frame("drift_metrics").where(run.store.in_windows(run.monitor_id, windows))
     times = {"start": F.expr("unix_micros(window.start)"), "end": F.expr("unix_micros(window.end)")}
-    return stored.where(F.col("drift_type") == BASELINE).withColumns(times).drop("window", "monitor_id", "run_id")
+    own = (F.col("drift_type") == BASELINE) & F.col("baseline_name").isNull()
+    return stored.where(own).withColumns(times).drop("window", "monitor_id", "run_id")

@@ -14,13 +14,23 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.state_rows import by_column, states_at
 from spark_monitor.session import setting
-from spark_monitor.sources.baseline import Baseline, FrozenColumn, latest_version, load_baseline, signature, stored_rows, unframed
-from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, micros, time_range
+from spark_monitor.sources.baseline import (
+    Baseline,
+    FrozenColumn,
+    frozen_names,
+    latest_version,
+    load_baseline,
+    signature,
+    stored_rows,
+    unframed,
+)
+from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, micros, time_range
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, with_roles, within
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
@@ -151,12 +161,12 @@ def baseline_step(run: Run, predictions: Predictions, *, new: bool = False) -> B
     text = signature(run.config, predictions.slice_keys)
     latest = latest_version(stored)
     if latest is not None and latest[1] == text and not new:
-        return load_baseline(stored, latest[0])
+        return load_baseline(stored, latest[0], frozen_names(run.config))
     version = latest[0] + 1 if latest is not None else 1
     run.say(f"freezing baseline {version}" + ("" if latest is None or new else ": the monitor's file describes another one"))
     write_baseline(run, predictions, version, text)
     fresh = run.store.frame("baselines").where(F.col("monitor_id") == run.monitor_id)
-    return load_baseline(fresh, version)
+    return load_baseline(fresh, version, frozen_names(run.config))
 
 
 def write_baseline(run: Run, predictions: Predictions, version: int, text: str) -> None:
@@ -195,7 +205,45 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
             "run_id": F.lit(run.run_id),
         }
     )
+    for reference in run.config.baselines:
+        if reference.kind == "frozen":
+            more = reference_states(run, predictions, reference, frozen).withColumn("baseline_version", F.lit(version))
+            stamped = stamped.unionByName(more, allowMissingColumns=True)
     run.store.replace_baseline(stamped, monitor_id=run.monitor_id, version=version)
+
+
+def reference_states(run: Run, predictions: Predictions, reference: ReferenceConfig, frozen: Sequence[FrozenColumn]) -> DataFrame:
+    """The states of another frozen period on the baseline's grids, as rows of ``baselines``; columns that it lacks have none."""
+    frame = with_roles(read_source(run.spark, reference.source), expressions(run.config.predictions))
+    frame = frame.where(reference.where) if reference.where else frame
+    columns, slices = baseline_columns(frame, predictions, run.config)
+    ids = [name for name in run.config.predictions.id if name in frame.columns]
+    rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
+    own = {column.name: column for column in frozen}
+    same = [own[column.name] if _is_same(own.get(column.name), column) else unframed(column) for column in columns]
+    keys = [slice_.key for slice_ in slices]
+    kept = capped_slice_values(rows, len(keys), run.config.max_slice_values)
+    states = profile(rows, _plan(same, slice_keys=keys, slice_values=kept, byte_budget=run.config.task_bytes))
+    return states.selectExpr(
+        *("column_name", "slice_key", "slice_value", "data_type", "grid_id"), *map(quote, STATE_COLUMNS), "error AS message"
+    ).withColumns(
+        {
+            "name": F.lit(reference.name),
+            # Counted by the columns of this table, which may be others than the baseline's.
+            "non_null": F.lit(None).cast("array<bigint>"),
+            "monitor_id": F.lit(run.monitor_id),
+            "source": F.lit(reference.table or reference.path),
+            "predicate": F.lit(reference.where),
+            "source_version": F.lit(run.store.source_version(reference.source)),
+            "created": F.lit(run.as_of),
+            "status": F.when(F.col("count").isNotNull(), "OK").otherwise("UNSUPPORTED"),
+            "run_id": F.lit(run.run_id),
+        }
+    )
+
+
+def _is_same(frozen: FrozenColumn | None, column: ReadColumn) -> bool:
+    return frozen is not None and kinds_agree((frozen.kind, frozen.data_type), column) is None
 
 
 def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str | None]:

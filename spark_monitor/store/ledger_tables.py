@@ -112,10 +112,11 @@ INCIDENTS: Final = Table(
 BASELINES: Final = Table(
     "baselines",
     "monitor x version x column, for the whole baseline and for each of its slices",
-    ("monitor_id", "baseline_version", "column_name", "slice_key", "slice_value"),
+    ("monitor_id", "baseline_version", "name", "column_name", "slice_key", "slice_value"),
     (
         MONITOR,
         column("baseline_version", WHOLE, "1, 2, ...: a version never changes once its run is committed"),
+        column("name", TEXT, "the frozen reference under `baselines`, on the baseline's grids; NULL: the baseline itself"),
         COLUMN_NAME,
         SLICE_KEY,
         SLICE_VALUE,

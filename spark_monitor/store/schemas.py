@@ -19,7 +19,7 @@ def table_named(name: str) -> Table:
     """The description of a table.
 
     >>> table_named("baselines").key
-    ('monitor_id', 'baseline_version', 'column_name', 'slice_key', 'slice_value')
+    ('monitor_id', 'baseline_version', 'name', 'column_name', 'slice_key', 'slice_value')
     """
     if name not in TABLES:
         raise RunError(unknown("store", "table", name, TABLES))

@@ -56,6 +56,7 @@ DRIFT_SERIES: Final = {
     "hellinger_distance": ("hellinger_distance", None, None),
     "wasserstein_distance": ("wasserstein_distance", "wasserstein_lower", "wasserstein_upper"),
     "chi_squared_test": ("chi_squared_test.statistic", None, None),
+    "wasserstein_per_deviation": ("wasserstein_per_deviation", None, None),
     "tv_distance": ("tv_distance", None, None),
     "l_infinity_distance": ("l_infinity_distance", None, None),
     "count_delta": ("count_delta", None, None),
@@ -167,7 +168,7 @@ def histograms(source: Source) -> str:
     one = "monitor_id, grid_id, column_name"
     frames = (
         f"SELECT {one}, any_value(grid) AS grid, any_value(categories) AS categories FROM {source('baselines')} "
-        f"WHERE slice_key IS NULL AND grid_id IS NOT NULL GROUP BY {one}"
+        f"WHERE slice_key IS NULL AND name IS NULL AND grid_id IS NOT NULL GROUP BY {one}"
     )
     states = (
         "SELECT `window`.`start` AS time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id, "
