@@ -37,8 +37,10 @@ class StateError(MonitorError, ValueError):
     """A stored state cannot be read, or two states cannot be merged or compared."""
 
 
-def unknown(where: str, kind: str, found: str, known: Iterable[str]) -> str:
+def unknown(where: str, kind: str, found: str, known: Iterable[str], *, meant: str | None = None) -> str:
     """The sentence for a name that is not known; of many known ones those that are nearest.
+
+    ``meant`` is suggested before the most similar name.
 
     >>> unknown("fraud.yaml: drift.distances[2]", "distance", "PSI", ["psi", "ks"])
     'fraud.yaml: drift.distances[2]: unknown distance "PSI". Known: ks, psi. Did you mean "psi"?'
@@ -55,4 +57,5 @@ def unknown(where: str, kind: str, found: str, known: Iterable[str]) -> str:
     sentence = f'{where}: unknown {kind} "{found}". Known: {", ".join(shown)}{rest}.'
     held = [name for name in lowered if len(sought) >= SHORTEST_PART and sought in name.split("_")]
     close = get_close_matches(sought, list(lowered), n=1) or sorted(held, key=len)[:1]
-    return f'{sentence} Did you mean "{lowered[close[0]]}"?' if close else sentence
+    suggested = meant or (lowered[close[0]] if close else None)
+    return f'{sentence} Did you mean "{suggested}"?' if suggested else sentence

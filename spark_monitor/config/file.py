@@ -87,9 +87,9 @@ def problems(*found: tuple[str, str]) -> PydanticCustomError:
     return PydanticCustomError(PROBLEMS, "see the context", {"found": list(found)})
 
 
-def unknown_name(kind: str, found: str, known: list[str]) -> PydanticCustomError:
-    """An error of a pydantic validator for a name that is not known."""
-    return PydanticCustomError(UNKNOWN, "unknown name", {"kind": kind, "found": found, "known": known})
+def unknown_name(kind: str, found: str, known: list[str], *, meant: str | None = None) -> PydanticCustomError:
+    """An error of a pydantic validator for a name that is not known; ``meant`` is what people mean by it, where that is known."""
+    return PydanticCustomError(UNKNOWN, "unknown name", {"kind": kind, "found": found, "known": known, "meant": meant})
 
 
 def sentences(error: ValidationError, model: type[BaseModel], name: str) -> list[str]:

@@ -49,3 +49,17 @@ class CustomMetricConfig(Section):
                 ("labels", "found beside `derived`. Labels are read by the metrics that it is derived from: remove it.")
             )
         return self
+
+
+def worse_of(metrics: object) -> dict[str, str]:
+    """Of a section `metrics`, read or as written: which values of each metric are the bad ones; what is no metric is left out.
+
+    >>> worse_of([{"name": "revenue", "sql": "sum(amount)", "direction": "down"}, "?"])
+    {'revenue': 'lower'}
+    """
+    found = {}
+    for metric in metrics if isinstance(metrics, list | tuple) else ():
+        written = metric.model_dump() if isinstance(metric, CustomMetricConfig) else metric
+        if isinstance(written, dict) and isinstance(written.get("name"), str):
+            found[written["name"]] = {"down": "lower", "up": "higher"}.get(str(written.get("direction")), "both")
+    return found

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
 from spark_monitor.config.aggregates import parse_derived
 from spark_monitor.config.costs import CostsConfig
 from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig
 from spark_monitor.config.file import describe, problems, read_yaml, sentences
-from spark_monitor.config.metrics import CustomMetricConfig
+from spark_monitor.config.metrics import CustomMetricConfig, worse_of
 from spark_monitor.config.model import GroupsConfig, ModelConfig
 from spark_monitor.config.operations import OperationsConfig
 from spark_monitor.config.outputs import MlflowConfig, OutputsConfig
@@ -26,7 +26,7 @@ from spark_monitor.config.people import AlertsConfig, PeopleConfig
 from spark_monitor.config.pipelines import PipelinesConfig
 from spark_monitor.config.quality import QualityConfig
 from spark_monitor.config.references import ReferenceConfig, require_names_apart
-from spark_monitor.config.rules import RuleConfig
+from spark_monitor.config.rules import RuleConfig, scope_problems, slice_key
 from spark_monitor.config.sources import BaselineConfig, FeaturesConfig, LabelsConfig, PredictionsConfig, SourceConfig
 from spark_monitor.config.thresholds import Threshold, parse_threshold
 from spark_monitor.config.types import (
@@ -41,11 +41,10 @@ from spark_monitor.config.types import (
     quoted,
     repeated_names,
 )
-from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES
+from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES, own_metrics
 from spark_monitor.config.windows import WindowsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_forms, mask_secrets
-from spark_monitor.text.quoting import crossed
 
 __all__ = [
     "KNOWN_METRICS",
@@ -71,15 +70,6 @@ __all__ = [
 
 LONGEST_NAME = 200
 """Letters of a monitor's name, which names a directory of every table."""
-
-
-def slice_key(slice_: Slice) -> str:
-    """What the column ``slice_key`` holds: a column or an expression as written, a crossing as "a, b".
-
-    >>> slice_key("distance > 1000"), slice_key(("origin", "carrier"))
-    ('distance > 1000', 'origin, carrier')
-    """
-    return slice_ if isinstance(slice_, str) else crossed(slice_)
 
 
 class MonitorConfig(Section):
@@ -116,6 +106,12 @@ class MonitorConfig(Section):
     costs: CostsConfig | None = Field(default=None, description="{table: ..., format: focus, budget: {...}}")
     people: PeopleConfig = Field(default=PeopleConfig(), description="{owners: ..., channels: ..., routes: [...], ...}")
     outputs: OutputsConfig = Field(description="{schema: ...} or {path: ...}")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _rules_may_name_its_own_metrics(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        with own_metrics(worse_of(given.get("metrics") if isinstance(given, dict) else ())):
+            return validate(given)
 
     @field_validator("monitor")
     @classmethod
@@ -180,6 +176,13 @@ class MonitorConfig(Section):
         if self.labels is not None and len(self.labels.id) != len(self.predictions.id):
             found = f"found {len(self.labels.id)} columns; predictions.id has {len(self.predictions.id)}"
             raise problems(("labels.id", f"{found}. They are matched in order: name as many as there."))
+        return self
+
+    @model_validator(mode="after")
+    def _rules_fit(self) -> Self:
+        found = scope_problems(self.rules, self.slices, (reference.name for reference in self.baselines))
+        if found:
+            raise problems(*found)
         return self
 
     @property

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from spark_monitor.config.file import describe, problems, unknown_name
-from spark_monitor.config.thresholds import Threshold, parse_threshold
-from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES, canonical_metric
+from spark_monitor.config.vocabulary import KNOWN_METRICS, MEANT, METRIC_ALIASES, canonical_metric, is_known
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.periods import parse_duration, parse_every, parse_zone
@@ -79,8 +78,8 @@ def _star_or_listed(value: Any) -> Any:
 
 
 def _metric_name(name: str) -> str:
-    if canonical_metric(name) not in KNOWN_METRICS:
-        raise unknown_name("metric", name, [*KNOWN_METRICS, *METRIC_ALIASES])
+    if not is_known(canonical_metric(name)):
+        raise unknown_name("metric", name, [*KNOWN_METRICS, *METRIC_ALIASES], meant=MEANT.get(name.lower()))
     return canonical_metric(name)
 
 
@@ -138,7 +137,6 @@ RuleColumns = Annotated[
     Discriminator(_one_or_many),
     BeforeValidator(_star_or_listed),
 ]
-Limit = Annotated[Threshold, BeforeValidator(_sentence_of(parse_threshold)), PlainSerializer(Threshold.text, return_type=str)]
 YesOrNo = Annotated[bool, Field(strict=True)]
 MetricName = Annotated[str, AfterValidator(_metric_name)]
 Number = Annotated[float, BeforeValidator(_not_a_yes)]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Final
 
 from spark_monitor.catalogue.registry import catalogue
@@ -39,3 +43,64 @@ def canonical_metric(name: str) -> str:
     ('population_stability_index', 'ks')
     """
     return METRIC_ALIASES.get(name, name)
+
+
+LOWER_IS_WORSE: Final = frozenset(metric.name for metric in catalogue().metrics.values() if metric.worse == "lower")
+"""Metrics of which small values are the bad ones."""
+
+EITHER_IS_WORSE: Final = frozenset(
+    ["base_rate", "mean_error", "count_delta", "avg_delta", "percent_null_delta", "percent_zeros_delta", "percent_distinct_delta"]
+) | {metric.name for metric in catalogue().metrics.values() if metric.worse == "both"}
+"""Metrics that must move neither way."""
+
+MEANT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("auc", "roc_auc", "auroc"), "roc_auc_score"),
+    **dict.fromkeys(("accuracy", "acc"), "accuracy_score"),
+    **dict.fromkeys(("f1", "f1_macro", "f_score"), "f1_score"),
+    **dict.fromkeys(("null_rate", "nulls", "missing", "missing_rate", "null_percent"), "percent_null"),
+    **dict.fromkeys(("brier", "brier_loss"), "brier_score"),
+    **dict.fromkeys(("rows", "row_count", "num_rows"), "count"),
+    **dict.fromkeys(("ece", "calibration"), "expected_calibration_error"),
+    **dict.fromkeys(("drift", "kolmogorov_smirnov", "ks_statistic"), "ks"),
+    "mae": "mean_absolute_error",
+    "mse": "mean_squared_error",
+    "rmse": "root_mean_squared_error",
+    "mape": "mean_absolute_percentage_error",
+    "r2": "r2_score",
+    "logloss": "log_loss",
+    "mean": "avg",
+    "std": "stddev",
+    "jensen_shannon": "js_distance",
+}
+"""Names from elsewhere, and the metric that is probably meant: suggested, never taken."""
+
+_OWN: ContextVar[Mapping[str, str]] = ContextVar("own metrics of a monitor", default=MappingProxyType({}))
+
+
+@contextmanager
+def own_metrics(worse: Mapping[str, str]) -> Iterator[None]:
+    """Within it, rules may name these metrics of the monitor's own; ``worse`` says which values of each are the bad ones."""
+    token = _OWN.set(dict(worse))
+    try:
+        yield
+    finally:
+        _OWN.reset(token)
+
+
+def is_known(name: str) -> bool:
+    """Whether a rule may name this metric."""
+    return name in KNOWN_METRICS or name in _OWN.get()
+
+
+def worse_values(name: str) -> str:
+    """Which values of a metric are the bad ones: lower, higher or both; both where nothing says it.
+
+    >>> worse_values("roc_auc_score"), worse_values("ks"), worse_values("count")
+    ('lower', 'higher', 'both')
+    """
+    own = _OWN.get().get(name)
+    if own is not None:
+        return own
+    if name in LOWER_IS_WORSE:
+        return "lower"
+    return "both" if name in EITHER_IS_WORSE or name not in KNOWN_METRICS else "higher"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.rules import RuleConfig
+from spark_monitor.config.thresholds import Threshold
 from spark_monitor.config.vocabulary import METRICS_OF_TASK, RANGES, SCORED_METRICS
 from spark_monitor.preflight.columns import Finding
 from spark_monitor.rules.rulebook import ANY
@@ -38,11 +39,13 @@ def limit_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
     for position, rule in enumerate(rules):
         least, greatest = RANGES.get(rule.metric, (-math.inf, math.inf))
         for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
-            if limit is not None and rule.metric == CRAMERS_V and not least <= limit.value <= greatest:
+            if not isinstance(limit, Threshold):
+                continue
+            if rule.metric == CRAMERS_V and not least <= limit.value <= greatest:
                 about = f"{rule.metric} is judged by Cramer's V, which lies between 0 and 1"
                 sentence = f'{about}: with "{limit.text()}" nothing can be judged. Give a limit within.'
                 yield Finding(f"rules[{position}].{name}", sentence, "warning")
-            elif limit is not None and limit.is_out_of_reach(least, greatest):
+            elif limit.is_out_of_reach(least, greatest):
                 about = f'{rule.metric} {_range_text(least, greatest)}, so "{limit.text()}" can never be broken'
                 yield Finding(f"rules[{position}].{name}", f"{about}. Give a limit within.", "warning")
 

@@ -10,7 +10,8 @@ from typing import Final
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
-from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Measurement, Ruling, known
+from spark_monitor.rules.limits import Bounds
+from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Held, Measurement, Ruling, known
 
 LONGEST_NAME: Final = 200
 LONGEST_MESSAGE: Final = 500
@@ -24,8 +25,8 @@ _BEYOND = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
 _SHORT_OF = {">": "not above", ">=": "below", "<": "not below", "<=": "above"}
 
 
-def reason(found: Measurement, rule: RuleConfig, given: Ruling) -> str:
-    """One sentence that says why the verdict is what it is.
+def reason(found: Measurement, rule: RuleConfig, given: Ruling, held: Held | None = None) -> str:
+    """One sentence that says why the verdict is what it is; ``held`` are the limits of a rule whose limits move.
 
     >>> from spark_monitor.rules.verdicts import ruling
     >>> rule = RuleConfig(metric="ks", fail=0.1, min_count=500)
@@ -36,12 +37,20 @@ def reason(found: Measurement, rule: RuleConfig, given: Ruling) -> str:
     >>> reason(found, rule, ruling(found, rule))
     'ks of wind_speed rests on 120 rows, the rule asks for 500.'
     """
-    subject = subject_of(found)
+    subject, held = subject_of(found), held or Held.of(rule)
     if given.why == "interval":
-        return f"{subject} is {_number_with_interval(found, rule)}{_against(rule, given)}{_aside(found)}."
+        return f"{subject} is {_number_with_interval(found, held)}{_against(found, held, given)}{_aside(found)}."
+    if given.why == "many":
+        number = _number_with_interval(found, held)
+        return f"{subject} is {number}, which chance gives one of so many columns: its q-value is above alerts.fdr."
+    rows = "an unknown number of rows" if found.count is None else rows_text(found.count)
     if given.why == "too_few":
-        rows = "an unknown number of rows" if found.count is None else rows_text(found.count)
         return f"{subject} rests on {rows}, the rule asks for {rule.min_count:,}."
+    if given.why == "chance":
+        needed = "no number of rows is enough" if held.needed is None else f"it takes {held.needed:,} to tell"
+        return f"{subject} rests on {rows}, in which chance alone may give {number_text(held.chance)}: {needed}."
+    if given.why == "no_limit":
+        return f"{subject} has no limit yet: {held.gap}."
     if given.why == "no_such_limit":
         return f"{subject} is judged by Cramer's V, which lies between 0 and 1, so the rule's limits must, too."
     return f"{subject} {_without_number(found)}"
@@ -54,6 +63,10 @@ def subject_of(found: Measurement) -> str:
     'precision of class late where origin is JFK'
     """
     parts = [f"{CRAMERS_V} (Cramer's V)" if found.metric == CRAMERS_V else found.metric]
+    if found.estimated:
+        parts[0] = f"estimated {parts[0]}"
+    if found.baseline_name is not None:
+        parts[0] = f"{parts[0]} from {plain(found.baseline_name)}"
     if found.column_name != TABLE_ROW:
         parts.append(f"of {plain(found.column_name)}")
     if found.class_name is not None:
@@ -101,8 +114,8 @@ def rows_text(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _number_with_interval(found: Measurement, rule: RuleConfig) -> str:
-    limits = [limit.value for limit in (rule.warn, rule.fail) if limit is not None]
+def _number_with_interval(found: Measurement, held: Held) -> str:
+    limits = [side.value for bounds in (held.warn, held.fail) if bounds is not None for side in bounds.sides()]
     value, (lower, upper) = known(found.value) or 0.0, found.interval
     notes = []
     if lower < upper:
@@ -123,24 +136,45 @@ def _interval_text(lower: float, upper: float, limits: Sequence[float], *, certa
     return f"between {bounds[0]} and {bounds[1]}" if certain else f"95 % interval {bounds[0]} to {bounds[1]}"
 
 
-def _against(rule: RuleConfig, given: Ruling) -> str:
-    limit = rule.fail if given.limit == "fail" else rule.warn
-    if limit is None:
+def _against(found: Measurement, held: Held, given: Ruling) -> str:
+    bounds = held.fail if given.limit == "fail" else held.warn
+    if bounds is None:
         return ""
-    named = f"the {given.limit} limit {_limit_text(limit)}"
+    side = bounds.side_of(known(found.value) or 0.0)
     if given.verdict == "UNDECIDED":
-        return f", which may be on either side of {named}"
-    side = (_SHORT_OF if given.verdict == "PASS" else _BEYOND)[limit.operator]
-    more = (
-        f", and may be {_BEYOND[rule.fail.operator]} the fail limit {_limit_text(rule.fail)}"
-        if given.open_fail and rule.fail
-        else ""
-    )
-    return f", {side} {named}{more}"
+        return f", which may be on either side of {_named(str(given.limit), bounds, side)}"
+    if given.verdict == "PASS":
+        return f", {side_text(str(given.limit), bounds, side, kept=True)}"
+    also = _and_may_fail(found, held.fail) if given.open_fail else ""
+    return f", {side_text(str(given.limit), bounds, side, kept=False)}{also}"
 
 
-def _limit_text(limit: Threshold) -> str:
-    return f"{limit.value:.15g}"
+def side_text(name: str, bounds: Bounds, side: Threshold, *, kept: bool) -> str:
+    """On which side of a limit a number lies that keeps it, or breaks it.
+
+    >>> side_text("fail", Bounds.fixed(Threshold(">", 0.1)), Threshold(">", 0.1), kept=True)
+    'not above the fail limit 0.1'
+    """
+    if kept and len(bounds.sides()) > 1:
+        low, high = (_limit_text(one, bounds) for one in bounds.sides())
+        return f"between the {name} limits {low} and {high}{f' ({bounds.source})' if bounds.source else ''}"
+    return f"{(_SHORT_OF if kept else _BEYOND)[side.operator]} {_named(name, bounds, side)}"
+
+
+def _named(name: str, bounds: Bounds, side: Threshold) -> str:
+    return f"the {name} limit {_limit_text(side, bounds)}{f' ({bounds.source})' if bounds.source else ''}"
+
+
+def _and_may_fail(found: Measurement, fail: Bounds | None) -> str:
+    if fail is None:
+        return ""
+    side = fail.side_of(known(found.value) or 0.0)
+    return f", and may be {_BEYOND[side.operator]} the fail limit {_limit_text(side, fail)}"
+
+
+def _limit_text(limit: Threshold, bounds: Bounds) -> str:
+    """A limit as the file writes it; one that was computed in few digits, `expected` has them all."""
+    return number_text(limit.value) if bounds.source else f"{limit.value:.15g}"
 
 
 def _aside(found: Measurement) -> str:

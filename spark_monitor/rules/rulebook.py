@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.rules import RuleConfig
+from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.config.rules import BASELINE, RuleConfig, slice_key
 from spark_monitor.config.vocabulary import KNOWN_METRICS
 
 ANY: Final = "*"
 TABLE_METRICS: Final = frozenset({"count", "count_delta"})
 """Metrics whose rules for "*" are about the rows of the table: every column has the same number of them."""
 
-_OF_NUMBERS = (
-    "num_nan num_inf percent_nan percent_zeros avg stddev min max median ks wasserstein_distance avg_delta percent_zeros_delta"
-)
-NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split())
+_OF_NUMBERS = "ks wasserstein_distance avg_delta percent_zeros_delta"
+NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split()) | {
+    metric.name for metric in catalogue().metrics.values() if metric.columns == ("numeric",)
+}
 """Metrics that only columns of numbers have; a rule for "*" passes over the others."""
 
+OF_COLUMNS: Final = frozenset({"profile", "drift"})
+"""Families whose row ``:table`` is no column: a rule for "*" passes over it."""
+
 _ID_DIGITS = 16
+Key = tuple[str, str, str | None, str | None, str | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -42,38 +47,57 @@ class Expectation:
 class Rulebook:
     """The rules of a monitor, ready to be asked: which one judges a number, and which numbers they ask for."""
 
-    listed: Mapping[tuple[str, str], RuleConfig]
-    general: Mapping[str, RuleConfig]
+    rules: tuple[RuleConfig, ...]
     expectations: tuple[Expectation, ...]
     """What every whole window owes: each listed column's metric, and each metric of a general rule at least once."""
+    _known: dict[Key, int | None] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, rules: Sequence[RuleConfig]) -> Rulebook:
         """The book of rules in the order of their file."""
-        listed = {(rule.metric, column): rule for rule in rules if rule.columns != ANY for column in rule.columns}
-        general = {rule.metric: rule for rule in rules if rule.columns == ANY}
-        owed = [Expectation(rule, column) for (_, column), rule in listed.items()]
-        owed += [Expectation(rule, _column_of_general(metric)) for metric, rule in general.items()]
-        return cls(listed, general, tuple(owed))
+        owed: dict[tuple[str, str | None, str | None], RuleConfig] = {}
+        for rule in rules:
+            for column in (_column_of_general(rule.metric),) if rule.columns == ANY else rule.columns:
+                before = owed.get((rule.metric, column, rule.baseline))
+                # What is owed whatever the version and the class says more than what only some owe.
+                if before is None or (not rule.versions and rule.class_ is None) or before.versions or before.class_ is not None:
+                    owed[rule.metric, column, rule.baseline] = rule
+        return cls(tuple(rules), tuple(Expectation(rule, column) for (_, column, _), rule in owed.items()))
 
-    def rule_for(self, metric: str, column: str) -> RuleConfig | None:
-        """The rule that judges a metric of a column: one that lists the column before "*", then the later in the file.
+    def rule_for(
+        self,
+        metric: str,
+        column: str,
+        *,
+        slice_key: str | None = None,
+        version: str | None = None,
+        class_name: str | None = None,
+        baseline: str | None = None,
+    ) -> RuleConfig | None:
+        """The rule that judges a metric of a column: the most specific, of several such the last in the file.
 
-        A rule for "*" is about columns, or about the row ``:table`` where the metric belongs to no column.
+        A listed column counts before a listed slice, that before a listed version, that before a class. A rule for "*" is
+        about columns, or about the row ``:table`` where the metric belongs to no column; a rule with a ``baseline`` speaks
+        about comparisons with that one, and without about those with the baseline.
 
         >>> book = Rulebook.of([RuleConfig(metric="ks", fail=0.1), RuleConfig(metric="ks", columns=["a"], fail=0.2)])
         >>> book.rule_for("ks", "a").fail.value, book.rule_for("ks", "b").fail.value, book.rule_for("avg", "a")
         (0.2, 0.1, None)
         """
-        rule = self.listed.get((metric, column))
-        if rule is not None or metric not in self.general:
-            return rule
-        of_no_column = metric in TABLE_METRICS or KNOWN_METRICS[metric] == "model"
-        return self.general[metric] if (column == TABLE_ROW) == of_no_column else None
+        place = self.place_of((metric, column, slice_key, version, class_name, baseline))
+        return None if place is None else self.rules[place]
 
-    def metrics(self, family: str) -> tuple[str, ...]:
-        """The metrics of a family that some rule names."""
-        return tuple(dict.fromkeys(owed.metric for owed in self.expectations if owed.rule.family == family))
+    def place_of(self, key: Key) -> int | None:
+        """The place of the rule that judges a number, by metric, column, slice key, version, class and baseline."""
+        if key not in self._known:
+            ranked = [(*rank, place) for place, rule in enumerate(self.rules) if (rank := _rank(rule, key)) is not None]
+            self._known[key] = max(ranked)[-1] if ranked else None
+        return self._known[key]
+
+    def metrics(self, *families: str) -> tuple[str, ...]:
+        """The metrics that some rule names; of these families, where any are given."""
+        named = (rule.metric for rule in self.rules if not families or rule.family in families)
+        return tuple(dict.fromkeys(named))
 
     def watched_columns(self) -> frozenset[str] | None:
         """The columns that some rule lists, None where a rule speaks about all.
@@ -82,15 +106,51 @@ class Rulebook:
         >>> Rulebook.of(rules).watched_columns()
         frozenset({'a'})
         """
-        for metric in self.general:
-            if _column_of_general(metric) is None and KNOWN_METRICS[metric] != "model":
-                return None
-        return frozenset(column for _, column in self.listed)
+        general = [rule for rule in self.rules if rule.columns == ANY and rule.family in OF_COLUMNS]
+        if any(_column_of_general(rule.metric) is None for rule in general):
+            return None
+        return frozenset(column for rule in self.rules if rule.columns != ANY for column in rule.columns)
+
+
+def _rank(rule: RuleConfig, key: Key) -> tuple[int, int, int, int] | None:
+    """How specific a rule is for a number; None where it does not speak about it."""
+    metric, column, sliced, version, class_name, baseline = key
+    if rule.metric != metric or (rule.baseline or BASELINE) != (baseline or BASELINE):
+        return None
+    if rule.columns == ANY and not _is_of_any_column(rule, column):
+        return None
+    if (rule.columns != ANY and column not in rule.columns) or (rule.versions and version not in rule.versions):
+        return None
+    if rule.class_ is not None and rule.class_ != class_name:
+        return None
+    listed = isinstance(rule.slices, tuple)
+    if sliced is None:
+        # Of whole windows a rule that lists slices is the least specific, one without slices the most.
+        slice_rank = 0 if listed else 2 if rule.slices == "none" else 1
+    elif rule.slices == "none" or (listed and sliced not in map(slice_key, rule.slices)):
+        return None
+    else:
+        slice_rank = 2 if listed else 1
+    return int(rule.columns != ANY), slice_rank, int(bool(rule.versions)), int(rule.class_ is not None)
+
+
+def _is_of_any_column(rule: RuleConfig, column: str) -> bool:
+    if rule.metric in TABLE_METRICS or rule.family == "model":
+        return column == TABLE_ROW
+    return column != TABLE_ROW or rule.family not in OF_COLUMNS
 
 
 def _column_of_general(metric: str) -> str | None:
     """The one row that a rule for "*" is about, None where it is about any column."""
     return TABLE_ROW if metric in TABLE_METRICS else None
+
+
+def is_of_predictions(metric: str) -> bool:
+    """Whether a metric is one of the predictions, whose windows owe it for every model version."""
+    entry = catalogue().metrics.get(metric)
+    return KNOWN_METRICS.get(metric, "custom") not in ("system", "pipeline", "cost") and (
+        entry is None or entry.dataset == "predictions"
+    )
 
 
 def check_id(
@@ -102,6 +162,8 @@ def check_id(
     slice_key: str | None = None,
     slice_value: str | None = None,
     class_name: str | None = None,
+    baseline: str | None = None,
+    estimated: bool = False,
 ) -> str:
     """The name of one series of checks: the first 16 hex digits of the SHA-256 of what the series is about, as JSON.
 
@@ -111,6 +173,7 @@ def check_id(
     >>> check_id("ks", "wind_speed", granularity="1 week")
     'bd44e825b9f1003b'
     """
-    about = [granularity, model_version, slice_key, slice_value, metric, column, class_name]
+    about: list[str | None] = [granularity, model_version, slice_key, slice_value, metric, column, class_name]
+    about += [baseline, "ESTIMATED"] if estimated else [baseline] if baseline is not None else []
     text = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]

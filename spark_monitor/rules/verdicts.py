@@ -7,16 +7,24 @@ interval lies on the right side of the first limit, UNDECIDED between, NO_DATA a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.config.limits import History, Learned
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
+from spark_monitor.rules.limits import Bounds, Floats, opposite
 
 Verdict = Literal["PASS", "WARN", "FAIL", "UNDECIDED", "NO_DATA", "ERROR"]
 LimitName = Literal["warn", "fail"]
-Why = Literal["status", "too_few", "no_value", "no_such_limit", "interval"]
+Why = Literal["status", "too_few", "no_value", "no_such_limit", "no_limit", "chance", "many", "interval"]
+Flags = npt.NDArray[np.bool_]
+Texts = npt.NDArray[np.object_]
 
 ABSENT: Final = "ABSENT"
 """The status of a number that a rule asks for and that no table holds."""
@@ -53,6 +61,8 @@ class Measurement:
     expected_value: float | None = None
     label_coverage: float | None = None
     label_status: str | None = None
+    baseline_name: str | None = None
+    estimated: bool = False
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -78,6 +88,102 @@ class Ruling:
     open_fail: bool = False
 
 
+@dataclass(frozen=True)
+class Held:
+    """What one number is held against: the limits as numbers, and what is known of the rows that it takes to judge it.
+
+    ``gap`` says why a limit that moves is not known; ``chance`` is what the metric reaches by chance alone in so few rows.
+    """
+
+    warn: Bounds | None = None
+    fail: Bounds | None = None
+    gap: str | None = None
+    chance: float = math.nan
+    needed: int | None = None
+
+    @classmethod
+    def of(cls, rule: RuleConfig) -> Held:
+        """The limits of a rule that stand in its file; those that move are not among them."""
+        warn, fail = (Bounds.fixed(limit) if isinstance(limit, Threshold) else None for limit in (rule.warn, rule.fail))
+        return cls(warn, fail)
+
+    @property
+    def first(self) -> tuple[LimitName, Bounds]:
+        """The limit that a growing number reaches first: warn where there is one."""
+        if self.warn is not None:
+            return "warn", self.warn
+        if self.fail is None:
+            raise ValueError("neither warn nor fail.")
+        return "fail", self.fail
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The thresholds of S checks, NaN where there is none, and whether the threshold itself is forbidden."""
+
+    below: Floats
+    above: Floats
+    below_included: Flags
+    above_included: Flags
+
+    @classmethod
+    def of(cls, bounds: Sequence[Bounds | None]) -> Ends:
+        """One place for each."""
+        below = [bound.below if bound is not None else None for bound in bounds]
+        above = [bound.above if bound is not None else None for bound in bounds]
+        return cls(
+            np.array([math.nan if side is None else side.value for side in below], dtype=np.float64),
+            np.array([math.nan if side is None else side.value for side in above], dtype=np.float64),
+            np.array([side is not None and side.operator == "<=" for side in below], dtype=np.bool_),
+            np.array([side is not None and side.operator == ">=" for side in above], dtype=np.bool_),
+        )
+
+    @property
+    def given(self) -> Flags:
+        """Where there is a limit."""
+        return np.asarray(~np.isnan(self.below) | ~np.isnan(self.above), dtype=np.bool_)
+
+    def broken(self, lower: Floats, upper: Floats) -> Flags:
+        """Where every number of [lower, upper] is forbidden."""
+        return self._above(lower) | self._below(upper)
+
+    def kept(self, lower: Floats, upper: Floats) -> Flags:
+        """Where no number of [lower, upper] is forbidden."""
+        return ~(self._above(upper) | self._below(lower))
+
+    def _above(self, numbers: Floats) -> Flags:
+        return np.asarray((numbers > self.above) | (self.above_included & (numbers == self.above)), dtype=np.bool_)
+
+    def _below(self, numbers: Floats) -> Flags:
+        return np.asarray((numbers < self.below) | (self.below_included & (numbers == self.below)), dtype=np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """S numbers to be judged: NaN where a value, a bound or a count is not known."""
+
+    value: Floats
+    lower: Floats
+    upper: Floats
+    count: Floats
+    status: Texts
+
+
+@dataclass(frozen=True, eq=False)
+class Rulings:
+    """S verdicts with what `Ruling` says of one."""
+
+    verdict: Texts
+    why: Texts
+    limit: Texts
+    open_fail: Flags
+
+    def at(self, place: int) -> Ruling:
+        """One of them."""
+        limit = self.limit[place]
+        return Ruling(self.verdict[place], self.why[place], limit, bool(self.open_fail[place]))
+
+
 def known(number: float | None) -> float | None:
     """The number, None where it is not one.
 
@@ -87,53 +193,72 @@ def known(number: float | None) -> float | None:
     return None if number is None or math.isnan(number) else number
 
 
-def certainly_broken(limit: Threshold, lower: float, upper: float) -> bool:
-    """Whether every number of [lower, upper] lies on the limit's forbidden side.
+def rulings(
+    found: Numbers,
+    warn: Ends,
+    fail: Ends,
+    *,
+    min_count: Floats,
+    chance: Floats,
+    gap: Flags,
+    noisy: Flags,
+    no_such_limit: Flags,
+) -> Rulings:
+    """The verdicts on S numbers; never PASS where there is nothing to judge.
 
-    >>> from spark_monitor.config.thresholds import parse_threshold
-    >>> certainly_broken(parse_threshold(0.1), 0.1, 0.3), certainly_broken(parse_threshold(">= 0.1"), 0.1, 0.3)
-    (False, True)
+    ``min_count`` and ``chance`` are NaN where a rule asks for no number of rows and where chance is not known, ``gap`` is where
+    a limit that moves is not known, ``no_such_limit`` where the metric can never reach the rule's. Where the first limit is
+    ``noisy``, chance is in it as in the number: a value that keeps it passes, whatever its interval.
     """
-    return limit.is_broken_by(lower if limit.is_upper else upper)
+    low = np.where(np.isnan(found.lower), -np.inf, np.fmin(found.lower, found.value))
+    high = np.where(np.isnan(found.upper), np.inf, np.fmax(found.upper, found.value))
+    has_warn = warn.given
+    least, most = np.where(noisy, found.value, low), np.where(noisy, found.value, high)
+    fails, warns = fail.broken(low, high), warn.broken(low, high)
+    kept = np.where(has_warn, warn.kept(least, most), fail.kept(least, most))
+    verdict = np.where(fails, "FAIL", np.where(warns, "WARN", np.where(kept, "PASS", "UNDECIDED"))).astype(object)
+    limit = np.where(fails, "fail", np.where(warns | has_warn, "warn", "fail")).astype(object)
+    why = np.full(verdict.shape, "interval", dtype=object)
+    open_fail = warns & ~fails & fail.given & ~fail.kept(low, high)
+    first = np.where(has_warn, np.fmin(warn.above, np.inf), fail.above)
+    by_chance = (verdict == "UNDECIDED") & ~noisy & np.isnan(min_count) & (chance >= first)
+    empty = (found.status == EMPTY) & ~fails & ~warns
+    unjudged, broken = _among(found.status, UNJUDGED), _among(found.status, BROKEN)
+    # Later reasons take precedence over earlier ones.
+    for where, name, reached in (
+        (by_chance, "chance", "NO_DATA"),
+        (empty, "status", "NO_DATA"),
+        (gap & ~fails, "no_limit", "NO_DATA"),
+        (np.isnan(found.value), "no_value", "NO_DATA"),
+        (~np.isnan(min_count) & ~(found.count >= min_count), "too_few", "NO_DATA"),
+        (no_such_limit, "no_such_limit", "ERROR"),
+        (unjudged, "status", "NO_DATA"),
+        (broken, "status", "ERROR"),
+    ):
+        verdict[where], why[where], limit[where], open_fail[where] = reached, name, None, False
+    return Rulings(verdict, why, limit, open_fail)
 
 
-def certainly_kept(limit: Threshold, lower: float, upper: float) -> bool:
-    """Whether no number of [lower, upper] lies on the limit's forbidden side.
-
-    >>> from spark_monitor.config.thresholds import parse_threshold
-    >>> certainly_kept(parse_threshold("< 0.65"), 0.65, 0.7), certainly_kept(parse_threshold("< 0.65"), 0.64, 0.7)
-    (True, False)
-    """
-    return not limit.is_broken_by(upper if limit.is_upper else lower)
+def _among(texts: Texts, names: frozenset[str]) -> Flags:
+    found = np.zeros(texts.shape, dtype=np.bool_)
+    for name in names:
+        found |= texts == name
+    return found
 
 
-def against_limits(rule: RuleConfig, lower: float, upper: float) -> Ruling:
-    """The verdict on an interval: beyond fail, else beyond warn, else certainly short of the first limit, else undecided.
-
-    >>> against_limits(RuleConfig(metric="ks", warn=0.05, fail=0.1), 0.07, 0.12)
-    Ruling(verdict='WARN', why='interval', limit='warn', open_fail=True)
-    """
-    if rule.fail is not None and certainly_broken(rule.fail, lower, upper):
-        return Ruling("FAIL", "interval", "fail")
-    if rule.warn is not None and certainly_broken(rule.warn, lower, upper):
-        open_fail = rule.fail is not None and not certainly_kept(rule.fail, lower, upper)
-        return Ruling("WARN", "interval", "warn", open_fail)
-    name, limit = first_limit(rule)
-    verdict: Verdict = "PASS" if certainly_kept(limit, lower, upper) else "UNDECIDED"
-    return Ruling(verdict, "interval", name)
+def is_noisy(rule: RuleConfig) -> bool:
+    """Whether the first limit of a rule is made of other windows' numbers, which chance moves as it moves this one's."""
+    return isinstance(rule.limits[0], Learned | History)
 
 
-def first_limit(rule: RuleConfig) -> tuple[LimitName, Threshold]:
-    """The limit that a growing number reaches first: warn where the rule has one."""
-    if rule.warn is not None:
-        return "warn", rule.warn
-    if rule.fail is None:
-        raise ValueError(f"rule for {rule.metric}: neither warn nor fail.")
-    return "fail", rule.fail
+def out_of_reach(rule: RuleConfig) -> bool:
+    """Whether a rule about Cramer's V has a limit that no Cramer's V can be."""
+    limits = (limit for limit in rule.limits if isinstance(limit, Threshold))
+    return rule.metric == CRAMERS_V and not all(0.0 <= limit.value <= 1.0 for limit in limits)
 
 
-def ruling(found: Measurement, rule: RuleConfig) -> Ruling:
-    """What the rule says of a measurement; never PASS where there is nothing to judge.
+def ruling(found: Measurement, rule: RuleConfig, held: Held | None = None) -> Ruling:
+    """What the rule says of one measurement.
 
     >>> rule = RuleConfig(metric="ks", fail=0.1, min_count=500)
     >>> ruling(Measurement("ks", "a", 0.02, 0.01, 0.03, count=120), rule).verdict
@@ -141,34 +266,44 @@ def ruling(found: Measurement, rule: RuleConfig) -> Ruling:
     >>> ruling(Measurement("ks", "a", 0.2, 0.15, 0.25, count=5000), rule).verdict
     'FAIL'
     """
-    if found.status in BROKEN:
-        return Ruling("ERROR", "status")
-    if found.status in UNJUDGED:
-        return Ruling("NO_DATA", "status")
-    if rule.metric == CRAMERS_V and not _within_range(rule, 0.0, 1.0):
-        return Ruling("ERROR", "no_such_limit")
-    if rule.min_count is not None and (found.count is None or found.count < rule.min_count):
-        return Ruling("NO_DATA", "too_few")
-    if known(found.value) is None:
-        return Ruling("NO_DATA", "no_value")
-    given = against_limits(rule, *found.interval)
-    # An empty window or slice breaks a rule about its number of rows, and keeps none.
-    if found.status == EMPTY and given.verdict not in ("FAIL", "WARN"):
-        return Ruling("NO_DATA", "status")
-    return given
+    held = held or Held.of(rule)
+
+    def one(number: float | None) -> Floats:
+        return np.array([math.nan if number is None else number], dtype=np.float64)
+
+    numbers = Numbers(
+        one(found.value), one(found.lower), one(found.upper), one(found.count), np.array([found.status], dtype=object)
+    )
+    return rulings(
+        numbers,
+        Ends.of([held.warn]),
+        Ends.of([held.fail]),
+        min_count=one(rule.min_count),
+        chance=one(held.chance),
+        gap=np.array([held.gap is not None]),
+        noisy=np.array([is_noisy(rule)]),
+        no_such_limit=np.array([out_of_reach(rule)]),
+    ).at(0)
 
 
-def _within_range(rule: RuleConfig, lowest: float, highest: float) -> bool:
-    return all(lowest <= limit.value <= highest for limit in (rule.warn, rule.fail) if limit is not None)
-
-
-def expected(rule: RuleConfig) -> str:
-    """What the rule allows, and its limits as they are written.
+def expected(rule: RuleConfig, held: Held | None = None) -> str:
+    """What the rule allows, and its limits: as they are written, or the numbers that they have moved to and why.
 
     >>> expected(RuleConfig(metric="ks", warn=0.05, fail=0.1)), expected(RuleConfig(metric="r2_score", fail="< 0.65"))
     ('<= 0.1 (warn > 0.05, fail > 0.1)', '>= 0.65 (fail < 0.65)')
+    >>> rule = RuleConfig.model_validate({"metric": "count", "fail": {"history": 8, "sigma": 4}})
+    >>> expected(rule, Held(fail=Bounds.between(980.0, 1020.0, "the 8 windows before")))
+    '>= 980 and <= 1020 (fail < 980 or > 1020: the 8 windows before)'
     """
-    limits = [f"{name} {limit.text()}" for name, limit in (("warn", rule.warn), ("fail", rule.fail)) if limit is not None]
-    last = rule.fail or first_limit(rule)[1]
-    opposite = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}[last.operator]
-    return f"{opposite} {last.value:.15g} ({', '.join(limits)})"
+    held = held or Held.of(rule)
+    given = [(name, bounds) for name, bounds in (("warn", held.warn), ("fail", held.fail)) if bounds is not None]
+    unknown = [
+        f"{name}: {limit.text()}"
+        for name, limit, bounds in (("warn", rule.warn, held.warn), ("fail", rule.fail, held.fail))
+        if limit is not None and bounds is None and not isinstance(limit, Threshold)
+    ]
+    texts = [f"{name} {bounds.text()}{f': {bounds.source}' if bounds.source else ''}" for name, bounds in given] + unknown
+    if not given:
+        return f"({', '.join(texts)})"
+    allowed = " and ".join(f"{opposite(side.operator)} {side.value:.15g}" for side in given[-1][1].sides())
+    return f"{allowed} ({', '.join(texts)})"

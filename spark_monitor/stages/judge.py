@@ -1,50 +1,42 @@
-"""Metrics x rules to checks: one row per number that a rule judges, with its verdict and the reason in one sentence.
+"""Measurements x rules to checks: one row per number that a rule judges, with its verdict and the reason in one sentence.
 
 Absence is judged as well: a number that a rule asks for and that no table holds is a check with the verdict NO_DATA. Rows of
-metrics stream by sorted by window, version, slice and column: every table is read once and shuffled once, whatever the rules.
+metrics stream by sorted by window: every table is read once and shuffled once, whatever the rules. A task holds the rows of as
+few whole windows at a time as make a batch worth its while.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.rules.reasons import reason
-from spark_monitor.rules.rulebook import NUMERIC_METRICS, Rulebook, check_id
-from spark_monitor.rules.verdicts import ABSENT, BROKEN, CRAMERS_V, Measurement, expected, known, ruling
+from spark_monitor.rules.held import Knowledge
+from spark_monitor.rules.judgement import CHECK_DDL, Bench
+from spark_monitor.rules.rulebook import Rulebook
+from spark_monitor.rules.stream import STREAM
 from spark_monitor.stages.context import INPUT, Run
-from spark_monitor.stages.metric_rows import CUT, metric_rows
+from spark_monitor.stages.knowledge import knowledge_of
+from spark_monitor.stages.metric_rows import metric_rows
+from spark_monitor.stages.persistence import Stored, persistent
+from spark_monitor.stages.series import Earlier, rows_before
+from spark_monitor.store.schemas import TABLES
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import EPOCH
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-Row = Mapping[str, Any]
-
-_DDL = (
-    "monitor_id string, granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
-    "check_id string, family string, metric string, column_name string, class string, value double, lower double, upper double, "
-    "expected string, verdict string, severity string, reason string, owner string, runbook string"
-)
-_TYPES = {"string": pa.string(), "long": pa.int64(), "double": pa.float64()}
-SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in (column.split() for column in _DDL.split(", "))])
-_COLUMNS = (
-    "monitor_id window granularity model_version slice_key slice_value check_id family metric column_name class "
-    "value lower upper expected verdict severity reason owner runbook as_of run_id"
-)
-COLUMNS = tuple(_COLUMNS.split())
-"""The columns of the table ``checks``."""
-_ROWS_OUT = 2048
+ROWS_AT_ONCE = 1 << 15
+WINDOW = ("granularity", "start", "end")
+ORDER = (*WINDOW, "model_version", "slice_key", "slice_value", "column_name")
+OF_OTHERS = frozenset({"incident_id"})
+"""Columns of checks that later stages fill."""
 
 
 def checks(
@@ -56,116 +48,68 @@ def checks(
     monitor_id: str,
     as_of: datetime,
     run_id: str,
+    metrics: DataFrame | None = None,
+    earlier: Earlier | None = None,
+    stored: Stored | None = None,
+    knowledge: Knowledge | None = None,
 ) -> DataFrame:
     """The rows of ``checks`` for the windows whose metrics are given.
 
-    Drift rules look at drift from the baseline, model rules at realised metrics. A rule for "*" judges every column that has
-    its metric, in every slice; listed columns, and metrics that nothing has, are owed for whole windows. ``chi_squared_test``
-    is judged by Cramer's V. Work does not multiply with rules: every number meets the one rule that judges it.
+    A rule looks at drift from the baseline unless it names another, at realised and at estimated metrics of the model, and at
+    every dataset's ``metrics``. A rule for "*" judges every column that has its metric, in every slice; listed columns, and
+    metrics that nothing has, are owed for whole windows. ``chi_squared_test`` is judged by Cramer's V. Work does not multiply
+    with rules: every number meets the one rule that judges it. ``earlier`` are the metrics of the windows before, which limits
+    by history need, ``stored`` their checks, which `for` needs.
     """
-    frames = (profile_metrics, drift_metrics, model_metrics)
-    profile, drift, model = (frame.where(F.col("monitor_id") == monitor_id) for frame in frames)
-    book = Rulebook.of(rules)
+    is_own = F.col("monitor_id") == monitor_id
+    own = [frame.where(is_own) for frame in (profile_metrics, drift_metrics, model_metrics)]
+    book, known = Rulebook.of(rules), knowledge or Knowledge()
+    found = metric_rows(own, metrics.where(is_own) if metrics is not None else None, book)
+    if earlier is not None:
+        found = found.unionByName(rows_before(found, earlier, book))
     # Within a column the profile comes first: it says how many rows the drift rests on.
-    order = (*CUT, "column_name", F.col("family").desc())
-    found = metric_rows(profile, drift, model, book).repartition(*CUT).sortWithinPartitions(*order)
+    ordered = found.repartition(*WINDOW).sortWithinPartitions(*ORDER, F.col("family").desc())
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        rows: list[dict[str, Any]] = []
-        for row in judged_rows((row for batch in batches for row in batch.to_pylist()), book):
-            rows.append(row)
-            if len(rows) >= _ROWS_OUT:
-                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-                rows = []
-        yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+        bench = Bench.of(book, known)
+        for table in whole_windows(batches):
+            yield bench.checks(table)
 
+    judged = ordered.mapInArrow(run, CHECK_DDL)
+    if stored is not None:
+        judged = persistent(judged, stored, rules)
     window = F.struct(F.timestamp_micros("start").alias("start"), F.timestamp_micros("end").alias("end"))
     instant = F.timestamp_micros(F.lit((as_of - EPOCH) // timedelta(microseconds=1)))
-    added = {"window": window, "as_of": instant, "run_id": F.lit(run_id)}
-    return found.mapInArrow(run, _DDL).withColumns(added).select(*COLUMNS)
+    added = {"window": window, "as_of": instant, "run_id": F.lit(run_id), "monitor_id": F.lit(monitor_id)}
+    return judged.withColumns(added).select(*(name for name in TABLES["checks"].names if name not in OF_OTHERS))
 
 
-def judged_rows(rows: Iterable[Row], book: Rulebook) -> Iterator[dict[str, Any]]:
-    """The checks of rows of metrics that are sorted by ``CUT``, column and family, the profile's first."""
-    for values, of_cut in groupby(rows, key=itemgetter(*CUT)):
-        cut = dict(zip(CUT, values, strict=True))
-        for found, rule in _found_and_owed(of_cut, book, owes=cut["slice_key"] is None):
-            yield {**cut, **_judged(cut, found, rule)}
-
-
-def _found_and_owed(rows: Iterable[Row], book: Rulebook, *, owes: bool) -> Iterator[tuple[Measurement, RuleConfig]]:
-    """Every number of a cut with the rule that judges it, then those that rules ask for and that it does not have."""
-    table: Row | None = None
-    met: set[tuple[str, str | None]] = set()
-    for column, of_column in groupby(rows, key=itemgetter("column_name")):
-        profile: Row = {}
-        for row in of_column:
-            if row["family"] == "profile":
-                profile = row
-                table = row if column == TABLE_ROW else table
-            for found in measurements(row, profile):
-                rule = book.rule_for(found.metric, column)
-                if rule is not None:
-                    met.update({(found.metric, column), (found.metric, None)})
-                    yield found, rule
-    if owes and table is not None:
-        yield from _absent(table, book, met)
-
-
-def _absent(table: Row, book: Rulebook, met: set[tuple[str, str | None]]) -> Iterator[tuple[Measurement, RuleConfig]]:
-    message = table["message"] if table["status"] != "OK" else None
-    for owed in book.expectations:
-        if (owed.metric, owed.column) not in met:
-            about = {"column_name": owed.column or TABLE_ROW, "family": owed.rule.family, "count": table["count"]}
-            yield Measurement(owed.metric, status=ABSENT, message=message, **about), owed.rule
-
-
-def measurements(row: Row, profile: Row) -> Iterator[Measurement]:
-    """The numbers of a row of metrics that its column can have; ``profile`` is the row of the same cut and column, or empty."""
-    count = profile.get("count") if row["family"] == "drift" else row["count"]
-    for number in row["numbers"]:
-        if number["metric"] in NUMERIC_METRICS and row["status"] not in BROKEN and _is_text(profile):
+def whole_windows(batches: Iterable[pa.RecordBatch], at_least: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
+    """Sorted batches as tables that hold their windows whole, each of ``at_least`` rows but the last."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) < at_least:
             continue
-        names = {"class_name": number["class"], "family": row["family"], "status": row["status"] or "OK"}
-        known_of = {name: number[name] for name in ("metric", "value", "lower", "upper", "expected_value")}
-        if number["metric"] == CRAMERS_V:
-            known_of |= dict.fromkeys(("value", "lower", "upper"), _cramers_v(number["value"], count, row["count_delta"]))
-        said = {name: row[name] for name in ("column_name", "message", "label_coverage", "label_status")}
-        yield Measurement(**known_of, **names, **said, count=count)
+        table = pa.Table.from_batches(held).select(STREAM.names)
+        begins = _begins(table)
+        if begins > 0:
+            yield table.slice(0, begins)
+            table = table.slice(begins)
+        held = table.to_batches()
+    rest = pa.Table.from_batches(held, schema=held[0].schema).select(STREAM.names) if held else None
+    if rest is not None and rest.num_rows:
+        yield rest
 
 
-def _is_text(profile: Row) -> bool:
-    """Whether a row of profile_metrics is known to be of a column without numbers."""
-    return bool(profile) and profile["num_nan"] is None and profile["count"] is not None and profile["status"] not in BROKEN
-
-
-def _cramers_v(statistic: float | None, count: int | None, count_delta: float | None) -> float | None:
-    """sqrt(chi-squared / (n + m)) from the rows now and what they are more than the baseline's."""
-    if statistic is None or count is None or count_delta is None or 2 * count <= count_delta:
-        return None
-    return min(1.0, math.sqrt(statistic / (2 * count - count_delta)))
-
-
-def _judged(cut: Row, found: Measurement, rule: RuleConfig) -> dict[str, Any]:
-    series = {name: cut[name] for name in ("granularity", "model_version", "slice_key", "slice_value")}
-    found = found.within_slice(cut["slice_key"], cut["slice_value"])
-    given = ruling(found, rule)
-    return {
-        "check_id": check_id(found.metric, found.column_name, **series, class_name=found.class_name),
-        "family": found.family,
-        "metric": found.metric,
-        "column_name": found.column_name,
-        "class": found.class_name,
-        "value": known(found.value),
-        "lower": known(found.lower),
-        "upper": known(found.upper),
-        "expected": expected(rule),
-        "verdict": given.verdict,
-        "severity": rule.severity,
-        "reason": reason(found, rule, given),
-        "owner": rule.owner,
-        "runbook": rule.runbook,
-    }
+def _begins(table: pa.Table) -> int:
+    """The row at which the last window of a table begins."""
+    differs = np.zeros(max(table.num_rows - 1, 0), dtype=np.bool_)
+    for name in WINDOW:
+        codes = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
+        differs |= codes[1:] != codes[:-1]
+    places = np.flatnonzero(differs)
+    return int(places[-1]) + 1 if places.size else 0
 
 
 def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
@@ -179,5 +123,9 @@ def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
         monitor_id=run.monitor_id,
         as_of=run.as_of,
         run_id=run.run_id,
+        metrics=run.store.frame("metrics").where(own),
+        earlier=Earlier.of(run, windows),
+        stored=Stored.of(run, windows),
+        knowledge=knowledge_of(run),
     )
     run.store.replace_windows("checks", judged, monitor_id=run.monitor_id, windows=windows)

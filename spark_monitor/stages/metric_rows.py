@@ -1,67 +1,107 @@
-"""The rows of three tables of metrics in one shape: keys, what is known of the row, and an array of the numbers that rules name.
+"""The rows of four tables of metrics in one shape: dimensions, what is known of the row, and the numbers that rules name.
 
-Plain DataFrame expressions, one scan a table. Each number has the bounds it is known between: the same number twice where it is
-exact, NULL where a bound is not known.
+Plain DataFrame expressions, one scan a table. Each number has the bounds it is known between where its table holds them: the same
+number twice where it is exact, NULL where a bound is not known. `rules/stream.py` has the schema.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.rules.noise import PSI
 from spark_monitor.rules.rulebook import Rulebook
+from spark_monitor.rules.stream import BEFORE_DDL, NUMBERS_DDL, REALS, STREAM, TEXTS, WHOLES
 from spark_monitor.rules.verdicts import CRAMERS_V
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW
+from spark_monitor.states.proportions import Z
+from spark_monitor.store.schemas import TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-CUT: Final = ("monitor_id", "granularity", "start", "end", "model_version", "slice_key", "slice_value")
-"""What a row is about, up to the column; windows by their edges in microseconds since 1970."""
-Z: Final = 1.959963984540054
 MEDIAN: Final = 50
+OF_BASELINE: Final = "baseline"
+"""The granularity of the labelled baseline's own rows."""
+CONSECUTIVE_NAME: Final = "consecutive"
+PREDICTIONS: Final = "predictions"
 
-_KINDS: Final = {
-    "column_name": "string",
-    "family": "string",
-    "status": "string",
-    "message": "string",
-    "count": "long",
-    "num_nan": "long",
-    "count_delta": "double",
-    "label_coverage": "double",
-    "label_status": "string",
-}
-_PROFILE_HAS = ("column_name", "status", "message", "count", "num_nan")
+_KINDS: Final = {**dict.fromkeys(TEXTS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
+_DIMENSIONS: Final = ("granularity", "model_version", "slice_key", "slice_value")
+_PROFILE_HAS = ("column_name", "status", "message", "count", "num_nan", "percent_null", "percent_zeros", "stddev")
 _DRIFT_HAS = ("column_name", "status", "message", "count_delta")
 _MODEL_HAS = ("status", "message", "count", "label_coverage", "label_status")
+_METRICS_HAS = ("dataset", "column_name", "family", "status", "message", "count")
+_BASES = ("REALISED", "ESTIMATED")
 
 
-def metric_rows(profile: DataFrame, drift: DataFrame, model: DataFrame, book: Rulebook) -> DataFrame:
-    """One row per row of profile and of drift from the baseline, and per realised metric of the model that a rule names.
+def metric_rows(wide: Sequence[DataFrame], metrics: DataFrame | None, book: Rulebook) -> DataFrame:
+    """One row per row of profile and drift, and per number of the model and of ``metrics`` that a rule names.
+
+    ``wide`` are profile_metrics, drift_metrics and model_metrics.
 
     Profile rows are always among them: they say how many rows a window has, and that there is one.
     """
-    metrics = {family: book.metrics(family) for family in ("profile", "drift", "model")}
+    profile, drift, model = wide
+    named = book.metrics()
     inputs = _watched(profile.where("log_type IS DISTINCT FROM 'BASELINE'"), book)
-    shaped = [
-        _shaped(inputs, "profile", _PROFILE_HAS, [_number(metric, _profile_value(metric)) for metric in metrics["profile"]])
-    ]
-    if metrics["drift"]:
-        numbers = [_number(metric, _drift_value(metric), _chance(metric)) for metric in metrics["drift"]]
-        shaped.append(_shaped(_watched(drift.where("drift_type = 'BASELINE'"), book), "drift", _DRIFT_HAS, numbers))
-    if metrics["model"]:
-        named = model.where(F.col("metric").isin(*metrics["model"])).where(
-            "basis IS DISTINCT FROM 'ESTIMATED' AND log_type IS DISTINCT FROM 'BASELINE'"
-        )
-        shaped.append(
-            _shaped(named.withColumn("column_name", F.lit(TABLE_ROW)), "model", (*_MODEL_HAS, "column_name"), [_stored()])
-        )
+    numbers = [_number(metric, _profile_value(metric)) for metric in named if metric in _stored_by("profile_metrics")]
+    shaped = [_shaped(inputs, {"family": F.lit("profile")} | _columns(_PROFILE_HAS), numbers)]
+    drifts = [metric for metric in named if metric == "ks" or metric in _stored_by("drift_metrics")]
+    if drifts:
+        shaped.append(_drift_rows(_watched(drift, book), drifts, book))
+    if named:
+        inputs = model.where(F.col("granularity") != OF_BASELINE)
+        shaped.append(_model_rows(inputs.where(F.col("metric").isin(*named))))
+    if named and metrics is not None:
+        shaped.append(_stored_rows(metrics.where(F.col("metric").isin(*named))))
     return reduce(lambda one, other: one.unionByName(other), shaped)
+
+
+def _stored_by(table: str) -> frozenset[str]:
+    """The numbers of a wide table by their names."""
+    kinds = {field.name: field.dataType.simpleString() for field in TABLES[table].schema.fields}
+    return frozenset(name for name, kind in kinds.items() if kind in ("double", "bigint") or name == CRAMERS_V)
+
+
+def _drift_rows(drift: DataFrame, metrics: Sequence[str], book: Rulebook) -> DataFrame:
+    asked = {rule.baseline for rule in book.rules if rule.metric in metrics}
+    types = F.col("drift_type")
+    name = F.when(types == "CONSECUTIVE", F.lit(CONSECUTIVE_NAME)).when(types != "BASELINE", F.col("baseline_name"))
+    frozen = F.when(types == "BASELINE", F.nullif(F.col("baseline_name"), F.lit("baseline")))
+    named = drift.withColumn("compared_with", F.coalesce(name, frozen))
+    wanted = [F.col("compared_with") == one for one in sorted(filter(None, asked)) if one != "baseline"]
+    if asked & {None, "baseline"}:
+        wanted.append(F.col("compared_with").isNull() & (types == "BASELINE"))
+    kept = named.where(reduce(lambda one, other: one | other, wanted))
+    given = {
+        "family": F.lit("drift"),
+        "baseline_name": F.col("compared_with"),
+        "expected_value": F.col(f"{PSI}_expected"),
+        **_columns(_DRIFT_HAS),
+    }
+    return _shaped(kept, given, [_number(metric, _drift_value(metric), _pvalue(metric)) for metric in metrics])
+
+
+def _model_rows(model: DataFrame) -> DataFrame:
+    given = {
+        "family": F.lit("model"),
+        "column_name": F.lit(TABLE_ROW),
+        "basis": F.col("basis"),
+        **_columns(_MODEL_HAS),
+    }
+    return _shaped(model, given, [_stored()])
+
+
+def _stored_rows(metrics: DataFrame) -> DataFrame:
+    is_basis = F.col("basis").isin(*_BASES)
+    baseline = F.when(~is_basis & (F.lower("basis") != "baseline"), F.col("basis"))
+    given = {"basis": F.when(is_basis, F.col("basis")), "baseline_name": baseline, **_columns(_METRICS_HAS)}
+    return _shaped(metrics, given, [_stored()])
 
 
 def _watched(frame: DataFrame, book: Rulebook) -> DataFrame:
@@ -70,34 +110,36 @@ def _watched(frame: DataFrame, book: Rulebook) -> DataFrame:
     return frame if columns is None else frame.where(F.col("column_name").isin(TABLE_ROW, *sorted(columns)))
 
 
-def _shaped(frame: DataFrame, family: str, has: Iterable[str], numbers: Sequence[Column]) -> DataFrame:
-    """The columns ``CUT``, those of ``_KINDS`` and ``numbers``; what the table does not have is NULL."""
-    given = {name: F.col(name) for name in has} | {"family": F.lit(family)}
-    edges = [F.unix_micros(f"window.{edge}").alias(edge) for edge in ("start", "end")]
+def _columns(names: Sequence[str]) -> dict[str, Column]:
+    return {name: F.col(name) for name in names}
+
+
+def _shaped(frame: DataFrame, given: Mapping[str, Column], numbers: Sequence[Column]) -> DataFrame:
+    """The columns of the stream; what the table does not have is NULL."""
+    known = {
+        "dataset": F.lit(PREDICTIONS),
+        **_columns(_DIMENSIONS),
+        **{edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")},
+        **given,
+    }
     return frame.select(
-        *(name for name in CUT if name not in ("start", "end")),
-        *edges,
-        *(given.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
-        F.array(*numbers).cast(_NUMBERS_DDL).alias("numbers"),
-    )
+        *(known.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
+        F.array(*numbers).cast(NUMBERS_DDL).alias("numbers"),
+        F.lit(None).cast(BEFORE_DDL).alias("before"),
+    ).select(*STREAM.names)
 
 
-_NUMBERS_DDL: Final = (
-    "array<struct<metric: string, class: string, value: double, lower: double, upper: double, expected_value: double>>"
-)
-
-
-def _number(metric: str, known: tuple[Column, ...], chance: Column | None = None) -> Column:
+def _number(metric: str, known: tuple[Column, ...], pvalue: Column | None = None) -> Column:
     """``known`` is the value and its bounds, or the value alone where it is exact."""
     value, lower, upper = known if len(known) > 1 else known * 3
-    numbers = {"value": value, "lower": lower, "upper": upper, "expected_value": F.lit(None) if chance is None else chance}
+    numbers = {"value": value, "lower": lower, "upper": upper, "pvalue": F.lit(None) if pvalue is None else pvalue}
     names = [F.lit(metric).alias("metric"), F.lit(None).cast("string").alias("class")]
     return F.struct(*names, *(number.cast("double").alias(name) for name, number in numbers.items()))
 
 
 def _stored() -> Column:
-    """The number of a row of model_metrics."""
-    return F.struct("metric", "class", "value", "lower", "upper", F.lit(None).cast("double").alias("expected_value"))
+    """The number of a row of model_metrics or metrics."""
+    return F.struct("metric", "class", "value", "lower", "upper", F.lit(None).cast("double").alias("pvalue"))
 
 
 def _profile_value(metric: str) -> tuple[Column, ...]:
@@ -125,5 +167,6 @@ def _drift_value(metric: str) -> tuple[Column, ...]:
     return (F.col("chi_squared_test.statistic") if metric == CRAMERS_V else F.col(metric),)
 
 
-def _chance(metric: str) -> Column | None:
-    return F.col("population_stability_index_expected") if metric == "population_stability_index" else None
+def _pvalue(metric: str) -> Column | None:
+    """The p-value of a metric that is a test's statistic."""
+    return {"ks": F.col("ks_test.pvalue"), CRAMERS_V: F.col(f"{CRAMERS_V}.pvalue")}.get(metric)

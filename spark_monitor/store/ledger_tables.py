@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pyspark.sql.types import BooleanType
+
 from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
@@ -36,14 +38,24 @@ CHECKS: Final = Table(
         *CUT,
         COLUMN_NAME,
         CHECK_ID,
-        column("family", TEXT, "profile, drift or model: the table that holds the metric"),
+        column("dataset", TEXT, "predictions, operations, pipelines or costs"),
+        column("family", TEXT, "what the metric belongs to: profile, drift, model, quality, fairness, custom, system, ..."),
         METRIC,
-        column("class", TEXT, "the class a model metric is about; NULL: all"),
+        column("class", TEXT, "the class a metric is about; NULL: all"),
+        column(
+            "baseline_name", TEXT, "what was compared with, under `baselines`, or consecutive; NULL: the baseline, or nothing"
+        ),
+        column("basis", TEXT, "REALISED (from labels) or ESTIMATED (before they come); NULL: neither"),
         column("value", NUMBER, "the metric's value"),
         column("lower", NUMBER, "lower end of its interval"),
         column("upper", NUMBER, "upper end of its interval"),
-        column("expected", TEXT, "what the rule allows, in words"),
+        column("expected", TEXT, "what the rule allows: the numbers that the value was held against, and where they come from"),
         column("verdict", TEXT, "PASS, WARN, FAIL, UNDECIDED (the interval holds the threshold), NO_DATA or ERROR"),
+        column(
+            "broken",
+            BooleanType(),
+            "whether this window's number breaks the fail limit, whatever `for` asks of the windows before",
+        ),
         SEVERITY,
         column("reason", TEXT, "the verdict in one sentence"),
         OWNER,

@@ -151,8 +151,10 @@ def test_every_family_is_judged_by_its_own_columns(spark: SparkSession) -> None:
         ("median", "a", "FAIL"),
         ("count", ":table", "FAIL"),
         ("roc_auc_score", ":table", "FAIL"),
+        ("roc_auc_score", ":table", "PASS"),
         ("mean_error", ":table", "UNDECIDED"),
     }
+    assert {row.basis: row.verdict for row in found if row.metric == "roc_auc_score"} == {"REALISED": "FAIL", "ESTIMATED": "PASS"}
     by_metric = {row.metric: row for row in found if row.column_name != "b"}
     assert (by_metric["median"].lower, by_metric["median"].upper) == (4.7, 5.3)
     assert "without any drift 0.25 would be expected" in by_metric["population_stability_index"].reason
@@ -185,12 +187,12 @@ def test_slices_and_a_null_version_are_judged_like_the_rest(spark: SparkSession)
     assert {(row.model_version, row.slice_key, row.slice_value): row.verdict for row in found} == {
         (None, None, None): "FAIL",
         (None, "origin", "JFK"): "FAIL",
-        (None, "origin", None): "NO_DATA",
+        (None, ":slices", None): "NO_DATA",
         ("2", None, None): "NO_DATA",
         ("2", "origin", long): "FAIL",
     }
     reasons = {(row.slice_key, row.slice_value): row.reason for row in found}
-    assert reasons["origin", None] == "ks of a where origin is NULL rests on 90 rows, the rule asks for 100."
+    assert reasons[":slices", None] == "ks of 1 slice rests on at most 90 rows, the rule asks for 100: 1 not judged."
     assert len(reasons["origin", long]) < 400
     assert len({row.check_id for row in found}) == 5
 
@@ -371,7 +373,7 @@ def test_random_metrics_are_judged_as_a_plain_loop_judges_them(spark: SparkSessi
         RuleConfig(metric="ks", warn=0.1, fail=0.2, min_count=300),
         RuleConfig(metric="ks", columns=["a"], warn=0.3, fail=0.6, min_count=300),
     ]
-    profile, drifts, wanted = [], [], []
+    profile, drifts, wanted, small = [], [], [], set()
     places = product(range(12), ("1", "2", None), (None, ("origin", "JFK"), ("origin", None)))
     for day, version, slice_ in places:
         where = cut(day, version, slice_)
@@ -383,11 +385,16 @@ def test_random_metrics_are_judged_as_a_plain_loop_judges_them(spark: SparkSessi
             row["status"] = dice.choice(["OK"] * 5 + ["MISSING", "NO_BASELINE"])
             drifts.append(row)
             profile.append(numeric(column, count, where=where))
-            wanted.append((where, column, loop_verdict(row, count, *limits.get(column, limits["b"]))))
+            verdict = loop_verdict(row, count, *limits.get(column, limits["b"]))
+            if slice_ is None or row["status"] != "OK" or count >= 300:
+                wanted.append((where, column, verdict))
+            else:
+                small.add((day, version, column == "a"))
         if slice_ is None and "a" not in seen:
             wanted.append((where, "a", "NO_DATA"))
         if slice_ is None and not seen:
             wanted.append((where, ":table", "NO_DATA"))
+    wanted += [(cut(day, version, (":slices", None)), ":table", "NO_DATA") for day, version, _ in small]
     names = ("monitor_id", "granularity", "model_version", "slice_key", "slice_value", "window")
     expected = spark.createDataFrame(
         [(*(where[name] for name in names), column, verdict) for where, column, verdict in wanted],

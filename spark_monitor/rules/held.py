@@ -1,0 +1,233 @@
+"""What each number is held against: fixed limits as they stand, limits that move as numbers, with where they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from spark_monitor.config.limits import AnyLimit, History, Learned, Relative
+from spark_monitor.config.thresholds import Threshold
+from spark_monitor.config.vocabulary import worse_values
+from spark_monitor.rules.history import windows_before
+from spark_monitor.rules.limits import (
+    Bounds,
+    Floats,
+    history_bounds,
+    learned_bounds,
+    relative_bounds,
+    size_factor,
+)
+from spark_monitor.rules.noise import PER_T, PSI, SAMPLED, chance, rows_needed
+from spark_monitor.rules.rulebook import Rulebook
+from spark_monitor.rules.stream import HISTORY, Integers, Judged, Rows
+from spark_monitor.rules.verdicts import CRAMERS_V, Flags, Held, is_noisy
+
+FOR_EACH: Final = ("model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
+GROWING: Final = frozenset({"ks", "tv_distance", "l_infinity_distance", "wasserstein_distance"})
+"""Distances that chance moves by sqrt(1/n + 1/m), beside those on bins."""
+
+Series = tuple[str | None, ...]
+OfBaseline = tuple[str, str | None, str | None, str, str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnWindows:
+    """The baseline's own windows of one column, W of them: each against the rest of the baseline.
+
+    ``v`` is 1/n + 1/m of the window's rows and the rest's, ``metrics`` the numbers by the metric's name.
+    """
+
+    v: Floats
+    metrics: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What limits need besides the number: the baseline's own windows by column, its own values, and how time is cut.
+
+    ``baseline`` is by column, slice key, slice value, metric and class. ``worse`` is of the monitor's own metrics.
+    """
+
+    own_windows: Mapping[str, OwnWindows] = field(default_factory=dict)
+    baseline: Mapping[OfBaseline, float] = field(default_factory=dict)
+    worse: Mapping[str, str] = field(default_factory=dict)
+    zone: str = "UTC"
+    fdr: float | None = None
+
+    def worse_of(self, metric: str) -> str:
+        """Which values of a metric are the bad ones."""
+        return self.worse.get(metric) or worse_values(metric)
+
+
+@dataclass(frozen=True, eq=False)
+class AllHeld:
+    """The limits of S numbers; ``gaps`` says of some why one is not known."""
+
+    warn: list[Bounds | None]
+    fail: list[Bounds | None]
+    gaps: dict[int, str]
+    chance: Floats
+    min_count: Floats
+    noisy: Flags
+    judged: Judged
+
+    def at(self, place: int) -> Held:
+        """What one is held against."""
+        judged, floor, needed = self.judged, float(self.chance[place]), None
+        first = self.warn[place] or self.fail[place]
+        if first is not None and first.above is not None and not math.isnan(floor):
+            counts = float(judged.count[place]), float(judged.compared[place])
+            needed = rows_needed(judged.metric[place], first.above.value, *counts, float(judged.freedom[place]))
+        return Held(self.warn[place], self.fail[place], self.gaps.get(place), floor, needed)
+
+
+def held(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, knowledge: Knowledge) -> AllHeld:
+    """The limits of every number, found rule by rule."""
+    size = len(judged.metric)
+    found: dict[str, list[Bounds | None]] = {"warn": [None] * size, "fail": [None] * size}
+    gaps: dict[int, str] = {}
+    floor, least, noisy = np.full(size, np.nan), np.full(size, np.nan), np.zeros(size, dtype=np.bool_)
+    series = Before.of(table, rows) if any(isinstance(limit, History) for rule in book.rules for limit in rule.limits) else None
+    for place in np.unique(judged.place).tolist():
+        rule, at = book.rules[place], np.flatnonzero(judged.place == place)
+        noisy[at] = is_noisy(rule)
+        if rule.min_count is not None:
+            least[at] = rule.min_count
+        floor[at] = chance(rule.metric, judged.count[at], judged.compared[at], judged.freedom[at])
+        for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
+            if limit is None:
+                continue
+            bounds, gap = _bounds(limit, judged, at, rows, knowledge, series)
+            for one, bound in zip(at.tolist(), bounds, strict=True):
+                found[name][one] = bound
+                if bound is None:
+                    gaps[one] = gap
+    return AllHeld(found["warn"], found["fail"], gaps, floor, least, noisy, judged)
+
+
+def _bounds(
+    limit: AnyLimit, judged: Judged, at: Integers, rows: Rows, knowledge: Knowledge, series: Before | None
+) -> tuple[list[Bounds | None], str]:
+    if isinstance(limit, Threshold):
+        return [Bounds.fixed(limit)] * at.size, ""
+    metric = judged.metric[int(at[0])]
+    worse = knowledge.worse_of(metric)
+    if isinstance(limit, Learned):
+        return _learned(limit, judged, at, rows, knowledge, metric)
+    if isinstance(limit, Relative):
+        values = np.array([knowledge.baseline.get(key, math.nan) for key in _of_baseline(judged, at, rows)], dtype=np.float64)
+        low, high = relative_bounds(values, limit)
+        sources = [f"{limit.text()}, {value:.6g}" for value in values]
+        return _between(low, high, sources), f"the value of {metric} in the baseline is not known"
+    before, alike = (series or Before({})).of_each(judged, at, rows, limit, knowledge.zone)
+    low, high = history_bounds(before, limit, worse=worse)
+    middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
+    sources = [
+        f"the median {value:.6g} of the {limit.windows} windows before{' of this weekday or hour' if same else ''} "
+        f"and {limit.sigma:.6g} times their spread"
+        for value, same in zip(middle.tolist(), alike, strict=True)
+    ]
+    return _between(low, high, sources), f"fewer than {limit.windows} windows before this one have a value"
+
+
+def _between(low: Floats, high: Floats, sources: list[str]) -> list[Bounds | None]:
+    return [
+        None if math.isnan(least) or math.isnan(most) else Bounds.between(least, most, source)
+        for least, most, source in zip(low.tolist(), high.tolist(), sources, strict=True)
+    ]
+
+
+def _of_baseline(judged: Judged, at: Integers, rows: Rows) -> list[OfBaseline]:
+    texts = rows.texts
+    return [
+        (
+            str(texts["column_name"][row]),
+            texts["slice_key"][row],
+            texts["slice_value"][row],
+            judged.metric[one],
+            judged.class_name[one],
+        )
+        for one, row in zip(at.tolist(), judged.row[at].tolist(), strict=True)
+    ]
+
+
+def _learned(
+    limit: Learned, judged: Judged, at: Integers, rows: Rows, knowledge: Knowledge, metric: str
+) -> tuple[list[Bounds | None], str]:
+    names = [rows.texts["column_name"][row] for row in judged.row[at].tolist()]
+    known = [knowledge.own_windows.get(str(name)) for name in names]
+    width = max((one.v.size for one in known if one is not None), default=0)
+    values, sizes = (np.full((at.size, width), np.nan) for _ in range(2))
+    for place, one in enumerate(known):
+        numbers = one.metrics.get(metric) if one is not None else None
+        if one is not None and numbers is not None:
+            values[place, : numbers.size], sizes[place, : one.v.size] = numbers, one.v
+    factors = size_factor(_v(judged, at, metric), sizes, _power(metric))
+    factors = np.where(np.isnan(factors), 1.0, factors)
+    low, high = learned_bounds(
+        values, factors, limit.quantile, limit.at_least, worse=knowledge.worse_of(metric), sampled=metric in SAMPLED
+    )
+    counts = np.sum(~np.isnan(values), axis=1).tolist()
+    least = "" if limit.at_least is None else f", at least {limit.at_least:.6g}"
+    sources = [f"the {limit.quantile:.6g} quantile of {count} windows of the baseline{least}" for count in counts]
+    return _between(low, high, sources), "the baseline has too few windows of its own to learn it from"
+
+
+def _power(metric: str) -> float:
+    """By which power of sqrt(v) chance moves a metric; 0 where it does not grow in small windows."""
+    if metric == PSI:
+        return 2.0
+    return 1.0 if metric in GROWING or (metric in PER_T and metric != CRAMERS_V) else 0.0
+
+
+def _v(judged: Judged, at: Integers, metric: str) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        v = 1 / judged.count[at] + 1 / judged.compared[at]
+    return np.asarray(np.where(np.isfinite(v), v, 0.0), dtype=np.float64)
+
+
+class Before:
+    """The values of the windows before, of every series that a rule compares with its own history."""
+
+    def __init__(self, values: Mapping[tuple[int, Series], tuple[Integers, Floats]]) -> None:
+        self._values = values
+
+    @classmethod
+    def of(cls, table: pa.Table, rows: Rows) -> Before:
+        """From the rows of family ``:before``."""
+        own = [row for row, family in enumerate(rows.texts["family"]) if family == HISTORY]
+        taken = table.select(["numbers", "before"]).take(pa.array(own, pa.int64()))
+        numbers, lists = taken.column("numbers").to_pylist(), taken.column("before").combine_chunks()
+        found = {}
+        for place, row in enumerate(own):
+            number, before = numbers[place][0], lists[place].values
+            key = (int(rows.starts[row]), _series(rows, row, number["metric"], number["class"]))
+            found[key] = (
+                np.asarray(before.field("start").to_numpy(zero_copy_only=False), dtype=np.int64),
+                np.asarray(before.field("value").to_numpy(zero_copy_only=False), dtype=np.float64),
+            )
+        return cls(found)
+
+    def of_each(self, judged: Judged, at: Integers, rows: Rows, limit: History, zone: str) -> tuple[Floats, list[bool]]:
+        """The last values before each number, float64[S, n], and whether they are of its weekday or hour alone."""
+        nothing: tuple[Integers, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
+        found, alike = np.full((at.size, limit.windows), np.nan), []
+        for place, (one, row) in enumerate(zip(at.tolist(), judged.row[at].tolist(), strict=True)):
+            start = int(rows.starts[row])
+            starts, values = self._values.get((start, _series(rows, row, judged.metric[one], judged.class_name[one])), nothing)
+            every = str(rows.texts["granularity"][row])
+            found[place], same = windows_before(starts, values, start, wanted=limit.windows, granularity=every, zone=zone)
+            alike.append(same)
+        return found, alike
+
+
+def _series(rows: Rows, row: int, metric: str, class_name: str | None) -> Series:
+    return (rows.texts["granularity"][row], *(rows.texts[name][row] for name in FOR_EACH), metric, class_name)
+
+
+__all__ = ["AllHeld", "Knowledge", "OwnWindows", "held"]

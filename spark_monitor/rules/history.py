@@ -1,0 +1,84 @@
+"""The windows before a window: which of them belong to the limit of one that is due, the same weekday or hour where it can be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+HOUR: Final = 3_600_000_000
+DAY: Final = 24 * HOUR
+WEEK_DAYS: Final = 7
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_HOURS: Final = {"hour": 1, "day": 25, "week": 169, "month": 745, "quarter": 2209, "year": 8785}
+"""The longest that a window of each unit can be, clock changes included."""
+
+
+def reach(granularity: str, windows: int) -> int:
+    """How many microseconds back the windows lie that a history of ``windows`` may need.
+
+    >>> reach("1 week", 8) // HOUR, reach("1 day", 2) // DAY, reach("1 hour", 3) // DAY
+    (1521, 15, 3)
+    """
+    every = parse_every(granularity)
+    length = HOUR * _LONGEST_HOURS[every.unit] * every.multiple
+    return length * (windows * (_cycle(every) or 1) + 1)
+
+
+def _cycle(every: Granularity) -> int | None:
+    """After how many windows the same weekday or hour of the day comes again; None for longer windows."""
+    if every.unit == "day" and every.multiple == 1:
+        return WEEK_DAYS
+    return 24 // every.multiple if every.unit == "hour" else None
+
+
+def phases(starts: Integers, granularity: str, zone: str) -> Integers | None:
+    """The weekday of daily windows, the hour of hourly ones, by the monitor's clock; None for longer windows.
+
+    >>> phases(np.array([0, DAY, 7 * DAY]), "1 day", "UTC").tolist(), phases(np.array([0]), "1 week", "UTC")
+    ([3, 4, 3], None)
+    """
+    every = parse_every(granularity)
+    if _cycle(every) is None:
+        return None
+    local = starts + np.array([_offset(int(start), zone) for start in starts], dtype=np.int64)
+    return (local // DAY + 3) % WEEK_DAYS if every.unit == "day" else local % DAY // HOUR
+
+
+@lru_cache(maxsize=100_000)
+def _offset(start: int, zone: str) -> int:
+    moment = (_EPOCH + timedelta(microseconds=start)).astimezone(parse_zone(zone))
+    return (moment.utcoffset() or timedelta(0)) // timedelta(microseconds=1)
+
+
+def windows_before(
+    starts: Integers, values: Floats, now: int, *, wanted: int, granularity: str, zone: str
+) -> tuple[Floats, bool]:
+    """The values of the last ``wanted`` windows before ``now``, NaN where there are fewer.
+
+    With it, whether they are those of ``now``'s weekday or hour alone, which is so where there are as many of them.
+
+    >>> starts = np.arange(21) * DAY
+    >>> windows_before(starts, np.arange(21.0), 21 * DAY, wanted=3, granularity="1 day", zone="UTC")
+    (array([ 0.,  7., 14.]), True)
+    >>> windows_before(starts[:5], np.arange(5.0), 5 * DAY, wanted=3, granularity="1 day", zone="UTC")
+    (array([2., 3., 4.]), False)
+    """
+    order = np.argsort(starts, kind="stable")
+    order = order[(starts[order] < now) & ~np.isnan(values[order])]
+    starts, values = starts[order], values[order]
+    found = phases(np.append(starts, now), granularity, zone)
+    if found is not None:
+        same = values[found[:-1] == found[-1]]
+        if same.size >= wanted:
+            return same[-wanted:], True
+    last = values[-wanted:]
+    return np.concatenate([np.full(wanted - last.size, np.nan), last]), False

@@ -1,0 +1,348 @@
+"""Rows of metrics of whole windows to checks, many at once: verdicts as arrays, whole sentences for what is not PASS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.config.rules import RuleConfig
+from spark_monitor.distances.benjamini_hochberg import benjamini_hochberg
+from spark_monitor.rules.held import AllHeld, Knowledge, held
+from spark_monitor.rules.limits import Bounds, Floats
+from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
+from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions
+from spark_monitor.rules.stream import Judged, Rows, numbers_of
+from spark_monitor.rules.verdicts import (
+    ABSENT,
+    Ends,
+    Held,
+    Measurement,
+    Numbers,
+    Rulings,
+    expected,
+    known,
+    out_of_reach,
+    ruling,
+    rulings,
+)
+
+CHECK_DDL: Final = (
+    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
+    "check_id string, dataset string, family string, metric string, column_name string, class string, baseline_name string, "
+    "basis string, value double, lower double, upper double, expected string, verdict string, broken boolean, severity string, "
+    "reason string, owner string, runbook string, needed long, lasting long"
+)
+_TYPES: Final = {"string": pa.string(), "long": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
+CHECK_SCHEMA: Final = pa.schema([(name, _TYPES[kind]) for name, kind in (part.split() for part in CHECK_DDL.split(", "))])
+
+SLICES: Final = ":slices"
+"""The slice key of the one row that speaks about all slices of a window that are too small for a rule."""
+
+PREDICTIONS: Final = "predictions"
+ESTIMATED: Final = "ESTIMATED"
+_OF_ROW: Final = (
+    *("granularity", "model_version", "slice_key", "slice_value", "column_name", "dataset", "family", "baseline_name", "basis"),
+)
+_OF_RULE: Final = ("severity", "owner", "runbook", "needed", "lasting")
+_MOST_REMEMBERED: Final = 200_000
+Columns = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Judges tables of whole windows; what it has worked out of one it remembers for the next."""
+
+    book: Rulebook
+    knowledge: Knowledge
+    remembered: dict[tuple[Any, ...], tuple[str, str]]
+
+    @classmethod
+    def of(cls, book: Rulebook, knowledge: Knowledge) -> Bench:
+        """A bench that remembers nothing yet."""
+        return cls(book, knowledge, {})
+
+    def checks(self, table: pa.Table) -> pa.RecordBatch:
+        """The checks of all windows of ``table``, which holds each of its windows whole (schema `STREAM`, sorted)."""
+        rows = Rows.of(table)
+        judged = numbers_of(table, rows, self.book)
+        limits = held(judged, rows, table, self.book, self.knowledge)
+        given = self._ruled(judged, rows, limits)
+        columns, few = self._write(judged, rows, limits, given)
+        for row in _summaries(few, judged, rows, self.book):
+            _append(columns, row)
+        for row in self._absent(judged, rows):
+            _append(columns, row)
+        return pa.RecordBatch.from_pydict(columns, schema=CHECK_SCHEMA)
+
+    def _ruled(self, judged: Judged, rows: Rows, limits: AllHeld) -> Rulings:
+        unreachable = np.array([out_of_reach(rule) for rule in self.book.rules], dtype=np.bool_)
+        gap = np.zeros(len(judged.metric), dtype=np.bool_)
+        gap[list(limits.gaps)] = True
+        given = rulings(
+            Numbers(judged.value, judged.lower, judged.upper, judged.count, judged.status),
+            Ends.of(limits.warn),
+            Ends.of(limits.fail),
+            min_count=limits.min_count,
+            chance=limits.chance,
+            gap=gap,
+            noisy=limits.noisy,
+            no_such_limit=unreachable[judged.place] if judged.place.size else gap,
+        )
+        if self.knowledge.fdr is not None:
+            _undecide(given, judged, rows, self.knowledge.fdr)
+        return given
+
+    def _write(self, judged: Judged, rows: Rows, limits: AllHeld, given: Rulings) -> tuple[Columns, list[int]]:
+        """Every check as columns but those of slices that are too small, whose places are returned."""
+        sliced = np.array([rows.texts["slice_key"][row] is not None for row in judged.row.tolist()], dtype=np.bool_)
+        few = sliced & ((given.why == "too_few") | (given.why == "chance"))
+        kept = np.flatnonzero(~few)
+        owners, places = judged.row[kept].tolist(), judged.place[kept].tolist()
+        verdicts = given.verdict[kept].tolist()
+        columns: Columns = {name: [rows.texts[name][row] for row in owners] for name in _OF_ROW}
+        series = [self._series(judged, rows, one, row) for one, row in zip(kept.tolist(), owners, strict=True)]
+        columns |= {"start": rows.starts[owners].tolist(), "end": rows.ends[owners].tolist()}
+        columns |= {name: _numbers(numbers[kept]) for name, numbers in judged.numbers.items()}
+        columns["metric"] = [judged.metric[one] for one in kept.tolist()]
+        columns["class"] = [judged.class_name[one] for one in kept.tolist()]
+        columns["check_id"] = [name for name, _ in series]
+        columns["verdict"], columns["broken"] = verdicts, [verdict == "FAIL" for verdict in verdicts]
+        sentences = self._sentences(judged, rows, limits, given, kept.tolist(), [subject for _, subject in series])
+        columns["expected"], columns["reason"] = ([pair[place] for pair in sentences] for place in (0, 1))
+        people = [_people(rule) for rule in self.book.rules]
+        columns |= {name: [people[place][name] for place in places] for name in _OF_RULE}
+        return columns, np.flatnonzero(few).tolist()
+
+    def _sentences(
+        self, judged: Judged, rows: Rows, limits: AllHeld, given: Rulings, kept: list[int], subjects: list[str]
+    ) -> list[tuple[str, str]]:
+        """What each check was held against, and its reason; a PASS of a fixed limit gets a short one."""
+        found, fixed = [], {}
+        for one, subject in zip(kept, subjects, strict=True):
+            place = int(judged.place[one])
+            rule = self.book.rules[place]
+            if not rule.moves and place not in fixed:
+                fixed[place] = (expected(rule, Held.of(rule)), _within(*Held.of(rule).first))
+            if given.verdict[one] == "PASS" and not rule.moves:
+                found.append((fixed[place][0], f"{subject} is {_quick(judged, one)}, {fixed[place][1]}."))
+                continue
+            own = limits.at(one)
+            allowed = expected(rule, own) if rule.moves else fixed[place][0]
+            found.append((allowed, reason(_measurement(judged, rows, one, int(judged.row[one])), rule, given.at(one), own)))
+        return found
+
+    def _series(self, judged: Judged, rows: Rows, one: int, row: int) -> tuple[str, str]:
+        """The check's id and the subject of its sentence."""
+        texts = rows.texts
+        names = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
+        key = (judged.metric[one], judged.class_name[one], *(texts[name][row] for name in names))
+        if key not in self.remembered:
+            if len(self.remembered) >= _MOST_REMEMBERED:
+                self.remembered.clear()
+            about = {name: texts[name][row] for name in ("model_version", "slice_key", "slice_value")}
+            series = check_id(
+                judged.metric[one],
+                str(texts["column_name"][row]),
+                granularity=str(texts["granularity"][row]),
+                class_name=judged.class_name[one],
+                baseline=texts["baseline_name"][row],
+                estimated=texts["basis"][row] == ESTIMATED,
+                **about,
+            )
+            self.remembered[key] = (series, subject_of(_measurement(judged, rows, one, row)))
+        return self.remembered[key]
+
+    def _absent(self, judged: Judged, rows: Rows) -> Iterator[dict[str, Any]]:
+        """What the rules ask of whole windows and no table holds."""
+        met = _met(judged, rows)
+        for row in _whole_windows(rows):
+            window, version = _window(rows, row), rows.texts["model_version"][row]
+            message = rows.texts["message"][row] if rows.texts["status"][row] != "OK" else None
+            count = known(float(rows.wholes["count"][row]))
+            for owed in self.book.expectations:
+                rule = owed.rule
+                if rule.versions and version not in rule.versions:
+                    continue
+                whose = version if is_of_predictions(owed.metric) else ANY_VERSION
+                if (window, whose, owed.metric, owed.column, rule.baseline) in met:
+                    continue
+                found = Measurement(
+                    owed.metric,
+                    owed.column or TABLE_ROW,
+                    count=None if count is None else int(count),
+                    status=ABSENT,
+                    message=message,
+                    family=rule.family,
+                    class_name=rule.class_,
+                    baseline_name=rule.baseline,
+                )
+                yield _lone(rows, row, rule, found)
+
+
+ANY_VERSION: Final = "*"
+
+
+def _undecide(given: Rulings, judged: Judged, rows: Rows, fdr: float) -> None:
+    """Benjamini-Hochberg: of the columns of one window, version and slice whose metric has a p-value, too many may be chance."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for one in np.flatnonzero(~np.isnan(judged.pvalue)).tolist():
+        row = int(judged.row[one])
+        key = (_window(rows, row), *(rows.texts[name][row] for name in ("model_version", "slice_key", "slice_value")))
+        groups.setdefault((*key, judged.metric[one], rows.texts["baseline_name"][row]), []).append(one)
+    for places in groups.values():
+        at = np.array(places)
+        at = at[benjamini_hochberg(judged.pvalue[at]) > fdr]
+        at = at[np.isin(given.verdict[at].astype(str), ("WARN", "FAIL"))]
+        given.verdict[at], given.why[at], given.limit[at], given.open_fail[at] = "UNDECIDED", "many", None, False
+
+
+def _measurement(judged: Judged, rows: Rows, one: int, row: int) -> Measurement:
+    texts, count = rows.texts, known(float(judged.count[one]))
+    return Measurement(
+        judged.metric[one],
+        str(texts["column_name"][row]),
+        known(float(judged.value[one])),
+        known(float(judged.lower[one])),
+        known(float(judged.upper[one])),
+        None if count is None else int(count),
+        str(judged.status[one]),
+        texts["message"][row],
+        str(texts["family"][row]),
+        judged.class_name[one],
+        texts["slice_key"][row],
+        texts["slice_value"][row],
+        _expectation(judged, rows, one, row),
+        known(float(rows.reals["label_coverage"][row])),
+        texts["label_status"][row],
+        texts["baseline_name"][row],
+        texts["basis"][row] == ESTIMATED,
+    )
+
+
+def _expectation(judged: Judged, rows: Rows, one: int, row: int) -> float | None:
+    return known(float(rows.reals["expected_value"][row])) if judged.metric[one] == "population_stability_index" else None
+
+
+def _numbers(numbers: Floats) -> list[float | None]:
+    """NaN as None."""
+    return [None if number != number else number for number in numbers.tolist()]
+
+
+def _quick(judged: Judged, one: int) -> str:
+    value, count = float(judged.value[one]), float(judged.count[one])
+    beside = "" if math.isnan(count) or judged.metric[one] == "count" else f" ({rows_text(int(count))})"
+    return f"{number_text(value)}{beside}"
+
+
+def _within(name: str, bounds: Bounds) -> str:
+    return side_text(name, bounds, bounds.sides()[0], kept=True)
+
+
+def _summaries(few: list[int], judged: Judged, rows: Rows, book: Rulebook) -> Iterator[dict[str, Any]]:
+    """One row for each window, version and rule whose slices are too small."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for one in few:
+        row = int(judged.row[one])
+        key = (_window(rows, row), rows.texts["model_version"][row], int(judged.place[one]), rows.texts["baseline_name"][row])
+        groups.setdefault(key, []).append(one)
+    for (_, _, place, baseline), members in groups.items():
+        rule, row = book.rules[place], int(judged.row[members[0]])
+        owners = judged.row[members].tolist()
+        slices = {(rows.texts["slice_key"][owner], rows.texts["slice_value"][owner]) for owner in owners}
+        most = max((int(judged.count[one]) for one in members if not math.isnan(judged.count[one])), default=0)
+        asked = f"the rule asks for {rule.min_count:,}" if rule.min_count is not None else "too few to tell drift from chance"
+        about = Measurement(rule.metric, family=rule.family, slice_key=SLICES, class_name=rule.class_, baseline_name=baseline)
+        subject = subject_of(Measurement(rule.metric, baseline_name=baseline, class_name=rule.class_))
+        counted = f"{len(slices):,} slice{'' if len(slices) == 1 else 's'}"
+        sentence = f"{subject} of {counted} rests on at most {rows_text(most)}, {asked}: {len(members):,} not judged."
+        yield _row(rows, row, rule, about, "NO_DATA", sentence) | {"slice_key": SLICES, "slice_value": None}
+
+
+def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
+    """What whole windows have of what may be owed: by column, of any column, and of any version."""
+    met: set[tuple[Any, ...]] = set()
+    for one, row in enumerate(judged.row.tolist()):
+        texts = rows.texts
+        if texts["slice_key"][row] is not None:
+            continue
+        window, version, metric = _window(rows, row), texts["model_version"][row], judged.metric[one]
+        for whose in (version, ANY_VERSION):
+            for column in (texts["column_name"][row], None):
+                met.add((window, whose, metric, column, texts["baseline_name"][row]))
+    return met
+
+
+def _whole_windows(rows: Rows) -> Iterator[int]:
+    texts = rows.texts
+    for row in range(len(rows)):
+        of_table = texts["family"][row] == "profile" and texts["column_name"][row] == TABLE_ROW
+        if of_table and texts["slice_key"][row] is None:
+            yield row
+
+
+def _lone(rows: Rows, row: int, rule: RuleConfig, found: Measurement) -> dict[str, Any]:
+    own = Held.of(rule)
+    given = ruling(found, rule, own)
+    return _row(rows, row, rule, found, given.verdict, reason(found, rule, given, own))
+
+
+def _row(rows: Rows, row: int, rule: RuleConfig, found: Measurement, verdict: str, sentence: str) -> dict[str, Any]:
+    """A check without a number."""
+    dimensions = _dimensions(rows, row)
+    series = {name: dimensions[name] for name in ("granularity", "model_version")}
+    return {
+        **dict.fromkeys(CHECK_SCHEMA.names),
+        **dimensions,
+        "check_id": check_id(
+            found.metric,
+            found.column_name,
+            slice_key=found.slice_key,
+            class_name=found.class_name,
+            baseline=found.baseline_name,
+            **series,
+        ),
+        "dataset": PREDICTIONS if is_of_predictions(found.metric) else None,
+        "family": found.family,
+        "metric": found.metric,
+        "column_name": found.column_name,
+        "class": found.class_name,
+        "baseline_name": found.baseline_name,
+        "expected": expected(rule, Held.of(rule)),
+        "verdict": verdict,
+        "broken": False,
+        "reason": sentence,
+        **_people(rule),
+    }
+
+
+def _dimensions(rows: Rows, row: int) -> dict[str, Any]:
+    texts = rows.texts
+    return {
+        "granularity": texts["granularity"][row],
+        "start": int(rows.starts[row]),
+        "end": int(rows.ends[row]),
+        "model_version": texts["model_version"][row],
+        "slice_key": texts["slice_key"][row],
+        "slice_value": texts["slice_value"][row],
+    }
+
+
+def _people(rule: RuleConfig) -> dict[str, Any]:
+    needed, lasting = rule.times
+    people = {"severity": rule.severity, "owner": rule.owner, "runbook": rule.runbook}
+    return {**people, "needed": needed, "lasting": lasting}
+
+
+def _window(rows: Rows, row: int) -> tuple[str | None, int]:
+    return rows.texts["granularity"][row], int(rows.starts[row])
+
+
+def _append(columns: Columns, row: dict[str, Any]) -> None:
+    for name, values in columns.items():
+        values.append(row[name])

@@ -1,0 +1,172 @@
+"""Limits that move, as numbers: learned from the baseline's own windows, from the windows before, or from the baseline's value.
+
+Arrays of length S, one place a check. Rows of unequal length are matrices [S, W] padded with NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from spark_monitor.config.limits import History, Relative
+from spark_monitor.config.thresholds import Operator, Threshold
+
+Floats = npt.NDArray[np.float64]
+
+FEWEST_WINDOWS: Final = 3
+"""Fewer windows of a baseline say nothing of how far it moves by itself."""
+
+MAD_TO_SIGMA: Final = 1.4826
+"""Times this, the median absolute deviation of normal numbers is their standard deviation."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a number must keep between: a threshold below it, one above it, or both; ``source`` says where they come from."""
+
+    below: Threshold | None = None
+    above: Threshold | None = None
+    source: str = ""
+
+    @classmethod
+    def fixed(cls, threshold: Threshold) -> Bounds:
+        """One side, as the file writes it."""
+        return cls(above=threshold) if threshold.is_upper else cls(below=threshold)
+
+    @classmethod
+    def between(cls, low: float, high: float, source: str) -> Bounds:
+        """Below ``low`` and above ``high`` is forbidden; an infinite end forbids nothing."""
+        below = Threshold("<", low) if math.isfinite(low) else None
+        return cls(below, Threshold(">", high) if math.isfinite(high) else None, source)
+
+    def sides(self) -> tuple[Threshold, ...]:
+        """The thresholds there are, the lower first."""
+        return tuple(side for side in (self.below, self.above) if side is not None)
+
+    def side_of(self, value: float) -> Threshold:
+        """The threshold that a number is nearest to breaking, or breaks."""
+        broken = [side for side in self.sides() if side.is_broken_by(value)]
+        return (broken or sorted(self.sides(), key=lambda side: abs(side.value - value)))[0]
+
+    def text(self) -> str:
+        """What is forbidden.
+
+        >>> Bounds.between(980.0, 1020.0, "").text(), Bounds.fixed(Threshold(">", 0.1)).text()
+        ('< 980 or > 1020', '> 0.1')
+        """
+        return " or ".join(f"{side.operator} {side.value:.15g}" for side in self.sides())
+
+
+def opposite(operator: Operator) -> Operator:
+    """What holds where an operator does not."""
+    table: dict[Operator, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+    return table[operator]
+
+
+def quantile_of_rows(rows: Floats, q: float) -> Floats:
+    """The q-quantile of each row's numbers, NaN left out, as numpy's (linear) of each; NaN where a row has none.
+
+    >>> quantile_of_rows(np.array([[3.0, 1.0, np.nan], [1.0, 2.0, 3.0]]), 0.5).tolist()
+    [2.0, 2.0]
+    """
+    ordered = np.sort(rows, axis=1)
+    counts = np.sum(~np.isnan(rows), axis=1)
+    place = np.maximum(counts - 1, 0) * q
+    low = np.floor(place).astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(counts - 1, 0))
+    each = np.arange(len(rows))
+    if not rows.shape[1]:
+        return np.full(len(rows), np.nan)
+    first, second = ordered[each, low], ordered[each, high]
+    return np.where(counts > 0, first + (second - first) * (place - low), np.nan)
+
+
+def size_factor(v: Floats, windows_v: Floats, power: float) -> Floats:
+    """How much more a number moves by chance in these windows than in the baseline's: max(1, v / v_w)^(power / 2), float64[S, W].
+
+    v = 1/n + 1/m. Chance moves most distances by sqrt(v), PSI by v. Where a window is larger than the baseline's, their numbers
+    are taken as they are: what moved them may have been more than chance.
+
+    >>> size_factor(np.array([0.04]), np.array([[0.01, 0.16]]), 1.0).tolist()
+    [[2.0, 1.0]]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = v[:, None] / windows_v
+    return np.asarray(np.where(ratio > 1, ratio, 1.0) ** (power / 2), dtype=np.float64)
+
+
+def learned_limits(values: Floats, q: float, *, sampled: bool) -> Floats:
+    """The q-quantile of each row of ``values``, the size-corrected numbers of the baseline's windows; NaN for too few.
+
+    W windows show no quantile beyond W / (W + 1). There the largest stands for it where the verdict's interval already keeps
+    chance out (``sampled``). A metric without an interval gets the upper end of the prediction interval of one more normal
+    number, mean + t_(W-1)(q) s sqrt(1 + 1/W), where that is larger.
+
+    >>> learned_limits(np.array([[1.0, 2.0, 3.0, 4.0]]), 0.5, sampled=True).tolist()
+    [2.5]
+    """
+    counts = np.sum(~np.isnan(values), axis=1)
+    found = quantile_of_rows(values, q)
+    if not sampled and values.shape[1]:
+        n = np.maximum(counts, 2)
+        mean = np.nansum(values, axis=1) / n
+        spread = np.sqrt(np.nansum((values - mean[:, None]) ** 2, axis=1) / (n - 1))
+        predicted = mean + stdtrit(n - 1, q) * spread * np.sqrt(1 + 1 / n)
+        beyond = q * (counts + 1) > counts
+        found = np.where(beyond, np.maximum(found, predicted), found)
+    return np.where(counts >= FEWEST_WINDOWS, found, np.nan)
+
+
+def learned_bounds(
+    values: Floats, factors: Floats, q: float, at_least: float | None, *, worse: str, sampled: bool
+) -> tuple[Floats, Floats]:
+    """Lower and upper limits, float64[S] each, infinite on a side that is not bad; NaN where too few windows are known.
+
+    Where larger values are worse, the values themselves are corrected. Where both sides are bad, what is corrected is the
+    distance from the windows' median, and each side gets half of 1 - q.
+    """
+    least = -np.inf if at_least is None else at_least
+    if worse == "higher":
+        high = learned_limits(values * factors, q, sampled=sampled)
+        return np.full(high.shape, -np.inf), np.where(np.isnan(high), np.nan, np.maximum(high, least))
+    middle = quantile_of_rows(values, 0.5)[:, None]
+    moved = middle + (values - middle) * factors
+    share = q if worse == "lower" else (1 + q) / 2
+    low = -learned_limits(-moved, share, sampled=sampled)
+    if worse == "lower":
+        return low, np.where(np.isnan(low), np.nan, np.inf)
+    high = learned_limits(moved, share, sampled=sampled)
+    return low, np.where(np.isnan(high), np.nan, np.maximum(high, least))
+
+
+def history_bounds(before: Floats, limit: History, *, worse: str) -> tuple[Floats, Floats]:
+    """median -+ sigma 1.4826 MAD of each row of the windows before, on the sides that are bad; NaN where not all are known.
+
+    >>> low, high = history_bounds(np.array([[10.0, 12.0, 11.0, 13.0]]), History(4, 2.0), worse="both")
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([8.5348], [14.4652])
+    """
+    middle = quantile_of_rows(before, 0.5)
+    spread = quantile_of_rows(np.abs(before - middle[:, None]), 0.5) * MAD_TO_SIGMA
+    enough = np.sum(~np.isnan(before), axis=1) >= limit.windows
+    unknown = np.where(enough, 0.0, np.nan)
+    low, high = middle - limit.sigma * spread, middle + limit.sigma * spread
+    return (
+        np.where(worse == "higher", -np.inf, low) + unknown,
+        np.where(worse == "lower", np.inf, high) + unknown,
+    )
+
+
+def relative_bounds(baseline: Floats, limit: Relative) -> tuple[Floats, Floats]:
+    """The baseline's value less or plus what is allowed.
+
+    >>> [bound.tolist() for bound in relative_bounds(np.array([0.8]), Relative("below", 0.05))]
+    [[0.75], [inf]]
+    """
+    nothing = np.where(np.isnan(baseline), np.nan, np.inf)
+    return (baseline - limit.by, nothing) if limit.side == "below" else (-nothing, baseline + limit.by)

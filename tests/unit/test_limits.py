@@ -1,0 +1,226 @@
+"""Limits that move, against numpy on made data; and how often learned limits alarm where nothing drifts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+from scipy.stats import ks_2samp
+
+from spark_monitor.config.limits import History, Learned, Relative, parse_limit, written
+from spark_monitor.config.rules import RuleConfig
+from spark_monitor.rules.held import Knowledge, OwnWindows
+from spark_monitor.rules.history import DAY, windows_before
+from spark_monitor.rules.judgement import SLICES, Bench
+from spark_monitor.rules.leave_one_out import against_the_rest
+from spark_monitor.rules.limits import history_bounds, learned_bounds, quantile_of_rows, size_factor
+from spark_monitor.rules.rulebook import Rulebook
+from spark_monitor.rules.stream import HISTORY, STREAM
+
+
+def rule(**given: Any) -> RuleConfig:
+    return RuleConfig.model_validate(given)
+
+
+def row(column: str = ":table", **given: Any) -> dict[str, Any]:
+    known = {"granularity": "1 day", "start": 30 * DAY, "end": 31 * DAY, "dataset": "predictions", "status": "OK", "numbers": []}
+    return {**dict.fromkeys(STREAM.names), **known, "column_name": column, "family": "profile", **given}
+
+
+def number(metric: str, value: float, lower: float | None = None, upper: float | None = None, **given: Any) -> dict[str, Any]:
+    bounds = {"lower": value if lower is None else lower, "upper": value if upper is None else upper}
+    return {"metric": metric, "class": None, "value": value, "pvalue": None, **bounds, **given}
+
+
+def judged(rules: list[RuleConfig], rows: list[dict[str, Any]], **known: Any) -> list[dict[str, Any]]:
+    bench = Bench.of(Rulebook.of(rules), Knowledge(**known))
+    return list(bench.checks(pa.Table.from_pylist(rows, schema=STREAM)).to_pylist())
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9, 0.999])
+def test_quantiles_of_padded_rows_are_numpys(q: float) -> None:
+    generator = np.random.default_rng(1)
+    rows = generator.normal(size=(40, 17))
+    rows[generator.random(rows.shape) < 0.3] = np.nan
+    assert quantile_of_rows(rows, q) == pytest.approx(np.nanquantile(rows, q, axis=1), rel=1e-12)
+
+
+def test_a_learned_limit_is_the_quantile_of_windows_as_large_as_this_one_and_never_below_at_least() -> None:
+    values = np.abs(np.random.default_rng(2).normal(size=(3, 20)))
+    low, high = learned_bounds(values, np.ones(values.shape), 0.9, 0.0, worse="higher", sampled=True)
+    assert high == pytest.approx(np.quantile(values, 0.9, axis=1), rel=1e-12)
+    assert np.isneginf(low).all()
+    _, floored = learned_bounds(values, np.ones(values.shape), 0.9, 9.0, worse="higher", sampled=True)
+    assert floored.tolist() == [9.0] * 3
+
+
+def test_a_small_window_is_not_judged_by_the_noise_of_large_ones() -> None:
+    v = np.array([1 / 100 + 1 / 9000, 1 / 10_000 + 1 / 9000])
+    factor = size_factor(v, np.full((2, 5), 1 / 1000 + 1 / 9000), 1.0)
+    assert factor[0] == pytest.approx(np.sqrt((1 / 100 + 1 / 9000) / (1 / 1000 + 1 / 9000)))
+    assert factor[1].tolist() == [1.0] * 5
+
+
+def test_history_is_the_median_and_its_scaled_deviation() -> None:
+    before = np.random.default_rng(3).normal(100, 5, size=(10, 8))
+    low, high = history_bounds(before, History(8, 4.0), worse="both")
+    middle = np.median(before, axis=1)
+    spread = 4 * 1.4826 * np.median(np.abs(before - middle[:, None]), axis=1)
+    assert low == pytest.approx(middle - spread)
+    assert high == pytest.approx(middle + spread)
+
+
+def test_history_takes_the_same_weekday_where_there_are_enough_and_the_windows_before_otherwise() -> None:
+    starts, values = np.arange(28) * DAY, np.arange(28.0)
+    found, alike = windows_before(starts, values, 28 * DAY, wanted=4, granularity="1 day", zone="Europe/Berlin")
+    assert (found.tolist(), alike) == ([0.0, 7.0, 14.0, 21.0], True)
+    found, alike = windows_before(starts, values, 28 * DAY, wanted=5, granularity="1 day", zone="UTC")
+    assert (found.tolist(), alike) == ([23.0, 24.0, 25.0, 26.0, 27.0], False)
+
+
+def test_a_count_is_judged_by_its_own_history_and_the_check_says_the_number() -> None:
+    counts = [1000.0, 1010.0, 990.0, 1005.0]
+    before = [{"start": (26 + day) * DAY, "value": value} for day, value in enumerate(counts)]
+    history = row(family=HISTORY, numbers=[number("count", 0.0)], before=before)
+    rules = [rule(metric="count", fail={"history": 4, "sigma": 4})]
+    check = judged(rules, [row(count=400, numbers=[number("count", 400.0)]), history])[0]
+    spread = 4 * 1.4826 * np.median(np.abs(np.array(counts) - 1002.5))
+    assert check["verdict"] == "FAIL"
+    assert f"{1002.5 - spread:.15g}" in check["expected"]
+    assert judged(rules, [row(count=1001, numbers=[number("count", 1001.0)]), history])[0]["verdict"] == "PASS"
+    assert judged(rules, [row(count=400, numbers=[number("count", 400.0)])])[0]["verdict"] == "NO_DATA"
+
+
+def test_a_limit_below_the_baseline_s_value_follows_it() -> None:
+    rules = [rule(metric="roc_auc_score", fail={"below_baseline": 0.05})]
+    rows = [row(count=900), row(family="model", basis="REALISED", count=900, numbers=[number("roc_auc_score", 0.7, 0.68, 0.72)])]
+    key = (":table", None, None, "roc_auc_score", None)
+    assert [check["verdict"] for check in judged(rules, rows, baseline={key: 0.8})] == ["FAIL"]
+    assert [check["verdict"] for check in judged(rules, rows, baseline={key: 0.72})] == ["PASS"]
+    assert [check["verdict"] for check in judged(rules, rows)] == ["NO_DATA"]
+
+
+def test_the_distance_from_the_whole_gives_the_distance_from_the_rest() -> None:
+    values = np.random.default_rng(4).normal(size=900)
+    window, rest = values[:150] + 0.3, values[150:]
+    whole = np.concatenate([window, rest])
+    found = against_the_rest("ks", ks_2samp(window, whole, method="asymp").statistic, 150, 900)
+    assert found == pytest.approx(ks_2samp(window, rest, method="asymp").statistic, rel=1e-9)
+
+
+def test_learned_limits_alarm_no_more_often_than_their_quantile_promises_where_nothing_drifts() -> None:
+    generator = np.random.default_rng(5)
+    rows, own, n, m, columns = [row(count=500)], {}, 500, 6000, 200
+    for name in (f"c{place:03d}" for place in range(columns)):
+        baseline = generator.normal(size=m + 500)
+        whole, windows = baseline, np.split(baseline, 13)
+        statistics = [against_the_rest("ks", ks_2samp(one, whole, method="asymp").statistic, n, whole.size) for one in windows]
+        own[name] = OwnWindows(np.full(13, 1 / n + 1 / m), {"ks": np.array(statistics)})
+        statistic = float(ks_2samp(generator.normal(size=n), whole, method="asymp").statistic)
+        margin = float(np.sqrt(np.log(2 / 0.05) / 2 * (1 / n + 1 / whole.size)))
+        rows.append(row(name, count=n, num_nan=0))
+        numbers = [number("ks", statistic, max(0.0, statistic - margin), statistic + margin)]
+        rows.append(row(name, family="drift", count_delta=float(n - whole.size), numbers=numbers))
+    found = judged([rule(metric="ks", fail={"learned": 0.99, "at_least": 0.0})], rows, own_windows=own)
+    verdicts = [check["verdict"] for check in found]
+    assert len(verdicts) == columns
+    assert verdicts.count("FAIL") <= 0.01 * columns
+    assert verdicts.count("PASS") >= 0.8 * columns
+
+
+def test_one_null_in_two_rows_is_undecided_and_psi_is_held_against_its_chance() -> None:
+    rules = [rule(metric="percent_null", fail=5), rule(metric="psi", warn=0.1, min_count=10)]
+    profile = row("a", count=2, num_nan=0, numbers=[number("percent_null", 50.0)])
+    v = 1 / 272 + 1 / 272
+    drift = row("b", family="drift", count_delta=0.0, expected_value=20 * v, numbers=[number("population_stability_index", 0.13)])
+    found = judged(rules, [row(count=274), profile, row("b", count=272), drift])
+    verdicts = {check["metric"]: check["verdict"] for check in found if check["column_name"] in "ab"}
+    assert verdicts == {"percent_null": "UNDECIDED", "population_stability_index": "UNDECIDED"}
+
+
+def test_slices_that_are_too_small_are_one_row_for_each_rule() -> None:
+    rows = [row(count=1000)]
+    for name in ("a", "b", "c"):
+        rows += [row("x", count=40, num_nan=0, slice_key="origin", slice_value=name)]
+        rows += [row("x", family="drift", count_delta=-960.0, slice_key="origin", slice_value=name, numbers=[number("ks", 0.9)])]
+    found = [check for check in judged([rule(metric="ks", fail=0.1, min_count=100)], rows) if check["slice_key"] is not None]
+    assert [(check["slice_key"], check["verdict"]) for check in found] == [(SLICES, "NO_DATA")]
+    assert found[0]["reason"] == "ks of 3 slices rests on at most 40 rows, the rule asks for 100: 3 not judged."
+
+
+def test_too_many_columns_for_their_p_values_are_undecided() -> None:
+    rows = [row(count=1000)]
+    for place, pvalue in enumerate([1e-9, 0.03, *[0.5] * 8]):
+        rows.append(row(f"c{place}", count=1000, num_nan=0))
+        rows.append(row(f"c{place}", family="drift", count_delta=0.0, numbers=[number("ks", 0.3, 0.25, 0.35, pvalue=pvalue)]))
+    found = {check["column_name"]: check["verdict"] for check in judged([rule(metric="ks", fail=0.1)], rows, fdr=0.05)}
+    assert (found["c0"], found["c1"]) == ("FAIL", "UNDECIDED")
+
+
+BOOK = Rulebook.of(
+    [
+        rule(metric="ks", fail=0.1),
+        rule(metric="ks", fail=0.2, slices=["origin"]),
+        rule(metric="ks", fail=0.3, slices="none", versions=["2"]),
+        rule(metric="ks", fail=0.4, baseline="last_year"),
+        rule(metric="precision", fail="< 0.5", **{"class": "late"}),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("about", "limit"),
+    [
+        ({}, 0.1),
+        ({"slice_key": "origin"}, 0.2),
+        ({"slice_key": "carrier"}, 0.1),
+        ({"version": "2"}, 0.3),
+        ({"version": "2", "slice_key": "origin"}, 0.2),
+        ({"baseline": "last_year"}, 0.4),
+        ({"baseline": "rolling"}, None),
+    ],
+)
+def test_the_most_specific_rule_by_slice_version_and_baseline_judges(about: dict[str, str], limit: float | None) -> None:
+    found = BOOK.rule_for("ks", "a", **about)
+    assert (None if found is None else found.fail.value) == limit  # type: ignore[union-attr]
+
+
+def test_a_rule_about_a_class_leaves_the_others_alone() -> None:
+    assert BOOK.rule_for("precision", ":table", class_name="late") is not None
+    assert BOOK.rule_for("precision", ":table", class_name="early") is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        ({"learned": 0.999, "at_least": 0.03}, Learned(0.999, 0.03)),
+        ({"history": 8, "sigma": 4}, History(8, 4.0)),
+        ({"below_baseline": 0.05}, Relative("below", 0.05)),
+    ],
+)
+def test_a_moving_limit_is_written_as_it_was_read(limit: dict[str, float], value: object) -> None:
+    assert parse_limit(limit) == value
+    assert parse_limit(written(parse_limit(limit))) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"metric": "roc_auc_score", "fail": 0.9}, 'Write "< 0.9".'),
+        ({"metric": "ks", "fail": {"learnt": 0.9}}, "found the keys learnt. Allowed: {learned: 0.999"),
+        ({"metric": "ks", "fail": {"learned": 1.5}}, "learned: found the number 1.5."),
+        ({"metric": "count", "fail": {"history": 1, "sigma": 4}}, "history: found the number 1."),
+        ({"metric": "roc_auc_score", "fail": {"learned": 0.9}}, "Use {history: 8, sigma: 4} instead."),
+        ({"metric": "ks", "fail": {"below_baseline": 0.1}}, "Use learned or history instead."),
+        ({"metric": "ks", "fail": 0.1, "for": "4 of 3"}, "m of n windows running"),
+        ({"metric": "ks", "fail": 0.1, "slices": []}, "found an empty list."),
+    ],
+)
+def test_what_is_wrong_with_a_rule_is_said_with_what_to_write(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        rule(**given)
+    contexts = [text for error in caught.value.errors() for _, text in error.get("ctx", {}).get("found", [])]
+    assert any(sentence in text for text in contexts), contexts
