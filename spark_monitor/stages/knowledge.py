@@ -19,13 +19,12 @@ from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.sources.predictions import time_range
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import INPUT, Run
-from spark_monitor.stages.metric_rows import metric_rows
+from spark_monitor.stages.metric_rows import OF_BASELINE, metric_rows
 from spark_monitor.store.literals import instant_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-OF_BASELINE: Final = "baseline"
 MOST_WINDOWS: Final = 400
 """Of a longer baseline its last windows are taken, so that what comes to the driver is bounded by the number of columns."""
 
