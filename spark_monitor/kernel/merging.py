@@ -6,20 +6,25 @@ are states of one algebra, and of a slice value that comes either way the answer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.named_blocks import NamedBlock, is_block
-from spark_monitor.kernel.partials import PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
+from spark_monitor.kernel.partials import PARTIAL_SCHEMA, KernelColumn
 from spark_monitor.kernel.spans import CHUNK_BYTES
-from spark_monitor.kernel.state_rows import state_columns
+from spark_monitor.kernel.state_rows import QualityState, state_columns
 from spark_monitor.kernel.tables import WHOLE
+from spark_monitor.states import counters, hours, repeats
 from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.codec import tag_of
 from spark_monitor.states.columns import STATE_SCHEMA, joined
+from spark_monitor.states.counters import CounterState
+from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
 
 KEY_SCHEMA = pa.schema([PARTIAL_SCHEMA.field(name) for name in ("window", "model_version", "slice_key", "slice_value", "column")])
@@ -29,8 +34,14 @@ MERGED_SCHEMA = pa.schema([*KEY_SCHEMA, *STATE_SCHEMA, ("error", pa.string())])
 STATES_A_BATCH = 512
 
 State = NumericState | CategoricalState | TableState
+AnyState = State | QualityState
+OF_QUALITY: Mapping[str, type[QualityState]] = {
+    counters.TAG: CounterState,
+    hours.TAG: HourState,
+    repeats.TAG: RepeatState,
+}
 Key = tuple[int, str | None, int, str | None, int]
-Row = tuple[Key, State | None, str | None]
+Row = tuple[Key, AnyState | None, str | None]
 """A key, its merged state, and why there is none."""
 
 Content = tuple[bytes | None, bytes | None, str | None]
@@ -44,7 +55,7 @@ class Merged:
     key: Key
     column: KernelColumn | None
     part: Content | None = None
-    state: State | None = None
+    state: AnyState | None = None
 
     def add(self, _: str | None, part: Content) -> None:
         """Merge with another part; a key is in error as soon as one of its parts is."""
@@ -55,13 +66,13 @@ class Merged:
         else:
             self.absorb(_state(part, self.column))
 
-    def absorb(self, state: State) -> None:
+    def absorb(self, state: AnyState) -> None:
         """Merge with a state; the key's column says of which class states are, so both are of one."""
         own = self.state or _state(self.part or (None, None, None), self.column)
         self.state = own.merge(state)  # type: ignore[arg-type]
 
     @property
-    def result(self) -> tuple[State | None, str | None]:
+    def result(self) -> tuple[AnyState | None, str | None]:
         """The merged state, or why there is none."""
         if self.state is not None or self.part is None:
             return self.state, None
@@ -110,7 +121,7 @@ class SliceValues:
         for text, merged in self.single.items():
             yield self._row(text, *merged.result)
 
-    def _row(self, text: str | None, state: State | None, error: str | None) -> Row:
+    def _row(self, text: str | None, state: AnyState | None, error: str | None) -> Row:
         window, version, slice_key, _, column = self.key
         key = (window, version, slice_key, text, column)
         return (key, state, error) if self.error is None else (key, None, self.error)
@@ -147,7 +158,7 @@ def _batched(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
         yield _batch(held)
 
 
-def _size(state: State | None) -> int:
+def _size(state: AnyState | None) -> int:
     """About how many bytes a state takes."""
     if not isinstance(state, NumericState):
         return 0 if state is None else 1 << 13
@@ -173,7 +184,7 @@ def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) 
     for batch in batches:
         named = [batch.column(name).to_pylist() for name in PARTIAL_SCHEMA.names]
         for window, version, slice_key, value, number, _, _, *part in zip(*named, strict=True):
-            column = None if number == TABLE_COLUMN else columns[number]
+            column = None if number < 0 else columns[number]
             begun = _begun((window, version, slice_key, value, number), column)
             if current is None or current.key != begun.key:
                 if current is not None:
@@ -192,5 +203,7 @@ def _begun(key: Key, column: KernelColumn | None) -> Merged | SliceValues:
     return SliceValues((window, version, slice_key, None, number), column)
 
 
-def _state(part: Content, column: KernelColumn | None) -> State:
-    return state_of(part[0] or b"", part[1], column)
+def _state(part: Content, column: KernelColumn | None) -> AnyState:
+    data = part[0] or b""
+    of_quality = OF_QUALITY.get(tag_of(data)) if column is None else None
+    return of_quality.from_bytes(data) if of_quality is not None else state_of(data, part[1], column)

@@ -17,6 +17,7 @@ from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColum
 from spark_monitor.kernel.groups import Codes
 from spark_monitor.kernel.memory import keep_freed_memory, leave_imports_alone
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
+from spark_monitor.kernel.quality_rows import QualityPlan, QualityRows
 from spark_monitor.kernel.spans import (
     CHUNK_BYTES,
     CHUNK_ROWS,
@@ -31,9 +32,12 @@ from spark_monitor.kernel.spans import (
 )
 from spark_monitor.kernel.tables import WHOLE, Counted, TableRows
 from spark_monitor.states.categorical import CategoricalState, Categories
+from spark_monitor.states.counters import CounterState
 from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import Grid, Integers
+from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.sketch import K
 from spark_monitor.states.table import TableState
 from spark_monitor.text.masking import first_line
@@ -42,6 +46,9 @@ BYTE_BUDGET = 512 << 20
 TABLE_COLUMN = -1
 NO_WINDOW = -1
 OTHER = "other"
+Plain = CategoricalState | TableState | CounterState | HourState | RepeatState
+"""States whose bytes are all there is of them."""
+
 GATHERED_SHARE = 4
 """Rows that are gathered before they are counted take no more than the budget divided by this."""
 
@@ -96,6 +103,7 @@ class KernelPlan:
     k: int = K
     frequent_capacity: int = CAPACITY
     byte_budget: int = BYTE_BUDGET
+    quality: QualityPlan | None = None
 
 
 class Task:
@@ -112,6 +120,7 @@ class Task:
         self._sizes = np.zeros(len(plan.columns), dtype=np.int64)
         self._errors: dict[int, str] = {}
         self._tables = TableRows(len(plan.columns))
+        self._quality = QualityRows(plan.quality) if plan.quality is not None else None
 
     def _gatherer(self, column: KernelColumn) -> Column | None:
         if column.grid is not None:
@@ -153,7 +162,11 @@ class Task:
     @property
     def nbytes(self) -> int:
         """About how many bytes the gathered states take."""
-        return int(self._sizes.sum()) + self._tables.nbytes
+        return int(self._sizes.sum()) + self._beside
+
+    @property
+    def _beside(self) -> int:
+        return self._tables.nbytes + (self._quality.nbytes if self._quality is not None else 0)
 
     def add(self, span: Span) -> Iterator[pa.RecordBatch]:
         """Add a span to every column; one that fails is remembered with the reason, the others go on.
@@ -167,24 +180,42 @@ class Task:
             return
         found = placed(span, segment, self._wanted.size, self._versions, self._slices)
         counted = [self._tables.add_rows(piece.rows, piece.null_id) for piece in found.pieces]
+        if self._quality is not None:
+            self._quality.begin([piece.high - piece.low for piece in found.pieces])
         for position in range(len(self._columns)):
             self._add_column(position, found, counted, span)
             if self.nbytes * STATES_SHARE > self._plan.byte_budget:
                 yield from batched(self._column_partials(), PARTIAL_SCHEMA)
-        if self._tables.nbytes > self._plan.byte_budget // GATHERED_SHARE:
+        if self._quality is not None:
+            self._finish_quality(self._quality, found, counted, span)
+        if self._beside > self._plan.byte_budget // GATHERED_SHARE:
             yield from self.flush()
+
+    def _finish_quality(self, quality: QualityRows, found: Placed, counted: Sequence[Sequence[Counted]], span: Span) -> None:
+        """Hash the columns that are only hashed, and add what belongs to rows as a whole."""
+        for position in quality.positions:
+            values = found.arranged(span.column(position))
+            for number, piece in enumerate(found.pieces):
+                part = values.slice(piece.low, piece.high - piece.low)
+                quality.add_column(position, number, part, nulls_of(part), counted[number])
+        times = instants_of(found.arranged(span.time))
+        for number, piece in enumerate(found.pieces):
+            quality.finish(number, times[piece.low : piece.high], counted[number])
 
     def _add_column(self, position: int, found: Placed, counted: Sequence[Sequence[Counted]], span: Span) -> None:
         values = found.arranged(span.column(position))
         gatherer = self._columns[position]
-        for piece, lines in zip(found.pieces, counted, strict=True):
+        for number, (piece, lines) in enumerate(zip(found.pieces, counted, strict=True)):
             part = values.slice(piece.low, piece.high - piece.low)
-            nulls = np.asarray(part.is_null().to_numpy(zero_copy_only=False)) if part.null_count else None
+            nulls = nulls_of(part)
             self._tables.add_column(position, lines, nulls)
             if gatherer is None or position in self._errors:
                 continue
             try:
+                part = encoded(part)  # a text is looked at once for its state and for its quality
                 gatherer.add(part, piece.rows)
+                if self._quality is not None:
+                    self._quality.add_column(position, number, part, nulls, lines)
             except Exception as error:  # whatever it is, it becomes this column's status
                 self._errors[position] = f"{type(error).__name__}: {first_line(error)}"
         self._sizes[position] = gatherer.nbytes if gatherer is not None else 0
@@ -213,11 +244,15 @@ class Task:
         if self._without_time:
             state = TableState(self._without_time, 0, np.zeros(len(self._columns), dtype=np.int64))
             yield (NO_WINDOW, None, WHOLE, None, TABLE_COLUMN, *self._stamp(), state.to_bytes(), None, None)
-        for (key, group, value), table in self._tables.states():
-            yield from self._placed(group, key, self._text(key, value), TABLE_COLUMN, table.to_bytes(), None, None)
+        for line, ((key, group, value), table) in enumerate(self._tables.states()):
+            text = self._text(key, value)
+            yield from self._placed(group, key, text, TABLE_COLUMN, table.to_bytes(), None, None)
+            for number, content in self._quality.rows(line) if self._quality is not None else ():
+                yield from self._placed(group, key, text, number, content, None, None)
         for position, error in self._errors.items():
             yield from self._failures(position, error)
         self._without_time, self._errors, self._tables = 0, {}, TableRows(len(self._columns))
+        self._quality = QualityRows(self._plan.quality) if self._plan.quality is not None else None
 
     def _failures(self, position: int, error: str) -> Iterator[tuple[object, ...]]:
         """A failed column's rows: one for every place that has rows, those of a numeric column's slices in blocks."""
@@ -246,9 +281,26 @@ class Task:
         return self._part, self._sequence
 
 
-def content_of(state: NumericState | CategoricalState | TableState) -> tuple[bytes, bytes | None]:
+def content_of(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
     """What a row holds of a state: its bytes, and its sketch's image beside them."""
     return state.to_parts() if isinstance(state, NumericState) else (state.to_bytes(), None)
+
+
+def nulls_of(part: pa.Array) -> npt.NDArray[np.bool_] | None:
+    """Where values are null; None where none is."""
+    return np.asarray(part.is_null().to_numpy(zero_copy_only=False)) if part.null_count else None
+
+
+def encoded(part: pa.Array) -> pa.Array:
+    """Texts and bytes as a dictionary, everything else as it is."""
+    kind = part.type
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return part.dictionary_encode() if any(is_kind(kind) for is_kind in texts) else part
+
+
+def instants_of(time: pa.Array) -> Integers:
+    """Microseconds since 1970 of instants of which none is null."""
+    return np.asarray(time.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, wanted: npt.NDArray[np.bool_]) -> Integers:

@@ -13,14 +13,20 @@ from spark_monitor.errors import StateError
 from spark_monitor.kernel.partials import KernelColumn, content_of
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.categorical_block import CategoricalBlock
-from spark_monitor.states.columns import STATE_SCHEMA
+from spark_monitor.states.columns import STATE_SCHEMA, state_arrays
+from spark_monitor.states.counters import CounterState
 from spark_monitor.states.grid import Integers
+from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
 from spark_monitor.states.table_block import table_columns, tables_of
 
-State = NumericState | CategoricalState | TableState
+QualityState = CounterState | HourState | RepeatState
+"""What is known of rows beside their columns; stored by its own bytes, in the column of sketches."""
+
+State = NumericState | CategoricalState | TableState | QualityState
 Block = NumericBlock | CategoricalBlock
 
 
@@ -33,6 +39,10 @@ def state_columns(states: Sequence[State | None]) -> list[pa.Array]:
         columns = NumericBlock.of([state for state in there if isinstance(state, NumericState)]).to_columns()
     elif isinstance(there[0], CategoricalState):
         columns = CategoricalBlock.of([state for state in there if isinstance(state, CategoricalState)]).to_columns()
+    elif isinstance(there[0], QualityState):
+        own = [state for state in there if isinstance(state, QualityState)]
+        given = {"count": [state.count for state in own], "sketch": [state.to_bytes() for state in own]}
+        columns = state_arrays(given, len(own))
     else:
         columns = table_columns([state for state in there if isinstance(state, TableState)])
     if len(there) == len(states):
@@ -131,6 +141,11 @@ def partial_content(rows: pa.RecordBatch, column: KernelColumn | None) -> tuple[
     return pa.array(data, pa.binary()), pa.array(sketches, pa.binary()), pa.array(errors, pa.string())
 
 
+def quality_content(rows: pa.RecordBatch) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """The same of rows of no column, whose bytes stand in the column of sketches."""
+    return rows.column("sketch"), pa.nulls(rows.num_rows, pa.binary()), rows.column("error")
+
+
 __all__ = [
     "Block",
     "Opened",
@@ -138,6 +153,7 @@ __all__ = [
     "by_column",
     "opened",
     "partial_content",
+    "quality_content",
     "state_columns",
     "state_of_row",
     "states_at",

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
 from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
-from spark_monitor.kernel.state_rows import partial_content
+from spark_monitor.kernel.state_rows import partial_content, quality_content
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import COMMITTED, INPUT, Run, states_of
@@ -75,9 +75,12 @@ def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
         (*_place(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
     ]
     windows = run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
-    names = [(TABLE_ROW, TABLE_COLUMN), *((column.name, position) for position, column in enumerate(plan.kernel.columns))]
+    quality = plan.kernel.quality.special_rows() if plan.kernel.quality is not None else {}
+    of_rows = [(TABLE_ROW, TABLE_COLUMN), *((name, number) for number, name in quality.items())]
+    names = [*of_rows, *((column.name, position) for position, column in enumerate(plan.kernel.columns))]
     columns = run.spark.createDataFrame(names, "column_name string, position int")
-    states = states_of(run, {part for several in parts.values() for part in several})
+    finer = {part for several in parts.values() for part in several}
+    states = states_of(run, finer).unionByName(states_of(run, finer, quality=True))
     placed = states.join(F.broadcast(windows), on=["granularity", "start"]).join(F.broadcast(columns), on="column_name")
     kernel = plan.kernel.columns
     rows = placed.select(
@@ -106,8 +109,8 @@ def as_partials(batch: pa.RecordBatch, columns: Sequence[KernelColumn]) -> pa.Re
     numbers = np.asarray(batch.column("column"), dtype=np.int64)
     for number in np.unique(numbers).tolist():
         rows = batch.take(pa.array(np.flatnonzero(numbers == number)))
-        column = None if number == TABLE_COLUMN else columns[number]
-        contents = partial_content(rows, column)
+        column = None if number < 0 else columns[number]
+        contents = quality_content(rows) if number < TABLE_COLUMN else partial_content(rows, column)
         parts.append(pa.RecordBatch.from_arrays([*(rows.column(name) for name in names), *contents], schema=PARTIAL_SCHEMA))
     return pa.concat_batches(parts) if parts else pa.RecordBatch.from_pylist([], schema=PARTIAL_SCHEMA)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.predictions import micros
@@ -92,10 +93,14 @@ def window_keys(due: Iterable[DueWindow]) -> tuple[WindowKey, ...]:
     return tuple(WindowKey(one.granularity, micros(one.window.start), micros(one.window.end)) for one in due)
 
 
-def states_of(run: Run, windows: Iterable[DueWindow]) -> DataFrame:
-    """The stored states of these windows, as the verbs expect them."""
+def states_of(run: Run, windows: Iterable[DueWindow], *, quality: bool = False) -> DataFrame:
+    """The stored states of columns and of ``:table`` in these windows, as the verbs expect them; or, if ``quality``, those of
+    the rows' quality (``:counters``, ``:hours``, ``:repeats``).
+    """
     stored = run.store.frame("profile_states").where(run.store.in_windows(run.monitor_id, windows))
-    return stored.where(F.col("log_type") == INPUT).selectExpr(
+    # A column, however named, counts on a grid or on categories; rows of no column do not.
+    of_rows = F.expr(f"grid_id IS NULL AND column_name LIKE ':%' AND column_name <> '{TABLE_ROW}'")
+    return stored.where((F.col("log_type") == INPUT) & (of_rows if quality else ~of_rows)).selectExpr(
         "granularity",
         "unix_micros(window.start) AS start",
         "unix_micros(window.end) AS end",

@@ -38,9 +38,10 @@ from spark_monitor.stages.context import Run
 from spark_monitor.stages.merge import profile
 from spark_monitor.states.categorical import CategoricalState, Categories, freeze_categories
 from spark_monitor.states.columns import STATE_COLUMNS
+from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.sketch import K_FREEZE
+from spark_monitor.states.sketch import K_FREEZE, K
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.windows import closed_windows
 
@@ -91,7 +92,9 @@ def _plan(
     *,
     slice_keys: Sequence[str] = (),
     slice_values: tuple[frozenset[str] | None, ...] = (),
-    **precision: int,
+    k: int = K,
+    frequent_capacity: int = CAPACITY,
+    byte_budget: int = BYTE_BUDGET,
 ) -> ProfilePlan:
     edges, windows = plan_segments([ALWAYS])
     kernel = KernelPlan(
@@ -100,7 +103,9 @@ def _plan(
         windows=windows,
         slice_keys=len(slice_keys),
         slice_values=slice_values,
-        **precision,
+        k=k,
+        frequent_capacity=frequent_capacity,
+        byte_budget=byte_budget,
     )
     types = tuple(column.data_type for column in frozen)
     return ProfilePlan(kernel, (ALWAYS,), tuple(slice_keys), types)

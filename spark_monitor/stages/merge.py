@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.merging import merge_partials
-from spark_monitor.kernel.partials import NO_WINDOW, TABLE_COLUMN
+from spark_monitor.kernel.partials import NO_WINDOW
 from spark_monitor.kernel.plan import ProfilePlan
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.readers.spark import partial_states
@@ -61,7 +61,8 @@ def _named(batch: pa.RecordBatch, plan: ProfilePlan) -> pa.RecordBatch:
     numbers = {name: batch.column(name).to_pylist() for name in ("window", "slice_key", "column")}
     windows = [None if number == NO_WINDOW else plan.windows[number] for number in numbers["window"]]
     kernel = plan.kernel.columns
-    columns = [None if number == TABLE_COLUMN else number for number in numbers["column"]]
+    special = plan.kernel.quality.special_rows() if plan.kernel.quality is not None else {}
+    columns = [None if number < 0 else number for number in numbers["column"]]
     arrays = [
         pa.array([window.granularity if window else None for window in windows], pa.string()),
         pa.array([window.start if window else None for window in windows], pa.int64()),
@@ -69,7 +70,9 @@ def _named(batch: pa.RecordBatch, plan: ProfilePlan) -> pa.RecordBatch:
         batch.column("model_version"),
         pa.array([None if key == WHOLE else plan.slice_keys[key] for key in numbers["slice_key"]], pa.string()),
         batch.column("slice_value"),
-        pa.array([TABLE_ROW if number is None else kernel[number].name for number in columns], pa.string()),
+        pa.array(
+            [special.get(number, TABLE_ROW) if number < 0 else kernel[number].name for number in numbers["column"]], pa.string()
+        ),
         pa.array([None if number is None else plan.data_types[number] for number in columns], pa.string()),
         pa.array([None if number is None else kernel[number].frame_id for number in columns], pa.string()),
         *(batch.column(name) for name in (*STATE_COLUMNS, "error")),

@@ -5,7 +5,7 @@ update of the whole: exactly for counts, within the stated error for sketches. `
 state's bytes begin with; ``tests/laws`` holds every entry to these laws.
 
 >>> sorted(STATES)
-['CATS', 'CERR', 'CLSC', 'CONF', 'COVR', 'GRPS', 'NUMS', 'REGR', 'SCOR', 'TABL']
+['CATS', 'CERR', 'CLSC', 'CNTR', 'CONF', 'COVR', 'GRPS', 'HOUR', 'NUMS', 'REGR', 'REPT', 'SCOR', 'TABL']
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from spark_monitor.states import (
     cell_errors,
     class_scores,
     confusion,
+    counters,
     coverage,
     grouped,
+    hours,
     numeric,
     regression,
+    repeats,
     table,
 )
 from spark_monitor.states.binary import ScoreState
@@ -30,16 +33,22 @@ from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.counters import CounterState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grouped import GroupedState
+from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState, profile_column
 from spark_monitor.states.regression import RegressionState
+from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
 
 State = (
     NumericState
     | CategoricalState
     | TableState
+    | CounterState
+    | HourState
+    | RepeatState
     | CoverageState
     | ScoreState
     | ConfusionState
@@ -54,6 +63,9 @@ STATES: Mapping[str, type[State]] = MappingProxyType(
         numeric.TAG: NumericState,
         categorical.TAG: CategoricalState,
         table.TAG: TableState,
+        counters.TAG: CounterState,
+        hours.TAG: HourState,
+        repeats.TAG: RepeatState,
         coverage.TAG: CoverageState,
         binary.TAG: ScoreState,
         confusion.TAG: ConfusionState,
@@ -70,10 +82,13 @@ __all__ = [
     "CellErrorsState",
     "ClassScoresState",
     "ConfusionState",
+    "CounterState",
     "CoverageState",
     "GroupedState",
+    "HourState",
     "NumericState",
     "RegressionState",
+    "RepeatState",
     "ScoreState",
     "State",
     "TableState",

@@ -33,10 +33,13 @@ from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.classes import canonical_labels
 from spark_monitor.states.codec import MAGIC, MAX_RAW_BYTES, VERSION, pack, tag_of, unpack
 from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.counters import COUNTERS, CounterState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.hours import HOUR_MICROS, HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.regression import RegressionState
+from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
 
 LARGEST = 1.7976931348623157e308
@@ -91,6 +94,15 @@ def update_confusion(state: ConfusionState, rows: Sequence[tuple[str | None, str
     return state.update(*sides)
 
 
+def update_counters(state: CounterState, rows: Sequence[tuple[int, tuple[bool, ...]]]) -> CounterState:
+    flags = np.array([row[1] for row in rows], dtype=np.int64).reshape(-1, 3, len(COUNTERS)).sum(axis=0)
+    return state.update(flags, rows=len(rows), checksum=sum(row[0] for row in rows))
+
+
+def update_repeats(state: RepeatState, rows: Sequence[int]) -> RepeatState:
+    return state.update(np.array(rows, dtype=np.uint64))
+
+
 CASES: dict[type, list[Case]] = {
     NumericState: [
         Case(
@@ -120,6 +132,32 @@ CASES: dict[type, list[Case]] = {
             read=TableState.from_bytes,
             stranger=lambda: TableState.empty(4),
         )
+    ],
+    CounterState: [
+        Case(
+            rows=st.tuples(st.integers(0, 2**64 - 1), st.tuples(*[st.booleans()] * (3 * len(COUNTERS)))),
+            empty=lambda: CounterState.empty(3),
+            update=update_counters,
+            read=CounterState.from_bytes,
+            stranger=lambda: CounterState.empty(4),
+        )
+    ],
+    HourState: [
+        Case(
+            rows=st.integers(-5 * HOUR_MICROS, 400 * HOUR_MICROS),
+            empty=HourState.empty,
+            update=lambda state, rows: state.update(np.array(rows, dtype=np.int64)),
+            read=HourState.from_bytes,
+        )
+    ],
+    RepeatState: [
+        Case(
+            rows=st.one_of(st.integers(0, 9), st.integers(0, 2**64 - 1)),
+            empty=lambda k=k: RepeatState.empty(k),
+            update=update_repeats,
+            read=RepeatState.from_bytes,
+        )
+        for k in (3, 100)
     ],
     CoverageState: [
         Case(
@@ -284,7 +322,7 @@ def test_states_counted_on_something_else_are_not_merged_and_not_read(case: Case
         return
     with pytest.raises(StateError, match=r"merged|of \d columns"):
         case.empty().merge(case.stranger())
-    if not isinstance(case.empty(), TableState):
+    if not isinstance(case.empty(), (TableState, CounterState)):
         with pytest.raises(StateError, match="was made"):
             case.read(case.stranger().to_bytes())
 
