@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.kernel.groups import Mask
+from spark_monitor.states.categorical import named
 from spark_monitor.states.grid import Floats
 
 PARSES = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
@@ -81,7 +82,7 @@ def text_flags(texts: pa.Array, checks: ColumnChecks) -> dict[str, Mask]:
     if checks.parses:
         found["unparsable"] = ~matches(texts, PARSES)
     if checks.known is not None:
-        found["unseen"] = ~_among(texts, checks.known)
+        found["unseen"] = ~_among(named(texts), checks.known)
     if checks.sentinels is not None:
         found["sentinel"] = _among(texts, checks.sentinels)
     found["whitespace"] = has_outer_whitespace(texts)

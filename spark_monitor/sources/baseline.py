@@ -83,6 +83,7 @@ def _placed(row: Any) -> tuple[int, FrozenColumn]:
         Kind(settings["kind"]),
         Grid(np.array(grid)) if grid is not None else None,
         Categories(tuple(categories)) if categories is not None else None,
+        settings.get("facts") or {},
     )
     return int(settings["position"]), column
 
@@ -98,7 +99,10 @@ def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_
             column.name,
             column.grid.edges.tolist() if column.grid is not None else None,
             list(column.categories.texts) if column.categories is not None else None,
-            json.dumps({"signature": signature_text, "kind": str(column.kind), "position": position}, ensure_ascii=False),
+            json.dumps(
+                {"signature": signature_text, "kind": str(column.kind), "position": position, "facts": dict(column.facts)},
+                ensure_ascii=False,
+            ),
         )
         for position, column in enumerate(frozen)
     ]
@@ -117,6 +121,9 @@ class FrozenColumn:
     kind: Kind
     grid: Grid | None = None
     categories: Categories | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """What its baseline's values were: ``least`` and ``greatest``; of texts whether the categories are ``complete`` and which
+    share of them ``parsed`` as numbers."""
 
     @property
     def kernel(self) -> KernelColumn:

@@ -20,7 +20,7 @@ def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn
         same = frozen is not None and kinds_agree((frozen.kind, frozen.data_type), column) is None
         frame = unframed(column)
         if same and frozen is not None:
-            frame = FrozenColumn(column.name, column.data_type, column.kind, frozen.grid, frozen.categories)
+            frame = FrozenColumn(column.name, column.data_type, column.kind, frozen.grid, frozen.categories, frozen.facts)
         found.append(frame)
     return found
 

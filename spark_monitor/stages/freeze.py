@@ -16,9 +16,10 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.errors import ConfigError
+from spark_monitor.kernel.checks import PARSES, matches
 from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
-from spark_monitor.kernel.state_rows import by_column, states_at
+from spark_monitor.kernel.state_rows import State, by_column, states_at
 from spark_monitor.session import setting
 from spark_monitor.sources.baseline import (
     Baseline,
@@ -36,7 +37,7 @@ from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.merge import profile
-from spark_monitor.states.categorical import CategoricalState, Categories, freeze_categories
+from spark_monitor.states.categorical import MAX_CATEGORIES, CategoricalState, Categories, freeze_categories
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 # A baseline is one window that holds every instant.
 ALWAYS = WindowKey("baseline", -(1 << 62), 1 << 62)
 CATEGORIES_COUNTED = 4096
-_FRAME_DDL = "column_name string, grid array<double>, categories array<string>, error string"
+_FRAME_DDL = "column_name string, grid array<double>, categories array<string>, facts map<string, double>, error string"
 
 
 def freeze(
@@ -122,6 +123,7 @@ def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColu
         column.kind,
         Grid(np.array(grid)) if grid is not None else column.grid,
         Categories(tuple(categories)) if categories is not None else column.categories,
+        dict(frame["facts"] or {}),
     )
 
 
@@ -134,11 +136,11 @@ def _frames(batch: pa.RecordBatch, kernel: Mapping[str, KernelColumn]) -> pa.Rec
         error = errors[row]
         grid = grid_of(state).edges.tolist() if isinstance(state, NumericState) else None
         texts = list(categories_of(state).texts) if isinstance(state, CategoricalState) else None
-        found.append((name, grid, texts, error))
-    types = (pa.string(), pa.list_(pa.float64()), pa.list_(pa.string()), pa.string())
+        found.append((name, grid, texts, list(facts_of(state).items()), error))
+    types = (pa.string(), pa.list_(pa.float64()), pa.list_(pa.string()), pa.map_(pa.string(), pa.float64()), pa.string())
     columns = list(zip(*found, strict=True)) or [()] * len(types)
     arrays = [pa.array(values, type=kind) for values, kind in zip(columns, types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=["column_name", "grid", "categories", "error"])
+    return pa.RecordBatch.from_arrays(arrays, names=["column_name", "grid", "categories", "facts", "error"])
 
 
 def grid_of(state: NumericState) -> Grid:
@@ -158,6 +160,22 @@ def grid_of(state: NumericState) -> Grid:
 def categories_of(state: CategoricalState) -> Categories:
     """The categories that a baseline's first pass gives: its most frequent texts."""
     return freeze_categories(list(state.frequent.counts.items()))
+
+
+def facts_of(state: State | None) -> dict[str, float]:
+    """What a baseline's first pass tells of a column's values, for what later windows are held against.
+
+    >>> facts_of(NumericState.empty(Grid.trivial()).update([1.0, 7.0]))
+    {'least': 1.0, 'greatest': 7.0}
+    """
+    if isinstance(state, NumericState):
+        return {"least": state.minimum, "greatest": state.maximum} if state.finite else {}
+    if not isinstance(state, CategoricalState) or not state.frequent.counts:
+        return {}
+    texts, rows = list(state.frequent.counts), np.array(list(state.frequent.counts.values()))
+    parsed = matches(pa.array(texts, pa.string()), PARSES)
+    complete = state.frequent.dropped == 0 and len(texts) <= MAX_CATEGORIES
+    return {"complete": float(complete), "parsed": float(rows[parsed].sum() / rows.sum())}
 
 
 def baseline_step(run: Run, predictions: Predictions, *, new: bool = False) -> Baseline:

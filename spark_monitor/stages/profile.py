@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, plan_segments, wanted_spans
+from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import rows_for_profile, within_any
@@ -19,6 +20,7 @@ from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.coarse import Parts, composed_of, stored_partials, stored_slice_values
 from spark_monitor.stages.context import INPUT, Run, window_keys, write
 from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.quality_plan import extra_names, quality_plan
 from spark_monitor.stages.reader import choose_reader, read_states
 from spark_monitor.windowing.due import DueWindow, Handled
 
@@ -32,11 +34,12 @@ def profile_step(
     """Write the states of the due windows: from stored states of finer windows where they can be used, else from rows."""
     frames = frames_of(predictions, baseline)
     parts = composed_of(run, due, handled)
-    work = planned(run, predictions, frames, due, parts)
+    quality = quality_plan(run.config, predictions, baseline, frames)
+    work = planned(run, predictions, frames, due, parts, quality)
     if parts and any(kept is not None for kept in work.plan.kernel.slice_values):
         # So many values that some are counted together: what was counted with others before cannot be told from them now.
         parts = {}
-        work = planned(run, predictions, frames, due, parts)
+        work = planned(run, predictions, frames, due, parts, quality)
     run.capped_slices = [
         key for key, kept in zip(work.plan.slice_keys, work.plan.kernel.slice_values, strict=True) if kept is not None
     ]
@@ -55,7 +58,14 @@ class Work:
     plan: ProfilePlan
 
 
-def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], due: Sequence[DueWindow], parts: Parts) -> Work:
+def planned(
+    run: Run,
+    predictions: Predictions,
+    frames: Sequence[FrozenColumn],
+    due: Sequence[DueWindow],
+    parts: Parts,
+    quality: QualityPlan,
+) -> Work:
     """What is left to read of the due windows where these parts of them are stored."""
     time, windows = run.config.predictions.time, window_keys(due)
     edges, members = plan_segments(windows, {number: window_keys(several) for number, several in parts.items()})
@@ -67,6 +77,7 @@ def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], 
         time=time,
         version_sql=predictions.version_sql,
         ids=run.config.predictions.id,
+        extras=extra_names(run.config, predictions),
     )
     keys = predictions.slice_keys
     stored = stored_slice_values(run, parts, keys) if parts else None
@@ -77,6 +88,7 @@ def planned(run: Run, predictions: Predictions, frames: Sequence[FrozenColumn], 
         slice_keys=len(keys),
         slice_values=capped_slice_values(rows, len(keys), run.config.max_slice_values, stored=stored),
         byte_budget=run.config.task_bytes,
+        quality=quality,
     )
     types = tuple(column.data_type for column in predictions.columns)
     return Work(spans, rows, ProfilePlan(kernel, windows, keys, types, run.config.windows.zone))

@@ -17,6 +17,7 @@ from spark_monitor.sources.readers.files import FileTable, blocks_of, file_parti
 from spark_monitor.sources.readers.spark import partial_states
 from spark_monitor.stages.context import FILES, SPARK, Run
 from spark_monitor.stages.merge import merged
+from spark_monitor.stages.quality_plan import extra_names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -39,7 +40,7 @@ def choose_reader(run: Run, predictions: Predictions, spans: Sequence[tuple[int,
         return None
     try:
         partitions = run.store.columns_in_paths(run.config.predictions)
-        table = file_table(run.config, predictions, partitions, spans)
+        table = file_table(run.config, predictions, partitions, spans, extra_names(run.config, predictions))
         tasks = blocks_of(predictions.frame, table, run.config.predictions.time, spans)
     except OnlySpark as refusal:
         read_by_spark(run, str(refusal))

@@ -76,11 +76,15 @@ class FileTable:
 
 
 def file_table(
-    config: MonitorConfig, predictions: Predictions, partitions: tuple[str, ...], spans: Sequence[tuple[int, int]]
+    config: MonitorConfig,
+    predictions: Predictions,
+    partitions: tuple[str, ...],
+    spans: Sequence[tuple[int, int]],
+    extras: Sequence[str] = (),
 ) -> FileTable:
     """How the rows with a time in any of ``spans`` (microseconds) are read from files; ``OnlySpark`` says why they cannot be.
 
-    ``partitions`` are the columns that stand in the files' paths.
+    ``partitions`` are the columns that stand in the files' paths, ``extras`` those that are only hashed.
     """
     if predictions.computed:
         raise OnlySpark(f"{predictions.computed[0]} is an expression, which only Spark computes")
@@ -99,7 +103,10 @@ def file_table(
         ids=tuple(config.predictions.id),
         version=_version(config.predictions.model_version, fields),
         slices=tuple(_slice(slice_, fields) for slice_ in config.slices),
-        columns=tuple(_taken(column, fields[column.name]) for column in predictions.columns),
+        columns=(
+            *(_taken(column, fields[column.name]) for column in predictions.columns),
+            *(_hashed(_field(fields, name)) for name in extras),
+        ),
     )
     for name in partitions:
         if _value_type(fields[name]) not in IN_PATHS:
@@ -184,6 +191,14 @@ def _taken(column: ReadColumn, field: T.StructField) -> FileColumn:
     if kind is None:
         raise OnlySpark(f"column {field.name!r} is of type {column.data_type}")
     return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE, width=_width(field))
+
+
+def _hashed(field: T.StructField) -> FileColumn:
+    """How a column that is only hashed is read."""
+    kind = _value_type(field)
+    if kind is None:
+        raise OnlySpark(f"column {field.name!r} is of type {field.dataType.simpleString()}")
+    return FileColumn(field.name, kind)
 
 
 def _field(fields: Mapping[str, T.StructField], name: str) -> T.StructField:

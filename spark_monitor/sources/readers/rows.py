@@ -118,8 +118,10 @@ def rows_for_profile(
     time: str | None,
     version_sql: str,
     ids: Sequence[str],
+    extras: Sequence[str] = (),
 ) -> DataFrame:
-    """The frame that a kernel task expects: time, whether the id is null, version, slice values, then the columns.
+    """The frame that a kernel task expects: time, whether the id is null, version, slice values, then the columns, then the
+    ``extras``, which are only hashed.
 
     Without ``time`` (a baseline) every row stands at the epoch.
     """
@@ -130,6 +132,7 @@ def rows_for_profile(
         f"CAST({version_sql} AS STRING) AS {VERSION}",
         *(f"{slice_.sql} AS s{position}" for position, slice_ in enumerate(slices)),
         *(f"{column.sql} AS c{position}" for position, column in enumerate(columns)),
+        *(f"{quote(name)} AS x{position}" for position, name in enumerate(extras)),
     ]
     return frame.selectExpr(*selected)
 
