@@ -39,6 +39,7 @@ from spark_monitor.stages.operate import Operated, operate_step
 from spark_monitor.stages.plan import Plan, many_windows, plan_step, read_ledger, source_versions
 from spark_monitor.stages.present import present_step
 from spark_monitor.stages.profile import profile_step
+from spark_monitor.stages.quality import quality_step
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import Registry
 from spark_monitor.stages.run_row import ended_row, running_row
@@ -280,6 +281,7 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
         commit_version = current.store.commit_version(current.config.predictions)
         current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
         current.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled)
+        current.timed("quality", quality_step, predictions, baseline, plan.due, plan.handled)
     current.timed("measure", measure_step, predictions, baseline, plan.windows)
     if current.config.metrics:
         current.timed("custom", custom_step, predictions, plan.windows)

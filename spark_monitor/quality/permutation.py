@@ -1,0 +1,84 @@
+"""Whether categories were re-coded: the same values, with their frequencies exchanged."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import chi2
+
+from spark_monitor.catalogue.interval import Interval
+from spark_monitor.catalogue.metric import SHARE, quality_metric
+from spark_monitor.quality.column_block import NO_BASELINE, NOT_MEANT, UNDEFINED, ColumnBlock, statuses, with_status
+
+MOST_VALUES = 20
+"""So many frequent values of a column are kept with their exact counts; of columns with more, nothing is said."""
+
+DIFFERENT, ALIKE = 1e-6, 1e-3
+"""Frequencies differ value by value below the first p-value; ordered by size they agree above the second."""
+
+EXPLAINED = 0.1
+"""Or where ordering by size leaves so small a share of the distance, however many rows tell that they are not the same."""
+
+
+@quality_metric("category_permutation", columns=("categorical",), range=SHARE)
+def category_permutation(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
+    """1 where the values are the baseline's but their frequencies are exchanged among them, 0 where they are not.
+
+    The shares differ value by value (chi-squared, p < 1e-6), while the shares ordered by size do not (p > 1e-3, or a tenth of
+    the total variation at most). Details name which value has the frequency of which.
+    """
+    size = len(current)
+    status, message = statuses(size)
+    status[current.numeric] = NOT_MEANT
+    value = np.zeros(size)
+    details: list[dict[str, str] | None] = [None] * size
+    if baseline is None:
+        status[~current.numeric], message[~current.numeric] = NO_BASELINE, "There is no baseline to compare with."
+        return with_status(value, value, value, status, message, current.present)
+    _say_what_is_undefined(current, baseline, status, message)
+    for place in np.flatnonzero(status == "OK").tolist():
+        mapping = exchanged(dict(baseline.items[place]), dict(current.items[place]))
+        value[place] = float(mapping is not None)
+        details[place] = mapping
+    return with_status(value, value, value, status, message, current.present, details)
+
+
+def _say_what_is_undefined(current: ColumnBlock, baseline: ColumnBlock, status: np.ndarray, message: np.ndarray) -> None:
+    meant = status == "OK"
+    lacking = meant & (baseline.present == 0)
+    status[lacking], message[lacking] = NO_BASELINE, "The baseline has no value of this column."
+    many = meant & ((baseline.distinct_count > MOST_VALUES) | (current.distinct_count > MOST_VALUES)) & ~lacking
+    status[many], message[many] = UNDEFINED, f"The column has more than {MOST_VALUES} different values."
+    empty = meant & (current.present == 0)
+    status[empty], message[empty] = UNDEFINED, "There is no value to look at."
+
+
+def exchanged(before: dict[str, int], now: dict[str, int]) -> dict[str, str] | None:
+    """Which value has the frequency that which value had; None where the frequencies were not exchanged.
+
+    >>> exchanged({"a": 800, "b": 150, "c": 50}, {"a": 160, "b": 790, "c": 50})
+    {'a': 'b', 'b': 'a'}
+    >>> exchanged({"a": 800, "b": 200}, {"a": 790, "b": 210}) is None
+    True
+    """
+    if set(before) != set(now) or len(before) < 2:
+        return None
+    names = sorted(before)
+    old, new = np.array([before[name] for name in names]), np.array([now[name] for name in names])
+    ranked = np.argsort(-old, kind="stable"), np.argsort(-new, kind="stable")
+    by_value, by_size = distance(old, new), distance(old[ranked[0]], new[ranked[1]])
+    alike = by_size[0] > ALIKE or by_size[1] <= EXPLAINED * by_value[1]
+    if by_value[0] >= DIFFERENT or not alike:
+        return None
+    pairs = {names[there]: names[here] for here, there in zip(ranked[0].tolist(), ranked[1].tolist(), strict=True)}
+    return {name: other for name, other in sorted(pairs.items()) if name != other} or None
+
+
+def distance(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
+    """The chi-squared test's p-value of two rows of counts, and the total variation of their shares."""
+    both = np.array([old, new], dtype=np.float64)
+    both = both[:, both.sum(axis=0) > 0]
+    totals = both.sum(axis=1, keepdims=True)
+    expected = totals * both.sum(axis=0) / both.sum()
+    statistic = float(((both - expected) ** 2 / expected).sum())
+    shares = both / totals
+    return float(chi2.sf(statistic, max(both.shape[1] - 1, 1))), float(np.abs(shares[0] - shares[1]).sum() / 2)

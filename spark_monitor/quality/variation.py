@@ -1,0 +1,91 @@
+"""Whether a column still varies: constant, or stuck where the baseline varied."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.catalogue.interval import Floats, Interval
+from spark_monitor.catalogue.metric import SHARE, quality_metric
+from spark_monitor.quality.column_block import NO_BASELINE, UNDEFINED, ColumnBlock, Items, statuses, with_status
+
+CHANCE = 1e-6
+"""A column that is constant by so small a chance is stuck."""
+
+COLLAPSED_SPREAD = 0.01
+"""A spread of less than this share of the baseline's is none."""
+
+COLLAPSED_DISTINCT = 0.1
+LEAST_ROWS = 30
+_LOW, _HIGH = 10, 90
+
+
+@quality_metric("is_constant", range=SHARE)
+def is_constant(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
+    """1 where all values other than NULL are one and the same, 0 where they differ."""
+    status, message = statuses(len(current))
+    nothing = (current.present == 0) | np.isnan(current.distinct_count) | (current.distinct_count == 0)
+    status[nothing], message[nothing] = UNDEFINED, "There is no value to look at."
+    value = _flag(current.distinct_count == 1)
+    return with_status(value, value, value, status, message, current.present)
+
+
+@quality_metric("is_stuck", range=SHARE)
+def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
+    """1 where a column that varied in the baseline has ceased to: one value alone, or next to no spread or distinct values left.
+
+    One value alone: n rows of the baseline would be one by a chance of at most p^n, p the share of its most frequent value, and
+    this is below 1e-6. No spread: of 30 values at least, the distance of the 10th and 90th percentile is below a hundredth of
+    the baseline's. No distinct values: fewer than a tenth of those that so many rows of the baseline have at least
+    (distinct min(1, n / m), for the curve of distinct values is concave).
+    """
+    status, message = statuses(len(current))
+    if baseline is None:
+        status[:], message[:] = NO_BASELINE, "There is no baseline to compare with."
+        nothing = np.zeros(len(current))
+        return with_status(nothing, nothing, nothing, status, message, current.present)
+    lacking = baseline.present == 0
+    status[lacking], message[lacking] = NO_BASELINE, "The baseline has no value of this column."
+    empty = current.present == 0
+    status[empty], message[empty] = UNDEFINED, "There is no value to look at."
+    value = _flag(_one_value(current, baseline) | _no_spread(current, baseline) | _few_values(current, baseline))
+    return with_status(value, value, value, status, message, current.present)
+
+
+def _one_value(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:
+    shares = np.array([_largest_share(items, int(rows)) for items, rows in zip(_items(baseline), baseline.present, strict=True)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = current.present * np.log(shares)
+    varied = baseline.distinct_count >= 2
+    return np.asarray((current.distinct_count == 1) & varied & (chance < np.log(CHANCE)))
+
+
+def _items(block: ColumnBlock) -> list[Items]:
+    return list(block.items) if block.items else [()] * len(block)
+
+
+def _largest_share(items: Items, rows: int) -> float:
+    """The share of the most frequent value, at most; where none is known, one row less than all."""
+    if not rows:
+        return 1.0
+    largest = max((many for _, many in items), default=0)
+    return min(max(largest, 1) / rows, 1.0)
+
+
+def _no_spread(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        before = baseline.quantiles[:, _HIGH] - baseline.quantiles[:, _LOW]
+        now = current.quantiles[:, _HIGH] - current.quantiles[:, _LOW]
+        collapsed = (before > 0) & (now < COLLAPSED_SPREAD * before) & (current.stddev < 0.5 * baseline.stddev)
+    return np.asarray(collapsed & (current.present >= LEAST_ROWS))
+
+
+def _few_values(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        expected = baseline.distinct_count * np.minimum(1.0, current.present / baseline.present)
+        fewer = current.distinct_count < COLLAPSED_DISTINCT * expected
+    return np.asarray(fewer & (current.present >= LEAST_ROWS))
+
+
+def _flag(condition: npt.NDArray[np.bool_]) -> Floats:
+    return np.where(condition, 1.0, 0.0)

@@ -1,0 +1,313 @@
+"""The quality of rows: what whole windows hold against what earlier ones held, and the table's columns against the baseline's.
+
+What comes to the driver is a few numbers for each window and version, of due windows and of those that tell what is usual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.errors import StateError
+from spark_monitor.kernel.quality_rows import COUNTERS_ROW, HOURS_ROW, REPEATS_ROW
+from spark_monitor.quality.arrivals import ArrivalBlock
+from spark_monitor.quality.history import Expected, expected_rows, largest_gap
+from spark_monitor.quality.history import missing_hours as hours_missing
+from spark_monitor.quality.repeated import KeyBlock
+from spark_monitor.sources.predictions import micros
+from spark_monitor.states.counters import CounterState
+from spark_monitor.states.hours import HOUR_MICROS, HourState
+from spark_monitor.states.repeats import RepeatState
+from spark_monitor.states.table import TableState
+from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.windows import EPOCH
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_DDL = (
+    "granularity string, start long, end long, model_version string, column_name string, count long, checksum string, "
+    "hours array<long>, first array<long>, last array<long>, sample array<long>, exact boolean"
+)
+_LONGS = pa.list_(pa.int64())
+_SCHEMA = pa.schema(
+    [
+        ("granularity", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("model_version", pa.string()),
+        ("column_name", pa.string()),
+        ("count", pa.int64()),
+        ("checksum", pa.string()),
+        ("hours", _LONGS),
+        ("first", _LONGS),
+        ("last", _LONGS),
+        ("sample", _LONGS),
+        ("exact", pa.bool_()),
+    ]
+)
+WEEK_HOURS = 168.0
+NO_HOURS = "No earlier window tells in which hours rows come."
+NO_ROWS = "There are no rows."
+
+
+def summaries(states: DataFrame) -> DataFrame:
+    """The numbers of the rows' states of whole windows, a row each."""
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = [{**row, **_summary(row["column_name"], row["state"] or b"")} for row in batch.to_pylist()]
+            yield pa.RecordBatch.from_pylist([{name: row.get(name) for name in _SCHEMA.names} for row in rows], _SCHEMA)
+
+    whole = states.where("slice_key IS NULL AND granularity IS NOT NULL")
+    return whole.select("granularity", "start", "end", "model_version", "column_name", "state").mapInArrow(run, _DDL)
+
+
+def _summary(name: str, data: bytes) -> dict[str, Any]:
+    try:
+        if name == TABLE_ROW:
+            return {"count": TableState.from_bytes(data).count}
+        if name == COUNTERS_ROW:
+            counted = CounterState.from_bytes(data)
+            return {"count": counted.count, "checksum": str(counted.checksum)}
+        if name == HOURS_ROW:
+            hours = HourState.from_bytes(data)
+            parts = {"hours": hours.hours, "first": hours.first, "last": hours.last}
+            return {"count": hours.count, **{part: values.tolist() for part, values in parts.items()}}
+        repeats = RepeatState.from_bytes(data)
+        sample = [repeats.sampled_rows, repeats.sampled_keys, repeats.sampled_squares]
+        return {"count": repeats.count, "sample": sample, "exact": repeats.is_exact}
+    except StateError:
+        return {}
+
+
+Place = tuple[str, int]
+"""A window by its granularity and its start."""
+
+
+@dataclass
+class Windowful:
+    """What is known of a window's rows, all versions together; ``hours`` is None where no state tells them."""
+
+    count: int = 0
+    checksum: int = 0
+    has_checksum: bool = False
+    hours: HourState | None = None
+
+    @property
+    def content(self) -> tuple[int, int] | None:
+        """What tells a window's content from another's."""
+        return (self.checksum, self.count) if self.has_checksum and self.count else None
+
+
+def windowfuls(rows: Iterable[Mapping[str, Any]]) -> dict[Place, Windowful]:
+    """The windows of which summaries tell, versions added up."""
+    found: dict[Place, Windowful] = {}
+    for row in rows:
+        one = found.setdefault((row["granularity"], row["start"]), Windowful())
+        if row["count"] is None:
+            continue
+        if row["column_name"] == TABLE_ROW:
+            one.count += row["count"]
+        elif row["column_name"] == COUNTERS_ROW:
+            one.checksum, one.has_checksum = (one.checksum + int(row["checksum"])) % (1 << 64), True
+        elif row["column_name"] == HOURS_ROW:
+            arrays = [np.array(row[name], dtype=np.int64) for name in ("hours", "first", "last")]
+            state = HourState(arrays[0], np.ones(arrays[0].size, dtype=np.int64), arrays[1], arrays[2])
+            one.hours = state if one.hours is None else one.hours.merge(state)
+    return found
+
+
+def key_block(rows: Sequence[Mapping[str, Any]]) -> KeyBlock:
+    """Summaries of repeated keys as a block."""
+    sample = np.array([row["sample"] or [0, 0, 0] for row in rows], dtype=np.float64).reshape(-1, 3)
+    return KeyBlock(
+        count=np.array([row["count"] or 0 for row in rows], dtype=np.int64),
+        sampled_rows=sample[:, 0],
+        sampled_keys=sample[:, 1],
+        sampled_squares=sample[:, 2],
+        is_exact=np.array([bool(row["exact"]) for row in rows], dtype=np.bool_),
+    )
+
+
+def key_of(name: str) -> int | None:
+    """Which key a summary is about; None for whole rows."""
+    return None if name == REPEATS_ROW else int(name.removeprefix(REPEATS_ROW))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the arrivals of due windows are held against.
+
+    ``windows`` tell of due and earlier windows, ``handled`` which earlier windows were looked at, ``manifest`` how many rows
+    some should have, ``first_counts`` how many rows some had when they were first profiled.
+    """
+
+    windows: Mapping[Place, Windowful]
+    handled: frozenset[DueWindow]
+    zone: str
+    manifest: Mapping[Place, float] | None = None
+    first_counts: Mapping[Place, int] = field(default_factory=dict)
+    newest_micros: int | None = None
+    as_of_micros: int = 0
+    newest: DueWindow | None = None
+
+    def of(self, one: DueWindow) -> Windowful:
+        """What is known of a window."""
+        return self.windows.get(place_of(one), Windowful())
+
+
+def place_of(one: DueWindow) -> Place:
+    """A window's place."""
+    return one.granularity, micros(one.window.start)
+
+
+def arrival_block(due: Sequence[DueWindow], known: Known) -> ArrivalBlock:
+    """The arrivals of due windows as a block."""
+    history = _History(known)
+    told = [history.told(one) for one in due]
+    names = sorted({name for one in told for name in one.numbers})
+    numbers = {name: np.array([one.numbers.get(name, np.nan) for one in told]) for name in names}
+    metrics = sorted({name for one in told for name in (*one.why, *one.details)})
+    return ArrivalBlock(
+        count=np.array([known.of(one).count for one in due], dtype=np.int64),
+        numbers=numbers,
+        why={name: [one.why.get(name) for one in told] for name in metrics},
+        details={name: [one.details.get(name) for one in told] for name in metrics},
+    )
+
+
+@dataclass
+class Told:
+    """What is told of one window, by number or metric."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    details: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+class _History:
+    """Earlier windows looked at from each due one."""
+
+    def __init__(self, known: Known) -> None:
+        self._known, self._zone = known, ZoneInfo(known.zone)
+        self._offsets: dict[int, int] = {}
+        self._by_granularity: dict[str, list[DueWindow]] = {}
+        for one in sorted(known.handled):
+            self._by_granularity.setdefault(one.granularity, []).append(one)
+        self._occupied = {granularity: self._hours_of(ones) for granularity, ones in self._by_granularity.items()}
+        self._contents = {granularity: self._first_contents(ones) for granularity, ones in self._by_granularity.items()}
+
+    def _hours_of(self, windows: Sequence[DueWindow]) -> dict[int, bool]:
+        """Of every hour of the windows of which states tell it, whether it has rows."""
+        occupied: dict[int, bool] = {}
+        for one in windows:
+            found = self._known.of(one)
+            if found.count and found.hours is None:
+                continue
+            occupied |= dict.fromkeys(_hours(one), False)
+            occupied |= dict.fromkeys(found.hours.hours.tolist() if found.hours is not None else (), True)
+        return occupied
+
+    def _first_contents(self, windows: Sequence[DueWindow]) -> dict[tuple[int, int], DueWindow]:
+        first: dict[tuple[int, int], DueWindow] = {}
+        for one in windows:
+            content = self._known.of(one).content
+            if content is not None:
+                first.setdefault(content, one)
+        return first
+
+    def told(self, one: DueWindow) -> Told:
+        """Everything that is told of a window."""
+        told, found = Told(), self._known.of(one)
+        self._tell_rows(one, told)
+        self._tell_hours(one, found, told)
+        self._tell_content(one, found, told)
+        first = self._known.first_counts.get(place_of(one), found.count)
+        told.details["late_rows_percent"] = {"first": str(first)}
+        told.numbers["late"] = float(max(found.count - first, 0)) if found.count else np.nan
+        told.why["late_rows_percent"] = NO_ROWS
+        if one == self._known.newest:
+            self._tell_freshness(told)
+        return told
+
+    def _tell_freshness(self, told: Told) -> None:
+        newest = self._known.newest_micros
+        told.why["freshness_hours"] = "The table has no row before the as-of instant."
+        if newest is not None:
+            told.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
+            told.details["freshness_hours"] = {"newest": (EPOCH + timedelta(microseconds=newest)).isoformat()}
+
+    def _tell_rows(self, one: DueWindow, told: Told) -> None:
+        expected = self._expected(one)
+        told.numbers |= {"expected": expected.rows, "expected_low": expected.low, "expected_high": expected.high}
+        told.why["row_count_ratio"] = expected.why
+        if np.isfinite(expected.rows):
+            told.details["row_count_ratio"] = {"expected": f"{expected.rows:.12g}", "basis": expected.why}
+            if expected.rows <= 0:
+                told.why["row_count_ratio"] = "No rows are expected, so there is no ratio to them."
+
+    def _expected(self, one: DueWindow) -> Expected:
+        manifest = self._known.manifest
+        if manifest is not None:
+            rows = manifest.get(place_of(one), float("nan"))
+            return Expected(rows, rows, rows, "manifest" if np.isfinite(rows) else "The manifest says nothing of this window.")
+        earlier = [other for other in self._by_granularity.get(one.granularity, ()) if other.window.end <= one.window.start]
+        before = [(self._phase(other), _length(other), self._known.of(other).count) for other in earlier]
+        return expected_rows(before, self._phase(one), _length(one))
+
+    def _phase(self, one: DueWindow) -> tuple[int, ...]:
+        """The weekday and hour at which a window begins, by the local clock; nothing for windows of a week and more."""
+        if _length(one) > WEEK_HOURS / 2:
+            return ()
+        local = one.window.start.astimezone(self._zone)
+        return local.weekday(), local.hour
+
+    def _tell_hours(self, one: DueWindow, found: Windowful, told: Told) -> None:
+        if found.count and found.hours is None:
+            told.why |= dict.fromkeys(("largest_gap_hours", "missing_hours"), "The hours of this window were not counted.")
+            return
+        first, last = (found.hours.first, found.hours.last) if found.hours is not None else (np.zeros(0), np.zeros(0))
+        told.numbers["largest_gap_hours"] = largest_gap(micros(one.window.start), micros(one.window.end), first, last)
+        occupied = self._occupied.get(one.granularity, {})
+        missing = hours_missing(_hours(one), occupied, self._offset)
+        told.why["missing_hours"] = NO_HOURS
+        if missing.judged:
+            told.numbers["missing_hours"] = float(len(missing.hours))
+            told.details["missing_hours"] = {"hours_judged": str(missing.judged)}
+        if missing.hours:
+            shown = [(EPOCH + timedelta(hours=hour)).strftime("%Y-%m-%d %H:00") for hour in missing.hours[:24]]
+            told.details["missing_hours"]["hours"] = ", ".join(shown)
+
+    def _offset(self, hour: int) -> int:
+        if hour not in self._offsets:
+            shift = (EPOCH + timedelta(hours=hour)).astimezone(self._zone).utcoffset() or timedelta(0)
+            self._offsets[hour] = round(shift / timedelta(hours=1))
+        return self._offsets[hour]
+
+    def _tell_content(self, one: DueWindow, found: Windowful, told: Told) -> None:
+        content = found.content
+        if content is None:
+            told.why["duplicated_window"] = NO_ROWS if not found.count else "The sum of this window's rows is not known."
+            return
+        first = self._contents.get(one.granularity, {}).get(content)
+        is_copy = first is not None and first.window.start < one.window.start
+        told.numbers["duplicated_window"] = float(is_copy)
+        if is_copy and first is not None:
+            told.details["duplicated_window"] = {"first": first.window.start.isoformat()}
+
+
+def _length(one: DueWindow) -> float:
+    return (one.window.end - one.window.start) / timedelta(hours=1)
+
+
+def _hours(one: DueWindow) -> range:
+    """The hours since 1970 that a window holds."""
+    return range(micros(one.window.start) // HOUR_MICROS, -(-micros(one.window.end) // HOUR_MICROS))
