@@ -185,6 +185,9 @@ def test_cells_and_categories_are_exactly_those_of_one_run(told: Told) -> None:
         if one["granularity"] != told.scene.coarse or one["column_name"] == ":table":
             continue
         seen += 1
+        if one["column_name"].startswith(":"):  # counters, hours and repeated keys are exact whatever they were merged from
+            assert one["state"] == other["state"]
+            continue
         column = frozen.loc[one["column_name"]]
         if column["grid"] is not None:
             assert sum(cell["n"] for cell in one["cells"]) == one["count"] - one["num_nulls"] - one["num_nan"] - infinities(one)
