@@ -29,6 +29,7 @@ class Take(StrEnum):
 
     VALUE = "value"
     DOUBLE = "double"
+    TEXT = "text"
     SIZE = "size"
     FIELDS = "fields"
     PRESENT = "present"
@@ -125,6 +126,8 @@ class FileRows:
             return values
         if column.take is Take.DOUBLE:
             return doubles(values)
+        if column.take is Take.TEXT:
+            return self.text(column)
         missing = values.is_null()
         if column.take is Take.SIZE and not pa.types.is_null(values.type):
             return sizes(values)

@@ -23,6 +23,7 @@ from spark_monitor.preflight.columns import (
     feature_findings,
     id_type_findings,
     label_roles,
+    manifest_roles,
     missing,
     nearest,
     prediction_roles,
@@ -34,6 +35,7 @@ from spark_monitor.preflight.columns import (
 from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known
 from spark_monitor.preflight.people import people_findings
+from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.predictions import expressions
@@ -64,16 +66,20 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     labels, labels_failed = _opened(spark, config.labels, "labels")
     texts = expressions(config.predictions)
     predictions, baseline = (None if one is None else with_roles(one, texts) for one in (predictions, baseline))
+    manifest, manifest_failed = _opened(spark, config.quality.expected_rows, "quality.expected_rows")
     if baseline_is_frozen:
         baseline_failed = []
     rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
-    findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed]
+    findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed, *manifest_failed]
     findings += _output_findings(config.outputs, spark)
     findings += people_findings(config)
     if predictions is not None:
         findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
     if config.labels is not None and labels is not None:
         findings += _label_findings(config, config.labels, labels, predictions, rows=rows)
+    expected = config.quality.expected_rows
+    if expected is not None and manifest is not None:
+        findings += role_findings(manifest.schema, manifest_roles(expected), expected)
     if config.baseline is not None and baseline is not None:
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     if rows:
@@ -108,6 +114,7 @@ def _prediction_findings(
     yield from role_findings(frame.schema, prediction_roles(config), config.predictions)
     yield from feature_findings(config, columns, known)
     yield from rule_column_findings(config, columns, known)
+    yield from quality_findings(config, frame.schema)
     yield from chain.from_iterable(
         _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
     )

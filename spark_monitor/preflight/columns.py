@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConfig
+from spark_monitor.config.quality import ExpectedRowsConfig
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.sources.predictions import only_in_baseline
 from spark_monitor.sources.readers.rows import Kind, read_column
@@ -74,6 +75,12 @@ def label_roles(labels: LabelsConfig, *, numeric: bool) -> list[Role]:
         _answer("labels.label", labels.label, numeric=numeric),
         Role("labels.time", labels.time, TIME, is_time),
     ]
+
+
+def manifest_roles(manifest: ExpectedRowsConfig) -> list[Role]:
+    """The columns that a manifest of expected rows must have."""
+    where = "quality.expected_rows"
+    return [Role(f"{where}.time", manifest.time, TIME, is_time), Role(f"{where}.count", manifest.count, "a number", is_number)]
 
 
 def _ids(where: str, columns: Sequence[str]) -> list[Role]:
@@ -246,7 +253,7 @@ def baseline_column_findings(config: MonitorConfig, columns: T.StructType, basel
         found = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
         yield Finding("baseline", f"{found}. If they are no features, name them in predictions.features.exclude.", "warning")
     for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
-        if _kind(other) is not _kind(kind):
+        if _kind(other, config.columns.get(name)) is not _kind(kind, config.columns.get(name)):
             change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"
             yield Finding("baseline", f'column "{name}" {change}: its drift is reported as TYPE_CHANGED.', "warning")
 
@@ -257,6 +264,6 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names[:COLUMNS_SHOWN]) + more
 
 
-def _kind(data_type: T.DataType) -> Kind:
+def _kind(data_type: T.DataType, declared: str | None = None) -> Kind:
     """What a column of this type is profiled as: two that are the same are compared, whatever their types."""
-    return read_column(T.StructField("column", data_type)).kind
+    return read_column(T.StructField("column", data_type), declared).kind

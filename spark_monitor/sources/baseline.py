@@ -44,6 +44,8 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     more = [(one.name, one.table, one.path, one.where) for one in config.baselines if one.kind == "frozen"]
     if more:
         told["references"] = more
+    if config.columns:  # baselines that were frozen without any stay what they are
+        told["columns"] = config.columns
     return json.dumps(told, sort_keys=True, ensure_ascii=False)
 
 

@@ -55,7 +55,10 @@ def open_predictions(spark: SparkSession, config: MonitorConfig) -> Predictions:
     frame = with_roles(stored, expressions(config.predictions))
     return Predictions(
         frame=frame,
-        columns=tuple(read_column(frame.schema[name]) for name in profiled_names(frame.columns, config.predictions)),
+        columns=tuple(
+            read_column(frame.schema[name], config.columns.get(name))
+            for name in profiled_names(frame.columns, config.predictions)
+        ),
         slices=tuple(read_slice(frame, slice_) for slice_ in config.slices),
         version_sql=version_sql(config.predictions.model_version, frame.columns),
         computed=tuple(name for name in frame.columns if name not in stored.columns),
@@ -98,7 +101,7 @@ def baseline_columns(
     present = set(frame.columns)
     names = [column.name for column in predictions.columns if column.name in present]
     names += only_in_baseline(config, predictions.frame.columns, frame.columns)
-    return [read_column(frame.schema[name]) for name in names], [
+    return [read_column(frame.schema[name], config.columns.get(name)) for name in names], [
         slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)
     ]
 

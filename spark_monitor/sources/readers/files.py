@@ -190,6 +190,11 @@ def _taken(column: ReadColumn, field: T.StructField) -> FileColumn:
     kind = _value_type(field)
     if kind is None:
         raise OnlySpark(f"column {field.name!r} is of type {column.data_type}")
+    is_text = pa.types.is_string(kind)
+    if column.kind is Kind.NUMERIC and is_text:
+        raise OnlySpark(f"only Spark reads the texts of column {field.name!r} as numbers")
+    if column.kind is Kind.CATEGORICAL and not is_text and not pa.types.is_binary(kind):
+        return FileColumn(_text(field).name, kind, Take.TEXT)
     return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE, width=_width(field))
 
 
@@ -198,7 +203,7 @@ def _hashed(field: T.StructField) -> FileColumn:
     kind = _value_type(field)
     if kind is None:
         raise OnlySpark(f"column {field.name!r} is of type {field.dataType.simpleString()}")
-    return FileColumn(field.name, kind)
+    return FileColumn(field.name, kind, width=_width(field))
 
 
 def _field(fields: Mapping[str, T.StructField], name: str) -> T.StructField:

@@ -21,6 +21,10 @@ from spark_monitor.text.quoting import crossed, literal, quote, quote_table
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+TEXT_TYPES = (T.StringType, T.CharType, T.VarcharType)
+CODES = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.DecimalType, T.BooleanType, T.FloatType, T.DoubleType, T.DateType)
+"""Types whose values can be compared as categories by their texts."""
+
 TIME, NULL_ID, VERSION = "time", "null_id", "version"
 _DAY_MICROS = 86_400_000_000
 _FIRST_LOCAL, _LAST_LOCAL = ((end - datetime(1970, 1, 1)) // timedelta(microseconds=1) for end in (datetime.min, datetime.max))
@@ -73,15 +77,22 @@ def read_source(spark: SparkSession, source: Source) -> DataFrame:
     return spark.read.format(str(source.format)).load(str(source.path))
 
 
-def read_column(field: T.StructField) -> ReadColumn:
-    """How a column of this type is read."""
+def read_column(field: T.StructField, declared: str | None = None) -> ReadColumn:
+    """How a column of this type is read; ``declared`` says how it is compared where its type does not (`columns`).
+
+    Numbers that are codes are compared as the texts they are written as; texts that are numbers as numbers, others as NULL.
+    """
     name, kind = quote(field.name), field.dataType
     simple = kind.simpleString()
+    if declared == "categorical" and isinstance(kind, CODES):
+        return ReadColumn(field.name, simple, Kind.CATEGORICAL, f"CAST({name} AS STRING)")
+    if declared == "numeric" and isinstance(kind, TEXT_TYPES):
+        return ReadColumn(field.name, simple, Kind.NUMERIC, f"try_cast({name} AS DOUBLE)")
     if isinstance(kind, T.DecimalType):
         return ReadColumn(field.name, simple, Kind.NUMERIC, f"CAST({name} AS DOUBLE)")
     if isinstance(kind, (T.NumericType, T.BooleanType, T.DateType, T.TimestampType, T.TimestampNTZType)):
         return ReadColumn(field.name, simple, Kind.NUMERIC, name)
-    if isinstance(kind, (T.StringType, T.CharType, T.VarcharType)):
+    if isinstance(kind, TEXT_TYPES):
         return ReadColumn(field.name, simple, Kind.CATEGORICAL, f"CAST({name} AS STRING)")
     if isinstance(kind, T.BinaryType):
         return ReadColumn(field.name, simple, Kind.CATEGORICAL, name)

@@ -1,0 +1,88 @@
+"""The sections `quality` and `columns` against the prediction table: columns that exist, of types that fit what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pyspark.sql import types as T
+
+from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.preflight.columns import Finding, is_number, is_time, missing, profiled_columns, types_of
+from spark_monitor.sources.readers.rows import CODES, TEXT_TYPES
+
+
+def quality_findings(config: MonitorConfig, schema: T.StructType) -> Iterator[Finding]:
+    """What is declared of columns that are not there, are not watched, or are of another type."""
+    types, quality = types_of(schema), config.quality
+    watched = set(profiled_columns(config, types))
+    sections: dict[str, Iterable[str]] = {"formats": quality.formats, "ranges": quality.ranges, "allowed": quality.allowed}
+    for section, names in sections.items():
+        yield from _unwatched(config, f"quality.{section}", names, types, watched)
+    for name in quality.unique:
+        if name not in types:
+            yield Finding("quality.unique", missing(name, types, config.predictions))
+    for name in quality.formats:
+        kind = types.get(name)
+        if kind is not None and not _is_text(config, name, kind):
+            said = f"is {kind.simpleString()}, and formats are patterns of texts. Use quality.ranges or quality.allowed"
+            yield Finding(f"quality.formats.{name}", f'column "{name}" {said}.')
+    for name in quality.ranges:
+        kind = types.get(name)
+        if kind is not None and (_is_text(config, name, kind) or not (is_number(kind) or isinstance(kind, TEXT_TYPES))):
+            said = f"is {kind.simpleString()}, and ranges are of numbers"
+            hint = "Declare columns: {" + name + ": numeric} if its texts are numbers." if isinstance(kind, TEXT_TYPES) else ""
+            yield Finding(f"quality.ranges.{name}", f'column "{name}" {said}. {hint or "Remove the range."}')
+    yield from _allowed_findings(config, types)
+    yield from _declared_findings(config, types)
+
+
+def _unwatched(
+    config: MonitorConfig, where: str, names: Iterable[str], types: dict[str, T.DataType], watched: set[str]
+) -> Iterator[Finding]:
+    for name in names:
+        if name not in types:
+            yield Finding(f"{where}.{name}", missing(name, types, config.predictions))
+        elif name not in watched:
+            role = config.predictions.roles().get(name)
+            why = f"the {role} column" if role else "left out by predictions.features"
+            yield Finding(f"{where}.{name}", f'column "{name}" is {why} and is not watched, so nothing is held against it.')
+
+
+def _allowed_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> Iterator[Finding]:
+    """Values that a column's type cannot hold."""
+    for name, values in config.quality.allowed.items():
+        kind = types.get(name)
+        if kind is None or _is_text(config, name, kind) or not is_number(kind):
+            continue
+        wrong = [value for value in values if not _is_numeric(value)]
+        if wrong:
+            shown = ", ".join(f'"{value}"' for value in wrong[:3])
+            said = f"holds {kind.simpleString()}, and {shown} is no number. Write numbers without quotes"
+            yield Finding(f"quality.allowed.{name}", f'column "{name}" {said}.')
+
+
+def _is_numeric(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return not isinstance(value, bool)
+
+
+def _declared_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> Iterator[Finding]:
+    """`columns` that are not there, or whose type cannot be compared as declared."""
+    for name, declared in config.columns.items():
+        kind = types.get(name)
+        if kind is None:
+            yield Finding(f"columns.{name}", missing(name, types, config.predictions))
+            continue
+        fits = (*CODES, *TEXT_TYPES, T.BinaryType) if declared == "categorical" else (T.NumericType, *TEXT_TYPES, T.BooleanType)
+        if not (isinstance(kind, fits) or (declared == "numeric" and is_time(kind))):
+            said = f"is {kind.simpleString()} and cannot be compared as {declared}"
+            yield Finding(f"columns.{name}", f'column "{name}" {said}. Remove it from `columns`.')
+
+
+def _is_text(config: MonitorConfig, name: str, kind: T.DataType) -> bool:
+    """Whether a column is compared by its texts."""
+    declared = config.columns.get(name)
+    return declared == "categorical" if declared is not None else isinstance(kind, TEXT_TYPES)
