@@ -43,6 +43,7 @@ from spark_monitor.stages.quality import quality_step
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import Registry
 from spark_monitor.stages.run_row import ended_row, running_row
+from spark_monitor.stages.silence import silence_step
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
 from spark_monitor.windowing.due import DueWindow
@@ -219,14 +220,17 @@ def run(
         if many is not None:
             current.notes.append(many)
             say(f"warning: {many}")
+        silent: tuple[DueWindow, ...] = ()
         if plan.windows:
             handle(current, predictions, baseline, plan)
+        elif asked is None:
+            silent = current.timed("silence", silence_step, predictions, plan.handled)
         before = Before(ledger.source_versions, ledger.config_hash)
         operated = NOTHING_OPERATED
         if configured(current):
             registry, own = registry_of(current), plan.windows
             operated = current.timed("operate", operate_step, before, predictions=own, asked=asked, registry=registry)
-        written = tuple(sorted({*plan.windows, *operated.every}))
+        written = tuple(sorted({*plan.windows, *operated.every, *silent}))
         if written:
             conclude(current, predictions, baseline, written)
         status = COMMITTED if written or ledger.baseline_version != baseline.version else NOTHING_NEW
@@ -240,7 +244,7 @@ def run(
         as_of=as_of,
         windows=plan.windows,
         verdicts=verdicts,
-        message=described(plan, status, as_of, operated),
+        message=described(plan, status, as_of, operated, silent),
         published=published,
         step_seconds=current.step_seconds,
         store=current.store,
@@ -302,12 +306,16 @@ def conclude(current: Run, predictions: Predictions, baseline: Baseline, windows
     current.timed("diagnose", diagnose_step, predictions, baseline, windows)
 
 
-def described(plan: Plan, status: str, as_of: datetime, operated: Operated = NOTHING_OPERATED) -> str:
+def described(
+    plan: Plan, status: str, as_of: datetime, operated: Operated = NOTHING_OPERATED, silent: Sequence[DueWindow] = ()
+) -> str:
     """What a run did, in a sentence."""
     at = f"as of {as_of:%Y-%m-%d %H:%M} UTC"
     if status == NOTHING_NEW:
         return f"Nothing new {at}: no window is due, no label has changed; nothing was written."
     parts = [f"{len(plan.due)} window{'' if len(plan.due) == 1 else 's'} profiled"] if plan.due or not operated.windows else []
+    if silent:
+        parts.append("the age of the newest row judged")
     if plan.relabelled:
         parts.append(f"{len(plan.relabelled)} measured again because labels came")
     parts += [f"{len(windows)} of {dataset} measured" for dataset, windows in operated.windows.items()]

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
 from spark_monitor.commands.roles import Roles
 
 GUESS = "GUESS"
@@ -30,12 +31,13 @@ class FirstFile:
     every: str
     baseline: str | None
     outputs: tuple[str, str]
+    quality: tuple[QualityGuess, ...] = ()
 
 
 def first_file(made: FirstFile) -> str:
     """The text of the file; it loads as it is."""
     sections = [_head(made), _model(made), _predictions(made), _labels(made), _baseline(made), _windows(made)]
-    sections += [_slices(made), _rules(made), _outputs(made)]
+    sections += [_slices(made), _quality(made), _rules(made), _outputs(made)]
     return "\n".join("\n".join(section) + "\n" for section in sections)
 
 
@@ -138,6 +140,15 @@ def _slices(made: FirstFile) -> Iterator[str]:
         return
     yield f"slices:                           # {GUESS}; columns with few values"
     yield from (f"  - {scalar(name)}" for name in made.roles.slices)
+
+
+def _quality(made: FirstFile) -> Iterator[str]:
+    if not made.quality:
+        yield "# What values must look like: formats, ranges, allowed values, unique columns, sentinels."
+        yield "# quality: {ranges: {COLUMN: [0, 120]}, allowed: {COLUMN: [a, b]}, unique: [COLUMN], sentinels: [-999]}"
+        return
+    yield "quality:                          # what values must look like; beside these, the baseline's own"
+    yield from lines_of(made.quality, scalar, GUESS)
 
 
 def _rules(made: FirstFile) -> Iterator[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import pyarrow as pa
 import typer
 
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant_or_now
-from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, guess_roles, is_answer
+from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
+from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, Roles, guess_roles, is_answer
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
@@ -129,7 +132,23 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         every=every,
         baseline=guess_baseline(span, roles.time, kind, every),
         outputs=guess_outputs(source),
+        quality=tuple(quality_of(frame, roles)),
     )
+
+
+def quality_of(frame: DataFrame, roles: Roles) -> list[QualityGuess]:
+    """What the first rows suggest of the columns that will be watched: one small job, in one task."""
+    ids = [roles.id] if isinstance(roles.id, str) else list(roles.id)
+    skip = [*ids, *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None)]
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held = list(batches)
+        guesses = guess_quality(pa.Table.from_batches(held), skip) if held else []
+        columns = [[json.dumps(getattr(one, name)) for one in guesses] for name in ("section", "column", "value", "evidence")]
+        yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], names=list("abcd"))
+
+    found = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "a string, b string, c string, d string").collect()
+    return [QualityGuess(*(json.loads(row[name]) for name in "abcd")) for row in found]
 
 
 def no_time(source: str, columns: Sequence[Column]) -> str:

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, batch_of_measurements, measurements
+from spark_monitor.catalogue.interval import Floats
+from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, MEASUREMENT_SCHEMA, measurements
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.column_block import NOT_MEANT
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.labels import instant_micros
@@ -56,8 +59,20 @@ def quality_step(
     run.measured.append(column_quality(run, predictions, baseline, due))
     rows = [*row_quality(run, predictions, due, handled), *schema_rows(run, predictions, baseline, due)]
     if rows:
-        batch = batch_of_measurements(rows)
-        run.measured.append(run.spark.createDataFrame(batch.to_pylist(), MEASUREMENT_DDL))
+        run.measured.append(measured_frame(run, rows))
+
+
+def measured_frame(run: Run, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """Measurements that were worked out on the driver as a frame."""
+    plain = [{**row, "details": dict(row["details"]) if row["details"] is not None else None} for row in rows]
+    names = MEASUREMENT_SCHEMA.names
+    return run.spark.createDataFrame([tuple(row[name] for name in names) for row in plain], MEASUREMENT_DDL)
+
+
+def arrival_rows(run: Run, name: str, one: DueWindow, value: Floats, details: dict[str, str]) -> list[dict[str, Any]]:
+    """One measurement of a window's arrivals."""
+    block = ArrivalBlock(np.zeros(1, dtype=np.int64), {name: value}, details={name: [details]})
+    return [{**row, "count": None} for row in _rows(name, block, [_dimensions(run, one)])]
 
 
 def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> DataFrame:

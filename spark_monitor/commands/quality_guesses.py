@@ -1,0 +1,200 @@
+"""What the first rows of a table suggest about its columns: formats, ranges, unique keys and sentinels, each with its evidence.
+
+No Spark here: one Arrow table in, guesses out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_monitor.config.quality import COUNTRIES, NAMED_FORMATS
+from spark_monitor.kernel.checks import matches
+
+Section = Literal["formats", "ranges", "unique", "sentinels"]
+LEAST_VALUES, LEAST_DISTINCT, LEAST_UNIQUE = 20, 10, 100
+MOSTLY: Final = 0.99
+LONGEST_SHAPE = 24
+_SPECIAL: Final = frozenset(".^$*+?{}[]\\|()")
+LEAST_SENTINEL = 3
+NUMBER_SENTINELS: Final = (-999, -9999, -99999, -999999, 999, 9999, 99999, 999999, -99, -1)
+TEXT_SENTINELS: Final = ("n/a", "N/A", "NA", "NULL", "null", "None", "none", "NaN", "nan", "-", "?", "unknown", "UNKNOWN")
+FIRST_DAY: Final = "1970-01-01"
+
+
+@dataclass(frozen=True)
+class QualityGuess:
+    """One line of the section `quality`: what it is about, what is proposed, and what speaks for it."""
+
+    section: Section
+    column: str
+    value: Any
+    evidence: str
+
+
+def guess_quality(rows: pa.Table, skip: Iterable[str] = ()) -> list[QualityGuess]:
+    """Everything that the rows suggest of columns other than those to ``skip``.
+
+    >>> table = pa.table({"mail": [f"u{n}@example.org" for n in range(30)], "share": [n / 30 for n in range(30)]})
+    >>> [(one.section, one.column, one.value) for one in guess_quality(table)]
+    [('formats', 'mail', 'email'), ('ranges', 'share', [0, 1])]
+    """
+    found: list[QualityGuess] = []
+    left_out = set(skip)
+    for name in (name for name in rows.column_names if name not in left_out):
+        values = rows.column(name).combine_chunks()
+        values = values.drop_null() if isinstance(values, pa.Array) else pa.array([], values.type)
+        found += _of_column(name, values)
+    order = {"formats": 0, "ranges": 1, "unique": 2, "sentinels": 3}
+    return sorted(found, key=lambda one: order[one.section])
+
+
+def _of_column(name: str, values: pa.Array) -> Iterator[QualityGuess]:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values, kind = values.dictionary_decode(), kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        yield from _of_texts(name, values.cast(pa.string()))
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        yield from _of_numbers(name, np.asarray(values.to_numpy(zero_copy_only=False)), is_whole=pa.types.is_integer(kind))
+    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        yield from _of_times(name, values)
+
+
+def _of_texts(name: str, values: pa.Array) -> Iterator[QualityGuess]:
+    distinct = pc.count_distinct(values).as_py()
+    sentinels = [text for text in TEXT_SENTINELS if pc.sum(pc.equal(values, text)).as_py()]
+    usual = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(sentinels, pa.string())))) if sentinels else values
+    if len(usual) >= LEAST_VALUES and distinct >= LEAST_DISTINCT:
+        yield from _formats(name, usual)
+        yield from _unique(name, len(values), distinct)
+    for text in sentinels:
+        many = pc.sum(pc.equal(values, text)).as_py()
+        if many >= LEAST_SENTINEL and distinct > LEAST_SENTINEL:
+            yield QualityGuess("sentinels", name, text, f"{name} is {text!r} in {many:,} of {len(values):,} values")
+
+
+def _formats(name: str, values: pa.Array) -> Iterator[QualityGuess]:
+    """The first named pattern that nearly all values have, else the shape that all of them share."""
+    for pattern, expression in NAMED_FORMATS.items():
+        found = matches(values, expression)
+        if pattern == "country_iso2":
+            found &= np.asarray(pc.is_in(values, value_set=pa.array(sorted(COUNTRIES))).to_numpy(zero_copy_only=False))
+        if found.mean() >= MOSTLY:
+            shape = common_shape(values) if pattern == "integer" else None
+            wanted = shape or pattern
+            yield QualityGuess("formats", name, wanted, f"{int(found.sum()):,} of {len(values):,} values have it")
+            return
+    shape = common_shape(values)
+    if shape is not None:
+        yield QualityGuess("formats", name, shape, f"all {len(values):,} values have it")
+
+
+def common_shape(values: pa.Array) -> str | None:
+    """The regular expression of texts that all have digits and letters at the same places.
+
+    >>> common_shape(pa.array(["AB-1234", "XY-0001"])), common_shape(pa.array(["a", "bc"]))
+    ('^[A-Z]{2}-[0-9]{4}$', None)
+    """
+    shapes = {_shape(text) for text in pc.unique(values).to_pylist()}
+    shape = shapes.pop() if len(shapes) == 1 else None
+    if shape is None or not 2 <= len(shape) <= LONGEST_SHAPE or "9" not in shape:
+        return None
+    classes = {"9": "[0-9]", "A": "[A-Z]", "a": "[a-z]"}
+    parts = []
+    for letter, run in groupby(shape):
+        many = len(list(run))
+        parts.append(
+            (classes.get(letter) or (f"\\{letter}" if letter in _SPECIAL else letter)) + (f"{{{many}}}" if many > 1 else "")
+        )
+    return f"^{''.join(parts)}$"
+
+
+def _shape(text: str) -> str:
+    return re.sub("[0-9]", "9", re.sub("[a-z]", "a", re.sub("[A-Z]", "A", text)))
+
+
+def _unique(name: str, rows: int, distinct: int) -> Iterator[QualityGuess]:
+    if rows >= LEAST_UNIQUE and distinct == rows:
+        yield QualityGuess("unique", name, name, f"{name} has {distinct:,} different values in {rows:,}")
+
+
+def _of_numbers(name: str, values: np.ndarray, *, is_whole: bool) -> Iterator[QualityGuess]:
+    finite = values[np.isfinite(values)]
+    if finite.size < LEAST_VALUES:
+        return
+    found = [number for number in NUMBER_SENTINELS if is_sentinel(finite, number)]
+    for number in found:
+        many = int((finite == number).sum())
+        yield QualityGuess("sentinels", name, number, f"{name} is {number} in {many:,} of {finite.size:,} values")
+    usual = finite[~np.isin(finite, found)]
+    distinct = np.unique(usual).size
+    if distinct < LEAST_DISTINCT:
+        return
+    least, greatest = float(usual.min()), float(usual.max())
+    told = f"from {least:g} to {greatest:g} in {usual.size:,} values"
+    if not is_whole and least >= 0 and greatest <= 1:
+        yield QualityGuess("ranges", name, [0, 1], told)
+    elif least >= 0:
+        yield QualityGuess("ranges", name, [0, None], told)
+    if is_whole and not found:
+        yield from _unique(name, finite.size, distinct)
+
+
+def is_sentinel(values: np.ndarray, number: float) -> bool:
+    """Whether a number occurs several times, far outside of all others: further than these are apart.
+
+    >>> is_sentinel(np.array([1.0, 5.0, 9.0, -999.0, -999.0, -999.0]), -999), is_sentinel(np.array([-1.0] * 9 + [0.0, 1.0]), -1)
+    (True, False)
+    """
+    same = values == number
+    rest = values[~same]
+    if same.sum() < LEAST_SENTINEL or not rest.size:
+        return False
+    apart = rest.min() - number if number < rest.min() else number - rest.max()
+    return bool(apart > max(float(rest.max() - rest.min()), 1.0))
+
+
+def _of_times(name: str, values: pa.Array) -> Iterator[QualityGuess]:
+    days = values.cast(pa.date32()) if not pa.types.is_date32(values.type) else values
+    first = int(np.sum(np.asarray(days.cast(pa.int32()).to_numpy(zero_copy_only=False)) == 0))
+    if first >= LEAST_SENTINEL and first < len(values):
+        yield QualityGuess("sentinels", name, FIRST_DAY, f"{name} is {FIRST_DAY} in {first:,} of {len(values):,} values")
+
+
+def lines_of(guesses: Sequence[QualityGuess], write: Any, mark: str) -> Iterator[str]:
+    """The guesses as lines of the section `quality`, each with its evidence; ``write`` writes a value as YAML does."""
+    by_section: dict[str, list[QualityGuess]] = {}
+    for guess in guesses:
+        by_section.setdefault(guess.section, []).append(guess)
+    for section in ("formats", "ranges"):
+        if section in by_section:
+            yield f"  {section}:"
+        for guess in by_section.get(section, ()):
+            value = write(guess.value) if isinstance(guess.value, str) else _pair(guess.value)
+            yield f"    {write(guess.column)}: {value}   # {mark}; {_one_line(guess.evidence)}"
+    for section in ("unique", "sentinels"):
+        if section in by_section:
+            yield f"  {section}:"
+        told: set[str] = set()
+        for guess in by_section.get(section, ()):
+            value = write(guess.value)
+            if value not in told:
+                yield f"    - {value}   # {mark}; {_one_line(guess.evidence)}"
+            told.add(value)
+
+
+def _pair(bounds: Sequence[Any]) -> str:
+    return f"[{', '.join('null' if bound is None else f'{bound:g}' for bound in bounds)}]"
+
+
+def _one_line(text: str) -> str:
+    """Evidence names values of the data: whatever would end the comment is escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
