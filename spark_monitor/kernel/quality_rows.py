@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.kernel.checks import NO_CHECKS, ColumnChecks, number_flags, text_flags
 from spark_monitor.kernel.groups import Mask, numbers_of
-from spark_monitor.kernel.row_hashes import column_hashes, hash_words, salted
+from spark_monitor.kernel.row_hashes import add_hashes, column_hashes, hash_words, salted
 from spark_monitor.kernel.tables import Counted
 from spark_monitor.states.counters import COUNTERS, CounterState
 from spark_monitor.states.distinct import Hashes
@@ -82,12 +82,15 @@ class QualityRows:
 
     def add_column(self, position: int, piece: int, values: pa.Array, nulls: Mask | None, counted: Sequence[Counted]) -> None:
         """Add a column's values of a piece's rows."""
-        hashes = column_hashes(values)
         if position in self._of_key:
+            hashes = column_hashes(values)
             self._key_hashes[piece][position] = (hashes, nulls)
+            if position < self._width:
+                self._rows[piece] += salted(hashes, position)
+        elif position < self._width:
+            add_hashes(self._rows[piece], values, position)
         if position >= self._width:
             return
-        self._rows[piece] += salted(hashes, position)
         for name, flags in self._flags(position, values, nulls).items():
             self._count(position, COUNTERS.index(name), flags, counted)
 
