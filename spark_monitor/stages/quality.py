@@ -37,6 +37,7 @@ from spark_monitor.stages.quality_rows import (
     windowfuls,
 )
 from spark_monitor.stages.schema_changes import schema_rows
+from spark_monitor.stages.slice_shares import share_measurements
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Handled
 
@@ -56,7 +57,7 @@ def quality_step(
     run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]
 ) -> None:
     """Measure the quality of the due windows; `record` writes it with what other steps measured."""
-    run.measured.append(column_quality(run, predictions, baseline, due))
+    run.measured += column_quality(run, predictions, baseline, due)
     rows = [*row_quality(run, predictions, due, handled), *schema_rows(run, predictions, baseline, due)]
     if rows:
         run.measured.append(measured_frame(run, rows))
@@ -75,8 +76,8 @@ def arrival_rows(run: Run, name: str, one: DueWindow, value: Floats, details: di
     return [{**row, "count": None} for row in _rows(name, block, [_dimensions(run, one)])]
 
 
-def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> DataFrame:
-    """The quality of every column, in every window, version and slice."""
+def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> list[DataFrame]:
+    """The quality of every column and the share of every slice, in every window and version."""
     frames = frames_of(predictions, baseline)
     own = run.store.in_windows(run.monitor_id, due)
     edges = {edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")}
@@ -97,7 +98,8 @@ def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: 
         texts=frozenset(frame.name for frame in frames if frame.kind is Kind.CATEGORICAL and frame.data_type != "binary"),
         numeric=frozenset(frame.name for frame in frames if frame.kind is Kind.NUMERIC and frame.data_type != "boolean"),
     )
-    return column_measurements(profile, frozen_rows, states_of(run, due, quality=True), plan)
+    found = [column_measurements(profile, frozen_rows, states_of(run, due, quality=True), plan)]
+    return [*found, share_measurements(profile, frozen_rows)] if predictions.slice_keys else found
 
 
 def row_quality(

@@ -181,6 +181,17 @@ def test_slices_are_counted_too(measured: pd.DataFrame, frame: pd.DataFrame) -> 
         assert row["value"] == pytest.approx(100 * (part["age"] == -999).mean(), abs=1e-9)
 
 
+def test_shares_of_slices_are_held_against_the_baselines(measured: pd.DataFrame, frame: pd.DataFrame) -> None:
+    rows = measured[(measured["metric"] == "slice_share_shift") & (measured["status"] == "OK")]
+    baseline = frame[frame["day"] < BASELINE_DAYS]
+    assert set(rows["slice_value"]) == {"a", "b", "c", "new"}
+    for row in rows.to_dict("records"):
+        part = frame[(frame["day"] == row["day"]) & (frame["version"] == row["model_version"])]
+        expected = (part["kind"] == row["slice_value"]).mean() - (baseline["kind"] == row["slice_value"]).mean()
+        assert row["value"] == pytest.approx(expected, abs=1e-9)
+        assert row["lower"] <= row["value"] <= row["upper"]
+
+
 def test_faults_of_a_column_are_named(measured: pd.DataFrame) -> None:
     whole = measured[measured["slice_key"].isna() & (measured["model_version"] == "1")]
 

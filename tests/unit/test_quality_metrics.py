@@ -13,6 +13,7 @@ from spark_monitor.quality.arrivals import ArrivalBlock, largest_gap_hours, row_
 from spark_monitor.quality.column_block import ColumnBlock
 from spark_monitor.quality.history import expected_rows, missing_hours
 from spark_monitor.quality.permutation import category_permutation, exchanged
+from spark_monitor.quality.slice_share import ShareBlock, slice_share_shift
 from spark_monitor.quality.unit_factor import KNOWN_FACTORS, unit_factor
 from spark_monitor.quality.values import percent_sentinel, percent_unseen
 from spark_monitor.quality.variation import is_constant, is_stuck
@@ -219,3 +220,18 @@ def test_missing_hours_go_by_the_local_clock() -> None:
     complete = occupied | {hour: is_open(hour) for hour in window}
     assert missing_hours(window, complete, offset).hours == ()
     assert missing_hours(window, complete | {510: False, 511: False}, offset).hours == (510, 511)
+
+
+def test_a_share_that_did_not_move_lies_in_its_interval_and_one_that_did_does_not() -> None:
+    random = np.random.default_rng(12)
+    whole, base = np.full(1_000, 400), np.full(1_000, 3_000)
+    baseline = ShareBlock(random.binomial(3_000, 0.2, 1_000), base)
+    same = slice_share_shift(ShareBlock(random.binomial(400, 0.2, 1_000), whole), baseline)
+    moved = slice_share_shift(ShareBlock(random.binomial(400, 0.35, 1_000), whole), baseline)
+    covered = [np.mean((found.lower <= shift) & (shift <= found.upper)) for found, shift in ((same, 0.0), (moved, 0.15))]
+    assert all(0.93 <= share <= 0.98 for share in covered)
+    gone = slice_share_shift(ShareBlock(np.array([0]), np.array([100])), ShareBlock(np.array([50]), np.array([100])))
+    assert gone.value.tolist() == [-0.5]
+    assert slice_share_shift(ShareBlock(np.array([0]), np.array([0])), baseline=ShareBlock(np.array([5]), np.array([9]))).at(0)[
+        "status"
+    ] == ("UNDEFINED")

@@ -1,0 +1,53 @@
+"""Shares of slices against the baseline's: rows of ``metrics`` from the counts that profiles hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL
+from spark_monitor.catalogue.metric import Metric
+from spark_monitor.quality.slice_share import ShareBlock, slice_share_shift
+from spark_monitor.stages.quality_columns import batch_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+METRIC: Metric = slice_share_shift.metric  # type: ignore[attr-defined]
+_WHOLE = ("granularity", "start", "end", "model_version")
+_SLICE = ("slice_key", "slice_value")
+
+
+def share_measurements(profile: DataFrame, baseline: DataFrame) -> DataFrame:
+    """Rows of MEASUREMENT_DDL for every slice of ``profile`` (rows of profile_metrics) whose key the ``baseline`` has."""
+    tables = profile.where((F.col("column_name") == TABLE_ROW) & F.col("count").isNotNull())
+    whole = tables.where("slice_key IS NULL").select(*_WHOLE, F.col("count").alias("whole"))
+    slices = tables.where("slice_key IS NOT NULL").select(*_WHOLE, *_SLICE, "count")
+    same = [F.col(f"s.{name}").eqNullSafe(F.col(f"w.{name}")) for name in _WHOLE]
+    joined = slices.alias("s").join(F.broadcast(whole.alias("w")), on=same, how="inner").select("s.*", "w.whole")
+    frozen = baseline.where(F.col("column_name") == TABLE_ROW).select(*_SLICE, F.col("count").alias("baseline_count"))
+    total = frozen.where("slice_key IS NULL").select(F.col("baseline_count").alias("baseline_whole"))
+    known = frozen.where("slice_key IS NOT NULL")
+    keys = known.select("slice_key").distinct()
+    sliced = [F.col(f"j.{name}").eqNullSafe(F.col(f"b.{name}")) for name in _SLICE]
+    rows = joined.join(F.broadcast(keys), on="slice_key", how="left_semi").alias("j")
+    beside = rows.join(F.broadcast(known.alias("b")), on=sliced, how="left").select("j.*", "b.baseline_count")
+    return beside.join(F.broadcast(total), how="cross").mapInArrow(_measured, MEASUREMENT_DDL)
+
+
+def _measured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        rows: list[dict[str, Any]] = [{**row, "column_name": TABLE_ROW} for row in batch.to_pylist()]
+
+        def numbers(name: str, rows: list[dict[str, Any]] = rows) -> np.ndarray:
+            return np.array([row[name] or 0 for row in rows], dtype=np.int64)
+
+        found = slice_share_shift(
+            ShareBlock(numbers("count"), numbers("whole")), ShareBlock(numbers("baseline_count"), numbers("baseline_whole"))
+        )
+        yield batch_of(METRIC, found, rows, "BASELINE")
