@@ -123,7 +123,8 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
     bad = (status == "OK") & ~fits
     status[bad], message[bad] = UNDEFINED, "No factor fits: the values are not the baseline's in another unit."
     details = [
-        _details(fit, same, offset, relative, place) if status[place] in ("OK", UNDEFINED) else None for place in range(size)
+        _details(fit, same, offset, (relative, TOLERANCE + noise), place) if status[place] in ("OK", UNDEFINED) else None
+        for place in range(size)
     ]
     return with_status(fit.factor, fit.factor - half, fit.factor + half, status, message, current.present, details)
 
@@ -186,15 +187,17 @@ def known_offset(before: Floats, now: Floats, spread: Floats) -> tuple[Floats, n
     return left[best, np.arange(left.shape[1])], best
 
 
-def _details(fit: Fit, same: Floats, offset: tuple[Floats, np.ndarray], relative: Floats, place: int) -> dict[str, str] | None:
+def _details(
+    fit: Fit, same: Floats, offset: tuple[Floats, np.ndarray], errors: tuple[Floats, Floats], place: int
+) -> dict[str, str] | None:
     """What unit it is, as far as it is known."""
     factor, left = float(fit.factor[place]), float(fit.left[place])
-    unchanged = float(same[place])
-    if offset[0][place] <= min(TOLERANCE, IMPROVEMENT * unchanged) and not left <= offset[0][place]:
+    unchanged, relative, allowed = float(same[place]), float(errors[0][place]), float(errors[1][place])
+    if offset[0][place] <= min(allowed, IMPROVEMENT * unchanged) and not left <= offset[0][place]:
         scale, shift, name = KNOWN_OFFSETS[int(offset[1][place])]
         return {"known": name, "factor": f"{scale:.6g}", "offset": f"{shift:.6g}"}
-    if not np.isfinite(factor) or not left <= max(IMPROVEMENT * unchanged, 0.0):
+    if not np.isfinite(factor) or not left <= min(allowed, IMPROVEMENT * unchanged):
         return None
-    reach = max(Z_WIDE * float(relative[place]), 1e-3)
+    reach = max(Z_WIDE * relative, 1e-3)
     near = [(abs(factor / known - 1), name, known) for known, name in KNOWN_FACTORS if abs(factor / known - 1) <= reach]
     return {"known": min(near)[1], "factor": f"{min(near)[2]:.6g}"} if near and abs(factor - 1) > reach else None

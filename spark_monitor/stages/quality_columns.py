@@ -121,14 +121,14 @@ def counter_rows(states: DataFrame, plan: ColumnPlan) -> DataFrame:
             rows = []
             for stored in batch.to_pylist():
                 try:
-                    state = CounterState.from_bytes(stored["state"] or b"")
+                    state = CounterState.from_bytes(stored["sketch"] or b"")
                 except StateError:
                     continue  # without counters a column's metrics say that they are not known
                 if len(state.counts) == len(plan.names):
                     rows += [{**stored, "column_name": name, "counters": counts} for name, counts in plan.counted(state)]
             yield pa.RecordBatch.from_pylist([{n: row[n] for n in _COUNTERS_SCHEMA.names} for row in rows], _COUNTERS_SCHEMA)
 
-    whole = states.where(F.col("column_name") == COUNTERS_ROW).select(*_PLACE, "state")
+    whole = states.where(F.col("column_name") == COUNTERS_ROW).select(*_PLACE, "sketch")
     return whole.mapInArrow(run, _COUNTERS_DDL)
 
 

@@ -25,7 +25,6 @@ from spark_monitor.sources.predictions import micros
 from spark_monitor.states.counters import CounterState
 from spark_monitor.states.hours import HOUR_MICROS, HourState
 from spark_monitor.states.repeats import RepeatState
-from spark_monitor.states.table import TableState
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import EPOCH
 
@@ -63,17 +62,17 @@ def summaries(states: DataFrame) -> DataFrame:
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = [{**row, **_summary(row["column_name"], row["state"] or b"")} for row in batch.to_pylist()]
+            rows = [{**row, **_summary(row["column_name"], row["sketch"] or b"")} for row in batch.to_pylist()]
             yield pa.RecordBatch.from_pylist([{name: row.get(name) for name in _SCHEMA.names} for row in rows], _SCHEMA)
 
     whole = states.where("slice_key IS NULL AND granularity IS NOT NULL")
-    return whole.select("granularity", "start", "end", "model_version", "column_name", "state").mapInArrow(run, _DDL)
+    return whole.select("granularity", "start", "end", "model_version", "column_name", "count", "sketch").mapInArrow(run, _DDL)
 
 
 def _summary(name: str, data: bytes) -> dict[str, Any]:
     try:
         if name == TABLE_ROW:
-            return {"count": TableState.from_bytes(data).count}
+            return {}  # its count stands in a column of its own
         if name == COUNTERS_ROW:
             counted = CounterState.from_bytes(data)
             return {"count": counted.count, "checksum": str(counted.checksum)}

@@ -82,7 +82,7 @@ def found(frame: pd.DataFrame, *, parts: int = 3, size: int = 700) -> dict[tuple
         for row in batch.to_pylist():
             if row["column"] <= COUNTERS_COLUMN:
                 key = (row["window"], row["model_version"], row["slice_key"], row["slice_value"], row["column"])
-                merged[key] = OF_QUALITY[tag_of(row["state"])].from_bytes(row["state"])
+                merged[key] = OF_QUALITY[tag_of(row["sketch"])].from_bytes(row["sketch"])
     return merged
 
 
