@@ -44,5 +44,10 @@ STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column("frequent_dropped", COUNT, "how often any other value can occur at most"),
     column("frequent_capacity", WHOLE, "how many frequent values are kept"),
     column("non_null", list_of(COUNT), "values other than NULL per column, in rows of :table"),
-    column("sketch", BYTES, "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL"),
+    column(
+        "sketch",
+        BYTES,
+        "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL; of the rows :counters, :hours and "
+        ":repeats, which belong to no column, their state's own bytes",
+    ),
 )
