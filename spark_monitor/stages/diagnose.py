@@ -58,7 +58,8 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
         return
     kept = previous.where((F.col("status") == RESOLVED) & (F.unix_micros("resolved") <= since))
     fresh = incident_frame(kept, rows)
-    run.store.replace_monitor("incidents", kept.unionByName(fresh, allowMissingColumns=True), monitor_id=run.monitor_id)
+    both = kept.drop("monitor_id", "run_id").unionByName(fresh)  # the store says whose rows they are, and of which run
+    run.store.replace_monitor("incidents", both, monitor_id=run.monitor_id)
 
 
 def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int) -> list[Incident]:
