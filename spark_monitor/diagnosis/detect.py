@@ -11,7 +11,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.looks import Evidence, Look, number_in
-from spark_monitor.diagnosis.units import distance, unit_fit, unit_name
+from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, distance, unit_fit, unit_name
 from spark_monitor.text.wording import harmless, number
 
 MISSING_STEP: Final = 5.0
@@ -177,7 +177,7 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
 def unit_change(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor."""
     now, told = evidence.now, evidence.quality.get("unit_factor")
-    if told is not None and told.value > 0 and told.value != 1:
+    if told is not None and is_unit(told.value):
         return scaled(told.value, told.details.get("units") or unit_name(told.value))
     if now is None or now.filled < LEAST_ROWS or len(now.quantiles) != 101:
         return None
@@ -197,6 +197,18 @@ def unit_change(evidence: Evidence) -> Finding | None:
         if fit is not None:
             return scaled(fit.factor, fit.name)
     return None
+
+
+def is_unit(factor: float) -> bool:
+    """Whether a measured factor is worth the name: a known unit's, or so large that no drift is; factors near 1 fit every column.
+
+    >>> is_unit(1.609344), is_unit(0.9931), is_unit(1.933), is_unit(250.0)
+    (True, False, False, True)
+    """
+    if factor <= 0:
+        return False
+    change = max(factor, 1 / factor)
+    return change >= UNKNOWN_CHANGE or (change >= LEAST_CHANGE and unit_name(factor) is not None)
 
 
 def scaled(factor: float, name: str | None) -> Finding:
