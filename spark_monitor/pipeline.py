@@ -19,7 +19,7 @@ from spark_monitor.outputs.mlflow.publish import PublishResult
 from spark_monitor.outputs.mlflow.registered import read_registered
 from spark_monitor.outputs.publish import publish_pending, tell_people
 from spark_monitor.preflight.check import Finding, check, require_outputs, require_valid
-from spark_monitor.session import setting
+from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
@@ -266,7 +266,7 @@ def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, k
         # Before a row is read: what changes meanwhile is then looked at again by the next run.
         current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)
-        with setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns)))):
+        with whole_partitions(spark), setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns)))):
             yield current, predictions
 
 

@@ -20,6 +20,7 @@ from spark_monitor.java import use_java
 
 JARS_VARIABLE = "SPARK_MONITOR_JARS"
 SLOW_SORT_FEATURES = "AVX512_ICL X86_V4"
+DERIVED_FILTERS = "spark.databricks.delta.generatedColumn.partitionFilterOptimization.enabled"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
@@ -60,6 +61,26 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers are whatever python3 is on PATH
         builder = builder.master(master or "local[*]")
     return _quietly(_configured(builder, settings))
+
+
+@contextmanager
+def whole_partitions(spark: SparkSession) -> Iterator[None]:
+    """No partition of a Delta table is left out because of a filter that Delta derives from a condition on the time column.
+
+    A partition column generated from a time, such as its date, was computed in the session time zone of whoever wrote the rows.
+    Delta computes the derived filter in the zone of whoever reads, so that rows near midnight would be lost without a word. Files
+    are still left out by their statistics of the time column itself. Where the platform forbids the setting it is left as it is.
+    """
+    try:
+        before = spark.conf.get(DERIVED_FILTERS, None)
+        spark.conf.set(DERIVED_FILTERS, "false")
+    except Exception:
+        yield
+        return
+    try:
+        yield
+    finally:
+        spark.conf.set(DERIVED_FILTERS, before) if before is not None else spark.conf.unset(DERIVED_FILTERS)
 
 
 @contextmanager

@@ -33,10 +33,11 @@ from spark_monitor.preflight.columns import (
     same_but_for_case,
 )
 from spark_monitor.preflight.datasets import dataset_findings
-from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known
+from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known, storage_findings
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
+from spark_monitor.preflight.values import class_findings, partition_findings, prediction_value_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.predictions import expressions
 from spark_monitor.sources.readers.rows import read_slice, read_source, with_roles
@@ -119,7 +120,18 @@ def _prediction_findings(
         _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
     )
     if rows:
-        yield from _row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet")
+        empty = list(_row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet"))
+        yield from empty
+        if not empty:
+            yield from _of_values(lambda: prediction_value_findings(config, frame))
+            yield from _of_values(lambda: partition_findings(spark, config.predictions, frame, "predictions.table"))
+
+
+def _of_values(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """What the values say; where they cannot be looked at, for instance because a column is not what its role needs, nothing:
+    that is found elsewhere."""
+    found, _ = _attempt(lambda: list(look()))
+    return found or []
 
 
 def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Finding]:
@@ -130,6 +142,8 @@ def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Fi
             yield Finding("outputs.schema", f'"{schema}" cannot be a schema of this catalog: {reason} Name another one.')
     elif not is_remote() and is_of_this_machine(outputs.path or "", str(spark.conf.get("spark.master", ""))):
         yield from path_findings(outputs)
+    else:
+        yield from storage_findings(spark, outputs)
 
 
 def _case_findings(config: MonitorConfig, columns: list[str]) -> Iterator[Finding]:
@@ -182,6 +196,8 @@ def _label_findings(
     if predictions is None:
         return
     yield from id_type_findings(config, labels, predictions.schema, frame.schema)
+    if rows and not wrong and not empty:
+        yield from _of_values(lambda: class_findings(config, labels, frame, predictions))
     comparable = {*config.predictions.id} <= {*predictions.columns} and {*labels.id} <= {*frame.columns}
     if rows and comparable and not wrong and not empty:
         yield from _meeting_findings(config, labels, frame, predictions)

@@ -244,11 +244,18 @@ def baseline_column_findings(config: MonitorConfig, columns: T.StructType, basel
     """Columns that cannot be compared: the baseline lacks them or has them with another type, or it alone has them."""
     here, there = types_of(columns), types_of(baseline)
     watched = profiled_columns(config, here)
-    absent = [name for name in watched if name not in there]
+    written = {name.lower(): name for name in there if name not in here}
+    other_case = [(name, written[name.lower()]) for name in watched if name not in there and name.lower() in written]
+    for name, twin in other_case:
+        differ = f'its column "{twin}" and "{name}" of the predictions differ only in case: names are compared as written'
+        step = "so neither has drift. Read a view of one table that writes it as the other does"
+        yield Finding("baseline", f"{differ}, {step}.", "warning")
+    absent = [name for name in watched if name not in there and name not in dict(other_case)]
     if absent:
         found = f"it has no column {_listed(absent)}"
         yield Finding("baseline", f"{found}: drift of these is reported as NO_BASELINE or NEW.", "warning")
-    gone = [name for name in only_in_baseline(config, here, there) if name not in config.predictions.features.include]
+    left_out = {*config.predictions.features.include, *(twin for _, twin in other_case)}
+    gone = [name for name in only_in_baseline(config, here, there) if name not in left_out]
     if gone:
         found = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
         yield Finding("baseline", f"{found}. If they are no features, name them in predictions.features.exclude.", "warning")

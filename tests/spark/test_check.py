@@ -398,3 +398,78 @@ def test_all_errors_are_raised_at_once_and_warnings_are_returned(spark: SparkSes
     assert places == [["loans", "predictions.time"], ["loans", "slices[0]"], ["loans", "labels.label"]]
     assert raised.value.exit_code == 2
     assert [finding.level for finding in require_valid(configured({"labels.id": "loan_text"}), spark)] == ["warning"]
+
+
+def made_view(spark: SparkSession, name: str, *columns: str) -> None:
+    """The predictions with columns made otherwise."""
+    frame = spark.table("check_predictions")
+    for column in columns:
+        made, _, alias = column.rpartition(" AS ")
+        frame = frame.selectExpr(*(f"`{kept}`" for kept in frame.columns if kept != alias), f"{made} AS {alias}")
+    frame.createOrReplaceTempView(name)
+
+
+def test_a_positive_that_is_no_label_is_an_error(checked: Check) -> None:
+    found = errors(checked({"predictions.positive": 2}))
+    assert found == [
+        'predictions.positive: found "2", and no label of check_labels is that. Its labels: "0", "1". Name one of them: '
+        "the class whose probability `score` is."
+    ]
+    assert errors(checked({"predictions.positive": True})) == []
+
+
+def test_labels_of_another_coding_than_the_predictions_are_an_error(spark: SparkSession, checked: Check) -> None:
+    made_view(spark, "coded", "if(predicted = 1, 'good', 'bad') AS predicted")
+    found = errors(checked({"predictions.table": "coded"}))
+    assert [text.partition(":")[0] for text in found] == ["labels.label"]
+    assert 'no label of check_labels ("0", "1") is a class that is predicted ("bad", "good")' in found[0]
+
+
+@pytest.mark.parametrize(
+    ("score", "made"), [("probability * 100", "`probability` / 100"), ("ln(probability + 0.01)", "1 / (1 + exp(-`probability`))")]
+)
+def test_scores_that_are_no_probabilities_are_said(spark: SparkSession, checked: Check, score: str, made: str) -> None:
+    made_view(spark, "scored", f"{score} AS probability")
+    (found,) = [text for text in warnings(checked({"predictions.table": "scored"})) if text.startswith("predictions.score")]
+    assert "they are no probabilities" in found
+    assert made in found
+
+
+def test_ids_that_are_not_unique_and_slices_of_too_many_values_are_said(spark: SparkSession, checked: Check) -> None:
+    made_view(spark, "repeated", "loan div 4 AS loan")
+    found = warnings(checked({"predictions.table": "repeated", "slices": ["made_text"], "max_slice_values": 10}))
+    assert any(text.startswith("predictions.id: 30 of the first 40 rows of repeated have an id") for text in found)
+    assert any(text.startswith('slices[0]: "made_text" has about ') for text in found)
+
+
+def test_columns_that_differ_only_in_case_between_the_tables_are_said(spark: SparkSession, checked: Check) -> None:
+    spark.table("check_predictions").withColumnRenamed("amount", "Amount").createOrReplaceTempView("renamed")
+    found = warnings(checked({"baseline.table": "renamed"}))
+    (said,) = [text for text in found if "differ only in case" in text]
+    assert said.startswith('baseline: its column "Amount" and "amount" of the predictions differ only in case')
+    assert not any("no column" in text and "mount" in text for text in found)
+
+
+def test_numbers_of_a_catalog_that_paths_write_otherwise_are_said(spark: SparkSession, checked: Check, tmp_path: Path) -> None:
+    rows = spark.table("check_predictions")
+    for store in ("007", "7"):
+        rows.write.parquet(f"{tmp_path}/rows/store={store}")
+    spark.sql(f"CREATE TABLE check_stores USING parquet LOCATION '{tmp_path}/rows'")
+    try:
+        spark.sql("MSCK REPAIR TABLE check_stores")
+        found = warnings(checked({"predictions.table": "check_stores"}))
+    finally:
+        spark.sql("DROP TABLE check_stores")
+    assert any(text.startswith('predictions.table: column "store" of check_stores is a number, and paths of') for text in found)
+
+
+def test_outputs_where_something_else_stands_or_that_cannot_be_reached_are_errors(checked: Check, tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "notes.txt").write_text("mine", encoding="utf-8")
+    found = errors(checked({"outputs": {"path": str(tmp_path)}}))
+    assert found == [
+        f"outputs.path: {tmp_path}/checks is no Delta table, and a table of that name is written there. Name another directory, "
+        "or move it away."
+    ]
+    (unreached,) = errors(checked({"outputs": {"path": "nowhere://bucket/out"}}))
+    assert unreached.startswith("outputs.path: nowhere://bucket/out cannot be reached:")

@@ -1,0 +1,160 @@
+"""What the first rows of the tables say against the file: classes that never meet, scores that are no probabilities, ids that are
+not unique, slices with more values than are told apart. Of each table a bounded number of rows is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConfig, slice_key
+from spark_monitor.preflight.columns import Finding
+from spark_monitor.sources.labels import canonical_text
+from spark_monitor.sources.readers.rows import read_slice
+from spark_monitor.states.classes import canonical_label
+from spark_monitor.text.quoting import quote, quote_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+ROWS_LOOKED_AT = 100_000
+CLASSES_SHOWN = 10
+MOST_PERCENT = 100.0
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What some rows of the prediction table say."""
+
+    rows: int
+    unique_ids: int
+    least_score: float | None
+    greatest_score: float | None
+    values: tuple[int, ...]
+
+
+def prediction_value_findings(config: MonitorConfig, frame: DataFrame) -> Iterator[Finding]:
+    """What the first rows of the prediction table say of its ids, its scores and its slices."""
+    found = sampled(config, frame)
+    looked_at = f"the first {found.rows:,} rows of {config.predictions.text}"
+    if found.unique_ids < found.rows:
+        twice = f"{found.rows - found.unique_ids:,} of {looked_at} have an id that stands in another row as well"
+        step = "A label counts for every row with its id. Name a list of columns that are unique together"
+        yield Finding("predictions.id", f"{twice}. {step}, unless that is meant.", "warning")
+    yield from _score_findings(config, found, looked_at)
+    for place, (slice_, values) in enumerate(zip(config.slices, found.values, strict=True)):
+        if values > config.max_slice_values:
+            about = f'"{slice_key(slice_)}" has about {values:,} values in {looked_at}'
+            most = f"the {config.max_slice_values:,} most frequent are told apart and all others counted together"
+            yield Finding(f"slices[{place}]", f"{about}: {most}. Slice by something coarser, or by a condition.", "warning")
+
+
+def _score_findings(config: MonitorConfig, found: Sampled, looked_at: str) -> Iterator[Finding]:
+    least, greatest = found.least_score, found.greatest_score
+    if config.model.task != "binary" or least is None or greatest is None or (least >= 0 and greatest <= 1):
+        return
+    score = quote(str(config.predictions.score))
+    made = f"{score} / 100" if least >= 0 and greatest <= MOST_PERCENT else f"1 / (1 + exp(-{score}))"
+    about = f"the scores of {looked_at} lie between {least:g} and {greatest:g}: they are no probabilities"
+    lost = f"the threshold {config.predictions.threshold:g}, log loss, Brier score and calibration have no meaning for them"
+    yield Finding("predictions.score", f"{about}, and {lost}. Read a view that has a probability, such as {made}.", "warning")
+
+
+def sampled(config: MonitorConfig, frame: DataFrame) -> Sampled:
+    """One aggregate over the first rows of the prediction table."""
+    own = config.predictions
+    ids = F.struct(*(F.coalesce(F.col(quote(name)).cast("string"), F.lit("")) for name in own.id if name in frame.columns))
+    score = _score(frame, own.score)
+    slices = [read_slice(frame, slice_) for slice_ in config.slices]
+    columns = [ids.alias("id"), score.alias("score")]
+    columns += [F.expr(slice_.sql).alias(f"s{place}") for place, slice_ in enumerate(slices)]
+    row = (
+        frame.select(*columns)
+        .limit(ROWS_LOOKED_AT)
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.countDistinct("id").alias("ids"),
+            F.min("score").alias("least"),
+            F.max("score").alias("greatest"),
+            *(F.approx_count_distinct(f"s{place}").alias(f"s{place}") for place in range(len(slices))),
+        )
+        .collect()[0]
+    )
+    values = tuple(int(row[f"s{place}"]) for place in range(len(slices)))
+    return Sampled(row["rows"], row["ids"], row["least"], row["greatest"], values)
+
+
+def _score(frame: DataFrame, name: str | None) -> Column:
+    """The finite scores as doubles."""
+    if name is None or name not in frame.columns or not isinstance(frame.schema[name].dataType, T.NumericType):
+        return F.lit(None).cast("double")
+    score = F.col(quote(name)).cast("double")
+    return F.when(F.abs(score) < F.lit(float("inf")), score)
+
+
+def class_findings(
+    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None
+) -> Iterator[Finding]:
+    """Classes of labels that are never `positive` or never what is predicted: with another coding every metric is wrong."""
+    if config.model.task not in ("binary", "multiclass"):
+        return
+    text = canonical_text(labels.label, frame.schema[labels.label].dataType, booleans=True).alias("class")
+    known = _classes(frame.select(text).limit(ROWS_LOOKED_AT))
+    positive = canonical_label(config.predictions.positive)
+    if config.model.task == "binary" and known and positive not in known and not _holds(frame.select(text), positive):
+        yield _positive_finding(config, labels, known)
+        return
+    own = config.predictions.prediction
+    if predictions is None or own is None or own not in predictions.columns or not known:
+        return
+    guess = canonical_text(own, predictions.schema[own].dataType, booleans=True).alias("class")
+    predicted = _classes(predictions.select(guess).limit(ROWS_LOOKED_AT))
+    if predicted and not set(known) & set(predicted) and len(known) <= CLASSES_SHOWN:
+        said = f"no label of {labels.text} ({_listed(known)}) is a class that is predicted ({_listed(predicted)})"
+        step = "Read a view in which both are written alike"
+        yield Finding("labels.label", f"{said}: every prediction would count as wrong. {step}.")
+
+
+def partition_findings(spark: SparkSession, source: SourceConfig, frame: DataFrame, where: str) -> Iterator[Finding]:
+    """Number columns of a catalog's table whose files' paths have another text than the number: 007 is read as 7 there.
+
+    Of a path our own reader keeps the text; what a catalog has declared a number stays one.
+    """
+    if source.table is None:
+        return
+    numbers = [
+        column.name
+        for column in spark.catalog.listColumns(quote_table(source.table))
+        if column.isPartition and isinstance(frame.schema[column.name].dataType, T.NumericType)
+    ]
+    for name in numbers:
+        text = F.concat(F.lit(f"/{name.lower()}="), F.col(quote(name)).cast("string"), F.lit("/"))
+        other = ~F.lower(F.col("_metadata.file_path")).contains(text)
+        if frame.where(F.col(quote(name)).isNotNull() & other).select(F.lit(1)).limit(1).collect():
+            said = f'column "{name}" of {source.text} is a number, and paths of its files write it otherwise (as 007 or 1.10)'
+            yield Finding(where, f"{said}: such values cannot be told from 7 or 1.1. Declare the column as STRING.", "warning")
+
+
+def _positive_finding(config: MonitorConfig, labels: LabelsConfig, known: Sequence[str]) -> Finding:
+    said = f'found "{config.predictions.positive}", and no label of {labels.text} is that. Its labels: {_listed(known)}'
+    if len(known) == 1:
+        return Finding("predictions.positive", f"{said}. Name one of them, unless positives are still to come.", "warning")
+    return Finding("predictions.positive", f"{said}. Name one of them: the class whose probability `score` is.")
+
+
+def _classes(frame: DataFrame) -> list[str]:
+    found = frame.where("class IS NOT NULL").groupBy("class").count().orderBy(F.desc("count"), "class").limit(CLASSES_SHOWN + 1)
+    return [row["class"] for row in found.collect()]
+
+
+def _holds(frame: DataFrame, wanted: Any) -> bool:
+    """Whether any label is of this class: all of them are looked at until one is found."""
+    return bool(frame.where(F.col("class") == F.lit(wanted)).limit(1).collect())
+
+
+def _listed(classes: Sequence[str]) -> str:
+    more = " and others" if len(classes) > CLASSES_SHOWN else ""
+    return ", ".join(f'"{name[:40]}"' for name in classes[:CLASSES_SHOWN]) + more
