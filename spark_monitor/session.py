@@ -20,6 +20,8 @@ from spark_monitor.java import use_java
 
 JARS_VARIABLE = "SPARK_MONITOR_JARS"
 SLOW_SORT_FEATURES = "AVX512_ICL X86_V4"
+NAMED_BY_SPARK = (4, 1)
+USUAL_SCALA = "2.13"
 DERIVED_FILTERS = "spark.databricks.delta.generatedColumn.partitionFilterOptimization.enabled"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
@@ -148,9 +150,27 @@ def delta_package() -> str:
         raise ConfigError(
             f"Python package {error.name}: not installed. On one machine install the extra: pip install 'spark-monitor[local]'."
         ) from error
-    spark_line = ".".join(spark.split(".")[:2])
-    artifact = "delta-spark_2.13" if delta.startswith("4.0.") else f"delta-spark_{spark_line}_2.13"
-    return f"io.delta:{artifact}:{delta}"
+    return f"io.delta:{delta_artifact(spark, delta, scala_line())}:{delta}"
+
+
+def delta_artifact(spark: str, delta: str, scala: str) -> str:
+    """What Delta calls its jar for these versions: from 4.1 on the name says for which Spark it is.
+
+    >>> delta_artifact("3.5.7", "3.3.2", "2.12"), delta_artifact("4.0.1", "4.0.0", "2.13"), delta_artifact("4.2.0", "4.4.0", "2.13")
+    ('delta-spark_2.12', 'delta-spark_2.13', 'delta-spark_4.2_2.13')
+    """
+    major, minor = (int(part) for part in delta.split(".")[:2])
+    line = ".".join(spark.split(".")[:2])
+    return f"delta-spark_{line}_{scala}" if (major, minor) >= NAMED_BY_SPARK else f"delta-spark_{scala}"
+
+
+def scala_line() -> str:
+    """The Scala version, as 2.13, that the installed pyspark's jars are built for; there is one standard library among them."""
+    import pyspark
+
+    jars = Path(pyspark.__file__).parent / "jars"
+    found = next((jar.name.split("-")[-1] for jar in sorted(jars.glob("scala-library-*.jar"))), USUAL_SCALA)
+    return ".".join(found.split(".")[:2])
 
 
 def _quietly(builder: SparkSession.Builder) -> SparkSession:

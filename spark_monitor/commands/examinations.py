@@ -27,7 +27,7 @@ NEEDED = ("pyspark", "numpy", "scipy", "pyarrow", "datasketches", "pydantic", "t
 BESIDE = ("delta-spark", "mlflow", "pandas")
 """Needed on one machine; platforms bring their own builds, under other names at times."""
 
-OLDEST_PYTHON, OLDEST_SPARK = (3, 11), 4
+OLDEST_PYTHON, OLDEST_SPARK = (3, 11), (3, 5)
 TRIAL = "spark_monitor_doctor"
 MLFLOW_SECONDS = 60.0
 INSTALL = "pip install 'spark-monitor[local]'"
@@ -61,9 +61,9 @@ def packages() -> str:
     absent = [name for name in NEEDED if found[name] is None]
     if absent:
         raise MonitorError(f"{', '.join(absent)} not installed. On one machine: {INSTALL}.")
-    if int(str(found["pyspark"]).split(".")[0]) < OLDEST_SPARK:
+    if tuple(int(part) for part in str(found["pyspark"]).split(".")[:2]) < OLDEST_SPARK:
         raise MonitorError(
-            f"pyspark {found['pyspark']} is too old. Needed: {OLDEST_SPARK}.0 or newer; on one machine: {INSTALL}."
+            f"pyspark {found['pyspark']} is too old. Needed: {'.'.join(map(str, OLDEST_SPARK))} or newer; on one machine: {INSTALL}."
         )
     missing = [name for name in BESIDE if found[name] is None]
     note = f"; not installed: {', '.join(missing)} (on one machine: {INSTALL})" if missing else ""

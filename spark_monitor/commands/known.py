@@ -12,6 +12,7 @@ from spark_monitor.insight.gather import facts
 from spark_monitor.insight.tables import SparkTables, Tables, local_tables
 
 if TYPE_CHECKING:
+    from pyspark.errors import AnalysisException
     from pyspark.sql import SparkSession
 
     from spark_monitor.store import Store
@@ -102,6 +103,12 @@ def has_tables(store: Store) -> bool:
     try:
         return bool(store.spark.catalog.tableExists(store.place.relation("runs")))
     except AnalysisException as error:
-        if error.getCondition() in ABSENT:
+        if condition_of(error) in ABSENT:
             return False
         raise
+
+
+def condition_of(error: AnalysisException) -> str | None:
+    """The name of what is wrong; Spark 3.5 calls it the error's class."""
+    ask = getattr(error, "getCondition", None) or error.getErrorClass
+    return str(ask())

@@ -226,7 +226,9 @@ def _column(col: Callable[[str], Any]) -> Callable[[str], Any]:
 def _wrong_query(error: Any, spark: SparkSession) -> str:
     """What is wrong with a query; where it names a table that is not there, the names that are."""
     said = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
-    if error.getCondition() != "TABLE_OR_VIEW_NOT_FOUND":
+    from spark_monitor.commands.known import condition_of
+
+    if condition_of(error) != "TABLE_OR_VIEW_NOT_FOUND":
         return f"QUERY: {said}"
     return f"QUERY: {said} Known: {', '.join(known_names())}."
 
