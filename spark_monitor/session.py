@@ -156,8 +156,8 @@ def delta_package() -> str:
 def delta_artifact(spark: str, delta: str, scala: str) -> str:
     """What Delta calls its jar for these versions: from 4.1 on the name says for which Spark it is.
 
-    >>> delta_artifact("3.5.7", "3.3.2", "2.12"), delta_artifact("4.0.1", "4.0.0", "2.13"), delta_artifact("4.2.0", "4.4.0", "2.13")
-    ('delta-spark_2.12', 'delta-spark_2.13', 'delta-spark_4.2_2.13')
+    >>> delta_artifact("3.5.7", "3.3.2", "2.12"), delta_artifact("4.2.0", "4.4.0", "2.13")
+    ('delta-spark_2.12', 'delta-spark_4.2_2.13')
     """
     major, minor = (int(part) for part in delta.split(".")[:2])
     line = ".".join(spark.split(".")[:2])

@@ -62,9 +62,8 @@ def packages() -> str:
     if absent:
         raise MonitorError(f"{', '.join(absent)} not installed. On one machine: {INSTALL}.")
     if tuple(int(part) for part in str(found["pyspark"]).split(".")[:2]) < OLDEST_SPARK:
-        raise MonitorError(
-            f"pyspark {found['pyspark']} is too old. Needed: {'.'.join(map(str, OLDEST_SPARK))} or newer; on one machine: {INSTALL}."
-        )
+        oldest = ".".join(map(str, OLDEST_SPARK))
+        raise MonitorError(f"pyspark {found['pyspark']} is too old. Needed: {oldest} or newer; on one machine: {INSTALL}.")
     missing = [name for name in BESIDE if found[name] is None]
     note = f"; not installed: {', '.join(missing)} (on one machine: {INSTALL})" if missing else ""
     return ", ".join(f"{name} {number}" for name, number in found.items() if number is not None) + note

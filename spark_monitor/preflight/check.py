@@ -37,7 +37,7 @@ from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, s
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
-from spark_monitor.preflight.values import class_findings, partition_findings, prediction_value_findings
+from spark_monitor.preflight.values import partition_findings, prediction_value_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.predictions import expressions
 from spark_monitor.sources.readers.rows import read_slice, read_source, with_roles
@@ -196,8 +196,6 @@ def _label_findings(
     if predictions is None:
         return
     yield from id_type_findings(config, labels, predictions.schema, frame.schema)
-    if rows and not wrong and not empty:
-        yield from _of_values(lambda: class_findings(config, labels, frame, predictions))
     comparable = {*config.predictions.id} <= {*predictions.columns} and {*labels.id} <= {*frame.columns}
     if rows and comparable and not wrong and not empty:
         yield from _meeting_findings(config, labels, frame, predictions)

@@ -1,27 +1,24 @@
-"""What the first rows of the tables say against the file: classes that never meet, scores that are no probabilities, ids that are
-not unique, slices with more values than are told apart. Of each table a bounded number of rows is read once."""
+"""What the first rows of the predictions say against the file: scores that are no probabilities, ids that are not unique, slices
+with more values than are told apart. A bounded number of rows is read once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConfig, slice_key
+from spark_monitor.config.monitor import MonitorConfig, SourceConfig, slice_key
 from spark_monitor.preflight.columns import Finding
-from spark_monitor.sources.labels import canonical_text
 from spark_monitor.sources.readers.rows import read_slice
-from spark_monitor.states.classes import canonical_label
 from spark_monitor.text.quoting import quote, quote_table
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 ROWS_LOOKED_AT = 100_000
-CLASSES_SHOWN = 10
 MOST_PERCENT = 100.0
 
 
@@ -95,29 +92,6 @@ def _score(frame: DataFrame, name: str | None) -> Column:
     return F.when(F.abs(score) < F.lit(float("inf")), score)
 
 
-def class_findings(
-    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None
-) -> Iterator[Finding]:
-    """Classes of labels that are never `positive` or never what is predicted: with another coding every metric is wrong."""
-    if config.model.task not in ("binary", "multiclass"):
-        return
-    text = canonical_text(labels.label, frame.schema[labels.label].dataType, booleans=True).alias("class")
-    known = _classes(frame.select(text).limit(ROWS_LOOKED_AT))
-    positive = canonical_label(config.predictions.positive)
-    if config.model.task == "binary" and known and positive not in known and not _holds(frame.select(text), positive):
-        yield _positive_finding(config, labels, known)
-        return
-    own = config.predictions.prediction
-    if predictions is None or own is None or own not in predictions.columns or not known:
-        return
-    guess = canonical_text(own, predictions.schema[own].dataType, booleans=True).alias("class")
-    predicted = _classes(predictions.select(guess).limit(ROWS_LOOKED_AT))
-    if predicted and not set(known) & set(predicted) and len(known) <= CLASSES_SHOWN:
-        said = f"no label of {labels.text} ({_listed(known)}) is a class that is predicted ({_listed(predicted)})"
-        step = "Read a view in which both are written alike"
-        yield Finding("labels.label", f"{said}: every prediction would count as wrong. {step}.")
-
-
 def partition_findings(spark: SparkSession, source: SourceConfig, frame: DataFrame, where: str) -> Iterator[Finding]:
     """Number columns of a catalog's table whose files' paths have another text than the number: 007 is read as 7 there.
 
@@ -136,25 +110,3 @@ def partition_findings(spark: SparkSession, source: SourceConfig, frame: DataFra
         if frame.where(F.col(quote(name)).isNotNull() & other).select(F.lit(1)).limit(1).collect():
             said = f'column "{name}" of {source.text} is a number, and paths of its files write it otherwise (as 007 or 1.10)'
             yield Finding(where, f"{said}: such values cannot be told from 7 or 1.1. Declare the column as STRING.", "warning")
-
-
-def _positive_finding(config: MonitorConfig, labels: LabelsConfig, known: Sequence[str]) -> Finding:
-    said = f'found "{config.predictions.positive}", and no label of {labels.text} is that. Its labels: {_listed(known)}'
-    if len(known) == 1:
-        return Finding("predictions.positive", f"{said}. Name one of them, unless positives are still to come.", "warning")
-    return Finding("predictions.positive", f"{said}. Name one of them: the class whose probability `score` is.")
-
-
-def _classes(frame: DataFrame) -> list[str]:
-    found = frame.where("class IS NOT NULL").groupBy("class").count().orderBy(F.desc("count"), "class").limit(CLASSES_SHOWN + 1)
-    return [row["class"] for row in found.collect()]
-
-
-def _holds(frame: DataFrame, wanted: Any) -> bool:
-    """Whether any label is of this class: all of them are looked at until one is found."""
-    return bool(frame.where(F.col("class") == F.lit(wanted)).limit(1).collect())
-
-
-def _listed(classes: Sequence[str]) -> str:
-    more = " and others" if len(classes) > CLASSES_SHOWN else ""
-    return ", ".join(f'"{name[:40]}"' for name in classes[:CLASSES_SHOWN]) + more

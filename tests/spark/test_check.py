@@ -409,22 +409,6 @@ def made_view(spark: SparkSession, name: str, *columns: str) -> None:
     frame.createOrReplaceTempView(name)
 
 
-def test_a_positive_that_is_no_label_is_an_error(checked: Check) -> None:
-    found = errors(checked({"predictions.positive": 2}))
-    assert found == [
-        'predictions.positive: found "2", and no label of check_labels is that. Its labels: "0", "1". Name one of them: '
-        "the class whose probability `score` is."
-    ]
-    assert errors(checked({"predictions.positive": True})) == []
-
-
-def test_labels_of_another_coding_than_the_predictions_are_an_error(spark: SparkSession, checked: Check) -> None:
-    made_view(spark, "coded", "if(predicted = 1, 'good', 'bad') AS predicted")
-    found = errors(checked({"predictions.table": "coded"}))
-    assert [text.partition(":")[0] for text in found] == ["labels.label"]
-    assert 'no label of check_labels ("0", "1") is a class that is predicted ("bad", "good")' in found[0]
-
-
 @pytest.mark.parametrize(
     ("score", "made"), [("probability * 100", "`probability` / 100"), ("ln(probability + 0.01)", "1 / (1 + exp(-`probability`))")]
 )
