@@ -75,16 +75,16 @@ class GroupedState:
 
     def to_bytes(self) -> bytes:
         """The state's bytes."""
-        totals = np.array([self.k, self.groups, self.without, self.rows], dtype=np.int64)
-        return pack(TAG, {}, {"totals": totals, "sums": self.sums.ravel()})
+        totals = np.array([self.groups, self.without, self.rows], dtype=np.int64)
+        return pack(TAG, {"k": self.k}, {"totals": totals, "sums": self.sums.ravel()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> GroupedState:
         """The state that ``to_bytes`` wrote."""
-        _, arrays = unpack(data, TAG)
-        k, groups, without, rows = counts(arrays, "totals", 4).tolist()
+        meta, arrays = unpack(data, TAG)
+        k, (groups, without, rows) = meta.get("k"), counts(arrays, "totals", 3).tolist()
         sums = floats(arrays, "sums", 3 * _METRICS).reshape(_METRICS, 3)
-        if not np.isfinite(sums).all() or k < 1 or groups > rows:
+        if not np.isfinite(sums).all() or type(k) is not int or k < 1 or groups > rows:
             raise StateError(f"groups: {groups} groups of {rows} rows with such sums cannot be.")
         return cls(k, groups, without, rows, sums)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import load_config
 from spark_monitor.demo import data, models, tables
 from spark_monitor.demo.monitor_file import PLACES
@@ -78,7 +79,8 @@ def test_the_monitors_file_names_columns_of_the_prediction_and_label_tables(scor
     assert config.labels is not None
     assert {*config.labels.id, config.labels.label, config.labels.time} == set(tables.LABEL_SCHEMA.names)
     for rule in config.rules:
-        assert rule.columns == "*" or set(rule.columns) <= set(scored.column_names)
+        of_predictions = rule.metric not in catalogue().metrics or catalogue().metrics[rule.metric].dataset == "predictions"
+        assert not of_predictions or rule.columns == "*" or set(rule.columns) <= set(scored.column_names)
 
 
 def test_the_baseline_of_the_monitors_file_is_what_the_models_were_trained_on() -> None:

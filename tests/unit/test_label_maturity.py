@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.sources.labels import coverage, micros
+from spark_monitor.sources.labels import micros
 from spark_monitor.windowing.maturity import maturity
 
 END, HORIZON = datetime(2024, 3, 31, 1, tzinfo=UTC), timedelta(days=14)
@@ -26,10 +26,6 @@ END, HORIZON = datetime(2024, 3, 31, 1, tzinfo=UTC), timedelta(days=14)
 )
 def test_labels_are_final_from_the_horizon_on(as_of: datetime, labelled: int, expected: str) -> None:
     assert maturity(END, HORIZON, as_of, labelled) == expected
-
-
-def test_coverage_of_nothing_is_not_zero() -> None:
-    assert (coverage(0, 0), coverage(0, 4), coverage(3, 4)) == (None, 0.0, 0.75)
 
 
 def test_instants_are_whole_microseconds_before_and_after_1970() -> None:

@@ -28,9 +28,9 @@ def coverage(truth: float, sample: Callable[[np.random.Generator], Interval], ru
     held = 0
     for _ in range(runs):
         found = sample(draw)
-        assert found.lower is not None
-        assert found.upper is not None
-        held += found.lower <= truth <= found.upper
+        # A bound that few rows leave open is not known, and the row says so.
+        assert found.message is not None or None not in (found.lower, found.upper)
+        held += (found.lower is None or found.lower <= truth) and (found.upper is None or truth <= found.upper)
     return held / runs
 
 
