@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.types import (
-    Duration,
     Section,
     Text,
 )
@@ -21,19 +20,11 @@ class MlflowConfig(Section):
     experiment: Text = Field(description="the experiment's name")
 
 
-class KeepConfig(Section):
-    """How long rows are kept; what is older is removed by `prune` and by upkeep."""
-
-    states: Duration | None = Field(default=None, description="how long states are kept, such as 90 days")
-    metrics: Duration | None = Field(default=None, description="how long metrics and checks are kept, such as 730 days")
-
-
 class OutputsConfig(Section):
     """Where results are written: a schema of the catalog, or a directory with one Delta table each."""
 
     schema_name: Text | None = Field(default=None, alias="schema", description="a schema of the catalog, such as monitoring")
     path: Text | None = Field(default=None, description="a directory; each table is then a Delta table at DIR/<table name>")
-    keep: KeepConfig = Field(default=KeepConfig(), description="{states: 90 days, metrics: 730 days}")
     mlflow: MlflowConfig | None = Field(default=None, description="{tracking_uri: ..., experiment: ...}")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Columns, Number, OneValue, Section, Text, YesOrNo
+from spark_monitor.config.types import Columns, Number, OneValue, Section, Text
 
 NAMED_FORMATS: Final[Mapping[str, str]] = {
     "email": (
@@ -80,7 +80,6 @@ class QualityConfig(Section):
     unique: Columns = Field(default=(), description="columns in which no value may occur twice")
     sentinels: tuple[OneValue, ...] = Field(default=(), description='values that stand for "missing", such as -999')
     expected_rows: ExpectedRowsConfig | None = Field(default=None, description="{table: ..., time: day, count: rows}")
-    correlations: YesOrNo = Field(default=True, description="true or false: whether pairs of numeric columns are watched")
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Self:

@@ -6,7 +6,7 @@ One task sees all slices of a window and version, because groups are compared wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements, measurement
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.config.monitor import slice_key
 from spark_monitor.estimation.estimator import estimated_rows, estimation_error
 from spark_monitor.fairness.compare import fairness_rows
 from spark_monitor.fairness.groups import Group, group_of
@@ -43,20 +44,25 @@ class Comparison:
     favourable: str = "1"
     metric: str | None = None
     most: int = 0
+    searched: tuple[str, ...] = ()
+    """The slice keys among whose values the worst slices are looked for: those of at most so many columns as the file says."""
+
     estimated: bool = False
 
 
 def comparison_of(run: Run, metric: str | None) -> Comparison:
     """What the monitor's file asks for."""
     fairness, worst, own = run.config.fairness, run.config.worst_slices, run.config.predictions
-    kept = Comparison(metric=metric, most=0 if worst is None else worst.max)
+    depth = 0 if worst is None else worst.depth
+    searched = tuple(slice_key(one) for one in run.config.slices if (1 if isinstance(one, str) else len(one)) <= depth)
+    kept = Comparison(metric=metric, most=0 if worst is None else worst.max, searched=searched)
     if fairness is None or run.config.model.task == "regression":
         return kept
     favourable = canonical_label(fairness.favourable)
     if run.config.model.task == "binary":
         favourable = "1" if favourable == canonical_label(own.positive) else "0"
     references = tuple((key, _text(value)) for key, value in fairness.reference.items())
-    return Comparison(fairness.groups, references, str(favourable), metric, kept.most)
+    return replace(kept, groups=fairness.groups, references=references, favourable=str(favourable))
 
 
 def _text(value: object) -> str:
@@ -148,6 +154,7 @@ def _worst(
     rows = {
         place: row
         for place, kinds in slices.items()
+        if place[0] is None or place[0] in comparison.searched
         for row in _realised(kinds, presentation)
         if row["metric"] == comparison.metric and row["class"] is None
     }

@@ -208,7 +208,7 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("colour", "red"), 'unknown key "colour". Known: alerts, baseline, baselines,'),
     (
         put("outputs.schema_name", "x"),
-        'outputs: unknown key "schema_name". Known: keep, mlflow, path, schema. Did you',
+        'outputs: unknown key "schema_name". Known: mlflow, path, schema. Did you',
     ),
     (drop("predictions.time"), "predictions.time: this key is missing. It is required: the column that holds when"),
     (drop("outputs"), "outputs: this key is missing. It is required: {schema: ...} or {path: ...}."),
