@@ -1,29 +1,30 @@
-"""`spark-monitor run FILE`: what a schedule calls."""
+"""`spark-monitor run FILE...`: what a schedule calls. Several monitors share one session; one that fails stops no other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spark_monitor.commands.command import REACHED, terminal_of
+from spark_monitor.commands.command import REACHED, report, terminal_of
 from spark_monitor.commands.continuous import Checkpoints, Continuous, Trigger, followed, read_trigger
 from spark_monitor.commands.options import (
     AsOf,
     Conf,
     Master,
-    MonitorFile,
     Remote,
     SessionOptions,
     instant,
     instant_or_now,
     period,
 )
+from spark_monitor.commands.several import Files, monitor_files
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,7 +61,7 @@ VERDICTS_SHOWN = ("FAIL", "ERROR", "WARN", "UNDECIDED", "NO_DATA", "PASS")
 
 def run(
     context: typer.Context,
-    file: MonitorFile,
+    files: Files,
     as_of: AsOf = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="T", help="Handle again the windows from this instant on, with --to.")
@@ -89,23 +90,50 @@ def run(
     moment = instant("--as-of", as_of)
     when = read_trigger(continuous=continuous, trigger=trigger, checkpoints=checkpoints, backfill=first is not None)
 
+    named = monitor_files(files)
+    if when is not None and len(named) > 1:
+        raise ConfigError(f"--continuous: found {len(named)} monitors. Name one file; start a job for each monitor.")
+
     def ready(say: Say) -> tuple[Monitor, SparkSession]:
         from spark_monitor.pipeline import Monitor
 
-        monitor = Monitor.load(file)
+        monitor = Monitor.load(named[0])
         return monitor, open_spark(session, terminal, say)
 
     if when is not None:
         asked = {"trigger": when, "as_of": moment, "reader": reader.value, "checkpoints": checkpoints}
         with followed(terminal, ready, **asked) as results:
             for result in results:
-                show(terminal, result, file, fail_on)
+                show(terminal, result, named[0], fail_on)
         return
-    with terminal.progress() as say:
-        monitor, spark = ready(say)
-        at = instant_or_now("--as-of", as_of)
-        result = monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, say=say)
-    show(terminal, result, file, fail_on)
+
+    def handled(file: Path) -> RunResult:
+        from spark_monitor.pipeline import Monitor
+
+        with terminal.progress() as say:
+            monitor = Monitor.load(file)
+            spark = open_spark(session, terminal, say)
+            at = instant_or_now("--as-of", as_of)
+            return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, say=say)
+
+    if len(named) == 1:
+        show(terminal, handled(named[0]), named[0], fail_on)
+        return
+    code = max(one_of_several(terminal, file, handled, fail_on) for file in named)
+    if code:
+        raise typer.Exit(code)
+
+
+def one_of_several(terminal: Terminal, file: Path, handled: Callable[[Path], RunResult], fail_on: FailOn) -> int:
+    """Run one monitor of several and tell it under its file's name; its exit code, which never ends the others."""
+    terminal.tell(f"{file}:")
+    try:
+        show(terminal, handled(file), file, fail_on)
+    except typer.Exit as ended:
+        return int(ended.exit_code)
+    except Exception as error:  # whatever it is, it is this monitor's alone
+        return report(error, terminal, command="run")
+    return 0
 
 
 def show(terminal: Terminal, result: RunResult, file: Path, fail_on: FailOn) -> None:
@@ -142,6 +170,7 @@ def told(result: RunResult, file: str) -> Iterator[str]:
 def document(result: RunResult, *, reached: bool) -> dict[str, Any]:
     """What a run did, for machines."""
     return {
+        "monitor": result.monitor_id,
         "run_id": result.run_id,
         "status": result.status,
         "as_of": result.as_of,

@@ -64,6 +64,7 @@ class FakeMonitor:
             verdicts=self.verdicts,
             message="1 window profiled.",
             published=self.published,
+            monitor_id="flights",
             step_seconds={"profile": 1.5},
         )
 
@@ -226,6 +227,7 @@ def test_json_is_one_document_and_all_of_standard_output(console: Console) -> No
         "message": "1 window profiled.",
         "published": "PUBLISHED",
         "publish_message": "MLflow shows everything already.",
+        "monitor": "flights",
         "step_seconds": {"profile": 1.5},
     }
     assert done.exit_code == 1
@@ -619,3 +621,18 @@ def test_whoever_sets_sparks_log_level_sees_its_log(monkeypatch: pytest.MonkeyPa
     open_spark(SessionOptions.read(None, None, ["spark.log.level=INFO"]), terminal, lambda _: None)
     assert capfd.readouterr().err == "log\n"
     assert terminal.spark_log is None
+
+
+def test_of_several_monitors_each_is_told_and_the_worst_exit_code_counts(tmp_path: Path) -> None:
+    good = tmp_path / "broken.yaml"
+    good.write_text("monitor: [", encoding="utf-8")
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "gone.yaml"), str(good)])
+    assert done.exit_code == 2
+    assert "gone.yaml: no such file" in done.stderr
+    assert "broken.yaml: not valid YAML" in done.stderr
+
+
+def test_a_job_that_goes_on_takes_one_monitor(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["run", "a.yaml", "b.yaml", "--continuous"])
+    assert done.exit_code == 2
+    assert "--continuous: found 2 monitors" in done.stderr
