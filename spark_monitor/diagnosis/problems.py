@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
@@ -81,8 +82,12 @@ class Problem:
 
     @property
     def opened(self) -> int:
-        """The start of its first failing window."""
-        return min(episode.opened for episode in self.episodes)
+        """The start of its first failing window, of the finest windows that fail: a month began before its worst week."""
+        return min(episode.opened for episode in self._finest)
+
+    @property
+    def _finest(self) -> list[Episode]:
+        return [episode for episode in self.episodes if episode.first.granularity == self.granularity]
 
     @property
     def groups(self) -> list[Group]:
@@ -98,8 +103,8 @@ class Problem:
 
     @property
     def resolved(self) -> int | None:
-        """When all of it had ended; None while some of it has not."""
-        ends = [episode.resolved for episode in self.episodes]
+        """When all of it had ended, in the finest windows that fail; None while some of it has not."""
+        ends = [episode.resolved for episode in self._finest]
         return None if None in ends else max(end for end in ends if end is not None)
 
 
@@ -120,6 +125,7 @@ def problems(
     merged = _same_subject(single)
     merged = _same_column(merged)
     merged = _table_troubles(merged)
+    merged = _parts_of_a_whole(merged)
     merged = _same_signature(merged)
     merged = _drifting_together(merged, slice_columns, shifts or {})
     return sorted(_symptoms(merged, outputs), key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
@@ -130,6 +136,10 @@ def _kind(episode: Episode) -> str:
     if track == VALUES and episode.first.column is None:
         return "performance"  # a custom metric
     return episode.finding.kind if track in OF_COLUMNS else KIND_OF_TRACK[track]
+
+
+OF_ONE_COLUMN = ("drift", "performance", "unseen_category")
+"""Kinds that say nothing of a common source where several columns have them: each column has values of its own."""
 
 
 def _same_subject(found: list[Problem]) -> list[Problem]:
@@ -191,9 +201,26 @@ def _table_troubles(found: list[Problem]) -> list[Problem]:
     return kept
 
 
+def _parts_of_a_whole(found: list[Problem]) -> list[Problem]:
+    """Endpoints, steps or services that fail from the same window on as all of them together are that one problem."""
+    wholes = {
+        (one.dataset, one.main.first.track, one.opened): one
+        for one in found
+        if one.main.first.track in (SERVICE, PIPELINE, COST) and one.main.first.name == TABLE_ROW
+    }
+    kept = []
+    for one in found:
+        whole = wholes.get((one.dataset, one.main.first.track, one.opened))
+        if whole is None or whole is one:
+            kept.append(one)
+        else:
+            _absorb(whole, one)
+    return kept
+
+
 def _same_signature(found: list[Problem]) -> list[Problem]:
     """Columns that begin to fail in the same window, in the same slice and in the same way are one problem further up."""
-    columns = [one for one in found if one.main.first.track in OF_COLUMNS and one.kind not in ("drift", "performance")]
+    columns = [one for one in found if one.main.first.track in OF_COLUMNS and one.kind not in OF_ONE_COLUMN]
     rest = [one for one in found if one not in columns]
 
     def key(one: Problem) -> tuple[str, ...]:

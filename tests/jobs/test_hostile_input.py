@@ -171,7 +171,7 @@ def test_extreme_numbers_keep_their_extremes(profile: pd.DataFrame) -> None:
     assert (whole(profile, "zeros")["num_zeros"] == whole(profile, "zeros")["count"]).all()
     assert (whole(profile, "zeros")["distinct_count"] == 1).all()
     large = whole(profile, "beyond 2^53")
-    assert large[large["count"] > 1]["message"].str.contains("2\\^53").all()
+    assert large[large["count"] > 1]["message"].str.contains("beyond 15 digits").all()
     assert (large["min"] >= 2.0**60).all()
 
 

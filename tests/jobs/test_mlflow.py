@@ -296,7 +296,7 @@ def test_the_registry_is_written_only_on_change(store: str, client: Any) -> None
     published(store, readings())
     same = client.get_model_version(MODEL, "2")
     solved = assembled(
-        type(answers())(**{**vars(answers()), "incidents": [], "open_incidents": {}, "failing": [], "verdicts": []}), config()
+        type(answers())(**{**vars(answers()), "incidents": [], "open_total": 0, "failing": [], "verdicts": []}), config()
     )
     published(store, readings(), facts=solved)
     changed = client.get_model_version(MODEL, "2")

@@ -226,7 +226,11 @@ def test_repeated_rows_ids_and_values_are_counted(measured: pd.DataFrame, frame:
 
 
 def test_arrivals_are_held_against_manifest_and_history(measured: pd.DataFrame, frame: pd.DataFrame) -> None:
-    table = measured[(measured["column_name"] == ":table") & measured["model_version"].isna()].set_index(["metric", "day"])
+    table = (
+        measured[(measured["column_name"] == ":table") & measured["model_version"].isna()]
+        .set_index(["metric", "day"])
+        .sort_index()
+    )
     for day in range(DAYS):
         part = frame[frame["day"] == day]
         assert table.loc[("row_count_ratio", day), "value"].item() == pytest.approx(len(part) / 500)

@@ -158,7 +158,9 @@ SCORES = {
 @pytest.mark.parametrize("metric", SCORES)
 def test_model_metrics_are_those_of_scikit_learn(finished: Finished, metric: str) -> None:
     measured = finished.table("model_metrics")
-    for _, row in measured[(measured["metric"] == metric) & measured["value"].notna()].iterrows():
+    measured = measured[(measured["log_type"] == "INPUT") & (measured["basis"] == "REALISED") & (measured["metric"] == metric)]
+    assert len(measured) > 20
+    for _, row in measured[measured["value"].notna()].iterrows():
         rows = rows_of(finished, row)
         labelled = rows[rows["labelled"]]
         assert row["value"] == pytest.approx(SCORES[metric](labelled), abs=row["value_error"] + RELATIVE)
@@ -182,8 +184,9 @@ def test_a_rule_fails_where_its_interval_is_beyond_and_passes_where_it_is_within
         else:
             assert row["verdict"] == ("PASS" if row["upper"] <= 0.05 else "UNDECIDED")
     holes = checks[checks["metric"] == "percent_null"]
-    assert len(holes)
-    assert (holes[holes["verdict"] != "NO_DATA"]["verdict"] == "FAIL").all()
+    judged = holes[holes["verdict"] != "NO_DATA"]
+    assert (judged["verdict"] == "FAIL").sum() > 20
+    assert (judged["verdict"] == np.where(judged["lower"] > 5, "FAIL", "UNDECIDED")).all()
     assert checks["reason"].str.endswith(".").all()
 
 
