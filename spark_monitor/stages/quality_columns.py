@@ -6,7 +6,7 @@ Rows stream by sorted by slice and column, the baseline's first, then counters, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, MEASUREMENT_SCHEMA
 from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.checks import ColumnChecks
 from spark_monitor.kernel.quality_rows import COUNTERS_ROW
@@ -47,6 +48,13 @@ METRICS: tuple[Metric, ...] = tuple(
         *(percent_empty, percent_whitespace, percent_mojibake, is_constant, is_stuck, unit_factor, category_permutation),
     )
 )
+OF_PLUGINS: tuple[Metric, ...] = tuple(
+    metric
+    for metric in catalogue().of("quality")
+    if not metric.module.startswith("spark_monitor.") and TABLE_ROW not in metric.columns
+)
+"""Quality metrics that packages outside have added."""
+
 TIMES = ("date", "timestamp", "timestamp_ntz")
 _PLACE = ("granularity", "start", "end", "model_version", "slice_key", "slice_value", "column_name")
 _NUMBERS = ("min", "max", "avg", "stddev", "distinct_count", "num_empty")
@@ -173,6 +181,29 @@ def measured(held: Sequence[Beside], plan: ColumnPlan) -> Iterator[pa.RecordBatc
     for metric in METRICS:
         basis = plan.basis if metric.name in _BASELINE_OF_METRIC else None
         yield batch_of(metric, metric.compute(current, baseline), [one.row for one in held], basis)
+    for metric in OF_PLUGINS:
+        yield batch_of(metric, guarded(metric, current, baseline), [one.row for one in held], None)
+
+
+def guarded(metric: Metric, current: ColumnBlock, baseline: ColumnBlock) -> Interval:
+    """What a plug-in's metric gives; where it raises, or gives another number of values, every place says so.
+
+    Columns of another kind than the metric names are left out.
+    """
+    size = len(current.count)
+    try:
+        found = Interval.of(metric.compute(current, baseline))
+        if len(found) != size:
+            raise ValueError(f"it gave {len(found)} values for {size} columns")
+    except Exception as error:  # somebody else's code: whatever it raises is that metric's status
+        message = f"Metric {metric.name} of {metric.module} could not be computed: {type(error).__name__}: {error}"
+        found = Interval(np.full(size, np.nan), status=["ERROR"] * size, message=[message] * size)
+    meant = (
+        current.numeric if metric.columns == ("numeric",) else ~current.numeric if metric.columns == ("categorical",) else None
+    )
+    status = found.statuses if meant is None else np.where(meant, found.statuses, NOT_MEANT)
+    count = current.count if found.count is None else found.count
+    return replace(found, status=status.tolist(), count=count)
 
 
 def block_of(rows: Sequence[Mapping[str, Any] | None], counters: Sequence[Sequence[int] | None], plan: ColumnPlan) -> ColumnBlock:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from spark_monitor.catalogue.measurement import MEASUREMENT_SCHEMA
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.sources.predictions import micros
-from spark_monitor.stages.context import Run, write
+from spark_monitor.stages.context import Run, window_keys, write
 from spark_monitor.store.rows import Scope
 from spark_monitor.windowing.due import DueWindow
 
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
 PREDICTIONS = "predictions"
 OF_LABELS = ("model", "fairness", "custom")
 """Families that are measured again where only labels came."""
+
+
+def broken_plugins(run: Run, windows: Sequence[DueWindow]) -> DataFrame | None:
+    """A measurement with status ERROR for each plug-in that could not be loaded, in every window; None where all could."""
+    broken = catalogue().broken
+    if not broken or not windows:
+        return None
+    rows = [
+        (key.granularity, key.start, key.end, "predictions", TABLE_ROW, "custom", one.name, "ERROR", one.message)
+        for key in window_keys(windows)
+        for one in broken
+    ]
+    names = ("granularity", "start", "end", "dataset", "column_name", "family", "metric", "status", "message")
+    kinds = dict(part.split(" ", 1) for part in MEASUREMENT_DDL.split(", ", len(MEASUREMENT_SCHEMA.names) - 1))
+    frame = run.spark.createDataFrame(rows, ", ".join(f"`{name}` {kinds[name]}" for name in names))
+    missing = [name for name in MEASUREMENT_SCHEMA.names if name not in names]
+    return frame.select("*", *(F.lit(None).cast(kinds[name].replace("long", "bigint")).alias(name) for name in missing))
 
 
 def record_step(
@@ -34,7 +53,9 @@ def record_step(
 
     Without a frame nothing is written.
     """
-    measured = run.measured if frames is None else frames
+    measured = list(run.measured if frames is None else frames)
+    lost = broken_plugins(run, windows) if frames is None else None
+    measured += [] if lost is None else [lost]
     if not measured or not (windows or relabelled):
         return
     rows = reduce(lambda one, other: one.unionByName(other), (frame.select(*MEASUREMENT_SCHEMA.names) for frame in measured))

@@ -18,10 +18,15 @@ from types import SimpleNamespace
 from spark_monitor.catalogue.document import page
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.rules import RuleConfig
-metric = catalogue().metrics["percent_negative"]
-block = SimpleNamespace(count=np.array([4, 0]), negatives=np.array([1, 0]))
-print(metric.family, metric.compute(block, None).tolist(), RuleConfig(metric="percent_negative", fail=5).metric)
-print("### `percent_negative`" in page(catalogue().metrics.values()))
+from spark_monitor.stages.quality_columns import OF_PLUGINS, guarded
+metric = catalogue().metrics["interquartile_range"]
+block = SimpleNamespace(count=np.array([4, 3]), numeric=np.array([True, False]), quantiles=np.arange(202.0).reshape(2, 101))
+found = guarded(metric, block, block)
+broken = guarded(metric, SimpleNamespace(count=np.array([1]), numeric=np.array([True])), None)
+rule = RuleConfig(metric="interquartile_range", fail=5)
+print([one.name for one in OF_PLUGINS], found.value.tolist(), list(found.status), rule.metric)
+print(list(broken.status), broken.message[0])
+print("### `interquartile_range`" in page(catalogue().metrics.values()))
 print([broken.message for broken in catalogue().broken])
 """
 
@@ -34,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [module] = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     source, site = tmp_path_factory.mktemp("package"), tmp_path_factory.mktemp("site")
     (source / "pyproject.toml").write_text(described, encoding="utf-8")
-    (source / "monitor_negatives.py").write_text(module, encoding="utf-8")
+    (source / "monitor_spread.py").write_text(module, encoding="utf-8")
     install = [str(UV), "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--offline", "--target", str(site)]
     subprocess.run([*install, str(source)], check=True, capture_output=True, env={**os.environ, "VIRTUAL_ENV": sys.prefix})
     broken = site / "monitor_broken-1.0.dist-info"
@@ -49,8 +54,9 @@ def test_a_plug_in_s_metric_is_one_of_the_catalogue_and_a_broken_one_is_a_senten
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(site)])}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    first, listed, broken = done.stdout.splitlines()
-    assert first == "quality [25.0, nan] percent_negative"
+    first, raised, listed, broken = done.stdout.splitlines()
+    assert first == "['interquartile_range'] [50.0, 50.0] ['OK', 'NOT_MEANT'] interquartile_range"
+    assert raised.startswith("['ERROR'] Metric interquartile_range of monitor_spread could not be computed: AttributeError")
     assert listed == "True"
     assert broken == "['Plug-in broken could not be loaded: ValueError: half a release']"
 
