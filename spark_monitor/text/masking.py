@@ -90,7 +90,7 @@ def mask_forms(text: str) -> str:
 def secret_values(environment: Mapping[str, str]) -> list[str]:
     """The values of variables whose names say that they are secret, longest first, and as they stand in addresses.
 
-    >>> secret_values({"DB_PASSWORD": "p@ss word", "HOME": "/home/ann", "USE_KEY": "yes"})
+    >>> secret_values({"DB_PASSWORD": "p@ss word", "HOME": "elsewhere", "USE_KEY": "yes"})
     ['p%40ss%20word', 'p%40ss+word', 'p@ss word']
     """
     values = {value for name, value in environment.items() if _SECRET_VARIABLE.search(name) and len(value) >= SHORTEST_SECRET}
