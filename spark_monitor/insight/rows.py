@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,8 @@ SEVERITIES = ("critical", "high", "medium", "low")
 
 VERDICTS = ("FAIL", "ERROR", "WARN", "UNDECIDED", "NO_DATA", "PASS")
 """Worst first: the verdict of several checks is the first of these that one of them has."""
+
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,18 @@ class Judged:
     upper: float | None = None
     verdict: str | None = None
     expected: str | None = None
+
+    @property
+    def limit(self) -> float | None:
+        """The number in a rule's words; None where there is none.
+
+        >>> from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
+        >>> window = Window(EPOCH, EPOCH + ONE_MICROSECOND)
+        >>> Judged(None, window, 0.3, expected="at most 0.2").limit, Judged(None, window, 1.0, expected="no new values").limit
+        (0.2, None)
+        """
+        number = _NUMBER.search(self.expected) if self.expected else None
+        return float(number[0]) if number else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import threading
@@ -11,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import PIL.Image
 import pytest
 from example_facts import config, example, week
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.insight.rows import IncidentRow, Judged
 from spark_monitor.insight.scope import micros
 from spark_monitor.outputs.alerts.actions import Due as DueAction
 from spark_monitor.outputs.alerts.actions import act, under_way
@@ -426,3 +428,41 @@ def test_an_owner_gets_mail_through_a_real_server() -> None:
     assert [message["X-RcptTo"] for message in received] == ["dp@example.org"] * 2
     assert received[0]["Subject"] == "subject line"
     assert "<b>bold</b>" in received[1].as_string()
+
+
+def drawn_incident(column: str, **changes: Any) -> IncidentRow:
+    windows = [Window(NOW + timedelta(weeks=place), NOW + timedelta(weeks=place + 1)) for place in range(6)]
+    points = tuple(
+        Judged("2", window, place / 10, place / 10 - 0.05, place / 10 + 0.05, "FAIL" if place > 2 else "PASS", "at most 0.25")
+        for place, window in enumerate(windows)
+    )
+    return incident(column=column, metric="ks", series=points, **changes)
+
+
+def test_a_message_carries_the_picture_of_its_series(inboxes: dict[str, Inbox], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    monkeypatch.setattr(inboxes["oncall"], "send", lambda message: seen.extend(path.read_bytes() for path in message.pictures))
+    told([drawn_incident("price in $ or $x^2$ \x1b[31m")], Book(), inboxes)
+
+    [image] = seen
+    with PIL.Image.open(io.BytesIO(image)) as picture:
+        shown = picture.convert("RGB")
+    colours = {colour for _, colour in shown.getcolors(maxcolors=1 << 24) or ()}
+    assert (shown.width, shown.height) == (768, 288)
+    assert (31, 95, 168) in colours  # the line
+    assert (179, 38, 30) in colours  # windows that fail, and the limit
+
+
+def test_a_picture_is_left_out_where_names_may_not_be_spelled_or_there_is_no_series(inboxes: dict[str, Inbox]) -> None:
+    told([drawn_incident("a")], Book(), inboxes, monitor=config(people=people(spelled=False)))
+    told([incident("b")], Book(), inboxes)
+
+    assert [message.pictures for message in inboxes["oncall"].messages] == [(), ()]
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_message(inboxes: dict[str, Inbox]) -> None:
+    broken = drawn_incident("a")
+    sick = replace(broken.series[0], value=1e308, lower=-1e308, upper=1.7e308)
+    told([replace(broken, series=(sick, replace(broken.series[1], value=-1e308)))], Book(), inboxes)
+
+    assert len(inboxes["oncall"].messages) == 1

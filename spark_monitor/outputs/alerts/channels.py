@@ -56,7 +56,7 @@ class AppriseChannel:
     def send(self, message: Message) -> None:
         """Hand a message over; ChannelError where it was refused or nobody answered."""
         form = self._apprise.NotifyFormat.HTML if message.html else self._apprise.NotifyFormat.TEXT
-        attach = [str(message.picture)] if message.picture is not None else None
+        attach = [str(picture) for picture in message.pictures] or None
         with quiet(), self._apprise.LogCapture(level=logging.WARNING) as log:
             taken = self._service.notify(
                 title=message.title,

@@ -6,9 +6,12 @@ with the same keys. A message that a channel took is never sent again.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
@@ -17,6 +20,7 @@ from spark_monitor.outputs.alerts.channels import Channel, ChannelError, open_ch
 from spark_monitor.outputs.alerts.deliveries import FAILED, IN_DIGEST, SENT, Delivery, Ledger, known, rows_of
 from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, is_quiet, within_budget
 from spark_monitor.outputs.alerts.message import Message, message_of
+from spark_monitor.outputs.alerts.picture import picture_of
 from spark_monitor.text.wording import counted
 
 FEW, CHUNK = 20, 100
@@ -152,9 +156,15 @@ def deliver(
 
 
 def _send_all(post: Post, due: Iterable[Due], config: MonitorConfig, file: str) -> None:
-    for one in due:
-        message = message_of(one.incident, one.event, one.key, monitor=config.monitor, people=config.people, file=file)
-        post.send(message, one.channel, incident=one.incident.incident_id, attempts=one.attempts)
+    people = config.people
+    about: dict[str, Any] = {"monitor": config.monitor, "people": people, "file": file}
+    with tempfile.TemporaryDirectory() as directory:
+        for one in due:
+            # A picture shows names and numbers, so it is drawn only where messages may spell them.
+            picture = picture_of(one.incident, Path(directory)) if people.spelled and not post.dry else None
+            pictures = (picture,) if picture is not None else ()
+            message = message_of(one.incident, one.event, one.key, pictures=pictures, **about)
+            post.send(message, one.channel, incident=one.incident.incident_id, attempts=one.attempts)
 
 
 def _left_to_the_digest(post: Post, due: Sequence[Due]) -> None:

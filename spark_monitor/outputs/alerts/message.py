@@ -26,7 +26,7 @@ class Message:
     key: str
     severity: str = "medium"
     event: str = OPENED
-    picture: Path | None = None
+    pictures: tuple[Path, ...] = ()
     html: str | None = None
 
 
@@ -39,12 +39,21 @@ def neutral(text: str, longest: int = LONGEST_TITLE) -> str:
     return harmless(" ".join(text.split()), longest).translate(_ACTING)
 
 
-def message_of(incident: IncidentRow, event: str, key: str, *, monitor: str, people: PeopleConfig, file: str) -> Message:
+def message_of(
+    incident: IncidentRow,
+    event: str,
+    key: str,
+    *,
+    monitor: str,
+    people: PeopleConfig,
+    file: str,
+    pictures: tuple[Path, ...] = (),
+) -> Message:
     """The message of one event."""
     named = neutral(incident.title) if people.spelled else f"{incident.kind}, incident {incident.incident_id[:8]}"
     title = f"[{incident.severity.upper()}, {VERBS.get(event, event.lower())}] {monitor}: {named}"
     body = "\n".join(_lines(incident, event, key, people, file))
-    return Message(title, body, key, incident.severity, event)
+    return Message(title, body, key, incident.severity, event, pictures)
 
 
 def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, file: str) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
@@ -12,10 +14,12 @@ from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.deliver import Open, Post
 from spark_monitor.outputs.alerts.deliveries import DIGEST, SENT, Ledger, key_of, known
 from spark_monitor.outputs.alerts.message import Message
-from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
+from spark_monitor.outputs.alerts.picture import picture_of
+from spark_monitor.outputs.digest.digest import Digest, digest_html, digest_markdown, digest_of
 from spark_monitor.windowing.windows import Window, parse_every, window_of
 
 ABOUT = "digest"
+MOST_PICTURES = 3
 
 
 def last_period(every: str, as_of: datetime, zone: str) -> Window:
@@ -51,12 +55,20 @@ def send_digest(
     told = {row.delivery_id: row for row in known(tables, config.monitor, [ABOUT], since=as_of)}
     post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
     digest = digest_of([facts], period.start, period.end)
-    for channel in people.digest.to:
-        key = key_of(config.monitor, DIGEST, period.start.isoformat(), people.digest.every, channel)
-        before = told.get(key)
-        if before is None or before.status != SENT:
-            text = digest_markdown(digest)
-            message = Message(digest.subject, text, key, "low", DIGEST, html=digest_html(digest))
-            post.send(message, channel, incident=ABOUT, attempts=before.attempts if before else 0)
-    post.flush()
+    keys = {to: key_of(config.monitor, DIGEST, period.start.isoformat(), people.digest.every, to) for to in people.digest.to}
+    waiting = {to: key for to, key in keys.items() if key not in told or told[key].status != SENT}
+    with tempfile.TemporaryDirectory() as directory:
+        pictures = _pictures(digest, Path(directory)) if waiting and people.spelled and not dry else ()
+        for channel, key in waiting.items():
+            text, page = digest_markdown(digest), digest_html(digest)
+            message = Message(digest.subject, text, key, "low", DIGEST, pictures, html=page)
+            post.send(message, channel, incident=ABOUT, attempts=told[key].attempts if key in told else 0)
+        post.flush()
     return post.sent
+
+
+def _pictures(digest: Digest, directory: Path) -> tuple[Path, ...]:
+    """Pictures of the incidents that a reader meets first: the new ones, then those still open."""
+    rows = [row for model in digest.models for row in (*model.opened, *model.still_open)][:MOST_PICTURES]
+    drawn = (picture_of(row, directory) for row in rows)
+    return tuple(picture for picture in drawn if picture is not None)

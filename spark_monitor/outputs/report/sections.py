@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from spark_monitor.outputs.report.histogram import histogram
 from spark_monitor.text.wording import day, harmless, number, percent, subject, with_interval
 
 MOST_CHARTS, MOST_ITEMS, MOST_POINTS_TOLD = 24, 8, 6
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 FAMILY_TITLES = {
     "fairness": "Fairness",
     "quality": "Quality of the data",
@@ -79,21 +77,11 @@ def cards(facts: Facts, most: int) -> list[Card]:
 def _card(incident: IncidentRow) -> Card:
     metric = incident.metric or "value"
     about = subject(metric, incident.column)
-    limits = {limit for point in incident.series if (limit := limit_in(point.expected)) is not None}
+    limits = {limit for point in incident.series if (limit := point.limit) is not None}
     marks = [Mark(point.window, point.value, point.lower, point.upper) for point in incident.series]
     picture = line_chart(marks, about, limits=sorted(limits)[:2])
     strip = verdict_strip([(point.window, point.verdict or "NO_DATA") for point in incident.series])
     return Card(incident, Markup(picture), Markup(strip), incident.series[-MOST_POINTS_TOLD:], about)
-
-
-def limit_in(expected: str | None) -> float | None:
-    """The number in a rule's words; None where there is none.
-
-    >>> limit_in("at most 0.2"), limit_in("no new values"), limit_in(None)
-    (0.2, None, None)
-    """
-    found = _NUMBER.search(expected) if expected else None
-    return float(found[0]) if found else None
 
 
 def performance(facts: Facts) -> list[Performance]:

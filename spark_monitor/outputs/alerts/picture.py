@@ -1,0 +1,79 @@
+"""The picture of an incident as a PNG, for channels that take attachments: its first check's series, interval and limits.
+
+Drawn by matplotlib, which the extra ``alerts`` brings; where it is missing, a message has no picture and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spark_monitor.insight.rows import IncidentRow, Judged
+from spark_monitor.text.wording import harmless, subject
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INCHES, DOTS_PER_INCH = (6.4, 2.4), 120
+LEAST_POINTS, MOST_LIMITS, LONGEST_TITLE = 2, 2, 90
+COLOURS = {"FAIL": "#b3261e", "ERROR": "#b3261e", "WARN": "#b87700"}
+LINE, BAND, LIMIT = "#1f5fa8", "#c9daf0", "#b3261e"
+
+logger = logging.getLogger(__name__)
+
+
+def picture_of(incident: IncidentRow, directory: Path) -> Path | None:
+    """Draw an incident's series into ``directory``; None where there is no series, no matplotlib, or drawing fails.
+
+    A message is worth more than its picture: whatever goes wrong here is logged and costs the picture alone.
+    """
+    points = [point for point in incident.series if point.value is not None and math.isfinite(point.value)]
+    if len(points) < LEAST_POINTS:
+        return None
+    try:
+        return _drawn(incident, points, directory / f"{incident.incident_id[:16]}.png")
+    except ImportError:
+        return None
+    except Exception as error:  # a drawing library and data of any size: the message goes out without its picture
+        logger.warning("The picture of incident %s could not be drawn: %s.", incident.incident_id, type(error).__name__)
+        return None
+
+
+def _drawn(incident: IncidentRow, points: Sequence[Judged], path: Path) -> Path:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if path.exists():
+        return path
+    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)  # draws into memory, without a screen
+    axes = figure.subplots()
+    _plot(axes, points)
+    # A name from data may hold dollar signs, which matplotlib would read as mathematics.
+    title = harmless(subject(incident.metric or "value", incident.column), LONGEST_TITLE)
+    axes.set_title(title, loc="left", fontsize=9, parse_math=False)
+    figure.savefig(path, format="png")
+    return path
+
+
+def _plot(axes: Axes, points: Sequence[Judged]) -> None:
+    times = [point.window.start + (point.window.end - point.window.start) / 2 for point in points]
+    values = [point.value if point.value is not None else math.nan for point in points]
+    lower, upper = ([_finite(bound) for bound in bounds] for bounds in ([p.lower for p in points], [p.upper for p in points]))
+    axes.fill_between(times, lower, upper, color=BAND, linewidth=0)  # type: ignore[arg-type]
+    axes.plot(times, values, color=LINE, linewidth=1.2)  # type: ignore[arg-type]
+    marks = [COLOURS.get(point.verdict or "", LINE) for point in points]
+    axes.scatter(times, values, c=marks, s=14, zorder=3)  # type: ignore[arg-type]
+    for limit in sorted({point.limit for point in points if point.limit is not None})[:MOST_LIMITS]:
+        axes.axhline(limit, color=LIMIT, linestyle=":", linewidth=1)
+    axes.set_xlim(points[0].window.start, max(points[-1].window.end, points[0].window.start + timedelta(seconds=1)))  # type: ignore[arg-type]
+    axes.tick_params(labelsize=7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _finite(bound: float | None) -> float:
+    return bound if bound is not None and math.isfinite(bound) else math.nan
