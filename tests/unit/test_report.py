@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -17,11 +18,12 @@ from example_facts import AUC, WEEKS, answers, config, example, pictured, week
 from spark_monitor.config.people import Role
 from spark_monitor.insight.answers import Answers
 from spark_monitor.insight.assemble import assembled
-from spark_monitor.insight.rows import Cause, CountRow, ModelRow, RunRow, UndecidedRow, VerdictRow
+from spark_monitor.insight.rows import Cause, CountRow, MeasureRow, ModelRow, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import MOST_HEAT_COLUMNS, MOST_INCIDENTS
 from spark_monitor.outputs.mlflow.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
 from spark_monitor.outputs.report.charts import Mark, line_chart, verdict_strip
 from spark_monitor.outputs.report.page import fleet_html, report_html
+from spark_monitor.outputs.report.sections import measured_charts
 from spark_monitor.windowing.windows import Window
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\u202eevil\u2066\x00" + "z" * 5000
@@ -343,3 +345,22 @@ def test_a_runbook_on_the_web_is_a_link() -> None:
 def test_plain_names_stay_readable() -> None:
     assert escaped("wind speed") == "wind speed"
     assert escaped("a & b") == "a &amp; b"
+
+
+def test_series_that_never_change_or_say_the_same_twice_are_left_to_the_table() -> None:
+    def rows(metric: str, values: Sequence[float], version: str | None = None) -> list[MeasureRow]:
+        return [
+            MeasureRow(version, week(place), "operations", "system", metric, value, status="OK")
+            for place, value in enumerate(values)
+        ]
+
+    series = (
+        *rows("requests", [5.0, 7.0, 6.0]),
+        *rows("requests", [5.0, 7.0, 6.0], "1"),
+        *rows("requests", [1.0, 2.0, 3.0], "2"),
+        *rows("active_hosts", [4.0, 4.0, 4.0]),
+        *rows("failure_rate", [0.1, 0.2]),
+    )
+    charts = measured_charts(replace(example(), measured_series=series))["system"]
+
+    assert [caption for caption, _ in charts] == ["requests", "requests, version 2"]

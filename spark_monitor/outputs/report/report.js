@@ -19,6 +19,12 @@
       });
     });
   });
+  if (window.matchMedia("(max-width: 620px)").matches) {
+    every("details.roomy").forEach(function (one) { one.open = false; });
+  }
+  window.addEventListener("beforeprint", function () {
+    every("details.roomy").forEach(function (one) { one.open = true; });
+  });
   var seen = {};
   every("[data-version]").forEach(function (one) {
     var name = one.getAttribute("data-version");

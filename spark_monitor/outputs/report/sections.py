@@ -17,6 +17,7 @@ from spark_monitor.outputs.report.histogram import histogram
 from spark_monitor.text.wording import day, harmless, number, percent, subject, with_interval
 
 MOST_CHARTS, MOST_ITEMS, MOST_POINTS_TOLD = 24, 8, 6
+LEAST_POINTS_DRAWN = 3
 FAMILY_TITLES = {
     "fairness": "Fairness",
     "quality": "Quality of the data",
@@ -189,17 +190,28 @@ def families(facts: Facts) -> dict[str, list[MeasureRow]]:
 
 
 def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
-    """Series of the table ``metrics`` that are about whole datasets, by family."""
-    series: defaultdict[tuple[str, str], list[MeasureRow]] = defaultdict(list)
+    """Series of the table ``metrics`` that are about whole datasets, by family.
+
+    A series that never changes, or has hardly begun, says no more as a picture than as a number, and the series of a version
+    that is also the series of all versions says it twice: both are left to the table below the pictures.
+    """
+    series: defaultdict[tuple[str, str, str | None], list[MeasureRow]] = defaultdict(list)
     for row in facts.measured_series:
         if row.value is not None:
             about = subject(row.metric, row.column) + (f" {harmless(row.name)}" if row.name else "")
-            version = f", version {harmless(row.version)}" if row.version else ""
-            series[row.family, about + version].append(row)
+            series[row.family, about, row.version].append(row)
     charts: defaultdict[str, list[tuple[str, Markup]]] = defaultdict(list)
-    for (family, about), rows in sorted(series.items()):
-        if len(rows) > 1 and len(charts[family]) < MOST_CHARTS:
+    for (family, about, version), rows in sorted(series.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or "")):
+        whole = series.get((family, about, None), []) if version else []
+        if len(charts[family]) < MOST_CHARTS and _worth_drawing(rows, whole):
             marks = [Mark(row.window, row.value, row.lower, row.upper) for row in rows]
             unit = f" ({harmless(rows[-1].unit)})" if rows[-1].unit else ""
-            charts[family].append((about + unit, Markup(line_chart(marks, about))))
+            of_version = f", version {harmless(version)}" if version else ""
+            charts[family].append((about + of_version + unit, Markup(line_chart(marks, about))))
     return dict(charts)
+
+
+def _worth_drawing(rows: Sequence[MeasureRow], whole: Sequence[MeasureRow]) -> bool:
+    values = {row.window: row.value for row in rows}
+    same = {row.window: row.value for row in whole if row.window in values} == values
+    return len(rows) >= LEAST_POINTS_DRAWN and len(set(values.values())) > 1 and not same
