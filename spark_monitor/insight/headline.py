@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, first_of_each_window, usual_worst
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, shown_metrics
 from spark_monitor.insight.reading import Family, Reading
-from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, MeasureRow, ModelRow, VerdictRow
+from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, IncidentRow, MeasureRow, ModelRow, VerdictRow
 from spark_monitor.windowing.windows import Window
 
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
@@ -24,7 +25,11 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
 )
 """Families of the table ``metrics`` that have charts, and the group their charts stand in."""
 
-MOST_OF_FAMILY = 6
+GROUPS: Final[Mapping[str, Family]] = MappingProxyType(
+    {**FAMILIES, "drift": "drift", "correlation": "drift", "model": "performance", "fairness": "performance"}
+)
+
+MOST_OF_FAMILY, MOST_BROKEN = 6, 8
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,13 @@ def headline(answers: Answers, config: MonitorConfig) -> Headline:
         *estimated_readings(answers.estimated, main),
     ]
     kept = {row.version for row in answers.counts}
-    readings += measured_readings(answers.measured_series, answers.counts)
+    readings += measured_readings(answers.measured_series, answers.counts, ruled=[rule.metric for rule in config.rules])
+    charted = {(one.version, one.window, one.family, one.name, one.column, one.slice_key) for one in readings}
+    readings += [
+        one
+        for one in incident_readings(answers.incidents)
+        if (one.version, one.window, one.family, one.name, one.column, one.slice_key) not in charted
+    ]
     return Headline(tuple(reading for reading in readings if reading.version in kept), answers.left_out)
 
 
@@ -110,21 +121,33 @@ def estimated_readings(rows: Iterable[ModelRow], main: str | None) -> Iterator[R
             yield Reading(row.version, row.window, "performance", f"{main}_estimated", row.value)
 
 
-def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow]) -> list[Reading]:
-    """System, cost and the quality of whole tables, in windows that the version has predictions in: the first few by name.
+def incident_readings(rows: Iterable[IncidentRow]) -> Iterator[Reading]:
+    """What broke a rule, charted with the limit that it broke: the first check of the worst open incidents over all rows."""
+    shown = [row for row in rows if row.is_open and row.series and row.metric and row.slice_key is None]
+    for row in shown[:MOST_BROKEN]:
+        known = catalogue().metrics.get(row.metric or "")
+        family = GROUPS.get(known.family if known is not None else "custom", "quality")
+        for point in row.series:
+            yield Reading(point.version, point.window, family, row.metric or "", point.value, column=row.column)
+            yield Reading(point.version, point.window, family, f"{row.metric}_limit", point.limit, column=row.column)
 
-    A number that belongs to no version is shown in the run of every version that is alive in its window.
+
+def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *, ruled: Sequence[str] = ()) -> list[Reading]:
+    """System, cost and the quality of whole tables, in windows that the version has predictions in.
+
+    Of each family a few: what rules name (``ruled``) first, then what changes, then by name. A number that belongs to no version
+    is shown in the run of every version that is alive in its window.
     """
     alive = defaultdict(list)
     for one in counts:
         if one.count:
             alive[one.window].append(one.version)
     whole = [row for row in rows if row.column is None and row.name is None and row.family in FAMILIES]
-    chosen = {
-        (family, metric)
-        for family in FAMILIES
-        for metric in sorted({row.metric for row in whole if row.family == family})[:MOST_OF_FAMILY]
-    }
+    values: defaultdict[tuple[str, str], set[float | None]] = defaultdict(set)
+    for row in whole:
+        values[row.family, row.metric].add(row.value)
+    order = sorted(values, key=lambda key: (key[1] not in ruled, len(values[key]) == 1, key))
+    chosen = {key for family in FAMILIES for key in [one for one in order if one[0] == family][:MOST_OF_FAMILY]}
     return [
         Reading(version, row.window, FAMILIES[row.family], row.metric, row.value)
         for row in whole

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 from example_facts import AUC, config, week
+from example_facts import WEEKS as EXAMPLE_WEEKS
+from example_facts import answers as example_answers
 from tables_written import write_tables
 
 from spark_monitor.insight.answers import Answers
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.gather import facts, gather
-from spark_monitor.insight.headline import headline
+from spark_monitor.insight.headline import headline, measured_readings
 from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.rows import CountRow, MeasureRow
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.terminal.summary import summary
 from spark_monitor.store.local import LocalTables
@@ -206,7 +209,8 @@ def test_counts_are_those_of_the_windows_asked_for(readings: tuple[Reading, ...]
 def test_ten_columns_that_move_most_have_whole_series(readings: tuple[Reading, ...], version: str | None) -> None:
     moved = {row.column for row in readings if row.name == "ks" and row.version == version}
 
-    assert moved == set(COLUMNS[4:])
+    incident = {COLUMNS[2]} if version == "2" else set[str]()  # what broke a rule is charted too, however far it moved
+    assert moved == set(COLUMNS[4:]) | incident
     for index in range(4, 14):
         assert values(readings, "ks", version, column=COLUMNS[index]) == [
             (week(number), ks(index, number)) for number in range(WEEKS)
@@ -354,3 +358,25 @@ def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
 
     assert found.versions[0].realised == found.versions[0].worst_slices == found.versions[0].shifted_slices == ()
     assert not [row for row in headline(gather(tables, plain), plain).readings if row.family == "performance"]
+
+
+def test_what_broke_a_rule_is_charted_with_its_limit() -> None:
+    found = headline(example_answers(), config()).readings
+    weeks = [week(number) for number in range(EXAMPLE_WEEKS)]
+
+    assert values(found, "ks_limit", "2", column="wind_speed") == [(window, 0.2) for window in weeks]
+    assert [value for _, value in values(found, "ks", "2", column="wind_speed")][-1] == 0.412
+    assert len(values(found, "ks", "2", column="wind_speed")) == len({row.window for row in found if row.name == "ks_limit"})
+
+
+def test_of_a_family_what_rules_name_and_what_changes_is_charted_first() -> None:
+    def series(metric: str, changing: bool) -> list[MeasureRow]:
+        return [
+            MeasureRow(None, week(place), "predictions", "quality", metric, float(place if changing else 0)) for place in (0, 1)
+        ]
+
+    rows = [row for place in range(8) for row in series(f"a{place}", changing=False)]
+    rows += [*series("moves", changing=True), *series("ruled", changing=False)]
+    found = measured_readings(rows, [CountRow("2", week(place), 5) for place in (0, 1)], ruled=["ruled"])
+
+    assert {row.name for row in found} == {"ruled", "moves", "a0", "a1", "a2", "a3"}
