@@ -1,5 +1,7 @@
 """One Spark session for the whole test run, in the mode that SPARK_MONITOR_TEST_MODE names (classic or connect).
 
+SPARK_MONITOR_TEST_CONF has further settings of it: ``key=value;key=value`` (`make test-matrix` sets it).
+
 Property tests draw other examples in every run; the seed stands in the header, and `--hypothesis-seed=N` draws them again.
 """
 
@@ -69,6 +71,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(warehouse),
             "spark.sql.ansi.enabled": "true",
+            **dict(one.split("=", 1) for one in os.environ.get("SPARK_MONITOR_TEST_CONF", "").split(";") if one),
         },
     )
     yield session

@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from spark_monitor.config.expressions import name_of, require_no_reach
 from spark_monitor.errors import ConfigError
 
 Form = Literal["ratio", "sum", "count", "other"]
@@ -100,9 +101,10 @@ def _parsed(text: str) -> exp.Expr:
     if _reaches_out(tree):
         raise ConfigError(f'found "{text}". Allowed: an expression of one table\'s columns, without subquery, join or window.')
     for function in tree.find_all(exp.Func):
-        name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
+        name = name_of(function)
         if name in REFUSED_FUNCTIONS:
             raise ConfigError(f'found "{text}": {name} is not allowed, for its value does not follow from the rows.')
+    require_no_reach(tree, text)
     return tree
 
 

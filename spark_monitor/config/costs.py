@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.monitored import MonitoredTable
-from spark_monitor.config.types import Number, Section, Text
+from spark_monitor.config.types import Expression, Number, Section, Text
 
 
 class BudgetConfig(Section):
@@ -25,12 +25,12 @@ class CostsConfig(MonitoredTable):
     format: Literal["delta", "parquet", "focus", "databricks", "columns"] | None = Field(
         default=None, description="focus, databricks or columns for what a row is; delta or parquet beside `path`"
     )
-    time: Text | None = Field(default=None, description="format columns: when the cost arose")
-    cost: Text | None = Field(default=None, description="format columns: the amount")
-    currency: Text | None = Field(default=None, description="format columns: the currency's column, or its code in quotes")
-    service: Text | None = Field(default=None, description="format columns: the service")
-    tag: Text | None = Field(default=None, description="a column or SQL expression to cut the bill by")
-    where: Text | None = Field(default=None, description="a SQL condition on the rows that belong to this model")
+    time: Expression | None = Field(default=None, description="format columns: when the cost arose")
+    cost: Expression | None = Field(default=None, description="format columns: the amount")
+    currency: Expression | None = Field(default=None, description="format columns: the currency's column, or its code in quotes")
+    service: Expression | None = Field(default=None, description="format columns: the service")
+    tag: Expression | None = Field(default=None, description="a column or SQL expression to cut the bill by")
+    where: Expression | None = Field(default=None, description="a SQL condition on the rows that belong to this model")
     budget: BudgetConfig | None = Field(default=None, description="{amount: 500, currency: EUR, per: month}")
     rate_per_hour: Number | None = Field(default=None, description="what an hour of a monitoring run costs")
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.monitored import MonitoredTable
-from spark_monitor.config.types import FineEvery, Section, Text
+from spark_monitor.config.types import Expression, FineEvery, Section, Text
 
 OUR_NAMES = (
     *("requests", "failed_requests", "requests_total", "failed_requests_total", "latency_ms", "latency_seconds"),
@@ -23,22 +23,22 @@ class OperationsConfig(MonitoredTable):
     format: Literal["delta", "parquet", "long", "databricks"] | None = Field(
         default=None, description="delta or parquet beside `path`; long or databricks for what a row is"
     )
-    time: Text | None = Field(default=None, description="when the request was made (a timestamp)")
+    time: Expression | None = Field(default=None, description="when the request was made (a timestamp)")
     every: FineEvery | None = Field(default=None, description="windows of their own, such as 5 minutes; default: the monitor's")
-    endpoint: Text | None = Field(default=None, description="the endpoint's name")
-    model_version: Text | None = Field(default=None, description="the model version that answered")
-    latency_ms: Text | None = Field(default=None, description="how long the answer took, in milliseconds")
-    latency_seconds: Text | None = Field(default=None, description="the same in seconds, instead of latency_ms")
-    failed: Text | None = Field(default=None, description='a boolean SQL expression, such as "status >= 500"')
-    request_id: Text | None = Field(default=None, description="what identifies a request; one that comes twice counts once")
-    host: Text | None = Field(default=None, description="the machine that answered")
-    cluster: Text | None = Field(default=None, description="the cluster that answered")
-    cpu_percent: Text | None = Field(default=None, description="processor use, 0 to 100")
-    gpu_percent: Text | None = Field(default=None, description="accelerator use, 0 to 100")
-    memory_bytes: Text | None = Field(default=None, description="memory in use, in bytes")
-    metric: Text | None = Field(default=None, description="format long: the column with the metric's name")
-    value: Text | None = Field(default=None, description="format long: the column with the value")
-    labels: Text | None = Field(default=None, description="format long: the column with the labels, a map or JSON")
+    endpoint: Expression | None = Field(default=None, description="the endpoint's name")
+    model_version: Expression | None = Field(default=None, description="the model version that answered")
+    latency_ms: Expression | None = Field(default=None, description="how long the answer took, in milliseconds")
+    latency_seconds: Expression | None = Field(default=None, description="the same in seconds, instead of latency_ms")
+    failed: Expression | None = Field(default=None, description='a boolean SQL expression, such as "status >= 500"')
+    request_id: Expression | None = Field(default=None, description="what identifies a request; one that comes twice counts once")
+    host: Expression | None = Field(default=None, description="the machine that answered")
+    cluster: Expression | None = Field(default=None, description="the cluster that answered")
+    cpu_percent: Expression | None = Field(default=None, description="processor use, 0 to 100")
+    gpu_percent: Expression | None = Field(default=None, description="accelerator use, 0 to 100")
+    memory_bytes: Expression | None = Field(default=None, description="memory in use, in bytes")
+    metric: Expression | None = Field(default=None, description="format long: the column with the metric's name")
+    value: Expression | None = Field(default=None, description="format long: the column with the value")
+    labels: Expression | None = Field(default=None, description="format long: the column with the labels, a map or JSON")
     names: dict[Text, Text] = Field(
         default={}, description="format long: our name for each of theirs, such as {http_latency: latency_ms}"
     )

@@ -11,7 +11,7 @@ from spark_monitor.config.file import problems
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.operations import LineageStep
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Columns, Duration, Section, Text, YesOrNo
+from spark_monitor.config.types import Columns, Duration, Expression, Section, Text, YesOrNo
 
 
 class RunsConfig(MonitoredTable):
@@ -20,12 +20,12 @@ class RunsConfig(MonitoredTable):
     format: Literal["delta", "parquet", "openlineage", "databricks"] | None = Field(
         default=None, description="delta or parquet beside `path`; openlineage or databricks for what a row is"
     )
-    time: Text | None = Field(default=None, description="when the step ended (a timestamp)")
-    step: Text | None = Field(default=None, description="the step's name")
-    started: Text | None = Field(default=None, description="when it started")
-    status: Text | None = Field(default=None, description="how it ended, such as SUCCEEDED or FAILED")
-    attempt: Text | None = Field(default=None, description="the number of the try, 1 for the first")
-    rows: Text | None = Field(default=None, description="how many rows it wrote")
+    time: Expression | None = Field(default=None, description="when the step ended (a timestamp)")
+    step: Expression | None = Field(default=None, description="the step's name")
+    started: Expression | None = Field(default=None, description="when it started")
+    status: Expression | None = Field(default=None, description="how it ended, such as SUCCEEDED or FAILED")
+    attempt: Expression | None = Field(default=None, description="the number of the try, 1 for the first")
+    rows: Expression | None = Field(default=None, description="how many rows it wrote")
     schedule: Text | None = Field(default=None, description='when it is due, as cron writes it, such as "0 6 * * *"')
     grace: Duration = Field(default="1 hour", description="how late a step may start, such as 1 hour")
     steps: tuple[LineageStep, ...] = Field(default=(), description="the order of steps: [{step: train, after: [features]}]")

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Duration, Section, Text, WholeNumber, repeated_names
+from spark_monitor.config.types import Duration, Expression, Section, Text, WholeNumber, repeated_names
 
 
 def _lags(value: object) -> object:
@@ -28,7 +28,7 @@ class ReferenceConfig(Section):
     table: Text | None = Field(default=None, description="kind frozen: a table's name in the catalog")
     path: Text | None = Field(default=None, description="kind frozen: the address of a table")
     format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`")
-    where: Text | None = Field(default=None, description="kind frozen: a SQL condition on its rows")
+    where: Expression | None = Field(default=None, description="kind frozen: a SQL condition on its rows")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

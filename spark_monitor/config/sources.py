@@ -8,7 +8,19 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
-from spark_monitor.config.types import Columns, Duration, Number, OneValue, Section, Text, Version, YesOrNo, quoted
+from spark_monitor.config.types import (
+    Columns,
+    Duration,
+    Expression,
+    Expressions,
+    Number,
+    OneValue,
+    Section,
+    Text,
+    Version,
+    YesOrNo,
+    quoted,
+)
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.periods import parse_duration
 
@@ -61,16 +73,16 @@ class PredictedInterval(Section):
 class PredictionsConfig(SourceConfig):
     """The prediction table and the roles of its columns."""
 
-    id: Columns = Field(description="the column that identifies a prediction, or a list of columns", min_length=1)
+    id: Expressions = Field(description="the column that identifies a prediction, or a list of columns", min_length=1)
     time: Text = Field(description="the column that holds when the prediction was made (a timestamp)")
     model_version: Version | None = Field(default=None, description='a column\'s name, or {literal: "3"}')
-    prediction: Text | None = Field(default=None, description="the column with the predicted class or value")
-    score: Text | None = Field(default=None, description="the column with the probability of `positive`")
+    prediction: Expression | None = Field(default=None, description="the column with the predicted class or value")
+    score: Expression | None = Field(default=None, description="the column with the probability of `positive`")
     positive: OneValue = Field(default=1, description="the label's value that `score` is the probability of")
     threshold: Number = Field(
         default=0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1: scores at or above it count as positive"
     )
-    scores: dict[Text, Text] = Field(
+    scores: dict[Text, Expression] = Field(
         default={}, description="task multiclass: {class: column or expression} with the probability of each class"
     )
     interval: PredictedInterval | None = Field(default=None, description="task regression: {lower: column, upper: column}")
@@ -116,5 +128,5 @@ class LabelsConfig(SourceConfig):
 class BaselineConfig(SourceConfig):
     """The reference that windows are compared with."""
 
-    where: Text | None = Field(default=None, description="a SQL condition on the baseline's rows")
+    where: Expression | None = Field(default=None, description="a SQL condition on the baseline's rows")
     labels: YesOrNo = Field(default=False, description="true or false: whether these rows have labels; their ids are checked")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from spark_monitor.config.expressions import require_expression
 from spark_monitor.config.file import describe, problems, unknown_name
 from spark_monitor.config.vocabulary import KNOWN_METRICS, MEANT, METRIC_ALIASES, canonical_metric, is_known
 from spark_monitor.errors import ConfigError
@@ -124,6 +125,10 @@ def _duration_text(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_not_blank)]
+Expression = Annotated[Text, AfterValidator(_sentence_of(require_expression))]
+"""A column, or SQL over one row that can do no more than compute a value."""
+
+Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 Columns = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
 FineEvery = Annotated[str, AfterValidator(_sentence_of(_fine_every_label))]
@@ -131,7 +136,7 @@ Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]
 Duration = Annotated[str, AfterValidator(_sentence_of(_duration_text))]
 Memory = Annotated[str, AfterValidator(_sentence_of(_memory_text))]
 Zone = Annotated[str, AfterValidator(_sentence_of(_zone_name))]
-SliceText = Annotated[Annotated[Text, Tag("<one>")] | Annotated[Columns, Tag("<many>")], Discriminator(_one_or_many)]
+SliceText = Annotated[Annotated[Expression, Tag("<one>")] | Annotated[Columns, Tag("<many>")], Discriminator(_one_or_many)]
 RuleColumns = Annotated[
     Annotated[Literal["*"], Tag("<one>")] | Annotated[Columns, Tag("<many>")],
     Discriminator(_one_or_many),

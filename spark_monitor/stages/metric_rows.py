@@ -72,7 +72,7 @@ def _drift_rows(drift: DataFrame, metrics: Sequence[str], book: Rulebook) -> Dat
     asked = {rule.baseline for rule in book.rules if rule.metric in metrics}
     types = F.col("drift_type")
     name = F.when(types == "CONSECUTIVE", F.lit(CONSECUTIVE_NAME)).when(types != "BASELINE", F.col("baseline_name"))
-    frozen = F.when(types == "BASELINE", F.nullif(F.col("baseline_name"), F.lit("baseline")))
+    frozen = F.when((types == "BASELINE") & (F.col("baseline_name") != "baseline"), F.col("baseline_name"))
     named = drift.withColumn("compared_with", F.coalesce(name, frozen))
     wanted = [F.col("compared_with") == one for one in sorted(filter(None, asked)) if one != "baseline"]
     if asked & {None, "baseline"}:

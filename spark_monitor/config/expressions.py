@@ -1,0 +1,101 @@
+"""SQL from a monitor's file held to what it may be: one expression over the row, which reads no other table and has no effect.
+
+Whoever writes a monitor's file may not have the rights of whoever runs it. Text that could be a query, a comment that cuts off
+what follows, or a function that runs code or reaches out is refused before Spark sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from spark_monitor.config.file import describe
+from spark_monitor.errors import ConfigError
+
+REACHING_FUNCTIONS: Final = frozenset(
+    {
+        *("java_method", "reflect", "try_reflect", "assert_true", "raise_error", "secret", "try_secret", "identifier"),
+        *("http_request", "read_files", "cloud_files", "read_kafka", "read_kinesis", "read_pubsub", "read_pulsar", "table"),
+        *("remote_query", "table_changes", "event_log", "vector_search", "session_user", "sql_keywords", "catalog_versions"),
+    }
+)
+"""Functions that run code, end the query, or read what is not in the row."""
+
+REACHING_PREFIX: Final = "ai_"
+"""Functions of Databricks that send what they are given to a model."""
+
+MARKS: Final = ("--", "/*", ";")
+_QUERY_WORDS = re.compile(r"\b(select|from|table|values|with|map|reduce)\b", re.IGNORECASE)
+_QUOTED: Final = frozenset({"STRING", "IDENTIFIER", "RAW_STRING"})
+_QUERIES: Final = (exp.Query, exp.DDL, exp.DML, exp.Command, exp.Join, exp.Lateral, exp.Values, exp.Window, exp.Block, exp.Alias)
+VIEW: Final = "Rename a column of such a name in a view."
+ALLOWED: Final = "Allowed: one SQL expression over the columns of a row, such as distance > 1000."
+
+
+def require_expression(text: str) -> str:
+    """The text, where it can only be a column or an expression over one row; ConfigError otherwise.
+
+    >>> require_expression("distance > 1000 AND carrier IN ('UA', 'AA -- not a comment')")[:15]
+    'distance > 1000'
+    """
+    if is_plain(text):
+        return text
+    require_no_marks(text)
+    try:
+        tree = sqlglot.parse_one(text, dialect="spark")
+    except (SqlglotError, RecursionError):
+        raise ConfigError(f"found {describe(text)}, which cannot be read as one expression. {ALLOWED} {VIEW}") from None
+    if isinstance(tree, _QUERIES) or tree.find(*_QUERIES) is not None:
+        raise ConfigError(f"found {describe(text)}, which is more than an expression: no subquery, window or alias. {ALLOWED}")
+    require_no_reach(tree, text)
+    return text
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is too plain to be anything but a column or a comparison: no call, no query, no comment.
+
+    >>> is_plain("wind speed"), is_plain("a > (SELECT max(x) FROM t)"), is_plain("SELECT x")
+    (True, False, False)
+    """
+    unmarked = "(" not in text and not any(mark in text for mark in MARKS)
+    return text.isidentifier() or (unmarked and _QUERY_WORDS.search(text) is None)
+
+
+def require_no_marks(text: str) -> None:
+    """ConfigError where a comment or a semicolon stands outside quotes, or where only settings of Spark say whether it does."""
+    if not any(mark in text for mark in MARKS):
+        return
+    try:
+        tokens = sqlglot.tokenize(text, read="spark")
+    except SqlglotError:
+        tokens = []
+    outside = list(text)
+    for token in tokens if "\\" not in text else []:
+        if token.token_type.name in _QUOTED:
+            outside[token.start : token.end + 1] = [" "] * (token.end + 1 - token.start)
+    found = next((mark for mark in MARKS if mark in "".join(outside)), None)
+    if found is not None:
+        raise ConfigError(
+            f'found {describe(text)}: "{found}" stands outside quotes. Allowed: neither comment nor semicolon. {VIEW}'
+        )
+
+
+def require_no_reach(tree: exp.Expr, text: str) -> None:
+    """ConfigError where an expression calls a function that reaches out, or one of a schema, which may read any table."""
+    for function in tree.find_all(exp.Func):
+        name = name_of(function)
+        if name in REACHING_FUNCTIONS or name.startswith(REACHING_PREFIX):
+            raise ConfigError(f"found {describe(text)}: {name} is not allowed, for it does more than compute a value of the row.")
+    if any(isinstance(dot.expression, exp.Func) for dot in tree.find_all(exp.Dot)):
+        raise ConfigError(
+            f"found {describe(text)}, which calls a function of a schema; it may read any table. Put its result into a view."
+        )
+
+
+def name_of(function: exp.Func) -> str:
+    """A function's name in small letters, be it known to the parser or not."""
+    return (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()

@@ -1,0 +1,101 @@
+"""SQL in a monitor's file: expressions over a row pass, everything that could do more is refused before Spark sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spark_monitor.config.aggregates import parse_aggregate
+from spark_monitor.config.expressions import require_expression
+from spark_monitor.config.monitor import load_config
+from spark_monitor.errors import ConfigError
+
+ALLOWED = [
+    *("wind speed", "from", "größe 温度", "dotted.name", "wind (kmh)", "price_eur", "`weird ; name` > 1", "`a--b` IS NULL"),
+    *("distance > 1000", "status >= 500", "at < TIMESTAMP '2013-03-01'", "a RLIKE 'b--c'", "a LIKE '%;%'", "a <=> NULL"),
+    *("hour(from_utc_timestamp(at, 'Asia/Tokyo')) BETWEEN 6 AND 9", "EXTRACT(HOUR FROM at) > 5", "dayofweek(at) = 1"),
+    *(
+        "exists(xs, x -> x > 1)",
+        "size(filter(xs, x -> x > 0)) > 1",
+        "from_json(x, 'a int').a > 1",
+        "map_from_entries(x)['k'] = 1",
+    ),
+    *("CASE WHEN (a) THEN b END = 1", "(a, b) IN ((1, 2), (3, 4))", "try_cast(a AS INT) = 1", "input_file_name() LIKE '%2024%'"),
+    *("substring(a FROM 1 FOR 2) = 'x'", "at >= (TIMESTAMP '2013-03-01 00:00:00Z' + INTERVAL 2 DAYS)", "a = 'it''s (SELECT 1)'"),
+]
+REFUSED = [
+    *(
+        "a > (SELECT max(x) FROM other)",
+        "EXISTS (SELECT 1 FROM other)",
+        "a IN (SELECT b FROM other)",
+        "SELECT 1",
+        "(VALUES (1)) > 1",
+    ),
+    *("(TABLE other)", "TABLE other", "FROM other SELECT x", "(WITH q AS (SELECT 1) SELECT * FROM q)", "a > 1 UNION SELECT 1"),
+    *(
+        "java_method('java.lang.System', 'exit', 1) = 'x'",
+        "JAVA_METHOD ('a', 'b')",
+        "`reflect`('a', 'b')",
+        "try_reflect('a', 'b')",
+    ),
+    *("reflect\n('a', 'b')", "secret('scope', 'key') = 'x'", "ai_query('model', a) = 'x'", "http_request(a) IS NULL"),
+    *("read_files('/etc') = 1", "identifier('other') > 1", "raise_error('x')", "main.secret.f(a) = 1", "f.g(a)"),
+    *("a > 1 -- rest", "a > 1 /* rest */", "a > 1 /*+ hint */", "(SELECT/**/1)", "a > 1; DROP TABLE runs", "a = 'x\\'--'"),
+    *("1) OR (1 = 1", "a) AS x, (b", "row_number() OVER (ORDER BY a) = 1", "(a > 1", "a = 'unclosed (", "(a AS b) > 1"),
+]
+
+PLACES = {
+    "slices": {"slices": ["@"]},
+    "baseline.where": {"baseline": {"table": "t", "where": "@"}},
+    "baselines": {"baselines": [{"name": "old", "table": "t", "where": "@"}]},
+    "operations.failed": {"operations": {"table": "t", "time": "at", "failed": "@"}},
+    "operations.endpoint": {"operations": {"table": "t", "time": "at", "endpoint": "@"}},
+    "pipelines.runs.status": {"pipelines": {"runs": {"table": "t", "time": "at", "step": "s", "status": "@"}}},
+    "costs.where": {"costs": {"table": "t", "format": "focus", "where": "@"}},
+    "costs.tag": {"costs": {"table": "t", "format": "focus", "tag": "@"}},
+    "predictions.score": {"predictions": {"table": "t", "id": "i", "time": "at", "prediction": "p", "score": "@"}},
+    "predictions.id": {"predictions": {"table": "t", "id": ["@"], "time": "at", "prediction": "p"}},
+    "predictions.scores": {"predictions": {"table": "t", "id": "i", "time": "at", "prediction": "p", "scores": {"a": "@"}}},
+}
+
+
+@pytest.mark.parametrize("text", ALLOWED)
+def test_an_expression_over_a_row_is_allowed(text: str) -> None:
+    assert require_expression(text) == text
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_is_more_than_an_expression_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)^found .*\.$"):
+        require_expression(text)
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "sum(a) FROM other", "sum(main.secret.f(a))", "max(ai_gen(a))", "sum((SELECT 1))"])
+def test_custom_metrics_refuse_it_too(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_aggregate(text)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_for_sql_in_the_file_is_guarded(place: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(written(tmp_path, place, "a > (SELECT max(x) FROM other)"))
+    assert place.split(".")[0] in str(raised.value)
+    assert "no subquery" in str(raised.value)
+    load_config(written(tmp_path, place, "a > abs(b)"))
+
+
+def written(directory: Path, place: str, text: str) -> Path:
+    content = {
+        "monitor": "m",
+        "model": {"name": "m", "task": "multiclass"},
+        "predictions": {"table": "t", "id": "i", "time": "at", "prediction": "p"},
+        "outputs": {"path": "out"},
+        **PLACES[place],
+    }
+    file = directory / "m.yaml"
+    file.write_text(yaml.safe_dump(content).replace("'@'", json.dumps(text)), encoding="utf-8")
+    return file
