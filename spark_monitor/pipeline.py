@@ -35,8 +35,10 @@ from spark_monitor.stages.judge import judge_step
 from spark_monitor.stages.measure import measure_step
 from spark_monitor.stages.neighbours import versions_within
 from spark_monitor.stages.news import Look
+from spark_monitor.stages.occupancy import before_all_rows
 from spark_monitor.stages.operate import Operated, operate_step
-from spark_monitor.stages.plan import Plan, many_windows, plan_step, read_ledger, source_versions
+from spark_monitor.stages.past_runs import Ledger, read_ledger
+from spark_monitor.stages.plan import Plan, plan_step, source_versions
 from spark_monitor.stages.present import present_step
 from spark_monitor.stages.profile import profile_step
 from spark_monitor.stages.quality import quality_step
@@ -213,17 +215,11 @@ def run(
     with begun(monitor, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
-        baseline = current.timed("freeze", baseline_step, predictions)
-        current.profile_hash = profile_hash(current.config, predictions, baseline)
-        plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
-        many = many_windows(plan.due) if asked is None else None
-        if many is not None:
-            current.notes.append(many)
-            say(f"warning: {many}")
+        plan, baseline = planned(current, predictions, ledger, asked)
         silent: tuple[DueWindow, ...] = ()
-        if plan.windows:
+        if plan.windows and baseline is not None:
             handle(current, predictions, baseline, plan)
-        elif asked is None:
+        elif asked is None and baseline is not None:
             silent = current.timed("silence", silence_step, predictions, plan.handled)
         before = Before(ledger.source_versions, ledger.config_hash)
         operated = NOTHING_OPERATED
@@ -231,11 +227,12 @@ def run(
             registry, own = registry_of(current), plan.windows
             operated = current.timed("operate", operate_step, before, predictions=own, asked=asked, registry=registry)
         written = tuple(sorted({*plan.windows, *operated.every, *silent}))
-        if written:
+        if written and baseline is not None:
             conclude(current, predictions, baseline, written)
-        status = COMMITTED if written or ledger.baseline_version != baseline.version else NOTHING_NEW
-        verdicts = verdict_counts(current)
-        current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, baseline.version, status))
+        frozen = None if baseline is None else baseline.version
+        status = COMMITTED if written or ledger.baseline_version != frozen else NOTHING_NEW
+        verdicts = verdict_counts(current) if written else {}
+        current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, frozen, status))
     published = publish_pending(current.store, monitor.config, say=say)
     tell_people(current.store, monitor.config, as_of=as_of, run_id=current.run_id, say=say, dry=dry)
     return RunResult(
@@ -277,6 +274,26 @@ def was_run(store: Store, config: MonitorConfig) -> bool:
     return bool(found.limit(1).collect())
 
 
+def planned(
+    current: Run, predictions: Predictions, ledger: Ledger, asked: tuple[datetime, datetime] | None
+) -> tuple[Plan, Baseline | None]:
+    """What a run has to do, and the baseline it is compared with; of an instant before all rows nothing, and none is frozen."""
+    first = ledger.baseline_version is None and not ledger.handled and not configured(current)
+    early = before_all_rows(current, predictions) if first and asked is None else None
+    if early is not None:
+        current.say(f"warning: {early}")
+        current.notes.append(early)
+        return Plan((), (), {}, note=early), None
+    baseline = current.timed("freeze", baseline_step, predictions)
+    current.profile_hash = profile_hash(current.config, predictions, baseline)
+    versions = current.source_versions
+    plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
+    if plan.note:
+        current.notes.append(plan.note)
+        current.say(f"warning: {plan.note}")
+    return plan, baseline
+
+
 def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
     """Profile, present, compare, measure and record: each step writes one table from those before."""
     if plan.due:
@@ -312,14 +329,15 @@ def described(
     """What a run did, in a sentence."""
     at = f"as of {as_of:%Y-%m-%d %H:%M} UTC"
     if status == NOTHING_NEW:
-        return f"Nothing new {at}: no window is due, no label has changed; nothing was written."
+        nothing = f"Nothing new {at}: no window is due, no label has changed; nothing was written."
+        return f"{nothing} {plan.note}".rstrip()
     parts = [f"{len(plan.due)} window{'' if len(plan.due) == 1 else 's'} profiled"] if plan.due or not operated.windows else []
     if silent:
         parts.append("the age of the newest row judged")
     if plan.relabelled:
         parts.append(f"{len(plan.relabelled)} measured again because labels came")
     parts += [f"{len(windows)} of {dataset} measured" for dataset, windows in operated.windows.items()]
-    return f"{', '.join(parts)} {at}."
+    return f"{', '.join(parts)} {at}. {plan.note}".rstrip()
 
 
 def verdict_counts(current: Run) -> dict[str, int]:

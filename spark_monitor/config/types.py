@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
@@ -15,7 +16,7 @@ from spark_monitor.config.file import describe, problems, unknown_name
 from spark_monitor.config.vocabulary import KNOWN_METRICS, MEANT, METRIC_ALIASES, canonical_metric, is_known
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.windowing.periods import parse_duration, parse_every, parse_zone
+from spark_monitor.windowing.periods import parse_duration, parse_every, parse_instant, parse_zone
 
 Scalar = int | float | str | bool
 Slice = str | tuple[str, ...]
@@ -124,6 +125,16 @@ def _duration_text(text: str) -> str:
     return text.strip()
 
 
+def _moment_text(value: Any) -> Any:
+    """YAML reads 2020-01-01 as a date and 2020-01-01T06:00:00Z as a time; both are kept as ISO text."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _instant_text(text: str) -> str:
+    parse_instant(text)
+    return text.strip()
+
+
 Text = Annotated[str, AfterValidator(_not_blank)]
 Expression = Annotated[Text, AfterValidator(_sentence_of(require_expression))]
 """A column, or SQL over one row that can do no more than compute a value."""
@@ -134,6 +145,7 @@ Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
 FineEvery = Annotated[str, AfterValidator(_sentence_of(_fine_every_label))]
 Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]
 Duration = Annotated[str, AfterValidator(_sentence_of(_duration_text))]
+Moment = Annotated[str, BeforeValidator(_moment_text), AfterValidator(_sentence_of(_instant_text))]
 Memory = Annotated[str, AfterValidator(_sentence_of(_memory_text))]
 Zone = Annotated[str, AfterValidator(_sentence_of(_zone_name))]
 SliceText = Annotated[Annotated[Expression, Tag("<one>")] | Annotated[Columns, Tag("<many>")], Discriminator(_one_or_many)]

@@ -12,12 +12,13 @@ from spark_monitor.config.types import (
     Coarser,
     Duration,
     Every,
+    Moment,
     Section,
     Zone,
     quoted,
     repeated_names,
 )
-from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_zone
+from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_instant, parse_zone
 
 
 class WindowsConfig(Section):
@@ -27,6 +28,9 @@ class WindowsConfig(Section):
     zone: Zone = Field(default="UTC", description="the time zone whose midnights begin days, an IANA name such as Europe/Berlin")
     also: Coarser = Field(default=(), description="lengths of coarser windows, such as [1 month]")
     lookback: Duration = Field(default="30 days", description="how far back late rows are looked for, such as 30 days")
+
+    min_time: Moment | None = Field(default=None, description="rows before this time make no windows, such as 2020-01-01")
+    max_time: Moment | None = Field(default=None, description="rows from this time on make no windows, such as 2030-01-01")
 
     @property
     def granularity(self) -> Granularity:
@@ -55,4 +59,11 @@ class WindowsConfig(Section):
             raise problems(("also", f"found {quoted(fine)}. Allowed: windows longer than `every`, which is {self.every}."))
         if repeated_names(self.also):
             raise problems(("also", f"found {quoted(repeated_names(self.also))} more than once. Name each once."))
+        return self
+
+    @model_validator(mode="after")
+    def _limits_are_in_order(self) -> Self:
+        least, most = self.min_time, self.max_time
+        if least is not None and most is not None and parse_instant(least) >= parse_instant(most):
+            raise problems(("max_time", f"found {most}, not after `min_time`, which is {least}. Name a later time."))
         return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.sql import functions as F
@@ -24,12 +25,16 @@ from spark_monitor.sources.readers.rows import (
     read_source,
     version_sql,
     with_roles,
+    within_any,
 )
 from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.occupied import Bunch
 from spark_monitor.windowing.windows import EPOCH
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True)
@@ -127,14 +132,56 @@ def time_range(frame: DataFrame, name: str, zone: str, end: datetime) -> tuple[d
     row = earlier.agg(F.min(column).alias("first"), F.max(column).alias("last")).collect()[0]
     if row["first"] is None:
         return None
-    known = [row["first"], row["last"]]
-    moments = known if isinstance(kind, T.TimestampType) else instants(pa.array(known), zone).to_pylist()
-    try:
-        first, last = (EPOCH + timedelta(microseconds=moment) for moment in moments)
-    except OverflowError:
-        found = f'time column "{name}": holds times from {row["first"]} on'
-        raise ConfigError(f"{found}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
+    first, last = _moments(name, kind, [row["first"], row["last"]], zone)
     return first, last
+
+
+def row_times(
+    frame: DataFrame, name: str, zone: str, *, stretch: timedelta, spans: Sequence[tuple[int | None, int]]
+) -> list[Bunch]:
+    """When there are rows, stretch by stretch, in spans of microseconds; None as a span's beginning is before all time.
+
+    One aggregate over one column, of files whose statistics do not exclude such times; as many rows as stretches that hold any
+    come to the driver.
+    """
+    kind = frame.schema[name].dataType
+    asked = [before(frame, name, end, zone=zone) for start, end in spans if start is None]
+    closed = [(start, end) for start, end in spans if start is not None]
+    asked += [within_any(frame, name, closed, zone=zone, with_null=False)] if closed else []
+    if not asked:
+        return []
+    column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
+    rows = frame.where(reduce(lambda one, other: one | other, asked))
+    bunched = rows.groupBy(*_stretch_keys(kind, quote(name), stretch))
+    found = bunched.agg(F.min(column).alias("first"), F.max(column).alias("last"), F.count(F.lit(1)).alias("rows")).collect()
+    ends = [row[end] for row in found for end in ("first", "last")]
+    moments = _moments(name, kind, ends, zone)
+    rows_of = (row["rows"] for row in found)
+    return sorted(Bunch(first, last, rows) for first, last, rows in zip(moments[::2], moments[1::2], rows_of, strict=True))
+
+
+def _moments(name: str, kind: T.DataType, times: Sequence[Any], zone: str) -> list[datetime]:
+    """Instants of what a time column stores."""
+    known = times if isinstance(kind, T.TimestampType) or not times else instants(pa.array(times), zone).to_pylist()
+    try:
+        return [EPOCH + timedelta(microseconds=moment) for moment in known]
+    except OverflowError:
+        found = f'time column "{name}": holds times from {min(times)} on'
+        raise ConfigError(f"{found}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
+
+
+def _stretch_keys(kind: T.DataType, name: str, stretch: timedelta) -> list[Column]:
+    """What is the same for all times of a stretch, as the column stores them."""
+    if isinstance(kind, T.DateType):
+        return [F.col(name)]
+    if isinstance(kind, T.TimestampType):
+        length = stretch // timedelta(microseconds=1)
+        return [F.expr(f"unix_micros({name}) - pmod(unix_micros({name}), {length}L)")]
+    hours = stretch // timedelta(hours=1)
+    keys = [f"CAST({name} AS DATE)"]
+    keys += [f"hour({name}) div {max(hours, 1)}"] if hours < HOURS_A_DAY else []
+    keys += [f"minute({name}) div 30"] if not hours else []
+    return [F.expr(key) for key in keys]
 
 
 def micros(instant: datetime) -> int:

@@ -20,6 +20,7 @@ from spark_monitor.store import Store
 from spark_monitor.store.rows import Scope
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
+from spark_monitor.windowing.occupied import Bunch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,6 +61,9 @@ class Run:
     notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
     bytes_in: int | None = None
+    times: Sequence[Bunch] | None = None
+    """When there are rows before the as-of instant, where that was asked for."""
+
     measured: list[DataFrame] = field(default_factory=list)
     """Measurements of dataset ``predictions`` (columns of MEASUREMENT_DDL) that `record` writes to ``metrics``."""
 

@@ -31,12 +31,13 @@ from spark_monitor.sources.baseline import (
     stored_rows,
     unframed,
 )
-from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, micros, time_range
+from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, micros
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, with_roles, within
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.merge import profile
+from spark_monitor.stages.occupancy import all_times
 from spark_monitor.states.categorical import MAX_CATEGORIES, CategoricalState, Categories, freeze_categories
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.frequent import CAPACITY
@@ -44,7 +45,8 @@ from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K_FREEZE, K
 from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.windows import closed_windows
+from spark_monitor.windowing.occupied import without_strays
+from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -284,12 +286,12 @@ def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str |
 
 def first_window(run: Run, predictions: Predictions) -> tuple[datetime, datetime]:
     """The first closed window that holds rows."""
-    zone = run.config.windows.zone
-    found = time_range(predictions.frame, run.config.predictions.time, zone, run.as_of)
-    closed = closed_windows(found[0], run.as_of, run.schedule.granularities[0], zone) if found else []
-    if not closed:
+    finest = run.schedule.granularities[0]
+    bunches, _ = without_strays(all_times(run, predictions), finest)
+    first = window_of(bunches[0].first, finest, run.schedule.zone) if bunches else None
+    if first is None or first.end > run.as_of:
         raise ConfigError(
             f"{run.config.monitor}: baseline: none is given, and no window with rows was over at {run.as_of.isoformat()} "
             "to stand for one. Add `baseline`, or run with a later --as-of."
         )
-    return closed[0].start, closed[0].end
+    return first.start, first.end

@@ -12,6 +12,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.windowing.due import DueWindow, Handled
+from spark_monitor.windowing.occupied import joined
 from spark_monitor.windowing.windows import windows_between
 
 Versions = Mapping[DueWindow, set[str | None]]
@@ -35,8 +36,9 @@ def windows_before(run: Run, due: Sequence[DueWindow], reach: timedelta) -> list
     for granularity in run.schedule.granularities:
         own = [one.window for one in due if one.granularity == granularity.label]
         if own:
-            span = windows_between(min(own).start - reach, max(own).start, granularity, run.schedule.zone)
-            found |= {DueWindow(granularity.label, window) for window in span}
+            spans = joined((window.start - reach, window.start) for window in own)
+            windows = (window for span in spans for window in windows_between(*span, granularity, run.schedule.zone))
+            found |= {DueWindow(granularity.label, window) for window in windows}
     return sorted(found - set(due))
 
 

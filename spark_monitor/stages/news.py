@@ -14,8 +14,10 @@ from spark_monitor.sources.predictions import open_predictions
 from spark_monitor.stages.context import Run, Say, schedule_of
 from spark_monitor.stages.datasets import Before
 from spark_monitor.stages.frames import profile_hash
+from spark_monitor.stages.occupancy import PREDICTIONS
 from spark_monitor.stages.operate import has_due_datasets
-from spark_monitor.stages.plan import PREDICTIONS, Ledger, has_news, read_ledger, source_versions
+from spark_monitor.stages.past_runs import Ledger, read_ledger
+from spark_monitor.stages.plan import has_news, source_versions
 from spark_monitor.store import Store
 
 

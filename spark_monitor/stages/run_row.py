@@ -38,7 +38,7 @@ def running_row(run: Run) -> dict[str, Any]:
 
 
 def ended_row(
-    run: Run, predictions: Predictions, plan: Plan, versions: Mapping[str, str], baseline_version: int, status: str
+    run: Run, predictions: Predictions, plan: Plan, versions: Mapping[str, str], baseline_version: int | None, status: str
 ) -> dict[str, Any]:
     """What a run did; a run that had nothing to do says so and no more."""
     row: dict[str, Any] = {
@@ -49,7 +49,7 @@ def ended_row(
         "step_seconds": {name: round(seconds, 3) for name, seconds in run.step_seconds.items()},
     }
     if status != COMMITTED:
-        return {**row, "published": "OFF"}
+        return {**row, "published": "OFF", "reader_reason": " ".join(run.notes) or None}
     row["rows_out"] = run.store.rows_written(run.run_id)
     windows = [
         {
@@ -66,7 +66,7 @@ def ended_row(
         "windows": windows,
         "bytes_in": run.bytes_in,
         "reader": run.reader if plan.due else None,
-        "reader_reason": reasons(run) if plan.due else "No window of predictions was read.",
+        "reader_reason": reasons(run) if plan.due else " ".join(["No window of predictions was read.", *run.notes]),
         "published": "PENDING" if run.config.outputs.mlflow is not None else "OFF",
     }
 

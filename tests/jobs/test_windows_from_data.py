@@ -1,0 +1,77 @@
+"""Windows are found from the rows: a wrong time, a long silence and an as-of before the data cost nothing and are reported."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from spark_monitor import Monitor, RunResult
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+ROWS = 400
+
+
+def made(directory: Path, times: list[datetime], *, part: str = "0", baseline: bool = True) -> Monitor:
+    random = np.random.default_rng(len(times))
+    (directory / "rows").mkdir(parents=True, exist_ok=True)
+    table = {"id": np.arange(len(times)), "at": pa.array(times, pa.timestamp("us", "UTC")), "x": random.normal(size=len(times))}
+    pq.write_table(pa.table(table), directory / "rows" / f"{part}.parquet")
+    own = f"path: {directory}/rows, format: parquet"
+    file = directory / "made.yaml"
+    frozen = f"baseline: {{{own}, where: \"at >= TIMESTAMP '2024-01-01 00:00:00Z'\"}}\n" if baseline else ""
+    file.write_text(
+        f"monitor: made\nmodel: {{name: made, task: none}}\npredictions: {{{own}, id: id, time: at}}\n{frozen}"
+        f"windows: {{every: 1 day, lookback: 5 days}}\noutputs: {{path: {directory}/out}}\n",
+        encoding="utf-8",
+    )
+    return Monitor.load(file)
+
+
+def times_of(*days: int) -> list[datetime]:
+    return [START + timedelta(days=day, minutes=minute) for day in days for minute in range(0, 1440, 1440 * len(days) // ROWS)]
+
+
+def table_rows(spark: SparkSession, directory: Path) -> dict[int, str]:
+    rows = spark.read.format("delta").load(f"{directory}/out/profile_metrics").where("column_name = ':table'")
+    return {
+        (row["start"] - START.replace(tzinfo=None)).days: row["status"]
+        for row in rows.selectExpr("window.start AS start", "status").collect()
+    }
+
+
+def numbers(result: RunResult) -> list[int]:
+    return [(one.window.start - START).days for one in result.windows]
+
+
+def test_a_row_of_1970_and_a_silence_of_years_make_one_statement_each(spark: SparkSession, tmp_path: Path) -> None:
+    monitor = made(tmp_path, [datetime(1970, 1, 1, tzinfo=UTC), *times_of(0, 1, 5)])
+    said: list[str] = []
+    first = monitor.run(spark, as_of=datetime(2032, 1, 1, tzinfo=UTC), say=said.append)
+    assert numbers(first) == [0, 1, 2, 3, 4, 5, 6]  # of the days since, the first alone
+    expected = {0: "OK", 1: "OK", 2: "EMPTY", 3: "EMPTY", 4: "EMPTY", 5: "OK", 6: "EMPTY"}
+    assert table_rows(spark, tmp_path) == expected
+    assert "1 row has a time far before all others (1970-01-01 00:00" in first.message
+    assert any(line.startswith("warning: 1 row has a time far before") for line in said)
+    again = monitor.run(spark, as_of=datetime(2032, 2, 1, tzinfo=UTC))
+    assert (again.status, again.windows) == ("NOTHING_NEW", ())
+    assert "No rows since 2024-01-06 23:5" in again.message
+    assert "--as-of 2024-01-07T00:00Z" in again.message
+
+    made(tmp_path, times_of(9), part="1")  # the silence is over: its first part is a short pause
+    recent = monitor.run(spark, as_of=START + timedelta(days=10))
+    assert numbers(recent) == [5, 6, 7, 8, 9]
+    assert table_rows(spark, tmp_path) == {**expected, 7: "EMPTY", 8: "EMPTY", 9: "OK"}
+
+
+def test_an_instant_before_the_first_row_freezes_nothing_and_says_when_they_begin(spark: SparkSession, tmp_path: Path) -> None:
+    monitor = made(tmp_path, times_of(0, 3))
+    result = monitor.run(spark, as_of=START - timedelta(days=30))
+    assert result.status == "NOTHING_NEW"
+    assert "begin at 2024-01-01 00:00 UTC and end at 2024-01-04 23:5" in result.message
+    assert spark.read.format("delta").load(f"{tmp_path}/out/baselines").count() == 0
+    assert monitor.run(spark, as_of=START + timedelta(days=4)).status == "COMMITTED"
