@@ -5,8 +5,8 @@ The same numbers as ``NumericState`` holds, one row per slice value; ``states`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -77,6 +77,22 @@ def _specials(numbers: Floats, absent: Mask, finite: Mask) -> tuple[Integers, ..
     return np.flatnonzero(absent), others[np.isnan(rest)], others[rest == np.inf], others[rest == -np.inf]
 
 
+@dataclass(frozen=True)
+class Sums:
+    """For every slice value the sums of the deviations from a guess and of their squares, its least and its greatest value."""
+
+    guess: float
+    sums: Floats
+    squares: Floats
+    least: Floats = field(default_factory=lambda: np.zeros(0))
+    greatest: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+def _chosen(values: Floats, codes: Integers, asked: Mask) -> tuple[Floats, Integers]:
+    rows = np.flatnonzero(asked.take(codes))
+    return values[rows], codes[rows]
+
+
 class SliceBlock:
     """Rows of arrays for the slice values 0, 1, 2, ... of one window, version, slice key and column."""
 
@@ -116,29 +132,49 @@ class SliceBlock:
                 finite = finite - many
         return finite
 
+    def add_sums(self, totals: Integers, found: Sums, rows_of: Callable[[Mask], tuple[Floats, Integers]]) -> None:
+        """Add rows whose cells are counted already: the counts of each slice value, and sums about a guess.
+
+        ``rows_of`` gives the finite values of some slice values, and the slice value of each.
+        """
+        size = len(totals)
+        self._grow(size)
+        self.totals[:size] += totals
+        sizes = totals[:, COUNT] - totals[:, NULLS:].sum(axis=1)
+        met = np.flatnonzero(sizes)
+        if not met.size:
+            return
+        self.minimum[met] = np.minimum(self.minimum[met], found.least[met])
+        self.maximum[met] = np.maximum(self.maximum[met], found.greatest[met])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            moments = self._about(found, sizes, rows_of)
+            self._merge_moments(met, sizes[met], *(numbers[met] for numbers in moments))
+
     def add_values(self, codes: Integers, sizes: Integers, part: Part) -> None:
         """Add the finite values, whose extremes are known: the slice value of each, and how many each slice value has."""
         met = np.flatnonzero(sizes)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = self._moments(codes, sizes, part)
+            sums = np.bincount(codes, part.deviations, minlength=sizes.size)
+            squares = np.bincount(codes, part.squares, minlength=sizes.size)
+            found = self._about(Sums(part.guess, sums, squares), sizes, lambda asked: _chosen(part.values, codes, asked))
             self._merge_moments(met, sizes[met], *(numbers[met] for numbers in found))
         self.cells.add(codes, part.cells)
 
-    def _moments(self, codes: Integers, sizes: Integers, part: Part) -> tuple[Floats, Floats, Floats]:
+    def _about(
+        self, found: Sums, sizes: Integers, rows_of: Callable[[Mask], tuple[Floats, Integers]]
+    ) -> tuple[Floats, Floats, Floats]:
         """Mean, what it lacks, and M2 of every slice value's new rows, from deviations that all slice keys share.
 
         Where a slice value lies far from the guess for its own spread, its deviations are taken from its own mean.
         """
-        sums = np.bincount(codes, part.deviations, minlength=sizes.size)
-        squares = np.bincount(codes, part.squares, minlength=sizes.size)
-        rest = sums / sizes
-        m2 = squares - sums * rest
-        mean, low = two_sum(np.full(sizes.size, part.guess), rest)
-        unsure = (sizes > 0) & ~((m2 >= squares * _SURE) & np.isfinite(m2))
+        rest = found.sums / sizes
+        m2 = found.squares - found.sums * rest
+        mean, low = two_sum(np.full(sizes.size, found.guess), rest)
+        unsure = (sizes > 0) & ~((m2 >= found.squares * _SURE) & np.isfinite(m2))
         if unsure.any():
-            rows = np.flatnonzero(unsure.take(codes))
+            values, codes = rows_of(unsure)
             least, most = self.minimum[: sizes.size], self.maximum[: sizes.size]
-            own = _moments(part.values[rows], codes[rows], np.where(unsure, sizes, 0), least, most)
+            own = _moments(values, codes, np.where(unsure, sizes, 0), least, most)
             mean, low, m2 = (np.where(unsure, there, here) for there, here in zip(own, (mean, low, m2), strict=True))
         return mean, low, m2
 

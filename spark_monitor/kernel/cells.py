@@ -45,13 +45,36 @@ class SliceCells:
         """Add the slice value and the cell of every row."""
         self._size = max(self._size, int(codes.max(initial=-1)) + 1)
         self._rows += codes.size
-        self._pairs.append(codes * self._width + cells)
-        if self._size * self._width <= _CELLS_PER_ROW * self._rows:
-            pairs = self._pairs[0] if len(self._pairs) == 1 else np.concatenate(self._pairs)
-            table = self._grown(self._size)
-            counts = np.bincount(pairs, minlength=table.size).reshape(table.shape)
-            np.add(table, counts, out=table, casting="unsafe")
-            self._pairs = []
+        self.add_pairs(codes * self._width + cells)
+
+    def add_pairs(self, pairs: Integers) -> None:
+        """Add the position of every row, whose number is counted already."""
+        self._pairs.append(pairs)
+        if self._is_dense:
+            self._count_pairs()
+
+    @property
+    def _is_dense(self) -> bool:
+        return self._size * self._width <= _CELLS_PER_ROW * self._rows
+
+    def _count_pairs(self) -> None:
+        if not self._pairs:
+            return
+        pairs = self._pairs[0] if len(self._pairs) == 1 else np.concatenate(self._pairs)
+        table = self._grown(self._size)
+        counts = np.bincount(pairs, minlength=table.size).reshape(table.shape)
+        np.add(table, counts, out=table, casting="unsafe")
+        self._pairs = []
+
+    def counters(self, size: int, rows: int) -> npt.NDArray[np.uint32] | None:
+        """The table to count so many more rows of the slice values below ``size`` in; None where pairs are to be added instead."""
+        self._size = max(self._size, size)
+        self._rows += rows
+        if not self._is_dense:
+            return None
+        self._count_pairs()
+        table = self._grown(self._size)
+        return table if table.dtype == np.uint32 else None
 
     def _grown(self, size: int) -> npt.NDArray[np.integer]:
         """The table with so many slice values at least; its numbers are short while no count can be too large for them."""

@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.groups import Mask, Segments, numbers_of
 from spark_monitor.kernel.hashes import Keyed, add_hashes
+from spark_monitor.kernel.native.library import Library
+from spark_monitor.kernel.native.slices import add_rows
+from spark_monitor.kernel.native.windows import state_of
 from spark_monitor.states.categorical import CategoricalState, Categories, Dictionary
 from spark_monitor.states.distinct import ALL, K_SLICE, hash_numbers
 from spark_monitor.states.frequent import CAPACITY
@@ -81,8 +84,9 @@ class Column(Protocol):
 class NumericColumn:
     """Gathers a numeric column: each window's values are sorted once; slices are counted by the cell of every value."""
 
-    def __init__(self, grid: Grid, *, k: int = K) -> None:
-        self._grid, self._k = grid, k
+    def __init__(self, grid: Grid, *, k: int = K, library: Library | None = None) -> None:
+        """With a ``library`` the compiled kernel does the work, else numpy."""
+        self._grid, self._k, self._library = grid, k, library
         self._windows: dict[Group, NumericState] = {}
         self._blocks: dict[tuple[int, Group], SliceBlock] = {}
 
@@ -100,19 +104,36 @@ class NumericColumn:
         for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
             own = numbers[low:high]
             absent = nulls[low:high] if nulls is not None else None
-            missing = np.count_nonzero(absent) if absent is not None else 0
-            ordered = np.sort(own[~absent] if absent is not None and missing else own)
-            state = self._add_window(int(rows.groups.codes[position]), ordered, int(missing))
+            state = self._add_window(int(rows.groups.codes[position]), own, absent)
             plain &= state.finite == state.count
-        if rows.slices:
+        if rows.slices and self._library is not None:
+            self._add_compiled(self._library, numbers, nulls, rows)
+        elif rows.slices:
             self._add_slices(numbers, nulls, rows, plain=plain)
 
-    def _add_window(self, group: Group, ordered: Floats, nulls: int) -> NumericState:
+    def _add_window(self, group: Group, own: Floats, absent: Mask | None) -> NumericState:
         before = self._windows.get(group)
         theta = before.distinct.theta if before else ALL
-        state = NumericState.of_sorted(ordered, self._grid, nulls=nulls, k=self._k, theta=theta)
+        if self._library is not None:
+            state = state_of(self._library, own, absent, self._grid, k=self._k, theta=theta)
+        else:
+            missing = int(np.count_nonzero(absent)) if absent is not None else 0
+            ordered = np.sort(own[~absent] if absent is not None and missing else own)
+            state = NumericState.of_sorted(ordered, self._grid, nulls=missing, k=self._k, theta=theta)
         self._windows[group] = before.merge(state) if before else state
         return state
+
+    def _add_compiled(self, library: Library, numbers: Floats, nulls: Mask | None, rows: Rows) -> None:
+        """What ``_add_slices`` does, by the compiled kernel."""
+        for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
+            group, absent = int(rows.groups.codes[position]), None if nulls is None else nulls[low:high]
+            window = self._windows[group]
+            inner = 1 - int(window.cells[1::2].sum() + window.count - window.finite) / window.count
+            guess = window.mean if np.isfinite(window.mean) else 0.0
+            keys = self._keyed(position, group, low, high, rows)
+            add_rows(
+                library, self._grid, numbers[low:high], absent, keys, guess=guess, known=window.distinct, inner=max(inner, 0.0)
+            )
 
     def _add_slices(self, numbers: Floats, nulls: Mask | None, rows: Rows, *, plain: bool) -> None:
         """Hand the rows of each group to the block of each slice key; what the keys share is worked out once."""
@@ -134,12 +155,16 @@ class NumericColumn:
                 hashes[low:high],
                 guess=mean if np.isfinite(mean) else 0.0,
             )
-            keys = [
-                KeyedRows(self._block(key, group), sliced.values[low:high], sliced.rows[position])
-                for key, sliced in enumerate(rows.slices)
-            ]
+            keys = self._keyed(position, group, low, high, rows)
             add_part(part, keys)
             self._add_hashes(group, part, keys)
+
+    def _keyed(self, position: int, group: Group, low: int, high: int, rows: Rows) -> list[KeyedRows]:
+        """A group's rows by every slice key."""
+        return [
+            KeyedRows(self._block(key, group), sliced.values[low:high], sliced.rows[position])
+            for key, sliced in enumerate(rows.slices)
+        ]
 
     def _block(self, key: int, group: Group) -> SliceBlock:
         if (key, group) not in self._blocks:

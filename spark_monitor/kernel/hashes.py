@@ -157,9 +157,7 @@ def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) ->
     Most hashes are too large to matter for any slice value that has many rows, and are looked at once for all keys. The few rows
     of rare slice values, of which larger hashes matter, are looked for apart.
     """
-    likely = [key.held.likely(key.rows, hashes.size / max(key.codes.size, 1)) for key in keys]
-    common = [limits[: key.rows.size][key.rows > _SAMPLED] for key, limits in zip(keys, likely, strict=True)]
-    most = np.concatenate(common).max(initial=0)
+    likely, most = likely_limits(keys, hashes.size / max(keys[0].codes.size, 1))
     near = np.flatnonzero(hashes <= most)
     few = hashes.take(near)
     rows = near if inner is None else inner.take(near)
@@ -175,6 +173,13 @@ def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) ->
             codes = _inner(key.codes, inner)
             left = np.flatnonzero(missed.take(codes) & (hashes > limits.take(codes)))
             key.held.hold(codes.take(left), hashes.take(left))
+
+
+def likely_limits(keys: Sequence[Keyed], share: float) -> tuple[list[Hashes], np.uint64]:
+    """``SliceHashes.likely`` of every key, and the largest of them among slice values that have many rows."""
+    likely = [key.held.likely(key.rows, share) for key in keys]
+    common = [limits[: key.rows.size][key.rows > _SAMPLED] for key, limits in zip(keys, likely, strict=True)]
+    return likely, np.uint64(np.concatenate(common).max(initial=0))
 
 
 def _inner(codes: Integers, inner: Integers | None) -> Integers:

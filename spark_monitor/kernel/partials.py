@@ -6,7 +6,7 @@ A partial row is keyed by window, version, slice and column; all slice values of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColum
 from spark_monitor.kernel.groups import Codes
 from spark_monitor.kernel.memory import keep_freed_memory, leave_imports_alone
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
+from spark_monitor.kernel.native.library import asked, library
 from spark_monitor.kernel.quality_rows import QualityPlan, QualityRows
 from spark_monitor.kernel.spans import (
     CHUNK_BYTES,
@@ -104,6 +105,8 @@ class KernelPlan:
     frequent_capacity: int = CAPACITY
     byte_budget: int = BYTE_BUDGET
     quality: QualityPlan | None = None
+    kernel: str = field(default_factory=asked)
+    """Which kernel does the work: what the environment of the process that plans asks for."""
 
 
 class Task:
@@ -116,6 +119,7 @@ class Task:
         self._edges = np.array(plan.edges, dtype=np.int64)
         self._wanted = np.array([bool(windows) for windows in plan.windows])
         self._without_time = 0
+        self._library = library(plan.kernel)
         self._columns: list[Column | None] = [self._gatherer(column) for column in plan.columns]
         self._sizes = np.zeros(len(plan.columns), dtype=np.int64)
         self._errors: dict[int, str] = {}
@@ -124,7 +128,7 @@ class Task:
 
     def _gatherer(self, column: KernelColumn) -> Column | None:
         if column.grid is not None:
-            return NumericColumn(column.grid, k=self._plan.k)
+            return NumericColumn(column.grid, k=self._plan.k, library=self._library)
         if column.categories is not None:
             return CategoricalColumn(column.categories, capacity=self._plan.frequent_capacity)
         return None

@@ -81,6 +81,11 @@ class Distinct:
         return found._trimmed()
 
     @classmethod
+    def of_candidates(cls, hashes: Hashes, k: int = K_WINDOW, *, theta: int = ALL) -> Distinct:
+        """The state of values of whose hashes below ``theta`` at least the k smallest are given, each once, in any order."""
+        return cls(k, theta, np.sort(hashes))._trimmed()
+
+    @classmethod
     def stored(cls, k: int, theta: int, hashes: np.ndarray) -> Distinct:
         """The state whose parts were read from untrusted bytes."""
         if not (1 <= k <= MOST_K and 1 <= theta <= ALL and hashes.dtype == np.uint64 and hashes.size <= k):

@@ -25,9 +25,9 @@ OUTER_FIRST_STEP = 1 / 64
 OUTER_GROWTH = 2.0
 MAX_EDGES = 8192
 _TABLE_BITS = 16
-_TABLES_KEPT = 64
+TABLES_KEPT = 64
 _NARROW_SPREAD = 2.0**-20
-_SHARED = MAX_EDGES + 1
+SHARED = MAX_EDGES + 1
 """Added to a table's entry whose key several edges share."""
 
 _CACHED = 1 << 15
@@ -115,7 +115,7 @@ class Grid:
         """The cell of every finite value, int64[n]; a table look-up, corrected by comparing with the edges, so exact."""
         if values.size < self.edges.size:
             return self.codes_by_search(values)
-        return _table_of(self).codes(values)
+        return table_of(self).codes(values)
 
     def __getstate__(self) -> dict[str, Floats]:
         """Only the edges travel."""
@@ -125,19 +125,19 @@ class Grid:
         object.__setattr__(self, "edges", state["edges"])
 
 
-@lru_cache(maxsize=_TABLES_KEPT)
-def _table_of(grid: Grid) -> _Table:
+@lru_cache(maxsize=TABLES_KEPT)
+def table_of(grid: Grid) -> LookUp:
     """The better look-up table of a grid; those of the grids used last are kept, since each takes half a megabyte."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        affine, ordered = _AffineTable(grid.edges), _OrderedTable(grid.edges)
+        affine, ordered = AffineLookUp(grid.edges), OrderedLookUp(grid.edges)
     return affine if affine.crowded <= ordered.crowded else ordered
 
 
-class _Table:
+class LookUp:
     """Number of edges below a value, guessed from a monotone key of the value and corrected by comparison.
 
     Two values with key(x) < key(e) satisfy x < e, so ``below[key(x)]`` counts edges that are certainly below x. Of the edges
-    that share its key the first is compared at once; where there are more, ``_SHARED`` marks the key and a search decides.
+    that share its key the first is compared at once; where there are more, ``SHARED`` marks the key and a search decides.
     """
 
     crowded: float
@@ -147,8 +147,13 @@ class _Table:
         self._next = np.append(edges, np.inf)
         self._previous = np.insert(edges, 0, -np.inf)
         per_key = np.bincount(self.keys(edges), minlength=size)
-        self._below = np.cumsum(per_key) - per_key + _SHARED * (per_key > 1)
+        self.below = np.cumsum(per_key) - per_key + SHARED * (per_key > 1)
         self.crowded = float(np.maximum(per_key - 1, 0).sum())
+
+    def edges_below(self) -> tuple[Integers, npt.NDArray[np.bool_]]:
+        """For every key how many edges have a lesser one, and whether several edges share it."""
+        shared = self.below >= SHARED
+        return self.below - SHARED * shared, shared
 
     def keys(self, values: Floats) -> npt.NDArray[np.int64]:
         raise AssertionError("a table has keys")
@@ -162,16 +167,16 @@ class _Table:
         return codes
 
     def _cells(self, values: Floats, into: Integers) -> None:
-        ranks = self._below.take(self.keys(values))
-        shared = np.flatnonzero(ranks >= _SHARED)
-        ranks[shared] -= _SHARED
+        ranks = self.below.take(self.keys(values))
+        shared = np.flatnonzero(ranks >= SHARED)
+        ranks[shared] -= SHARED
         ranks += values >= self._next.take(ranks)
         ranks[shared] = np.searchsorted(self._edges, values[shared], side="right")
         np.add(ranks, ranks, out=into)
         into -= values == self._previous.take(ranks)
 
 
-class _AffineTable(_Table):
+class AffineLookUp(LookUp):
     """Keys are equal steps between the first and the last edge that matter: good for bell shapes and uniform data."""
 
     def __init__(self, edges: Floats) -> None:
@@ -181,18 +186,18 @@ class _AffineTable(_Table):
         width = (high - low) * 1.25
         start, scale = low - width / 10, (1 << _TABLE_BITS) / width if width > 0 else 0.0
         usable = bool(np.isfinite([start, width, scale]).all())
-        self._low, self._scale = (start, scale) if usable else (0.0, 0.0)
+        self.low, self.scale = (start, scale) if usable else (0.0, 0.0)
         super().__init__(edges, size=(1 << _TABLE_BITS) + 1)
 
     def keys(self, values: Floats) -> npt.NDArray[np.int64]:
-        steps = values - self._low
-        steps *= self._scale
+        steps = values - self.low
+        steps *= self.scale
         np.maximum(steps, 0.0, out=steps)
         np.minimum(steps, float(1 << _TABLE_BITS), out=steps)
         return steps.astype(np.int64)
 
 
-class _OrderedTable(_Table):
+class OrderedLookUp(LookUp):
     """Keys are the leading bits of the value as float32, in numeric order: good for data over many orders of magnitude."""
 
     _SIGN = np.int32(-(2**31))
@@ -200,26 +205,26 @@ class _OrderedTable(_Table):
     def __init__(self, edges: Floats) -> None:
         low, high = _core(edges)
         first, last = (int(key) for key in self._ordered(np.array([low, high])))
-        self._shift = 0
-        while ((last - first) >> self._shift) > (1 << _TABLE_BITS):
-            self._shift += 1
-        self._first = (first >> self._shift) - 1
-        self._size = (last >> self._shift) - self._first + 1
-        super().__init__(edges, size=self._size + 1)
+        self.shift = 0
+        while ((last - first) >> self.shift) > (1 << _TABLE_BITS):
+            self.shift += 1
+        self.first = (first >> self.shift) - 1
+        self.size = (last >> self.shift) - self.first + 1
+        super().__init__(edges, size=self.size + 1)
 
     @staticmethod
     def _ordered(values: Floats) -> npt.NDArray[np.int64]:
         """Integers in the order of the values: the bits of a float32, the negative ones reversed."""
         bits = values.astype(np.float32).view(np.int32)
-        flipped = np.where(bits < 0, _OrderedTable._SIGN - bits, bits)
+        flipped = np.where(bits < 0, OrderedLookUp._SIGN - bits, bits)
         return flipped.astype(np.int64)
 
     def keys(self, values: Floats) -> npt.NDArray[np.int64]:
         keys = self._ordered(values)
-        keys >>= self._shift
-        keys -= self._first
+        keys >>= self.shift
+        keys -= self.first
         np.maximum(keys, 0, out=keys)
-        np.minimum(keys, self._size, out=keys)
+        np.minimum(keys, self.size, out=keys)
         return keys
 
 

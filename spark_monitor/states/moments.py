@@ -50,9 +50,14 @@ class Moments:
             if not np.isfinite(rest):
                 # The sum exceeds a double, the mean does not: terms that were divided first cannot overflow.
                 return cls(n, math.fsum((values / n).tolist()), float("inf"))
-            mean, low = _added(guess, rest)
-            squares = m2 - n * (rest * rest)
-        return cls(n, mean, max(float(squares), 0.0) if np.isfinite(squares) else float("inf"), low)
+            return cls.about(guess, n, rest, m2)
+
+    @classmethod
+    def about(cls, guess: float, n: int, rest: float, squares: float) -> Moments:
+        """Of n values whose deviations from a guess have the mean ``rest``, and their squares the sum ``squares``."""
+        mean, low = _added(guess, rest)
+        m2 = squares - n * (rest * rest)
+        return cls(n, mean, max(float(m2), 0.0) if math.isfinite(m2) else float("inf"), low)
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both."""

@@ -58,11 +58,11 @@ class Kll:
         return cls.of_sorted(np.sort(np.asarray(values, dtype=np.float64).ravel()), k)
 
     @classmethod
-    def of_sorted(cls, values: Floats, k: int = K) -> Kll:
+    def of_sorted(cls, values: Floats, k: int = K, *, bits: int | None = None) -> Kll:
         """The sketch of finite values in increasing order: l compactions at once, l = floor(log2(n / k)), none below 2k values.
 
         Every 2^l-th value from one random offset goes to level l, the n mod 2^l left over (the greatest) stay on level 0 and are
-        exact. The rank of any value is off by less than 2^l, and by zero on average.
+        exact. The rank of any value is off by less than 2^l, and by zero on average. ``bits`` is ``bits_of(values)`` where it is known.
         """
         n = values.size
         if n == 0:
@@ -70,7 +70,7 @@ class Kll:
         level = max(0, (n // k).bit_length() - 1)
         whole = (n >> level) << level
         # Copied, since what is kept is far less than all, with one zero, since sorting leaves -0.0 and 0.0 in any order.
-        sampled = values[_drawn(values, level) & ((1 << level) - 1) : whole : 1 << level] + 0.0
+        sampled = values[_drawn(bits_of(values) if bits is None else bits, n, level) & ((1 << level) - 1) : whole : 1 << level] + 0.0
         levels = (values[whole:] + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled) if level else (sampled,)
         sketch = cls(k=k, n=n, levels=levels, minimum=float(values[0]) + 0.0, maximum=float(values[-1]) + 0.0)
         return sketch._compressed()
@@ -103,7 +103,7 @@ class Kll:
                 levels.append(np.empty(0))
             items = levels[height]
             odd = items.size & 1
-            kept, moved = items[:odd], items[odd + (_drawn(items, self.n) & 1) :: 2]
+            kept, moved = items[:odd], items[odd + (_drawn(bits_of(items), items.size, self.n) & 1) :: 2]
             levels[height], levels[height + 1] = kept, _joined(levels[height + 1], moved)
         return replace(self, levels=tuple(levels))
 
@@ -203,10 +203,14 @@ def _mixed(number: int) -> int:
     return number ^ (number >> 31)
 
 
-def _drawn(values: Floats, salt: int) -> int:
-    """Sixty-four bits that depend on all values and not on their order."""
-    total = int(np.add.reduce(values.view(np.uint64)))
-    return _mixed(total ^ _mixed(salt ^ values.size << 32))
+def bits_of(values: Floats) -> int:
+    """The sum of the values' bits, modulo 2^64: it depends on all of them and not on their order."""
+    return int(np.add.reduce(values.view(np.uint64)))
+
+
+def _drawn(bits: int, size: int, salt: int) -> int:
+    """Sixty-four well mixed bits from those of so many values."""
+    return _mixed(bits ^ _mixed(salt ^ size << 32))
 
 
 def _parsed(data: bytes) -> Kll:

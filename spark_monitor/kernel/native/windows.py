@@ -1,0 +1,68 @@
+"""A whole window's values by the compiled kernel: numpy sorts them, one call reads off everything else."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from spark_monitor.kernel.groups import Mask
+from spark_monitor.kernel.native.library import Library
+from spark_monitor.states.distinct import ALL, K_WINDOW, Distinct
+from spark_monitor.states.frequent import CAPACITY, Frequent
+from spark_monitor.states.grid import Floats, Grid
+from spark_monitor.states.moments import Moments
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.sketch import K, Kll
+
+
+def state_of(
+    library: Library, values: Floats, nulls: Mask | None, grid: Grid, *, k: int = K, theta: int = ALL
+) -> NumericState:
+    """What ``NumericState.of_sorted`` gives of the values that are not null, from values in any order."""
+    ordered = _present(library, values, nulls)
+    ordered.sort()
+    cells, hashes = np.empty(grid.cells, dtype=np.int64), np.empty(ordered.size, dtype=np.uint64)
+    frequent, many = np.empty(CAPACITY), np.empty(CAPACITY, dtype=np.int64)
+    counts, sums, bits = np.empty(7, dtype=np.int64), np.empty(3), np.empty(1, dtype=np.uint64)
+    where = (ordered, ordered.size, grid.edges, grid.edges.size, theta - 1, K_WINDOW, CAPACITY)
+    library.call("sm_sorted", *where, cells, hashes, frequent, many, counts, sums, bits)
+    nans, high, low, n, hashed, listed, step = counts.tolist()
+    finite = ordered[low : low + n]
+    return NumericState(
+        grid=grid,
+        count=values.size,
+        nulls=values.size - ordered.size,
+        nans=nans,
+        positive_infinities=high,
+        negative_infinities=low,
+        minimum=float(finite[0]) + 0.0 if n else float("nan"),
+        maximum=float(finite[-1]) + 0.0 if n else float("nan"),
+        moments=_moments(finite, *sums.tolist()),
+        cells=cells,
+        distinct=Distinct.of_candidates(hashes[:hashed], theta=theta) if n else Distinct.empty(),
+        frequent=_frequent(frequent[:listed], many[:listed], step) if n else Frequent({}),
+        sketch=Kll.of_sorted(finite, k, bits=int(bits[0])),
+    )
+
+
+def _present(library: Library, values: Floats, nulls: Mask | None) -> Floats:
+    """A copy of the values that are not null."""
+    if nulls is None:
+        return values.copy()
+    present = np.empty(values.size)
+    return present[: library.call("sm_present", values, nulls, values.size, present)]
+
+
+def _moments(finite: Floats, guess: float, deviations: float, squares: float) -> Moments:
+    """As ``Moments.of`` has them; sums that exceed a double are left to it."""
+    n = finite.size
+    if not n or finite[0] == finite[-1]:
+        return Moments(n, float(finite[0]) + 0.0) if n else Moments()
+    if not (math.isfinite(guess) and math.isfinite(deviations) and math.isfinite(squares)):
+        return Moments.of(finite)
+    return Moments.about(guess, n, deviations / n, squares)
+
+
+def _frequent(values: Floats, many: np.ndarray, step: int) -> Frequent[float]:
+    return Frequent(dict(zip(values.tolist(), many.tolist(), strict=True)), dropped=step - 1)

@@ -1,0 +1,206 @@
+"""The compiled kernel against the numpy kernel, which is its specification, on hostile columns of every kind and type."""
+
+from __future__ import annotations
+
+import decimal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spark_monitor.errors import StateError
+from spark_monitor.kernel.native import build, library
+from spark_monitor.kernel.native.library import Library
+from spark_monitor.kernel.native.windows import state_of
+from spark_monitor.states.grid import Grid
+from spark_monitor.states.numeric import NumericState
+from tests.kernels import (
+    KINDS,
+    assert_same,
+    assert_same_states,
+    compiled_library,
+    gathered,
+    grid_for,
+    numbers,
+    rows_of,
+    states_of,
+    with_specials,
+)
+
+
+@pytest.fixture(scope="module")
+def native() -> Library:
+    return compiled_library()
+
+
+seeds = st.integers(0, 2**32)
+kinds = st.sampled_from(KINDS)
+
+
+@given(seeds, kinds, st.integers(0, 3000), st.sampled_from([0.0, 0.05, 1.0]), st.sampled_from([0, 3, 60, 1023]))
+def test_a_window_is_the_same_by_both_kernels(
+    native: Library, seed: int, kind: str, size: int, share: float, edges: int
+) -> None:
+    random = np.random.default_rng(seed)
+    values = with_specials(random, numbers(random, kind, size), share)
+    nulls = random.random(size) < random.choice([0.0, 0.1, 1.0])
+    grid = grid_for(random, values, edges)
+    theta = int(random.integers(1, 1 << 63)) * 2
+    for limit in (1 << 64, theta):
+        expected = NumericState.of_sorted(np.sort(values[~nulls]), grid, nulls=int(nulls.sum()), theta=limit)
+        assert_same(state_of(native, values, nulls, grid, theta=limit), expected)
+    if not nulls.any():
+        assert_same(state_of(native, values, None, grid), NumericState.of_sorted(np.sort(values), grid))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_and_slices_of_many_rows_are_the_same_by_both_kernels(native: Library, kind: str) -> None:
+    random = np.random.default_rng(7)
+    chunks = []
+    for rows in (70_000, 9_000, 40_000):
+        values = with_specials(random, numbers(random, kind, rows), 0.01)
+        groups = np.sort(random.integers(0, 2, rows))
+        keys = [random.integers(0, 3, rows), random.choice(90, rows, p=np.append(np.full(89, 0.001), 1 - 0.089))]
+        chunks.append((pa.array(values, mask=random.random(rows) < 0.02), rows_of(groups, keys)))
+    grid = grid_for(random, np.asarray(chunks[0][0].fill_null(0.0)), 1023)
+    assert_same_states(gathered(chunks, grid, native), gathered(chunks, grid, None))
+
+
+@given(seeds, kinds, st.integers(0, 400), st.sampled_from([0, 5, 60]))
+@settings(max_examples=60)
+def test_slices_of_few_rows_are_the_same_by_both_kernels(native: Library, seed: int, kind: str, size: int, edges: int) -> None:
+    random = np.random.default_rng(seed)
+    chunks = []
+    for _ in range(2):
+        values = with_specials(random, numbers(random, kind, size), random.choice([0.0, 0.1]))
+        keys = [random.integers(0, 4, size), random.integers(0, 100, size)]
+        chunks.append((pa.array(values, mask=random.random(size) < 0.1), rows_of(random.integers(0, 3, size), keys)))
+    grid = grid_for(random, np.asarray(chunks[0][0].fill_null(0.0)), edges)
+    assert_same_states(gathered(chunks, grid, native), gathered(chunks, grid, None))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, None, -3, 2**53 + 1, 2**62], pa.int64()),
+        pa.array([2**64 - 1, None, 0, 1, 1], pa.uint64()),
+        pa.array([1.5, None, float("nan"), float("-inf"), -0.0], pa.float32()),
+        pa.array([True, None, False, True, True], pa.bool_()),
+        pa.array([decimal.Decimal("0.10"), None, decimal.Decimal("99999999999999999999.99"), None, None], pa.decimal128(38, 2)),
+        pa.array([0, 86400, None, 2**40, -1], pa.timestamp("us", tz="UTC")),
+        pa.array([None] * 5, pa.float64()),
+        pa.array([1e200, -1e200, 1.7e308, 5e-324, 0.0]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_a_column_of_any_type_is_the_same_by_both_kernels(native: Library, values: pa.Array) -> None:
+    rows = rows_of(np.zeros(5, dtype=np.int64), [np.array([0, 1, 0, 1, 2])])
+    grid = Grid.of([-1.0, 0.1, 1.0, 2.0**53])
+    assert_same_states(gathered([(values, rows)], grid, native), gathered([(values, rows)], grid, None))
+
+
+@given(seeds, kinds, kinds)
+@settings(max_examples=40)
+def test_states_of_one_kernel_merge_with_those_of_the_other(native: Library, seed: int, first: str, second: str) -> None:
+    random = np.random.default_rng(seed)
+    parts = [numbers(random, kind, 2500) for kind in (first, second)]
+    grid = grid_for(random, parts[0], 40)
+    chunks = [(pa.array(part), rows_of(np.zeros(2500, dtype=np.int64), [random.integers(0, 3, 2500)])) for part in parts]
+    one, other = ([states_of(gathered([chunk], grid, kernel)) for chunk in chunks] for kernel in (native, None))
+    for place, state in one[0].items():
+        expected = other[0][place].merge(other[1][place])
+        assert_same(state.merge(other[1][place]), expected)
+        assert_same(other[0][place].merge(one[1][place]), expected)
+
+
+def test_threads_do_not_disturb_each_other(native: Library) -> None:
+    random = np.random.default_rng(3)
+    values = [random.normal(size=20_000) for _ in range(4)]
+    grid = grid_for(random, values[0], 60)
+    expected = [NumericState.of_sorted(np.sort(own), grid) for own in values]
+    found: list[NumericState | None] = [None] * 4
+
+    def work(place: int) -> None:
+        for _ in range(20):
+            found[place] = state_of(native, values[place], None, grid)
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for state, known in zip(found, expected, strict=True):
+        assert state is not None
+        assert_same(state, known)
+
+
+def test_arguments_out_of_bounds_are_refused(native: Library) -> None:
+    values, cells = np.zeros(2), np.zeros(2, dtype=np.uint16)
+    moments, totals, table = np.empty((1, 4)), np.zeros((1, 5), dtype=np.int64), np.zeros((1, 3), dtype=np.uint32)
+    for codes in ([0, 1], [-1, 0]):
+        with pytest.raises(StateError, match="a slice value has no number here"):
+            native.call("sm_key", values, cells, np.array(codes), 2, 0.0, 1, 3, 1, table, None, moments, totals)
+    cells[1] = 3
+    with pytest.raises(StateError, match="a cell is not the grid's"):
+        native.call("sm_key", values, cells, np.zeros(2, dtype=np.int64), 2, 0.0, 1, 3, 1, table, None, moments, totals)
+    with pytest.raises(StateError, match="a size is out of range"):
+        native.call("sm_present", values, np.zeros(2, dtype=np.bool_), -1, values)
+    with pytest.raises(StateError, match="do not lie side by side"):
+        native.call("sm_present", np.zeros(4)[::2], np.zeros(2, dtype=np.bool_), 2, values)
+
+
+def test_the_environment_chooses_the_kernel(native: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(library.VARIABLE, raising=False)
+    assert library.asked() == library.AUTO
+    assert isinstance(library.library(library.AUTO), Library)
+    assert library.told().startswith("compiled")
+    monkeypatch.setenv(library.VARIABLE, "numpy")
+    assert library.library(library.asked()) is None
+    assert library.told() == "numpy (SPARK_MONITOR_KERNEL=numpy)"
+    monkeypatch.setenv(library.VARIABLE, "fortran")
+    with pytest.raises(StateError, match="SPARK_MONITOR_KERNEL=fortran: unknown. Known: auto, numpy, native"):
+        library.asked()
+
+
+def test_without_a_library_numpy_works_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(library, "LIBRARY", tmp_path / "kernel.so")
+    monkeypatch.delenv(library.VARIABLE, raising=False)
+    library.loaded.cache_clear()
+    try:
+        assert library.library() is None
+        assert "was not compiled; `make setup`" in library.told()
+        with pytest.raises(StateError, match="SPARK_MONITOR_KERNEL=native: kernel.so was not compiled"):
+            library.library(library.NATIVE)
+        library.loaded.cache_clear()
+        (tmp_path / "kernel.so").write_bytes(b"no library")
+        assert "kernel.so cannot be loaded here" in library.told()
+    finally:
+        library.loaded.cache_clear()
+
+
+def test_without_a_compiler_nothing_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(build, "LIBRARY", tmp_path / "kernel.so")
+    monkeypatch.setattr(build, "compilers", lambda: iter(()))
+    assert build.compiled().startswith("The kernel is not compiled, numpy does its work: there is no C compiler")
+    monkeypatch.setattr(build, "compilers", lambda: iter([["/nowhere/cc"]]))
+    assert "/nowhere/cc" in build.compiled()
+    assert not (tmp_path / "kernel.so").exists()
+
+
+def test_the_library_is_compiled_once_and_again_when_its_source_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command = next(build.compilers(), None)
+    if command is None:
+        pytest.skip("there is no C compiler")
+    source = tmp_path / "kernel.c"
+    source.write_bytes(build.SOURCE.read_bytes())
+    monkeypatch.setattr(build, "SOURCE", source)
+    made = tmp_path / "one.so"
+    build.compile_to(made, command)
+    assert build.is_current(made)
+    source.write_text(source.read_text() + "\n")
+    assert not build.is_current(made)
+    assert build.wheel_platform(made).startswith(("manylinux_2_", "linux_", "macosx", "win"))
