@@ -26,6 +26,8 @@ JAVA_LOCK = PROJECT / ".ci" / "java.lock"
 STAMP = VENV / "ready"
 JAVA_STAMP = VENV / "java-found"
 SPARK_LOG = VENV / "first-spark.log"
+KERNEL_BUILD = PROJECT / "spark_monitor" / "kernel" / "native" / "build.py"
+KERNEL_READY = "The compiled kernel is ready."
 UV_REQUIREMENT = "uv>=0.9,<1"
 LOG_LINES_SHOWN = 8
 LOG_LINE_LENGTH = 250
@@ -50,6 +52,7 @@ def main() -> int:
     try:
         with one_at_a_time(PROJECT):
             make_environment()
+            make_kernel()
             make_java()
             make_delta_jar()
     except SetupError as error:
@@ -99,6 +102,14 @@ def make_environment() -> None:
     uv("sync", "--quiet", "--require-hashes", str(LOCK), failure="uv could not install requirements.lock")
     uv("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ".", failure="uv could not install this project")
     STAMP.write_text(wanted)
+
+
+def make_kernel() -> None:
+    """The compiled kernel, where there is a C compiler; without it numpy does its work, so nothing stops here."""
+    done = subprocess.run([PYTHON, KERNEL_BUILD], capture_output=True, text=True, check=False)
+    told = done.stdout.strip() or f"The kernel is not compiled, numpy does its work (exit code {done.returncode})."
+    if told != KERNEL_READY:
+        say(told)
 
 
 def is_usable(venv: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -77,7 +79,7 @@ def rows_of(groups: Integers, keys: list[Integers]) -> Rows:
         stride = int(values.max(initial=0)) + 1
         arranged = segments.arranged(values)
         bounds = segments.bounds.tolist()
-        rows = [np.bincount(arranged[low:high], minlength=stride) for low, high in zip(bounds, bounds[1:], strict=False)]
+        rows = [np.bincount(arranged[low:high], minlength=stride) for low, high in pairwise(bounds)]
         sliced.append(RowSlices(Segments.of(groups * stride + values), stride, arranged, rows))
     return Rows(segments, sliced)
 

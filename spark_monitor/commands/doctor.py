@@ -90,6 +90,7 @@ def looks(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
     if examinations.starts_java(options):
         yield "Java", examinations.java
     yield "Packages", examinations.packages
+    yield "Kernel", examinations.kernel
     yield "Spark session", patient.start
     yield "Delta tables", lambda: examinations.tables(patient.session(), options)
     if config is not None:

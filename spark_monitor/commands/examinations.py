@@ -16,6 +16,7 @@ from spark_monitor.commands.options import SessionOptions
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import MonitorError
 from spark_monitor.java import choose_java
+from spark_monitor.kernel.native.library import told
 from spark_monitor.text.masking import mask_secrets
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ def packages() -> str:
     missing = [name for name in BESIDE if found[name] is None]
     note = f"; not installed: {', '.join(missing)} (on one machine: {INSTALL})" if missing else ""
     return ", ".join(f"{name} {number}" for name, number in found.items() if number is not None) + note
+
+
+def kernel() -> str:
+    """Which kernel counts the rows here; both give the same numbers."""
+    return told()
 
 
 def _installed(name: str) -> str | None:

@@ -154,8 +154,8 @@ class SliceBlock:
         """Add the finite values, whose extremes are known: the slice value of each, and how many each slice value has."""
         met = np.flatnonzero(sizes)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            sums = np.bincount(codes, part.deviations, minlength=sizes.size)
-            squares = np.bincount(codes, part.squares, minlength=sizes.size)
+            sums = np.asarray(np.bincount(codes, part.deviations, minlength=sizes.size), dtype=np.float64)
+            squares = np.asarray(np.bincount(codes, part.squares, minlength=sizes.size), dtype=np.float64)
             found = self._about(Sums(part.guess, sums, squares), sizes, lambda asked: _chosen(part.values, codes, asked))
             self._merge_moments(met, sizes[met], *(numbers[met] for numbers in found))
         self.cells.add(codes, part.cells)

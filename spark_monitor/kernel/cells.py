@@ -7,6 +7,7 @@ than the rows themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -67,14 +68,14 @@ class SliceCells:
         self._pairs = []
 
     def counters(self, size: int, rows: int) -> npt.NDArray[np.uint32] | None:
-        """The table to count so many more rows of the slice values below ``size`` in; None where pairs are to be added instead."""
+        """The table to count so many more rows of the slice values below ``size`` in; None where pairs are to be added."""
         self._size = max(self._size, size)
         self._rows += rows
         if not self._is_dense:
             return None
         self._count_pairs()
         table = self._grown(self._size)
-        return table if table.dtype == np.uint32 else None
+        return cast(npt.NDArray[np.uint32], table) if table.dtype == np.uint32 else None
 
     def _grown(self, size: int) -> npt.NDArray[np.integer]:
         """The table with so many slice values at least; its numbers are short while no count can be too large for them."""

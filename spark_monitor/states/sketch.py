@@ -62,7 +62,7 @@ class Kll:
         """The sketch of finite values in increasing order: l compactions at once, l = floor(log2(n / k)), none below 2k values.
 
         Every 2^l-th value from one random offset goes to level l, the n mod 2^l left over (the greatest) stay on level 0 and are
-        exact. The rank of any value is off by less than 2^l, and by zero on average. ``bits`` is ``bits_of(values)`` where it is known.
+        exact. The rank of any value is off by less than 2^l, and by zero on average. ``bits`` is ``bits_of(values)``, if known.
         """
         n = values.size
         if n == 0:
@@ -70,7 +70,8 @@ class Kll:
         level = max(0, (n // k).bit_length() - 1)
         whole = (n >> level) << level
         # Copied, since what is kept is far less than all, with one zero, since sorting leaves -0.0 and 0.0 in any order.
-        sampled = values[_drawn(bits_of(values) if bits is None else bits, n, level) & ((1 << level) - 1) : whole : 1 << level] + 0.0
+        offset = _drawn(bits_of(values) if bits is None else bits, n, level) & ((1 << level) - 1)
+        sampled = values[offset : whole : 1 << level] + 0.0
         levels = (values[whole:] + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled) if level else (sampled,)
         sketch = cls(k=k, n=n, levels=levels, minimum=float(values[0]) + 0.0, maximum=float(values[-1]) + 0.0)
         return sketch._compressed()

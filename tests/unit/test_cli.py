@@ -499,7 +499,7 @@ def test_a_directory_that_the_demo_cannot_use_is_said_before_spark_starts(consol
 
 
 def test_the_doctor_says_what_works(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("python", "java", "packages"):
+    for name in ("python", "java", "packages", "kernel"):
         monkeypatch.setattr(examinations, name, lambda: "fine")
     monkeypatch.setattr(examinations, "starts_java", lambda _: True)
     monkeypatch.setattr(examinations, "session", lambda _: "classic")
@@ -511,6 +511,7 @@ def test_the_doctor_says_what_works(console: Console, monkeypatch: pytest.Monkey
         "✓ Python          fine",
         "✓ Java            fine",
         "✓ Packages        fine",
+        "✓ Kernel          fine",
         "✓ Spark session   classic",
         "✓ Delta tables    written",
         "✓ MLflow          address None",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import decimal
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -42,9 +45,7 @@ kinds = st.sampled_from(KINDS)
 
 
 @given(seeds, kinds, st.integers(0, 3000), st.sampled_from([0.0, 0.05, 1.0]), st.sampled_from([0, 3, 60, 1023]))
-def test_a_window_is_the_same_by_both_kernels(
-    native: Library, seed: int, kind: str, size: int, share: float, edges: int
-) -> None:
+def test_a_window_is_the_same_by_both_kernels(native: Library, seed: int, kind: str, size: int, share: float, edges: int) -> None:
     random = np.random.default_rng(seed)
     values = with_specials(random, numbers(random, kind, size), share)
     nulls = random.random(size) < random.choice([0.0, 0.1, 1.0])
@@ -162,7 +163,7 @@ def test_the_environment_chooses_the_kernel(native: Library, monkeypatch: pytest
     assert library.library(library.asked()) is None
     assert library.told() == "numpy (SPARK_MONITOR_KERNEL=numpy)"
     monkeypatch.setenv(library.VARIABLE, "fortran")
-    with pytest.raises(StateError, match="SPARK_MONITOR_KERNEL=fortran: unknown. Known: auto, numpy, native"):
+    with pytest.raises(StateError, match=r"SPARK_MONITOR_KERNEL=fortran: unknown\. Known: auto, numpy, native"):
         library.asked()
 
 
@@ -173,7 +174,7 @@ def test_without_a_library_numpy_works_and_says_why(monkeypatch: pytest.MonkeyPa
     try:
         assert library.library() is None
         assert "was not compiled; `make setup`" in library.told()
-        with pytest.raises(StateError, match="SPARK_MONITOR_KERNEL=native: kernel.so was not compiled"):
+        with pytest.raises(StateError, match=r"SPARK_MONITOR_KERNEL=native: kernel\.so was not compiled"):
             library.library(library.NATIVE)
         library.loaded.cache_clear()
         (tmp_path / "kernel.so").write_bytes(b"no library")
@@ -204,3 +205,34 @@ def test_the_library_is_compiled_once_and_again_when_its_source_changes(monkeypa
     source.write_text(source.read_text() + "\n")
     assert not build.is_current(made)
     assert build.wheel_platform(made).startswith(("manylinux_2_", "linux_", "macosx", "win"))
+
+
+SANITIZED = """
+import pathlib, sys
+import pytest
+from spark_monitor.kernel.native import build, library
+build.LIBRARY = library.LIBRARY = pathlib.Path(sys.argv[1])
+assert isinstance(library.loaded(), library.Library), library.loaded()
+chosen = "kernels or kernel_merge or threads or bounds"
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", chosen, sys.argv[2]]))
+"""
+
+
+@pytest.mark.slow
+def test_the_properties_hold_under_the_sanitizers(tmp_path: Path) -> None:
+    command = next(build.compilers(), None)
+    found = subprocess.run([*(command or ["cc"]), "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
+    runtime = found.stdout.strip()
+    if command is None or not Path(runtime).is_absolute():
+        pytest.skip("no C compiler with the sanitizers' libraries")
+    made = tmp_path / "kernel.so"
+    build.compile_to(made, command, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    done = subprocess.run(
+        [sys.executable, "-c", SANITIZED, str(made), __file__],
+        env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout

@@ -18,6 +18,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from platform import libc_ver
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE / "kernel.c"
@@ -106,7 +107,7 @@ def is_current(library: Path) -> bool:
 def wheel_platform(library: Path) -> str:
     """The platform tag of a wheel that carries the library: on Linux by the newest symbols of glibc that it asks for."""
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-    if not sys.platform.startswith("linux"):
+    if not sys.platform.startswith("linux") or libc_ver()[0] != "glibc":
         return platform
     asked = [tuple(map(int, found)) for found in re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())]
     major, minor = max([*asked, OLDEST_GLIBC])

@@ -1,4 +1,4 @@
-"""The rows of one group and column, counted for every slice key by the compiled kernel: the numpy kernel's ``Part``, in two passes.
+"""The rows of one group and column, counted for every slice key by the compiled kernel in two passes.
 
 The first pass, for all keys, finds the cell of every value and the few hashes that can matter; the second, key by key, counts.
 """
@@ -73,9 +73,7 @@ class Rows:
     cells: np.ndarray
 
     @classmethod
-    def of(
-        cls, library: Library, grid: Grid, values: Floats, nulls: Mask | None, most: int
-    ) -> tuple[Rows, Integers, Hashes]:
+    def of(cls, library: Library, grid: Grid, values: Floats, nulls: Mask | None, most: int) -> tuple[Rows, Integers, Hashes]:
         """The rows; and the positions and hashes of finite values that are no edge and have a hash of at most ``most``."""
         size = values.size
         cells, rows, hashes = np.empty(size, np.uint16), np.empty(size, np.int64), np.empty(size, np.uint64)
@@ -113,7 +111,14 @@ class Rows:
 
 
 def add_rows(
-    library: Library, grid: Grid, values: Floats, nulls: Mask | None, keys: Sequence[KeyedRows], *, guess: float, known: Distinct,
+    library: Library,
+    grid: Grid,
+    values: Floats,
+    nulls: Mask | None,
+    keys: Sequence[KeyedRows],
+    *,
+    guess: float,
+    known: Distinct,
     inner: float,
 ) -> None:
     """Count rows of one group for every slice key.

@@ -16,9 +16,7 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K, Kll
 
 
-def state_of(
-    library: Library, values: Floats, nulls: Mask | None, grid: Grid, *, k: int = K, theta: int = ALL
-) -> NumericState:
+def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *, k: int = K, theta: int = ALL) -> NumericState:
     """What ``NumericState.of_sorted`` gives of the values that are not null, from values in any order."""
     ordered = _present(library, values, nulls)
     ordered.sort()
