@@ -24,9 +24,12 @@ from spark_monitor.text.wording import counted
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from spark_monitor.config.monitor import MonitorConfig
+    from spark_monitor.insight.facts import Facts
     from spark_monitor.pipeline import Monitor, RunResult
 
 Progress = Callable[[], AbstractContextManager[Say]]
+DIGEST_EVERY = "1 week"
 BEFORE_THE_FIRST = datetime(2013, 1, 1, tzinfo=UTC)
 
 
@@ -67,13 +70,25 @@ def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progre
     with progress() as step:
         step("What was found")
         found = [*faults_found(result.checks), *service_faults_found(result.metrics)]
-        told = summary(
-            facts(tables_of(monitor.config, result.store), monitor.config),
-            monitor.config,
-            file=typed(prepared.paths.monitor_file),
-        )
-    for line in ("", "What was injected, and what the monitor says of it", *found, "", told.rstrip(), "", *ending(began)):
+        known = facts(tables_of(monitor.config, result.store), monitor.config, pictures=True)
+        told = summary(known, monitor.config, file=typed(prepared.paths.monitor_file))
+        pages = written_pages(known, monitor.config, prepared.paths.monitor_file)
+    injected = ("", "What was injected, and what the monitor says of it", *found)
+    for line in (*injected, "", told.rstrip(), "", *pages, *ending(began)):
         say(line)
+
+
+def written_pages(known: Facts, config: MonitorConfig, file: Path) -> list[str]:
+    """The report and last week's digest, written beside the monitor's file, and where they are."""
+    from spark_monitor.outputs.digest.digest import digest_html, digest_of
+    from spark_monitor.outputs.digest.due import last_period
+    from spark_monitor.outputs.report.page import report_html
+
+    report, digest = file.with_name("report.html"), file.with_name("digest.html")
+    period = last_period(DIGEST_EVERY, ACTS[-1].as_of, config.windows.zone)
+    report.write_text(report_html(known, config, file=typed(file)), encoding="utf-8")
+    digest.write_text(digest_html(digest_of([known], period.start, period.end)), encoding="utf-8")
+    return [f"Report, to open in a browser: {typed(report)}", f"Digest of the last week, as it is mailed: {typed(digest)}"]
 
 
 def introduction(prepared: Prepared) -> Iterator[str]:

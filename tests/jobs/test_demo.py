@@ -28,15 +28,15 @@ def test_the_demo_finds_both_faults_and_a_second_one_finds_nothing_new(tmp_path:
     assert wind, first.stdout
     assert re.search(r"visib missing at JFK: percent_null 100 in 1 week with the fault \(1 FAIL\)", first.stdout)
     for part in (
-        "Version 1: ",
-        "Version 2: ",
         "roc_auc_score",
-        "Undecided, and why",
-        "Open checks",
+        "Open incidents",
+        "wind_speed is in another unit",
+        "Report, to open in a browser",
         "spark-monitor sql",
         "mlflow server",
     ):
         assert part in first.stdout
+    assert "wind_speed" in (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     second = demo(tmp_path / "demo")
     assert second.returncode == 0, second.stderr
     assert "used again" in second.stdout

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
+from example_facts import config, example
 
 from spark_monitor.demo import story
 from spark_monitor.demo.findings import WeekChecked, told
@@ -116,3 +117,11 @@ def test_the_rules_that_catch_the_faults_are_in_the_monitors_file(tmp_path: Path
 
     rules = {(rule.metric, column) for rule in load_config(PLACES[0]).rules for column in rule.columns}
     assert {("tv_distance", "wind_speed"), ("percent_null", "visib")} <= rules
+
+
+def test_the_demo_ends_with_its_report_and_digest(tmp_path: Path) -> None:
+    said = story.written_pages(example(), config(), tmp_path / "flights.yaml")
+
+    for name, line in zip(("report.html", "digest.html"), said, strict=True):
+        assert str(tmp_path / name) in line
+        assert "flights_delay" in (tmp_path / name).read_text(encoding="utf-8")
