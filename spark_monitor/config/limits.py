@@ -170,4 +170,4 @@ def _validated(value: object) -> AnyLimit:
         raise problems(("", str(error))) from None
 
 
-RuleLimit = Annotated[AnyLimit, PlainValidator(_validated), PlainSerializer(written)]
+RuleLimit = Annotated[AnyLimit, PlainValidator(_validated), PlainSerializer(written, return_type=Any)]

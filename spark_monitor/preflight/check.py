@@ -36,6 +36,7 @@ from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known, storage_findings
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
+from spark_monitor.preflight.references import reference_findings
 from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
 from spark_monitor.preflight.values import partition_findings, prediction_value_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
@@ -85,6 +86,7 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     if rows:
         findings += dataset_findings(config, spark, _attempt)
+        findings += reference_findings(config, spark, _attempt, frozen=baseline_is_frozen)
     return findings
 
 

@@ -65,6 +65,10 @@ def prediction_roles(config: MonitorConfig) -> list[Role]:
         roles.append(_answer("predictions.prediction", predictions.prediction, numeric=numeric))
     if predictions.score is not None:
         roles.append(_answer("predictions.score", predictions.score, numeric=True))
+    if config.weights is not None:
+        roles.append(Role("weights", config.weights, "a number", is_number))
+    if config.groups is not None:
+        roles.append(Role("groups.column", config.groups.column, PLAIN, is_plain))
     return roles
 
 

@@ -63,14 +63,19 @@ def shadowed_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
     >>> [str(finding) for finding in shadowed_findings(twice)]
     ['rules[0]: ks of every column is judged by rules[1], which comes later and is as specific. Keep one of the two.']
     """
-    last = {(rule.metric, name): position for position, rule in enumerate(rules) for name in _names(rule)}
+    last = {(name, *_scope(rule)): position for position, rule in enumerate(rules) for name in _names(rule)}
     for position, rule in enumerate(rules):
         for name in _names(rule):
-            later = last[rule.metric, name]
+            later = last[name, *_scope(rule)]
             if later != position:
                 about = f"{rule.metric} of {'every column' if name == ANY else name}"
                 found = f"{about} is judged by rules[{later}], which comes later and is as specific"
                 yield Finding(f"rules[{position}]", f"{found}. Keep one of the two.", "warning")
+
+
+def _scope(rule: RuleConfig) -> tuple[object, ...]:
+    """What two rules must share so that one leaves nothing of the other."""
+    return rule.metric, rule.baseline, rule.slices, tuple(sorted(rule.versions or ())), rule.class_, rule.moves
 
 
 def _names(rule: RuleConfig) -> Sequence[str]:

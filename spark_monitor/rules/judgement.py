@@ -141,7 +141,13 @@ class Bench:
         """The check's id and the subject of its sentence."""
         texts = rows.texts
         names = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
-        key = (judged.metric[one], judged.class_name[one], *(texts[name][row] for name in names))
+        # Two rules of one number stand next to each other, the second of them beside the first.
+        beside = one > 0 and (judged.row[one], judged.metric[one], judged.class_name[one]) == (
+            judged.row[one - 1],
+            judged.metric[one - 1],
+            judged.class_name[one - 1],
+        )
+        key = (judged.metric[one], judged.class_name[one], beside, *(texts[name][row] for name in names))
         if key not in self.remembered:
             if len(self.remembered) >= _MOST_REMEMBERED:
                 self.remembered.clear()
@@ -153,6 +159,7 @@ class Bench:
                 class_name=judged.class_name[one],
                 baseline=texts["baseline_name"][row],
                 estimated=texts["basis"][row] == ESTIMATED,
+                beside=beside,
                 **about,
             )
             self.remembered[key] = (series, subject_of(_measurement(judged, rows, one, row)))

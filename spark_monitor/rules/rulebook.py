@@ -1,4 +1,8 @@
-"""Which rule speaks about which number: rules of one metric compete, and the most specific wins."""
+"""Which rule speaks about which number: rules of one metric compete, and the most specific wins.
+
+A fixed limit and one that moves answer different questions (never below 0.65; not 0.05 below the baseline), so where two rules as
+specific have one of each, both are held.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,7 @@ class Rulebook:
     rules: tuple[RuleConfig, ...]
     expectations: tuple[Expectation, ...]
     """What every whole window owes: each listed column's metric, and each metric of a general rule at least once."""
-    _known: dict[Key, int | None] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[Key, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, rules: Sequence[RuleConfig]) -> Rulebook:
@@ -89,10 +93,27 @@ class Rulebook:
 
     def place_of(self, key: Key) -> int | None:
         """The place of the rule that judges a number, by metric, column, slice key, version, class and baseline."""
+        return next(iter(self.places_of(key)), None)
+
+    def places_of(self, key: Key) -> tuple[int, ...]:
+        """The places of the rules that judge a number: the most specific, and after it one as specific of the other kind.
+
+        >>> floor, fall = RuleConfig(metric="recall", fail="< 0.6"), RuleConfig(metric="recall", fail={"below_baseline": 0.1})
+        >>> Rulebook.of([floor, fall]).places_of(("recall", ":table", None, None, None, None))
+        (1, 0)
+        """
         if key not in self._known:
             ranked = [(*rank, place) for place, rule in enumerate(self.rules) if (rank := _rank(rule, key)) is not None]
-            self._known[key] = max(ranked)[-1] if ranked else None
+            self._known[key] = self._held(ranked)
         return self._known[key]
+
+    def _held(self, ranked: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        if not ranked:
+            return ()
+        *rank, first = max(ranked)
+        kind = self.rules[first].moves
+        others = [place for *same, place in ranked if same == rank and self.rules[place].moves != kind]
+        return (first, *others[-1:])
 
     def metrics(self, *families: str) -> tuple[str, ...]:
         """The metrics that some rule names; of these families, where any are given."""
@@ -164,16 +185,18 @@ def check_id(
     class_name: str | None = None,
     baseline: str | None = None,
     estimated: bool = False,
+    beside: bool = False,
 ) -> str:
     """The name of one series of checks: the first 16 hex digits of the SHA-256 of what the series is about, as JSON.
 
-    One rule judges a metric of a column, so the rule is not part of it: the series, and an incident in it, goes on when a limit
-    is changed, when another rule is added or when the file is put in another order.
+    The rule is not part of it: the series, and an incident in it, goes on when a limit is changed, when another rule is added or
+    when the file is put in another order. Where two rules judge one number, the second of them is ``beside``.
 
     >>> check_id("ks", "wind_speed", granularity="1 week")
     'bd44e825b9f1003b'
     """
     about: list[str | None] = [granularity, model_version, slice_key, slice_value, metric, column, class_name]
     about += [baseline, "ESTIMATED"] if estimated else [baseline] if baseline is not None else []
+    about += ["BESIDE"] if beside else []
     text = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]

@@ -125,17 +125,19 @@ def numbers_of(table: pa.Table, rows: Rows, book: Rulebook) -> Judged:
     numbers = lists.flatten()
     owners = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), dtype=np.int64)
     metrics, classes = numbers.field("metric").to_pylist(), numbers.field("class").to_pylist()
-    texts, kept, places = rows.texts, [], []
+    texts = rows.texts
+    kept: list[int] = []
+    places: list[int] = []
     history = np.array([family == HISTORY for family in texts["family"]], dtype=np.bool_)
     columns, keys, versions, names = (texts[name] for name in ("column_name", "slice_key", "model_version", "baseline_name"))
     for number, owner in enumerate(owners.tolist()):
         if history[owner]:
             continue
         key = (metrics[number], columns[owner], keys[owner], versions[owner], classes[number], names[owner])
-        place = book.place_of(key)
-        if place is not None and not _is_of_another_kind(rows, owner, metrics[number]):
-            kept.append(number)
-            places.append(place)
+        judging = book.places_of(key)
+        if judging and not _is_of_another_kind(rows, owner, metrics[number]):
+            kept += [number] * len(judging)
+            places += judging
     return _judged(numbers, np.array(kept, dtype=np.int64), owners, np.array(places, dtype=np.int64), rows)
 
 

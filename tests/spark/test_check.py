@@ -142,6 +142,9 @@ WRONG_COLUMNS: list[tuple[dict[str, Any], str]] = [
         {"rules": [{"metric": "ks", "columns": ["amount"], "fail": 1}], "predictions.features": {"exclude": ["amount"]}},
         'rules[0].columns: column "amount" is left out by predictions.features and is not watched.',
     ),
+    ({"weights": "wieght"}, 'weights: no column "wieght" in check_predictions.'),
+    ({"groups": {"column": "regoin"}}, 'groups.column: no column "regoin" in check_predictions. Did you mean "region"?'),
+    ({"importances": {"table": "check_labels"}}, 'importances: no column "feature" in check_labels.'),
     ({"slices": [["region", "versio"]]}, 'slices[0]: no column "versio" in check_predictions. Did you mean "version"?'),
 ]
 
@@ -241,6 +244,26 @@ def test_a_baseline_condition_that_cannot_be_applied_is_an_error(checked: Check,
     found = errors(checked({"baseline.where": where}))
     assert len(found) == 1
     assert found[0].startswith(f'baseline.where: the condition "{where}" cannot be applied to check_predictions: ')
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ({"table": "check_gone"}, "baselines[0].table: check_gone does not exist or cannot be read: "),
+        (
+            {"table": "check_predictions", "where": "..."},
+            'baselines[0].where: the condition "..." cannot be applied to check_pred',
+        ),
+        ({"table": "check_predictions", "where": "gone = 1"}, 'baselines[0].where: the condition "gone = 1" cannot be applied'),
+    ],
+)
+def test_a_further_baseline_is_examined_unless_it_was_frozen_earlier(
+    checked: Check, reference: dict[str, Any], sentence: str
+) -> None:
+    changes = {"baselines": [{"name": "q1", **reference}]}
+    [said] = errors(checked(changes))
+    assert sentence in said
+    assert errors(checked(changes, baseline_is_frozen=True)) == []
 
 
 def test_what_the_baseline_lacks_or_has_with_another_type_is_a_warning(checked: Check, spark: SparkSession) -> None:

@@ -224,3 +224,39 @@ def test_what_is_wrong_with_a_rule_is_said_with_what_to_write(given: dict[str, A
         rule(**given)
     contexts = [text for error in caught.value.errors() for _, text in error.get("ctx", {}).get("found", [])]
     assert any(sentence in text for text in contexts), contexts
+
+
+LIMITS = [
+    ("count", {"history": 8, "sigma": 4}),
+    ("ks", {"learned": 0.99, "at_least": 0.1}),
+    ("recall", {"below_baseline": 0.1}),
+    ("recall", "< 0.3"),
+]
+
+
+@pytest.mark.parametrize(("metric", "limit"), LIMITS)
+def test_a_limit_of_any_kind_is_written_without_a_warning(metric: str, limit: Any) -> None:
+    written = rule(metric=metric, fail=limit).model_dump(mode="json", by_alias=True)
+
+    assert written["fail"] == limit  # warnings are errors here
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_fixed_limit_and_one_that_moves_are_both_held(order: int) -> None:
+    rules = [rule(metric="recall", fail="< 0.5"), rule(metric="recall", fail={"below_baseline": 0.05})][::order]
+    rows = [row(count=900), row(family="model", basis="REALISED", count=900, numbers=[number("recall", 0.6, 0.58, 0.62)])]
+    given = judged(rules, rows, baseline={(":table", None, None, "recall", None): 0.8})
+
+    assert sorted((one["expected"], one["verdict"]) for one in given) == [
+        (">= 0.5 (fail < 0.5)", "PASS"),
+        (">= 0.75 (fail < 0.75: 0.05 below the value of the baseline, 0.8)", "FAIL"),
+    ]
+    assert len({one["check_id"] for one in given}) == 2
+
+
+def test_of_two_rules_of_one_kind_the_last_alone_judges() -> None:
+    rows = [row(count=9), row(family="model", basis="REALISED", count=900, numbers=[number("recall", 0.4, 0.38, 0.42)])]
+
+    assert [
+        one["verdict"] for one in judged([rule(metric="recall", fail="< 0.5"), rule(metric="recall", fail="< 0.3")], rows)
+    ] == ["PASS"]
