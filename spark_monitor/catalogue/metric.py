@@ -20,7 +20,7 @@ from spark_monitor.errors import MonitorError
 
 Family = Literal["profile", "quality", "drift", "correlation", "model", "fairness", "custom", "system", "pipeline", "cost"]
 Worse = Literal["higher", "lower", "both"]
-ColumnKind = Literal["numeric", "categorical", "any", "pair", ":table"]
+ColumnKind = Literal["numeric", "categorical", "any", "pair", "answer", ":table"]
 Function = Callable[..., Any]
 ANY_NUMBER = (-math.inf, math.inf)
 PERCENT = (0.0, 100.0)

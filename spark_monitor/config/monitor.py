@@ -85,6 +85,9 @@ class MonitorConfig(Section):
     max_slice_values: WholeNumber = Field(
         default=200, ge=1, le=10_000, description="how many values of a slice key are told apart, from 1 to 10,000"
     )
+    max_correlated_columns: WholeNumber = Field(
+        default=100, ge=0, le=1_000, description="how many numeric features are correlated with each other; 0: none"
+    )
     task_memory: Memory = Field(default="512 MiB", description="the memory of a task, such as 512 MiB")
     columns: dict[Text, Literal["numeric", "categorical"]] = Field(
         default={}, description="how columns are compared where their type does not say it, such as {store: categorical}"

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.insight.trends import trend_told
 from spark_monitor.text.quoting import literal
-from spark_monitor.text.wording import counted, day, harmless, slice_name, versions_named
+from spark_monitor.text.wording import counted, day, harmless, slice_name, subject, versions_named
 
 LONGEST, LONGEST_COMMAND = 600, 4_000
 IDS_NAMED = 5
@@ -34,6 +35,9 @@ def explained(row: IncidentRow, file: str) -> Iterator[str]:
     place = slice_name(row.slice_key, row.slice_value)
     versions = f", {versions_named(row.versions)}" if row.versions else ""
     yield f"Where: {place}{versions}; {counted(row.checks, 'check')} failed."
+    moved = trend_told(row.series)
+    if moved is not None:
+        yield f"Trend of {harmless(subject(row.metric or 'value', row.column))}: {moved}"
     yield f"Owner: {harmless(row.owner or 'nobody named')}; runbook: {harmless(row.runbook or '-')}"
     yield ""
     yield "1. The symptom: what failed, window by window"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,14 @@ class MeasuredDrift(Comparison):
     def _distances(self, chunk: pa.RecordBatch, pairs: Pairs, sides: tuple[Block, Block]) -> Iterator[pa.RecordBatch]:
         if pairs.drift_type == BASELINE:
             for metric in untabled(sides[1].kind, self._plan.metrics):
-                yield _measured(chunk, pairs, metric, sides)
+                yield measured_pairs(chunk, pairs, metric, partial(metric.compute, *sides), sides[1].count)
 
 
-def _measured(chunk: pa.RecordBatch, pairs: Pairs, metric: Metric, sides: tuple[Block, Block]) -> pa.RecordBatch:
+def measured_pairs(chunk: pa.RecordBatch, pairs: Pairs, metric: Metric, compute: Callable[[], Any], count: Any) -> pa.RecordBatch:
     """One metric of all pairs; whatever somebody else's function raises is the status of its rows."""
     size = pairs.current.size
     try:
-        found = Interval.of(metric.compute(*sides))
+        found = Interval.of(compute())
         status = found.statuses
         message = np.full(size, None, dtype=object) if found.message is None else np.array(found.message, dtype=object)
         if status.shape != (size,):
@@ -58,7 +59,7 @@ def _measured(chunk: pa.RecordBatch, pairs: Pairs, metric: Metric, sides: tuple[
         **{name: chunk.column(name).take(pa.array(pairs.current)) for name in (*DIMENSIONS, "column_name")},
         **{name: pa.array([text] * size, pa.string()) for name, text in texts.items()},
         **{name: arrow_numbers(values) for name, values in numbers.items() if values is not None},
-        "count": pa.array(sides[1].count),
+        "count": count if isinstance(count, pa.Array) else pa.array(count),
         "status": pa.array(status, pa.string()),
         "message": pa.array(message, pa.string()),
     }

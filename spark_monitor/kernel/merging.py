@@ -17,11 +17,12 @@ from spark_monitor.kernel.partials import PARTIAL_SCHEMA, KernelColumn
 from spark_monitor.kernel.spans import CHUNK_BYTES
 from spark_monitor.kernel.state_rows import QualityState, state_columns
 from spark_monitor.kernel.tables import WHOLE
-from spark_monitor.states import counters, hours, repeats
+from spark_monitor.states import counters, covariance, hours, repeats
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.codec import tag_of
 from spark_monitor.states.columns import STATE_SCHEMA, joined
 from spark_monitor.states.counters import CounterState
+from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.repeats import RepeatState
@@ -39,6 +40,7 @@ OF_QUALITY: Mapping[str, type[QualityState]] = {
     counters.TAG: CounterState,
     hours.TAG: HourState,
     repeats.TAG: RepeatState,
+    covariance.TAG: CovarianceState,
 }
 Key = tuple[int, str | None, int, str | None, int]
 Row = tuple[Key, AnyState | None, str | None]

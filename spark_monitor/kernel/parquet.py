@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spark_monitor.kernel.layout import INSTANTS, FileColumn, FileLayout, FileRows
+from spark_monitor.kernel.spans import SPAN_ROWS
 from spark_monitor.kernel.storage import LOCAL, located, scheme_of
 from spark_monitor.kernel.times import instants
 
-SPAN_ROWS = 1 << 20
 READ_BYTES = 32 << 20
 Held = Mapping[int, pa.Array]
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -46,11 +46,11 @@ class Block:
     constants: tuple[tuple[str, str | None], ...] = ()
 
 
-def read_blocks(blocks: Iterable[Block], layout: FileLayout) -> Iterator[FileSpan]:
-    """The rows of blocks, span by span; each span must be used before the next is asked for."""
+def read_blocks(blocks: Iterable[Block], layout: FileLayout, span_rows: int | None = None) -> Iterator[FileSpan]:
+    """The rows of blocks in spans of at most ``span_rows`` rows; each must be used before the next is asked for."""
     for block in blocks:
         with unreadable_with_reason(block.path):
-            reading = _Reading(block, layout)
+            reading = _Reading(block, layout, span_rows or SPAN_ROWS)
             yield from reading.spans()
 
 
@@ -105,8 +105,8 @@ class FileSpan:
 class _Reading:
     """One block being read."""
 
-    def __init__(self, block: Block, layout: FileLayout) -> None:
-        self.block, self.layout = block, layout
+    def __init__(self, block: Block, layout: FileLayout, span_rows: int) -> None:
+        self.block, self.layout, self._span_rows = block, layout, span_rows
         self._constants = dict(block.constants)
 
     def spans(self) -> Iterator[FileSpan]:
@@ -174,7 +174,7 @@ class _Reading:
         return all(high < first or low >= end for first, end in self.layout.ranges)
 
     def _spans_of(self, group: int) -> Iterator[FileSpan]:
-        """A row group in spans of at most ``SPAN_ROWS`` rows; within one, a few columns at a time are read ahead."""
+        """A row group in spans of bounded size; within one, a few columns at a time are read ahead."""
         parts = self._column_parts(group)
         streams = [self._batches(group, [self.layout.columns[position].name for position in part]) for part in parts]
         rows = self._file.metadata.row_group(group).num_rows
@@ -206,11 +206,11 @@ class _Reading:
         there = {name: self._names[name] for name in names if name in self._names}
         rows = self._file.metadata.row_group(group).num_rows
         if not there:
-            for low in range(0, rows, SPAN_ROWS):
-                yield FileRows({}, self._constants, min(SPAN_ROWS, rows - low))
+            for low in range(0, rows, self._span_rows):
+                yield FileRows({}, self._constants, min(self._span_rows, rows - low))
             return
         options = {"row_groups": [group], "columns": list(there.values()), "use_threads": False}
-        for batch in self._file.iter_batches(SPAN_ROWS, **options):
+        for batch in self._file.iter_batches(self._span_rows, **options):
             arrays = {name: _instants_of_int96(batch.column(other), self._file, other) for name, other in there.items()}
             yield FileRows(arrays, self._constants, batch.num_rows)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColumn
+from spark_monitor.kernel.covariances import COVARIANCE_COLUMN, COVARIANCE_ROW, CovariancePlan, CovarianceRows
 from spark_monitor.kernel.groups import Codes
 from spark_monitor.kernel.memory import keep_freed_memory, leave_imports_alone
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
@@ -23,6 +24,7 @@ from spark_monitor.kernel.spans import (
     CHUNK_BYTES,
     CHUNK_ROWS,
     SCATTERED_ROWS,
+    SPAN_ROWS,
     Placed,
     Span,
     TableSpan,
@@ -34,6 +36,7 @@ from spark_monitor.kernel.spans import (
 from spark_monitor.kernel.tables import WHOLE, Counted, TableRows
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.counters import CounterState
+from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import Grid, Integers
 from spark_monitor.states.hours import HourState
@@ -47,7 +50,7 @@ BYTE_BUDGET = 512 << 20
 TABLE_COLUMN = -1
 NO_WINDOW = -1
 OTHER = "other"
-Plain = CategoricalState | TableState | CounterState | HourState | RepeatState
+Plain = CategoricalState | TableState | CounterState | HourState | RepeatState | CovarianceState
 """States whose bytes are all there is of them."""
 
 GATHERED_SHARE = 4
@@ -107,6 +110,17 @@ class KernelPlan:
     quality: QualityPlan | None = None
     kernel: str = field(default_factory=asked)
     """Which kernel does the work: what the environment of the process that plans asks for."""
+    covariance: CovariancePlan | None = None
+
+    def special_rows(self) -> dict[int, str]:
+        """The names under which rows of no column are stored, by their numbers."""
+        own = {COVARIANCE_COLUMN: COVARIANCE_ROW} if self.covariance is not None else {}
+        return {**(self.quality.special_rows() if self.quality is not None else {}), **own}
+
+    @property
+    def span_rows(self) -> int:
+        """How many rows are taken at once, few enough that the columns whose products are summed can be held together."""
+        return SPAN_ROWS if self.covariance is None else min(self.covariance.held_rows, SPAN_ROWS)
 
 
 class Task:
@@ -125,6 +139,7 @@ class Task:
         self._errors: dict[int, str] = {}
         self._tables = TableRows(len(plan.columns))
         self._quality = QualityRows(plan.quality) if plan.quality is not None else None
+        self._covariance = CovarianceRows(plan.covariance) if plan.covariance is not None else None
 
     def _gatherer(self, column: KernelColumn) -> Column | None:
         if column.grid is not None:
@@ -140,16 +155,17 @@ class Task:
     def _tables_of(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         """Chunks of rows; where they are scattered over many windows, as many at once as the budget allows."""
         if self._wanted.size * SCATTERED_ROWS <= CHUNK_ROWS:
-            yield from chunks(batches)  # so few windows leave each of them rows enough
+            yield from chunks(batches, most=self._plan.span_rows)  # so few windows leave each of them rows enough
             return
         held: list[pa.Table] = []
-        for chunk in chunks(batches):
+        for chunk in chunks(batches, most=self._plan.span_rows):
             segment = segment_of(chunk.column(0), self._edges, self._wanted)
             if not held and not is_scattered(segment):
                 yield chunk
                 continue
             held.append(chunk)
-            if sum(table.nbytes for table in held) * GATHERED_SHARE > self._plan.byte_budget:
+            rows = sum(table.num_rows for table in held)
+            if sum(table.nbytes for table in held) * GATHERED_SHARE > self._plan.byte_budget or rows >= self._plan.span_rows:
                 yield pa.concat_tables(held)
                 held = []
         if held:
@@ -170,7 +186,8 @@ class Task:
 
     @property
     def _beside(self) -> int:
-        return self._tables.nbytes + (self._quality.nbytes if self._quality is not None else 0)
+        beside = (self._quality, self._covariance)
+        return self._tables.nbytes + sum(rows.nbytes for rows in beside if rows is not None)
 
     def add(self, span: Span) -> Iterator[pa.RecordBatch]:
         """Add a span to every column; one that fails is remembered with the reason, the others go on.
@@ -186,12 +203,16 @@ class Task:
         counted = [self._tables.add_rows(piece.rows, piece.null_id) for piece in found.pieces]
         if self._quality is not None:
             self._quality.begin([piece.high - piece.low for piece in found.pieces])
+        if self._covariance is not None:
+            self._covariance.begin([piece.high - piece.low for piece in found.pieces])
         for position in range(len(self._columns)):
             self._add_column(position, found, counted, span)
             if self.nbytes * STATES_SHARE > self._plan.byte_budget:
                 yield from batched(self._column_partials(), PARTIAL_SCHEMA)
         if self._quality is not None:
             self._finish_quality(self._quality, found, counted, span)
+        if self._covariance is not None:
+            self._covariance.finish(counted, self._tables.places, [codes.texts for codes in self._slices])
         if self._beside > self._plan.byte_budget // GATHERED_SHARE:
             yield from self.flush()
 
@@ -220,6 +241,8 @@ class Task:
                 gatherer.add(part, piece.rows)
                 if self._quality is not None:
                     self._quality.add_column(position, number, part, nulls, lines)
+                if self._covariance is not None:
+                    self._covariance.add_column(position, number, part)
             except Exception as error:  # whatever it is, it becomes this column's status
                 self._errors[position] = f"{type(error).__name__}: {first_line(error)}"
         self._sizes[position] = gatherer.nbytes if gatherer is not None else 0
@@ -251,12 +274,14 @@ class Task:
         for line, ((key, group, value), table) in enumerate(self._tables.states()):
             text = self._text(key, value)
             yield from self._placed(group, key, text, TABLE_COLUMN, table.to_bytes(), None, None)
-            for number, content in self._quality.rows(line) if self._quality is not None else ():
-                yield from self._placed(group, key, text, number, content, None, None)
+            for rows in (self._quality, self._covariance):
+                for number, content in rows.rows(line) if rows is not None else ():
+                    yield from self._placed(group, key, text, number, content, None, None)
         for position, error in self._errors.items():
             yield from self._failures(position, error)
         self._without_time, self._errors, self._tables = 0, {}, TableRows(len(self._columns))
         self._quality = QualityRows(self._plan.quality) if self._plan.quality is not None else None
+        self._covariance = CovarianceRows(self._plan.covariance) if self._plan.covariance is not None else None
 
     def _failures(self, position: int, error: str) -> Iterator[tuple[object, ...]]:
         """A failed column's rows: one for every place that has rows, those of a numeric column's slices in blocks."""

@@ -19,6 +19,9 @@ from spark_monitor.states.grid import Integers
 
 CHUNK_ROWS = 1 << 18
 CHUNK_BYTES = 64 << 20
+SPAN_ROWS = 1 << 20
+"""Rows of a row group that are placed at once."""
+
 SCATTERED_ROWS = 1 << 9
 """Where a window has fewer rows of a chunk than this, rows are gathered and ordered by window before they are counted."""
 
@@ -158,14 +161,14 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     return combined if isinstance(combined, pa.Array) else combined.chunk(0)
 
 
-def chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Batches gathered to tables of about ``CHUNK_ROWS`` rows, fewer where these would pass ``CHUNK_BYTES``."""
+def chunks(batches: Iterable[pa.RecordBatch], most: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+    """Batches gathered to tables of about ``CHUNK_ROWS`` rows, ``most`` if that is fewer, or of about ``CHUNK_BYTES``."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         held.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
-        if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
+        if rows >= min(CHUNK_ROWS, most) or size >= CHUNK_BYTES:
             yield pa.Table.from_batches(held)
             held, rows, size = [], 0, 0
     if held:

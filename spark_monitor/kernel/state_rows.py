@@ -15,6 +15,7 @@ from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.categorical_block import CategoricalBlock
 from spark_monitor.states.columns import STATE_SCHEMA, state_arrays
 from spark_monitor.states.counters import CounterState
+from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.grid import Integers
 from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
@@ -23,7 +24,7 @@ from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
 from spark_monitor.states.table_block import table_columns, tables_of
 
-QualityState = CounterState | HourState | RepeatState
+QualityState = CounterState | HourState | RepeatState | CovarianceState
 """What is known of rows beside their columns; stored by its own bytes, in the column of sketches."""
 
 State = NumericState | CategoricalState | TableState | QualityState

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import combinations
 from typing import Literal
 
 from pyspark.sql import types as T
@@ -16,6 +17,7 @@ from spark_monitor.config.rules import RuleConfig
 from spark_monitor.sources.predictions import only_in_baseline
 from spark_monitor.sources.readers.rows import Kind, read_column
 from spark_monitor.text.masking import mask_secrets
+from spark_monitor.text.quoting import crossed
 
 COLUMNS_SHOWN = 20
 OTHER_DATASETS = ("system", "pipeline", "cost")
@@ -193,14 +195,29 @@ def feature_findings(config: MonitorConfig, columns: Sequence[str], baseline: Se
         yield Finding("predictions.features", "no column is left to be watched besides those with a role.", "warning")
 
 
+PAIRS = "correlation_shift"
+"""The metric whose rules list pairs of columns."""
+
+
 def rule_column_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
     """Rules about columns that are not watched."""
     watched = {*profiled_columns(config, columns), TABLE_ROW}
     for position, rule in enumerate(config.rules):
         if rule.family in OTHER_DATASETS:
             continue  # its columns are endpoints, steps or services
+        if rule.metric == PAIRS:
+            yield from _pair_findings(rule, f"rules[{position}].columns", profiled_columns(config, columns))
+            continue
         for name in (name for name in _named(rule) if name not in watched):
             yield _unwatched(config, name, f"rules[{position}].columns", columns, baseline)
+
+
+def _pair_findings(rule: RuleConfig, where: str, watched: Sequence[str]) -> Iterator[Finding]:
+    """Names of a rule about pairs that are no pair of watched columns."""
+    for name in _named(rule):
+        if not any(name == crossed(pair) for pair in combinations(watched, 2)):
+            told = f'"{name}" is no pair of watched columns in the order of the table'
+            yield Finding(where, f'{told}. Name two, such as "{", ".join(watched[:2])}".')
 
 
 def _unwatched(config: MonitorConfig, name: str, where: str, columns: Sequence[str], baseline: Sequence[str]) -> Finding:

@@ -18,8 +18,10 @@ from spark_monitor.config.rules import BASELINE, RuleConfig, slice_key
 from spark_monitor.config.vocabulary import KNOWN_METRICS
 
 ANY: Final = "*"
-TABLE_METRICS: Final = frozenset({"count", "count_delta"})
-"""Metrics whose rules for "*" are about the rows of the table: every column has the same number of them."""
+TABLE_METRICS: Final = frozenset({"count", "count_delta"}) | {
+    metric.name for metric in catalogue().of("drift", dataset="predictions") if metric.columns == (TABLE_ROW,)
+}
+"""Metrics whose rules for "*" are about the rows of the table: every column has the same number of them, or none has."""
 
 _OF_NUMBERS = "ks wasserstein_distance avg_delta percent_zeros_delta"
 NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split()) | {

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
 from spark_monitor.states.categorical import Categories
@@ -33,6 +34,12 @@ class Baseline:
     references: Mapping[str, DataFrame] = field(default_factory=dict)
     """The states of further frozen periods by their names, on the same grids."""
 
+    covariance: DataFrame | None = None
+    """How its numeric columns move together (slice_key, slice_value, sketch); None where it was frozen without."""
+
+    covariance_slices: tuple[tuple[str, str, int], ...] = ()
+    """The slices that ``covariance`` has: key, value, rows."""
+
 
 def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     """What a baseline was frozen with, as JSON: a monitor whose file says something else needs a new version."""
@@ -44,6 +51,8 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     more = [(one.name, one.table, one.path, one.where) for one in config.baselines if one.kind == "frozen"]
     if more:
         told["references"] = more
+    if config.max_correlated_columns != MonitorConfig.model_fields["max_correlated_columns"].default:
+        told["max_correlated_columns"] = config.max_correlated_columns
     if config.columns:  # baselines that were frozen without any stay what they are
         told["columns"] = config.columns
     return json.dumps(told, sort_keys=True, ensure_ascii=False)
@@ -59,12 +68,22 @@ def latest_version(stored: DataFrame) -> tuple[int, str] | None:
 def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = ()) -> Baseline:
     """A version from its stored rows; what comes to the driver is one frame per column."""
     of_version = stored.where(F.col("baseline_version") == version)
-    own = of_version.where("name IS NULL")
+    of_file = of_version.where("name IS NULL")
+    is_covariance = f"column_name = '{COVARIANCE_ROW}' AND get_json_object(config, '$.kind') IS NULL"
+    own, together = of_file.where(f"NOT ({is_covariance})"), of_file.where(is_covariance)
     whole = own.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
-    rows = whole.select("column_name", "data_type", "grid", "categories", "config").collect()
-    columns = sorted(map(_placed, rows), key=lambda placed: placed[0])
+    named = ["column_name", "data_type", "grid", "categories", "config", "slice_key", "slice_value", "count"]
+    rows = whole.unionByName(together).select(*named).collect()
+    columns = sorted((_placed(row) for row in rows if not _is_covariance(row)), key=lambda placed: placed[0])
+    correlated = [row for row in rows if _is_covariance(row)]
+    slices = tuple((row["slice_key"], row["slice_value"], row["count"]) for row in correlated if row["slice_value"] is not None)
     others = {name: _states(of_version.where(F.col("name") == name)) for name in references}
-    return Baseline(version, {column.name: column for _, column in columns}, _states(own), others)
+    covariance = together.select("slice_key", "slice_value", "sketch") if correlated else None
+    return Baseline(version, {column.name: column for _, column in columns}, _states(own), others, covariance, slices)
+
+
+def _is_covariance(row: Any) -> bool:
+    return row["column_name"] == COVARIANCE_ROW and "kind" not in json.loads(row["config"])
 
 
 def _states(rows: DataFrame) -> DataFrame:
@@ -90,7 +109,7 @@ def _placed(row: Any) -> tuple[int, FrozenColumn]:
     return int(settings["position"]), column
 
 
-def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_text: str) -> DataFrame:
+def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_text: str, correlated: bool) -> DataFrame:
     """The baseline's states with each column's frame and settings beside them, one row per slice and column.
 
     A column without a state (its type has none, or the baseline has no rows) keeps one row that says what it was.
@@ -108,7 +127,8 @@ def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_
         )
         for position, column in enumerate(frozen)
     ]
-    described.append((TABLE_ROW, None, None, json.dumps({"signature": signature_text}, ensure_ascii=False)))
+    for name in (TABLE_ROW, *((COVARIANCE_ROW,) if correlated else ())):
+        described.append((name, None, None, json.dumps({"signature": signature_text}, ensure_ascii=False)))
     ddl = "column_name string, grid array<double>, categories array<string>, config string"
     frames = spark.createDataFrame(described, ddl)
     return states.join(frames, on="column_name", how="right")

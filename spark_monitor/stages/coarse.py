@@ -75,8 +75,8 @@ def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
         (*_place(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
     ]
     windows = run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
-    quality = plan.kernel.quality.special_rows() if plan.kernel.quality is not None else {}
-    of_rows = [(TABLE_ROW, TABLE_COLUMN), *((name, number) for number, name in quality.items())]
+    special = plan.kernel.special_rows()
+    of_rows = [(TABLE_ROW, TABLE_COLUMN), *((name, number) for number, name in special.items())]
     names = [*of_rows, *((column.name, position) for position, column in enumerate(plan.kernel.columns))]
     columns = run.spark.createDataFrame(names, "column_name string, position int")
     finer = {part for several in parts.values() for part in several}

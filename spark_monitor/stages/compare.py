@@ -20,6 +20,7 @@ from spark_monitor.kernel.comparison import (
     drift_ddl,
     drift_schema,
 )
+from spark_monitor.kernel.measured_answers import MeasuredAnswers
 from spark_monitor.kernel.measured_drift import MeasuredDrift, untabled
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
@@ -59,6 +60,15 @@ def measured_drift(states: DataFrame, baseline: DataFrame, plan: ComparePlan) ->
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from MeasuredDrift(plan).batches(map(_typed, batches))
+
+    return in_order(states, baseline).mapInArrow(run, MEASUREMENT_DDL)
+
+
+def measured_answers(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
+    """Measurements of how far the model's answers have moved."""
+
+    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from MeasuredAnswers(plan).batches(map(_typed, batches))
 
     return in_order(states, baseline).mapInArrow(run, MEASUREMENT_DDL)
 
@@ -133,6 +143,12 @@ def compare_step(
     if any(untabled(kind, plan.metrics) for kind in ("numeric", "categorical")):
         own = states_of(run, due).withColumn("wanted", wanted(BASELINE))
         run.measured.append(measured_drift(own, baseline.states, plan))
+    own_answers = (run.config.predictions.prediction, run.config.predictions.score)
+    answers = {name for name in own_answers if name is not None and name in plan.columns}
+    if answers:
+        is_answer = F.col("column_name").isin(*sorted(answers))
+        own = states_of(run, due).where(is_answer).withColumn("wanted", wanted(BASELINE))
+        run.measured.append(measured_answers(own, baseline.states.where(is_answer), plan))
     gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions).drop("data_type")
     rows = compared_windows(drift).unionByName(gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True)
     referred = reference_rows(run, [*due, *later], plan)

@@ -5,7 +5,8 @@ Two passes: sharp quantiles first (k = 8192), which give the grids, then exact c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.checks import PARSES, matches
-from spark_monitor.kernel.partials import BYTE_BUDGET, KernelColumn, KernelPlan
+from spark_monitor.kernel.covariances import COVARIANCE_ROW, CovariancePlan
+from spark_monitor.kernel.partials import BYTE_BUDGET, OTHER, KernelColumn, KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.state_rows import State, by_column, states_at
 from spark_monitor.session import setting
@@ -36,6 +38,7 @@ from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, ro
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
 from spark_monitor.stages.context import Run
+from spark_monitor.stages.correlation import covariance_plan
 from spark_monitor.stages.merge import profile
 from spark_monitor.stages.occupancy import all_times
 from spark_monitor.states.categorical import MAX_CATEGORIES, CategoricalState, Categories, freeze_categories
@@ -54,6 +57,9 @@ if TYPE_CHECKING:
 # A baseline is one window that holds every instant.
 ALWAYS = WindowKey("baseline", -(1 << 62), 1 << 62)
 CATEGORIES_COUNTED = 4096
+ENOUGH_ROWS = f"slice_key IS NULL OR count >= 100 AND slice_value <> '{OTHER}'"
+"""Of which slices it is kept how columns move together."""
+
 _FRAME_DDL = "column_name string, grid array<double>, categories array<string>, facts map<string, double>, error string"
 
 
@@ -64,11 +70,17 @@ def freeze(
     *,
     max_slice_values: int = MAX_SLICE_VALUES,
     byte_budget: int = BYTE_BUDGET,
+    correlate: Callable[[Sequence[FrozenColumn]], CovariancePlan | None] = lambda _: None,
 ) -> tuple[list[FrozenColumn], DataFrame]:
-    """The frozen columns and the baseline's states on them; ``rows`` as ``read.rows_for_profile`` made them."""
+    """The frozen columns and the baseline's states on them; ``rows`` as ``read.rows_for_profile`` made them.
+
+    ``correlate`` says which of the frozen columns are multiplied with each other.
+    """
     frozen = frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget)
     kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
-    return frozen, profile(rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget))
+    return frozen, profile(
+        rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen))
+    )
 
 
 def frozen_columns(
@@ -98,6 +110,7 @@ def _plan(
     k: int = K,
     frequent_capacity: int = CAPACITY,
     byte_budget: int = BYTE_BUDGET,
+    covariance: CovariancePlan | None = None,
 ) -> ProfilePlan:
     edges, windows = plan_segments([ALWAYS])
     kernel = KernelPlan(
@@ -109,6 +122,7 @@ def _plan(
         k=k,
         frequent_capacity=frequent_capacity,
         byte_budget=byte_budget,
+        covariance=covariance,
     )
     types = tuple(column.data_type for column in frozen)
     return ProfilePlan(kernel, (ALWAYS,), tuple(slice_keys), types)
@@ -168,16 +182,23 @@ def facts_of(state: State | None) -> dict[str, float]:
     """What a baseline's first pass tells of a column's values, for what later windows are held against.
 
     >>> facts_of(NumericState.empty(Grid.trivial()).update([1.0, 7.0]))
-    {'least': 1.0, 'greatest': 7.0}
+    {'least': 1.0, 'greatest': 7.0, 'mean': 4.0, 'deviation': 3.0}
     """
     if isinstance(state, NumericState):
-        return {"least": state.minimum, "greatest": state.maximum} if state.finite else {}
+        return numeric_facts(state) if state.finite else {}
     if not isinstance(state, CategoricalState) or not state.frequent.counts:
         return {}
     texts, rows = list(state.frequent.counts), np.array(list(state.frequent.counts.values()))
     parsed = matches(pa.array(texts, pa.string()), PARSES)
     complete = state.frequent.dropped == 0 and len(texts) <= MAX_CATEGORIES
     return {"complete": float(complete), "parsed": float(rows[parsed].sum() / rows.sum())}
+
+
+def numeric_facts(state: NumericState) -> dict[str, float]:
+    """Ends, mean and deviation of a column's finite values; no deviation where its square is no double."""
+    found = {"least": state.minimum, "greatest": state.maximum, "mean": state.mean}
+    deviation = math.sqrt(state.m2 / state.finite)
+    return {**found, "deviation": deviation} if math.isfinite(deviation) else found
 
 
 def baseline_step(run: Run, predictions: Predictions, *, new: bool = False) -> Baseline:
@@ -200,15 +221,21 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
     columns, slices = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
+
+    def correlate(found: Sequence[FrozenColumn]) -> CovariancePlan | None:
+        return covariance_plan(run.config, found, found, [None for _ in slices])
+
     frozen, states = freeze(
         rows,
         columns,
         [slice_.key for slice_ in slices],
         max_slice_values=run.config.max_slice_values,
         byte_budget=run.config.task_bytes,
+        correlate=correlate,
     )
+    states = states.where(f"column_name <> '{COVARIANCE_ROW}' OR grid_id IS NOT NULL OR ({ENOUGH_ROWS})")
     source = run.config.baseline or run.config.predictions
-    kept = stored_rows(states, frozen, signature_text=text).selectExpr(
+    kept = stored_rows(states, frozen, signature_text=text, correlated=correlate(frozen) is not None).selectExpr(
         *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "grid_id", "config"),
         *map(quote, STATE_COLUMNS),
         "error AS message",

@@ -34,6 +34,7 @@ from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.context import INPUT, Run, window_keys, write
 from spark_monitor.stages.estimate import estimator_of
 from spark_monitor.stages.fairness import comparison_of, group_measurements
+from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import PREFIX, answered_rows, baseline_rows
 from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.states.binary import score_grid
@@ -146,6 +147,9 @@ def present_states(
         "*", log_type, f"{baseline.version} AS baseline_version", f"timestamp_micros({micros(run.as_of)}) AS as_of"
     )
     write(run, "model_metrics", measured, windows, baseline=missing)
+    if run.config.labels is not None:
+        both = own.unionByName(stored.where(of_baseline))
+        run.measured.append(label_measurements(flat_states(both), presentation.grid))
     metric = main_metric_of(run)
     run.measured.append(group_measurements(flat_states(own), presentation, comparison_of(run, metric)))
 

@@ -61,7 +61,7 @@ def _named(batch: pa.RecordBatch, plan: ProfilePlan) -> pa.RecordBatch:
     numbers = {name: batch.column(name).to_pylist() for name in ("window", "slice_key", "column")}
     windows = [None if number == NO_WINDOW else plan.windows[number] for number in numbers["window"]]
     kernel = plan.kernel.columns
-    special = plan.kernel.quality.special_rows() if plan.kernel.quality is not None else {}
+    special = plan.kernel.special_rows()
     columns = [None if number < 0 else number for number in numbers["column"]]
     arrays = [
         pa.array([window.granularity if window else None for window in windows], pa.string()),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spark_monitor.kernel.covariances import CovariancePlan
 from spark_monitor.kernel.partials import KernelPlan
 from spark_monitor.kernel.plan import ProfilePlan, plan_segments, wanted_spans
 from spark_monitor.kernel.quality_rows import QualityPlan
@@ -19,6 +20,7 @@ from spark_monitor.sources.readers.rows import rows_for_profile, within_any
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.coarse import Parts, composed_of, stored_partials, stored_slice_values
 from spark_monitor.stages.context import INPUT, Run, window_keys, write
+from spark_monitor.stages.correlation import limited_columns, profiled_covariance
 from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.quality_plan import extra_names, quality_plan
 from spark_monitor.stages.reader import choose_reader, read_states
@@ -35,11 +37,15 @@ def profile_step(
     frames = frames_of(predictions, baseline)
     parts = composed_of(run, due, handled)
     quality = quality_plan(run.config, predictions, baseline, frames)
-    work = planned(run, predictions, frames, due, parts, quality)
+    together = profiled_covariance(run.config, predictions, baseline, frames) if baseline.covariance is not None else None
+    limited = limited_columns(run.config, baseline)
+    if limited is not None:
+        run.notes.append(limited)
+    work = planned(run, predictions, frames, due, parts, (quality, together))
     if parts and any(kept is not None for kept in work.plan.kernel.slice_values):
         # So many values that some are counted together: what was counted with others before cannot be told from them now.
         parts = {}
-        work = planned(run, predictions, frames, due, parts, quality)
+        work = planned(run, predictions, frames, due, parts, (quality, together))
     run.capped_slices = [
         key for key, kept in zip(work.plan.slice_keys, work.plan.kernel.slice_values, strict=True) if kept is not None
     ]
@@ -64,9 +70,9 @@ def planned(
     frames: Sequence[FrozenColumn],
     due: Sequence[DueWindow],
     parts: Parts,
-    quality: QualityPlan,
+    beside: tuple[QualityPlan, CovariancePlan | None],
 ) -> Work:
-    """What is left to read of the due windows where these parts of them are stored."""
+    """What is left to read of the due windows where these parts of them are stored; ``beside`` is gathered beside columns."""
     time, windows = run.config.predictions.time, window_keys(due)
     edges, members = plan_segments(windows, {number: window_keys(several) for number, several in parts.items()})
     spans = wanted_spans(edges, members)
@@ -88,7 +94,8 @@ def planned(
         slice_keys=len(keys),
         slice_values=capped_slice_values(rows, len(keys), run.config.max_slice_values, stored=stored),
         byte_budget=run.config.task_bytes,
-        quality=quality,
+        quality=beside[0],
+        covariance=beside[1],
     )
     types = tuple(column.data_type for column in predictions.columns)
     return Work(spans, rows, ProfilePlan(kernel, windows, keys, types, run.config.windows.zone))

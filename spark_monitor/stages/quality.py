@@ -14,6 +14,7 @@ from spark_monitor.catalogue.interval import Floats
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, MEASUREMENT_SCHEMA, measurements
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.column_block import NOT_MEANT
 from spark_monitor.sources.baseline import Baseline
@@ -21,6 +22,7 @@ from spark_monitor.sources.labels import instant_micros
 from spark_monitor.sources.predictions import Predictions, micros, time_range
 from spark_monitor.sources.readers.rows import Kind, read_source, within
 from spark_monitor.stages.context import INPUT, Run, states_of
+from spark_monitor.stages.correlation import correlation_measurements
 from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.present import PresentPlan, profile_rows
 from spark_monitor.stages.quality_columns import ColumnPlan, column_measurements
@@ -57,7 +59,7 @@ def quality_step(
     run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]
 ) -> None:
     """Measure the quality of the due windows; `record` writes it with what other steps measured."""
-    run.measured += column_quality(run, predictions, baseline, due)
+    run.measured += [*column_quality(run, predictions, baseline, due), *correlation_measurements(run, baseline, due)]
     rows = [*row_quality(run, predictions, due, handled), *schema_rows(run, predictions, baseline, due)]
     if rows:
         run.measured.append(measured_frame(run, rows))
@@ -155,6 +157,7 @@ def _summaries(run: Run, due: Sequence[DueWindow], earlier: Sequence[DueWindow])
     every = [*due, *earlier]
     repeats = F.col("column_name").startswith(":repeats")
     of_rows = states_of(run, due, quality=True).unionByName(states_of(run, earlier, quality=True).where(~repeats))
+    of_rows = of_rows.where(F.col("column_name") != COVARIANCE_ROW)
     tables = states_of(run, every).where(F.col("column_name") == TABLE_ROW)
     return summaries(of_rows.unionByName(tables)).collect()
 

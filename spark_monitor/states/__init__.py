@@ -5,7 +5,7 @@ update of the whole: exactly for counts, within the stated error for sketches. `
 state's bytes begin with; ``tests/laws`` holds every entry to these laws.
 
 >>> sorted(STATES)
-['CATS', 'CERR', 'CLSC', 'CNTR', 'CONF', 'COVR', 'GRPS', 'HOUR', 'NUMS', 'REGR', 'REPT', 'SCOR', 'TABL']
+['CATS', 'CERR', 'CLSC', 'CNTR', 'CONF', 'COVA', 'COVR', 'GRPS', 'HOUR', 'NUMS', 'REGR', 'REPT', 'SCOR', 'TABL']
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from spark_monitor.states import (
     class_scores,
     confusion,
     counters,
+    covariance,
     coverage,
     grouped,
     hours,
@@ -34,6 +35,7 @@ from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.counters import CounterState
+from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.hours import HourState
@@ -49,6 +51,7 @@ State = (
     | CounterState
     | HourState
     | RepeatState
+    | CovarianceState
     | CoverageState
     | ScoreState
     | ConfusionState
@@ -66,6 +69,7 @@ STATES: Mapping[str, type[State]] = MappingProxyType(
         counters.TAG: CounterState,
         hours.TAG: HourState,
         repeats.TAG: RepeatState,
+        covariance.TAG: CovarianceState,
         coverage.TAG: CoverageState,
         binary.TAG: ScoreState,
         confusion.TAG: ConfusionState,
@@ -83,6 +87,7 @@ __all__ = [
     "ClassScoresState",
     "ConfusionState",
     "CounterState",
+    "CovarianceState",
     "CoverageState",
     "GroupedState",
     "HourState",

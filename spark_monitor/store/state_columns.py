@@ -47,7 +47,7 @@ STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column(
         "sketch",
         BYTES,
-        "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL; of the rows :counters, :hours "
-        "and :repeats, which belong to no column, their state's own bytes",
+        "the KLL sketch in DataSketches' own image (kll_doubles_sketch), readable by kll_* SQL; of the rows :counters, :hours, "
+        ":repeats and :covariance, which belong to no column, their state's own bytes",
     ),
 )

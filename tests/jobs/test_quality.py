@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from sklearn.decomposition import PCA
 
 from spark_monitor import Monitor
 
@@ -167,6 +168,37 @@ EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9]+$"
 
 def outside(values: pd.Series, baseline: pd.Series) -> pd.Series:
     return (values < baseline.min()) | (values > baseline.max())
+
+
+def standardised(part: pd.DataFrame, baseline: pd.DataFrame) -> np.ndarray:
+    return ((part[NUMBERS] - baseline[NUMBERS].mean()) / baseline[NUMBERS].std(ddof=0)).to_numpy()
+
+
+NUMBERS = ["age", "speed", "stuck", "celsius"]
+
+
+def test_correlations_and_reconstruction_errors_are_those_of_the_rows(measured: pd.DataFrame, frame: pd.DataFrame) -> None:
+    baseline = frame[frame["day"] < BASELINE_DAYS]
+    for slice_value in (None, "b"):
+        of_slice = baseline if slice_value is None else baseline[baseline["kind"] == slice_value]
+        pca = PCA(n_components=0.65, svd_solver="full").fit(standardised(of_slice, of_slice))
+        own = measured[measured["slice_value"].isna() if slice_value is None else measured["slice_value"] == slice_value]
+        errors = own[(own["metric"] == "reconstruction_error") & (own["status"] == "OK")]
+        shifts = own[(own["metric"] == "correlation_shift") & (own["status"] == "OK")]
+        assert len(errors) > DAYS
+        assert len(shifts) >= (36 if slice_value is None else 20)
+        for row in [*errors.to_dict("records"), *shifts.to_dict("records")]:
+            part = frame[(frame["day"] == row["day"]) & (frame["version"] == row["model_version"])]
+            part = part if slice_value is None else part[part["kind"] == slice_value]
+            if row["metric"] == "reconstruction_error":
+                rows = standardised(part, of_slice)
+                expected = ((rows - pca.inverse_transform(pca.transform(rows))) ** 2).sum(axis=1).mean()
+            else:
+                first, second = row["column_name"].split(", ")
+                expected = np.arctanh(part[first].corr(part[second])) - np.arctanh(of_slice[first].corr(of_slice[second]))
+            assert row["value"] == pytest.approx(expected, rel=1e-9, abs=1e-9), row
+            assert row["lower"] <= row["value"] <= row["upper"]
+            assert row["count"] == len(part)
 
 
 def test_slices_are_counted_too(measured: pd.DataFrame, frame: pd.DataFrame) -> None:

@@ -36,6 +36,7 @@ from spark_monitor.states.classes import canonical_labels
 from spark_monitor.states.codec import MAGIC, MAX_RAW_BYTES, VERSION, pack, tag_of, unpack
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.counters import COUNTERS, CounterState
+from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.grouped import GroupedState
@@ -175,6 +176,16 @@ CASES: dict[type, list[Case]] = {
         )
         for k in (3, 100)
     ],
+    CovarianceState: [
+        Case(
+            rows=st.tuples(*[st.one_of(moderate, st.sampled_from(HOSTILE))] * 3),
+            empty=lambda: CovarianceState.empty(("a", "b", "c")),
+            update=lambda state, rows: state.update(np.array(rows, dtype=np.float64).reshape(-1, 3).T),
+            read=CovarianceState.from_bytes,
+            rounded=("powers", "products", "norms", "sums", "squares"),
+            stranger=lambda: CovarianceState.empty(("a", "b")),
+        )
+    ],
     CoverageState: [
         Case(
             rows=st.tuples(st.booleans(), st.integers(0, 3), st.booleans()),
@@ -241,7 +252,7 @@ CASES: dict[type, list[Case]] = {
         )
     ],
 }
-SELF_DESCRIBED = (TableState, CounterState, CellErrorsState, GroupedState, ClassScoresState)
+SELF_DESCRIBED = (TableState, CounterState, CovarianceState, CellErrorsState, GroupedState, ClassScoresState)
 """States whose bytes say what they count on, so that nothing else is needed to read them."""
 every_case = pytest.mark.parametrize(
     "case", [pytest.param(case, id=kind.__name__) for kind, cases in CASES.items() for case in cases]

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import ColumnRow, HeatRow, IncidentRow, Judged, MeasureRow, ModelRow
 from spark_monitor.insight.scope import MOST_HEAT_VERSIONS
+from spark_monitor.insight.trends import trend_told
 from spark_monitor.outputs.report.charts import Mark, heat_strip, line_chart, verdict_strip
 from spark_monitor.outputs.report.histogram import histogram
 from spark_monitor.text.wording import day, harmless, number, percent, subject, with_interval
@@ -37,6 +38,7 @@ class Card:
     strip: Markup
     points: tuple[Judged, ...]
     about: str
+    trend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _card(incident: IncidentRow) -> Card:
     marks = [Mark(point.window, point.value, point.lower, point.upper) for point in incident.series]
     picture = line_chart(marks, about, limits=sorted(limits)[:2])
     strip = verdict_strip([(point.window, point.verdict or "NO_DATA") for point in incident.series])
-    return Card(incident, Markup(picture), Markup(strip), incident.series[-MOST_POINTS_TOLD:], about)
+    return Card(incident, Markup(picture), Markup(strip), incident.series[-MOST_POINTS_TOLD:], about, trend_told(incident.series))
 
 
 def performance(facts: Facts) -> list[Performance]:

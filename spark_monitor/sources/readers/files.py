@@ -158,7 +158,7 @@ def file_partials(spark: SparkSession, tasks: Sequence[Sequence[Block]], layout:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
-                yield from Task(kernel, number).run_spans(read_blocks(tasks[number], layout))
+                yield from Task(kernel, number).run_spans(read_blocks(tasks[number], layout, kernel.span_rows))
 
     return spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInArrow(run, PARTIAL_DDL)
 
