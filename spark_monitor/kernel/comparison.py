@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.distances.compare import columns_of, compared, drift_entries, with_columns
+from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE, GROUP, PAIRS_AT_ONCE, PLACE, Pairs, at, chunks, pairs_of, within
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.kernel.state_rows import Block, by_column, opened, states_at
 from spark_monitor.states.columns import STATE_SCHEMA, sql_type
@@ -27,9 +27,6 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.numeric_block import NumericBlock
 from spark_monitor.states.table import TableState
 
-BASELINE, CONSECUTIVE = "BASELINE", "CONSECUTIVE"
-GROUP = ("slice_key", "slice_value", "column_name")
-PLACE = ("granularity", "start", "end", "model_version")
 INPUT_SCHEMA = pa.schema(
     [
         ("is_current", pa.bool_()),
@@ -44,9 +41,6 @@ INPUT_SCHEMA = pa.schema(
         ("wanted", pa.list_(pa.string())),
     ]
 )
-CHUNK_STATES = 1024
-PAIRS_AT_ONCE = 128
-"""So many pairs are compared at once that what is worked out in between stays in the processor's outer cache."""
 
 NO_ROWS_OF_COLUMN = "The baseline holds no rows of this column."
 NO_ROWS_OF_SLICE = "The baseline holds no rows of this slice."
@@ -87,15 +81,6 @@ class ComparePlan:
     def entries(self, kind: str) -> tuple[Metric, ...]:
         """The distances of a kind of column that are computed."""
         return tuple(metric for metric in with_columns(drift_entries(kind)) if not self.metrics or metric.name in self.metrics)
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Rows of a chunk that are compared: the current ones, what each is compared with (-1: nothing), and as what."""
-
-    current: Integers
-    reference: Integers
-    drift_type: str
 
 
 @lru_cache(maxsize=4)
@@ -140,7 +125,7 @@ class Comparison:
         """The drift rows of one chunk, column by column."""
         pairs = pairs_of(chunk)
         for name, rows in by_column(chunk):
-            own = [_within(one, rows) for one in pairs]
+            own = [within(one, rows) for one in pairs]
             if not any(one.current.size for one in own):
                 continue
             if name == TABLE_ROW:
@@ -164,13 +149,13 @@ class Comparison:
             current, reference = places[one.current], np.where(one.reference >= 0, places[one.reference], -1)
             status, message = self._said(chunk, one, name, (current, reference), errors)
             told = np.flatnonzero(status != "OK")
-            yield self._batch(chunk, _at(one, told), {}, status[told], message[told])
+            yield self._batch(chunk, at(one, told), {}, status[told], message[told])
             known = np.flatnonzero(status == "OK")
             for low in range(0, known.size, PAIRS_AT_ONCE):
                 few = known[low : low + PAIRS_AT_ONCE]
                 assert block is not None
                 sides = block.take(reference[few]), block.take(current[few])
-                yield from self._distances(chunk, _at(one, few), sides)
+                yield from self._distances(chunk, at(one, few), sides)
 
     def _distances(self, chunk: pa.RecordBatch, pairs: Pairs, sides: tuple[Block, Block]) -> Iterator[pa.RecordBatch]:
         """The drift rows of pairs that can be compared."""
@@ -239,85 +224,6 @@ class Comparison:
         counts = np.array([np.nan if count is None else count for count, _ in deltas], dtype=np.float64)
         columns = {"count_delta": counts, "non_null_columns_delta": pa.array([delta for _, delta in deltas], _TABLE_DELTA)}
         return self._batch(chunk, pairs, columns, status, message)
-
-
-def chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Chunks of about ``CHUNK_STATES`` rows; each begins with what is needed of the one before, of which nothing is wanted."""
-    held: list[pa.RecordBatch] = []
-    for batch in batches:
-        if batch.num_rows:
-            held.append(batch)
-        if sum(one.num_rows for one in held) >= CHUNK_STATES:
-            chunk = pa.concat_batches(held)
-            yield chunk
-            held = [carried(chunk)]
-    if held:
-        yield pa.concat_batches(held)
-
-
-def carried(chunk: pa.RecordBatch) -> pa.RecordBatch:
-    """The last group's baseline and the last row, of which nothing is wanted."""
-    last = chunk.num_rows - 1
-    baseline = int(_baselines(chunk)[last])
-    kept = chunk.take(pa.array(sorted({row for row in (baseline, last) if row >= 0})))
-    nothing = pa.array([[]] * kept.num_rows, pa.list_(pa.string()))
-    return kept.set_column(kept.schema.get_field_index("wanted"), kept.schema.field("wanted"), nothing)
-
-
-def pairs_of(chunk: pa.RecordBatch) -> list[Pairs]:
-    """What is wanted of a chunk's rows: against the baseline of their group, and against the row before where it follows."""
-    baselines, before = _baselines(chunk), _before(chunk)
-    offsets = np.asarray(pc.fill_null(pc.list_value_length(chunk.column("wanted")), 0), dtype=np.int64)
-    owner = np.repeat(np.arange(chunk.num_rows), offsets)
-    words = np.array(chunk.column("wanted").flatten().to_pylist(), dtype=object)
-    found = []
-    for drift_type, reference in ((BASELINE, baselines), (CONSECUTIVE, before)):
-        rows = owner[words == drift_type] if words.size else owner[:0]
-        found.append(Pairs(rows, reference[rows], drift_type))
-    return found
-
-
-def _baselines(chunk: pa.RecordBatch) -> Integers:
-    """The row of the baseline in every row's group, -1 without one."""
-    new = begins(chunk, GROUP)
-    rows = np.arange(chunk.num_rows)
-    starts = np.maximum.accumulate(np.where(new, rows, 0))
-    is_current = np.asarray(chunk.column("is_current").to_numpy(zero_copy_only=False), dtype=np.bool_)
-    latest = np.maximum.accumulate(np.where(is_current, -1, rows))
-    return np.where(latest >= starts, latest, -1)
-
-
-def _before(chunk: pa.RecordBatch) -> Integers:
-    """The row of the window just before in every row's series, -1 without one."""
-    new = begins(chunk, (*GROUP, "is_current", "model_version", "granularity"))
-    starts, ends = (np.asarray(chunk.column(edge).fill_null(0), dtype=np.int64) for edge in ("start", "end"))
-    follows = np.zeros(chunk.num_rows, dtype=np.bool_)
-    follows[1:] = ~new[1:] & (ends[:-1] == starts[1:])
-    follows &= np.asarray(chunk.column("is_current").to_numpy(zero_copy_only=False), dtype=np.bool_)
-    return np.where(follows, np.arange(chunk.num_rows) - 1, -1)
-
-
-def begins(chunk: pa.RecordBatch, names: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Whether a row differs from the one before in any of these columns."""
-    new = np.zeros(chunk.num_rows, dtype=np.bool_)
-    new[0] = True
-    for name in names:
-        column = chunk.column(name)
-        if not pa.types.is_string(column.type):
-            codes = np.asarray(column.cast(pa.int64()).fill_null(-1), dtype=np.int64)
-        else:
-            codes = np.asarray(column.dictionary_encode().indices.fill_null(-1), dtype=np.int64)
-        new[1:] |= codes[1:] != codes[:-1]
-    return new
-
-
-def _within(pairs: Pairs, rows: Integers) -> Pairs:
-    kept = np.isin(pairs.current, rows)
-    return replace(pairs, current=pairs.current[kept], reference=pairs.reference[kept])
-
-
-def _at(pairs: Pairs, places: Integers) -> Pairs:
-    return replace(pairs, current=pairs.current[places], reference=pairs.reference[places])
 
 
 def arrow_numbers(column: Any) -> pa.Array:

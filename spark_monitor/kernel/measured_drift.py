@@ -13,7 +13,8 @@ from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_SCHEMA
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.distances.compare import drift_entries
-from spark_monitor.kernel.comparison import BASELINE, Comparison, Pairs, arrow_numbers, chunks
+from spark_monitor.kernel.comparison import Comparison, arrow_numbers
+from spark_monitor.kernel.pairs import BASELINE, Pairs, chunks
 from spark_monitor.kernel.state_rows import Block
 
 BASIS = "baseline"

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.distances.compare import compared
-from spark_monitor.kernel.comparison import GROUP, PLACE, ComparePlan, arrow_numbers, begins, drift_schema
+from spark_monitor.kernel.comparison import ComparePlan, arrow_numbers, drift_schema
+from spark_monitor.kernel.pairs import GROUP, PLACE, begins
 from spark_monitor.kernel.state_rows import Block, by_column, opened
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.categorical_block import CategoricalBlock

@@ -10,18 +10,10 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL
 from spark_monitor.distances.compare import drift_entries, with_columns
-from spark_monitor.kernel.comparison import (
-    BASELINE,
-    CONSECUTIVE,
-    GROUP,
-    INPUT_SCHEMA,
-    ComparePlan,
-    Comparison,
-    drift_ddl,
-    drift_schema,
-)
+from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Comparison, drift_ddl, drift_schema
 from spark_monitor.kernel.measured_answers import MeasuredAnswers
 from spark_monitor.kernel.measured_drift import MeasuredDrift, untabled
+from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE, GROUP
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.absent import gone_columns, missing_rows

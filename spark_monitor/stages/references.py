@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from spark_monitor.kernel.comparison import GROUP, ComparePlan
+from spark_monitor.kernel.comparison import ComparePlan
+from spark_monitor.kernel.pairs import GROUP
 from spark_monitor.kernel.references import ReferenceComparison, reference_ddl
 from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run, states_of

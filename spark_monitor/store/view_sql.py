@@ -10,6 +10,7 @@ from pyspark.sql.types import StructField
 
 from spark_monitor.store.dataset_views import BUDGET_COLUMNS, SERVICE_COLUMNS, budget_status, service_status
 from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, column, list_of
+from spark_monitor.store.series_sql import Source, metric_series
 from spark_monitor.store.shared_columns import (
     GRANULARITY,
     MODEL_VERSION,
@@ -20,9 +21,6 @@ from spark_monitor.store.shared_columns import (
     SLICE_KEY,
     SLICE_VALUE,
 )
-
-Source = Callable[[str], str]
-"""From a table's name to a sub-query of its committed rows, in parentheses."""
 
 VERDICTS: Final = ("PASS", "UNDECIDED", "NO_DATA", "WARN", "ERROR", "FAIL")
 """From the best to the worst."""
@@ -40,106 +38,6 @@ class View:
     one_row_per: str
     columns: tuple[StructField, ...]
     select: Callable[[Source], str]
-
-
-PROFILE_SERIES: Final = (
-    *("count", "num_nulls", "num_nan", "num_inf", "num_zeros", "num_empty", "distinct_count"),
-    *("avg", "stddev", "min", "max", "median"),
-    *("percent_null", "percent_nan", "percent_zeros", "percent_distinct"),
-)
-"""Columns of profile_metrics that are numbers, by their names as metrics."""
-
-DRIFT_SERIES: Final = {
-    "ks": ("ks_test.statistic", "ks_lower", "ks_upper"),
-    "population_stability_index": ("population_stability_index", None, None),
-    "js_distance": ("js_distance", None, None),
-    "hellinger_distance": ("hellinger_distance", None, None),
-    "wasserstein_distance": ("wasserstein_distance", "wasserstein_lower", "wasserstein_upper"),
-    "chi_squared_test": ("chi_squared_test.statistic", None, None),
-    "wasserstein_per_deviation": ("wasserstein_per_deviation", None, None),
-    "tv_distance": ("tv_distance", None, None),
-    "l_infinity_distance": ("l_infinity_distance", None, None),
-    "count_delta": ("count_delta", None, None),
-    "avg_delta": ("avg_delta", None, None),
-    "percent_null_delta": ("percent_null_delta", None, None),
-    "percent_zeros_delta": ("percent_zeros_delta", None, None),
-    "percent_distinct_delta": ("percent_distinct_delta", None, None),
-}
-"""Metric names as rules use them, with the columns of value, lower and upper."""
-
-_CUT = (
-    "`window`.`start` AS time, monitor_id, model_version",
-    "CASE WHEN slice_key IS NOT NULL THEN concat(slice_key, ' = ', coalesce(slice_value, 'NULL')) END AS slice",
-    "granularity",
-)
-
-
-def metric_series(source: Source) -> str:
-    """All metrics below each other, one number a row."""
-    series = (_profile_series(source), _drift_series(source), _model_series(source), _other_series(source))
-    return " UNION ALL ".join(series)
-
-
-def _profile_series(source: Source) -> str:
-    entries = [f"'{name}', CAST(`{name}` AS double), CAST(NULL AS double), CAST(NULL AS double)" for name in PROFILE_SERIES]
-    return _series(f"{source('profile_metrics')} WHERE log_type = 'INPUT'", entries, family="profile", column_sql="column_name")
-
-
-def _drift_series(source: Source) -> str:
-    entries = [
-        f"'{name}', CAST({value} AS double), CAST({lower or 'NULL'} AS double), CAST({upper or 'NULL'} AS double)"
-        for name, (value, lower, upper) in DRIFT_SERIES.items()
-    ]
-    return _series(source("drift_metrics"), entries, family="drift", column_sql="column_name", drift_type="drift_type")
-
-
-def _model_series(source: Source) -> str:
-    entries = ["metric, value, lower, upper"]
-    return _series(
-        f"{source('model_metrics')} WHERE log_type IS DISTINCT FROM 'BASELINE'",
-        entries,
-        family="model",
-        column_sql="CAST(NULL AS string)",
-        class_sql="class",
-        basis="basis",
-    )
-
-
-def _other_series(source: Source) -> str:
-    """What has no column of its own: quality, fairness, custom metrics, system, pipelines and cost."""
-    return _series(
-        source("metrics"),
-        ["metric, value, lower, upper"],
-        family=None,
-        column_sql="column_name",
-        class_sql="class",
-        basis="basis",
-    )
-
-
-def _series(
-    rows: str,
-    entries: list[str],
-    *,
-    family: str | None,
-    column_sql: str,
-    class_sql: str = "CAST(NULL AS string)",
-    drift_type: str = "CAST(NULL AS string)",
-    basis: str = "CAST(NULL AS string)",
-) -> str:
-    """One family's numbers: ``entries`` are metric, value, lower and upper, stacked below each other."""
-    time_and_ids, slice_sql, granularity = _CUT
-    stacked = f"stack({len(entries)}, {', '.join(entries)}) AS (metric, value, lower, upper)"
-    named = "family" if family is None else f"'{family}'"
-    inner = (
-        f"SELECT {time_and_ids}, {column_sql} AS column_name, {slice_sql}, {granularity}, {named} AS family, "
-        f"{class_sql} AS class, {drift_type} AS drift_type, {basis} AS basis, {stacked} FROM {rows}"
-    )
-    outer = (
-        "time, monitor_id, model_version, metric, column_name, slice, value, lower, upper, granularity, family, class, "
-        "drift_type, basis"
-    )
-    return f"SELECT {outer} FROM ({inner}) WHERE value IS NOT NULL"
 
 
 def open_incidents(source: Source) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spark_monitor.kernel.comparison import BASELINE, CONSECUTIVE, INPUT_SCHEMA, ComparePlan, Comparison
+from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Comparison
+from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.table import TableState

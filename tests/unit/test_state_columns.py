@@ -12,8 +12,9 @@ from scipy.stats import ks_2samp
 
 from spark_monitor.catalogue.metric import DECORATED, drift_metric
 from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.kernel.comparison import BASELINE, CONSECUTIVE, INPUT_SCHEMA, ComparePlan, Comparison
+from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Comparison
 from spark_monitor.kernel.measured_drift import MeasuredDrift
+from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE
 from spark_monitor.kernel.partials import KernelColumn
 from spark_monitor.kernel.references import ReferenceComparison
 from spark_monitor.kernel.state_rows import opened, state_columns, state_of_row, states_at
@@ -98,7 +99,7 @@ def test_a_damaged_state_and_one_of_another_grid_are_errors_beside_sound_ones() 
 
 @pytest.mark.parametrize("chunk", [2, 3, 1024])
 def test_pairs_do_not_depend_on_how_the_stream_is_cut(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spark_monitor.kernel.comparison.CHUNK_STATES", chunk)
+    monkeypatch.setattr("spark_monitor.kernel.pairs.CHUNK_STATES", chunk)
     random = np.random.default_rng(8)
     states, places = [], []
     for slice_value in (None, "p", "q"):

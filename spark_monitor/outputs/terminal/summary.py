@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from spark_monitor.config.monitor import MonitorConfig
@@ -14,6 +13,7 @@ from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.headline_metrics import higher_is_better
 from spark_monitor.insight.page import further_sql, mlflow_page
 from spark_monitor.insight.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
+from spark_monitor.outputs.terminal.layout import INDENT, ROWS_SHOWN, more, sections, table, wrapped
 from spark_monitor.text.wording import (
     counted,
     day,
@@ -28,13 +28,11 @@ from spark_monitor.text.wording import (
     with_interval,
 )
 
-WIDTH = 100
-ROWS_SHOWN, OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 10, 4, 3, 2, 2
-"""Rows of tables and of lists; how many more there are is said."""
+OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 4, 3, 2, 2
+"""Rows of lists; how many more there are is said."""
 
 SPARKS, BARS = 26, "▁▂▃▄▅▆▇█"
 
-_INDENT = _BETWEEN = "  "
 _VERDICT_STYLES = {
     "FAIL": "bold red",
     "ERROR": "bold red",
@@ -54,13 +52,13 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", 
     if not facts.versions:
         lines += [f"Run: spark-monitor run {file}", ""]
     lines += [*overview(facts), ""] if facts.versions else []
-    lines += _sections(("Open incidents", _open(facts, everything=everything)))
+    lines += sections(("Open incidents", _open(facts, everything=everything)))
     for version in facts.versions if everything else ():
         lines += [*_version(version, facts), ""]
-    lines += _sections(
+    lines += sections(
         ("Resolved lately", _resolved(facts.resolved)),
-        ("To look further", [f"{_INDENT}{command}" for command in further_sql(facts, file)]),
-        ("MLflow's page", [f"{_INDENT}{line}" for line in mlflow_page(config)]),
+        ("To look further", [f"{INDENT}{command}" for command in further_sql(facts, file)]),
+        ("MLflow's page", [f"{INDENT}{line}" for line in mlflow_page(config)]),
     )
     if facts.versions and not everything:
         lines += [f"Every check, slice and reason: spark-monitor status {file} --all"]
@@ -79,15 +77,15 @@ def _head(facts: Facts) -> Iterator[str]:
     yield f"{facts.monitor}: model {harmless(facts.model)} ({facts.task}), windows of {facts.granularity}"
     last, failure, unpublished = facts.last_committed, facts.last_failure, facts.unpublished
     if failure is not None:
-        yield from _wrapped(f"The last run FAILED: {harmless(failure.error or 'no reason recorded', 300)}", "")
-    yield from _wrapped(harmless(facts.sentence, 400), "")
+        yield from wrapped(f"The last run FAILED: {harmless(failure.error or 'no reason recorded', 300)}", "")
+    yield from wrapped(harmless(facts.sentence, 400), "")
     if last is not None:
         baseline = f", baseline version {last.baseline_version}" if last.baseline_version is not None else ""
         yield f"As of {day(last.as_of)} UTC{baseline}"
     if last is not None and last.null_time_rows:
         yield f"{counted(last.null_time_rows, 'row')} without a time belong to no window"
     if unpublished is not None:
-        yield from _wrapped(f"MLflow is behind: {harmless(unpublished.publish_message or 'not published yet', 300)}", "")
+        yield from wrapped(f"MLflow is behind: {harmless(unpublished.publish_message or 'not published yet', 300)}", "")
 
 
 def overview(facts: Facts) -> Iterator[str]:
@@ -109,7 +107,7 @@ def overview(facts: Facts) -> Iterator[str]:
                 sparkline(series),
             )
         )
-    yield from _table(("version", "status", "last rows", "rows", metric, "of", "course"), rows)
+    yield from table(("version", "status", "last rows", "rows", metric, "of", "course"), rows)
 
 
 def sparkline(values: Sequence[float | None], most: int = SPARKS) -> str:
@@ -129,7 +127,7 @@ def sparkline(values: Sequence[float | None], most: int = SPARKS) -> str:
 def _version(version: VersionFacts, facts: Facts) -> Iterator[str]:
     title = version_name(version.version)
     yield f"{title[0].upper()}{title[1:]}: {version.status}"
-    yield f"{_INDENT}last window with rows {version.window.text}, {counted(version.count, 'prediction')}"
+    yield f"{INDENT}last window with rows {version.window.text}, {counted(version.count, 'prediction')}"
     yield from _checked(version, facts)
     yield from _realised(version, facts)
     yield from _failing("Drifted columns", version.drifted)
@@ -141,22 +139,22 @@ def _version(version: VersionFacts, facts: Facts) -> Iterator[str]:
 
 def _checked(version: VersionFacts, facts: Facts) -> Iterator[str]:
     if not facts.has_rules:
-        yield f"{_INDENT}nothing is checked: the monitor has no rules"
+        yield f"{INDENT}nothing is checked: the monitor has no rules"
     elif not version.verdicts:
-        yield f"{_INDENT}nothing was checked in this window"
+        yield f"{INDENT}nothing was checked in this window"
     else:
         found = ", ".join(f"{version.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS if version.verdicts.get(verdict))
         elsewhere = f"; {counted(version.open_incidents, 'incident')} open" if version.open_incidents else ""
-        yield f"{_INDENT}checks: {found}{elsewhere}"
+        yield f"{INDENT}checks: {found}{elsewhere}"
 
 
 def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
     if not facts.has_labels or facts.main_metric is None:
-        yield f"{_INDENT}how well it does is not known: the monitor has no labels"
+        yield f"{INDENT}how well it does is not known: the monitor has no labels"
         return
     if not version.realised:
         reason = version.unlabelled.message if version.unlabelled is not None else None
-        yield from _wrapped(f"{facts.main_metric} is not known yet: {harmless(reason or 'no window has labels.')}", _INDENT)
+        yield from wrapped(f"{facts.main_metric} is not known yet: {harmless(reason or 'no window has labels.')}", INDENT)
         return
     rows = [
         (
@@ -169,11 +167,11 @@ def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
         )
         for row in version.realised
     ]
-    yield f"{_INDENT}Realised (with labels)"
-    yield from _table(("metric", "value", "95 % interval", "window", "labelled", "maturity"), rows)
+    yield f"{INDENT}Realised (with labels)"
+    yield from table(("metric", "value", "95 % interval", "window", "labelled", "maturity"), rows)
     if version.beside:
         beside = ", ".join(f"{row.metric} {number(row.value)}" for row in version.beside)
-        yield from _wrapped(f"beside it: {beside}", _INDENT * 2)
+        yield from wrapped(f"beside it: {beside}", INDENT * 2)
 
 
 def _failing(title: str, failing: Sequence[CheckRow]) -> Iterator[str]:
@@ -191,9 +189,9 @@ def _failing(title: str, failing: Sequence[CheckRow]) -> Iterator[str]:
         )
         for found in failing[:ROWS_SHOWN]
     ]
-    yield f"{_INDENT}{title}"
-    yield from _table(("", "column", "metric", "value", "95 % interval", "where", "since (windows)"), rows)
-    yield from _more(len(failing))
+    yield f"{INDENT}{title}"
+    yield from table(("", "column", "metric", "value", "95 % interval", "where", "since (windows)"), rows)
+    yield from more(len(failing))
 
 
 def _since(found: CheckRow) -> str:
@@ -207,18 +205,18 @@ def _shifts(version: VersionFacts) -> Iterator[str]:
         shifts = "; ".join(
             f"{harmless(row.column)} {number(row.ks)}{with_interval(row.lower, row.upper)}" for row in version.shifts
         )
-        yield from _wrapped(f"Largest shifts from the baseline (KS, 95 % interval): {shifts}", _INDENT)
+        yield from wrapped(f"Largest shifts from the baseline (KS, 95 % interval): {shifts}", INDENT)
 
 
 def _worst_slices(version: VersionFacts, facts: Facts) -> Iterator[str]:
     if version.worst_slices and facts.main_metric is not None:
         which = "lowest" if higher_is_better(facts.main_metric) else "highest"
         worst = "; ".join(_slice_of(row) for row in version.worst_slices[:2])
-        yield from _wrapped(f"Worst slices (surely {which} {facts.main_metric}): {worst}", _INDENT)
+        yield from wrapped(f"Worst slices (surely {which} {facts.main_metric}): {worst}", INDENT)
     if version.shifted_slices:
         first = version.shifted_slices[0]
         shift = f"{harmless(first.column)} where {slice_name(first.slice_key, first.slice_value)}, KS {number(first.ks)}"
-        yield from _wrapped(f"Slice that moved most: {shift} ({interval(first.lower, first.upper)})", _INDENT)
+        yield from wrapped(f"Slice that moved most: {shift} ({interval(first.lower, first.upper)})", INDENT)
 
 
 def _slice_of(row: ModelRow) -> str:
@@ -228,81 +226,43 @@ def _slice_of(row: ModelRow) -> str:
 
 def _undecided(version: VersionFacts) -> Iterator[str]:
     if version.undecided:
-        yield f"{_INDENT}Undecided, and why"
+        yield f"{INDENT}Undecided, and why"
     for verdict in dict.fromkeys(row.verdict for row in version.undecided):
         rows = [row for row in version.undecided if row.verdict == verdict]
         metrics = ", ".join(f"{row.metric} {row.checks:,}" for row in rows[:ROWS_SHOWN])
-        yield from _wrapped(f"{sum(row.checks for row in rows):,} {verdict} ({metrics})", _INDENT * 2)
+        yield from wrapped(f"{sum(row.checks for row in rows):,} {verdict} ({metrics})", INDENT * 2)
         for row in rows[:EXAMPLES_SHOWN]:
             example = "for example: " if row.checks > 1 else ""
-            yield from _wrapped(f"{example}{harmless(row.reason or 'no reason recorded', 300)}", _INDENT * 3)
+            yield from wrapped(f"{example}{harmless(row.reason or 'no reason recorded', 300)}", INDENT * 3)
 
 
 def _open(facts: Facts, *, everything: bool) -> Iterator[str]:
     if not facts.open_total and facts.versions:
-        yield f"{_INDENT}none"
+        yield f"{INDENT}none"
     most = len(facts.open) if everything else OPEN_SHOWN
     for row in facts.open[:most]:
         state = "" if row.status == "OPEN" else f" ({row.status.lower()})"
-        yield from _wrapped(f"{row.severity.upper()} {harmless(row.title)}{state}; {_lasted(row)}", _INDENT)
+        yield from wrapped(f"{row.severity.upper()} {harmless(row.title)}{state}; {_lasted(row)}", INDENT)
         if row.diagnosis and row.diagnosis != row.title:
-            yield from _wrapped(harmless(row.diagnosis, 400), _INDENT * 2)
+            yield from wrapped(harmless(row.diagnosis, 400), INDENT * 2)
         for cause in row.causes[:CAUSES_SHOWN]:
-            yield from _wrapped(f"likely cause: {harmless(cause.sentence or cause.what, 300)}", _INDENT * 2)
+            yield from wrapped(f"likely cause: {harmless(cause.sentence or cause.what, 300)}", INDENT * 2)
         owner = f"owner: {harmless(row.owner)}" if row.owner else "owner: nobody named"
         step = f"next step: {harmless(row.runbook)}" if row.runbook else f"next step: spark-monitor explain {row.incident_id}"
-        yield from _wrapped(f"{owner}; {step}", _INDENT * 2)
-    yield from _more(facts.open_total, min(most, len(facts.open)))
+        yield from wrapped(f"{owner}; {step}", INDENT * 2)
+    yield from more(facts.open_total, min(most, len(facts.open)))
 
 
 def _resolved(incidents: Sequence[IncidentRow]) -> Iterator[str]:
     for row in incidents[:RESOLVED_SHOWN]:
-        yield from _wrapped(f"{harmless(row.title)}; {_lasted(row)}", _INDENT)
-    yield from _more(len(incidents), RESOLVED_SHOWN)
+        yield from wrapped(f"{harmless(row.title)}; {_lasted(row)}", INDENT)
+    yield from more(len(incidents), RESOLVED_SHOWN)
 
 
 def _lasted(row: IncidentRow) -> str:
     """How long an incident lasted, and of which versions."""
     versions = f", {versions_named(row.versions)}" if row.versions else ""
     return f"since {day(row.opened)}, seen until {day(row.last_seen)} ({counted(row.occurrences, 'window')}{versions})"
-
-
-def _more(total: int, shown: int = ROWS_SHOWN) -> Iterator[str]:
-    if total > shown:
-        yield f"{_INDENT * 2}and {total - shown:,} more"
-
-
-def _sections(*sections: tuple[str, Iterable[str]]) -> list[str]:
-    lines: list[str] = []
-    for title, content in sections:
-        body = list(content)
-        lines += [title, *body, ""] if body else []
-    return lines
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns as wide as their content; the widest give way until a row fits. Cells are counted as a terminal shows them."""
-    columns = list(zip(header, *rows, strict=True))
-    widths = [max(cell_len(text) for text in column) for column in columns]
-    room = WIDTH - len(_INDENT * 2) - len(_BETWEEN) * (len(widths) - 1)
-    while sum(widths) > room:
-        widths[widths.index(max(widths))] -= 1
-    for row in (header, *rows):
-        cells = [set_cell_size(text, width) for text, width in zip(row, widths, strict=True)]
-        yield f"{_INDENT * 2}{_BETWEEN.join(cells)}".rstrip()
-
-
-def _wrapped(text: str, indent: str) -> Iterator[str]:
-    """Lines of at most ``WIDTH`` cells, the later ones indented further; words that are too long are broken."""
-    line, lead = "", indent
-    words = [part for word in text.split() for part in chop_cells(word, WIDTH - len(indent) - len(_INDENT))]
-    for word in words:
-        longer = f"{line} {word}" if line else word
-        if line and cell_len(lead + longer) > WIDTH:
-            yield lead + line
-            longer, lead = word, indent + _INDENT
-        line = longer
-    yield lead + line
 
 
 def short_metric(metric: str) -> str:
