@@ -81,11 +81,11 @@ def slices_of(rows: pd.DataFrame, keys: Sequence[str] = SLICES) -> dict[Slice, p
     return {WHOLE: rows, **{(key, str(value)): part for key in keys for value, part in rows.groupby(key)}}
 
 
-def checks_of(rows: pd.DataFrame, columns: Iterable[str]) -> list[dict[str, Any]]:
+def checks_of(rows: pd.DataFrame, columns: Iterable[str], keys: Sequence[str] = SLICES) -> list[dict[str, Any]]:
     """The checks of every week, version and slice: KS or total variation over 0.15, missing values over 5 %."""
-    baseline, found = slices_of(rows[rows["week"] == -1]), []
+    baseline, found = slices_of(rows[rows["week"] == -1], keys), []
     for (week, version), now in rows[rows["week"] >= 0].groupby(["week", "version"]):
-        for slice_, part in slices_of(now).items():
+        for slice_, part in slices_of(now, keys).items():
             for column in columns:
                 was = baseline.get(slice_, rows.iloc[:0])
                 about = {"start": start(int(week)), "end": start(int(week) + 1), "model_version": version, "column_name": column}
@@ -188,15 +188,19 @@ class Found:
         return self.incidents[0]
 
 
-def diagnosed(rows: pd.DataFrame, columns: Sequence[str], extra: Iterable[dict[str, Any]] = ()) -> Found:
+def diagnosed(
+    rows: pd.DataFrame, columns: Sequence[str], extra: Iterable[dict[str, Any]] = (), keys: Sequence[str] = SLICES
+) -> Found:
     """The incidents of a table."""
-    groups = groups_of([*checks_of(rows, columns), *map(_named, extra)])
+    groups = groups_of([*checks_of(rows, columns, keys), *map(_named, extra)])
     windows = {"1 week": [(start(week), start(week + 1)) for week in range(WEEKS)]}
     evidence = {key: _evidence(rows, key) for key in evidence_keys(groups)}
-    shares = {week: {one: len(part) for one, part in slices_of(rows[rows["week"] == week]).items()} for week in range(WEEKS)}
+    shares = {
+        week: {one: len(part) for one, part in slices_of(rows[rows["week"] == week], keys).items()} for week in range(WEEKS)
+    }
     shifts = {("1 week", start(week)): shift_of(shares[week - 1], shares[week], least=0.1) for week in range(1, WEEKS)}
     found = {about: phrase for about, phrase in shifts.items() if phrase is not None}
-    return Found(incidents(groups, windows, evidence, monitor_id="planted", slice_columns=set(SLICES), shifts=found))
+    return Found(incidents(groups, windows, evidence, monitor_id="planted", slice_columns=set(keys), shifts=found))
 
 
 def _evidence(rows: pd.DataFrame, key: EvidenceKey) -> Evidence:

@@ -77,6 +77,11 @@ def flights_as_scored(source: Source) -> pd.DataFrame:
     ``arrival_delay`` (minutes; missing where the flight was cancelled or diverted) and ``landed_at`` are the outcome; no model
     sees them.
     """
+    return missing_visibility(wind_in_kilometres(undisturbed_flights(source)))
+
+
+def undisturbed_flights(source: Source) -> pd.DataFrame:
+    """The same rows before the faults are injected."""
     flights = source.flights
     scheduled = pd.to_datetime(flights["time_hour"], utc=True) + pd.to_timedelta(flights["minute"], unit="min")
     number = flights["carrier"] + flights["flight"].astype(str)
@@ -98,7 +103,7 @@ def flights_as_scored(source: Source) -> pd.DataFrame:
     )
     rows = _with_planes(_with_weather(rows, source.weather), source.planes)
     rows = rows.sort_values(["predicted_at", "flight_id"], kind="stable").reset_index(drop=True)
-    return missing_visibility(wind_in_kilometres(rows))[["flight_id", "predicted_at", *FEATURES, "arrival_delay", "landed_at"]]
+    return rows[["flight_id", "predicted_at", *FEATURES, "arrival_delay", "landed_at"]]
 
 
 def _with_weather(rows: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:

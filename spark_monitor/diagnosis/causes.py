@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from spark_monitor.diagnosis.groups import Group, Slice
@@ -17,13 +17,16 @@ SLICES_SHOWN: Final = 4
 ROUNDING: Final = 1e-5
 PRODUCT: Final = "distance x importance"
 CLEAR_SHARE: Final = 0.6
-"""A slice that explains so much of a fall, and is not nearly all rows, is named before other causes."""
+CLEARLY_MORE: Final = 1.3
+"""A slice that explains so much of a fall, and so many times what its part of the rows would, is named before other causes."""
 
-NEARLY_ALL: Final = 0.7
 PRIOR_CHANGE, PRIOR_NOISE = 0.25, 4.0
 """The label's rate has changed where it moved by a quarter of what it was, and by so many standard errors."""
 
 CONCEPT_SHARE: Final = 0.5
+SOONER: Final = 2
+"""A column may have begun to be off so many windows before the model's metric failed: a limit is reached by and by."""
+
 DISTANCES: Final = ("tv_distance", "ks", "js_distance", "hellinger_distance", "l_infinity_distance", "population_stability_index")
 
 
@@ -81,31 +84,66 @@ def causes_of(
     outputs: Collection[str] = (),
     importances: Mapping[str, float] | None = None,
 ) -> list[Cause]:
-    """The causes of a problem, the first to look at first; shares of one kind's causes add up to 1."""
+    """The causes of a problem, the first to look at first; their shares add up to 1.
+
+    A fall can be divided in several ways: among columns, among slices, into what the inputs make one expect and what not. The way
+    of the first cause that has a share keeps its shares; those of other ways stand in their sentences alone.
+    """
     is_answer = bool(problem.columns) and set(problem.columns) <= set(outputs)
     if problem.main.first.track != MODEL and not is_answer:
         return []
     broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {})
     slices = slice_causes(fall) if fall is not None and fall.is_worse else []
     prior, concept = (prior_causes(fall), concept_causes(fall)) if fall is not None and fall.is_worse else ([], [])
-    clear = [cause for cause in slices[:1] if cause.share is not None and cause.share >= CLEAR_SHARE]
+    clear = slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
     strong = [cause for cause in concept[:1] if cause.kind == "concept" and (cause.share or 0) >= CONCEPT_SHARE]
-    ordered = [*broken, *clear, *prior, *strong, *drifted, *slices, *concept]
-    return list(dict.fromkeys(ordered))
+    ordered = dict.fromkeys([*broken, *clear, *prior, *strong, *drifted, *slices, *concept])
+    return divided_once(list(ordered))
+
+
+WAYS: Final[Mapping[str, str]] = {
+    "column": "columns",
+    **dict.fromkeys(("slice", "mix", "rest"), "slices"),
+    **dict.fromkeys(("concept", "inputs"), "expectation"),
+}
+
+
+def divided_once(causes: Sequence[Cause]) -> list[Cause]:
+    """The causes with the shares of one way to divide the whole alone: that of the first cause which has a share."""
+    way = next((WAYS.get(cause.kind) for cause in causes if cause.share is not None), None)
+    return [cause if WAYS.get(cause.kind) == way else replace(cause, share=None) for cause in causes]
+
+
+def mix_causes(problem: Problem) -> list[Cause]:
+    """Of a shift of the mix, the slice that has grown or shrunk."""
+    if problem.kind != "mix_shift" or problem.shifted is None:
+        return []
+    return [Cause("mix", slice_name(*problem.shifted.slice), None, f"The mix of the rows: {problem.shifted.phrase}.")]
+
+
+def is_clear(fall: Fall, cause: Cause) -> bool:
+    """Whether one slice explains a fall: most of it, and clearly more than the rows it has."""
+    weight = next((score.count for one, score in fall.slices_now.items() if slice_name(*one) == cause.what), 0.0)
+    part = weight / fall.now.count if fall.now.count else 1.0
+    return cause.share is not None and cause.share >= max(CLEAR_SHARE, CLEARLY_MORE * part)
 
 
 def column_causes(
     problem: Problem, others: Sequence[Problem], *, outputs: Collection[str], importances: Mapping[str, float]
 ) -> tuple[list[Cause], list[Cause]]:
-    """Columns that are broken or drift while a problem lasts: share = distance x importance, over the sum of these."""
-    until = problem.resolved or max(group.end for group in problem.groups)
+    """Columns that broke or began to drift about when a problem did: share = distance x importance, over the sum of these.
+
+    What was off long before cannot explain a change; what comes after its worst window cannot either.
+    """
+    first, worst = problem.main.first, worst_group(problem) or problem.main.last
+    since = problem.opened - SOONER * (first.end - first.start)
     sizes: dict[str, float] = {}
     named: dict[str, tuple[bool, str]] = {}
     for other in others:
-        if other is problem or not other.columns:
+        if other is problem or not other.columns or not since <= other.opened <= worst.start:
             continue
         for group in other.groups:
-            if group.column is None or group.column in outputs or not problem.opened <= group.start < until:
+            if group.column is None or group.column in outputs or not problem.opened <= group.start <= worst.start:
                 continue
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
@@ -228,8 +266,10 @@ def concept_causes(fall: Fall) -> list[Cause]:
 
 
 def is_concept_drift(fall: Fall | None) -> bool:
-    """Whether a fall is one that the inputs do not make one expect."""
-    part = None if fall is None or not fall.is_worse else fall.expected_part
+    """Whether a fall is one that neither the inputs nor the label's rate make one expect."""
+    if fall is None or not fall.is_worse or prior_causes(fall):
+        return False
+    part = fall.expected_part
     return part is not None and 1 - part >= CONCEPT_SHARE
 
 

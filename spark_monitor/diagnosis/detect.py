@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.looks import Evidence, Look, number_in
-from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, distance, unit_fit, unit_name
+from spark_monitor.diagnosis.texts import cut, damaged
+from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, distance, unit_fit, unit_name
+from spark_monitor.diagnosis.zones import rotated_hours
 from spark_monitor.text.wording import harmless, number
 
 MISSING_STEP: Final = 5.0
@@ -167,8 +169,11 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
     usual = max(was.share(item), evidence.before.share(item) if evidence.before is not None else 0.0)
     if share - usual < SENTINEL_SHARE or len(was.quantiles) != 101 or len(now.quantiles) != 101:
         return 0.0
-    others = [abs(quantile - value) for quantile in now.quantiles if quantile != value]
-    alone = bool(others) and min(others) >= ISOLATED * max(was.quantiles[95] - was.quantiles[5], 1e-12)
+    others = [quantile for quantile in now.quantiles if quantile != value]
+    if not others:
+        return 0.0
+    spread = max(was.quantiles[95] - was.quantiles[5], float(np.subtract(*np.percentile(others, [95, 5]))), 1e-12)
+    alone = min(abs(other - value) for other in others) >= ISOLATED * spread
     outside = not was.least <= value <= was.greatest
     flood = value in KNOWN_SENTINELS and share - usual >= FLOOD_SHARE
     return share if (outside and alone) or flood else 0.0
@@ -177,26 +182,55 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
 def unit_change(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor."""
     now, told = evidence.now, evidence.quality.get("unit_factor")
-    if told is not None and is_unit(told.value):
-        return scaled(told.value, told.details.get("units") or unit_name(told.value))
-    if now is None or now.filled < LEAST_ROWS or len(now.quantiles) != 101:
+    if now is not None and len(now.quantiles) == 101:
+        fit = _fit(evidence)
+        return None if fit is None else of_fit(fit)
+    if told is None:
         return None
-    known = [look for look in (evidence.before, evidence.baseline) if look is not None]
+    if "factor" in told.details:
+        return of_fit(Fit(float(told.details["factor"]), float(told.details.get("offset", "0")), name=told.details.get("known")))
+    return scaled(told.value, unit_name(told.value)) if is_unit(told.value) else None
+
+
+def _fit(evidence: Evidence) -> Fit | None:
+    """The change from the window before, else from the baseline."""
+    now = evidence.now
+    if not _has_shape(now):
+        return None
+    known = [look for look in (evidence.before, evidence.baseline) if _has_shape(look)]
     atoms = {value: rows for look in reversed(known) for value, rows in look.atoms.items()}
-    for was in known:
-        if len(was.quantiles) != 101 or was.filled < LEAST_ROWS:
-            continue
-        fit = unit_fit(was.quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms)
-        if fit is not None and fit.factor == -1.0:
-            return Finding("unit_change", "values have the opposite sign of the baseline's", fit.name, factor=-1.0)
-        if fit is not None and fit.offset:
-            what = (
-                f"values are {number(fit.factor)} times the baseline's {'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
-            )
-            return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
-        if fit is not None:
-            return scaled(fit.factor, fit.name)
-    return None
+    fits = [
+        unit_fit(was.quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms, rows=(was.filled, now.filled))
+        for was in known
+    ]
+    exact = next((fit for fit in fits if fit is not None and fit.exact), None)
+    if exact is not None or not fits:
+        return exact
+    # The shape alone may fit by chance: where the column has changed just now, it must fit both what was before and the baseline.
+    if len(fits) > 1 and fits[0] is None and not is_steady(evidence):
+        return None
+    return fits[-1]
+
+
+def _has_shape(look: Look | None) -> TypeGuard[Look]:
+    return look is not None and len(look.quantiles) == 101 and look.filled >= LEAST_ROWS
+
+
+def exact_unit(evidence: Evidence) -> Finding | None:
+    """All values are those of before times a factor, as single values tell."""
+    fit = _fit(evidence)
+    return of_fit(fit) if fit is not None and fit.exact else None
+
+
+def of_fit(fit: Fit) -> Finding:
+    """What a change of unit is called."""
+    if fit.factor == -1.0:
+        return Finding("unit_change", "values have the opposite sign of the baseline's", "the sign is flipped", factor=-1.0)
+    if fit.offset:
+        offset = f"{'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
+        what = f"values are {fit.factor:.4g} times the baseline's {offset}"
+        return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
+    return scaled(fit.factor, fit.name)
 
 
 def is_unit(factor: float) -> bool:
@@ -206,7 +240,7 @@ def is_unit(factor: float) -> bool:
     (True, False, False, True)
     """
     if factor <= 0:
-        return False
+        return factor == -1.0
     change = max(factor, 1 / factor)
     return change >= UNKNOWN_CHANGE or (change >= LEAST_CHANGE and unit_name(factor) is not None)
 
@@ -226,8 +260,6 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     now, was = evidence.now, evidence.baseline
     if evidence.measured("category_permutation") > 0:
         return NAMED_BY_METRIC["category_permutation"]
-    if evidence.measured("percent_mojibake") > 100 * NEW_SHARE:
-        return NAMED_BY_METRIC["percent_mojibake"]
     if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not _listed(was):
         return None
     names = sorted({*now.items, *was.items})
@@ -238,10 +270,17 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     if by_name < SWAPPED or by_rank > SAME + noise or by_rank > by_name / 3:
         return None
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
-    if NEW_SHARE < new < RENAMED:
+    if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
         return None  # some values alone have another name: they were not seen before
     what = "its categories have other names" if new >= RENAMED else "its categories have exchanged their frequencies"
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
+
+
+def _known_apart(now: Look, was: Look) -> float:
+    """The total variation between the shares that values which both have, have among themselves."""
+    known = [name for name in was.items if now.items.get(name, 0) > 0]
+    one, two = [was.items[name] for name in known], [now.items[name] for name in known]
+    return sum(abs(a / max(sum(one), 1) - b / max(sum(two), 1)) for a, b in zip(one, two, strict=True)) / 2
 
 
 def unseen(evidence: Evidence) -> Finding | None:
@@ -253,10 +292,6 @@ def unseen(evidence: Evidence) -> Finding | None:
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
     if share < NEW_SHARE:
         return None
-    cut = was.longest is not None and now.longest is not None and now.longest < 0.7 * was.longest and share > 0.2
-    if cut:
-        what = f"texts are at most {number(now.longest)} characters long, up to {number(was.longest)} in the baseline"
-        return Finding("unseen_category", what, "they were cut", evidence="max_length")
     shown = ", ".join(harmless(item, 30) for item in sorted(new, key=lambda item: (-new[item], item))[:3])
     named = f" ({shown})" if shown else ""
     return Finding(
@@ -271,7 +306,9 @@ def _listed(look: Look) -> bool:
     return look.mean is None and look.filled > 0 and sum(look.items.values()) >= KNOWN_SHARE * look.filled
 
 
-DETECTORS: Final[tuple[Detector, ...]] = (gone, missing, sentinel, stuck, unit_change, encoding_swap, unseen)
+DETECTORS: Final[tuple[Detector, ...]] = (
+    *(gone, missing, exact_unit, sentinel, rotated_hours, unit_change, stuck, damaged, cut, encoding_swap, unseen),
+)
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
 
 OF_ANSWERS: Final[tuple[Detector, ...]] = (gone, missing, stuck)

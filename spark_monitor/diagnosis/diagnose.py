@@ -7,6 +7,7 @@ from typing import Any
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
+from spark_monitor.diagnosis.exchanged import exchanged
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
 from spark_monitor.diagnosis.incident import Incident, incident
@@ -58,12 +59,16 @@ def _named(
     groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence], outputs: Collection[str]
 ) -> tuple[Named, dict[tuple[object, int], Slice]]:
     """What is wrong with each subject in each failing window, and in which slice."""
+    known = list(groups)
+    moved = exchanged(known, evidence)
     named: Named = {}
     located: dict[tuple[object, int], Slice] = {}
-    for group in groups:
+    for group in known:
         if group.state != FAIL:
             continue
         finding, slice_ = _finding(group, evidence, answers=group.column in outputs)
+        if (group.column or "", group.start) in moved and group.column not in outputs:
+            finding, slice_ = moved[group.column or "", group.start], WHOLE
         named[group.subject, group.start], located[group.subject, group.start] = finding, slice_
     return named, located
 

@@ -13,6 +13,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, worst
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import counted, day, harmless, number, slice_name, versions_named, with_interval
 
 MEMBERS_KEPT: Final = 200
@@ -26,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Cause:
-    """What an incident is probably due to: ``share`` is its part of the causes of its kind, 0 to 1, None where none is known."""
+    """What an incident is probably due to: shares add up to 1, None where none is known or other causes divide the whole."""
 
     kind: str
     what: str
@@ -186,7 +187,7 @@ def _subject(problem: Problem) -> str:
     if problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None:
         named = ", ".join(columns[:COLUMNS_NAMED])
         return named if len(columns) <= COLUMNS_NAMED else f"{named} and {len(columns) - COLUMNS_NAMED} more columns"
-    metrics = list(dict.fromkeys(one.metric for group in problem.groups for one in group.failing))
+    metrics = list(dict.fromkeys(one.metric for group in _own_groups(problem) for one in group.failing))
     about = problem.main.first.column
     column = f" of {harmless(about)}" if about not in (None, ":table") and about is not None else ""
     return f"{' and '.join(metrics[:2])}{' and others' if len(metrics) > 2 else ''}{column}"
@@ -204,14 +205,30 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
     what = _what(problem, kind)
     conclusion = f": {finding.conclusion}" if finding.conclusion and kind in (finding.kind, "upstream") else ""
     first = f"; the first cause to look at is {causes[0].what}" if causes and not conclusion else ""
-    subject = f"{_subject(problem)}: " if problem.columns else ""
-    return f"{subject}{what} {since}{where}{conclusion}{first}.{_ended(problem)}"
+    subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
+    return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem)}"
+
+
+def _own_groups(problem: Problem) -> list[Group]:
+    """The failing windows of what it is about, without those of what followed from it."""
+    of_columns = problem.main.first.track in OF_COLUMNS
+    return [group for group in problem.groups if (group.track in OF_COLUMNS) == of_columns]
+
+
+def _consequence(problem: Problem) -> str:
+    """What the model made of broken inputs."""
+    fallen = [group for group in problem.groups if group.track == MODEL]
+    if problem.main.first.track == MODEL or not fallen:
+        return ""
+    return f"; {_farthest(fallen, problem.slice)}"
 
 
 def _what(problem: Problem, kind: str) -> str:
     finding = problem.finding
     if kind == "mix_shift":
-        return f"the mix of the rows has changed{f' ({problem.shifted})' if problem.shifted else ''}, {_strongest(problem)}"
+        return (
+            f"the mix of the rows has changed{f' ({problem.shifted.phrase})' if problem.shifted else ''}, {_strongest(problem)}"
+        )
     if kind == finding.kind and finding.is_fault and finding.what:
         return finding.what
     if kind == "upstream":
@@ -222,11 +239,15 @@ def _what(problem: Problem, kind: str) -> str:
 
 
 def _strongest(problem: Problem) -> str:
+    return _farthest(_own_groups(problem), problem.slice)
+
+
+def _farthest(groups: Sequence[Group], place: Slice) -> str:
     """The number that is farthest off: of all rows where these fail, of the first metric."""
-    failing = [one for group in problem.groups for one in group.failing if one.value is not None]
+    failing = [one for group in groups for one in group.failing if one.value is not None]
     whole = [one for one in failing if one.slice_key is None] or failing
     if not whole:
-        reason = next((one.reason for group in problem.groups for one in group.failing if one.reason), None)
+        reason = next((one.reason for group in groups for one in group.failing if one.reason), None)
         return harmless(reason.rstrip("."), 300) if reason else "a check fails"
     metric = whole[0].metric
     same = [one for one in whole if one.metric == metric]
@@ -235,12 +256,14 @@ def _strongest(problem: Problem) -> str:
     sign = 1 if lower_is_worse else -1
     far = min(same, key=lambda one: sign * (one.value or 0.0))
     reach = "down to" if lower_is_worse else "up to"
-    among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and problem.slice == WHOLE else ""
+    among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
     limit = f" (allowed: {allowed})" if allowed else ""
     return f"{metric} is {reach} {number(far.value)}{with_interval(far.lower, far.upper)}{limit}{among}"
 
 
 def _where(problem: Problem) -> str:
+    if problem.kind == "mix_shift":
+        return ""
     if problem.slice != WHOLE:
         return f" where {slice_name(*problem.slice)}"
     first = problem.main.first

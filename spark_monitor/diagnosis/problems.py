@@ -11,6 +11,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
+from spark_monitor.diagnosis.shares import Shift
 from spark_monitor.diagnosis.subjects import (
     COST,
     DUPLICATES,
@@ -45,8 +46,8 @@ UPSTREAM_COLUMNS: Final = 2
 DRIFTING_COLUMNS: Final = 3
 """So many columns that begin to drift in all rows of the same window are one problem."""
 
-Shifts = Mapping[tuple[str, int], str]
-"""By granularity and start of a window: which slice's share of the rows has changed there, in a phrase."""
+Shifts = Mapping[tuple[str, int], Shift]
+"""By granularity and start of a window: which slice's share of the rows has changed there."""
 
 
 @dataclass
@@ -56,8 +57,8 @@ class Problem:
     episodes: list[Episode]
     kind: str
     slice: Slice = WHOLE
-    shifted: str | None = None
-    """Of a shift of the mix: what has grown or shrunk, in a phrase."""
+    shifted: Shift | None = None
+    """Of a shift of the mix: what has grown or shrunk."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -127,7 +128,7 @@ def problems(
     merged = _table_troubles(merged)
     merged = _parts_of_a_whole(merged)
     merged = _same_signature(merged)
-    merged = _drifting_together(merged, slice_columns, shifts or {})
+    merged = _drifting_together(merged, slice_columns, shifts or {}, outputs)
     return sorted(_symptoms(merged, outputs), key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
 
 
@@ -236,16 +237,22 @@ def _same_signature(found: list[Problem]) -> list[Problem]:
     return rest
 
 
-def _drifting_together(found: list[Problem], slice_columns: Collection[str], shifts: Shifts) -> list[Problem]:
+def _drifting_together(
+    found: list[Problem], slice_columns: Collection[str], shifts: Shifts, outputs: Collection[str]
+) -> list[Problem]:
     """Columns that begin to drift in the same window: because the mix of the rows has changed, in one slice, or many at once."""
-    drifting = [one for one in found if one.kind == "drift" and one.main.first.track in OF_COLUMNS]
+    drifting = [
+        one for one in found if one.kind == "drift" and one.main.first.track in OF_COLUMNS and one.main.first.name not in outputs
+    ]
     rest = [one for one in found if one not in drifting]
     for members in _merged(drifting, lambda one: (one.dataset, one.granularity, one.opened)):
         shift = shifts.get((members[0].granularity, members[0].opened))
-        mixed = shift is not None or any(one.main.first.name in slice_columns for one in members)
-        if mixed and len(members) >= UPSTREAM_COLUMNS:
+        of_slices = [one for one in members if one.main.first.name in slice_columns]
+        mixed = (shift is not None or bool(of_slices)) and len(members) >= UPSTREAM_COLUMNS
+        if mixed or (shift is not None and shift.slice[0] in {one.main.first.name for one in of_slices}):
             first, *others = sorted(members, key=lambda one: (one.main.first.name not in slice_columns, one.main.first.name))
-            first.kind, first.shifted, first.slice = "mix_shift", shift, _common_slice(members)
+            first.kind, first.shifted = "mix_shift", shift
+            first.slice = _common_slice(members) if shift is None else shift.slice
             for other in others:
                 _absorb(first, other)
             rest.append(first)
@@ -282,24 +289,15 @@ def _symptoms(found: list[Problem], outputs: Collection[str]) -> list[Problem]:
     """
     kept = list(found)
     for one in found:
-        if one.kind != "drift":
+        if one.main.first.track not in OF_COLUMNS:
             continue
+        is_answer = bool(one.columns) and set(one.columns) <= set(outputs)
         key_columns = set((one.slice[0] or "").split(", "))
-        causes = [
-            other
-            for other in kept
-            if other is not one and other.opened == one.opened and other.finding.is_fault and key_columns & set(other.columns)
-        ]
-        causes += [
-            other
-            for other in kept
-            if other is not one
-            and (other.dataset, other.granularity, other.opened, other.slice)
-            == (one.dataset, one.granularity, one.opened, one.slice)
-            and one.main.first.name in outputs
-            and other.columns
-            and not set(other.columns) <= set(outputs)
-        ]
+        same = [other for other in kept if other is not one and (other.dataset, other.opened) == (one.dataset, one.opened)]
+        causes = [other for other in same if other.finding.is_fault and other.main.first.name in key_columns]
+        if is_answer:
+            features = [other for other in same if other.columns and not set(other.columns) <= set(outputs)]
+            causes += [other for other in features if other.slice == one.slice or other.finding.is_fault or other.kind != "drift"]
         if causes:
             _absorb(min(causes, key=lambda other: (not other.finding.is_fault, other.main.first.name)), one)
             kept.remove(one)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
+from spark_monitor.diagnosis.lattice import told_by_decimals
 
 UNITS: Final[Mapping[float, str]] = {
     1.609344: "miles to kilometres (mph to km/h)",
@@ -53,10 +55,13 @@ UNKNOWN_CHANGE: Final = 5.0
 """A factor that is no known unit's must be at least so large."""
 
 CLOSE: Final = 0.1
-"""The largest distance of two distributions, in shares of rows, that a change of unit must leave."""
+"""The largest distance of two distributions, in shares of rows, that a change which values tell may leave."""
 
-BETTER: Final = 0.25
-"""It must leave at most this part of the distance that was there."""
+FAR_BETTER: Final = 0.125
+"""Or it leaves an eighth of the distance that was there at most, and no more than ``CLOSE``."""
+
+CLOSELY, CLOSE_NOISE = 0.0006, 2.5
+"""What a change that only the shape tells may leave: a hundredth at every percentile, about, beside noise."""
 
 LATTICE_VALUES: Final = 4
 LATTICE_SHARE: Final = 0.3
@@ -66,6 +71,14 @@ WHOLE_SHARE: Final = 0.8
 """The same where whole numbers become whole numbers by a small factor, which chance does as well."""
 
 SMALL_FACTOR: Final = 10.0
+NEAR: Final = 1.35
+"""Known factors are tried by decimals where they lie within so much of the ratio of the distributions."""
+
+LEAST_KNOWN: Final = 1.05
+SAMPLING: Final = 2.0
+"""Two samples of equal distributions are rarely so many times sqrt(1/n + 1/m) apart, about; nor is the ratio of their medians."""
+
+MANY_ROWS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -76,15 +89,23 @@ class Fit:
     offset: float = 0.0
     distance: float = 0.0
     name: str | None = None
+    exact: bool = False
+    """Whether it was read from single values, not from the shape of the distribution."""
 
 
 def unit_fit(
-    before: Sequence[float], current: Sequence[float], *, atoms_before: Mapping[float, int], atoms: Mapping[float, int]
+    before: Sequence[float],
+    current: Sequence[float],
+    *,
+    atoms_before: Mapping[float, int],
+    atoms: Mapping[float, int],
+    rows: tuple[int, int] = (MANY_ROWS, MANY_ROWS),
 ) -> Fit | None:
     """The change of unit that leads from one distribution to another, None where none does.
 
-    Both are given by their 101 quantiles and by their frequent values with counts. Where values repeat, the factor is read from
-    them, exactly; else it is the median ratio of the percentiles, taken for a known unit's where it is near one.
+    Both are given by their 101 quantiles and by their frequent values with counts; ``rows`` are the numbers of values of both.
+    The factor is read from values that repeat, or are counted in steps, exactly; else it is the median ratio of the percentiles,
+    taken for a known unit's where it is near one.
 
     >>> values = np.linspace(2.0, 40.0, 101)
     >>> fit = unit_fit(values, values * 1.6, atoms_before={}, atoms={})
@@ -98,12 +119,52 @@ def unit_fit(
     told = _by_values(one, two, atoms_before, atoms)
     if told is not None:
         return told
-    fits = [
-        Fit(fit.factor, fit.offset, distance(one * fit.factor + fit.offset, two), fit.name)
-        for fit in (*_scaled(one, two), *_other_scales(one, two))
-    ]
-    good = [fit for fit in fits if fit.distance <= CLOSE and fit.distance <= BETTER * apart]
-    return min(good, key=lambda fit: fit.distance) if good else None
+    noise = math.sqrt(1 / max(rows[0], 1) + 1 / max(rows[1], 1))
+    by_decimals = _held(_by_decimals(one, two, (*atoms_before, *before), (*atoms, *current)), one, two)
+    exact = [fit for fit in by_decimals if fit.distance <= 2 * CLOSE + SAMPLING * noise and fit.distance <= apart / 2]
+    if exact:
+        return replace(min(exact, key=lambda fit: fit.distance), exact=True)
+    fits = _held([*_scaled(one, two, noise), *_other_scales(one, two)], one, two)
+    good = [fit for fit in fits if fit.distance <= apart / 2 and _leaves_little(fit, one, two, apart, noise)]
+    return min(good, key=lambda fit: (fit.distance, fit.offset != 0)) if good else None
+
+
+def _leaves_little(fit: Fit, one: Floats, two: Floats, apart: float, noise: float) -> bool:
+    """Whether next to nothing is left, or little of so much that hardly anything else could have moved it there and kept it."""
+    return fit.distance <= min(CLOSE, FAR_BETTER * apart) or is_close(one * fit.factor + fit.offset, two, noise)
+
+
+def is_close(one: Floats, two: Floats, noise: float) -> bool:
+    """Whether two distributions, given by percentiles, differ by no more than a little beside the noise of two samples.
+
+    The mean of d^2 / (p (1 - p)) over the percentiles p, d being how far the other is from p there, is at most 2.5 times
+    1/n + 1/m, ``noise`` squared (Anderson and Darling's statistic, whose mean is 1 where nothing differs), and a little.
+
+    >>> one = np.linspace(1.0, 2.0, 101)
+    >>> is_close(one, one + 0.01, 0.0), is_close(one, one + 0.1, 0.02)
+    (True, False)
+    """
+    two = np.sort(two)
+    low = np.searchsorted(two, np.sort(one), side="left") / (two.size - 1)
+    high = np.searchsorted(two, np.sort(one), side="right") / (two.size - 1)
+    p = np.linspace(0.0, 1.0, one.size)
+    inner = slice(min(LEVELS), max(LEVELS) + 1)
+    off = np.maximum(np.maximum(low - p, p - high), 0.0)[inner]
+    return bool((off**2 / (p * (1 - p))[inner]).mean() <= CLOSELY + CLOSE_NOISE * noise**2)
+
+
+def _held(fits: Iterable[Fit], one: Floats, two: Floats) -> list[Fit]:
+    """Fits with what they leave between the two distributions."""
+    return [Fit(fit.factor, fit.offset, distance(one * fit.factor + fit.offset, two), fit.name) for fit in fits]
+
+
+def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequence[float]) -> list[Fit]:
+    """Known changes near the ratio of the two distributions that turn steps of before into the values of now."""
+    ratio = median_ratio(one, two)
+    near = () if ratio is None or max(ratio, 1 / ratio) < LEAST_KNOWN else both_ways()
+    fits = [Fit(factor, name=name) for factor, name in near if ratio is not None and 1 / NEAR <= factor / ratio <= NEAR]
+    known = {(fit.factor, fit.offset): fit for fit in (*fits, *_other_scales(one, two))}
+    return [known[change] for change in told_by_decimals(before, now, known)]
 
 
 def distance(one: Floats, two: Floats) -> float:
@@ -126,19 +187,21 @@ def _by_values(one: Floats, two: Floats, before: Mapping[float, int], now: Mappi
     ratio = median_ratio(one, two)
     factor = None if ratio is None else lattice_factor(before, now, near=ratio)
     if factor is not None:
-        return _named(factor, exact=True)
+        return replace(_named(factor), exact=True)
     was, values, rows = _values(before, now)
     if min(was.size, values.size) < LATTICE_VALUES or explained(was, values, rows) >= LATTICE_SHARE / 2:
         return None
     fits = [fit for fit in _other_scales(one, two) if explained(was * fit.factor + fit.offset, values, rows) >= LATTICE_SHARE]
-    return max(fits, key=lambda fit: explained(was * fit.factor + fit.offset, values, rows), default=None)
+    best = max(fits, key=lambda fit: explained(was * fit.factor + fit.offset, values, rows), default=None)
+    return None if best is None else replace(best, exact=True)
 
 
-def _scaled(one: Floats, two: Floats) -> list[Fit]:
+def _scaled(one: Floats, two: Floats, noise: float) -> list[Fit]:
     ratio = median_ratio(one, two)
     if ratio is None or max(ratio, 1 / ratio) < LEAST_CHANGE:
         return []
-    named = _named(ratio, exact=False)
+    variation = min(float(one.std()) / max(abs(float(one.mean())), 1e-300), 1.0)
+    named = _named(ratio, room=max(SNAP, SAMPLING * noise * variation))
     return [named] if named.name is not None or max(ratio, 1 / ratio) >= UNKNOWN_CHANGE else []
 
 
@@ -216,12 +279,12 @@ def _other_scales(one: Floats, two: Floats) -> list[Fit]:
     return fits
 
 
-def _named(factor: float, *, exact: bool) -> Fit:
+def _named(factor: float, *, room: float = 1e-4) -> Fit:
     """A factor with the units that it leads from and to; one that lies near a known unit's becomes that."""
-    room = 1e-4 if exact else SNAP
-    known = [(abs(factor / one - 1), one, name) for one, name in both_ways()]
-    off, nearest, name = min(known)
-    return Fit(nearest, name=name) if off <= room else Fit(factor)
+    known = [(off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room]
+    # Where several are near, powers of ten come first: thousands are more common than KiB.
+    best = min(known, key=lambda entry: (not math.log10(entry[1]).is_integer(), entry[0]), default=None)
+    return Fit(factor) if best is None else Fit(best[1], name=best[2])
 
 
 def both_ways() -> list[tuple[float, str]]:

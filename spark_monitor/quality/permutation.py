@@ -15,6 +15,9 @@ MOST_VALUES = 20
 DIFFERENT, ALIKE = 1e-6, 1e-3
 """Frequencies differ value by value below the first p-value; ordered by size they agree above the second."""
 
+RARE = 0.01
+"""Values of so small a share in the baseline, all together, may be lacking by chance."""
+
 EXPLAINED = 0.1
 """Or where ordering by size leaves so small a share of the distance, however many rows tell that they are not the same."""
 
@@ -60,10 +63,11 @@ def exchanged(before: dict[str, int], now: dict[str, int]) -> dict[str, str] | N
     >>> exchanged({"a": 800, "b": 200}, {"a": 790, "b": 210}) is None
     True
     """
-    if set(before) != set(now) or len(before) < 2:
+    names = sorted({*before, *now})
+    old, new = (np.array([counts.get(name, 0) for name in names]) for counts in (before, now))
+    lost = old[new == 0].sum() / max(old.sum(), 1)
+    if set(now) - set(before) or lost > RARE or np.count_nonzero(new) < 2:
         return None
-    names = sorted(before)
-    old, new = np.array([before[name] for name in names]), np.array([now[name] for name in names])
     ranked = np.argsort(-old, kind="stable"), np.argsort(-new, kind="stable")
     by_value, by_size = distance(old, new), distance(old[ranked[0]], new[ranked[1]])
     alike = by_size[0] > ALIKE or by_size[1] <= EXPLAINED * by_value[1]

@@ -17,7 +17,9 @@ COLLAPSED_SPREAD = 0.01
 
 COLLAPSED_DISTINCT = 0.1
 LEAST_ROWS = 30
-_LOW, _HIGH = 10, 90
+_LOW, _MIDDLE, _HIGH = 10, 50, 90
+SCALED = 0.5
+"""A spread beside the median of so much of the baseline's has not collapsed: the column is in another unit."""
 
 
 @quality_metric("is_constant", range=SHARE)
@@ -36,8 +38,8 @@ def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Inter
 
     One value alone: n rows of the baseline would be one by a chance of at most p^n, p the share of its most frequent value, and
     this is below 1e-6. No spread: of 30 values at least, the distance of the 10th and 90th percentile is below a hundredth of
-    the baseline's. No distinct values: fewer than a tenth of those that so many rows of the baseline have at least
-    (distinct min(1, n / m), for the curve of distinct values is concave).
+    the baseline's, and not only because all values are smaller. No distinct values: fewer than a tenth of those that so many rows
+    of the baseline have at least (distinct min(1, n / m), for the curve of distinct values is concave).
     """
     status, message = statuses(len(current))
     if baseline is None:
@@ -77,6 +79,9 @@ def _no_spread(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bo
         before = baseline.quantiles[:, _HIGH] - baseline.quantiles[:, _LOW]
         now = current.quantiles[:, _HIGH] - current.quantiles[:, _LOW]
         collapsed = (before > 0) & (now < COLLAPSED_SPREAD * before) & (current.stddev < 0.5 * baseline.stddev)
+        # In another unit the spread beside the values' size is what it was, and their number as well.
+        sizes = np.abs(baseline.quantiles[:, _MIDDLE]), np.abs(current.quantiles[:, _MIDDLE])
+        collapsed &= ~((now * sizes[0] > SCALED * before * sizes[1]) & (now > 0))
     return np.asarray(collapsed & (current.present >= LEAST_ROWS))
 
 

@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
-from spark_monitor.diagnosis.causes import Fall, causes_of, is_concept_drift
+from spark_monitor.diagnosis.causes import Fall, causes_of, is_concept_drift, mix_causes
+from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
 from spark_monitor.diagnosis.groups import FAIL, Group
@@ -84,23 +85,28 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
         shifts=slice_shifts(run, drifting_starts(groups), judged) if run.config.slices else {},
     )
     falls, weights = falls_of(run, found, judged), importances(run) if any(map(needs_causes, found)) else {}
-    return [with_causes(one, found, falls, outputs, weights, run.monitor_id) for one in found]
+    kept, explained = with_consequences(found, falls, outputs=outputs)
+    return [with_causes(one, explained.get(id(one)), found, falls, outputs, weights, run.monitor_id) for one in kept]
 
 
 def with_causes(
     problem: Problem,
+    fallen: Problem | None,
     others: Sequence[Problem],
     falls: Mapping[int, Fall],
     outputs: Collection[str],
     weights: Mapping[str, float],
     monitor_id: str,
 ) -> Incident:
-    """The incident of a problem with its causes; a fall that the inputs do not make one expect is concept drift."""
-    fall = falls.get(id(problem))
+    """The incident of a problem with its causes, or those of the model's fall that followed from it.
+
+    A fall that the inputs do not make one expect is concept drift.
+    """
+    fall = falls.get(id(fallen or problem))
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
-    causes = causes_of(problem, others, fall, outputs=outputs, importances=weights)
-    return incident(problem, monitor_id=monitor_id, causes=causes)
+    causes = causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
+    return incident(problem, monitor_id=monitor_id, causes=[*mix_causes(problem), *causes])
 
 
 def longest_window(run: Run) -> int:

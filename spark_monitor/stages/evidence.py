@@ -12,7 +12,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.groups import Slice
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look, Measured
-from spark_monitor.diagnosis.shares import shift_of
+from spark_monitor.diagnosis.shares import Shift, shift_of
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.present import PresentPlan, profile_rows
@@ -138,8 +138,8 @@ LEAST_SHIFT: Final = 0.1
 """The smallest change of a slice's share of the rows, from the window before, that is a change of the mix."""
 
 
-def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows) -> dict[tuple[str, int], str]:
-    """Of windows in which several columns began to drift: the slice whose share of the rows changed most, in a phrase."""
+def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows) -> dict[tuple[str, int], Shift]:
+    """Of windows in which several columns began to drift: the slice whose share of the rows changed most."""
     before = _starts_before(windows)
     wanted = {start for _, start in starts} | {before[start] for _, start in starts if start in before}
     if not wanted:
@@ -163,4 +163,4 @@ def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows
         for about in starts
         if about[1] in before
     }
-    return {about: phrase for about, phrase in found.items() if phrase is not None}
+    return {about: shift for about, shift in found.items() if shift is not None}

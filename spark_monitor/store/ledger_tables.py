@@ -76,7 +76,9 @@ MEMBER = struct(
 CAUSE = struct(
     column("kind", TEXT, "what the cause is: column, slice, mix, shift, concept, version"),
     column("what", TEXT, "the column, slice or version"),
-    column("share", NUMBER, "its part of what the causes of this kind explain, 0 to 1; NULL where it is not known"),
+    column(
+        "share", NUMBER, "its part of the whole, all shares adding up to 1; NULL where it is not known or others divide the whole"
+    ),
     column("sentence", TEXT, "the cause in one sentence, with its numbers"),
 )
 

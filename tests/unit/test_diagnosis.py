@@ -274,3 +274,37 @@ def test_every_kind_has_a_title_and_a_runbook() -> None:
     pages = {path.stem for path in (Path(__file__).parents[2] / "docs" / "runbooks").glob("*.md")}
     assert set(TITLES) == set(KINDS)
     assert set(KINDS) <= pages
+
+
+def test_endpoints_that_fail_with_all_of_them_are_one_incident() -> None:
+    whole = of_checks(
+        Failing("all", "latency_p95", family="system", value=9.0), name=":table", dataset="operations", start=5, end=6
+    )
+    parts = [
+        of_checks(
+            Failing(name, "latency_p95", family="system", column=name, value=9.0),
+            name=name,
+            dataset="operations",
+            start=at,
+            end=at + 1,
+        )
+        for name, at in (("score", 5), ("explain", 5), ("health", 6))
+    ]
+
+    found = incidents([whole, *parts], {"1 week": [(5, 6), (6, 7)]}, {}, monitor_id="m")
+
+    assert [(one.kind, one.column, one.opened, len(one.members)) for one in found] == [
+        ("service", None, 5, 3),
+        ("service", "health", 6, 1),
+    ]
+
+
+def test_new_values_in_two_columns_are_not_taken_for_one_cause() -> None:
+    rows = table(6)
+    wrong = rows["week"] >= 6
+    rows["carrier"] = rows["carrier"].where(~wrong | (rows["carrier"] != "AA"), "ZZ")
+    rows["origin"] = rows["origin"].where(~wrong | (rows["origin"] != "LGA"), "HPN")
+
+    found = diagnosed(rows, ("carrier", "origin"), keys=()).incidents
+
+    assert [(one.kind, one.column) for one in found] == [("unseen_category", "carrier"), ("unseen_category", "origin")]

@@ -1,0 +1,73 @@
+"""What follows from a problem and is none of its own: a model that does worse from the window on in which its inputs broke."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from spark_monitor.diagnosis.causes import Fall
+from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
+
+OF_THE_MODEL: Final = (MODEL, FAIRNESS)
+OF_INPUTS: Final = frozenset({"upstream", "mix_shift"})
+"""Kinds beside the faults of columns that a model's fall in the same window follows from."""
+
+EXPECTED_PART: Final = 0.5
+"""A fall follows from inputs that drift where they make one expect at least so much of it."""
+
+Explained = dict[int, Problem]
+"""By the ``id`` of a problem of inputs: the model's fall that belongs to it."""
+
+
+def with_consequences(
+    found: Sequence[Problem], falls: Mapping[int, Fall], *, outputs: Collection[str] = ()
+) -> tuple[list[Problem], Explained]:
+    """The problems without those that follow from another, which takes their checks; and which falls they were.
+
+    A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
+    that one problem; one that begins with drift alone is, where the estimate before the labels falls as well. Answers that move
+    in the window in which the model falls without any such cause are part of the fall.
+    """
+    explained: Explained = {}
+    kept = list(found)
+    for one in sorted(found, key=lambda problem: problem.main.first.track == MODEL):
+        if one.main.first.track not in OF_THE_MODEL:
+            continue
+        cause = min(
+            (other for other in kept if other is not one and _leads_to(other, one, falls.get(id(one)), outputs)),
+            key=lambda other: (not other.finding.is_fault, other.kind not in OF_INPUTS, other.main.first.name),
+            default=None,
+        )
+        if cause is not None:
+            if id(cause) not in explained or one.main.first.track == MODEL:
+                explained[id(cause)] = one
+            cause.episodes = [*cause.episodes, *one.episodes]
+            kept.remove(one)
+        elif one.main.first.track == MODEL:
+            _take_answers(one, kept, outputs)
+    return kept, explained
+
+
+def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Collection[str]) -> bool:
+    if (cause.dataset, cause.opened) != (fall.dataset, fall.opened):
+        return False
+    if cause.main.first.track in OF_THE_MODEL:
+        return (cause.main.first.track, fall.main.first.track) == (MODEL, FAIRNESS)
+    if not cause.columns or set(cause.columns) <= set(outputs):
+        return False
+    part = None if numbers is None else numbers.expected_part
+    return cause.finding.is_fault or cause.kind in OF_INPUTS or (part is not None and part >= EXPECTED_PART)
+
+
+def _take_answers(fall: Problem, kept: list[Problem], outputs: Collection[str]) -> None:
+    for other in list(kept):
+        is_answer = bool(other.columns) and set(other.columns) <= set(outputs)
+        if (
+            other is not fall
+            and is_answer
+            and other.kind == "drift"
+            and (other.dataset, other.opened) == (fall.dataset, fall.opened)
+        ):
+            fall.episodes = [*fall.episodes, *other.episodes]
+            kept.remove(other)

@@ -1,0 +1,68 @@
+"""Columns that hold each other's values, as when a separator is lost or two fields are read in another order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group
+from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look
+from spark_monitor.diagnosis.subjects import MISSING, VALUES
+from spark_monitor.diagnosis.units import distance
+from spark_monitor.text.wording import harmless
+
+LEAST_ROWS: Final = 50
+APART, SAME = 0.4, 0.08
+"""A column holds another's values where it lies so far from its own baseline, and so near the other's."""
+
+LEAST_COLUMNS: Final = 2
+MOST_COLUMNS: Final = 200
+"""Of more columns that fail in one window the first are compared with each other, as every pair costs."""
+
+COLUMNS_NAMED: Final = 3
+
+
+def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence]) -> dict[tuple[str, int], Finding]:
+    """By column and start of the window: the finding of columns that hold another failing column's values, of two at least."""
+    windows: dict[tuple[str, int, str | None], dict[str, Evidence]] = defaultdict(dict)
+    for group in groups:
+        if group.state != FAIL or group.track not in (VALUES, MISSING) or group.column is None:
+            continue
+        version = group.failing[0].version
+        known = evidence.get((group.column, group.start, version, WHOLE))
+        if known is not None and _is_told(known.now) and _is_told(known.baseline):
+            windows[group.granularity, group.start, version][group.column] = known
+    found: dict[tuple[str, int], Finding] = {}
+    for (_, start, _), columns in windows.items():
+        sources = _sources(dict(list(columns.items())[:MOST_COLUMNS]))
+        if len(sources) >= LEAST_COLUMNS:
+            said = ", ".join(
+                f"{harmless(name)} those of {harmless(other)}" for name, other in list(sources.items())[:COLUMNS_NAMED]
+            )
+            what = f"they hold each other's values ({said})"
+            finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
+            found |= {(name, start): finding for name in sources}
+    return found
+
+
+def _is_told(look: Look | None) -> bool:
+    return look is not None and len(look.quantiles) == 101 and look.filled >= LEAST_ROWS
+
+
+def _sources(columns: Mapping[str, Evidence]) -> dict[str, str]:
+    """Which other column's values a column holds."""
+    now = {name: np.array(known.now.quantiles) for name, known in columns.items() if known.now is not None}
+    was = {name: np.array(known.baseline.quantiles) for name, known in columns.items() if known.baseline is not None}
+    found = {}
+    for name, values in now.items():
+        if distance(was[name], values) < APART:
+            continue
+        left = {other: distance(was[other], values) for other in was if other != name}
+        nearest = min(left, key=lambda other: (left[other], other), default=None)
+        if nearest is not None and left[nearest] <= SAME:
+            found[name] = nearest
+    return found

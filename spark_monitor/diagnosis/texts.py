@@ -1,0 +1,63 @@
+"""Texts that are those of the baseline, damaged on the way: cut off, or read in another encoding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.text.wording import harmless, number
+
+LEAST_ROWS: Final = 50
+NEW_SHARE: Final = 0.01
+CUT_SHARE: Final = 0.05
+"""Texts that were longer are worth naming from this share of the rows on."""
+
+MOSTLY: Final = 0.8
+"""Of the values that were not there before, so many (by rows) must be beginnings of those that were."""
+
+SHORTER: Final = 0.9
+SIGNS_OF_DAMAGE: Final = re.compile("\ufffd|[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
+"""U+FFFD, and the bytes of UTF-8 read as Latin-1 or Windows-1252."""
+
+
+def cut(evidence: Evidence) -> Finding | None:
+    """Many texts are beginnings of longer ones of the baseline, and all are shorter than its longest."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    if now is None or was is None or now.mean is not None or now.filled < LEAST_ROWS:
+        return None
+    longest, before = now.longest, was.longest
+    if longest is None or before is None or longest > SHORTER * before:
+        return None
+    new = new_items(now, was)
+    share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
+    whole = [text for text in was.items if len(text) > longest]
+    shortened = sum(rows for text, rows in new.items() if len(text) == longest and any(one.startswith(text) for one in whole))
+    told = shortened >= MOSTLY * sum(rows for text, rows in new.items() if len(text) == longest) > 0
+    if not told or share < CUT_SHARE:
+        return None
+    what = f"texts are at most {number(longest)} characters long, up to {number(before)} in the baseline"
+    return Finding("unseen_category", what, "they were cut", evidence="max_length")
+
+
+def damaged(evidence: Evidence) -> Finding | None:
+    """Texts that show the signs of another encoding."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    share = evidence.measured("percent_mojibake") / 100
+    new = new_items(now, was) if now is not None and was is not None and now.mean is None else {}
+    found = {text: rows for text, rows in new.items() if SIGNS_OF_DAMAGE.search(text)}
+    if now is not None and now.filled >= LEAST_ROWS:
+        share = max(share, sum(found.values()) / now.filled)
+    if share <= NEW_SHARE:
+        return None
+    example = max(found, key=lambda text: (found[text], text), default=None)
+    shown = f", such as {harmless(example, 30)}" if example is not None else ""
+    what = f"{100 * share:.1f} % of its texts have damaged letters{shown}"
+    return Finding("encoding_swap", what, "they were read in another encoding", evidence="percent_mojibake")
+
+
+def new_items(now: Look, was: Look) -> Mapping[str, int]:
+    """The frequent values that the baseline does not have."""
+    return {text: rows for text, rows in now.items.items() if text not in was.items}

@@ -1,0 +1,89 @@
+"""Faults that single values tell: decimals in another unit, hours in another zone, cut and damaged texts, exchanged columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spark_monitor.diagnosis.detect import finding_of
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.looks import Evidence
+from tests.planted import diagnosed, look, start, table
+
+KS = frozenset({"ks"})
+
+
+def found(before: pd.Series, now: pd.Series) -> Finding:
+    return finding_of(Evidence(look(now), look(before), look(before)), KS)
+
+
+@pytest.mark.parametrize("factor", [1.609344, 0.45359237, 0.44704, 2.54, 3.6, 100.0, 0.001, 1 / 1.609344])
+@pytest.mark.parametrize("decimals", [0, 1, 2])
+def test_a_unit_is_read_from_decimals_in_few_rows(factor: float, decimals: int) -> None:
+    dice = np.random.default_rng([3, decimals])
+    before, now = (pd.Series(np.round(dice.lognormal(4.0, 1.0, rows), decimals)) for rows in (4000, 150))
+
+    told = found(before, now * factor)
+
+    assert told.kind == "unit_change"
+    assert told.factor == pytest.approx(factor, rel=1e-3)
+
+
+def test_values_that_only_move_or_spread_are_in_no_other_unit() -> None:
+    dice, named = np.random.default_rng(8), []
+    for turn in range(30):
+        before = pd.Series(dice.gamma(4.0, 2.0, 3000))
+        now = pd.Series(dice.gamma(4.0, 2.0, 700))
+        for moved in (now + 4.0, now.median() + 2.5 * (now - now.median()) + 3.0, now.where(dice.random(700) < 0.5, now + 9.0)):
+            named.append((turn, found(before, moved).kind))
+    assert sum(kind != "drift" for _, kind in named) <= 2, named
+
+
+def test_a_column_scaled_down_is_not_stuck() -> None:
+    dice = np.random.default_rng(4)
+    before = pd.Series(dice.gamma(4.0, 2.0, 3000))
+
+    assert found(before, pd.Series(dice.gamma(4.0, 2.0, 600)) / 1000).factor == pytest.approx(0.001)
+    assert found(before, pd.Series(np.full(600, 3.25))).kind == "stuck"
+
+
+@pytest.mark.parametrize("hours", [-8, -5, 2, 5, 9, 12])
+def test_hours_of_the_day_in_another_zone_are_named(hours: int) -> None:
+    dice = np.random.default_rng(6)
+    before, now = (pd.Series(np.clip(np.round(dice.normal(13, 3.0, rows)), 0, 23)) for rows in (5000, 700))
+
+    told = found(before, (now + hours) % 24)
+
+    assert (told.kind, told.conclusion) == ("unit_change", "another time zone")
+    assert f"{'+' if hours > 0 else '-'} {abs(hours)} hours" in told.what
+    assert found(before, now).kind == "drift"
+
+
+def test_texts_that_were_cut_or_read_in_another_encoding_are_named() -> None:
+    dice = np.random.default_rng(7)
+    names = ["Jürgen Weiß", "Zoë Ångström", "Ann Lee", "René Ça", "Bo Li"]
+    before, now = (pd.Series(dice.choice(np.array(names, dtype=object), rows)) for rows in (4000, 500))
+
+    cut = found(before, now.str.slice(0, 5))
+    damaged = found(before, now.map(lambda text: text.encode("utf-8").decode("latin-1")))
+
+    assert (cut.kind, cut.conclusion) == ("unseen_category", "they were cut")
+    assert "at most 5 characters" in cut.what
+    assert (damaged.kind, damaged.conclusion) == ("encoding_swap", "they were read in another encoding")
+    assert found(before, now.where(now != "Bo Li", "Newcomer")).what.endswith("(Newcomer)")
+
+
+def test_columns_that_hold_each_others_values_are_one_problem() -> None:
+    rows = table(5)
+    wrong = rows["week"] >= 6
+    speed = rows["speed"].where(~wrong, rows["pressure"])
+    rows["pressure"] = rows["pressure"].where(~wrong, rows["speed"])
+    rows["speed"] = speed
+
+    only = diagnosed(rows, ("speed", "price", "pressure", "seats")).only
+
+    assert (only.kind, only.opened) == ("upstream", start(6))
+    assert only.columns == ("pressure", "speed")
+    assert "pressure those of speed" in only.diagnosis
+    assert "columns were shifted or exchanged" in only.diagnosis
