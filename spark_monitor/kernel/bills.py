@@ -15,7 +15,8 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import measurements
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import EMPTY, UNDEFINED, instant_text
+from spark_monitor.kernel.serving import EMPTY, instant_text
+from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.billing import CostBlock
 
 BILL, PREDICTIONS = "bill", "predictions"

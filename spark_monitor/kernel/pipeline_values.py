@@ -11,7 +11,7 @@ import numpy as np
 from spark_monitor.catalogue.measurement import measurements
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import UNDEFINED
+from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.steps import PipelineBlock
 
 Row = Mapping[str, Any]

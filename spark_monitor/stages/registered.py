@@ -11,7 +11,7 @@ from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCH
 from spark_monitor.config.pipelines import PipelinesConfig
 from spark_monitor.kernel.pipeline_values import Value, value_rows
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import UNDEFINED
+from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.registered import Registered, dependency_problems, signature_problems
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.sources.tables import open_table

@@ -12,7 +12,8 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
 from spark_monitor.kernel.plan import plan_segments, wanted_spans
 from spark_monitor.kernel.requests import TALLY_DDL, RequestPlan, RequestTask
-from spark_monitor.kernel.serving import PREDICTIONS, STORED, SUMMARY_DDL, ServingPlan, series_measurements, summaries
+from spark_monitor.kernel.serving import PREDICTIONS, STORED, SUMMARY_DDL, ServingPlan, summaries
+from spark_monitor.kernel.serving_series import series_measurements
 from spark_monitor.sources.operations import RequestLog
 from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import INPUT, Run, window_keys

@@ -14,7 +14,8 @@ from scipy.stats import binom, ks_2samp
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.plan import WindowKey, plan_segments
 from spark_monitor.kernel.requests import COLUMNS, NUMBERS, RequestPlan, RequestTask
-from spark_monitor.kernel.serving import ServingPlan, series_measurements, summaries
+from spark_monitor.kernel.serving import ServingPlan, summaries
+from spark_monitor.kernel.serving_series import series_measurements
 from spark_monitor.operations.serving import quantile, rank_bounds
 from spark_monitor.states.samples import Samples
 
