@@ -7,6 +7,7 @@
  */
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@
 #endif
 
 enum { BAD_SIZE = -1, BAD_CODE = -2, BAD_CELL = -3 };
-enum { LANES = 8, BLOCK = 1024, SAMPLED = 64, MEAN_OF_ALL = 1 << 15, MOST_EDGES = 8192, FACTORS = 4 };
+enum { LANES = 8, BLOCK = 1024, GROUP = 32, SAMPLED = 64, MEAN_OF_ALL = 1 << 15, MOST_EDGES = 8192, FACTORS = 4 };
 enum { NAN_COUNT, HIGH_COUNT, LOW_COUNT, FINITE_COUNT, HASH_COUNT, FREQUENT_COUNT, STEP };
 enum { GUESS, DEVIATIONS, SQUARES };
 enum { SUM, SUM_OF_SQUARES, LEAST, GREATEST, MOMENTS };
@@ -67,6 +68,45 @@ static inline uint64_t hash_of(double value) {
     bits = (bits ^ (bits >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     bits = (bits ^ (bits >> 27)) * UINT64_C(0x94D049BB133111EB);
     return bits ^ (bits >> 31);
+}
+
+/* The hashes of a group of values, and whether any is not above `most`: a loop that compilers make vectors of, compiled once for
+ * every kind of processor and chosen where the library is entered. The hashes are the same everywhere. */
+#define HASHES_OF_GROUP                                                            \
+    uint64_t any = 0;                                                              \
+    for (int64_t lane = 0; lane < GROUP; lane++) {                                 \
+        hashes[lane] = hash_of(values[lane]);                                      \
+        any |= (uint64_t)(hashes[lane] <= most);                                   \
+    }                                                                              \
+    return any != 0;
+
+typedef int (*hasher)(const double *values, uint64_t most, uint64_t *hashes);
+
+static int hashes_of_group(const double *values, uint64_t most, uint64_t *hashes) { HASHES_OF_GROUP }
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("avx2"))) static int hashes_by_avx2(const double *values, uint64_t most, uint64_t *hashes) { HASHES_OF_GROUP }
+
+__attribute__((target("avx512f,avx512dq,avx512vl"))) static int hashes_by_avx512(const double *values, uint64_t most,
+                                                                               uint64_t *hashes) {
+    HASHES_OF_GROUP
+}
+
+static hasher best_hasher(void) {
+    if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return hashes_by_avx512;
+    return __builtin_cpu_supports("avx2") ? hashes_by_avx2 : hashes_of_group;
+}
+#else
+static hasher best_hasher(void) { return hashes_of_group; }
+#endif
+
+/* The same of the group's first `size` values. */
+static int hashes_of_some(hasher hash, const double *values, int64_t size, uint64_t most, uint64_t *hashes) {
+    double padded[GROUP] = {0};
+    if (size == GROUP) return hash(values, most, hashes);
+    memcpy(padded, values, (size_t)size * sizeof *padded);
+    hash(padded, most, hashes);
+    return 1;
 }
 
 static inline int is_finite(double value) { return value >= -DBL_MAX && value <= DBL_MAX; }
@@ -184,13 +224,17 @@ static int64_t summed(const double *values, int64_t size, double guess, double *
 
 /* The hashes, none greater than `most`, of the first value of every run of equal ones. */
 static int64_t hashes_of_runs(const double *values, int64_t size, uint64_t most, uint64_t *hashes) {
+    hasher hash = best_hasher();
+    uint64_t own[GROUP];
     int64_t found = 0;
-    double before = 0.0;
-    for (int64_t row = 0; row < size; row++) {
-        uint64_t hash = hash_of(values[row]);
-        hashes[found] = hash;
-        found += (hash <= most) & ((row == 0) | (values[row] != before));
-        before = values[row];
+    for (int64_t low = 0; low < size; low += GROUP) {
+        int64_t count = size - low < GROUP ? size - low : GROUP;
+        if (!hashes_of_some(hash, values + low, count, most, own)) continue;
+        for (int64_t lane = 0; lane < count; lane++) {
+            int64_t row = low + lane;
+            hashes[found] = own[lane];
+            found += (own[lane] <= most) & (row == 0 || values[row] != values[row - 1]);
+        }
     }
     return found;
 }
@@ -244,74 +288,106 @@ int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64
     return 0;
 }
 
-/* How many edges are not above a finite value. */
-static inline int64_t rank_of(double value, const double *edges, int64_t edge_count, int64_t rank) {
-    if (rank & SHARED) return above(edges, rank & (SHARED - 1), edge_count, value);
-    return rank + (rank < edge_count && value >= edges[rank]);
-}
+/* A grid's edges, and its look-up table: for each of `keys` keys how many edges have a lesser one, SHARED added where several edges
+ * share it. A grid of the kind BY_SEARCH has no table. */
+struct grid {
+    const double *edges;
+    int64_t edge_count;
+    int64_t kind;
+    double low, scale;
+    int64_t shift, first;
+    const uint16_t *below;
+    int64_t keys;
+};
 
-static inline int64_t affine_key(double value, double low, double scale, int64_t last) {
-    double steps = (value - low) * scale;
-    if (!(steps > 0.0)) return 0;
-    return steps < (double)last ? (int64_t)steps : last;
+static inline int32_t affine_key(double value, const struct grid *grid) {
+    double steps = (value - grid->low) * grid->scale, last = (double)(grid->keys - 1);
+    steps = steps > 0.0 ? steps : 0.0;
+    return (int32_t)(steps < last ? steps : last);
 }
 
 /* The leading bits of the value as float32 (beyond its range an infinity), in numeric order. */
-static inline int64_t ordered_key(double value, int64_t shift, int64_t first, int64_t last) {
+static inline int32_t ordered_key(double value, const struct grid *grid) {
     float single = (float)value;
     int32_t bits;
     memcpy(&bits, &single, sizeof bits);
     int64_t key = bits < 0 ? INT64_C(-2147483648) - bits : bits;
     /* Moved up by 2^31, a multiple of every 2^shift, so that no negative number is shifted. */
-    key = ((key + (INT64_C(1) << 31)) >> shift) - (INT64_C(1) << 31 >> shift) - first;
-    return key < 0 ? 0 : key < last ? key : last;
+    key = ((key + (INT64_C(1) << 31)) >> grid->shift) - (INT64_C(1) << 31 >> grid->shift) - grid->first;
+    return (int32_t)(key < 0 ? 0 : key < grid->keys ? key : grid->keys - 1);
+}
+
+/* The cells of finite values: guessed from the table, corrected by comparing with the edges. */
+static inline void cells_of_finite(const double *values, int64_t size, const struct grid *grid, int64_t kind, uint16_t *cells) {
+    const double *edges = grid->edges;
+    int64_t last = grid->edge_count - 1;
+    int32_t ranks[GROUP];
+    if (kind == BY_SEARCH)
+        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = SHARED;
+    if (kind == AFFINE)
+        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = affine_key(values[lane], grid);
+    if (kind == ORDERED)
+        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = ordered_key(values[lane], grid);
+    if (kind != BY_SEARCH)
+        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = grid->below[ranks[lane]];
+    for (int64_t lane = 0; lane < size; lane++) {
+        double value = values[lane];
+        int64_t rank = ranks[lane];
+        if (rank & (int64_t)SHARED) rank = above(edges, rank & (int64_t)(SHARED - 1), last + 1, value);
+        else rank += (rank <= last) & (value >= edges[rank < last ? rank : last]);
+        cells[lane] = (uint16_t)(2 * rank - ((rank > 0) & (value == edges[rank > 0 ? rank - 1 : 0])));
+    }
+}
+
+/* The same where some are null or not finite, whose cells are SPECIAL ones. */
+static void cells_of_some(const double *values, const uint8_t *absent, int64_t size, const struct grid *grid, uint16_t *cells) {
+    for (int64_t lane = 0; lane < size; lane++) {
+        double value = values[lane];
+        if (absent && absent[lane]) cells[lane] = CELL_OF_NULL;
+        else if (value != value) cells[lane] = CELL_OF_NAN;
+        else if (!is_finite(value)) cells[lane] = value > 0.0 ? CELL_OF_HIGH : CELL_OF_LOW;
+        else cells_of_finite(values + lane, 1, grid, grid->kind, cells + lane);
+    }
+}
+
+static int all_finite(const double *values, const uint8_t *absent, int64_t size) {
+    int others = 0;
+    for (int64_t lane = 0; lane < size; lane++) others |= !is_finite(values[lane]);
+    for (int64_t lane = 0; absent && lane < size; lane++) others |= absent[lane];
+    return others == 0;
 }
 
 /* The cell of every row, and the row and hash of every finite value that is no edge and whose hash is not above `most`.
  *
- * `below` holds for each of `keys` keys how many edges have a lesser one, SHARED added where several edges share it; a table of
- * BY_SEARCH has none. cells uint16[size], rows int64[size], hashes uint64[size].
+ * cells uint16[size], rows int64[size], hashes uint64[size].
  */
-static inline int64_t part(const double *values, const uint8_t *absent, int64_t size, const double *edges, int64_t edge_count,
-                           int64_t kind, double low, double scale, int64_t shift, int64_t first, const uint16_t *below,
-                           int64_t keys, uint64_t most, uint16_t *cells, int64_t *rows, uint64_t *hashes) {
-    int64_t found = 0;
-    for (int64_t row = 0; row < size; row++) {
-        double value = values[row];
-        if (absent && absent[row]) {
-            cells[row] = CELL_OF_NULL;
-            continue;
-        }
-        if (!is_finite(value)) {
-            cells[row] = value != value ? CELL_OF_NAN : value > 0.0 ? CELL_OF_HIGH : CELL_OF_LOW;
-            continue;
-        }
-        int64_t rank = SHARED;
-        if (kind == AFFINE) rank = below[affine_key(value, low, scale, keys - 1)];
-        if (kind == ORDERED) rank = below[ordered_key(value, shift, first, keys - 1)];
-        rank = rank_of(value, edges, edge_count, rank);
-        int is_edge = rank > 0 && value == edges[rank - 1];
-        uint64_t hash = hash_of(value);
-        cells[row] = (uint16_t)(2 * rank - is_edge);
-        rows[found] = row;
-        hashes[found] = hash;
-        found += (hash <= most) & !is_edge;
-    }
-    return found;
-}
-
 int64_t sm_part(const double *values, const uint8_t *absent, int64_t size, const double *edges, int64_t edge_count, int64_t kind,
                 double low, double scale, int64_t shift, int64_t first, const uint16_t *below, int64_t keys, uint64_t most,
                 uint16_t *cells, int64_t *rows, uint64_t *hashes) {
     if (size < 0 || edge_count < 1 || edge_count > MOST_EDGES || shift < 0 || shift > 31) return BAD_SIZE;
+    if (kind != BY_SEARCH && kind != AFFINE && kind != ORDERED) return BAD_SIZE;
     if (kind != BY_SEARCH && (keys < 1 || keys > 1 << 24)) return BAD_SIZE;
     for (int64_t key = 0; kind != BY_SEARCH && key < keys; key++)
         if ((below[key] & (SHARED - 1)) > edge_count) return BAD_CELL;
-    if (kind == AFFINE)
-        return part(values, absent, size, edges, edge_count, AFFINE, low, scale, 0, 0, below, keys, most, cells, rows, hashes);
-    if (kind == ORDERED)
-        return part(values, absent, size, edges, edge_count, ORDERED, 0, 0, shift, first, below, keys, most, cells, rows, hashes);
-    return part(values, absent, size, edges, edge_count, BY_SEARCH, 0, 0, 0, 0, below, 0, most, cells, rows, hashes);
+    const struct grid grid = {edges, edge_count, kind, low, scale, shift, first, below, keys};
+    hasher hash = best_hasher();
+    uint64_t own[GROUP];
+    int64_t found = 0;
+    for (int64_t from = 0; from < size; from += GROUP) {
+        int64_t count = size - from < GROUP ? size - from : GROUP;
+        int any = hashes_of_some(hash, values + from, count, most, own);
+        if (!all_finite(values + from, absent ? absent + from : NULL, count))
+            cells_of_some(values + from, absent ? absent + from : NULL, count, &grid, cells + from);
+        else if (kind == AFFINE) cells_of_finite(values + from, count, &grid, AFFINE, cells + from);
+        else if (kind == ORDERED) cells_of_finite(values + from, count, &grid, ORDERED, cells + from);
+        else cells_of_finite(values + from, count, &grid, BY_SEARCH, cells + from);
+        for (int64_t lane = 0; any && lane < count; lane++) {
+            rows[found] = from + lane;
+            hashes[found] = own[lane];
+            found += (own[lane] <= most) & (cells[from + lane] < SPECIAL) & ~cells[from + lane];
+        }
+    }
+    return found;
 }
 
 /* Counts of one slice key: for every code (slice value) its moments about a guess and its extremes, its nulls, NaN and infinities,
