@@ -5,7 +5,7 @@ The same numbers as ``NumericState`` holds, one row per slice value; ``states`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,11 +13,8 @@ import numpy as np
 from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Mask
 from spark_monitor.kernel.hashes import SliceHashes
-from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes, hash_numbers
-from spark_monitor.states.frequent import Frequent
+from spark_monitor.states.distinct import Hashes
 from spark_monitor.states.grid import Floats, Grid, Integers
-from spark_monitor.states.moments import Moments
-from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sums import two_sum
 
 COUNT, NULLS, NANS, HIGH, LOW = range(5)
@@ -214,39 +211,6 @@ class SliceBlock:
                 self._merge_moments(places[filled], other.n[filled], *moments)
         self.cells.absorb(other.cells, places)
         self.hashes.absorb(other.hashes, places)
-
-    def states(self) -> Iterator[tuple[int, NumericState]]:
-        """Every slice value that was met, as a state of its own."""
-        hashes = hash_numbers(self.grid.edges)
-        order = np.argsort(hashes)
-        hashes, edges = hashes[order], 2 * order + 1
-        for code in self.met.tolist():
-            cells = self.cells.of(code)
-            # One more than are kept: it says that some were dropped.
-            met = np.flatnonzero(cells.take(edges))[: K_SLICE + 1]
-            distinct = self.hashes.of(code)
-            if met.size:
-                distinct = Distinct(K_SLICE + 1, ALL, hashes.take(met)).merge(distinct)
-            yield code, self._state(code, cells, distinct)
-
-    def _state(self, code: int, cells: Integers, distinct: Distinct) -> NumericState:
-        count, nulls, nans, high, low = self.totals[code].tolist()
-        n = int(self.n[code])
-        return NumericState(
-            grid=self.grid,
-            count=count,
-            nulls=nulls,
-            nans=nans,
-            positive_infinities=high,
-            negative_infinities=low,
-            minimum=float(self.minimum[code]) + 0.0 if n else float("nan"),
-            maximum=float(self.maximum[code]) + 0.0 if n else float("nan"),
-            moments=Moments(n, float(self.mean[code]), float(self.m2[code]), float(self.low[code])),
-            cells=cells,
-            distinct=distinct,
-            frequent=Frequent({}),
-            sketch=None,
-        )
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class SliceHashes:
         hashes = np.concatenate([np.empty(0, dtype=np.uint64), *self._hashes])
         below = np.flatnonzero(hashes <= self._limits.take(codes))  # a merge may have lowered a limit
         codes, hashes = codes.take(below), hashes.take(below)
-        codes, hashes = _ordered(codes, hashes)
+        codes, hashes = ordered_hashes(codes, hashes)
         first = np.ones(codes.size, dtype=np.bool_)
         first[1:] = (codes[1:] != codes[:-1]) | (hashes[1:] != hashes[:-1])
         codes, hashes = codes[first], hashes[first]
@@ -186,7 +186,7 @@ def _inner(codes: Integers, inner: Integers | None) -> Integers:
     return codes if inner is None else codes.take(inner)
 
 
-def _ordered(codes: Integers, hashes: Hashes) -> tuple[Integers, Hashes]:
+def ordered_hashes(codes: Integers, hashes: Hashes) -> tuple[Integers, Hashes]:
     """Both in the order of the code, then of the hash."""
     order = order_of(codes)
     arranged = codes.take(order)

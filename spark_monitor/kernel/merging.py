@@ -33,6 +33,8 @@ MERGED_SCHEMA = pa.schema([*KEY_SCHEMA, *STATE_SCHEMA, ("error", pa.string())])
 """One row a state, in the columns it is stored in; where there is none, what went wrong."""
 
 STATES_A_BATCH = 512
+SLICE_VALUES_A_BATCH = 16
+"""So many slice values that came in blocks are a batch of their own; fewer are copied to others."""
 
 State = NumericState | CategoricalState | TableState
 AnyState = State | QualityState
@@ -123,6 +125,20 @@ class SliceValues:
         for text, merged in self.single.items():
             yield self._row(text, *merged.result)
 
+    def batch(self) -> pa.RecordBatch | None:
+        """All rows at once, where every value came in blocks and nothing has failed; else None."""
+        found = self.block.columns() if self.block is not None and not self.single and self.error is None else None
+        if found is None:
+            return None
+        texts, columns = found
+        window, version, slice_key, _, column = self.key
+        named = {"window": window, "model_version": version, "slice_key": slice_key, "column": column}
+        keys = [
+            pa.array(texts, field.type) if field.name == "slice_value" else pa.array([named[field.name]] * len(texts), field.type)
+            for field in KEY_SCHEMA
+        ]
+        return pa.RecordBatch.from_arrays([*keys, *columns, pa.nulls(len(texts), pa.string())], schema=MERGED_SCHEMA)
+
     def _row(self, text: str | None, state: AnyState | None, error: str | None) -> Row:
         window, version, slice_key, _, column = self.key
         key = (window, version, slice_key, text, column)
@@ -142,22 +158,57 @@ def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> 
 
 def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[pa.RecordBatch]:
     """One row per key from partial rows that are sorted by key (a numeric column's slice values count as one key)."""
-    rows = (row for merged in _runs(batches, columns) for row in merged.rows())
-    return _batched(rows)
+    held = Held()
+    for merged in _runs(batches, columns):
+        whole = merged.batch() if isinstance(merged, SliceValues) else None
+        if whole is not None and whole.num_rows >= SLICE_VALUES_A_BATCH:
+            yield whole
+        elif whole is not None:
+            held.add_batch(whole)
+        for row in merged.rows() if whole is None else ():
+            held.add(row)
+            if held.is_full:
+                yield held.taken()
+        if held.is_full:
+            yield held.taken()
+    if not held.is_empty:
+        yield held.taken()
 
 
-def _batched(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
-    """Rows in batches of bounded size."""
-    held: list[Row] = []
-    size = 0
-    for row in rows:
-        held.append(row)
-        size += _size(row[1])
-        if size > CHUNK_BYTES // 4 or len(held) >= STATES_A_BATCH:
-            yield _batch(held)
-            held, size = [], 0
-    if held:
-        yield _batch(held)
+@dataclass
+class Held:
+    """Rows that wait until they are enough for a batch: one by one, and as batches of their own."""
+
+    rows: list[Row] = field(default_factory=list)
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    size: int = 0
+    count: int = 0
+
+    def add(self, row: Row) -> None:
+        """Hold a row."""
+        self.rows.append(row)
+        self.size, self.count = self.size + _size(row[1]), self.count + 1
+
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Hold the rows of a batch."""
+        self.batches.append(batch)
+        self.size, self.count = self.size + batch.nbytes, self.count + batch.num_rows
+
+    @property
+    def is_full(self) -> bool:
+        """Whether they are enough."""
+        return self.size > CHUNK_BYTES // 4 or self.count >= STATES_A_BATCH
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        return not self.count
+
+    def taken(self) -> pa.RecordBatch:
+        """All of them as one batch; none is held then."""
+        parts = [*self.batches, *([_batch(self.rows)] if self.rows else [])]
+        self.rows, self.batches, self.size, self.count = [], [], 0, 0
+        return parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
 
 
 def _size(state: AnyState | None) -> int:

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.blocks import SliceBlock
 from spark_monitor.kernel.hashes import SliceHashes
+from spark_monitor.kernel.slice_states import states_of
 from spark_monitor.states.codec import has_tag, pack, unpack
 from spark_monitor.states.distinct import ALL
 from spark_monitor.states.grid import Grid
@@ -87,8 +89,15 @@ class NamedBlock:
         if self.block is None:
             yield from ((text, None) for text in self.texts)
         else:
-            for code, state in self.block.states():
-                yield self.texts[code], state
+            met, states = states_of(self.block)
+            yield from zip([self.texts[code] for code in met.tolist()], states.states() if met.size else [], strict=True)
+
+    def columns(self) -> tuple[list[str | None], list[pa.Array]] | None:
+        """The texts of the slice values that have rows, and the columns that their states are stored in; None without any."""
+        if self.block is None or not self.block.met.size:
+            return None
+        met, states = states_of(self.block)
+        return [self.texts[code] for code in met.tolist()], states.to_columns()
 
 
 def is_block(data: bytes | None) -> bool:

@@ -8,10 +8,18 @@ import pytest
 from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.hashes import Keyed, SliceHashes, add_hashes
+from spark_monitor.kernel.slice_states import states_of
 from spark_monitor.states.distinct import ALL, K_SLICE, K_WINDOW, Distinct, hash_numbers, hashes_below
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.numeric import NumericState
 
 GRID = Grid.of(np.linspace(-3, 3, 200))
+
+
+def by_code(block: SliceBlock) -> dict[int, NumericState]:
+    """The state of every slice value that was met."""
+    met, states = states_of(block)
+    return dict(zip(met.tolist(), states.states(), strict=True))
 
 
 def shapes(random: np.random.Generator) -> list[np.ndarray]:
@@ -46,7 +54,7 @@ def test_a_slice_value_far_from_the_others_has_its_own_moments(chunks: int, gues
     values, codes = np.concatenate(parts), np.repeat(np.arange(len(parts)), [part.size for part in parts])
     order = random.permutation(values.size)
     around = {"the mean": float(values.mean()), "zero": 0.0, "far away": 1e15}[guess]
-    found = dict(block_of(values[order], codes[order], len(parts), chunks=chunks, guess=around).states())
+    found = by_code(block_of(values[order], codes[order], len(parts), chunks=chunks, guess=around))
     assert sorted(found) == [code for code, part in enumerate(parts) if part.size]
     for code, state in found.items():
         own = np.sort(parts[code]).astype(np.longdouble)
@@ -60,7 +68,7 @@ def test_a_slice_value_far_from_the_others_has_its_own_moments(chunks: int, gues
 
 def test_values_too_large_to_be_squared_leave_the_other_slice_values_right() -> None:
     values = np.array([1e300, -1e300, 1e300, 1.0, 2.0, 3.0])
-    found = dict(block_of(values, np.array([0, 0, 0, 1, 1, 1]), 2, chunks=1, guess=float(values.mean())).states())
+    found = by_code(block_of(values, np.array([0, 0, 0, 1, 1, 1]), 2, chunks=1, guess=float(values.mean())))
     assert found[0].moments.m2 == float("inf")
     assert (found[1].moments.mean, found[1].moments.m2) == (2.0, 2.0)
 
@@ -169,6 +177,6 @@ def test_more_edges_than_are_kept_are_told_from_as_many() -> None:
         block, values, codes = SliceBlock(grid), np.arange(edges, dtype=np.float64), np.zeros(edges, dtype=np.int64)
         part = Part.of(values, None, grid.codes(values), None, hash_numbers(values), guess=0.0)
         add_part(part, [KeyedRows(block, codes, np.array([edges]))])
-        state = dict(block.states())[0]
+        state = by_code(block)[0]
         assert state.distinct.is_exact == exact
         assert state.distinct.hashes.tolist() == np.sort(hash_numbers(values))[:K_SLICE].tolist()
