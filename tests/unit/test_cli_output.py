@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spark_monitor.commands.sql import Answer, distinct, require_reading, table_of
+from spark_monitor.commands.sql import Answer, distinct, require_reading, show_rows, table_of
 from spark_monitor.commands.terminal import Steps, json_text
 from spark_monitor.errors import ConfigError
 
@@ -41,6 +41,17 @@ def test_numbers_keep_every_digit_and_stand_to_the_right() -> None:
     )
     line = text.splitlines()[2]
     assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02", '{"w":', '["1",', "null]}"]
+
+
+def test_a_wide_result_is_a_record_a_block() -> None:
+    names = tuple(f"a_rather_long_name_{place}" for place in range(9))
+    rows = tuple(json.dumps({name: f"value {number} of {name}" for name in names}) for number in range(2))
+    stream = io.StringIO()
+    show_rows(Answer(names, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=True)
+    lines = stream.getvalue().splitlines()
+
+    assert len(lines) == 9 + 1 + 9  # a line a column, an empty line between the records
+    assert lines[0].split("  ") == [names[0], f"value 0 of {names[0]}"]
 
 
 def test_a_megabyte_in_a_cell_is_cut() -> None:

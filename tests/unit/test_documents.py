@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from spark_monitor.config.monitor import load_config
 
 ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -65,3 +66,10 @@ def test_links_point_to_what_is_there(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_tests_that_are_named_exist(document: Path) -> None:
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", document.read_text(encoding="utf-8")))
+    known = {name for file in TESTS.rglob("test_*.py") for name in re.findall(r"def (test_[a-z0-9_]+)", file.read_text("utf-8"))}
+    assert named <= known
