@@ -133,7 +133,7 @@ def column_causes(
 ) -> tuple[list[Cause], list[Cause]]:
     """Columns that broke or began to drift about when a problem did: share = distance x importance, over the sum of these.
 
-    What was off long before cannot explain a change; what comes after its worst window cannot either.
+    What was off long before cannot explain a change, nor can what is well both when it begins and when it is worst.
     """
     first, worst = problem.main.first, worst_group(problem) or problem.main.last
     since = problem.opened - SOONER * (first.end - first.start)
@@ -143,7 +143,7 @@ def column_causes(
         if other is problem or not other.columns or not since <= other.opened <= worst.start:
             continue
         for group in other.groups:
-            if group.column is None or group.column in outputs or not problem.opened <= group.start <= worst.start:
+            if group.column is None or group.column in outputs or group.start not in (problem.opened, worst.start):
                 continue
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)

@@ -16,6 +16,9 @@ OF_INPUTS: Final = frozenset({"upstream", "mix_shift"})
 EXPECTED_PART: Final = 0.5
 """A fall follows from inputs that drift where they make one expect at least so much of it."""
 
+ANSWERS_APART: Final = 2
+"""Answers that begin to move so many windows before or after the model's metric fails are part of its fall."""
+
 Explained = dict[int, Problem]
 """By the ``id`` of a problem of inputs: the model's fall that belongs to it."""
 
@@ -27,7 +30,7 @@ def with_consequences(
 
     A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
     that one problem; one that begins with drift alone is, where the estimate before the labels falls as well. Answers that move
-    in the window in which the model falls without any such cause are part of the fall.
+    about when the model falls without any such cause are part of the fall.
     """
     explained: Explained = {}
     kept = list(found)
@@ -61,13 +64,11 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
 
 
 def _take_answers(fall: Problem, kept: list[Problem], outputs: Collection[str]) -> None:
+    first = fall.main.first
+    near = ANSWERS_APART * (first.end - first.start)
     for other in list(kept):
         is_answer = bool(other.columns) and set(other.columns) <= set(outputs)
-        if (
-            other is not fall
-            and is_answer
-            and other.kind == "drift"
-            and (other.dataset, other.opened) == (fall.dataset, fall.opened)
-        ):
+        same = other.dataset == fall.dataset and abs(other.opened - fall.opened) <= near
+        if other is not fall and is_answer and other.kind == "drift" and same:
             fall.episodes = [*fall.episodes, *other.episodes]
             kept.remove(other)

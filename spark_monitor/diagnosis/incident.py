@@ -73,7 +73,7 @@ class Incident:
 def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = ()) -> Incident:
     """The incident that a problem is."""
     groups = problem.groups
-    own = [group for group in groups if group.granularity == problem.granularity]
+    own = [group for group in _own_groups(problem) if group.granularity == problem.granularity]
     members = _members(groups)
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
@@ -204,7 +204,8 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
     where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
     what = _what(problem, kind)
     conclusion = f": {finding.conclusion}" if finding.conclusion and kind in (finding.kind, "upstream") else ""
-    first = f"; the first cause to look at is {causes[0].what}" if causes and not conclusion else ""
+    cause = causes[0].what if causes and not conclusion and not problem.finding.is_fault else None
+    first = f"; the first cause to look at is {cause}" if cause is not None else ""
     subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
     return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem)}"
 

@@ -84,7 +84,8 @@ class Problem:
     @property
     def opened(self) -> int:
         """The start of its first failing window, of the finest windows that fail: a month began before its worst week."""
-        return min(episode.opened for episode in self._finest)
+        of_columns = self.main.first.track in OF_COLUMNS
+        return min(one.opened for one in self._finest if (one.first.track in OF_COLUMNS) == of_columns)
 
     @property
     def _finest(self) -> list[Episode]:
@@ -129,7 +130,8 @@ def problems(
     merged = _parts_of_a_whole(merged)
     merged = _same_signature(merged)
     merged = _drifting_together(merged, slice_columns, shifts or {}, outputs)
-    return sorted(_symptoms(merged, outputs), key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
+    merged = _moving_slices(_symptoms(merged, outputs))
+    return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
 
 
 def _kind(episode: Episode) -> str:
@@ -279,6 +281,23 @@ def _drifting_in_one_place(members: list[Problem]) -> list[Problem]:
             _absorb(first, other)
         first.kind = "upstream"
         kept.append(first)
+    return kept
+
+
+def _moving_slices(found: list[Problem]) -> list[Problem]:
+    """A slice that other columns begin to drift in while one drifts in it already: its rows are others than they were."""
+    kept: list[Problem] = []
+    open_in: dict[tuple[str, str, Slice], Problem] = {}
+    for one in sorted(found, key=lambda problem: (problem.opened, problem.main.first.subject)):
+        about = (one.dataset, one.granularity, one.slice)
+        earlier = open_in.get(about)
+        if one.kind != "drift" or one.slice == WHOLE or one.main.first.track not in OF_COLUMNS:
+            kept.append(one)
+        elif earlier is not None and (earlier.resolved is None or one.opened < earlier.resolved):
+            _absorb(earlier, one)
+        else:
+            open_in[about] = one
+            kept.append(one)
     return kept
 
 

@@ -308,3 +308,23 @@ def test_new_values_in_two_columns_are_not_taken_for_one_cause() -> None:
     found = diagnosed(rows, ("carrier", "origin"), keys=()).incidents
 
     assert [(one.kind, one.column) for one in found] == [("unseen_category", "carrier"), ("unseen_category", "origin")]
+
+
+def test_columns_that_drift_in_one_slice_by_and_by_are_one_incident() -> None:
+    def drifting(column: str, value: str, starts: range) -> list[Any]:
+        check = Failing(f"{column} {value}", "ks", column=column, slice_key="carrier", slice_value=value, value=0.4)
+        return [of_checks(check, start=at, end=at + 1, keys=(Key("carrier", 1, 3),)) for at in starts]
+
+    windows = {"1 week": [(at, at + 1) for at in range(12)]}
+    groups = [
+        *drifting("dest", "EV", range(2, 12)),
+        *drifting("origin", "EV", range(5, 7)),
+        *drifting("seats", "MQ", range(5, 7)),
+    ]
+
+    found = incidents(groups, windows, {}, monitor_id="m")
+
+    assert [(one.kind, one.columns, one.slice) for one in found] == [
+        ("drift", ("dest", "origin"), ("carrier", "EV")),
+        ("drift", ("seats",), ("carrier", "MQ")),
+    ]

@@ -1,0 +1,77 @@
+"""A model's fall belongs to the input that broke in the same window; answers that move belong to the fall."""
+
+from __future__ import annotations
+
+from spark_monitor.diagnosis.causes import Fall, Score, causes_of
+from spark_monitor.diagnosis.consequences import with_consequences
+from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.findings import DRIFT, Finding
+from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.incident import incident
+from spark_monitor.diagnosis.problems import Problem
+
+MISSING = Finding("missing", "100.0 % of its values are missing")
+
+
+def problem(check: Failing, finding: Finding = DRIFT, kind: str = "drift", *, start: int = 5) -> Problem:
+    name = check.column or ":table"
+    return Problem([Episode(finding, [of_checks(check, start=start, end=start + 1, name=name)])], kind)
+
+
+def auc(start: int = 5) -> Problem:
+    check = Failing("m", "roc_auc_score", family="model", value=0.6, expected=">= 0.7")
+    return problem(check, kind="performance", start=start)
+
+
+def fallen(estimated: float) -> Fall:
+    return Fall("roc_auc_score", True, Score(0.6, 900), Score(0.8, 900), estimated_now=estimated, estimated_before=0.8)
+
+
+def wind(finding: Finding = DRIFT, kind: str = "drift", start: int = 5) -> Problem:
+    return problem(Failing("w", "ks", column="wind", value=0.5), finding, kind, start=start)
+
+
+def test_a_fall_that_begins_with_a_broken_column_is_that_incident() -> None:
+    broken, fall = wind(MISSING, "missing"), auc()
+
+    kept, explained = with_consequences([broken, fall], {})
+
+    assert kept == [broken]
+    assert explained == {id(broken): fall}
+    told = incident(broken, monitor_id="m", causes=causes_of(fall, [broken, fall], None))
+    assert (told.kind, told.column, [cause.what for cause in told.causes]) == ("missing", "wind", ["wind"])
+    assert told.diagnosis.startswith("wind: 100.0 % of its values are missing since")
+    assert "roc_auc_score is down to 0.600 (allowed: >= 0.7)" in told.diagnosis
+
+
+def test_a_fall_at_another_time_is_an_incident_of_its_own() -> None:
+    broken, fall = wind(MISSING, "missing", start=4), auc()
+
+    assert with_consequences([broken, fall], {})[0] == [broken, fall]
+
+
+def test_a_fall_follows_from_drift_only_where_the_inputs_make_one_expect_it() -> None:
+    for estimated, alone in ((0.62, True), (0.79, False)):
+        drift, fall = wind(), auc()
+        kept, _ = with_consequences([drift, fall], {id(fall): fallen(estimated)})
+        assert (kept == [drift]) is alone
+
+
+def test_answers_that_move_about_when_the_model_falls_are_part_of_it() -> None:
+    early = problem(Failing("p", "ks", column="score", value=0.4), start=4)
+    late = problem(Failing("q", "ks", column="score", value=0.4), start=9)
+    fall = auc()
+
+    kept, _ = with_consequences([early, fall, late], {}, outputs={"score"})
+
+    assert kept == [fall, late]
+    told = incident(fall, monitor_id="m")
+    assert (told.kind, told.column, told.opened, len(told.members)) == ("performance", None, 5, 2)
+    assert told.diagnosis.startswith("roc_auc_score is down to 0.6")
+
+
+def test_a_column_that_was_off_long_before_is_no_cause() -> None:
+    old, fall = wind(MISSING, "missing", start=1), auc()
+    old.episodes[0].groups.append(of_checks(Failing("w", "ks", column="wind", value=0.5), start=5, end=6, name="wind"))
+
+    assert causes_of(fall, [old, fall], None) == []
