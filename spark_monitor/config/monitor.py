@@ -166,7 +166,7 @@ class MonitorConfig(Section):
         task, predictions = self.model.task, self.predictions
         if task == "binary" and predictions.prediction is None and predictions.score is None:
             raise problems(("predictions", "found neither `prediction` nor `score`. Task binary needs at least one of them."))
-        if task in ("multiclass", "regression") and self.labels is not None and predictions.prediction is None:
+        if task in ("multiclass", "regression") and self.knows_labels and predictions.prediction is None:
             raise problems(("predictions.prediction", f"this key is missing. Task {task} needs the predicted column."))
         if task == "none" and self.labels is not None:
             raise problems(("labels", "found beside task none. Remove labels, or set model.task to what they say."))
@@ -174,8 +174,12 @@ class MonitorConfig(Section):
 
     @model_validator(mode="after")
     def _labels_fit(self) -> Self:
-        if self.labels is None and self.baseline is not None and self.baseline.labels:
-            raise problems(("baseline.labels", "found true without a label table. Add `labels`, or set it to false."))
+        baseline = self.baseline
+        if self.labels is None and baseline is not None and baseline.labels and baseline.label is None:
+            step = "Name the baseline's column that has them in `baseline.label`, add `labels`, or set it to false"
+            raise problems(("baseline.labels", f"found true without a label table. {step}."))
+        if baseline is not None and baseline.label is not None and self.model.task == "none":
+            raise problems(("baseline.label", "found beside task none. Remove it, or set model.task to what it says."))
         if self.labels is not None and len(self.labels.id) != len(self.predictions.id):
             found = f"found {len(self.labels.id)} columns; predictions.id has {len(self.predictions.id)}"
             raise problems(("labels.id", f"{found}. They are matched in order: name as many as there."))
@@ -187,6 +191,11 @@ class MonitorConfig(Section):
         if found:
             raise problems(*found)
         return self
+
+    @property
+    def knows_labels(self) -> bool:
+        """Whether anything is labelled: the predictions by a label table, or the baseline by itself."""
+        return self.labels is not None or (self.baseline is not None and self.baseline.is_labelled)
 
     @property
     def task_bytes(self) -> int:

@@ -130,3 +130,9 @@ class BaselineConfig(SourceConfig):
 
     where: Expression | None = Field(default=None, description="a SQL condition on the baseline's rows")
     labels: YesOrNo = Field(default=False, description="true or false: whether these rows have labels; their ids are checked")
+    label: Text | None = Field(default=None, description="the column of these rows with their label; else it is in `labels`")
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether these rows have labels, in the label table or in a column of their own."""
+        return self.labels or self.label is not None

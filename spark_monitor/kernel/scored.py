@@ -2,8 +2,9 @@
 
 The batches hold, in this order: the time (microseconds), the model version, the slice values, then label, prediction, score,
 number of label rows, whether these contradict each other, when the label came (microseconds), weight, the ends of a predicted
-interval, the group (a hash), and the score of each class. A row without a label counts towards coverage, and towards the states
-of answers: which classes are predicted, and with which scores.
+interval, the group (a hash), the versions that scored the same row and its part (`states/paired.py`), and the score of each
+class. A row without a label counts towards coverage, and towards the states of answers: which classes are predicted, and with
+which scores.
 """
 
 from __future__ import annotations
@@ -33,19 +34,34 @@ from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.magnitudes import Magnitudes
+from spark_monitor.states.paired import PARTS, Answered, PairedState
+from spark_monitor.states.paired import TAG as PAIRED_TAG
 from spark_monitor.states.regression import RegressionState
 
-COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS = range(8)
-"""The kinds of states: of labels, of answers against labels, and of all answers: the predicted classes and their scores."""
-KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers")
+COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS, PAIRED = range(9)
+"""The kinds of states: of labels, of answers against labels, of all answers (the predicted classes and their scores), and of
+answers to rows that several versions scored."""
+KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired")
 FIRST_SLICE = 2
 BYTE_BUDGET = 512 << 20
 _STATE_BYTES = 120 << 10
 
-COLUMNS = (*("label", "prediction", "score", "label_rows", "label_conflicts", "label_time", "weight", "lower", "upper", "group"),)
+COLUMNS = (
+    *("label", "prediction", "score", "label_rows", "label_conflicts", "label_time", "weight", "lower", "upper", "group"),
+    *("versions", "part"),
+)
 """What stands behind the slice values, in this order; the classes' scores follow."""
 
-ScoredState = CoverageState | ScoreState | ConfusionState | RegressionState | ClassScoresState | GroupedState | CellErrorsState
+ScoredState = (
+    CoverageState
+    | ScoreState
+    | ConfusionState
+    | RegressionState
+    | ClassScoresState
+    | GroupedState
+    | CellErrorsState
+    | PairedState
+)
 StateKey = tuple[int, int, int, int]
 
 
@@ -70,6 +86,7 @@ class ScoredPlan:
     predicted: bool = False
     answers: bool = False
     error_edges: tuple[float, ...] = ()
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,8 @@ class _Answers:
     predicted_places: Integers | None = None
     relevances: Floats | None = None
     ranked_by: Floats | None = None
+    sharers: Codes | None = None
+    shared: Integers | None = None
 
 
 class ScoredTask:
@@ -109,9 +128,12 @@ class ScoredTask:
         rows = chunks(batches)
         for chunk in rows if self._plan.group_k is None else whole_groups(rows, self._place("group")):
             self.add(chunk)
-            if len(self._states) * _STATE_BYTES > self._plan.byte_budget:
+            if len(self._states) * _STATE_BYTES + self._paired_bytes() > self._plan.byte_budget:
                 yield from self.flush()
         yield from self.flush()
+
+    def _paired_bytes(self) -> int:
+        return sum(state.nbytes for state in self._states.values() if isinstance(state, PairedState)) if self._plan.paired else 0
 
     def add(self, chunk: pa.Table) -> None:
         """Add a chunk of rows."""
@@ -167,10 +189,16 @@ class ScoredTask:
         if self._plan.task == "regression":
             rest["lower"], rest["upper"] = (_numbers(one_array(chunk.column(self._place(name)))) for name in ("lower", "upper"))
         if self._plan.group_k is not None:
-            groups = pc.fill_null(one_array(chunk.column(self._place("group"))), 0)
-            rest["groups"] = np.asarray(groups.to_numpy(zero_copy_only=False), dtype=np.int64)
+            group = one_array(chunk.column(self._place("group")))
+            rest["groups"] = np.asarray(pc.fill_null(group, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
             rest["relevances"] = _relevances(label, self._plan.task, self._plan.positive)
-            rest["ranked_by"] = _numbers(score if self._plan.has_score else prediction)
+            # Rows of no group are ranked with no others.
+            ranked_by = _numbers(score if self._plan.has_score else prediction)
+            rest["ranked_by"] = np.where(_flags(group.is_null()), np.nan, ranked_by)
+        if self._plan.paired:
+            rest["sharers"], rest["shared"] = _shared(
+                *(one_array(chunk.column(self._place(name))) for name in ("versions", "part"))
+            )
         return rest
 
     def _class_scores(self, chunk: pa.Table) -> Floats:
@@ -195,6 +223,8 @@ class ScoredTask:
             self._merge((*place, COVERAGE), coverage)
             self._measure(place, own, answers)
             self._answer(place, rows, answers)
+            if key == WHOLE and answers.shared is not None:
+                self._pair(place, own, answers)
 
     def _answer(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
         """The states of all answers, labelled or not."""
@@ -218,28 +248,42 @@ class ScoredTask:
             self._merge((*place, ANSWERS), ScoreState.empty(plan.score_grid).update(said, answers.scores[known]))
 
     def _measure(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
-        weights = None if answers.weights is None else answers.weights[rows]
         if answers.groups is not None and answers.relevances is not None and answers.ranked_by is not None:
             ranked = (answers.groups[rows], answers.ranked_by[rows], answers.relevances[rows])
             self._merge((*place, GROUPED), GroupedState.empty(self._plan.group_k or 1).update(*ranked))
+        for kind, state in self._answered(rows, answers):
+            self._merge((*place, kind), state)
+
+    def _pair(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
+        """The states of rows that other versions scored too, by these versions and by the part that a row's id gives."""
+        if answers.shared is None or answers.sharers is None:
+            return
+        rows = rows[answers.shared[rows] >= 0]
+        for number in np.unique(answers.shared[rows]).tolist():
+            versions, part = divmod(number, PARTS)
+            states = [state for _, state in self._answered(rows[answers.shared[rows] == number], answers)]
+            name = answers.sharers.texts[versions]
+            if states and name is not None:
+                self._merge((*place, PAIRED), PairedState.empty().update(name, part, states))
+
+    def _answered(self, rows: Integers, answers: _Answers) -> Iterator[tuple[int, Answered]]:
+        """The states of answers against labels of some labelled rows."""
+        weights = None if answers.weights is None else answers.weights[rows]
         if self._plan.task == "regression" and answers.label_numbers is not None and answers.predicted_numbers is not None:
             ends = {name: one[rows] for name, one in (("lower", answers.lower), ("upper", answers.upper)) if one is not None}
             numbers = answers.label_numbers[rows], answers.predicted_numbers[rows]
-            self._merge((*place, REGRESSION), RegressionState.empty().update(*numbers, weights=weights, **ends))
+            yield REGRESSION, RegressionState.empty().update(*numbers, weights=weights, **ends)
             return
         if answers.labels is None or answers.predictions is None:
             return
         labels = answers.labels.select(rows)
-        confusion = ConfusionState.empty().update(labels, answers.predictions.select(rows), weights=weights)
-        self._merge((*place, CONFUSION), confusion)
+        yield CONFUSION, ConfusionState.empty().update(labels, answers.predictions.select(rows), weights=weights)
         if answers.class_scores is not None and answers.label_places is not None:
             state = ClassScoresState.empty(self._plan.classes)
-            state = state.update(answers.label_places[rows], answers.class_scores[rows], weights=weights)
-            self._merge((*place, CLASS_SCORES), state)
+            yield CLASS_SCORES, state.update(answers.label_places[rows], answers.class_scores[rows], weights=weights)
         if self._plan.task == "binary" and answers.scores is not None:
             positive = np.asarray(labels.codes == BINARY_CLASSES.index("1"))
-            scores = ScoreState.empty(self._plan.score_grid).update(positive, answers.scores[rows], weights=weights)
-            self._merge((*place, SCORE), scores)
+            yield SCORE, ScoreState.empty(self._plan.score_grid).update(positive, answers.scores[rows], weights=weights)
 
     def _merge(self, key: StateKey, state: ScoredState) -> None:
         # The key's last part says of which class a state is, so both are of one.
@@ -266,6 +310,8 @@ def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:
     tag = tag_of(data)
     if tag == SCORE_TAG:
         return ScoreState.from_bytes(data, score_grid)
+    if tag == PAIRED_TAG:
+        return PairedState.from_bytes(data, score_grid)
     if kind not in range(len(KIND_NAMES)) or tag not in STATES:
         raise StateError(f"scored state: kind {kind} with the tag {tag!r} is not read.")
     return STATES[tag].from_bytes(data)  # type: ignore[call-arg, return-value]
@@ -290,18 +336,27 @@ def merge_scored(batches: Iterable[pa.RecordBatch], score_grid: Grid) -> Iterato
 
 
 def whole_groups(tables: Iterable[pa.Table], column: int) -> Iterator[pa.Table]:
-    """Tables cut so that no group, whose rows follow each other, lies in two of them."""
+    """Tables cut so that no group, whose rows follow each other, lies in two; rows of no group come first, cut anywhere."""
     kept: pa.Table | None = None
     for table in tables:
         joined = table if kept is None else pa.concat_tables([kept, table])
-        groups = np.asarray(pc.fill_null(one_array(joined.column(column)), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-        other = np.flatnonzero(groups != groups[-1]) if groups.size else groups
+        own = one_array(joined.column(column))
+        groups, alone = np.asarray(pc.fill_null(own, 0).to_numpy(zero_copy_only=False), dtype=np.int64), _flags(own.is_null())
+        other = np.flatnonzero((groups != groups[-1]) | alone) if groups.size else groups
         cut = int(other[-1]) + 1 if other.size else 0
         if cut:
             yield joined.slice(0, cut)
         kept = joined.slice(cut)
     if kept is not None and kept.num_rows:
         yield kept
+
+
+def _shared(versions: pa.Array, part: pa.Array) -> tuple[Codes, Integers]:
+    """Which versions scored each row, and a number of these and of the row's part; -1 where one version alone did."""
+    sharers = Codes()
+    codes = sharers.encode(versions)
+    parts = np.asarray(pc.fill_null(part, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    return sharers, np.where(_flags(versions.is_null()), -1, codes * PARTS + parts)
 
 
 def _relevances(label: pa.Array, task: str, positive: object) -> Floats:

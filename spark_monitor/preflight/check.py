@@ -243,10 +243,12 @@ def _baseline_findings(
 ) -> Iterator[Finding]:
     if predictions is not None:
         yield from baseline_column_findings(config, predictions.schema, frame.schema)
-    if baseline.labels:
-        needed = [*config.predictions.id, *filter(None, (config.predictions.prediction, config.predictions.score))]
+    if baseline.is_labelled:
+        answers = [*filter(None, (config.predictions.prediction, config.predictions.score))]
+        needed = [*config.predictions.id, *answers] if baseline.label is None else [baseline.label, *answers]
+        where = "baseline.labels" if baseline.label is None else "baseline.label"
         absent = [name for name in needed if name not in frame.columns]
-        yield from (Finding("baseline.labels", missing(name, frame.columns, baseline)) for name in absent)
+        yield from (Finding(where, missing(name, frame.columns, baseline)) for name in absent)
     if frozen:
         return
     rows, reason = _attempt(lambda: _has_rows(frame.where(baseline.where) if baseline.where else frame))

@@ -19,7 +19,7 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
     task = config.model.task
     for position, rule in enumerate(config.rules):
         where, metric = f"rules[{position}].metric", rule.metric
-        if rule.family == "model" and config.labels is None:
+        if rule.family == "model" and not config.knows_labels:
             yield Finding(where, f"{metric} needs labels, and this monitor has none. Add `labels`, or remove the rule.")
         elif rule.family == "model" and metric not in METRICS_OF_TASK[task]:
             yield Finding(where, f"{metric} is not computed for task {task}: the rule will find no data.", "warning")

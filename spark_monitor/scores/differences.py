@@ -15,8 +15,10 @@ from spark_monitor.scores import (  # noqa: F401  (a difference is defined for e
     ranking,
     regression,
 )
+from spark_monitor.scores.metric import Settings
+from spark_monitor.scores.paired import SUFFIX, Difference, paired_differences
+from spark_monitor.states.paired import PairedState
 
-SUFFIX = "_difference"
 Row = Mapping[str, Any]
 
 
@@ -59,42 +61,76 @@ def define_differences() -> Callable[[], tuple[str, ...]]:
     return lambda: tuple(metric.name for metric in headlines)
 
 
-def difference_rows(versions: Sequence[Sequence[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """Rows of model_metrics for every version but the champion, from the realised rows of a window and slice."""
+def difference_rows(
+    versions: Sequence[Sequence[dict[str, Any]]],
+    paired: Sequence[PairedState | None] = (),
+    *,
+    task: str = "binary",
+    settings: Settings | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Rows of model_metrics for every version but the champion, from the realised rows of a window and slice.
+
+    ``paired`` are the states of rows that several versions scored: where two versions share enough, their difference is of these.
+    """
     if len(versions) < 2:
         return
+    states = [*paired, *[None] * (len(versions) - len(paired))]
     own = [{row["metric"]: row for row in rows if row["class"] is None and row["basis"] == "REALISED"} for rows in versions]
     counts = [max((row["count"] or 0 for row in metrics.values() if row["value"] is not None), default=0) for metrics in own]
     champion = counts.index(max(counts))
     for place, metrics in enumerate(own):
-        if place != champion:
-            yield from _against(metrics, own[champion])
+        if place == champion:
+            continue
+        names, one, other = (_version(own[champion]), _version(metrics)), states[place], states[champion]
+        shared: Mapping[str, Difference] = {}
+        if one is not None and other is not None and None not in names:
+            shared = paired_differences(one, other, (str(names[0]), str(names[1])), task, settings)
+        yield from _against(metrics, own[champion], shared)
 
 
-def _against(metrics: Mapping[str, Row], champion: Mapping[str, Row]) -> Iterator[dict[str, Any]]:
+def _version(metrics: Mapping[str, Row]) -> str | None:
+    return next((row["model_version"] for row in metrics.values()), None)
+
+
+def _against(
+    metrics: Mapping[str, Row], champion: Mapping[str, Row], shared: Mapping[str, Difference]
+) -> Iterator[dict[str, Any]]:
     for name, row in metrics.items():
         other = champion.get(name)
         if other is None or f"{name}{SUFFIX}" not in DECORATED:
             continue
-        found, version = unpaired(row, other), other["model_version"]
+        both, version = shared.get(name), other["model_version"]
+        found = unpaired(row, other) if both is None else (both.value, both.lower, both.upper)
         given = dict(zip(("value", "lower", "upper"), found or (None, None, None), strict=True))
         status = "OK" if found else "UNDEFINED"
         known = {"metric": f"{name}{SUFFIX}", "class": version, "status": status, "value_error": 0.0 if found else None}
-        yield {**row, **given, **known, "message": _sentence(name, row["model_version"], version, found)}
+        counted = {} if both is None else {"count": both.rows}
+        yield {**row, **given, **known, **counted, "message": _sentence(name, row["model_version"], version, found, both)}
 
 
-def _sentence(name: str, version: str | None, champion: str | None, found: tuple[float, float, float] | None) -> str:
+def _sentence(
+    name: str, version: str | None, champion: str | None, found: tuple[float, float, float] | None, both: Difference | None
+) -> str:
+    """The verdict: better or worse by how much, between which bounds, and of which rows."""
     if found is None:
         return f"{name} is not known of both version {version} and version {champion}."
     value, low, high = found
-    better = low > 0 or high < 0
-    up = DECORATED[name].worse == "lower"
-    word = ("better" if (value > 0) == up else "worse") if better and DECORATED[name].worse != "both" else "different"
-    verb = f"is {word} than" if better else "is not surely different from"
-    return (
-        f"Version {version} {verb} version {champion} in {name}: by {abs(value):.4g}, the difference lies between {low:.4g} and "
-        f"{high:.4g} (rows of the two are taken as independent)."
-    )
+    rows = "rows of the two taken as independent" if both is None else f"on {both.rows:,} labelled rows that both scored"
+    known, up = DECORATED[name].worse, DECORATED[name].worse == "lower"
+    if low <= 0 <= high:
+        verb = "cannot be told from" if known != "both" else "is not surely different from"
+        return (
+            f"Challenger {version} {verb} champion {champion} in {name}: the difference is {value:.4g}, {low:.4g} to {high:.4g} "
+            f"({rows})."
+        )
+    if known == "both":
+        return (
+            f"Challenger {version} differs from champion {champion} in {name} by {value:.4g}, {low:.4g} to {high:.4g} ({rows})."
+        )
+    word = "better" if (value > 0) == up else "worse"
+    least, most = sorted((abs(low), abs(high)))
+    by = f"by {abs(value):.4g}, {least:.4g} to {most:.4g}"
+    return f"Challenger {version} is {word} than champion {champion} in {name} {by} ({rows})."
 
 
 headline_names = define_differences()

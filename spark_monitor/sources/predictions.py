@@ -92,7 +92,8 @@ def profiled_names(columns: Iterable[str], predictions: PredictionsConfig) -> li
 def only_in_baseline(config: MonitorConfig, columns: Iterable[str], baseline: Iterable[str]) -> list[str]:
     """The columns of the baseline's table that would be profiled if the prediction table had them; labels are no features."""
     labels = config.labels
-    apart = {*columns, *(() if labels is None else (labels.label, labels.time, *labels.id))}
+    own = None if config.baseline is None else config.baseline.label
+    apart = {*columns, own, *(() if labels is None else (labels.label, labels.time, *labels.id))}
     return [name for name in profiled_names(baseline, config.predictions) if name not in apart]
 
 

@@ -66,21 +66,36 @@ def answered_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindo
 
 def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[ReadSlice], tuple[int, int]] | None:
     """The baseline's rows with their labels, the slices that it has, and the span of its times; None without its id columns."""
-    baseline, labels, own = run.config.baseline, run.config.labels, run.config.predictions
-    if baseline is None or labels is None:
+    baseline, own = run.config.baseline, run.config.predictions
+    if baseline is None:
         return None
     frame = with_roles(read_source(run.spark, baseline), expressions(own))
     frame = frame.where(baseline.where) if baseline.where else frame
-    if set(own.id) - set(frame.columns):
+    joined = _with_own_labels(frame, baseline.label) if baseline.label is not None else _with_labels(run, frame)
+    if joined is None:
         run.notes.append("The baseline has no ids by which labels could be found: nothing is estimated.")
         return None
     span = time_range(frame, own.time, run.schedule.zone, run.as_of) if own.time in frame.columns else None
     edges = (micros(span[0]), micros(span[1]) + 1) if span is not None else (0, 1)
+    return joined, [slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)], edges
+
+
+def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
+    """The baseline's rows with their labels from the label table; None without ids."""
+    labels, own = run.config.labels, run.config.predictions
+    if labels is None or set(own.id) - set(frame.columns):
+        return None
     known = read_source(run.spark, labels)
     plain = both_texts(frame, own.id, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
-    joined = join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
-    return joined, [slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)], edges
+    return join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
+
+
+def _with_own_labels(frame: DataFrame, label: str) -> DataFrame:
+    """The baseline's rows with the label that each has in a column of its own; when it came is not known."""
+    present = f"CASE WHEN {quote(label)} IS NOT NULL THEN 1L ELSE 0L END"
+    given = {LABEL: quote(label), LABEL_TIME: "CAST(NULL AS TIMESTAMP)", LABEL_ROWS: present, LABEL_CONFLICTS: "false"}
+    return frame.selectExpr("*", *(f"{sql} AS {quote(PREFIX + name)}" for name, sql in given.items()))
 
 
 def label_fingerprints(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> dict[DueWindow, int]:

@@ -36,6 +36,7 @@ from spark_monitor.stages.estimate import estimator_of
 from spark_monitor.stages.fairness import comparison_of, group_measurements
 from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import PREFIX, answered_rows, baseline_rows
+from spark_monitor.stages.rivals import ROW, have_rivals, row_hash, with_rivals
 from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.states.binary import score_grid
 from spark_monitor.states.cell_errors import cell_edges
@@ -172,12 +173,12 @@ def flat_states(stored: DataFrame) -> DataFrame:
 
 def measures(run: Run) -> bool:
     """Whether anything is asked of the predictions that needs states: labels, or groups to be fair to."""
-    return run.config.model.task != "none" and (run.config.labels is not None or run.config.fairness is not None)
+    return run.config.model.task != "none" and (run.config.knows_labels or run.config.fairness is not None)
 
 
 def estimates(run: Run) -> bool:
     """Whether the baseline has labels from which later windows' metrics are estimated."""
-    return run.config.baseline is not None and run.config.baseline.labels and run.config.labels is not None
+    return run.config.baseline is not None and run.config.baseline.is_labelled
 
 
 def settings_of(run: Run) -> Settings:
@@ -193,8 +194,11 @@ def measure_plan(
     """The kernel's plan and the rows that it reads: the predictions of the windows, each with its label."""
     own, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
     joined = answered_rows(run, predictions, windows)
-    rows = rows_for_measure(run, joined, predictions.slices, time=own.time, version_sql=predictions.version_sql)
     edges, members = plan_segments(keys)
+    paired = edges if have_rivals(run, predictions, windows) else None
+    rows = rows_for_measure(
+        run, joined, predictions.slices, time=own.time, version_sql=predictions.version_sql, paired_within=paired
+    )
     frozen = baseline.columns.get(own.score) if own.score is not None else None
     guessed = baseline.columns.get(own.prediction) if own.prediction is not None else None
     groups = run.config.groups
@@ -215,6 +219,7 @@ def measure_plan(
         weighted=run.config.weights is not None,
         predicted=run.config.fairness is not None and task != "regression",
         answers=estimates(run),
+        paired=paired is not None,
         error_edges=cell_edges(guessed.grid if guessed is not None else None) if task == "regression" else (),
     )
     return MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.zone), rows
@@ -226,9 +231,18 @@ def class_names(run: Run) -> tuple[str, ...]:
 
 
 def rows_for_measure(
-    run: Run, joined: DataFrame, slices: Sequence[ReadSlice], *, time: str | None, version_sql: str
+    run: Run,
+    joined: DataFrame,
+    slices: Sequence[ReadSlice],
+    *,
+    time: str | None,
+    version_sql: str,
+    paired_within: Sequence[int] | None = None,
 ) -> DataFrame:
-    """The frame that a task of measuring expects, from predictions that carry their labels, by group."""
+    """The frame that a task of measuring expects, from predictions that carry their labels, by group.
+
+    Rows that several versions scored between two instants of ``paired_within`` say so.
+    """
     own, number = run.config.predictions, run.config.model.task == "regression"
     columns = set(joined.columns)
 
@@ -236,9 +250,10 @@ def rows_for_measure(
         return "NULL" if sql is None else column_or_sql(sql, columns)
 
     answer, ends = read(own.prediction), own.interval
-    group = None if run.config.groups is None else f"xxhash64(CAST({read(run.config.groups.column)} AS STRING))"
+    group = None if run.config.groups is None else _group_sql(f"CAST({read(run.config.groups.column)} AS STRING)")
     label, rows, conflicts, came = (quote(PREFIX + name) for name in (LABEL, LABEL_ROWS, LABEL_CONFLICTS, LABEL_TIME))
-    selected = joined.selectExpr(
+    keyed = joined if paired_within is None else joined.withColumn(ROW, row_hash(joined, own.id))
+    selected = keyed.selectExpr(
         f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
         f"CAST({version_sql} AS STRING) AS {VERSION}",
         *(f"{slice_.sql} AS s{position}" for position, slice_ in enumerate(slices)),
@@ -251,9 +266,23 @@ def rows_for_measure(
         f"{_try_double(read(run.config.weights))} AS weight",
         *(f"{_try_double(read(None if ends is None else getattr(ends, side)))} AS {side}" for side in ("lower", "upper")),
         f"CAST({group or 'NULL'} AS BIGINT) AS `group`",
+        "CAST(NULL AS STRING) AS versions",
+        "CAST(NULL AS BIGINT) AS part",
         *(f"{_try_double(read(own.scores[name]))} AS class{place}" for place, name in enumerate(sorted_classes(own.scores))),
+        *([ROW] if paired_within is not None else []),
     )
-    return selected if group is None else selected.repartition("group").sortWithinPartitions("group")
+    if paired_within is not None:
+        names = [name for name in selected.columns if name != ROW]
+        selected = with_rivals(selected, paired_within, run.schedule.zone).select(*map(quote, names))
+    if group is None:
+        return selected
+    # Rows of no group need not meet.
+    return selected.repartition(F.expr(f"coalesce(`group`, xxhash64({TIME}))")).sortWithinPartitions("group")
+
+
+def _group_sql(text: str) -> str:
+    """The number of a row's group; NULL where it has none."""
+    return f"CASE WHEN {text} IS NOT NULL THEN xxhash64({text}) END"
 
 
 def sorted_classes(scores: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,17 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.estimation.estimator import Estimator, estimated_rows
-from spark_monitor.kernel.scored import ANSWERS, CONFUSION, COVERAGE, KIND_NAMES, PREDICTED, SCORE, ScoredState, scored_state
+from spark_monitor.kernel.scored import (
+    ANSWERS,
+    CONFUSION,
+    COVERAGE,
+    KIND_NAMES,
+    PAIRED,
+    PREDICTED,
+    SCORE,
+    ScoredState,
+    scored_state,
+)
 from spark_monitor.scores.catalogue import present
 from spark_monitor.scores.differences import difference_rows
 from spark_monitor.scores.metric import Settings
@@ -21,6 +31,7 @@ from spark_monitor.states.classes import NO_CLASS
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.paired import PairedState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.windowing.maturity import maturity
 from spark_monitor.windowing.windows import EPOCH
@@ -29,7 +40,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 REALISED, ESTIMATED = "REALISED", "ESTIMATED"
-NO_LABELS = "NO_LABELS"
+NO_LABELS, FINAL = "NO_LABELS", "FINAL"
 PLACE = ("granularity", "start", "end", "slice_key", "slice_value", "model_version")
 OF_CLASSES = frozenset(metric.name for metric in catalogue().of("model") if "prediction" in metric.needs)
 """Metrics that mean nothing where labels and predictions write their classes in different ways."""
@@ -73,16 +84,20 @@ def model_rows(states: DataFrame, presentation: Presentation) -> DataFrame:
         found: list[dict[str, Any]] = []
         before: tuple[Any, ...] | None = None
         versions: list[list[dict[str, Any]]] = []
+        paired: list[PairedState | None] = []
+        known: dict[str, Any] = {"task": presentation.task, "settings": presentation.settings}
         for place, kinds in stored_states(batches, presentation.grid):
             if place[:5] != before:
-                found += difference_rows(versions)
-                before, versions = place[:5], []
+                found += difference_rows(versions, paired, **known)
+                before, versions, paired = place[:5], [], []
             versions.append(list(measured_rows(place, kinds, presentation)))
+            shared = kinds.get(PAIRED)
+            paired.append(shared if isinstance(shared, PairedState) else None)
             found += versions[-1]
             if len(found) >= _ROWS_OUT:
                 yield pa.RecordBatch.from_pylist(found, schema=SCHEMA)
                 found = []
-        yield pa.RecordBatch.from_pylist([*found, *difference_rows(versions)], schema=SCHEMA)
+        yield pa.RecordBatch.from_pylist([*found, *difference_rows(versions, paired, **known)], schema=SCHEMA)
 
     place = ("granularity", "start", "end", "slice_key", "slice_value")
     return states.repartition(*place).sortWithinPartitions(*place, "model_version", "kind").mapInArrow(measure, _DDL)
@@ -114,9 +129,7 @@ def measured_rows(
     if not isinstance(coverage, CoverageState):
         raise TypeError(f"the coverage of {place} is a {type(coverage).__name__}")
     granularity, start, end, slice_key, slice_value, version = place
-    ended = EPOCH + timedelta(microseconds=end)
-    horizon = presentation.horizon
-    status = NO_LABELS if horizon is None else None
+    of_baseline = granularity == BASELINE_GRANULARITY
     key = {
         "granularity": granularity,
         "start": start,
@@ -125,21 +138,30 @@ def measured_rows(
         "slice_key": slice_key,
         "slice_value": slice_value,
         "label_coverage": coverage.coverage,
-        "label_status": status
-        or maturity(window_end=ended, horizon=horizon, as_of=presentation.as_of, labelled=coverage.labelled),  # type: ignore[arg-type]
+        "label_status": _label_status(end, coverage.labelled, presentation, of_baseline=of_baseline),
     }
-    for row in realised_rows(coverage, states, presentation):
-        yield {**key, **row, "basis": REALISED}
-    if presentation.estimator is not None and ANSWERS in states and granularity != BASELINE_GRANULARITY:
+    # Where there is no label table no label is awaited: what the model does is estimated alone.
+    if presentation.horizon is not None or of_baseline:
+        for row in realised_rows(coverage, states, presentation):
+            yield {**key, **row, "basis": REALISED}
+    if presentation.estimator is not None and ANSWERS in states and not of_baseline:
         for row in estimated_rows(states[ANSWERS], presentation.estimator):
             yield {**key, **row, "basis": ESTIMATED}
+
+
+def _label_status(end: int, labelled: int, presentation: Presentation, *, of_baseline: bool) -> str:
+    """How complete a window's labels are; without a label table none come, but those that a baseline has of its own."""
+    if presentation.horizon is None:
+        return FINAL if of_baseline and labelled else NO_LABELS
+    ended = EPOCH + timedelta(microseconds=end)
+    return maturity(window_end=ended, horizon=presentation.horizon, as_of=presentation.as_of, labelled=labelled)
 
 
 def realised_rows(
     coverage: CoverageState, states: Mapping[int, ScoredState], presentation: Presentation
 ) -> Iterator[dict[str, Any]]:
     """Metrics from labels; before any label has come each says so."""
-    used: list[Any] = [state for kind, state in states.items() if kind not in (PREDICTED, ANSWERS)]
+    used: list[Any] = [state for kind, state in states.items() if kind not in (PREDICTED, ANSWERS, PAIRED)]
     strange = strangers(states, presentation.task)
     for row in present(presentation.task, *used, settings=presentation.settings):
         if not coverage.labelled and row["metric"] != "label_coverage":

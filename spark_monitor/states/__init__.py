@@ -5,7 +5,7 @@ update of the whole: exactly for counts, within the stated error for sketches. `
 state's bytes begin with; ``tests/laws`` holds every entry to these laws.
 
 >>> sorted(STATES)
-['CATS', 'CERR', 'CLSC', 'CNTR', 'CONF', 'COVA', 'COVR', 'GRPS', 'HOUR', 'NUMS', 'REGR', 'REPT', 'SCOR', 'TABL']
+['CATS', 'CERR', 'CLSC', 'CNTR', 'CONF', 'COVA', 'COVR', 'GRPS', 'HOUR', 'NUMS', 'PAIR', 'REGR', 'REPT', 'SCOR', 'TABL']
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from spark_monitor.states import (
     grouped,
     hours,
     numeric,
+    paired,
     regression,
     repeats,
     table,
@@ -40,6 +41,7 @@ from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState, profile_column
+from spark_monitor.states.paired import PairedState
 from spark_monitor.states.regression import RegressionState
 from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
@@ -59,6 +61,7 @@ State = (
     | ClassScoresState
     | GroupedState
     | CellErrorsState
+    | PairedState
 )
 
 STATES: Mapping[str, type[State]] = MappingProxyType(
@@ -77,6 +80,7 @@ STATES: Mapping[str, type[State]] = MappingProxyType(
         class_scores.TAG: ClassScoresState,
         grouped.TAG: GroupedState,
         cell_errors.TAG: CellErrorsState,
+        paired.TAG: PairedState,
     }
 )
 
@@ -92,6 +96,7 @@ __all__ = [
     "GroupedState",
     "HourState",
     "NumericState",
+    "PairedState",
     "RegressionState",
     "RepeatState",
     "ScoreState",

@@ -218,7 +218,8 @@ def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights
 def _counted(numbers: Integers, weights: Floats | None, size: int) -> npt.NDArray[Any]:
     """Rows of each number, or their weight."""
     counted = np.bincount(numbers, weights=weights, minlength=size)
-    return counted.astype(np.int64) if weights is None else counted
+    # Of no row numpy counts whole numbers, whatever the weights are.
+    return counted.astype(np.int64 if weights is None else np.float64)
 
 
 def _cells(grid: Grid, scores: Floats) -> Integers:

@@ -87,7 +87,7 @@ class ClassScoresState:
                 ScoreState.empty(state.grid).update(labels == place, scores[:, place], weights=weights)
                 for place, state in enumerate(self.states)
             ),
-            counted.astype(np.int64) if weights is None else counted,
+            counted.astype(np.int64 if weights is None else np.float64),
             np.stack([pair_of(terms[0]), pair_of(terms[1])]),
             float(terms[2].sum()),
             strangers,

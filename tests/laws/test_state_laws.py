@@ -42,6 +42,7 @@ from spark_monitor.states.grid import Grid
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.hours import HOUR_MICROS, HourState
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.paired import PairedState
 from spark_monitor.states.regression import RegressionState
 from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
@@ -96,6 +97,12 @@ def update_pairs(state: Any, rows: Sequence[tuple[Any, Any]]) -> Any:
 def update_confusion(state: ConfusionState, rows: Sequence[tuple[str | None, str | None]]) -> ConfusionState:
     sides = [canonical_labels(pa.array([row[side] for row in rows], pa.string())) for side in (0, 1)]
     return state.update(*sides)
+
+
+def update_paired(state: PairedState, rows: Sequence[tuple[int, str | None, str | None]]) -> PairedState:
+    for part, *pair in rows:
+        state = state.update('["1","2"]', part, [update_confusion(ConfusionState.empty(), [(pair[0], pair[1])])])
+    return state
 
 
 def update_counters(state: CounterState, rows: Sequence[tuple[int, tuple[bool, ...]]]) -> CounterState:
@@ -241,6 +248,14 @@ CASES: dict[type, list[Case]] = {
             stranger=lambda: GroupedState.empty(4),
         )
     ],
+    PairedState: [
+        Case(
+            rows=st.tuples(st.integers(0, 3), classes, classes),
+            empty=PairedState.empty,
+            update=update_paired,
+            read=PairedState.from_bytes,
+        )
+    ],
     ClassScoresState: [
         Case(
             rows=st.tuples(st.integers(-1, 2), st.tuples(*[st.one_of(shares, st.just(float("nan")))] * 3)),
@@ -252,7 +267,7 @@ CASES: dict[type, list[Case]] = {
         )
     ],
 }
-SELF_DESCRIBED = (TableState, CounterState, CovarianceState, CellErrorsState, GroupedState, ClassScoresState)
+SELF_DESCRIBED = (TableState, CounterState, CovarianceState, CellErrorsState, GroupedState, ClassScoresState, PairedState)
 """States whose bytes say what they count on, so that nothing else is needed to read them."""
 every_case = pytest.mark.parametrize(
     "case", [pytest.param(case, id=kind.__name__) for kind, cases in CASES.items() for case in cases]

@@ -15,6 +15,7 @@ from spark_monitor.errors import StateError
 from spark_monitor.scores.classification import accuracy_score
 from spark_monitor.scores.multiclass import precision_macro
 from spark_monitor.states.binary import BRIER, CALIBRATION_BINS, LOG_LOSS
+from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.regression import ABSOLUTE, ERROR, SQUARED
 from spark_monitor.states.scores import (
@@ -192,3 +193,15 @@ def test_moments_about_the_mean_survive_merging_far_from_zero() -> None:
     sums = [math.fsum(error), math.fsum(np.abs(error)), math.fsum(error**2)]
     assert [state.total(power) for power in (ERROR, ABSOLUTE, SQUARED)] == sums
     assert (state.minimum, state.maximum) == (error.min(), error.max())
+
+
+def test_a_weighted_state_without_a_positive_row_is_read_back() -> None:
+    weights = np.array([0.5, 2.0])
+    for state in (
+        ScoreState.empty().update([False, False], [0.2, 0.7], weights=weights),
+        ScoreState.empty().update([], [], weights=np.zeros(0)),
+    ):
+        assert ScoreState.from_bytes(state.to_bytes(), state.grid).bin_positives.tolist() == state.bin_positives.tolist()
+    classes = ClassScoresState.empty(("a", "b", "c"))
+    several = classes.update(np.array([0, 1]), np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), weights=weights)
+    assert ClassScoresState.from_bytes(several.to_bytes()).labelled.tolist() == [0.5, 2.0, 0.0]
