@@ -53,6 +53,8 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
         told["references"] = more
     if config.max_correlated_columns != MonitorConfig.model_fields["max_correlated_columns"].default:
         told["max_correlated_columns"] = config.max_correlated_columns
+    if baseline is not None and baseline.label is not None:
+        told["label"] = baseline.label
     if config.columns:  # baselines that were frozen without any stay what they are
         told["columns"] = config.columns
     return json.dumps(told, sort_keys=True, ensure_ascii=False)

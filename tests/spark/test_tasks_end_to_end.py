@@ -20,7 +20,7 @@ from spark_monitor.pipeline import Monitor
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 START, WEEK = pd.Timestamp("2024-01-01"), pd.Timedelta(days=7)
 AS_OF = datetime(2024, 2, 20, tzinfo=UTC)

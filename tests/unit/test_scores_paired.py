@@ -90,6 +90,7 @@ def test_the_verdict_says_who_is_better_by_how_much_and_on_which_rows() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("rows", "share"), [(300, 0.3), (2000, 0.3), (2000, 0.05)])
 def test_intervals_of_paired_differences_hold_the_true_difference(rows: int, share: float) -> None:
     random = np.random.default_rng(rows)
