@@ -52,6 +52,7 @@ class CovarianceRows:
         self._places = {position: place for place, position in enumerate(plan.positions)}
         self._states: dict[int, CovarianceState] = {}
         self._values: list[Floats] = []
+        self._held = np.empty(0)
         self._missing: list[dict[int, Mask]] = []
         self._filled: list[set[int]] = []
 
@@ -62,7 +63,10 @@ class CovarianceRows:
 
     def begin(self, sizes: Sequence[int]) -> None:
         """Begin a span whose pieces have so many rows."""
-        self._values = [np.empty((len(self._places), size)) for size in sizes]
+        width, ends = len(self._places), np.cumsum([0, *sizes]).tolist()
+        if self._held.size < width * ends[-1]:
+            self._held = np.empty(width * ends[-1])  # used again by later spans: new pages cost as much as the arithmetic
+        self._values = [self._held[width * low : width * high].reshape(width, high - low) for low, high in pairwise(ends)]
         self._missing, self._filled = [{} for _ in sizes], [set() for _ in sizes]
 
     def add_column(self, position: int, piece: int, values: pa.Array) -> None:
@@ -75,8 +79,9 @@ class CovarianceRows:
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(numbers, self._plan.centre[place], out=row)
             row /= self._plan.scale[place]
-        missing = ~np.isfinite(numbers) if nulls is None else nulls | ~np.isfinite(numbers)
-        if missing.any():
+        known = np.isfinite(numbers)
+        if nulls is not None or not known.all():
+            missing = ~known if nulls is None else nulls | ~known
             row[missing] = 0.0
             self._missing[piece][place] = missing
         np.clip(row, -FARTHEST, FARTHEST, out=row)

@@ -66,24 +66,25 @@ class CovarianceState:
         gone = np.zeros(size, dtype=np.int64) if missing is None else np.count_nonzero(missing, axis=1).astype(np.int64)
         incomplete = np.flatnonzero(gone)
         powers, products, norms = np.zeros((4, size)), np.zeros((size, size)), 0.0
-        pairs, sums, squares = (np.zeros((size, incomplete.size)) for _ in range(3))
+        pairs = np.zeros((incomplete.size, incomplete.size))
+        sums, squares = np.zeros((size, incomplete.size)), np.zeros((size, incomplete.size))
         for low in range(0, rows, BLOCK_ROWS):
             block = values[:, low : low + BLOCK_ROWS]
-            squared = block * block
+            squared, ones = block * block, np.ones(block.shape[1])
             products += block @ block.T
-            powers[0] += block.sum(axis=1)
-            powers[2] += np.einsum("ij,ij->i", squared, block)
-            powers[3] += np.einsum("ij,ij->i", squared, squared)
-            lengths = squared.sum(axis=0)
+            powers[0] += block @ ones
+            powers[2] += np.vecdot(squared, block)
+            powers[3] += np.vecdot(squared, squared)
+            lengths = np.ones(size) @ squared
             norms += float(lengths @ lengths)
             if missing is not None and incomplete.size:
-                there = (~missing[:, low : low + BLOCK_ROWS]).astype(np.float64)
-                chosen = there[incomplete].T
-                pairs += there @ chosen
-                sums += block @ chosen
-                squares += squared @ chosen
+                there = (~missing[incomplete, low : low + BLOCK_ROWS]).astype(np.float64)
+                pairs += there @ there.T
+                sums += block @ there.T
+                squares += squared @ there.T
         powers[1] = np.diagonal(products)
-        both = np.rint(pairs).astype(np.int64)
+        both = np.tile(rows - gone[incomplete], (size, 1))
+        both[incomplete] = np.rint(pairs).astype(np.int64)
         return cls(tuple(names), rows, rows - gone, powers, products, norms, incomplete, both, sums, squares)
 
     def update(self, values: npt.ArrayLike) -> CovarianceState:
