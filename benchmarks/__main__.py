@@ -1,6 +1,7 @@
 """Every benchmark, each printed as ratios within one run.
 
-python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [--rows 4000000] [--columns 40] [--repeats 3]
+python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [beside]
+    [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-SUITES = ("readers", "peers", "growth", "memory", "jobs", "whole", "states")
+SUITES = ("readers", "peers", "growth", "memory", "jobs", "whole", "states", "beside")
 
 
 def parser() -> argparse.ArgumentParser:

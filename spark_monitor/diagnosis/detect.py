@@ -79,6 +79,7 @@ NAMED_BY_METRIC: Final[Mapping[str, Finding]] = {
     "percent_null": Finding("missing", "values are missing"),
     "percent_nan": Finding("missing", "values are NaN"),
     "percent_empty": Finding("missing", "texts are empty"),
+    "correlation_shift": Finding("drift", "they no longer move together as they did"),
     "is_stuck": Finding("stuck", "its values hardly vary any more"),
     "is_constant": Finding("stuck", "it has one value alone"),
     "percent_sentinel": Finding("sentinel", "placeholder values stand where measurements were"),

@@ -234,7 +234,7 @@ def _what(problem: Problem, kind: str) -> str:
         return finding.what
     if kind == "upstream":
         return finding.what if finding.is_fault else f"their distributions have moved together, {_strongest(problem)}"
-    if kind == "drift":
+    if kind == "drift" and problem.columns:
         return f"{finding.what}, {_strongest(problem)}"
     return _strongest(problem)
 

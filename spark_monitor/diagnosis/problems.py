@@ -40,6 +40,9 @@ KIND_OF_TRACK: Final = {
     COST: "cost",
 }
 OF_COLUMNS: Final = (VALUES, MISSING)
+OF_DRIFT: Final = frozenset({"drift", "correlation"})
+"""Families of metrics of rows as a whole that tell how far these have moved."""
+
 UPSTREAM_COLUMNS: Final = 2
 """So many columns with the same fault, or in the same slice, from the same window on have one cause further up."""
 
@@ -137,7 +140,8 @@ def problems(
 def _kind(episode: Episode) -> str:
     track = episode.first.track
     if track == VALUES and episode.first.column is None:
-        return "performance"  # a custom metric
+        # Of no column: how all of them move together, or what is labelled or answered; else a custom metric.
+        return "drift" if {one.family for one in episode.first.failing} <= OF_DRIFT else "performance"
     return episode.finding.kind if track in OF_COLUMNS else KIND_OF_TRACK[track]
 
 

@@ -176,6 +176,8 @@ def test_metrics_of_one_model_that_fall_together_are_one_incident() -> None:
         ("step_failures", "pipeline", "pipelines", "pipeline"),
         ("budget_used_percent", "cost", "costs", "cost"),
         ("revenue", "custom", "predictions", "performance"),
+        ("reconstruction_error", "drift", "predictions", "drift"),
+        ("label_shift", "drift", "predictions", "drift"),
     ],
 )
 def test_what_belongs_to_no_column_has_the_kind_of_its_metric(metric: str, family: str, dataset: str, kind: str) -> None:
