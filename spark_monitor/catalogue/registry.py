@@ -69,7 +69,10 @@ class Catalogue:
 
 @lru_cache(maxsize=1)
 def catalogue() -> Catalogue:
-    """Every metric there is in this process.
+    """Every metric there is in this process, by name.
+
+    The order is that of the names and not that of imports, which differs from process to process: what the driver declares as
+    columns, a worker fills by place.
 
     >>> catalogue().metrics["percent_null"].unit
     'percent'
@@ -80,7 +83,7 @@ def catalogue() -> Catalogue:
             import_module(f"spark_monitor.{room}.{found.name}")
     own = dict(DECORATED)
     broken = _load_plugins(entry_points(group=PLUGINS), own)
-    return Catalogue(dict(DECORATED), tuple(broken))
+    return Catalogue(dict(sorted(DECORATED.items())), tuple(broken))
 
 
 def _load_plugins(points: Iterable[object], own: Mapping[str, Metric]) -> list[BrokenPlugin]:
