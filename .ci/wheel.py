@@ -1,6 +1,6 @@
 """Hatch's hook for the wheel: where a C compiler is there, the compiled kernel goes along, and the wheel is this platform's.
 
-``SPARK_MONITOR_KERNEL=numpy`` builds the wheel for every platform, without it.
+``SPARK_MONITOR_KERNEL=numpy`` builds the wheel for every platform, without it; ``native`` refuses to build one without.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ class KernelHook(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the library, and say which platform the wheel is for."""
-        if version == "editable" or os.environ.get("SPARK_MONITOR_KERNEL") == "numpy":
+        choice = os.environ.get("SPARK_MONITOR_KERNEL")
+        if version == "editable" or choice == "numpy":
             return
         build = _build_module(Path(self.root))
-        self.app.display_info(build.compiled())
+        told = build.compiled()
+        self.app.display_info(told)
+        if choice == "native" and not build.is_current(build.LIBRARY):
+            raise SystemExit(told)
         if build.is_current(build.LIBRARY):
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{build.wheel_platform(build.LIBRARY)}"

@@ -98,6 +98,8 @@ class Kll:
     def _compressed(self) -> Kll:
         """Move every second item of the lowest full level up until the whole fits."""
         levels = list(self.levels)
+        if sum(level.size for level in levels) <= capacity(self.k, len(levels)):
+            return self
         while sum(level.size for level in levels) > capacity(self.k, len(levels)):
             height = next(h for h, level in enumerate(levels) if level.size >= level_capacity(self.k, len(levels), h))
             if height + 1 == len(levels):

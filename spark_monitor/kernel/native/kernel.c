@@ -23,8 +23,8 @@
 
 enum { BAD_SIZE = -1, BAD_CODE = -2, BAD_CELL = -3 };
 enum { LANES = 8, BLOCK = 1024, GROUP = 32, SAMPLED = 64, MEAN_OF_ALL = 1 << 15, MOST_EDGES = 8192, FACTORS = 4 };
-enum { NAN_COUNT, HIGH_COUNT, LOW_COUNT, FINITE_COUNT, HASH_COUNT, FREQUENT_COUNT, STEP };
-enum { GUESS, DEVIATIONS, SQUARES };
+enum { NAN_COUNT, HIGH_COUNT, LOW_COUNT, FINITE_COUNT, HASH_COUNT, FREQUENT_COUNT, STEP, BITS, COUNTS };
+enum { GUESS, DEVIATIONS, SQUARES, SUMS };
 enum { SUM, SUM_OF_SQUARES, LEAST, GREATEST, MOMENTS };
 enum { BY_SEARCH, AFFINE, ORDERED };
 enum { NULLS = 1, NANS, HIGH, LOW, TOTALS };
@@ -41,8 +41,7 @@ enum { NULLS = 1, NANS, HIGH, LOW, TOTALS };
 EXPORTED uint32_t sm_source(void);
 EXPORTED int64_t sm_present(const double *values, const uint8_t *absent, int64_t size, double *into);
 EXPORTED int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64_t edge_count, uint64_t most, int64_t kept,
-                           int64_t capacity, int64_t *cells, uint64_t *hashes, double *frequent, int64_t *many, int64_t *counts,
-                           double *sums, uint64_t *bits);
+                           int64_t capacity, int64_t *cells, uint64_t *hashes, double *reals, int64_t *integers);
 EXPORTED int64_t sm_part(const double *values, const uint8_t *absent, int64_t size, const double *edges, int64_t edge_count,
                          int64_t kind, double low, double scale, int64_t shift, int64_t first, const uint16_t *below,
                          int64_t keys, uint64_t most, uint16_t *cells, int64_t *rows, uint64_t *hashes);
@@ -256,14 +255,16 @@ static int64_t frequent_of(const double *values, int64_t size, int64_t step, dou
 /* Everything that is read off values in increasing order, NaN last: see `states.numeric.NumericState.of_sorted`.
  *
  * cells int64[2 edge_count + 1], hashes uint64[size] (at most those that are not greater than `most`; more than `kept` only where
- * no smaller one is missing), frequent and many [capacity], counts int64[7], sums double[3].
+ * no smaller one is missing), reals double[SUMS + capacity] (sums about a guess, then frequent values), integers int64[COUNTS + capacity]
+ * (counts, the sum of all bits, then how often each frequent value occurs).
  */
 int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64_t edge_count, uint64_t most, int64_t kept,
-                  int64_t capacity, int64_t *cells, uint64_t *hashes, double *frequent, int64_t *many, int64_t *counts,
-                  double *sums, uint64_t *bits) {
-    int64_t low = 0, high = size;
+                  int64_t capacity, int64_t *cells, uint64_t *hashes, double *reals, int64_t *integers) {
+    int64_t low = 0, high = size, *counts = integers, *many = integers + COUNTS;
+    double *sums = reals, *frequent = reals + SUMS;
+    uint64_t bits = 0;
     if (size < 0 || edge_count < 1 || edge_count > MOST_EDGES || kept < 1 || kept > INT32_MAX || capacity < 1) return BAD_SIZE;
-    memset(counts, 0, 7 * sizeof *counts);
+    memset(counts, 0, COUNTS * sizeof *counts);
     while (high > 0 && values[high - 1] != values[high - 1]) high--;
     counts[NAN_COUNT] = size - high;
     while (high > 0 && values[high - 1] > DBL_MAX) high--;
@@ -275,13 +276,13 @@ int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64
     counts[FINITE_COUNT] = size;
     cells_of_sorted(values, size, edges, edge_count, cells);
     sums[GUESS] = sums[DEVIATIONS] = sums[SQUARES] = 0.0;
-    *bits = 0;
     if (size == 0) return 0;
     sums[GUESS] = mean_of(values, size, size > MEAN_OF_ALL ? SAMPLED : 1);
-    int64_t runs = summed(values, size, sums[GUESS], sums, bits);
+    int64_t runs = summed(values, size, sums[GUESS], sums, &bits);
     uint64_t fair = runs > FACTORS * kept ? UINT64_MAX / (uint64_t)runs * (uint64_t)(FACTORS * kept) : UINT64_MAX;
     int64_t found = hashes_of_runs(values, size, fair < most ? fair : most, hashes);
     if (fair < most && found <= kept) found = hashes_of_runs(values, size, most, hashes);
+    memcpy(&counts[BITS], &bits, sizeof bits);
     counts[HASH_COUNT] = found;
     counts[STEP] = (size + capacity - 1) / capacity;
     counts[FREQUENT_COUNT] = frequent_of(values, size, counts[STEP], frequent, many);

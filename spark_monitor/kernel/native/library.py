@@ -21,7 +21,7 @@ _SIZE, _REAL, _HASH, _ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.c_uint64, 
 _TABLE = (_SIZE, _REAL, _REAL, _SIZE, _SIZE, _ARRAY, _SIZE)
 SIGNATURES = {
     "sm_present": (_ARRAY, _ARRAY, _SIZE, _ARRAY),
-    "sm_sorted": (_ARRAY, _SIZE, _ARRAY, _SIZE, _HASH, _SIZE, _SIZE, *(_ARRAY,) * 7),
+    "sm_sorted": (_ARRAY, _SIZE, _ARRAY, _SIZE, _HASH, _SIZE, _SIZE, *(_ARRAY,) * 4),
     "sm_part": (_ARRAY, _ARRAY, _SIZE, _ARRAY, _SIZE, *_TABLE, _HASH, _ARRAY, _ARRAY, _ARRAY),
     "sm_key": (_ARRAY, _ARRAY, _ARRAY, _SIZE, _REAL, _SIZE, _SIZE, _SIZE, *(_ARRAY,) * 4),
     "sm_hashes_between": (_ARRAY, _ARRAY, _ARRAY, _SIZE, _SIZE, *(_ARRAY,) * 4),

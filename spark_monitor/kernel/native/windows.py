@@ -15,17 +15,19 @@ from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K, Kll
 
+SUMS, COUNTS = 3, 8
+"""Numbers that come before the frequent values, and integers that come before how often they occur: see ``sm_sorted``."""
+
 
 def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *, k: int = K, theta: int = ALL) -> NumericState:
     """What ``NumericState.of_sorted`` gives of the values that are not null, from values in any order."""
     ordered = _present(library, values, nulls)
     ordered.sort()
     cells, hashes = np.empty(grid.cells, dtype=np.int64), np.empty(ordered.size, dtype=np.uint64)
-    frequent, many = np.empty(CAPACITY), np.empty(CAPACITY, dtype=np.int64)
-    counts, sums, bits = np.empty(7, dtype=np.int64), np.empty(3), np.empty(1, dtype=np.uint64)
+    reals, integers = np.empty(SUMS + CAPACITY), np.empty(COUNTS + CAPACITY, dtype=np.int64)
     where = (ordered, ordered.size, grid.edges, grid.edges.size, theta - 1, K_WINDOW, CAPACITY)
-    library.call("sm_sorted", *where, cells, hashes, frequent, many, counts, sums, bits)
-    nans, high, low, n, hashed, listed, step = counts.tolist()
+    library.call("sm_sorted", *where, cells, hashes, reals, integers)
+    nans, high, low, n, hashed, listed, step, bits = integers[:COUNTS].tolist()
     finite = ordered[low : low + n]
     return NumericState(
         grid=grid,
@@ -36,11 +38,11 @@ def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *
         negative_infinities=low,
         minimum=float(finite[0]) + 0.0 if n else float("nan"),
         maximum=float(finite[-1]) + 0.0 if n else float("nan"),
-        moments=_moments(finite, *sums.tolist()),
+        moments=_moments(finite, *reals[:SUMS].tolist()),
         cells=cells,
         distinct=Distinct.of_candidates(hashes[:hashed], theta=theta) if n else Distinct.empty(),
-        frequent=_frequent(frequent[:listed], many[:listed], step) if n else Frequent({}),
-        sketch=Kll.of_sorted(finite, k, bits=int(bits[0])),
+        frequent=_frequent(reals[SUMS : SUMS + listed], integers[COUNTS : COUNTS + listed], step) if n else Frequent({}),
+        sketch=Kll.of_sorted(finite, k, bits=bits % ALL),
     )
 
 
