@@ -14,36 +14,17 @@ from spark_monitor.config.limits import AnyLimit, History, Learned, Relative
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.config.vocabulary import worse_values
 from spark_monitor.rules.history import windows_before
-from spark_monitor.rules.limits import (
-    Bounds,
-    Floats,
-    history_bounds,
-    learned_bounds,
-    relative_bounds,
-    size_factor,
-)
-from spark_monitor.rules.noise import PER_T, PSI, SAMPLED, chance, rows_needed
+from spark_monitor.rules.learned import OwnWindows, learned
+from spark_monitor.rules.limits import Bounds, Floats, between, history_bounds, relative_bounds
+from spark_monitor.rules.noise import chance, rows_needed
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import HISTORY, Integers, Judged, Rows
-from spark_monitor.rules.verdicts import CRAMERS_V, Flags, Held, is_noisy
+from spark_monitor.rules.verdicts import Flags, Held, is_noisy
 
 FOR_EACH: Final = ("model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
-GROWING: Final = frozenset({"ks", "tv_distance", "l_infinity_distance", "wasserstein_distance"})
-"""Distances that chance moves by sqrt(1/n + 1/m), beside those on bins."""
 
 Series = tuple[str | None, ...]
 OfBaseline = tuple[str, str | None, str | None, str, str | None]
-
-
-@dataclass(frozen=True, eq=False)
-class OwnWindows:
-    """The baseline's own windows of one column, W of them: each against the rest of the baseline.
-
-    ``v`` is 1/n + 1/m of the window's rows and the rest's, ``metrics`` the numbers by the metric's name.
-    """
-
-    v: Floats
-    metrics: Mapping[str, Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,12 +99,12 @@ def _bounds(
     metric = judged.metric[int(at[0])]
     worse = knowledge.worse_of(metric)
     if isinstance(limit, Learned):
-        return _learned(limit, judged, at, rows, knowledge, metric)
+        return learned(limit, judged, at, rows, own_windows=knowledge.own_windows, worse=worse)
     if isinstance(limit, Relative):
         values = np.array([knowledge.baseline.get(key, math.nan) for key in _of_baseline(judged, at, rows)], dtype=np.float64)
         low, high = relative_bounds(values, limit)
         sources = [f"{limit.text()}, {value:.6g}" for value in values]
-        return _between(low, high, sources), f"the value of {metric} in the baseline is not known"
+        return between(low, high, sources), f"the value of {metric} in the baseline is not known"
     before, alike = (series or Before({})).of_each(judged, at, rows, limit, knowledge.zone)
     low, high = history_bounds(before, limit, worse=worse)
     middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
@@ -132,14 +113,7 @@ def _bounds(
         f"and {limit.sigma:.6g} times their spread"
         for value, same in zip(middle.tolist(), alike, strict=True)
     ]
-    return _between(low, high, sources), f"fewer than {limit.windows} windows before this one have a value"
-
-
-def _between(low: Floats, high: Floats, sources: list[str]) -> list[Bounds | None]:
-    return [
-        None if math.isnan(least) or math.isnan(most) else Bounds.between(least, most, source)
-        for least, most, source in zip(low.tolist(), high.tolist(), sources, strict=True)
-    ]
+    return between(low, high, sources), f"fewer than {limit.windows} windows before this one have a value"
 
 
 def _of_baseline(judged: Judged, at: Integers, rows: Rows) -> list[OfBaseline]:
@@ -154,41 +128,6 @@ def _of_baseline(judged: Judged, at: Integers, rows: Rows) -> list[OfBaseline]:
         )
         for one, row in zip(at.tolist(), judged.row[at].tolist(), strict=True)
     ]
-
-
-def _learned(
-    limit: Learned, judged: Judged, at: Integers, rows: Rows, knowledge: Knowledge, metric: str
-) -> tuple[list[Bounds | None], str]:
-    names = [rows.texts["column_name"][row] for row in judged.row[at].tolist()]
-    known = [knowledge.own_windows.get(str(name)) for name in names]
-    width = max((one.v.size for one in known if one is not None), default=0)
-    values, sizes = (np.full((at.size, width), np.nan) for _ in range(2))
-    for place, one in enumerate(known):
-        numbers = one.metrics.get(metric) if one is not None else None
-        if one is not None and numbers is not None:
-            values[place, : numbers.size], sizes[place, : one.v.size] = numbers, one.v
-    factors = size_factor(_v(judged, at, metric), sizes, _power(metric))
-    factors = np.where(np.isnan(factors), 1.0, factors)
-    low, high = learned_bounds(
-        values, factors, limit.quantile, limit.at_least, worse=knowledge.worse_of(metric), sampled=metric in SAMPLED
-    )
-    counts = np.sum(~np.isnan(values), axis=1).tolist()
-    least = "" if limit.at_least is None else f", at least {limit.at_least:.6g}"
-    sources = [f"the {limit.quantile:.6g} quantile of {count} windows of the baseline{least}" for count in counts]
-    return _between(low, high, sources), "the baseline has too few windows of its own to learn it from"
-
-
-def _power(metric: str) -> float:
-    """By which power of sqrt(v) chance moves a metric; 0 where it does not grow in small windows."""
-    if metric == PSI:
-        return 2.0
-    return 1.0 if metric in GROWING or (metric in PER_T and metric != CRAMERS_V) else 0.0
-
-
-def _v(judged: Judged, at: Integers, metric: str) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        v = 1 / judged.count[at] + 1 / judged.compared[at]
-    return np.asarray(np.where(np.isfinite(v), v, 0.0), dtype=np.float64)
 
 
 class Before:
@@ -230,4 +169,4 @@ def _series(rows: Rows, row: int, metric: str, class_name: str | None) -> Series
     return (rows.texts["granularity"][row], *(rows.texts[name][row] for name in FOR_EACH), metric, class_name)
 
 
-__all__ = ["AllHeld", "Knowledge", "OwnWindows", "held"]
+__all__ = ["AllHeld", "Knowledge", "held"]

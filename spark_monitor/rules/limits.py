@@ -6,6 +6,7 @@ Arrays of length S, one place a check. Rows of unequal length are matrices [S, W
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,6 +63,14 @@ class Bounds:
         return " or ".join(f"{side.operator} {side.value:.15g}" for side in self.sides())
 
 
+def between(low: Floats, high: Floats, sources: Sequence[str]) -> list[Bounds | None]:
+    """Limits from arrays of both ends; None where one is not known."""
+    return [
+        None if math.isnan(least) or math.isnan(most) else Bounds.between(least, most, source)
+        for least, most, source in zip(low.tolist(), high.tolist(), sources, strict=True)
+    ]
+
+
 def opposite(operator: Operator) -> Operator:
     """What holds where an operator does not."""
     table: dict[Operator, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
@@ -100,48 +109,75 @@ def size_factor(v: Floats, windows_v: Floats, power: float) -> Floats:
     return np.asarray(np.where(ratio > 1, ratio, 1.0) ** (power / 2), dtype=np.float64)
 
 
-def learned_limits(values: Floats, q: float, *, sampled: bool) -> Floats:
+def learned_limits(values: Floats, q: float, *, sampled: bool, chance: Floats | None = None) -> Floats:
     """The q-quantile of each row of ``values``, the size-corrected numbers of the baseline's windows; NaN for too few.
 
-    W windows show no quantile beyond W / (W + 1). There the largest stands for it where the verdict's interval already keeps
-    chance out (``sampled``). A metric without an interval gets the upper end of the prediction interval of one more normal
-    number, mean + t_(W-1)(q) s sqrt(1 + 1/W), where that is larger.
+    W windows show no quantile beyond W / (W + 1). There the largest stands for it, and never less than what chance alone reaches
+    with probability q in a window of this size (``chance``, NaN where that is not known). A metric without an interval
+    (not ``sampled``) gets the upper end of the prediction interval of one more normal number, mean + t_(W-1)(q) s sqrt(1 + 1/W),
+    where that is larger.
 
     >>> learned_limits(np.array([[1.0, 2.0, 3.0, 4.0]]), 0.5, sampled=True).tolist()
     [2.5]
+    >>> learned_limits(np.array([[1.0, 2.0, 3.0, 4.0]]), 0.99, sampled=True, chance=np.array([9.0])).tolist()
+    [9.0]
     """
     counts = np.sum(~np.isnan(values), axis=1)
     found = quantile_of_rows(values, q)
+    beyond = q * (counts + 1) > counts
     if not sampled and values.shape[1]:
         n = np.maximum(counts, 2)
         mean = np.nansum(values, axis=1) / n
         spread = np.sqrt(np.nansum((values - mean[:, None]) ** 2, axis=1) / (n - 1))
         predicted = mean + stdtrit(n - 1, q) * spread * np.sqrt(1 + 1 / n)
-        beyond = q * (counts + 1) > counts
         found = np.where(beyond, np.maximum(found, predicted), found)
+    if chance is not None:
+        found = np.where(beyond & (counts > 0), np.fmax(found, chance), found)
     return np.where(counts >= FEWEST_WINDOWS, found, np.nan)
 
 
-def learned_bounds(
-    values: Floats, factors: Floats, q: float, at_least: float | None, *, worse: str, sampled: bool
-) -> tuple[Floats, Floats]:
+@dataclass(frozen=True)
+class Learning:
+    """How a metric's limit is learned: its q-quantile, never below ``at_least``, on the sides that are ``worse``.
+
+    ``sampled``: its numbers have intervals for sampling error. ``centred``: it moves about a level of its own, as a mean does,
+    and not from 0 on, as a distance. ``difference``: that level is 0 without drift, so ``at_least`` holds on both sides.
+    """
+
+    q: float
+    at_least: float | None
+    worse: str
+    sampled: bool
+    centred: bool = False
+    difference: bool = False
+
+    @property
+    def share(self) -> float:
+        """The quantile of one side: where both are bad, each gets half of 1 - q."""
+        return (1 + self.q) / 2 if self.worse == "both" else self.q
+
+
+def learned_bounds(values: Floats, factors: Floats, how: Learning, chance: Floats | None = None) -> tuple[Floats, Floats]:
     """Lower and upper limits, float64[S] each, infinite on a side that is not bad; NaN where too few windows are known.
 
-    Where larger values are worse, the values themselves are corrected. Where both sides are bad, what is corrected is the
-    distance from the windows' median, and each side gets half of 1 - q.
+    ``factors`` correct each window's number for its size: the number itself, or its distance from the windows' median where the
+    metric is ``centred``. ``chance`` is how far from there chance alone moves a window of this size (quantile ``how.share``).
     """
-    least = -np.inf if at_least is None else at_least
-    if worse == "higher":
-        high = learned_limits(values * factors, q, sampled=sampled)
+    least = -np.inf if how.at_least is None else how.at_least
+    if how.worse == "higher" and not how.centred:
+        high = learned_limits(values * factors, how.q, sampled=how.sampled, chance=chance)
         return np.full(high.shape, -np.inf), np.where(np.isnan(high), np.nan, np.maximum(high, least))
-    middle = quantile_of_rows(values, 0.5)[:, None]
-    moved = middle + (values - middle) * factors
-    share = q if worse == "lower" else (1 + q) / 2
-    low = -learned_limits(-moved, share, sampled=sampled)
-    if worse == "lower":
-        return low, np.where(np.isnan(low), np.nan, np.inf)
-    high = learned_limits(moved, share, sampled=sampled)
-    return low, np.where(np.isnan(high), np.nan, np.maximum(high, least))
+    middle = quantile_of_rows(values, 0.5)
+    moved = middle[:, None] + (values - middle[:, None]) * factors
+    above, below = (None, None) if chance is None else (middle + chance, chance - middle)
+    high = learned_limits(moved, how.share, sampled=how.sampled, chance=above)
+    high = np.where(np.isnan(high), np.nan, np.maximum(high, least))
+    low = -learned_limits(-moved, how.share, sampled=how.sampled, chance=below)
+    if how.difference and how.at_least is not None:
+        low = np.where(np.isnan(low), np.nan, np.minimum(low, -how.at_least))
+    if how.worse == "higher":
+        return np.where(np.isnan(high), np.nan, -np.inf), high
+    return low, np.where(np.isnan(low), np.nan, np.inf) if how.worse == "lower" else high
 
 
 def history_bounds(before: Floats, limit: History, *, worse: str) -> tuple[Floats, Floats]:

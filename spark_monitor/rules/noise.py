@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
+from scipy.special import betaincinv, kolmogi, ndtri
 from scipy.stats import chi2
 
 from spark_monitor.rules.verdicts import CRAMERS_V
@@ -29,9 +29,6 @@ PER_T: Final = {PSI: 1.0, "js_distance": 1 / (8 * math.log(2)), "hellinger_dista
 
 BOUNDED_DIFFERENCE: Final = math.sqrt(math.log(2 / 0.05) / 2)
 """McDiarmid: a statistic that one row of n moves by at most 1/n is within this times sqrt(v) of its mean in 95 of 100 cases."""
-
-KOLMOGOROV_95: Final = 1.3581
-"""The 95 % quantile of sqrt(1/v) times the two-sample KS distance without drift."""
 
 SHARES: Final = frozenset({"percent_null", "percent_nan", "percent_zeros"})
 SHARE_DELTAS: Final = frozenset({"percent_null_delta", "percent_zeros_delta"})
@@ -127,8 +124,11 @@ def mean_bounds(value: Floats, stddev: Floats, v: Floats) -> tuple[Floats, Float
     return np.where(known, value - half, value), np.where(known, value + half, value)
 
 
-def chance(metric: str, n: Floats, m: Floats, freedom: Floats) -> Floats:
-    """What a distance exceeds in one window of twenty without any drift; NaN where that is not known.
+def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) -> Floats:
+    """The q-quantile of a distance without any drift, by chance alone; NaN where that is not known.
+
+    KS: Kolmogorov's quantile times sqrt(v). Distances on bins: the chi-squared quantile. Total variation and the largest
+    difference of a share: their largest mean and McDiarmid's bound.
 
     >>> chance("ks", np.array([184.0]), np.array([np.inf]), np.array([np.nan])).round(4).tolist()
     [0.1001]
@@ -136,13 +136,27 @@ def chance(metric: str, n: Floats, m: Floats, freedom: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         v = 1 / n + 1 / m
         if metric == "ks":
-            return KOLMOGOROV_95 * np.sqrt(v)
-        if metric == "tv_distance":
-            return np.sqrt(freedom * v) / 2 + BOUNDED_DIFFERENCE * np.sqrt(v)
+            return np.asarray(kolmogi(1 - q) * np.sqrt(v), dtype=np.float64)
+        if metric in TOTAL:
+            bias = np.sqrt(freedom) / 2 if metric == "tv_distance" else 1.0
+            return np.asarray((bias + math.sqrt(math.log(2 / (1 - q)) / 2)) * np.sqrt(v), dtype=np.float64)
         if metric not in PER_T:
             return np.full(np.shape(v), np.nan)
-        t = chi2.ppf(0.95, freedom) * PER_T[metric] * (1 / (n + m) if metric == CRAMERS_V else v)
+        t = chi2.ppf(q, freedom) * PER_T[metric] * (1 / (n + m) if metric == CRAMERS_V else v)
         return np.asarray(t if metric == PSI else np.sqrt(t), dtype=np.float64)
+
+
+def chance_of_share(percent: Floats, v: Floats, q: float) -> Floats:
+    """How far chance alone moves a percentage, with probability q: z(q) sqrt(p (1 - p) v), in percent.
+
+    ``v`` is 1/n of one sample, 1/n + 1/m of the difference of two. p is taken no nearer to 0 or 1 than half a row.
+
+    >>> chance_of_share(np.array([50.0]), np.array([0.01]), 0.975).round(1).tolist()
+    [9.8]
+    """
+    with np.errstate(invalid="ignore"):
+        p = np.clip(percent / 100, np.minimum(v / 2, 0.5), np.maximum(1 - v / 2, 0.5))
+        return np.asarray(100 * ndtri(q) * np.sqrt(p * (1 - p) * v), dtype=np.float64)
 
 
 def rows_needed(metric: str, limit: float, n: float, m: float, freedom: float) -> int | None:

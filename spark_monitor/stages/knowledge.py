@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.limits import Learned, Relative
 from spark_monitor.config.metrics import worse_of
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.rules.held import Knowledge, OfBaseline, OwnWindows
-from spark_monitor.rules.leave_one_out import against_the_rest
+from spark_monitor.rules.held import Knowledge, OfBaseline
+from spark_monitor.rules.learned import OwnWindows
+from spark_monitor.rules.learned import own_windows as windows_of
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.sources.predictions import time_range
 from spark_monitor.sources.readers.rows import read_source
@@ -69,7 +68,7 @@ def own_windows(run: Run, rules: list[RuleConfig]) -> dict[str, OwnWindows]:
     rows = metric_rows([profile, drift, run.store.frame("model_metrics").limit(0)], None, Rulebook.of(rules))
     kept = rows.where(F.col("column_name") != TABLE_ROW).where(f"start >= {_first_of(rows)}")
     asked = ("column_name", "model_version", "start", "family", "count", "count_delta", "numbers")
-    return _by_column(kept.select(*asked).collect())
+    return windows_of(row.asDict(recursive=True) for row in kept.select(*asked).collect())
 
 
 def _first_of(rows: DataFrame) -> int:
@@ -86,33 +85,3 @@ def baseline_span(run: Run) -> tuple[datetime, datetime] | None:
     frame = read_source(run.spark, baseline)
     rows = frame.where(baseline.where) if baseline.where else frame
     return time_range(rows, predictions.time, run.config.windows.zone, run.as_of)
-
-
-def _by_column(rows: list[Any]) -> dict[str, OwnWindows]:
-    counts = {_place(row): row["count"] for row in rows if row["family"] == "profile"}
-    totals = {_place(row): counts[_place(row)] - row["count_delta"] for row in rows if _is_compared(row, counts)}
-    found: dict[str, dict[tuple[Any, ...], dict[str, float]]] = {}
-    for row in rows:
-        place = _place(row)
-        n, whole = counts.get(place), totals.get(place)
-        if n is None or whole is None or not 0 < n < whole:
-            continue
-        numbers = {number["metric"]: number["value"] for number in row["numbers"] if number["value"] is not None}
-        moved = {name: against_the_rest(name, value, n, whole) for name, value in numbers.items()}
-        own = found.setdefault(row["column_name"], {}).setdefault(place, {"v": 1 / n + 1 / (whole - n)})
-        own |= moved if row["family"] == "drift" else numbers
-    return {name: _owned(list(windows.values())) for name, windows in found.items()}
-
-
-def _place(row: Any) -> tuple[Any, ...]:
-    return row["column_name"], row["model_version"], row["start"]
-
-
-def _is_compared(row: Any, counts: dict[tuple[Any, ...], int | None]) -> bool:
-    return row["family"] == "drift" and row["count_delta"] is not None and counts.get(_place(row)) is not None
-
-
-def _owned(windows: list[dict[str, float]]) -> OwnWindows:
-    names = sorted({name for window in windows for name in window} - {"v"})
-    v = np.array([window["v"] for window in windows], dtype=np.float64)
-    return OwnWindows(v, {name: np.array([window.get(name, math.nan) for window in windows], dtype=np.float64) for name in names})

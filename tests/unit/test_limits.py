@@ -12,11 +12,12 @@ from scipy.stats import ks_2samp
 
 from spark_monitor.config.limits import History, Learned, Relative, parse_limit, written
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.rules.held import Knowledge, OwnWindows
+from spark_monitor.rules.held import Knowledge
 from spark_monitor.rules.history import DAY, windows_before
 from spark_monitor.rules.judgement import SLICES, Bench
+from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.leave_one_out import against_the_rest
-from spark_monitor.rules.limits import history_bounds, learned_bounds, quantile_of_rows, size_factor
+from spark_monitor.rules.limits import Learning, history_bounds, learned_bounds, quantile_of_rows, size_factor
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import HISTORY, STREAM
 
@@ -50,10 +51,10 @@ def test_quantiles_of_padded_rows_are_numpys(q: float) -> None:
 
 def test_a_learned_limit_is_the_quantile_of_windows_as_large_as_this_one_and_never_below_at_least() -> None:
     values = np.abs(np.random.default_rng(2).normal(size=(3, 20)))
-    low, high = learned_bounds(values, np.ones(values.shape), 0.9, 0.0, worse="higher", sampled=True)
+    low, high = learned_bounds(values, np.ones(values.shape), Learning(0.9, 0.0, "higher", sampled=True))
     assert high == pytest.approx(np.quantile(values, 0.9, axis=1), rel=1e-12)
     assert np.isneginf(low).all()
-    _, floored = learned_bounds(values, np.ones(values.shape), 0.9, 9.0, worse="higher", sampled=True)
+    _, floored = learned_bounds(values, np.ones(values.shape), Learning(0.9, 9.0, "higher", sampled=True))
     assert floored.tolist() == [9.0] * 3
 
 
