@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
-from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.roles import MOST_CLASSES, Roles
 
 GUESS = "GUESS"
 COMMENT_COLUMN = 34
@@ -32,6 +33,23 @@ class FirstFile:
     baseline: str | None
     outputs: tuple[str, str]
     quality: tuple[QualityGuess, ...] = ()
+    baseline_rows: int | None = None
+    categories: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    """Of the baseline's rows: how many values a text column has, and which percent of a column is NULL."""
+
+    @property
+    def seen(self) -> Seen:
+        """What the rules are made of."""
+        return Seen(
+            self.roles,
+            self.every,
+            has_baseline=self.baseline is not None,
+            baseline_rows=self.baseline_rows,
+            categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.texts},
+            missing=self.missing,
+            quality=self.quality,
+        )
 
 
 def first_file(made: FirstFile) -> str:
@@ -90,9 +108,13 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     if roles.task == "binary":
         yield _line("  positive", roles.positive, f"{GUESS}; the label that means yes")
         yield _line("  threshold", 0.5, "scores at or above it count as positive")
-    if roles.label is not None:
-        left_out = [name for name in (roles.label, roles.label_time) if name is not None]
-        yield f"  features: {{exclude: [{', '.join(map(scalar, left_out))}]}}   # the label is no feature"
+    label = [name for name in (roles.label, roles.label_time) if roles.label is not None and name is not None]
+    left_out = [*label, *(name for name in roles.times if name not in label)]
+    if left_out:
+        why = " and ".join(
+            [*["the label is no feature"] * bool(label), *["other times move with the calendar"] * bool(roles.times)]
+        )
+        yield f"  features: {{exclude: [{', '.join(map(scalar, left_out))}]}}   # {why}"
     else:
         yield "  # features: {exclude: [COLUMN]}   # watched are all columns without another role"
 
@@ -152,19 +174,26 @@ def _quality(made: FirstFile) -> Iterator[str]:
 
 
 def _rules(made: FirstFile) -> Iterator[str]:
-    roles = made.roles
     yield '# What may not happen. A number t means "> t"; texts such as "< 0.65" say the side. The most specific rule wins.'
-    yield "rules:"
     if made.baseline is not None:
-        yield '  - {metric: ks, columns: "*", warn: 0.1, fail: 0.2, min_count: 500}     # numbers that move, 0 to 1'
-    if made.baseline is not None and roles.texts:
-        columns = ", ".join(map(scalar, roles.texts))
-        yield f"  - {{metric: population_stability_index, columns: [{columns}], warn: 0.1, fail: 0.25, min_count: 500}}"
-    yield '  - {metric: percent_null, columns: "*", warn: 20, fail: 50}     # missing values, in percent'
-    if roles.label is not None:
-        yield '  - {metric: label_coverage, warn: "< 0.5"}     # the share of predictions with a label'
-    if roles.label is not None and roles.score is not None:
-        yield '  - {metric: roc_auc_score, warn: "< 0.7", fail: "< 0.6", min_count: 500}'
+        yield "# {learned: q, at_least: t} is what q of the baseline's own windows stay below, and never less than t."
+        yield f"# What these rules cost in false alarms: spark-monitor replay {made.file} --shuffle"
+    yield "rules:"
+    for line in proposed_rules(made.seen):
+        yield f"  - {flow(line.rule)}   # {_one_line(line.evidence)}"
+
+
+def flow(value: Any) -> str:
+    """A value as YAML writes it on one line.
+
+    >>> flow({"metric": "ks", "columns": ["a b"], "fail": {"learned": 0.999}})
+    '{metric: ks, columns: ["a b"], fail: {learned: 0.999}}'
+    """
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {flow(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    return scalar(value)
 
 
 def _outputs(made: FirstFile) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,10 +37,18 @@ def init(
     context: typer.Context,
     table: Annotated[
         str,
-        typer.Argument(metavar="TABLE", help="A table's name, or the path of Delta or Parquet files.", show_default=False),
+        typer.Argument(
+            metavar="TABLE",
+            help="A table's name, or the path of Delta or Parquet files; with --all, a schema.",
+            show_default=False,
+        ),
     ],
+    every_table: Annotated[bool, typer.Option("--all", help="A file for every table of the schema that is named.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file to write. Default: named after the table, here.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="The file to write, named after the table by default; with --all, a directory."
+        ),
     ] = None,
     master: Master = None,
     remote: Remote = None,
@@ -50,6 +58,17 @@ def init(
     """Write a commented first file from a prediction table; no file is overwritten."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
+    if every_table:
+        with terminal.progress() as say:
+            spark = open_spark(session, terminal, say)
+            outcome = init_schema(spark, table, out or Path(), say)
+        terminal.document(outcome)
+        for name, path in outcome["written"].items():
+            terminal.tell(f"Written: {path} for {name}.")
+        for reason in outcome["left_out"].values():
+            terminal.remark(f"left out: {reason}")
+        terminal.tell(f"Look at what is marked GUESS in them, then: spark-monitor check {out or '.'}/NAME.yaml")
+        return
     file = out or Path(f"{monitor_id(table)}.yaml")
     require_free(file)
     with terminal.progress() as say:
@@ -62,6 +81,36 @@ def init(
     terminal.document({"file": file.resolve(), "monitor": made.monitor, "guessed": roles})
     terminal.tell(f"Written: {file}. Guessed: task {roles.task}, id {roles.id}, time {roles.time}.")
     terminal.tell(f"Look at what is marked GUESS in it, then: spark-monitor check {file}")
+
+
+def init_schema(spark: SparkSession, schema: str, directory: Path, say: Callable[[str], None]) -> dict[str, dict[str, str]]:
+    """A file for each table of a schema but the monitor's own; which were written, and why others were left out."""
+    from pyspark.errors import PySparkException
+
+    from spark_monitor.store.schemas import TABLES
+
+    if not directory.is_dir():
+        raise ConfigError(f"--out {directory}: found no directory. With --all, give the directory that the files go to.")
+    try:
+        listed = spark.catalog.listTables(".".join(quoted(part) for part in split_table(schema)))
+    except PySparkException as error:
+        reason = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
+        raise ConfigError(f"{schema}: its tables cannot be listed. Give a schema's name. {reason}") from error
+    written: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for name in sorted(one.name for one in listed if not one.isTemporary and one.name not in TABLES):
+        table, file = f"{schema}.{quoted(name)}", directory / f"{monitor_id(name)}.yaml"
+        say(table)
+        try:
+            require_free(file)
+            source, frame = open_table(spark, table)
+            write(file, first_file(made_from(frame, source, table, file)))
+            written[table] = str(file)
+        except (ConfigError, PySparkException) as error:
+            left_out[table] = str(error) if isinstance(error, ConfigError) else f"{table}: {sentence_of(error)}"
+    if not written:
+        raise ConfigError("\n".join([f"{schema}: no file was written.", *(left_out.values() or ["It has no tables."])]))
+    return {"written": written, "left_out": left_out}
 
 
 def require_free(file: Path) -> None:
@@ -123,6 +172,9 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     span = time_range(frame, roles.time, "UTC", instant_or_now("", None))
     kind = frame.schema[roles.time].dataType.simpleString()
     every = guess_every(span, kind)
+    condition = guess_baseline(span, roles.time, kind, every)
+    baseline = frame.where(condition) if condition is not None else frame
+    of_baseline = look(baseline) if condition is not None else columns
     return FirstFile(
         title=source.text,
         file=str(file),
@@ -130,14 +182,17 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         source=tuple((key, str(value)) for key in ("table", "path", "format") if (value := getattr(source, key)) is not None),
         roles=roles,
         every=every,
-        baseline=guess_baseline(span, roles.time, kind, every),
+        baseline=condition,
         outputs=guess_outputs(source),
-        quality=tuple(quality_of(frame, roles)),
+        quality=tuple(quality_of(baseline, roles)),
+        baseline_rows=baseline.count() if condition is not None else None,
+        categories={column.name: column.count for column in of_baseline if column.kind == "text" and column.count is not None},
+        missing={column.name: column.missing for column in of_baseline if column.missing},
     )
 
 
 def quality_of(frame: DataFrame, roles: Roles) -> list[QualityGuess]:
-    """What the first rows suggest of the columns that will be watched: one small job, in one task."""
+    """What the baseline's first rows suggest of the columns that will be watched: one small job, in one task."""
     ids = [roles.id] if isinstance(roles.id, str) else list(roles.id)
     skip = [*ids, *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None)]
 
@@ -170,6 +225,7 @@ def look(frame: DataFrame) -> list[Column]:
     asked: list[Any] = []
     for place, (name, kind) in enumerate(kinds.items()):
         column = F.col(quote(name))
+        asked.append(F.avg(F.when(column.isNull(), 100.0).otherwise(0.0)).alias(f"m{place}"))
         if kind not in ("time", "other"):
             asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
         if kind not in ("time", "other") and is_answer(name):
@@ -185,6 +241,7 @@ def look(frame: DataFrame) -> list[Column]:
             values=None if empty or row.get(f"v{place}") is None else tuple(row[f"v{place}"]),
             count=None if empty else row.get(f"n{place}"),
             within_unit=row.get(f"u{place}"),
+            missing=row.get(f"m{place}"),
         )
         for place, (name, kind) in enumerate(kinds.items())
     ]

@@ -37,6 +37,8 @@ class QualityGuess:
     column: str
     value: Any
     evidence: str
+    broken: float = 0.0
+    """Which percent of the values looked at breaks it."""
 
 
 def guess_quality(rows: pa.Table, skip: Iterable[str] = ()) -> list[QualityGuess]:
@@ -78,7 +80,8 @@ def _of_texts(name: str, values: pa.Array) -> Iterator[QualityGuess]:
     for text in sentinels:
         many = pc.sum(pc.equal(values, text)).as_py()
         if many >= LEAST_SENTINEL and distinct > LEAST_SENTINEL:
-            yield QualityGuess("sentinels", name, text, f"{name} is {text!r} in {many:,} of {len(values):,} values")
+            told = f"{name} is {text!r} in {many:,} of {len(values):,} values"
+            yield QualityGuess("sentinels", name, text, told, 100.0 * many / len(values))
 
 
 def _formats(name: str, values: pa.Array) -> Iterator[QualityGuess]:
@@ -90,7 +93,8 @@ def _formats(name: str, values: pa.Array) -> Iterator[QualityGuess]:
         if found.mean() >= MOSTLY:
             shape = common_shape(values) if pattern == "integer" else None
             wanted = shape or pattern
-            yield QualityGuess("formats", name, wanted, f"{int(found.sum()):,} of {len(values):,} values have it")
+            told = f"{int(found.sum()):,} of {len(values):,} values have it"
+            yield QualityGuess("formats", name, wanted, told, 100.0 * (1.0 - float(found.mean())))
             return
     shape = common_shape(values)
     if shape is not None:
@@ -133,17 +137,18 @@ def _of_numbers(name: str, values: np.ndarray, *, is_whole: bool) -> Iterator[Qu
     found = [number for number in NUMBER_SENTINELS if is_sentinel(finite, number)]
     for number in found:
         many = int((finite == number).sum())
-        yield QualityGuess("sentinels", name, number, f"{name} is {number} in {many:,} of {finite.size:,} values")
+        told = f"{name} is {number} in {many:,} of {finite.size:,} values"
+        yield QualityGuess("sentinels", name, number, told, 100.0 * many / finite.size)
     usual = finite[~np.isin(finite, found)]
     distinct = np.unique(usual).size
     if distinct < LEAST_DISTINCT:
         return
     least, greatest = float(usual.min()), float(usual.max())
-    told = f"from {least:g} to {greatest:g} in {usual.size:,} values"
+    told, outside = f"from {least:g} to {greatest:g} in {usual.size:,} values", 100.0 * (1 - usual.size / finite.size)
     if not is_whole and least >= 0 and greatest <= 1:
-        yield QualityGuess("ranges", name, [0, 1], told)
+        yield QualityGuess("ranges", name, [0, 1], told, outside)
     elif least >= 0:
-        yield QualityGuess("ranges", name, [0, None], told)
+        yield QualityGuess("ranges", name, [0, None], told, outside)
     if is_whole and not found:
         yield from _unique(name, finite.size, distinct)
 

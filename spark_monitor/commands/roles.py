@@ -38,6 +38,8 @@ class Column:
     values: tuple[Any, ...] | None = None
     count: int | None = None
     within_unit: bool | None = None
+    missing: float | None = None
+    """Which percent of its rows is NULL."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -64,6 +66,8 @@ class Roles:
     label_time: str | None = None
     texts: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    """Further times: they move with the calendar, so that every window is another distribution."""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -101,6 +105,7 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
         label_time=_name(label_time) if label is not None and label_time is not time else None,
         texts=tuple(column.name for column in free.columns if _has_few_texts(column)),
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
+        times=tuple(column.name for column in free.columns if column.kind == "time"),
         others=free.others,
     )
 

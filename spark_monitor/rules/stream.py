@@ -55,6 +55,7 @@ STREAM: Final = pa.schema(
 )
 NUMBERS_DDL: Final = "array<struct<metric: string, class: string, value: double, lower: double, upper: double, pvalue: double>>"
 BEFORE_DDL: Final = "array<struct<start: long, value: double>>"
+COVERAGE: Final = "label_coverage"
 HISTORY: Final = ":before"
 """The family of rows that hold no numbers of a window but those of the windows before it."""
 
@@ -171,6 +172,8 @@ def _taken(numbers: Any, name: str, kept: Integers) -> list[Any]:
 def _with_intervals(judged: Judged, rows: Rows) -> Judged:
     """Intervals for the numbers that tables hold without one; Cramer's V in place of the chi-squared statistic."""
     names = np.array(judged.metric, dtype=object)
+    early = [one for one in np.flatnonzero(names == COVERAGE) if rows.texts["label_status"][judged.row[one]] == "PROVISIONAL"]
+    judged.upper[early] = np.fmax(judged.value[early], 1.0)  # labels are still to come
     for metric in set(judged.metric):
         if metric not in PER_T and metric not in TOTAL | SHARES | SHARE_DELTAS | {"avg", "avg_delta"}:
             continue

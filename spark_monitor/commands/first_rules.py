@@ -1,0 +1,145 @@
+"""The rules of a first file: limits that are learned from the baseline, each with what speaks for it. No Spark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from spark_monitor.commands.quality_guesses import QualityGuess
+from spark_monitor.commands.roles import Roles
+from spark_monitor.rules.noise import PSI, rows_needed
+from spark_monitor.windowing.periods import parse_every
+
+CERTAIN: Final = 0.999
+ALMOST: Final = 0.99
+"""The quantile of the baseline's own windows beyond which a number fails, and warns."""
+
+KS_LIMITS: Final = (0.02, 0.03)
+PSI_LIMITS: Final = (0.05, 0.1)
+NULL_LIMITS: Final = (2.0, 5.0)
+"""Percentage points more, or less, of NULL than the baseline has."""
+
+MOST_CHANCE: Final = 0.1
+"""Windows of so few rows that chance alone gives a KS distance of this size are not judged."""
+
+FEWEST_FOR_SHARES: Final = 100
+FEWEST_FOR_MODEL: Final = 500
+QUALITY_LIMIT: Final = 1.0
+"""Percent of values that may break a format or a range beyond twice what the baseline's do."""
+
+SILENT_WINDOWS: Final = 3
+COLUMNS_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class RuleLine:
+    """One rule as keys and values, and why it is as it is."""
+
+    rule: Mapping[str, Any]
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the rules are made of: the columns' roles, how time is cut, the baseline's rows, what was guessed of values.
+
+    ``categories`` is how many values each text column has, ``missing`` which percent of a column is NULL there.
+    """
+
+    roles: Roles
+    every: str
+    has_baseline: bool
+    baseline_rows: int | None = None
+    categories: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    quality: Sequence[QualityGuess] = ()
+
+
+def proposed_rules(seen: Seen) -> Iterator[RuleLine]:
+    """The rules, those of all columns first."""
+    if seen.has_baseline:
+        yield from _of_drift(seen)
+    yield from _of_quality(seen)
+    yield from _of_rows(seen)
+    if seen.roles.label is not None:
+        yield from _of_model(seen)
+
+
+def learned(quantile: float, at_least: float) -> dict[str, float]:
+    """A limit that is learned from the baseline's own windows, as the file writes it."""
+    return {"learned": quantile, "at_least": at_least}
+
+
+def _of_drift(seen: Seen) -> Iterator[RuleLine]:
+    least = _rows_for("ks", MOST_CHANCE, seen)
+    told = f"numbers that move; below {least:,} rows chance alone reaches {MOST_CHANCE:g} in one window of twenty"
+    yield _moving("ks", "*", KS_LIMITS, least, told)
+    for categories, names in _by_size(seen.categories):
+        least = _rows_for(PSI, 2 * PSI_LIMITS[1], seen, freedom=categories)
+        told = f"categories that move: up to {categories} values"
+        yield _moving(PSI, names, PSI_LIMITS, least, told)
+    most = [name for name, percent in sorted(seen.missing.items(), key=lambda one: -one[1]) if percent >= NULL_LIMITS[1]]
+    usual = ", ".join(f"{name} {seen.missing[name]:.0f} %" for name in most[:COLUMNS_SHOWN])
+    told = f"NULLs, in percentage points beyond the baseline's own{f' ({usual})' if usual else ''}"
+    yield _moving("percent_null_delta", "*", NULL_LIMITS, FEWEST_FOR_SHARES, told)
+
+
+def _moving(metric: str, columns: Any, limits: tuple[float, float], least: int, evidence: str) -> RuleLine:
+    warn, fail = (learned(quantile, limit) for quantile, limit in zip((ALMOST, CERTAIN), limits, strict=True))
+    return RuleLine({"metric": metric, "columns": columns, "warn": warn, "fail": fail, "min_count": least}, evidence)
+
+
+def _rows_for(metric: str, limit: float, seen: Seen, freedom: int = 1) -> int:
+    """The fewest rows at which chance alone stays below a limit, in two digits, rounded up."""
+    against = float(seen.baseline_rows or math.inf)
+    needed: int = rows_needed(metric, limit, 50.0, against, float(freedom)) or FEWEST_FOR_MODEL
+    step = 10 ** max(len(str(needed)) - 2, 0)
+    return max(FEWEST_FOR_SHARES, int(math.ceil(needed / step) * step))
+
+
+def _by_size(categories: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
+    """Text columns with few categories, then those with more: chance moves these further."""
+    for low, high in ((2, 10), (11, 50)):
+        names = [name for name, count in categories.items() if low <= count <= high]
+        if names:
+            yield max(categories[name] for name in names), names
+
+
+def _of_quality(seen: Seen) -> Iterator[RuleLine]:
+    """Rules for what the section `quality` says, beyond what the rows that were looked at do themselves."""
+    for section, metric, told in (
+        ("formats", "percent_format_mismatch", "texts that do not have the format above, in percent"),
+        ("ranges", "percent_out_of_range", "values outside the range above, in percent"),
+        ("unique", "percent_duplicated_values", "values of unique columns that occur more than once, in percent"),
+        ("sentinels", "percent_sentinel", "placeholders for missing values, in percent"),
+    ):
+        names = list(dict.fromkeys(guess.column for guess in seen.quality if guess.section == section))
+        if names:
+            worst = max(guess.broken for guess in seen.quality if guess.section == section)
+            limit = round(QUALITY_LIMIT + 2 * worst, 2)
+            yield RuleLine({"metric": metric, "columns": names, "fail": limit, "min_count": FEWEST_FOR_SHARES}, told)
+
+
+def _of_rows(seen: Seen) -> Iterator[RuleLine]:
+    told = "rows of all versions, against the windows before"
+    yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.7", "fail": "< 0.5"}, told)
+    hours = SILENT_WINDOWS * parse_every(seen.every).nominal_hours
+    yield RuleLine({"metric": "freshness_hours", "fail": round(hours, 1)}, f"no new row for {SILENT_WINDOWS} windows")
+
+
+def _of_model(seen: Seen) -> Iterator[RuleLine]:
+    """The model against itself: what is good for one model is a fault in another."""
+    roles = seen.roles
+    told = "predictions with a label, once their time has come"
+    yield RuleLine({"metric": "label_coverage", "warn": "< 0.5", "min_count": FEWEST_FOR_SHARES}, told)
+    metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
+    if metric is None:
+        metric = "r2_score" if roles.task == "regression" else None
+    if metric is None:
+        return
+    told = f"{metric} on the labelled baseline, less this much"
+    if seen.has_baseline:
+        limits: dict[str, Any] = {"warn": {"below_baseline": 0.03}, "fail": {"below_baseline": 0.05}}
+        yield RuleLine({"metric": metric, **limits, "min_count": FEWEST_FOR_MODEL}, told)
