@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from spark_monitor import __version__
-from spark_monitor.commands import check, dashboards, demo, digest, doctor, freeze, incidents, init, report, run, sql, status
+from spark_monitor.commands import (
+    check,
+    dashboards,
+    demo,
+    digest,
+    doctor,
+    freeze,
+    incidents,
+    init,
+    replay,
+    report,
+    run,
+    sql,
+    status,
+)
 from spark_monitor.commands.command import MonitorCommand
 from spark_monitor.commands.terminal import printable
 
@@ -51,6 +65,7 @@ COMMANDS = (
     incidents.ack,
     incidents.mute,
     incidents.explain,
+    replay.replay,
 )
 
 for command in COMMANDS:

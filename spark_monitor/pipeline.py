@@ -23,6 +23,7 @@ from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
+from spark_monitor.stages.baseline_diff import BaselineDiff, baseline_diff
 from spark_monitor.stages.compare import compare_step
 from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
@@ -44,6 +45,7 @@ from spark_monitor.stages.profile import profile_step
 from spark_monitor.stages.quality import quality_step
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import Registry
+from spark_monitor.stages.replay import REPLAY_SEED, Replayed, replay
 from spark_monitor.stages.run_row import ended_row, running_row
 from spark_monitor.stages.silence import silence_step
 from spark_monitor.store import Store
@@ -191,14 +193,61 @@ class Monitor:
             return one_run(opened, once, stop=stop)
         return Watch(opened, once, look, interval, stop, say).results()
 
-    def freeze(self, spark: SparkSession, *, as_of: datetime | None = None, say: Say = lambda _: None) -> int:
-        """Freeze a new version of the baseline; windows that are handled from now on are compared with it."""
+    def freeze(
+        self,
+        spark: SparkSession,
+        *,
+        as_of: datetime | None = None,
+        period: tuple[datetime, datetime] | None = None,
+        say: Say = lambda _: None,
+    ) -> int:
+        """Freeze a new version of the baseline; windows that are handled from now on are compared with it.
+
+        ``period``: the predictions of that time become it, in place of the baseline of the monitor's file.
+        """
         with begun(self, spark, as_of or datetime.now(UTC), say, kind=FREEZE) as (current, predictions):
             versions = read_ledger(current).source_versions
-            baseline = baseline_step(current, predictions, new=True)
+            baseline = baseline_step(current, predictions, new=True, period=period)
             row = ended_row(current, predictions, Plan((), (), {}), versions, baseline.version, COMMITTED)
             current.store.finish_run(current.run_id, **row)
         return baseline.version
+
+    def freeze_diff(
+        self, spark: SparkSession, *, as_of: datetime | None = None, period: tuple[datetime, datetime] | None = None
+    ) -> BaselineDiff:
+        """What a new version of the baseline would change of the current one; nothing is written."""
+        with looking(self, spark, as_of or datetime.now(UTC)) as (current, predictions):
+            return baseline_diff(current, predictions, period=period)
+
+    def replay(
+        self,
+        spark: SparkSession,
+        *,
+        as_of: datetime | None = None,
+        shuffled: bool = False,
+        shifts: Mapping[str, float] | None = None,
+        seed: int = REPLAY_SEED,
+        say: Say = lambda _: None,
+    ) -> Replayed:
+        """What the rules say of the baseline's own rows as if they were windows; nothing is written.
+
+        ``shifts`` plants a KS distance (of texts a total variation) in a copy of a column; the same ``seed`` gives the same rows.
+        """
+        with looking(self, spark, as_of or datetime.now(UTC), say) as (current, predictions):
+            return replay(current, predictions, shuffled=shuffled, shifts=shifts or {}, seed=seed)
+
+
+@contextmanager
+def looking(
+    monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say = lambda _: None
+) -> Iterator[tuple[Run, Predictions]]:
+    """What a run shares, without its turn: nothing may be written with it."""
+    config = monitor.config
+    require_valid(config, spark, baseline_is_frozen=True, rows=False)
+    current = Run(spark, config, monitor.store(spark), "", as_of, schedule_of(config), say, FREEZE)
+    predictions = open_predictions(spark, config)
+    with whole_partitions(spark), setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns)))):
+        yield current, predictions
 
 
 def run(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -77,15 +78,32 @@ class Comparison:
 
 
 def replayed_rows(batches: Iterable[pa.RecordBatch], plan: ReplayPlan) -> Iterator[pa.RecordBatch]:
-    """Verdict counts by rule and window, of batches that hold the states of whole columns (`replayed_column`)."""
-    held: dict[str, list[Window]] = {}
+    """Verdict counts by rule and window, of states sorted by column, a column's shifted copy beside it (`replayed_column`)."""
+    current: str | None = None
+    held: list[Window] = []
     for batch in batches:
-        for name in dict.fromkeys(batch.column("column_name").to_pylist()):
-            rows = batch.filter(pa.compute.equal(batch.column("column_name"), name))
+        for name, rows in _runs(batch):
             base = name.removeprefix(SHIFTED)
-            held.setdefault(base, []).extend(_windows(rows, plan.columns.get(base), shifted=name != base))
-    found = [row for name, windows in sorted(held.items()) for row in replayed_column(name, windows, plan)]
-    yield pa.RecordBatch.from_pylist(found, schema=REPLAYED_SCHEMA)
+            if current is not None and base != current:
+                yield _replayed(current, held, plan)
+                held = []
+            current = base
+            held += _windows(rows, plan.columns.get(base), shifted=name != base)
+    if current is not None:
+        yield _replayed(current, held, plan)
+
+
+def _replayed(name: str, windows: Sequence[Window], plan: ReplayPlan) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(list(replayed_column(name, windows, plan)), schema=REPLAYED_SCHEMA)
+
+
+def _runs(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Rows of one column, one after the other."""
+    low = 0
+    for name, group in groupby(batch.column("column_name").to_pylist()):
+        size = sum(1 for _ in group)
+        yield name, batch.slice(low, size)
+        low += size
 
 
 def _windows(rows: pa.RecordBatch, column: KernelColumn | None, *, shifted: bool) -> Iterator[Window]:
@@ -94,7 +112,8 @@ def _windows(rows: pa.RecordBatch, column: KernelColumn | None, *, shifted: bool
     starts, keys, values = (rows.column(name).to_pylist() for name in ("start", "slice_key", "slice_value"))
     for start, key, value, state in zip(starts, keys, values, states_at(rows, column), strict=True):
         if start is not None and isinstance(state, NumericState | CategoricalState):
-            yield Window(start, (key, value), state, shifted)
+            # Sketches say nothing here that the cells of a common grid do not.
+            yield Window(start, (key, value), state.as_slice(), shifted)
 
 
 def replayed_column(name: str, windows: Sequence[Window], plan: ReplayPlan) -> Iterator[dict[str, Any]]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.kernel.partials import KernelColumn
-from spark_monitor.sources.readers.rows import Kind, ReadColumn
+from spark_monitor.sources.predictions import micros
+from spark_monitor.sources.readers.rows import Kind, ReadColumn, inside_sql
 from spark_monitor.states.categorical import Categories
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.grid import Grid
@@ -60,11 +62,36 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     return json.dumps(told, sort_keys=True, ensure_ascii=False)
 
 
-def latest_version(stored: DataFrame) -> tuple[int, str] | None:
-    """The newest version among stored rows and the signature it was frozen with."""
+@dataclass(frozen=True)
+class Latest:
+    """The newest version of a baseline: what it was frozen with, and the accepted period that it is, if it is one."""
+
+    version: int
+    signature: str
+    accepted: BaselineConfig | None = None
+
+
+def latest_version(stored: DataFrame) -> Latest | None:
+    """The newest version among stored rows."""
     newest = stored.where(F.col("column_name") == TABLE_ROW).where("slice_key IS NULL AND name IS NULL")
     rows = newest.select("baseline_version", "config").orderBy(F.desc("baseline_version")).limit(1).collect()
-    return (int(rows[0]["baseline_version"]), str(json.loads(rows[0]["config"])["signature"])) if rows else None
+    if not rows:
+        return None
+    settings = json.loads(rows[0]["config"])
+    accepted = settings.get("accepted")
+    return Latest(
+        int(rows[0]["baseline_version"]),
+        str(settings["signature"]),
+        BaselineConfig.model_validate(accepted) if accepted is not None else None,
+    )
+
+
+def accepted_period(config: MonitorConfig, frame: DataFrame, start: datetime, end: datetime) -> BaselineConfig:
+    """The predictions of an accepted period as a baseline; labelled where the monitor has labels."""
+    own = config.predictions
+    where = inside_sql(frame, own.time, [(micros(start), micros(end))], zone=config.windows.zone)
+    given = {"table": own.table, "path": own.path, "format": own.format, "where": where, "labels": config.labels is not None}
+    return BaselineConfig.model_validate({name: value for name, value in given.items() if value is not None})
 
 
 def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = ()) -> Baseline:
@@ -111,7 +138,14 @@ def _placed(row: Any) -> tuple[int, FrozenColumn]:
     return int(settings["position"]), column
 
 
-def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_text: str, correlated: bool) -> DataFrame:
+def stored_rows(
+    states: DataFrame,
+    frozen: Iterable[FrozenColumn],
+    *,
+    signature_text: str,
+    correlated: bool,
+    accepted: BaselineConfig | None = None,
+) -> DataFrame:
     """The baseline's states with each column's frame and settings beside them, one row per slice and column.
 
     A column without a state (its type has none, or the baseline has no rows) keeps one row that says what it was.
@@ -129,8 +163,11 @@ def stored_rows(states: DataFrame, frozen: Iterable[FrozenColumn], *, signature_
         )
         for position, column in enumerate(frozen)
     ]
+    own: dict[str, object] = {"signature": signature_text}
+    if accepted is not None:
+        own["accepted"] = accepted.model_dump(exclude_none=True)
     for name in (TABLE_ROW, *((COVARIANCE_ROW,) if correlated else ())):
-        described.append((name, None, None, json.dumps({"signature": signature_text}, ensure_ascii=False)))
+        described.append((name, None, None, json.dumps(own, ensure_ascii=False)))
     ddl = "column_name string, grid array<double>, categories array<string>, config string"
     frames = spark.createDataFrame(described, ddl)
     return states.join(frames, on="column_name", how="right")

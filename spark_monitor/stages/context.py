@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.predictions import micros
 from spark_monitor.states.columns import STATE_COLUMNS
@@ -64,6 +64,8 @@ class Run:
     times: Sequence[Bunch] | None = None
     """When there are rows before the as-of instant, where that was asked for."""
 
+    accepted: BaselineConfig | None = None
+    """The accepted period that the current baseline is, where it is not the one of the monitor's file."""
     measured: list[DataFrame] = field(default_factory=list)
     """Measurements of dataset ``predictions`` (columns of MEASUREMENT_DDL) that `record` writes to ``metrics``."""
 
@@ -71,6 +73,11 @@ class Run:
     def monitor_id(self) -> str:
         """The monitor's name."""
         return self.config.monitor
+
+    @property
+    def baseline(self) -> BaselineConfig | None:
+        """Where the baseline's rows are."""
+        return self.accepted or self.config.baseline
 
     def timed(self, name: str, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
         """Do a step with this run as its first argument, and note how long it took."""

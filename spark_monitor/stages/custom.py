@@ -221,7 +221,7 @@ def _with_derived(values: DataFrame, one: Derived, places: dict[str, int], place
 def _with_baseline(run: Run, predictions: Predictions, values: DataFrame) -> DataFrame:
     """The values beside those of the baseline's rows, slice by slice; one pass over the baseline."""
     wanted = [one for one in aggregates(run.config.metrics) if not one.config.labels]
-    source = run.config.baseline
+    source = run.baseline
     if source is None or not wanted:
         return values
     rows = read_source(run.spark, source)

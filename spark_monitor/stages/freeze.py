@@ -26,6 +26,7 @@ from spark_monitor.session import setting
 from spark_monitor.sources.baseline import (
     Baseline,
     FrozenColumn,
+    accepted_period,
     frozen_names,
     latest_version,
     load_baseline,
@@ -78,9 +79,10 @@ def freeze(
     """
     frozen = frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget)
     kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
-    return frozen, profile(
-        rows, _plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen))
+    plan = frame_plan(
+        frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen)
     )
+    return frozen, profile(rows, plan)
 
 
 def frozen_columns(
@@ -89,7 +91,7 @@ def frozen_columns(
     """The first pass. What comes to the driver is bounded by the number of columns: one frame each."""
     first = [unframed(column) for column in columns]
     without_slices = rows.select(*(name for name in rows.columns if name not in {f"s{key}" for key in range(slices)}))
-    plan = _plan(first, k=K_FREEZE, frequent_capacity=CATEGORIES_COUNTED, byte_budget=byte_budget)
+    plan = frame_plan(first, k=K_FREEZE, frequent_capacity=CATEGORIES_COUNTED, byte_budget=byte_budget)
     kernel = {column.name: column.kernel for column in first}
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -102,7 +104,7 @@ def frozen_columns(
     return [_framed(column, frames.get(column.name)) for column in first]
 
 
-def _plan(
+def frame_plan(
     frozen: Sequence[FrozenColumn],
     *,
     slice_keys: Sequence[str] = (),
@@ -112,6 +114,7 @@ def _plan(
     byte_budget: int = BYTE_BUDGET,
     covariance: CovariancePlan | None = None,
 ) -> ProfilePlan:
+    """How a baseline's rows become states: one window that holds every instant."""
     edges, windows = plan_segments([ALWAYS])
     kernel = KernelPlan(
         columns=tuple(column.kernel for column in frozen),
@@ -201,18 +204,40 @@ def numeric_facts(state: NumericState) -> dict[str, float]:
     return {**found, "deviation": deviation} if math.isfinite(deviation) else found
 
 
-def baseline_step(run: Run, predictions: Predictions, *, new: bool = False) -> Baseline:
-    """The current baseline; frozen now where there is none, where the file describes another, or where ``new`` asks for it."""
+def baseline_step(
+    run: Run, predictions: Predictions, *, new: bool = False, period: tuple[datetime, datetime] | None = None
+) -> Baseline:
+    """The current baseline; frozen now where there is none, where the file describes another, or where ``new`` asks for it.
+
+    ``period``: of the predictions of that time, which somebody has accepted, until the monitor's file describes another baseline.
+    """
     stored = run.store.committed("baselines").where(F.col("monitor_id") == run.monitor_id)
     text = signature(run.config, predictions.slice_keys)
     latest = latest_version(stored)
-    if latest is not None and latest[1] == text and not new:
-        return load_baseline(stored, latest[0], frozen_names(run.config))
-    version = latest[0] + 1 if latest is not None else 1
+    if latest is not None and latest.signature == text and not new:
+        run.accepted = latest.accepted
+        return load_baseline(stored, latest.version, frozen_names(run.config))
+    run.accepted = accepted_period(run.config, predictions.frame, *period) if period is not None else None
+    if period is not None:
+        require_rows(run, predictions, period)
+    version = latest.version + 1 if latest is not None else 1
     run.say(f"freezing baseline {version}" + ("" if latest is None or new else ": the monitor's file describes another one"))
     write_baseline(run, predictions, version, text)
     fresh = run.store.frame("baselines").where(F.col("monitor_id") == run.monitor_id)
     return load_baseline(fresh, version, frozen_names(run.config))
+
+
+def require_rows(run: Run, predictions: Predictions, period: tuple[datetime, datetime]) -> None:
+    """ConfigError where an accepted period has no rows."""
+    frame, _ = baseline_frame(run, predictions)
+    if frame.select(F.lit(1)).limit(1).collect():
+        return
+    known = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
+    told = f"they are from {known[0].isoformat()} to {known[1].isoformat()}" if known else "there are none at all"
+    start, end = period
+    raise ConfigError(
+        f"--from {start.isoformat()} --to {end.isoformat()}: no prediction was made then; {told}. Give a period that has rows."
+    )
 
 
 def write_baseline(run: Run, predictions: Predictions, version: int, text: str) -> None:
@@ -234,8 +259,10 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
         correlate=correlate,
     )
     states = states.where(f"column_name <> '{COVARIANCE_ROW}' OR grid_id IS NOT NULL OR ({ENOUGH_ROWS})")
-    source = run.config.baseline or run.config.predictions
-    kept = stored_rows(states, frozen, signature_text=text, correlated=correlate(frozen) is not None).selectExpr(
+    source, correlated = run.baseline or run.config.predictions, correlate(frozen) is not None
+    kept = stored_rows(
+        states, frozen, signature_text=text, correlated=correlated, accepted=run.accepted
+    ).selectExpr(
         *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "grid_id", "config"),
         *map(quote, STATE_COLUMNS),
         "error AS message",
@@ -275,7 +302,7 @@ def reference_states(run: Run, predictions: Predictions, reference: ReferenceCon
     same = [own[column.name] if _is_same(own.get(column.name), column) else unframed(column) for column in columns]
     keys = [slice_.key for slice_ in slices]
     kept = capped_slice_values(rows, len(keys), run.config.max_slice_values)
-    states = profile(rows, _plan(same, slice_keys=keys, slice_values=kept, byte_budget=run.config.task_bytes))
+    states = profile(rows, frame_plan(same, slice_keys=keys, slice_values=kept, byte_budget=run.config.task_bytes))
     return states.selectExpr(
         *("column_name", "slice_key", "slice_value", "data_type", "grid_id"), *map(quote, STATE_COLUMNS), "error AS message"
     ).withColumns(
@@ -300,7 +327,7 @@ def _is_same(frozen: FrozenColumn | None, column: ReadColumn) -> bool:
 
 def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str | None]:
     """The baseline's rows and the predicate that chose them; without a baseline in the file, the first window with rows."""
-    baseline = run.config.baseline
+    baseline = run.baseline
     if baseline is not None:
         frame = with_roles(read_source(run.spark, baseline), expressions(run.config.predictions))
         return (frame.where(baseline.where) if baseline.where else frame), baseline.where

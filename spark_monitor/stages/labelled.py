@@ -66,7 +66,7 @@ def answered_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindo
 
 def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[ReadSlice], tuple[int, int]] | None:
     """The baseline's rows with their labels, the slices that it has, and the span of its times; None without its id columns."""
-    baseline, own = run.config.baseline, run.config.predictions
+    baseline, own = run.baseline, run.config.predictions
     if baseline is None:
         return None
     frame = with_roles(read_source(run.spark, baseline), expressions(own))

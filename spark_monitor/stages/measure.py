@@ -178,7 +178,7 @@ def measures(run: Run) -> bool:
 
 def estimates(run: Run) -> bool:
     """Whether the baseline has labels from which later windows' metrics are estimated."""
-    return run.config.baseline is not None and run.config.baseline.is_labelled
+    return run.baseline is not None and run.baseline.is_labelled
 
 
 def settings_of(run: Run) -> Settings:

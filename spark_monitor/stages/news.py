@@ -49,14 +49,14 @@ class Look:
         versions, ledger = source_versions(run), read_ledger(run)
         stored = self.store.committed("baselines").where(F.col("monitor_id") == self.config.monitor)
         baseline = latest_version(stored)
-        if baseline is None or baseline[0] != ledger.baseline_version:
+        if baseline is None or baseline.version != ledger.baseline_version:
             return True
         ledger = self._added_to(ledger, versions)
         self.versions, self.as_of = versions, run.as_of
         predictions = open_predictions(run.spark, self.config)
         if versions.get(PREDICTIONS) != ledger.source_versions.get(PREDICTIONS):
-            run.profile_hash = profile_hash(self.config, predictions, load_baseline(stored, baseline[0]))
-        if has_news(run, predictions, ledger, versions, baseline_version=baseline[0]):
+            run.profile_hash = profile_hash(self.config, predictions, load_baseline(stored, baseline.version))
+        if has_news(run, predictions, ledger, versions, baseline_version=baseline.version):
             return True
         run.source_versions = dict(versions)
         return has_due_datasets(run, Before(ledger.source_versions, ledger.config_hash))

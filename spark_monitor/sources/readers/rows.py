@@ -194,10 +194,14 @@ def within(frame: DataFrame, time: str, start_micros: int, end_micros: int, *, z
 
 def within_any(frame: DataFrame, time: str, spans: Iterable[tuple[int, int]], *, zone: str, with_null: bool = True) -> Column:
     """The condition that a row's time lies in any of these spans of microseconds, or is unknown; as ``within`` otherwise."""
+    text = inside_sql(frame, time, spans, zone=zone)
+    return F.expr(f"{text} OR {quote(time)} IS NULL" if with_null else text)
+
+
+def inside_sql(frame: DataFrame, time: str, spans: Iterable[tuple[int, int]], *, zone: str) -> str:
+    """The same as SQL, without rows whose time is unknown."""
     kind = frame.schema[time].dataType
-    name = quote(time)
-    parts = [f"({_inside(kind, name, low, high)})" for low, high in raw_ranges(kind, spans, zone)]
-    return F.expr(" OR ".join([*parts, *([f"{name} IS NULL"] if with_null else [])]) or "false")
+    return " OR ".join(f"({_inside(kind, quote(time), low, high)})" for low, high in raw_ranges(kind, spans, zone)) or "false"
 
 
 def before(frame: DataFrame, time: str, instant_micros: int, *, zone: str) -> Column:
