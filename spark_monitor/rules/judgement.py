@@ -16,8 +16,8 @@ from spark_monitor.distances.benjamini_hochberg import benjamini_hochberg
 from spark_monitor.rules.held import AllHeld, Knowledge, held
 from spark_monitor.rules.limits import Bounds, Floats
 from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
-from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions
-from spark_monitor.rules.stream import Judged, Rows, numbers_of
+from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_total
+from spark_monitor.rules.stream import ALL_VERSIONS, Judged, Rows, numbers_of
 from spark_monitor.rules.verdicts import (
     ABSENT,
     Ends,
@@ -106,6 +106,8 @@ class Bench:
         owners, places = judged.row[kept].tolist(), judged.place[kept].tolist()
         verdicts = given.verdict[kept].tolist()
         columns: Columns = {name: [rows.texts[name][row] for row in owners] for name in _OF_ROW}
+        columns["family"] = ["profile" if family == ALL_VERSIONS else family for family in columns["family"]]
+        columns["basis"] = [None if basis == ALL_VERSIONS else basis for basis in columns["basis"]]
         series = [self._series(judged, rows, one, row) for one, row in zip(kept.tolist(), owners, strict=True)]
         columns |= {"start": rows.starts[owners].tolist(), "end": rows.ends[owners].tolist()}
         columns |= {name: _numbers(numbers[kept]) for name, numbers in judged.numbers.items()}
@@ -176,7 +178,7 @@ class Bench:
                 rule = owed.rule
                 if rule.versions and version not in rule.versions:
                     continue
-                whose = version if is_of_predictions(owed.metric) else ANY_VERSION
+                whose = version if is_of_predictions(owed.metric) and not is_total(rule) else ANY_VERSION
                 if (window, whose, owed.metric, owed.column, rule.baseline) in met:
                     continue
                 found = Measurement(

@@ -14,6 +14,7 @@ from typing import Final
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.config.limits import History
 from spark_monitor.config.rules import BASELINE, RuleConfig, slice_key
 from spark_monitor.config.vocabulary import KNOWN_METRICS
 
@@ -56,6 +57,9 @@ class Rulebook:
     rules: tuple[RuleConfig, ...]
     expectations: tuple[Expectation, ...]
     """What every whole window owes: each listed column's metric, and each metric of a general rule at least once."""
+    totals: frozenset[int] = frozenset()
+    """The places of rules that compare all versions' rows with the windows before: that one version is rolled out and another
+    fades loses no rows."""
     _known: dict[Key, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -68,7 +72,8 @@ class Rulebook:
                 # What is owed whatever the version and the class says more than what only some owe.
                 if before is None or (not rule.versions and rule.class_ is None) or before.versions or before.class_ is not None:
                     owed[rule.metric, column, rule.baseline] = rule
-        return cls(tuple(rules), tuple(Expectation(rule, column) for (_, column, _), rule in owed.items()))
+        totals = frozenset(place for place, rule in enumerate(rules) if is_total(rule))
+        return cls(tuple(rules), tuple(Expectation(rule, column) for (_, column, _), rule in owed.items()), totals)
 
     def rule_for(
         self,
@@ -133,6 +138,15 @@ class Rulebook:
         if any(_column_of_general(rule.metric) is None for rule in general):
             return None
         return frozenset(column for rule in self.rules if rule.columns != ANY for column in rule.columns)
+
+
+def is_total(rule: RuleConfig) -> bool:
+    """Whether a rule is about the rows of all versions together.
+
+    >>> is_total(RuleConfig.model_validate({"metric": "count", "fail": {"history": 8, "sigma": 4}}))
+    True
+    """
+    return rule.metric == "count" and not rule.versions and any(isinstance(limit, History) for limit in rule.limits)
 
 
 def _rank(rule: RuleConfig, key: Key) -> tuple[int, int, int, int] | None:

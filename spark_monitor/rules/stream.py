@@ -55,6 +55,9 @@ STREAM: Final = pa.schema(
 )
 NUMBERS_DDL: Final = "array<struct<metric: string, class: string, value: double, lower: double, upper: double, pvalue: double>>"
 BEFORE_DDL: Final = "array<struct<start: long, value: double>>"
+ALL_VERSIONS: Final = ":all versions"
+"""The family, and the basis, of rows that add up all model versions of a window."""
+
 COVERAGE: Final = "label_coverage"
 HISTORY: Final = ":before"
 """The family of rows that hold no numbers of a window but those of the windows before it."""
@@ -135,7 +138,8 @@ def numbers_of(table: pa.Table, rows: Rows, book: Rulebook) -> Judged:
         if history[owner]:
             continue
         key = (metrics[number], columns[owner], keys[owner], versions[owner], classes[number], names[owner])
-        judging = book.places_of(key)
+        of_all = texts["family"][owner] == ALL_VERSIONS
+        judging = tuple(place for place in book.places_of(key) if (place in book.totals) == of_all)
         if judging and not _is_of_another_kind(rows, owner, metrics[number]):
             kept += [number] * len(judging)
             places += judging

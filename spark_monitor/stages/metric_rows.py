@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.rules.noise import PSI
 from spark_monitor.rules.rulebook import Rulebook
-from spark_monitor.rules.stream import BEFORE_DDL, NUMBERS_DDL, REALS, STREAM, TEXTS, WHOLES
+from spark_monitor.rules.stream import ALL_VERSIONS, BEFORE_DDL, NUMBERS_DDL, REALS, STREAM, TEXTS, WHOLES
 from spark_monitor.rules.verdicts import CRAMERS_V
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW
 from spark_monitor.states.proportions import Z
@@ -51,6 +51,8 @@ def metric_rows(wide: Sequence[DataFrame], metrics: DataFrame | None, book: Rule
     inputs = _watched(profile.where("log_type IS DISTINCT FROM 'BASELINE'"), book)
     numbers = [_number(metric, _profile_value(metric)) for metric in named if metric in _stored_by("profile_metrics")]
     shaped = [_shaped(inputs, {"family": F.lit("profile")} | _columns(_PROFILE_HAS), numbers)]
+    if book.totals:
+        shaped.append(_totals(shaped[0]))
     drifts = [metric for metric in named if metric == "ks" or metric in _stored_by("drift_metrics")]
     if drifts:
         shaped.append(_drift_rows(_watched(drift, book), drifts, book))
@@ -60,6 +62,19 @@ def metric_rows(wide: Sequence[DataFrame], metrics: DataFrame | None, book: Rule
     if named and metrics is not None:
         shaped.append(_stored_rows(metrics.where(F.col("metric").isin(*named))))
     return reduce(lambda one, other: one.unionByName(other), shaped)
+
+
+def _totals(profiles: DataFrame) -> DataFrame:
+    """The rows of all versions of each window and slice together."""
+    keys = ("granularity", "start", "end", "slice_key", "slice_value", "column_name", "dataset")
+    counted = profiles.where(F.col("column_name") == TABLE_ROW).groupBy(*keys).agg(F.sum("count").alias("count"))
+    given = {name: F.col(name) for name in (*keys, "count")}
+    given |= {"family": F.lit(ALL_VERSIONS), "basis": F.lit(ALL_VERSIONS), "status": F.lit("OK")}
+    return counted.select(
+        *(given.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
+        F.array(_number("count", (F.col("count"),))).cast(NUMBERS_DDL).alias("numbers"),
+        F.lit(None).cast(BEFORE_DDL).alias("before"),
+    ).select(*STREAM.names)
 
 
 def _stored_by(table: str) -> frozenset[str]:

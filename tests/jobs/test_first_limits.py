@@ -29,7 +29,10 @@ def loans() -> pd.DataFrame:
     """40 days; from day 30 on a fifth of ``income`` is missing. The rest never changes."""
     random, n = np.random.default_rng(7), DAYS * ROWS
     day = np.repeat(np.arange(DAYS), ROWS)
-    at = [START + timedelta(days=int(one), seconds=int(second)) for one, second in zip(day, random.integers(0, 86_000, n))]
+    at = [
+        START + timedelta(days=int(one), seconds=int(second))
+        for one, second in zip(day, random.integers(0, 86_000, n), strict=True)
+    ]
     score = random.beta(2, 3, size=n)
     income = random.lognormal(10, 0.5, size=n)
     income[(day >= BROKEN_FROM) & (random.random(n) < 0.2)] = np.nan

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, kstwobign
 
 from spark_monitor.config.limits import History, Learned, Relative, parse_limit, written
 from spark_monitor.config.rules import RuleConfig
@@ -19,7 +19,7 @@ from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.leave_one_out import against_the_rest
 from spark_monitor.rules.limits import Learning, history_bounds, learned_bounds, quantile_of_rows, size_factor
 from spark_monitor.rules.rulebook import Rulebook
-from spark_monitor.rules.stream import HISTORY, STREAM
+from spark_monitor.rules.stream import ALL_VERSIONS, HISTORY, STREAM
 
 
 def rule(**given: Any) -> RuleConfig:
@@ -85,14 +85,20 @@ def test_history_takes_the_same_weekday_where_there_are_enough_and_the_windows_b
 def test_a_count_is_judged_by_its_own_history_and_the_check_says_the_number() -> None:
     counts = [1000.0, 1010.0, 990.0, 1005.0]
     before = [{"start": (26 + day) * DAY, "value": value} for day, value in enumerate(counts)]
-    history = row(family=HISTORY, numbers=[number("count", 0.0)], before=before)
+    history = row(family=HISTORY, basis=ALL_VERSIONS, numbers=[number("count", 0.0)], before=before)
     rules = [rule(metric="count", fail={"history": 4, "sigma": 4})]
-    check = judged(rules, [row(count=400, numbers=[number("count", 400.0)]), history])[0]
+
+    def window(rows: int) -> list[dict[str, Any]]:
+        halves = [row(model_version=name, count=rows // 2, numbers=[number("count", rows / 2)]) for name in ("v1", "v2")]
+        return [row(family=ALL_VERSIONS, basis=ALL_VERSIONS, count=rows, numbers=[number("count", float(rows))]), *halves]
+
+    check = judged(rules, [history, *window(400)])[0]
     spread = 4 * 1.4826 * np.median(np.abs(np.array(counts) - 1002.5))
     assert check["verdict"] == "FAIL"
     assert f"{1002.5 - spread:.15g}" in check["expected"]
-    assert judged(rules, [row(count=1001, numbers=[number("count", 1001.0)]), history])[0]["verdict"] == "PASS"
-    assert judged(rules, [row(count=400, numbers=[number("count", 400.0)])])[0]["verdict"] == "NO_DATA"
+    assert (check["family"], check["basis"], check["model_version"]) == ("profile", None, None)
+    assert [one["verdict"] for one in judged(rules, [history, *window(1001)])] == ["PASS"]
+    assert [one["verdict"] for one in judged(rules, window(400))] == ["NO_DATA"]
 
 
 def test_a_limit_below_the_baseline_s_value_follows_it() -> None:
@@ -261,3 +267,48 @@ def test_of_two_rules_of_one_kind_the_last_alone_judges() -> None:
     assert [
         one["verdict"] for one in judged([rule(metric="recall", fail="< 0.5"), rule(metric="recall", fail="< 0.3")], rows)
     ] == ["PASS"]
+
+
+def test_a_version_that_fades_loses_no_rows_and_one_of_its_own_rule_is_judged_alone() -> None:
+    before = [{"start": (26 + day) * DAY, "value": 1000.0} for day in range(4)]
+    history = row(family=HISTORY, basis=ALL_VERSIONS, numbers=[number("count", 0.0)], before=before)
+    alone = row(family=HISTORY, model_version="v1", numbers=[number("count", 0.0)], before=before)
+    counts = {"v1": 100.0, "v2": 900.0}
+    rows = [row(model_version=name, count=int(value), numbers=[number("count", value)]) for name, value in counts.items()]
+    total = row(family=ALL_VERSIONS, basis=ALL_VERSIONS, count=1000, numbers=[number("count", 1000.0)])
+    together = judged([rule(metric="count", fail={"history": 4, "sigma": 4})], [total, history, *rows])
+    assert [(check["model_version"], check["verdict"]) for check in together] == [(None, "PASS")]
+    own = [rule(metric="count", versions=["v1"], fail={"history": 4, "sigma": 4})]
+    assert [(check["model_version"], check["verdict"]) for check in judged(own, [alone, *rows])] == [("v1", "FAIL")]
+
+
+def test_a_few_windows_of_the_baseline_do_not_stand_for_what_chance_alone_reaches() -> None:
+    """0.999 of 66,000 checks without drift: from 8 windows the quantile is not seen, Kolmogorov's is known."""
+    own = {"a": OwnWindows(np.full(8, 1 / 1000 + 1 / 7000), {"ks": np.full(8, 0.02)}, np.full(8, 1000.0))}
+    numbers = [number("ks", 0.3, 0.17, 0.43)]
+    rows = [row(count=100), row("a", count=100, num_nan=0), row("a", family="drift", count_delta=-7900.0, numbers=numbers)]
+    check = judged([rule(metric="ks", fail={"learned": 0.999, "at_least": 0.03})], rows, own_windows=own)[0]
+    limit = kstwobign.ppf(0.999) * np.sqrt(1 / 100 + 1 / 8000)
+    assert f"{limit:.10g}"[:8] in check["expected"]
+    assert check["verdict"] == "UNDECIDED"
+
+
+def test_a_baseline_without_windows_of_its_own_leaves_at_least_and_chance() -> None:
+    numbers = [number("ks", 0.3, 0.29, 0.31)]
+    rows = [row(count=100_000), row("a", count=100_000, num_nan=0), row("a", family="drift", count_delta=0.0, numbers=numbers)]
+    check = judged([rule(metric="ks", fail={"learned": 0.999, "at_least": 0.03})], rows)[0]
+    assert (check["verdict"], check["expected"][:7]) == ("FAIL", "<= 0.03")
+    assert "too few of its own" in check["expected"]
+    assert judged([rule(metric="ks", fail={"learned": 0.999})], rows)[0]["verdict"] == "NO_DATA"
+
+
+def test_a_share_that_differs_between_slices_is_judged_by_its_own_baseline_and_both_sides_of_at_least() -> None:
+    own = {"a": OwnWindows(np.full(8, 1e-3), {"percent_null_delta": np.zeros(8)}, np.full(8, 1000.0))}
+    rules = [rule(metric="percent_null_delta", fail={"learned": 0.999, "at_least": 5})]
+
+    def said(now: float, delta: float) -> str:
+        profile = row("a", count=5000, percent_null=now)
+        drift = row("a", family="drift", count_delta=0.0, numbers=[number("percent_null_delta", delta)])
+        return str(judged(rules, [row(count=5000), profile, drift], own_windows=own)[0]["verdict"])
+
+    assert [said(*pair) for pair in ((20.0, 20.0), (100.0, 0.0), (60.5, 0.5), (0.0, -20.0))] == ["FAIL", "PASS", "PASS", "FAIL"]
