@@ -38,6 +38,7 @@ from spark_monitor.stages.neighbours import versions_within
 from spark_monitor.stages.news import Look
 from spark_monitor.stages.occupancy import before_all_rows
 from spark_monitor.stages.operate import Operated, operate_step
+from spark_monitor.stages.overview import Overview, overview
 from spark_monitor.stages.past_runs import Ledger, read_ledger
 from spark_monitor.stages.plan import Plan, plan_step, source_versions
 from spark_monitor.stages.present import present_step
@@ -130,6 +131,13 @@ class Monitor:
     def check(self, spark: SparkSession) -> list[Finding]:
         """What is wrong, or worth knowing, about its file and the tables it names."""
         return check(self.config, spark)
+
+    def overview(self, spark: SparkSession, *, as_of: datetime | None = None) -> Overview:
+        """What it would look at: rows, their times, columns and windows."""
+        current = Run(
+            spark, self.config, self.store(spark), "", as_of or datetime.now(UTC), schedule_of(self.config), lambda _: None
+        )
+        return overview(current, open_predictions(spark, self.config))
 
     def run(
         self,

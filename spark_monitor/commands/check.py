@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from spark_monitor.commands.command import WRONG_USE, terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
-from spark_monitor.text.wording import counted
+from spark_monitor.text.wording import counted, harmless
+
+if TYPE_CHECKING:
+    from spark_monitor.stages.overview import Overview
+
+COLUMNS_SHOWN = 6
 
 
 def check(
@@ -28,8 +35,12 @@ def check(
         spark = open_spark(session, terminal, say)
         say("Tables")
         findings = monitor.check(spark)
-    errors = sum(finding.level == "error" for finding in findings)
-    terminal.document({"file": file, "monitor": monitor.config.monitor, "errors": errors, "findings": findings})
+        errors = sum(finding.level == "error" for finding in findings)
+        seen = None
+        if not errors:
+            say("Rows and windows")
+            seen = monitor.overview(spark)
+    terminal.document({"file": file, "monitor": monitor.config.monitor, "errors": errors, "findings": findings, "overview": seen})
     for finding in sorted(findings, key=lambda finding: finding.level):
         terminal.tell(f"{finding.level}: {file.name}: {finding}")
     if errors:
@@ -37,3 +48,17 @@ def check(
         raise typer.Exit(WRONG_USE)
     warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
     terminal.tell(f"{file.name}: can be run{warnings}.")
+    if seen is not None:
+        terminal.tell(told(seen))
+
+
+def told(seen: Overview) -> str:
+    """What a run would look at, in a sentence or two."""
+    if seen.first is None or seen.last is None:
+        return f"{counted(seen.rows, 'row')}, none with a time before now: no window is due."
+    times = f"from {seen.first:%Y-%m-%d %H:%M} to {seen.last:%Y-%m-%d %H:%M} UTC"
+    shown = ", ".join(harmless(name, 40) for name in seen.columns[:COLUMNS_SHOWN])
+    more = len(seen.columns) - COLUMNS_SHOWN
+    columns = f"{counted(len(seen.columns), 'column')} watched ({shown}{f' and {more} more' if more > 0 else ''})"
+    windows = f"{counted(seen.windows, 'window')} of {seen.every} over, {seen.due:,} of them due"
+    return f"{counted(seen.rows, 'row')} {times}; {columns}; {windows}."

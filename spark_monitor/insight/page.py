@@ -35,6 +35,8 @@ def mlflow_page(config: MonitorConfig) -> tuple[str, ...]:
 
 def further_sql(facts: Facts, file: str) -> tuple[str, ...]:
     """Commands that answer the questions that come next: the course of what fails, and everything that is open."""
+    if not facts.versions and not facts.runs:
+        return tuple(f"spark-monitor {command} {shlex.quote(file)}" for command in ("check", "run", "status"))
     queries = []
     failing = [check for version in facts.versions for check in version.failing]
     check = next((check for check in failing if check.column is None or harmless(check.column) == check.column), None)

@@ -15,7 +15,7 @@ from pyspark.sql.utils import is_remote
 from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import JAVA_CALLED, ConfigError
-from spark_monitor.preflight.classes import class_findings
+from spark_monitor.preflight.classes import class_findings, order_findings
 from spark_monitor.preflight.columns import (
     COLUMNS_SHOWN,
     Finding,
@@ -26,6 +26,7 @@ from spark_monitor.preflight.columns import (
     manifest_roles,
     missing,
     nearest,
+    numbers_and_texts,
     prediction_roles,
     profiled_columns,
     role_findings,
@@ -37,7 +38,7 @@ from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, s
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
-from spark_monitor.preflight.rules import limit_findings, metric_findings, shadowed_findings
+from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings
 from spark_monitor.preflight.values import partition_findings, prediction_value_findings
 from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.predictions import expressions
@@ -117,6 +118,7 @@ def _prediction_findings(
     yield from role_findings(frame.schema, prediction_roles(config), config.predictions)
     yield from feature_findings(config, columns, known)
     yield from rule_column_findings(config, columns, known)
+    yield from kind_findings(config.rules, *numbers_and_texts(config, frame.schema))
     yield from quality_findings(config, frame.schema)
     yield from chain.from_iterable(
         _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
@@ -202,6 +204,7 @@ def _label_findings(
     if rows and comparable and not wrong and not empty:
         yield from _meeting_findings(config, labels, frame, predictions)
         yield from class_findings(config, labels, frame, predictions)
+        yield from _of_values(lambda: order_findings(config, labels, frame, predictions))
 
 
 def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:

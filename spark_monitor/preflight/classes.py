@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+from scipy.stats import rankdata
 
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig
 from spark_monitor.preflight.columns import Finding
+from spark_monitor.sources.labels import both_texts, id_texts
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.text.quoting import quote
 
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 ROWS = 10_000
 SHOWN = 5
 MOST_CLASSES = 200
+FEWEST = 30
+BACKWARDS = 0.35
+"""A model that is this much worse than guessing ranks the other class."""
 
 
 def class_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
@@ -54,6 +61,47 @@ def _score_findings(config: MonitorConfig, predictions: DataFrame, score: str) -
         threshold = config.predictions.threshold
         found = f"scores run from {row['least']:g} to {row['most']:g}, so the threshold {threshold:g}"
         yield Finding("predictions.score", f"{found} says nothing. Name a probability, or add `prediction`.", "warning")
+
+
+def order_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
+    """Scores that are low where the label is positive: `positive` names the other class, or the score is of the other one."""
+    own = config.predictions
+    if config.model.task != "binary" or own.score is None or own.score not in predictions.columns:
+        return
+    plain = both_texts(predictions, own.id, frame, labels.id)
+    scores = _keyed(predictions, own.id, plain, f"try_cast({quote(own.score)} AS DOUBLE) AS score").limit(ROWS)
+    known = _keyed(frame, labels.id, plain, f"{quote(labels.label)} AS label")
+    pairs = known.join(F.broadcast(scores), on=[f"i{place}" for place in range(len(own.id))], how="inner").limit(ROWS)
+    rows = [(row["score"], canonical_label(row["label"])) for row in pairs.where("score = score AND label IS NOT NULL").collect()]
+    positive = canonical_label(own.positive)
+    area = area_under_curve([score for score, _ in rows], [label == positive for _, label in rows])
+    if area is None or area > BACKWARDS:
+        return
+    others = sorted({label for _, label in rows if label not in (None, positive)})
+    other = f' Is the positive class "{others[0]}"?' if len(others) == 1 else ""
+    found = f'scores are lower where the label is "{own.positive}" (AUC {area:.2f} of {len(rows):,} rows)'
+    step = "Name the class that the score is the probability of, or 1 - score."
+    yield Finding("predictions.positive", f"{found}.{other} {step}", "warning")
+
+
+def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
+    """Mann and Whitney's AUC; None where a class has fewer than ``FEWEST`` rows.
+
+    >>> area_under_curve([0.1, 0.9] * 50, [True, False] * 50)
+    0.0
+    """
+    is_positive = np.array(positive, dtype=np.bool_)
+    many = int(is_positive.sum())
+    if min(many, is_positive.size - many) < FEWEST:
+        return None
+    ranks = rankdata(np.array(scores, dtype=np.float64))
+    return float((ranks[is_positive].sum() - many * (many + 1) / 2) / (many * (is_positive.size - many)))
+
+
+def _keyed(frame: DataFrame, names: Sequence[str], plain: Sequence[bool], sql: str) -> DataFrame:
+    """Rows by the texts by which labels are joined, with one value."""
+    ids = [text.alias(f"i{place}") for place, text in enumerate(id_texts(frame, names, plain=plain))]
+    return frame.select(*ids, F.expr(sql))
 
 
 def _classes(frame: DataFrame, column: str) -> set[str]:

@@ -180,6 +180,15 @@ def profiled_columns(config: MonitorConfig, columns: Iterable[str]) -> list[str]
     return [*features, *(name for name in columns if name in answers)]
 
 
+def numbers_and_texts(config: MonitorConfig, schema: T.StructType) -> tuple[list[str], list[str]]:
+    """The watched columns that are compared as numbers, and those that are compared as texts."""
+    kinds = {
+        name: read_column(schema[name], config.columns.get(name)).kind for name in profiled_columns(config, list(schema.names))
+    }
+    texts = [name for name, kind in kinds.items() if kind is Kind.CATEGORICAL]
+    return [name for name, kind in kinds.items() if kind in (Kind.NUMERIC, Kind.SIZE)], texts
+
+
 def feature_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
     """Features that are named and not there; one that the baseline still has is drift and will be reported as such."""
     features, source = config.predictions.features, config.predictions

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.config.vocabulary import METRICS_OF_TASK, RANGES, SCORED_METRICS
 from spark_monitor.preflight.columns import Finding
-from spark_monitor.rules.rulebook import ANY
+from spark_monitor.rules.rulebook import ANY, NUMERIC_METRICS
 from spark_monitor.rules.verdicts import CRAMERS_V
 
 
@@ -28,6 +28,25 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
         elif rule.family == "drift" and config.baseline is None:
             told = f"{metric} needs a baseline, and this monitor names none: its first window with rows becomes it"
             yield Finding(where, f"{told}. Name one with `baseline` where that is not wanted.", "warning")
+
+
+def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], texts: Collection[str]) -> Iterator[Finding]:
+    """Rules for numbers about columns of texts: they would find no data for ever.
+
+    >>> [str(finding) for finding in kind_findings([RuleConfig(metric="ks", columns=["grade"], fail=0.1)], ["fare"], ["grade"])]
+    ['rules[0].columns: ks is for numbers, and "grade" holds texts: the rule will find no data. Use population_stability_index.']
+    """
+    for position, rule in enumerate(rules):
+        if rule.metric not in NUMERIC_METRICS:
+            continue
+        instead = "Use population_stability_index" if rule.family == "drift" else "Leave it out"
+        end = f": the rule will find no data. {instead}."
+        for name in (name for name in rule.columns if rule.columns != ANY and name in texts):
+            yield Finding(f"rules[{position}].columns", f'{rule.metric} is for numbers, and "{name}" holds texts{end}', "warning")
+        if rule.columns == ANY and texts and not numeric:
+            yield Finding(
+                f"rules[{position}].metric", f"{rule.metric} is for numbers, and every column holds texts{end}", "warning"
+            )
 
 
 def limit_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
