@@ -1,8 +1,8 @@
 """How often the rules that `init` writes raise a false alarm where nothing drifts, and how soon they find a planted shift.
 
 Without Spark: rows are drawn and counted by the states of the product, compared and judged as blocks. Every feature has a
-baseline of its own windows and the judged windows after it, in all rows and in slices. `--features 300 --windows 20` is the whole
-of it; printed are checks, what they say, and incidents: a column's failing windows, one after the other, are one.
+baseline of its own windows and the judged windows after it, in all rows and in slices. `--columns 300` is the whole of it;
+printed are checks, what they say, and incidents: a column's failing windows, one after the other, are one.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.numeric_block import NumericBlock
 
 BASELINE_WINDOWS: Final = 8
+WINDOWS: Final = 20
 SLICES: Final = 10
 SHIFT: Final = 0.05
 SIZES: Final = (1_000, 10_000, 100_000)
@@ -177,7 +178,7 @@ def report(rows: int, features: int, windows: int) -> Iterator[str]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Print the false alarms and the planted shifts of every size."""
-    for rows in SIZES:
-        for line in report(rows, arguments.features, arguments.windows):
+    """Print the false alarms and the planted shifts of every size up to ``--rows``, of ``--columns`` features."""
+    for rows in (size for size in SIZES if size <= arguments.rows):
+        for line in report(rows, arguments.columns, WINDOWS):
             print(line, flush=True)

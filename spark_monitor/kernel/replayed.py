@@ -6,6 +6,7 @@ the others' own windows, so that no window is judged by itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -118,7 +119,7 @@ def _windows(rows: pa.RecordBatch, column: KernelColumn | None, *, shifted: bool
 
 def replayed_column(name: str, windows: Sequence[Window], plan: ReplayPlan) -> Iterator[dict[str, Any]]:
     """Of every rule and window: how many checks there are, fail, warn or are undecided, and whether an alarm opens."""
-    rows = [row for group in _by_slice(windows) for row in stream_rows(name, _against_others(group), plan)]
+    rows = [row for group in _by_slice(windows) for row in stream_rows(name, against_others(group), plan)]
     if not rows:
         return
     own = own_windows(row for row in rows if row["slice_key"] is None and row["model_version"] is None).get(name)
@@ -139,7 +140,7 @@ def _by_slice(windows: Sequence[Window]) -> Iterator[list[Window]]:
         yield sorted(group, key=lambda window: (window.shifted, window.start))
 
 
-def _against_others(group: Sequence[Window]) -> Comparison | None:
+def against_others(group: Sequence[Window]) -> Comparison | None:
     """Each window of a slice, as it is and shifted, compared with the merge of the others as they are."""
     plain = [window for window in group if not window.shifted]
     rests = dict(zip((window.start for window in plain), others_of([window.state for window in plain]), strict=True))
@@ -243,11 +244,16 @@ def judged_rows(rows: Sequence[dict[str, Any]], plan: ReplayPlan, own: Mapping[s
 def _counted(name: str, verdicts: Sequence[dict[str, Any]], starts: Sequence[int], book: Rulebook) -> Iterator[dict[str, Any]]:
     """Verdicts by rule, copy and window; an alarm opens in a window that fails after one that does not."""
     series: dict[tuple[bool, int], dict[int, list[dict[str, Any]]]] = {}
-    for check in verdicts:
+    met: Counter[tuple[Any, ...]] = Counter()
+    for check in (one for one in verdicts if one["slice_key"] != SLICES):
         key = (check["metric"], name, check["slice_key"], check["model_version"], check["class"], check["baseline_name"])
-        place = book.place_of(key) if check["slice_key"] != SLICES else None
-        if place is not None:
+        # A number that a fixed limit and one that moves are held against has two checks, in the order of its rules.
+        about = (check["start"], check["slice_value"], *key)
+        places = book.places_of(key)
+        if met[about] < len(places):
+            place = places[met[about]]
             series.setdefault((check["model_version"] == PLANTED, place), {}).setdefault(check["start"], []).append(check)
+        met[about] += 1
     for (shifted, place), by_start in sorted(series.items()):
         broken: dict[Slice, list[bool]] = {}
         before = False

@@ -34,7 +34,7 @@ from spark_monitor.sources.baseline import (
     stored_rows,
     unframed,
 )
-from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, micros
+from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, micros, time_range
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, with_roles, within
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
@@ -79,9 +79,7 @@ def freeze(
     """
     frozen = frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget)
     kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
-    plan = frame_plan(
-        frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen)
-    )
+    plan = frame_plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen))
     return frozen, profile(rows, plan)
 
 
@@ -260,9 +258,7 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
     )
     states = states.where(f"column_name <> '{COVARIANCE_ROW}' OR grid_id IS NOT NULL OR ({ENOUGH_ROWS})")
     source, correlated = run.baseline or run.config.predictions, correlate(frozen) is not None
-    kept = stored_rows(
-        states, frozen, signature_text=text, correlated=correlated, accepted=run.accepted
-    ).selectExpr(
+    kept = stored_rows(states, frozen, signature_text=text, correlated=correlated, accepted=run.accepted).selectExpr(
         *("column_name", "slice_key", "slice_value", "data_type", "grid", "categories", "grid_id", "config"),
         *map(quote, STATE_COLUMNS),
         "error AS message",

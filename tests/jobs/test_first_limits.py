@@ -55,14 +55,11 @@ def loans() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def table(spark: SparkSession) -> str:
+def table(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
     spark.sql("CREATE DATABASE IF NOT EXISTS limits_demo")
-    ddl = (
-        "loan_id string, scored_at timestamp, model_version string, score double, income double, wind double, region string, "
-        "grade string, applied_at timestamp, label int, label_time timestamp"
-    )
-    rows = [tuple(None if value is pd.NaT else value for value in row) for row in loans().itertuples(index=False)]
-    spark.createDataFrame(rows, ddl).write.format("delta").mode("overwrite").saveAsTable("limits_demo.loans")
+    file = tmp_path_factory.mktemp("loans") / "loans.parquet"
+    loans().to_parquet(file, coerce_timestamps="us")
+    spark.read.parquet(str(file)).write.format("delta").mode("overwrite").saveAsTable("limits_demo.loans")
     return "limits_demo.loans"
 
 

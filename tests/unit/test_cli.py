@@ -28,11 +28,13 @@ from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError, MonitorError, RunError
 from spark_monitor.outputs.mlflow.publish import PublishResult
 from spark_monitor.preflight.check import Finding
+from spark_monitor.stages.overview import Overview
+from spark_monitor.stages.replay import Replayed, RuleReplayed, Shift
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import Window
 
 WEEK = Window(datetime(2013, 9, 2, tzinfo=UTC), datetime(2013, 9, 9, tzinfo=UTC))
-COMMANDS = ("run", "check", "freeze", "init", "status", "report", "sql", "demo", "doctor")
+COMMANDS = ("run", "check", "freeze", "replay", "init", "status", "report", "sql", "demo", "doctor")
 
 
 @dataclass
@@ -85,9 +87,17 @@ class FakeMonitor:
     def check(self, spark: Any) -> list[Finding]:
         return self.findings
 
-    def freeze(self, spark: Any, *, as_of: datetime, say: Callable[[str], None]) -> int:
-        self.asked = {"as_of": as_of}
+    def overview(self, spark: Any) -> Overview:
+        return Overview(1200, WEEK.start, WEEK.end, tuple(f"c{place}" for place in range(8)), "1 week", 5, 3)
+
+    def freeze(self, spark: Any, *, as_of: datetime, period: Any, say: Callable[[str], None]) -> int:
+        self.asked = {"as_of": as_of, "period": period}
         return 2
+
+    def replay(self, spark: Any, *, say: Callable[[str], None], **asked: Any) -> Replayed:
+        self.asked = asked
+        found = RuleReplayed(0, "ks", "fail > 0.1", 80, 1, 2, 1, 0.5, (Shift("fare", 0.05, 8, 7, 2),))
+        return Replayed(8, "1 week", True, 1, 9000, (found, RuleReplayed(1, "count", "fail < 1", left_out="of its own")))
 
 
 @dataclass
@@ -458,7 +468,10 @@ def test_check_ends_with_0_where_there_are_only_warnings(console: Console) -> No
     console.monitor.findings = [Finding("baseline", "worth knowing.", "warning")]
     done = console.type("check", "f.yaml")
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1] == "f.yaml: can be run, with 1 warning."
+    assert done.stdout.splitlines()[1] == "f.yaml: can be run, with 1 warning."
+    whole = " ".join(done.stdout.split())
+    assert "1,200 rows from 20" in whole
+    assert "8 columns watched (c0, c1, c2, c3, c4, c5 and 2 more); 5 windows of 1 week over, 3 of them due." in whole
 
 
 def test_check_as_json_holds_every_finding(console: Console) -> None:
@@ -470,6 +483,7 @@ def test_check_as_json_holds_every_finding(console: Console) -> None:
         "monitor": "flights",
         "errors": 1,
         "findings": [{"where": "labels.id", "sentence": "wrong.", "level": "error"}],
+        "overview": None,
     }
 
 
@@ -477,7 +491,23 @@ def test_freeze_says_which_version_it_made(console: Console) -> None:
     done = console.type("freeze", "f.yaml", "--as-of", "2013-03-01")
     assert done.exit_code == 0
     assert done.stdout.startswith("Baseline version 2 is frozen.")
-    assert console.monitor.asked == {"as_of": datetime(2013, 3, 1, tzinfo=UTC)}
+    assert console.monitor.asked == {"as_of": datetime(2013, 3, 1, tzinfo=UTC), "period": None}
+    accepted = console.type("freeze", "f.yaml", "--from", "2013-01-01", "--to", "2013-02-01")
+    assert accepted.stdout.startswith("Baseline version 2 is frozen of the predictions from 2013-01-01 00:00 to 2013-02-01 00:00")
+    assert console.type("freeze", "f.yaml", "--from", "2013-01-01").exit_code == 2
+
+
+def test_replay_says_of_every_rule_what_it_costs_and_draws_it(console: Console, tmp_path: Path) -> None:
+    picture = tmp_path / "p.svg"
+    done = console.type("replay", "f.yaml", "--shuffle", "--shift", "fare=0.05", "--out", str(picture))
+    assert done.exit_code == 0, done.stderr
+    assert (console.monitor.asked["shuffled"], console.monitor.asked["shifts"]) == (True, {"fare": 0.05})
+    assert "1 false alarm, 0.5 a week; 80 checks, 1 warning, 2 undecided" in done.stdout
+    assert "planted fare D = 0.05: found after 2 windows, in 7 of 8" in done.stdout
+    assert "not replayed: of its own." in done.stdout
+    assert "rules[0] ks: fail &gt; 0.1" in picture.read_text()
+    for wrong in ("fare", "fare=2", "=0.1", "fare=x"):
+        assert console.type("replay", "f.yaml", "--shift", wrong).exit_code == 2
 
 
 def test_the_demo_goes_where_it_is_told(console: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
