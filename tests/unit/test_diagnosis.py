@@ -312,7 +312,6 @@ def test_new_values_in_two_columns_are_not_taken_for_one_cause() -> None:
     assert [(one.kind, one.column) for one in found] == [("unseen_category", "carrier"), ("unseen_category", "origin")]
 
 
-<<<<<<< HEAD
 def test_columns_that_drift_in_one_slice_by_and_by_are_one_incident() -> None:
     def drifting(column: str, value: str, starts: range) -> list[Any]:
         check = Failing(f"{column} {value}", "ks", column=column, slice_key="carrier", slice_value=value, value=0.4)
@@ -331,7 +330,8 @@ def test_columns_that_drift_in_one_slice_by_and_by_are_one_incident() -> None:
         ("drift", ("dest", "origin"), ("carrier", "EV")),
         ("drift", ("seats",), ("carrier", "MQ")),
     ]
-=======
+
+
 def test_an_incident_of_a_slice_that_is_too_small_ever_since_does_not_stay_open() -> None:
     """Nobody can say that it is well: its checks are NO_DATA. After four windows without a failure it is over."""
     failing = Failing("c", "ks", column="price", slice_key="carrier", slice_value="B6")
@@ -340,4 +340,3 @@ def test_an_incident_of_a_slice_that_is_too_small_ever_since_does_not_stay_open(
         windows = {"1 week": [(place * WEEK, (place + 1) * WEEK) for place in range(later)]}
         found = incidents([group], windows, {}, monitor_id="m")
         assert [(one.last_seen, one.resolved) for one in found] == [(WEEK, resolved)], later
->>>>>>> 35ad7cf (docs: limits that fit the model)
