@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import ConfigError
@@ -447,6 +448,26 @@ def test_ids_that_are_not_unique_and_slices_of_too_many_values_are_said(spark: S
     found = warnings(checked({"predictions.table": "repeated", "slices": ["made_text"], "max_slice_values": 10}))
     assert any(text.startswith("predictions.id: 30 of the first 40 rows of repeated have an id") for text in found)
     assert any(text.startswith('slices[0]: "made_text" has about ') for text in found)
+
+
+def test_scores_of_the_other_class_and_rules_for_numbers_about_texts_are_said(spark: SparkSession, checked: Check) -> None:
+    many = "explode(sequence(0, 4)) AS copy"
+    spark.table("check_predictions").selectExpr("*", many).withColumn("loan", F.expr("loan * 5 + copy")).drop(
+        "copy"
+    ).createOrReplaceTempView("many")
+    backwards = "CASE WHEN probability < 0.5 THEN 1 ELSE 0 END AS defaulted"
+    spark.table("many").selectExpr("loan", backwards, "made_at AS known_at").createOrReplaceTempView("many_labels")
+    tables = {"predictions.table": "many", "labels.table": "many_labels"}
+    found = warnings(checked(tables))
+    said = 'predictions.positive: scores are lower where the label is "1" (AUC 0.00 of 200 rows). Is the positive class "0"?'
+    assert any(text.startswith(said) for text in found)
+    # What it advises works.
+    assert not any("scores are lower" in text for text in warnings(checked({**tables, "predictions.positive": 0})))
+    rules = [{"metric": "ks", "columns": ["region", "amount"], "fail": 0.1}]
+    found = warnings(checked({"rules": rules}))
+    assert any(text.startswith('rules[0].columns: ks is for numbers, and "region" holds texts') for text in found)
+    rules = [{"metric": "population_stability_index", "columns": ["region"], "fail": 0.1}]
+    assert not any("holds texts" in text for text in warnings(checked({"rules": rules})))
 
 
 def test_columns_that_differ_only_in_case_between_the_tables_are_said(spark: SparkSession, checked: Check) -> None:
