@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from spark_monitor.cli import app
 from spark_monitor.config.monitor import load_config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 START, DAYS, ROWS = datetime(2024, 1, 1, tzinfo=UTC), 40, 600
 BROKEN_FROM = 30
 
