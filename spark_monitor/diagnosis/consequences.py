@@ -29,8 +29,8 @@ def with_consequences(
     """The problems without those that follow from another, which takes their checks; and which falls they were.
 
     A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
-    that one problem; one that begins with drift alone is, where the estimate before the labels falls as well. Answers that move
-    about when the model falls without any such cause are part of the fall.
+    that one problem; one that begins with drift alone is, where the drift is sudden or the estimate before the labels falls, too.
+    Answers that move about when the model falls without any such cause are part of the fall.
     """
     explained: Explained = {}
     kept = list(found)
@@ -60,7 +60,13 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
     if not cause.columns or set(cause.columns) <= set(outputs):
         return False
     part = None if numbers is None else numbers.expected_part
-    return cause.finding.is_fault or cause.kind in OF_INPUTS or (part is not None and part >= EXPECTED_PART)
+    expected = part is not None and part >= EXPECTED_PART
+    return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or _is_sudden(cause)
+
+
+def _is_sudden(cause: Problem) -> bool:
+    """Whether a column drifts that looked well in the window before: an estimate trusts such inputs although nobody should."""
+    return cause.kind == "drift" and cause.finding.abrupt
 
 
 def _take_answers(fall: Problem, kept: list[Problem], outputs: Collection[str]) -> None:

@@ -55,7 +55,10 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = F
         finding = detector(evidence)
         if finding is not None:
             return replace(finding, abrupt=not is_steady(evidence))
-    return named_by_metrics(metrics)
+    named = named_by_metrics(metrics)
+    if named != DRIFT or evidence.now is None or evidence.before is None:
+        return named
+    return replace(named, abrupt=not is_steady(evidence))
 
 
 STEADY: Final = 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -16,8 +17,8 @@ from spark_monitor.diagnosis.units import distance
 from spark_monitor.text.wording import harmless
 
 LEAST_ROWS: Final = 50
-APART, SAME = 0.4, 0.08
-"""A column holds another's values where it lies so far from its own baseline, and so near the other's."""
+APART, SAME = 0.4, 0.04
+"""A column holds another's values where it lies so far from its own baseline, and so near the other's, beside noise."""
 
 LEAST_COLUMNS: Final = 2
 MOST_COLUMNS: Final = 200
@@ -45,7 +46,8 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
             )
             what = f"they hold each other's values ({said})"
             finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
-            found |= {(name, start): finding for name in sources}
+            moved = [name for name, known in columns.items() if name in sources or _is_apart(known)]
+            found |= {(name, start): finding for name in moved}
     return found
 
 
@@ -53,16 +55,24 @@ def _is_told(look: Look | None) -> bool:
     return look is not None and len(look.quantiles) == 101 and look.filled >= LEAST_ROWS
 
 
+def _is_apart(known: Evidence) -> bool:
+    """Whether a column that fails beside exchanged ones is so far off that it is one of them, whose values it may hold."""
+    if known.now is None or known.baseline is None:
+        return False
+    return distance(np.array(known.baseline.quantiles), np.array(known.now.quantiles)) >= APART
+
+
 def _sources(columns: Mapping[str, Evidence]) -> dict[str, str]:
     """Which other column's values a column holds."""
     now = {name: np.array(known.now.quantiles) for name, known in columns.items() if known.now is not None}
     was = {name: np.array(known.baseline.quantiles) for name, known in columns.items() if known.baseline is not None}
+    rows = {name: known.now.filled for name, known in columns.items() if known.now is not None}
     found = {}
     for name, values in now.items():
         if distance(was[name], values) < APART:
             continue
         left = {other: distance(was[other], values) for other in was if other != name}
         nearest = min(left, key=lambda other: (left[other], other), default=None)
-        if nearest is not None and left[nearest] <= SAME:
+        if nearest is not None and left[nearest] <= SAME + 1 / math.sqrt(rows[name]):
             found[name] = nearest
     return found

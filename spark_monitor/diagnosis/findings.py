@@ -49,4 +49,4 @@ class Finding:
         return self.is_fault and self.abrupt and not earlier.is_fault
 
 
-DRIFT: Final = Finding("drift", "its distribution has moved from the baseline's")
+DRIFT: Final = Finding("drift", "its distribution has moved from the baseline's", abrupt=False)

@@ -35,19 +35,30 @@ def told_by_decimals(before: Sequence[float], now: Sequence[float], changes: Ite
     was, values = was[was != 0], values[values != 0]
     if min(was.size, values.size) < LEAST_VALUES:
         return []
-    step = next((one for one in STEPS if on_lattice(was, one) >= ON_STEP), None)
+    step = next((one for one in STEPS if on_lattice(was, one, precision(was)) >= ON_STEP), None)
     if step is None:
         return []
-    return [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step) >= IMAGES]
+    digits = precision(values)
+    return [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step, digits) >= IMAGES]
 
 
-def on_lattice(values: Floats, step: float) -> float:
-    """The share of the values that are multiples of a step.
+def precision(values: Floats) -> float:
+    """How far values may be off by their own arithmetic, relatively: fractions that single precision holds were made in it.
+
+    >>> precision(np.array([1.5, 2.25])), precision(np.array([0.1, 0.2]))
+    (2e-07, 1e-12)
+    """
+    fractions = values[values != np.round(values)]
+    return 2e-7 if fractions.size and bool((fractions == fractions.astype(np.float32)).all()) else 1e-12
+
+
+def on_lattice(values: Floats, step: float, digits: float = 2e-7) -> float:
+    """The share of the values that are multiples of a step; ``digits`` is how far off they are by their arithmetic, relatively.
 
     >>> on_lattice(np.array([0.1, 0.2, 0.25]), 0.1).__round__(2)
     0.67
     """
     places = values / step
     off = np.abs(places - np.round(places))
-    room = EXACT + 2e-7 * np.abs(places)  # what single precision leaves
+    room = EXACT + digits * np.abs(places)
     return float(((off <= room) & (room < 0.05)).mean())

@@ -60,6 +60,9 @@ CLOSE: Final = 0.1
 FAR_BETTER: Final = 0.125
 """Or it leaves an eighth of the distance that was there at most, and no more than ``CLOSE``."""
 
+TELLING: Final = 3.0
+"""In fewer rows than tell a distance by so many times the noise, the shape fits this factor and others."""
+
 CLOSELY, CLOSE_NOISE = 0.0006, 2.5
 """What a change that only the shape tells may leave: a hundredth at every percentile, about, beside noise."""
 
@@ -131,6 +134,8 @@ def unit_fit(
 
 def _leaves_little(fit: Fit, one: Floats, two: Floats, apart: float, noise: float) -> bool:
     """Whether next to nothing is left, or little of so much that hardly anything else could have moved it there and kept it."""
+    if apart < TELLING * noise:
+        return False
     return fit.distance <= min(CLOSE, FAR_BETTER * apart) or is_close(one * fit.factor + fit.offset, two, noise)
 
 

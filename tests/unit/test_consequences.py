@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spark_monitor.diagnosis.causes import Fall, Score, causes_of
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.episodes import Episode
@@ -50,11 +52,13 @@ def test_a_fall_at_another_time_is_an_incident_of_its_own() -> None:
     assert with_consequences([broken, fall], {})[0] == [broken, fall]
 
 
-def test_a_fall_follows_from_drift_only_where_the_inputs_make_one_expect_it() -> None:
+def test_a_fall_follows_from_drift_where_it_is_sudden_or_makes_one_expect_it() -> None:
     for estimated, alone in ((0.62, True), (0.79, False)):
         drift, fall = wind(), auc()
         kept, _ = with_consequences([drift, fall], {id(fall): fallen(estimated)})
         assert (kept == [drift]) is alone
+    sudden, fall = wind(replace(DRIFT, abrupt=True)), auc()
+    assert with_consequences([sudden, fall], {id(fall): fallen(0.79)})[0] == [sudden]
 
 
 def test_answers_that_move_about_when_the_model_falls_are_part_of_it() -> None:
