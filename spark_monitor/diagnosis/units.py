@@ -15,19 +15,19 @@ from spark_monitor.diagnosis.lattice import told_by_decimals
 UNITS: Final[Mapping[float, str]] = {
     1.609344: "miles to kilometres (mph to km/h)",
     1.852: "nautical miles to kilometres (knots to km/h)",
-    1.150779: "knots to mph",
+    1.852 / 1.609344: "knots to mph",
     3.6: "m/s to km/h",
-    2.236936: "m/s to mph",
-    1.943844: "m/s to knots",
+    1 / 0.44704: "m/s to mph",
+    3600 / 1852: "m/s to knots",
     0.3048: "feet to metres",
     0.9144: "yards to metres",
     2.54: "inches to centimetres",
     25.4: "inches to millimetres",
     0.45359237: "pounds to kilograms",
-    28.349523: "ounces to grams",
-    3.785412: "US gallons to litres",
-    33.8639: "inches of mercury to hectopascals",
-    6.894757: "psi to kilopascals",
+    28.349523125: "ounces to grams",
+    3.785411784: "US gallons to litres",
+    33.8638866: "inches of mercury to hectopascals",
+    6.894757293: "psi to kilopascals",
     4.184: "kilocalories to kilojoules",
     10.0: "a factor of ten, such as centimetres to millimetres",
     60.0: "minutes to seconds, or hours to minutes",
@@ -78,6 +78,10 @@ NEAR: Final = 1.35
 """Known factors are tried by decimals where they lie within so much of the ratio of the distributions."""
 
 LEAST_KNOWN: Final = 1.05
+DIGITS_TYPED: Final = (5, 4, 3, 2)
+ROUNDED: Final = 5e-3
+"""A factor with fewer decimals that is off by more is another one."""
+
 SAMPLING: Final = 2.0
 """Two samples of equal distributions are rarely so many times sqrt(1/n + 1/m) apart, about; nor is the ratio of their medians."""
 
@@ -167,7 +171,8 @@ def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequenc
     """Known changes near the ratio of the two distributions that turn steps of before into the values of now."""
     ratio = median_ratio(one, two)
     near = () if ratio is None or max(ratio, 1 / ratio) < LEAST_KNOWN else both_ways()
-    fits = [Fit(factor, name=name) for factor, name in near if ratio is not None and 1 / NEAR <= factor / ratio <= NEAR]
+    close = [(factor, name) for factor, name in near if ratio is not None and 1 / NEAR <= factor / ratio <= NEAR]
+    fits = [Fit(one, name=name) for factor, name in close for one in as_typed(factor)]
     known = {(fit.factor, fit.offset): fit for fit in (*fits, *_other_scales(one, two))}
     return [known[change] for change in told_by_decimals(before, now, known)]
 
@@ -199,6 +204,17 @@ def _by_values(one: Floats, two: Floats, before: Mapping[float, int], now: Mappi
     fits = [fit for fit in _other_scales(one, two) if explained(was * fit.factor + fit.offset, values, rows) >= LATTICE_SHARE]
     best = max(fits, key=lambda fit: explained(was * fit.factor + fit.offset, values, rows), default=None)
     return None if best is None else replace(best, exact=True)
+
+
+def as_typed(factor: float) -> list[float]:
+    """A known factor, and how people write it: with some decimals, to multiply or to divide by.
+
+    >>> as_typed(1.609344)[:4]
+    [1.609344, 1.60934, 1.6093, 1.609]
+    """
+    multiplied = [round(factor, digits) for digits in DIGITS_TYPED]
+    divided = [1 / one for digits in DIGITS_TYPED if (one := round(1 / factor, digits))]
+    return list(dict.fromkeys(one for one in (factor, *multiplied, *divided) if abs(one / factor - 1) <= ROUNDED))
 
 
 def _scaled(one: Floats, two: Floats, noise: float) -> list[Fit]:
