@@ -123,7 +123,7 @@ def finite(found: np.ndarray) -> np.ndarray:
 
 def reference_of(finished: Finished, row: pd.Series) -> pd.DataFrame:
     start, end, version = made.START, made.START + made.WEEK, None
-    if row["drift_type"] == "CONSECUTIVE":
+    if row.get("drift_type") == "CONSECUTIVE":
         start, end = (pd.Timestamp(row["window_cmp"][edge]) for edge in ("start", "end"))
         version = row["model_version"]
     return made.of(finished.made, start=start, end=end, version=version, key=row["slice_key"], value=row["slice_value"])
@@ -140,6 +140,22 @@ def test_categorical_distances_are_those_of_exact_counts(finished: Finished) -> 
         counts = np.array([rows["group"].value_counts().reindex(["a", "b", "c"]) for rows in (before, now)])
         expected = stats.chi2_contingency(counts, correction=False)
         assert row["chi_squared_test"]["statistic"] == pytest.approx(expected.statistic, rel=RELATIVE)
+
+
+def test_shifts_of_labels_and_answers_are_those_of_the_rows(finished: Finished) -> None:
+    measured = finished.table("metrics")
+    labels = measured[(measured["metric"] == "label_shift") & (measured["status"] == "OK")]
+    answers = measured[(measured["metric"] == "prediction_shift") & (measured["status"] == "OK")]
+    assert len(labels) > 20
+    assert set(answers["column_name"]) == {"score", "predicted"}
+    for _, row in labels.iterrows():
+        now, before = (rows[rows["labelled"]]["truth"].mean() for rows in (rows_of(finished, row), reference_of(finished, row)))
+        assert row["value"] == pytest.approx(abs(now - before), abs=RELATIVE)
+        assert row["lower"] <= row["value"] <= row["upper"]
+    for _, row in answers.iterrows():
+        column = row["column_name"]
+        now, before = (rows[column].to_numpy(dtype=np.float64) for rows in (rows_of(finished, row), reference_of(finished, row)))
+        assert abs(row["value"] - stats.ks_2samp(before, now).statistic) <= row["value_error"] + RELATIVE
 
 
 SCORES = {
