@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from spark_monitor.distances.correlation_shift import PairBlock, correlation_shift
 from spark_monitor.distances.reconstruction import ErrorBlock, reconstruction_error, reconstruction_error_ratio
+from spark_monitor.kernel import covariances
+from spark_monitor.kernel.covariances import CovariancePlan
+from spark_monitor.kernel.partials import KernelColumn, KernelPlan, Task
 from spark_monitor.states.covariance import CovarianceState
+from spark_monitor.states.grid import Grid
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -98,3 +103,39 @@ def test_a_column_without_values_is_left_out_and_named() -> None:
     assert list(found.message or ()) == ["Without b, which held no number.", "There are 5 rows, fewer than 30."]
     pairs = correlation_shift(PairBlock.of(state_of(before)), PairBlock.of(state_of(now, before)))
     assert np.isnan(pairs.value).sum() == 4
+
+
+def test_a_task_gathers_the_products_of_whole_windows_and_of_wanted_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(covariances, "HELD_BYTES", 8 * 3 * 64)
+    monkeypatch.setattr(covariances, "LEAST_ROWS", 64)
+    generator = np.random.default_rng(16)
+    size = 500
+    values = generator.normal(5, 3, size=(3, size))
+    values[1][generator.random(size) < 0.1] = np.nan
+    times, slices = generator.integers(0, 100, size), generator.choice(["a", "b", "c"], size)
+    table = pa.table(
+        {
+            "time": pa.array(times),
+            "null_id": pa.array(np.zeros(size, dtype=np.bool_)),
+            "version": pa.array(["1"] * size),
+            "s0": pa.array(slices),
+            **{name: pa.array(own, from_pandas=True) for name, own in zip("xyz", values, strict=True)},
+        }
+    )
+    own = CovariancePlan(("x", "y", "z"), (0, 1, 2), (5.0, 5.0, 5.0), (3.0, 3.0, 3.0), (frozenset({"a"}),))
+    grid = Grid.of(np.arange(-10.0, 20.0))
+    columns = tuple(KernelColumn(name, grid) for name in "xyz")
+    plan = KernelPlan(columns, (0, 50, 100), ((0,), (1,)), 1, (None,), covariance=own)
+    found: dict[tuple[int, str | None], CovarianceState] = {}
+    for batch in Task(plan, 0).run(table.to_batches(max_chunksize=40)):
+        for row in batch.to_pylist():
+            if row["column"] == covariances.COVARIANCE_COLUMN:
+                key, state = (row["window"], row["slice_value"]), CovarianceState.from_bytes(row["state"])
+                found[key] = found[key].merge(state) if key in found else state
+    assert set(found) == {(0, None), (1, None), (0, "a"), (1, "a")}
+    for (window, name), state in found.items():
+        chosen = (times // 50 == window) & ((slices == name) if name is not None else True)
+        exact = CovarianceState.empty(("x", "y", "z")).update((values[:, chosen] - 5.0) / 3.0)
+        assert (state.count, state.pair_counts.tolist()) == (exact.count, exact.pair_counts.tolist())
+        for part in ("powers", "products", "pair_sums", "pair_squares", "norms"):
+            np.testing.assert_allclose(getattr(state, part), getattr(exact, part), rtol=1e-12, atol=1e-9)
