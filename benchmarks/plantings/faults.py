@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.plantings.tables import Random, Shape
+from benchmarks.plantings.tables import START, Random, Shape
 
 FACTORS = {
     1.609344: "miles to kilometres",
@@ -222,7 +222,7 @@ def delivered_again(scene: Scene) -> Planted:
     """The window's rows are those of the window before, under times one window later."""
     time, id_ = scene.shape.role("time"), scene.shape.role("id")
     times = scene.rows[time]
-    first = times[scene.inside].min().floor("s")
+    first = START + (times[scene.inside].min() - START) // scene.shape.window * scene.shape.window
     before = ((times >= first - scene.shape.window) & (times < first)).to_numpy()
     copy = scene.rows[before].copy()
     copy[time] = copy[time] + scene.shape.window

@@ -29,6 +29,9 @@ FEWEST_FOR_MODEL: Final = 500
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
 
+UNSEEN_LIMIT: Final = 2.0
+"""Percent of values that are none of the baseline's."""
+
 SILENT_WINDOWS: Final = 3
 COLUMNS_SHOWN: Final = 3
 
@@ -120,11 +123,25 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
             worst = max(guess.broken for guess in seen.quality if guess.section == section)
             limit = round(QUALITY_LIMIT + 2 * worst, 2)
             yield RuleLine({"metric": metric, "columns": names, "fail": limit, "min_count": FEWEST_FOR_SHARES}, told)
+    if seen.has_baseline and seen.categories:
+        rule = {
+            "metric": "percent_unseen",
+            "columns": list(seen.categories),
+            "fail": UNSEEN_LIMIT,
+            "min_count": FEWEST_FOR_SHARES,
+        }
+        yield RuleLine(rule, "categories that the baseline does not have, in percent")
+    told = "texts that were read in another encoding, in percent"
+    yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": FEWEST_FOR_SHARES}, told)
 
 
 def _of_rows(seen: Seen) -> Iterator[RuleLine]:
     told = "rows of all versions, against the windows before"
     yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.7", "fail": "< 0.5"}, told)
+    told = "whole rows that are there more than once, in percent"
+    yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": FEWEST_FOR_SHARES}, told)
+    told = "a window that holds another one's rows once more"
+    yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": FEWEST_FOR_SHARES}, told)
     hours = SILENT_WINDOWS * parse_every(seen.every).nominal_hours
     yield RuleLine({"metric": "freshness_hours", "fail": round(hours, 1)}, f"no new row for {SILENT_WINDOWS} windows")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Final
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, worst
+from spark_monitor.diagnosis.looks import number_in
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import counted, day, harmless, number, slice_name, versions_named, with_interval
@@ -256,7 +258,9 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     lower_is_worse = allowed.startswith(">") if allowed[:1] in ("<", ">") else catalogue().lower_is_worse(metric)
     sign = 1 if lower_is_worse else -1
     far = min(same, key=lambda one: sign * (one.value or 0.0))
-    reach = "down to" if lower_is_worse else "up to"
+    upper = allowed.rpartition(" and <= ")[2] if " and <= " in allowed else ""
+    above = bool(upper) and far.value is not None and far.value > (number_in(upper) or math.inf)
+    reach = "down to" if lower_is_worse and not above else "up to"
     among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
     limit = f" (allowed: {allowed})" if allowed else ""
     return f"{metric} is {reach} {number(far.value)}{with_interval(far.lower, far.upper)}{limit}{among}"

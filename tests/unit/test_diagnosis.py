@@ -340,3 +340,12 @@ def test_an_incident_of_a_slice_that_is_too_small_ever_since_does_not_stay_open(
         windows = {"1 week": [(place * WEEK, (place + 1) * WEEK) for place in range(later)]}
         found = incidents([group], windows, {}, monitor_id="m")
         assert [(one.last_seen, one.resolved) for one in found] == [(WEEK, resolved)], later
+
+
+def test_rows_beyond_the_upper_of_two_limits_are_up() -> None:
+    check = Failing("n", "count", family="profile", value=563.0, expected=">= 426 and <= 560 (fail < 426 or > 560)")
+    group = of_checks(check, start=5, end=6, name=":table")
+
+    told = incidents([group], {"1 week": [(5, 6)]}, {}, monitor_id="m")[0]
+
+    assert told.diagnosis.startswith("count is up to 563")
