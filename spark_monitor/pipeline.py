@@ -306,6 +306,15 @@ def run(
     )
 
 
+def nothing_new(monitor: Monitor, store: Store, run_id: str, *, as_of: datetime, dry: bool, say: Say) -> RunResult:
+    """What is left of a run that was found to have nothing to do without one: digests and actions that time makes due."""
+    config = monitor.config
+    tell_people(store, config, as_of=as_of, run_id=run_id, say=say, dry=dry)
+    shown = PublishResult("OFF" if config.outputs.mlflow is None else "PUBLISHED", "There is nothing new to publish.")
+    message = described(Plan((), (), {}), NOTHING_NEW, as_of)
+    return RunResult(run_id, NOTHING_NEW, as_of, (), {}, message, shown, {}, store, config.monitor)
+
+
 @contextmanager
 def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spark_monitor.commands.command import REACHED, report, terminal_of
+from spark_monitor.commands.command import REACHED, terminal_of
 from spark_monitor.commands.continuous import Checkpoints, Continuous, Trigger, followed, read_trigger
+from spark_monitor.commands.fleet import Fleet, idle_results
 from spark_monitor.commands.options import (
     AsOf,
     Conf,
@@ -119,21 +121,24 @@ def run(
     if len(named) == 1:
         show(terminal, handled(named[0]), named[0], fail_on)
         return
-    code = max(one_of_several(terminal, file, handled, fail_on) for file in named)
-    if code:
-        raise typer.Exit(code)
+    fleet = Fleet(terminal, lambda result, file: show(terminal, result, file, fail_on))
+    if first is None:
+        with terminal.progress() as say:
+            opened = partial(open_spark, session, terminal, say)
+            idle = dict(idle_results(named, opened, instant_or_now("--as-of", as_of), dry=dry_run, say=say))
+        for file, result in idle.items():
+            fleet.one(file, partial(itself, result))
+    for file in named:
+        if file not in fleet.ended:
+            fleet.one(file, partial(handled, file))
+    terminal.tell(fleet.summary())
+    if fleet.code:
+        raise typer.Exit(fleet.code)
 
 
-def one_of_several(terminal: Terminal, file: Path, handled: Callable[[Path], RunResult], fail_on: FailOn) -> int:
-    """Run one monitor of several and tell it under its file's name; its exit code, which never ends the others."""
-    terminal.tell(f"{file}:")
-    try:
-        show(terminal, handled(file), file, fail_on)
-    except typer.Exit as ended:
-        return int(ended.exit_code)
-    except Exception as error:  # whatever it is, it is this monitor's alone
-        return report(error, terminal, command="run")
-    return 0
+def itself(result: RunResult) -> RunResult:
+    """A result that is there already."""
+    return result
 
 
 def show(terminal: Terminal, result: RunResult, file: Path, fail_on: FailOn) -> None:

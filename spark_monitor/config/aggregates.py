@@ -6,6 +6,7 @@ empty denominator, never ends a run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -96,7 +97,7 @@ def _parsed(text: str) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(text, dialect="spark")
     except (SqlglotError, RecursionError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        first = re.sub(r" for <class '[^']*'>", "", str(error).partition("\n")[0]) or "it is too deep"
         raise ConfigError(f'found "{text}", which is no SQL expression ({first}). Allowed: sum(amount) / count(*).') from None
     if _reaches_out(tree):
         raise ConfigError(f'found "{text}". Allowed: an expression of one table\'s columns, without subquery, join or window.')

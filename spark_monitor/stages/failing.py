@@ -12,6 +12,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
 from spark_monitor.diagnosis.groups import FAIL, HELD, SEVERITIES, WELL, Failing, Group, Key
 from spark_monitor.diagnosis.subjects import PER_METRIC, TRACK_OF_FAMILY, TRACK_OF_METRIC, VALUES
+from spark_monitor.text.quoting import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -129,7 +130,8 @@ def _with_held(rows: DataFrame) -> DataFrame:
 
 def _of_key() -> list[Column]:
     failed, passed = F.col("verdict") == FAIL, F.col("verdict") == "PASS"
-    worst_first = -F.array_position(F.array(*map(F.lit, SEVERITIES)), F.col("severity"))
+    # As SQL: Spark 3.5's own function takes no column to look for.
+    worst_first = F.expr(f"-array_position(array({', '.join(map(literal, SEVERITIES))}), severity)")
     check = F.struct(worst_first.alias("rank"), *_FIELDS)
     value, version = F.coalesce("slice_value", F.lit(_NONE)), F.coalesce("model_version", F.lit(_NONE))
     failing_values = F.collect_set(F.when(failed, value))

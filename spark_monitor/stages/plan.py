@@ -120,6 +120,11 @@ def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool
 
 def has_labels_since(spark: SparkSession, labels: LabelsConfig, zone: str, after: datetime, until: datetime) -> bool:
     """Whether a label's time lies between two instants, both included."""
+    return bool(label_times_between(spark, labels, zone, after, until).limit(1).collect())
+
+
+def label_times_between(spark: SparkSession, labels: LabelsConfig, zone: str, after: datetime, until: datetime) -> DataFrame:
+    """The labels whose time lies between two instants, both included."""
     frame, start, end = read_source(spark, labels), micros(after), micros(until) + 1
     if isinstance(frame.schema[labels.time].dataType, T.TimestampType):
         since = within(frame, labels.time, start, end, zone=zone, with_null=False)
@@ -127,7 +132,7 @@ def has_labels_since(spark: SparkSession, labels: LabelsConfig, zone: str, after
         # As where labels are joined: a local time that the clock skips is another instant there than among predictions.
         known = instant_micros(frame, labels.time, zone)
         since = (known >= start) & (known < end)
-    return bool(frame.where(since).limit(1).collect())
+    return frame.where(since)
 
 
 def _candidates(run: Run, ledger: Ledger, versions: Mapping[str, str], due: list[DueWindow]) -> list[DueWindow]:

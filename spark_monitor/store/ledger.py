@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -70,6 +70,13 @@ class Ledger:
         # Nothing was inserted: the monitor is taken, by this run itself where a commit was made and its answer was lost.
         return [holder.run_id for holder in self.holders(monitor_id)] == [values["run_id"]]
 
+    def append(self, rows: Sequence[Values]) -> None:
+        """Write whole rows, which are nobody's turn, in one commit."""
+        table = TABLES[RUNS]
+        told = [tuple(_masked(row.get(name), name) for name in table.names) for row in rows]
+        frame = self.spark.createDataFrame(told, table.schema)
+        commit(lambda: self.place.append(frame, RUNS), what=f"{self._relation}: noting runs that found nothing new")
+
     def change(self, monitor_id: str, run_id: str, values: Values, *, expected: str | None = RUNNING) -> bool:
         """Change a run's row if it exists with the expected status (None: with any); whether it did."""
         given = ", ".join(f"{name} = {value}" for name, value in assignments(values).items())
@@ -118,12 +125,15 @@ def assignments(values: Values) -> dict[str, str]:
     {'`status`': "'FAILED'", '`baseline_version`': 'CAST(2 AS int)'}
     """
     types = {field.name: field.dataType for field in TABLES[RUNS].columns}
-    texts = {name: mask_secrets(str(value)) for name, value in values.items() if name in TEXTS_OF_ERRORS and value is not None}
-    values = {**values, **texts}
+    values = {name: _masked(value, name) for name, value in values.items()}
     for name in values:
         if name not in types:
             raise RunError(unknown("table runs", "column", name, types))
     return {quote(name): value_sql(value, types[name]) for name, value in values.items()}
+
+
+def _masked(value: Any, name: str) -> Any:
+    return mask_secrets(str(value)) if name in TEXTS_OF_ERRORS and value is not None else value
 
 
 def _row(monitor_id: str, run_id: str, status: str | None) -> str:

@@ -65,6 +65,14 @@ class Place:
         else:
             writer.save(self.location(table))
 
+    def append(self, frame: DataFrame, table: str) -> None:
+        """Add the rows of the frame to a table."""
+        writer = frame.write.format(FORMAT).mode("append")
+        if self.schema is not None:
+            writer.saveAsTable(self.relation(table))
+        else:
+            writer.save(self.location(table))
+
     def frame(self, spark: SparkSession, table: str) -> DataFrame:
         """All rows of a table, of committed runs or not."""
         return spark.table(self.relation(table))

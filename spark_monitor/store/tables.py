@@ -120,6 +120,11 @@ class Store:
         self._turn = Turn.take(self._ledger, row, clock=self._clock, say=say, patience=patience)
         upkeep.prune(self.spark, self.place, self._turn.monitor_id)
 
+    def append_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows of runs that took no turn, for they found nothing to do and wrote nothing else; one commit."""
+        if rows:
+            self._ledger.append(rows)
+
     def heartbeat(self, run_id: str) -> None:
         """Say that the run lives, if it has not said so lately; RunError where it has lost its turn."""
         self._held(run_id).beat()

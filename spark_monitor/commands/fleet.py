@@ -1,0 +1,113 @@
+"""Several monitors in one session: those with nothing to do are found together, the others run, one that fails stops no other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from spark_monitor.commands.command import report
+from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.text.wording import counted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.store.place import Place
+
+FAILED, NOTHING_NEW = "FAILED", "NOTHING_NEW"
+MOST_NAMED = 10
+
+
+@dataclass
+class Fleet:
+    """The monitors of one command: how each ended, and the worst exit code."""
+
+    terminal: Terminal
+    shown: Callable[[RunResult, Path], None]
+    ended: dict[Path, str] = field(default_factory=dict)
+    code: int = 0
+
+    def one(self, file: Path, handled: Callable[[], RunResult]) -> None:
+        """Run one monitor and tell it under its file's name; nothing that goes wrong ends the others."""
+        self.terminal.tell(f"{file}:")
+        try:
+            result = handled()
+            self.ended[file] = result.status
+            self.shown(result, file)
+        except typer.Exit as ended:
+            self.code = max(self.code, int(ended.exit_code))
+        except Exception as error:  # whatever it is, it is this monitor's alone
+            self.ended[file] = FAILED
+            self.code = max(self.code, report(error, self.terminal, command="run"))
+
+    def summary(self) -> str:
+        """All of them in a sentence."""
+        return summary(self.ended)
+
+
+def summary(ended: Mapping[Path, str]) -> str:
+    """How many monitors ended how, and which failed.
+
+    >>> summary({Path("a.yaml"): "COMMITTED", Path("b.yaml"): "NOTHING_NEW", Path("c.yaml"): "FAILED"})
+    '3 monitors: 1 committed, 1 with nothing new, 1 failed (c.yaml).'
+    """
+    told = {"COMMITTED": "committed", NOTHING_NEW: "with nothing new", FAILED: "failed"}
+    numbers = Counter(ended.values())
+    failed = [str(file) for file, status in ended.items() if status == FAILED]
+    more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
+    named = f" ({', '.join(failed[:MOST_NAMED])}{more})" if failed else ""
+    parts = [f"{numbers[status]} {text}" for status, text in told.items() if numbers[status]]
+    return f"{counted(len(ended), 'monitor')}: {', '.join(parts)}{named}."
+
+
+def idle_results(
+    files: Iterable[Path], opened: Callable[[], SparkSession], as_of: datetime, *, dry: bool, say: Say
+) -> Iterator[tuple[Path, RunResult]]:
+    """The monitors that certainly have nothing to do, found with a few questions for all of them.
+
+    A file that cannot be read, and whatever else is wrong, is left to the monitor's own run.
+    """
+    from spark_monitor.pipeline import nothing_new
+    from spark_monitor.stages.idle import note_idle
+    from spark_monitor.store import Store
+
+    for place, monitors in by_place(files).items():
+        say(f"{counted(len(monitors), 'monitor')} in {place.text}")
+        store = Store(opened(), place)
+        try:
+            idle = note_idle(store, [monitor.config for _, monitor in monitors], as_of)
+        except Exception:
+            continue  # no tables yet, or no right to read them: every monitor's own run says what there is to say
+        found = {id(one.config): one for one in idle}
+        for file, monitor in monitors:
+            if id(monitor.config) in found:
+                yield file, nothing_new(monitor, store, found[id(monitor.config)].run_id, as_of=as_of, dry=dry, say=say)
+
+
+def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:
+    """The monitors whose files can be read, by the place of their tables; a name that stands twice is nobody's for certain."""
+    from spark_monitor.errors import ConfigError
+    from spark_monitor.pipeline import Monitor
+    from spark_monitor.store.place import Place
+
+    found: dict[Place, list[tuple[Path, Monitor]]] = {}
+    for file in files:
+        try:
+            monitor = Monitor.load(file)
+            found.setdefault(Place.of(monitor.config.outputs), []).append((file, monitor))
+        except ConfigError:
+            continue
+    return {place: once([*monitors]) for place, monitors in found.items()}
+
+
+def once(monitors: Sequence[tuple[Path, Monitor]]) -> list[tuple[Path, Monitor]]:
+    """The monitors whose name no other has."""
+    names = Counter(monitor.config.monitor for _, monitor in monitors)
+    return [(file, monitor) for file, monitor in monitors if names[monitor.config.monitor] == 1]
