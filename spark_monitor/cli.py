@@ -22,6 +22,7 @@ from spark_monitor.commands import (
     freeze,
     incidents,
     init,
+    prune,
     replay,
     report,
     run,
@@ -61,6 +62,7 @@ def options(
 COMMANDS = (
     *(run.run, check.check, freeze.freeze, init.init, status.status, report.report, digest.digest, sql.sql, demo.demo),
     doctor.doctor,
+    prune.prune,
     dashboards.dashboards,
     incidents.ack,
     incidents.mute,

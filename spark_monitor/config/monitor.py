@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +19,7 @@ from spark_monitor.config.aggregates import parse_derived
 from spark_monitor.config.costs import CostsConfig
 from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig
 from spark_monitor.config.file import describe, problems, read_yaml, sentences
+from spark_monitor.config.keep import needed_metrics, needed_states
 from spark_monitor.config.metrics import CustomMetricConfig, worse_of
 from spark_monitor.config.model import GroupsConfig, ModelConfig
 from spark_monitor.config.operations import OperationsConfig
@@ -192,6 +194,18 @@ class MonitorConfig(Section):
             raise problems(*found)
         return self
 
+    @model_validator(mode="after")
+    def _kept_long_enough(self) -> Self:
+        horizon = self.labels.horizon_duration if self.labels is not None else timedelta(0)
+        keep, states = self.outputs.keep, needed_states(self.windows, self.baselines, horizon)
+        metrics = needed_metrics(self.windows, self.rules, states)
+        for key, kept, needed in (("states", keep.states_for, states), ("metrics", keep.metrics_for, metrics)):
+            if kept is not None and kept < needed:
+                found = f"found {describe(getattr(keep, key))}, and runs look back {needed.days + 1} days"
+                allowed = "Allowed: at least that: lookback, label horizon, windows, references and histories of rules"
+                raise problems((f"outputs.keep.{key}", f"{found}. {allowed}."))
+        return self
+
     @property
     def knows_labels(self) -> bool:
         """Whether anything is labelled: the predictions by a label table, or the baseline by itself."""
@@ -210,10 +224,11 @@ class MonitorConfig(Section):
         """SHA-256, in hex, of the file's canonical JSON, addresses without secrets: a changed password is no changed monitor.
 
         Other texts are taken as they are: a condition may hold what looks like a secret and says which rows are meant.
-        How much memory a task takes changes no number within its error, so it is left out.
+        How much memory a task takes and how long results are kept changes no number, so they are left out.
         """
         written = self.model_dump(mode="json", by_alias=True)
         told = {name: _masked(value, _address_masked) for name, value in written.items() if name != "task_memory"}
+        told["outputs"] = {name: value for name, value in told["outputs"].items() if name != "keep"}
         text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

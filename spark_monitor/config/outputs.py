@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
+from spark_monitor.config.keep import KeepConfig
 from spark_monitor.config.types import (
     Section,
     Text,
@@ -26,6 +27,8 @@ class OutputsConfig(Section):
     schema_name: Text | None = Field(default=None, alias="schema", description="a schema of the catalog, such as monitoring")
     path: Text | None = Field(default=None, description="a directory; each table is then a Delta table at DIR/<table name>")
     mlflow: MlflowConfig | None = Field(default=None, description="{tracking_uri: ..., experiment: ...}")
+
+    keep: KeepConfig = Field(default=KeepConfig(), description="{states: 90 days, metrics: 2 years}: what `prune` deletes")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

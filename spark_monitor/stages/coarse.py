@@ -7,6 +7,7 @@ slice values were counted together; else its rows are read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow, Handled
+from spark_monitor.windowing.windows import EPOCH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -46,7 +48,8 @@ def composed_of(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, 
 def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueWindow, Handled]) -> list[DueWindow]:
     """Those whose stored states merge with what this run makes of rows; one row for each window comes to the driver.
 
-    A window without states had no rows, if every run that handled it would look for them as this one does.
+    A window without states had no rows, if every run that handled it would look for them as this one does, and if its states
+    have not been deleted since.
     """
     asked = list(windows)
     if not asked:
@@ -66,7 +69,17 @@ def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueW
     for row in seen.join(runs, on="run_id", how="left").collect():
         place = (row["granularity"], row["start"])
         told[place] = told.get(place, True) and bool(row["sound"] and row["same"])
-    return [one for one in asked if told.get(_place(one), handled[one].profile_hash == run.profile_hash)]
+    empty = [one for one in asked if _place(one) not in told and handled[one].profile_hash == run.profile_hash]
+    until = pruned_until(run) if empty else None
+    kept = {one for one in empty if until is None or one.window.end > until}
+    return [one for one in asked if told.get(_place(one), one in kept)]
+
+
+def pruned_until(run: Run) -> datetime | None:
+    """Until when the states of this monitor's windows are deleted; also where that was broken off half-way."""
+    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & F.col("pruned_until").isNotNull())
+    found = own.agg(F.expr("unix_micros(max(pruned_until))").alias("until")).collect()[0]["until"]
+    return None if found is None else EPOCH + timedelta(microseconds=found)
 
 
 def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:

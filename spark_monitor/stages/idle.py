@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.stages.context import COMMITTED, DUE, Run, schedule_of
-from spark_monitor.stages.plan import LABELS, PREDICTIONS, label_times_between
+from spark_monitor.stages.occupancy import PREDICTIONS
+from spark_monitor.stages.plan import LABELS, label_times_between
 from spark_monitor.stages.run_row import running_row
 from spark_monitor.stages.silence import FRESHNESS
 from spark_monitor.store import Store

@@ -21,7 +21,7 @@ from spark_monitor.stages.past_runs import Ledger
 from spark_monitor.windowing.due import DueWindow, Handled, label_candidates, relabelled
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 LABELS = "labels"
 

@@ -169,7 +169,7 @@ RUNS: Final = Table(
         column(
             "kind",
             TEXT,
-            "DUE (whatever is due), BACKFILL (--from and --to), FREEZE, or INCIDENT (ack, mute)",
+            "DUE (whatever is due), BACKFILL (--from and --to), FREEZE, INCIDENT (ack, mute), or PRUNE",
         ),
         column("started", INSTANT, "when it took its turn, by the clock"),
         column("ended", INSTANT, "when it was over, by the clock; NULL while it is under way"),
@@ -196,6 +196,7 @@ RUNS: Final = Table(
         column("published", TEXT, "MLflow: OFF, PENDING or PUBLISHED"),
         column("publish_message", TEXT, "why it could not be published yet"),
         column("heartbeat", INSTANT, "when the run last showed that it lives, by the clock"),
+        column("pruned_until", INSTANT, "kind PRUNE: states of windows that ended by then are deleted"),
         column("lease_host", TEXT, "the machine whose process holds the monitor while the run is RUNNING"),
         column("lease_pid", COUNT, "that process's id"),
         column("lease_process", TEXT, "that process's start, which tells it from a later one with the same id"),

@@ -188,6 +188,24 @@ class Store:
         where = of_monitor(monitor_id) + (f" AND run_id <> {literal(kept)}" if kept is not None else "")
         self._write(table_named(table), frame, monitor_id, where).generations.add(table)
 
+    def delete(self, table: str, *, monitor_id: str, where: str) -> None:
+        """Delete a monitor's rows that satisfy a predicate, in one commit."""
+        turn = self._turn
+        if turn is None or turn.monitor_id != monitor_id:
+            raise RunError(f"{table}: monitor {monitor_id} has no run under way here. Call begin_run first.")
+        turn.verify()
+        upkeep.delete(self.spark, self.place, table_named(table).name, f"{of_monitor(monitor_id)} AND ({where})")
+
+    def forget_runs(self, monitor_id: str) -> None:
+        """Delete the ledger of a monitor that is no more, after all its other rows."""
+        upkeep.delete(self.spark, self.place, RUNS, of_monitor(monitor_id))
+
+    def tidy(self, monitor_ids: Iterable[str]) -> None:
+        """Rewrite the small files of monitors as few, and remove files that no version of the last week needs."""
+        for monitor_id in monitor_ids:
+            upkeep.tidy(self.spark, self.place, monitor_id)
+        upkeep.vacuum(self.spark, self.place)
+
     def replace_baseline(self, frame: DataFrame, *, monitor_id: str, version: int) -> None:
         """Write a baseline's version; one that a committed run wrote never changes."""
         where = f"{of_monitor(monitor_id)} AND baseline_version = {int(version)}"

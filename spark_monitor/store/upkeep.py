@@ -56,6 +56,18 @@ def settle(spark: SparkSession, place: Place, monitor_id: str, run_id: str, gene
         tidy(spark, place, monitor_id)
 
 
+def delete(spark: SparkSession, place: Place, table: str, where: str) -> None:
+    """Delete the rows of a table that satisfy a predicate."""
+    relation = place.relation(table)
+    commit(lambda: spark.sql(f"DELETE FROM {relation} WHERE {where}").collect(), what=f"{relation}: deleting rows")
+
+
+def vacuum(spark: SparkSession, place: Place) -> None:
+    """Remove the files that no version of the last seven days needs: Delta's own time, for whoever reads an older version now."""
+    for name in TABLES:
+        spark.sql(f"VACUUM {place.relation(name)}").collect()
+
+
 def is_turn_to_tidy(run_id: str) -> bool:
     """Whether this run is the one in ``TIDY_EVERY`` that tidies: asked of its name, which costs no query."""
     return crc32(run_id.encode("utf-8")) % TIDY_EVERY == 0

@@ -42,6 +42,7 @@ FREE = frozenset({"pyspark", "delta-spark", "py4j", "importlib-metadata", "grpci
 
 TESTS = ("tests/jobs/test_run_against_oracles.py",)
 SECONDS = 1800
+TEST_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,21 @@ def outcome(python: Path, case: Case) -> tuple[str, float]:
     settings = ";".join(f"{key}={value}" for key, value in case.conf.items())
     own = {"PYTHONPATH": str(PROJECT), "SPARK_MONITOR_TEST_CONF": settings, "SPARK_MONITOR_TEST_MODE": case.mode}
     # -W default: what an older Spark warns of in its own code is no failure here.
-    command = [python, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider", "-p", "no:randomly", *TESTS]
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-W",
+        "default",
+        "--timeout",
+        str(TEST_SECONDS),
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+        *TESTS,
+    ]
     began = time.monotonic()
     log = PROJECT / f"{python.parents[1].name}" / f"{re.sub(r'[^a-z]+', '-', case.name.lower())}.log"
     with log.open("w", encoding="utf-8") as written:

@@ -1,0 +1,75 @@
+"""`spark-monitor prune FILE...|DIR`: what is older than `outputs.keep` says, and what deleted monitors left, is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import typer
+
+from spark_monitor.commands.command import terminal_of
+from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.several import Files, each_monitor
+from spark_monitor.commands.spark import open_spark
+from spark_monitor.errors import ConfigError
+from spark_monitor.text.wording import counted
+
+
+def prune(
+    context: typer.Context,
+    files: Files,
+    as_of: AsOf = None,
+    deleted: Annotated[
+        list[str] | None,
+        typer.Option("--deleted", metavar="MONITOR", help="A monitor that is no more: all its rows go. May be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be deleted, and delete nothing.")] = False,
+    master: Master = None,
+    remote: Remote = None,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete results older than `outputs.keep`, rewrite small files and remove files that are no longer needed."""
+    terminal = terminal_of(context)
+    session = SessionOptions.read(master, remote, conf)
+    with terminal.progress() as say:
+        from spark_monitor.stages.prune import monitors_at, remove
+        from spark_monitor.stages.prune import prune as pruned
+        from spark_monitor.store import Store
+        from spark_monitor.store.place import Place
+
+        monitors = [config for _, config in each_monitor(files, terminal)]
+        alive = sorted({config.monitor for config in monitors} & set(deleted or ()))
+        if alive:
+            raise ConfigError(f"--deleted: found {', '.join(alive)}, whose file is among those given. Remove the file first.")
+        spark = open_spark(session, terminal, say)
+        stores = {place: Store(spark, place) for place in dict.fromkeys(Place.of(config.outputs) for config in monitors)}
+        for store in stores.values():
+            store.ensure()
+        moment, done = instant_or_now("--as-of", as_of), {}
+        for config in monitors:
+            done[config.monitor] = pruned(stores[Place.of(config.outputs)], config, moment, say=say, dry=dry_run)
+        for name in deleted or ():
+            done[name] = _added(remove(store, name, say=say, dry=dry_run) for store in stores.values())
+        there = {name for store in stores.values() for name in monitors_at(store)}
+        if not dry_run:
+            say("files")
+            for place, store in stores.items():
+                store.tidy(config.monitor for config in monitors if Place.of(config.outputs) == place)
+    terminal.document({"deleted": done, "dry_run": dry_run, "without_file": sorted(there - {*done})})
+    verb = "would be deleted" if dry_run else "deleted"
+    for monitor, tables in done.items():
+        rows = ", ".join(f"{many:,} of {table}" for table, many in tables.items())
+        terminal.tell(f"{monitor}: {rows + f' {verb}' if rows else 'nothing is older than it is kept'}.")
+    if there - {*done}:
+        named = ", ".join(sorted(there - {*done}))
+        terminal.remark(f"{counted(len(there - {*done}), 'monitor')} without a file among those given: {named}.")
+
+
+def _added(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The rows of several places together."""
+    found: dict[str, int] = {}
+    for tables in each:
+        for name, many in tables.items():
+            found[name] = found.get(name, 0) + many
+    return found
