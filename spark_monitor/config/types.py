@@ -168,7 +168,16 @@ class Section(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, mask_secrets(value) if isinstance(value, str) else value
+            yield name, _shown(value)
+
+
+def _shown(value: Any) -> Any:
+    """A value without secrets, also where it is one of several."""
+    if isinstance(value, str):
+        return mask_secrets(value)
+    if isinstance(value, dict):
+        return {_shown(key): _shown(below) for key, below in value.items()}
+    return type(value)(map(_shown, value)) if type(value) in (tuple, list) else value
 
 
 class LiteralVersion(Section):
