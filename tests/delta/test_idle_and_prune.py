@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
@@ -89,6 +90,7 @@ def silent(_: str) -> None:
     """Nobody listens."""
 
 
+@pytest.mark.slow
 def test_old_states_go_and_what_is_needed_stays(spark: SparkSession, tmp_path: Path) -> None:
     one = config(tmp_path, "kept", "{states: 60 days, metrics: 90 days}")
     store = Store(spark, one.outputs)
