@@ -30,13 +30,15 @@ _DEFINED = {"granularity": "string", "start": "long", "end": "long", "model_vers
 
 def correlated(config: MonitorConfig, frozen: Sequence[FrozenColumn]) -> list[FrozenColumn]:
     """The numeric features whose values differ in the baseline, in the table's order, as many as the monitor's file allows."""
+    own = [column for column in numeric_features(config, frozen) if column.facts.get("deviation", 0.0) > 0.0]
+    return own[: config.max_correlated_columns]
+
+
+def numeric_features(config: MonitorConfig, frozen: Iterable[FrozenColumn]) -> list[FrozenColumn]:
+    """The columns of numbers that are no answer of the model."""
     roles = {config.predictions.prediction, config.predictions.score}
-    own = [
-        column
-        for column in frozen
-        if column.kind is Kind.NUMERIC and column.data_type not in NOT_NUMBERS and column.name not in roles
-    ]
-    return [column for column in own if column.facts.get("deviation", 0.0) > 0.0][: config.max_correlated_columns]
+    numbers = [column for column in frozen if column.kind is Kind.NUMERIC and column.data_type not in NOT_NUMBERS]
+    return [column for column in numbers if column.name not in roles]
 
 
 def covariance_plan(
@@ -76,10 +78,13 @@ def profiled_covariance(
 def limited_columns(config: MonitorConfig, baseline: Baseline) -> str | None:
     """The sentence of features beyond those that are multiplied, or of a baseline that was frozen without any; None without."""
     most = config.max_correlated_columns
-    numbers = [one for one in baseline.columns.values() if one.kind is Kind.NUMERIC and one.data_type not in NOT_NUMBERS]
+    numbers = numeric_features(config, baseline.columns.values())
     if most == 0 or len(numbers) < 2:
         return None
     if baseline.covariance is None:
+        # An older baseline knows the ends of its columns and not their means; a newer one has no two columns that vary.
+        if not any("least" in one.facts and "mean" not in one.facts for one in numbers):
+            return None
         return (
             "The baseline was frozen without correlations, so none are measured; `spark-monitor freeze` makes one that has them."
         )
