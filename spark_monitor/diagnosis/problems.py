@@ -63,6 +63,8 @@ class Problem:
     shifted: Shift | None = None
     """Of a shift of the mix: what has grown or shrunk."""
     notes: list[str] = field(default_factory=list)
+    symptoms: set[str] = field(default_factory=set)
+    """Columns that only show it, such as the model's answers."""
 
     @property
     def main(self) -> Episode:
@@ -103,8 +105,9 @@ class Problem:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that it is about, by name."""
-        return sorted({group.column for group in self.groups if group.column is not None and group.track in OF_COLUMNS})
+        """The columns that it is about, by name, without those that only show it."""
+        named = {group.column for group in self.groups if group.column is not None and group.track in OF_COLUMNS}
+        return sorted(named - self.symptoms)
 
     @property
     def resolved(self) -> int | None:
@@ -322,6 +325,8 @@ def _symptoms(found: list[Problem], outputs: Collection[str]) -> list[Problem]:
             features = [other for other in same if other.columns and not set(other.columns) <= set(outputs)]
             causes += [other for other in features if other.slice == one.slice or other.finding.is_fault or other.kind != "drift"]
         if causes:
-            _absorb(min(causes, key=lambda other: (not other.finding.is_fault, other.main.first.name)), one)
+            cause = min(causes, key=lambda other: (not other.finding.is_fault, other.main.first.name))
+            cause.symptoms |= set(one.columns) - set(cause.columns)
+            _absorb(cause, one)
             kept.remove(one)
     return kept

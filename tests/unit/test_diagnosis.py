@@ -349,3 +349,13 @@ def test_rows_beyond_the_upper_of_two_limits_are_up() -> None:
     told = incidents([group], {"1 week": [(5, 6)]}, {}, monitor_id="m")[0]
 
     assert told.diagnosis.startswith("count is up to 563")
+
+
+def test_answers_that_move_with_a_broken_column_are_not_named_beside_it() -> None:
+    windows = {"1 week": [(5, 6), (6, 7)]}
+    groups = [of_checks(Failing(name, "ks", column=name, value=0.6), start=5, end=6) for name in ("score", "wind")]
+
+    found = incidents(groups, windows, {}, monitor_id="m", outputs=("score",))
+
+    assert [(one.column, one.columns, len(one.members)) for one in found] == [("wind", ("wind",), 2)]
+    assert found[0].diagnosis.startswith("wind: ")
