@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spark_monitor.config.expressions import is_allowed
+
 Task = Literal["binary", "multiclass", "regression", "none"]
 Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
 
@@ -79,6 +81,8 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
     >>> (roles.id, roles.time, roles.score, roles.prediction, roles.task)
     ('flight_id', 'predicted_at', 'probability', None, 'binary')
     """
+    # A name that could be more than a name cannot stand in the file: such a column goes into a view first.
+    columns = [column for column in columns if is_allowed(column.name)]
     free = _Free(columns)
     label_time = free.take("label_time", _label_time)
     time = free.take("time", _time) or label_time

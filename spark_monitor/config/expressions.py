@@ -55,6 +55,19 @@ def require_expression(text: str) -> str:
     return text
 
 
+def is_allowed(text: str) -> bool:
+    """Whether a text may stand where a column or an expression is expected.
+
+    >>> is_allowed("wind speed"), is_allowed("a; b")
+    (True, False)
+    """
+    try:
+        require_expression(text)
+    except ConfigError:
+        return False
+    return True
+
+
 def is_plain(text: str) -> bool:
     """Whether a text is too plain to be anything but a column or a comparison: no call, no query, no comment.
 

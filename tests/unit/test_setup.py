@@ -22,11 +22,13 @@ TARGETS = {
     "test-all",
     "test-cluster",
     "test-airflow",
+    "test-matrix",
     "check",
     "fmt",
     "bench",
     "docs",
     "wheel",
+    "sbom",
     "lock",
     "clean",
 }
