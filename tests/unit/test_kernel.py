@@ -72,7 +72,7 @@ class Case:
     columns: tuple[KernelColumn, ...]
     slice_keys: int = 3
     slice_values: tuple[frozenset[str] | None, ...] = ()
-    options: dict[str, int] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     _doubles: dict[int, np.ndarray] = field(default_factory=dict)
 
     @cached_property
@@ -367,6 +367,12 @@ def test_merged_states_are_those_that_pandas_computes(
     case = random_case(rows + chunk_rows, rows, clustered=clustered, trivial=trivial)
     case.options["byte_budget"] = byte_budget
     check_all(case, run(case, tasks=tasks, batch=min(chunk_rows, 4096)))
+
+
+def test_numpy_alone_gives_what_pandas_computes() -> None:
+    case = random_case(5, 200)
+    case.options["kernel"] = "numpy"
+    check_all(case, run(case, tasks=2))
 
 
 def numeric_case(values: pa.Array, slices: Sequence[str | None], grid: Grid | None = None, **options: int) -> Case:
