@@ -30,16 +30,18 @@ class Estimator:
     version: int
     calibrations: tuple[Calibration, ...] = ()
     errors: CellErrorsState | None = None
+    features: tuple[str, ...] = ()
+    """What tells errors apart, where it is more than the prediction."""
 
 
-def estimator(version: int, state: Any) -> Estimator | None:
+def estimator(version: int, state: Any, features: tuple[str, ...] = ()) -> Estimator | None:
     """From the baseline's state; None where it has too few labels or only labels of one kind.
 
     >>> estimator(1, ScoreState.empty()) is None
     True
     """
     if isinstance(state, CellErrorsState):
-        return Estimator(version, errors=state) if state.labelled.sum() >= FEWEST_ROWS else None
+        return Estimator(version, errors=state, features=features) if state.labelled.sum() >= FEWEST_ROWS else None
     states = state.states if isinstance(state, ClassScoresState) else (state,)
     found = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
     known = tuple(one for one in found if one is not None)
@@ -52,6 +54,8 @@ def estimated_rows(answers: Any, known: Estimator) -> Iterator[dict[str, Any]]:
         return
     if isinstance(answers, CellErrorsState) and known.errors is not None:
         message = ASSUMED_ERRORS.format(version=known.version, rows=int(known.errors.labelled.sum()))
+        if known.features:
+            message += f" They are told apart by {', '.join(known.features)}."
         for name, (value, below, above) in _errors(answers, known.errors).items():
             yield _row(name, value, below, above, answers.count, message)
         return

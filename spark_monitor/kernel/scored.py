@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.errors import StateError
+from spark_monitor.estimation.error_tree import ErrorTree
 from spark_monitor.kernel.groups import Codes, Segments
 from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, batched, segment_of
 from spark_monitor.kernel.spans import chunks, one_array
@@ -38,10 +39,10 @@ from spark_monitor.states.paired import PARTS, Answered, PairedState
 from spark_monitor.states.paired import TAG as PAIRED_TAG
 from spark_monitor.states.regression import RegressionState
 
-COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS, PAIRED = range(9)
+COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS, PAIRED, TREE = range(10)
 """The kinds of states: of labels, of answers against labels, of all answers (the predicted classes and their scores), and of
-answers to rows that several versions scored."""
-KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired")
+answers to rows that several versions scored. The tree is the labelled baseline's, by which errors are told apart."""
+KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired", "tree")
 FIRST_SLICE = 2
 BYTE_BUDGET = 512 << 20
 _STATE_BYTES = 120 << 10
@@ -87,6 +88,7 @@ class ScoredPlan:
     answers: bool = False
     error_edges: tuple[float, ...] = ()
     paired: bool = False
+    error_tree: ErrorTree | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class _Answers:
     ranked_by: Floats | None = None
     sharers: Codes | None = None
     shared: Integers | None = None
+    leaves: Integers | None = None
 
 
 class ScoredTask:
@@ -187,6 +190,7 @@ class ScoredTask:
             weights = _numbers(one_array(chunk.column(self._place("weight"))))
             rest["weights"] = np.where(np.isfinite(weights) & (weights > 0), weights, 0.0)
         if self._plan.task == "regression":
+            rest["leaves"] = self._leaves(chunk)
             rest["lower"], rest["upper"] = (_numbers(one_array(chunk.column(self._place(name)))) for name in ("lower", "upper"))
         if self._plan.group_k is not None:
             group = one_array(chunk.column(self._place("group")))
@@ -200,6 +204,14 @@ class ScoredTask:
                 *(one_array(chunk.column(self._place(name))) for name in ("versions", "part"))
             )
         return rest
+
+    def _leaves(self, chunk: pa.Table) -> Integers | None:
+        """The leaf of each row in the tree of errors, whose features stand last."""
+        tree, first = self._plan.error_tree, FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
+        if tree is None:
+            return None
+        columns = [_numbers(one_array(chunk.column(first + place))) for place in range(len(tree.names))]
+        return tree.leaf_of(np.stack(columns, axis=1))
 
     def _class_scores(self, chunk: pa.Table) -> Floats:
         first = FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
@@ -230,7 +242,9 @@ class ScoredTask:
         """The states of all answers, labelled or not."""
         plan = self._plan
         if plan.answers and answers.predicted_numbers is not None and answers.label_numbers is not None:
-            errors = CellErrorsState.empty(plan.error_edges).update(answers.label_numbers[rows], answers.predicted_numbers[rows])
+            leaves = None if answers.leaves is None else answers.leaves[rows]
+            numbers = answers.label_numbers[rows], answers.predicted_numbers[rows]
+            errors = CellErrorsState.empty(plan.error_edges).update(*numbers, leaves)
             self._merge((*place, ANSWERS), errors)
         if answers.predictions is None:
             return

@@ -21,4 +21,5 @@ def estimator_of(run: Run, stored: DataFrame, plan: ScoredPlan) -> Estimator | N
     rows = whole.select("state", "baseline_version").limit(1).collect()
     if not rows:
         return None
-    return estimator(int(rows[0]["baseline_version"]), scored_state(kind, bytes(rows[0]["state"]), plan.score_grid))
+    state = scored_state(kind, bytes(rows[0]["state"]), plan.score_grid)
+    return estimator(int(rows[0]["baseline_version"]), state, () if plan.error_tree is None else plan.error_tree.names)

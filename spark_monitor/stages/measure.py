@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.estimation.error_tree import ErrorTree
 from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey, plan_segments
 from spark_monitor.kernel.scored import (
     COVERAGE,
     KIND_NAMES,
+    TREE,
     ScoredPlan,
     ScoredState,
     ScoredTask,
@@ -32,6 +34,7 @@ from spark_monitor.sources.readers.rows import TIME, VERSION, ReadSlice, column_
 from spark_monitor.sources.readers.spark import partition_number
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.context import INPUT, Run, window_keys, write
+from spark_monitor.stages.error_tree import error_tree_of
 from spark_monitor.stages.estimate import estimator_of
 from spark_monitor.stages.fairness import comparison_of, group_measurements
 from spark_monitor.stages.label_shifts import label_measurements
@@ -116,9 +119,10 @@ def measure_step(run: Run, predictions: Predictions, baseline: Baseline, windows
     """Write model_states and model_metrics of these windows, and of the labelled baseline where it has none yet."""
     if not windows or not measures(run):
         return
-    plan, rows = measure_plan(run, predictions, baseline, windows)
-    states = model_states(rows, plan).selectExpr("*", f"'{INPUT}' AS log_type", f"{baseline.version} AS baseline_version")
     missing = baseline_is_missing(run, baseline)
+    tree = error_tree_of(run, predictions, baseline, missing=missing)
+    plan, rows = measure_plan(run, predictions, baseline, windows, tree)
+    states = model_states(rows, plan).selectExpr("*", f"'{INPUT}' AS log_type", f"{baseline.version} AS baseline_version")
     if missing:
         own = baseline_states(run, predictions, baseline, plan.kernel)
         states = states if own is None else states.unionByName(own)
@@ -168,7 +172,8 @@ def main_metric_of(run: Run) -> str | None:
 def flat_states(stored: DataFrame) -> DataFrame:
     """Stored states under the names that `stored_states` reads."""
     edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
-    return stored.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", "state")
+    states = stored.where(F.col("kind") != KIND_NAMES[TREE])
+    return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", "state")
 
 
 def measures(run: Run) -> bool:
@@ -189,7 +194,7 @@ def settings_of(run: Run) -> Settings:
 
 
 def measure_plan(
-    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]
+    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow], tree: ErrorTree | None = None
 ) -> tuple[MeasurePlan, DataFrame]:
     """The kernel's plan and the rows that it reads: the predictions of the windows, each with its label."""
     own, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
@@ -197,10 +202,17 @@ def measure_plan(
     edges, members = plan_segments(keys)
     paired = edges if have_rivals(run, predictions, windows) else None
     rows = rows_for_measure(
-        run, joined, predictions.slices, time=own.time, version_sql=predictions.version_sql, paired_within=paired
+        run,
+        joined,
+        predictions.slices,
+        time=own.time,
+        version_sql=predictions.version_sql,
+        paired_within=paired,
+        features=() if tree is None else tree.names,
     )
-    frozen = baseline.columns.get(own.score) if own.score is not None else None
     guessed = baseline.columns.get(own.prediction) if own.prediction is not None else None
+    by_prediction = cell_edges(guessed.grid if guessed is not None else None)
+    frozen = baseline.columns.get(own.score) if own.score is not None else None
     groups = run.config.groups
     kernel = ScoredPlan(
         edges=edges,
@@ -220,7 +232,8 @@ def measure_plan(
         predicted=run.config.fairness is not None and task != "regression",
         answers=estimates(run),
         paired=paired is not None,
-        error_edges=cell_edges(guessed.grid if guessed is not None else None) if task == "regression" else (),
+        error_edges=() if task != "regression" else by_prediction if tree is None else tree.cells,
+        error_tree=tree,
     )
     return MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.zone), rows
 
@@ -238,10 +251,12 @@ def rows_for_measure(
     time: str | None,
     version_sql: str,
     paired_within: Sequence[int] | None = None,
+    features: Sequence[str] = (),
 ) -> DataFrame:
     """The frame that a task of measuring expects, from predictions that carry their labels, by group.
 
-    Rows that several versions scored between two instants of ``paired_within`` say so.
+    Rows that several versions scored between two instants of ``paired_within`` say so; ``features`` are those that a tree of
+    errors asks for.
     """
     own, number = run.config.predictions, run.config.model.task == "regression"
     columns = set(joined.columns)
@@ -269,6 +284,7 @@ def rows_for_measure(
         "CAST(NULL AS STRING) AS versions",
         "CAST(NULL AS BIGINT) AS part",
         *(f"{_try_double(read(own.scores[name]))} AS class{place}" for place, name in enumerate(sorted_classes(own.scores))),
+        *(f"{_try_double(_read_where_known(name, columns))} AS feature{place}" for place, name in enumerate(features)),
         *([ROW] if paired_within is not None else []),
     )
     if paired_within is not None:
@@ -278,6 +294,11 @@ def rows_for_measure(
         return selected
     # Rows of no group need not meet.
     return selected.repartition(F.expr(f"coalesce(`group`, xxhash64({TIME}))")).sortWithinPartitions("group")
+
+
+def _read_where_known(name: str, columns: set[str]) -> str:
+    """A column, or an expression of one; NULL where the table has no such column any more."""
+    return column_or_sql(name, columns) if name in columns or not name.isidentifier() else "NULL"
 
 
 def _group_sql(text: str) -> str:
@@ -309,7 +330,8 @@ def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kern
     if found is None:
         return None
     joined, slices, (start, end) = found
-    rows = rows_for_measure(run, joined, slices, time=None, version_sql="NULL")
+    tree = kernel.error_tree
+    rows = rows_for_measure(run, joined, slices, time=None, version_sql="NULL", features=() if tree is None else tree.names)
     own = replace(
         kernel,
         edges=(0, 1),
@@ -319,4 +341,8 @@ def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kern
     )
     window = WindowKey(BASELINE_GRANULARITY, start, end)
     plan = MeasurePlan(own, (window,), tuple(slice_.key for slice_ in slices), run.schedule.zone)
-    return model_states(rows, plan).selectExpr("*", f"'{BASELINE}' AS log_type", f"{baseline.version} AS baseline_version")
+    states = model_states(rows, plan)
+    if tree is not None:
+        kept = (BASELINE_GRANULARITY, start, end, None, None, None, KIND_NAMES[TREE], tree.leaves, None, tree.to_bytes())
+        states = states.unionByName(run.spark.createDataFrame([kept], STATE_DDL))
+    return states.selectExpr("*", f"'{BASELINE}' AS log_type", f"{baseline.version} AS baseline_version")

@@ -55,12 +55,16 @@ class CellErrorsState:
         size = len(edges) + 1
         return cls(edges, np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.zeros((_SUMS, size)))
 
-    def update(self, labels: npt.ArrayLike, predictions: npt.ArrayLike) -> CellErrorsState:
-        """This state and more rows, float64[n] each; a row without a label (NaN) counts by its prediction alone."""
+    def update(self, labels: npt.ArrayLike, predictions: npt.ArrayLike, places: npt.ArrayLike | None = None) -> CellErrorsState:
+        """This state and more rows, float64[n] each; a row without a label (NaN) counts by its prediction alone.
+
+        ``places`` say where rows stand between the edges, such as the leaves of a tree; else the predictions do.
+        """
         truth, guess = np.asarray(labels, dtype=np.float64), np.asarray(predictions, dtype=np.float64)
         usable = np.isfinite(guess)
         truth, guess = truth[usable], guess[usable]
-        cells, size = np.searchsorted(np.array(self.edges), guess, side="right"), len(self.edges) + 1
+        stand = guess if places is None else np.asarray(places, dtype=np.float64)[usable]
+        cells, size = np.searchsorted(np.array(self.edges), stand, side="right"), len(self.edges) + 1
         known = np.isfinite(truth)
         with np.errstate(over="ignore", invalid="ignore"):
             errors = (guess - truth)[known]

@@ -22,7 +22,7 @@ from spark_monitor.store.shared_columns import (
 from spark_monitor.store.state_columns import STATE_FIELDS
 
 STATE_KINDS: Final = (
-    *("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired"),
+    *("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired", "tree"),
 )
 """Labels; answers against labels by kind; and all answers: predicted classes, and their scores."""
 

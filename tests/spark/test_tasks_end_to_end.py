@@ -131,8 +131,10 @@ def test_a_model_that_never_gets_labels_is_estimated_from_its_training_rows(
         frame["truth"] = (random.random(rows) < frame["guess"]).astype(int)
         own, metric, limit = "score: guess", "roc_auc_score", "< 0.9"
     else:
+        # Old ones err more, and there are more of them in the second week.
+        frame["age"] = random.uniform(0, 10, rows) + np.where(frame["at"] >= START + WEEK, 4, 0)
         frame["guess"] = random.uniform(0, 10, rows)
-        frame["truth"] = frame["guess"] + random.normal(size=rows) * (1 + frame["guess"] / 5)
+        frame["truth"] = frame["guess"] + random.normal(size=rows) * np.where(frame["age"] > 8, 5.0, 1.0)
         own, metric, limit = "prediction: guess", "mean_absolute_error", "> 0.1"
     write(frame.assign(truth=None), tmp_path)
     (tmp_path / "training").mkdir()
@@ -149,6 +151,7 @@ def test_a_model_that_never_gets_labels_is_estimated_from_its_training_rows(
         wanted = (oracle.roc_auc_score if task == "binary" else oracle.mean_absolute_error)(hidden["truth"], hidden["guess"])
         assert row["lower"] <= wanted <= row["upper"]
         assert row["label_status"] == "NO_LABELS"
+        assert task == "binary" or ("told apart by" in row["message"] and "age" in row["message"])
     judged = tables["checks"][tables["checks"]["basis"] == "ESTIMATED"]
     assert set(judged["verdict"]) == {"WARN"}
 
