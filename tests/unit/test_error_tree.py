@@ -52,15 +52,17 @@ def test_estimates_by_the_tree_follow_rows_that_move_to_where_the_model_errs_mor
     )
     known = estimator(1, labelled, tree.names)
     assert known is not None
-    moved, hidden = rows_of(4, 40_000)
-    old = np.flatnonzero(moved[:, 1] > 5)[:4000]
-    unlabelled = CellErrorsState.empty(tree.cells).update(
-        np.full(old.size, np.nan), moved[old, 0], tree.leaf_of(moved[old][:, columns])
-    )
-    row = next(row for row in estimated_rows(unlabelled, known) if row["metric"] == "mean_absolute_error")
-    assert row["lower"] <= np.abs(hidden[old]).mean() <= row["upper"]
-    assert row["upper"] < 1.2 * row["value"]
-    assert "told apart by" in row["message"]
+    held = []
+    for seed in range(40):
+        moved, hidden = rows_of(100 + seed, 8000)
+        old = np.flatnonzero(moved[:, 1] > seed / 7)[:3000]
+        places = tree.leaf_of(moved[old][:, columns])
+        unlabelled = CellErrorsState.empty(tree.cells).update(np.full(old.size, np.nan), moved[old, 0], places)
+        row = next(row for row in estimated_rows(unlabelled, known) if row["metric"] == "mean_absolute_error")
+        held.append(row["lower"] <= np.abs(hidden[old]).mean() <= row["upper"])
+        assert row["upper"] < 1.2 * row["value"]
+        assert "told apart by" in row["message"]
+    assert np.mean(held) >= 0.88
 
 
 def test_constant_or_few_rows_give_a_tree_of_one_leaf() -> None:
