@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -254,16 +253,47 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
         return harmless(reason.rstrip("."), 300) if reason else "a check fails"
     metric = whole[0].metric
     same = [one for one in whole if one.metric == metric]
-    allowed = harmless((whole[0].expected or "").partition(" (")[0])
-    lower_is_worse = allowed.startswith(">") if allowed[:1] in ("<", ">") else catalogue().lower_is_worse(metric)
-    sign = 1 if lower_is_worse else -1
-    far = min(same, key=lambda one: sign * (one.value or 0.0))
-    upper = allowed.rpartition(" and <= ")[2] if " and <= " in allowed else ""
-    above = bool(upper) and far.value is not None and far.value > (number_in(upper) or math.inf)
-    reach = "down to" if lower_is_worse and not above else "up to"
+    # A number of another slice, or a limit of another window, says nothing of this one.
+    far = _farthest_off([one for one in same if one.slice == place] or same)
+    allowed = _allowed(far)
+    _, high = _two_limits(allowed)
+    above = high is not None and far.value is not None and far.value > high
+    reach = "down to" if _lower_is_worse(far) and not above else "up to"
     among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
     limit = f" (allowed: {allowed})" if allowed else ""
     return f"{metric} is {reach} {number(far.value)}{with_interval(far.lower, far.upper)}{limit}{among}"
+
+
+def _farthest_off(checks: Sequence[Failing]) -> Failing:
+    """Of limits on both sides the check that is farthest beyond its own, else the one with the worst number."""
+
+    def beyond(one: Failing) -> float:
+        low, high = _two_limits(_allowed(one))
+        value = one.value or 0.0
+        if low is not None and high is not None:
+            return max(value - high, low - value)
+        return -value if _lower_is_worse(one) else value
+
+    return max(checks, key=beyond)
+
+
+def _allowed(check: Failing) -> str:
+    return harmless((check.expected or "").partition(" (")[0])
+
+
+def _lower_is_worse(check: Failing) -> bool:
+    allowed = _allowed(check)
+    return allowed.startswith(">") if allowed[:1] in ("<", ">") else catalogue().lower_is_worse(check.metric)
+
+
+def _two_limits(allowed: str) -> tuple[float | None, float | None]:
+    """Both limits of ">= 5 and <= 9"; None where it has not both.
+
+    >>> _two_limits(">= 5 and <= 9"), _two_limits("<= 9")
+    ((5.0, 9.0), (None, None))
+    """
+    lower, both, upper = allowed.partition(" and <= ")
+    return (number_in(lower.removeprefix(">= ")), number_in(upper)) if both else (None, None)
 
 
 def _where(problem: Problem) -> str:

@@ -16,7 +16,7 @@ from spark_monitor.diagnosis.carried import Earlier, earlier_of, recomputed_from
 from spark_monitor.diagnosis.diagnose import incidents
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
-from spark_monitor.diagnosis.incident import TITLES, Incident
+from spark_monitor.diagnosis.incident import TITLES, Incident, _farthest
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
 
 COLUMNS = ("speed", "temp", "price", "seats", "pressure", "origin", "carrier")
@@ -359,3 +359,18 @@ def test_answers_that_move_with_a_broken_column_are_not_named_beside_it() -> Non
 
     assert [(one.column, one.columns, len(one.members)) for one in found] == [("wind", ("wind",), 2)]
     assert found[0].diagnosis.startswith("wind: ")
+
+
+def test_the_number_told_is_of_the_slice_told_and_beside_its_own_limit() -> None:
+    def failing(value: float, expected: str, key: str, of: str) -> Failing:
+        return Failing("c", "count", "profile", None, key, of, value=value, expected=expected)
+
+    checks = [
+        failing(630.0, ">= 558.8 and <= 618.2 (fail)", "distance > 1000", "true"),
+        failing(140.0, ">= 96.2 and <= 137.8 (fail)", "carrier", "DL"),
+        failing(620.0, ">= 500 and <= 619 (fail)", "distance > 1000", "true"),
+    ]
+    group = replace(of_checks(checks[0], start=0, end=1), failing=tuple(checks))
+
+    assert _farthest([group], ("distance > 1000", "true")) == "count is up to 630 (allowed: >= 558.8 and <= 618.2)"
+    assert _farthest([group], ("carrier", "DL")) == "count is up to 140 (allowed: >= 96.2 and <= 137.8)"
