@@ -65,7 +65,7 @@ class NamedBlock:
         if meta.get("grid") != grid.grid_id:
             raise StateError(f"slice block: was made on grid {meta.get('grid')}, the grid given is {grid.grid_id}.")
         block = SliceBlock(grid)
-        block.totals = arrays["totals"].reshape(len(texts), -1)
+        block.totals = arrays["totals"].reshape(len(texts), 5)
         block.n = arrays["n"]
         block.mean, block.low, block.m2, block.minimum, block.maximum = arrays["moments"].reshape(5, len(texts)).copy()
         block.cells.add_counted(np.cumsum(arrays["steps"]), arrays["many"])

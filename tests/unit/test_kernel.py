@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
@@ -646,6 +646,7 @@ def test_a_time_column_that_is_no_time_is_refused() -> None:
 
 
 @given(st.integers(0, 2**32))
+@example(35843688)  # a part without rows
 def test_blocks_merged_by_their_texts_are_the_block_of_all_rows(seed: int) -> None:
     random = np.random.default_rng(seed)
     grid = Grid.of(np.linspace(-2, 2, 40))
