@@ -29,7 +29,8 @@ REACHING_PREFIX: Final = "ai_"
 """Functions of Databricks that send what they are given to a model."""
 
 MARKS: Final = ("--", "/*", ";")
-_QUERY_WORDS = re.compile(r"\b(select|from|table|values|with|map|reduce)\b", re.IGNORECASE)
+_QUERY_WORDS = re.compile(r"\b(select|from|table|values|map|reduce)\b", re.IGNORECASE)
+"""Words that begin a query without any parenthesis; after WITH there is always one."""
 _QUOTED: Final = frozenset({"STRING", "IDENTIFIER", "RAW_STRING"})
 _QUERIES: Final = (exp.Query, exp.DDL, exp.DML, exp.Command, exp.Join, exp.Lateral, exp.Values, exp.Window, exp.Block, exp.Alias)
 VIEW: Final = "Rename a column of such a name in a view."
@@ -58,7 +59,7 @@ def require_expression(text: str) -> str:
 def is_allowed(text: str) -> bool:
     """Whether a text may stand where a column or an expression is expected.
 
-    >>> is_allowed("wind speed"), is_allowed("a; b")
+    >>> is_allowed("with space"), is_allowed("a; b")
     (True, False)
     """
     try:
