@@ -189,18 +189,35 @@ class Found:
 
 
 def diagnosed(
-    rows: pd.DataFrame, columns: Sequence[str], extra: Iterable[dict[str, Any]] = (), keys: Sequence[str] = SLICES
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    extra: Iterable[dict[str, Any]] = (),
+    keys: Sequence[str] = SLICES,
+    *,
+    judged: Sequence[str] | None = None,
 ) -> Found:
-    """The incidents of a table."""
-    groups = groups_of([*checks_of(rows, columns, keys), *map(_named, extra)])
+    """The incidents of a table; ``judged`` are the slice keys that have checks of their own, all where none are named."""
+    groups = groups_of([*checks_of(rows, columns, keys if judged is None else judged), *map(_named, extra)])
     windows = {"1 week": [(start(week), start(week + 1)) for week in range(WEEKS)]}
-    evidence = {key: _evidence(rows, key) for key in evidence_keys(groups)}
+    populated = _populated(rows, keys)
+    evidence = {key: _evidence(rows, key) for key in evidence_keys(groups, populated)}
     shares = {
         week: {one: len(part) for one, part in slices_of(rows[rows["week"] == week], keys).items()} for week in range(WEEKS)
     }
     shifts = {("1 week", start(week)): shift_of(shares[week - 1], shares[week], least=0.1) for week in range(1, WEEKS)}
     found = {about: phrase for about, phrase in shifts.items() if phrase is not None}
-    return Found(incidents(groups, windows, evidence, monitor_id="planted", slice_columns=set(keys), shifts=found))
+    return Found(
+        incidents(groups, windows, evidence, monitor_id="planted", slice_columns=set(keys), shifts=found, populated=populated)
+    )
+
+
+def _populated(rows: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, int, str | None], list[Slice]]:
+    """The slices of every week and version that have 50 rows."""
+    found: dict[tuple[str, int, str | None], list[Slice]] = {}
+    for (week, version), now in rows[rows["week"] >= 0].groupby(["week", "version"]):
+        sizes = [(key, str(value)) for key in keys for value, part in now.groupby(key) if len(part) >= 50]
+        found["1 week", start(int(week)), version] = sizes
+    return found
 
 
 def _evidence(rows: pd.DataFrame, key: EvidenceKey) -> Evidence:

@@ -105,6 +105,11 @@ def monitor_file(spark: SparkSession, task: Task, directory: Path) -> Path:
     text = first_file(made_from(frame, location, source, directory / "init.yaml"))
     config: dict[str, Any] = yaml.safe_load(text)
     shape = task.shape
+    if task.rules == "first":
+        config["outputs"] = {"path": str(directory / "out")}
+        file = directory / "monitor.yaml"
+        file.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return file
     end = START + shape.baseline * shape.window
     time_column = shape.role("time")
     assert config["predictions"]["time"] == time_column, config["predictions"]

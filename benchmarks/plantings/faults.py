@@ -16,6 +16,7 @@ FACTORS = {
     1 / 1.609344: "kilometres to miles",
     3.6: "m/s to km/h",
     100.0: "euros to cents",
+    1000.0: "seconds to milliseconds",
     0.001: "thousandths",
     2.54: "inches to centimetres",
     0.45359237: "pounds to kilograms",
@@ -152,6 +153,45 @@ def renamed(scene: Scene) -> Planted:
     )
 
 
+def recoded_codes(scene: Scene) -> Planted:
+    """Whole numbers that are names, exchanged among themselves."""
+    column = scene.one(scene.shape.codes)
+    names = scene.rows[column].value_counts().index.tolist()
+    turned = dict(zip(names, names[::-1], strict=True))
+    return scene.changed(
+        Expected(("encoding_swap",), (column,)), **{column: scene.where(scene.inside, column, scene.rows[column].map(turned))}
+    )
+
+
+def unseen_code(scene: Scene) -> Planted:
+    """A whole number that is a name and was never there."""
+    column = scene.one(scene.shape.codes)
+    hit = scene.inside & (scene.random.random(len(scene.inside)) < scene.random.uniform(0.1, 0.3))
+    return scene.changed(Expected(("unseen_category",), (column,), words="77"), **{column: scene.where(hit, column, 77)})
+
+
+def upper(scene: Scene) -> Planted:
+    """Categories in capitals."""
+    column = scene.one(scene.shape.categories)
+    return scene.changed(
+        Expected(("encoding_swap", "unseen_category"), (column,)),
+        **{column: scene.where(scene.inside, column, scene.rows[column].str.title() + " ")},
+    )
+
+
+def emptied(scene: Scene) -> Planted:
+    """Texts of no letter."""
+    column = scene.one((*scene.shape.texts, *scene.shape.categories))
+    hit = scene.inside & (scene.random.random(len(scene.inside)) < scene.random.choice([1.0, 0.6]))
+    return scene.changed(Expected(("missing",), (column,)), **{column: scene.where(hit, column, "")})
+
+
+def late_labels(scene: Scene) -> Planted:
+    """Labels of some windows that do not come."""
+    name = scene.shape.role("label")
+    return scene.changed(Expected(("late_data",)), **{name: scene.rows[name].astype("float64").where(~scene.inside)})
+
+
 def unseen(scene: Scene) -> Planted:
     column = scene.one(scene.shape.categories)
     slice_, mask = scene.somewhere(but=column, chance=0.3)
@@ -227,7 +267,7 @@ def delivered_again(scene: Scene) -> Planted:
     copy = scene.rows[before].copy()
     copy[time] = copy[time] + scene.shape.window
     if scene.random.random() < 0.5:
-        copy[id_] = copy[id_] + "-r"
+        copy[id_] = copy[id_] + (10**9 if pd.api.types.is_numeric_dtype(copy[id_]) else "-r")
     kept = scene.rows[~scene.inside]
     rows = pd.concat([kept, copy], ignore_index=True)
     noise = np.concatenate([scene.noise[~scene.inside], scene.noise[before]])
@@ -290,11 +330,18 @@ def prior(scene: Scene) -> Planted:
     again = scene.rows[scene.inside & (label == 1)]
     more = max(int(gone.sum()), 0)
     extra = again.sample(more, replace=True, random_state=int(scene.random.integers(1 << 30))).copy()
-    extra[scene.shape.role("id")] = [f"more-{number}" for number in range(more)]
+    extra[scene.shape.role("id")] = _new_ids(scene, more)
     extra[scene.shape.role("time")] = scene.rows.loc[gone, scene.shape.role("time")].to_numpy()
     rows = pd.concat([scene.rows[~gone], extra], ignore_index=True)
     noise = np.concatenate([scene.noise[~gone], np.zeros(more)])
     return Planted(rows, noise, Expected((), cause="prior"))
+
+
+def _new_ids(scene: Scene, more: int) -> list[str] | list[int]:
+    """Ids that no row has."""
+    if pd.api.types.is_numeric_dtype(scene.rows[scene.shape.role("id")]):
+        return [2 * 10**9 + number for number in range(more)]
+    return [f"more-{number}" for number in range(more)]
 
 
 def labels_doubled(scene: Scene) -> Planted:
@@ -331,7 +378,7 @@ def tripled_slice(scene: Scene) -> Planted:
     share = of_slice.sum() / scene.inside.sum()
     gone = others & (scene.random.random(len(others)) < 2 * share / (1 - share))
     extra = scene.rows[of_slice].sample(int(gone.sum()), replace=True, random_state=int(scene.random.integers(1 << 30))).copy()
-    extra[scene.shape.role("id")] = [f"more-{number}" for number in range(len(extra))]
+    extra[scene.shape.role("id")] = _new_ids(scene, len(extra))
     extra[scene.shape.role("time")] = scene.rows.loc[gone, scene.shape.role("time")].to_numpy()
     rows = pd.concat([scene.rows[~gone], extra], ignore_index=True)
     noise = np.concatenate([scene.noise[~gone], np.zeros(len(extra))])
@@ -343,11 +390,12 @@ QUALITY: dict[str, Fault] = {
     for one in (
         *(unit, fahrenheit, sign, stuck, sentinel, missing, recoded, renamed, unseen, mojibake, truncated, rotated),
         *(shifted_columns, shifted_rows, duplicated, delivered_again, half_lost, drifted),
+        *(recoded_codes, unseen_code, upper, emptied),
     )
 }
 MODEL: dict[str, Fault] = {
     one.__name__: one for one in (upstream_missing, broken_feature, prior, labels_doubled, concept, worse_version, tripled_slice)
-}
+} | {late_labels.__name__: late_labels}
 
 
 def possible(shape: Shape) -> list[str]:
@@ -356,6 +404,7 @@ def possible(shape: Shape) -> list[str]:
         "fahrenheit": not shape.temperatures,
         "rotated": not shape.hours,
         "worse_version": not shape.versions,
+        **dict.fromkeys(("recoded_codes", "unseen_code"), not shape.codes),
         **dict.fromkeys(("tripled_slice", "concept", "broken_feature"), not shape.slices),
     }
     return [name for name in (*QUALITY, *MODEL) if not lacking.get(name, False)]

@@ -46,6 +46,12 @@ class Shape:
     names: dict[str, str] = field(default_factory=dict)
     """The roles of columns: id, time, version, score, prediction, label, labelled."""
 
+    codes: tuple[str, ...] = ()
+    """Whole numbers that are names."""
+
+    delay: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(minutes=1))
+    """How long labels take."""
+
     @property
     def end(self) -> pd.Timestamp:
         """The end of the last window."""
@@ -62,7 +68,8 @@ def frame_of(shape: Shape, random: Random) -> pd.DataFrame:
     rows = shape.rows(random, total)
     place = np.sort(random.uniform(0, 1, total))
     rows[shape.role("time")] = (START + pd.to_timedelta(place * (shape.end - START).total_seconds(), unit="s")).floor("s")
-    rows[shape.role("id")] = [f"{shape.name[:2]}-{number:08d}" for number in random.permutation(total)]
+    if shape.role("id") not in rows:
+        rows[shape.role("id")] = [f"{shape.name[:2]}-{number:08d}" for number in random.permutation(total)]
     if shape.versions:
         rows[shape.role("version")] = random.choice(shape.versions, total)
     chance = 1 / (1 + np.exp(-logit(shape, rows, rows)))
@@ -93,7 +100,7 @@ def with_answers(shape: Shape, rows: pd.DataFrame, reference: pd.DataFrame, nois
         **{
             shape.role("score"): chance,
             shape.role("prediction"): (chance >= 0.5).astype("int64"),
-            shape.role("labelled"): (times + pd.Timedelta(minutes=1)),
+            shape.role("labelled"): (times + shape.delay),
         }
     )
 
@@ -153,6 +160,84 @@ def sensors(random: Random, total: int) -> pd.DataFrame:
                 random, ["Jürgen Weiß", "Zoë Ångström", "Ann Lee", "René Ça", "Bo Li"], total, [30, 25, 20, 15, 10]
             ),
             "line": _choice(random, [f"L{number}" for number in range(1, 7)], total, [5, 4, 3, 3, 2, 2]),
+        }
+    )
+
+
+def credit(random: Random, total: int) -> pd.DataFrame:
+    """Applications in their order: a growing number, a running sequence, codes that are whole numbers, dates, gaps."""
+    income = np.round(random.lognormal(10.5, 0.45, total), 0)
+    return pd.DataFrame(
+        {
+            "application_id": 7_000_000 + np.arange(total),
+            "batch_number": np.arange(total) // 37,
+            "income": income,
+            "loan_amount": np.round(income * random.uniform(0.1, 1.4, total), -2),
+            "debt_ratio": random.beta(2.2, 3.8, total),
+            "age": np.clip(np.round(random.normal(42, 12, total)), 18, 90).astype("int64"),
+            "months_employed": random.negative_binomial(2, 0.02, total).astype("int64"),
+            "open_accounts": random.poisson(4.2, total),
+            "late_payments": random.poisson(0.4, total),
+            "bureau_score": np.where(random.random(total) < 0.08, np.nan, np.round(random.normal(640, 70, total))),
+            "balance_change": np.round(random.normal(120, 900, total), 2),
+            "region_code": random.choice(
+                [11, 24, 32, 44, 52, 75, 84, 93], total, p=[0.3, 0.2, 0.14, 0.12, 0.1, 0.07, 0.04, 0.03]
+            ),
+            "purpose": _choice(random, ["car", "home", "debt", "school", "other"], total, [30, 25, 22, 13, 10]),
+            "employment": _choice(random, ["salaried", "self-employed", "retired", "student"], total, [62, 18, 14, 6]),
+            "branch": _choice(random, ["Köln Süd", "München", "Hamburg", "Düsseldorf", "Berlin"], total, [30, 25, 20, 15, 10]),
+            "has_guarantor": random.random(total) < 0.23,
+        }
+    )
+
+
+def hospital(random: Random, total: int) -> pd.DataFrame:
+    """Stays by the day: half of all values whole numbers, one column in degrees, hours of the day, rare classes."""
+    stay = random.gamma(1.6, 2.4, total)
+    return pd.DataFrame(
+        {
+            "visit_number": 10_000 + np.cumsum(random.integers(1, 4, total)),
+            "heart_rate": np.round(random.normal(82, 15, total)).astype("int64"),
+            "body_temperature": np.round(random.normal(37.1, 0.7, total), 1),
+            "weight_kg": np.round(random.normal(76, 16, total).clip(35, 190), 1),
+            "height_cm": np.round(random.normal(171, 10, total)).astype("int64"),
+            "creatinine": np.round(random.lognormal(0.05, 0.4, total), 2),
+            "days_since_last_visit": np.round(random.exponential(120, total)).astype("int64"),
+            "stay_days": np.round(stay, 1),
+            "base_excess": np.round(random.normal(-0.6, 2.6, total), 1),
+            "arrival_hour": (np.round(random.normal(13, 4.5, total)) % 24).astype("int64"),
+            "triage": random.choice([1, 2, 3, 4, 5], total, p=[0.03, 0.12, 0.38, 0.33, 0.14]),
+            "ward": _choice(
+                random, ["surgery", "medicine", "cardiology", "paediatrics", "maternity"], total, [28, 34, 16, 13, 9]
+            ),
+            "insurance": _choice(random, ["public", "private", "none"], total, [78, 18, 4]),
+            "diagnosis": _choice(random, ["I10.9", "E11.9", "J18.9", "N39.0", "S72.0", "K35.8"], total, [26, 22, 18, 14, 11, 9]),
+            "physician": _choice(random, ["Dr. Özdemir", "Dr. Núñez", "Dr. Bauer", "Dr. Lefèvre"], total, [30, 28, 22, 20]),
+        }
+    )
+
+
+def shop(random: Random, total: int) -> pd.DataFrame:
+    """Visits of a shop: heavy tails, many zeros, weights, a currency of cents, milliseconds."""
+    price = np.round(random.lognormal(3.6, 0.8, total), 2)
+    return pd.DataFrame(
+        {
+            "visit_seq": np.arange(total) + 1,
+            "price": price,
+            "discount": np.where(random.random(total) < 0.7, 0.0, np.round(random.uniform(0, 0.5, total), 2)),
+            "pages_viewed": random.geometric(0.18, total),
+            "dwell_seconds": np.round(random.gamma(1.8, 45.0, total), 3),
+            "cart_value": np.round(np.where(random.random(total) < 0.4, 0.0, price * random.integers(1, 5, total)), 2),
+            "days_as_customer": random.integers(0, 2400, total),
+            "rating": np.where(random.random(total) < 0.15, np.nan, np.round(random.beta(6, 2, total) * 5, 1)),
+            "margin": np.round(random.normal(6.0, 9.0, total), 2),
+            "hour": np.clip(np.round(random.gamma(9, 1.7, total)), 0, 23).astype("int64"),
+            "category_code": random.choice([101, 102, 210, 305, 318, 402], total, p=[0.34, 0.24, 0.17, 0.12, 0.08, 0.05]),
+            "device": _choice(random, ["mobile", "desktop", "tablet"], total, [60, 33, 7]),
+            "market": _choice(random, ["de", "at", "ch", "nl"], total, [58, 18, 14, 10]),
+            "campaign": _choice(random, ["Spring Sale", "Frühling", "Newsletter", "(none)"], total, [20, 15, 25, 40]),
+            "is_member": random.random(total) < 0.38,
+            "sample_weight": np.round(random.uniform(0.5, 2.0, total), 3),
         }
     )
 
@@ -234,5 +319,91 @@ SHAPES = {
             "label": "actual",
             "labelled": "actual_at",
         },
+    ),
+    "credit": Shape(
+        "credit",
+        credit,
+        pd.Timedelta(days=1),
+        windows=56,
+        baseline=14,
+        per_window=900,
+        every="1 day",
+        numbers=("income", "loan_amount", "debt_ratio", "months_employed", "bureau_score"),
+        signed=("income", "balance_change", "loan_amount"),
+        temperatures=(),
+        categories=("purpose", "employment"),
+        texts=("branch",),
+        hours=(),
+        slices=("purpose", "employment"),
+        weights={"debt_ratio": 1.0, "bureau_score": -0.8, "income": -0.5, "late_payments": 0.5, "employment": 0.3},
+        versions=("2024-03", "2024-05"),
+        names={
+            "id": "application_id",
+            "time": "scored_at",
+            "version": "model_version",
+            "score": "score",
+            "prediction": "prediction",
+            "label": "label",
+            "labelled": "label_known_at",
+        },
+        codes=("region_code",),
+        delay=pd.Timedelta(days=2),
+    ),
+    "hospital": Shape(
+        "hospital",
+        hospital,
+        pd.Timedelta(days=1),
+        windows=56,
+        baseline=14,
+        per_window=700,
+        every="1 day",
+        numbers=("weight_kg", "creatinine", "stay_days", "days_since_last_visit", "height_cm"),
+        signed=("base_excess", "weight_kg", "creatinine"),
+        temperatures=("body_temperature",),
+        categories=("ward", "diagnosis", "insurance"),
+        texts=("physician",),
+        hours=("arrival_hour",),
+        slices=("ward", "insurance"),
+        weights={"creatinine": 0.9, "heart_rate": 0.6, "stay_days": 0.6, "triage": -0.5, "ward": 0.4},
+        versions=("a", "b"),
+        names={
+            "id": "visit_number",
+            "time": "predicted_at",
+            "version": "version",
+            "score": "probability",
+            "prediction": "predicted",
+            "label": "outcome",
+            "labelled": "outcome_at",
+        },
+        codes=("triage",),
+        delay=pd.Timedelta(hours=30),
+    ),
+    "shop": Shape(
+        "shop",
+        shop,
+        pd.Timedelta(days=1),
+        windows=56,
+        baseline=14,
+        per_window=1500,
+        every="1 day",
+        numbers=("price", "dwell_seconds", "days_as_customer", "pages_viewed", "rating"),
+        signed=("margin", "price", "rating"),
+        temperatures=(),
+        categories=("device", "market"),
+        texts=("campaign",),
+        hours=("hour",),
+        slices=("device", "market"),
+        weights={"pages_viewed": 0.8, "dwell_seconds": 0.8, "price": -0.5, "device": 0.5, "is_member": 0.2},
+        versions=("v7", "v8"),
+        names={
+            "id": "visit_seq",
+            "time": "event_time",
+            "version": "model_version",
+            "score": "propensity",
+            "prediction": "prediction",
+            "label": "label",
+            "labelled": "label_time",
+        },
+        codes=("category_code",),
     ),
 }

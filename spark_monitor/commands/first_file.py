@@ -112,7 +112,10 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     left_out = [*label, *(name for name in roles.times if name not in label)]
     if left_out:
         why = " and ".join(
-            [*["the label is no feature"] * bool(label), *["other times move with the calendar"] * bool(roles.times)]
+            [
+                *["the label is no feature"] * bool(label),
+                *["other times, and numbers that are counted up, move with the calendar"] * bool(roles.times),
+            ]
         )
         yield f"  features: {{exclude: [{', '.join(map(scalar, left_out))}]}}   # {why}"
     else:

@@ -25,6 +25,7 @@ MOST_CHANCE: Final = 0.1
 """Windows of so few rows that chance alone gives a KS distance of this size are not judged."""
 
 FEWEST_FOR_SHARES: Final = 100
+FEWEST_FOR_STUCK: Final = 50
 FEWEST_FOR_MODEL: Final = 500
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
@@ -131,13 +132,16 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
             "min_count": FEWEST_FOR_SHARES,
         }
         yield RuleLine(rule, "categories that the baseline does not have, in percent")
+    if seen.has_baseline:
+        told = "columns that vary in the baseline and have ceased to"
+        yield RuleLine({"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": FEWEST_FOR_STUCK}, told)
     told = "texts that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": FEWEST_FOR_SHARES}, told)
 
 
 def _of_rows(seen: Seen) -> Iterator[RuleLine]:
     told = "rows of all versions, against the windows before"
-    yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.7", "fail": "< 0.5"}, told)
+    yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.8", "fail": "< 0.6"}, told)
     told = "whole rows that are there more than once, in percent"
     yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": FEWEST_FOR_SHARES}, told)
     told = "a window that holds another one's rows once more"

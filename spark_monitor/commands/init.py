@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import pyarrow as pa
 import typer
@@ -29,6 +30,10 @@ ROWS_LOOKED_AT = 10_000
 BASELINE_SHARE = 4
 """Without knowing the training period, the baseline is this part of the time that the table spans: a quarter."""
 
+RUNNING: Final = 0.98
+"""A number that goes with time so closely, over the baseline, is counted up; of so many values at least."""
+
+LEAST_RUNNING: Final = 20
 FEW_DAYS, MANY_DAYS = timedelta(days=3), timedelta(days=120)
 OUTPUTS = "monitoring"
 
@@ -174,6 +179,9 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     every = guess_every(span, kind)
     condition = guess_baseline(span, roles.time, kind, every)
     baseline = frame.where(condition) if condition is not None else frame
+    own = {roles.id, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
+    free = [column for column in columns if column.name not in own]
+    roles = replace(roles, times=(*roles.times, *running_columns(baseline, free, roles.time)))
     of_baseline = look(baseline) if condition is not None else columns
     return FirstFile(
         title=source.text,
@@ -199,11 +207,24 @@ def quality_of(frame: DataFrame, roles: Roles) -> list[QualityGuess]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = list(batches)
         guesses = guess_quality(pa.Table.from_batches(held), skip) if held else []
-        columns = [[json.dumps(getattr(one, name)) for one in guesses] for name in ("section", "column", "value", "evidence")]
-        yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], names=list("abcd"))
+        told = [json.dumps([one.section, one.column, one.value, one.evidence, one.broken]) for one in guesses]
+        yield pa.RecordBatch.from_arrays([pa.array(told, pa.string())], names=["guess"])
 
-    found = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "a string, b string, c string, d string").collect()
-    return [QualityGuess(*(json.loads(row[name]) for name in "abcd")) for row in found]
+    found = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
+    return [QualityGuess(*json.loads(row["guess"])) for row in found]
+
+
+def running_columns(frame: DataFrame, columns: Sequence[Column], time: str) -> tuple[str, ...]:
+    """Numbers that grow with time, such as ids that are counted up: no window of theirs is like another. One aggregate."""
+    from pyspark.sql import functions as F
+
+    clock = F.unix_micros(F.col(quote(time)).cast("timestamp")).cast("double")
+    names = [one.name for one in columns if one.kind in ("whole", "real") and (one.count or 0) >= LEAST_RUNNING]
+    if not names:
+        return ()
+    asked = [F.corr(F.col(quote(name)).cast("double"), clock).alias(f"c{place}") for place, name in enumerate(names)]
+    found = frame.agg(*asked).collect()[0]
+    return tuple(name for name, together in zip(names, found, strict=True) if together is not None and abs(together) >= RUNNING)
 
 
 def no_time(source: str, columns: Sequence[Column]) -> str:

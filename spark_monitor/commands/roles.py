@@ -69,7 +69,7 @@ class Roles:
     texts: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
-    """Further times: they move with the calendar, so that every window is another distribution."""
+    """Further times, and numbers that are counted up: they move with the calendar, every window is another distribution."""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -70,12 +70,18 @@ def is_steady(evidence: Evidence) -> bool:
     now, before = evidence.now, evidence.before
     if now is None or before is None or abs(now.percent_null - before.percent_null) > MISSING_STEP:
         return False
-    if len(now.quantiles) == len(before.quantiles) == 101:
-        return distance(np.array(before.quantiles), np.array(now.quantiles)) <= STEADY
-    if now.mean is not None or before.mean is not None:
-        return False
-    names = {*now.items, *before.items}
-    return sum(abs(now.share(name) - before.share(name)) for name in names) / 2 <= STEADY
+    moved = apart(before, now)
+    return moved is not None and moved <= STEADY
+
+
+def apart(one: Look, two: Look) -> float | None:
+    """How far two looks at a column lie apart: about the KS distance, of texts the total variation; None where not known."""
+    if len(one.quantiles) == len(two.quantiles) == 101:
+        return distance(np.array(one.quantiles), np.array(two.quantiles))
+    if one.mean is not None or two.mean is not None:
+        return None
+    names = {*one.items, *two.items}
+    return sum(abs(one.share(name) - two.share(name)) for name in names) / 2
 
 
 NAMED_BY_METRIC: Final[Mapping[str, Finding]] = {
@@ -118,7 +124,7 @@ def missing(evidence: Evidence) -> Finding | None:
     if now.percent_null - least < MISSING_STEP and not (now.nulls == now.count and least < 100):
         return None
     what = f"{now.percent_null:.1f} % of its values are missing, {was.percent_null:.1f} % in the baseline"
-    return Finding("missing", what, evidence="percent_null")
+    return Finding("missing", what, evidence="percent_null", part=now.percent_null / 100)
 
 
 def gone(evidence: Evidence) -> Finding | None:
@@ -161,7 +167,7 @@ def sentinel(evidence: Evidence) -> Finding | None:
     if share < SENTINEL_SHARE:
         return NAMED_BY_METRIC["percent_sentinel"] if told else None
     what = f"{100 * share:.1f} % of its values are {harmless(item, 40)}, {100 * was.share(item):.1f} % in the baseline"
-    return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items")
+    return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share)
 
 
 def _sentinel_share(item: str, evidence: Evidence) -> float:
@@ -302,6 +308,7 @@ def unseen(evidence: Evidence) -> Finding | None:
         "unseen_category",
         f"{100 * share:.1f} % of its values were not seen before{named}",
         evidence="percent_unseen",
+        part=share,
     )
 
 

@@ -10,6 +10,7 @@ from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
 from spark_monitor.diagnosis.exchanged import exchanged
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
+from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, slices_of
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
@@ -32,23 +33,31 @@ def problems_of(
     outputs: Collection[str] = (),
     slice_columns: Collection[str] = (),
     shifts: Shifts | None = None,
+    populated: Populated | None = None,
 ) -> list[Problem]:
     """The problems of the groups, in the order in which they began; the same groups and evidence give the same problems."""
     known = list(groups)
-    named, located = _named(known, evidence, outputs)
+    named, located = _named(known, evidence, outputs, populated or {})
     found = episodes(known, windows, named)
     where = {id(one): _slice_of(one, located) for one in found}
     return problems(found, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts)
 
 
-def evidence_keys(groups: Iterable[Group]) -> list[EvidenceKey]:
-    """What must be looked at: each failing column in all rows, and in the slices that may explain it."""
+def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -> list[EvidenceKey]:
+    """What must be looked at: each failing column in all rows, and in the slices that may explain it.
+
+    Where none of these fails by itself, in all slices of the first failing window that have rows enough (``populated``).
+    """
     keys: dict[EvidenceKey, None] = {}
-    for group in groups:
+    known = list(groups)
+    for group in known:
         if group.state == FAIL and group.track in OF_COLUMNS and group.column is not None:
             version = group.failing[0].version
             for slice_ in (WHOLE, *candidates(group)):
                 keys.setdefault((group.column, group.start, version, slice_))
+    for group in openings(known) if populated else ():
+        for slice_ in slices_of(group, populated or {}):
+            keys.setdefault((group.column or "", group.start, group.failing[0].version, slice_))
     return list(keys)
 
 
@@ -56,17 +65,20 @@ Named = dict[tuple[tuple[str, str, str, str], int], Finding]
 
 
 def _named(
-    groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence], outputs: Collection[str]
+    groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence], outputs: Collection[str], populated: Populated
 ) -> tuple[Named, dict[tuple[object, int], Slice]]:
     """What is wrong with each subject in each failing window, and in which slice."""
     known = list(groups)
     moved = exchanged(known, evidence)
     named: Named = {}
     located: dict[tuple[object, int], Slice] = {}
+    opening = {id(group) for group in openings(known)} if populated else set()
     for group in known:
         if group.state != FAIL:
             continue
         finding, slice_ = _finding(group, evidence, answers=group.column in outputs)
+        if slice_ == WHOLE and id(group) in opening and group.column not in outputs:
+            finding, slice_ = _hidden(group, finding, evidence, populated)
         if (group.column or "", group.start) in moved and group.column not in outputs:
             finding, slice_ = moved[group.column or "", group.start], WHOLE
         named[group.subject, group.start], located[group.subject, group.start] = finding, slice_
@@ -90,6 +102,18 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     if in_slice is not None and (in_slice.is_fault or not whole.is_fault):
         return in_slice, slice_
     return whole, slice_
+
+
+def _hidden(
+    group: Group, whole: Finding, evidence: Mapping[EvidenceKey, Evidence], populated: Populated
+) -> tuple[Finding, Slice]:
+    """What is wrong in the one slice that a trouble of all rows comes from; as it was where there is none."""
+    keys = {one: (group.column or "", group.start, group.failing[0].version, one) for one in slices_of(group, populated)}
+    looks = {one: evidence[key] for one, key in keys.items() if key in evidence}
+    # No check of a slice fails: what is wrong there is what its own numbers show, whatever fails in all rows.
+    sliced = {one: (finding_of(known, frozenset()), known) for one, known in looks.items()}
+    place = hidden_place(whole, sliced)
+    return (whole, WHOLE) if place == WHOLE else (sliced[place][0], place)
 
 
 def _slice_of(episode: Episode, located: Mapping[tuple[object, int], Slice]) -> Slice:

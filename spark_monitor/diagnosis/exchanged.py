@@ -20,6 +20,9 @@ LEAST_ROWS: Final = 50
 APART, SAME = 0.4, 0.04
 """A column holds another's values where it lies so far from its own baseline, and so near the other's, beside noise."""
 
+BESIDE_OTHERS: Final = 0.12
+"""Beside columns that hold each other's values, one that is like another to begin with need not have moved further."""
+
 LEAST_COLUMNS: Final = 2
 MOST_COLUMNS: Final = 200
 """Of more columns that fail in one window the first are compared with each other, as every pair costs."""
@@ -46,7 +49,8 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
             )
             what = f"they hold each other's values ({said})"
             finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
-            moved = [name for name, known in columns.items() if name in sources or _is_apart(known)]
+            alike = _sources(columns, apart=BESIDE_OTHERS)
+            moved = [name for name, known in columns.items() if name in sources or name in alike or _is_apart(known)]
             found |= {(name, start): finding for name in moved}
     return found
 
@@ -62,14 +66,14 @@ def _is_apart(known: Evidence) -> bool:
     return distance(np.array(known.baseline.quantiles), np.array(known.now.quantiles)) >= APART
 
 
-def _sources(columns: Mapping[str, Evidence]) -> dict[str, str]:
+def _sources(columns: Mapping[str, Evidence], *, apart: float = APART) -> dict[str, str]:
     """Which other column's values a column holds."""
     now = {name: np.array(known.now.quantiles) for name, known in columns.items() if known.now is not None}
     was = {name: np.array(known.baseline.quantiles) for name, known in columns.items() if known.baseline is not None}
     rows = {name: known.now.filled for name, known in columns.items() if known.now is not None}
     found = {}
     for name, values in now.items():
-        if distance(was[name], values) < APART:
+        if distance(was[name], values) < apart:
             continue
         left = {other: distance(was[other], values) for other in was if other != name}
         nearest = min(left, key=lambda other: (left[other], other), default=None)

@@ -31,6 +31,9 @@ class Finding:
     evidence: str | None = None
     """The metric or the column of profile_metrics that shows it."""
 
+    part: float = 1.0
+    """The share of the rows that show it."""
+
     abrupt: bool = True
     """Whether the window before looked otherwise."""
 

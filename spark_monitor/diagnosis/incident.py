@@ -142,11 +142,13 @@ def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | No
 
 
 def _kind(problem: Problem, groups: Sequence[Group]) -> str:
-    """``version`` where one version alone does worse while another, in the same windows, does well."""
-    if problem.kind not in ("performance", "concept_drift"):
+    """``version`` where one version alone does worse, or loses rows, while another, in the same windows, does well."""
+    if problem.kind not in ("performance", "concept_drift", "lost_rows"):
         return problem.kind
     failing = {version for group in groups for version in group.versions_failing}
     well = {version for group in groups for version in group.versions_well} - failing
+    if problem.kind == "lost_rows":
+        well -= {None}  # all versions together: that they are well says nothing of another version
     both = [group for group in groups if group.versions_well and set(group.versions_well) - failing]
     return "version" if well and len(both) * 2 > len(groups) else problem.kind
 
@@ -179,6 +181,8 @@ def title(problem: Problem, kind: str) -> str:
     """A few words: what, and where."""
     where = "" if problem.slice == WHOLE else f" where {slice_name(*problem.slice)}"
     named = TITLES[kind].format(_subject(problem))
+    if kind == "version" and problem.kind == "lost_rows":
+        named = f"{_subject(problem)} is not as expected in one version alone"
     return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}"
 
 

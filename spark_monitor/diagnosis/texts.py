@@ -55,7 +55,7 @@ def damaged(evidence: Evidence) -> Finding | None:
     example = max(found, key=lambda text: (found[text], text), default=None)
     shown = f", such as {harmless(example, 30)}" if example is not None else ""
     what = f"{100 * share:.1f} % of its texts have damaged letters{shown}"
-    return Finding("encoding_swap", what, "they were read in another encoding", evidence="percent_mojibake")
+    return Finding("encoding_swap", what, "they were read in another encoding", evidence="percent_mojibake", part=share)
 
 
 def new_items(now: Look, was: Look) -> Mapping[str, int]:

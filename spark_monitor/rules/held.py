@@ -106,7 +106,7 @@ def _bounds(
         sources = [f"{limit.text()}, {value:.6g}" for value in values]
         return between(low, high, sources), f"the value of {metric} in the baseline is not known"
     before, alike = (series or Before({})).of_each(judged, at, rows, limit, knowledge.zone)
-    low, high = history_bounds(before, limit, worse=worse)
+    low, high = history_bounds(before, limit, worse=worse, counted=metric == "count")
     middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
     sources = [
         f"the median {value:.6g} of the {limit.windows} windows before{' of this weekday or hour' if same else ''} "

@@ -180,15 +180,23 @@ def learned_bounds(values: Floats, factors: Floats, how: Learning, chance: Float
     return low, np.where(np.isnan(low), np.nan, np.inf) if how.worse == "lower" else high
 
 
-def history_bounds(before: Floats, limit: History, *, worse: str) -> tuple[Floats, Floats]:
+def history_bounds(before: Floats, limit: History, *, worse: str, counted: bool = False) -> tuple[Floats, Floats]:
     """median -+ sigma 1.4826 MAD of each row of the windows before, on the sides that are bad; NaN where not all are known.
+
+    Numbers that are ``counted`` are never held closer than counting itself moves them: a Poisson number of mean m has the
+    standard deviation sqrt(m), and of a handful of them the MAD is often far smaller by luck.
 
     >>> low, high = history_bounds(np.array([[10.0, 12.0, 11.0, 13.0]]), History(4, 2.0), worse="both")
     >>> low.round(4).tolist(), high.round(4).tolist()
     ([8.5348], [14.4652])
+    >>> low, high = history_bounds(np.array([[400.0, 401.0, 400.0, 399.0]]), History(4, 3.0), worse="both", counted=True)
+    >>> low.tolist(), high.tolist()
+    ([340.0], [460.0])
     """
     middle = quantile_of_rows(before, 0.5)
     spread = quantile_of_rows(np.abs(before - middle[:, None]), 0.5) * MAD_TO_SIGMA
+    if counted:
+        spread = np.fmax(spread, np.sqrt(np.fmax(middle, 0.0)))
     enough = np.sum(~np.isnan(before), axis=1) >= limit.windows
     unknown = np.where(enough, 0.0, np.nan)
     low, high = middle - limit.sigma * spread, middle + limit.sigma * spread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -62,7 +62,7 @@ def open_predictions(spark: SparkSession, config: MonitorConfig) -> Predictions:
         frame=frame,
         columns=tuple(
             read_column(frame.schema[name], config.columns.get(name))
-            for name in profiled_names(frame.columns, config.predictions)
+            for name in profiled_names(frame.columns, config.predictions, roles_elsewhere(config))
         ),
         slices=tuple(read_slice(frame, slice_) for slice_ in config.slices),
         version_sql=version_sql(config.predictions.model_version, frame.columns),
@@ -75,12 +75,21 @@ def expressions(predictions: PredictionsConfig) -> list[str]:
     return [text for text in (*predictions.id, predictions.prediction, predictions.score) if text is not None]
 
 
-def profiled_names(columns: Iterable[str], predictions: PredictionsConfig) -> list[str]:
+def roles_elsewhere(config: MonitorConfig) -> set[str]:
+    """Columns of the prediction table that other sections give a role: weights, groups, and labels of the same table."""
+    named = {config.weights, config.groups.column if config.groups is not None else None}
+    labels, own = config.labels, config.predictions
+    if labels is not None and (labels.table, labels.path) == (own.table, own.path):
+        named |= {labels.label, labels.time}
+    return {name for name in named if name is not None}
+
+
+def profiled_names(columns: Iterable[str], predictions: PredictionsConfig, elsewhere: Collection[str] = ()) -> list[str]:
     """The columns to profile, in the table's order: the features, the prediction and the score.
 
-    Features are those included, or every column that has no other role, without those excluded.
+    Features are those included, or every column that has no other role (those ``elsewhere`` among them), without those excluded.
     """
-    roles = {predictions.time, *predictions.id}
+    roles = {predictions.time, *predictions.id, *elsewhere}
     if isinstance(predictions.model_version, str):
         roles.add(predictions.model_version)
     answers = {name for name in (predictions.prediction, predictions.score) if name is not None}
@@ -94,7 +103,7 @@ def only_in_baseline(config: MonitorConfig, columns: Iterable[str], baseline: It
     labels = config.labels
     own = None if config.baseline is None else config.baseline.label
     apart = {*columns, own, *(() if labels is None else (labels.label, labels.time, *labels.id))}
-    return [name for name in profiled_names(baseline, config.predictions) if name not in apart]
+    return [name for name in profiled_names(baseline, config.predictions, roles_elsewhere(config)) if name not in apart]
 
 
 def baseline_columns(

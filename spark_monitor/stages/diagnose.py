@@ -18,12 +18,13 @@ from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
 from spark_monitor.diagnosis.groups import FAIL, Group
+from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions, micros
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.evidence import gathered, slice_shifts
+from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
 from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
@@ -74,15 +75,17 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     if not any(group.state == FAIL for group in groups):
         return []
     judged = window_rows(checks)
-    evidence = gathered(run, baseline, present_plan(predictions, baseline), evidence_keys(groups), judged)
-    outputs = output_columns(run.config)
+    populated = populated_slices(run, openings(groups)) if run.config.slices else {}
+    evidence = gathered(run, baseline, present_plan(predictions, baseline), evidence_keys(groups, populated), judged)
+    outputs, cut_by = output_columns(run.config), sliced_columns(run.config, predictions)
     found = problems_of(
         groups,
         judged,
         evidence,
         outputs=outputs,
-        slice_columns=sliced_columns(run.config, predictions),
-        shifts=slice_shifts(run, drifting_starts(groups), judged) if run.config.slices else {},
+        slice_columns=cut_by,
+        populated=populated,
+        shifts=slice_shifts(run, drifting_starts(groups, cut_by), judged) if run.config.slices else {},
     )
     falls, weights = falls_of(run, found, judged), importances(run) if any(map(needs_causes, found)) else {}
     kept, explained = with_consequences(found, falls, outputs=outputs)
@@ -137,13 +140,13 @@ def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset
     return frozenset(keys & named)
 
 
-def drifting_starts(groups: Iterable[Group]) -> set[tuple[str, int]]:
-    """The windows in which two columns or more fail: only there is it asked whether the mix of rows has changed."""
+def drifting_starts(groups: Iterable[Group], cut_by: Collection[str]) -> set[tuple[str, int]]:
+    """The windows in which two columns or more fail, or one that slices are cut by: there the mix of rows may have changed."""
     columns: dict[tuple[str, int], set[str]] = {}
     for group in groups:
         if group.state == FAIL and group.track in OF_COLUMNS:
             columns.setdefault((group.granularity, group.start), set()).add(group.name)
-    return {about for about, names in columns.items() if len(names) > 1}
+    return {about for about, names in columns.items() if len(names) > 1 or not names.isdisjoint(cut_by)}
 
 
 def earlier_rows(previous: DataFrame) -> list[Earlier]:

@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import Windows
-from spark_monitor.diagnosis.groups import Slice
+from spark_monitor.diagnosis.groups import Group, Slice
+from spark_monitor.diagnosis.hidden import LEAST_ROWS
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look, Measured
 from spark_monitor.diagnosis.shares import Shift, shift_of
 from spark_monitor.sources.baseline import Baseline
@@ -131,6 +132,28 @@ def look_of(row: Mapping[str, Any]) -> Look:
         mean_length=row["avg_length"],
         items={item["item"]: item["count"] for item in row["frequent_items"] or () if item["item"] is not None},
     )
+
+
+def populated_slices(run: Run, groups: Sequence[Group]) -> dict[tuple[str, int, str | None], list[Slice]]:
+    """The slices that have rows enough for a look in the windows and versions of groups, those of the most rows first."""
+    starts = sorted({group.start for group in groups})
+    if not starts:
+        return {}
+    stored = run.store.frame("profile_metrics").where(F.col("monitor_id") == run.monitor_id)
+    table = stored.where((F.col("log_type") == INPUT) & (F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNotNull())
+    rows = (
+        table.where(F.col("window.start").isin([F.timestamp_micros(F.lit(start)) for start in starts]))
+        .where(F.col("count") >= LEAST_ROWS)
+        .select("granularity", F.unix_micros("window.start").alias("start"), *_KEY[2:], "count")
+        .orderBy("start", F.col("count").desc(), "slice_key", "slice_value")
+        .limit(MOST_SHARES)
+        .collect()
+    )
+    found: dict[tuple[str, int, str | None], list[Slice]] = {}
+    for row in rows:
+        about = (row["granularity"], row["start"], row["model_version"])
+        found.setdefault(about, []).append((row["slice_key"], row["slice_value"]))
+    return found
 
 
 MOST_SHARES: Final = 20_000

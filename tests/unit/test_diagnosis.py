@@ -87,6 +87,31 @@ def test_a_planted_fault_is_one_incident_of_its_kind(name: str) -> None:
         assert found.slice == where
 
 
+@pytest.mark.parametrize(
+    ("column", "change", "kind"),
+    [
+        ("price", lambda v: often(v, -999.0, 0.7), "sentinel"),
+        ("temp", lambda v: often(v, np.nan, 0.6), "missing"),
+        ("pressure", lambda v: v + 40, "drift"),
+        ("pressure", lambda v: 1009.25, "stuck"),
+    ],
+)
+def test_a_fault_of_one_slice_is_placed_there_though_slices_are_too_small_for_their_rules(
+    column: str, change: Change, kind: str
+) -> None:
+    rows = planted(column, change, weeks=range(6, WEEKS), where=JFK)
+
+    found = diagnosed(rows, [column], judged=()).only
+
+    assert (found.kind, found.column, found.slice) == (kind, column, JFK), found.diagnosis
+
+
+def test_a_fault_of_all_rows_is_placed_in_no_slice_though_slices_are_too_small_for_their_rules() -> None:
+    for column, change in (("speed", lambda v: v * 1.609344), ("temp", lambda v: often(v, -999.0)), ("price", lambda v: v + 40)):
+        found = diagnosed(planted(column, change, weeks=range(6, WEEKS)), [column], judged=()).only
+        assert found.slice == WHOLE, found.diagnosis
+
+
 def test_nothing_planted_is_no_incident() -> None:
     assert diagnosed(table(3), COLUMNS).incidents == []
 

@@ -1,0 +1,90 @@
+"""The slice that a trouble of all rows comes from, where slices have too few rows to be judged one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from spark_monitor.diagnosis.detect import apart
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
+from spark_monitor.diagnosis.located import candidates
+from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.problems import OF_COLUMNS
+
+LEAST_ROWS: Final = 50
+MOST_SLICES: Final = 50
+"""So many slices of a window are looked at, those of the most rows first."""
+
+CHANCE: Final = 1.5
+LITTLE: Final = 0.04
+"""Two samples of one distribution are rarely further apart than this times sqrt(1/n + 1/m), and this."""
+
+CLEARLY: Final = 2.0
+"""Beyond that the slice must be so many times as far off as any other of its key."""
+
+Populated = Mapping[tuple[str, int, str | None], Sequence[Slice]]
+"""By granularity, window and model version: the slices that have rows enough for a look."""
+
+
+def openings(groups: Iterable[Group]) -> list[Group]:
+    """Columns that begin to fail in all rows while no check of a slice can say where."""
+    ordered = sorted(groups, key=lambda group: (group.subject, group.start))
+    found = []
+    for _, of_subject in groupby(ordered, key=lambda group: group.subject):
+        failed = False
+        for group in of_subject:
+            is_failing = group.state == FAIL
+            if is_failing and not failed and group.track in OF_COLUMNS and group.column is not None and group.whole:
+                found += [] if candidates(group) else [group]
+            failed = is_failing
+    return found
+
+
+def slices_of(group: Group, populated: Populated) -> list[Slice]:
+    """The slices to look at for a group."""
+    return list(populated.get((group.granularity, group.start, group.failing[0].version), ()))[:MOST_SLICES]
+
+
+def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> Slice:
+    """The one slice of its key that shows what is wrong while its other slices look as they did; WHOLE where there is none.
+
+    A fault of some rows is in the slice in which the largest part of them shows it; what all rows show is in no slice.
+    """
+    best, size = WHOLE, 0.0
+    for key in sorted({key for key, _ in sliced if key is not None}):
+        own = {one: given for one, given in sliced.items() if one[0] == key}
+        if len(own) < 2:
+            continue
+        place, moved = _of_key(whole, own)
+        if place != WHOLE and moved > size:
+            best, size = place, moved
+    return best
+
+
+def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tuple[Slice, float]:
+    if whole.is_fault and whole.part >= 1.0:
+        return WHOLE, 0.0
+    if whole.is_fault:
+        showing = {one: finding.part for one, (finding, _) in own.items() if finding.kind == whole.kind}
+        return next(iter(showing.items())) if len(showing) == 1 else (WHOLE, 0.0)
+    distances = {one: _moved(evidence) for one, (_, evidence) in own.items()}
+    if any(moved is None for moved in distances.values()):
+        return WHOLE, 0.0
+    known = sorted(((moved, one) for one, moved in distances.items() if moved is not None), key=lambda entry: -entry[0])
+    (largest, place), (second, _) = known[0], known[1]
+    return (place, largest) if largest > CLEARLY * second else (WHOLE, 0.0)
+
+
+def _moved(evidence: Evidence) -> float | None:
+    """How far a slice is from its baseline beyond chance; 0 where it is not, None where nobody knows."""
+    now, was = evidence.now, evidence.baseline
+    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS:
+        return None
+    distance = apart(was, now)
+    if distance is None:
+        return None
+    beyond = distance - LITTLE - CHANCE * math.sqrt(1 / now.filled + 1 / was.filled)
+    return max(beyond, 0.0)
