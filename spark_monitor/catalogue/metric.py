@@ -36,7 +36,8 @@ class Metric:
     values, an ``Interval`` of arrays, or a mapping from class to one of these. ``databricks_column`` names its column of a wide
     table; without one it is a row of ``metrics`` (``model_metrics`` for family ``model``). ``tasks`` are the tasks of models that
     have it, ``needs`` what its states are made from (``score``, ``prediction``, ``label``, ...). ``headline`` orders what is
-    shown first: 0 sums a model up. ``settings`` are defaults that belong to the metric, such as k.
+    shown first: 0 sums a model up. ``settings`` are defaults that belong to the metric, such as k. ``sentence`` says a value to a
+    person who does not know the name, with ``{}`` where the value stands.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Metric:
     headline: int | None = None
     per_class: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    sentence: str | None = None
 
     @property
     def description(self) -> str:
@@ -71,6 +73,8 @@ class Metric:
             raise MonitorError(f"metric {self.name!r}: a name is made of letters, digits and _.")
         if not self.description:
             raise MonitorError(f"metric {self.name}: {self.module} gives no docstring. Say in one sentence what it is.")
+        if self.sentence is not None and self.sentence.count("{}") != 1:
+            raise MonitorError(f"metric {self.name}: its sentence {self.sentence!r} must have {{}} once, where the value stands.")
         if self.range[0] > self.range[1]:
             raise MonitorError(f"metric {self.name}: its range {self.range} ends before it begins.")
 

@@ -66,6 +66,11 @@ class Catalogue:
         metric = self.metrics.get(name)
         return metric is not None and metric.worse == "lower"
 
+    def sentence(self, name: str) -> str | None:
+        """What a metric's value means in words, with ``{}`` where the value stands; None where its name says enough."""
+        metric = self.metrics.get(name)
+        return None if metric is None else metric.sentence
+
 
 @lru_cache(maxsize=1)
 def catalogue() -> Catalogue:

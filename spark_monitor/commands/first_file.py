@@ -34,6 +34,7 @@ class FirstFile:
     outputs: tuple[str, str]
     quality: tuple[QualityGuess, ...] = ()
     baseline_rows: int | None = None
+    window_rows: int | None = None
     categories: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
     """Of the baseline's rows: how many values a text column has, and which percent of a column is NULL."""
@@ -46,6 +47,7 @@ class FirstFile:
             self.every,
             has_baseline=self.baseline is not None,
             baseline_rows=self.baseline_rows,
+            window_rows=self.window_rows,
             categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.texts},
             missing=self.missing,
             quality=self.quality,

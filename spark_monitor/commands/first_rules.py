@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +28,7 @@ MOST_CHANCE: Final = 0.1
 FEWEST_FOR_SHARES: Final = 100
 FEWEST_FOR_STUCK: Final = 50
 FEWEST_FOR_MODEL: Final = 500
+FEWEST_AT_ALL: Final = 30
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
 
@@ -49,13 +51,15 @@ class RuleLine:
 class Seen:
     """What the rules are made of: the columns' roles, how time is cut, the baseline's rows, what was guessed of values.
 
-    ``categories`` is how many values each text column has, ``missing`` which percent of a column is NULL there.
+    ``window_rows`` are those of the baseline's average window, ``categories`` is how many values each text column has, and
+    ``missing`` which percent of a column is NULL there.
     """
 
     roles: Roles
     every: str
     has_baseline: bool
     baseline_rows: int | None = None
+    window_rows: int | None = None
     categories: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
     quality: Sequence[QualityGuess] = ()
@@ -78,16 +82,18 @@ def learned(quantile: float, at_least: float) -> dict[str, float]:
 
 def _of_drift(seen: Seen) -> Iterator[RuleLine]:
     least = _rows_for("ks", MOST_CHANCE, seen)
-    told = f"numbers that move; below {least:,} rows chance alone reaches {MOST_CHANCE:g} in one window of twenty"
-    yield _moving("ks", "*", KS_LIMITS, least, told)
+    chance = f"below {least:,} rows chance alone reaches {MOST_CHANCE:g} in one window of twenty"
+    if least > _usual_rows(seen):
+        chance += f"; windows here have some {seen.window_rows:,}, so that only large moves are certain"
+    yield _moving("ks", "*", KS_LIMITS, min(least, _usual_rows(seen)), f"numbers that move; {chance}")
     for categories, names in _by_size(seen.categories):
         least = _rows_for(PSI, 2 * PSI_LIMITS[1], seen, freedom=categories)
         told = f"categories that move: up to {categories} values"
-        yield _moving(PSI, names, PSI_LIMITS, least, told)
+        yield _moving(PSI, names, PSI_LIMITS, min(least, _usual_rows(seen)), told)
     most = [name for name, percent in sorted(seen.missing.items(), key=lambda one: -one[1]) if percent >= NULL_LIMITS[1]]
     usual = ", ".join(f"{name} {seen.missing[name]:.0f} %" for name in most[:COLUMNS_SHOWN])
     told = f"NULLs, in percentage points beyond the baseline's own{f' ({usual})' if usual else ''}"
-    yield _moving("percent_null_delta", "*", NULL_LIMITS, FEWEST_FOR_SHARES, told)
+    yield _moving("percent_null_delta", "*", NULL_LIMITS, _fewest(seen), told)
 
 
 def _moving(metric: str, columns: Any, limits: tuple[float, float], least: int, evidence: str) -> RuleLine:
@@ -101,6 +107,21 @@ def _rows_for(metric: str, limit: float, seen: Seen, freedom: int = 1) -> int:
     needed: int = rows_needed(metric, limit, 50.0, against, float(freedom)) or FEWEST_FOR_MODEL
     step = 10 ** max(len(str(needed)) - 2, 0)
     return max(FEWEST_FOR_SHARES, int(math.ceil(needed / step) * step))
+
+
+def _fewest(seen: Seen) -> int:
+    """The fewest rows of which a share in percent is judged."""
+    return min(FEWEST_FOR_SHARES, _usual_rows(seen))
+
+
+def _usual_rows(seen: Seen) -> int:
+    """Half of what a window has, in two digits: a rule that asks for more would judge no window of a quiet week or a slice.
+
+    Nothing is called certain for that: an interval decides, and a learned limit is never below what chance reaches.
+    """
+    if seen.window_rows is None:
+        return sys.maxsize
+    return max(FEWEST_AT_ALL, int(float(f"{seen.window_rows / 2:.1e}")))
 
 
 def _by_size(categories: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
@@ -123,29 +144,29 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         if names:
             worst = max(guess.broken for guess in seen.quality if guess.section == section)
             limit = round(QUALITY_LIMIT + 2 * worst, 2)
-            yield RuleLine({"metric": metric, "columns": names, "fail": limit, "min_count": FEWEST_FOR_SHARES}, told)
+            yield RuleLine({"metric": metric, "columns": names, "fail": limit, "min_count": _fewest(seen)}, told)
     if seen.has_baseline and seen.categories:
         rule = {
             "metric": "percent_unseen",
             "columns": list(seen.categories),
             "fail": UNSEEN_LIMIT,
-            "min_count": FEWEST_FOR_SHARES,
+            "min_count": _fewest(seen),
         }
         yield RuleLine(rule, "categories that the baseline does not have, in percent")
     if seen.has_baseline:
         told = "columns that vary in the baseline and have ceased to"
         yield RuleLine({"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": FEWEST_FOR_STUCK}, told)
     told = "texts that were read in another encoding, in percent"
-    yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": FEWEST_FOR_SHARES}, told)
+    yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
 
 
 def _of_rows(seen: Seen) -> Iterator[RuleLine]:
     told = "rows of all versions, against the windows before"
     yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.8", "fail": "< 0.6"}, told)
     told = "whole rows that are there more than once, in percent"
-    yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": FEWEST_FOR_SHARES}, told)
+    yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
     told = "a window that holds another one's rows once more"
-    yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": FEWEST_FOR_SHARES}, told)
+    yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": _fewest(seen)}, told)
     hours = SILENT_WINDOWS * parse_every(seen.every).nominal_hours
     yield RuleLine({"metric": "freshness_hours", "fail": round(hours, 1)}, f"no new row for {SILENT_WINDOWS} windows")
 
@@ -154,7 +175,7 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     """The model against itself: what is good for one model is a fault in another."""
     roles = seen.roles
     told = "predictions with a label, once their time has come"
-    yield RuleLine({"metric": "label_coverage", "warn": "< 0.5", "min_count": FEWEST_FOR_SHARES}, told)
+    yield RuleLine({"metric": "label_coverage", "warn": "< 0.5", "min_count": _fewest(seen)}, told)
     metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
     if metric is None:
         metric = "r2_score" if roles.task == "regression" else None
@@ -163,4 +184,4 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     told = f"{metric} on the labelled baseline, less this much"
     if seen.has_baseline:
         limits: dict[str, Any] = {"warn": {"below_baseline": 0.03}, "fail": {"below_baseline": 0.05}}
-        yield RuleLine({"metric": metric, **limits, "min_count": FEWEST_FOR_MODEL}, told)
+        yield RuleLine({"metric": metric, **limits, "min_count": min(FEWEST_FOR_MODEL, _usual_rows(seen))}, told)

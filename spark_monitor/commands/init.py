@@ -183,6 +183,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     free = [column for column in columns if column.name not in own]
     roles = replace(roles, times=(*roles.times, *running_columns(baseline, free, roles.time)))
     of_baseline = look(baseline) if condition is not None else columns
+    rows = baseline.count() if condition is not None else None
     return FirstFile(
         title=source.text,
         file=str(file),
@@ -193,7 +194,8 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         baseline=condition,
         outputs=guess_outputs(source),
         quality=tuple(quality_of(baseline, roles)),
-        baseline_rows=baseline.count() if condition is not None else None,
+        baseline_rows=rows,
+        window_rows=None if rows is None or span is None else round(rows / windows_of_baseline(span, every)),
         categories={column.name: column.count for column in of_baseline if column.kind == "text" and column.count is not None},
         missing={column.name: column.missing for column in of_baseline if column.missing},
     )
@@ -295,12 +297,22 @@ def guess_baseline(span: tuple[datetime, datetime] | None, time: str, kind: str,
     """The condition of the first quarter of the time that a table spans, ending where a window ends."""
     if span is None:
         return None
-    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_SHARE, parse_every(every), "UTC")
-    end = window.start if window.start > span[0] else window.end
+    end = end_of_baseline(span, every)
     if kind == "date":
         return f"{quoted(time)} < DATE '{end:%Y-%m-%d}'"
     zone = "" if kind == "timestamp_ntz" else "Z"
     return f"{quoted(time)} < TIMESTAMP '{end:%Y-%m-%d %H:%M:%S}{zone}'"
+
+
+def end_of_baseline(span: tuple[datetime, datetime], every: str) -> datetime:
+    """Where the window ends that is nearest to a quarter of the time that a table spans."""
+    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_SHARE, parse_every(every), "UTC")
+    return window.start if window.start > span[0] else window.end
+
+
+def windows_of_baseline(span: tuple[datetime, datetime], every: str) -> float:
+    """How many windows the baseline's time makes, in parts where it begins within one."""
+    return max((end_of_baseline(span, every) - span[0]) / timedelta(hours=parse_every(every).nominal_hours), 1.0)
 
 
 def quoted(name: str) -> str:

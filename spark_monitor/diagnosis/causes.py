@@ -11,7 +11,8 @@ from spark_monitor.diagnosis.groups import Group, Slice
 from spark_monitor.diagnosis.incident import Cause
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.wording import harmless, number, percent, slice_name
+from spark_monitor.text.wording import day, harmless, number, percent, slice_name
+from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
 
 SLICES_SHOWN: Final = 4
 ROUNDING: Final = 1e-5
@@ -133,12 +134,14 @@ def column_causes(
 ) -> tuple[list[Cause], list[Cause]]:
     """Columns that broke or began to drift about when a problem did: share = distance x importance, over the sum of these.
 
-    What was off long before cannot explain a change, nor can what is well both when it begins and when it is worst.
+    What was off long before cannot explain a change, nor can what is well both when it begins and when it is worst. What broke
+    only after the change had begun can have made it worse: it says since when, and does not come first.
     """
     first, worst = problem.main.first, worst_group(problem) or problem.main.last
     since = problem.opened - SOONER * (first.end - first.start)
     sizes: dict[str, float] = {}
     named: dict[str, tuple[bool, str]] = {}
+    ends = first.end
     for other in others:
         if other is problem or not other.columns or not since <= other.opened <= worst.start:
             continue
@@ -147,7 +150,11 @@ def column_causes(
                 continue
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
-            named.setdefault(group.column, (other.finding.is_fault, other.finding.what))
+            later = other.opened >= ends
+            what = (
+                f"{other.finding.what}, since {day(EPOCH + other.opened * ONE_MICROSECOND)} only" if later else other.finding.what
+            )
+            named.setdefault(group.column, (other.finding.is_fault and not later, what))
     total = sum(sizes.values())
     basis = "" if importances else ", all columns taken as equally important"
     causes = {
@@ -155,13 +162,17 @@ def column_causes(
             "column",
             column,
             round(size / total, 6) if total else None,
-            f"{harmless(column)}: {named[column][1]}; {percent(size / total if total else None)} of {PRODUCT}{basis}.",
+            f"{harmless(column)}: {named[column][1]}{_of_all(size, total, basis) if len(sizes) > 1 else ''}.",
         )
         for column, size in sorted(sizes.items(), key=lambda entry: (-entry[1], entry[0]))
     }
     broken = [cause for column, cause in causes.items() if named[column][0]]
     drifted = [cause for column, cause in causes.items() if not named[column][0]]
     return broken, drifted
+
+
+def _of_all(size: float, total: float, basis: str) -> str:
+    return f"; {percent(size / total if total else None)} of {PRODUCT}{basis}"
 
 
 def _distance(group: Group) -> float:

@@ -15,7 +15,7 @@ from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, worst
 from spark_monitor.diagnosis.looks import number_in
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.wording import counted, day, harmless, number, slice_name, versions_named, with_interval
+from spark_monitor.text.wording import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
 
 MEMBERS_KEPT: Final = 200
 """Members of an incident that are stored; ``checks`` counts all."""
@@ -262,10 +262,13 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     allowed = _allowed(far)
     _, high = _two_limits(allowed)
     above = high is not None and far.value is not None and far.value > high
+    sentence = catalogue().sentence(metric)
     reach = "down to" if _lower_is_worse(far) and not above else "up to"
     among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
-    limit = f" (allowed: {allowed})" if allowed else ""
-    return f"{metric} is {reach} {number(far.value)}{with_interval(far.lower, far.upper)}{limit}{among}"
+    limit = f" ({metric}, allowed: {rounded(allowed)})" if sentence else f" (allowed: {rounded(allowed)})"
+    value = f"{number(far.value)}{with_interval(far.lower, far.upper)}"
+    told = sentence.replace("{}", value) if sentence else f"{metric} is {reach} {value}"
+    return f"{told}{limit if allowed else ''}{among}"
 
 
 def _farthest_off(checks: Sequence[Failing]) -> Failing:

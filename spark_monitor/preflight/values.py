@@ -57,7 +57,7 @@ def _score_findings(config: MonitorConfig, found: Sampled, looked_at: str) -> It
     made = f"{score} / 100" if least >= 0 and greatest <= MOST_PERCENT else f"1 / (1 + exp(-{score}))"
     about = f"the scores of {looked_at} lie between {least:g} and {greatest:g}: they are no probabilities"
     lost = f"the threshold {config.predictions.threshold:g}, log loss, Brier score and calibration have no meaning for them"
-    yield Finding("predictions.score", f"{about}, and {lost}. Read a view that has a probability, such as {made}.", "warning")
+    yield Finding("predictions.score", f"{about}, and {lost}. Write a probability instead, such as score: {made}.", "warning")
 
 
 def sampled(config: MonitorConfig, frame: DataFrame) -> Sampled:
@@ -80,7 +80,7 @@ def sampled(config: MonitorConfig, frame: DataFrame) -> Sampled:
         )
         .collect()[0]
     )
-    values = tuple(int(row[f"s{place}"]) for place in range(len(slices)))
+    values = tuple(min(int(row[f"s{place}"]), row["rows"]) for place in range(len(slices)))  # about: at most one a row
     return Sampled(row["rows"], row["ids"], row["least"], row["greatest"], values)
 
 

@@ -51,7 +51,9 @@ def _exact(block: ArrivalBlock, metric: str) -> Interval:
     return _interval(block, metric, value, value, value)
 
 
-@quality_metric("row_count_ratio", columns=(":table",), range=NOT_NEGATIVE, worse="both")
+@quality_metric(
+    "row_count_ratio", columns=(":table",), range=NOT_NEGATIVE, worse="both", sentence="there are {} times the rows expected"
+)
 def row_count_ratio(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Rows of the window over the rows expected: the manifest's (`quality.expected_rows`), else the median of earlier windows.
 
@@ -67,13 +69,15 @@ def row_count_ratio(current: ArrivalBlock, baseline: ArrivalBlock | None = None)
     return _interval(current, "row_count_ratio", value, low, high)
 
 
-@quality_metric("freshness_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours")
+@quality_metric(
+    "freshness_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours", sentence="the newest row is {} hours old"
+)
 def freshness_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Hours from the newest row's time to the run's as-of instant, of the newest window."""
     return _exact(current, "freshness_hours")
 
 
-@quality_metric("largest_gap_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours")
+@quality_metric("largest_gap_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours", sentence="no row came for {} hours")
 def largest_gap_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """The longest stretch of the window without a row, its ends included, in hours; exact from one hour on.
 
@@ -85,7 +89,9 @@ def largest_gap_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = Non
     return Interval(found.value, found.lower, found.upper, error, found.count, found.status, found.message, found.details)
 
 
-@quality_metric("missing_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours")
+@quality_metric(
+    "missing_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours", sentence="{} hours that usually have rows have none"
+)
 def missing_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Hours of the window without a row in which most earlier weeks (else days) have some."""
     return _exact(current, "missing_hours")
@@ -97,7 +103,13 @@ def duplicated_window(current: ArrivalBlock, baseline: ArrivalBlock | None = Non
     return _exact(current, "duplicated_window")
 
 
-@quality_metric("late_rows_percent", columns=(":table",), range=PERCENT, unit="percent")
+@quality_metric(
+    "late_rows_percent",
+    columns=(":table",),
+    range=PERCENT,
+    unit="percent",
+    sentence="{} % of a window's rows came after it was judged",
+)
 def late_rows_percent(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Rows that came after the window was first profiled, in percent of its rows."""
     value = percent(np.nan_to_num(current.number("late")), current.count)

@@ -47,13 +47,17 @@ def percent_repeated(current: KeyBlock) -> Interval:
     return with_status(value, lower, upper, status, message, current.count)
 
 
-@quality_metric("percent_duplicate_ids", columns=(":table",), range=PERCENT, unit="percent")
+@quality_metric(
+    "percent_duplicate_ids", columns=(":table",), range=PERCENT, unit="percent", sentence="{} % of the rows repeat an id"
+)
 def percent_duplicate_ids(current: KeyBlock, baseline: KeyBlock | None = None) -> Interval:
     """Rows whose id another row of the window and version has before them, in percent of the rows with an id."""
     return percent_repeated(current)
 
 
-@quality_metric("percent_duplicate_rows", columns=(":table",), range=PERCENT, unit="percent")
+@quality_metric(
+    "percent_duplicate_rows", columns=(":table",), range=PERCENT, unit="percent", sentence="{} % of the rows repeat another row"
+)
 def percent_duplicate_rows(current: KeyBlock, baseline: KeyBlock | None = None) -> Interval:
     """Rows that agree with another one before them in the time, the id and every profiled column, in percent of the rows."""
     return percent_repeated(current)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,6 +11,7 @@ from datetime import datetime
 LONGEST_TEXT = 120
 """Longer texts from data (a category of a megabyte) are cut."""
 
+_LONG_DECIMAL = re.compile(r"-?\d+\.\d{5,}(?:e[-+]?\d+)?")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories of characters that are not seen but act: controls, escapes, marks of direction, lone surrogates."""
 
@@ -40,6 +42,15 @@ def number(value: float | None) -> str:
     if size >= 1000 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.3f}" if size < 10 else f"{value:.1f}"
+
+
+def rounded(text: str) -> str:
+    """A text with its long decimal numbers as a person reads them.
+
+    >>> rounded(">= 0.870734158438264 and <= 9"), rounded("<= 0.05")
+    ('>= 0.871 and <= 9', '<= 0.05')
+    """
+    return _LONG_DECIMAL.sub(lambda found: number(float(found[0])), text)
 
 
 def interval(lower: float | None, upper: float | None) -> str:

@@ -74,6 +74,25 @@ def test_a_broken_column_comes_before_columns_that_drift_and_importances_weigh()
     assert causes_of(broken, others, None) == []
 
 
+def test_a_column_that_broke_after_the_fall_began_says_so_and_does_not_come_first() -> None:
+    known: dict[Slice, tuple[float, float]] = {("origin", "JFK"): (0.8, 500), ("origin", "LGA"): (0.8, 500)}
+    fallen: dict[Slice, tuple[float, float]] = dict.fromkeys(known, (0.7, 500))
+    long_fall = problem(Failing("m", "accuracy_score", family="model", value=0.7, expected=">= 0.75"), kind="performance")
+    worst = of_checks(
+        Failing("m", "accuracy_score", family="model", value=0.6, expected=">= 0.75"), start=9, end=10, name=":table"
+    )
+    long_fall.main.groups.append(worst)
+    gone = Finding("missing", "20 % of its values are missing")
+    later = problem(Failing("n", "percent_null", column="wind", value=20.0), gone, "missing", start=9)
+
+    first, *others = causes_of(
+        long_fall, [long_fall, later], fall(fallen, known, rate_now=Score(0.4, 1000), rate_before=Score(0.2, 4000))
+    )
+
+    assert first.kind == "prior_shift"
+    assert "wind: 20 % of its values are missing, since 1970-01-01 only." in [cause.sentence for cause in others]
+
+
 def test_a_fall_that_the_inputs_do_not_explain_is_concept_drift() -> None:
     known: dict[Slice, tuple[float, float]] = {("origin", "JFK"): (0.8, 500), ("origin", "LGA"): (0.8, 500)}
     fallen: dict[Slice, tuple[float, float]] = dict.fromkeys(known, (0.6, 500))

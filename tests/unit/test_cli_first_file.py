@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
-from spark_monitor.commands.init import guess_baseline, guess_every, guess_outputs, no_time, require_free, write
+from spark_monitor.commands.init import (
+    guess_baseline,
+    guess_every,
+    guess_outputs,
+    no_time,
+    require_free,
+    windows_of_baseline,
+    write,
+)
 from spark_monitor.commands.roles import Column, Roles, guess_roles
 from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
@@ -228,3 +236,22 @@ def test_the_baseline_of_a_few_dates_holds_the_first(days: int) -> None:
 )
 def test_results_go_beside_the_predictions(source: dict[str, str], outputs: tuple[str, str]) -> None:
     assert guess_outputs(PredictionsConfig.model_validate({**source, "id": "id", "time": "ts"})) == outputs
+
+
+def test_quiet_windows_are_judged_with_the_rows_that_they_have() -> None:
+    def fewest(window_rows: int | None) -> dict[str, int]:
+        rules = loaded(made(roles(*FLIGHTS), window_rows=window_rows, baseline_rows=20 * (window_rows or 500))).rules
+        return {rule.metric: rule.min_count for rule in rules if rule.min_count}
+
+    usual, quiet, tiny = fewest(None), fewest(168), fewest(5)
+
+    assert fewest(10_000)["ks"] == usual["ks"]
+    assert usual["ks"] > quiet["ks"] == 84
+    assert usual["percent_null_delta"] == 100 > quiet["percent_null_delta"] == 84
+    assert set(tiny.values()) == {30}
+
+
+def test_how_many_rows_a_window_has_follows_from_the_baselines_time() -> None:
+    span = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 30, tzinfo=UTC))
+    assert windows_of_baseline(span, "1 week") == 13.0
+    assert windows_of_baseline((span[0], span[0] + timedelta(hours=1)), "1 day") == 1.0

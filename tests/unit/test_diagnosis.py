@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spark_monitor.catalogue.metric import quality_metric
 from spark_monitor.diagnosis.carried import Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.diagnose import incidents
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
 from spark_monitor.diagnosis.incident import TITLES, Incident, _farthest
+from spark_monitor.errors import MonitorError
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
 
 COLUMNS = ("speed", "temp", "price", "seats", "pressure", "origin", "carrier")
@@ -399,3 +401,22 @@ def test_the_number_told_is_of_the_slice_told_and_beside_its_own_limit() -> None
 
     assert _farthest([group], ("distance > 1000", "true")) == "count is up to 630 (allowed: >= 558.8 and <= 618.2)"
     assert _farthest([group], ("carrier", "DL")) == "count is up to 140 (allowed: >= 96.2 and <= 137.8)"
+
+
+def test_a_metric_that_has_a_sentence_is_told_by_it_and_long_limits_are_rounded() -> None:
+    check = Failing("f", "freshness_hours", family="quality", value=312.0, expected="<= 72.000000001")
+    group = of_checks(check, start=5, end=6, name=":table")
+
+    told = incidents([group], {"1 week": [(5, 6)]}, {}, monitor_id="m")[0]
+
+    assert told.diagnosis.startswith("the newest row is 312 hours old (freshness_hours, allowed: <= 72.0) since ")
+
+
+def test_a_sentence_has_one_place_for_its_value() -> None:
+    for sentence in ("no place", "{} and {}"):
+        with pytest.raises(MonitorError, match=r"must have \{\} once"):
+            quality_metric("percent_odd", register=False, sentence=sentence)(percent_odd)
+
+
+def percent_odd() -> None:
+    """Odd values."""
