@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.insight.runbook import Step, runbook_of
 from spark_monitor.insight.trends import trend_told
 from spark_monitor.text.quoting import literal
 from spark_monitor.text.wording import counted, day, harmless, slice_name, subject, versions_named
@@ -40,12 +41,33 @@ def explained(row: IncidentRow, file: str) -> Iterator[str]:
         yield f"Trend of {harmless(subject(row.metric or 'value', row.column))}: {moved}"
     yield f"Owner: {harmless(row.owner or 'nobody named')}; runbook: {harmless(row.runbook or '-')}"
     yield ""
-    yield "1. The symptom: what failed, window by window"
-    yield _command(file, _symptom(row))
+    for place, (head, lines) in enumerate(_parts(row, file), start=1):
+        yield f"{place}. {head}"
+        yield from lines
+
+
+def _parts(row: IncidentRow, file: str) -> Iterator[tuple[str, list[str]]]:
+    """The chain from symptom to cause, then what to do; each part a heading and its lines."""
+    yield "The symptom: what failed, window by window", [_command(file, _symptom(row))]
     if row.column not in (None, ":table"):
-        yield "2. What the column looks like, beside the windows before"
-        yield _command(file, _profile(row))
-    yield "3. The causes, the first to look at first" if row.causes else "3. No cause further back is known."
+        yield "What the column looks like, beside the windows before", [_command(file, _profile(row))]
+    causes = "The causes, the first to look at first" if row.causes else "No cause further back is known."
+    yield causes, list(_causes(row, file))
+    steps = runbook_of(row)
+    if steps:
+        yield f"What to do, by {row.runbook}", list(_to_do(steps, file))
+
+
+def _to_do(steps: Sequence[Step], file: str) -> Iterator[str]:
+    section = None
+    for step in steps:
+        if step.section != section:
+            section = step.section
+            yield f"   {section}"
+        yield _command(file, step.text) if step.kind == "query" else f"     {harmless(step.text, LONGEST_COMMAND)}"
+
+
+def _causes(row: IncidentRow, file: str) -> Iterator[str]:
     for cause in row.causes:
         yield f"  - {harmless(cause.sentence or cause.what, LONGEST)}"
         query = _of_cause(cause.kind, cause.what, row)

@@ -33,8 +33,8 @@ def mlflow_page(config: MonitorConfig) -> tuple[str, ...]:
     return (command, f"then open http://127.0.0.1:{PAGE_PORT}, {way}")
 
 
-def further_sql(facts: Facts, file: str) -> tuple[str, ...]:
-    """Commands that answer the questions that come next: the course of what fails, and everything that is open."""
+def further_commands(facts: Facts, file: str) -> tuple[str, ...]:
+    """Commands that answer the questions that come next: why and what to do, the course of what fails, and all that is open."""
     if not facts.versions and not facts.runs:
         return tuple(f"spark-monitor {command} {shlex.quote(file)}" for command in ("check", "run", "status"))
     queries = []
@@ -47,7 +47,9 @@ def further_sql(facts: Facts, file: str) -> tuple[str, ...]:
     if facts.has_labels:
         queries.append("SELECT * FROM label_maturity")
     queries.append("SELECT * FROM open_incidents")
-    return tuple(f"spark-monitor sql {shlex.quote(file)} {_shell_quoted(query)}" for query in queries)
+    asked = [f"spark-monitor sql {shlex.quote(file)} {_shell_quoted(query)}" for query in queries]
+    why = [f"spark-monitor explain {row.incident_id} {shlex.quote(file)}" for row in facts.open[:1]]
+    return (*why, *asked)
 
 
 def _shell_quoted(query: str) -> str:

@@ -465,6 +465,8 @@ def test_scores_of_the_other_class_and_rules_for_numbers_about_texts_are_said(sp
     found = warnings(checked(tables))
     said = 'predictions.positive: scores are lower where the label is "1" (AUC 0.00 of 200 rows). Is the positive class "0"?'
     assert any(text.startswith(said) for text in found)
+    absent = warnings(checked({**tables, "predictions.positive": 2}))
+    assert any('is the positive class "2"; found "0", "1". Name the label' in text for text in absent)
     # What it advises works.
     assert not any("scores are lower" in text for text in warnings(checked({**tables, "predictions.positive": 0})))
     rules = [{"metric": "ks", "columns": ["region", "amount"], "fail": 0.1}]

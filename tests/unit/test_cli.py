@@ -667,3 +667,17 @@ def test_a_job_that_goes_on_takes_one_monitor(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["run", "a.yaml", "b.yaml", "--continuous"])
     assert done.exit_code == 2
     assert "--continuous: found 2 monitors" in done.stderr
+
+
+def test_a_report_before_any_run_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "young.yaml").write_text(
+        "monitor: young\nmodel: {name: young, task: none}\npredictions: {path: rows, format: parquet, id: id, time: at}\n"
+        "windows: {every: 1 day}\nrules: []\noutputs: {path: results}\n"
+    )
+
+    done = CliRunner().invoke(app, ["report", "young.yaml"])
+
+    assert done.exit_code == 0
+    assert "young has not run yet, so its page is empty. Run: spark-monitor run young.yaml" in done.output
+    assert (tmp_path / "young.html").is_file()

@@ -387,6 +387,13 @@ def test_an_unknown_metric_is_answered_with_the_nearest_names(complaint: Complai
     assert complaint(changed(put("rules.2.metric", "auc"))).endswith('Did you mean "roc_auc_score"?')
 
 
+def test_a_number_for_a_metric_whose_small_values_are_bad_is_asked_for_its_side(complaint: Complaint) -> None:
+    backwards = {"metric": "roc_auc_score", "fail": 0.9}
+    assert complaint(changed(put("rules.2", backwards))).endswith(
+        'of roc_auc_score, small values are the bad ones. Write "< 0.9".'
+    )
+
+
 def test_a_password_is_not_in_complaints_either(complaint: Complaint) -> None:
     address = "postgresql://ann:s3cret@db/mlflow"
     places = ["outputs.mlflow.trackin_uri", "monitor", "model.task", "windows.zone", "rules.0.metric", "rules.0.fail"]

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from spark_monitor.insight.answers import Answers, latest_labelled
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.page import further_sql, mlflow_page
+from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import DriftRow, ModelRow, RunRow, UndecidedRow
 from spark_monitor.outputs.terminal.layout import WIDTH
 from spark_monitor.outputs.terminal.summary import styled, summary
@@ -111,8 +111,9 @@ def test_an_open_check_without_owner_says_so() -> None:
 
 
 def test_the_commands_to_look_further_are_what_a_shell_reads() -> None:
-    first = shlex.split(further_sql(example(), "conf/flights.yaml")[0])
+    why, first = (shlex.split(command) for command in further_commands(example(), "conf/flights.yaml")[:2])
 
+    assert why == ["spark-monitor", "explain", "abc", "conf/flights.yaml"]
     assert first == [
         "spark-monitor",
         "sql",
@@ -123,7 +124,7 @@ def test_the_commands_to_look_further_are_what_a_shell_reads() -> None:
 
 @pytest.mark.parametrize("column", ["it's $HOME", 'a"b`c\\d', "!x", "温度"])
 def test_a_hostile_column_stays_one_argument_of_the_shell(column: str) -> None:
-    command = shlex.split(further_sql(example(hostile=column), "a b.yaml")[0])
+    command = shlex.split(further_commands(example(hostile=column), "a b.yaml")[1])
 
     assert command[:3] == ["spark-monitor", "sql", "a b.yaml"]
     assert len(command) == 4

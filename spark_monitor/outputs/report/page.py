@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.people import Role
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
-from spark_monitor.insight.page import further_sql, mlflow_page
+from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS
 from spark_monitor.outputs.report.sections import (
     Card,
@@ -139,7 +139,7 @@ def badge(status: str | None) -> Markup:
 
 def _monitor(facts: Facts, config: MonitorConfig, file: str, role: Role | None) -> dict[str, Any]:
     """What the template shows of one monitor."""
-    commands = [*further_sql(facts, file), *mlflow_page(config)]
+    commands = [*further_commands(facts, file), *mlflow_page(config)]
     most_cards = 3 if role == "executive" else ROWS_SHOWN
     found: list[Card] = cards(facts, most_cards)
     return {

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import ColumnRow, HeatRow, IncidentRow, Judged, MeasureRow, ModelRow
+from spark_monitor.insight.runbook import Step, runbook_of
 from spark_monitor.insight.scope import MOST_HEAT_VERSIONS
 from spark_monitor.insight.trends import trend_told
 from spark_monitor.outputs.report.charts import Mark, heat_strip, line_chart, verdict_strip
@@ -39,6 +40,7 @@ class Card:
     points: tuple[Judged, ...]
     about: str
     trend: str | None = None
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def _card(incident: IncidentRow) -> Card:
     marks = [Mark(point.window, point.value, point.lower, point.upper) for point in incident.series]
     picture = line_chart(marks, about, limits=sorted(limits)[:2])
     strip = verdict_strip([(point.window, point.verdict or "NO_DATA") for point in incident.series])
-    return Card(incident, Markup(picture), Markup(strip), incident.series[-MOST_POINTS_TOLD:], about, trend_told(incident.series))
+    points, steps = incident.series[-MOST_POINTS_TOLD:], tuple(runbook_of(incident))
+    return Card(incident, Markup(picture), Markup(strip), points, about, trend_told(incident.series), steps)
 
 
 def performance(facts: Facts) -> list[Performance]:

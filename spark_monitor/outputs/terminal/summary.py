@@ -11,7 +11,7 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.vocabulary import METRIC_ALIASES
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.headline_metrics import higher_is_better
-from spark_monitor.insight.page import further_sql, mlflow_page
+from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
 from spark_monitor.outputs.terminal.layout import INDENT, ROWS_SHOWN, more, sections, table, wrapped
 from spark_monitor.text.wording import (
@@ -57,7 +57,7 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", 
         lines += [*_version(version, facts), ""]
     lines += sections(
         ("Resolved lately", _resolved(facts.resolved)),
-        ("To look further", [f"{INDENT}{command}" for command in further_sql(facts, file)]),
+        ("To look further", [f"{INDENT}{command}" for command in further_commands(facts, file)]),
         ("MLflow's page", [f"{INDENT}{line}" for line in mlflow_page(config)]),
     )
     if facts.versions and not everything:

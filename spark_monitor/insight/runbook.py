@@ -1,0 +1,71 @@
+"""The page of docs/runbooks that says what to do about an incident, with its queries filled in for that incident."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.text.quoting import literal
+from spark_monitor.text.wording import day
+
+INSTALLED: Final = Path(__file__).parent / "runbooks"
+IN_A_CHECKOUT: Final = Path(__file__).parents[2] / "docs" / "runbooks"
+_PAGE: Final = re.compile(r"docs/runbooks/(\w+)\.md")
+_SECTION: Final = re.compile(r"^## +(.+)$", re.MULTILINE)
+_QUERY: Final = re.compile(r"```sql\n(.*?)\n```", re.DOTALL)
+_SPACE: Final = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A paragraph, or a query, of one section of a runbook."""
+
+    section: str
+    kind: Literal["text", "query"]
+    text: str
+
+
+def runbook_of(row: IncidentRow) -> list[Step]:
+    """What to do about an incident; nothing where its rule names a page that is not one of this project's.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2024, 5, 6, tzinfo=UTC)
+    >>> row = IncidentRow("a1", "missing", "age is missing", "", at, at, column="age", runbook="docs/runbooks/missing.md")
+    >>> steps = runbook_of(row)
+    >>> [step.section for step in steps if step.kind == "query"], "column_name = 'age'" in " ".join(step.text for step in steps)
+    (['First look'], True)
+    """
+    page = _PAGE.fullmatch(row.runbook or "")
+    path = next((one for one in _places(page[1]) if one.is_file()), None) if page is not None else None
+    return list(_steps(path.read_text(encoding="utf-8"), _words(row))) if path is not None else []
+
+
+def _places(name: str) -> Iterator[Path]:
+    yield from (directory / f"{name}.md" for directory in (INSTALLED, IN_A_CHECKOUT))
+
+
+def _words(row: IncidentRow) -> Mapping[str, str]:
+    """What stands in the pages for what an incident is about."""
+    return {
+        "'COLUMN'": literal(row.column or ":table"),
+        "'METRIC'": literal(row.metric or ""),
+        "INCIDENT": row.incident_id,
+        "ONSET": day(row.opened),
+    }
+
+
+def _steps(page: str, words: Mapping[str, str]) -> Iterator[Step]:
+    named = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+    _, *sections = _SECTION.split(page)
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        for place, part in enumerate(_QUERY.split(named.sub(lambda word: words[word[0]], body))):
+            kind: Literal["text", "query"] = "query" if place % 2 else "text"
+            paragraphs = part.split("\n\n") if kind == "text" else [part]
+            yield from (Step(title, kind, text) for one in paragraphs if (text := _SPACE.sub(" ", one).strip()))
+
+
+__all__ = ["Step", "runbook_of"]

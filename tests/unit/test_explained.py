@@ -1,0 +1,72 @@
+"""An incident explained: numbered parts, commands that a shell reads, and the runbook's queries about this very incident."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from spark_monitor.diagnosis.findings import KINDS
+from spark_monitor.insight.explained import explained
+from spark_monitor.insight.rows import Cause, IncidentRow
+from spark_monitor.insight.runbook import runbook_of
+
+ONSET = datetime(2024, 5, 6, tzinfo=UTC)
+DEFAULT = "docs/runbooks/{}.md"
+ROW = IncidentRow(
+    "a1b2", "missing", "age is missing", "age is missing since then.", ONSET, ONSET, column="age", metric="percent_null"
+)
+
+
+def parts(row: IncidentRow) -> list[str]:
+    return [line for line in explained(row, "a b.yaml") if re.match(r"\d+\. ", line)]
+
+
+def test_parts_are_numbered_without_a_gap() -> None:
+    cause = Cause("column", "wind", 1.0, "wind is missing.")
+    of_column = replace(ROW, runbook=DEFAULT.format("missing"), causes=(cause,))
+    of_table = replace(of_column, column=None)
+
+    assert [line[:2] for line in parts(of_column)] == ["1.", "2.", "3.", "4."]
+    assert [line[:2] for line in parts(of_table)] == ["1.", "2.", "3."]
+    assert parts(of_column)[-1] == "4. What to do, by docs/runbooks/missing.md"
+
+
+@pytest.mark.parametrize("column", ["age", "it's; DROP", 'a "b" `c` $HOME'])
+def test_every_command_is_one_query_for_a_shell(column: str) -> None:
+    row = replace(ROW, column=column, runbook=DEFAULT.format("missing"))
+    commands = [line.strip() for line in explained(row, "a b.yaml") if line.strip().startswith("spark-monitor sql")]
+
+    assert len(commands) == 3
+    for command in commands:
+        words = shlex.split(command)
+        assert words[:3] == ["spark-monitor", "sql", "a b.yaml"]
+        assert len(words) == 4
+        (statement,) = sqlglot.parse(words[3], dialect="databricks")
+        assert statement is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_page_has_its_sections_and_its_words_are_filled_in(kind: str) -> None:
+    row = replace(ROW, kind=kind, column="it's", metric="psi", runbook=DEFAULT.format(kind))
+    steps = runbook_of(row)
+
+    assert list(dict.fromkeys(step.section for step in steps)) == ["What it means", "First look", "Fix"]
+    queries = [step.text for step in steps if step.kind == "query"]
+    assert queries
+    text = " ".join(step.text for step in steps)
+    page = (Path(__file__).parents[2] / "docs" / "runbooks" / f"{kind}.md").read_text(encoding="utf-8")
+    assert not re.search(r"'COLUMN'|'METRIC'|\bINCIDENT\b|\bONSET\b", text)
+    assert ("'it''s'" in text or r"'it\'s'" in text) == ("'COLUMN'" in page)
+    for query in queries:
+        assert sqlglot.parse_one(query, dialect="databricks") is not None
+
+
+def test_a_page_of_somebody_elses_is_not_looked_for() -> None:
+    for other in (None, "https://wiki/auc", "docs/runbooks/../../secret.md", "docs/runbooks/none_such.md"):
+        assert runbook_of(replace(ROW, runbook=other)) == []
