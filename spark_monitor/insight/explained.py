@@ -41,8 +41,8 @@ def explained(row: IncidentRow, file: str) -> Iterator[str]:
         yield f"Trend of {harmless(subject(row.metric or 'value', row.column))}: {moved}"
     yield f"Owner: {harmless(row.owner or 'nobody named')}; runbook: {harmless(row.runbook or '-')}"
     yield ""
-    for place, (head, lines) in enumerate(_parts(row, file), start=1):
-        yield f"{place}. {head}"
+    for part, (head, lines) in enumerate(_parts(row, file), start=1):
+        yield f"{part}. {head}"
         yield from lines
 
 
