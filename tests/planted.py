@@ -170,7 +170,8 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
 def _key(key: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
     failing = [row for row in rows if row["verdict"] == "FAIL"]
     values = {row["slice_value"] for row in failing}
-    well = {row["slice_value"] for row in rows if row["verdict"] == "PASS"} - values
+    metrics = {row["metric"] for row in failing}
+    well = {row["slice_value"] for row in rows if row["verdict"] == "PASS" and row["metric"] in metrics} - values
     return {"slice_key": key, "failing": failing, "failing_values": len(values), "well_values": len(well)}
 
 

@@ -39,6 +39,9 @@ class FirstFile:
     missing: Mapping[str, float] = field(default_factory=dict)
     """Of the baseline's rows: how many values a text column has, and which percent of a column is NULL."""
 
+    positives: float | None = None
+    """The share of the baseline's labels that mean yes."""
+
     @property
     def seen(self) -> Seen:
         """What the rules are made of."""
@@ -51,12 +54,14 @@ class FirstFile:
             categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.texts},
             missing=self.missing,
             quality=self.quality,
+            positives=self.positives,
         )
 
 
 def first_file(made: FirstFile) -> str:
     """The text of the file; it loads as it is."""
     sections = [_head(made), _model(made), _predictions(made), _labels(made), _baseline(made), _windows(made)]
+    sections += [_columns(made)] if made.roles.codes else []
     sections += [_slices(made), _quality(made), _rules(made), _outputs(made)]
     return "\n".join("\n".join(section) + "\n" for section in sections)
 
@@ -158,6 +163,11 @@ def _windows(made: FirstFile) -> Iterator[str]:
     yield _line("  every", made.every, f"{GUESS}; N hours, days, weeks, months, quarters or years", quoted=False)
     yield _line("  zone", "UTC", "whose midnights begin a day: an IANA name such as Europe/Berlin")
     yield _line("  lookback", "30 days", "how far back a run looks for rows that came late", quoted=False)
+
+
+def _columns(made: FirstFile) -> Iterator[str]:
+    yield f"columns:                          # {GUESS}; whole numbers that are names are compared as categories"
+    yield from (_line(f"  {scalar(name)}", "categorical", "or numeric") for name in made.roles.codes)
 
 
 def _slices(made: FirstFile) -> Iterator[str]:

@@ -32,6 +32,11 @@ FEWEST_AT_ALL: Final = 30
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
 
+MOST_LABELS, HALF_OF_LABELS = 0.8, 0.5
+OTHER_RATE: Final = 0.3
+LEAST_SHIFT: Final = 0.01
+"""The rate of labels has changed where it moved by this part of what it was, and by so much."""
+
 UNSEEN_LIMIT: Final = 2.0
 """Percent of values that are none of the baseline's."""
 
@@ -63,6 +68,7 @@ class Seen:
     categories: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
     quality: Sequence[QualityGuess] = ()
+    positives: float | None = None
 
 
 def proposed_rules(seen: Seen) -> Iterator[RuleLine]:
@@ -174,8 +180,14 @@ def _of_rows(seen: Seen) -> Iterator[RuleLine]:
 def _of_model(seen: Seen) -> Iterator[RuleLine]:
     """The model against itself: what is good for one model is a fault in another."""
     roles = seen.roles
-    told = "predictions with a label, once their time has come"
-    yield RuleLine({"metric": "label_coverage", "warn": "< 0.5", "min_count": _fewest(seen)}, told)
+    usual = 1 - seen.missing.get(roles.label or "", 0.0) / 100
+    warn, fail = (f"< {round(part * usual, 2):g}" for part in (MOST_LABELS, HALF_OF_LABELS))
+    told = f"predictions with a label, once their time has come ({usual:.0%} in the baseline)"
+    yield RuleLine({"metric": "label_coverage", "warn": warn, "fail": fail, "min_count": _fewest(seen)}, told)
+    if seen.has_baseline and seen.positives is not None:
+        step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
+        told = f"how far the share of labels that mean yes is from the baseline's {seen.positives:.3g}"
+        yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": FEWEST_FOR_MODEL, "slices": "none"}, told)
     metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
     if metric is None:
         metric = "r2_score" if roles.task == "regression" else None

@@ -16,7 +16,7 @@ from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
-from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, Roles, guess_roles, is_answer
+from spark_monitor.commands.roles import MOST_CLASSES, MOST_CODES, Column, Kind, Roles, are_codes, guess_roles, is_answer
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
@@ -196,9 +196,23 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         quality=tuple(quality_of(baseline, roles)),
         baseline_rows=rows,
         window_rows=None if rows is None or span is None else round(rows / windows_of_baseline(span, every)),
-        categories={column.name: column.count for column in of_baseline if column.kind == "text" and column.count is not None},
+        categories={
+            column.name: column.count for column in of_baseline if column.name in roles.texts and column.count is not None
+        },
+        positives=positives_of(baseline, roles),
         missing={column.name: column.missing for column in of_baseline if column.missing},
     )
+
+
+def positives_of(frame: DataFrame, roles: Roles) -> float | None:
+    """The share of the baseline's labels that mean yes: one aggregate; None for other tasks and without labels."""
+    from pyspark.sql import functions as F
+
+    if roles.task != "binary" or roles.label is None:
+        return None
+    label = F.col(quote(roles.label))
+    share = frame.where(label.isNotNull()).agg(F.avg((label == F.lit(roles.positive)).cast("int"))).collect()[0][0]
+    return None if share is None else float(share)
 
 
 def quality_of(frame: DataFrame, roles: Roles) -> list[QualityGuess]:
@@ -253,6 +267,8 @@ def look(frame: DataFrame) -> list[Column]:
             asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
         if kind not in ("time", "other") and is_answer(name):
             asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
+        if kind == "whole":
+            asked.append(F.slice(F.sort_array(F.collect_set(column.cast("long"))), 1, MOST_CODES[1] + 1).alias(f"k{place}"))
         if kind == "real":
             asked.append(F.min((column >= 0) & (column <= 1)).alias(f"u{place}"))
     row = frame.limit(ROWS_LOOKED_AT).agg(F.count(F.lit(1)).alias("rows"), *asked).collect()[0].asDict()
@@ -265,6 +281,7 @@ def look(frame: DataFrame) -> list[Column]:
             count=None if empty else row.get(f"n{place}"),
             within_unit=row.get(f"u{place}"),
             missing=row.get(f"m{place}"),
+            is_code=not empty and are_codes(name, row.get(f"k{place}") or ()),
         )
         for place, (name, kind) in enumerate(kinds.items())
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ LABEL_WORDS = frozenset({"label", "labels", "labelled", "labeled", "target", "ac
 TIME_WORDS = frozenset({"at", "time", "timestamp", "ts", "date", "datetime", "day"})
 MADE_WORDS = PREDICTED_WORDS | SCORE_WORDS | {"scored", "scoring", "inference", "request", "event"}
 ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
+CODE_WORDS = frozenset({"code", "codes", "type", "category", "zip", "postcode", "sku", "status"})
+MOST_CODES = (3, 30)
+"""So many different whole numbers can be names."""
+
 VERSION_WORDS = frozenset({"version", "revision"})
 ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
 
@@ -42,6 +47,9 @@ class Column:
     within_unit: bool | None = None
     missing: float | None = None
     """Which percent of its rows is NULL."""
+
+    is_code: bool = False
+    """Whether its whole numbers are names."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,6 +75,9 @@ class Roles:
     label: str | None = None
     label_time: str | None = None
     texts: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    """Whole numbers that are names, which are compared as categories; they are among the ``texts``."""
+
     slices: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
     """Further times, and numbers that are counted up: they move with the calendar, every window is another distribution."""
@@ -107,7 +118,8 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
         positive=guess_positive(label, prediction) if task == "binary" else 1,
         label=_name(label),
         label_time=_name(label_time) if label is not None and label_time is not time else None,
-        texts=tuple(column.name for column in free.columns if _has_few_texts(column)),
+        texts=tuple(column.name for column in free.columns if _has_few_texts(column) or column.is_code),
+        codes=tuple(column.name for column in free.columns if column.is_code),
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
         times=tuple(column.name for column in free.columns if column.kind == "time"),
         others=free.others,
@@ -219,6 +231,19 @@ def _label(column: Column) -> int:
 def _is_probability(column: Column) -> bool:
     """Whether a predicted number lies between 0 and 1 and is more than a class written as a number."""
     return column.kind == "real" and column.within_unit is True and len(column.values or ()) > len(("no", "yes"))
+
+
+def are_codes(name: str, values: Sequence[int]) -> bool:
+    """Whether whole numbers are names: by the column's name, or because they have gaps and are no multiples of one step.
+
+    >>> are_codes("region_code", [1, 2, 3]), are_codes("shop", [101, 102, 210, 305]), are_codes("seats", [20, 50, 100, 150])
+    (True, True, False)
+    """
+    if not MOST_CODES[0] <= len(values) <= MOST_CODES[1] or min(values) < 0:
+        return False
+    words = set(Column(name, "whole").words)
+    gaps = max(values) - min(values) + 1 >= 2 * len(values)
+    return bool(words & CODE_WORDS) or (gaps and math.gcd(*values) == 1 and min(values) >= len(values))
 
 
 def _has_few_texts(column: Column) -> bool:

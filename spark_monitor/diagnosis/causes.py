@@ -9,7 +9,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.groups import Group, Slice
 from spark_monitor.diagnosis.incident import Cause
-from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import day, harmless, number, percent, slice_name
 from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
@@ -91,6 +91,8 @@ def causes_of(
     of the first cause that has a share keeps its shares; those of other ways stand in their sentences alone.
     """
     is_answer = bool(problem.columns) and set(problem.columns) <= set(outputs)
+    if is_prior(problem) and fall is None:
+        return [OTHER_LABELS]
     if problem.main.first.track != MODEL and not is_answer:
         return []
     broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {})
@@ -113,6 +115,11 @@ def divided_once(causes: Sequence[Cause]) -> list[Cause]:
     """The causes with the shares of one way to divide the whole alone: that of the first cause which has a share."""
     way = next((WAYS.get(cause.kind) for cause in causes if cause.share is not None), None)
     return [cause if WAYS.get(cause.kind) == way else replace(cause, share=None) for cause in causes]
+
+
+OTHER_LABELS: Final = Cause(
+    "prior_shift", "the label's rate", None, "The labels are spread in another way: other cases arrive than before."
+)
 
 
 def mix_causes(problem: Problem) -> list[Cause]:

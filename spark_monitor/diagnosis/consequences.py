@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from spark_monitor.diagnosis.causes import Fall
-from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.groups import Failing
+from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 
 OF_THE_MODEL: Final = (MODEL, FAIRNESS)
@@ -30,6 +31,7 @@ def with_consequences(
 
     A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
     that one problem; one that begins with drift alone is, where the drift is sudden or the estimate before the labels falls, too.
+    So is one that begins while a column is broken, in a window in which the metric is no further off than it just was.
     Answers that move about when the model falls without any such cause are part of the fall.
     """
     explained: Explained = {}
@@ -39,7 +41,12 @@ def with_consequences(
             continue
         cause = min(
             (other for other in kept if other is not one and _leads_to(other, one, falls.get(id(one)), outputs)),
-            key=lambda other: (not other.finding.is_fault, other.kind not in OF_INPUTS, other.main.first.name),
+            key=lambda other: (
+                other.opened != one.opened,
+                not other.finding.is_fault,
+                not _of_inputs(other),
+                other.main.first.name,
+            ),
             default=None,
         )
         if cause is not None:
@@ -53,15 +60,45 @@ def with_consequences(
 
 
 def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Collection[str]) -> bool:
-    if (cause.dataset, cause.opened) != (fall.dataset, fall.opened):
+    if cause.dataset != fall.dataset:
         return False
+    if cause.opened != fall.opened:
+        return _goes_on(cause, fall, numbers, outputs)
     if cause.main.first.track in OF_THE_MODEL:
         return (cause.main.first.track, fall.main.first.track) == (MODEL, FAIRNESS)
+    if is_prior(cause):
+        return True
     if not cause.columns or set(cause.columns) <= set(outputs):
         return False
     part = None if numbers is None else numbers.expected_part
     expected = part is not None and part >= EXPECTED_PART
     return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or _is_sudden(cause)
+
+
+def _of_inputs(cause: Problem) -> bool:
+    return cause.kind in OF_INPUTS or is_prior(cause)
+
+
+def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Collection[str]) -> bool:
+    """Whether a fall begins while inputs are broken, and soon, or with numbers like those of the windows before."""
+    if cause.main.first.track in OF_THE_MODEL or fall.main.first.track in OF_THE_MODEL[1:] or not cause.columns:
+        return False
+    is_open = cause.opened < fall.opened and (cause.resolved is None or fall.opened < cause.resolved)
+    if not is_open or set(cause.columns) <= set(outputs) or not (cause.finding.is_fault or cause.kind in OF_INPUTS):
+        return False
+    first = fall.main.first
+    return fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start) or _is_as_before(first.failing, numbers)
+
+
+def _is_as_before(failing: Sequence[Failing], numbers: Fall | None) -> bool:
+    """Whether what fails lies within twice its interval of the windows before: a number that was near its limit already."""
+    if numbers is None:
+        return False
+    own = next((one for one in failing if one.metric == numbers.metric and one.value is not None), None)
+    if own is None or own.value is None or own.lower is None or own.upper is None:
+        return False
+    reach = own.upper - own.value if numbers.lower_is_worse else own.value - own.lower
+    return abs(numbers.before.value - own.value) <= 2 * reach
 
 
 def _is_sudden(cause: Problem) -> bool:

@@ -135,6 +135,18 @@ def gone(evidence: Evidence) -> Finding | None:
     return Finding("schema_change", now.message.rstrip(".") if now.message else "the column has changed", evidence="status")
 
 
+def emptied(evidence: Evidence) -> Finding | None:
+    """More texts without a letter than before."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    if now is None or was is None or now.mean is not None or not now.filled:
+        return None
+    share, usual = max(now.share(""), evidence.measured("percent_empty") / 100), was.share("")
+    if 100 * (share - usual) < MISSING_STEP:
+        return None
+    what = f"{100 * share:.1f} % of its texts are empty, {100 * usual:.1f} % in the baseline"
+    return Finding("missing", what, evidence="percent_empty", part=share)
+
+
 def stuck(evidence: Evidence) -> Finding | None:
     """One value, or hardly any difference between values, where there were many."""
     now, was = evidence.now, evidence.baseline or evidence.before
@@ -153,6 +165,9 @@ def stuck(evidence: Evidence) -> Finding | None:
 
 
 KNOWN_SENTINELS: Final = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 0.0})
+FEW_BESIDE: Final = 0.2
+"""A usual placeholder outside the baseline's range is one where so few others, for each of it, are outside as well."""
+
 ISOLATED: Final = 0.25
 """A value that stands so far from all others, in parts of the baseline's spread (5th to 95th percentile), is no measurement."""
 
@@ -185,6 +200,8 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
     spread = max(was.quantiles[95] - was.quantiles[5], float(np.subtract(*np.percentile(others, [95, 5]))), 1e-12)
     alone = min(abs(other - value) for other in others) >= ISOLATED * spread
     outside = not was.least <= value <= was.greatest
+    strange = [other for other in others if not was.least <= other <= was.greatest]
+    alone |= value in KNOWN_SENTINELS and len(strange) <= FEW_BESIDE * 100 * share
     flood = value in KNOWN_SENTINELS and share - usual >= FLOOD_SHARE
     return share if (outside and alone) or flood else 0.0
 
@@ -270,7 +287,8 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     now, was = evidence.now, evidence.baseline
     if evidence.measured("category_permutation") > 0:
         return NAMED_BY_METRIC["category_permutation"]
-    if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not _listed(was):
+    listed = was is not None and (_listed(was) or _few_numbers(was))
+    if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not listed:
         return None
     names = sorted({*now.items, *was.items})
     one, two = [was.share(name) for name in names], [now.share(name) for name in names]
@@ -296,7 +314,7 @@ def _known_apart(now: Look, was: Look) -> float:
 def unseen(evidence: Evidence) -> Finding | None:
     """Categories that the baseline does not have."""
     now, was = evidence.now, evidence.baseline
-    if now is None or was is None or not now.filled or not _listed(was):
+    if now is None or was is None or not now.filled or not (_listed(was) or _are_codes(was)):
         return None
     new = {item: rows for item, rows in now.items.items() if was.share(item) == 0}
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
@@ -317,8 +335,34 @@ def _listed(look: Look) -> bool:
     return look.mean is None and look.filled > 0 and sum(look.items.values()) >= KNOWN_SHARE * look.filled
 
 
+MOST_CODES: Final = 50
+GAPS: Final = 2.0
+"""Whole numbers of a range so many times as long as they are many are names, not quantities."""
+
+
+def _few_numbers(look: Look) -> bool:
+    """Whether a column holds some whole numbers alone, all of which are known."""
+    atoms = look.atoms
+    if look.mean is None or not 2 <= len(atoms) <= MOST_CODES or sum(atoms.values()) < KNOWN_SHARE * look.filled:
+        return False
+    return all(value == round(value) for value in atoms)
+
+
+def _are_codes(look: Look) -> bool:
+    """Whether some whole numbers are names: with gaps between them, and no multiples of one step.
+
+    >>> codes = Look(count=6, mean=1.0, items={"101": 2, "102": 1, "210": 2, "305": 1})
+    >>> _are_codes(codes), _are_codes(Look(count=6, mean=1.0, items={"0": 2, "1": 2, "2": 2}))
+    (True, False)
+    """
+    if not _few_numbers(look):
+        return False
+    numbers = sorted(int(value) for value in look.atoms)
+    return numbers[-1] - numbers[0] + 1 >= GAPS * len(numbers) and math.gcd(*numbers) == 1
+
+
 DETECTORS: Final[tuple[Detector, ...]] = (
-    *(gone, missing, exact_unit, sentinel, rotated_hours, unit_change, stuck, damaged, cut, encoding_swap, unseen),
+    *(gone, missing, emptied, exact_unit, sentinel, rotated_hours, unit_change, stuck, damaged, cut, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
 

@@ -10,7 +10,7 @@ from typing import Final
 from spark_monitor.diagnosis.detect import apart
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
-from spark_monitor.diagnosis.located import candidates
+from spark_monitor.diagnosis.located import cut_by
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.problems import OF_COLUMNS
 
@@ -30,7 +30,7 @@ Populated = Mapping[tuple[str, int, str | None], Sequence[Slice]]
 
 
 def openings(groups: Iterable[Group]) -> list[Group]:
-    """Columns that begin to fail in all rows while no check of a slice can say where."""
+    """The first failing windows of columns that fail in all rows: there it is asked where, if checks of slices cannot say."""
     ordered = sorted(groups, key=lambda group: (group.subject, group.start))
     found = []
     for _, of_subject in groupby(ordered, key=lambda group: group.subject):
@@ -38,14 +38,15 @@ def openings(groups: Iterable[Group]) -> list[Group]:
         for group in of_subject:
             is_failing = group.state == FAIL
             if is_failing and not failed and group.track in OF_COLUMNS and group.column is not None and group.whole:
-                found += [] if candidates(group) else [group]
+                found.append(group)
             failed = is_failing
     return found
 
 
 def slices_of(group: Group, populated: Populated) -> list[Slice]:
     """The slices to look at for a group."""
-    return list(populated.get((group.granularity, group.start, group.failing[0].version), ()))[:MOST_SLICES]
+    known = populated.get((group.granularity, group.start, group.failing[0].version), ())
+    return [one for one in known if not cut_by(one, group.column)][:MOST_SLICES]
 
 
 def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> Slice:

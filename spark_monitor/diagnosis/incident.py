@@ -13,7 +13,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, worst
 from spark_monitor.diagnosis.looks import number_in
-from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
 
@@ -191,7 +191,9 @@ def _subject(problem: Problem) -> str:
     columns = [harmless(name) for name in problem.columns]
     if problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None:
         named = ", ".join(columns[:COLUMNS_NAMED])
-        return named if len(columns) <= COLUMNS_NAMED else f"{named} and {len(columns) - COLUMNS_NAMED} more columns"
+        return named if len(columns) <= COLUMNS_NAMED else f"{named} and {counted(len(columns) - COLUMNS_NAMED, 'more column')}"
+    if problem.main.first.name == LABEL_SHIFT:
+        return "the spread of labels"
     metrics = list(dict.fromkeys(one.metric for group in _own_groups(problem) for one in group.failing))
     about = problem.main.first.column
     column = f" of {harmless(about)}" if about not in (None, ":table") and about is not None else ""

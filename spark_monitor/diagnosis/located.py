@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -21,7 +22,7 @@ def candidates(group: Group) -> list[Slice]:
     >>> candidates(of_checks(check, start=0, end=1, keys=(Key("origin", 1, 2),)))
     [('origin', 'JFK')]
     """
-    sliced = [one for one in group.failing if one.slice_key is not None]
+    sliced = [one for one in group.failing if one.slice_key is not None and not cut_by(one.slice, group.column)]
     keys = {key.slice_key: key for key in group.keys if key.slice_key is not None}
     telling = [one for one in sliced if (key := keys.get(one.slice_key or "")) is None or key.failing == 1 or not group.whole]
     best: dict[Slice, Rank] = {}
@@ -30,6 +31,15 @@ def candidates(group: Group) -> list[Slice]:
         rank = _rank(one, 1 if key is None else key.failing, _main_metric(group.failing))
         best[one.slice] = min(rank, best.get(one.slice, rank))
     return sorted(best, key=lambda slice_: best[slice_])[:CANDIDATES]
+
+
+def cut_by(slice_: Slice, column: str | None) -> bool:
+    """Whether a slice is one of the column's own values: what is wrong with these cannot be said to be in one of them.
+
+    >>> cut_by(("origin, carrier", "JFK, AA"), "carrier"), cut_by(("origin", "JFK"), "carrier"), cut_by(("km > 5", "true"), "km")
+    (True, False, True)
+    """
+    return column is not None and column in re.findall(r"\w+", slice_[0] or "") + (slice_[0] or "").split(", ")
 
 
 def _main_metric(failing: Sequence[Failing]) -> str:

@@ -43,6 +43,7 @@ OF_COLUMNS: Final = (VALUES, MISSING)
 OF_DRIFT: Final = frozenset({"drift", "correlation"})
 """Families of metrics of rows as a whole that tell how far these have moved."""
 
+LABEL_SHIFT: Final = "label_shift"
 UPSTREAM_COLUMNS: Final = 2
 """So many columns with the same fault, or in the same slice, from the same window on have one cause further up."""
 
@@ -136,7 +137,7 @@ def problems(
     merged = _parts_of_a_whole(merged)
     merged = _same_signature(merged)
     merged = _drifting_together(merged, slice_columns, shifts or {}, outputs)
-    merged = _moving_slices(_symptoms(merged, outputs))
+    merged = _other_labels(_moving_slices(_symptoms(merged, outputs)))
     return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
 
 
@@ -291,6 +292,32 @@ def _drifting_in_one_place(members: list[Problem]) -> list[Problem]:
     return kept
 
 
+def is_prior(problem: Problem) -> bool:
+    """Whether it is that the labels are spread in another way."""
+    return problem.main.first.name == LABEL_SHIFT and problem.main.first.column is None
+
+
+def _other_labels(found: list[Problem]) -> list[Problem]:
+    """Columns that begin to drift in the window from which on labels are spread in another way: other cases arrive than before.
+
+    Where the mix of the rows has changed there, other labels follow from it.
+    """
+    kept = list(found)
+    for labels in [one for one in found if is_prior(one)]:
+        same = [one for one in kept if one is not labels and (one.dataset, one.opened) == (labels.dataset, labels.opened)]
+        mixed = next((one for one in same if one.kind == "mix_shift"), None)
+        if mixed is not None:
+            _absorb(mixed, labels)
+            kept.remove(labels)
+            continue
+        for one in same:
+            together = one.kind in ("drift", "upstream") and not one.finding.is_fault and one.slice == WHOLE
+            if together and one.main.first.track in OF_COLUMNS:
+                _absorb(labels, one)
+                kept.remove(one)
+    return kept
+
+
 def _moving_slices(found: list[Problem]) -> list[Problem]:
     """A slice that other columns begin to drift in while one drifts in it already: its rows are others than they were."""
     kept: list[Problem] = []
@@ -308,8 +335,16 @@ def _moving_slices(found: list[Problem]) -> list[Problem]:
     return kept
 
 
+def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]) -> bool:
+    """Whether features are broken while the model's answers begin to move: they move by these until they are well again."""
+    if cause is answers or cause.dataset != answers.dataset or set(cause.columns) <= set(outputs):
+        return False
+    is_open = cause.opened < answers.opened and (cause.resolved is None or answers.opened < cause.resolved)
+    return is_open and (cause.finding.is_fault or cause.kind in ("upstream", "mix_shift"))
+
+
 def _symptoms(found: list[Problem], outputs: Collection[str]) -> list[Problem]:
-    """The model's answers that move in the very window in which a feature does are part of that problem.
+    """The model's answers that move in the very window in which a feature does, or while one is broken, are part of that problem.
 
     So is what moves in a slice whose own column is broken: other rows are in it.
     """
@@ -324,8 +359,9 @@ def _symptoms(found: list[Problem], outputs: Collection[str]) -> list[Problem]:
         if is_answer:
             features = [other for other in same if other.columns and not set(other.columns) <= set(outputs)]
             causes += [other for other in features if other.slice == one.slice or other.finding.is_fault or other.kind != "drift"]
+            causes += [other for other in kept if _is_broken_before(other, one, outputs)]
         if causes:
-            cause = min(causes, key=lambda other: (not other.finding.is_fault, other.main.first.name))
+            cause = min(causes, key=lambda other: (not other.finding.is_fault, one.opened - other.opened, other.main.first.name))
             cause.symptoms |= set(one.columns) - set(cause.columns)
             _absorb(cause, one)
             kept.remove(one)

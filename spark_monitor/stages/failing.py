@@ -134,12 +134,15 @@ def _of_key() -> list[Column]:
     worst_first = F.expr(f"-array_position(array({', '.join(map(literal, SEVERITIES))}), severity)")
     check = F.struct(worst_first.alias("rank"), *_FIELDS)
     value, version = F.coalesce("slice_value", F.lit(_NONE)), F.coalesce("model_version", F.lit(_NONE))
-    failing_values = F.collect_set(F.when(failed, value))
+    failing_values, failing_metrics = F.collect_set(F.when(failed, value)), F.collect_set(F.when(failed, F.col("metric")))
+    # A slice is well where what fails elsewhere passes there; another metric that passes says nothing of it.
+    passing = F.collect_set(F.when(passed, F.struct(value.alias("value"), "metric")))
+    same = F.filter(passing, lambda one: F.array_contains(failing_metrics, one["metric"]))
     whole = F.col("slice_key").isNull()
     return [
         F.slice(F.array_sort(F.collect_list(F.when(failed, check))), 1, KEPT_PER_KEY).alias("failing"),
         F.size(failing_values).alias("failing_values"),
-        F.size(F.array_except(F.collect_set(F.when(passed, value)), failing_values)).alias("well_values"),
+        F.size(F.array_except(F.transform(same, lambda one: one["value"]), failing_values)).alias("well_values"),
         F.count_if(failed).alias("checks"),
         F.count_if(passed).alias("well"),
         F.max("held").alias("held"),

@@ -420,3 +420,42 @@ def test_a_sentence_has_one_place_for_its_value() -> None:
 
 def percent_odd() -> None:
     """Odd values."""
+
+
+def test_texts_that_are_empty_and_codes_that_are_exchanged_or_new_are_named() -> None:
+    def codes(values: pd.Series[Any]) -> Any:
+        return values.map({20: 102, 50: 101, 100: 305, 150: 210, 200: 418, 250: 402})
+
+    rows = table(2)
+    rows["seats"] = codes(rows["seats"].where(np.random.default_rng(4).random(len(rows)) > 0.4, 20))
+    later = rows["week"] >= 6
+    turned = rows.assign(seats=rows["seats"].where(~later, rows["seats"].map({102: 418, 418: 102}).fillna(rows["seats"])))
+    new = rows.assign(seats=rows["seats"].where(~later | (rows["seats"] != 102), 177))
+    empty = rows.assign(carrier=rows["carrier"].where(~later | (rows["carrier"] != "AA"), ""))
+
+    assert diagnosed(turned, ["seats"]).only.kind == "encoding_swap"
+    assert (diagnosed(new, ["seats"]).only.kind, "177" in diagnosed(new, ["seats"]).only.diagnosis) == ("unseen_category", True)
+    found = diagnosed(empty, ["carrier"], keys=("origin",)).only
+    assert (found.kind, found.column, "empty" in found.diagnosis) == ("missing", "carrier", True)
+
+
+def test_other_labels_are_one_incident_with_what_drifts_with_them() -> None:
+    rows = planted("price", lambda v: v * noise(len(v)), weeks=range(6, WEEKS))
+    labels = [
+        {
+            "metric": "label_shift",
+            "family": "drift",
+            "column_name": ":table",
+            "model_version": "1",
+            "slice_key": None,
+            "slice_value": None,
+            "value": 0.2,
+            "verdict": "FAIL" if week >= 6 else "PASS",
+            "start": start(week),
+            "end": start(week + 1),
+        }
+        for week in range(WEEKS)
+    ]
+    found = diagnosed(rows, ["price", "temp"], labels).only
+    assert (found.kind, found.column, found.opened) == ("drift", None, start(6))
+    assert found.columns == ("price",)
