@@ -161,7 +161,9 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         yield RuleLine(rule, "categories that the baseline does not have, in percent")
     if seen.has_baseline:
         told = "columns that vary in the baseline and have ceased to"
-        yield RuleLine({"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": FEWEST_FOR_STUCK}, told)
+        yield RuleLine(
+            {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, told
+        )
     told = "texts that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
 
@@ -186,8 +188,9 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     yield RuleLine({"metric": "label_coverage", "warn": warn, "fail": fail, "min_count": _fewest(seen)}, told)
     if seen.has_baseline and seen.positives is not None:
         step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
+        least = min(FEWEST_FOR_MODEL, _usual_rows(seen))
         told = f"how far the share of labels that mean yes is from the baseline's {seen.positives:.3g}"
-        yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": FEWEST_FOR_MODEL, "slices": "none"}, told)
+        yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, told)
     metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
     if metric is None:
         metric = "r2_score" if roles.task == "regression" else None

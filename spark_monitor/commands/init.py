@@ -181,7 +181,8 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     baseline = frame.where(condition) if condition is not None else frame
     own = {roles.id, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
     free = [column for column in columns if column.name not in own]
-    roles = replace(roles, times=(*roles.times, *running_columns(baseline, free, roles.time)))
+    running = running_columns(baseline, free, roles.time)
+    roles = replace(roles, times=(*roles.times, *running))
     of_baseline = look(baseline) if condition is not None else columns
     rows = baseline.count() if condition is not None else None
     return FirstFile(
@@ -193,7 +194,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         every=every,
         baseline=condition,
         outputs=guess_outputs(source),
-        quality=tuple(quality_of(baseline, roles)),
+        quality=tuple(quality_of(baseline, roles, running)),
         baseline_rows=rows,
         window_rows=None if rows is None or span is None else round(rows / windows_of_baseline(span, every)),
         categories={
@@ -215,10 +216,14 @@ def positives_of(frame: DataFrame, roles: Roles) -> float | None:
     return None if share is None else float(share)
 
 
-def quality_of(frame: DataFrame, roles: Roles) -> list[QualityGuess]:
+def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> list[QualityGuess]:
     """What the baseline's first rows suggest of the columns that will be watched: one small job, in one task."""
     ids = [roles.id] if isinstance(roles.id, str) else list(roles.id)
-    skip = [*ids, *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None)]
+    skip = [
+        *ids,
+        *left_out,
+        *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None),
+    ]
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = list(batches)

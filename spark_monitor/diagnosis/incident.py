@@ -75,7 +75,7 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = ())
     """The incident that a problem is."""
     groups = problem.groups
     own = [group for group in _own_groups(problem) if group.granularity == problem.granularity]
-    members = _members(groups)
+    members = _members([*_own_groups(problem), *groups])
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
     kind = _kind(problem, groups)
@@ -119,7 +119,10 @@ def _column(problem: Problem, columns: Sequence[str]) -> str | None:
 
 
 def _members(groups: Sequence[Group]) -> list[Failing]:
-    """Every check that failed, once, as it was when it failed first; those of all rows before those of slices."""
+    """Every check that failed, once, as it was when it failed first; those of all rows before those of slices.
+
+    The first is what the incident is about: of equals those of the groups that are given first.
+    """
     found: dict[str, Failing] = {}
     for group in groups:
         for one in group.failing:

@@ -99,14 +99,20 @@ def _slice(row: IncidentRow) -> str:
 
 def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
     """The query that shows a cause's numbers."""
-    metric = literal(row.metric or "")
+    # What fails first may be a column: causes divide the model's metric, which is another member.
+    of_incident = f"SELECT explode(members.metric) AS metric FROM incidents WHERE incident_id = {literal(row.incident_id)}"
+    members = f"(SELECT DISTINCT metric FROM ({of_incident}) q) m"
     if kind == "column":
         of_column = f"column_name = {literal(what)} AND family = 'drift'"
         return f"SELECT time, metric, value FROM metric_series WHERE {of_column} ORDER BY time"
     if kind in ("slice", "mix", "rest"):
-        return f"SELECT time, slice, value FROM metric_series WHERE metric = {metric} AND slice IS NOT NULL ORDER BY time, slice"
+        by_slice = "column_name IS NULL AND slice IS NOT NULL"
+        return (
+            f"SELECT time, metric, slice, value FROM metric_series JOIN {members} USING (metric) WHERE {by_slice} ORDER BY 1, 3"
+        )
     if kind in ("concept", "inputs"):
-        return f"SELECT time, basis, value FROM metric_series WHERE metric = {metric} AND slice IS NULL ORDER BY time, basis"
+        of_all = "column_name IS NULL AND slice IS NULL"
+        return f"SELECT time, metric, basis, value FROM metric_series JOIN {members} USING (metric) WHERE {of_all} ORDER BY 1, 3"
     return "SELECT time, value FROM metric_series WHERE metric = 'base_rate' ORDER BY time" if kind == "prior_shift" else None
 
 
