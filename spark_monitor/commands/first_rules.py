@@ -27,7 +27,7 @@ MOST_CHANCE: Final = 0.1
 
 FEWEST_FOR_SHARES: Final = 100
 FEWEST_FOR_STUCK: Final = 50
-FEWEST_FOR_MODEL: Final = 500
+FEWEST_FOR_MODEL: Final = 300
 FEWEST_AT_ALL: Final = 30
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""

@@ -362,7 +362,7 @@ def _are_codes(look: Look) -> bool:
 
 
 DETECTORS: Final[tuple[Detector, ...]] = (
-    *(gone, missing, emptied, exact_unit, sentinel, rotated_hours, unit_change, stuck, damaged, cut, encoding_swap, unseen),
+    *(gone, missing, emptied, exact_unit, sentinel, rotated_hours, unit_change, damaged, cut, stuck, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
 

@@ -32,16 +32,16 @@ COLUMNS_NAMED: Final = 3
 
 def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence]) -> dict[tuple[str, int], Finding]:
     """By column and start of the window: the finding of columns that hold another failing column's values, of two at least."""
-    windows: dict[tuple[str, int, str | None], dict[str, Evidence]] = defaultdict(dict)
+    windows: dict[tuple[str, int], dict[str, Evidence]] = defaultdict(dict)
     for group in groups:
         if group.state != FAIL or group.track not in (VALUES, MISSING) or group.column is None:
             continue
         version = group.failing[0].version
         known = evidence.get((group.column, group.start, version, WHOLE))
         if known is not None and _is_told(known.now) and _is_told(known.baseline):
-            windows[group.granularity, group.start, version][group.column] = known
+            windows[group.granularity, group.start][group.column] = known
     found: dict[tuple[str, int], Finding] = {}
-    for (_, start, _), columns in windows.items():
+    for (_, start), columns in windows.items():
         sources = _sources(dict(list(columns.items())[:MOST_COLUMNS]))
         if len(sources) >= LEAST_COLUMNS:
             said = ", ".join(
