@@ -166,7 +166,10 @@ def stuck(evidence: Evidence) -> Finding | None:
 
 KNOWN_SENTINELS: Final = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 0.0})
 FEW_BESIDE: Final = 0.2
-"""A usual placeholder outside the baseline's range is one where so few others, for each of it, are outside as well."""
+"""A usual placeholder outside the baseline's range is one where so few others, for each of it, are outside as well.
+
+Zero is not: it is where many quantities that had no zero yet begin.
+"""
 
 ISOLATED: Final = 0.25
 """A value that stands so far from all others, in parts of the baseline's spread (5th to 95th percentile), is no measurement."""
@@ -181,7 +184,8 @@ def sentinel(evidence: Evidence) -> Finding | None:
     share, item = max(((_sentinel_share(item, evidence), item) for item in now.items), default=(0.0, ""))
     if share < SENTINEL_SHARE:
         return NAMED_BY_METRIC["percent_sentinel"] if told else None
-    what = f"{100 * share:.1f} % of its values are {harmless(item, 40)}, {100 * was.share(item):.1f} % in the baseline"
+    shown = item.removesuffix(".0")
+    what = f"{100 * share:.1f} % of its values are {harmless(shown, 40)}, {100 * was.share(item):.1f} % in the baseline"
     return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share)
 
 
@@ -201,7 +205,7 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
     alone = min(abs(other - value) for other in others) >= ISOLATED * spread
     outside = not was.least <= value <= was.greatest
     strange = [other for other in others if not was.least <= other <= was.greatest]
-    alone |= value in KNOWN_SENTINELS and len(strange) <= FEW_BESIDE * 100 * share
+    alone |= value in KNOWN_SENTINELS and value != 0 and len(strange) <= FEW_BESIDE * 100 * share
     flood = value in KNOWN_SENTINELS and share - usual >= FLOOD_SHARE
     return share if (outside and alone) or flood else 0.0
 
@@ -362,7 +366,7 @@ def _are_codes(look: Look) -> bool:
 
 
 DETECTORS: Final[tuple[Detector, ...]] = (
-    *(gone, missing, emptied, exact_unit, sentinel, rotated_hours, unit_change, damaged, cut, stuck, encoding_swap, unseen),
+    *(gone, missing, emptied, exact_unit, rotated_hours, sentinel, unit_change, damaged, cut, stuck, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
 
