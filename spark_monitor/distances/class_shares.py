@@ -8,7 +8,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.distances.total_variation import tv_distance
-from spark_monitor.states.proportions import wilson
+from spark_monitor.states.proportions import score_interval
 
 _DIFFERENCE = math.sqrt(math.log(2 / 0.05) / 2)
 
@@ -41,7 +41,7 @@ def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Flo
 def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats) -> tuple[Floats, Floats]:
     """The bounds of the absolute difference of two shares."""
     old, new = before / m, now / n
-    (low, high), (old_low, old_high) = wilson(now, n), wilson(before, m)
+    (low, high), (old_low, old_high) = score_interval(now, n), score_interval(before, m)
     difference = new - old
     least, most = difference - np.hypot(new - low, old_high - old), difference + np.hypot(high - new, old - old_low)
     return np.maximum(np.maximum(least, -most), 0.0), np.maximum(np.abs(least), np.abs(most))

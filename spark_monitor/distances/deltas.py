@@ -10,7 +10,7 @@ from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.metric import ANY_NUMBER, drift_metric
 from spark_monitor.distances.bins import Block
 from spark_monitor.states.numeric_block import NumericBlock
-from spark_monitor.states.proportions import Z, wilson
+from spark_monitor.states.proportions import Z, score_interval
 
 PERCENT_DELTA = (-100.0, 100.0)
 
@@ -28,7 +28,7 @@ def percent_delta(before: Any, n: Any, now: Any, m: Any) -> Interval:
     empty = (n == 0) | (m == 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         p, q = before / n, now / m
-    (p_low, p_high), (q_low, q_high) = wilson(before, n), wilson(now, m)
+    (p_low, p_high), (q_low, q_high) = score_interval(before, n), score_interval(now, m)
     down = np.sqrt(np.square(q - q_low) + np.square(p_high - p))
     up = np.sqrt(np.square(q_high - q) + np.square(p - p_low))
     lower, upper = np.maximum(q - p - down, -1.0), np.minimum(q - p + up, 1.0)

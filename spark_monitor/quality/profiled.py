@@ -21,7 +21,7 @@ def percent(part: Any, whole: Any) -> Interval:
 
     >>> found = percent(np.array([1, 0]), np.array([4, 0]))
     >>> found.value.tolist(), [round(float(bound), 1) for bound in (found.lower[0], found.upper[0])]
-    ([25.0, nan], [4.6, 69.9])
+    ([25.0, nan], [1.3, 79.6])
     """
     successes, trials = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -17,7 +17,7 @@ from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, UNSUPPORTED, Inte
 from spark_monitor.scores.metric import Intervals, scored
 from spark_monitor.states.classes import BINARY_CLASSES, NO_CLASS, POSITIVE, canonical_labels
 from spark_monitor.states.confusion import MAX_CLASSES, OTHER, ConfusionState
-from spark_monitor.states.proportions import recovered, wilson
+from spark_monitor.states.proportions import as_a_share, recovered, wilson
 
 LISTED_CLASSES = 100
 LISTED_CELLS = 1000
@@ -97,7 +97,10 @@ def accuracy_score(state: ConfusionState) -> Interval:
 
 @scored("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState, headline=7, needs=("prediction", "label"))
 def balanced_accuracy_score(state: ConfusionState) -> Interval:
-    """The mean recall of the classes that occur as labels; the interval is recovered from the recalls' (Zou and Donner 2008).
+    """The mean recall of the classes that occur as labels.
+
+    The interval is the wider, on each side, of the one recovered from the recalls' (Zou and Donner 2008) and that of a share with
+    the standard error sqrt(sum r (1 - r) / n) / K.
 
     >>> balanced_accuracy_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
     0.75
@@ -113,6 +116,8 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
     recalls, weights = correct / labelled, np.full(labelled.size, 1 / labelled.size)
     below, above = recovered(recalls, *wilson(correct, labelled), weights)
     value = float(recalls.mean())
+    low, high = as_a_share(value, math.sqrt(float(np.sum(recalls * (1 - recalls) / labelled))) / labelled.size)
+    below, above = max(below, value - low), max(above, high - value)
     known, said = occurs.sum() / occurs.size, None
     bounds = (value - below) * known, (value + above) * known + (1 - known)
     if absent:

@@ -14,6 +14,9 @@ from spark_monitor.states.sums import squared_deviations
 CARRIED_BY_FEW = 0.45
 OPEN = "Few rows carry most of this mean: how much larger it may be is not known."
 WIDENED = "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
+UNSEEN = "A loss that comes less often than once in {:,} rows may not have been seen in so few: the interval knows nothing of it."
+UNSEEN_BELOW = 750
+"""Of fewer rows an unbounded mean may hide losses of one row in 200: in n rows an event of 3.7 / n may not be seen."""
 SAID_FROM = 10
 """Of fewer rows no mean is known well, which their interval shows."""
 RARE = 3.7
@@ -26,7 +29,8 @@ def mean_of(
     """The mean of n losses from their exact sum, that of their squares and that of their third powers.
 
     A mean that few large losses carry (skewness above 0.45 sqrt(n)) is known less well than its own rows show: its upper bound is
-    not known where losses have no largest one, else widened by what was not seen; the row says so.
+    not known where losses have no largest one, else widened by what was not seen; the row says so. So it does where fewer than
+    750 rows have unbounded losses, among which a rare and dear one may be missing.
 
     >>> values = np.array([1.0, 2.0, 3.0])
     >>> pairs = [np.array([total, 0.0]) for total in (6.0, 14.0)]
@@ -47,6 +51,8 @@ def mean_of(
             low, high = _widened(low, high, value, unseen, skewness, within)
             said = None if n < SAID_FROM else OPEN if math.isinf(high) or math.isinf(low) else WIDENED
             message = " ".join(filter(None, (message, said))) or None
+    if SAID_FROM <= n < UNSEEN_BELOW and math.isinf(max(map(abs, within))) and math.isfinite(high) and math.isfinite(low):
+        message = " ".join(filter(None, (message, UNSEEN.format(math.floor(n / RARE)))))
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
 
 

@@ -29,7 +29,7 @@ from spark_monitor.scores.metric import Intervals, scored
 from spark_monitor.states.classes import NO_CLASS
 from spark_monitor.states.confusion import OTHER, ConfusionState
 from spark_monitor.states.grid import Floats
-from spark_monitor.states.proportions import recovered, wilson
+from spark_monitor.states.proportions import as_a_share, recovered, wilson
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +87,10 @@ def _average(state: ConfusionState, per_label: float, per_prediction: float, *, 
     size = len(state.classes)
     weights = state.labelled[:NO_CLASS] / state.count if weighted else np.full(size, 1 / size)
     value = min(float(np.dot(weights, metric.values)), 1.0)
-    low, high = _as_a_share(value, _deviation(state, metric, weights, weighted=weighted))
+    low, high = as_a_share(value, _deviation(state, metric, weights, weighted=weighted))
     below, above = recovered(metric.values, metric.lower, metric.upper, weights)
     bounds = min(low, value - below), max(high, value + above)
     return interval(value, bounds, state.count, within=SHARE, message=_zeros(metric))
-
-
-def _as_a_share(value: float, deviation: float) -> tuple[float, float]:
-    """The Wilson interval of a proportion that has this value and this standard error."""
-    if not deviation or not 0.0 < value < 1.0:
-        return value, value
-    rows = value * (1 - value) / deviation**2
-    lower, upper = wilson(value * rows, rows)
-    return float(lower), float(upper)
 
 
 def _zeros(metric: ClassMetric) -> str | None:

@@ -26,6 +26,9 @@ from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
 FEW_OF_A_KIND = 30
 """With fewer rows of one kind, how wrong the scores are for it is hardly known."""
 
+FEW_SURPRISES = 10
+"""With fewer rows whose score lies on the other side than their label, how frequent and how dear these are is hardly known."""
+
 
 def without_scores(state: ScoreState) -> Interval:
     """What every metric of scores is where no labelled row has one."""
@@ -46,29 +49,52 @@ def _not_probabilities(state: ScoreState) -> Interval | None:
 def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
     sums, squares, cube = state.losses[loss], state.losses[squared], float(state.cubes[loss // 2])
     found = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest))
-    return _with_the_rarer_kind(state, found, loss)
+    return _with_few_of_a_kind(state, found, loss)
 
 
-def _with_the_rarer_kind(state: ScoreState, found: Interval, loss: int) -> Interval:
-    """The upper bound widened where few rows are of one kind: more of them, each as wrong as any score seen would make it.
+def _with_few_of_a_kind(state: ScoreState, found: Interval, loss: int) -> Interval:
+    """The upper bound widened where few rows are positive, or negative, or few scores lie on the other side of their label.
 
-    If the share of the kind is p, at most p+ by Wilson, the mean is at most larger by (p+ - p) times the largest loss of a row
-    of the kind among the scores that there are.
+    If k of n rows are of such a kind, its share may be p+, Wilson's upper bound; then the mean is larger by at most (p+ - k / n)
+    times the largest loss of a row of the kind among the scores that there are.
     """
-    sides = [float(side.sum()) for side in (state.negatives, state.positives)]
-    rare = int(np.argmin(sides))
-    if sides[rare] >= FEW_OF_A_KIND or found.value is None or found.count < SAID_FROM:
+    if found.value is None or found.count < SAID_FROM:
         return found
+    low, high = _score_range(state)
+    lowest, highest = _loss(loss, low), _loss(loss, 1 - high)
+    rows = float(state.positives.sum() + state.negatives.sum())
+    positives, surprises = float(state.positives.sum()), _surprises(state)
+    rarer = min((positives, lowest, "positive", FEW_OF_A_KIND), (rows - positives, highest, "negative", FEW_OF_A_KIND))
+    against = (surprises, max(lowest, highest), "against their score", FEW_SURPRISES)
+    few = [kind for kind in (rarer, against) if kind[0] < kind[3]]
+    if not few:
+        return found
+    more = max((float(wilson(count, rows)[1]) - count / rows) * worst for count, worst, _, _ in few)
+    named = " and ".join(f"{count:,.0f} {kind}" for count, _, kind, _ in few)
+    said = f"Only {named} of {rows:,.0f} rows: the upper bound counts on more, as wrong as the scores allow."
+    most = math.inf if loss == LOG_LOSS else 1.0
+    upper = None if found.upper is None else min(max(found.upper, float(found.value + more)), most)
+    return replace(found, upper=upper, message=" ".join(filter(None, (found.message, said))))
+
+
+def _score_range(state: ScoreState) -> tuple[float, float]:
+    """Bounds of the lowest and the highest score that labelled rows have."""
     used = np.flatnonzero(state.positives + state.negatives > 0)
     ends = np.r_[0.0, np.clip(state.grid.edges, 0.0, 1.0), 1.0]
-    given = ends[(used + 1) // 2].min() if rare else 1 - ends[used // 2 + 1].max()
-    worst = -math.log(max(given, CLIP)) if loss == LOG_LOSS else (1 - given) ** 2
-    more = float(wilson(sides[rare], sum(sides))[1]) - sides[rare] / sum(sides)
-    kind = "positive" if rare else "negative"
-    said = f"Only {sides[rare]:,.0f} of the rows are {kind}: the upper bound counts on more, as wrong as the scores allow."
-    most = math.inf if loss == LOG_LOSS else 1.0
-    high = None if found.upper is None else min(max(found.upper, float(found.value + more * worst)), most)
-    return replace(found, upper=high, message=" ".join(filter(None, (found.message, said))))
+    return float(ends[(used + 1) // 2].min()), float(ends[used // 2 + 1].max())
+
+
+def _surprises(state: ScoreState) -> float:
+    """How many rows have a score on the other side of 1/2 than their label."""
+    ends = np.r_[0.0, np.clip(state.grid.edges, 0.0, 1.0), 1.0]
+    cells = np.arange(state.positives.size)
+    below = ends[(cells + 1) // 2] + ends[cells // 2 + 1] < 1
+    return float(state.positives[below].sum() + state.negatives[~below].sum())
+
+
+def _loss(loss: int, given: float) -> float:
+    """The loss of a row to whose label the score gave this probability."""
+    return -math.log(max(given, CLIP)) if loss == LOG_LOSS else (1 - given) ** 2
 
 
 @scored("log_loss", "binary", state=ScoreState, headline=1, range=(0.0, math.inf), worse="higher", needs=("score", "label"))
@@ -98,8 +124,8 @@ def expected_calibration_error(state: ScoreState) -> Interval:
     """sum_b n_b / n |positives_b / n_b - mean score_b| over 10 bins of equal width, closed above.
 
     Naeini, Cooper and Hauskrecht (2015); the bins are those of scikit-learn's ``calibration_curve``. Exact for these rows.
-    Chance alone makes it positive, so the lower bound counts only what exceeds chance in each bin (Bonferroni over the bins);
-    the upper bound recovers the bins' variances.
+    Chance alone makes it positive, so the lower bound counts only what exceeds chance in each bin (Bonferroni over the bins); the
+    upper bound recovers the bins' own, the wider of the gap's standard errors and of Wilson's interval of the bin's positives.
 
     >>> round(expected_calibration_error(ScoreState.empty().update([True, False], [0.8, 0.8])).value, 6)
     0.3
@@ -115,8 +141,11 @@ def expected_calibration_error(state: ScoreState) -> Interval:
     shares, distances = rows / n, np.abs(gaps)
     strict = float(ndtri(1 - (1 - CONFIDENCE) / (2 * CALIBRATION_BINS)))
     value = float(np.dot(shares, distances))
-    lower = float(np.dot(shares, np.maximum(distances - strict * errors, 0.0)))
-    upper = value + Z * math.hypot(*(shares * errors).tolist())
+    (low, high), (lowest, highest) = (wilson(state.bin_positives[used], rows, z) for z in (Z, strict))
+    certain = np.minimum(distances - strict * errors, np.maximum(lowest - scores, scores - highest))
+    lower = float(np.dot(shares, np.maximum(certain, 0.0)))
+    beyond = np.maximum(Z * errors, np.maximum(high - scores, scores - low) - distances)
+    upper = value + math.hypot(*(shares * beyond).tolist())
     return interval(value, (lower, upper), n, within=(0.0, 1.0))
 
 

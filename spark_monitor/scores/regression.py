@@ -129,9 +129,7 @@ def r2_score(state: RegressionState) -> Interval:
         low, high = min(low, 1 - ratio * factor), max(high, 1 - ratio / factor)
     squares = mean_squared_error(state)
     unknown = squares.upper is None and n > 1
-    return interval(
-        value, (-math.inf if unknown else low, high), n, within=(-math.inf, 1.0), message=squares.message if unknown else None
-    )
+    return interval(value, (-math.inf if unknown else low, high), n, within=(-math.inf, 1.0), message=squares.message)
 
 
 def _r2_variance(state: RegressionState, spread: float) -> float:

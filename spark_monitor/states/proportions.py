@@ -6,21 +6,23 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
+from scipy.special import gammaincinv, ndtr, stdtrit
 
 from spark_monitor.states.grid import Floats
 
 CONFIDENCE = 0.95
 Z = 1.959963984540054
+FEW = 4
+"""So many successes, or failures, are too few for the normal distribution."""
 
 
-def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
-    """The score interval of a proportion k / n, elementwise; [0, 1] where n is 0.
+def score_interval(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
+    """Wilson's score interval of a proportion k / n, elementwise; [0, 1] where n is 0.
 
     (k + z^2/2 -+ z sqrt(k (n - k) / n + z^2/4)) / (n + z^2). Wilson, "Probable inference, the law of succession, and statistical
-    inference" (1927); coverage near 95 % also for few rows and for proportions near 0 and 1.
+    inference" (1927); differences by Newcombe (1998) are made of it.
 
-    >>> [round(float(bound), 4) for bound in wilson(9, 10)]
+    >>> [round(float(bound), 4) for bound in score_interval(9, 10)]
     [0.5958, 0.9821]
     """
     k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
@@ -30,6 +32,31 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tup
     lower, upper = (middle - spread) / (n + z * z), (middle + spread) / (n + z * z)
     empty = n == 0
     return np.where(empty, 0.0, np.clip(lower, 0.0, share)), np.where(empty, 1.0, np.clip(upper, share, 1.0))
+
+
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
+    """The interval of a proportion k / n, elementwise: Wilson's, which also holds the proportions of few successes or failures.
+
+    Of 1 to 4 successes the lower bound is Poisson's, the 5 % quantile of a gamma variable of shape k over n, where that is
+    smaller, and so is the upper bound of 1 to 4 failures: plain Wilson covers 84 % near n p = 0.17, this 92 % or more. Brown,
+    Cai and DasGupta, "Interval estimation for a binomial proportion" (2001), section 4.1.1.
+
+    >>> [round(float(bound), 4) for bound in wilson(50, 100)], [round(float(bound), 4) for bound in wilson(1, 100)]
+    ([0.4038, 0.5962], [0.0005, 0.0545])
+    """
+    k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    lower, upper = score_interval(k, n, z)
+    certain = 1 - 2 * float(ndtr(-z))
+    return np.minimum(lower, _of_few(k, n, certain)), np.maximum(upper, 1 - _of_few(n - k, n, certain))
+
+
+def _of_few(k: Floats, n: Floats, certain: float) -> Floats:
+    """Poisson's lower bound of the proportion of few successes, infinite beside them."""
+    few = np.broadcast_to((k > 0) & (k <= FEW), np.broadcast_shapes(k.shape, n.shape))
+    bound = np.full(few.shape, np.inf)
+    if few.any():
+        bound[few] = gammaincinv(np.broadcast_to(k, few.shape)[few], 1 - certain) / np.broadcast_to(n, bound.shape)[few]
+    return bound
 
 
 def student(value: float, variance: float, n: float) -> tuple[float, float]:
@@ -57,6 +84,19 @@ def recovered(values: Floats, lower: Floats, upper: Floats, weights: Floats) -> 
     """
     below, above = weights * (values - lower), weights * (upper - values)
     return math.hypot(*below.tolist()), math.hypot(*above.tolist())
+
+
+def as_a_share(value: float, deviation: float) -> tuple[float, float]:
+    """The interval of a proportion that has this value and this standard error.
+
+    >>> [round(bound, 4) for bound in as_a_share(0.5, 0.05)]
+    [0.4038, 0.5962]
+    """
+    if not deviation or not 0.0 < value < 1.0:
+        return value, value
+    rows = value * (1 - value) / deviation**2
+    lower, upper = wilson(value * rows, rows)
+    return float(lower), float(upper)
 
 
 def lopsided(value: float, variance: float, third: float, n: float) -> tuple[float, float]:

@@ -69,8 +69,8 @@ def test_the_interval_of_a_mean_is_students_and_that_of_a_share_is_wilsons() -> 
     n, x = float(values.size), values.sum()
     low, high = ratio_bounds([n], [x], [n], [np.square(values).sum()], [x], [n])
     assert (low[0], high[0]) == pytest.approx(stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values)), rel=1e-9)
-    low, high = ratio_bounds([30.0], [4.0], [30.0], [4.0], [4.0], [30.0])
-    wilson = stats.binomtest(4, 30).proportion_ci(method="wilson")
+    low, high = ratio_bounds([30.0], [14.0], [30.0], [14.0], [14.0], [30.0])
+    wilson = stats.binomtest(14, 30).proportion_ci(method="wilson")
     assert (low[0], high[0]) == pytest.approx((wilson.low, wilson.high), rel=1e-9)
 
 

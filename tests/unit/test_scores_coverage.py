@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from spark_monitor.scores.classification import accuracy_score, balanced_accuracy_score, f1_score
 from spark_monitor.scores.interval import Interval
@@ -14,7 +14,7 @@ from spark_monitor.scores.multiclass import f1_score_macro, f1_score_weighted, p
 from spark_monitor.scores.probability import brier_score, expected_calibration_error, log_loss
 from spark_monitor.scores.ranking import roc_auc_score
 from spark_monitor.scores.regression import mean_absolute_error, mean_error, r2_score, root_mean_squared_error
-from spark_monitor.states.proportions import student, wilson
+from spark_monitor.states.proportions import score_interval, student, wilson
 from spark_monitor.states.scores import ClassCodes, ConfusionState, RegressionState, ScoreState, default_score_grid
 
 RUNS = 400
@@ -136,12 +136,31 @@ def test_an_overconfident_models_calibration_error_lies_in_its_interval() -> Non
     assert coverage(0.125, sample, runs=200) >= 0.95
 
 
-def test_wilsons_interval_is_scipys_and_the_means_is_students() -> None:
-    from scipy.stats import binomtest, t
+@pytest.mark.parametrize("trials", [10, 20, 50, 100, 500, 20_000])
+def test_shares_of_few_events_are_held_too(trials: int) -> None:
+    """Exact, by the binomial's own probabilities: plain Wilson covers 84 % near n p = 0.17."""
+    counts = np.arange(min(trials, 80) + 1)
+    lower, upper = wilson(counts, trials)
+    shares = np.linspace(0.02, min(12, trials / 2), 1500) / trials
+    held = [binom.pmf(counts, trials, share)[(lower <= share) & (share <= upper)].sum() for share in shares]
+    assert min(held) >= (0.918 if trials == 10 else 0.9255)
+    assert np.mean(held) <= 0.965
+    plain_lower, plain_upper = score_interval(counts, trials)
+    assert min(binom.pmf(counts, trials, share)[(plain_lower <= share) & (share <= plain_upper)].sum() for share in shares) < 0.86
 
-    for successes, trials in ((0, 1), (0, 30), (3, 7), (30, 30), (999, 100_000)):
+
+def test_wilsons_interval_is_scipys_and_the_means_is_students() -> None:
+    from scipy.stats import binomtest, chi2, t
+
+    for successes, trials in ((0, 10), (0, 30), (5, 12), (30, 30), (999, 100_000)):
         expected = binomtest(successes, trials).proportion_ci(method="wilson")
         assert [float(bound) for bound in wilson(successes, trials)] == pytest.approx([expected.low, expected.high], abs=1e-12)
+    for few in (1, 2, 3, 4):
+        expected = binomtest(few, 1000).proportion_ci(method="wilson")
+        assert [float(bound) for bound in wilson(few, 1000)] == pytest.approx([chi2.ppf(0.05, 2 * few) / 2000, expected.high])
+        assert [float(bound) for bound in wilson(1000 - few, 1000)] == pytest.approx(
+            [1 - expected.high, 1 - chi2.ppf(0.05, 2 * few) / 2000]
+        )
     values = np.random.default_rng(1).normal(size=12)
     expected_mean = t.interval(0.95, 11, values.mean(), values.std(ddof=1) / np.sqrt(12))
     assert student(float(values.mean()), float(values.var(ddof=1)), 12) == pytest.approx(expected_mean, rel=1e-12)
