@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeGuard
 
@@ -18,6 +18,9 @@ from spark_monitor.text.wording import harmless, number
 
 MISSING_STEP: Final = 5.0
 """So many more NULLs, in percent of the rows, than before and than in the baseline are missing values."""
+
+CHANCE: Final = 2.5
+"""And so many standard errors, of few rows."""
 
 NEW_SHARE: Final = 0.01
 """Values that were not there before are worth naming from this share of the rows on."""
@@ -121,7 +124,9 @@ def missing(evidence: Evidence) -> Finding | None:
     if now is None or was is None or not now.count:
         return None
     least = max(was.percent_null, evidence.before.percent_null if evidence.before is not None else 0.0)
-    if now.percent_null - least < MISSING_STEP and not (now.nulls == now.count and least < 100):
+    p = now.percent_null / 100
+    chance = 100 * CHANCE * math.sqrt(p * (1 - p) * (1 / now.count + 1 / max(was.count, 1)))
+    if now.percent_null - least < max(MISSING_STEP, chance) and not (now.nulls == now.count and least < 100):
         return None
     what = f"{now.percent_null:.1f} % of its values are missing, {was.percent_null:.1f} % in the baseline"
     return Finding("missing", what, evidence="percent_null", part=now.percent_null / 100)
@@ -301,11 +306,27 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     noise = math.sqrt(len(names) / (6 * now.filled))
     if by_name < SWAPPED or by_rank > SAME + noise or by_rank > by_name / 3:
         return None
+    if _one_alone_moved(one, two, by_rank):
+        return None
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
     if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
         return None  # some values alone have another name: they were not seen before
     what = "its categories have other names" if new >= RENAMED else "its categories have exchanged their frequencies"
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
+
+
+def _one_alone_moved(one: Sequence[float], two: Sequence[float], room: float) -> bool:
+    """Whether one category has become more or less frequent while the others keep their proportions, but for less than ``room``.
+
+    Then nothing is exchanged, though the shares ordered by size may happen to be alike.
+    """
+    shares = np.array([one, two], dtype=np.float64)
+    for place in range(len(one) if len(one) > 2 else 0):
+        rest = np.delete(shares, place, axis=1)
+        totals = np.maximum(rest.sum(axis=1, keepdims=True), 1e-12)
+        if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < room:
+            return True
+    return False
 
 
 def _known_apart(now: Look, was: Look) -> float:
@@ -318,7 +339,7 @@ def _known_apart(now: Look, was: Look) -> float:
 def unseen(evidence: Evidence) -> Finding | None:
     """Categories that the baseline does not have."""
     now, was = evidence.now, evidence.baseline
-    if now is None or was is None or not now.filled or not (_listed(was) or _are_codes(was)):
+    if now is None or was is None or not now.filled or not (_listed(was) or (_are_codes(was) and _few_numbers(now))):
         return None
     new = {item: rows for item, rows in now.items.items() if was.share(item) == 0}
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)

@@ -10,7 +10,7 @@ from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
 from spark_monitor.diagnosis.exchanged import exchanged
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
-from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, slices_of
+from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, slices_of, steady_keys
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
@@ -38,9 +38,13 @@ def problems_of(
     """The problems of the groups, in the order in which they began; the same groups and evidence give the same problems."""
     known = list(groups)
     named, located = _named(known, evidence, outputs, populated or {})
+    within = {
+        (group.subject, group.start): steady_keys(_sliced(group, evidence, populated)) for group in openings(known) if populated
+    }
     found = episodes(known, windows, named)
     where = {id(one): _slice_of(one, located) for one in found}
-    return problems(found, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts)
+    steady = {id(one): within.get((one.first.subject, one.first.start), frozenset()) for one in found}
+    return problems(found, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts, steady=steady)
 
 
 def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -> list[EvidenceKey]:
@@ -108,12 +112,19 @@ def _hidden(
     group: Group, whole: Finding, evidence: Mapping[EvidenceKey, Evidence], populated: Populated
 ) -> tuple[Finding, Slice]:
     """What is wrong in the one slice that a trouble of all rows comes from; as it was where there is none."""
-    keys = {one: (group.column or "", group.start, group.failing[0].version, one) for one in slices_of(group, populated)}
-    looks = {one: evidence[key] for one, key in keys.items() if key in evidence}
-    # No check of a slice fails: what is wrong there is what its own numbers show, whatever fails in all rows.
-    sliced = {one: (finding_of(known, frozenset()), known) for one, known in looks.items()}
+    sliced = _sliced(group, evidence, populated)
     place = hidden_place(whole, sliced)
     return (whole, WHOLE) if place == WHOLE else (sliced[place][0], place)
+
+
+def _sliced(
+    group: Group, evidence: Mapping[EvidenceKey, Evidence], populated: Populated
+) -> dict[Slice, tuple[Finding, Evidence]]:
+    """What the slices of a window show of a column, whether or not checks of theirs fail."""
+    keys = {one: (group.column or "", group.start, group.failing[0].version, one) for one in slices_of(group, populated)}
+    looks = {one: evidence[key] for one, key in keys.items() if key in evidence}
+    # What is wrong in a slice is what its own numbers show, whatever fails in all rows.
+    return {one: (finding_of(known, frozenset()), known) for one, known in looks.items()}
 
 
 def _slice_of(episode: Episode, located: Mapping[tuple[object, int], Slice]) -> Slice:

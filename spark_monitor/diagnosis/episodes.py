@@ -79,7 +79,7 @@ def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], fin
         if group.state != FAIL:
             continue
         wells, finding = 0, findings.get(group.start, DRIFT)
-        if current is not None and finding.is_another_than(current.finding):
+        if current is not None and finding.is_another_than(current.finding, paused=group.start > current.last.end):
             current.resolved, current.ending = group.start, SUPERSEDED
             current = None
         if current is None:

@@ -47,9 +47,12 @@ class Finding:
         """The same for columns that have the same trouble."""
         return self.kind if self.factor is None else f"{self.kind} {self.factor:.4g}"
 
-    def is_another_than(self, earlier: Finding) -> bool:
-        """Whether it is another problem than the one that a subject already had: a fault where there had been none."""
-        return self.is_fault and self.abrupt and not earlier.is_fault
+    def is_another_than(self, earlier: Finding, *, paused: bool = False) -> bool:
+        """Whether it is another problem than the one that a subject already had: a fault where there had been none.
+
+        After windows in which the subject did not fail (``paused``), another kind of fault is another problem as well.
+        """
+        return self.is_fault and self.abrupt and (not earlier.is_fault or (paused and earlier.kind != self.kind))
 
 
 DRIFT: Final = Finding("drift", "its distribution has moved from the baseline's", abrupt=False)

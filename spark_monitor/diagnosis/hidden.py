@@ -65,6 +65,17 @@ def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]
     return best
 
 
+def steady_keys(sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> frozenset[str]:
+    """The keys of which no slice shows anything: where all rows differ, their mix does."""
+    keys = {key for key, _ in sliced if key is not None}
+    own = {key: [given for (name, _), given in sliced.items() if name == key] for key in keys}
+    return frozenset(key for key, known in own.items() if all(_is_steady(*given) for given in known))
+
+
+def _is_steady(finding: Finding, evidence: Evidence) -> bool:
+    return not finding.is_fault and _moved(evidence) == 0.0
+
+
 def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tuple[Slice, float]:
     if whole.is_fault and whole.part >= 1.0:
         return WHOLE, 0.0

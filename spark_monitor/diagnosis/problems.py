@@ -67,6 +67,9 @@ class Problem:
     symptoms: set[str] = field(default_factory=set)
     """Columns that only show it, such as the model's answers."""
 
+    steady: frozenset[str] = frozenset()
+    """Slice keys within whose values the column is what it was, though all rows together are not."""
+
     @property
     def main(self) -> Episode:
         """The episode that names it."""
@@ -124,20 +127,23 @@ def problems(
     outputs: Collection[str] = (),
     slice_columns: Collection[str] = (),
     shifts: Shifts | None = None,
+    steady: Mapping[int, frozenset[str]] | None = None,
 ) -> list[Problem]:
-    """The problems that episodes amount to; ``located`` gives the slice of an episode by its ``id``.
+    """The problems that episodes amount to; ``located`` gives the slice of an episode by its ``id``, ``steady`` the keys within
+    whose slices its column has not moved.
 
     ``outputs`` are the columns of the model's own answers: where they move together with features, they are a symptom of these.
     ``slice_columns`` are the columns that slices are cut by: where one of them drifts, the mix of the rows has changed.
     """
-    single = [Problem([one], _kind(one), located.get(id(one), WHOLE)) for one in found]
+    within = steady or {}
+    single = [Problem([one], _kind(one), located.get(id(one), WHOLE), steady=within.get(id(one), frozenset())) for one in found]
     merged = _same_subject(single)
     merged = _same_column(merged)
-    merged = _table_troubles(merged)
+    merged = _rows_again(_table_troubles(merged))
     merged = _parts_of_a_whole(merged)
-    merged = _same_signature(merged)
+    merged = _same_signature(_explained_by_mix(merged, shifts or {}))
     merged = _drifting_together(merged, slice_columns, shifts or {}, outputs)
-    merged = _other_labels(_moving_slices(_symptoms(merged, outputs)))
+    merged = _other_labels(_moving_slices(_symptoms(_within_mix(merged), outputs)))
     return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
 
 
@@ -212,6 +218,19 @@ def _table_troubles(found: list[Problem]) -> list[Problem]:
     return kept
 
 
+def _rows_again(found: list[Problem]) -> list[Problem]:
+    """Columns that begin to drift in the window that holds rows more than once: every row counts double, chance as well."""
+    again = {(one.dataset, one.granularity, one.opened): one for one in found if one.main.first.track == DUPLICATES}
+    kept = []
+    for one in found:
+        above = again.get((one.dataset, one.granularity, one.opened))
+        if above is None or one.main.first.track not in OF_COLUMNS or one.kind != "drift" or one.main.first.column is None:
+            kept.append(one)
+        else:
+            _absorb(above, one)
+    return kept
+
+
 def _parts_of_a_whole(found: list[Problem]) -> list[Problem]:
     """Endpoints, steps or services that fail from the same window on as all of them together are that one problem."""
     wholes = {
@@ -227,6 +246,43 @@ def _parts_of_a_whole(found: list[Problem]) -> list[Problem]:
         else:
             _absorb(whole, one)
     return kept
+
+
+def _is_well_in_slices(problem: Problem, slice_: Slice) -> bool:
+    """Whether a column that fails in all rows is well in the slices of a key, as many as can be judged."""
+    if not problem.main.first.whole or problem.slice != WHOLE:
+        return False
+    key = next((key for key in problem.main.first.keys if key.slice_key == slice_[0]), None)
+    return slice_[0] in problem.steady or (key is not None and key.failing == 0 and key.well > 0)
+
+
+def _explained_by_mix(found: list[Problem], shifts: Shifts) -> list[Problem]:
+    """Columns that only look broken where a slice has grown: within each slice they are what they were, so that they drift."""
+    for one in found:
+        shift = shifts.get((one.granularity, one.opened))
+        if shift is not None and one.main.first.track in OF_COLUMNS and _is_well_in_slices(one, shift.slice):
+            one.kind = "drift"
+    return found
+
+
+def _within_mix(found: list[Problem]) -> list[Problem]:
+    """Columns that begin to drift while the mix of the rows is another one, and not within its slices, are part of that."""
+    mixed = [one for one in found if one.kind == "mix_shift" and one.shifted is not None]
+    kept = []
+    for one in found:
+        above = next((mix for mix in mixed if mix is not one and _is_of_mix(one, mix)), None)
+        if above is None:
+            kept.append(one)
+        else:
+            _absorb(above, one)
+    return kept
+
+
+def _is_of_mix(problem: Problem, mix: Problem) -> bool:
+    is_column = problem.kind == "drift" and problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None
+    within = mix.opened < problem.opened and (mix.resolved is None or problem.opened < mix.resolved)
+    about = (problem.dataset, problem.granularity) == (mix.dataset, mix.granularity)
+    return is_column and within and about and mix.shifted is not None and _is_well_in_slices(problem, mix.shifted.slice)
 
 
 def _same_signature(found: list[Problem]) -> list[Problem]:
@@ -336,11 +392,14 @@ def _moving_slices(found: list[Problem]) -> list[Problem]:
 
 
 def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]) -> bool:
-    """Whether features are broken while the model's answers begin to move: they move by these until they are well again."""
+    """Whether features are broken while the model's answers begin to move, or drift while these move by and by."""
     if cause is answers or cause.dataset != answers.dataset or set(cause.columns) <= set(outputs):
         return False
     is_open = cause.opened < answers.opened and (cause.resolved is None or answers.opened < cause.resolved)
-    return is_open and (cause.finding.is_fault or cause.kind in ("upstream", "mix_shift"))
+    if not is_open or not cause.columns:
+        return False
+    is_broken = cause.finding.is_fault or cause.kind in ("upstream", "mix_shift")
+    return is_broken or (cause.kind == "drift" and not answers.finding.abrupt)
 
 
 def _symptoms(found: list[Problem], outputs: Collection[str]) -> list[Problem]:

@@ -62,6 +62,8 @@ def exchanged(before: dict[str, int], now: dict[str, int]) -> dict[str, str] | N
     {'a': 'b', 'b': 'a'}
     >>> exchanged({"a": 800, "b": 200}, {"a": 790, "b": 210}) is None
     True
+    >>> exchanged({"a": 500, "b": 300, "c": 200}, {"a": 300, "b": 180, "c": 520}) is None
+    True
     """
     names = sorted({*before, *now})
     old, new = (np.array([counts.get(name, 0) for name in names]) for counts in (before, now))
@@ -71,10 +73,24 @@ def exchanged(before: dict[str, int], now: dict[str, int]) -> dict[str, str] | N
     ranked = np.argsort(-old, kind="stable"), np.argsort(-new, kind="stable")
     by_value, by_size = distance(old, new), distance(old[ranked[0]], new[ranked[1]])
     alike = by_size[0] > ALIKE or by_size[1] <= EXPLAINED * by_value[1]
-    if by_value[0] >= DIFFERENT or not alike:
+    if by_value[0] >= DIFFERENT or not alike or _one_alone_moved(old, new, by_size[1]):
         return None
     pairs = {names[there]: names[here] for here, there in zip(ranked[0].tolist(), ranked[1].tolist(), strict=True)}
     return {name: other for name, other in sorted(pairs.items()) if name != other} or None
+
+
+def _one_alone_moved(old: np.ndarray, new: np.ndarray, left: float) -> bool:
+    """Whether one value has become more or less frequent and the others keep their proportions: no exchange.
+
+    This must leave less of the total variation than an exchange does (``left``).
+    """
+    shares = np.array([old / old.sum(), new / new.sum()])
+    for place in range(old.size if old.size > 2 else 0):
+        rest = np.delete(shares, place, axis=1)
+        totals = np.maximum(rest.sum(axis=1, keepdims=True), 1e-12)
+        if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < left:
+            return True
+    return False
 
 
 def distance(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:

@@ -39,6 +39,8 @@ class Knowledge:
     worse: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
     fdr: float | None = None
+    labels_due: int | None = None
+    """Of windows that end later (microseconds) labels may still come, however few there are."""
 
     def worse_of(self, metric: str) -> str:
         """Which values of a metric are the bad ones."""

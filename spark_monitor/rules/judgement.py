@@ -17,7 +17,7 @@ from spark_monitor.rules.held import AllHeld, Knowledge, held
 from spark_monitor.rules.limits import Bounds, Floats
 from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
 from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_total
-from spark_monitor.rules.stream import ALL_VERSIONS, Judged, Rows, numbers_of
+from spark_monitor.rules.stream import ALL_VERSIONS, COVERAGE, Judged, Rows, numbers_of
 from spark_monitor.rules.verdicts import (
     ABSENT,
     Ends,
@@ -71,6 +71,7 @@ class Bench:
         """The checks of all windows of ``table``, which holds each of its windows whole (schema `STREAM`, sorted)."""
         rows = Rows.of(table)
         judged = numbers_of(table, rows, self.book)
+        _await_labels(judged, rows, self.knowledge.labels_due)
         limits = held(judged, rows, table, self.book, self.knowledge)
         given = self._ruled(judged, rows, limits)
         columns, few = self._write(judged, rows, limits, given)
@@ -195,6 +196,14 @@ class Bench:
 
 
 ANY_VERSION: Final = "*"
+
+
+def _await_labels(judged: Judged, rows: Rows, due: int | None) -> None:
+    """Where no label has come yet and may still come, the coverage may become anything."""
+    if due is None or COVERAGE not in judged.metric:
+        return
+    early = np.array([metric == COVERAGE for metric in judged.metric], dtype=np.bool_) & (rows.ends[judged.row] > due)
+    judged.upper[early] = np.fmax(judged.value[early], 1.0)
 
 
 def _undecide(given: Rulings, judged: Judged, rows: Rows, fdr: float) -> None:

@@ -15,7 +15,7 @@ from spark_monitor.rules.held import Knowledge, OfBaseline
 from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.learned import own_windows as windows_of
 from spark_monitor.rules.rulebook import Rulebook
-from spark_monitor.sources.predictions import time_range
+from spark_monitor.sources.predictions import micros, time_range
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.metric_rows import OF_BASELINE, metric_rows
@@ -40,6 +40,7 @@ def knowledge_of(run: Run) -> Knowledge:
         worse=worse_of(run.config.metrics),
         zone=run.config.windows.zone,
         fdr=run.config.alerts.fdr,
+        labels_due=None if run.schedule.horizon is None else micros(run.as_of - run.schedule.horizon),
     )
 
 

@@ -459,3 +459,27 @@ def test_other_labels_are_one_incident_with_what_drifts_with_them() -> None:
     found = diagnosed(rows, ["price", "temp"], labels).only
     assert (found.kind, found.column, found.opened) == ("drift", None, start(6))
     assert found.columns == ("price",)
+
+
+def test_columns_that_differ_only_because_a_slice_has_grown_are_part_of_that_shift() -> None:
+    rows = table(3)
+    dice = np.random.default_rng(9)
+    # What is missing, and how high prices are, follows from the origin; then LGA triples.
+    rows["seats"] = rows["seats"].astype(float).where((rows["origin"] != "LGA") | (dice.random(len(rows)) < 0.5))
+    rows["price"] = rows["price"] * rows["origin"].map({"EWR": 1.0, "JFK": 1.2, "LGA": 3.0})
+    later, is_lga = rows["week"] >= 6, rows["origin"] == "LGA"
+    others = rows[~later | is_lga | (dice.random(len(rows)) < 0.25)]
+
+    found = diagnosed(others, ["origin", "seats", "price"]).only
+
+    assert (found.kind, found.slice) == ("mix_shift", ("origin", "LGA")), found.diagnosis
+    assert found.columns == ("origin", "price", "seats")
+
+
+def test_another_fault_of_a_column_that_was_well_between_is_another_incident() -> None:
+    rows = planted("temp", lambda v: v * 1.8 + 32, weeks=range(4, 5))
+    rows.loc[rows["week"] == 6, "temp"] = np.nan
+
+    found = diagnosed(rows, ["temp"]).incidents
+
+    assert [(one.kind, one.opened) for one in found] == [("unit_change", start(4)), ("missing", start(6))]
