@@ -24,13 +24,20 @@ RARE = 3.7
 
 
 def mean_of(
-    sums: Floats, squares: Floats, cube: float, n: float, *, within: tuple[float, float], message: str | None = None
+    sums: Floats,
+    squares: Floats,
+    cube: float,
+    n: float,
+    *,
+    within: tuple[float, float],
+    message: str | None = None,
+    may_hide: bool = True,
 ) -> Interval:
     """The mean of n losses from their exact sum, that of their squares and that of their third powers.
 
     A mean that few large losses carry (skewness above 0.45 sqrt(n)) is known less well than its own rows show: its upper bound is
     not known where losses have no largest one, else widened by what was not seen; the row says so. So it does where fewer than
-    750 rows have unbounded losses, among which a rare and dear one may be missing.
+    750 rows have unbounded losses, among which a rare and dear one may be missing (``may_hide``).
 
     >>> values = np.array([1.0, 2.0, 3.0])
     >>> pairs = [np.array([total, 0.0]) for total in (6.0, 14.0)]
@@ -51,7 +58,13 @@ def mean_of(
             low, high = _widened(low, high, value, unseen, skewness, within)
             said = None if n < SAID_FROM else OPEN if math.isinf(high) or math.isinf(low) else WIDENED
             message = " ".join(filter(None, (message, said))) or None
-    if SAID_FROM <= n < UNSEEN_BELOW and math.isinf(max(map(abs, within))) and math.isfinite(high) and math.isfinite(low):
+    if (
+        may_hide
+        and SAID_FROM <= n < UNSEEN_BELOW
+        and math.isinf(max(map(abs, within)))
+        and math.isfinite(high)
+        and math.isfinite(low)
+    ):
         message = " ".join(filter(None, (message, UNSEEN.format(math.floor(n / RARE)))))
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
 

@@ -48,7 +48,7 @@ def _not_probabilities(state: ScoreState) -> Interval | None:
 
 def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
     sums, squares, cube = state.losses[loss], state.losses[squared], float(state.cubes[loss // 2])
-    found = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest))
+    found = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest), may_hide=False)
     return _with_few_of_a_kind(state, found, loss)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, gammaincinv
 
 from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import scored
 from spark_monitor.scores.probability import without_scores
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats, Integers
-from spark_monitor.states.proportions import Z
+from spark_monitor.states.proportions import CONFIDENCE, FEW, Z
 
 _EXACT_PAIRS = 2**61
 _HALVINGS = 60
@@ -30,7 +30,8 @@ def roc_auc_score(state: ScoreState) -> Interval:
     [lower, upper] adds the sampling error on the logit scale: DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988), in
     which Hanley and McNeil's (1982) counts for 5 rows of the rarer kind, because DeLong's alone is too small with few rows and an
     area near 1 (coverage 87 % for 20 positives at 0.96; mixed, 95 to 99 %). An area of exactly 0 or 1 gets the score interval
-    with Hanley and McNeil's variance (Newcombe 2006).
+    with Hanley and McNeil's variance (Newcombe 2006). What few pairs of rows make, above or below the area, may be as little as
+    Poisson's bound of so few events.
 
     >>> state = ScoreState.empty().update([True, True, False, False], [0.9, 0.4, 0.4, 0.1])
     >>> area = roc_auc_score(state)
@@ -86,7 +87,13 @@ def _bounds(state: ScoreState, value: float, error: float, positives: float, neg
     deviation = math.sqrt(_variance(state, value, positives, negatives))
     lower = _logit_bound(low, -Z * deviation) if 0 < low < 1 else _score_bound(low, 0.0, positives, negatives)
     upper = _logit_bound(high, Z * deviation) if 0 < high < 1 else _score_bound(high, 1.0, positives, negatives)
-    return lower, upper
+    return min(lower, low * _of_few(low, deviation)), max(upper, 1 - (1 - high) * _of_few(1 - high, deviation))
+
+
+def _of_few(part: float, deviation: float) -> float:
+    """What a part may be at least, as a share of it, where few pairs of rows make it: Poisson's bound of a count as uncertain."""
+    events = (part / deviation) ** 2 if deviation else math.inf
+    return float(gammaincinv(events, 1 - CONFIDENCE)) / events if 0 < events <= FEW else 1.0
 
 
 def _variance(state: ScoreState, value: float, positives: float, negatives: float) -> float:
