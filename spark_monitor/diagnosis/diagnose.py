@@ -114,7 +114,9 @@ def _hidden(
     """What is wrong in the one slice that a trouble of all rows comes from; as it was where there is none."""
     sliced = _sliced(group, evidence, populated)
     place = hidden_place(whole, sliced)
-    return (whole, WHOLE) if place == WHOLE else (sliced[place][0], place)
+    if place == WHOLE:
+        return whole, WHOLE
+    return (sliced[place][0] if sliced[place][0].is_fault or not whole.is_fault else whole), place
 
 
 def _sliced(

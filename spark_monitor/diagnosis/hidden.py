@@ -18,6 +18,7 @@ LEAST_ROWS: Final = 50
 MOST_SLICES: Final = 50
 """So many slices of a window are looked at, those of the most rows first."""
 
+LEAST_PART: Final = 0.03
 CHANCE: Final = 1.5
 LITTLE: Final = 0.04
 """Two samples of one distribution are rarely further apart than this times sqrt(1/n + 1/m), and this."""
@@ -80,7 +81,7 @@ def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tu
     if whole.is_fault and whole.part >= 1.0:
         return WHOLE, 0.0
     if whole.is_fault:
-        showing = {one: finding.part for one, (finding, _) in own.items() if finding.kind == whole.kind}
+        showing = {one: part for one, given in own.items() if (part := _part_of(whole, *given)) > 0}
         return next(iter(showing.items())) if len(showing) == 1 else (WHOLE, 0.0)
     distances = {one: _moved(evidence) for one, (_, evidence) in own.items()}
     if any(moved is None for moved in distances.values()):
@@ -88,6 +89,20 @@ def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tu
     known = sorted(((moved, one) for one, moved in distances.items() if moved is not None), key=lambda entry: -entry[0])
     (largest, place), (second, _) = known[0], known[1]
     return (place, largest) if largest > CLEARLY * second else (WHOLE, 0.0)
+
+
+def _part_of(whole: Finding, finding: Finding, evidence: Evidence) -> float:
+    """The part of a slice's rows that shows the fault of all rows; of placeholders, the part outside the baseline's range.
+
+    Which numbers are frequent is known of all rows alone.
+    """
+    if finding.kind == whole.kind:
+        return finding.part
+    now, was = evidence.now, evidence.baseline
+    if whole.kind != "sentinel" or now is None or was is None or was.least is None or was.greatest is None or not now.quantiles:
+        return 0.0
+    part = sum(not was.least <= one <= was.greatest for one in now.quantiles) / len(now.quantiles)
+    return part if part >= LEAST_PART else 0.0
 
 
 def _moved(evidence: Evidence) -> float | None:

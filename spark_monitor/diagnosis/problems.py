@@ -280,9 +280,13 @@ def _within_mix(found: list[Problem]) -> list[Problem]:
 
 def _is_of_mix(problem: Problem, mix: Problem) -> bool:
     is_column = problem.kind == "drift" and problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None
-    within = mix.opened < problem.opened and (mix.resolved is None or problem.opened < mix.resolved)
+    within = mix.opened <= problem.opened and (mix.resolved is None or problem.opened < mix.resolved)
     about = (problem.dataset, problem.granularity) == (mix.dataset, mix.granularity)
-    return is_column and within and about and mix.shifted is not None and _is_well_in_slices(problem, mix.shifted.slice)
+    if not (is_column and within and about) or mix.shifted is None:
+        return False
+    # In the slices of another key the mix is another one as well.
+    of_others = problem.slice != WHOLE and mix.shifted.slice[0] not in (problem.slice[0] or "").split(", ")
+    return of_others or (mix.opened < problem.opened and _is_well_in_slices(problem, mix.shifted.slice))
 
 
 def _same_signature(found: list[Problem]) -> list[Problem]:
@@ -366,12 +370,18 @@ def _other_labels(found: list[Problem]) -> list[Problem]:
             _absorb(mixed, labels)
             kept.remove(labels)
             continue
-        for one in same:
-            together = one.kind in ("drift", "upstream") and not one.finding.is_fault and one.slice == WHOLE
-            if together and one.main.first.track in OF_COLUMNS:
-                _absorb(labels, one)
-                kept.remove(one)
+        for one in [one for one in kept if one is not labels and _is_of_labels(one, labels)]:
+            _absorb(labels, one)
+            kept.remove(one)
     return kept
+
+
+def _is_of_labels(problem: Problem, labels: Problem) -> bool:
+    """Whether columns begin to drift while labels are spread in another way."""
+    if problem.dataset != labels.dataset or problem.main.first.track not in OF_COLUMNS or is_prior(problem):
+        return False
+    is_drift = problem.kind in ("drift", "upstream") and not problem.finding.is_fault
+    return is_drift and labels.opened <= problem.opened and (labels.resolved is None or problem.opened < labels.resolved)
 
 
 def _moving_slices(found: list[Problem]) -> list[Problem]:
