@@ -25,6 +25,7 @@ from spark_monitor.diagnosis.subjects import (
     SCHEMA,
     SERVICE,
     VALUES,
+    VERSIONS,
 )
 
 KIND_OF_TRACK: Final = {
@@ -33,6 +34,7 @@ KIND_OF_TRACK: Final = {
     SCHEMA: "schema_change",
     LATE: "late_data",
     LABELS: "late_data",
+    VERSIONS: "version",
     MODEL: "performance",
     FAIRNESS: "fairness",
     SERVICE: "service",

@@ -10,6 +10,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 VALUES: Final = "values"
 MISSING: Final = "missing"
 ROWS, DUPLICATES, SCHEMA, LATE, LABELS = "rows", "duplicates", "schema", "late", "labels"
+VERSIONS: Final = "versions"
 MODEL, FAIRNESS, SERVICE, PIPELINE, COST = "model", "fairness", "service", "pipeline", "cost"
 
 _TRACKS: Final = {
@@ -18,6 +19,7 @@ _TRACKS: Final = {
     DUPLICATES: "percent_duplicate_ids percent_duplicate_rows duplicated_window percent_duplicated_values",
     SCHEMA: "columns_missing columns_added columns_retyped",
     LATE: "late_rows_percent",
+    VERSIONS: "version_share",
     LABELS: "label_coverage label_duplicates label_conflicts label_delay_p50 label_delay_p95",
 }
 TRACK_OF_METRIC: Final[Mapping[str, str]] = {metric: track for track, names in _TRACKS.items() for metric in names.split()}

@@ -17,6 +17,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.column_block import NOT_MEANT
+from spark_monitor.quality.version_share import VersionBlock
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.labels import instant_micros
 from spark_monitor.sources.predictions import Predictions, micros, time_range
@@ -36,6 +37,7 @@ from spark_monitor.stages.quality_rows import (
     key_of,
     place_of,
     summaries,
+    version_counts,
     windowfuls,
 )
 from spark_monitor.stages.schema_changes import schema_rows
@@ -124,7 +126,18 @@ def row_quality(
     places = [_dimensions(run, one) for one in due]
     block = arrival_block(due, known)
     rows = [row for name in ARRIVALS for row in _rows(name, block, places)]
-    return [*rows, *_repeated(run, predictions, told, due)]
+    return [*rows, *_version_shares(run, told, due), *_repeated(run, predictions, told, due)]
+
+
+def _version_shares(run: Run, told: Sequence[Any], due: Sequence[DueWindow]) -> list[dict[str, Any]]:
+    """How the rows of each window are divided among versions, where a column tells them."""
+    if not isinstance(run.config.predictions.model_version, str):
+        return []
+    by_place = {place_of(one): one for one in due}
+    shares = [(*place, version, *counts) for place, version, counts in version_counts(told) if place in by_place]
+    dimensions = [{**_dimensions(run, by_place[name, start]), "model_version": version} for name, start, version, *_ in shares]
+    counts, wholes = (np.array([share[place] for share in shares], dtype=np.int64) for place in (3, 4))
+    return _rows("version_share", VersionBlock(counts, wholes), dimensions) if shares else []
 
 
 def _rows(name: str, block: Any, places: Sequence[Mapping[str, Any]], **common: Any) -> list[dict[str, Any]]:

@@ -124,6 +124,22 @@ def windowfuls(rows: Iterable[Mapping[str, Any]]) -> dict[Place, Windowful]:
     return found
 
 
+def version_counts(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Place, str | None, tuple[int, int]]]:
+    """The rows of each window's versions and of all of them together; 0 of a version that had some in the window before."""
+    found: dict[Place, dict[str | None, int]] = {}
+    for row in rows:
+        if row["column_name"] == TABLE_ROW and row["count"] is not None:
+            found.setdefault((row["granularity"], row["start"]), {})[row["model_version"]] = row["count"]
+    before: dict[str, dict[str | None, int]] = {}
+    for place in sorted(found):
+        earlier, own = before.get(place[0], {}), found[place]
+        gone = {version: 0 for version, count in earlier.items() if count and version not in own}
+        whole = sum(own.values())
+        for version, count in sorted({**gone, **own}.items(), key=lambda entry: (entry[0] is None, entry[0] or "")):
+            yield place, version, (count, whole)
+        before[place[0]] = own
+
+
 def key_block(rows: Sequence[Mapping[str, Any]]) -> KeyBlock:
     """Summaries of repeated keys as a block."""
     sample = np.array([row["sample"] or [0, 0, 0] for row in rows], dtype=np.float64).reshape(-1, 3)

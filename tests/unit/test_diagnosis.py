@@ -195,6 +195,7 @@ def test_metrics_of_one_model_that_fall_together_are_one_incident() -> None:
         ("count", "profile", "predictions", "lost_rows"),
         ("freshness_hours", "quality", "predictions", "lost_rows"),
         ("duplicated_window", "quality", "predictions", "duplicated_window"),
+        ("version_share", "quality", "predictions", "version"),
         ("columns_missing", "quality", "predictions", "schema_change"),
         ("late_rows_percent", "quality", "predictions", "late_data"),
         ("label_coverage", "model", "predictions", "late_data"),

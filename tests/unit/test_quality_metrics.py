@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from spark_monitor.catalogue.interval import Interval
 from spark_monitor.quality.arrivals import ArrivalBlock, largest_gap_hours, row_count_ratio
@@ -17,6 +18,31 @@ from spark_monitor.quality.slice_share import ShareBlock, slice_share_shift
 from spark_monitor.quality.unit_factor import KNOWN_FACTORS, unit_factor
 from spark_monitor.quality.values import percent_sentinel, percent_unseen
 from spark_monitor.quality.variation import is_constant, is_stuck
+from spark_monitor.quality.version_share import VersionBlock, version_share
+from spark_monitor.stages.quality_rows import version_counts
+
+
+def test_the_share_of_a_version_is_of_all_versions_and_nought_where_it_ceased() -> None:
+    def row(start: int, version: str, count: int) -> dict[str, Any]:
+        return {"granularity": "1 day", "start": start, "model_version": version, "column_name": ":table", "count": count}
+
+    told = [row(1, "a", 60), row(1, "b", 40), row(2, "a", 100), row(3, "a", 90)]
+    told = [told[place] for place in np.random.default_rng(4).permutation(len(told))]
+
+    found = list(version_counts(told))
+
+    assert found == [
+        (("1 day", 1), "a", (60, 100)),
+        (("1 day", 1), "b", (40, 100)),
+        (("1 day", 2), "a", (100, 100)),
+        (("1 day", 2), "b", (0, 100)),
+        (("1 day", 3), "a", (90, 90)),
+    ]
+    shares = version_share(VersionBlock(*(np.array([counts[place] for *_, counts in found]) for place in (0, 1))))
+    expected = [binomtest(*counts).proportion_ci(method="wilson") for *_, counts in found[:2]]
+    assert shares.value.tolist() == [60, 40, 100, 0, 100]
+    assert shares.lower[:2] == pytest.approx([100 * low for low, _ in expected])
+    assert shares.upper[:2] == pytest.approx([100 * high for _, high in expected])
 
 
 def block(*columns: Any, texts: bool = False, times: bool = False) -> ColumnBlock:
