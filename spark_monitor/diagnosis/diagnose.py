@@ -50,7 +50,8 @@ def problems_of(
 def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -> list[EvidenceKey]:
     """What must be looked at: each failing column in all rows, and in the slices that may explain it.
 
-    Where none of these fails by itself, in all slices of the first failing window that have rows enough (``populated``).
+    Last come all slices of the first failing window that have rows enough (``populated``): a fault may be in one of them though
+    its own checks cannot say so.
     """
     keys: dict[EvidenceKey, None] = {}
     known = list(groups)
