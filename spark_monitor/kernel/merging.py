@@ -6,7 +6,7 @@ are states of one algebra, and of a slice value that comes either way the answer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -23,16 +23,21 @@ from spark_monitor.states.codec import tag_of
 from spark_monitor.states.columns import STATE_SCHEMA, joined
 from spark_monitor.states.counters import CounterState
 from spark_monitor.states.covariance import CovarianceState
+from spark_monitor.states.grid import Grid
 from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.repeats import RepeatState
+from spark_monitor.states.small import Parts, is_small, small_block
 from spark_monitor.states.table import TableState
 
 KEY_SCHEMA = pa.schema([PARTIAL_SCHEMA.field(name) for name in ("window", "model_version", "slice_key", "slice_value", "column")])
 MERGED_SCHEMA = pa.schema([*KEY_SCHEMA, *STATE_SCHEMA, ("error", pa.string())])
 """One row a state, in the columns it is stored in; where there is none, what went wrong."""
 
-STATES_A_BATCH = 512
+STATES_A_BATCH = 1024
+SMALL_GROWS = 4
+"""About how many times the bytes of a small state what is derived from them takes."""
+
 SLICE_VALUES_A_BATCH = 16
 """So many slice values that came in blocks are a batch of their own; fewer are copied to others."""
 
@@ -50,6 +55,10 @@ Row = tuple[Key, AnyState | None, str | None]
 
 Content = tuple[bytes | None, bytes | None, str | None]
 """What a row holds beside its key: state, sketch, error."""
+
+
+Small = tuple[Key, Grid, Parts]
+"""The bytes of a small state, which is opened with others of its column at once."""
 
 
 @dataclass
@@ -74,6 +83,16 @@ class Merged:
         """Merge with a state; the key's column says of which class states are, so both are of one."""
         own = self.state or _state(self.part or (None, None, None), self.column)
         self.state = own.merge(state)  # type: ignore[arg-type]
+
+    @property
+    def small(self) -> Small | None:
+        """The bytes of the only part, where they are a small state's."""
+        if self.state is not None or self.part is None or self.column is None or self.column.grid is None:
+            return None
+        data, image, error = self.part
+        if error is not None or data is None or image is None or not is_small(data):
+            return None
+        return self.key, self.column.grid, (data, image)
 
     @property
     def result(self) -> tuple[AnyState | None, str | None]:
@@ -149,6 +168,8 @@ def state_of(data: bytes, sketch: bytes | None, column: KernelColumn | None) -> 
     """The state that bytes hold for a column; ``column`` is None for the row ``:table``."""
     if column is None:
         return TableState.from_bytes(data)
+    if column.grid is not None and is_small(data):
+        return small_block([(data, sketch or b"")], column.grid).states()[0]
     if column.grid is not None:
         return NumericState.from_bytes(data, column.grid, sketch=sketch)
     if column.categories is not None:
@@ -160,6 +181,12 @@ def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColum
     """One row per key from partial rows that are sorted by key (a numeric column's slice values count as one key)."""
     held = Held()
     for merged in _runs(batches, columns):
+        small = merged.small if isinstance(merged, Merged) else None
+        if small is not None:
+            held.add_small(small)
+            if held.is_full:
+                yield held.taken()
+            continue
         whole = merged.batch() if isinstance(merged, SliceValues) else None
         if whole is not None and whole.num_rows >= SLICE_VALUES_A_BATCH:
             yield whole
@@ -177,9 +204,10 @@ def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColum
 
 @dataclass
 class Held:
-    """Rows that wait until they are enough for a batch: one by one, and as batches of their own."""
+    """Rows that wait until they are enough for a batch: one by one, as batches of their own, and small ones by their column."""
 
     rows: list[Row] = field(default_factory=list)
+    small: dict[int, list[Small]] = field(default_factory=dict)
     batches: list[pa.RecordBatch] = field(default_factory=list)
     size: int = 0
     count: int = 0
@@ -188,6 +216,11 @@ class Held:
         """Hold a row."""
         self.rows.append(row)
         self.size, self.count = self.size + _size(row[1]), self.count + 1
+
+    def add_small(self, small: Small) -> None:
+        """Hold the bytes of a small state."""
+        self.small.setdefault(small[0][4], []).append(small)
+        self.size, self.count = self.size + SMALL_GROWS * len(small[2][1]), self.count + 1
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Hold the rows of a batch."""
@@ -206,9 +239,25 @@ class Held:
 
     def taken(self) -> pa.RecordBatch:
         """All of them as one batch; none is held then."""
-        parts = [*self.batches, *([_batch(self.rows)] if self.rows else [])]
-        self.rows, self.batches, self.size, self.count = [], [], 0, 0
+        parts = [*self.batches, *(self._opened(several) for several in self.small.values())]
+        parts += [_batch(self.rows)] if self.rows else []
+        self.rows, self.small, self.batches, self.size, self.count = [], {}, [], 0, 0
         return parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+
+    def _opened(self, several: Sequence[Small]) -> pa.RecordBatch:
+        """Small states of a column at once; where bytes of any are damaged one by one, so that this costs no other."""
+        try:
+            columns = small_block([parts for _, _, parts in several], several[0][1]).to_columns()
+        except StateError:
+            return _batch([_alone(*one) for one in several])
+        return _keyed([key for key, _, _ in several], columns, pa.nulls(len(several), pa.string()))
+
+
+def _alone(key: Key, grid: Grid, parts: Parts) -> Row:
+    try:
+        return key, small_block([parts], grid).states()[0], None
+    except StateError as error:
+        return key, None, str(error)
 
 
 def _size(state: AnyState | None) -> int:
@@ -226,10 +275,14 @@ def _batch(rows: list[Row]) -> pa.RecordBatch:
         by_column.setdefault(row[0][4], []).append(row)
     ordered = [row for several in by_column.values() for row in several]
     parts = [state_columns([state for _, state, _ in several]) for several in by_column.values()]
-    names = zip(*(row[0] for row in ordered), strict=True)
-    keys = [pa.array(values, field.type) for values, field in zip(names, KEY_SCHEMA, strict=True)]
     errors = pa.array([error for _, _, error in ordered], pa.string())
-    return pa.RecordBatch.from_arrays([*keys, *joined(parts), errors], schema=MERGED_SCHEMA)
+    return _keyed([row[0] for row in ordered], joined(parts), errors)
+
+
+def _keyed(keys: Sequence[Key], columns: Sequence[pa.Array], errors: pa.Array) -> pa.RecordBatch:
+    """Columns of states below their keys."""
+    named = [pa.array(values, field.type) for values, field in zip(zip(*keys, strict=True), KEY_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays([*named, *columns, errors], schema=MERGED_SCHEMA)
 
 
 def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[Merged | SliceValues]:

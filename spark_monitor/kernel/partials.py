@@ -43,6 +43,7 @@ from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.sketch import K
+from spark_monitor.states.small import small_parts
 from spark_monitor.states.table import TableState
 from spark_monitor.text.masking import first_line
 
@@ -261,7 +262,7 @@ class Task:
             for found in gatherer.gathered():
                 key = WHOLE if found.slice_key is None else found.slice_key
                 text = self._text(key, found.slice_value)
-                yield from self._placed(found.group, key, text, position, *content_of(found.state), None)
+                yield from self._placed(found.group, key, text, position, *counted_content(found.state), None)
             for key, group, block in gatherer.blocks():
                 content = NamedBlock(self._slices[key].texts, block).to_bytes()
                 yield from self._placed(group, key, None, position, content, None, None)
@@ -313,6 +314,12 @@ class Task:
 def content_of(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
     """What a row holds of a state: its bytes, and its sketch's image beside them."""
     return state.to_parts() if isinstance(state, NumericState) else (state.to_bytes(), None)
+
+
+def counted_content(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
+    """The same of a state that was counted from its rows: of a small one only what the rest follows from."""
+    small = small_parts(state) if isinstance(state, NumericState) else None
+    return small or content_of(state)
 
 
 def nulls_of(part: pa.Array) -> npt.NDArray[np.bool_] | None:

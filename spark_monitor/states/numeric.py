@@ -96,6 +96,9 @@ class NumericState:
             raise StateError(f"numeric state: on grid {self.grid.grid_id}, cannot be merged with one on {other.grid.grid_id}.")
         if (self.sketch is None) != (other.sketch is None):
             raise StateError("numeric state: one has a sketch and one has none; merge windows with windows, slices with slices.")
+        sketch = self.sketch.merge(other.sketch) if self.sketch and other.sketch else None
+        # Of values that are all known the frequent ones are known as well, however the parts came together.
+        known = sketch is not None and sketch.is_exact
         return NumericState(
             grid=self.grid,
             count=self.count + other.count,
@@ -108,8 +111,8 @@ class NumericState:
             moments=self.moments.merge(other.moments),
             cells=self.cells + other.cells,
             distinct=self.distinct.merge(other.distinct),
-            frequent=self.frequent.merge(other.frequent),
-            sketch=self.sketch.merge(other.sketch) if self.sketch and other.sketch else None,
+            frequent=frequent_of_sorted(sketch.levels[0]) if known and sketch else self.frequent.merge(other.frequent),
+            sketch=sketch,
         )
 
     @property

@@ -1,0 +1,140 @@
+"""A window of so few rows that its sketch holds every value: its totals, moments and sketch say everything else.
+
+Cells, hashes and frequent values follow from the values, so they need not travel with them, and are derived for many states at
+once. As bytes such a state is a head of fixed length (checksum, grid, totals, moments) beside the sketch's image.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spark_monitor.errors import StateError
+from spark_monitor.states.codec import MAGIC, VERSION, has_tag
+from spark_monitor.states.distinct import K_WINDOW, hash_numbers
+from spark_monitor.states.distinct_block import DistinctBlock
+from spark_monitor.states.frequent import CAPACITY
+from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.ragged import offsets_of, owners
+from spark_monitor.states.sketch import exact_length, is_exact_image
+
+TAG = "SMAL"
+_HEAD = struct.Struct("<4sB4sI16s5q5d")
+_HEADS = np.dtype(
+    [
+        ("magic", "S4"),
+        ("version", "u1"),
+        ("tag", "S4"),
+        ("checksum", "<u4"),
+        ("grid", "S16"),
+        ("counts", "<i8", 5),
+        ("moments", "<f8", 5),
+    ]
+)
+_CHECKED_FROM = 13
+"""Where the checksum ends, and what it is of begins."""
+
+Entries = npt.NDArray[Any]
+Parts = tuple[bytes, bytes]
+"""A head and the image of a sketch."""
+
+
+def small_parts(state: NumericState) -> Parts | None:
+    """The bytes of a state that was counted from its rows and holds all their values; None of any other."""
+    if state.sketch is None or not state.sketch.is_exact or not state.distinct.is_exact or state.distinct.k != K_WINDOW:
+        return None
+    image, moments = state.sketch.to_bytes(), state.moments
+    totals = (state.count, state.nulls, state.nans, state.positive_infinities, state.negative_infinities)
+    numbers = (state.minimum, state.maximum, moments.mean, moments.low, moments.m2)
+    head = _HEAD.pack(MAGIC, VERSION, TAG.encode(), 0, state.grid.grid_id.encode(), *totals, *numbers)
+    return head[: _CHECKED_FROM - 4] + struct.pack("<I", _checksum(head, image)) + head[_CHECKED_FROM:], image
+
+
+def is_small(data: bytes | None) -> bool:
+    """Whether these bytes are a head."""
+    return data is not None and has_tag(data, TAG)
+
+
+def _checksum(head: bytes, image: bytes) -> int:
+    return zlib.crc32(image, zlib.crc32(head[_CHECKED_FROM:]))
+
+
+def small_block(parts: Sequence[Parts], grid: Grid) -> NumericBlock:
+    """The states of these bytes; a StateError where any of them are not what ``small_parts`` wrote for this grid.
+
+    >>> from spark_monitor.states.numeric import profile_column
+    >>> state = profile_column([3.0, 1.0, 3.0, np.nan], Grid.of([1.0, 2.0]), nulls=1)
+    >>> block = small_block([small_parts(state)], state.grid)
+    >>> block.count.tolist(), block.cells.tolist(), block.cell_counts.tolist(), block.distinct_count.tolist()
+    ([5], [3, 6], [1, 2], [2])
+    """
+    if any(len(head) != _HEAD.size or _checksum(head, image) != struct.unpack_from("<I", head, 9)[0] for head, image in parts):
+        raise StateError("small state: damaged; its checksum or its length does not fit.")
+    heads = np.frombuffer(b"".join(head for head, _ in parts), _HEADS)
+    if (heads["grid"] != grid.grid_id.encode()).any():
+        raise StateError(f"small state: was made on grid {heads['grid'][0]!r}, the grid given is {grid.grid_id}.")
+    counts, moments = heads["counts"].T.astype(np.int64), heads["moments"].T.astype(np.float64)
+    n = counts[0] - counts[1:].sum(axis=0)
+    values = _values([image for _, image in parts], n, moments)
+    offsets = offsets_of(n)
+    first = np.zeros(values.size, dtype=np.bool_)
+    first[offsets[:-1][n > 0]] = True
+    cell_offsets, cells, cell_counts = _runs(grid.codes(values), first, offsets)
+    run_offsets, distinct, many = _runs(values, first, offsets)
+    step = np.maximum(-(-n // CAPACITY), 1)
+    # As in frequent_of_sorted: what occurs so often stands at one of the places that are looked at there, and is kept.
+    kept = many >= step[owners(run_offsets)]
+    return NumericBlock(
+        grid=grid,
+        counts=counts,
+        moments=moments,
+        cell_offsets=cell_offsets,
+        cells=cells,
+        cell_counts=cell_counts,
+        distinct=_hashed(distinct, run_offsets),
+        frequent_offsets=np.append(0, np.cumsum(kept))[run_offsets],
+        frequent_values=distinct[kept],
+        frequent_counts=many[kept],
+        dropped=step - 1,
+        sketches=[image for _, image in parts],
+    )
+
+
+def _values(images: Sequence[bytes], n: Integers, moments: Floats) -> Floats:
+    """All values, state by state; they increase within each, from its minimum to its maximum."""
+    sizes = n.tolist()
+    if any(
+        size < 0 or len(one) != exact_length(size) or not is_exact_image(one) for one, size in zip(images, sizes, strict=True)
+    ):
+        raise StateError("small state: its sketch does not hold as many values as its totals say.")
+    values = np.frombuffer(b"".join(one[len(one) - 8 * size :] for one, size in zip(images, sizes, strict=True)), "<f8")
+    offsets, some = offsets_of(n), n > 0
+    falls = values[1:] < values[:-1]
+    falls[offsets[1:-1][(offsets[1:-1] > 0) & (offsets[1:-1] < values.size)] - 1] = False
+    ends = (values[offsets[:-1][some]] == moments[0, some]).all() and (values[offsets[1:][some] - 1] == moments[1, some]).all()
+    if falls.any() or not ends or not np.isfinite(values).all():
+        raise StateError("small state: its values do not increase from its minimum to its maximum.")
+    return values
+
+
+def _runs(ordered: Entries, first: npt.NDArray[np.bool_], offsets: Integers) -> tuple[Integers, Entries, Integers]:
+    """Runs of equal entries within each state: their offsets, what they are of, and how long they are."""
+    begins = first.copy()
+    begins[1:] |= ordered[1:] != ordered[:-1]
+    places = np.flatnonzero(begins)
+    return np.append(0, np.cumsum(begins))[offsets], ordered[places], np.diff(places, append=ordered.size)
+
+
+def _hashed(distinct: Floats, offsets: Integers) -> DistinctBlock:
+    hashes, states = hash_numbers(distinct), offsets.size - 1
+    for low, high in pairwise(offsets.tolist()):
+        hashes[low:high].sort()
+    return DistinctBlock(np.full(states, K_WINDOW), np.zeros(states, dtype=np.uint64), offsets, hashes)
