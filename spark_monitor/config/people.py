@@ -55,7 +55,7 @@ class ChannelConfig(Section):
     """Where messages go; its address stands in an environment variable."""
 
     url_env: Text = Field(description="the environment variable that holds the address, such as SPARK_MONITOR_ONCALL_URL")
-    kind: Text | None = Field(default=None, description="a plug-in's channel, where it is none that apprise knows")
+    kind: Text | None = Field(default=None, description="apprise, or what another kind of channel is called")
     quiet: Text | None = Field(default=None, description="hours without messages in the monitor's zone, such as 22:00-07:00")
 
     @model_validator(mode="after")

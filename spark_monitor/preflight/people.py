@@ -10,13 +10,14 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.columns import Finding
 
 MAIL_VARIABLE = "SPARK_MONITOR_MAIL_URL"
+BY_APPRISE = (None, "apprise")
 
 
 def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None = None) -> Iterator[Finding]:
     """Warnings: a run goes on without them, and tries again the next time."""
     people = config.people
     given = os.environ if environment is None else environment
-    if people.channels and find_spec("apprise") is None and any(one.kind is None for one in people.channels.values()):
+    if people.channels and find_spec("apprise") is None and any(one.kind in BY_APPRISE for one in people.channels.values()):
         yield _warning("people.channels", 'apprise is not installed. Install it: pip install "spark-monitor[alerts]".')
     for name, channel in people.channels.items():
         if not given.get(channel.url_env, "").strip():

@@ -22,7 +22,8 @@ from spark_monitor.insight.rows import IncidentRow, Judged
 from spark_monitor.insight.scope import micros
 from spark_monitor.outputs.alerts.actions import Due as DueAction
 from spark_monitor.outputs.alerts.actions import act, under_way
-from spark_monitor.outputs.alerts.channels import ChannelError, open_channel
+from spark_monitor.outputs.alerts.channel import ChannelError
+from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.deliver import deliver
 from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.outputs.digest.due import send_digest

@@ -1,4 +1,4 @@
-"""Channels: apprise for what it knows (Slack, Teams, PagerDuty, Opsgenie, e-mail, webhooks), plug-ins for the rest.
+"""Channels by name: those of the room `kinds` (apprise unless another is named), and plug-ins.
 
 A plug-in is an entry point of the group ``spark_monitor.channels``: its name is a channel's ``kind``, and it is called with the
 address from the environment and returns a ``Channel``.
@@ -6,82 +6,22 @@ address from the environment and returns a ``Channel``.
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import pkgutil
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
 from urllib.parse import quote
 
 from spark_monitor.config.people import PeopleConfig
-from spark_monitor.outputs.alerts.message import Message
+from spark_monitor.outputs.alerts import kinds
+from spark_monitor.outputs.alerts.channel import OPENERS, Channel, ChannelError, Opener
 
 PLUGINS = "spark_monitor.channels"
+APPRISE = "apprise"
 MAIL_VARIABLE = "SPARK_MONITOR_MAIL_URL"
 """The address of the mail server that owners' e-mail goes through, as apprise writes it: mailtos://user:password@host."""
-
-KINDS = {"critical": "failure", "high": "failure", "medium": "warning", "low": "info"}
-_ANSWERED = re.compile(r"error=(\d{3})\b")
-
-
-class ChannelError(Exception):
-    """A channel did not take a message; the sentence holds no address."""
-
-
-class Channel(Protocol):
-    """Where a message goes. ``send`` raises where it was not taken; a repetition carries the same key."""
-
-    def send(self, message: Message) -> None: ...
-
-
-class AppriseChannel:
-    """An address that apprise knows."""
-
-    def __init__(self, url: str) -> None:
-        try:
-            with quiet():
-                import apprise
-        except ImportError:
-            raise ChannelError('apprise is not installed. Install it: pip install "spark-monitor[alerts]".') from None
-        self._apprise = apprise
-        self._service = apprise.Apprise()
-        with quiet():
-            taken = self._service.add(url)
-        if not taken:
-            raise ChannelError("its address is none that apprise knows, such as slack://..., mailtos://... or json://host.")
-
-    def send(self, message: Message) -> None:
-        """Hand a message over; ChannelError where it was refused or nobody answered."""
-        form = self._apprise.NotifyFormat.HTML if message.html else self._apprise.NotifyFormat.TEXT
-        attach = [str(picture) for picture in message.pictures] or None
-        with quiet(), self._apprise.LogCapture(level=logging.WARNING) as log:
-            taken = self._service.notify(
-                title=message.title,
-                body=message.html or message.body,
-                body_format=form,
-                notify_type=KINDS.get(message.severity, "info"),
-                attach=attach,
-            )
-            said = _ANSWERED.search(log.getvalue())
-        if not taken:
-            raise ChannelError(f"it answered {said[1]}." if said else "it did not answer, or refused the message.")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Apprise's loggers name addresses, so nothing of them reaches the program's log; its old imports warn, and so are hushed."""
-    logger = logging.getLogger("apprise")
-    before = logger.propagate
-    logger.propagate = False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.propagate = before
 
 
 def open_channel(name: str, people: PeopleConfig, environment: Mapping[str, str] | None = None) -> Channel:
@@ -91,14 +31,12 @@ def open_channel(name: str, people: PeopleConfig, environment: Mapping[str, str]
     if name not in people.channels and owner is not None:
         if owner.channel is not None and owner.channel in people.channels:
             return open_channel(owner.channel, people, given)
-        return AppriseChannel(_mail_address(name, owner.email, given))
+        return openers()[APPRISE](_mail_address(name, owner.email, given))
     channel = people.channels[name]
     url = given.get(channel.url_env, "").strip()
     if not url:
         raise ChannelError(f"the environment variable {channel.url_env} is not set. Put the channel's address into it.")
-    if channel.kind is not None:
-        return _plugin(channel.kind, url)
-    return AppriseChannel(url)
+    return _opened(channel.kind or APPRISE, url)
 
 
 def _mail_address(name: str, email: str | None, given: Mapping[str, str]) -> str:
@@ -110,11 +48,25 @@ def _mail_address(name: str, email: str | None, given: Mapping[str, str]) -> str
     return f"{url}{'&' if '?' in url else '?'}to={quote(email)}"
 
 
-def _plugin(kind: str, url: str) -> Channel:
+@lru_cache(maxsize=1)
+def openers() -> Mapping[str, Opener]:
+    """What opens a channel, by its kind: every file of the room is imported, so that a kind is there as soon as its file is.
+
+    >>> "apprise" in openers()
+    True
+    """
+    for found in pkgutil.iter_modules(kinds.__path__):
+        import_module(f"{kinds.__name__}.{found.name}")
+    return dict(OPENERS)
+
+
+def _opened(kind: str, url: str) -> Channel:
+    if kind in openers():
+        return openers()[kind](url)
     points = {point.name: point for point in entry_points(group=PLUGINS)}
     if kind not in points:
-        known = ", ".join(sorted(points)) or "none is installed"
-        raise ChannelError(f'kind "{kind}" is no installed plug-in (entry points of {PLUGINS}: {known}).')
+        known = ", ".join(sorted({*openers(), *points}))
+        raise ChannelError(f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {known}.')
     try:
         channel: Channel = points[kind].load()(url)
     except Exception as error:  # somebody else's code: what it raises may hold the address, so only its kind is said

@@ -16,7 +16,8 @@ from typing import Any
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.tables import Tables
-from spark_monitor.outputs.alerts.channels import Channel, ChannelError, open_channel
+from spark_monitor.outputs.alerts.channel import Channel, ChannelError
+from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.deliveries import FAILED, IN_DIGEST, SENT, Delivery, Ledger, known, rows_of
 from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, is_quiet, within_budget
 from spark_monitor.outputs.alerts.message import Message, message_of
