@@ -14,11 +14,19 @@ from spark_monitor.diagnosis.located import cut_by
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.problems import OF_COLUMNS
 
-LEAST_ROWS: Final = 50
+LEAST_ROWS: Final = 25
+"""Slices of fewer rows are not looked at."""
+
+LEAST_FOR_SHAPE: Final = 50
+"""Of fewer rows the shape of a distribution says too little."""
+
 MOST_SLICES: Final = 50
 """So many slices of a window are looked at, those of the most rows first."""
 
+LEAST_KNOWN: Final = 2
 LEAST_PART: Final = 0.03
+"""A slice of which so much lies outside the range shows placeholders; its 101 percentiles tell no less."""
+
 CHANCE: Final = 1.5
 LITTLE: Final = 0.04
 """Two samples of one distribution are rarely further apart than this times sqrt(1/n + 1/m), and this."""
@@ -58,7 +66,7 @@ def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]
     best, size = WHOLE, 0.0
     for key in sorted({key for key, _ in sliced if key is not None}):
         own = {one: given for one, given in sliced.items() if one[0] == key}
-        if len(own) < 2:
+        if len(own) < LEAST_KNOWN:
             continue
         place, moved = _of_key(whole, own)
         if place != WHOLE and moved > size:
@@ -70,11 +78,12 @@ def steady_keys(sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> frozenset[s
     """The keys of which no slice shows anything: where all rows differ, their mix does."""
     keys = {key for key, _ in sliced if key is not None}
     own = {key: [given for (name, _), given in sliced.items() if name == key] for key in keys}
-    return frozenset(key for key, known in own.items() if all(_is_steady(*given) for given in known))
+    told = {key for key, known in own.items() if any(_moved(evidence) is not None for _, evidence in known)}
+    return frozenset(key for key in told if all(_is_steady(*given) for given in own[key]))
 
 
 def _is_steady(finding: Finding, evidence: Evidence) -> bool:
-    return not finding.is_fault and _moved(evidence) == 0.0
+    return not finding.is_fault and not _moved(evidence)
 
 
 def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tuple[Slice, float]:
@@ -84,9 +93,9 @@ def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tu
         showing = {one: part for one, given in own.items() if (part := _part_of(whole, *given)) > 0}
         return next(iter(showing.items())) if len(showing) == 1 else (WHOLE, 0.0)
     distances = {one: _moved(evidence) for one, (_, evidence) in own.items()}
-    if any(moved is None for moved in distances.values()):
-        return WHOLE, 0.0
     known = sorted(((moved, one) for one, moved in distances.items() if moved is not None), key=lambda entry: -entry[0])
+    if len(known) < LEAST_KNOWN:
+        return WHOLE, 0.0
     (largest, place), (second, _) = known[0], known[1]
     return (place, largest) if largest > CLEARLY * second else (WHOLE, 0.0)
 
@@ -108,7 +117,7 @@ def _part_of(whole: Finding, finding: Finding, evidence: Evidence) -> float:
 def _moved(evidence: Evidence) -> float | None:
     """How far a slice is from its baseline beyond chance; 0 where it is not, None where nobody knows."""
     now, was = evidence.now, evidence.baseline
-    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS:
+    if now is None or was is None or min(now.filled, was.filled) < LEAST_FOR_SHAPE:
         return None
     distance = apart(was, now)
     if distance is None:
