@@ -24,6 +24,8 @@ from spark_monitor.states.weighting import Weighting, added
 TAG = "CLSC"
 SUM_TOLERANCE = 1e-6
 CLASS_EDGES = 257
+MOST_ROWS = 1 << 53
+"""Rows are stored as doubles, which hold every whole number up to here."""
 
 
 def class_grid() -> Grid:
@@ -181,6 +183,8 @@ class ClassScoresState:
             raise StateError("class scores: not one state for each class.")
         weighting = Weighting.restored(meta.get("weights"))
         ranks: npt.NDArray[Any] = weights_of(arrays, "ranks", len(classes))
+        if weighting is None and (ranks > MOST_ROWS).any():
+            raise StateError("class scores: a rank has more rows than can be counted.")
         ranks = ranks.astype(np.int64) if weighting is None else ranks
         sums = pairs(arrays, "losses", 2), float(floats(arrays, "cube", 1)[0])
         return cls(classes, states, ranks, *sums, strangers, unscored, uneven, weighting)

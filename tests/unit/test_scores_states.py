@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from spark_monitor.errors import StateError
 from spark_monitor.scores.classification import accuracy_score
 from spark_monitor.scores.multiclass import precision_macro
+from spark_monitor.states import class_scores
 from spark_monitor.states.binary import BRIER, CALIBRATION_BINS, LOG_LOSS
 from spark_monitor.states.class_scores import ClassScoresState
+from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.regression import ABSOLUTE, ERROR, SQUARED
 from spark_monitor.states.scores import (
@@ -205,3 +207,12 @@ def test_a_weighted_state_without_a_positive_row_is_read_back() -> None:
     classes = ClassScoresState.empty(("a", "b", "c"))
     several = classes.update(np.array([0, 1]), np.array([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]]), weights=weights)
     assert ClassScoresState.from_bytes(several.to_bytes()).labelled.tolist() == [0.5, 2.0, 0.0]
+
+
+def test_ranks_of_more_rows_than_can_be_counted_are_refused() -> None:
+    some = ClassScoresState.empty(("a", "b")).update(np.array([0]), np.array([[0.3, 0.7]]))
+    meta, arrays = unpack(some.to_bytes(), class_scores.TAG)
+    damaged = pack(class_scores.TAG, meta, arrays | {"ranks": np.array([1e308, 0.0])})
+
+    with pytest.raises(StateError, match="more rows than can be counted"):
+        ClassScoresState.from_bytes(damaged)
