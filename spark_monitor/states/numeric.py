@@ -5,6 +5,7 @@ Dates and timestamps are epoch seconds here, booleans 0 and 1, arrays and maps t
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -208,8 +209,8 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid, image: bytes 
     cells = counts(arrays, "cells", grid.cells)
     if cells.sum() != n or n != count - nulls - nans - high - low:
         raise StateError("numeric state: its cells do not add up to its counts.")
-    sound = np.isfinite([minimum, maximum, mean, mean_low]).all() and m2 >= 0 and minimum <= maximum
-    if not (sound if n else np.isnan([minimum, maximum]).all() and mean == m2 == mean_low == 0):
+    sound = all(map(math.isfinite, (minimum, maximum, mean, mean_low))) and m2 >= 0 and minimum <= maximum
+    if not (sound if n else math.isnan(minimum) and math.isnan(maximum) and mean == m2 == mean_low == 0):
         raise StateError(f"numeric state: {n} values from {minimum} to {maximum} with mean {mean} and M2 {m2} cannot be.")
     if "sketch" in arrays:
         if meta["sketch"] is None:

@@ -246,7 +246,7 @@ def _parsed(data: bytes) -> Kll:
     if offset + 16 + items.nbytes != len(data) or any(high < low for low, high in pairwise(bounds)):
         raise StateError(f"sketch: {len(data)} bytes do not fit {items.size} items on {height} levels.")
     levels = tuple(np.sort(items[low:high]).astype(np.float64, copy=False) for low, high in pairwise(bounds))
-    if not (items.size and minimum <= items.min() and items.max() <= maximum):
+    if not (items.size and all(minimum <= level[0] and level[-1] <= maximum for level in levels if level.size)):
         raise StateError(f"sketch: {items.size} items that do not lie between {minimum} and {maximum}.")
     if sum(level.size << h for h, level in enumerate(levels)) != n:
         raise StateError(f"sketch: the items stand for another number of values than the {n} it claims.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import zlib
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +63,28 @@ def test_mostly_empty_counts_take_a_few_bytes_a_count() -> None:
     cells = np.zeros(2175, dtype=np.int64)
     cells[np.random.default_rng(1).choice(2175, 200, replace=False)] = 5
     assert len(pack("TEST", {}, {"cells": cells})) < 700
+
+
+def test_bytes_of_the_first_version_are_still_read() -> None:
+    meta, arrays = {"k": 3}, {"counts": np.arange(40), "few": np.eye(9, dtype=np.int64).ravel(), "floats": np.array([math.nan])}
+    new = pack("TEST", meta, arrays)
+    magic, version, tag, length, _ = codec._PREFIX.unpack_from(new)
+    raw = pa.Codec("lz4_raw").decompress(new[codec._PREFIX.size :], decompressed_size=length, asbytes=True)
+    body = pa.Codec("zstd").compress(raw, asbytes=True)
+    old = codec._PREFIX.pack(magic, 1, tag, length, zlib.crc32(body)) + body
+
+    assert version == 2
+    found_meta, found = unpack(old, "TEST")
+    assert found_meta == meta
+    assert {name: array.tobytes() for name, array in found.items()} == {name: array.tobytes() for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize("claimed", [0, 1, 40, 5_000, 64 << 20])
+def test_a_raw_length_that_is_not_the_body_s_is_an_error(claimed: int) -> None:
+    data = pack("TEST", {}, {"counts": np.arange(40)})
+    magic, version, tag, _, checksum = codec._PREFIX.unpack_from(data)
+    with pytest.raises(StateError):
+        unpack(codec._PREFIX.pack(magic, version, tag, claimed, checksum) + data[codec._PREFIX.size :], "TEST")
 
 
 def test_another_kind_of_state_is_named_in_the_error() -> None:
