@@ -15,6 +15,7 @@ from typing import Final
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, first_of_each_window, usual_worst
+from spark_monitor.insight.charts import Series, charted, series_of
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, shown_metrics
 from spark_monitor.insight.reading import Family, Reading
 from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, IncidentRow, MeasureRow, ModelRow, VerdictRow
@@ -29,7 +30,7 @@ GROUPS: Final[Mapping[str, Family]] = MappingProxyType(
     {**FAMILIES, "drift": "drift", "correlation": "drift", "model": "performance", "fairness": "performance"}
 )
 
-MOST_OF_FAMILY, MOST_BROKEN = 6, 8
+MOST_OF_FAMILY, MOST_BROKEN = 6, 5
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,19 @@ def headline(answers: Answers, config: MonitorConfig) -> Headline:
     ]
     kept = {row.version for row in answers.counts}
     readings += measured_readings(answers.measured_series, answers.counts, ruled=[rule.metric for rule in config.rules])
-    charted = {(one.version, one.window, one.family, one.name, one.column, one.slice_key) for one in readings}
-    readings += [
-        one
-        for one in incident_readings(answers.incidents)
-        if (one.version, one.window, one.family, one.name, one.column, one.slice_key) not in charted
-    ]
-    return Headline(tuple(reading for reading in readings if reading.version in kept), answers.left_out)
+    broken = list(incident_readings(answers.incidents))
+    there = {(one.version, one.window, series_of(one)) for one in readings}
+    readings += [one for one in broken if (one.version, one.window, series_of(one)) not in there]
+    named, ruled = headline_keys(config), {rule.metric for rule in config.rules}
+    of_incidents = set(map(series_of, broken))
+
+    def stays(series: Series) -> bool:
+        of_all_rows = series[2:] == (None, None, None)
+        return series in of_incidents or (of_all_rows and (f"{series[0]}/{series[1]}" in named or series[1] in ruled))
+
+    shown_readings, others = charted([reading for reading in readings if reading.version in kept], stays)
+    told = f"{others} further series {'is' if others == 1 else 'are'} in the tables alone" if others else None
+    return Headline(shown_readings, "; ".join(filter(None, (answers.left_out, told))) or None)
 
 
 def headline_keys(config: MonitorConfig) -> frozenset[str]:
