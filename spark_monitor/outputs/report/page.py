@@ -167,7 +167,8 @@ def _checked(version: VersionFacts) -> str:
 
 
 def _place(status: str) -> int:
-    order = ("NO_DATA", *VERDICTS)
+    """What is broken first, then what nothing is known of, and what is well last."""
+    order = ("FAIL", "ERROR", "NO_DATA", "WARN", "UNCHECKED", "UNDECIDED")
     return order.index(status) if status in order else len(order)
 
 
