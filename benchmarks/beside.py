@@ -17,7 +17,8 @@ import pyarrow as pa
 from benchmarks.timing import ratio
 from spark_monitor.kernel.checks import ColumnChecks
 from spark_monitor.kernel.covariances import CovariancePlan
-from spark_monitor.kernel.partials import KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partials import Task
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.states.grid import grid_from_quantiles
 

@@ -19,8 +19,7 @@ from benchmarks.monitors import CORES, config_of, session, windows_of
 from benchmarks.timing import per_value, ratio, timed
 from spark_monitor.config.monitor import Slice, slice_key
 from spark_monitor.kernel.parquet import read_blocks
-from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.spans import CHUNK_ROWS
 from spark_monitor.sources.baseline import FrozenColumn
 from spark_monitor.sources.predictions import open_predictions

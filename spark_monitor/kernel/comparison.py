@@ -19,7 +19,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.distances.compare import columns_of, compared, drift_entries, with_columns
 from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE, GROUP, PAIRS_AT_ONCE, PLACE, Pairs, at, chunks, pairs_of, within
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import Block, by_column, opened, states_at
 from spark_monitor.states.columns import STATE_SCHEMA, sql_type
 from spark_monitor.states.grid import Grid, Integers

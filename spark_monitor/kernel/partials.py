@@ -6,7 +6,6 @@ A partial row is keyed by window, version, slice and column; all slice values of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColumn
-from spark_monitor.kernel.covariances import COVARIANCE_COLUMN, COVARIANCE_ROW, CovariancePlan, CovarianceRows
+from spark_monitor.kernel.covariances import CovarianceRows
 from spark_monitor.kernel.groups import Codes
 from spark_monitor.kernel.memory import keep_freed_memory, leave_imports_alone
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
-from spark_monitor.kernel.native.library import asked, library
-from spark_monitor.kernel.quality_rows import QualityPlan, QualityRows
+from spark_monitor.kernel.native.library import library
+from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA, batched, counted_content
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan
+from spark_monitor.kernel.quality_rows import QualityRows
 from spark_monitor.kernel.spans import (
-    CHUNK_BYTES,
     CHUNK_ROWS,
     SCATTERED_ROWS,
-    SPAN_ROWS,
     Placed,
     Span,
     TableSpan,
@@ -34,94 +33,19 @@ from spark_monitor.kernel.spans import (
     placed,
 )
 from spark_monitor.kernel.tables import WHOLE, Counted, TableRows
-from spark_monitor.states.categorical import CategoricalState, Categories
-from spark_monitor.states.counters import CounterState
-from spark_monitor.states.covariance import CovarianceState
-from spark_monitor.states.frequent import CAPACITY
-from spark_monitor.states.grid import Grid, Integers
-from spark_monitor.states.hours import HourState
-from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.repeats import RepeatState
-from spark_monitor.states.sketch import K
-from spark_monitor.states.small import small_parts
+from spark_monitor.states.grid import Integers
 from spark_monitor.states.table import TableState
 from spark_monitor.text.masking import first_line
 
-BYTE_BUDGET = 512 << 20
 TABLE_COLUMN = -1
 NO_WINDOW = -1
 OTHER = "other"
-Plain = CategoricalState | TableState | CounterState | HourState | RepeatState | CovarianceState
-"""States whose bytes are all there is of them."""
 
 GATHERED_SHARE = 4
 """Rows that are gathered before they are counted take no more than the budget divided by this."""
 
 STATES_SHARE = 2
 """States take no more than the budget divided by this; the rest is for reading, and for what is worked out in between."""
-
-PARTIAL_SCHEMA = pa.schema(
-    [
-        ("window", pa.int32()),
-        ("model_version", pa.string()),
-        ("slice_key", pa.int32()),
-        ("slice_value", pa.string()),
-        ("column", pa.int32()),
-        ("part", pa.int32()),
-        ("sequence", pa.int32()),
-        ("state", pa.binary()),
-        ("sketch", pa.binary()),
-        ("error", pa.string()),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class KernelColumn:
-    """What a task must know of a column: a grid for numbers, categories for texts, neither where only nulls are counted."""
-
-    name: str
-    grid: Grid | None = None
-    categories: Categories | None = None
-
-    @property
-    def frame_id(self) -> str | None:
-        """What its states are counted on: the grid's id, or the categories'."""
-        if self.grid is not None:
-            return self.grid.grid_id
-        return self.categories.categories_id if self.categories is not None else None
-
-
-@dataclass(frozen=True)
-class KernelPlan:
-    """What a task must know: columns, the instants that bound segments, the windows of each segment, and the slices.
-
-    ``edges`` are increasing microseconds; segment i is [edges[i], edges[i+1]); ``windows[i]`` are the numbers of the windows that
-    segment i belongs to (one per granularity, none where no window is due).
-    """
-
-    columns: tuple[KernelColumn, ...]
-    edges: tuple[int, ...]
-    windows: tuple[tuple[int, ...], ...]
-    slice_keys: int = 0
-    slice_values: tuple[frozenset[str] | None, ...] = ()
-    k: int = K
-    frequent_capacity: int = CAPACITY
-    byte_budget: int = BYTE_BUDGET
-    quality: QualityPlan | None = None
-    kernel: str = field(default_factory=asked)
-    """Which kernel does the work: what the environment of the process that plans asks for."""
-    covariance: CovariancePlan | None = None
-
-    def special_rows(self) -> dict[int, str]:
-        """The names under which rows of no column are stored, by their numbers."""
-        own = {COVARIANCE_COLUMN: COVARIANCE_ROW} if self.covariance is not None else {}
-        return {**(self.quality.special_rows() if self.quality is not None else {}), **own}
-
-    @property
-    def span_rows(self) -> int:
-        """How many rows are taken at once, few enough that the columns whose products are summed can be held together."""
-        return SPAN_ROWS if self.covariance is None else min(self.covariance.held_rows, SPAN_ROWS)
 
 
 class Task:
@@ -311,17 +235,6 @@ class Task:
         return self._part, self._sequence
 
 
-def content_of(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
-    """What a row holds of a state: its bytes, and its sketch's image beside them."""
-    return state.to_parts() if isinstance(state, NumericState) else (state.to_bytes(), None)
-
-
-def counted_content(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
-    """The same of a state that was counted from its rows: of a small one only what the rest follows from."""
-    small = small_parts(state) if isinstance(state, NumericState) else None
-    return small or content_of(state)
-
-
 def nulls_of(part: pa.Array) -> npt.NDArray[np.bool_] | None:
     """Where values are null; None where none is."""
     return np.asarray(part.is_null().to_numpy(zero_copy_only=False)) if part.null_count else None
@@ -348,24 +261,3 @@ def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, wanted: npt.ND
     if not wanted.all():
         segment[(segment >= 0) & ~wanted[segment]] = NO_WINDOW
     return segment
-
-
-def batched(rows: Iterable[tuple[object, ...]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows of states in batches of bounded size."""
-    held: list[tuple[object, ...]] = []
-    size = 0
-    for row in rows:
-        held.append(row)
-        size += sum(len(part) for part in row if isinstance(part, bytes))
-        if size > CHUNK_BYTES // 8 or len(held) >= CHUNK_ROWS // 8:
-            yield batch_of(held, schema)
-            held, size = [], 0
-    if held:
-        yield batch_of(held, schema)
-
-
-def batch_of(rows: list[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as one batch."""
-    columns = list(zip(*rows, strict=True))
-    arrays = [pa.array(values, type=column.type) for values, column in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

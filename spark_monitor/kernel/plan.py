@@ -1,21 +1,73 @@
-"""What a profile is made of: its windows as segments of time, and the names that its numbers stand for."""
+"""What is profiled: columns, windows as segments of time, slices, and the names that a task's numbers stand for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from spark_monitor.kernel.partials import KernelPlan
+from spark_monitor.kernel.covariances import COVARIANCE_COLUMN, COVARIANCE_ROW, CovariancePlan
+from spark_monitor.kernel.native.library import asked
+from spark_monitor.kernel.quality_rows import QualityPlan
+from spark_monitor.kernel.spans import SPAN_ROWS
+from spark_monitor.states.categorical import Categories
+from spark_monitor.states.frequent import CAPACITY
+from spark_monitor.states.grid import Grid
+from spark_monitor.states.sketch import K
 
-if TYPE_CHECKING:
-    pass
+BYTE_BUDGET = 512 << 20
+
+
+@dataclass(frozen=True)
+class KernelColumn:
+    """What a task must know of a column: a grid for numbers, categories for texts, neither where only nulls are counted."""
+
+    name: str
+    grid: Grid | None = None
+    categories: Categories | None = None
+
+    @property
+    def frame_id(self) -> str | None:
+        """What its states are counted on: the grid's id, or the categories'."""
+        if self.grid is not None:
+            return self.grid.grid_id
+        return self.categories.categories_id if self.categories is not None else None
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """What a task must know: columns, the instants that bound segments, the windows of each segment, and the slices.
+
+    ``edges`` are increasing microseconds; segment i is [edges[i], edges[i+1]); ``windows[i]`` are the numbers of the windows that
+    segment i belongs to (one per granularity, none where no window is due).
+    """
+
+    columns: tuple[KernelColumn, ...]
+    edges: tuple[int, ...]
+    windows: tuple[tuple[int, ...], ...]
+    slice_keys: int = 0
+    slice_values: tuple[frozenset[str] | None, ...] = ()
+    k: int = K
+    frequent_capacity: int = CAPACITY
+    byte_budget: int = BYTE_BUDGET
+    quality: QualityPlan | None = None
+    kernel: str = field(default_factory=asked)
+    """Which kernel does the work: what the environment of the process that plans asks for."""
+    covariance: CovariancePlan | None = None
+
+    def special_rows(self) -> dict[int, str]:
+        """The names under which rows of no column are stored, by their numbers."""
+        own = {COVARIANCE_COLUMN: COVARIANCE_ROW} if self.covariance is not None else {}
+        return {**(self.quality.special_rows() if self.quality is not None else {}), **own}
+
+    @property
+    def span_rows(self) -> int:
+        """How many rows are taken at once, few enough that the columns whose products are summed can be held together."""
+        return SPAN_ROWS if self.covariance is None else min(self.covariance.held_rows, SPAN_ROWS)
 
 
 MOST_SPANS = 64
 """A read is limited to at most so many spans of time: each is a condition that every file's statistics are held against."""
-
 
 PARTIAL_DDL = (
     "window int, model_version string, slice_key int, slice_value string, column int, part int, sequence int, "

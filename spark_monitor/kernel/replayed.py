@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from spark_monitor.distances.compare import Compared, compared
 from spark_monitor.distances.result import Column
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import Block, states_at
 from spark_monitor.rules.held import Knowledge
 from spark_monitor.rules.judgement import SLICES, Bench

@@ -20,49 +20,51 @@ import pyarrow.compute as pc
 from spark_monitor.errors import StateError
 from spark_monitor.estimation.error_tree import ErrorTree
 from spark_monitor.kernel.groups import Codes, Segments
-from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, batched, segment_of
+from spark_monitor.kernel.labelled_rows import (
+    COLUMNS,
+    LabelledRows,
+    delays_of,
+    doubles_of,
+    flags_of,
+    places_of,
+    relevances_of,
+    sharers_of,
+    whole_groups,
+    yes_or_no,
+)
+from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA, batched
+from spark_monitor.kernel.partials import OTHER, segment_of
+from spark_monitor.kernel.scored_states import (
+    ANSWERS,
+    CLASS_SCORES,
+    CONFUSION,
+    COVERAGE,
+    GROUPED,
+    PAIRED,
+    PREDICTED,
+    REGRESSION,
+    SCORE,
+    ScoredState,
+)
 from spark_monitor.kernel.spans import chunks, one_array
 from spark_monitor.kernel.tables import WHOLE
-from spark_monitor.states import STATES
-from spark_monitor.states.binary import TAG as SCORE_TAG
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
-from spark_monitor.states.classes import BINARY_CLASSES, ClassCodes, canonical_label, canonical_labels, threshold_classes
-from spark_monitor.states.codec import tag_of
+from spark_monitor.states.classes import BINARY_CLASSES, canonical_labels, threshold_classes
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.paired import PARTS, Answered, PairedState
-from spark_monitor.states.paired import TAG as PAIRED_TAG
 from spark_monitor.states.regression import RegressionState
 
-COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS, PAIRED, TREE = range(10)
-"""The kinds of states: of labels, of answers against labels, of all answers (the predicted classes and their scores), and of
-answers to rows that several versions scored. The tree is the labelled baseline's, by which errors are told apart."""
-KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired", "tree")
 FIRST_SLICE = 2
 BYTE_BUDGET = 512 << 20
 _STATE_BYTES = 120 << 10
 
-COLUMNS = (
-    *("label", "prediction", "score", "label_rows", "label_conflicts", "label_time", "weight", "lower", "upper", "group"),
-    *("versions", "part"),
-)
-"""What stands behind the slice values, in this order; the classes' scores follow."""
 
-ScoredState = (
-    CoverageState
-    | ScoreState
-    | ConfusionState
-    | RegressionState
-    | ClassScoresState
-    | GroupedState
-    | CellErrorsState
-    | PairedState
-)
 StateKey = tuple[int, int, int, int]
 
 
@@ -89,30 +91,6 @@ class ScoredPlan:
     error_edges: tuple[float, ...] = ()
     paired: bool = False
     error_tree: ErrorTree | None = None
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """The labels and answers of a chunk's labelled rows, in the form that the model's task needs."""
-
-    rows: Integers
-    labels: ClassCodes | None
-    predictions: ClassCodes | None
-    scores: Floats | None
-    label_numbers: Floats | None
-    predicted_numbers: Floats | None
-    weights: Floats | None = None
-    lower: Floats | None = None
-    upper: Floats | None = None
-    groups: Integers | None = None
-    class_scores: Floats | None = None
-    label_places: Integers | None = None
-    predicted_places: Integers | None = None
-    relevances: Floats | None = None
-    ranked_by: Floats | None = None
-    sharers: Codes | None = None
-    shared: Integers | None = None
-    leaves: Integers | None = None
 
 
 class ScoredTask:
@@ -154,17 +132,17 @@ class ScoredTask:
             stride = max(len(codes.texts), 1)
             self._add_segments(key, Segments.of(group * stride + values), stride, answers, chunk)
 
-    def _answers(self, chunk: pa.Table) -> _Answers:
+    def _answers(self, chunk: pa.Table) -> LabelledRows:
         """Everything that is read of labels and answers, once for all slices."""
         label, prediction, score = (one_array(column) for column in chunk.columns[FIRST_SLICE + self._plan.slice_keys :][:3])
-        rows = np.flatnonzero(~_flags(label.is_null()))
+        rows = np.flatnonzero(~flags_of(label.is_null()))
         rest = self._rest(chunk, label, prediction, score)
         if rest["weights"] is not None:
             rows = rows[rest["weights"][rows] > 0]
         if self._plan.task == "regression":
-            return _Answers(rows, None, None, None, _numbers(label), _numbers(prediction), **rest)
+            return LabelledRows(rows, None, None, None, doubles_of(label), doubles_of(prediction), **rest)
         labels = canonical_labels(label)
-        scores = _numbers(score) if self._plan.has_score else None
+        scores = doubles_of(score) if self._plan.has_score else None
         if self._plan.has_prediction:
             predictions = canonical_labels(prediction)
         elif scores is not None:
@@ -172,12 +150,14 @@ class ScoredTask:
         else:
             raise StateError("scored rows: neither a prediction nor a score is there to be judged.")
         if self._plan.task == "binary":
-            labels = _yes_or_no(labels, self._plan.positive)
-            predictions = _yes_or_no(predictions, self._plan.positive) if self._plan.has_prediction else predictions
+            labels = yes_or_no(labels, self._plan.positive)
+            predictions = yes_or_no(predictions, self._plan.positive) if self._plan.has_prediction else predictions
         if self._plan.classes:
             rest["class_scores"] = self._class_scores(chunk)
-            rest["label_places"], rest["predicted_places"] = (_places(side, self._plan.classes) for side in (labels, predictions))
-        return _Answers(rows, labels, predictions, scores, None, None, **rest)
+            rest["label_places"], rest["predicted_places"] = (
+                places_of(side, self._plan.classes) for side in (labels, predictions)
+            )
+        return LabelledRows(rows, labels, predictions, scores, None, None, **rest)
 
     def _place(self, name: str) -> int:
         """The column of a chunk that holds this."""
@@ -187,20 +167,20 @@ class ScoredTask:
         """What only some monitors have: weights (0 where there is none), predicted intervals, groups."""
         rest: dict[str, Any] = {"weights": None}
         if self._plan.weighted:
-            weights = _numbers(one_array(chunk.column(self._place("weight"))))
+            weights = doubles_of(one_array(chunk.column(self._place("weight"))))
             rest["weights"] = np.where(np.isfinite(weights) & (weights > 0), weights, 0.0)
         if self._plan.task == "regression":
             rest["leaves"] = self._leaves(chunk)
-            rest["lower"], rest["upper"] = (_numbers(one_array(chunk.column(self._place(name)))) for name in ("lower", "upper"))
+            rest["lower"], rest["upper"] = (doubles_of(one_array(chunk.column(self._place(name)))) for name in ("lower", "upper"))
         if self._plan.group_k is not None:
             group = one_array(chunk.column(self._place("group")))
             rest["groups"] = np.asarray(pc.fill_null(group, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-            rest["relevances"] = _relevances(label, self._plan.task, self._plan.positive)
+            rest["relevances"] = relevances_of(label, self._plan.task, self._plan.positive)
             # Rows of no group are ranked with no others.
-            ranked_by = _numbers(score if self._plan.has_score else prediction)
-            rest["ranked_by"] = np.where(_flags(group.is_null()), np.nan, ranked_by)
+            ranked_by = doubles_of(score if self._plan.has_score else prediction)
+            rest["ranked_by"] = np.where(flags_of(group.is_null()), np.nan, ranked_by)
         if self._plan.paired:
-            rest["sharers"], rest["shared"] = _shared(
+            rest["sharers"], rest["shared"] = sharers_of(
                 *(one_array(chunk.column(self._place(name))) for name in ("versions", "part"))
             )
         return rest
@@ -210,21 +190,21 @@ class ScoredTask:
         tree, first = self._plan.error_tree, FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
         if tree is None:
             return None
-        columns = [_numbers(one_array(chunk.column(first + place))) for place in range(len(tree.names))]
+        columns = [doubles_of(one_array(chunk.column(first + place))) for place in range(len(tree.names))]
         return tree.leaf_of(np.stack(columns, axis=1))
 
     def _class_scores(self, chunk: pa.Table) -> Floats:
         first = FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
-        return np.stack([_numbers(one_array(chunk.column(first + place))) for place in range(len(self._plan.classes))], axis=1)
+        return np.stack([doubles_of(one_array(chunk.column(first + place))) for place in range(len(self._plan.classes))], axis=1)
 
-    def _add_segments(self, key: int, segments: Segments, stride: int, answers: _Answers, chunk: pa.Table) -> None:
+    def _add_segments(self, key: int, segments: Segments, stride: int, answers: LabelledRows, chunk: pa.Table) -> None:
         order = np.arange(chunk.num_rows) if segments.order is None else segments.order
         labelled = np.zeros(chunk.num_rows, dtype=bool)
         labelled[answers.rows] = True
         first = FIRST_SLICE + self._plan.slice_keys + 3
         label_rows = np.asarray(pc.fill_null(one_array(chunk.column(first)), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-        conflicts = _flags(pc.fill_null(one_array(chunk.column(first + 1)), False))
-        seconds = _delays(one_array(chunk.column(0)), one_array(chunk.column(first + 2)))
+        conflicts = flags_of(pc.fill_null(one_array(chunk.column(first + 1)), False))
+        seconds = delays_of(one_array(chunk.column(0)), one_array(chunk.column(first + 2)))
         for position, code in enumerate(segments.codes.tolist()):
             rows = order[segments.bounds[position] : segments.bounds[position + 1]]
             own = rows[labelled[rows]]
@@ -238,7 +218,7 @@ class ScoredTask:
             if key == WHOLE and answers.shared is not None:
                 self._pair(place, own, answers)
 
-    def _answer(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
+    def _answer(self, place: tuple[int, int, int], rows: Integers, answers: LabelledRows) -> None:
         """The states of all answers, labelled or not."""
         plan = self._plan
         if plan.answers and answers.predicted_numbers is not None and answers.label_numbers is not None:
@@ -261,14 +241,14 @@ class ScoredTask:
             said = np.asarray(answers.predictions.codes[known] == BINARY_CLASSES.index("1"))
             self._merge((*place, ANSWERS), ScoreState.empty(plan.score_grid).update(said, answers.scores[known]))
 
-    def _measure(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
+    def _measure(self, place: tuple[int, int, int], rows: Integers, answers: LabelledRows) -> None:
         if answers.groups is not None and answers.relevances is not None and answers.ranked_by is not None:
             ranked = (answers.groups[rows], answers.ranked_by[rows], answers.relevances[rows])
             self._merge((*place, GROUPED), GroupedState.empty(self._plan.group_k or 1).update(*ranked))
         for kind, state in self._answered(rows, answers):
             self._merge((*place, kind), state)
 
-    def _pair(self, place: tuple[int, int, int], rows: Integers, answers: _Answers) -> None:
+    def _pair(self, place: tuple[int, int, int], rows: Integers, answers: LabelledRows) -> None:
         """The states of rows that other versions scored too, by these versions and by the part that a row's id gives."""
         if answers.shared is None or answers.sharers is None:
             return
@@ -280,7 +260,7 @@ class ScoredTask:
             if states and name is not None:
                 self._merge((*place, PAIRED), PairedState.empty().update(name, part, states))
 
-    def _answered(self, rows: Integers, answers: _Answers) -> Iterator[tuple[int, Answered]]:
+    def _answered(self, rows: Integers, answers: LabelledRows) -> Iterator[tuple[int, Answered]]:
         """The states of answers against labels of some labelled rows."""
         weights = None if answers.weights is None else answers.weights[rows]
         if self._plan.task == "regression" and answers.label_numbers is not None and answers.predicted_numbers is not None:
@@ -317,101 +297,3 @@ class ScoredTask:
                 self._sequence += 1
                 stamp = (self._part, self._sequence)
                 yield (window, self._versions.texts[version], key, text, kind, *stamp, state.to_bytes(), None, None)
-
-
-def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:
-    """The state that the bytes of a partial row hold."""
-    tag = tag_of(data)
-    if tag == SCORE_TAG:
-        return ScoreState.from_bytes(data, score_grid)
-    if tag == PAIRED_TAG:
-        return PairedState.from_bytes(data, score_grid)
-    if kind not in range(len(KIND_NAMES)) or tag not in STATES:
-        raise StateError(f"scored state: kind {kind} with the tag {tag!r} is not read.")
-    return STATES[tag].from_bytes(data)  # type: ignore[call-arg, return-value]
-
-
-def merge_scored(batches: Iterable[pa.RecordBatch], score_grid: Grid) -> Iterator[tuple[tuple[Any, ...], dict[int, ScoredState]]]:
-    """The states per window, version and slice, from partial rows that are sorted by these."""
-    current: tuple[Any, ...] | None = None
-    states: dict[int, ScoredState] = {}
-    for batch in batches:
-        named = [batch.column(name).to_pylist() for name in PARTIAL_SCHEMA.names]
-        for window, version, slice_key, value, kind, _, _, data, _, _ in zip(*named, strict=True):
-            place = (window, version, slice_key, value)
-            if current is not None and place != current:
-                yield current, states
-                states = {}
-            current = place
-            state = scored_state(kind, data, score_grid)
-            states[kind] = states[kind].merge(state) if kind in states else state  # type: ignore[arg-type]
-    if current is not None:
-        yield current, states
-
-
-def whole_groups(tables: Iterable[pa.Table], column: int) -> Iterator[pa.Table]:
-    """Tables cut so that no group, whose rows follow each other, lies in two; rows of no group come first, cut anywhere."""
-    kept: pa.Table | None = None
-    for table in tables:
-        joined = table if kept is None else pa.concat_tables([kept, table])
-        own = one_array(joined.column(column))
-        groups, alone = np.asarray(pc.fill_null(own, 0).to_numpy(zero_copy_only=False), dtype=np.int64), _flags(own.is_null())
-        other = np.flatnonzero((groups != groups[-1]) | alone) if groups.size else groups
-        cut = int(other[-1]) + 1 if other.size else 0
-        if cut:
-            yield joined.slice(0, cut)
-        kept = joined.slice(cut)
-    if kept is not None and kept.num_rows:
-        yield kept
-
-
-def _shared(versions: pa.Array, part: pa.Array) -> tuple[Codes, Integers]:
-    """Which versions scored each row, and a number of these and of the row's part; -1 where one version alone did."""
-    sharers = Codes()
-    codes = sharers.encode(versions)
-    parts = np.asarray(pc.fill_null(part, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-    return sharers, np.where(_flags(versions.is_null()), -1, codes * PARTS + parts)
-
-
-def _relevances(label: pa.Array, task: str, positive: object) -> Floats:
-    """How relevant rows are: the label itself where it is a number of a regression, else whether it is the positive one."""
-    if task == "regression":
-        return _numbers(label)
-    codes = _yes_or_no(canonical_labels(label), positive).codes
-    return np.where(codes < 0, np.nan, codes).astype(np.float64)
-
-
-def _places(codes: ClassCodes, classes: tuple[str, ...]) -> Integers:
-    """Each row's class as a place among those that have scores; -1 for any other."""
-    known = {name: place for place, name in enumerate(classes)}
-    table = np.array([*(known.get(name, -1) for name in codes.classes), -1], dtype=np.int64)
-    return table[codes.codes]
-
-
-def _delays(times: pa.Array, labelled: pa.Array) -> Floats:
-    """Seconds from prediction to label, 0 where the label came first, NaN where there is none."""
-    at, came = (_numbers(one) for one in (times, labelled))
-    return np.maximum((came - at) / 1e6, 0.0)
-
-
-def _yes_or_no(codes: ClassCodes, positive: object) -> ClassCodes:
-    """Whether each class is the positive one; rows without a class stay without."""
-    wanted = canonical_label(positive)
-    is_positive = np.array([name == wanted for name in codes.classes], dtype=np.int64)
-    numbers = np.append(is_positive, -1)[codes.codes]
-    return ClassCodes(numbers, BINARY_CLASSES)
-
-
-def _flags(array: pa.Array) -> np.ndarray:
-    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def _numbers(array: pa.Array) -> Floats:
-    """Doubles, NaN where there is no number; booleans are 0 and 1."""
-    kind = array.type
-    if pa.types.is_null(kind):
-        return np.full(len(array), np.nan)
-    if pa.types.is_boolean(kind):
-        array = array.cast(pa.uint8())
-    doubles = array.cast(pa.float64(), safe=False)
-    return np.asarray(pc.fill_null(doubles, float("nan")).to_numpy(zero_copy_only=False), dtype=np.float64)

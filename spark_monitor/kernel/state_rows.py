@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from spark_monitor.errors import StateError
-from spark_monitor.kernel.partials import KernelColumn, content_of
+from spark_monitor.kernel.partial_rows import content_of
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.categorical_block import CategoricalBlock
 from spark_monitor.states.columns import STATE_SCHEMA, state_arrays

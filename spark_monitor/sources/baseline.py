@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.sources.predictions import micros
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, inside_sql
 from spark_monitor.states.categorical import Categories

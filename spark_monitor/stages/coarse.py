@@ -15,8 +15,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.kernel.partials import OTHER, PARTIAL_SCHEMA, TABLE_COLUMN, KernelColumn
-from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
+from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA
+from spark_monitor.kernel.partials import OTHER, TABLE_COLUMN
+from spark_monitor.kernel.plan import PARTIAL_DDL, KernelColumn, ProfilePlan
 from spark_monitor.kernel.state_rows import partial_content, quality_content
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.predictions import micros

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.estimation.error_tree import ErrorTree, grow
-from spark_monitor.kernel.scored import KIND_NAMES, TREE
+from spark_monitor.kernel.scored_states import KIND_NAMES, TREE
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.labels import LABEL
 from spark_monitor.sources.predictions import Predictions

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.estimation.estimator import Estimator, estimator
-from spark_monitor.kernel.scored import ANSWERS, CLASS_SCORES, KIND_NAMES, SCORE, ScoredPlan, scored_state
+from spark_monitor.kernel.scored import ScoredPlan
+from spark_monitor.kernel.scored_states import ANSWERS, CLASS_SCORES, KIND_NAMES, SCORE, scored_state
 from spark_monitor.stages.context import Run
 
 if TYPE_CHECKING:

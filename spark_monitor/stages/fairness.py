@@ -18,7 +18,7 @@ from spark_monitor.config.monitor import slice_key
 from spark_monitor.estimation.estimator import estimated_rows, estimation_error
 from spark_monitor.fairness.compare import fairness_rows
 from spark_monitor.fairness.groups import Group, group_of
-from spark_monitor.kernel.scored import ANSWERS, CONFUSION, COVERAGE, PAIRED, PREDICTED, SCORE, ScoredState
+from spark_monitor.kernel.scored_states import ANSWERS, CONFUSION, COVERAGE, PAIRED, PREDICTED, SCORE, ScoredState
 from spark_monitor.scores.catalogue import present
 from spark_monitor.scores.thresholds import threshold_rows
 from spark_monitor.scores.worst import worst_rows

@@ -19,8 +19,8 @@ from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.checks import PARSES, matches
 from spark_monitor.kernel.covariances import COVARIANCE_ROW, CovariancePlan
-from spark_monitor.kernel.partials import BYTE_BUDGET, OTHER, KernelColumn, KernelPlan
-from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.kernel.partials import OTHER
+from spark_monitor.kernel.plan import BYTE_BUDGET, KernelColumn, KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.state_rows import State, by_column, states_at
 from spark_monitor.session import setting
 from spark_monitor.sources.baseline import (

@@ -14,7 +14,7 @@ from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements, measurements
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.distances.label_shift import LabelBlock, label_shift
-from spark_monitor.kernel.scored import CONFUSION, COVERAGE, REGRESSION, ScoredState
+from spark_monitor.kernel.scored_states import CONFUSION, COVERAGE, REGRESSION, ScoredState
 from spark_monitor.stages.scored_rows import PLACE, stored_states
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.grid import Grid

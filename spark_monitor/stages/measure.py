@@ -15,15 +15,8 @@ from pyspark.sql import functions as F
 
 from spark_monitor.estimation.error_tree import ErrorTree
 from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey, plan_segments
-from spark_monitor.kernel.scored import (
-    COVERAGE,
-    KIND_NAMES,
-    TREE,
-    ScoredPlan,
-    ScoredState,
-    ScoredTask,
-    merge_scored,
-)
+from spark_monitor.kernel.scored import ScoredPlan, ScoredTask
+from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES, TREE, ScoredState, merge_scored
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants
 from spark_monitor.scores.metric import Settings

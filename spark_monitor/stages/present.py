@@ -11,7 +11,8 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.kernel.partials import OTHER, KernelColumn
+from spark_monitor.kernel.partials import OTHER
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import Block, by_column, opened, states_at
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions

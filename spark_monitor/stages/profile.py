@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spark_monitor.kernel.covariances import CovariancePlan
-from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.kernel.plan import ProfilePlan, plan_segments, wanted_spans
+from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, plan_segments, wanted_spans
 from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
 from spark_monitor.sources.predictions import Predictions

@@ -20,8 +20,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.limits import History
 from spark_monitor.config.rules import BASELINE, RuleConfig
 from spark_monitor.errors import ConfigError, unknown
-from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.replayed import REPLAYED_DDL, SHIFTED, ReplayPlan, replayed_rows
 from spark_monitor.rules.rulebook import TABLE_METRICS, Rulebook
 from spark_monitor.sources.baseline import (

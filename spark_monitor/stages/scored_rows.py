@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.estimation.estimator import Estimator, estimated_rows
-from spark_monitor.kernel.scored import (
+from spark_monitor.kernel.scored_states import (
     ANSWERS,
     CONFUSION,
     COVERAGE,

@@ -18,8 +18,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.parquet import Block, FileUnreadable
-from spark_monitor.kernel.partials import KernelPlan
-from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments, wanted_spans
+from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_segments, wanted_spans
 from spark_monitor.kernel.state_rows import state_of_row
 from spark_monitor.session import setting
 from spark_monitor.sources.predictions import Predictions, open_predictions

@@ -7,8 +7,7 @@ import uuid
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.kernel.partials import KernelColumn, KernelPlan
-from spark_monitor.kernel.plan import ProfilePlan, WindowKey, plan_segments
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.sources.readers.rows import read_column, read_slice, rows_for_profile
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.merge import profile

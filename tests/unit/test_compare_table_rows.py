@@ -10,7 +10,7 @@ import pytest
 
 from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Comparison
 from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.states.table import TableState
 from spark_monitor.states.table_block import table_columns

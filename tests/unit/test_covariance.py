@@ -13,7 +13,8 @@ from spark_monitor.distances.correlation_shift import PairBlock, correlation_shi
 from spark_monitor.distances.reconstruction import ErrorBlock, reconstruction_error, reconstruction_error_ratio
 from spark_monitor.kernel import covariances
 from spark_monitor.kernel.covariances import CovariancePlan
-from spark_monitor.kernel.partials import KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partials import Task
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.grid import Grid
 

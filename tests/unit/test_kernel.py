@@ -25,18 +25,12 @@ from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.cells import SliceCells
 from spark_monitor.kernel.groups import Codes, Segments, numbers_of
 from spark_monitor.kernel.hashes import SliceHashes
-from spark_monitor.kernel.merging import MERGED_SCHEMA, merge_partials, state_of
+from spark_monitor.kernel.merged_rows import MERGED_SCHEMA
+from spark_monitor.kernel.merging import merge_partials, state_of
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
-from spark_monitor.kernel.partials import (
-    NO_WINDOW,
-    OTHER,
-    PARTIAL_SCHEMA,
-    TABLE_COLUMN,
-    KernelColumn,
-    KernelPlan,
-    Task,
-    content_of,
-)
+from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA, content_of
+from spark_monitor.kernel.partials import NO_WINDOW, OTHER, TABLE_COLUMN, Task
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.kernel.state_rows import states_at
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.kernel.times import instants

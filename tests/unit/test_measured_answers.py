@@ -11,7 +11,7 @@ import pytest
 from spark_monitor.catalogue.measurement import MEASUREMENT_SCHEMA
 from spark_monitor.kernel.comparison import BASELINE, INPUT_SCHEMA, ComparePlan
 from spark_monitor.kernel.measured_answers import MeasuredAnswers
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import state_columns
 from spark_monitor.stages.freeze import grid_of
 from spark_monitor.states.columns import STATE_SCHEMA

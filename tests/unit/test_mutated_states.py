@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from spark_monitor.errors import StateError
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import opened, state_columns
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.columns import STATE_COLUMNS, STATE_SCHEMA

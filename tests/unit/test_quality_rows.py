@@ -11,7 +11,9 @@ import pytest
 
 from spark_monitor.kernel.checks import ColumnChecks
 from spark_monitor.kernel.merging import OF_QUALITY, merge_partials
-from spark_monitor.kernel.partials import PARTIAL_SCHEMA, KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA
+from spark_monitor.kernel.partials import Task
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.kernel.quality_rows import COUNTERS_COLUMN, HOURS_COLUMN, REPEATS_COLUMN, QualityPlan
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.states.categorical import Categories

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 
 from benchmarks.false_alarms import KINDS, SHIFT, frame_of, rules, shifted, simulated, state_of
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.replayed import (
     REPLAYED_SCHEMA,
     SHIFTED,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.merging import merge_partials
-from spark_monitor.kernel.partials import KernelColumn, KernelPlan, Task
+from spark_monitor.kernel.partials import Task
+from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.states.columns import STATE_SCHEMA
 from spark_monitor.states.frequent import frequent_of_sorted
 from spark_monitor.states.grid import Grid

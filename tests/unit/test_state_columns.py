@@ -15,7 +15,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Comparison
 from spark_monitor.kernel.measured_drift import MeasuredDrift
 from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE
-from spark_monitor.kernel.partials import KernelColumn
+from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.references import ReferenceComparison
 from spark_monitor.kernel.state_rows import opened, state_columns, state_of_row, states_at
 from spark_monitor.states.categorical import CategoricalState, Categories
