@@ -13,12 +13,13 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
+from spark_monitor.errors import RunError
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.sources.predictions import micros
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, inside_sql
 from spark_monitor.states.categorical import Categories
-from spark_monitor.states.columns import STATE_COLUMNS
+from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.states.grid import Grid
 from spark_monitor.text.quoting import quote
 
@@ -72,11 +73,13 @@ class Latest:
 
 
 def latest_version(stored: DataFrame) -> Latest | None:
-    """The newest version among stored rows."""
+    """The newest version among stored rows; one whose row is damaged has that for its signature, which nothing else has."""
     newest = stored.where(F.col("column_name") == TABLE_ROW).where("slice_key IS NULL AND name IS NULL")
-    rows = newest.select("baseline_version", "config").orderBy(F.desc("baseline_version")).limit(1).collect()
+    rows = newest.select("baseline_version", "config", "message").orderBy(F.desc("baseline_version")).limit(1).collect()
     if not rows:
         return None
+    if rows[0]["message"] == DAMAGED_ROW:
+        return Latest(int(rows[0]["baseline_version"]), DAMAGED_ROW)
     settings = json.loads(rows[0]["config"])
     accepted = settings.get("accepted")
     return Latest(
@@ -101,14 +104,30 @@ def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = (
     is_covariance = f"column_name = '{COVARIANCE_ROW}' AND get_json_object(config, '$.kind') IS NULL"
     own, together = of_file.where(f"NOT ({is_covariance})"), of_file.where(is_covariance)
     whole = own.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
-    named = ["column_name", "data_type", "grid", "categories", "config", "slice_key", "slice_value", "count"]
+    named = ["column_name", "data_type", "grid", "categories", "config", "slice_key", "slice_value", "count", "message"]
     rows = whole.unionByName(together).select(*named).collect()
+    _refuse_damaged(rows, version)
     columns = sorted((_placed(row) for row in rows if not _is_covariance(row)), key=lambda placed: placed[0])
     correlated = [row for row in rows if _is_covariance(row)]
     slices = tuple((row["slice_key"], row["slice_value"], row["count"]) for row in correlated if row["slice_value"] is not None)
     others = {name: _states(of_version.where(F.col("name") == name)) for name in references}
     covariance = together.select("slice_key", "slice_value", "sketch") if correlated else None
     return Baseline(version, {column.name: column for _, column in columns}, _states(own), others, covariance, slices)
+
+
+def _refuse_damaged(rows: Iterable[Any], version: int) -> None:
+    """RunError where rows that say what a baseline is are not as they were written; of slices the states alone are missed."""
+    damaged = sorted({row["column_name"] for row in rows if row["message"] == DAMAGED_ROW})
+    if damaged:
+        raise damaged_baseline(version, damaged)
+
+
+def damaged_baseline(version: int, columns: Sequence[str]) -> RunError:
+    """What is said of a baseline that cannot be trusted."""
+    return RunError(
+        f"baseline {version}: the stored rows of {', '.join(columns)} are damaged, their checksums do not fit. Restore the table "
+        "`baselines` to the version before the damage, or freeze the next version: spark-monitor freeze FILE."
+    )
 
 
 def _is_covariance(row: Any) -> bool:

@@ -27,6 +27,7 @@ from spark_monitor.sources.baseline import (
     Baseline,
     FrozenColumn,
     accepted_period,
+    damaged_baseline,
     frozen_names,
     latest_version,
     load_baseline,
@@ -43,7 +44,7 @@ from spark_monitor.stages.correlation import covariance_plan
 from spark_monitor.stages.merge import profile
 from spark_monitor.stages.occupancy import all_times
 from spark_monitor.states.categorical import MAX_CATEGORIES, CategoricalState, Categories, freeze_categories
-from spark_monitor.states.columns import STATE_COLUMNS
+from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
@@ -212,6 +213,8 @@ def baseline_step(
     stored = run.store.committed("baselines").where(F.col("monitor_id") == run.monitor_id)
     text = signature(run.config, predictions.slice_keys)
     latest = latest_version(stored)
+    if latest is not None and latest.signature == DAMAGED_ROW and not new:
+        raise damaged_baseline(latest.version, [TABLE_ROW])
     if latest is not None and latest.signature == text and not new:
         run.accepted = latest.accepted
         return load_baseline(stored, latest.version, frozen_names(run.config))

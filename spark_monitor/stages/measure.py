@@ -309,12 +309,13 @@ def _try_double(sql: str) -> str:
 
 
 def baseline_is_missing(run: Run, baseline: Baseline) -> bool:
-    """Whether no committed run has measured this version of a labelled baseline."""
+    """Whether no committed run has measured this version of a labelled baseline, or what one stored of it is damaged."""
     if not estimates(run):
         return False
     stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
     there = stored.where((F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version))
-    return not there.limit(1).collect()
+    sound = {row["sound"] for row in there.selectExpr("state IS NOT NULL AS sound").distinct().collect()}
+    return sound != {True}
 
 
 def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kernel: ScoredPlan) -> DataFrame | None:

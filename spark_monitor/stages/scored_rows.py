@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.errors import StateError
 from spark_monitor.estimation.estimator import Estimator, estimated_rows
 from spark_monitor.kernel.scored_states import (
     ANSWERS,
@@ -28,6 +29,7 @@ from spark_monitor.scores.differences import difference_rows
 from spark_monitor.scores.metric import Settings
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.classes import NO_CLASS
+from spark_monitor.states.columns import DAMAGED_ROW
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
@@ -115,6 +117,8 @@ def stored_states(batches: Iterable[pa.RecordBatch], grid: Grid) -> Iterator[tup
                 yield current, states
                 states = {}
             current = place
+            if data is None:
+                raise StateError(f"{DAMAGED_ROW} It is of model_states, kind {kind}.")
             number = KIND_NAMES.index(kind)
             states[number] = scored_state(number, data, grid)
     if current is not None:

@@ -66,6 +66,10 @@ STATE_DDL: Final = ", ".join(f"{field.name} {sql_type(field.type)}" for field in
 STATE_COLUMNS: Final = tuple(STATE_SCHEMA.names)
 
 
+DAMAGED_ROW: Final = "state: the stored row is damaged, the checksum of its values does not fit."
+"""What stands in the place of the state of such a row."""
+
+
 def state_arrays(given: Mapping[str, Any], rows: int) -> list[pa.Array]:
     """All columns, in order; what is not given is NULL."""
     return [

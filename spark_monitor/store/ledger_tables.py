@@ -9,6 +9,7 @@ from pyspark.sql.types import BooleanType
 from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
+    CHECKSUM,
     COLUMN_NAME,
     CUT,
     CUT_KEY,
@@ -148,6 +149,7 @@ BASELINES: Final = Table(
         STATUS,
         MESSAGE,
         RUN_ID,
+        CHECKSUM,
     ),
 )
 

@@ -8,6 +8,7 @@ from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Tab
 from spark_monitor.store.shared_columns import (
     AS_OF,
     BASELINE_VERSION,
+    CHECKSUM,
     COLUMN_NAME,
     CUT,
     CUT_KEY,
@@ -78,6 +79,7 @@ PROFILE_STATES: Final = Table(
         *STATE_FIELDS,
         column("message", TEXT, "one sentence that says why there is no state; NULL where there is one"),
         RUN_ID,
+        CHECKSUM,
     ),
 )
 
@@ -169,6 +171,7 @@ MODEL_STATES: Final = Table(
         column("state", BYTES, "the state, as spark_monitor.states reads it; states of one grid merge"),
         BASELINE_VERSION,
         RUN_ID,
+        CHECKSUM,
     ),
 )
 

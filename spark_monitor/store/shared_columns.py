@@ -21,6 +21,7 @@ SLICE_KEY = column(
 SLICE_VALUE = column("slice_value", TEXT, "the slice: a value, values joined by a comma, or true or false of an expression")
 COLUMN_NAME = column("column_name", TEXT, "the monitored column; :table where the row is about all columns together")
 RUN_ID = column("run_id", TEXT, "the run that wrote the row (table runs); views show rows of COMMITTED runs only")
+CHECKSUM = column("checksum", COUNT, "xxhash64 of the row's values, run_id apart; where it does not fit no state is read")
 STATUSES = (
     "EMPTY, ALL_NULL, NO_FINITE, UNDEFINED, NO_BASELINE, NO_PREVIOUS, TYPE_CHANGED, MISSING, NEW, ERROR, UNSUPPORTED, "
     "NO_LABELS, PARTIAL (of a bill, days are missing), MIXED_CURRENCIES"

@@ -15,6 +15,7 @@ from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.store import deliveries, feed, files, history, sources, upkeep, views
 from spark_monitor.store.changes import windows_of
+from spark_monitor.store.checksums import checked, verified
 from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, committed_sql
 from spark_monitor.store.creation import ensure_schema, ensure_table
@@ -66,12 +67,14 @@ class Store:
     # What can be read
 
     def frame(self, table: str) -> DataFrame:
-        """All rows of a table, of committed runs or not."""
-        return self.place.frame(self.spark, table_named(table).name)
+        """All rows of a table, of committed runs or not; states whose row is damaged are none, and say so."""
+        described = table_named(table)
+        return verified(self.place.frame(self.spark, described.name), described)
 
     def committed(self, table: str) -> DataFrame:
         """The rows that committed runs wrote; of ``runs`` all rows."""
-        return self.spark.sql(committed_sql(self.place, table_named(table)))
+        described = table_named(table)
+        return verified(self.spark.sql(committed_sql(self.place, described)), described)
 
     def in_windows(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
         """The predicate of a monitor's rows of some windows, for ``where``."""
@@ -274,7 +277,8 @@ class Store:
             raise RunError(f"{table.name}: monitor {monitor_id} has no run under way here. Call begin_run first.")
         turn.verify()
         turn.beat()
-        rows = aligned(frame, table, constants={"monitor_id": monitor_id, "run_id": turn.run_id}).hint("rebalance")
+        constants = {"monitor_id": monitor_id, "run_id": turn.run_id}
+        rows = checked(aligned(frame, table, constants=constants), table).hint("rebalance")
         what = f"{self.place.relation(table.name)}: writing rows of monitor {monitor_id}"
         try:
             commit(lambda: self.place.overwrite(rows, table.name, where=where), what=what)
