@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
-from spark_monitor.store import deliveries, feed, files, history, sources, upkeep, views
+from spark_monitor.store import deliveries, feed, files, history, schema_version, sources, upkeep, views
 from spark_monitor.store.changes import windows_of
 from spark_monitor.store.checksums import checked, verified
 from spark_monitor.store.commits import commit
@@ -50,8 +50,13 @@ class Store:
         """Create the tables and views that are missing, and bring older ones up to date."""
         try:
             ensure_schema(self.spark, self.place)
+            ensure_table(self.spark, self.place, TABLES[RUNS])
+            found = schema_version.found_version(self.spark, self.place)
+            schema_version.refuse_newer(found, self.place)
             for table in TABLES.values():
-                ensure_table(self.spark, self.place, table)
+                if table.name != RUNS:
+                    ensure_table(self.spark, self.place, table)
+            schema_version.bring_up_to_date(self.spark, self.place, found)
             if self.place.is_schema:
                 views.create(self.spark, self.place)
         except MonitorError:

@@ -1,0 +1,62 @@
+"""Which release made the tables of a place: a number in a property of the ledger; newer ones are refused, older ones updated.
+
+Columns that a release adds are added when it first runs (`creation`), which needs no number. The number is for changes that an
+older release would read wrongly: it is raised with them, and the step from the number before stands in ``STEPS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pyspark.sql import SparkSession
+
+from spark_monitor.errors import RunError
+from spark_monitor.store.commits import commit
+from spark_monitor.store.place import Place
+from spark_monitor.text.quoting import literal
+
+PROPERTY: Final = "spark_monitor.schemaVersion"
+CURRENT: Final = 1
+STEPS: Final[Mapping[int, Callable[[SparkSession, Place], None]]] = MappingProxyType({})
+"""What makes tables of the version before into those of a version. Tables without a number are of version 1."""
+
+_LEDGER: Final = "runs"
+
+
+def found_version(spark: SparkSession, place: Place) -> int | None:
+    """The number that the ledger carries; None where it has none yet. RunError where it is no number of a version."""
+    rows = spark.sql(f"SHOW TBLPROPERTIES {place.relation(_LEDGER)}").collect()
+    text = {row["key"]: row["value"] for row in rows}.get(PROPERTY)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise RunError(f"{place.text}: found {PROPERTY} = {text!r} on the table {_LEDGER}, expected a whole number from 1 on.")
+    return int(text)
+
+
+def refuse_newer(found: int | None, place: Place) -> None:
+    """RunError where a newer release made the tables.
+
+    >>> refuse_newer(1, Place(path="/srv/results"))
+    """
+    if found is not None and found > CURRENT:
+        raise RunError(
+            f"{place.text}: the tables are of schema version {found}, this release knows versions up to {CURRENT}. "
+            "Install the release that wrote them, or name another place in `outputs`."
+        )
+
+
+def bring_up_to_date(spark: SparkSession, place: Place, found: int | None) -> None:
+    """Take the steps from the version found to this release's, each noted as soon as it is done; all can be taken again."""
+    for version in range((found or 1) + 1, CURRENT + 1):
+        STEPS[version](spark, place)
+        _note(spark, place, version)
+    if found is None:
+        _note(spark, place, CURRENT)
+
+
+def _note(spark: SparkSession, place: Place, version: int) -> None:
+    statement = f"ALTER TABLE {place.relation(_LEDGER)} SET TBLPROPERTIES ({literal(PROPERTY)} = {literal(str(version))})"
+    commit(lambda: spark.sql(statement), what=f"{place.relation(_LEDGER)}: noting schema version {version}")
