@@ -20,6 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
+from spark_monitor.kernel import partial_rows as written_rows
 from spark_monitor.kernel import partials, spans
 from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.cells import SliceCells
@@ -518,11 +519,11 @@ def test_the_same_rows_give_the_same_bytes() -> None:
 
 
 def test_partial_rows_come_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partials, "CHUNK_ROWS", 400)
+    monkeypatch.setattr(written_rows, "CHUNK_ROWS", 400)
     case = random_case(8, 100)
     batches = list(Task(case.plan, 0).run(case.table.to_batches()))
     assert max(batch.num_rows for batch in batches) == 50
-    monkeypatch.setattr(partials, "CHUNK_BYTES", 8 * 10_000)
+    monkeypatch.setattr(written_rows, "CHUNK_BYTES", 8 * 10_000)
     batches = list(Task(case.plan, 0).run(case.table.to_batches()))
     sizes = [sum(len(value or b"") for name in ("state", "sketch") for value in batch[name].to_pylist()) for batch in batches]
     assert max(sizes) < 10_000 + 60_000  # the last state of a batch may pass the bound, none after it
