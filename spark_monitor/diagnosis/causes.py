@@ -12,7 +12,7 @@ from spark_monitor.diagnosis.incident import Cause
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import day, harmless, number, percent, slice_name
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
+from spark_monitor.windowing.instants import instant_of
 
 SLICES_SHOWN: Final = 4
 ROUNDING: Final = 1e-5
@@ -158,9 +158,7 @@ def column_causes(
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
             later = other.opened >= ends
-            what = (
-                f"{other.finding.what}, since {day(EPOCH + other.opened * ONE_MICROSECOND)} only" if later else other.finding.what
-            )
+            what = f"{other.finding.what}, since {day(instant_of(other.opened))} only" if later else other.finding.what
             named.setdefault(group.column, (other.finding.is_fault and not later, what))
     total = sum(sizes.values())
     basis = "" if importances else ", all columns taken as equally important"

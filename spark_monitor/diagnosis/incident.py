@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from spark_monitor.catalogue.registry import catalogue
@@ -16,6 +15,7 @@ from spark_monitor.diagnosis.looks import number_in
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
+from spark_monitor.windowing.instants import instant_of
 
 MEMBERS_KEPT: Final = 200
 """Members of an incident that are stored; ``checks`` counts all."""
@@ -23,7 +23,6 @@ MEMBERS_KEPT: Final = 200
 COLUMNS_NAMED: Final = 4
 EVERYWHERE: Final = " in every slice"
 _ID_DIGITS: Final = 16
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
     It is made of values that come from data, each made harmless.
     """
     finding, groups = problem.finding, problem.groups
-    since = f"since {day(_instant(problem.opened))}"
+    since = f"since {day(instant_of(problem.opened))}"
     place = _where(problem)
     where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
     what = _what(problem, kind)
@@ -334,17 +333,13 @@ def _in_versions(groups: Sequence[Group], *, everywhere: bool, placed: bool) -> 
 def _ended(problem: Problem) -> str:
     if problem.resolved is None:
         return ""
-    when = day(_instant(problem.resolved))
+    when = day(instant_of(problem.resolved))
     ending = problem.main.ending
     if ending == STALE:
         return f" It was closed on {when}: no window failed in {counted(STALE_WINDOWS, 'window')}, and none could be judged well."
     if ending == SUPERSEDED:
         return f" On {when} another problem of the same column took its place."
     return f" It has been well since, for {counted(WELL_WINDOWS, 'window')} on {when}."
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 __all__ = ["Cause", "Incident", "diagnosis", "incident", "title"]

@@ -11,7 +11,6 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.insight.headline_metrics import LOWER_IS_BETTER
 from spark_monitor.insight.rows import SEVERITIES, Cause, CheckRow, IncidentRow, Judged, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import (
-    EPOCH,
     HISTORY_WINDOWS,
     MOST_CHECKS,
     MOST_INCIDENTS,
@@ -22,13 +21,13 @@ from spark_monitor.insight.scope import (
     column_in,
     in_windows,
     instant_in,
-    instant_of,
     most_rows,
     of_monitor,
     one_of,
     window_in,
 )
 from spark_monitor.insight.tables import Tables
+from spark_monitor.windowing.instants import EPOCH, instant_of
 
 RESOLVED = "RESOLVED"
 BAD = ("FAIL", "ERROR", "WARN")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.insight.tables import Tables
+from spark_monitor.windowing.instants import instant_of, micros
 from spark_monitor.windowing.windows import Window
 
 MOST_VERSIONS = 20
@@ -44,9 +45,6 @@ MOST_PICTURES = 60
 MOST_MEASURES, MOST_MEASURED_POINTS = 400, 20_000
 """Rows of quality, fairness, system, pipelines and cost that are shown, and points of their series."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -55,16 +53,6 @@ class Scope:
     monitor_id: str
     granularity: str
     starts: tuple[datetime, ...] = ()
-
-
-def micros(instant: datetime) -> int:
-    """Microseconds since 1970 UTC."""
-    return (instant - EPOCH) // _MICROSECOND
-
-
-def instant_of(count: int) -> datetime:
-    """The instant of a number of microseconds."""
-    return EPOCH + count * _MICROSECOND
 
 
 def instant_in(row: Mapping[str, Any], name: str) -> datetime | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -20,7 +19,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
 from spark_monitor.operations.latency_shift import STEPS, Quantiles
 from spark_monitor.states.samples import Samples
-from spark_monitor.windowing.windows import EPOCH
+from spark_monitor.windowing.instants import instant_of
 
 FRESH, STORED, PREDICTIONS = "fresh", "stored", "predictions"
 WINDOWS_BEFORE: Final = 8
@@ -200,7 +199,7 @@ def instant_text(micros: int) -> str:
     >>> instant_text(0)
     '1970-01-01 00:00:00 UTC'
     """
-    return f"{EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{instant_of(micros):%Y-%m-%d %H:%M:%S} UTC"
 
 
 __all__ = ["FRESH", "PREDICTIONS", "STORED", "SUMMARY_DDL", "ServingPlan", "summaries"]

@@ -22,7 +22,8 @@ from spark_monitor.outputs.digest.due import send_digest
 from spark_monitor.outputs.mlflow.publish import PublishResult, publish
 from spark_monitor.outputs.report.page import report_html
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND, Window
+from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -93,4 +94,4 @@ def _windows(runs: DataFrame, config: MonitorConfig) -> list[Window]:
     base = config.windows.granularity.label
     exploded = runs.selectExpr("explode(windows) AS one").where(F.col("one.granularity") == base)
     rows = exploded.selectExpr("unix_micros(one.start) AS start", "unix_micros(one.end) AS end").distinct().collect()
-    return sorted(Window(EPOCH + row["start"] * ONE_MICROSECOND, EPOCH + row["end"] * ONE_MICROSECOND) for row in rows)
+    return sorted(Window(instant_of(row["start"]), instant_of(row["end"])) for row in rows)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of
 from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
 
 Floats = npt.NDArray[np.float64]
@@ -17,7 +18,6 @@ Integers = npt.NDArray[np.int64]
 HOUR: Final = 3_600_000_000
 DAY: Final = 24 * HOUR
 WEEK_DAYS: Final = 7
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_HOURS: Final = {"hour": 1, "day": 25, "week": 169, "month": 745, "quarter": 2209, "year": 8785}
 """The longest that a window of each unit can be, clock changes included."""
 
@@ -55,8 +55,8 @@ def phases(starts: Integers, granularity: str, zone: str) -> Integers | None:
 
 @lru_cache(maxsize=100_000)
 def _offset(start: int, zone: str) -> int:
-    moment = (_EPOCH + timedelta(microseconds=start)).astimezone(parse_zone(zone))
-    return (moment.utcoffset() or timedelta(0)) // timedelta(microseconds=1)
+    moment = instant_of(start).astimezone(parse_zone(zone))
+    return (moment.utcoffset() or timedelta(0)) // ONE_MICROSECOND
 
 
 def windows_before(

@@ -16,12 +16,12 @@ from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.errors import RunError
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.kernel.plan import KernelColumn
-from spark_monitor.sources.predictions import micros
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, inside_sql
 from spark_monitor.states.categorical import Categories
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.states.grid import Grid
 from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

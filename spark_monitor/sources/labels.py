@@ -8,7 +8,7 @@ side of the join: fan-out is impossible.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -16,6 +16,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.quoting import literal, quote
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -29,8 +30,6 @@ LABEL_COLUMNS = (LABEL, LABEL_TIME, LABEL_ROWS, LABEL_CONFLICTS, LABEL_FINGERPRI
 
 _KEY, _TEXT, _RAW, _AT = "__label_key_", "__label_text", "__label_raw", "__label_at"
 _NTZ_EPOCH = "TIMESTAMP_NTZ'1970-01-01 00:00:00'"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _WHITE_SPACE = " \t\n\r"
 _INTEGRAL = r"^[+]?(-?)(0|[1-9][0-9]*)([.]0*)?$"
 _TRAILING_ZEROS = r"^([+-]?[0-9]*[.][0-9]*?)0+$"
@@ -103,17 +102,6 @@ def _digits_sql(text: str) -> str:
 def _text_sql(text: str, *, booleans: bool) -> str:
     truths = f"WHEN lower({text}) = 'true' THEN '1' WHEN lower({text}) = 'false' THEN '0' " if booleans else ""
     return f"CASE {truths}WHEN {text} RLIKE {literal(_INTEGRAL)} THEN {_digits_sql(text)} ELSE {text} END"
-
-
-def micros(instant: datetime) -> int:
-    """Microseconds since 1970 of an instant with a time zone.
-
-    >>> micros(datetime(1970, 1, 2, tzinfo=UTC))
-    86400000000
-    """
-    if instant.tzinfo is None:
-        raise ConfigError(f"as-of {instant.isoformat()}: has no time zone. Give an instant such as 2024-05-01T00:00:00Z.")
-    return (instant - _EPOCH) // _MICROSECOND
 
 
 def instant_micros(labels: DataFrame, column: str, zone: str) -> Column:

@@ -28,8 +28,8 @@ from spark_monitor.sources.readers.rows import (
     within_any,
 )
 from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.instants import instant_of, micros
 from spark_monitor.windowing.occupied import Bunch
-from spark_monitor.windowing.windows import EPOCH
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -174,7 +174,7 @@ def _moments(name: str, kind: T.DataType, times: Sequence[Any], zone: str) -> li
     """Instants of what a time column stores."""
     known = times if isinstance(kind, T.TimestampType) or not times else instants(pa.array(times), zone).to_pylist()
     try:
-        return [EPOCH + timedelta(microseconds=moment) for moment in known]
+        return [instant_of(moment) for moment in known]
     except OverflowError:
         found = f'time column "{name}": holds times from {min(times)} on'
         raise ConfigError(f"{found}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
@@ -192,16 +192,6 @@ def _stretch_keys(kind: T.DataType, name: str, stretch: timedelta) -> list[Colum
     keys += [f"hour({name}) div {max(hours, 1)}"] if hours < HOURS_A_DAY else []
     keys += [f"minute({name}) div 30"] if not hours else []
     return [F.expr(key) for key in keys]
-
-
-def micros(instant: datetime) -> int:
-    """Microseconds since 1970 of an instant.
-
-    >>> from datetime import UTC
-    >>> micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
-    1000000
-    """
-    return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def kinds_agree(frozen: tuple[Kind, str], now: ReadColumn) -> str | None:

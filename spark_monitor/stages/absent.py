@@ -11,11 +11,12 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
-from spark_monitor.sources.predictions import Predictions, micros, only_in_baseline
+from spark_monitor.sources.predictions import Predictions, only_in_baseline
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.stages.neighbours import Versions, versions_before
 from spark_monitor.windowing.absence import EMPTY, MISSING, empty_windows
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

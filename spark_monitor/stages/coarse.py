@@ -7,7 +7,7 @@ slice values were counted together; else its rows are read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +20,12 @@ from spark_monitor.kernel.partials import OTHER, TABLE_COLUMN
 from spark_monitor.kernel.plan import PARTIAL_DDL, KernelColumn, ProfilePlan
 from spark_monitor.kernel.state_rows import partial_content, quality_content
 from spark_monitor.kernel.tables import WHOLE
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import COMMITTED, INPUT, Run, states_of
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.windows import EPOCH
+from spark_monitor.windowing.instants import instant_of, micros
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -80,7 +79,7 @@ def pruned_until(run: Run) -> datetime | None:
     """Until when the states of this monitor's windows are deleted; also where that was broken off half-way."""
     own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & F.col("pruned_until").isNotNull())
     found = own.agg(F.expr("unix_micros(max(pruned_until))").alias("until")).collect()[0]["until"]
-    return None if found is None else EPOCH + timedelta(microseconds=found)
+    return None if found is None else instant_of(found)
 
 
 def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:

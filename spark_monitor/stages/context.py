@@ -14,12 +14,12 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.sources.predictions import micros
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.store import Store
 from spark_monitor.store.rows import Scope
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import Bunch
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from spark_monitor.config.costs import CostsConfig
 from spark_monitor.kernel.bills import BILL, BILL_DDL, PREDICTIONS, BillPlan, Period, bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.serving import prediction_counts
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of, micros
 from spark_monitor.windowing.periods import Granularity, parse_every
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND, window_of, windows_between
+from spark_monitor.windowing.windows import window_of, windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,7 +34,7 @@ def first_of_costs(run: Run, bill: Bill) -> datetime | None:
     """When the first row of the bill is; None where there is none before the as-of instant."""
     at = bill.frame.selectExpr("unix_micros(CAST(time AS TIMESTAMP)) AS at").where(F.col("at").between(1, micros(run.as_of)))
     first = at.agg(F.min("at").alias("at")).collect()[0]["at"]
-    return None if first is None else EPOCH + first * ONE_MICROSECOND
+    return None if first is None else instant_of(first)
 
 
 def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[DueWindow]) -> DataFrame:
@@ -69,7 +69,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
 
 def _period(run: Run, key: WindowKey, per: str) -> Period:
     """The day, week or month that the window's last instant lies in."""
-    last = EPOCH + (key.end - 1) * ONE_MICROSECOND
+    last = instant_of(key.end - 1)
     found = window_of(last, parse_every(f"1 {per}"), run.schedule.zone)
     start, end = micros(found.start), micros(found.end)
     return Period(start, end, _days(run, start, end))
@@ -77,7 +77,7 @@ def _period(run: Run, key: WindowKey, per: str) -> Period:
 
 def _days(run: Run, start: int, end: int) -> tuple[int, ...]:
     """The edges of the days that lie wholly within a span; a window within a day is its own."""
-    first, last = EPOCH + start * ONE_MICROSECOND, EPOCH + end * ONE_MICROSECOND
+    first, last = instant_of(start), instant_of(end)
     days = [one for one in windows_between(first, last, ONE_DAY, run.schedule.zone) if one.start >= first and one.end <= last]
     if not days or last - first < timedelta(hours=23):
         return (start, end)

@@ -22,7 +22,7 @@ from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.sources.baseline import Baseline
-from spark_monitor.sources.predictions import Predictions, micros
+from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
@@ -30,6 +30,7 @@ from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.present import PresentPlan
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

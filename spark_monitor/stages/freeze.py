@@ -35,7 +35,7 @@ from spark_monitor.sources.baseline import (
     stored_rows,
     unframed,
 )
-from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, micros, time_range
+from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, time_range
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, with_roles, within
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
@@ -50,6 +50,7 @@ from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K_FREEZE, K
 from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import without_strays
 from spark_monitor.windowing.windows import window_of
 

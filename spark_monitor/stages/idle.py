@@ -25,7 +25,8 @@ from spark_monitor.stages.silence import FRESHNESS
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import FAILED, NOTHING_NEW, RUNNING, SUPERSEDED
 from spark_monitor.windowing.due import Schedule
-from spark_monitor.windowing.windows import EPOCH, windows_between
+from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.windows import windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -112,7 +113,7 @@ def _known(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Known]:
     return {
         row["monitor_id"]: Known(
             row["config_hash"],
-            EPOCH + timedelta(microseconds=row["at"]),
+            instant_of(row["at"]),
             row["baseline_version"],
             dict(row["source_versions"] or {}),
         )

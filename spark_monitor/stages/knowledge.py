@@ -15,11 +15,12 @@ from spark_monitor.rules.held import Knowledge, OfBaseline
 from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.learned import own_windows as windows_of
 from spark_monitor.rules.rulebook import Rulebook
-from spark_monitor.sources.predictions import micros, time_range
+from spark_monitor.sources.predictions import time_range
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.metric_rows import OF_BASELINE, metric_rows
 from spark_monitor.store.literals import instant_sql
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -24,11 +24,12 @@ from spark_monitor.sources.labels import (
     join_labels,
     latest_labels,
 )
-from spark_monitor.sources.predictions import Predictions, expressions, micros, slice_applies, time_range
+from spark_monitor.sources.predictions import Predictions, expressions, slice_applies, time_range
 from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_roles, within
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

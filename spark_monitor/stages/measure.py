@@ -22,7 +22,7 @@ from spark_monitor.kernel.times import instants
 from spark_monitor.scores.metric import Settings
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LABEL_TIME
-from spark_monitor.sources.predictions import Predictions, micros
+from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME, VERSION, ReadSlice, column_or_sql
 from spark_monitor.sources.readers.spark import partition_number
 from spark_monitor.sources.slice_values import capped_slice_values
@@ -41,6 +41,7 @@ from spark_monitor.states.coverage import CoverageState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

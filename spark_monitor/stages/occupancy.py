@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from spark_monitor.sources.predictions import Predictions, micros, row_times, time_range
+from spark_monitor.sources.predictions import Predictions, row_times, time_range
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.past_runs import Ledger
 from spark_monitor.stages.touched import touched_windows
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import (
     BEGINNING,
     Bunch,

@@ -17,7 +17,6 @@ from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
 from spark_monitor.sources.pipelines import StepRuns
-from spark_monitor.sources.predictions import micros
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.costs import cost_frame, first_of_costs
@@ -38,8 +37,9 @@ from spark_monitor.stages.registered import Registry, registered_frame
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import ONE_MICROSECOND, micros
 from spark_monitor.windowing.periods import Granularity
-from spark_monitor.windowing.windows import ONE_MICROSECOND, window_of
+from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

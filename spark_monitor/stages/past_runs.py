@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
 from spark_monitor.stages.context import COMMITTED, DUE, Run
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.windows import EPOCH, Window
+from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -51,17 +52,17 @@ def read_ledger(run: Run) -> Ledger:
         firsts=_firsts(complete),
         source_versions=dict(row["source_versions"] or {}),
         config_hash=row["config_hash"],
-        as_of=_instant(as_of),
+        as_of=instant_of(as_of),
         baseline_version=row["baseline_version"],
         profile_hash=row["profile_hash"],
-        last_as_of=_instant(row["as_of_micros"]),
+        last_as_of=instant_of(row["as_of_micros"]),
     )
 
 
 def _firsts(runs: DataFrame) -> dict[str, datetime]:
     starts = runs.selectExpr("explode(windows) AS one").groupBy("one.granularity")
     found = starts.agg(F.expr("unix_micros(min(one.start))").alias("start")).collect()
-    return {row["granularity"]: _instant(row["start"]) for row in found}
+    return {row["granularity"]: instant_of(row["start"]) for row in found}
 
 
 def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
@@ -78,14 +79,10 @@ def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
         F.expr(agreed).alias("profile_hash"),
     )
     return {
-        _due(row): Handled(_instant(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
+        _due(row): Handled(instant_of(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
         for row in latest.collect()
     }
 
 
 def _due(row: Any) -> DueWindow:
-    return DueWindow(row["granularity"], Window(_instant(row["start"]), _instant(row["end"])))
-
-
-def _instant(since: int) -> datetime:
-    return (EPOCH + timedelta(microseconds=since)).astimezone(UTC)
+    return DueWindow(row["granularity"], Window(instant_of(row["start"]), instant_of(row["end"])))

@@ -10,10 +10,10 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run
 from spark_monitor.store.literals import instant_sql
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.config.monitor import LabelsConfig
 from spark_monitor.sources.labels import instant_micros
-from spark_monitor.sources.predictions import Predictions, micros
+from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import read_source, within
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.datasets import dataset_versions
@@ -19,6 +19,7 @@ from spark_monitor.stages.labelled import label_fingerprints
 from spark_monitor.stages.occupancy import PREDICTIONS, due_now
 from spark_monitor.stages.past_runs import Ledger
 from spark_monitor.windowing.due import DueWindow, Handled, label_candidates, relabelled
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -13,13 +13,13 @@ from typing import Final
 
 from spark_monitor.config.limits import Learned
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run, Say, schedule_of
 from spark_monitor.stages.knowledge import baseline_span
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.store.rows import BASELINE_GRANULARITY, of_monitor
 from spark_monitor.store.schemas import TABLES
+from spark_monitor.windowing.instants import micros
 
 STATES: Final = ("profile_states", "model_states")
 METRICS: Final = ("profile_metrics", "drift_metrics", "model_metrics", "metrics", "checks")

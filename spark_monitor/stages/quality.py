@@ -20,7 +20,7 @@ from spark_monitor.quality.column_block import NOT_MEANT
 from spark_monitor.quality.version_share import VersionBlock
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.labels import instant_micros
-from spark_monitor.sources.predictions import Predictions, micros, time_range
+from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.sources.readers.rows import Kind, read_source, within
 from spark_monitor.stages.context import INPUT, Run, states_of
 from spark_monitor.stages.correlation import correlation_measurements
@@ -44,6 +44,7 @@ from spark_monitor.stages.schema_changes import schema_rows
 from spark_monitor.stages.slice_shares import share_measurements
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Handled
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

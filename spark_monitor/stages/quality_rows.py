@@ -21,12 +21,11 @@ from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.history import Expected, expected_rows, largest_gap
 from spark_monitor.quality.history import missing_hours as hours_missing
 from spark_monitor.quality.repeated import KeyBlock
-from spark_monitor.sources.predictions import micros
 from spark_monitor.states.counters import CounterState
 from spark_monitor.states.hours import HOUR_MICROS, HourState
 from spark_monitor.states.repeats import RepeatState
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.windows import EPOCH
+from spark_monitor.windowing.instants import EPOCH, instant_of, micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -258,7 +257,7 @@ class _History:
         told.why["freshness_hours"] = "The table has no row before the as-of instant."
         if newest is not None:
             told.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
-            told.details["freshness_hours"] = {"newest": (EPOCH + timedelta(microseconds=newest)).isoformat()}
+            told.details["freshness_hours"] = {"newest": instant_of(newest).isoformat()}
 
     def _tell_rows(self, one: DueWindow, told: Told) -> None:
         expected = self._expected(one)

@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA
 from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run, window_keys, write
 from spark_monitor.store.rows import Scope
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 from spark_monitor.kernel.comparison import ComparePlan
 from spark_monitor.kernel.pairs import GROUP
 from spark_monitor.kernel.references import ReferenceComparison, reference_ddl
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.periods import parse_duration
 from spark_monitor.windowing.references import Reference, pairs
 

@@ -32,7 +32,7 @@ from spark_monitor.sources.baseline import (
     signature,
     unframed,
 )
-from spark_monitor.sources.predictions import Predictions, baseline_columns, kinds_agree, micros, time_range
+from spark_monitor.sources.predictions import Predictions, baseline_columns, kinds_agree, time_range
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, ReadSlice, rows_for_profile
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.compare import tabled_metrics
@@ -40,6 +40,7 @@ from spark_monitor.stages.context import Run
 from spark_monitor.stages.freeze import baseline_frame, frozen_columns
 from spark_monitor.stages.merge import profile
 from spark_monitor.text.quoting import quote
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.windows import Window, closed_windows
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from spark_monitor.catalogue.measurement import DIMENSIONS, measurements
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.sources.baseline import Baseline
-from spark_monitor.sources.predictions import Predictions, micros
+from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.absent import gone_columns
 from spark_monitor.stages.context import Run
 from spark_monitor.store.literals import instant_sql
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 BASELINE, LAST_RUN = "BASELINE", "LAST_RUN"
 Schema = Mapping[str, str]

@@ -15,10 +15,10 @@ from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.history import reach
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import BEFORE_DDL, HISTORY, NUMBERS_DDL, REALS, STREAM, TEXTS, WHOLES
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.metric_rows import metric_rows
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.instants import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -15,10 +15,9 @@ from spark_monitor.kernel.requests import TALLY_DDL, RequestPlan, RequestTask
 from spark_monitor.kernel.serving import PREDICTIONS, STORED, SUMMARY_DDL, ServingPlan, summaries
 from spark_monitor.kernel.serving_series import series_measurements
 from spark_monitor.sources.operations import RequestLog
-from spark_monitor.sources.predictions import micros
 from spark_monitor.stages.context import INPUT, Run, window_keys
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.windows import ONE_MICROSECOND
+from spark_monitor.windowing.instants import ONE_MICROSECOND, micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

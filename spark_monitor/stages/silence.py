@@ -6,21 +6,21 @@ Costs nothing where no rule is about freshness; else a look for rows after the n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_SCHEMA
-from spark_monitor.sources.predictions import Predictions, micros, time_range
+from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.sources.readers.rows import within
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.quality import arrival_rows, measured_frame
 from spark_monitor.stages.record import PREDICTIONS, record_step
 from spark_monitor.states.hours import HOUR_MICROS
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.windows import EPOCH
+from spark_monitor.windowing.instants import instant_of, micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -67,5 +67,5 @@ def _newest(run: Run, predictions: Predictions, newest: DueWindow, known: dateti
 
 def _fresh(run: Run, newest: DueWindow, last: int) -> DataFrame:
     hours = np.array([(micros(run.as_of) - last) / HOUR_MICROS])
-    details = {"newest": (EPOCH + timedelta(microseconds=last)).isoformat()}
+    details = {"newest": instant_of(last).isoformat()}
     return measured_frame(run, arrival_rows(run, FRESHNESS, newest, hours, details))

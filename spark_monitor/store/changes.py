@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from pyspark.sql import DataFrame
 
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND, Window
+from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.windows import Window
 
 EDGES: Final = tuple(f"unix_micros(`window`.`{edge}`) AS `{edge}`" for edge in ("start", "end"))
 
@@ -20,8 +20,4 @@ def windows_of(frame: DataFrame) -> list[DueWindow]:
 
 def _collected(windows: DataFrame) -> list[DueWindow]:
     rows = windows.collect()
-    return sorted(DueWindow(row["granularity"], Window(_instant(row["start"]), _instant(row["end"]))) for row in rows)
-
-
-def _instant(micros: int) -> datetime:
-    return EPOCH + micros * ONE_MICROSECOND
+    return sorted(DueWindow(row["granularity"], Window(instant_of(row["start"]), instant_of(row["end"]))) for row in rows)

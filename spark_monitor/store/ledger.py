@@ -18,7 +18,7 @@ from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import literal, quote
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
+from spark_monitor.windowing.instants import instant_of
 
 RUNS: Final = "runs"
 RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"
@@ -142,4 +142,4 @@ def _row(monitor_id: str, run_id: str, status: str | None) -> str:
 
 
 def _instant(micros: int | None) -> datetime | None:
-    return None if micros is None else EPOCH + micros * ONE_MICROSECOND
+    return None if micros is None else instant_of(micros)

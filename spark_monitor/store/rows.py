@@ -61,7 +61,8 @@ def of_monitor(monitor_id: str, alias: str = "") -> str:
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
     """Windows joined where one ends as the next begins: a year of hours is one span.
 
-    >>> from spark_monitor.windowing.windows import EPOCH, parse_every, parse_instant, windows_between
+    >>> from spark_monitor.windowing.instants import EPOCH
+    >>> from spark_monitor.windowing.windows import parse_every, parse_instant, windows_between
     >>> hours = windows_between(EPOCH, parse_instant("1970-01-03"), parse_every("1 hour"), "UTC")
     >>> len(hours), len(spans(hours)), len(spans([*hours[:5], *hours[7:]]))
     (48, 1, 2)

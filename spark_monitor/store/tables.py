@@ -29,7 +29,7 @@ from spark_monitor.store.turn import Turn
 from spark_monitor.text.masking import first_line, mask_secrets
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND
+from spark_monitor.windowing.instants import instant_of
 
 Say = Callable[[str], None]
 
@@ -260,7 +260,7 @@ class Store:
         row = last.collect()[0]
         if row["at"] is None:
             raise RunError(f"monitor {monitor_id}: no run has been committed, so there is no incident.")
-        run = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": EPOCH + row["at"] * ONE_MICROSECOND}
+        run: dict[str, Any] = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": instant_of(row["at"])}
         shown = {name: instant_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
         given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
         with self.run({**run, "kind": "INCIDENT"}, say=say):

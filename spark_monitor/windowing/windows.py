@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from spark_monitor.errors import ConfigError
+from spark_monitor.windowing.instants import EPOCH
 from spark_monitor.windowing.periods import MINUTE, Granularity, parse_duration, parse_every, parse_instant, parse_zone
 
 __all__ = [
@@ -28,11 +29,10 @@ __all__ = [
     "windows_between",
 ]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1)
 FIRST_MONDAY = date(1970, 1, 5)
 ONE_HOUR, ONE_MINUTE = timedelta(hours=1), timedelta(minutes=1)
-ONE_SECOND, ONE_MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
+ONE_SECOND = timedelta(seconds=1)
 MIDNIGHT = time()
 MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
 DAYS_OF = {"day": 1, "week": 7}

@@ -19,7 +19,6 @@ from example_facts import config, example, week
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.rows import IncidentRow, Judged
-from spark_monitor.insight.scope import micros
 from spark_monitor.outputs.alerts.actions import Due as DueAction
 from spark_monitor.outputs.alerts.actions import act, under_way
 from spark_monitor.outputs.alerts.channel import ChannelError
@@ -27,6 +26,7 @@ from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.deliver import deliver
 from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.outputs.digest.due import send_digest
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.windows import Window
 
 NOW = datetime(2013, 12, 10, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ from hypothesis import strategies as some
 from spark_monitor.kernel.plan import WindowKey, plan_segments, wanted_spans
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.windows import EPOCH, ONE_MICROSECOND, parse_every, windows_between
+from spark_monitor.windowing.instants import EPOCH, ONE_MICROSECOND
+from spark_monitor.windowing.windows import parse_every, windows_between
 
 GRANULARITIES = [parse_every(text) for text in ("6 hours", "1 day", "1 week", "1 month")]
 START, END = datetime(2024, 2, 26, tzinfo=UTC), datetime(2024, 4, 8, tzinfo=UTC)

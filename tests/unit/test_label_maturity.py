@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.sources.labels import micros
+from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.maturity import maturity
 
 END, HORIZON = datetime(2024, 3, 31, 1, tzinfo=UTC), timedelta(days=14)

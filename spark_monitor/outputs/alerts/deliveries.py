@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from spark_monitor.insight.scope import EPOCH, instant_in, micros, one_of
+from spark_monitor.insight.scope import instant_in, one_of
 from spark_monitor.insight.tables import Tables
+from spark_monitor.windowing.instants import EPOCH, micros
 
 OPENED, ESCALATED, RESOLVED, DIGEST, ACTION = "OPENED", "ESCALATED", "RESOLVED", "DIGEST", "ACTION"
 SENT, FAILED, IN_DIGEST = "SENT", "FAILED", "DIGEST"

@@ -11,10 +11,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from spark_monitor.insight.reading import Reading
 from spark_monitor.outputs.mlflow.keys import metric_key, with_hash
+from spark_monitor.windowing.instants import EPOCH
 from spark_monitor.windowing.windows import Granularity, ordinal
 
 REVISIONS = 60_000
@@ -23,7 +24,6 @@ REVISIONS = 60_000
 SAME_VALUE = 1e-12
 """Relative difference below which two values are one: a store may keep the last bit differently."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -93,7 +93,7 @@ def unpublished(wanted: Sequence[Point], history: Mapping[str, Sequence[Logged]]
 
 def milliseconds(instant: datetime) -> int:
     """Milliseconds since 1970 UTC, as MLflow counts time."""
-    return (instant - _EPOCH) // _MILLISECOND
+    return (instant - EPOCH) // _MILLISECOND
 
 
 def _key(reading: Reading, *, ascii_only: bool) -> str:
