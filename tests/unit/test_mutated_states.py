@@ -1,6 +1,7 @@
 """Stored rows of states that something has damaged: an error with a sentence, or a state of numbers that fit; never a crash.
 
-Bytes carry a checksum, so any change of them is found. Columns that SQL reads carry none: what is found there is what cannot be.
+Here rows come without the checksum of the store (``tests/delta/test_damaged_rows.py``), like those of earlier releases. Bytes
+carry one of their own, so any change of them is found; of the columns that SQL reads what is found is what cannot be.
 """
 
 from __future__ import annotations
