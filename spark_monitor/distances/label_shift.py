@@ -24,7 +24,7 @@ class LabelBlock:
     deviation: Floats | None = None
 
 
-@drift_metric("label_shift", columns=(":table",), range=NOT_NEGATIVE)
+@drift_metric("label_shift", columns=(":table",), range=NOT_NEGATIVE, needs=("label",))
 def label_shift(baseline: LabelBlock, current: LabelBlock) -> Interval:
     """How far the labels that have come are from the baseline's labels.
 

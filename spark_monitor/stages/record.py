@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions"
 OF_LABELS = ("model", "fairness", "custom")
-"""Families that are measured again where only labels came."""
+"""Families that are measured again where only labels came; so are metrics of other families that need labels."""
 
 
 def broken_plugins(run: Run, windows: Sequence[DueWindow]) -> DataFrame | None:
@@ -60,4 +60,13 @@ def record_step(
         return
     rows = reduce(lambda one, other: one.unionByName(other), (frame.select(*MEASUREMENT_SCHEMA.names) for frame in measured))
     stamped = rows.withColumn("as_of", F.timestamp_micros(F.lit(micros(run.as_of))))
-    write(run, "metrics", stamped, windows, scope=Scope(dataset, tuple(relabelled), OF_LABELS))
+    write(run, "metrics", stamped, windows, scope=Scope(dataset, tuple(relabelled), OF_LABELS, labelled_metrics()))
+
+
+def labelled_metrics() -> tuple[str, ...]:
+    """The metrics of families that do not follow labels which do.
+
+    >>> labelled_metrics()
+    ('label_shift',)
+    """
+    return tuple(name for name, one in catalogue().metrics.items() if "label" in one.needs and one.family not in OF_LABELS)

@@ -89,18 +89,24 @@ def of_windows(monitor_id: str, windows: Iterable[DueWindow]) -> str:
 
 @dataclass(frozen=True)
 class Scope:
-    """Which rows of ``metrics`` are replaced: a dataset's, and of windows whose labels alone changed these families'."""
+    """Which rows of ``metrics`` are replaced: a dataset's; of windows whose labels alone changed these families and metrics.
+
+    >>> Scope("predictions", (), ("model",)).predicate("m", ())
+    "dataset = 'predictions' AND ((false))"
+    """
 
     dataset: str
     relabelled: tuple[DueWindow, ...] = ()
     families: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def predicate(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
         """The predicate of the rows."""
-        families = ", ".join(map(literal, self.families))
+        named = {"family": self.families, "metric": self.metrics}
+        labelled = " OR ".join(f"{name} IN ({', '.join(map(literal, these))})" for name, these in named.items() if these)
         parts = [of_windows(monitor_id, windows)]
         if self.relabelled:
-            parts.append(f"{of_windows(monitor_id, self.relabelled)} AND family IN ({families})")
+            parts.append(f"{of_windows(monitor_id, self.relabelled)} AND ({labelled or 'false'})")
         return f"dataset = {literal(self.dataset)} AND ({' OR '.join(f'({part})' for part in parts)})"
 
 
