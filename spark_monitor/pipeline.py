@@ -24,27 +24,21 @@ from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
 from spark_monitor.stages.baseline_diff import BaselineDiff, baseline_diff
-from spark_monitor.stages.compare import compare_step
 from spark_monitor.stages.context import AUTO, BACKFILL, COMMITTED, DUE, FREEZE, READERS, Run, Say, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
-from spark_monitor.stages.custom import custom_step
 from spark_monitor.stages.datasets import Before, configured
 from spark_monitor.stages.diagnose import diagnose_step
 from spark_monitor.stages.frames import profile_hash
 from spark_monitor.stages.freeze import baseline_step
+from spark_monitor.stages.handle import handle
+from spark_monitor.stages.idle import note_idle
 from spark_monitor.stages.judge import judge_step
-from spark_monitor.stages.measure import measure_step
-from spark_monitor.stages.neighbours import versions_within
 from spark_monitor.stages.news import Look
 from spark_monitor.stages.occupancy import before_all_rows
 from spark_monitor.stages.operate import Operated, operate_step
 from spark_monitor.stages.overview import Overview, overview
 from spark_monitor.stages.past_runs import Ledger, read_ledger
 from spark_monitor.stages.plan import Plan, plan_step, source_versions
-from spark_monitor.stages.present import present_step
-from spark_monitor.stages.profile import profile_step
-from spark_monitor.stages.quality import quality_step
-from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import Registry
 from spark_monitor.stages.replay import REPLAY_SEED, Replayed, replay
 from spark_monitor.stages.run_row import ended_row, running_row
@@ -269,6 +263,11 @@ def run(
     dry: bool = False,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
+    if asked is None:
+        store = monitor.store(spark)
+        noted = is_idle(store, monitor.config, as_of)
+        if noted is not None:
+            return nothing_new(monitor, store, noted, as_of=as_of, dry=dry, say=say)
     with begun(monitor, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
@@ -315,6 +314,15 @@ def nothing_new(monitor: Monitor, store: Store, run_id: str, *, as_of: datetime,
     return RunResult(run_id, NOTHING_NEW, as_of, (), {}, message, shown, {}, store, config.monitor)
 
 
+def is_idle(store: Store, config: MonitorConfig, as_of: datetime) -> str | None:
+    """The id of the run that was noted where the ledger and the tables' versions show that there is nothing to do; else None."""
+    try:
+        idle = note_idle(store, [config], as_of)
+    except Exception:  # no tables yet, or no right to read them: the run itself says what there is to say
+        return None
+    return idle[0].run_id if idle else None
+
+
 @contextmanager
 def begun(monitor: Monitor, spark: SparkSession, as_of: datetime, say: Say, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""
@@ -344,6 +352,7 @@ def planned(
     current: Run, predictions: Predictions, ledger: Ledger, asked: tuple[datetime, datetime] | None
 ) -> tuple[Plan, Baseline | None]:
     """What a run has to do, and the baseline it is compared with; of an instant before all rows nothing, and none is frozen."""
+    current.handled = ledger.handled
     first = ledger.baseline_version is None and not ledger.handled and not configured(current)
     early = before_all_rows(current, predictions) if first and asked is None else None
     if early is not None:
@@ -358,21 +367,6 @@ def planned(
         current.notes.append(plan.note)
         current.say(f"warning: {plan.note}")
     return plan, baseline
-
-
-def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
-    """Profile, present, compare, measure and record: each step writes one table from those before."""
-    if plan.due:
-        current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
-        versions = versions_within(current, plan.due)
-        commit_version = current.store.commit_version(current.config.predictions)
-        current.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
-        current.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled)
-        current.timed("quality", quality_step, predictions, baseline, plan.due, plan.handled)
-    current.timed("measure", measure_step, predictions, baseline, plan.windows)
-    if current.config.metrics:
-        current.timed("custom", custom_step, predictions, plan.windows)
-    current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
 
 
 def registry_of(current: Run) -> Registry | None:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.java import use_java
+
+Result = TypeVar("Result")
+AT_ONCE = 4
+"""So many queries and commits that do not depend on each other are under way at once."""
 
 JARS_VARIABLE = "SPARK_MONITOR_JARS"
 SLOW_SORT_FEATURES = "AVX512_ICL X86_V4"
@@ -97,6 +103,29 @@ def setting(spark: SparkSession, name: str, value: str, *, unless_set: bool = Fa
         yield
     finally:
         spark.conf.set(name, before) if before is not None else spark.conf.unset(name)
+
+
+def side_by_side(spark: SparkSession, calls: Sequence[Callable[[], Result]]) -> list[Result]:
+    """The results of calls that do not depend on each other, made in threads, in the order of the calls.
+
+    Most of what a small query or commit takes is planning and waiting on the driver. All calls end before the first error, in
+    their order, is raised.
+    """
+    if len(calls) < 2:
+        return [call() for call in calls]
+    with ThreadPoolExecutor(max_workers=min(len(calls), AT_ONCE), thread_name_prefix="spark_monitor") as pool:
+        tasks = [pool.submit(_inheriting(spark, call)) for call in calls]
+    return [task.result() for task in tasks]
+
+
+def _inheriting(spark: SparkSession, call: Callable[[], Result]) -> Callable[[], Result]:
+    """The call with the session, the tags, the job group and other properties of the thread that makes it."""
+    from pyspark import inheritable_thread_target
+
+    wrapped: Callable[[], Result]
+    # Sessions that know tags give them on; a classic one of Spark 3.5 has none, and its call is wrapped itself.
+    wrapped = inheritable_thread_target(spark)(call) if hasattr(spark, "getTags") else inheritable_thread_target(call)
+    return wrapped
 
 
 def worker_environment() -> dict[str, str]:

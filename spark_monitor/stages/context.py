@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,6 +61,9 @@ class Run:
     notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
     bytes_in: int | None = None
+    handled: Collection[DueWindow] | None = None
+    """The windows that runs before have handled, where the ledger was asked: only of these are there rows of earlier runs."""
+
     times: Sequence[Bunch] | None = None
     """When there are rows before the as-of instant, where that was asked for."""
 

@@ -31,7 +31,7 @@ def versions_before(run: Run, due: Sequence[DueWindow]) -> dict[DueWindow, set[s
 
 
 def windows_before(run: Run, due: Sequence[DueWindow], reach: timedelta) -> list[DueWindow]:
-    """The windows that begin within ``reach`` before a due one and are not due themselves."""
+    """The windows that begin within ``reach`` before a due one, are not due themselves, and were handled as far as is known."""
     found: set[DueWindow] = set()
     for granularity in run.schedule.granularities:
         own = [one.window for one in due if one.granularity == granularity.label]
@@ -39,7 +39,8 @@ def windows_before(run: Run, due: Sequence[DueWindow], reach: timedelta) -> list
             spans = joined((window.start - reach, window.start) for window in own)
             windows = (window for span in spans for window in windows_between(*span, granularity, run.schedule.zone))
             found |= {DueWindow(granularity.label, window) for window in windows}
-    return sorted(found - set(due))
+    known = found if run.handled is None else found.intersection(run.handled)
+    return sorted(known - set(due))
 
 
 def just_before(run: Run, due: Sequence[DueWindow]) -> list[DueWindow]:

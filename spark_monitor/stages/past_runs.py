@@ -1,21 +1,27 @@
-"""What the committed runs of a monitor say: which windows they handled, of what versions of the tables, as of when."""
+"""What the runs of a monitor left in the ledger: which windows they handled, of what versions of the tables, as of when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from spark_monitor.session import side_by_side
 from spark_monitor.stages.context import COMMITTED, DUE, Run
+from spark_monitor.store.ledger import NOTHING_NEW
+from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow, Handled
 from spark_monitor.windowing.instants import instant_of
 from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_LAST = ("source_versions", "config_hash", "profile_hash", "baseline_version")
 
 
 @dataclass(frozen=True)
@@ -34,41 +40,59 @@ class Ledger:
     baseline_version: int | None
     profile_hash: str | None = None
     last_as_of: datetime | None = None
+    dead: tuple[str, ...] = ()
+    """The runs whose rows, where they wrote any, nobody sees."""
 
 
 def read_ledger(run: Run) -> Ledger:
-    """The ledger of this monitor; as many rows as windows come to the driver."""
-    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("status") == COMMITTED))
-    complete = own.where(F.col("kind") == DUE)
-    told = complete.selectExpr("*", "unix_micros(as_of) AS as_of_micros")
-    last = told.orderBy(F.desc("ended"), F.desc("run_id")).limit(1).collect()
-    handled = _handled(own)
-    if not last:
-        return Ledger(handled, {}, {}, None, None, None)
-    row = last[0]
-    as_of = complete.agg(F.expr("unix_micros(max(as_of))").alias("as_of")).collect()[0]["as_of"]
+    """The ledger of this monitor, in two queries at once; as many rows as windows come to the driver."""
+    own = run.store.frame("runs").where(F.col("monitor_id") == run.monitor_id)
+    committed = own.where(F.col("status") == COMMITTED)
+    answers: list[Any] = side_by_side(run.spark, [partial(_last_of, own), partial(_handled, committed)])
+    last, windows = answers
+    dead = tuple(one for one in last["dead"] if one != run.run_id)
+    handled = {_due(row): _as_handled(row) for row in windows}
+    if last["last_as_of"] is None:
+        return Ledger(handled, {}, {}, None, None, None, dead=dead)
     return Ledger(
         handled=handled,
-        firsts=_firsts(complete),
-        source_versions=dict(row["source_versions"] or {}),
-        config_hash=row["config_hash"],
-        as_of=instant_of(as_of),
-        baseline_version=row["baseline_version"],
-        profile_hash=row["profile_hash"],
-        last_as_of=instant_of(row["as_of_micros"]),
+        firsts=_firsts(row for row in windows if row["complete"]),
+        source_versions=dict(last["source_versions"] or {}),
+        config_hash=last["config_hash"],
+        as_of=instant_of(last["as_of"]),
+        baseline_version=last["baseline_version"],
+        profile_hash=last["profile_hash"],
+        last_as_of=instant_of(last["last_as_of"]),
+        dead=dead,
     )
 
 
-def _firsts(runs: DataFrame) -> dict[str, datetime]:
-    starts = runs.selectExpr("explode(windows) AS one").groupBy("one.granularity")
-    found = starts.agg(F.expr("unix_micros(min(one.start))").alias("start")).collect()
-    return {row["granularity"]: instant_of(row["start"]) for row in found}
+def _last_of(runs: DataFrame) -> Any:
+    """One row: of the last committed run that did whatever was due what it saw, and the runs that were not committed."""
+    complete = f"status = {literal(COMMITTED)} AND kind = {literal(DUE)}"
+    ended = f"status IN ({literal(COMMITTED)}, {literal(NOTHING_NEW)})"
+    last = "max_by({}, struct(ended, run_id)) FILTER (WHERE {}) AS {}"
+    return runs.selectExpr(
+        *(last.format(name, complete, name) for name in _LAST),
+        last.format("unix_micros(as_of)", complete, "last_as_of"),
+        f"unix_micros(max(as_of) FILTER (WHERE {complete})) AS as_of",
+        f"sort_array(collect_list(run_id) FILTER (WHERE NOT {ended})) AS dead",
+    ).collect()[0]
 
 
-def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
-    own = ("ended", "run_id", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
+def _firsts(windows: Iterable[Any]) -> dict[str, datetime]:
+    found: dict[str, datetime] = {}
+    for row in windows:
+        start = instant_of(row["start"])
+        found[row["granularity"]] = min(start, found.get(row["granularity"], start))
+    return found
+
+
+def _handled(runs: DataFrame) -> list[Any]:
+    """Of each window what the last run that wrote it said, and whether any of those did whatever was due."""
+    own = ("ended", "run_id", "kind", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
     exploded = runs.selectExpr(*own).selectExpr(
-        *("ended", "run_id", "profile_hash", "as_of", "one.granularity AS granularity"),
+        *("ended", "run_id", "kind", "profile_hash", "as_of", "one.granularity AS granularity"),
         "unix_micros(one.start) AS start",
         "unix_micros(one.end) AS end",
         "one.label_fingerprint AS label_fingerprint",
@@ -77,11 +101,13 @@ def _handled(runs: DataFrame) -> dict[DueWindow, Handled]:
     latest = exploded.groupBy("granularity", "start", "end").agg(
         F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last"),
         F.expr(agreed).alias("profile_hash"),
+        F.expr(f"count_if(kind = {literal(DUE)}) > 0").alias("complete"),
     )
-    return {
-        _due(row): Handled(instant_of(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
-        for row in latest.collect()
-    }
+    return latest.collect()
+
+
+def _as_handled(row: Any) -> Handled:
+    return Handled(instant_of(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
 
 
 def _due(row: Any) -> DueWindow:

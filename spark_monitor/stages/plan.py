@@ -67,7 +67,7 @@ def plan_step(
     # Of a run that was killed half-way the former rows of its windows are gone: these windows are due whatever was asked.
     # Windows of other datasets, such as those of a serving log, are due by what is stored of them.
     own = {granularity.label for granularity in run.schedule.granularities}
-    interrupted = run.store.interrupted_windows(run.monitor_id)
+    interrupted = run.store.interrupted_windows(run.monitor_id, ledger.dead)
     torn = [one for one in interrupted if one.window.end <= run.as_of and one.granularity in own]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})

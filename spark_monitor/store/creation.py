@@ -26,10 +26,20 @@ PLAIN: Final = {
 
 
 def ensure_table(spark: SparkSession, place: Place, table: Table) -> None:
-    """Create a table where it is missing, and add the columns that it lacks."""
+    """Create a table where it is missing, and add the columns that it lacks; one that is as it should be is only looked at."""
+    if _is_complete(spark, place, table):
+        return
     what = f"{place.relation(table.name)}: creating the table"
     commit(lambda: _create(spark, place, table), what=what)
     commit(lambda: _add_missing(spark, place, table), what=f"{place.relation(table.name)}: adding columns")
+
+
+def _is_complete(spark: SparkSession, place: Place, table: Table) -> bool:
+    """Whether a table is there with every column: asked of its description, which costs neither a query nor a commit."""
+    try:
+        return not list(missing_fields(table.schema, spark.table(place.relation(table.name)).schema))
+    except Exception:  # it is not there, or is another program's: whoever creates it finds the words for that
+        return False
 
 
 def ensure_schema(spark: SparkSession, place: Place) -> None:

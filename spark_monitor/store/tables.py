@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
+from spark_monitor.session import side_by_side
 from spark_monitor.store import deliveries, feed, files, history, schema_version, sources, upkeep, views
 from spark_monitor.store.changes import windows_of
 from spark_monitor.store.checksums import checked, verified
@@ -53,9 +55,8 @@ class Store:
             ensure_table(self.spark, self.place, TABLES[RUNS])
             found = schema_version.found_version(self.spark, self.place)
             schema_version.refuse_newer(found, self.place)
-            for table in TABLES.values():
-                if table.name != RUNS:
-                    ensure_table(self.spark, self.place, table)
+            others = [table for table in TABLES.values() if table.name != RUNS]
+            side_by_side(self.spark, [partial(ensure_table, self.spark, self.place, table) for table in others])
             schema_version.bring_up_to_date(self.spark, self.place, found)
             if self.place.is_schema:
                 views.create(self.spark, self.place)
@@ -109,14 +110,18 @@ class Store:
         """The schemas that a table's commits left; None where its log cannot be read."""
         return history.schemas(self.spark, source, name)
 
-    def interrupted_windows(self, monitor_id: str) -> list[DueWindow]:
-        """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again."""
-        dead = self._dead_runs(monitor_id)
+    def interrupted_windows(self, monitor_id: str, dead: Sequence[str] | None = None) -> list[DueWindow]:
+        """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again.
+
+        ``dead`` are those runs, where the ledger was asked for them already.
+        """
+        dead = self._dead_runs(monitor_id) if dead is None else dead
         if not dead:
             return []
         where = f"{of_monitor(monitor_id)} AND {_written_by(dead)}"
         names = [table.name for table in TABLES.values() if table.has_windows]
-        found = {due for name in names for due in windows_of(self.frame(name).where(where))}
+        frames = (self.frame(name).where(where).select("granularity", "window") for name in names)
+        found = windows_of(reduce(DataFrame.unionAll, frames))
         return sorted(due for due in found if due.granularity != BASELINE_GRANULARITY)
 
     # What the run that has its turn can write

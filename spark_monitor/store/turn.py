@@ -31,6 +31,7 @@ class Turn:
     generations: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     _over: threading.Event = field(default_factory=threading.Event)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def take(
@@ -42,14 +43,14 @@ class Turn:
         say: Callable[[str], None] = lambda _: None,
         patience: float = WAIT_SECONDS,
     ) -> Turn:
-        """Wait until the monitor is free and write the RUNNING row; where another run is quicker, wait again."""
+        """Write the RUNNING row; where the monitor is taken, wait until it is free and try again."""
         monitor_id, run_id, here = str(row["monitor_id"]), str(row["run_id"]), this_process()
         lease = {"lease_host": here.host, "lease_pid": here.pid, "lease_process": here.started}
         while True:
-            wait_until_free(ledger, monitor_id, here=here, clock=clock, say=say, patience=patience)
             now = clock()
             if ledger.insert_if_free(monitor_id, {**row, **lease, "status": RUNNING, "started": now, "heartbeat": now}):
                 return cls(ledger, monitor_id, run_id, clock, now)
+            wait_until_free(ledger, monitor_id, here=here, clock=clock, say=say, patience=patience)
 
     def verify(self) -> None:
         """RunError where the run does not hold the monitor any more."""
@@ -58,13 +59,18 @@ class Turn:
             raise self._lost(found)
 
     def beat(self) -> None:
-        """Write a heartbeat if the last one is old enough."""
-        now = self.clock()
-        if now - self.last_beat < BEAT:
+        """Write a heartbeat if the last one is old enough, and no other thread is writing one."""
+        if not self._writing.acquire(blocking=False):
             return
-        if not self.ledger.beat(self.monitor_id, self.run_id, now):
-            raise self._lost(self.ledger.status(self.monitor_id, self.run_id))
-        self.last_beat = now
+        try:
+            now = self.clock()
+            if now - self.last_beat < BEAT:
+                return
+            if not self.ledger.beat(self.monitor_id, self.run_id, now):
+                raise self._lost(self.ledger.status(self.monitor_id, self.run_id))
+            self.last_beat = now
+        finally:
+            self._writing.release()
 
     def note(self, values: Mapping[str, Any]) -> None:
         """Write columns of the run's row."""

@@ -1,0 +1,62 @@
+"""The due windows handled: profiled, then looked at from several sides at once, then recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from spark_monitor.session import side_by_side
+from spark_monitor.sources.baseline import Baseline
+from spark_monitor.sources.predictions import Predictions
+from spark_monitor.stages.compare import compare_step
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.custom import custom_step
+from spark_monitor.stages.measure import measure_step
+from spark_monitor.stages.neighbours import Versions, versions_within
+from spark_monitor.stages.plan import Plan
+from spark_monitor.stages.present import present_step
+from spark_monitor.stages.profile import profile_step
+from spark_monitor.stages.quality import quality_step
+from spark_monitor.stages.record import record_step
+
+
+def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
+    """Profile; then from the states what they look like and how far they moved, and from rows and labels how the model does.
+
+    These write tables of their own, side by side; what each measured is recorded in one order, in one commit.
+    """
+    branches: list[Callable[[Run], None]] = []
+    if plan.due:
+        current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
+        versions = versions_within(current, plan.due)
+        branches += [
+            lambda run: looked_at(run, predictions, baseline, plan, versions),
+            lambda run: run.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled),
+        ]
+    branches.append(lambda run: measured(run, predictions, baseline, plan))
+    in_branches(current, branches)
+    current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
+
+
+def looked_at(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan, versions: Versions) -> None:
+    """What the columns look like, and whether they are sound."""
+    commit_version = run.store.commit_version(run.config.predictions)
+    run.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
+    run.timed("quality", quality_step, predictions, baseline, plan.due, plan.handled)
+
+
+def measured(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
+    """How well the model does, and what the monitor's own metrics say."""
+    run.timed("measure", measure_step, predictions, baseline, plan.windows)
+    if run.config.metrics:
+        run.timed("custom", custom_step, predictions, plan.windows)
+
+
+def in_branches(current: Run, branches: Sequence[Callable[[Run], None]]) -> None:
+    """Do what does not depend on each other at once; measurements and notes are kept in the order of the branches."""
+    runs = [replace(current, measured=[], notes=[]) for _ in branches]
+    side_by_side(current.spark, [partial(branch, run) for branch, run in zip(branches, runs, strict=True)])
+    for run in runs:
+        current.measured += run.measured
+        current.notes += run.notes
