@@ -31,7 +31,7 @@ def with_consequences(
 
     A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
     that one problem; one that begins with drift alone is, where the drift is sudden or the estimate before the labels falls, too.
-    So is one that begins while a column is broken, in a window in which the metric is no further off than it just was.
+    So is one that begins while a column is broken: within two windows, or where the metric is no further off than it just was.
     Answers that move about when the model falls without any such cause are part of the fall.
     """
     explained: Explained = {}

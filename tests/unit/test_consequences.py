@@ -47,9 +47,15 @@ def test_a_fall_that_begins_with_a_broken_column_is_that_incident() -> None:
 
 
 def test_a_fall_at_another_time_is_an_incident_of_its_own() -> None:
+    for start in (2, 6):
+        broken, fall = wind(MISSING, "missing", start=start), auc()
+        assert with_consequences([broken, fall], {})[0] == [broken, fall], start
+
+
+def test_a_fall_soon_after_a_column_broke_is_that_incident() -> None:
     broken, fall = wind(MISSING, "missing", start=4), auc()
 
-    assert with_consequences([broken, fall], {})[0] == [broken, fall]
+    assert with_consequences([broken, fall], {})[0] == [broken]
 
 
 def test_a_fall_follows_from_drift_where_it_is_sudden_or_makes_one_expect_it() -> None:
