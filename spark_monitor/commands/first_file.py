@@ -72,6 +72,8 @@ def scalar(value: Any) -> str:
     >>> scalar("flight_id"), scalar("wind speed"), scalar("no"), scalar("1"), scalar(1), scalar(True)
     ('flight_id', '"wind speed"', '"no"', '"1"', '1', 'true')
     """
+    if isinstance(value, float):
+        return str(yaml.safe_dump(value)).splitlines()[0]  # JSON's 5e-324 is a text to YAML
     if not isinstance(value, str):
         return json.dumps(value)
     if _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
@@ -171,6 +171,8 @@ def test_the_file_loads_whatever_the_columns_and_the_table_are_called(columns: l
     assert config.slices == guessed.slices
 
 
+@example(5e-324)
+@example(1e22)
 @given(st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False))
 def test_a_scalar_is_read_as_it_was(value: Any) -> None:
     assert yaml.safe_load(f"key: {scalar(value)}") == {"key": value}
