@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ from spark_monitor.stages.run_row import ended_row, running_row
 from spark_monitor.stages.silence import silence_step
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
+from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.periods import EVERY_MINUTE, parse_trigger
 
@@ -318,7 +320,8 @@ def is_idle(store: Store, config: MonitorConfig, as_of: datetime) -> str | None:
     """The id of the run that was noted where the ledger and the tables' versions show that there is nothing to do; else None."""
     try:
         idle = note_idle(store, [config], as_of)
-    except Exception:  # no tables yet, or no right to read them: the run itself says what there is to say
+    except Exception as error:  # no tables yet, or no right to read them: the run itself says what there is to say
+        logging.getLogger(__name__).debug("Whether anything is new could not be asked: %s", first_line(error))
         return None
     return idle[0].run_id if idle else None
 

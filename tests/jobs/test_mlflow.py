@@ -276,6 +276,11 @@ def test_the_registered_version_says_how_it_does(store: str, client: Any) -> Non
 
     version = client.get_model_version(MODEL, "2")
 
+    runs = {run.info.run_id: run for run in all_runs(client)}
+    run = runs[version.tags.pop("monitoring.run")]
+    assert run.data.tags["monitoring.registered_version"] == f"models:/{MODEL}/2"
+    assert run.data.tags["monitoring.status"] == client.get_registered_model(MODEL).tags["monitoring.status"] == "FAIL"
+    assert f"(#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})" in version.description
     assert version.tags == {
         "monitoring.status": "FAIL",
         "monitoring.last_window": "2013-12-02 to 2013-12-09",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.headline import Headline, headline_keys
+from spark_monitor.outputs.mlflow import registry
 from spark_monitor.outputs.mlflow.client import (
     LONGEST_PUBLISH,
     NoAnswer,
@@ -27,7 +28,13 @@ from spark_monitor.outputs.mlflow.client import (
 from spark_monitor.outputs.mlflow.keys import short_hash
 from spark_monitor.outputs.mlflow.markdown import block, with_block
 from spark_monitor.outputs.mlflow.points import Logged, Point, points, unpublished
-from spark_monitor.outputs.mlflow.registry import describe_version, logged_model_id, registered_version, version_tags
+from spark_monitor.outputs.mlflow.registry import (
+    describe_model,
+    describe_version,
+    logged_model_id,
+    registered_version,
+    version_tags,
+)
 from spark_monitor.text.wording import counted, harmless, version_name
 
 if TYPE_CHECKING:
@@ -140,6 +147,8 @@ def _published(work: _Work, uri: str, experiment: str, stop: Event) -> int:
             new = _publish_version(client, run, work, version, facts, stop)
             work.say(f"MLflow: {version_name(version)}, {counted(new, 'new point')}")
             logged += new
+        if any(registered_version(client, work.config.model.name, version) is not None for version in work.versions):
+            describe_model(client, work.config.model.name, work.facts)
         return logged
 
 
@@ -154,9 +163,9 @@ def _publish_version(
     _log(client, run.info.run_id, [point for point in new if point.key not in linked], stop)
     if model_id is not None:
         _link(client, run, [point for point in new if point.key in linked], linked, model_id, stop)
-    _describe_run(client, run, work, facts, new=bool(new))
+    _describe_run(client, run, work, facts, registered, new=bool(new))
     if registered is not None and facts is not None:
-        describe_version(client, registered, work.facts, facts)
+        describe_version(client, registered, work.facts, facts, run, None if work.report is None else work.report.name)
     if work.report is not None:
         client.log_artifact(run.info.run_id, str(work.report))
     return len(new)
@@ -243,14 +252,18 @@ def _link(client: MlflowClient, run: Any, new: Sequence[Point], keys: Set[str], 
         client.set_tag(run_id, LINKED_TAG, model_id)
 
 
-def _describe_run(client: MlflowClient, run: Any, work: _Work, facts: VersionFacts | None, *, new: bool) -> None:
+def _describe_run(
+    client: MlflowClient, run: Any, work: _Work, facts: VersionFacts | None, registered: Any | None, *, new: bool
+) -> None:
     """The run's own description, the last run that added to it, and its status: finished until there is more."""
     run_id = run.info.run_id
     before = run.data.tags.get(NOTE_TAG, "")
     note = before if facts is None else with_block(before, block(facts, work.facts))
     if note != before:
         client.set_tag(run_id, NOTE_TAG, note)
-    for key, value in version_tags(facts).items() if facts is not None else ():
+    tags = {} if facts is None else version_tags(facts)
+    tags |= {} if registered is None else {registry.VERSION_TAG: f"models:/{registered.name}/{registered.version}"}
+    for key, value in tags.items():
         if run.data.tags.get(key) != value:
             client.set_tag(run_id, key, value)
     if new or run.info.status != "FINISHED":

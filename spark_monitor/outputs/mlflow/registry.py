@@ -13,6 +13,7 @@ from spark_monitor.outputs.mlflow.markdown import block, with_block
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+STATUS_TAG, RUN_TAG, VERSION_TAG = "monitoring.status", "monitoring.run", "monitoring.registered_version"
 _LOGGED_MODEL = re.compile(r"models:/(m-[^/@]+)/?")
 
 
@@ -36,20 +37,35 @@ def logged_model_id(client: MlflowClient, registered: Any | None, known: str | N
     return str(model_id)
 
 
-def describe_version(client: MlflowClient, registered: Any, facts: Facts, version: VersionFacts) -> None:
-    """Say in the registry how a version does: three tags, and the block between its markers."""
-    for key, value in version_tags(version).items():
+def describe_version(
+    client: MlflowClient, registered: Any, facts: Facts, version: VersionFacts, run: Any, report: str | None
+) -> None:
+    """Say in the registry how a version does: tags, and the block between its markers, which leads to the run and its report."""
+    for key, value in {**version_tags(version), RUN_TAG: run.info.run_id}.items():
         if (registered.tags or {}).get(key) != value:
             client.set_model_version_tag(registered.name, registered.version, key, value)
-    description = with_block(registered.description, block(version, facts))
+    description = with_block(registered.description, f"{block(version, facts)}\n\n{_course(run, report)}")
     if description != (registered.description or ""):
         client.update_model_version(registered.name, registered.version, description)
+
+
+def describe_model(client: MlflowClient, name: str, facts: Facts) -> None:
+    """Say of a registered model how it does, in one tag."""
+    if (client.get_registered_model(name).tags or {}).get(STATUS_TAG) != facts.status:
+        client.set_registered_model_tag(name, STATUS_TAG, facts.status)
+
+
+def _course(run: Any, report: str | None) -> str:
+    """Where every number is window by window: the page of the version's run, and the report among its artifacts."""
+    page = f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    among = f"; its artifacts hold the report, `{report}`" if report is not None else ""
+    return f"Window by window: [the run of this version]({page}){among}."
 
 
 def version_tags(version: VersionFacts) -> dict[str, str]:
     """The tags of a registered model version."""
     return {
-        "monitoring.status": version.status,
+        STATUS_TAG: version.status,
         "monitoring.last_window": version.window.text,
         "monitoring.incidents": str(version.open_incidents),
     }
