@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from spark_monitor.diagnosis.causes import Fall
-from spark_monitor.diagnosis.groups import Failing
+from spark_monitor.diagnosis.groups import WHOLE, Failing
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 
@@ -87,6 +87,9 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
     if not is_open or set(cause.columns) <= set(outputs) or not (cause.finding.is_fault or cause.kind in OF_INPUTS):
         return False
     first = fall.main.first
+    # What is wrong in one slice does not explain, windows later, a fall that this slice has no part in.
+    if cause.slice != WHOLE and all(one.slice != cause.slice for one in first.failing):
+        return False
     return fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start) or _is_as_before(first.failing, numbers)
 
 

@@ -136,6 +136,7 @@ class Store:
     def append_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of runs that took no turn, for they found nothing to do and wrote nothing else; one commit."""
         if rows:
+            schema_version.refuse_newer(schema_version.found_version(self.spark, self.place), self.place)
             self._ledger.append(rows)
 
     def heartbeat(self, run_id: str) -> None:

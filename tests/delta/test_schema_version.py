@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import RunError
-from spark_monitor.store import schema_version
+from spark_monitor.store import Store, schema_version
 from spark_monitor.store.creation import ensure_table
 from spark_monitor.store.place import Place
 from spark_monitor.store.schemas import TABLES
@@ -44,6 +44,16 @@ def test_steps_are_taken_one_by_one_and_noted(spark: SparkSession, tmp_path: Pat
     monkeypatch.setattr(schema_version, "CURRENT", 1)
     with pytest.raises(RunError, match="schema version 3, this release knows versions up to 1"):
         schema_version.refuse_newer(3, place)
+
+
+def test_a_run_that_took_no_turn_writes_no_row_into_tables_of_a_newer_release(spark: SparkSession, tmp_path: Path) -> None:
+    place = Place(path=str(tmp_path))
+    ensure_table(spark, place, TABLES["runs"])
+    spark.sql(f"ALTER TABLE {place.relation('runs')} SET TBLPROPERTIES ('{schema_version.PROPERTY}' = '99')").collect()
+    before = version_of(place)
+    with pytest.raises(RunError, match="schema version 99"):
+        Store(spark, place).append_runs([{"monitor_id": "quiet", "run_id": "r", "status": "NOTHING_NEW"}])
+    assert version_of(place) == before
 
 
 def test_a_number_that_is_none_is_refused(spark: SparkSession, tmp_path: Path) -> None:

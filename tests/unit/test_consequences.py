@@ -58,6 +58,15 @@ def test_a_fall_soon_after_a_column_broke_is_that_incident() -> None:
     assert with_consequences([broken, fall], {})[0] == [broken]
 
 
+def test_a_fall_that_a_slice_has_no_part_in_does_not_follow_from_what_broke_there() -> None:
+    for place, alone in (("MQ", True), ("UA", False)):
+        broken = wind(MISSING, "missing", start=4)
+        broken.slice = ("carrier", "MQ")
+        check = Failing("m", "roc_auc_score", "model", None, "carrier", place, value=0.6, expected=">= 0.7")
+        fall = problem(check, kind="performance", start=5)
+        assert (with_consequences([broken, fall], {})[0] == [broken]) is alone, place
+
+
 def test_a_fall_follows_from_drift_where_it_is_sudden_or_makes_one_expect_it() -> None:
     for estimated, alone in ((0.62, True), (0.79, False)):
         drift, fall = wind(), auc()
