@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from spark_monitor.diagnosis.composition import problems
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
 from spark_monitor.diagnosis.exchanged import exchanged
@@ -14,7 +15,7 @@ from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, sl
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
-from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, problems
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts
 
 
 def incidents(

@@ -1,0 +1,118 @@
+"""Episodes of single subjects to problems, step by step: what began at one time and in one way is one incident."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.groups import WHOLE, Slice
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb
+from spark_monitor.diagnosis.same_mix import explained_by_mix, other_labels, within_mix
+from spark_monitor.diagnosis.same_onset import drifting_together, moving_slices, same_signature
+from spark_monitor.diagnosis.same_table import parts_of_a_whole, rows_again, same_column, same_subject, table_troubles
+from spark_monitor.diagnosis.subjects import (
+    COST,
+    DUPLICATES,
+    FAIRNESS,
+    LABELS,
+    LATE,
+    MODEL,
+    PIPELINE,
+    ROWS,
+    SCHEMA,
+    SERVICE,
+    VALUES,
+    VERSIONS,
+)
+
+KIND_OF_TRACK: Final = {
+    ROWS: "lost_rows",
+    DUPLICATES: "duplicated_window",
+    SCHEMA: "schema_change",
+    LATE: "late_data",
+    LABELS: "late_data",
+    VERSIONS: "version",
+    MODEL: "performance",
+    FAIRNESS: "fairness",
+    SERVICE: "service",
+    PIPELINE: "pipeline",
+    COST: "cost",
+}
+
+
+OF_DRIFT: Final = frozenset({"drift", "correlation"})
+"""Families of metrics of rows as a whole that tell how far these have moved."""
+
+
+def problems(
+    episodes: Iterable[Episode],
+    located: Mapping[int, Slice],
+    *,
+    outputs: Collection[str] = (),
+    slice_columns: Collection[str] = (),
+    shifts: Shifts | None = None,
+    steady: Mapping[int, frozenset[str]] | None = None,
+) -> list[Problem]:
+    """The problems that episodes amount to; ``located`` gives the slice of an episode by its ``id``, ``steady`` the keys within
+    whose slices its column has not moved.
+
+    ``outputs`` are the columns of the model's own answers: where they move together with features, they are a symptom of these.
+    ``slice_columns`` are the columns that slices are cut by: where one of them drifts, the mix of the rows has changed.
+    """
+    within = steady or {}
+    single = [
+        Problem([one], _kind(one), located.get(id(one), WHOLE), steady=within.get(id(one), frozenset())) for one in episodes
+    ]
+    merged = same_subject(single)
+    merged = same_column(merged)
+    merged = rows_again(table_troubles(merged))
+    merged = parts_of_a_whole(merged)
+    merged = same_signature(explained_by_mix(merged, shifts or {}))
+    merged = drifting_together(merged, slice_columns, shifts or {}, outputs)
+    merged = other_labels(moving_slices(_symptoms(within_mix(merged), outputs)))
+    return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
+
+
+def _kind(episode: Episode) -> str:
+    track = episode.first.track
+    if track == VALUES and episode.first.column is None:
+        # Of no column: how all of them move together, or what is labelled or answered; else a custom metric.
+        return "drift" if {one.family for one in episode.first.failing} <= OF_DRIFT else "performance"
+    return episode.finding.kind if track in OF_COLUMNS else KIND_OF_TRACK[track]
+
+
+def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]) -> bool:
+    """Whether features are broken while the model's answers begin to move, or drift while these move by and by."""
+    if cause is answers or cause.dataset != answers.dataset or set(cause.columns) <= set(outputs):
+        return False
+    is_open = cause.opened < answers.opened and (cause.resolved is None or answers.opened < cause.resolved)
+    if not is_open or not cause.columns:
+        return False
+    is_broken = cause.finding.is_fault or cause.kind in ("upstream", "mix_shift")
+    return is_broken or (cause.kind == "drift" and not answers.finding.abrupt)
+
+
+def _symptoms(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
+    """The model's answers that move in the very window in which a feature does, or while one is broken, are part of that problem.
+
+    So is what moves in a slice whose own column is broken: other rows are in it.
+    """
+    kept = list(candidates)
+    for one in candidates:
+        if one.main.first.track not in OF_COLUMNS:
+            continue
+        is_answer = bool(one.columns) and set(one.columns) <= set(outputs)
+        key_columns = set((one.slice[0] or "").split(", "))
+        same = [other for other in kept if other is not one and (other.dataset, other.opened) == (one.dataset, one.opened)]
+        causes = [other for other in same if other.finding.is_fault and other.main.first.name in key_columns]
+        if is_answer:
+            features = [other for other in same if other.columns and not set(other.columns) <= set(outputs)]
+            causes += [other for other in features if other.slice == one.slice or other.finding.is_fault or other.kind != "drift"]
+            causes += [other for other in kept if _is_broken_before(other, one, outputs)]
+        if causes:
+            cause = min(causes, key=lambda other: (not other.finding.is_fault, one.opened - other.opened, other.main.first.name))
+            cause.symptoms |= set(one.columns) - set(cause.columns)
+            absorb(cause, one)
+            kept.remove(one)
+    return kept

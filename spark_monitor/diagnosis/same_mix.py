@@ -1,0 +1,74 @@
+"""Columns that only look broken, or drift, because other rows came: the mix of the rows has changed, or that of the labels."""
+
+from __future__ import annotations
+
+from spark_monitor.diagnosis.groups import WHOLE, Slice
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, is_prior
+
+
+def _is_well_in_slices(problem: Problem, slice_: Slice) -> bool:
+    """Whether a column that fails in all rows is well in the slices of a key, as many as can be judged."""
+    if not problem.main.first.whole or problem.slice != WHOLE:
+        return False
+    key = next((key for key in problem.main.first.keys if key.slice_key == slice_[0]), None)
+    return slice_[0] in problem.steady or (key is not None and key.failing == 0 and key.well > 0)
+
+
+def explained_by_mix(problems: list[Problem], shifts: Shifts) -> list[Problem]:
+    """Columns that only look broken where a slice has grown: within each slice they are what they were, so that they drift."""
+    for one in problems:
+        shift = shifts.get((one.granularity, one.opened))
+        if shift is not None and one.main.first.track in OF_COLUMNS and _is_well_in_slices(one, shift.slice):
+            one.kind = "drift"
+    return problems
+
+
+def within_mix(problems: list[Problem]) -> list[Problem]:
+    """Columns that begin to drift while the mix of the rows is another one, and not within its slices, are part of that."""
+    mixed = [one for one in problems if one.kind == "mix_shift" and one.shifted is not None]
+    kept = []
+    for one in problems:
+        above = next((mix for mix in mixed if mix is not one and _is_of_mix(one, mix)), None)
+        if above is None:
+            kept.append(one)
+        else:
+            absorb(above, one)
+    return kept
+
+
+def _is_of_mix(problem: Problem, mix: Problem) -> bool:
+    is_column = problem.kind == "drift" and problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None
+    within = mix.opened <= problem.opened and (mix.resolved is None or problem.opened < mix.resolved)
+    about = (problem.dataset, problem.granularity) == (mix.dataset, mix.granularity)
+    if not (is_column and within and about) or mix.shifted is None:
+        return False
+    # In the slices of another key the mix is another one as well.
+    of_others = problem.slice != WHOLE and mix.shifted.slice[0] not in (problem.slice[0] or "").split(", ")
+    return of_others or (mix.opened < problem.opened and _is_well_in_slices(problem, mix.shifted.slice))
+
+
+def other_labels(problems: list[Problem]) -> list[Problem]:
+    """Columns that begin to drift in the window from which on labels are spread in another way: other cases arrive than before.
+
+    Where the mix of the rows has changed there, other labels follow from it.
+    """
+    kept = list(problems)
+    for labels in [one for one in problems if is_prior(one)]:
+        same = [one for one in kept if one is not labels and (one.dataset, one.opened) == (labels.dataset, labels.opened)]
+        mixed = next((one for one in same if one.kind == "mix_shift"), None)
+        if mixed is not None:
+            absorb(mixed, labels)
+            kept.remove(labels)
+            continue
+        for one in [one for one in kept if one is not labels and _is_of_labels(one, labels)]:
+            absorb(labels, one)
+            kept.remove(one)
+    return kept
+
+
+def _is_of_labels(problem: Problem, labels: Problem) -> bool:
+    """Whether columns begin to drift while labels are spread in another way."""
+    if problem.dataset != labels.dataset or problem.main.first.track not in OF_COLUMNS or is_prior(problem):
+        return False
+    is_drift = problem.kind in ("drift", "upstream") and not problem.finding.is_fault
+    return is_drift and labels.opened <= problem.opened and (labels.resolved is None or problem.opened < labels.resolved)

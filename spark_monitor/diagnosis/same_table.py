@@ -1,0 +1,95 @@
+"""Problems of one table that fail together: coarser windows, a column's values and gaps, rows and duplicates."""
+
+from __future__ import annotations
+
+from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, absorb, alike
+from spark_monitor.diagnosis.subjects import (
+    COST,
+    DUPLICATES,
+    PIPELINE,
+    ROWS,
+    SCHEMA,
+    SERVICE,
+)
+
+
+def same_subject(problems: list[Problem]) -> list[Problem]:
+    """What coarser windows show of a subject belongs to what finer ones show at the same time."""
+    kept: list[Problem] = []
+    by_length = sorted(problems, key=lambda one: (one.main.first.end - one.main.first.start, one.opened))
+    for one in by_length:
+        group = one.main.first
+        finer = [
+            other
+            for other in kept
+            if (other.dataset, other.main.first.track, other.main.first.name) == (group.dataset, group.track, group.name)
+            and other.granularity != one.granularity
+            and other.opened < one.main.last.end
+            and one.opened < (other.resolved or other.main.last.end)
+        ]
+        if finer:
+            absorb(finer[0], one)
+        else:
+            kept.append(one)
+    return kept
+
+
+def same_column(problems: list[Problem]) -> list[Problem]:
+    """A column's values and its missing values that fail from the same window on; a fault names both."""
+    columns = [one for one in problems if one.main.first.track in OF_COLUMNS]
+    rest = [one for one in problems if one.main.first.track not in OF_COLUMNS]
+    for members in alike(columns, lambda one: (one.dataset, one.granularity, one.main.first.name, one.opened)):
+        first, *others = sorted(members, key=lambda one: (not one.finding.is_fault, one.main.first.track))
+        for other in others:
+            absorb(first, other)
+        rest.append(first)
+    return rest
+
+
+def table_troubles(problems: list[Problem]) -> list[Problem]:
+    """Rows, duplicates and columns of one table that fail from the same window on: duplicates explain rows, columns theirs."""
+    kept = list(problems)
+    for one in problems:
+        track = one.main.first.track
+        same = [other for other in kept if other is not one and (other.dataset, other.opened) == (one.dataset, one.opened)]
+        if track == ROWS:
+            above = [other for other in same if other.main.first.track == DUPLICATES]
+        elif one.kind == "schema_change" and track in OF_COLUMNS:
+            above = [other for other in same if other.main.first.track == SCHEMA]
+        else:
+            continue
+        if above:
+            absorb(above[0], one)
+            kept.remove(one)
+    return kept
+
+
+def rows_again(problems: list[Problem]) -> list[Problem]:
+    """Columns that begin to drift in the window that holds rows more than once: every row counts double, chance as well."""
+    again = {(one.dataset, one.granularity, one.opened): one for one in problems if one.main.first.track == DUPLICATES}
+    kept = []
+    for one in problems:
+        above = again.get((one.dataset, one.granularity, one.opened))
+        if above is None or one.main.first.track not in OF_COLUMNS or one.kind != "drift" or one.main.first.column is None:
+            kept.append(one)
+        else:
+            absorb(above, one)
+    return kept
+
+
+def parts_of_a_whole(problems: list[Problem]) -> list[Problem]:
+    """Endpoints, steps or services that fail from the same window on as all of them together are that one problem."""
+    wholes = {
+        (one.dataset, one.main.first.track, one.opened): one
+        for one in problems
+        if one.main.first.track in (SERVICE, PIPELINE, COST) and one.main.first.name == TABLE_ROW
+    }
+    kept = []
+    for one in problems:
+        whole = wholes.get((one.dataset, one.main.first.track, one.opened))
+        if whole is None or whole is one:
+            kept.append(one)
+        else:
+            absorb(whole, one)
+    return kept
