@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,3 +57,34 @@ class Finding:
 
 
 DRIFT: Final = Finding("drift", "its distribution has moved from the baseline's", abrupt=False)
+
+
+NAMED_BY_METRIC: Final[Mapping[str, Finding]] = {
+    "percent_null": Finding("missing", "values are missing"),
+    "percent_nan": Finding("missing", "values are NaN"),
+    "percent_empty": Finding("missing", "texts are empty"),
+    "correlation_shift": Finding("drift", "they no longer move together as they did"),
+    "is_stuck": Finding("stuck", "its values hardly vary any more"),
+    "is_constant": Finding("stuck", "it has one value alone"),
+    "percent_sentinel": Finding("sentinel", "placeholder values stand where measurements were"),
+    "percent_unseen": Finding("unseen_category", "it has values that were not seen before"),
+    "percent_format_mismatch": Finding("unseen_category", "its texts have another format"),
+    "percent_whitespace": Finding("unseen_category", "its texts have spaces around them"),
+    "percent_mojibake": Finding("encoding_swap", "its texts are damaged", "they were read in another encoding"),
+    "category_permutation": Finding("encoding_swap", "its categories have exchanged their frequencies", "re-coded"),
+    "percent_unparsable": Finding("schema_change", "its texts no longer parse as numbers"),
+    "percent_duplicated_values": Finding("duplicated_window", "values that should be unique are there more than once"),
+    "unit_factor": Finding("unit_change", "its values are in another scale", "another unit"),
+}
+"""What a failing quality metric says where the evidence itself is not at hand."""
+
+
+def named_by_metrics(metrics: frozenset[str]) -> Finding:
+    """What the names of the failing metrics say.
+
+    >>> named_by_metrics(frozenset({"ks", "is_stuck"})).kind, named_by_metrics(frozenset({"ks"})).kind
+    ('stuck', 'drift')
+    """
+    aliases = {"percent_null_delta": "percent_null", "num_nulls": "percent_null", "num_nan": "percent_nan"}
+    named = {aliases.get(metric, metric) for metric in metrics}
+    return next((finding for metric, finding in NAMED_BY_METRIC.items() if metric in named), DRIFT)

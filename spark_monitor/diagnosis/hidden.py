@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from spark_monitor.diagnosis.detect import apart
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
 from spark_monitor.diagnosis.located import cut_by
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.problems import OF_COLUMNS
+from spark_monitor.diagnosis.steadiness import apart
 
 LEAST_ROWS: Final = 25
 """Slices of fewer rows are not looked at."""

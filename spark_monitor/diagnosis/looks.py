@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from spark_monitor.diagnosis.groups import Slice
+
+LEAST_ROWS: Final = 50
+"""Of fewer rows the shape of a distribution says nothing about units, exchanged names or stuck values."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,120 @@
+"""Categories that are others: exchanged, renamed, or never seen before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
+from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
+from spark_monitor.text.wording import harmless
+
+NEW_SHARE: Final = 0.01
+"""Values that were not there before are worth naming from this share of the rows on."""
+
+KNOWN_SHARE: Final = 0.98
+"""Frequent values that hold so much of the baseline's rows are its categories."""
+
+SWAPPED, SAME = 0.2, 0.03
+"""Total variation between two lists of shares: that much by name, and by rank no more than this and noise, exchanges names."""
+
+RENAMED: Final = 0.8
+"""Where so many of the rows have names that were not there before, all categories have other names."""
+
+
+def encoding_swap(evidence: Evidence) -> Finding | None:
+    """The same categories with exchanged frequencies, or damaged texts."""
+    now, was = evidence.now, evidence.baseline
+    if evidence.measured("category_permutation") > 0:
+        return NAMED_BY_METRIC["category_permutation"]
+    listed = was is not None and (_listed(was) or _few_numbers(was))
+    if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not listed:
+        return None
+    names = sorted({*now.items, *was.items})
+    one, two = [was.share(name) for name in names], [now.share(name) for name in names]
+    by_name = sum(abs(a - b) for a, b in zip(one, two, strict=True)) / 2
+    by_rank = sum(abs(a - b) for a, b in zip(sorted(one), sorted(two), strict=True)) / 2
+    noise = math.sqrt(len(names) / (6 * now.filled))
+    if by_name < SWAPPED or by_rank > SAME + noise or by_rank > by_name / 3:
+        return None
+    if _one_alone_moved(one, two, by_rank):
+        return None
+    new = sum(now.share(name) for name in now.items if was.share(name) == 0)
+    if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
+        return None  # some values alone have another name: they were not seen before
+    what = "its categories have other names" if new >= RENAMED else "its categories have exchanged their frequencies"
+    return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
+
+
+def _one_alone_moved(one: Sequence[float], two: Sequence[float], room: float) -> bool:
+    """Whether one category has become more or less frequent while the others keep their proportions, but for less than ``room``.
+
+    Then nothing is exchanged, though the shares ordered by size may happen to be alike.
+    """
+    shares = np.array([one, two], dtype=np.float64)
+    for place in range(len(one) if len(one) > 2 else 0):
+        rest = np.delete(shares, place, axis=1)
+        totals = np.maximum(rest.sum(axis=1, keepdims=True), 1e-12)
+        if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < room:
+            return True
+    return False
+
+
+def _known_apart(now: Look, was: Look) -> float:
+    """The total variation between the shares that values which both have, have among themselves."""
+    known = [name for name in was.items if now.items.get(name, 0) > 0]
+    one, two = [was.items[name] for name in known], [now.items[name] for name in known]
+    return sum(abs(a / max(sum(one), 1) - b / max(sum(two), 1)) for a, b in zip(one, two, strict=True)) / 2
+
+
+def unseen(evidence: Evidence) -> Finding | None:
+    """Categories that the baseline does not have."""
+    now, was = evidence.now, evidence.baseline
+    if now is None or was is None or not now.filled or not (_listed(was) or (_are_codes(was) and _few_numbers(now))):
+        return None
+    new = {item: rows for item, rows in now.items.items() if was.share(item) == 0}
+    share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
+    if share < NEW_SHARE:
+        return None
+    shown = ", ".join(harmless(item, 30) for item in sorted(new, key=lambda item: (-new[item], item))[:3])
+    named = f" ({shown})" if shown else ""
+    return Finding(
+        "unseen_category",
+        f"{100 * share:.1f} % of its values were not seen before{named}",
+        evidence="percent_unseen",
+        part=share,
+    )
+
+
+def _listed(look: Look) -> bool:
+    """Whether a column's categories are all known: texts whose frequent values hold nearly all rows."""
+    return look.mean is None and look.filled > 0 and sum(look.items.values()) >= KNOWN_SHARE * look.filled
+
+
+MOST_CODES: Final = 50
+GAPS: Final = 2.0
+"""Whole numbers of a range so many times as long as they are many are names, not quantities."""
+
+
+def _few_numbers(look: Look) -> bool:
+    """Whether a column holds some whole numbers alone, all of which are known."""
+    atoms = look.atoms
+    if look.mean is None or not 2 <= len(atoms) <= MOST_CODES or sum(atoms.values()) < KNOWN_SHARE * look.filled:
+        return False
+    return all(value == round(value) for value in atoms)
+
+
+def _are_codes(look: Look) -> bool:
+    """Whether some whole numbers are names: with gaps between them, and no multiples of one step.
+
+    >>> codes = Look(count=6, mean=1.0, items={"101": 2, "102": 1, "210": 2, "305": 1})
+    >>> _are_codes(codes), _are_codes(Look(count=6, mean=1.0, items={"0": 2, "1": 2, "2": 2}))
+    (True, False)
+    """
+    if not _few_numbers(look):
+        return False
+    numbers = sorted(int(value) for value in look.atoms)
+    return numbers[-1] - numbers[0] + 1 >= GAPS * len(numbers) and math.gcd(*numbers) == 1

@@ -1,0 +1,60 @@
+"""Placeholders that stand where measurements were."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
+from spark_monitor.diagnosis.looks import Evidence, number_in
+from spark_monitor.text.wording import harmless
+
+SENTINEL_SHARE: Final = 0.02
+FLOOD_SHARE: Final = 0.2
+"""A usual placeholder that is a possible measurement as well, such as 0, must have become so much more frequent."""
+
+KNOWN_SENTINELS: Final = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 0.0})
+FEW_BESIDE: Final = 0.2
+"""A usual placeholder outside the baseline's range is one where so few others, for each of it, are outside as well.
+
+Zero is not: it is where many quantities that had no zero yet begin.
+"""
+
+ISOLATED: Final = 0.25
+"""A value that stands so far from all others, in parts of the baseline's spread (5th to 95th percentile), is no measurement."""
+
+
+def sentinel(evidence: Evidence) -> Finding | None:
+    """One number far from all others, or a usual placeholder, in many rows in which it was not before."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    told = evidence.measured("percent_sentinel") > 100 * SENTINEL_SHARE
+    if now is None or was is None or not now.filled:
+        return NAMED_BY_METRIC["percent_sentinel"] if told else None
+    share, item = max(((_sentinel_share(item, evidence), item) for item in now.items), default=(0.0, ""))
+    if share < SENTINEL_SHARE:
+        return NAMED_BY_METRIC["percent_sentinel"] if told else None
+    shown = item.removesuffix(".0")
+    what = f"{100 * share:.1f} % of its values are {harmless(shown, 40)}, {100 * was.share(item):.1f} % in the baseline"
+    return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share)
+
+
+def _sentinel_share(item: str, evidence: Evidence) -> float:
+    """The share of the rows that hold a value which looks like a placeholder; 0 where it does not, or was as frequent before."""
+    now, was, value = evidence.now, evidence.baseline or evidence.before, number_in(item)
+    if now is None or was is None or value is None or was.least is None or was.greatest is None:
+        return 0.0
+    share = now.share(item)
+    usual = max(was.share(item), evidence.before.share(item) if evidence.before is not None else 0.0)
+    if share - usual < SENTINEL_SHARE or len(was.quantiles) != 101 or len(now.quantiles) != 101:
+        return 0.0
+    others = [quantile for quantile in now.quantiles if quantile != value]
+    if not others:
+        return 0.0
+    spread = max(was.quantiles[95] - was.quantiles[5], float(np.subtract(*np.percentile(others, [95, 5]))), 1e-12)
+    alone = min(abs(other - value) for other in others) >= ISOLATED * spread
+    outside = not was.least <= value <= was.greatest
+    strange = [other for other in others if not was.least <= other <= was.greatest]
+    alone |= value in KNOWN_SENTINELS and value != 0 and len(strange) <= FEW_BESIDE * 100 * share
+    flood = value in KNOWN_SENTINELS and share - usual >= FLOOD_SHARE
+    return share if (outside and alone) or flood else 0.0

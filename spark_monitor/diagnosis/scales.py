@@ -1,0 +1,87 @@
+"""Values in another scale: what a change of unit is called, as single values or the shape of a distribution tell."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
+from spark_monitor.diagnosis.steadiness import is_steady
+from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit, unit_name
+from spark_monitor.text.wording import number
+
+
+def unit_change(evidence: Evidence) -> Finding | None:
+    """All values are those of before times a factor."""
+    now, told = evidence.now, evidence.quality.get("unit_factor")
+    if now is not None and len(now.quantiles) == 101:
+        fit = _fit(evidence)
+        return None if fit is None else of_fit(fit)
+    if told is None:
+        return None
+    if "factor" in told.details:
+        return of_fit(Fit(float(told.details["factor"]), float(told.details.get("offset", "0")), name=told.details.get("known")))
+    return scaled(told.value, unit_name(told.value)) if is_unit(told.value) else None
+
+
+def _fit(evidence: Evidence) -> Fit | None:
+    """The change from the window before, else from the baseline."""
+    now = evidence.now
+    if not _has_shape(now):
+        return None
+    known = [look for look in (evidence.before, evidence.baseline) if _has_shape(look)]
+    atoms = {value: rows for look in reversed(known) for value, rows in look.atoms.items()}
+    fits = [
+        unit_fit(was.quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms, rows=(was.filled, now.filled))
+        for was in known
+    ]
+    exact = next((fit for fit in fits if fit is not None and fit.exact), None)
+    if exact is not None or not fits:
+        return exact
+    # The shape alone may fit by chance: where the column has changed just now, it must fit both what was before and the baseline.
+    if len(fits) > 1 and fits[0] is None and not is_steady(evidence):
+        return None
+    return fits[-1]
+
+
+def _has_shape(look: Look | None) -> TypeGuard[Look]:
+    return look is not None and len(look.quantiles) == 101 and look.filled >= LEAST_ROWS
+
+
+def exact_unit(evidence: Evidence) -> Finding | None:
+    """All values are those of before times a factor, as single values tell."""
+    fit = _fit(evidence)
+    return of_fit(fit) if fit is not None and fit.exact else None
+
+
+def of_fit(fit: Fit) -> Finding:
+    """What a change of unit is called."""
+    if fit.factor == -1.0:
+        return Finding("unit_change", "values have the opposite sign of the baseline's", "the sign is flipped", factor=-1.0)
+    if fit.offset:
+        offset = f"{'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
+        what = f"values are {fit.factor:.4g} times the baseline's {offset}"
+        return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
+    return scaled(fit.factor, fit.name)
+
+
+def is_unit(factor: float) -> bool:
+    """Whether a measured factor is worth the name: a known unit's, or so large that no drift is; factors near 1 fit every column.
+
+    >>> is_unit(1.609344), is_unit(0.9931), is_unit(1.933), is_unit(250.0)
+    (True, False, False, True)
+    """
+    if factor <= 0:
+        return factor == -1.0
+    change = max(factor, 1 / factor)
+    return change >= UNKNOWN_CHANGE or (change >= LEAST_CHANGE and unit_name(factor) is not None)
+
+
+def scaled(factor: float, name: str | None) -> Finding:
+    """A change of unit by a factor.
+
+    >>> scaled(1.609344, "miles to kilometres").what
+    "values are 1.609 times the baseline's"
+    """
+    shown = f"another unit, {name}" if name else "another unit or scale"
+    return Finding("unit_change", f"values are {factor:.4g} times the baseline's", shown, factor=factor, evidence="quantiles")
