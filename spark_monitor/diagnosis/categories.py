@@ -65,8 +65,8 @@ def _one_alone_moved(one: Sequence[float], two: Sequence[float], room: float) ->
 
 def _known_apart(now: Look, was: Look) -> float:
     """The total variation between the shares that values which both have, have among themselves."""
-    known = [name for name in was.items if now.items.get(name, 0) > 0]
-    one, two = [was.items[name] for name in known], [now.items[name] for name in known]
+    common = [name for name in was.items if now.items.get(name, 0) > 0]
+    one, two = [was.items[name] for name in common], [now.items[name] for name in common]
     return sum(abs(a / max(sum(one), 1) - b / max(sum(two), 1)) for a, b in zip(one, two, strict=True)) / 2
 
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
-from spark_monitor.diagnosis.groups import Group, Slice
-from spark_monitor.diagnosis.incident import Cause
+from spark_monitor.diagnosis.falls import Cause, Fall
+from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior
+from spark_monitor.diagnosis.slice_causes import is_clear, of_the_change, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.wording import day, harmless, number, percent, slice_name
 from spark_monitor.windowing.instants import instant_of
 
-SLICES_SHOWN: Final = 4
-ROUNDING: Final = 1e-5
 PRODUCT: Final = "distance x importance"
-CLEAR_SHARE: Final = 0.6
-CLEARLY_MORE: Final = 1.3
-"""A slice that explains so much of a fall, and so many times what its part of the rows would, is named before other causes."""
 
 PRIOR_CHANGE, PRIOR_NOISE = 0.25, 4.0
 """The label's rate has changed where it moved by a quarter of what it was, and by so many standard errors."""
@@ -29,52 +25,6 @@ SOONER: Final = 2
 """A column may have begun to be off so many windows before the model's metric failed: a limit is reached by and by."""
 
 DISTANCES: Final = ("tv_distance", "ks", "js_distance", "hellinger_distance", "l_infinity_distance", "population_stability_index")
-
-
-@dataclass(frozen=True)
-class Score:
-    """A metric's value and the rows it rests on."""
-
-    value: float
-    count: float
-
-
-@dataclass(frozen=True)
-class Fall:
-    """A model metric in its worst failing window beside what it was before the incident, in all rows and in slices."""
-
-    metric: str
-    lower_is_worse: bool
-    now: Score
-    before: Score
-    slices_now: Mapping[Slice, Score] = field(default_factory=dict)
-    slices_before: Mapping[Slice, Score] = field(default_factory=dict)
-    estimated_now: float | None = None
-    estimated_before: float | None = None
-    rate_now: Score | None = None
-    rate_before: Score | None = None
-
-    @property
-    def change(self) -> float:
-        """How much it moved."""
-        return self.now.value - self.before.value
-
-    @property
-    def is_worse(self) -> bool:
-        """Whether it moved to the bad side."""
-        return self.change < 0 if self.lower_is_worse else self.change > 0
-
-    @property
-    def expected_part(self) -> float | None:
-        """The part of the change that the inputs alone make one expect, 0 to 1; None without estimates.
-
-        >>> Fall("auc", True, Score(0.6, 9), Score(0.8, 9), estimated_now=0.75, estimated_before=0.8).expected_part
-        0.25
-        """
-        if self.estimated_now is None or not self.change:
-            return None
-        before = self.before.value if self.estimated_before is None else self.estimated_before
-        return round(min(max((self.estimated_now - before) / self.change, 0.0), 1.0), 6)
 
 
 def causes_of(
@@ -127,13 +77,6 @@ def mix_causes(problem: Problem) -> list[Cause]:
     if problem.kind != "mix_shift" or problem.shifted is None:
         return []
     return [Cause("mix", slice_name(*problem.shifted.slice), None, f"The mix of the rows: {problem.shifted.phrase}.")]
-
-
-def is_clear(fall: Fall, cause: Cause) -> bool:
-    """Whether one slice explains a fall: most of it, and clearly more than the rows it has."""
-    weight = next((score.count for one, score in fall.slices_now.items() if slice_name(*one) == cause.what), 0.0)
-    part = weight / fall.now.count if fall.now.count else 1.0
-    return cause.share is not None and cause.share >= max(CLEAR_SHARE, CLEARLY_MORE * part)
 
 
 def column_causes(
@@ -190,65 +133,6 @@ def _distance(group: Group) -> float:
     return min(max(percents, default=0.5), 1.0)
 
 
-def slice_causes(fall: Fall) -> list[Cause]:
-    """A fall as a sum over the values of the slice key in which one value explains most, each split into mix and rate.
-
-    With shares w and values m before (0) and now (1), value v adds (w1 - w0) ((m0 + m1) / 2 - m) by the mix, m being the mean of
-    both overall values, and (w0 + w1) / 2 (m1 - m0) by the rate. What a metric of all rows has beyond the mean of its slices
-    (ranks between slices, say) is the rest, so that shares add up to 1.
-    """
-    keys = sorted({key for key, _ in fall.slices_now if key is not None})
-    split = [parts for key in keys if (parts := _parts(fall, key))]
-    if not split:
-        return []
-    best = max(split, key=lambda parts: max(sum(part[1:3]) / fall.change for part in parts))
-    ordered = sorted(best, key=lambda part: -(part[1] + part[2]) / fall.change)
-    causes = [_slice_cause(fall, *part) for part in ordered[:SLICES_SHOWN]]
-    rest = 1.0 - sum(cause.share or 0.0 for cause in causes)
-    if abs(rest) > ROUNDING:
-        causes.append(Cause("rest", "other slices", round(rest, 6), f"Other slices, and what lies between them: {_share(rest)}."))
-    return causes
-
-
-Part = tuple[Slice, float, float, float]
-"""A slice, what it adds by the mix and by the rate, and its share of the rows now."""
-
-
-def _parts(fall: Fall, key: str) -> list[Part]:
-    both = sorted((one for one in fall.slices_now if one[0] == key and one in fall.slices_before), key=repr)
-    rows_now, rows_before = (sum(scores[one].count for one in both) for scores in (fall.slices_now, fall.slices_before))
-    if len(both) < 2 or not rows_now or not rows_before:
-        return []
-    middle = (fall.now.value + fall.before.value) / 2
-    parts = []
-    for one in both:
-        now, before = fall.slices_now[one], fall.slices_before[one]
-        w1, w0 = now.count / rows_now, before.count / rows_before
-        mix = (w1 - w0) * ((before.value + now.value) / 2 - middle)
-        parts.append((one, mix, (w0 + w1) / 2 * (now.value - before.value), w1))
-    return parts
-
-
-def _slice_cause(fall: Fall, slice_: Slice, mix: float, rate: float, weight: float) -> Cause:
-    now, before = fall.slices_now[slice_], fall.slices_before[slice_]
-    share = (mix + rate) / fall.change
-    kind = "mix" if abs(mix) > abs(rate) else "slice"
-    sentence = (
-        f"{slice_name(*slice_)} ({percent(weight)} of the rows): {fall.metric} {number(before.value)} to {number(now.value)}, "
-        f"{_share(share)}, {_share(mix / fall.change)} by its part of the rows and {_share(rate / fall.change)} by its own value."
-    )
-    return Cause(kind, slice_name(*slice_), round(share, 6), sentence)
-
-
-def _share(share: float) -> str:
-    """A share of a change, which can be more than all of it, or against it.
-
-    >>> _share(0.256), _share(-0.1)
-    ('25.6 % of the change', '-10.0 % of the change')
-    """
-    return f"{100 * share:.1f} % of the change"
-
-
 def prior_causes(fall: Fall) -> list[Cause]:
     """The label's rate, where it is not what it was."""
     now, before = fall.rate_now, fall.rate_before
@@ -270,14 +154,14 @@ def concept_causes(fall: Fall) -> list[Cause]:
         return []
     now, expected = number(fall.now.value), number(fall.estimated_now)
     estimated = f"from the inputs alone {fall.metric} was expected to be {expected}, it is {now}"
-    unexplained = f"{_share(1 - part)} is not explained by the inputs"
+    unexplained = f"{of_the_change(1 - part)} is not explained by the inputs"
     concept = Cause(
         "concept",
         "the relation of inputs and labels",
         round(1 - part, 6),
         f"Concept: {estimated}; {unexplained}.",
     )
-    inputs = Cause("inputs", "the inputs", part, f"Inputs: {estimated}; {_share(part)} is what they make one expect.")
+    inputs = Cause("inputs", "the inputs", part, f"Inputs: {estimated}; {of_the_change(part)} is what they make one expect.")
     return sorted([concept, inputs], key=lambda cause: -(cause.share or 0.0))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from spark_monitor.diagnosis.causes import Fall
+from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import WHOLE, Failing
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL

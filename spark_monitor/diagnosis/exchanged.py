@@ -12,8 +12,8 @@ import numpy as np
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look
+from spark_monitor.diagnosis.percentiles import distance
 from spark_monitor.diagnosis.subjects import MISSING, VALUES
-from spark_monitor.diagnosis.units import distance
 from spark_monitor.text.wording import harmless
 
 LEAST_ROWS: Final = 50

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
-from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, worst
-from spark_monitor.diagnosis.looks import number_in
-from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
-from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.wording import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.diagnosis.falls import Cause
+from spark_monitor.diagnosis.groups import Failing, Group, Slice, worst
+from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.sentences import diagnosis, failing_versions, own_groups, title
 
 MEMBERS_KEPT: Final = 200
 """Members of an incident that are stored; ``checks`` counts all."""
 
-COLUMNS_NAMED: Final = 4
-EVERYWHERE: Final = " in every slice"
 _ID_DIGITS: Final = 16
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What an incident is probably due to: shares add up to 1, None where none is known or other causes divide the whole."""
-
-    kind: str
-    what: str
-    share: float | None
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -73,8 +57,8 @@ class Incident:
 def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = ()) -> Incident:
     """The incident that a problem is."""
     groups = problem.groups
-    own = [group for group in _own_groups(problem) if group.granularity == problem.granularity]
-    members = _members([*_own_groups(problem), *groups])
+    own = [group for group in own_groups(problem) if group.granularity == problem.granularity]
+    members = _members([*own_groups(problem), *groups])
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
     kind = _kind(problem, groups)
@@ -87,7 +71,7 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = ())
         dataset=problem.dataset,
         column=_column(problem, columns),
         slice=problem.slice,
-        versions=_versions(groups),
+        versions=failing_versions(groups),
         first=(own[0].start, own[0].end),
         last=(own[-1].start, own[-1].end),
         resolved=problem.resolved,
@@ -129,12 +113,6 @@ def _members(groups: Sequence[Group]) -> list[Failing]:
     return sorted(found.values(), key=lambda one: one.slice_key is not None)
 
 
-def _versions(groups: Sequence[Group]) -> tuple[str | None, ...]:
-    return tuple(
-        sorted({version for group in groups for version in group.versions_failing}, key=lambda name: (name is None, name or ""))
-    )
-
-
 def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | None]:
     """Owner and runbook of the last of the worst failing checks that name one."""
     failing = [one for group in reversed(groups) for one in group.failing if one.severity == severity]
@@ -153,193 +131,3 @@ def _kind(problem: Problem, groups: Sequence[Group]) -> str:
         well -= {None}  # all versions together: that they are well says nothing of another version
     both = [group for group in groups if group.versions_well and set(group.versions_well) - failing]
     return "version" if well and len(both) * 2 > len(groups) else problem.kind
-
-
-TITLES: Final[Mapping[str, str]] = {
-    "unit_change": "{} is in another unit",
-    "missing": "{} is missing",
-    "stuck": "{} is stuck",
-    "unseen_category": "{} has values that were not seen before",
-    "encoding_swap": "{} is coded in another way",
-    "sentinel": "{} holds placeholder values",
-    "duplicated_window": "rows are there more than once",
-    "lost_rows": "the number of rows is not as expected",
-    "schema_change": "the table's columns have changed",
-    "late_data": "data or labels come late",
-    "drift": "{} has drifted",
-    "mix_shift": "the mix of rows has changed",
-    "concept_drift": "{} has fallen although the inputs say it should not",
-    "performance": "{} is worse than allowed",
-    "fairness": "{} is worse than allowed",
-    "service": "{} of the serving system",
-    "pipeline": "{} of the pipeline",
-    "cost": "{} of the costs",
-    "upstream": "{} fail together",
-    "version": "{} is worse in one version alone",
-}
-
-
-def title(problem: Problem, kind: str) -> str:
-    """A few words: what, and where."""
-    where = "" if problem.slice == WHOLE else f" where {slice_name(*problem.slice)}"
-    named = TITLES[kind].format(_subject(problem))
-    if kind == "version" and problem.kind in ("lost_rows", "version"):
-        named = f"{_subject(problem)} is not as expected in one version"
-    return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}"
-
-
-def _subject(problem: Problem) -> str:
-    """What an incident is about, as it stands at the head of a sentence."""
-    columns = [harmless(name) for name in problem.columns]
-    if problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None:
-        named = ", ".join(columns[:COLUMNS_NAMED])
-        return named if len(columns) <= COLUMNS_NAMED else f"{named} and {counted(len(columns) - COLUMNS_NAMED, 'more column')}"
-    if problem.main.first.name == LABEL_SHIFT:
-        return "the spread of labels"
-    metrics = list(dict.fromkeys(one.metric for group in _own_groups(problem) for one in group.failing))
-    about = problem.main.first.column
-    column = f" of {harmless(about)}" if about not in (None, ":table") and about is not None else ""
-    return f"{' and '.join(metrics[:2])}{' and others' if len(metrics) > 2 else ''}{column}"
-
-
-def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
-    """One sentence: what, where, since when, how much, and what that means.
-
-    It is made of values that come from data, each made harmless.
-    """
-    finding, groups = problem.finding, problem.groups
-    since = f"since {day(instant_of(problem.opened))}"
-    place = _where(problem)
-    where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
-    what = _what(problem, kind)
-    conclusion = f": {finding.conclusion}" if finding.conclusion and kind in (finding.kind, "upstream") else ""
-    cause = causes[0].what if causes and not conclusion and not problem.finding.is_fault else None
-    first = f"; the first cause to look at is {cause}" if cause is not None else ""
-    subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
-    return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem)}"
-
-
-def _own_groups(problem: Problem) -> list[Group]:
-    """The failing windows of what it is about, without those of what followed from it."""
-    of_columns = problem.main.first.track in OF_COLUMNS
-    return [group for group in problem.groups if (group.track in OF_COLUMNS) == of_columns]
-
-
-def _consequence(problem: Problem) -> str:
-    """What the model made of broken inputs."""
-    fallen = [group for group in problem.groups if group.track == MODEL]
-    if problem.main.first.track == MODEL or not fallen:
-        return ""
-    return f"; {_farthest(fallen, problem.slice)}"
-
-
-def _what(problem: Problem, kind: str) -> str:
-    finding = problem.finding
-    if kind == "mix_shift":
-        return (
-            f"the mix of the rows has changed{f' ({problem.shifted.phrase})' if problem.shifted else ''}, {_strongest(problem)}"
-        )
-    if kind == finding.kind and finding.is_fault and finding.what:
-        return finding.what
-    if kind == "upstream":
-        return finding.what if finding.is_fault else f"their distributions have moved together, {_strongest(problem)}"
-    if kind == "drift" and problem.columns:
-        return f"{finding.what}, {_strongest(problem)}"
-    return _strongest(problem)
-
-
-def _strongest(problem: Problem) -> str:
-    return _farthest(_own_groups(problem), problem.slice)
-
-
-def _farthest(groups: Sequence[Group], place: Slice) -> str:
-    """The number that is farthest off: of all rows where these fail, of the first metric."""
-    failing = [one for group in groups for one in group.failing if one.value is not None]
-    whole = [one for one in failing if one.slice_key is None] or failing
-    if not whole:
-        reason = next((one.reason for group in groups for one in group.failing if one.reason), None)
-        return harmless(reason.rstrip("."), 300) if reason else "a check fails"
-    metric = whole[0].metric
-    same = [one for one in whole if one.metric == metric]
-    # A number of another slice, or a limit of another window, says nothing of this one.
-    far = _farthest_off([one for one in same if one.slice == place] or same)
-    allowed = _allowed(far)
-    _, high = _two_limits(allowed)
-    above = high is not None and far.value is not None and far.value > high
-    sentence = catalogue().sentence(metric)
-    reach = "down to" if _lower_is_worse(far) and not above else "up to"
-    among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
-    limit = f" ({metric}, allowed: {rounded(allowed)})" if sentence else f" (allowed: {rounded(allowed)})"
-    value = f"{number(far.value)}{with_interval(far.lower, far.upper)}"
-    told = sentence.replace("{}", value) if sentence else f"{metric} is {reach} {value}"
-    return f"{told}{limit if allowed else ''}{among}"
-
-
-def _farthest_off(checks: Sequence[Failing]) -> Failing:
-    """Of limits on both sides the check that is farthest beyond its own, else the one with the worst number."""
-
-    def beyond(one: Failing) -> float:
-        low, high = _two_limits(_allowed(one))
-        value = one.value or 0.0
-        if low is not None and high is not None:
-            return max(value - high, low - value)
-        return -value if _lower_is_worse(one) else value
-
-    return max(checks, key=beyond)
-
-
-def _allowed(check: Failing) -> str:
-    return harmless((check.expected or "").partition(" (")[0])
-
-
-def _lower_is_worse(check: Failing) -> bool:
-    allowed = _allowed(check)
-    return allowed.startswith(">") if allowed[:1] in ("<", ">") else catalogue().lower_is_worse(check.metric)
-
-
-def _two_limits(allowed: str) -> tuple[float | None, float | None]:
-    """Both limits of ">= 5 and <= 9"; None where it has not both.
-
-    >>> _two_limits(">= 5 and <= 9"), _two_limits("<= 9")
-    ((5.0, 9.0), (None, None))
-    """
-    lower, both, upper = allowed.partition(" and <= ")
-    return (number_in(lower.removeprefix(">= ")), number_in(upper)) if both else (None, None)
-
-
-def _where(problem: Problem) -> str:
-    if problem.kind == "mix_shift":
-        return ""
-    if problem.slice != WHOLE:
-        return f" where {slice_name(*problem.slice)}"
-    first = problem.main.first
-    keys = [key for key in first.keys if key.slice_key is not None]
-    if not keys or not first.whole:
-        return ""
-    return EVERYWHERE if all(key.well == 0 and key.failing for key in keys) else ""
-
-
-def _in_versions(groups: Sequence[Group], *, everywhere: bool, placed: bool) -> str:
-    failing = _versions(groups)
-    well = {version for group in groups for version in group.versions_well} - set(failing)
-    if failing in ((), (None,)):
-        return ""
-    if well:
-        return f"{',' if placed else ' in'} {versions_named(failing)} alone"
-    named = {1: versions_named(failing), 2: "both versions"}.get(len(failing), "all versions")
-    return f" and {named}" if everywhere else f" in {named}" if not placed else f", {named}"
-
-
-def _ended(problem: Problem) -> str:
-    if problem.resolved is None:
-        return ""
-    when = day(instant_of(problem.resolved))
-    ending = problem.main.ending
-    if ending == STALE:
-        return f" It was closed on {when}: no window failed in {counted(STALE_WINDOWS, 'window')}, and none could be judged well."
-    if ending == SUPERSEDED:
-        return f" On {when} another problem of the same column took its place."
-    return f" It has been well since, for {counted(WELL_WINDOWS, 'window')} on {when}."
-
-
-__all__ = ["Cause", "Incident", "diagnosis", "incident", "title"]

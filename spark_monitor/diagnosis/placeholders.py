@@ -28,12 +28,12 @@ ISOLATED: Final = 0.25
 def sentinel(evidence: Evidence) -> Finding | None:
     """One number far from all others, or a usual placeholder, in many rows in which it was not before."""
     now, was = evidence.now, evidence.baseline or evidence.before
-    told = evidence.measured("percent_sentinel") > 100 * SENTINEL_SHARE
+    is_measured = evidence.measured("percent_sentinel") > 100 * SENTINEL_SHARE
     if now is None or was is None or not now.filled:
-        return NAMED_BY_METRIC["percent_sentinel"] if told else None
+        return NAMED_BY_METRIC["percent_sentinel"] if is_measured else None
     share, item = max(((_sentinel_share(item, evidence), item) for item in now.items), default=(0.0, ""))
     if share < SENTINEL_SHARE:
-        return NAMED_BY_METRIC["percent_sentinel"] if told else None
+        return NAMED_BY_METRIC["percent_sentinel"] if is_measured else None
     shown = item.removesuffix(".0")
     what = f"{100 * share:.1f} % of its values are {harmless(shown, 40)}, {100 * was.share(item):.1f} % in the baseline"
     return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share)

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
 from spark_monitor.diagnosis.steadiness import is_steady
-from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit, unit_name
+from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit
 from spark_monitor.text.wording import number
 
 
 def unit_change(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor."""
-    now, told = evidence.now, evidence.quality.get("unit_factor")
+    now, measured = evidence.now, evidence.quality.get("unit_factor")
     if now is not None and len(now.quantiles) == 101:
         fit = _fit(evidence)
         return None if fit is None else of_fit(fit)
-    if told is None:
+    if measured is None:
         return None
-    if "factor" in told.details:
-        return of_fit(Fit(float(told.details["factor"]), float(told.details.get("offset", "0")), name=told.details.get("known")))
-    return scaled(told.value, unit_name(told.value)) if is_unit(told.value) else None
+    if "factor" in measured.details:
+        return of_fit(
+            Fit(float(measured.details["factor"]), float(measured.details.get("offset", "0")), name=measured.details.get("known"))
+        )
+    return scaled(measured.value, unit_name(measured.value)) if is_unit(measured.value) else None
 
 
 def _fit(evidence: Evidence) -> Fit | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.absences import MISSING_STEP
 from spark_monitor.diagnosis.looks import Evidence, Look
-from spark_monitor.diagnosis.units import distance
+from spark_monitor.diagnosis.percentiles import distance
 
 STEADY: Final = 0.1
 """A column whose distribution and missing values differ from the window before by less has not changed in this window."""

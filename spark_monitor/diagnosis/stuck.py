@@ -10,14 +10,14 @@ from spark_monitor.text.wording import harmless
 def stuck(evidence: Evidence) -> Finding | None:
     """One value, or hardly any difference between values, where there were many."""
     now, was = evidence.now, evidence.baseline or evidence.before
-    told = evidence.measured("is_stuck") > 0 or evidence.measured("is_constant") > 0
+    is_measured = evidence.measured("is_stuck") > 0 or evidence.measured("is_constant") > 0
     if now is None or was is None or now.filled < LEAST_ROWS:
-        return NAMED_BY_METRIC["is_stuck"] if told else None
+        return NAMED_BY_METRIC["is_stuck"] if is_measured else None
     alone = now.distinct == 1 and (was.distinct or 0) >= 5
     narrow = bool(was.stddev) and now.stddev is not None and was.stddev is not None and now.stddev < 0.01 * was.stddev
     earlier = evidence.before.distinct if evidence.before is not None else was.distinct
     few = narrow and (now.distinct or 0) <= 0.1 * (earlier or 0)
-    if not (told or alone or few):
+    if not (is_measured or alone or few):
         return None
     value = max(now.items, key=lambda item: now.items[item], default=None)
     shown = f"its value is always {harmless(value, 40)}" if alone and value is not None else "its values hardly vary any more"

@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
-from spark_monitor.diagnosis.causes import Fall, causes_of, is_concept_drift, mix_causes
+from spark_monitor.diagnosis.causes import causes_of, is_concept_drift, mix_causes
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
+from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident

@@ -9,8 +9,9 @@ from typing import Final
 
 from pyspark.sql import functions as F
 
-from spark_monitor.diagnosis.causes import Fall, Score, worst_group
+from spark_monitor.diagnosis.causes import worst_group
 from spark_monitor.diagnosis.episodes import Windows
+from spark_monitor.diagnosis.falls import Fall, Score
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.subjects import MODEL

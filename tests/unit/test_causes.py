@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spark_monitor.diagnosis.causes import Fall, Score, causes_of, is_concept_drift, slice_causes
+from spark_monitor.diagnosis.causes import causes_of, is_concept_drift
 from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.falls import Fall, Score
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, of_checks
 from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.slice_causes import slice_causes
 
 
 def problem(check: Failing, finding: Finding = DRIFT, kind: str = "drift", *, start: int = 5) -> Problem:

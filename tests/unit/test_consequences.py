@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spark_monitor.diagnosis.causes import Fall, Score, causes_of
+from spark_monitor.diagnosis.causes import causes_of
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.falls import Fall, Score
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import Failing, of_checks
 from spark_monitor.diagnosis.incident import incident

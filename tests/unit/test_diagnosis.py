@@ -17,7 +17,8 @@ from spark_monitor.diagnosis.carried import Earlier, earlier_of, recomputed_from
 from spark_monitor.diagnosis.diagnose import incidents
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
-from spark_monitor.diagnosis.incident import TITLES, Incident, _farthest
+from spark_monitor.diagnosis.incident import Incident
+from spark_monitor.diagnosis.sentences import TITLES, _farthest
 from spark_monitor.errors import MonitorError
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
 

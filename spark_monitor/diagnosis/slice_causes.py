@@ -1,0 +1,85 @@
+"""Slices as causes of a fall: how much of it each explains, by the mix of the rows and by its own value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spark_monitor.diagnosis.falls import Cause, Fall
+from spark_monitor.diagnosis.groups import Slice
+from spark_monitor.text.wording import number, percent, slice_name
+
+SLICES_SHOWN: Final = 4
+ROUNDING: Final = 1e-5
+
+CLEAR_SHARE: Final = 0.6
+CLEARLY_MORE: Final = 1.3
+"""A slice that explains so much of a fall, and so many times what its part of the rows would, is named before other causes."""
+
+
+def is_clear(fall: Fall, cause: Cause) -> bool:
+    """Whether one slice explains a fall: most of it, and clearly more than the rows it has."""
+    weight = next((score.count for one, score in fall.slices_now.items() if slice_name(*one) == cause.what), 0.0)
+    part = weight / fall.now.count if fall.now.count else 1.0
+    return cause.share is not None and cause.share >= max(CLEAR_SHARE, CLEARLY_MORE * part)
+
+
+def slice_causes(fall: Fall) -> list[Cause]:
+    """A fall as a sum over the values of the slice key in which one value explains most, each split into mix and rate.
+
+    With shares w and values m before (0) and now (1), value v adds (w1 - w0) ((m0 + m1) / 2 - m) by the mix, m being the mean of
+    both overall values, and (w0 + w1) / 2 (m1 - m0) by the rate. What a metric of all rows has beyond the mean of its slices
+    (ranks between slices, say) is the rest, so that shares add up to 1.
+    """
+    keys = sorted({key for key, _ in fall.slices_now if key is not None})
+    split = [parts for key in keys if (parts := _parts(fall, key))]
+    if not split:
+        return []
+    best = max(split, key=lambda parts: max(sum(part[1:3]) / fall.change for part in parts))
+    ordered = sorted(best, key=lambda part: -(part[1] + part[2]) / fall.change)
+    causes = [_slice_cause(fall, *part) for part in ordered[:SLICES_SHOWN]]
+    rest = 1.0 - sum(cause.share or 0.0 for cause in causes)
+    if abs(rest) > ROUNDING:
+        causes.append(
+            Cause("rest", "other slices", round(rest, 6), f"Other slices, and what lies between them: {of_the_change(rest)}.")
+        )
+    return causes
+
+
+Part = tuple[Slice, float, float, float]
+"""A slice, what it adds by the mix and by the rate, and its share of the rows now."""
+
+
+def _parts(fall: Fall, key: str) -> list[Part]:
+    both = sorted((one for one in fall.slices_now if one[0] == key and one in fall.slices_before), key=repr)
+    rows_now, rows_before = (sum(scores[one].count for one in both) for scores in (fall.slices_now, fall.slices_before))
+    if len(both) < 2 or not rows_now or not rows_before:
+        return []
+    middle = (fall.now.value + fall.before.value) / 2
+    parts = []
+    for one in both:
+        now, before = fall.slices_now[one], fall.slices_before[one]
+        w1, w0 = now.count / rows_now, before.count / rows_before
+        mix = (w1 - w0) * ((before.value + now.value) / 2 - middle)
+        parts.append((one, mix, (w0 + w1) / 2 * (now.value - before.value), w1))
+    return parts
+
+
+def _slice_cause(fall: Fall, slice_: Slice, mix: float, rate: float, weight: float) -> Cause:
+    now, before = fall.slices_now[slice_], fall.slices_before[slice_]
+    share = (mix + rate) / fall.change
+    kind = "mix" if abs(mix) > abs(rate) else "slice"
+    sentence = (
+        f"{slice_name(*slice_)} ({percent(weight)} of the rows): {fall.metric} {number(before.value)} to {number(now.value)}, "
+        f"{of_the_change(share)}, {of_the_change(mix / fall.change)} by its part of the rows "
+        f"and {of_the_change(rate / fall.change)} by its own value."
+    )
+    return Cause(kind, slice_name(*slice_), round(share, 6), sentence)
+
+
+def of_the_change(share: float) -> str:
+    """A share of a change, which can be more than all of it, or against it.
+
+    >>> of_the_change(0.256), of_the_change(-0.1)
+    ('25.6 % of the change', '-10.0 % of the change')
+    """
+    return f"{100 * share:.1f} % of the change"
