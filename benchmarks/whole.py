@@ -22,7 +22,7 @@ from spark_monitor import Monitor
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from spark_monitor.pipeline import RunResult
+    from spark_monitor.outputs.result import RunResult
 
 FIRST, AGAIN, NEWS = "first run", "run without news", "run after a new file"
 WINDOWS = {"every": "1 week", "lookback": "7 days"}

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spark_monitor.api.monitor import Monitor
     from spark_monitor.catalogue.metric import drift_metric, fairness_metric, model_metric, operation_metric, quality_metric
     from spark_monitor.distances import Interval, ks
     from spark_monitor.errors import ConfigError, MonitorError, RunError
-    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.outputs.result import RunResult
     from spark_monitor.states.grid import Grid
     from spark_monitor.states.numeric import NumericState, profile_column
 
@@ -22,11 +23,11 @@ _PLACES = {
     "ConfigError": "spark_monitor.errors",
     "Grid": "spark_monitor.states.grid",
     "Interval": "spark_monitor.distances",
-    "Monitor": "spark_monitor.pipeline",
+    "Monitor": "spark_monitor.api.monitor",
     "MonitorError": "spark_monitor.errors",
     "NumericState": "spark_monitor.states.numeric",
     "RunError": "spark_monitor.errors",
-    "RunResult": "spark_monitor.pipeline",
+    "RunResult": "spark_monitor.outputs.result",
     "drift_metric": "spark_monitor.catalogue.metric",
     "fairness_metric": "spark_monitor.catalogue.metric",
     "ks": "spark_monitor.distances",

@@ -29,7 +29,7 @@ def check(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     with terminal.progress() as say:
-        from spark_monitor.pipeline import Monitor
+        from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(file)
         spark = open_spark(session, terminal, say)

@@ -19,7 +19,8 @@ from spark_monitor.windowing.periods import EVERY_MINUTE, parse_trigger
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.api.monitor import Monitor
+    from spark_monitor.outputs.result import RunResult
 
     Ready = Callable[[Say], tuple[Monitor, SparkSession]]
 

@@ -18,7 +18,8 @@ from spark_monitor.text.wording import counted
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.api.monitor import Monitor
+    from spark_monitor.outputs.result import RunResult
     from spark_monitor.store.place import Place
 
 FAILED, NOTHING_NEW = "FAILED", "NOTHING_NEW"
@@ -88,13 +89,13 @@ def idle_results(
         found = {id(one.config): one for one in idle}
         for file, monitor in monitors:
             if id(monitor.config) in found:
-                yield file, nothing_new(monitor, store, found[id(monitor.config)].run_id, as_of=as_of, dry=dry, say=say)
+                yield file, nothing_new(monitor.config, store, found[id(monitor.config)].run_id, as_of=as_of, dry=dry, say=say)
 
 
 def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:
     """The monitors whose files can be read, by the place of their tables; a name that stands twice is nobody's for certain."""
+    from spark_monitor.api.monitor import Monitor
     from spark_monitor.errors import ConfigError
-    from spark_monitor.pipeline import Monitor
     from spark_monitor.store.place import Place
 
     found: dict[Place, list[tuple[Path, Monitor]]] = {}

@@ -40,8 +40,8 @@ def freeze(
     first, last = period(start, end)
     accepted = (first, last) if first is not None and last is not None else None
     with terminal.progress() as say:
+        from spark_monitor.api.monitor import Monitor
         from spark_monitor.commands.known import has_tables
-        from spark_monitor.pipeline import Monitor
 
         monitor = Monitor.load(file)
         spark = open_spark(session, terminal, say)

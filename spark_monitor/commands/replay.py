@@ -44,7 +44,7 @@ def replay(
     session = SessionOptions.read(master, remote, conf)
     moment, shifts = instant_or_now("--as-of", as_of), parse_shifts(shift or ())
     with terminal.progress() as say:
-        from spark_monitor.pipeline import Monitor
+        from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(file)
         picture = out or Path(f"{monitor.config.monitor}_replay.svg")

@@ -31,7 +31,8 @@ from spark_monitor.errors import ConfigError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.api.monitor import Monitor
+    from spark_monitor.outputs.result import RunResult
 
 
 class Reader(StrEnum):
@@ -97,7 +98,7 @@ def run(
         raise ConfigError(f"--continuous: found {len(named)} monitors. Name one file; start a job for each monitor.")
 
     def ready(say: Say) -> tuple[Monitor, SparkSession]:
-        from spark_monitor.pipeline import Monitor
+        from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(named[0])
         return monitor, open_spark(session, terminal, say)
@@ -110,7 +111,7 @@ def run(
         return
 
     def handled(file: Path) -> RunResult:
-        from spark_monitor.pipeline import Monitor
+        from spark_monitor.api.monitor import Monitor
 
         with terminal.progress() as say:
             monitor = Monitor.load(file)

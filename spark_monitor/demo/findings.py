@@ -15,7 +15,7 @@ from spark_monitor.text.wording import counted, number
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from spark_monitor.pipeline import RunResult
+    from spark_monitor.outputs.result import RunResult
 
 SEVERITIES = ("critical", "high", "medium", "low")
 INCIDENTS_TOLD = 6

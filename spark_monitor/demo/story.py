@@ -24,9 +24,10 @@ from spark_monitor.text.wording import counted
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from spark_monitor.api.monitor import Monitor
     from spark_monitor.config.monitor import MonitorConfig
     from spark_monitor.insight.facts import Facts
-    from spark_monitor.pipeline import Monitor, RunResult
+    from spark_monitor.outputs.result import RunResult
 
 Progress = Callable[[], AbstractContextManager[Say]]
 DIGEST_EVERY = "1 week"
@@ -53,11 +54,11 @@ ACTS = (
 
 def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progress) -> None:
     """Prepare, monitor, and tell. ``say`` prints the story; ``progress`` shows the steps in between as they begin."""
+    from spark_monitor.api.monitor import Monitor
     from spark_monitor.demo.service import service_faults_found
     from spark_monitor.insight.gather import facts
     from spark_monitor.insight.tables import tables_of
     from spark_monitor.outputs.terminal.summary import summary
-    from spark_monitor.pipeline import Monitor
 
     began = time.monotonic()
     with progress() as step:

@@ -6,6 +6,7 @@ nothing new most of the time, and for these a few questions together are enough.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from spark_monitor.stages.run_row import running_row
 from spark_monitor.stages.silence import FRESHNESS
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import FAILED, NOTHING_NEW, RUNNING, SUPERSEDED
+from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import Schedule
 from spark_monitor.windowing.instants import instant_of
 from spark_monitor.windowing.windows import windows_between
@@ -163,3 +165,13 @@ def _row(one: Idle, known: Known, began: datetime) -> dict[str, Any]:
     done = {"status": NOTHING_NEW, "started": began, "ended": ended, "published": "OFF"}
     seen = {"baseline_version": known.baseline_version, "source_versions": dict(known.source_versions)}
     return {**running_row(run), **done, **seen}
+
+
+def is_idle(store: Store, config: MonitorConfig, as_of: datetime) -> str | None:
+    """The id of the run that was noted where the ledger and the tables' versions show that there is nothing to do; else None."""
+    try:
+        idle = note_idle(store, [config], as_of)
+    except Exception as error:  # no tables yet, or no right to read them: the run itself says what there is to say
+        logging.getLogger(__name__).debug("Whether anything is new could not be asked: %s", first_line(error))
+        return None
+    return idle[0].run_id if idle else None

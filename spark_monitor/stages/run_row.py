@@ -17,6 +17,7 @@ from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.stages.context import COMMITTED, Run
 from spark_monitor.stages.plan import Plan
 from spark_monitor.text.quoting import quote
+from spark_monitor.text.wording import counted
 
 PACKAGES = ("spark-monitor", "pyspark", "delta-spark", "numpy", "scipy", "pyarrow", "datasketches", "mlflow")
 JOB_VARIABLES = ("DATABRICKS_JOB_ID", "EMR_STEP_ID")
@@ -78,28 +79,19 @@ def reasons(run: Run) -> str:
     return " ".join([run.reader_reason, *run.notes, *([merged] if run.merged_windows else [])])
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun.
-
-    >>> counted(1, "window"), counted(2, "window")
-    ('1 window', '2 windows')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def rows_read(run: Run, predictions: Predictions, plan: Plan) -> dict[str, int]:
     """Rows of the spans that were read, and how many have no id, no version or no time; one aggregate over these columns."""
     if not plan.due:
         return {"rows_in": 0, "null_id_rows": 0, "null_version_rows": 0, "null_time_rows": 0}
-    own = run.config.predictions
-    counted = {
-        "rows_in": f"{quote(own.time)} IS NOT NULL",
-        "null_id_rows": " OR ".join(f"{quote(name)} IS NULL" for name in own.id),
+    source = run.config.predictions
+    conditions = {
+        "rows_in": f"{quote(source.time)} IS NOT NULL",
+        "null_id_rows": " OR ".join(f"{quote(name)} IS NULL" for name in source.id),
         "null_version_rows": f"{predictions.version_sql} IS NULL",
-        "null_time_rows": f"{quote(own.time)} IS NULL",
+        "null_time_rows": f"{quote(source.time)} IS NULL",
     }
-    rows = predictions.frame.where(within_any(predictions.frame, own.time, run.spans, zone=run.schedule.zone))
-    found = rows.agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in counted.items()))
+    rows = predictions.frame.where(within_any(predictions.frame, source.time, run.spans, zone=run.schedule.zone))
+    found = rows.agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in conditions.items()))
     return dict(found.collect()[0].asDict())
 
 

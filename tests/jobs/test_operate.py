@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor
-from spark_monitor.pipeline import RunResult
+from spark_monitor.outputs.result import RunResult
 
 pytestmark = pytest.mark.slow
 

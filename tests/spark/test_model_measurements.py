@@ -14,7 +14,7 @@ import pytest
 from fairlearn import metrics as fair
 from sklearn import metrics as oracle
 
-from spark_monitor.pipeline import Monitor
+from spark_monitor.api.monitor import Monitor
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as oracle
 
-from spark_monitor.pipeline import Monitor
+from spark_monitor.api.monitor import Monitor
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

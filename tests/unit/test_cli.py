@@ -121,7 +121,7 @@ def console(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("logs")))
     monkeypatch.setattr("spark_monitor.commands.spark.require_reachable", lambda _: None)
-    monkeypatch.setattr("spark_monitor.pipeline.Monitor.load", lambda _: made.monitor)
+    monkeypatch.setattr("spark_monitor.api.monitor.Monitor.load", lambda _: made.monitor)
     monkeypatch.setattr("spark_monitor.session.open_session", opened)
     monkeypatch.delenv("SPARK_MONITOR_DEBUG", raising=False)
     return made

@@ -22,7 +22,7 @@ BEFORE_SPARK = (
 """Rooms that work on numpy and pyarrow alone."""
 RANKED = (
     *BEFORE_SPARK,
-    *("session", "sources", "store", "preflight", "stages", "insight", "outputs", "pipeline", "demo", "commands", "cli"),
+    *("session", "sources", "store", "preflight", "stages", "insight", "outputs", "pipeline", "api", "demo", "commands", "cli"),
     "__main__",
 )
 """Every room, lowest first: a room may use those before it."""

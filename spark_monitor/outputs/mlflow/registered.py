@@ -6,19 +6,30 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.operations.registered import Registered
 from spark_monitor.outputs.mlflow.client import open_client
 from spark_monitor.outputs.mlflow.registry import registered_version
+from spark_monitor.stages.registered import Registry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-PARAMETERS_TOLD = 20
+PARAMETERS_SHOWN = 20
+
+
+def registry_of(config: MonitorConfig) -> Registry | None:
+    """What looks up registered versions of a monitor's model; None where the monitor has no MLflow."""
+    section = config.outputs.mlflow
+    if section is None:
+        return None
+    return partial(read_registered, section.tracking_uri, config.model.name)
 
 
 def read_registered(tracking_uri: str, name: str, versions: Iterable[str]) -> dict[str, Registered]:
@@ -65,8 +76,8 @@ def _origin(client: MlflowClient, known: Any, described: Mapping[str, Any]) -> d
     told["mlflow_version"] = described.get("mlflow_version")
     if known.run_id:
         run = client.get_run(known.run_id)
-        told |= {f"param.{name}": value for name, value in sorted(run.data.params.items())[:PARAMETERS_TOLD]}
-        told |= {f"training.{name}": f"{value:.6g}" for name, value in sorted(run.data.metrics.items())[:PARAMETERS_TOLD]}
+        told |= {f"param.{name}": value for name, value in sorted(run.data.params.items())[:PARAMETERS_SHOWN]}
+        told |= {f"training.{name}": f"{value:.6g}" for name, value in sorted(run.data.metrics.items())[:PARAMETERS_SHOWN]}
     return {name: str(value) for name, value in told.items() if value}
 
 
