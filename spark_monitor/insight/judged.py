@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from spark_monitor.insight.headline_metrics import LOWER_IS_BETTER
 from spark_monitor.insight.rows import SEVERITIES, Cause, CheckRow, IncidentRow, Judged, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import (
     HISTORY_WINDOWS,
+    INCIDENTS_A_PAGE,
     MOST_CHECKS,
     MOST_INCIDENTS,
     MOST_PICTURES,
@@ -40,7 +41,7 @@ CHECK_COLUMNS = (
 INCIDENT_COLUMNS = (
     "incident_id, kind, title, diagnosis, dataset, column_name, slice_key, slice_value, model_versions, opened, last_seen, "
     "resolved, occurrences, checks, causes, severity, status, owner, runbook, acknowledged_by, "
-    "muted_until"
+    "muted_until, notified_at"
 )
 
 
@@ -120,23 +121,46 @@ def undecided(tables: Tables, scope: Scope, latest: Mapping[str | None, datetime
 
 
 def incidents(tables: Tables, monitor_id: str) -> list[IncidentRow]:
-    """Incidents that are not resolved, worst first, then those resolved last."""
+    """Incidents that are not resolved, worst first, then those resolved last; the first have the series of their first check."""
+    return with_series(tables, monitor_id, _incidents(tables, monitor_id, most=MOST_INCIDENTS))
+
+
+def all_incidents(tables: Tables, monitor_id: str) -> Iterator[list[IncidentRow]]:
+    """Every incident, however many there are, in the same order and without series: a bounded page at a time."""
+    first = 0
+    while page := _incidents(tables, monitor_id, most=INCIDENTS_A_PAGE, first=first):
+        yield page
+        if len(page) < INCIDENTS_A_PAGE:
+            return
+        first += len(page)
+
+
+def incidents_named(tables: Tables, monitor_id: str, incident_ids: Iterable[str]) -> list[IncidentRow]:
+    """The incidents with these ids, as far as they are there."""
+    wanted = sorted(set(incident_ids))
+    pages = [wanted[first : first + INCIDENTS_A_PAGE] for first in range(0, len(wanted), INCIDENTS_A_PAGE)]
+    named = (one_of(tables, "incident_id", page) for page in pages)
+    return [row for page in named for row in _incidents(tables, monitor_id, most=INCIDENTS_A_PAGE, wanted=page)]
+
+
+def _incidents(tables: Tables, monitor_id: str, *, most: int, first: int = 0, wanted: str = "true") -> list[IncidentRow]:
     if not tables.has("incidents", "diagnosis"):
         return []
     is_open = f"CASE WHEN status = '{RESOLVED}' THEN 1 ELSE 0 END"
     order = f"{is_open}, CASE WHEN status = '{RESOLVED}' THEN 0 ELSE {_rank(SEVERITIES, 'severity')} END, "
     order += "coalesce(resolved, opened) DESC, incident_id"
-    first = ", ".join(f"{tables.first('members', name)} AS first_{name}" for name in ("metric", "check_id"))
+    member = ", ".join(f"{tables.first('members', name)} AS first_{name}" for name in ("metric", "check_id"))
     found = tables.ask(
-        f"SELECT {INCIDENT_COLUMNS}, {first} FROM {tables.relation('incidents')} "
-        f"WHERE monitor_id = {tables.literal(monitor_id)} ORDER BY {order} LIMIT {MOST_INCIDENTS}"
+        f"SELECT {INCIDENT_COLUMNS}, {member} FROM {tables.relation('incidents')} WHERE monitor_id = "
+        f"{tables.literal(monitor_id)} AND {wanted} ORDER BY {order} LIMIT {most} OFFSET {first}"
     )
-    return _with_series(tables, monitor_id, [_incident_row(row) for row in found])
+    return [_incident_row(row) for row in found]
 
 
-def _with_series(tables: Tables, monitor_id: str, rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+def with_series(tables: Tables, monitor_id: str, rows: Sequence[IncidentRow]) -> list[IncidentRow]:
     """Open incidents with the verdicts of their first check, window by window: what a picture is drawn from."""
-    named = [row.check_id for row in rows if row.is_open and row.check_id is not None][:MOST_PICTURES]
+    wanted = [row for row in rows if row.is_open and row.check_id is not None and not row.series]
+    named = [row.check_id for row in wanted if row.check_id is not None][:MOST_PICTURES]
     if not named:
         return list(rows)
     recency = "row_number() OVER (PARTITION BY check_id ORDER BY window_start DESC) AS age"
@@ -158,7 +182,7 @@ def _with_series(tables: Tables, monitor_id: str, rows: Sequence[IncidentRow]) -
                 _text(row["expected"]),
             )
         )
-    return [replace(row, series=tuple(points.get(row.check_id or "", ()))) for row in rows]
+    return [row if row.series else replace(row, series=tuple(points.get(row.check_id or "", ()))) for row in rows]
 
 
 def open_total(tables: Tables, monitor_id: str) -> int:
@@ -239,6 +263,7 @@ def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
         severity=row["severity"] or "medium",
         status=row["status"],
         muted_until=instant_in(row, "muted_until"),
+        notified_at=instant_in(row, "notified_at"),
         metric=row["first_metric"],
         check_id=row["first_check_id"],
         **{name: row[name] for name in same},

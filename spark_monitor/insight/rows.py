@@ -183,6 +183,7 @@ class IncidentRow:
     metric: str | None = None
     check_id: str | None = None
     series: tuple[Judged, ...] = ()
+    notified_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

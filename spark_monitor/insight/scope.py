@@ -35,6 +35,9 @@ WORST_SLICES = 5
 
 MOST_CHECKS = 200
 MOST_INCIDENTS = 500
+INCIDENTS_A_PAGE = 2_000
+"""Incidents that are looked at in one go where all of them are: whom to tell what."""
+
 MOST_RUNS = 20
 MOST_HEAT_COLUMNS, MOST_HEAT_WINDOWS, MOST_HEAT_VERSIONS = 60, 53, 2
 """Rows, columns and layers of the heat map, and of what opens from it; the rest is in the tables."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.gather import facts as facts_of
 from spark_monitor.insight.gather import gather
 from spark_monitor.insight.headline import headline
+from spark_monitor.insight.judged import all_incidents
+from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import tables_of
 from spark_monitor.outputs.alerts.actions import act
 from spark_monitor.outputs.alerts.deliver import deliver
@@ -69,24 +71,41 @@ def tell_people(
     file: str = "MONITOR.yaml",
     dry: bool = False,
 ) -> int:
-    """Messages, the digest and actions that are due after a run; how many messages were taken. Nothing here fails a run."""
+    """Messages, the digest and actions that are due after a run; how many were taken. Nothing here fails a run.
+
+    A look at what is due comes first and costs no commit. Only where something is, the monitor is held, so that another run does
+    not tell the same, and it is looked up again.
+    """
     people = config.people
     if not (people.channels or people.owners or people.actions):
         return 0
-    sent = 0
-    say("messages")
+    about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "file": file}
+    due = list[str]()
     try:
-        tables = tables_of(config, store)
-        known = facts_of(tables, config)
-        about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "say": say, "dry": dry}
-        sent += deliver(known, config, tables, store, file=file, **about)
-        sent += send_digest(known, config, tables, store, file=file, **about)
-        sent += act(known, config, tables, store, **about)
+        _tell(store, config, say=say if dry else due.append, dry=True, **about)
+        if not due:
+            return 0
+        say("messages")
+        with store.telling(config.monitor, say=say):
+            return _tell(store, config, say=say, dry=False, **about)
     except Exception as error:  # the run is committed: whatever goes wrong here is said, and the next run tries again
-        say(
-            f"warning: the run is committed, but not everybody was told: {mask_secrets(f'{type(error).__name__}: {error}')[:300]}"
-        )
-    return sent
+        why = mask_secrets(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
+        say(f"warning: the run is committed, but not everybody was told: {why}")
+        return 0
+
+
+def _tell(
+    store: Store, config: MonitorConfig, *, as_of: datetime, run_id: str, say: Callable[[str], None], file: str, dry: bool
+) -> int:
+    tables = tables_of(config, store)
+    about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "say": say, "dry": dry}
+
+    def opened() -> Iterator[IncidentRow]:
+        return (row for page in all_incidents(tables, config.monitor) for row in page if row.is_open)
+
+    taken = deliver(all_incidents(tables, config.monitor), config, tables, store, file=file, **about)
+    taken += send_digest(lambda: facts_of(tables, config), config, tables, store, file=file, **about)
+    return taken + act(opened, config, tables, store, **about)
 
 
 def _windows(runs: DataFrame, config: MonitorConfig) -> list[Window]:

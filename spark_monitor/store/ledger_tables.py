@@ -171,7 +171,7 @@ RUNS: Final = Table(
         column(
             "kind",
             TEXT,
-            "DUE (whatever is due), BACKFILL (--from and --to), FREEZE, INCIDENT (ack, mute), or PRUNE",
+            "DUE (whatever is due), BACKFILL (--from and --to), FREEZE, INCIDENT (ack, mute), TELL (messages) or PRUNE",
         ),
         column("started", INSTANT, "when it took its turn, by the clock"),
         column("ended", INSTANT, "when it was over, by the clock; NULL while it is under way"),
@@ -217,11 +217,19 @@ DELIVERIES: Final = Table(
         column("event", TEXT, "OPENED, ESCALATED, RESOLVED, DIGEST or ACTION"),
         column("severity", TEXT, "the incident's severity when it was told"),
         column("sent", INSTANT, "when the channel took it, by the clock; NULL: it has not"),
-        column("status", TEXT, "SENT, FAILED (the next run tries again) or DIGEST (beyond the budget: told by the digest alone)"),
+        column(
+            "status",
+            TEXT,
+            "SENT, FAILED (the next run tries again), PENDING (put together with others, about to be sent) or DIGEST (beyond the "
+            "budget: told by the digest alone)",
+        ),
         column("attempts", COUNT, "how often it was tried"),
         column("error", TEXT, "why it was not taken, in one sentence without the address"),
         AS_OF,
         RUN_ID,
+        column(
+            "message_id", TEXT, "key of the message that tells the event together with others; NULL: one of its own, delivery_id"
+        ),
     ),
 )
 

@@ -35,6 +35,12 @@ from spark_monitor.windowing.instants import instant_of
 
 Say = Callable[[str], None]
 
+INCIDENT, TELL = "INCIDENT", "TELL"
+"""Kinds of turns that are no runs."""
+
+TELL_PATIENCE_SECONDS = 30.0
+"""A run that is under way tells people itself when it ends, so little is waited for it."""
+
 
 class Store:
     """The tables at a place. Reading needs nothing; writing needs a turn, which ``begin_run`` takes and ``finish_run`` ends."""
@@ -253,11 +259,25 @@ class Store:
         """Write what became of messages, in one commit: a row that is there under the same key is replaced."""
         deliveries.record(self.spark, self.place, monitor_id, rows)
 
+    @contextmanager
+    def telling(self, monitor_id: str, *, say: Say = lambda _: None) -> Iterator[None]:
+        """Hold a monitor while people are told, so that no other run tells them the same; a short while is waited for it."""
+        with self._holding(monitor_id, TELL, say=say, patience=TELL_PATIENCE_SECONDS):
+            yield
+
     def change_incident(
         self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime], *, say: Say = lambda _: None
     ) -> None:
         """Write columns of an incident while the monitor is held; the ledger says when, and nothing else changes."""
-        where = f"{of_monitor(monitor_id)} AND status IN ('COMMITTED', 'NOTHING_NEW')"
+        shown = {name: instant_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
+        given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
+        with self._holding(monitor_id, INCIDENT, say=say):
+            self._update("incidents", given, monitor_id, "incident_id", [incident_id])
+
+    @contextmanager
+    def _holding(self, monitor_id: str, kind: str, *, say: Say, patience: float = WAIT_SECONDS) -> Iterator[None]:
+        """A turn as of the last run, which is none itself: it writes no window."""
+        where = f"{of_monitor(monitor_id)} AND status IN ('{COMMITTED}', '{NOTHING_NEW}')"
         last = (
             self.frame(RUNS)
             .where(where)
@@ -267,12 +287,9 @@ class Store:
         if row["at"] is None:
             raise RunError(f"monitor {monitor_id}: no run has been committed, so there is no incident.")
         run: dict[str, Any] = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": instant_of(row["at"])}
-        shown = {name: instant_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
-        given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
-        with self.run({**run, "kind": "INCIDENT"}, say=say):
-            self._update("incidents", given, monitor_id, "incident_id", [incident_id])
-            version = row["version"]
-            self.finish_run(run["run_id"], status=NOTHING_NEW, baseline_version=version, published="OFF")
+        with self.run({**run, "kind": kind}, say=say, patience=patience):
+            yield
+            self.finish_run(run["run_id"], status=NOTHING_NEW, baseline_version=row["version"], published="OFF")
 
     def _update(self, table: str, assignments: str, monitor_id: str, column: str, members: Iterable[str]) -> None:
         listed = ", ".join(literal(member) for member in sorted(set(members)))

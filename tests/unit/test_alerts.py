@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,6 +32,7 @@ from spark_monitor.windowing.windows import Window
 
 NOW = datetime(2013, 12, 10, 12, tzinfo=UTC)
 SECRET = "hunter2-token"
+PAGE = 1_000
 
 
 @dataclass
@@ -46,6 +48,10 @@ class Inbox:
         self.messages.append(message)
 
 
+class Killed(BaseException):
+    """The process is gone before a commit."""
+
+
 class Book:
     """A ledger in memory that is asked as the tables are."""
 
@@ -53,14 +59,19 @@ class Book:
         self.rows: dict[str, dict[str, Any]] = {}
         self.commits = 0
         self.checks = list(checks)
-        self.broken = False
+        self.incidents: Sequence[IncidentRow] = ()
+        self.dies_at: int | None = None
+        self.notified: set[str] = set()
 
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        if self.broken:
-            raise ConnectionError("the process was killed")
+        if self.commits == self.dies_at:
+            raise Killed
         self.commits += 1
         for row in rows:
             self.rows[row["delivery_id"]] = dict(row)
+
+    def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
+        self.notified |= set(incident_ids)
 
     def has(self, table: str, column: str | None = None) -> bool:
         return True
@@ -77,10 +88,20 @@ class Book:
     def ask(self, sql: str) -> list[dict[str, Any]]:
         if " FROM checks " in sql:
             return [dict(row) for row in self.checks]
+        if " FROM incidents " in sql:
+            return [stored(row) for row in self.incidents if json.dumps(row.incident_id) in sql]
         times = ("as_of", "sent")
         return [
             {**row, **{name: None if row[name] is None else micros(row[name]) for name in times}} for row in self.rows.values()
         ]
+
+
+def stored(row: IncidentRow) -> dict[str, Any]:
+    """An incident as the tables answer."""
+    times = {name: micros(at) for name in ("opened", "last_seen", "resolved", "muted_until") if (at := getattr(row, name))}
+    renamed = {"column_name": row.column, "model_versions": row.versions, "causes": ()}
+    absent = dict.fromkeys(("resolved", "muted_until", "notified_at"))
+    return {**vars(row), **absent, **times, **renamed, "first_metric": row.metric, "first_check_id": None}
 
 
 def people(**changes: Any) -> dict[str, Any]:
@@ -106,14 +127,10 @@ def told(
     dry: bool = False,
     said: list[str] | None = None,
 ) -> int:
-    facts = replace(
-        example(),
-        open=tuple(row for row in incidents if row.is_open),
-        resolved=tuple(row for row in incidents if not row.is_open),
-    )
     lines: list[str] = [] if said is None else said
+    book.incidents = incidents
     return deliver(
-        facts,
+        [incidents[first : first + PAGE] for first in range(0, len(incidents), PAGE)],
         monitor or config(people=people()),
         book,
         book,
@@ -192,32 +209,82 @@ def test_a_channel_that_is_down_is_tried_again_by_the_next_run_and_costs_no_othe
     assert (again["status"], again["attempts"], again["error"]) == ("SENT", 2, None)
 
 
-def test_a_process_that_dies_between_send_and_note_repeats_one_message_with_the_same_key(inboxes: dict[str, Inbox]) -> None:
+def named(message: Message) -> set[str]:
+    """The incidents that a message of several tells."""
+    return set(re.findall(r"\(incident (\w+)\)", message.body))
+
+
+@pytest.mark.parametrize("events", [5, 20, 250])
+def test_a_process_that_dies_between_send_and_note_repeats_one_message_with_the_same_key(events: int) -> None:
+    many = [incident(f"i{place}", owner=None) for place in range(events)]
+    whole = Book()
+    told(many, whole, {"oncall": Inbox()})
+
+    for dies_at in range(whole.commits):
+        book, inbox = Book(), Inbox()
+        book.dies_at = dies_at
+        with pytest.raises(Killed):
+            told(many, book, {"oncall": inbox})
+        book.dies_at = None
+        told([*many[3:], *many[:3], incident("new", owner=None, severity="high")], book, {"oncall": inbox})
+        told(many, book, {"oncall": inbox})
+
+        keys = [message.key for message in inbox.messages]
+        assert len(keys) - len(set(keys)) <= 1
+        messages = {message.key: message for message in inbox.messages}.values()
+        together = [name for message in messages for name in named(message)]
+        assert len(together) == len(set(together)), "no event is told twice by different messages"
+        assert len(together) + sum(not named(message) for message in messages) == events + 1
+        assert [row["status"] for row in book.rows.values()] == ["SENT"] * (events + 1)
+
+
+def test_three_thousand_events_are_each_told_once_in_fifty_messages(inboxes: dict[str, Inbox]) -> None:
     book = Book()
-    many = [incident(str(place), owner=None) for place in range(5)]
-    book.broken = True
-    with pytest.raises(ConnectionError):
-        told(many, book, inboxes)
-    book.broken = False
+    many = [incident(f"i{place}", owner=None) for place in range(3_000)]
 
     told(many, book, inboxes)
     told(many, book, inboxes)
 
-    keys = [message.key for message in inboxes["oncall"].messages]
-    assert len(keys) == 6
-    assert len(set(keys)) == 5
-    assert keys[0] == keys[1]
+    alone, groups = inboxes["oncall"].messages[:20], inboxes["oncall"].messages[20:]
+    assert [len(named(message)) for message in groups] == [100] * 29 + [80]
+    assert len({message.key for message in (*alone, *groups)}) == 50
+    assert {row["incident_id"] for row in book.rows.values()} == {row.incident_id for row in many} == book.notified
+    assert {row["status"] for row in book.rows.values()} == {"SENT"}
+    assert book.commits == 1 + 50
+    assert max(len(message.body) for message in groups) < 20_000, "chat programs take no more"
 
 
-def test_ten_thousand_events_are_each_delivered_once_in_few_commits(inboxes: dict[str, Inbox]) -> None:
+def test_a_message_of_several_says_what_of_which_and_hides_names_where_the_file_says_so(inboxes: dict[str, Inbox]) -> None:
+    many = [incident(f"i{place}") for place in range(22)]
+    many.append(incident("hostile", title="<script>@everyone\x1b[31m\n[x](http://y)", severity="high"))
+    told(many, Book(), inboxes)
+    told(many, Book(), secret := {"oncall": Inbox(), "team": Inbox()}, monitor=config(people=people(spelled=False)))
+
+    message, hidden = inboxes["oncall"].messages[-1], secret["oncall"].messages[-1]
+    assert message.title == "[CRITICAL, 3 events] flights_delay: 3 new"
+    assert "- CRITICAL, new: wind＿speed has moved, since 2013-09-09; owner data-platform (incident i" in message.body
+    assert "- HIGH, new: ‹script›＠everyone" in message.body
+    assert not set("<@\x1b") & set(message.body)
+    assert "- CRITICAL, new: drift, since 2013-09-09; owner data-platform (incident i" in hidden.body
+    assert "speed" not in hidden.body + hidden.title
+    assert f"Reference: {message.key}" in message.body
+
+
+def test_messages_of_several_that_were_refused_are_the_same_when_they_are_tried_again(inboxes: dict[str, Inbox]) -> None:
     book = Book()
-    many = [incident(str(place), owner=None) for place in range(10_000)]
+    many = [incident(f"i{place}", owner=None) for place in range(250)]
+    inboxes["oncall"].down = True
+    assert told(many, book, inboxes) == 0
+    waiting = {row["message_id"] for row in book.rows.values() if row["message_id"]}
+    assert sorted({row["status"] for row in book.rows.values()}) == ["FAILED", "PENDING"]
 
-    told(many, book, inboxes)
-    told(many, book, inboxes)
+    inboxes["oncall"].down = False
+    resolved = [replace(row, status="RESOLVED", resolved=NOW) if row.incident_id == "i200" else row for row in many]
+    assert told(resolved, book, inboxes) == 3 + 20
+    assert told(resolved, book, inboxes) == 1
 
-    assert len(inboxes["oncall"].messages) == len({message.key for message in inboxes["oncall"].messages}) == 10_000
-    assert book.commits <= 101
+    assert {message.key for message in inboxes["oncall"].messages if named(message) or "no longer" in message.body} == waiting
+    assert inboxes["oncall"].messages[-1].event == "RESOLVED"
 
 
 def test_the_budget_goes_to_the_worst_and_the_rest_is_left_to_the_digest(inboxes: dict[str, Inbox]) -> None:
@@ -328,7 +395,7 @@ def test_the_digest_comes_once_a_week_by_itself() -> None:
     monitor = config(people=people(digest={"every": "1 week", "to": ["team"]}))
 
     def sent(at: datetime) -> int:
-        return send_digest(example(), monitor, book, book, as_of=at, run_id="r", say=lambda _: None, open_named=lambda _: inbox)
+        return send_digest(example, monitor, book, book, as_of=at, run_id="r", say=lambda _: None, open_named=lambda _: inbox)
 
     assert [sent(NOW + timedelta(days=days)) for days in (0, 1, 5, 6, 7, 20)] == [1, 0, 0, 1, 0, 1]
     assert inbox.messages[0].title == "flights_delay, 2013-12-02 to 2013-12-09: 0 new incidents, 1 open"
@@ -359,7 +426,7 @@ def test_an_action_is_taken_once_an_episode_and_again_where_it_failed() -> None:
                 raise ConnectionError(SECRET)
             done.append(due)
 
-        return act(example(), monitor, book, book, as_of=NOW, run_id="r", say=lambda _: None, do=do)
+        return act(lambda: example().open, monitor, book, book, as_of=NOW, run_id="r", say=lambda _: None, do=do)
 
     book = Book()
     assert run([2, 0], book) == 0
@@ -394,7 +461,7 @@ def test_a_webhook_carries_its_key(receiver: tuple[str, type[Receiver]], monkeyp
     said: list[str] = []
 
     facts: Facts = example()
-    assert act(facts, monitor, book, book, as_of=NOW, run_id="r", say=said.append) == 1
+    assert act(lambda: facts.open, monitor, book, book, as_of=NOW, run_id="r", say=said.append) == 1
 
     [(headers, body)] = kind.seen
     [key] = book.rows

@@ -10,7 +10,7 @@ import json
 import os
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.people import ActionConfig, ConditionConfig, DoConfig
-from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, window_in
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, key_of, known, rows_of
@@ -52,7 +52,7 @@ class Due:
 
 
 def act(
-    facts: Facts,
+    opened: Callable[[], Iterable[IncidentRow]],
     config: MonitorConfig,
     tables: Tables,
     ledger: Ledger,
@@ -63,12 +63,15 @@ def act(
     dry: bool = False,
     do: Callable[[Due, MonitorConfig], None] | None = None,
 ) -> int:
-    """Take the actions whose conditions hold and that were not taken in this episode; how many were."""
+    """Take the actions whose conditions hold and that were not taken in this episode; how many were.
+
+    ``opened`` fetches the open incidents, which only conditions on them need.
+    """
     if not config.people.actions:
         return 0
-    told = {row.delivery_id: row for row in known(tables, config.monitor, ["action"], since=as_of)}
+    told = {row.delivery_id: row for row in known(tables, config.monitor, ["action"])}
     taken = 0
-    for due in _due(facts, config, tables, told):
+    for due in _due(opened, config, tables, told):
         what = f"{due.name} because of {_because(due)}"
         if dry:
             say(f"would act: {what}")
@@ -85,11 +88,13 @@ def act(
     return taken
 
 
-def _due(facts: Facts, config: MonitorConfig, tables: Tables, told: Mapping[str, Delivery]) -> Iterator[Due]:
+def _due(
+    opened: Callable[[], Iterable[IncidentRow]], config: MonitorConfig, tables: Tables, told: Mapping[str, Delivery]
+) -> Iterator[Due]:
     for action in config.people.actions:
         name = name_of(action)
         condition = json.dumps(action.when.model_dump(mode="json"), sort_keys=True)
-        for episode in episodes(action.when, facts, config, tables):
+        for episode in episodes(action.when, opened, config, tables):
             key = key_of(config.monitor, ACTION, name, condition, episode.version, episode.began)
             before = told.get(key)
             if before is None or before.status != SENT:
@@ -108,14 +113,16 @@ def name_of(action: ActionConfig) -> str:
     return f"mlflow_tag {', '.join(sorted(do.mlflow_tag or {}))}"
 
 
-def episodes(when: ConditionConfig, facts: Facts, config: MonitorConfig, tables: Tables) -> list[Episode]:
+def episodes(
+    when: ConditionConfig, opened: Callable[[], Iterable[IncidentRow]], config: MonitorConfig, tables: Tables
+) -> list[Episode]:
     """The episodes that are under way: of a kind of incident, or of a metric's verdict, per model version."""
     if when.metric is None:
         return [
             Episode(
                 ", ".join(version for version in incident.versions if version) or None, incident.incident_id, str(incident.opened)
             )
-            for incident in facts.open
+            for incident in opened()
             if when.kind is None or incident.kind == when.kind
         ]
     return [

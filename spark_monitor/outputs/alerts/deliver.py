@@ -1,31 +1,34 @@
 """Telling people after a run: what is due is sent, and what became of it is noted, so that the next run goes on from there.
 
-At least once: a message is noted after it was taken. A process that dies in between repeats at most the last ``CHUNK`` messages,
-with the same keys. A message that a channel took is never sent again.
+At least once: a message is noted, in a commit of its own, when it was taken. A process that dies in between repeats that one
+message, with the same key. A message that was noted as sent is never sent again. Many events share messages (`together`), and
+what they share is noted before it is sent, so that it is the same message when it is repeated.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.judged import incidents_named, with_series
+from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.channel import Channel, ChannelError
 from spark_monitor.outputs.alerts.channels import open_channel
-from spark_monitor.outputs.alerts.deliveries import FAILED, IN_DIGEST, SENT, Delivery, Ledger, known, rows_of
-from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, is_quiet, within_budget
+from spark_monitor.outputs.alerts.deliveries import FAILED, IN_DIGEST, SENT, Delivery, Ledger, known, rows_of, standing
+from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, is_quiet, urgency, within_budget
 from spark_monitor.outputs.alerts.message import Message, message_of
 from spark_monitor.outputs.alerts.picture import picture_of
+from spark_monitor.outputs.alerts.together import Group, groups_under_way, message_of_group, parted
 from spark_monitor.text.wording import counted
 
-FEW, CHUNK = 20, 100
-"""So many messages are noted one by one, more in chunks: each note is a commit."""
+A_COMMIT, A_RUN = 5_000, 20_000
+"""Notes that one commit writes, and new events that one run tells: the rest is due in the next."""
 
 GIVEN_UP_AFTER = 2
 """Failures in a row after which a channel is left for the next run."""
@@ -40,7 +43,7 @@ def _now() -> datetime:
 
 @dataclass
 class Post:
-    """Messages on their way: channels opened once, failures counted, notes gathered to commits.
+    """Messages on their way: channels opened once, failures counted, and every outcome noted in a commit of its own.
 
     ``dry`` prints and sends nothing, and notes nothing.
     """
@@ -52,55 +55,43 @@ class Post:
     as_of: datetime
     run_id: str
     dry: bool = False
-    chunk: int = 1
     clock: Callable[[], datetime] = _now
-    noted: list[Delivery] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     sent: int = 0
 
-    def send(self, message: Message, channel: str, *, incident: str, attempts: int) -> bool:
-        """Send one message and note what became of it; whether it was taken."""
+    @property
+    def blank(self) -> Delivery:
+        """What all notes of this run share."""
+        return Delivery("", "", "", "", "", 0, self.as_of, run_id=self.run_id)
+
+    def send(self, message: Message, channel: str, about: Sequence[Delivery]) -> bool:
+        """Send one message and note what became of all that it tells; whether it was taken."""
         if self.dry:
             self.say(f"would send to {channel}: {message.title}")
             return True
         if self.failures.get(channel, 0) >= GIVEN_UP_AFTER:
             return False
         error = self._attempt(message, channel)
-        self.failures[channel] = 0 if error is None else self.failures.get(channel, 0) + 1
-        self.sent += error is None
-        if error is not None:
+        taken = error is None
+        self.failures[channel] = 0 if taken else self.failures.get(channel, 0) + 1
+        if not taken:
             self.say(f"warning: channel {channel}: {error} The next run tries again.")
-        self.note(
-            Delivery(
-                message.key,
-                incident,
-                channel,
-                message.event,
-                SENT if error is None else FAILED,
-                attempts + 1,
-                self.as_of,
-                severity=message.severity,
-                sent=self.clock() if error is None else None,
-                error=error,
-                run_id=self.run_id,
-            )
-        )
-        return error is None
+        outcome = {"status": SENT if taken else FAILED, "sent": self.clock() if taken else None, "error": error}
+        own: dict[str, Any] = {**outcome, "as_of": self.as_of, "run_id": self.run_id}
+        self.note([replace(one, attempts=one.attempts + 1, **own) for one in about])
+        if taken:
+            self.sent += 1
+            self.told |= {one.incident_id for one in about}
+        return taken
 
-    def note(self, delivery: Delivery) -> None:
-        """Note one delivery; the commit comes with the chunk."""
+    def note(self, deliveries: Sequence[Delivery]) -> None:
+        """Commit notes: one that cannot be written raises, so that nothing more is sent which might come twice."""
         if self.dry:
             return
-        self.noted.append(delivery)
-        if len(self.noted) >= self.chunk:
-            self.flush()
-
-    def flush(self) -> None:
-        """Commit what is noted. A ledger that cannot be written loses nothing but the note: the message may come twice."""
-        if self.noted:
-            self.ledger.record_deliveries(self.monitor_id, rows_of(self.noted))
-            self.noted.clear()
+        for first in range(0, len(deliveries), A_COMMIT):
+            self.ledger.record_deliveries(self.monitor_id, rows_of(deliveries[first : first + A_COMMIT]))
 
     def _attempt(self, message: Message, name: str) -> str | None:
         try:
@@ -115,7 +106,7 @@ class Post:
 
 
 def deliver(
-    facts: Facts,
+    pages: Iterable[Sequence[IncidentRow]],
     config: MonitorConfig,
     tables: Tables,
     ledger: Ledger,
@@ -128,63 +119,73 @@ def deliver(
     open_named: Open | None = None,
 ) -> int:
     """Tell every channel what it has not been told of the monitor's incidents; how many messages were taken."""
-    people = config.people
+    people, budget = config.people, config.alerts.budget
     if not (people.channels or people.owners):
         return 0
-    incidents = (*facts.open, *facts.resolved)
-    budget = config.alerts.budget
-    ids = [incident.incident_id for incident in incidents]
-    told = known(tables, config.monitor, ids, since=budget_begins(budget, as_of))
-    due = due_events(incidents, people, told, config.monitor, as_of)
-    awake = [one for one in due if not is_quiet(_quiet(one.channel, config), as_of, config.windows.zone)]
-    fitting, beyond = within_budget(awake, told, budget, as_of)
-    post = Post(
-        config.monitor,
-        ledger,
-        open_named or (lambda name: open_channel(name, people)),
-        say,
-        as_of,
-        run_id,
-        dry=dry,
-        chunk=1 if len(fitting) <= FEW else CHUNK,
-    )
-    _send_all(post, fitting, config, file)
-    _left_to_the_digest(post, beyond)
-    post.flush()
+    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
+    noted = standing(tables, config.monitor, since=budget_begins(budget, as_of))
+    begun = [group for group in groups_under_way(noted) if not _is_quiet(group.channel, config, as_of)]
+    due, unmarked = _due(pages, config, tables, as_of)
+    fitting, beyond = within_budget(due, noted, budget, as_of)
+    alone, groups = parted(fitting, config.monitor, post.blank)
+    # Before anything is sent: what shares a message now shares it for good, and what is left to the digest is left to it.
+    left = [one.noted(post.blank, IN_DIGEST) for one in beyond]
+    post.note([*left, *(row for group in groups for row in group.members)])
+    _send_groups(post, begun, config, file, _named(tables, config, begun))
+    _send_alone(post, alone, config, file, tables)
+    _send_groups(post, groups, config, file, {one.incident.incident_id: one.incident for one in fitting})
     if beyond:
         say(f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them.")
+    if post.told and not dry:
+        ledger.mark_notified(config.monitor, post.told | unmarked, at=post.clock())
     return post.sent
 
 
-def _send_all(post: Post, due: Iterable[Due], config: MonitorConfig, file: str) -> None:
+def _due(
+    pages: Iterable[Sequence[IncidentRow]], config: MonitorConfig, tables: Tables, as_of: datetime
+) -> tuple[list[Due], set[str]]:
+    """The events that may be told now, and incidents that people know of without its being written beside them."""
+    due, unmarked = list[Due](), set[str]()
+    for page in pages:
+        told = known(tables, config.monitor, [incident.incident_id for incident in page])
+        events = due_events(page, config.people, told, config.monitor, as_of)
+        due += [one for one in events if not _is_quiet(one.channel, config, as_of)]
+        sent = {row.incident_id for row in told if row.status == SENT}
+        unmarked |= {one.incident_id for one in page if one.notified_at is None and one.incident_id in sent}
+        if len(due) >= A_RUN:
+            break
+    return sorted(due, key=lambda one: urgency(one.incident))[:A_RUN], unmarked
+
+
+def _send_alone(post: Post, due: Sequence[Due], config: MonitorConfig, file: str, tables: Tables) -> None:
     people = config.people
+    rows = {one.incident.incident_id: one.incident for one in due}
+    if people.spelled and not post.dry:
+        rows = {row.incident_id: row for row in with_series(tables, config.monitor, list(rows.values()))}
     about: dict[str, Any] = {"monitor": config.monitor, "people": people, "file": file}
     with tempfile.TemporaryDirectory() as directory:
         for one in due:
+            incident = rows[one.incident.incident_id]
             # A picture shows names and numbers, so it is drawn only where messages may spell them.
-            picture = picture_of(one.incident, Path(directory)) if people.spelled and not post.dry else None
+            picture = picture_of(incident, Path(directory)) if people.spelled and not post.dry else None
             pictures = (picture,) if picture is not None else ()
-            message = message_of(one.incident, one.event, one.key, pictures=pictures, **about)
-            post.send(message, one.channel, incident=one.incident.incident_id, attempts=one.attempts)
+            message = message_of(incident, one.event, one.key, pictures=pictures, **about)
+            post.send(message, one.channel, [one.noted(post.blank, SENT)])
 
 
-def _left_to_the_digest(post: Post, due: Sequence[Due]) -> None:
-    for one in due:
-        post.note(
-            Delivery(
-                one.key,
-                one.incident.incident_id,
-                one.channel,
-                one.event,
-                IN_DIGEST,
-                one.attempts,
-                post.as_of,
-                severity=one.incident.severity,
-                run_id=post.run_id,
-            )
-        )
+def _send_groups(
+    post: Post, groups: Sequence[Group], config: MonitorConfig, file: str, incidents: Mapping[str, IncidentRow]
+) -> None:
+    for group in groups:
+        message = message_of_group(group, incidents, monitor=config.monitor, people=config.people, file=file)
+        post.send(message, group.channel, group.members)
 
 
-def _quiet(channel: str, config: MonitorConfig) -> str | None:
+def _named(tables: Tables, config: MonitorConfig, groups: Sequence[Group]) -> dict[str, IncidentRow]:
+    ids = {row.incident_id for group in groups for row in group.members}
+    return {row.incident_id: row for row in incidents_named(tables, config.monitor, ids)} if ids else {}
+
+
+def _is_quiet(channel: str, config: MonitorConfig, as_of: datetime) -> bool:
     found = config.people.channels.get(channel)
-    return found.quiet if found is not None else None
+    return is_quiet(found.quiet if found is not None else None, as_of, config.windows.zone)

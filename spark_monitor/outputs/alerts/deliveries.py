@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,13 +13,16 @@ from spark_monitor.insight.tables import Tables
 from spark_monitor.windowing.instants import EPOCH, micros
 
 OPENED, ESCALATED, RESOLVED, DIGEST, ACTION = "OPENED", "ESCALATED", "RESOLVED", "DIGEST", "ACTION"
-SENT, FAILED, IN_DIGEST = "SENT", "FAILED", "DIGEST"
+SENT, FAILED, PENDING, IN_DIGEST = "SENT", "FAILED", "PENDING", "DIGEST"
 KEY_DIGITS, MOST_ROWS = 32, 100_000
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message to one channel, or one action."""
+    """What became of one event for one channel, or of one action.
+
+    ``message_id`` is the key of the message that tells it together with others; None: it has a message of its own.
+    """
 
     delivery_id: str
     incident_id: str
@@ -32,12 +35,19 @@ class Delivery:
     sent: datetime | None = None
     error: str | None = None
     run_id: str | None = None
+    message_id: str | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a message that tells it together with others has been put together and, as far as is known, not been taken."""
+        return self.message_id is not None and self.status in (PENDING, FAILED)
 
 
 class Ledger(Protocol):
-    """Where deliveries are noted: the store."""
+    """Where deliveries are noted, and that somebody was told: the store."""
 
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None: ...
+    def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None: ...
 
 
 def key_of(*parts: str | None) -> str:
@@ -55,15 +65,27 @@ def rows_of(deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
     return [asdict(delivery) for delivery in deliveries]
 
 
-def known(tables: Tables, monitor_id: str, incident_ids: Sequence[str], *, since: datetime) -> list[Delivery]:
-    """What is noted of these incidents, and everything since an instant, for the budget."""
+def known(tables: Tables, monitor_id: str, incident_ids: Iterable[str]) -> list[Delivery]:
+    """What is noted of these incidents."""
+    return _asked(tables, monitor_id, one_of(tables, "incident_id", incident_ids))
+
+
+def standing(tables: Tables, monitor_id: str, *, since: datetime) -> list[Delivery]:
+    """What is under way together with other events, and what was sent after an instant, for the budget."""
+    if not tables.has("deliveries", "message_id"):
+        return _asked(tables, monitor_id, f"status = '{SENT}' AND as_of > {micros(since)}")
+    under_way = f"message_id IS NOT NULL AND status IN ('{PENDING}', '{FAILED}')"
+    return _asked(tables, monitor_id, f"(status = '{SENT}' AND as_of > {micros(since)}) OR ({under_way})")
+
+
+def _asked(tables: Tables, monitor_id: str, wanted: str) -> list[Delivery]:
     if not tables.has("deliveries"):
         return []
-    wanted = f"as_of > {micros(since)} OR {one_of(tables, 'incident_id', incident_ids)}"
+    message = "message_id" if tables.has("deliveries", "message_id") else "NULL AS message_id"
     found = tables.ask(
-        "SELECT delivery_id, incident_id, channel, event, severity, sent, status, attempts, error, as_of, run_id "
+        f"SELECT delivery_id, incident_id, channel, event, severity, sent, status, attempts, error, as_of, run_id, {message} "
         f"FROM {tables.relation('deliveries')} WHERE monitor_id = {tables.literal(monitor_id)} AND ({wanted}) "
-        f"ORDER BY as_of DESC LIMIT {MOST_ROWS}"
+        f"ORDER BY as_of DESC, delivery_id LIMIT {MOST_ROWS}"
     )
     return [_delivery(row) for row in found]
 
@@ -81,4 +103,5 @@ def _delivery(row: Mapping[str, Any]) -> Delivery:
         sent=instant_in(row, "sent"),
         error=row["error"],
         run_id=row["run_id"],
+        message_id=row["message_id"],
     )

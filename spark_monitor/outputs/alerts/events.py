@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,19 @@ class Due:
     channel: str
     attempts: int = 0
 
+    def noted(self, note: Delivery, status: str) -> Delivery:
+        """What is noted of it; ``note`` has what all notes of a run share."""
+        return replace(
+            note,
+            delivery_id=self.key,
+            incident_id=self.incident.incident_id,
+            channel=self.channel,
+            event=self.event,
+            status=status,
+            attempts=self.attempts,
+            severity=self.incident.severity,
+        )
+
 
 def due_events(
     incidents: Iterable[IncidentRow], people: PeopleConfig, told: Sequence[Delivery], monitor_id: str, as_of: datetime
@@ -41,7 +54,7 @@ def due_events(
     """Every event that a channel has not been told: worst and oldest first."""
     by_key = {delivery.delivery_id: delivery for delivery in told}
     found = []
-    for incident in sorted(incidents, key=_urgency):
+    for incident in sorted(incidents, key=urgency):
         for channel in channels_of(incident, people):
             event = _event(incident, monitor_id, channel, by_key, as_of)
             if event is not None:
@@ -74,7 +87,8 @@ def within_budget(
         return list(due), []
     count, _, period = budget.split()
     since = as_of - PERIODS[period]
-    spent = {(row.incident_id, row.event) for row in told if row.event in LOUD and row.status == SENT and row.as_of > since}
+    counts = [row for row in told if row.event in LOUD and (row.is_under_way or (row.status == SENT and row.as_of > since))]
+    spent = {(row.incident_id, row.event) for row in counts}
     sent, left = [], []
     for one in due:
         about = (one.incident.incident_id, one.event)
@@ -120,7 +134,7 @@ def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping
 
     def told(event: str) -> Delivery | None:
         found = by_key.get(key_of(monitor_id, incident.incident_id, event, channel))
-        return found if found is not None and found.status in (SENT, IN_DIGEST) else None
+        return found if found is not None and (found.status in (SENT, IN_DIGEST) or found.is_under_way) else None
 
     opened = told(OPENED)
     if not incident.is_open:
@@ -145,5 +159,6 @@ def _severity(severity: str | None) -> int:
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
-def _urgency(incident: IncidentRow) -> tuple[int, datetime, str]:
+def urgency(incident: IncidentRow) -> tuple[int, datetime, str]:
+    """What is told first: the worst, then the oldest."""
     return _severity(incident.severity), incident.opened, incident.incident_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def last_period(every: str, as_of: datetime, zone: str) -> Window:
 
 
 def send_digest(
-    facts: Facts,
+    facts: Callable[[], Facts],
     config: MonitorConfig,
     tables: Tables,
     ledger: Ledger,
@@ -52,18 +53,21 @@ def send_digest(
     if people.digest is None or not people.digest.to:
         return 0
     period = last_period(people.digest.every, as_of, config.windows.zone)
-    told = {row.delivery_id: row for row in known(tables, config.monitor, [ABOUT], since=as_of)}
-    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
-    digest = digest_of([facts], period.start, period.end)
+    told = {row.delivery_id: row for row in known(tables, config.monitor, [ABOUT])}
     keys = {to: key_of(config.monitor, DIGEST, period.start.isoformat(), people.digest.every, to) for to in people.digest.to}
     waiting = {to: key for to, key in keys.items() if key not in told or told[key].status != SENT}
+    if not waiting:
+        return 0
+    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
+    digest = digest_of([facts()], period.start, period.end)
     with tempfile.TemporaryDirectory() as directory:
-        pictures = _pictures(digest, Path(directory)) if waiting and people.spelled and not dry else ()
+        pictures = _pictures(digest, Path(directory)) if people.spelled and not dry else ()
         for channel, key in waiting.items():
             text, page = digest_markdown(digest), digest_html(digest)
             message = Message(digest.subject, text, key, "low", DIGEST, pictures, html=page)
-            post.send(message, channel, incident=ABOUT, attempts=told[key].attempts if key in told else 0)
-        post.flush()
+            attempts = told[key].attempts if key in told else 0
+            note = replace(post.blank, delivery_id=key, incident_id=ABOUT, channel=channel, event=DIGEST, severity="low")
+            post.send(message, channel, [replace(note, attempts=attempts)])
     return post.sent
 
 
