@@ -41,9 +41,9 @@ TITLES: Final[Mapping[str, str]] = {
     "concept_drift": "{} has fallen although the inputs say it should not",
     "performance": "{} is worse than allowed",
     "fairness": "{} is worse than allowed",
-    "service": "{} of the serving system",
-    "pipeline": "{} of the pipeline",
-    "cost": "{} of the costs",
+    "service": "{} is beyond what is allowed",
+    "pipeline": "{} is beyond what is allowed",
+    "cost": "{} is beyond what is allowed",
     "upstream": "{} fail together",
     "version": "{} is worse in one version alone",
 }

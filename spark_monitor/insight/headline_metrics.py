@@ -26,6 +26,8 @@ WITHOUT_SCORES: Final = "f1_score"
 """What sums up a binary model that writes classes and no probabilities."""
 
 LABEL_COVERAGE: Final = "label_coverage"
+LAST: Final = 1_000
+"""The place of metrics that have none."""
 
 LINKED: Final = 4
 """Of the metrics shown, the first of these are linked to the logged model, beside the bounds of the first, coverage and drift."""
@@ -63,3 +65,13 @@ def higher_is_better(metric: str) -> bool:
     if known is not None and known.family == "model":
         return known.worse == "lower"
     return metric not in LOWER_IS_BETTER
+
+
+def place_of(metric: str) -> int:
+    """The place of a metric among those of its family: what the catalogue puts at the head comes first.
+
+    >>> place_of("requests") < place_of("latency_p95") < place_of("active_hosts")
+    True
+    """
+    known = catalogue().metrics.get(metric)
+    return LAST if known is None or known.headline is None else known.headline

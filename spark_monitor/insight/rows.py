@@ -126,6 +126,11 @@ class Cause:
     share: float | None = None
     sentence: str | None = None
 
+    @property
+    def share_beside(self) -> float | None:
+        """The share, where the sentence does not tell it."""
+        return None if "%" in (self.sentence or "") else self.share
+
 
 @dataclass(frozen=True)
 class Judged:

@@ -31,13 +31,13 @@ def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
 def number(value: float | None) -> str:
     """A measured number: four significant digits or so, never in exponents where a person reads it without.
 
-    >>> number(0.69314), number(12345.678), number(0.00001234), number(None)
-    ('0.693', '12,346', '1.23e-05', '-')
+    >>> number(0.69314), number(12345.678), number(0.0010249), number(0.00001234), number(None)
+    ('0.693', '12,346', '0.00102', '1.23e-05', '-')
     """
     if value is None or not math.isfinite(value):
         return "-"
     size = abs(value)
-    if size >= 1e9 or 0 < size < 1e-3:
+    if size >= 1e9 or 0 < size < 1e-2:
         return f"{value:.3g}"
     if size >= 1000 or value == int(value):
         return f"{value:,.0f}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tables_written import write_tables
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.insight.gather import gather
 from spark_monitor.insight.tables import SparkTables
-from spark_monitor.outputs.alerts.deliveries import SENT, Delivery, known, rows_of
+from spark_monitor.outputs.alerts.deliveries import SENT, Delivery, known, rows_of, standing
 from spark_monitor.store import Store
 from spark_monitor.store.local import LocalTables
 
@@ -48,14 +49,19 @@ def test_spark_and_duckdb_answer_alike(spark: SparkSession, directory: Path) -> 
 
 def test_a_delivery_that_is_written_again_is_there_once(spark: SparkSession, directory: Path) -> None:
     store = Store(spark, OutputsConfig(path=str(directory)))
-    at = datetime(2013, 12, 10, tzinfo=UTC)
+    at = datetime(2013, 12, 10, 1, 2, 3, 456789, tzinfo=UTC)
     first = Delivery("key", "it's \\ an incident", "oncall", "OPENED", "FAILED", 1, at, severity="high", error="no 'answer'.")
-    again = Delivery("key", first.incident_id, "oncall", "OPENED", SENT, 2, at, severity="high", sent=at)
+    again = Delivery("key", first.incident_id, "oncall", "OPENED", SENT, 2, at, severity="high", sent=at, message_id="m")
     other = Delivery("other", "b", "team", "OPENED", SENT, 1, at, sent=at)
 
     store.record_deliveries("flights_delay", rows_of([first]))
     store.record_deliveries("flights_delay", rows_of([again, other]))
     store.record_deliveries("flights_delay", [])
 
-    found = known(LocalTables(str(directory), "flights_delay"), "flights_delay", [], since=datetime(2013, 1, 1, tzinfo=UTC))
-    assert sorted(found, key=lambda row: row.delivery_id) == [again, other]
+    tables = LocalTables(str(directory), "flights_delay")
+    assert known(tables, "flights_delay", [first.incident_id, "b"]) == [again, other]
+    assert standing(tables, "flights_delay", since=at - timedelta(seconds=1)) == [again, other]
+    assert standing(tables, "flights_delay", since=at) == []
+    pending = replace(other, status="PENDING", sent=None, message_id="m")
+    store.record_deliveries("flights_delay", rows_of([pending]))
+    assert standing(LocalTables(str(directory), "flights_delay"), "flights_delay", since=at) == [pending]

@@ -155,7 +155,7 @@ def test_a_message_says_what_since_when_how_much_why_whose_and_what_next(inboxes
     for words in (
         "half of the values left the baseline's range",
         "Since 2013-09-09 (13 windows, 5 checks).",
-        "Likely cause: wind＿speed moved farthest, and the model leans on it. (70% of the change)",
+        "Likely cause: wind＿speed moved farthest, and the model leans on it. (70.0 % of the change)",
         "Owner: data-platform.",
         "Next step: docs/runbooks/drift.md.",
         "spark-monitor explain a",

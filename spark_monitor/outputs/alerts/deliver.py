@@ -131,8 +131,8 @@ def deliver(
     # Before anything is sent: what shares a message now shares it for good, and what is left to the digest is left to it.
     left = [one.noted(post.blank, IN_DIGEST) for one in beyond]
     post.note([*left, *(row for group in groups for row in group.members)])
-    _send_groups(post, begun, config, file, _named(tables, config, begun))
     _send_alone(post, alone, config, file, tables)
+    _send_groups(post, begun, config, file, _named(tables, config, begun))
     _send_groups(post, groups, config, file, {one.incident.incident_id: one.incident for one in fitting})
     if beyond:
         say(f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them.")

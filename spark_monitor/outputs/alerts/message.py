@@ -9,7 +9,7 @@ from pathlib import Path
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import ESCALATED, OPENED, RESOLVED
-from spark_monitor.text.wording import counted, day, harmless, slice_name, versions_named
+from spark_monitor.text.wording import counted, day, harmless, percent, slice_name, versions_named
 
 VERBS = {OPENED: "new", ESCALATED: "worse", RESOLVED: "resolved"}
 LONGEST_TITLE, LONGEST_DIAGNOSIS, MOST_CAUSES = 160, 600, 3
@@ -82,7 +82,7 @@ def _where(incident: IncidentRow) -> str:
 
 def _causes(incident: IncidentRow) -> Iterator[str]:
     for cause in incident.causes[:MOST_CAUSES]:
-        share = f" ({cause.share:.0%} of the change)" if cause.share is not None else ""
+        share = f" ({percent(cause.share_beside)} of the change)" if cause.share_beside is not None else ""
         yield f"Likely cause: {neutral(cause.sentence or cause.what, LONGEST_DIAGNOSIS)}{share}"
 
 

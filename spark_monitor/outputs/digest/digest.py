@@ -15,7 +15,12 @@ from spark_monitor.insight.rows import IncidentRow, MeasureRow
 from spark_monitor.text.wording import counted, day, harmless, number, percent, version_name, with_interval
 
 MOST_TOLD, LONGEST = 10, 300
-COST_METRICS = ("cost", "cost_per_1000_predictions", "budget_used_percent", "budget_forecast_percent")
+COSTS = {
+    "cost": "{} spent",
+    "cost_per_1000_predictions": "{} for 1,000 predictions",
+    "budget_used_percent": "{} of the budget used",
+    "budget_forecast_percent": "{} of the budget by its period's end, as the days so far go",
+}
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~<>@!]|(?<=[A-Za-z]):(?=//)|(?<=www)\.|^[#+=-]|(?<=^\d)[.)])", re.IGNORECASE)
 """What Markdown reads as more than text, the colon of bare addresses included."""
 
@@ -66,7 +71,7 @@ def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:
         tuple(row for row in facts.open if row.incident_id not in new),
         tuple(text for version in facts.versions if (text := _performance(version, facts)) is not None),
         tuple(text for version in facts.versions if (text := _owed(version)) is not None),
-        tuple(_cost(row) for row in facts.measures if row.family == "cost" and row.metric in COST_METRICS and row.column is None),
+        tuple(_cost(row) for row in facts.measures if row.family == "cost" and row.metric in COSTS and row.column is None),
     )
 
 
@@ -99,8 +104,8 @@ def _owed(version: VersionFacts) -> str | None:
 
 
 def _cost(row: MeasureRow) -> str:
-    unit = f" {harmless(row.unit, 20)}" if row.unit else ""
-    return f"{row.metric} {number(row.value)}{unit} in {row.window.text}"
+    unit = " %" if row.unit == "percent" else f" {harmless(row.unit, 20)}" if row.unit else ""
+    return f"{COSTS[row.metric].format(number(row.value) + unit)} in {row.window.text}"
 
 
 @lru_cache(maxsize=2)

@@ -62,6 +62,7 @@
       one.hidden = hidden;
     });
     strips.forEach(function (strip) { crop(strip, Number(windows.value)); });
+    every(".over .from").forEach(function (one) { one.style.visibility = Number(windows.value) > 0 ? "hidden" : ""; });
   }
   [find, version, windows, failing].forEach(function (one) {
     one.addEventListener("input", apply);

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from markupsafe import Markup
 
 from spark_monitor.insight.facts import Facts, VersionFacts
+from spark_monitor.insight.headline_metrics import place_of
 from spark_monitor.insight.rows import ColumnRow, HeatRow, IncidentRow, Judged, MeasureRow, ModelRow
 from spark_monitor.insight.runbook import Step, runbook_of
 from spark_monitor.insight.scope import MOST_HEAT_VERSIONS
@@ -17,6 +19,7 @@ from spark_monitor.insight.trends import trend_told
 from spark_monitor.outputs.report.charts import Mark, heat_strip, line_chart, verdict_strip
 from spark_monitor.outputs.report.histogram import histogram
 from spark_monitor.text.wording import day, harmless, number, percent, subject, with_interval
+from spark_monitor.windowing.windows import Window
 
 MOST_CHARTS, MOST_ITEMS, MOST_POINTS_TOLD = 24, 8, 6
 LEAST_POINTS_DRAWN = 3
@@ -67,6 +70,8 @@ class ColumnView:
     latest: str
     verdict: str | None
     broke: bool
+    began: datetime
+    ended: datetime
     distribution: Markup
     distance: Markup
     missing: Markup
@@ -161,6 +166,8 @@ def _column(facts: Facts, version: str | None, column: str, rows: Sequence[HeatR
         number(ordered[-1].distance),
         ordered[-1].verdict,
         any(row.verdict == "FAIL" for row in ordered),
+        ordered[0].window.start,
+        ordered[-1].window.end,
         Markup(shape),
         Markup(drawn),
         Markup(line_chart(missing, "percent missing", over)) if has_missing else Markup(""),
@@ -197,8 +204,9 @@ def families(facts: Facts) -> dict[str, list[MeasureRow]]:
 def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
     """Series of the table ``metrics`` that are about whole datasets, by family.
 
-    A series that never changes, or has hardly begun, says no more as a picture than as a number, and the series of a version
-    that is also the series of all versions says it twice: both are left to the table below the pictures.
+    What is about everything comes first, and of that what matters most. A series that never changes, or has hardly begun, says
+    no more as a picture than as a number, and one of a version or part that is drawn already says it twice: all these are left
+    to the table below the pictures.
     """
     series: defaultdict[tuple[str, str, str | None], list[MeasureRow]] = defaultdict(list)
     for row in facts.measured_series:
@@ -206,9 +214,12 @@ def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
             about = subject(row.metric, row.column) + (f" {harmless(row.name)}" if row.name else "")
             series[row.family, about, row.version].append(row)
     charts: defaultdict[str, list[tuple[str, Markup]]] = defaultdict(list)
-    for (family, about, version), rows in sorted(series.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or "")):
-        whole = series.get((family, about, None), []) if version else []
-        if len(charts[family]) < MOST_CHARTS and _worth_drawing(rows, whole):
+    drawn: defaultdict[tuple[str, str], list[dict[Window, float | None]]] = defaultdict(list)
+    for (family, about, version), rows in sorted(series.items(), key=_order_of_charts):
+        values = {row.window: row.value for row in rows}
+        alike = drawn[family, rows[-1].metric]
+        if len(charts[family]) < MOST_CHARTS and _worth_drawing(values, alike):
+            alike.append(values)
             marks = [Mark(row.window, row.value, row.lower, row.upper) for row in rows]
             unit = f" ({harmless(rows[-1].unit)})" if rows[-1].unit else ""
             of_version = f", version {harmless(version)}" if version else ""
@@ -216,7 +227,12 @@ def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
     return dict(charts)
 
 
-def _worth_drawing(rows: Sequence[MeasureRow], whole: Sequence[MeasureRow]) -> bool:
-    values = {row.window: row.value for row in rows}
-    same = {row.window: row.value for row in whole if row.window in values} == values
-    return len(rows) >= LEAST_POINTS_DRAWN and len(set(values.values())) > 1 and not same
+def _order_of_charts(item: tuple[tuple[str, str, str | None], Sequence[MeasureRow]]) -> tuple[str, int, int, str, str]:
+    (family, about, version), rows = item
+    parts = (version is not None) + (rows[-1].column is not None)
+    return family, parts, place_of(rows[-1].metric), about, version or ""
+
+
+def _worth_drawing(values: Mapping[Window, float | None], drawn: Sequence[Mapping[Window, float | None]]) -> bool:
+    told = any(all(whole.get(window, math.nan) == value for window, value in values.items()) for whole in drawn)
+    return len(values) >= LEAST_POINTS_DRAWN and len(set(values.values())) > 1 and not told
