@@ -27,7 +27,7 @@ from spark_monitor.sources.readers.files import blocks_of, file_partials, file_t
 from spark_monitor.sources.readers.rows import rows_for_profile
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
 from spark_monitor.sources.slice_values import capped_slice_values
-from spark_monitor.stages.freeze import frozen_columns
+from spark_monitor.stages.first_pass import frozen_columns
 from spark_monitor.stages.merge import merged, profile
 
 if TYPE_CHECKING:

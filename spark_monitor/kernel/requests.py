@@ -7,7 +7,7 @@ enough of them for the sketches to be made in bulk.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Host, Integers, Tally, summed
 from spark_monitor.kernel.times import instants
 from spark_monitor.states.samples import Samples
 
-Integers = npt.NDArray[np.int64]
 NUMBERS: Final = ("latency", "cpu", "gpu", "memory")
 TEXTS: Final = ("endpoint", "version", "host", "cluster")
 COLUMNS: Final = ("time", *TEXTS, "requests", "failed", "copies", *NUMBERS)
@@ -28,124 +28,6 @@ COLUMNS: Final = ("time", *TEXTS, "requests", "failed", "copies", *NUMBERS)
 MOST_BUFFERED: Final = 1 << 21
 MOST_TALLIES: Final = 20_000
 ONE_SECOND: Final = 1_000_000
-
-_SAMPLES = pa.struct(
-    [
-        ("name", pa.string()),
-        *((name, pa.int64()) for name in ("n", "negative", "unread")),
-        *((name, pa.float64()) for name in ("mean", "m2")),
-        ("sketch", pa.binary()),
-    ]
-)
-_HOST = pa.struct(
-    [("name", pa.string()), *((name, pa.float64()) for name in ("requests", "failed", "n", "total")), ("first", pa.int64())]
-)
-TALLY_SCHEMA: Final = pa.schema(
-    [
-        ("window", pa.int32()),
-        ("endpoint", pa.string()),
-        ("version", pa.string()),
-        *((name, pa.float64()) for name in ("requests", "failed", "known", "copies", "rows")),
-        ("samples", pa.list_(_SAMPLES)),
-        ("hosts", pa.list_(_HOST)),
-        ("clusters", pa.list_(pa.string())),
-        ("seconds", pa.list_(pa.int64())),
-        ("per_second", pa.list_(pa.float64())),
-    ]
-)
-TALLY_DDL: Final = (
-    "window int, endpoint string, version string, requests double, failed double, known double, copies double, rows double, "
-    "samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
-    "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint>>, "
-    "clusters array<string>, seconds array<bigint>, per_second array<double>"
-)
-FIRST_NEVER: Final = np.iinfo(np.int64).max
-
-
-@dataclass
-class Host:
-    """What one machine did: requests, failures, latencies and their sum, and when it first failed (microseconds)."""
-
-    requests: float = 0.0
-    failed: float = 0.0
-    n: float = 0.0
-    total: float = 0.0
-    first: int = FIRST_NEVER
-
-    def add(self, requests: float, failed: float, n: float, total: float, first: int) -> None:
-        """Count more."""
-        self.requests += requests
-        self.failed += failed
-        self.n += n
-        self.total += total
-        self.first = min(self.first, first)
-
-
-@dataclass
-class Tally:
-    """One window, endpoint and version, or several together."""
-
-    requests: float = 0.0
-    failed: float = 0.0
-    known: float = 0.0
-    copies: float = 0.0
-    rows: float = 0.0
-    samples: dict[str, Samples] = field(default_factory=dict)
-    hosts: dict[str, Host] = field(default_factory=dict)
-    clusters: set[str] = field(default_factory=set)
-    seconds: list[Integers] = field(default_factory=list)
-    per_second: list[npt.NDArray[np.float64]] = field(default_factory=list)
-
-    def by_second(self) -> tuple[Integers, npt.NDArray[np.float64]]:
-        """The seconds that had requests, in order, and how many each."""
-        if not self.seconds:
-            return np.empty(0, np.int64), np.empty(0)
-        if len(self.seconds) > 1:
-            second, place = np.unique(np.concatenate(self.seconds), return_inverse=True)
-            self.seconds, self.per_second = [second], [_summed(place, np.concatenate(self.per_second))]
-        return self.seconds[0], self.per_second[0]
-
-    def merge(self, other: Tally) -> None:
-        """Add another to this one."""
-        for name in ("requests", "failed", "known", "copies", "rows"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name, samples in other.samples.items():
-            self.samples[name] = self.samples[name].merge(samples) if name in self.samples else samples
-        for name, host in other.hosts.items():
-            self.hosts.setdefault(name, Host()).add(host.requests, host.failed, host.n, host.total, host.first)
-        self.clusters |= other.clusters
-        second, many = other.by_second()
-        if second.size:
-            self.seconds.append(second)
-            self.per_second.append(many)
-            self.by_second()
-
-    def row(self, window: int, endpoint: str | None, version: str | None) -> dict[str, Any]:
-        """As a row of ``TALLY_SCHEMA``."""
-        second, many = self.by_second()
-        counts = {name: getattr(self, name) for name in ("requests", "failed", "known", "copies", "rows")}
-        return {
-            "window": window,
-            "endpoint": endpoint,
-            "version": version,
-            **counts,
-            "samples": [{"name": name, **samples.columns()} for name, samples in sorted(self.samples.items())],
-            "hosts": [{"name": name, **vars(host)} for name, host in sorted(self.hosts.items())],
-            "clusters": sorted(self.clusters),
-            "seconds": second,
-            "per_second": many,
-        }
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Tally:
-        """Back from a row."""
-        counts = {name: row[name] for name in ("requests", "failed", "known", "copies", "rows")}
-        found = cls(**counts, clusters=set(row["clusters"]))
-        found.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
-        found.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}
-        if row["seconds"]:
-            found.seconds, found.per_second = [np.array(row["seconds"], np.int64)], [np.array(row["per_second"])]
-        return found
 
 
 @dataclass(frozen=True)
@@ -241,7 +123,7 @@ class RequestTask:
         if self.plan.by_second:
             second, place = np.unique(rows.time[part] // ONE_SECOND, return_inverse=True)
             tally.seconds.append(second)
-            tally.per_second.append(_summed(place, np.nan_to_num(requests)))
+            tally.per_second.append(summed(place, np.nan_to_num(requests)))
             if len(tally.seconds) > 64:
                 tally.by_second()
 
@@ -277,10 +159,6 @@ def _count_hosts(
             tally.hosts.setdefault(name, Host()).add(asked, bad_ones, n, total, int(first[code]))
 
 
-def _summed(place: Integers, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.bincount(place, weights=weights).astype(np.float64)
-
-
 def _encoded(column: pa.Array) -> tuple[Integers, list[Any]]:
     """Codes and the texts that they stand for; NULL has a code of its own."""
     encoded = pc.dictionary_encode(column, null_encoding="encode")
@@ -290,19 +168,3 @@ def _encoded(column: pa.Array) -> tuple[Integers, list[Any]]:
 def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
     """Doubles, NaN where there is none."""
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def merged_tallies(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, str | None, str | None, Tally]]:
-    """One tally of each window, endpoint and version, of rows that are sorted by them."""
-    now: tuple[int, str | None, str | None] | None = None
-    tally = Tally()
-    for batch in batches:
-        for row in batch.to_pylist():
-            key = (row["window"], row["endpoint"], row["version"])
-            if now is not None and key != now:
-                yield (*now, tally)
-                tally = Tally()
-            now = key
-            tally.merge(Tally.from_row(row))
-    if now is not None:
-        yield (*now, tally)

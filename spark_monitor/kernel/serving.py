@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.requests import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
+from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
 from spark_monitor.operations.latency_shift import STEPS, Quantiles
 from spark_monitor.states.samples import Samples
 from spark_monitor.windowing.instants import instant_of

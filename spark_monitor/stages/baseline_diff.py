@@ -16,7 +16,8 @@ from spark_monitor.sources.predictions import Predictions, baseline_columns, kin
 from spark_monitor.sources.readers.rows import ReadColumn, rows_for_profile
 from spark_monitor.stages.compare import compare_plan, drift_rows, wanted
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.freeze import baseline_frame, frame_plan, require_rows
+from spark_monitor.stages.first_pass import frame_plan
+from spark_monitor.stages.freeze import baseline_frame, require_rows
 from spark_monitor.stages.merge import profile
 
 ADDED, GONE, RETYPED, COMPARED = "ADDED", "GONE", "RETYPED", "COMPARED"

@@ -5,24 +5,18 @@ Two passes: sharp quantiles first (k = 8192), which give the grids, then exact c
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.errors import ConfigError
-from spark_monitor.kernel.checks import PARSES, matches
 from spark_monitor.kernel.covariances import COVARIANCE_ROW, CovariancePlan
 from spark_monitor.kernel.partials import OTHER
-from spark_monitor.kernel.plan import BYTE_BUDGET, KernelColumn, KernelPlan, ProfilePlan, WindowKey, plan_segments
-from spark_monitor.kernel.state_rows import State, by_column, states_at
-from spark_monitor.session import setting
+from spark_monitor.kernel.plan import BYTE_BUDGET
 from spark_monitor.sources.baseline import (
     Baseline,
     FrozenColumn,
@@ -36,19 +30,14 @@ from spark_monitor.sources.baseline import (
     unframed,
 )
 from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, time_range
-from spark_monitor.sources.readers.rows import Kind, ReadColumn, read_source, rows_for_profile, with_roles, within
-from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
+from spark_monitor.sources.readers.rows import ReadColumn, read_source, rows_for_profile, with_roles, within
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.correlation import covariance_plan
+from spark_monitor.stages.first_pass import frame_plan, frozen_columns
 from spark_monitor.stages.merge import profile
 from spark_monitor.stages.occupancy import all_times
-from spark_monitor.states.categorical import MAX_CATEGORIES, CategoricalState, Categories, freeze_categories
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
-from spark_monitor.states.frequent import CAPACITY
-from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
-from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.sketch import K_FREEZE, K
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import without_strays
@@ -57,13 +46,8 @@ from spark_monitor.windowing.windows import window_of
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# A baseline is one window that holds every instant.
-ALWAYS = WindowKey("baseline", -(1 << 62), 1 << 62)
-CATEGORIES_COUNTED = 4096
 ENOUGH_ROWS = f"slice_key IS NULL OR count >= 100 AND slice_value <> '{OTHER}'"
 """Of which slices it is kept how columns move together."""
-
-_FRAME_DDL = "column_name string, grid array<double>, categories array<string>, facts map<string, double>, error string"
 
 
 def freeze(
@@ -83,125 +67,6 @@ def freeze(
     kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
     plan = frame_plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen))
     return frozen, profile(rows, plan)
-
-
-def frozen_columns(
-    rows: DataFrame, columns: Sequence[ReadColumn], slices: int, *, byte_budget: int = BYTE_BUDGET
-) -> list[FrozenColumn]:
-    """The first pass. What comes to the driver is bounded by the number of columns: one frame each."""
-    first = [unframed(column) for column in columns]
-    without_slices = rows.select(*(name for name in rows.columns if name not in {f"s{key}" for key in range(slices)}))
-    plan = frame_plan(first, k=K_FREEZE, frequent_capacity=CATEGORIES_COUNTED, byte_budget=byte_budget)
-    kernel = {column.name: column.kernel for column in first}
-
-    def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield _frames(batch, kernel)
-
-    states = profile(without_slices, plan).where(F.col("column_name") != TABLE_ROW)
-    with setting(rows.sparkSession, BATCH_SETTING, str(FREEZE_BATCH)):
-        frames = {row["column_name"]: row.asDict() for row in states.mapInArrow(run, _FRAME_DDL).collect()}
-    return [_framed(column, frames.get(column.name)) for column in first]
-
-
-def frame_plan(
-    frozen: Sequence[FrozenColumn],
-    *,
-    slice_keys: Sequence[str] = (),
-    slice_values: tuple[frozenset[str] | None, ...] = (),
-    k: int = K,
-    frequent_capacity: int = CAPACITY,
-    byte_budget: int = BYTE_BUDGET,
-    covariance: CovariancePlan | None = None,
-) -> ProfilePlan:
-    """How a baseline's rows become states: one window that holds every instant."""
-    edges, windows = plan_segments([ALWAYS])
-    kernel = KernelPlan(
-        columns=tuple(column.kernel for column in frozen),
-        edges=edges,
-        windows=windows,
-        slice_keys=len(slice_keys),
-        slice_values=slice_values,
-        k=k,
-        frequent_capacity=frequent_capacity,
-        byte_budget=byte_budget,
-        covariance=covariance,
-    )
-    types = tuple(column.data_type for column in frozen)
-    return ProfilePlan(kernel, (ALWAYS,), tuple(slice_keys), types)
-
-
-def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColumn:
-    """The column with the grid or the categories found; without any where no value was seen or the column failed."""
-    if frame is None or column.kind is Kind.UNSUPPORTED:
-        return column
-    grid, categories = frame["grid"], frame["categories"]
-    return FrozenColumn(
-        column.name,
-        column.data_type,
-        column.kind,
-        Grid(np.array(grid)) if grid is not None else column.grid,
-        Categories(tuple(categories)) if categories is not None else column.categories,
-        dict(frame["facts"] or {}),
-    )
-
-
-def _frames(batch: pa.RecordBatch, kernel: Mapping[str, KernelColumn]) -> pa.RecordBatch:
-    """Grids and categories of the columns whose states stand in a batch."""
-    found = []
-    own = [(name, rows, states_at(batch.take(pa.array(rows)), kernel[name])) for name, rows in by_column(batch)]
-    errors = batch.column("error").to_pylist()
-    for name, row, state in ((name, row, state) for name, rows, states in own for row, state in zip(rows, states, strict=True)):
-        error = errors[row]
-        grid = grid_of(state).edges.tolist() if isinstance(state, NumericState) else None
-        texts = list(categories_of(state).texts) if isinstance(state, CategoricalState) else None
-        found.append((name, grid, texts, list(facts_of(state).items()), error))
-    types = (pa.string(), pa.list_(pa.float64()), pa.list_(pa.string()), pa.map_(pa.string(), pa.float64()), pa.string())
-    columns = list(zip(*found, strict=True)) or [()] * len(types)
-    arrays = [pa.array(values, type=kind) for values, kind in zip(columns, types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=["column_name", "grid", "categories", "facts", "error"])
-
-
-def grid_of(state: NumericState) -> Grid:
-    """The grid that a baseline's first pass gives: its quantiles at equal steps of mass, its frequent values, its ends.
-
-    >>> grid = grid_of(NumericState.empty(Grid.trivial()).update([1.0, 2.0, 2.0, 7.0]))
-    >>> [edge for edge in grid.edges.tolist() if edge in (1.0, 2.0, 7.0)]
-    [1.0, 2.0, 7.0]
-    """
-    if state.sketch is None or not state.finite:
-        return Grid.trivial()
-    ranks = np.arange(1, INNER_EDGES + 1) / (INNER_EDGES + 1)
-    atoms = [value for value, count in state.frequent.counts.items() if count * 2 * (INNER_EDGES + 1) >= state.finite]
-    return grid_from_quantiles(state.sketch.quantiles(ranks), atoms, state.minimum, state.maximum)
-
-
-def categories_of(state: CategoricalState) -> Categories:
-    """The categories that a baseline's first pass gives: its most frequent texts."""
-    return freeze_categories(list(state.frequent.counts.items()))
-
-
-def facts_of(state: State | None) -> dict[str, float]:
-    """What a baseline's first pass tells of a column's values, for what later windows are held against.
-
-    >>> facts_of(NumericState.empty(Grid.trivial()).update([1.0, 7.0]))
-    {'least': 1.0, 'greatest': 7.0, 'mean': 4.0, 'deviation': 3.0}
-    """
-    if isinstance(state, NumericState):
-        return numeric_facts(state) if state.finite else {}
-    if not isinstance(state, CategoricalState) or not state.frequent.counts:
-        return {}
-    texts, rows = list(state.frequent.counts), np.array(list(state.frequent.counts.values()))
-    parsed = matches(pa.array(texts, pa.string()), PARSES)
-    complete = state.frequent.dropped == 0 and len(texts) <= MAX_CATEGORIES
-    return {"complete": float(complete), "parsed": float(rows[parsed].sum() / rows.sum())}
-
-
-def numeric_facts(state: NumericState) -> dict[str, float]:
-    """Ends, mean and deviation of a column's finite values; no deviation where its square is no double."""
-    found = {"least": state.minimum, "greatest": state.maximum, "mean": state.mean}
-    deviation = math.sqrt(state.m2 / state.finite)
-    return {**found, "deviation": deviation} if math.isfinite(deviation) else found
 
 
 def baseline_step(

@@ -28,20 +28,10 @@ from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.present import PresentPlan, profile_rows
 from spark_monitor.stages.quality_columns import ColumnPlan, column_measurements
 from spark_monitor.stages.quality_plan import key_names, quality_plan
-from spark_monitor.stages.quality_rows import (
-    Known,
-    Place,
-    Windowful,
-    arrival_block,
-    key_block,
-    key_of,
-    place_of,
-    summaries,
-    version_counts,
-    windowfuls,
-)
+from spark_monitor.stages.quality_rows import Known, arrival_block, key_block, key_of, place_of, summaries
 from spark_monitor.stages.schema_changes import schema_rows
 from spark_monitor.stages.slice_shares import share_measurements
+from spark_monitor.stages.windowfuls import Place, Windowful, version_counts, windowfuls
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Handled
 from spark_monitor.windowing.instants import micros

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.limits import History
 from spark_monitor.config.rules import BASELINE, RuleConfig
-from spark_monitor.errors import ConfigError, unknown
 from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.replayed import REPLAYED_DDL, SHIFTED, ReplayPlan, replayed_rows
 from spark_monitor.rules.rulebook import TABLE_METRICS, Rulebook
@@ -32,28 +29,22 @@ from spark_monitor.sources.baseline import (
     signature,
     unframed,
 )
-from spark_monitor.sources.predictions import Predictions, baseline_columns, kinds_agree, time_range
-from spark_monitor.sources.readers.rows import Kind, ReadColumn, ReadSlice, rows_for_profile
+from spark_monitor.sources.predictions import Predictions, baseline_columns, kinds_agree
+from spark_monitor.sources.readers.rows import ReadColumn, ReadSlice, rows_for_profile
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.compare import tabled_metrics
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.freeze import baseline_frame, frozen_columns
+from spark_monitor.stages.first_pass import frozen_columns
+from spark_monitor.stages.freeze import baseline_frame
 from spark_monitor.stages.merge import profile
-from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.instants import micros
-from spark_monitor.windowing.windows import Window, closed_windows
+from spark_monitor.stages.replayed_rows import TIME, copied, laid_windows, placed, with_shifts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 REPLAY_SEED: Final = 20130101
-FEWEST: Final = 4
-MOST: Final = 400
-"""Fewer windows say nothing of how often a rule is wrong; of more the first are taken."""
 
 WEEK_HOURS: Final = 168.0
-PARTS: Final = 1_000_000
-_TIME, _FAR = ":replayed at", ":far end of "
 _WITHOUT_REPLAY: Final = frozenset({"median", "distinct_count", "percent_distinct", *TABLE_METRICS})
 
 
@@ -102,12 +93,12 @@ def replay(run: Run, predictions: Predictions, *, shuffled: bool, shifts: Mappin
     current = _current(run, predictions)
     frame, _ = baseline_frame(run, predictions)
     columns, slices = baseline_columns(frame, predictions, run.config)
-    windows = _windows(run, frame, shuffled=shuffled)
+    windows = laid_windows(run, frame, shuffled=shuffled)
     rules = list(_replayable(run.config.rules))
-    frame = _placed(run, frame, windows, shuffled=shuffled, seed=seed)
-    frame, copies = _planted(run, frame, columns, shifts, seed)
+    frame = placed(run, frame, windows, shuffled=shuffled, seed=seed)
+    frame, copies = with_shifts(run, frame, columns, shifts, seed)
     frames = _frames(run, frame, columns, slices, current)
-    states = _states(run, frame, [*columns, *copies], [*frames, *_copied(frames, copies)], slices, windows)
+    states = _states(run, frame, [*columns, *copies], [*frames, *copied(frames, copies)], slices, windows)
     book = Rulebook.of([rule for _, rule, reason in rules if reason is None])
     plan = ReplayPlan(
         {one.name: one.kernel for one in frames}, book, windows[0].granularity, run.schedule.zone, run.config.alerts.fdr
@@ -157,79 +148,6 @@ def _reason(rule: RuleConfig) -> str | None:
     return None
 
 
-def _windows(run: Run, frame: DataFrame, *, shuffled: bool) -> list[WindowKey]:
-    """The windows that the baseline's rows are laid into: those of their times."""
-    time, zone, every = run.config.predictions.time, run.schedule.zone, run.schedule.granularities[0]
-    if time not in frame.columns:
-        raise ConfigError(
-            f'baseline: has no column "{time}", so its rows are in no window. Replay needs the time of predictions.'
-        )
-    span = time_range(frame, time, zone, run.as_of)
-    if span is None:
-        raise ConfigError(f"baseline: has no rows with a time before {run.as_of.isoformat()}, so there is nothing to replay.")
-    end = span[1] + timedelta(microseconds=1)
-    closed: list[Window] = list(closed_windows(span[0], end, every, zone))[:MOST]
-    if len(closed) < FEWEST and not shuffled:
-        lasts = f"its rows are from {span[0].isoformat()} to {span[1].isoformat()}"
-        raise ConfigError(
-            f"baseline: has {len(closed)} whole windows of {every.label}, {lasts}; {FEWEST} are needed. Replay with --shuffle, "
-            "or name a longer baseline."
-        )
-    keys = [WindowKey(every.label, micros(one.start), micros(one.end)) for one in closed]
-    while len(keys) < FEWEST:  # shuffled rows can be laid into windows that the baseline's time has not
-        first = keys[0].start if keys else micros(span[0])
-        length = round(every.nominal_hours * 3_600_000_000)
-        keys.append(WindowKey(every.label, first + len(keys) * length, first + (len(keys) + 1) * length))
-    return keys
-
-
-def _placed(run: Run, frame: DataFrame, windows: Sequence[WindowKey], *, shuffled: bool, seed: int) -> DataFrame:
-    """The rows with the time at which they are replayed: their own, or the start of a window that a hash chooses."""
-    if not shuffled:
-        return frame.withColumn(_TIME, F.col(quote(run.config.predictions.time)))
-    starts = F.array(*(F.lit(window.start) for window in windows))
-    chosen = F.pmod(_row_hash(run, frame, seed), F.lit(len(windows)))
-    return frame.withColumn(_TIME, F.timestamp_micros(F.element_at(starts, (chosen + 1).cast("int"))))
-
-
-def _row_hash(run: Run, frame: DataFrame, seed: int) -> Any:
-    """A number that follows from the row and the seed: of its id and time, or of all columns where it has no id."""
-    own = [name for name in (*run.config.predictions.id, run.config.predictions.time) if name in frame.columns]
-    if not set(run.config.predictions.id) <= set(own):
-        plain = [field.name for field in frame.schema.fields if not isinstance(field.dataType, T.MapType | T.StructType)]
-        own = [name for name in plain if not name.startswith(":")]
-    return F.xxhash64(*(F.col(quote(name)) for name in own), F.lit(seed))
-
-
-def _planted(
-    run: Run, frame: DataFrame, columns: Sequence[ReadColumn], shifts: Mapping[str, float], seed: int
-) -> tuple[DataFrame, list[ReadColumn]]:
-    """Copies of columns in which a part of the rows has the greatest value: their distance from the column is the one asked for.
-
-    A share s of the rows moved to the greatest value, which a share p has already, is a KS distance (of texts a total variation)
-    of s (1 - p).
-    """
-    known = {column.name: column for column in columns}
-    copies = []
-    for place, (name, distance) in enumerate(shifts.items()):
-        column = known.get(name)
-        if column is None or column.kind not in (Kind.NUMERIC, Kind.CATEGORICAL):
-            watched = [one.name for one in columns if one.kind in (Kind.NUMERIC, Kind.CATEGORICAL)]
-            raise ConfigError(unknown("--shift", "column", name, watched))
-        greatest = frame.selectExpr(f"max({column.sql}) AS far").collect()[0]["far"]
-        far = f"{_FAR}{place}"
-        frame = frame.withColumn(far, F.lit(greatest))
-        at_end = frame.selectExpr(f"avg(CAST({column.sql} = {quote(far)} AS DOUBLE)) AS share").collect()[0]["share"]
-        if greatest is None or not distance <= 1 - at_end:
-            most = 0.0 if greatest is None else 1 - at_end
-            raise ConfigError(f"--shift {name}={distance:g}: {name} can be moved by {most:.3g} at most. Give a smaller distance.")
-        moved = F.pmod(_row_hash(run, frame, seed + place + 1), F.lit(PARTS)) < F.lit(round(PARTS * distance / (1 - at_end)))
-        frame = frame.withColumn(f"{far} is", moved)
-        sql = f"CASE WHEN ({column.sql}) IS NOT NULL AND {quote(f'{far} is')} THEN {quote(far)} ELSE {column.sql} END"
-        copies.append(replace(column, name=f"{SHIFTED}{name}", sql=sql))
-    return frame, copies
-
-
 def _frames(
     run: Run, frame: DataFrame, columns: Sequence[ReadColumn], slices: Sequence[ReadSlice], current: Baseline | None
 ) -> list[FrozenColumn]:
@@ -248,11 +166,6 @@ def _frames(
     ]
 
 
-def _copied(frames: Sequence[FrozenColumn], copies: Sequence[ReadColumn]) -> list[FrozenColumn]:
-    known = {one.name: one for one in frames}
-    return [replace(known[copy.name.removeprefix(SHIFTED)], name=copy.name) for copy in copies]
-
-
 def _states(
     run: Run,
     frame: DataFrame,
@@ -264,7 +177,7 @@ def _states(
     """The states of every window, slice and column: the one pass."""
     run.say("replaying")
     ids = [name for name in run.config.predictions.id if name in frame.columns]
-    rows = rows_for_profile(frame, columns, slices, time=_TIME, version_sql="NULL", ids=ids)
+    rows = rows_for_profile(frame, columns, slices, time=TIME, version_sql="NULL", ids=ids)
     edges, members = plan_segments(windows)
     kernel = KernelPlan(
         columns=tuple(one.kernel for one in frames),

@@ -11,9 +11,10 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
 from spark_monitor.kernel.plan import plan_segments, wanted_spans
-from spark_monitor.kernel.requests import TALLY_DDL, RequestPlan, RequestTask
+from spark_monitor.kernel.requests import RequestPlan, RequestTask
 from spark_monitor.kernel.serving import PREDICTIONS, STORED, SUMMARY_DDL, ServingPlan, summaries
 from spark_monitor.kernel.serving_series import series_measurements
+from spark_monitor.kernel.tallies import TALLY_DDL
 from spark_monitor.sources.operations import RequestLog
 from spark_monitor.stages.context import INPUT, Run, window_keys
 from spark_monitor.windowing.due import DueWindow

@@ -13,7 +13,7 @@ from spark_monitor.distances.class_shares import shares_moved
 from spark_monitor.distances.label_shift import LabelBlock, label_shift
 from spark_monitor.distances.prediction_shift import prediction_shift
 from spark_monitor.kernel.scored_states import CONFUSION, COVERAGE, REGRESSION
-from spark_monitor.stages.freeze import grid_of
+from spark_monitor.stages.first_pass import grid_of
 from spark_monitor.stages.label_shifts import label_rows
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.categorical_block import CategoricalBlock

@@ -13,7 +13,7 @@ from spark_monitor.kernel.comparison import BASELINE, INPUT_SCHEMA, ComparePlan
 from spark_monitor.kernel.measured_answers import MeasuredAnswers
 from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import state_columns
-from spark_monitor.stages.freeze import grid_of
+from spark_monitor.stages.first_pass import grid_of
 from spark_monitor.states.columns import STATE_SCHEMA
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import NumericState
