@@ -13,13 +13,14 @@ import pyarrow as pa
 from spark_monitor.config.limits import AnyLimit, History, Learned, Relative
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.config.vocabulary import worse_values
+from spark_monitor.rules.ends import Flags
 from spark_monitor.rules.history import windows_before
 from spark_monitor.rules.learned import OwnWindows, learned
 from spark_monitor.rules.limits import Bounds, Floats, between, history_bounds, relative_bounds
 from spark_monitor.rules.noise import chance, rows_needed
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import HISTORY, Integers, Judged, Rows
-from spark_monitor.rules.verdicts import Flags, Held, is_noisy
+from spark_monitor.rules.verdicts import Held, is_noisy
 
 FOR_EACH: Final = ("model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
 

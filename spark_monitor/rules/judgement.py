@@ -11,47 +11,32 @@ import numpy as np
 import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.rules import RuleConfig
 from spark_monitor.distances.benjamini_hochberg import benjamini_hochberg
+from spark_monitor.rules.check_rows import (
+    CHECK_SCHEMA,
+    OF_ROW,
+    OF_RULE,
+    Columns,
+    append_row,
+    check_row,
+    lone,
+    people_of,
+    window_of,
+    without_nan,
+)
+from spark_monitor.rules.ends import Ends
 from spark_monitor.rules.held import AllHeld, Knowledge, held
-from spark_monitor.rules.limits import Bounds, Floats
+from spark_monitor.rules.limits import Bounds
 from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
 from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_total
 from spark_monitor.rules.stream import ALL_VERSIONS, COVERAGE, Judged, Rows, numbers_of
-from spark_monitor.rules.verdicts import (
-    ABSENT,
-    Ends,
-    Held,
-    Measurement,
-    Numbers,
-    Rulings,
-    expected,
-    known,
-    out_of_reach,
-    ruling,
-    rulings,
-)
-
-CHECK_DDL: Final = (
-    "granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
-    "check_id string, dataset string, family string, metric string, column_name string, class string, baseline_name string, "
-    "basis string, value double, lower double, upper double, expected string, verdict string, broken boolean, severity string, "
-    "reason string, owner string, runbook string, needed long, lasting long"
-)
-_TYPES: Final = {"string": pa.string(), "long": pa.int64(), "double": pa.float64(), "boolean": pa.bool_()}
-CHECK_SCHEMA: Final = pa.schema([(name, _TYPES[kind]) for name, kind in (part.split() for part in CHECK_DDL.split(", "))])
+from spark_monitor.rules.verdicts import ABSENT, Held, Measurement, Numbers, Rulings, expected, known, out_of_reach, rulings
 
 SLICES: Final = ":slices"
 """The slice key of the one row that speaks about all slices of a window that are too small for a rule."""
 
-PREDICTIONS: Final = "predictions"
 ESTIMATED: Final = "ESTIMATED"
-_OF_ROW: Final = (
-    *("granularity", "model_version", "slice_key", "slice_value", "column_name", "dataset", "family", "baseline_name", "basis"),
-)
-_OF_RULE: Final = ("severity", "owner", "runbook", "needed", "lasting")
 _MOST_REMEMBERED: Final = 200_000
-Columns = dict[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -76,9 +61,9 @@ class Bench:
         given = self._ruled(judged, rows, limits)
         columns, few = self._write(judged, rows, limits, given)
         for row in _summaries(few, judged, rows, self.book):
-            _append(columns, row)
+            append_row(columns, row)
         for row in self._absent(judged, rows):
-            _append(columns, row)
+            append_row(columns, row)
         return pa.RecordBatch.from_pydict(columns, schema=CHECK_SCHEMA)
 
     def _ruled(self, judged: Judged, rows: Rows, limits: AllHeld) -> Rulings:
@@ -106,20 +91,20 @@ class Bench:
         kept = np.flatnonzero(~few)
         owners, places = judged.row[kept].tolist(), judged.place[kept].tolist()
         verdicts = given.verdict[kept].tolist()
-        columns: Columns = {name: [rows.texts[name][row] for row in owners] for name in _OF_ROW}
+        columns: Columns = {name: [rows.texts[name][row] for row in owners] for name in OF_ROW}
         columns["family"] = ["profile" if family == ALL_VERSIONS else family for family in columns["family"]]
         columns["basis"] = [None if basis == ALL_VERSIONS else basis for basis in columns["basis"]]
         series = [self._series(judged, rows, one, row) for one, row in zip(kept.tolist(), owners, strict=True)]
         columns |= {"start": rows.starts[owners].tolist(), "end": rows.ends[owners].tolist()}
-        columns |= {name: _numbers(numbers[kept]) for name, numbers in judged.numbers.items()}
+        columns |= {name: without_nan(numbers[kept]) for name, numbers in judged.numbers.items()}
         columns["metric"] = [judged.metric[one] for one in kept.tolist()]
         columns["class"] = [judged.class_name[one] for one in kept.tolist()]
         columns["check_id"] = [name for name, _ in series]
         columns["verdict"], columns["broken"] = verdicts, [verdict == "FAIL" for verdict in verdicts]
         sentences = self._sentences(judged, rows, limits, given, kept.tolist(), [subject for _, subject in series])
         columns["expected"], columns["reason"] = ([pair[place] for pair in sentences] for place in (0, 1))
-        people = [_people(rule) for rule in self.book.rules]
-        columns |= {name: [people[place][name] for place in places] for name in _OF_RULE}
+        people = [people_of(rule) for rule in self.book.rules]
+        columns |= {name: [people[place][name] for place in places] for name in OF_RULE}
         return columns, np.flatnonzero(few).tolist()
 
     def _sentences(
@@ -172,7 +157,7 @@ class Bench:
         """What the rules ask of whole windows and no table holds."""
         met = _met(judged, rows)
         for row in _whole_windows(rows):
-            window, version = _window(rows, row), rows.texts["model_version"][row]
+            window, version = window_of(rows, row), rows.texts["model_version"][row]
             message = rows.texts["message"][row] if rows.texts["status"][row] != "OK" else None
             count = known(float(rows.wholes["count"][row]))
             for owed in self.book.expectations:
@@ -192,7 +177,7 @@ class Bench:
                     class_name=rule.class_,
                     baseline_name=rule.baseline,
                 )
-                yield _lone(rows, row, rule, found)
+                yield lone(rows, row, rule, found)
 
 
 ANY_VERSION: Final = "*"
@@ -211,7 +196,7 @@ def _undecide(given: Rulings, judged: Judged, rows: Rows, fdr: float) -> None:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for one in np.flatnonzero(~np.isnan(judged.pvalue)).tolist():
         row = int(judged.row[one])
-        key = (_window(rows, row), *(rows.texts[name][row] for name in ("model_version", "slice_key", "slice_value")))
+        key = (window_of(rows, row), *(rows.texts[name][row] for name in ("model_version", "slice_key", "slice_value")))
         groups.setdefault((*key, judged.metric[one], rows.texts["baseline_name"][row]), []).append(one)
     for places in groups.values():
         at = np.array(places)
@@ -247,11 +232,6 @@ def _expectation(judged: Judged, rows: Rows, one: int, row: int) -> float | None
     return known(float(rows.reals["expected_value"][row])) if judged.metric[one] == "population_stability_index" else None
 
 
-def _numbers(numbers: Floats) -> list[float | None]:
-    """NaN as None."""
-    return [None if number != number else number for number in numbers.tolist()]
-
-
 def _quick(judged: Judged, one: int) -> str:
     value, count = float(judged.value[one]), float(judged.count[one])
     beside = "" if math.isnan(count) or judged.metric[one] == "count" else f" ({rows_text(int(count))})"
@@ -267,7 +247,7 @@ def _summaries(few: list[int], judged: Judged, rows: Rows, book: Rulebook) -> It
     groups: dict[tuple[Any, ...], list[int]] = {}
     for one in few:
         row = int(judged.row[one])
-        key = (_window(rows, row), rows.texts["model_version"][row], int(judged.place[one]), rows.texts["baseline_name"][row])
+        key = (window_of(rows, row), rows.texts["model_version"][row], int(judged.place[one]), rows.texts["baseline_name"][row])
         groups.setdefault(key, []).append(one)
     for (_, _, place, baseline), members in groups.items():
         rule, row = book.rules[place], int(judged.row[members[0]])
@@ -279,7 +259,7 @@ def _summaries(few: list[int], judged: Judged, rows: Rows, book: Rulebook) -> It
         subject = subject_of(Measurement(rule.metric, baseline_name=baseline, class_name=rule.class_))
         counted = f"{len(slices):,} slice{'' if len(slices) == 1 else 's'}"
         sentence = f"{subject} of {counted} rests on at most {rows_text(most)}, {asked}: {len(members):,} not judged."
-        yield _row(rows, row, rule, about, "NO_DATA", sentence) | {"slice_key": SLICES, "slice_value": None}
+        yield check_row(rows, row, rule, about, "NO_DATA", sentence) | {"slice_key": SLICES, "slice_value": None}
 
 
 def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
@@ -289,7 +269,7 @@ def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
         texts = rows.texts
         if texts["slice_key"][row] is not None:
             continue
-        window, version, metric = _window(rows, row), texts["model_version"][row], judged.metric[one]
+        window, version, metric = window_of(rows, row), texts["model_version"][row], judged.metric[one]
         for whose in (version, ANY_VERSION):
             for column in (texts["column_name"][row], None):
                 met.add((window, whose, metric, column, texts["baseline_name"][row]))
@@ -302,65 +282,3 @@ def _whole_windows(rows: Rows) -> Iterator[int]:
         of_table = texts["family"][row] == "profile" and texts["column_name"][row] == TABLE_ROW
         if of_table and texts["slice_key"][row] is None:
             yield row
-
-
-def _lone(rows: Rows, row: int, rule: RuleConfig, found: Measurement) -> dict[str, Any]:
-    own = Held.of(rule)
-    given = ruling(found, rule, own)
-    return _row(rows, row, rule, found, given.verdict, reason(found, rule, given, own))
-
-
-def _row(rows: Rows, row: int, rule: RuleConfig, found: Measurement, verdict: str, sentence: str) -> dict[str, Any]:
-    """A check without a number."""
-    dimensions = _dimensions(rows, row)
-    series = {name: dimensions[name] for name in ("granularity", "model_version")}
-    return {
-        **dict.fromkeys(CHECK_SCHEMA.names),
-        **dimensions,
-        "check_id": check_id(
-            found.metric,
-            found.column_name,
-            slice_key=found.slice_key,
-            class_name=found.class_name,
-            baseline=found.baseline_name,
-            **series,
-        ),
-        "dataset": PREDICTIONS if is_of_predictions(found.metric) else None,
-        "family": found.family,
-        "metric": found.metric,
-        "column_name": found.column_name,
-        "class": found.class_name,
-        "baseline_name": found.baseline_name,
-        "expected": expected(rule, Held.of(rule)),
-        "verdict": verdict,
-        "broken": False,
-        "reason": sentence,
-        **_people(rule),
-    }
-
-
-def _dimensions(rows: Rows, row: int) -> dict[str, Any]:
-    texts = rows.texts
-    return {
-        "granularity": texts["granularity"][row],
-        "start": int(rows.starts[row]),
-        "end": int(rows.ends[row]),
-        "model_version": texts["model_version"][row],
-        "slice_key": texts["slice_key"][row],
-        "slice_value": texts["slice_value"][row],
-    }
-
-
-def _people(rule: RuleConfig) -> dict[str, Any]:
-    needed, lasting = rule.times
-    people = {"severity": rule.severity, "owner": rule.owner, "runbook": rule.runbook}
-    return {**people, "needed": needed, "lasting": lasting}
-
-
-def _window(rows: Rows, row: int) -> tuple[str | None, int]:
-    return rows.texts["granularity"][row], int(rows.starts[row])
-
-
-def _append(columns: Columns, row: dict[str, Any]) -> None:
-    for name, values in columns.items():
-        values.append(row[name])

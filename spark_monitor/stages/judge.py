@@ -16,8 +16,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.config.rules import RuleConfig
+from spark_monitor.rules.check_rows import CHECK_DDL
 from spark_monitor.rules.held import Knowledge
-from spark_monitor.rules.judgement import CHECK_DDL, Bench
+from spark_monitor.rules.judgement import Bench
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import STREAM
 from spark_monitor.stages.context import INPUT, Run
