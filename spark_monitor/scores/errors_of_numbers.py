@@ -11,15 +11,9 @@ from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.means import mean_of
 from spark_monitor.scores.metric import scored
 from spark_monitor.scores.regression import POSITIVE_RANGE, refusal, root_of
+from spark_monitor.states.error_powers import CUBED, LOGARITHMIC, LOGARITHMIC_SQUARED, SYMMETRIC, SYMMETRIC_SQUARED
 from spark_monitor.states.proportions import CONFIDENCE, wilson
-from spark_monitor.states.regression import (
-    CUBED,
-    LOGARITHMIC,
-    LOGARITHMIC_SQUARED,
-    SYMMETRIC,
-    SYMMETRIC_SQUARED,
-    RegressionState,
-)
+from spark_monitor.states.regression import RegressionState
 
 OUTER = 0.9
 

@@ -9,17 +9,9 @@ import numpy as np
 from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.means import mean_of
 from spark_monitor.scores.metric import scored
+from spark_monitor.states.error_powers import ABSOLUTE, CUBED, ERROR, FOURTH, RELATIVE, RELATIVE_SQUARED, SQUARED
 from spark_monitor.states.proportions import student
-from spark_monitor.states.regression import (
-    ABSOLUTE,
-    CUBED,
-    ERROR,
-    FOURTH,
-    RELATIVE,
-    RELATIVE_SQUARED,
-    SQUARED,
-    RegressionState,
-)
+from spark_monitor.states.regression import RegressionState
 
 POSITIVE_RANGE = (0.0, math.inf)
 ANY_RANGE = (-math.inf, math.inf)

@@ -17,13 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spark_monitor.errors import StateError
+from spark_monitor.states.block import Block, fields_of, stored_fields
 from spark_monitor.states.columns import number_column, state_arrays
-from spark_monitor.states.distinct_block import DistinctBlock
 from spark_monitor.states.frequent import CAPACITY, Frequent
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.ragged import offsets_of, owners, packed, sums, taken, unpacked
+from spark_monitor.states.ragged import owners, sums
 from spark_monitor.states.sketch import Kll, is_exact_image
 
 _COUNTS = ("count", "num_nulls", "num_nan", "num_positive_inf", "num_negative_inf")
@@ -41,7 +41,7 @@ class Sketch(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class NumericBlock:
+class NumericBlock(Block):
     """S states of one grid.
 
     >>> from spark_monitor.states.numeric import profile_column
@@ -51,20 +51,12 @@ class NumericBlock:
     """
 
     grid: Grid
-    counts: Integers
-    """int64[5, S]: rows, nulls, NaN, +Inf, -Inf."""
+    """Of which all states are; their ``counts`` are rows, nulls, NaN, +Inf and -Inf."""
 
     moments: Floats
     """float64[5, S]: min, max, mean, the part of the mean below its last bit, M2; 0 for the last three without values."""
 
-    cell_offsets: Integers
-    cells: Integers
-    cell_counts: Integers
-    distinct: DistinctBlock
-    frequent_offsets: Integers
     frequent_values: Floats
-    frequent_counts: Integers
-    dropped: Integers
     sketches: Sequence[bytes | Sketch | None]
     exact_to: float = np.inf
     """Beyond this the column's values were rounded when they were read: whole numbers beyond 2^53, decimals beyond 15 digits."""
@@ -78,60 +70,34 @@ class NumericBlock:
         grid = states[0].grid
         if any(state.grid is not grid and state.grid.grid_id != grid.grid_id for state in states):
             raise StateError("numeric block: its states are on different grids.")
-        used = [np.flatnonzero(state.cells) for state in states]
         counts = [(s.count, s.nulls, s.nans, s.positive_infinities, s.negative_infinities) for s in states]
         moments = [(s.minimum, s.maximum, s.moments.mean, s.moments.low, s.moments.m2) for s in states]
-        frequent = [state.frequent.counts for state in states]
         return cls(
+            **fields_of(states, counts, (state.cells for state in states)),
             grid=grid,
-            counts=np.array(counts, dtype=np.int64).T,
             moments=np.array(moments, dtype=np.float64).T,
-            cell_offsets=offsets_of([cells.size for cells in used]),
-            cells=np.concatenate(used).astype(np.int64),
-            cell_counts=np.concatenate([state.cells[cells] for state, cells in zip(states, used, strict=True)]),
-            distinct=DistinctBlock.of([state.distinct for state in states]),
-            frequent_offsets=offsets_of([len(items) for items in frequent]),
-            frequent_values=np.array([value for items in frequent for value in items], dtype=np.float64),
-            frequent_counts=np.array([n for items in frequent for n in items.values()], dtype=np.int64),
-            dropped=np.array([state.frequent.dropped for state in states], dtype=np.int64),
+            frequent_values=np.array([value for state in states for value in state.frequent.counts], dtype=np.float64),
             sketches=[state.sketch for state in states],
         )
 
     @classmethod
     def from_columns(cls, batch: pa.RecordBatch, grid: Grid, *, exact_to: float = np.inf) -> NumericBlock:
         """The block of stored states, all of this grid."""
-        cell_offsets, cells = unpacked(batch.column("cells"))
-        frequent_offsets, frequent = unpacked(batch.column("frequent_values"))
+        fields, values = stored_fields(batch, _COUNTS, ("frequent_values", "value"))
         return cls(
+            **fields,
             grid=grid,
-            counts=np.array([number_column(batch, name) for name in _COUNTS], dtype=np.int64),
             moments=np.array([number_column(batch, name) for name in _MOMENTS], dtype=np.float64),
-            cell_offsets=cell_offsets,
-            cells=np.asarray(cells.field("cell"), dtype=np.int64),
-            cell_counts=np.asarray(cells.field("n"), dtype=np.int64),
-            distinct=DistinctBlock.from_columns(batch),
-            frequent_offsets=frequent_offsets,
-            frequent_values=np.asarray(frequent.field("value"), dtype=np.float64),
-            frequent_counts=np.asarray(frequent.field("n"), dtype=np.int64),
-            dropped=number_column(batch, "frequent_dropped"),
+            frequent_values=np.asarray(values, dtype=np.float64),
             sketches=batch.column("sketch").to_pylist(),
             exact_to=exact_to,
         )
 
     def to_columns(self) -> list[pa.Array]:
         """The columns of ``STATE_SCHEMA``."""
-        cells = pa.StructArray.from_arrays(
-            [pa.array(self.cells, pa.int32()), pa.array(self.cell_counts, pa.int64())], names=["cell", "n"]
-        )
-        values, many = pa.array(self.frequent_values), pa.array(self.frequent_counts)
-        frequent = pa.StructArray.from_arrays([values, many], names=["value", "n"])
         given: dict[str, Any] = {
-            **dict(zip(_COUNTS, self.counts, strict=True)),
+            **self.columns(_COUNTS, ("frequent_values", "value", pa.array(self.frequent_values))),
             **{name: pa.array(row, mask=np.isnan(row)) for name, row in zip(_MOMENTS, self.moments, strict=True)},
-            "cells": packed(self.cell_offsets, cells),
-            **self.distinct.to_columns(),
-            "frequent_values": packed(self.frequent_offsets, frequent),
-            "frequent_dropped": self.dropped,
             "frequent_capacity": np.full(len(self), CAPACITY, dtype=np.int32),
             "sketch": pa.array([image_of(sketch) for sketch in self.sketches], pa.binary()),
         }
@@ -140,20 +106,12 @@ class NumericBlock:
     def take(self, index: npt.ArrayLike) -> NumericBlock:
         """The states at these places, in this order; a state may be taken more than once."""
         places = np.asarray(index, dtype=np.int64)
-        cell_offsets, cells = taken(self.cell_offsets, places)
-        frequent_offsets, frequent = taken(self.frequent_offsets, places)
+        fields, frequent = self.taken(places)
         return NumericBlock(
+            **fields,
             grid=self.grid,
-            counts=self.counts[:, places],
             moments=self.moments[:, places],
-            cell_offsets=cell_offsets,
-            cells=self.cells[cells],
-            cell_counts=self.cell_counts[cells],
-            distinct=self.distinct.take(places),
-            frequent_offsets=frequent_offsets,
             frequent_values=self.frequent_values[frequent],
-            frequent_counts=self.frequent_counts[frequent],
-            dropped=self.dropped[places],
             sketches=[self.sketches[place] for place in places.tolist()],
             exact_to=self.exact_to,
             source=(self, places),
@@ -166,16 +124,13 @@ class NumericBlock:
     def _state(self, place: int) -> NumericState:
         minimum, maximum, mean, low, m2 = self.moments[:, place].tolist()
         count, nulls, nans, high, negative = self.counts[:, place].tolist()
-        own = slice(self.cell_offsets[place], self.cell_offsets[place + 1])
-        cells = np.zeros(self.grid.cells, dtype=np.int64)
-        cells[self.cells[own]] = self.cell_counts[own]
         shown = slice(self.frequent_offsets[place], self.frequent_offsets[place + 1])
         items = dict(zip(self.frequent_values[shown].tolist(), self.frequent_counts[shown].tolist(), strict=True))
         sketch = self.sketch(place)
         return NumericState(
             *(self.grid, count, nulls, nans, high, negative, minimum, maximum),
             moments=Moments(count - nulls - nans - high - negative, mean, m2, low),
-            cells=cells,
+            cells=self.cells_of(place, self.grid.cells),
             distinct=self.distinct.at(place),
             frequent=Frequent(items, int(self.dropped[place])),
             sketch=sketch if isinstance(sketch, Kll) else None,
@@ -192,23 +147,10 @@ class NumericBlock:
         sane = (self.counts >= 0).all(axis=0) & adds_up & ~wrong & np.where(some, sound, nothing)
         return [None if fine else DAMAGED for fine in sane.tolist()]
 
-    def __len__(self) -> int:
-        return int(self.counts.shape[1])
-
     @property
     def kind(self) -> str:
         """numeric."""
         return "numeric"
-
-    @property
-    def count(self) -> Integers:
-        """Rows, nulls included."""
-        return np.asarray(self.counts[0])
-
-    @property
-    def nulls(self) -> Integers:
-        """Rows that are NULL."""
-        return np.asarray(self.counts[1])
 
     @property
     def nan(self) -> Integers:
@@ -234,11 +176,6 @@ class NumericBlock:
     def finite(self) -> Integers:
         """Finite values."""
         return np.asarray(self.counts[0] - self.counts[1:].sum(axis=0))
-
-    @property
-    def present(self) -> Integers:
-        """Rows that are not NULL."""
-        return np.asarray(self.counts[0] - self.counts[1])
 
     @property
     def min(self) -> Floats:
@@ -282,24 +219,19 @@ class NumericBlock:
         """Finite values below zero."""
         return sums(np.where(self.cells <= 2 * self.grid.zero, self.cell_counts, 0), self.cell_offsets)
 
-    @cached_property
-    def distinct_count(self) -> Integers:
-        """Distinct finite values: exact while few, otherwise estimated; never more than there are."""
-        return np.minimum(self.distinct.count, self.finite)
-
     @property
-    def distinct_error(self) -> Floats:
-        """The relative half-width (95 %) of ``distinct_count``; 0 where it is exact."""
-        return self.distinct.error
+    def countable(self) -> Integers:
+        """Distinct values are counted among the finite ones."""
+        return self.finite
 
     @cached_property
     def dense(self) -> Integers:
         """Counts of all cells, int64[S, 2B+1]."""
         if self.source is not None:
             return np.asarray(self.source[0].dense[self.source[1]])
-        found = np.zeros((len(self), self.grid.cells), dtype=np.int64)
-        found[owners(self.cell_offsets), self.cells] = self.cell_counts
-        return found
+        counts = np.zeros((len(self), self.grid.cells), dtype=np.int64)
+        counts[owners(self.cell_offsets), self.cells] = self.cell_counts
+        return counts
 
     def cdf(self) -> Floats:
         """F at the right end of every cell, float64[S, 2B+1]: F(e_i) at 2i + 1, F(e_i^-) at 2i; nan without values."""
@@ -340,12 +272,12 @@ class NumericBlock:
         """The sketch of one state; an image is opened once."""
         if self.source is not None:
             return self.source[0].sketch(int(self.source[1][place]))
-        found = self._opened.get(place)
-        if found is None:
+        sketch = self._opened.get(place)
+        if sketch is None:
             stored = self.sketches[place]
-            found = Kll.from_bytes(stored) if isinstance(stored, bytes) else stored
-            self._opened[place] = found
-        return found
+            sketch = Kll.from_bytes(stored) if isinstance(stored, bytes) else stored
+            self._opened[place] = sketch
+        return sketch
 
     @cached_property
     def _opened(self) -> dict[int, Any]:

@@ -15,6 +15,18 @@ import numpy.typing as npt
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
+from spark_monitor.states.error_powers import (
+    CUBED,
+    LABEL,
+    LABEL_SQUARED,
+    SQUARED,
+    SUMS,
+    central_sums,
+    cube_of,
+    finite_sum,
+    mean_of,
+    powers_of,
+)
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.stored import counts, floats, pairs
@@ -22,13 +34,7 @@ from spark_monitor.states.sums import add_pairs, pair_of, squared_deviations, sq
 from spark_monitor.states.weighting import Weighting, added
 
 TAG = "REGR"
-LEAST_LABEL = float(np.finfo(np.float64).eps)
 _CHUNK = 1 << 16
-_SUMS = 12
-ERROR, ABSOLUTE, SQUARED, FOURTH, RELATIVE, RELATIVE_SQUARED, LABEL, LABEL_SQUARED = range(8)
-SYMMETRIC, SYMMETRIC_SQUARED, LOGARITHMIC, LOGARITHMIC_SQUARED = range(8, _SUMS)
-CUBED = (ERROR, ABSOLUTE, SQUARED, RELATIVE, SYMMETRIC, LOGARITHMIC)
-"""The sums whose terms' third powers are summed too: how lopsided the terms are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +50,7 @@ class RegressionState:
     ``lows`` the labels at or above zero and below. ``ranges`` counts rows with a predicted interval, and those it holds.
     With ``weighting`` every sum and count but ``unpredicted`` and ``infinite`` is one of weights.
 
+    >>> from spark_monitor.states.error_powers import ABSOLUTE
     >>> state = RegressionState.empty().update([1.0, 2.0, 4.0], [1.5, 2.0, float("nan")])
     >>> state.usable, state.unpredicted, state.total(ABSOLUTE), state.label_mean, state.label_m2
     (2, 1, 0.5, 1.5, 0.5)
@@ -71,7 +78,7 @@ class RegressionState:
     def empty(cls) -> RegressionState:
         """The state of no row."""
         nan, none = float("nan"), Magnitudes.empty()
-        zeros = np.zeros((_SUMS, 2)), np.zeros(4), np.zeros(len(CUBED))
+        zeros = np.zeros((SUMS, 2)), np.zeros(4), np.zeros(len(CUBED))
         return cls(0, 0, 0, 0, nan, nan, nan, nan, *zeros, 0, none, none, none, np.zeros(2))
 
     def update(
@@ -101,7 +108,7 @@ class RegressionState:
     def merge(self, other: RegressionState) -> RegressionState:
         """The state of both."""
         sums = add_pairs(self.sums, other.sums)
-        mean = _mean(sums, self.mass + other.mass)
+        mean = mean_of(sums, self.mass + other.mass)
         with np.errstate(over="ignore", invalid="ignore"):
             central = self._central_about(mean) + other._central_about(mean)
         return RegressionState(
@@ -115,7 +122,7 @@ class RegressionState:
             greatest_label=float(np.fmax(self.greatest_label, other.greatest_label)) + 0.0,
             sums=sums,
             central=central,
-            cubes=_finite_sum(self.cubes, other.cubes),
+            cubes=finite_sum(self.cubes, other.cubes),
             below=self.below + other.below,
             errors=self.errors.merge(other.errors),
             highs=self.highs.merge(other.highs),
@@ -172,7 +179,7 @@ class RegressionState:
     @property
     def label_mean(self) -> float:
         """Mean of the labels; nan without a row."""
-        return _mean(self.sums, self.mass)
+        return mean_of(self.sums, self.mass)
 
     @property
     def label_m2(self) -> float:
@@ -205,16 +212,6 @@ class RegressionState:
         return _restored(*unpack(data, TAG))
 
 
-def _mean(sums: Floats, mass: float) -> float:
-    return float(sums[LABEL, 0]) / mass if mass else float("nan")
-
-
-def _finite_sum(first: Floats, second: Floats) -> Floats:
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = first + second
-    return np.where(np.isnan(total), np.inf, total)
-
-
 def _of_chunk(
     labels: Floats,
     predictions: Floats,
@@ -232,15 +229,15 @@ def _of_chunk(
     weighting = None if weights is None else Weighting.of(weights)
     if not labels.size:
         return replace(RegressionState.empty(), unpredicted=unpredicted, infinite=infinite, weighting=weighting)
-    errors, powers = _powers(labels, predictions)
+    errors, powers = powers_of(labels, predictions)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         squared_labels = squares(labels) if weights is None else (weights * np.square(labels),)
         counted = powers if weights is None else [weights * power for power in powers]
         sums = np.stack([*(pair_of(power) for power in counted[:7]), pair_of(*squared_labels), *map(pair_of, counted[7:])])
-        mean = _mean(sums, labels.size if weighting is None else weighting.total)
-        central = _central(labels - mean, powers[SQUARED], weights)
+        mean = mean_of(sums, labels.size if weighting is None else weighting.total)
+        central = central_sums(labels - mean, powers[SQUARED], weights)
         cubed = [powers[place if place < LABEL_SQUARED else place - 1] for place in CUBED]
-        cubes = np.array([_cube(power, weights) for power in cubed])
+        cubes = np.array([cube_of(power, weights) for power in cubed])
         errors_by_size = Magnitudes.of(np.minimum(np.abs(errors), np.finfo(np.float64).max), weights)
     high = labels >= 0
     return RegressionState(
@@ -264,29 +261,6 @@ def _of_chunk(
     )
 
 
-def _powers(labels: Floats, predictions: Floats) -> tuple[Floats, list[Floats]]:
-    """The errors, and the terms of all sums in their order but for label^2, which is squared exactly."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-        errors = predictions - labels
-        distance, squared = np.abs(errors), np.square(errors)
-        relative = distance / np.maximum(np.abs(labels), LEAST_LABEL)
-        both = np.abs(labels) / 2 + np.abs(predictions) / 2
-        symmetric = np.where(both > 0, distance / np.where(both > 0, both, 1.0), 0.0)
-        logs = np.where((labels > -1.0) & (predictions > -1.0), _log1p(predictions) - _log1p(labels), 0.0)
-        logarithmic = np.square(logs)
-        powers = [errors, distance, squared, np.square(squared), relative, np.square(relative), labels]
-        return errors, [*powers, symmetric, np.square(symmetric), logarithmic, np.square(logarithmic)]
-
-
-def _log1p(values: Floats) -> Floats:
-    return np.log1p(np.maximum(values, -1.0 + LEAST_LABEL))
-
-
-def _cube(power: Floats, weights: Floats | None) -> float:
-    cube = np.square(power) * power
-    return float(np.sum(cube if weights is None else weights * cube))
-
-
 def _ranges(labels: Floats, weights: Floats | None, lower: Floats | None, upper: Floats | None) -> Floats:
     if lower is None or upper is None:
         return np.zeros(2)
@@ -294,12 +268,6 @@ def _ranges(labels: Floats, weights: Floats | None, lower: Floats | None, upper:
     inside = given & (lower <= labels) & (labels <= upper)
     counted = np.ones(labels.size) if weights is None else weights
     return np.array([float(counted[given].sum()), float(counted[inside].sum())])
-
-
-def _central(deviations: Floats, squared: Floats, weights: Floats | None) -> Floats:
-    second = np.square(deviations)
-    terms = (second * deviations, np.square(second), squared * deviations, squared * second)
-    return np.array([float(np.sum(term if weights is None else weights * term)) for term in terms])
 
 
 def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
@@ -310,7 +278,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
     ordered = minimum <= maximum and least <= greatest
     if not (ordered if usable else np.isnan([minimum, maximum, least, greatest]).all()):
         raise StateError(f"regression state: {usable} rows of which errors or labels have no range.")
-    sums, central, cubes = pairs(arrays, "sums", _SUMS), floats(arrays, "central", 4), floats(arrays, "cubes", len(CUBED))
+    sums, central, cubes = pairs(arrays, "sums", SUMS), floats(arrays, "central", 4), floats(arrays, "cubes", len(CUBED))
     sizes = (Magnitudes.restored(arrays, name) for name in ("errors", "highs", "lows"))
     weighting, ranges = Weighting.restored(meta.get("weights")), floats(arrays, "ranges", 2)
     rest = (sums, central, cubes, below, *sizes, ranges, weighting)

@@ -18,8 +18,8 @@ from spark_monitor.states import class_scores
 from spark_monitor.states.binary import BRIER, CALIBRATION_BINS, LOG_LOSS
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.codec import pack, unpack
+from spark_monitor.states.error_powers import ABSOLUTE, ERROR, SQUARED
 from spark_monitor.states.grid import Grid
-from spark_monitor.states.regression import ABSOLUTE, ERROR, SQUARED
 from spark_monitor.states.scores import (
     MAX_CLASSES,
     OTHER,
