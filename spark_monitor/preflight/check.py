@@ -5,24 +5,21 @@ Only cheap questions are asked: schemas, whether a first row exists, and whether
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
-from spark_monitor.config.monitor import BaselineConfig, LabelsConfig, MonitorConfig, Slice, SourceConfig
+from spark_monitor.config.monitor import BaselineConfig, MonitorConfig, Slice
 from spark_monitor.config.outputs import OutputsConfig
-from spark_monitor.errors import JAVA_CALLED, ConfigError
-from spark_monitor.preflight.classes import class_findings, order_findings
+from spark_monitor.errors import ConfigError
 from spark_monitor.preflight.columns import (
     COLUMNS_SHOWN,
     Finding,
     baseline_column_findings,
     feature_findings,
-    id_type_findings,
-    label_roles,
     manifest_roles,
     missing,
     nearest,
@@ -34,28 +31,22 @@ from spark_monitor.preflight.columns import (
     same_but_for_case,
 )
 from spark_monitor.preflight.datasets import dataset_findings
+from spark_monitor.preflight.labels import label_findings
+from spark_monitor.preflight.opened import CASE_SETTING, attempt, has_rows, of_values, opened, row_findings
 from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known, storage_findings
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
 from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings
 from spark_monitor.preflight.values import partition_findings, prediction_value_findings
-from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
 from spark_monitor.sources.predictions import expressions
-from spark_monitor.sources.readers.rows import read_slice, read_source, with_roles
-from spark_monitor.text.masking import mask_secrets
+from spark_monitor.sources.readers.rows import read_slice, with_roles
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["Finding", "check", "require_valid"]
-
-IDS_COMPARED = 10_000
-LONGEST_REASON = 300
-DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
-CASE_SETTING = "spark.sql.caseSensitive"
-Answer = TypeVar("Answer")
 
 
 def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True) -> list[Finding]:
@@ -64,12 +55,12 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     ``baseline_is_frozen``: the baseline's rows were counted earlier, and may be gone by now. Without ``rows`` only the tables'
     descriptions are read: a run with the same configuration has looked at their rows.
     """
-    predictions, predictions_failed = _opened(spark, config.predictions, "predictions")
-    baseline, baseline_failed = _opened(spark, config.baseline, "baseline")
-    labels, labels_failed = _opened(spark, config.labels, "labels")
+    predictions, predictions_failed = opened(spark, config.predictions, "predictions")
+    baseline, baseline_failed = opened(spark, config.baseline, "baseline")
+    labels, labels_failed = opened(spark, config.labels, "labels")
     texts = expressions(config.predictions)
     predictions, baseline = (None if one is None else with_roles(one, texts) for one in (predictions, baseline))
-    manifest, manifest_failed = _opened(spark, config.quality.expected_rows, "quality.expected_rows")
+    manifest, manifest_failed = opened(spark, config.quality.expected_rows, "quality.expected_rows")
     if baseline_is_frozen:
         baseline_failed = []
     rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
@@ -79,15 +70,15 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     if predictions is not None:
         findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
     if config.labels is not None and labels is not None:
-        findings += _label_findings(config, config.labels, labels, predictions, rows=rows)
+        findings += label_findings(config, config.labels, labels, predictions, rows=rows)
     expected = config.quality.expected_rows
     if expected is not None and manifest is not None:
         findings += role_findings(manifest.schema, manifest_roles(expected), expected)
     if config.baseline is not None and baseline is not None:
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     if rows:
-        findings += dataset_findings(config, spark, _attempt)
-        findings += reference_findings(config, spark, _attempt, frozen=baseline_is_frozen)
+        findings += dataset_findings(config, spark, attempt)
+        findings += reference_findings(config, spark, attempt, frozen=baseline_is_frozen)
     return findings
 
 
@@ -124,24 +115,17 @@ def _prediction_findings(
         _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
     )
     if rows:
-        empty = list(_row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet"))
+        empty = list(row_findings(frame, config.predictions, "predictions", "there is nothing to monitor yet"))
         yield from empty
         if not empty:
-            yield from _of_values(lambda: prediction_value_findings(config, frame))
-            yield from _of_values(lambda: partition_findings(spark, config.predictions, frame, "predictions.table"))
-
-
-def _of_values(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """What the values say; where they cannot be looked at, for instance because a column is not what its role needs, nothing:
-    that is found elsewhere."""
-    found, _ = _attempt(lambda: list(look()))
-    return found or []
+            yield from of_values(lambda: prediction_value_findings(config, frame))
+            yield from of_values(lambda: partition_findings(spark, config.predictions, frame, "predictions.table"))
 
 
 def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Finding]:
     schema = outputs.schema_name
     if schema is not None:
-        _, reason = _attempt(lambda: schema_is_known(spark, schema))
+        _, reason = attempt(lambda: schema_is_known(spark, schema))
         if reason is not None:
             yield Finding("outputs.schema", f'"{schema}" cannot be a schema of this catalog: {reason} Name another one.')
     elif not is_remote() and is_of_this_machine(outputs.path or "", str(spark.conf.get("spark.master", ""))):
@@ -165,10 +149,10 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
         return
     if slice_ in frame.columns:
         return
-    kind, reason = _attempt(lambda: frame.selectExpr(f"({slice_}) AS slice").schema["slice"].dataType.simpleString())
+    kind, reason = attempt(lambda: frame.selectExpr(f"({slice_}) AS slice").schema["slice"].dataType.simpleString())
     if reason is None and kind == "boolean":
         # As a condition too: a condition refuses what no single row has, such as count(*) > 5.
-        _, reason = _attempt(lambda: frame.where(F.expr(slice_)).selectExpr(read_slice(frame, slice_).sql).schema)
+        _, reason = attempt(lambda: frame.where(F.expr(slice_)).selectExpr(read_slice(frame, slice_).sql).schema)
     close = nearest(slice_, frame.columns) if slice_.isidentifier() else None
     hint = f' Did you mean the column "{close}"?' if close else " Name a column, or write a condition such as distance > 1000."
     if reason is not None:
@@ -183,62 +167,8 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
 
 def _is_chance(frame: DataFrame, expression: str) -> bool:
     """Whether Spark knows that an expression does not depend on the row alone: it then refuses to aggregate it."""
-    _, reason = _attempt(lambda: frame.agg(F.max(F.expr(expression))).schema)
+    _, reason = attempt(lambda: frame.agg(F.max(F.expr(expression))).schema)
     return reason is not None
-
-
-def _label_findings(
-    config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame | None, *, rows: bool
-) -> Iterator[Finding]:
-    taken = [name for name in labels.id if name.lower() in LABEL_COLUMNS]
-    yield from (
-        Finding("labels.id", f'the name "{name}" is taken by a column that is computed. Rename it in a view.') for name in taken
-    )
-    wrong = list(role_findings(frame.schema, label_roles(labels, numeric=config.model.task == "regression"), labels))
-    empty = list(_row_findings(frame, labels, "labels", "metrics of the model wait for labels")) if rows else []
-    yield from [*wrong, *empty]
-    if predictions is None:
-        return
-    yield from id_type_findings(config, labels, predictions.schema, frame.schema)
-    comparable = {*config.predictions.id} <= {*predictions.columns} and {*labels.id} <= {*frame.columns}
-    if rows and comparable and not wrong and not empty:
-        yield from _meeting_findings(config, labels, frame, predictions)
-        yield from class_findings(config, labels, frame, predictions)
-        yield from _of_values(lambda: order_findings(config, labels, frame, predictions))
-
-
-def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
-    """Ids of two tables that have rows and never meet."""
-    own = config.predictions.id
-    plain = both_texts(predictions, own, frame, labels.id)
-    found, reason = _attempt(lambda: _ids_meet(_ids(predictions, own, plain), _ids(frame, labels.id, plain)))
-    if reason is not None:
-        yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")
-    elif not found:
-        never = f"none of up to {IDS_COMPARED:,} ids of {labels.text} is in {config.predictions.text}, nor the other way round"
-        if_wrong = f"Name the column of {labels.text} that holds {', '.join(config.predictions.id)}"
-        yield Finding("labels.id", f"{never}. {if_wrong}, unless its labels are still to come.", level="warning")
-
-
-def _ids(frame: DataFrame, names: tuple[str, ...], plain: Sequence[bool]) -> DataFrame:
-    """The id columns as the texts by which labels are joined, rows without an id left out."""
-    texts = enumerate(id_texts(frame, names, plain=plain))
-    return frame.select(*(text.alias(f"i{position}") for position, text in texts)).dropna(how="any")
-
-
-def _ids_meet(left: DataFrame, right: DataFrame) -> bool:
-    """Asked from both sides, as one table may hold far more than the other; without predictions nothing can meet."""
-    return _meet(left, right) or _meet(right, left) or not _has_rows(left)
-
-
-def _meet(many: DataFrame, few: DataFrame) -> bool:
-    """Whether one of a bounded number of ids is among the others; the search ends at the first."""
-    return _has_rows(many.join(F.broadcast(few.limit(IDS_COMPARED)), on=many.columns, how="left_semi"))
-
-
-def _has_rows(frame: DataFrame) -> bool:
-    """Whether there is a first row; its columns are not read."""
-    return bool(frame.select(F.lit(1)).limit(1).collect())
 
 
 def _baseline_findings(
@@ -254,7 +184,7 @@ def _baseline_findings(
         yield from (Finding(where, missing(name, frame.columns, baseline)) for name in absent)
     if frozen:
         return
-    rows, reason = _attempt(lambda: _has_rows(frame.where(baseline.where) if baseline.where else frame))
+    rows, reason = attempt(lambda: has_rows(frame.where(baseline.where) if baseline.where else frame))
     if reason is not None:
         where = "baseline.where" if baseline.where else "baseline"
         found = f'the condition "{baseline.where}" cannot be applied to' if baseline.where else "no row can be read from"
@@ -268,46 +198,3 @@ def _baseline_findings(
 def _shown(frame: DataFrame) -> str:
     more = len(frame.columns) - COLUMNS_SHOWN
     return ", ".join(frame.columns[:COLUMNS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _row_findings(frame: DataFrame, source: SourceConfig, where: str, consequence: str) -> Iterator[Finding]:
-    rows, reason = _attempt(lambda: _has_rows(frame))
-    if reason is not None:
-        yield Finding(where, f"{source.text} cannot be read: {reason}")
-    elif not rows:
-        yield Finding(where, f"{source.text} has no rows: {consequence}.", "warning")
-
-
-def _opened(spark: SparkSession, source: SourceConfig | None, where: str) -> tuple[DataFrame | None, list[Finding]]:
-    """The source as a frame whose columns are known, or why it is not one."""
-    if source is None:
-        return None, []
-    frame, reason = _attempt(lambda: _analysed(read_source(spark, source)))
-    if reason is None:
-        return frame, []
-    key = "table" if source.table is not None else "path"
-    twice = any(condition in str(reason) for condition in DUPLICATE_CONDITIONS)
-    next_step = f"Where names differ only in case, set {CASE_SETTING}=true." if twice else "Check the name and the rights."
-    return None, [Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step}")]
-
-
-def _analysed(frame: DataFrame) -> DataFrame:
-    """The frame after its analysis, which Spark Connect puts off until somebody asks for the columns."""
-    _ = frame.columns
-    return frame
-
-
-def _attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
-    """The answer, or in one line why there is none: catalogs and storage raise errors of many kinds, and all are findings."""
-    try:
-        return ask(), None
-    except Exception as error:
-        return None, first_line(error)
-
-
-def first_line(error: Exception) -> str:
-    """What Spark says went wrong, in one line, secrets masked."""
-    lines = [line.strip().removeprefix(": ") for line in str(error).splitlines() if line.strip()]
-    text = next((line for line in lines if not line.startswith(JAVA_CALLED)), type(error).__name__)
-    text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
-    return text if text.endswith((".", "?", "!")) else f"{text}."

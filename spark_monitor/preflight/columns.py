@@ -14,6 +14,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConfig
 from spark_monitor.config.quality import ExpectedRowsConfig
 from spark_monitor.config.rules import RuleConfig
+from spark_monitor.preflight.types import PLAIN, TIME, WHOLE, is_id, is_number, is_plain, is_time, profiled_kind
 from spark_monitor.sources.predictions import only_in_baseline
 from spark_monitor.sources.readers.rows import Kind, read_column
 from spark_monitor.text.masking import mask_secrets
@@ -22,12 +23,6 @@ from spark_monitor.text.quoting import crossed
 COLUMNS_SHOWN = 20
 OTHER_DATASETS = ("system", "pipeline", "cost")
 """Families whose rules name endpoints, steps, tables or services, which no column of the predictions is."""
-PLAIN = "a number, a text, a date, a timestamp or a boolean"
-TIME = "a timestamp or a date"
-
-_TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
-_PLAIN = (T.NumericType, T.StringType, T.CharType, T.VarcharType, T.BooleanType, *_TIMES)
-_WHOLE = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 
 
 @dataclass(frozen=True)
@@ -95,26 +90,6 @@ def _ids(where: str, columns: Sequence[str]) -> list[Role]:
 
 def _answer(where: str, column: str, *, numeric: bool) -> Role:
     return Role(where, column, "a number", is_number) if numeric else Role(where, column, PLAIN, is_plain)
-
-
-def is_time(kind: T.DataType) -> bool:
-    """Whether values of a type say when."""
-    return isinstance(kind, _TIMES)
-
-
-def is_number(kind: T.DataType) -> bool:
-    """Whether values of a type can be summed."""
-    return isinstance(kind, T.NumericType)
-
-
-def is_plain(kind: T.DataType) -> bool:
-    """Whether values of a type can be compared as texts."""
-    return isinstance(kind, _PLAIN)
-
-
-def is_id(kind: T.DataType) -> bool:
-    """Whether values of a type can be an id: whatever can be compared as a text, bytes by their hexadecimal digits."""
-    return is_plain(kind) or isinstance(kind, T.BinaryType)
 
 
 def role_findings(schema: T.StructType, roles: Iterable[Role], source: SourceConfig) -> Iterator[Finding]:
@@ -263,7 +238,7 @@ def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.Struct
     predictions, known = types_of(left), types_of(right)
     for name, label_name in zip(config.predictions.id, labels.id, strict=True):
         one, other = predictions.get(name), known.get(label_name)
-        if one is None or other is None or one == other or (isinstance(one, _WHOLE) and isinstance(other, _WHOLE)):
+        if one is None or other is None or one == other or (isinstance(one, WHOLE) and isinstance(other, WHOLE)):
             continue
         found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
         done = "ids are compared as texts without spaces around them, so that 4, 4.0 and '4' are one id and '04' is another"
@@ -290,7 +265,7 @@ def baseline_column_findings(config: MonitorConfig, columns: T.StructType, basel
         found = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
         yield Finding("baseline", f"{found}. If they are no features, name them in predictions.features.exclude.", "warning")
     for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
-        if _kind(other, config.columns.get(name)) is not _kind(kind, config.columns.get(name)):
+        if profiled_kind(other, config.columns.get(name)) is not profiled_kind(kind, config.columns.get(name)):
             change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"
             yield Finding("baseline", f'column "{name}" {change}: its drift is reported as TYPE_CHANGED.', "warning")
 
@@ -299,8 +274,3 @@ def _listed(names: Sequence[str]) -> str:
     """Names in quotes; of many the first."""
     more = f" and {len(names) - COLUMNS_SHOWN} more" if len(names) > COLUMNS_SHOWN else ""
     return ", ".join(f'"{name}"' for name in names[:COLUMNS_SHOWN]) + more
-
-
-def _kind(data_type: T.DataType, declared: str | None = None) -> Kind:
-    """What a column of this type is profiled as: two that are the same are compared, whatever their types."""
-    return read_column(T.StructField("column", data_type), declared).kind

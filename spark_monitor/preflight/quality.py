@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pyspark.sql import types as T
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.preflight.columns import Finding, is_number, is_time, missing, profiled_columns, types_of
+from spark_monitor.preflight.columns import Finding, missing, profiled_columns, types_of
+from spark_monitor.preflight.types import is_number, is_time
 from spark_monitor.sources.readers.rows import CODES, TEXT_TYPES
 
 

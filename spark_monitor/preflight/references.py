@@ -10,7 +10,8 @@ from pyspark.sql import types as T
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.preflight.columns import PLAIN, Finding, Role, is_number, is_plain, role_findings
+from spark_monitor.preflight.columns import Finding, Role, role_findings
+from spark_monitor.preflight.types import PLAIN, is_number, is_plain
 from spark_monitor.sources.readers.rows import read_source
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 
 from spark_monitor.kernel.parquet import Block
 from spark_monitor.kernel.plan import ProfilePlan
-from spark_monitor.preflight.check import first_line
+from spark_monitor.preflight.opened import first_line
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.expressions import OnlySpark
 from spark_monitor.sources.readers.files import FileTable, blocks_of, file_partials, file_table, why_unreadable

@@ -1,0 +1,83 @@
+"""Sources as frames whose columns are known, and what a catalog or a storage says where they are not, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from pyspark.sql import functions as F
+
+from spark_monitor.config.monitor import SourceConfig
+from spark_monitor.errors import JAVA_CALLED
+from spark_monitor.preflight.columns import (
+    Finding,
+)
+from spark_monitor.sources.readers.rows import read_source
+from spark_monitor.text.masking import mask_secrets
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+LONGEST_REASON = 300
+DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
+
+Answer = TypeVar("Answer")
+
+
+def of_values(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """What the values say; where they cannot be looked at, for instance because a column is not what its role needs, nothing:
+    that is found elsewhere."""
+    found, _ = attempt(lambda: list(look()))
+    return found or []
+
+
+def row_findings(frame: DataFrame, source: SourceConfig, where: str, consequence: str) -> Iterator[Finding]:
+    rows, reason = attempt(lambda: has_rows(frame))
+    if reason is not None:
+        yield Finding(where, f"{source.text} cannot be read: {reason}")
+    elif not rows:
+        yield Finding(where, f"{source.text} has no rows: {consequence}.", "warning")
+
+
+def opened(spark: SparkSession, source: SourceConfig | None, where: str) -> tuple[DataFrame | None, list[Finding]]:
+    """The source as a frame whose columns are known, or why it is not one."""
+    if source is None:
+        return None, []
+    frame, reason = attempt(lambda: _analysed(read_source(spark, source)))
+    if reason is None:
+        return frame, []
+    key = "table" if source.table is not None else "path"
+    twice = any(condition in str(reason) for condition in DUPLICATE_CONDITIONS)
+    next_step = f"Where names differ only in case, set {CASE_SETTING}=true." if twice else "Check the name and the rights."
+    return None, [Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step}")]
+
+
+def _analysed(frame: DataFrame) -> DataFrame:
+    """The frame after its analysis, which Spark Connect puts off until somebody asks for the columns."""
+    _ = frame.columns
+    return frame
+
+
+def attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
+    """The answer, or in one line why there is none: catalogs and storage raise errors of many kinds, and all are findings."""
+    try:
+        return ask(), None
+    except Exception as error:
+        return None, first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """What Spark says went wrong, in one line, secrets masked."""
+    lines = [line.strip().removeprefix(": ") for line in str(error).splitlines() if line.strip()]
+    text = next((line for line in lines if not line.startswith(JAVA_CALLED)), type(error).__name__)
+    text = mask_secrets(text.split(" SQLSTATE:")[0].split("; line ")[0])[:LONGEST_REASON].rstrip()
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def has_rows(frame: DataFrame) -> bool:
+    """Whether there is a first row; its columns are not read."""
+    return bool(frame.select(F.lit(1)).limit(1).collect())
+
+
+CASE_SETTING = "spark.sql.caseSensitive"
