@@ -5,36 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
 import typer
 
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
+from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, look, running_columns
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
-from spark_monitor.commands.roles import MOST_CLASSES, MOST_CODES, Column, Kind, Roles, are_codes, guess_roles, is_answer
+from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
+from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.quoting import quote, split_table
-from spark_monitor.windowing.windows import parse_every, window_of
+from spark_monitor.text.quoting import quote, quoted, split_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-ROWS_LOOKED_AT = 10_000
-BASELINE_SHARE = 4
-"""Without knowing the training period, the baseline is this part of the time that the table spans: a quarter."""
 
-RUNNING: Final = 0.98
-"""A number that goes with time so closely, over the baseline, is counted up; of so many values at least."""
-
-LEAST_RUNNING: Final = 20
-FEW_DAYS, MANY_DAYS = timedelta(days=3), timedelta(days=120)
 OUTPUTS = "monitoring"
 
 
@@ -233,117 +225,6 @@ def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> 
 
     found = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
     return [QualityGuess(*json.loads(row["guess"])) for row in found]
-
-
-def running_columns(frame: DataFrame, columns: Sequence[Column], time: str) -> tuple[str, ...]:
-    """Numbers that grow with time, such as ids that are counted up: no window of theirs is like another. One aggregate."""
-    from pyspark.sql import functions as F
-
-    clock = F.unix_micros(F.col(quote(time)).cast("timestamp")).cast("double")
-    names = [one.name for one in columns if one.kind in ("whole", "real") and (one.count or 0) >= LEAST_RUNNING]
-    if not names:
-        return ()
-    asked = [F.corr(F.col(quote(name)).cast("double"), clock).alias(f"c{place}") for place, name in enumerate(names)]
-    found = frame.agg(*asked).collect()[0]
-    return tuple(name for name, together in zip(names, found, strict=True) if together is not None and abs(together) >= RUNNING)
-
-
-def no_time(source: str, columns: Sequence[Column]) -> str:
-    """The sentence for a table without any time."""
-    texts = [column.name for column in columns if set(column.words) & {"time", "timestamp", "ts", "at", "date"}]
-    column = quote(texts[0]) if texts else "COLUMN"
-    return (
-        f"{source}: no column is a timestamp or a date, and a monitor needs to know when each prediction was made. "
-        f"Make a view that has it, such as CREATE VIEW scored AS SELECT *, to_timestamp({column}) AS predicted_at FROM TABLE, "
-        "and give the view."
-    )
-
-
-def look(frame: DataFrame) -> list[Column]:
-    """The columns with what the first rows hold of them: one small job."""
-    from pyspark.sql import functions as F
-
-    kinds = {field.name: kind_of(field.dataType) for field in frame.schema.fields}
-    asked: list[Any] = []
-    for place, (name, kind) in enumerate(kinds.items()):
-        column = F.col(quote(name))
-        asked.append(F.avg(F.when(column.isNull(), 100.0).otherwise(0.0)).alias(f"m{place}"))
-        if kind not in ("time", "other"):
-            asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
-        if kind not in ("time", "other") and is_answer(name):
-            asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
-        if kind == "whole":
-            asked.append(F.slice(F.sort_array(F.collect_set(column.cast("long"))), 1, MOST_CODES[1] + 1).alias(f"k{place}"))
-        if kind == "real":
-            asked.append(F.min((column >= 0) & (column <= 1)).alias(f"u{place}"))
-    row = frame.limit(ROWS_LOOKED_AT).agg(F.count(F.lit(1)).alias("rows"), *asked).collect()[0].asDict()
-    empty = not row["rows"]
-    return [
-        Column(
-            name,
-            kind,
-            values=None if empty or row.get(f"v{place}") is None else tuple(row[f"v{place}"]),
-            count=None if empty else row.get(f"n{place}"),
-            within_unit=row.get(f"u{place}"),
-            missing=row.get(f"m{place}"),
-            is_code=not empty and are_codes(name, row.get(f"k{place}") or ()),
-        )
-        for place, (name, kind) in enumerate(kinds.items())
-    ]
-
-
-def kind_of(data_type: Any) -> Kind:
-    """The kind of a Spark type's values, as far as guessing goes."""
-    from pyspark.sql import types as T
-
-    if isinstance(data_type, (T.TimestampType, T.TimestampNTZType, T.DateType)):
-        return "time"
-    if isinstance(data_type, T.IntegralType) or (isinstance(data_type, T.DecimalType) and data_type.scale == 0):
-        return "whole"
-    if isinstance(data_type, T.NumericType):
-        return "real"
-    if isinstance(data_type, (T.StringType, T.CharType, T.VarcharType)):
-        return "text"
-    return "boolean" if isinstance(data_type, T.BooleanType) else "other"
-
-
-def guess_every(span: tuple[datetime, datetime] | None, kind: str) -> str:
-    """Windows of which there are enough to compare and not too many to look at; of dates none shorter than a day."""
-    length = span[1] - span[0] if span is not None else None
-    if length is None or (kind == "date" and length <= FEW_DAYS):
-        return "1 day"
-    return "1 hour" if length <= FEW_DAYS else "1 week" if length > MANY_DAYS else "1 day"
-
-
-def guess_baseline(span: tuple[datetime, datetime] | None, time: str, kind: str, every: str) -> str | None:
-    """The condition of the first quarter of the time that a table spans, ending where a window ends."""
-    if span is None:
-        return None
-    end = end_of_baseline(span, every)
-    if kind == "date":
-        return f"{quoted(time)} < DATE '{end:%Y-%m-%d}'"
-    zone = "" if kind == "timestamp_ntz" else "Z"
-    return f"{quoted(time)} < TIMESTAMP '{end:%Y-%m-%d %H:%M:%S}{zone}'"
-
-
-def end_of_baseline(span: tuple[datetime, datetime], every: str) -> datetime:
-    """Where the window ends that is nearest to a quarter of the time that a table spans."""
-    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_SHARE, parse_every(every), "UTC")
-    return window.start if window.start > span[0] else window.end
-
-
-def windows_of_baseline(span: tuple[datetime, datetime], every: str) -> float:
-    """How many windows the baseline's time makes, in parts where it begins within one."""
-    return max((end_of_baseline(span, every) - span[0]) / timedelta(hours=parse_every(every).nominal_hours), 1.0)
-
-
-def quoted(name: str) -> str:
-    """A column's name in SQL, in backticks where it needs them.
-
-    >>> quoted("predicted_at"), quoted("made at")
-    ('predicted_at', '`made at`')
-    """
-    return name if name.isascii() and name.isidentifier() else quote(name)
 
 
 def guess_outputs(source: PredictionsConfig) -> tuple[str, str]:

@@ -101,3 +101,12 @@ def _part(value: str | None) -> str:
         doubled = value.replace('"', '""')
         return f'"{doubled}"'
     return value
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL, in backticks where it needs them.
+
+    >>> quoted("predicted_at"), quoted("made at")
+    ('predicted_at', '`made at`')
+    """
+    return name if name.isascii() and name.isidentifier() else quote(name)

@@ -12,16 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
-from spark_monitor.commands.init import (
-    guess_baseline,
-    guess_every,
-    guess_outputs,
-    no_time,
-    require_free,
-    windows_of_baseline,
-    write,
-)
+from spark_monitor.commands.init import guess_outputs, require_free, write
 from spark_monitor.commands.roles import Column, Roles, guess_roles
+from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
 

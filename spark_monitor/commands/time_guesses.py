@@ -1,0 +1,56 @@
+"""Guesses about time: windows of which there are enough, and the quarter of a table's time that is its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from spark_monitor.commands.roles import Column
+from spark_monitor.text.quoting import quote, quoted
+from spark_monitor.windowing.windows import parse_every, window_of
+
+BASELINE_SHARE = 4
+"""Without knowing the training period, the baseline is this part of the time that the table spans: a quarter."""
+
+FEW_DAYS, MANY_DAYS = timedelta(days=3), timedelta(days=120)
+
+
+def no_time(source: str, columns: Sequence[Column]) -> str:
+    """The sentence for a table without any time."""
+    texts = [column.name for column in columns if set(column.words) & {"time", "timestamp", "ts", "at", "date"}]
+    column = quote(texts[0]) if texts else "COLUMN"
+    return (
+        f"{source}: no column is a timestamp or a date, and a monitor needs to know when each prediction was made. "
+        f"Make a view that has it, such as CREATE VIEW scored AS SELECT *, to_timestamp({column}) AS predicted_at FROM TABLE, "
+        "and give the view."
+    )
+
+
+def guess_every(span: tuple[datetime, datetime] | None, kind: str) -> str:
+    """Windows of which there are enough to compare and not too many to look at; of dates none shorter than a day."""
+    length = span[1] - span[0] if span is not None else None
+    if length is None or (kind == "date" and length <= FEW_DAYS):
+        return "1 day"
+    return "1 hour" if length <= FEW_DAYS else "1 week" if length > MANY_DAYS else "1 day"
+
+
+def guess_baseline(span: tuple[datetime, datetime] | None, time: str, kind: str, every: str) -> str | None:
+    """The condition of the first quarter of the time that a table spans, ending where a window ends."""
+    if span is None:
+        return None
+    end = end_of_baseline(span, every)
+    if kind == "date":
+        return f"{quoted(time)} < DATE '{end:%Y-%m-%d}'"
+    zone = "" if kind == "timestamp_ntz" else "Z"
+    return f"{quoted(time)} < TIMESTAMP '{end:%Y-%m-%d %H:%M:%S}{zone}'"
+
+
+def end_of_baseline(span: tuple[datetime, datetime], every: str) -> datetime:
+    """Where the window ends that is nearest to a quarter of the time that a table spans."""
+    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_SHARE, parse_every(every), "UTC")
+    return window.start if window.start > span[0] else window.end
+
+
+def windows_of_baseline(span: tuple[datetime, datetime], every: str) -> float:
+    """How many windows the baseline's time makes, in parts where it begins within one."""
+    return max((end_of_baseline(span, every) - span[0]) / timedelta(hours=parse_every(every).nominal_hours), 1.0)
