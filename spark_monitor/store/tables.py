@@ -12,19 +12,19 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config.outputs import OutputsConfig
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.session import side_by_side
-from spark_monitor.store import deliveries, feed, files, history, schema_version, sources, upkeep, views
+from spark_monitor.store import deliveries, schema_version, upkeep, views
 from spark_monitor.store.changes import windows_of
-from spark_monitor.store.checksums import checked, verified
+from spark_monitor.store.checksums import checked
 from spark_monitor.store.commits import commit
-from spark_monitor.store.committed import GENERATIONS, committed_sql
+from spark_monitor.store.committed import GENERATIONS
 from spark_monitor.store.creation import ensure_schema, ensure_table
 from spark_monitor.store.lease import WAIT_SECONDS
 from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger
 from spark_monitor.store.literals import instant_sql
 from spark_monitor.store.place import Place
+from spark_monitor.store.readable import Readable
 from spark_monitor.store.rows import BASELINE_GRANULARITY, Scope, aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
 from spark_monitor.store.turn import Turn
@@ -42,14 +42,13 @@ TELL_PATIENCE_SECONDS = 30.0
 """A run that is under way tells people itself when it ends, so little is waited for it."""
 
 
-class Store:
+class Store(Readable):
     """The tables at a place. Reading needs nothing; writing needs a turn, which ``begin_run`` takes and ``finish_run`` ends."""
 
     def __init__(
         self, spark: SparkSession, outputs: OutputsConfig | Place, *, clock: Callable[[], datetime] | None = None
     ) -> None:
-        self.spark = spark
-        self.place = outputs if isinstance(outputs, Place) else Place.of(outputs)
+        super().__init__(spark, outputs if isinstance(outputs, Place) else Place.of(outputs))
         self._clock = clock or (lambda: datetime.now(UTC))
         self._ledger = Ledger(spark, self.place)
         self._turn: Turn | None = None
@@ -69,52 +68,12 @@ class Store:
         except MonitorError:
             raise
         except Exception as error:
-            told = mask_secrets(f"{self.place.text}: the tables cannot be made there: {first_line(error)}")
-            raise RunError(f"outputs: {told} Name a place that this job may write to, or mend its rights.") from error
+            reason = mask_secrets(f"{self.place.text}: the tables cannot be made there: {first_line(error)}")
+            raise RunError(f"outputs: {reason} Name a place that this job may write to, or fix its rights.") from error
 
     def register(self) -> None:
         """Make every table (its committed rows) and view known by its bare name in this session."""
         views.register(self.spark, self.place)
-
-    # What can be read
-
-    def frame(self, table: str) -> DataFrame:
-        """All rows of a table, of committed runs or not; states whose row is damaged are none, and say so."""
-        described = table_named(table)
-        return verified(self.place.frame(self.spark, described.name), described)
-
-    def committed(self, table: str) -> DataFrame:
-        """The rows that committed runs wrote; of ``runs`` all rows."""
-        described = table_named(table)
-        return verified(self.spark.sql(committed_sql(self.place, described)), described)
-
-    def in_windows(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
-        """The predicate of a monitor's rows of some windows, for ``where``."""
-        return of_windows(monitor_id, windows)
-
-    def source_version(self, source: SourceConfig) -> str | None:
-        """The version of a table that is read; None where it has none."""
-        return sources.source_version(self.spark, source)
-
-    def columns_in_paths(self, source: SourceConfig) -> tuple[str, ...]:
-        """The columns that a source's file paths give; ``OnlySpark`` where it is not simply its files."""
-        return files.columns_in_paths(self.spark, source)
-
-    def changed_rows(self, source: SourceConfig, *, before: str, after: str) -> DataFrame:
-        """The rows of a source that changed between two of its versions; ``NoFeed`` or ``BrokenFeed`` where it does not tell."""
-        return feed.changed_rows(self.spark, source, before=before, after=after)
-
-    def commit_version(self, source: SourceConfig) -> int | None:
-        """The number of a source's last commit; None where it has none."""
-        return sources.commit_version(self.spark, source)
-
-    def source_commits(self, source: SourceConfig, name: str) -> DataFrame | None:
-        """The commits of a table by its own history, without reading it; None where it has none."""
-        return history.commits(self.spark, source, name)
-
-    def source_schemas(self, source: SourceConfig, name: str) -> DataFrame | None:
-        """The schemas that a table's commits left; None where its log cannot be read."""
-        return history.schemas(self.spark, source, name)
 
     def interrupted_windows(self, monitor_id: str, dead: Sequence[str] | None = None) -> list[DueWindow]:
         """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again.
@@ -248,8 +207,8 @@ class Store:
 
     def mark_published(self, monitor_id: str, run_ids: Iterable[str], *, published: str, message: str | None = None) -> None:
         """Note of committed runs whether MLflow shows them: OFF, PENDING or PUBLISHED."""
-        told = "NULL" if message is None else literal(mask_secrets(message))
-        self._update(RUNS, f"published = {literal(published)}, publish_message = {told}", monitor_id, "run_id", run_ids)
+        shown = "NULL" if message is None else literal(mask_secrets(message))
+        self._update(RUNS, f"published = {literal(published)}, publish_message = {shown}", monitor_id, "run_id", run_ids)
 
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
         """Note of incidents that somebody was told."""

@@ -9,7 +9,8 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ FORBIDDEN = {
     "accumulator",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES = 299
+MOST_TOP_LEVEL = 7
 
 
 def tree(file: Path) -> ast.Module:
@@ -85,6 +88,40 @@ def test_a_file_imports_only_rooms_before_its_own(file: Path) -> None:
 def test_the_top_level_has_only_the_public_modules() -> None:
     names = {file.name for file in PACKAGE.glob("*.py")}
     assert names == {"__init__.py", "__main__.py", "cli.py", "errors.py", "java.py", "pipeline.py", "session.py"}
+    assert len(names) <= MOST_TOP_LEVEL
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_file_has_fewer_than_300_lines(file: Path) -> None:
+    lines = len(file.read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES, f"{file.name} has {lines} lines: move one idea of it into a file of its own"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = {".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
+    graph = {module: set(loaded_by(file, set(modules))) - {module} for module, file in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other in a circle: {' -> '.join(error.args[1])}")
+
+
+def loaded_by(file: Path, modules: set[str]) -> Iterator[str]:
+    """The package's modules that are loaded together with a file; what is there for types or on first use alone is not."""
+    for node in at_once(tree(file).body):
+        if isinstance(node, ast.ImportFrom):
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in modules else str(node.module) for name in names if {name, str(node.module)} & modules)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+
+
+def at_once(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when a file is imported, but for those under TYPE_CHECKING."""
+    for node in body:
+        yield node
+        if isinstance(node, (ast.If, ast.Try)) and not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+            yield from at_once(node.body)
 
 
 def test_every_room_says_what_it_is_for_and_what_may_not_enter() -> None:
