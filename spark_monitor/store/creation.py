@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
-from spark_monitor.errors import RunError
+from spark_monitor.errors import MonitorError, RunError
+from spark_monitor.session import side_by_side
+from spark_monitor.store import schema_version, views
 from spark_monitor.store.commits import commit
 from spark_monitor.store.described import PARTITION, Table, column_sql, type_sql
+from spark_monitor.store.ledger import RUNS
 from spark_monitor.store.place import FORMAT, Place
+from spark_monitor.store.schemas import TABLES
+from spark_monitor.text.masking import first_line, mask_secrets
 from spark_monitor.text.quoting import literal, quote, quote_table
 
 PLAIN: Final = {
@@ -23,6 +29,25 @@ PLAIN: Final = {
     "delta.enableRowTracking": "false",
 }
 """Properties that keep the tables readable by every reader, also where a platform's defaults would switch features on."""
+
+
+def ensure(spark: SparkSession, place: Place) -> None:
+    """Create the tables and views that are missing, and bring older ones up to date."""
+    try:
+        ensure_schema(spark, place)
+        ensure_table(spark, place, TABLES[RUNS])
+        version = schema_version.found_version(spark, place)
+        schema_version.refuse_newer(version, place)
+        others = [table for table in TABLES.values() if table.name != RUNS]
+        side_by_side(spark, [partial(ensure_table, spark, place, table) for table in others])
+        schema_version.bring_up_to_date(spark, place, version)
+        if place.is_schema:
+            views.create(spark, place)
+    except MonitorError:
+        raise
+    except Exception as error:
+        reason = mask_secrets(f"{place.text}: the tables cannot be made there: {first_line(error)}")
+        raise RunError(f"outputs: {reason} Name a place that this job may write to, or fix its rights.") from error
 
 
 def ensure_table(spark: SparkSession, place: Place, table: Table) -> None:

@@ -6,20 +6,18 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial, reduce
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config.outputs import OutputsConfig
-from spark_monitor.errors import MonitorError, RunError
-from spark_monitor.session import side_by_side
-from spark_monitor.store import deliveries, schema_version, upkeep, views
+from spark_monitor.errors import RunError
+from spark_monitor.store import creation, deliveries, schema_version, upkeep, views
 from spark_monitor.store.changes import windows_of
 from spark_monitor.store.checksums import checked
 from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS
-from spark_monitor.store.creation import ensure_schema, ensure_table
 from spark_monitor.store.lease import WAIT_SECONDS
 from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger
 from spark_monitor.store.literals import instant_sql
@@ -55,21 +53,7 @@ class Store(Readable):
 
     def ensure(self) -> None:
         """Create the tables and views that are missing, and bring older ones up to date."""
-        try:
-            ensure_schema(self.spark, self.place)
-            ensure_table(self.spark, self.place, TABLES[RUNS])
-            found = schema_version.found_version(self.spark, self.place)
-            schema_version.refuse_newer(found, self.place)
-            others = [table for table in TABLES.values() if table.name != RUNS]
-            side_by_side(self.spark, [partial(ensure_table, self.spark, self.place, table) for table in others])
-            schema_version.bring_up_to_date(self.spark, self.place, found)
-            if self.place.is_schema:
-                views.create(self.spark, self.place)
-        except MonitorError:
-            raise
-        except Exception as error:
-            reason = mask_secrets(f"{self.place.text}: the tables cannot be made there: {first_line(error)}")
-            raise RunError(f"outputs: {reason} Name a place that this job may write to, or fix its rights.") from error
+        creation.ensure(self.spark, self.place)
 
     def register(self) -> None:
         """Make every table (its committed rows) and view known by its bare name in this session."""
