@@ -79,7 +79,8 @@ def test_the_drift_panel_shows_the_columns_that_moved_farthest(tables: LocalTabl
     found = rows(tables, query)
 
     assert max(row["value"] for row in found) == pytest.approx(0.145)
-    assert "flights_delay 2 column_13 ks" in {row["series"] for row in found}
+    assert len({row["series"] for row in found}) == 20
+    assert "flights_delay 2 column_13 ks, 1 week" in {row["series"] for row in found}
 
 
 def test_the_views_are_the_same_without_spark(tmp_path: Path) -> None:

@@ -35,14 +35,21 @@ class Page:
     panels: tuple[Panel, ...]
 
 
-_LABEL = "concat(monitor_id, ' ', coalesce(model_version, '-'), ' ', metric)"
-_COLUMN = "concat(monitor_id, ' ', coalesce(model_version, '-'), ' ', coalesce(column_name, ':table'), ' ', metric)"
+MOST_LINES: Final = 20
+"""Lines of one picture at most: those whose greatest value is greatest."""
+
+_VERSION = "monitor_id, ' ', coalesce(model_version, '-')"
+_LABEL = f"concat({_VERSION}, ' ', metric, ', ', granularity)"
+_COLUMN = f"concat({_VERSION}, ' ', coalesce(column_name, ':table'), ' ', metric, ', ', granularity)"
 
 
 def _series(where: str, label: str = _LABEL) -> str:
+    """The whole windows' numbers that satisfy a condition, a line per monitor, version, metric and column: the greatest ones."""
     return (
-        f"SELECT time, monitor_id, {label} AS series, value, lower, upper FROM {{metric_series}} "
-        f"WHERE slice IS NULL AND {where} ORDER BY time"
+        "SELECT time, monitor_id, series, value, lower, upper FROM (SELECT n.*, dense_rank() OVER (ORDER BY greatest_value DESC, "
+        "series) AS place FROM (SELECT time, monitor_id, value, lower, upper, series, max(value) OVER (PARTITION BY series) AS "
+        f"greatest_value FROM (SELECT s.*, {label} AS series FROM {{metric_series}} s WHERE slice IS NULL AND {where}) f) n) r "
+        f"WHERE place <= {MOST_LINES} ORDER BY time"
     )
 
 
@@ -93,7 +100,7 @@ MATURITY: Final = Panel(
     "label_maturity",
     "Labels that have come",
     "line",
-    "SELECT window_start AS time, monitor_id, concat(monitor_id, ' ', coalesce(model_version, '-')) AS series, "
+    f"SELECT window_start AS time, monitor_id, concat({_VERSION}, ', ', granularity) AS series, "
     "label_coverage AS value FROM {label_maturity} WHERE slice_key IS NULL ORDER BY window_start",
     series="series",
 )
@@ -101,11 +108,7 @@ DRIFT: Final = Panel(
     "drift",
     "Columns that moved farthest (KS)",
     "line",
-    "SELECT time, monitor_id, series, value, lower, upper FROM (SELECT time, monitor_id, "
-    f"{_COLUMN} AS series, value, lower, upper, dense_rank() OVER (ORDER BY farthest DESC, {_COLUMN}) AS place FROM ("
-    "SELECT s.*, max(value) OVER (PARTITION BY monitor_id, model_version, column_name) AS farthest FROM {metric_series} s "
-    "WHERE family = 'drift' AND metric = 'ks' AND drift_type = 'BASELINE' AND slice IS NULL) f) r "
-    "WHERE place <= 20 ORDER BY time",
+    _series("family = 'drift' AND metric = 'ks' AND drift_type = 'BASELINE'", _COLUMN),
     series="series",
 )
 MISSING: Final = Panel(
@@ -133,31 +136,57 @@ SLICES: Final = Panel(
 )
 
 
-def _family(name: str, title: str, family: str) -> Panel:
-    return Panel(name, title, "line", _series(f"family = '{family}'", _COLUMN), series="series")
+def _of_family(name: str, title: str, family: str, *metrics: str, kind: Kind = "line", whole: bool = False) -> Panel:
+    """A family's numbers that have one unit; ``whole`` leaves out its parts (endpoints, services, columns)."""
+    conditions = [f"family = '{family}'"]
+    if metrics:
+        conditions.append(f"metric IN ({', '.join(repr(metric) for metric in metrics)})")
+    if whole:
+        conditions.append("column_name = ':table'")
+    return Panel(name, title, kind, _series(" AND ".join(conditions), _COLUMN), series="series")
 
+
+FAULTS: Final = Panel(
+    "quality",
+    "What is wrong with the data (percent of rows)",
+    "line",
+    _series("family = 'quality' AND metric LIKE 'percent%' AND value > 0", _COLUMN),
+    series="series",
+)
+COST: Final = _of_family("cost", "Cost", "cost", "cost")
 
 PAGES: Final = (
     Page("on_call", "On call", (COUNTED, ROWS, OPEN, STATUS)),
     Page(
         "data_scientist",
         "Data scientist",
-        (PERFORMANCE, ESTIMATED, MATURITY, DRIFT, SLICES, _family("fair", "Fairness", "fairness")),
+        (PERFORMANCE, ESTIMATED, MATURITY, DRIFT, SLICES, _of_family("fair", "Fairness", "fairness")),
     ),
     Page(
         "engineer",
         "Engineer",
         (
             MISSING,
-            _family("quality", "Quality of the data", "quality"),
-            _family("system", "Serving system", "system"),
-            _family("pipeline", "Pipelines", "pipeline"),
+            FAULTS,
+            _of_family("freshness", "Age of the newest row (hours)", "quality", "freshness_hours"),
+            _of_family("requests", "Requests", "system", "requests", kind="bar", whole=True),
+            _of_family("latency", "Latency, 95th percentile (ms)", "system", "latency_p95", whole=True),
+            _of_family("failures", "Failed requests (share)", "system", "failure_rate", whole=True),
+            _of_family("steps", "How long steps take (seconds)", "pipeline", "step_seconds"),
+            _of_family("broken_steps", "Runs that failed or did not come", "pipeline", "step_failures", "step_missed_runs"),
         ),
     ),
     Page(
         "executive",
         "Product and executive",
-        (_family("cost", "Cost", "cost"), _family("custom", "Metrics of your own", "custom"), PERFORMANCE, STATUS),
+        (
+            COST,
+            _of_family("unit_cost", "Cost of 1,000 predictions", "cost", "cost_per_1000_predictions"),
+            _of_family("budget", "Budget used and forecast (percent)", "cost", "budget_used_percent", "budget_forecast_percent"),
+            _of_family("custom", "Metrics of your own", "custom"),
+            PERFORMANCE,
+            STATUS,
+        ),
     ),
 )
 """Pages per role; a panel may stand on several."""
