@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
-from spark_monitor.insight.runbook import Step, runbook_of
+from spark_monitor.insight.runbook import Step, page_of, runbook_of
 from spark_monitor.insight.trends import trend_told
 from spark_monitor.text.quoting import literal
 from spark_monitor.text.wording import counted, day, harmless, slice_name, subject, versions_named
@@ -50,12 +50,13 @@ def _parts(row: IncidentRow, file: str) -> Iterator[tuple[str, list[str]]]:
     """The chain from symptom to cause, then what to do; each part a heading and its lines."""
     yield "The symptom: what failed, window by window", [_command(file, _symptom(row))]
     if row.column not in (None, ":table"):
-        yield "What the column looks like, beside the windows before", [_command(file, _profile(row))]
+        query = _profile(row) if row.dataset == "predictions" else _measured(row)
+        yield "What it looks like, beside the windows before", [_command(file, query)]
     causes = "The causes, the first to look at first" if row.causes else "No cause further back is known."
     yield causes, list(_causes(row, file))
     steps = runbook_of(row)
     if steps:
-        yield f"What to do, by {row.runbook}", list(_to_do(steps, file))
+        yield f"What to do, by {page_of(row)}", list(_to_do(steps, file))
 
 
 def _to_do(steps: Sequence[Step], file: str) -> Iterator[str]:
@@ -88,6 +89,12 @@ def _profile(row: IncidentRow) -> str:
         "SELECT `window`.start, model_version, count, percent_null, avg, stddev, `min`, median, `max`, distinct_count "
         f"FROM profile_metrics WHERE column_name = {literal(row.column or '')} AND {_slice(row)} ORDER BY 1"
     )
+
+
+def _measured(row: IncidentRow) -> str:
+    """The numbers of a part of another dataset: an endpoint, a step, a service."""
+    about = f"dataset = {literal(row.dataset)} AND column_name = {literal(row.column or '')} AND slice_key IS NULL"
+    return f"SELECT `window`.start, metric, model_version, value, lower, upper, unit FROM metrics WHERE {about} ORDER BY 1, 2, 3"
 
 
 def _slice(row: IncidentRow) -> str:

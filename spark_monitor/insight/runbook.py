@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.text.quoting import literal
 from spark_monitor.text.wording import day
@@ -29,17 +30,32 @@ class Step:
     text: str
 
 
-def runbook_of(row: IncidentRow) -> list[Step]:
-    """What to do about an incident; nothing where its rule names a page that is not one of this project's.
+def page_of(row: IncidentRow) -> str:
+    """The page that says what to do: the rule's, where it is one of this project's, else the one about the incident's kind.
+
+    A rule that names the page of a kind does so before anybody knows what will break it: then what has happened decides.
 
     >>> from datetime import UTC, datetime
     >>> at = datetime(2024, 5, 6, tzinfo=UTC)
-    >>> row = IncidentRow("a1", "missing", "age is missing", "", at, at, column="age", runbook="docs/runbooks/missing.md")
+    >>> page_of(IncidentRow("a1", "missing", "", "", at, at, runbook="docs/runbooks/drift.md"))
+    'docs/runbooks/missing.md'
+    """
+    named = _PAGE.fullmatch(row.runbook or "")
+    is_own = named is not None and named[1] not in KINDS and any(path.is_file() for path in _places(named[1]))
+    return row.runbook if is_own and row.runbook is not None else f"docs/runbooks/{row.kind}.md"
+
+
+def runbook_of(row: IncidentRow) -> list[Step]:
+    """What to do about an incident, by the page about its kind; nothing of a kind that has none.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2024, 5, 6, tzinfo=UTC)
+    >>> row = IncidentRow("a1", "missing", "age is missing", "", at, at, column="age")
     >>> steps = runbook_of(row)
     >>> [step.section for step in steps if step.kind == "query"], "column_name = 'age'" in " ".join(step.text for step in steps)
     (['First look'], True)
     """
-    page = _PAGE.fullmatch(row.runbook or "")
+    page = _PAGE.fullmatch(page_of(row))
     path = next((one for one in _places(page[1]) if one.is_file()), None) if page is not None else None
     return list(_steps(path.read_text(encoding="utf-8"), _words(row))) if path is not None else []
 
@@ -68,4 +84,4 @@ def _steps(page: str, words: Mapping[str, str]) -> Iterator[Step]:
             yield from (Step(title, kind, text) for one in paragraphs if (text := _SPACE.sub(" ", one).strip()))
 
 
-__all__ = ["Step", "runbook_of"]
+__all__ = ["Step", "page_of", "runbook_of"]

@@ -18,11 +18,14 @@ SEEN_AT_ONCE: Final = frozenset({"runs", "deliveries"})
 
 
 def committed_sql(place: Place, table: Table) -> str:
-    """The SELECT of a table's committed rows; of ledgers all rows."""
+    """The SELECT of a table's committed rows; of ledgers all rows, with the columns that they have.
+
+    An older release may have made the tables, and ledgers are read before a run has added the columns that they lack.
+    """
+    if table.name in SEEN_AT_ONCE:
+        return f"SELECT t.* FROM {place.relation(table.name)} t"
     columns = ", ".join(f"t.{quote(name)}" for name in table.names)
     source = f"SELECT {columns} FROM {place.relation(table.name)} t"
-    if table.name in SEEN_AT_ONCE:
-        return source
     runs = latest_generation_sql(place, table) if table.name in GENERATIONS else _committed_runs(place)
     return f"{source} LEFT SEMI JOIN ({runs}) r ON t.monitor_id = r.monitor_id AND t.run_id = r.run_id"
 

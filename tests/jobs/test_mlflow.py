@@ -371,14 +371,17 @@ def test_nan_infinity_and_nothing_are_no_points(store: str, client: Any) -> None
     assert [value for _, _, value in series(client)[f"performance/{AUC}"]] == [0.5]
 
 
-def test_the_report_becomes_an_artifact(store: str, client: Any, tmp_path: Path) -> None:
+def test_the_report_and_a_picture_become_artifacts(store: str, client: Any, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("<p>all of it</p>")
 
     assert published(store, readings(), report=page).status == "PUBLISHED"
 
-    for run in all_runs(client):
-        assert [found.path for found in client.list_artifacts(run.info.run_id)] == ["report.html"]
+    runs = all_runs(client)
+    found = [[artifact.path for artifact in client.list_artifacts(run.info.run_id)] for run in runs]
+    assert all("report.html" in paths for paths in found)
+    assert ["performance.png", "report.html"] in found
+    for run in runs:
         assert run.info.artifact_uri.startswith((tmp_path / "mlartifacts").as_uri())
 
 

@@ -14,7 +14,7 @@ import sqlglot
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.insight.explained import explained
 from spark_monitor.insight.rows import Cause, IncidentRow
-from spark_monitor.insight.runbook import runbook_of
+from spark_monitor.insight.runbook import page_of, runbook_of
 
 ONSET = datetime(2024, 5, 6, tzinfo=UTC)
 DEFAULT = "docs/runbooks/{}.md"
@@ -67,6 +67,30 @@ def test_every_page_has_its_sections_and_its_words_are_filled_in(kind: str) -> N
         assert sqlglot.parse_one(query, dialect="databricks") is not None
 
 
-def test_a_page_of_somebody_elses_is_not_looked_for() -> None:
-    for other in (None, "https://wiki/auc", "docs/runbooks/../../secret.md", "docs/runbooks/none_such.md"):
-        assert runbook_of(replace(ROW, runbook=other)) == []
+@pytest.mark.parametrize(
+    ("named", "page"),
+    [
+        (None, "missing"),
+        ("https://wiki/auc", "missing"),
+        ("docs/runbooks/../../secret.md", "missing"),
+        ("docs/runbooks/none_such.md", "missing"),
+        ("docs/runbooks/drift.md", "missing"),
+        ("docs/runbooks/auc.md", "auc"),
+    ],
+)
+def test_what_has_happened_decides_which_page_is_shown_unless_the_rule_names_one_of_its_own(named: str | None, page: str) -> None:
+    row = replace(ROW, runbook=named)
+
+    assert page_of(row) == f"docs/runbooks/{page}.md"
+    assert runbook_of(row)
+    assert runbook_of(replace(row, kind="../secret", runbook=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "table"), [("predictions", "profile_metrics"), ("costs", "metrics"), ("pipelines", "metrics")]
+)
+def test_what_a_part_looks_like_is_asked_of_the_table_that_has_it(dataset: str, table: str) -> None:
+    lines = list(explained(replace(ROW, dataset=dataset), "a.yaml"))
+
+    after = lines[next(place for place, line in enumerate(lines) if line.startswith("2. What it looks like")) + 1]
+    assert f" FROM {table} WHERE" in after

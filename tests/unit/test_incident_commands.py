@@ -58,7 +58,7 @@ def test_an_explanation_goes_from_the_symptom_to_the_causes_with_their_sql() -> 
     assert lines[0] == "HIGH roc_auc_score has fallen [abc123]"
     text = "\n".join(lines)
     assert text.index("incident_id = ") < text.index("another unit") < text.index("JFK: 0.7")
-    assert text.count("spark-monitor sql flights.yaml") == 3
+    assert text.count("spark-monitor sql flights.yaml") == 4
     assert "metric_series JOIN (SELECT DISTINCT metric FROM" in text
 
 

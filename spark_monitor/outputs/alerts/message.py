@@ -66,8 +66,9 @@ def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, fi
         yield f"Where: {neutral(_where(incident))}."
         yield from _causes(incident)
     yield f"Owner: {neutral(incident.owner) if incident.owner else 'nobody named'}."
-    yield f"Next step: {_page(incident.runbook) if incident.runbook else 'no runbook named'}."
-    yield f"More: spark-monitor explain {incident.incident_id}, or spark-monitor status {neutral(file)}"
+    explain = f"spark-monitor explain {incident.incident_id} {neutral(file)}"
+    yield f"Next step: {_page(incident.runbook)}." if incident.runbook else f"Next step: {explain}"
+    yield f"More: {explain}, or spark-monitor status {neutral(file)}"
     links = (("Report", people.report_url), ("MLflow", people.mlflow_url))
     yield from (f"{name}: {address}" for name, address in links if address)
     yield f"Reference: {key}"

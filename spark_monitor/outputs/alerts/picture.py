@@ -1,4 +1,4 @@
-"""The picture of an incident as a PNG, for channels that take attachments: its first check's series, interval and limits.
+"""A series as a PNG, with interval and limits: an incident's for channels that take attachments, a version's for MLflow.
 
 Drawn by matplotlib, which the extra ``alerts`` brings; where it is missing, a message has no picture and nothing else changes.
 """
@@ -27,23 +27,29 @@ logger = logging.getLogger(__name__)
 
 
 def picture_of(incident: IncidentRow, directory: Path) -> Path | None:
-    """Draw an incident's series into ``directory``; None where there is no series, no matplotlib, or drawing fails.
+    """Draw the series of an incident's first check into ``directory``; None where it cannot be drawn."""
+    about = subject(incident.metric or "value", incident.column)
+    return series_picture(incident.series, about, directory / f"{incident.incident_id[:16]}.png")
 
-    A message is worth more than its picture: whatever goes wrong here is logged and costs the picture alone.
+
+def series_picture(series: Sequence[Judged], about: str, path: Path) -> Path | None:
+    """Draw a series into a file; None where there is none, where matplotlib is missing, or where drawing fails.
+
+    What it goes with is worth more than a picture: whatever goes wrong here is logged and costs the picture alone.
     """
-    points = [point for point in incident.series if point.value is not None and math.isfinite(point.value)]
+    points = [point for point in series if point.value is not None and math.isfinite(point.value)]
     if len(points) < LEAST_POINTS:
         return None
     try:
-        return _drawn(incident, points, directory / f"{incident.incident_id[:16]}.png")
+        return _drawn(points, about, path)
     except ImportError:
         return None
-    except Exception as error:  # a drawing library and data of any size: the message goes out without its picture
-        logger.warning("The picture of incident %s could not be drawn: %s.", incident.incident_id, type(error).__name__)
+    except Exception as error:  # a drawing library and data of any size
+        logger.warning("The picture %s could not be drawn: %s.", path.name, type(error).__name__)
         return None
 
 
-def _drawn(incident: IncidentRow, points: Sequence[Judged], path: Path) -> Path:
+def _drawn(points: Sequence[Judged], about: str, path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -54,8 +60,7 @@ def _drawn(incident: IncidentRow, points: Sequence[Judged], path: Path) -> Path:
     axes = figure.subplots()
     _plot(axes, points)
     # A name from data may hold dollar signs, which matplotlib would read as mathematics.
-    title = harmless(subject(incident.metric or "value", incident.column), LONGEST_TITLE)
-    axes.set_title(title, loc="left", fontsize=9, parse_math=False)
+    axes.set_title(harmless(about, LONGEST_TITLE), loc="left", fontsize=9, parse_math=False)
     figure.savefig(path, format="png")
     return path
 

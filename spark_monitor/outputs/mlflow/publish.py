@@ -27,6 +27,7 @@ from spark_monitor.outputs.mlflow.client import (
 )
 from spark_monitor.outputs.mlflow.keys import short_hash
 from spark_monitor.outputs.mlflow.markdown import block, with_block
+from spark_monitor.outputs.mlflow.picture import log_picture
 from spark_monitor.outputs.mlflow.points import Logged, Point, points, unpublished
 from spark_monitor.outputs.mlflow.registry import (
     describe_model,
@@ -168,6 +169,8 @@ def _publish_version(
         describe_version(client, registered, work.facts, facts, run, None if work.report is None else work.report.name)
     if work.report is not None:
         client.log_artifact(run.info.run_id, str(work.report))
+    if facts is not None:
+        log_picture(client, run.info.run_id, facts)
     return len(new)
 
 
@@ -209,7 +212,10 @@ def _runs(client: MlflowClient, experiment_id: str, monitor: str) -> dict[str, A
 def _new_run(client: MlflowClient, experiment_id: str, version: str | None, monitor: str) -> Any:
     tags = {MONITOR_TAG: monitor, VERSION_TAG: version_tag(version), "mlflow.source.name": "spark-monitor"}
     name = f"{monitor} (no version)" if version is None else f"{monitor} v{harmless(version)}"
-    return client.create_run(experiment_id, tags=tags, run_name=name)
+    run = client.create_run(experiment_id, tags=tags, run_name=name)
+    # What the head of MLflow's comparison of runs is made of: which version each of them is.
+    client.log_param(run.info.run_id, "model_version", "-" if version is None else harmless(version))
+    return run
 
 
 def _history(client: MlflowClient, run: Any, keys: Set[str], stop: Event) -> dict[str, list[Logged]]:
