@@ -5,6 +5,7 @@ The states and distances work on numpy arrays alone; what needs Spark is importe
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from spark_monitor.states.numeric import NumericState, profile_column
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is logged is shown to whoever asks for it
 
 _PLACES = {
     "ConfigError": "spark_monitor.errors",

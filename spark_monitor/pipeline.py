@@ -14,7 +14,7 @@ from spark_monitor.outputs.result import RunResult
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.begin import begun
-from spark_monitor.stages.context import BACKFILL, COMMITTED, DUE, Run, Say
+from spark_monitor.stages.context import BACKFILL, COMMITTED, DUE, Run
 from spark_monitor.stages.datasets import Before, configured
 from spark_monitor.stages.diagnose import diagnose_step
 from spark_monitor.stages.frames import profile_hash
@@ -31,10 +31,13 @@ from spark_monitor.stages.run_row import ended_row
 from spark_monitor.stages.silence import silence_step
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import NOTHING_NEW
+from spark_monitor.text.logs import about, log_of
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+log = log_of(__name__)
 
 
 def run(
@@ -44,7 +47,6 @@ def run(
     as_of: datetime,
     asked: tuple[datetime, datetime] | None,
     reader: str,
-    say: Say,
     dry: bool = False,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
@@ -52,8 +54,8 @@ def run(
         store = Store(spark, config.outputs)
         noted = is_idle(store, config, as_of)
         if noted is not None:
-            return nothing_new(config, store, noted, as_of=as_of, dry=dry, say=say)
-    with begun(config, spark, as_of, say, kind=DUE if asked is None else BACKFILL) as (current, predictions):
+            return nothing_new(config, store, noted, as_of=as_of, dry=dry)
+    with begun(config, spark, as_of, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
         plan, baseline = planned(current, predictions, ledger, asked)
@@ -74,8 +76,8 @@ def run(
         status = COMMITTED if written or ledger.baseline_version != frozen else NOTHING_NEW
         verdicts = verdict_counts(current) if written else {}
         current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, frozen, status))
-    published = publish_pending(current.store, config, say=say)
-    tell_people(current.store, config, as_of=as_of, run_id=current.run_id, say=say, dry=dry)
+    published = publish_pending(current.store, config)
+    tell_people(current.store, config, as_of=as_of, run_id=current.run_id, dry=dry)
     return RunResult(
         run_id=current.run_id,
         status=status,
@@ -90,9 +92,10 @@ def run(
     )
 
 
-def nothing_new(config: MonitorConfig, store: Store, run_id: str, *, as_of: datetime, dry: bool, say: Say) -> RunResult:
+def nothing_new(config: MonitorConfig, store: Store, run_id: str, *, as_of: datetime, dry: bool) -> RunResult:
     """What is left of a run that was found to have nothing to do without one: digests and actions that time makes due."""
-    tell_people(store, config, as_of=as_of, run_id=run_id, say=say, dry=dry)
+    with about(config.monitor):
+        tell_people(store, config, as_of=as_of, run_id=run_id, dry=dry)
     shown = PublishResult("OFF" if config.outputs.mlflow is None else "PUBLISHED", "There is nothing new to publish.")
     message = described(Plan((), (), {}), NOTHING_NEW, as_of)
     return RunResult(run_id, NOTHING_NEW, as_of, (), {}, message, shown, {}, store, config.monitor)
@@ -106,7 +109,7 @@ def planned(
     first = ledger.baseline_version is None and not ledger.handled and not configured(current)
     early = before_all_rows(current, predictions) if first and asked is None else None
     if early is not None:
-        current.say(f"warning: {early}")
+        log.warning(early)
         current.notes.append(early)
         return Plan((), (), {}, note=early), None
     baseline = current.timed("freeze", baseline_step, predictions)
@@ -115,7 +118,7 @@ def planned(
     plan = current.timed("plan", plan_step, predictions, ledger, versions, baseline_version=baseline.version, asked=asked)
     if plan.note:
         current.notes.append(plan.note)
-        current.say(f"warning: {plan.note}")
+        log.warning(plan.note)
     return plan, baseline
 
 

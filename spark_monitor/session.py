@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -122,9 +124,10 @@ def _inheriting(spark: SparkSession, call: Callable[[], Result]) -> Callable[[],
     """The call with the session, the tags, the job group and other properties of the thread that makes it."""
     from pyspark import inheritable_thread_target
 
+    logged = partial(copy_context().run, call)  # of which monitor is logged
     wrapped: Callable[[], Result]
     # Sessions that know tags give them on; a classic one of Spark 3.5 has none, and its call is wrapped itself.
-    wrapped = inheritable_thread_target(spark)(call) if hasattr(spark, "getTags") else inheritable_thread_target(call)
+    wrapped = inheritable_thread_target(spark)(logged) if hasattr(spark, "getTags") else inheritable_thread_target(logged)
     return wrapped
 
 

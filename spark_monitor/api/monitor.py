@@ -17,7 +17,7 @@ from spark_monitor.preflight.check import Finding, check, require_valid
 from spark_monitor.sources.predictions import open_predictions
 from spark_monitor.stages.baseline_diff import BaselineDiff, baseline_diff
 from spark_monitor.stages.begin import begun, looking
-from spark_monitor.stages.context import AUTO, COMMITTED, FREEZE, READERS, Run, Say, schedule_of
+from spark_monitor.stages.context import AUTO, COMMITTED, FREEZE, READERS, Run, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
 from spark_monitor.stages.freeze import baseline_step
 from spark_monitor.stages.news import Look
@@ -28,6 +28,7 @@ from spark_monitor.stages.replay import REPLAY_SEED, Replayed, replay
 from spark_monitor.stages.run_row import ended_row
 from spark_monitor.store import Store
 from spark_monitor.store.streams import Stream, open_stream, require_streamed
+from spark_monitor.text.logs import about
 from spark_monitor.windowing.periods import EVERY_MINUTE, parse_trigger
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ class Monitor:
 
     def overview(self, spark: SparkSession, *, as_of: datetime | None = None) -> Overview:
         """What it would look at: rows, their times, columns and windows."""
-        current = Run(
-            spark, self.config, self.store(spark), "", as_of or datetime.now(UTC), schedule_of(self.config), lambda _: None
-        )
+        current = Run(spark, self.config, self.store(spark), "", as_of or datetime.now(UTC), schedule_of(self.config))
         return overview(current, open_predictions(spark, self.config))
 
     def run(
@@ -72,18 +71,18 @@ class Monitor:
         end: datetime | None = None,
         reader: str = AUTO,
         dry: bool = False,
-        say: Say = lambda _: None,
     ) -> RunResult:
         """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``.
 
-        ``dry`` says what messages and actions would be sent, and sends none.
+        ``dry`` logs what messages and actions would be sent, and sends none.
         """
         if (start is None) != (end is None):
             raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
         if reader not in READERS:
             raise ConfigError(f'--reader: found "{reader}". Allowed: {", ".join(READERS)}.')
         asked = (start, end) if start is not None and end is not None else None
-        return run(self.config, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, dry=dry, say=say)
+        with about(self.config.monitor):
+            return run(self.config, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, dry=dry)
 
     def watch(
         self,
@@ -94,7 +93,6 @@ class Monitor:
         reader: str = AUTO,
         checkpoints: str | None = None,
         stop: Callable[[], bool] = lambda: False,
-        say: Say = lambda _: None,
     ) -> Generator[RunResult, None, None]:
         """Runs that go on: one now, and others as rows and labels come and windows end, looked for as often as ``trigger`` says.
 
@@ -108,9 +106,9 @@ class Monitor:
         store.ensure()
 
         def publish() -> bool:
-            return publish_pending(store, self.config, say=say).status != "FAILED"
+            return publish_pending(store, self.config).status != "FAILED"
 
-        look = Look(self.config, store, lambda: as_of or datetime.now(UTC), say, publish)
+        look = Look(self.config, store, lambda: as_of or datetime.now(UTC), publish)
 
         def opened() -> Stream:
             source = self.config.predictions
@@ -119,13 +117,13 @@ class Monitor:
             )
 
         def once() -> RunResult:
-            result = self.run(spark, as_of=as_of, reader=reader, say=say)
+            result = self.run(spark, as_of=as_of, reader=reader)
             look.unpublished = result.published.status == "FAILED"
             return result
 
         if interval is None:
             return one_run(opened, once, stop=stop)
-        return Watch(opened, once, look, interval, stop, say).results()
+        return Watch(opened, once, look, interval, stop, self.config.monitor).results()
 
     def freeze(
         self,
@@ -133,13 +131,12 @@ class Monitor:
         *,
         as_of: datetime | None = None,
         period: tuple[datetime, datetime] | None = None,
-        say: Say = lambda _: None,
     ) -> int:
         """Freeze a new version of the baseline; windows that are handled from now on are compared with it.
 
         ``period``: the predictions of that time become it, in place of the baseline of the monitor's file.
         """
-        with begun(self.config, spark, as_of or datetime.now(UTC), say, kind=FREEZE) as (current, predictions):
+        with begun(self.config, spark, as_of or datetime.now(UTC), kind=FREEZE) as (current, predictions):
             versions = read_ledger(current).source_versions
             baseline = baseline_step(current, predictions, new=True, period=period)
             row = ended_row(current, predictions, Plan((), (), {}), versions, baseline.version, COMMITTED)
@@ -161,11 +158,10 @@ class Monitor:
         shuffled: bool = False,
         shifts: Mapping[str, float] | None = None,
         seed: int = REPLAY_SEED,
-        say: Say = lambda _: None,
     ) -> Replayed:
         """What the rules say of the baseline's own rows as if they were windows; nothing is written.
 
         ``shifts`` plants a KS distance (of texts a total variation) in a copy of a column; the same ``seed`` gives the same rows.
         """
-        with looking(self.config, spark, as_of or datetime.now(UTC), say) as (current, predictions):
+        with looking(self.config, spark, as_of or datetime.now(UTC)) as (current, predictions):
             return replay(current, predictions, shuffled=shuffled, shifts=shifts or {}, seed=seed)

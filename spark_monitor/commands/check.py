@@ -9,10 +9,13 @@ import typer
 from spark_monitor.commands.command import WRONG_USE, terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import counted, harmless
 
 if TYPE_CHECKING:
     from spark_monitor.stages.overview import Overview
+
+log = log_of(__name__)
 
 COLUMNS_SHOWN = 6
 
@@ -28,17 +31,17 @@ def check(
     """Compare the file with the real tables without running anything."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
-    with terminal.progress() as say:
+    with terminal.progress():
         from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(file)
-        spark = open_spark(session, terminal, say)
-        say("Tables")
+        spark = open_spark(session, terminal)
+        log.info("Tables")
         findings = monitor.check(spark)
         errors = sum(finding.level == "error" for finding in findings)
         seen = None
         if not errors:
-            say("Rows and windows")
+            log.info("Rows and windows")
             seen = monitor.overview(spark)
     terminal.document({"file": file, "monitor": monitor.config.monitor, "errors": errors, "findings": findings, "overview": seen})
     for finding in sorted(findings, key=lambda finding: finding.level):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.commands.terminal import Remarks, Terminal
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.logs import heard_by
 from spark_monitor.windowing.periods import EVERY_MINUTE, parse_trigger
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from spark_monitor.api.monitor import Monitor
     from spark_monitor.outputs.result import RunResult
 
-    Ready = Callable[[Say], tuple[Monitor, SparkSession]]
+    Ready = Callable[[], tuple[Monitor, SparkSession]]
 
 PANEL = "Going on"
 STANDARD_ERROR = 2
@@ -120,20 +121,19 @@ def read_trigger(*, continuous: bool, trigger: str | None, checkpoints: str | No
 @contextmanager
 def followed(terminal: Terminal, ready: Ready, **asked: Any) -> Iterator[Iterator[RunResult]]:
     """The results as they come, each outside of the progress that leads to it; the stream behind them ends with the block."""
-    now: list[Say] = [terminal.remark]
 
     def results() -> Iterator[RunResult]:
         while True:
-            with terminal.progress() as now[0]:
+            with terminal.progress():
                 result = next(runs, None)
             if result is None:
                 return
             yield result
 
-    with terminal.progress() as now[0]:
-        monitor, spark = ready(now[0])
+    with terminal.progress():
+        monitor, spark = ready()
     with stop_asked() as stop:  # after Spark has started, which has a way of its own with Ctrl+C
-        with terminal.progress() as now[0]:
-            runs = monitor.watch(spark, **asked, stop=stop, say=lambda text: now[0](text))
-        with closing(runs):
+        with terminal.progress():
+            runs = monitor.watch(spark, **asked, stop=stop)
+        with heard_by(Remarks(terminal)), closing(runs):
             yield results()

@@ -26,10 +26,10 @@ def demo(
     """Train, score and monitor a real year of flights, week by week (some minutes)."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
-    with terminal.progress() as step:
+    with terminal.progress():
         from spark_monitor.demo.prepare import claim
         from spark_monitor.demo.story import run_demo
 
         claim(directory)  # a directory that cannot be used is said before Spark starts
-        spark = open_spark(session, terminal, step)
-    run_demo(directory, spark, say=terminal.tell, progress=terminal.progress)
+        spark = open_spark(session, terminal)
+    run_demo(directory, spark, tell=terminal.tell, progress=terminal.progress)

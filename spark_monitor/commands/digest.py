@@ -11,6 +11,9 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
 from spark_monitor.commands.report import require_place
 from spark_monitor.commands.several import Files, each_monitor, sessions
+from spark_monitor.text.logs import log_of
+
+log = log_of(__name__)
 
 
 def digest(
@@ -29,16 +32,16 @@ def digest(
     """Tell what changed per model in the last period, what is open and whose it is, cost, and labels owed."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
-    with terminal.progress(leave=False) as say:
+    with terminal.progress(leave=False):
         from spark_monitor.commands.known import known_facts
         from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
         from spark_monitor.outputs.digest.due import last_period
 
         if out is not None:
             require_place(out)
-        session = sessions(options, terminal, say)
+        session = sessions(options, terminal)
         monitors = list(each_monitor(files, terminal))
-        say("Tables")
+        log.info("Tables")
         known = [known_facts(config, session) for _, config in monitors]
         period = last_period(every, instant_or_now("--as-of", as_of), monitors[0][1].windows.zone)
         found = digest_of(known, period.start, period.end)

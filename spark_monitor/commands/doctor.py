@@ -17,9 +17,12 @@ from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import DONE, FAILED, Terminal
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import MonitorError
+from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+log = log_of(__name__)
 
 NAME_WIDTH = 16
 
@@ -44,7 +47,7 @@ class Patient:
 
     def start(self) -> str:
         """Start, or find, the Spark session."""
-        self.spark = open_spark(self.options, self.terminal, lambda _: None)
+        self.spark = open_spark(self.options, self.terminal)
         return examinations.session(self.spark)
 
     def session(self) -> SparkSession:
@@ -70,8 +73,8 @@ def doctor(
     config = load_config(file) if file is not None else None
     results = []
     for name, look in looks(Patient(options, terminal, config)):
-        with terminal.progress(leave=False) as say:
-            say(name)
+        with terminal.progress(leave=False):
+            log.info(name)
             result = examined(name, look)
         terminal.tell(line(result))
         results.append(result)

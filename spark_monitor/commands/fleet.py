@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from spark_monitor.commands.command import report
-from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.commands.terminal import Terminal
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import counted
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from spark_monitor.api.monitor import Monitor
     from spark_monitor.outputs.result import RunResult
     from spark_monitor.store.place import Place
+
+log = log_of(__name__)
 
 FAILED, NOTHING_NEW = "FAILED", "NOTHING_NEW"
 MOST_NAMED = 10
@@ -69,7 +72,7 @@ def summary(ended: Mapping[Path, str]) -> str:
 
 
 def idle_results(
-    files: Iterable[Path], opened: Callable[[], SparkSession], as_of: datetime, *, dry: bool, say: Say
+    files: Iterable[Path], opened: Callable[[], SparkSession], as_of: datetime, *, dry: bool
 ) -> Iterator[tuple[Path, RunResult]]:
     """The monitors that certainly have nothing to do, found with a few questions for all of them.
 
@@ -80,7 +83,7 @@ def idle_results(
     from spark_monitor.store import Store
 
     for place, monitors in by_place(files).items():
-        say(f"{counted(len(monitors), 'monitor')} in {place.text}")
+        log.info(f"{counted(len(monitors), 'monitor')} in {place.text}")
         store = Store(opened(), place)
         try:
             idle = note_idle(store, [monitor.config for _, monitor in monitors], as_of)
@@ -89,7 +92,7 @@ def idle_results(
         found = {id(one.config): one for one in idle}
         for file, monitor in monitors:
             if id(monitor.config) in found:
-                yield file, nothing_new(monitor.config, store, found[id(monitor.config)].run_id, as_of=as_of, dry=dry, say=say)
+                yield file, nothing_new(monitor.config, store, found[id(monitor.config)].run_id, as_of=as_of, dry=dry)
 
 
 def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:

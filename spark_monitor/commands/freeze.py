@@ -11,10 +11,13 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFile, Remote, SessionOptions, instant_or_now, period
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import harmless
 
 if TYPE_CHECKING:
     from spark_monitor.stages.baseline_diff import BaselineDiff, ColumnChange
+
+log = log_of(__name__)
 
 COLUMNS_SHOWN = 20
 
@@ -39,19 +42,19 @@ def freeze(
     moment = instant_or_now("--as-of", as_of)
     first, last = period(start, end)
     accepted = (first, last) if first is not None and last is not None else None
-    with terminal.progress() as say:
+    with terminal.progress():
         from spark_monitor.api.monitor import Monitor
         from spark_monitor.commands.known import has_tables
 
         monitor = Monitor.load(file)
-        spark = open_spark(session, terminal, say)
+        spark = open_spark(session, terminal)
         if diff:
             if not has_tables(monitor.store(spark)):
                 raise ConfigError(f"--diff: {file} has no baseline yet. Freeze the first: spark-monitor freeze {file}")
-            say("Baselines")
+            log.info("Baselines")
             changes = monitor.freeze_diff(spark, as_of=moment, period=accepted)
         else:
-            version = monitor.freeze(spark, as_of=moment, period=accepted, say=say)
+            version = monitor.freeze(spark, as_of=moment, period=accepted)
     if diff:
         terminal.document({"monitor": monitor.config.monitor, "as_of": moment, "diff": changes})
         for line in told(changes):

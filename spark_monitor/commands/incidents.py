@@ -76,14 +76,14 @@ def explain(
     """Explain an incident: the chain from symptom to cause, with numbers and the SQL behind each."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
-    with terminal.progress(leave=False) as say:
+    with terminal.progress(leave=False):
         from spark_monitor.commands.known import known_facts
         from spark_monitor.config.monitor import load_config
         from spark_monitor.insight.explained import explained, found_incident
 
         path = monitor_file(file or other_file)
         config = load_config(path)
-        facts = known_facts(config, sessions(options, terminal, say))
+        facts = known_facts(config, sessions(options, terminal))
         row = found_incident([*facts.open, *facts.resolved], incident)
     if as_json:
         terminal.document(row)
@@ -117,15 +117,15 @@ def _change(context: typer.Context, incident: str, file: Path | None, spark: tup
     """Write columns of an open incident while the monitor is held, so that no run writes over it."""
     terminal = terminal_of(context)
     options = SessionOptions.read(*spark)
-    with terminal.progress() as say:
+    with terminal.progress():
         from spark_monitor.commands.known import known_facts, store_of
         from spark_monitor.config.monitor import load_config
         from spark_monitor.insight.explained import found_incident
 
         path = monitor_file(file)
         config = load_config(path)
-        session = sessions(options, terminal, say)
+        session = sessions(options, terminal)
         row = found_incident(known_facts(config, session).open, incident)
-        store_of(config, session).change_incident(config.monitor, row.incident_id, values, say=say)
+        store_of(config, session).change_incident(config.monitor, row.incident_id, values)
     terminal.document({"monitor": config.monitor, "incident": row.incident_id, **values})
     terminal.tell(f"{values['status']}: {harmless(row.title, 300)} [{row.incident_id}]")

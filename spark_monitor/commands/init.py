@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,10 +21,13 @@ from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote, quoted, split_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+log = log_of(__name__)
 
 
 OUTPUTS = "monitoring"
@@ -56,9 +59,9 @@ def init(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     if every_table:
-        with terminal.progress() as say:
-            spark = open_spark(session, terminal, say)
-            outcome = init_schema(spark, table, out or Path(), say)
+        with terminal.progress():
+            spark = open_spark(session, terminal)
+            outcome = init_schema(spark, table, out or Path())
         terminal.document(outcome)
         for name, path in outcome["written"].items():
             terminal.tell(f"Written: {path} for {name}.")
@@ -68,9 +71,9 @@ def init(
         return
     file = out or Path(f"{monitor_id(table)}.yaml")
     require_free(file)
-    with terminal.progress() as say:
-        spark = open_spark(session, terminal, say)
-        say("Columns and first rows")
+    with terminal.progress():
+        spark = open_spark(session, terminal)
+        log.info("Columns and first rows")
         source, frame = open_table(spark, table)
         made = made_from(frame, source, table, file)
     write(file, first_file(made))
@@ -80,7 +83,7 @@ def init(
     terminal.tell(f"Look at what is marked GUESS in it, then: spark-monitor check {file}")
 
 
-def init_schema(spark: SparkSession, schema: str, directory: Path, say: Callable[[str], None]) -> dict[str, dict[str, str]]:
+def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, dict[str, str]]:
     """A file for each table of a schema but the monitor's own; which were written, and why others were left out."""
     from pyspark.errors import PySparkException
 
@@ -97,7 +100,7 @@ def init_schema(spark: SparkSession, schema: str, directory: Path, say: Callable
     left_out: dict[str, str] = {}
     for name in sorted(one.name for one in listed if not one.isTemporary and one.name not in TABLES):
         table, file = f"{schema}.{quoted(name)}", directory / f"{monitor_id(name)}.yaml"
-        say(table)
+        log.info(table)
         try:
             require_free(file)
             source, frame = open_table(spark, table)

@@ -12,7 +12,10 @@ from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, S
 from spark_monitor.commands.several import Files, each_monitor
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import counted
+
+log = log_of(__name__)
 
 
 def prune(
@@ -32,7 +35,7 @@ def prune(
     """Delete results older than `outputs.keep`, rewrite small files and remove files that are no longer needed."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
-    with terminal.progress() as say:
+    with terminal.progress():
         from spark_monitor.stages.prune import monitors_at, remove
         from spark_monitor.stages.prune import prune as pruned
         from spark_monitor.store import Store
@@ -42,18 +45,18 @@ def prune(
         alive = sorted({config.monitor for config in monitors} & set(deleted or ()))
         if alive:
             raise ConfigError(f"--deleted: found {', '.join(alive)}, whose file is among those given. Remove the file first.")
-        spark = open_spark(session, terminal, say)
+        spark = open_spark(session, terminal)
         stores = {place: Store(spark, place) for place in dict.fromkeys(Place.of(config.outputs) for config in monitors)}
         for store in stores.values():
             store.ensure()
         moment, done = instant_or_now("--as-of", as_of), {}
         for config in monitors:
-            done[config.monitor] = pruned(stores[Place.of(config.outputs)], config, moment, say=say, dry=dry_run)
+            done[config.monitor] = pruned(stores[Place.of(config.outputs)], config, moment, dry=dry_run)
         for name in deleted or ():
-            done[name] = _added(remove(store, name, say=say, dry=dry_run) for store in stores.values())
+            done[name] = _added(remove(store, name, dry=dry_run) for store in stores.values())
         there = {name for store in stores.values() for name in monitors_at(store)}
         if not dry_run:
-            say("files")
+            log.info("files")
             for place, store in stores.items():
                 store.tidy(config.monitor for config in monitors if Place.of(config.outputs) == place)
     terminal.document({"deleted": done, "dry_run": dry_run, "without_file": sorted(there - {*done})})

@@ -43,14 +43,14 @@ def replay(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     moment, shifts = instant_or_now("--as-of", as_of), parse_shifts(shift or ())
-    with terminal.progress() as say:
+    with terminal.progress():
         from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(file)
         picture = out or Path(f"{monitor.config.monitor}_replay.svg")
         require_place(picture)
-        spark = open_spark(session, terminal, say)
-        found = monitor.replay(spark, as_of=moment, shuffled=shuffle, shifts=shifts, seed=seed, say=say)
+        spark = open_spark(session, terminal)
+        found = monitor.replay(spark, as_of=moment, shuffled=shuffle, shifts=shifts, seed=seed)
         picture.write_text(drawn(monitor.config.monitor, found), encoding="utf-8")
     terminal.document({"monitor": monitor.config.monitor, "picture": picture.resolve(), "replay": found})
     for line in lines_of(found):

@@ -12,6 +12,9 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
 from spark_monitor.commands.several import Files, each_monitor, sessions
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.logs import log_of
+
+log = log_of(__name__)
 
 FLEET = "monitors"
 
@@ -40,15 +43,15 @@ def report(
     """Write the state of a monitor, or of several, as one HTML page without outside parts."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
-    with terminal.progress() as say:
+    with terminal.progress():
         from spark_monitor.commands.known import known_facts
         from spark_monitor.outputs.report.page import fleet_html
 
-        session = sessions(options, terminal, say)
+        session = sessions(options, terminal)
         monitors = list(each_monitor(files, terminal))
         page = out or Path(f"{monitors[0][1].monitor if len(monitors) == 1 else FLEET}.html")
         require_place(page)
-        say("Tables")
+        log.info("Tables")
         known = [(known_facts(config, session, pictures=True), config, str(file)) for file, config in monitors]
         page.write_text(fleet_html(known, role=role.value if role is not None else None), encoding="utf-8")
     names = [config.monitor for _, config in monitors]

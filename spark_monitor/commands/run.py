@@ -25,7 +25,7 @@ from spark_monitor.commands.options import (
 )
 from spark_monitor.commands.several import Files, monitor_files
 from spark_monitor.commands.spark import open_spark
-from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ def run(
     if when is not None and len(named) > 1:
         raise ConfigError(f"--continuous: found {len(named)} monitors. Name one file; start a job for each monitor.")
 
-    def ready(say: Say) -> tuple[Monitor, SparkSession]:
+    def ready() -> tuple[Monitor, SparkSession]:
         from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(named[0])
-        return monitor, open_spark(session, terminal, say)
+        return monitor, open_spark(session, terminal)
 
     if when is not None:
         asked = {"trigger": when, "as_of": moment, "reader": reader.value, "checkpoints": checkpoints}
@@ -113,20 +113,20 @@ def run(
     def handled(file: Path) -> RunResult:
         from spark_monitor.api.monitor import Monitor
 
-        with terminal.progress() as say:
+        with terminal.progress():
             monitor = Monitor.load(file)
-            spark = open_spark(session, terminal, say)
+            spark = open_spark(session, terminal)
             at = instant_or_now("--as-of", as_of)
-            return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, say=say)
+            return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run)
 
     if len(named) == 1:
         show(terminal, handled(named[0]), named[0], fail_on)
         return
     fleet = Fleet(terminal, lambda result, file: show(terminal, result, file, fail_on))
     if first is None:
-        with terminal.progress() as say:
-            opened = partial(open_spark, session, terminal, say)
-            idle = dict(idle_results(named, opened, instant_or_now("--as-of", as_of), dry=dry_run, say=say))
+        with terminal.progress(several=True):
+            opened = partial(open_spark, session, terminal)
+            idle = dict(idle_results(named, opened, instant_or_now("--as-of", as_of), dry=dry_run))
         for file, result in idle.items():
             fleet.one(file, partial(itself, result))
     for file in named:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_monitor.commands.options import SessionOptions
-from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def each_monitor(given: Sequence[Path], terminal: Terminal) -> Iterator[tuple[Pa
         raise ConfigError("None of the files is a monitor.")
 
 
-def sessions(options: SessionOptions, terminal: Terminal, say: Say) -> Session:
+def sessions(options: SessionOptions, terminal: Terminal) -> Session:
     """Spark as the options name it, opened when it is needed."""
     from spark_monitor.commands.known import Session
     from spark_monitor.commands.spark import open_spark
 
     wanted = bool(options.master or options.remote or options.conf)
-    return Session(lambda: open_spark(options, terminal, say), wanted=wanted)
+    return Session(lambda: open_spark(options, terminal), wanted=wanted)

@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 
 from spark_monitor.commands.command import sentence_of
 from spark_monitor.commands.options import SessionOptions
-from spark_monitor.commands.terminal import Say, Terminal
+from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import MonitorError, RunError
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import mask_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+log = log_of(__name__)
 
 STANDARD_ERROR = 2
 LOG_LEVEL_SETTING = "spark.log.level"
@@ -35,24 +38,24 @@ CHATTY_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "pyspa
 """Each writes the error it is about to raise to standard error, as JSON with the JVM's whole stack."""
 
 
-def open_spark(options: SessionOptions, terminal: Terminal, say: Say) -> SparkSession:
+def open_spark(options: SessionOptions, terminal: Terminal) -> SparkSession:
     """The session that the options name. Whoever asks for ``--debug`` or sets Spark's log level sees its log."""
     from spark_monitor import session
 
-    say("Spark session")
+    log.info("Spark session")
     if options.remote is not None:
         require_reachable(options.remote)
     if terminal.debug or LOG_LEVEL_SETTING in options.conf:
         return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
     _hush()
-    with standard_error_to_file() as log:
-        terminal.spark_log = log
+    with standard_error_to_file() as file:
+        terminal.spark_log = file
         try:
             return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
         except MonitorError:
             raise
         except Exception as error:
-            lines = telling_lines(log.read_text(encoding="utf-8", errors="replace")) if log is not None else []
+            lines = telling_lines(file.read_text(encoding="utf-8", errors="replace")) if file is not None else []
             told = "".join(f"\n  {mask_secrets(line)}" for line in lines)
             raise RunError(
                 f"Spark session: it did not start ({sentence_of(error)}).{told}\n`spark-monitor doctor` says what works."

@@ -23,11 +23,11 @@ def status(
     """Show what is wrong, since when, how well the model does, and what to do: one screen a monitor."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
-    with terminal.progress(leave=False) as say:
+    with terminal.progress(leave=False):
         from spark_monitor.commands.known import known_facts
         from spark_monitor.outputs.terminal.summary import styled, summary
 
-        session = sessions(options, terminal, say)
+        session = sessions(options, terminal)
         found = [(file, config, known_facts(config, session)) for file, config in each_monitor(files, terminal)]
     if as_json:
         documents = [known for _, _, known in found]

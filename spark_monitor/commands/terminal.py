@@ -6,11 +6,12 @@ On a terminal the steps of a run are a moving line that leaves a tick behind; el
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
@@ -22,11 +23,10 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from spark_monitor.text.logs import heard_by
 from spark_monitor.text.masking import mask_secrets
 
-Say = Callable[[str], None]
 DONE, FAILED = "✓", "✗"
-WARNING = "warning:"
 
 
 class Terminal:
@@ -53,12 +53,13 @@ class Terminal:
             show(self.out, json_text(content))
 
     @contextmanager
-    def progress(self, *, leave: bool = True) -> Iterator[Say]:
-        """Tell steps as they begin. What libraries print meanwhile goes to standard error."""
+    def progress(self, *, leave: bool = True, several: bool = False) -> Iterator[None]:
+        """Show steps as they are logged, of ``several`` monitors by name. What libraries print goes to standard error."""
         with own_stream(sys.stderr) as stream, redirect_stdout(sys.stderr):
             steps = Steps(plain_console(stream), leave=leave)
             try:
-                yield steps.begin
+                with heard_by(Progress(steps, several=several)):
+                    yield
             except BaseException:
                 steps.end(done=False)
                 raise
@@ -75,11 +76,7 @@ class Steps:
         self.status: Status | None = None
 
     def begin(self, text: str) -> None:
-        """End the step before and begin this one; a warning is told while the step goes on."""
-        text = mask_secrets(text)
-        if text.startswith(WARNING):
-            show(self.console, Text(text, "yellow"))
-            return
+        """End the step before and begin this one."""
         self.end(done=True)
         self.current, self.step_began = text, time.monotonic()
         if self.console.is_terminal:
@@ -87,6 +84,10 @@ class Steps:
             self.status.start()
         elif self.leave:
             show(self.console, f"{self.step_began - self.began:6.1f} s  {text}")
+
+    def warn(self, text: str) -> None:
+        """Show a warning while the step goes on."""
+        show(self.console, Text(f"warning: {text}", "yellow"))
 
     def end(self, *, done: bool) -> None:
         """End the step; on a terminal its line stays, with a tick or a cross."""
@@ -97,6 +98,36 @@ class Steps:
             if self.leave:
                 show(self.console, mark + Text(self.current, "default") + took)
         self.current = self.status = None
+
+
+class Progress(logging.Handler):
+    """What the package logs, as steps and warnings; of ``several`` monitors each line begins with its monitor's name."""
+
+    def __init__(self, steps: Steps, *, several: bool = False) -> None:
+        super().__init__()
+        self.steps, self.several = steps, several
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Begin a step, or show a warning beside it."""
+        monitor = getattr(record, "monitor", None)
+        text = f"{monitor}: {record.getMessage()}" if self.several and monitor is not None else record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.steps.warn(text)
+        else:
+            self.steps.begin(text)
+
+
+class Remarks(logging.Handler):
+    """What the package logs while no step is under way, as remarks."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show the record's text."""
+        mark = "warning: " if record.levelno >= logging.WARNING else ""
+        self.terminal.remark(f"{mark}{record.getMessage()}")
 
 
 def plain_console(stream: IO[str]) -> Console:

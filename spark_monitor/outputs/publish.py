@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from spark_monitor.outputs.alerts.deliver import deliver
 from spark_monitor.outputs.digest.due import send_digest
 from spark_monitor.outputs.mlflow.publish import PublishResult, publish
 from spark_monitor.outputs.report.page import report_html
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.instants import instant_of
 from spark_monitor.windowing.windows import Window
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 
     from spark_monitor.store import Store
 
+log = log_of(__name__)
+
 PENDING, PUBLISHED, COMMITTED = "PENDING", "PUBLISHED", "COMMITTED"
 REPORT = "report.html"
 LONGEST_REASON = 300
 
 
-def publish_pending(store: Store, config: MonitorConfig, *, say: Callable[[str], None]) -> PublishResult:
+def publish_pending(store: Store, config: MonitorConfig) -> PublishResult:
     """Publish the windows of every committed run that has not been; a failure is noted in the ledger, and tried again."""
     if config.outputs.mlflow is None:
         return PublishResult("OFF", "The monitor has no outputs.mlflow.")
@@ -47,17 +50,17 @@ def publish_pending(store: Store, config: MonitorConfig, *, say: Callable[[str],
     waiting = [row["run_id"] for row in runs.select("run_id").orderBy("ended").collect()]
     if not waiting:
         return PublishResult("PUBLISHED", "MLflow shows everything already.")
-    say("publish")
+    log.info("publish")
     answers = gather(tables_of(config, store), config, _windows(runs, config), pictures=True)
     gathered = assembled(answers, config)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / REPORT
         report.write_text(report_html(gathered, config), encoding="utf-8")
-        result = publish(headline(answers, config), gathered, config, run_id=waiting[-1], say=say, report=report)
+        result = publish(headline(answers, config), gathered, config, run_id=waiting[-1], report=report)
     published = PUBLISHED if result.status == "PUBLISHED" else PENDING
     store.mark_published(config.monitor, waiting, published=published, message=result.message)
     if published == PENDING:
-        say(f"warning: the run is committed, but MLflow does not show it yet: {result.message}")
+        log.warning(f"the run is committed, but MLflow does not show it yet: {result.message}")
     return result
 
 
@@ -67,7 +70,6 @@ def tell_people(
     *,
     as_of: datetime,
     run_id: str,
-    say: Callable[[str], None],
     file: str = "MONITOR.yaml",
     dry: bool = False,
 ) -> int:
@@ -82,23 +84,24 @@ def tell_people(
     about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "file": file}
     due = list[str]()
     try:
-        _tell(store, config, say=say if dry else due.append, dry=True, **about)
-        if not due:
+        _tell(store, config, preview=due, **about)
+        if dry:
+            for line in due:
+                log.info(line)
+        if dry or not due:
             return 0
-        say("messages")
-        with store.telling(config.monitor, say=say):
-            return _tell(store, config, say=say, dry=False, **about)
+        log.info("messages")
+        with store.telling(config.monitor):
+            return _tell(store, config, preview=None, **about)
     except Exception as error:  # the run is committed: whatever goes wrong here is said, and the next run tries again
         why = mask_secrets(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
-        say(f"warning: the run is committed, but not everybody was told: {why}")
+        log.warning(f"the run is committed, but not everybody was told: {why}")
         return 0
 
 
-def _tell(
-    store: Store, config: MonitorConfig, *, as_of: datetime, run_id: str, say: Callable[[str], None], file: str, dry: bool
-) -> int:
+def _tell(store: Store, config: MonitorConfig, *, as_of: datetime, run_id: str, file: str, preview: list[str] | None) -> int:
     tables = tables_of(config, store)
-    about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "say": say, "dry": dry}
+    about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "preview": preview}
 
     def opened() -> Iterator[IncidentRow]:
         return (row for page in all_incidents(tables, config.monitor) for row in page if row.is_open)

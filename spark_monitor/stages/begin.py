@@ -15,40 +15,40 @@ from spark_monitor.preflight.check import require_outputs, require_valid
 from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
-from spark_monitor.stages.context import COMMITTED, FREEZE, Run, Say, schedule_of
+from spark_monitor.stages.context import COMMITTED, FREEZE, Run, schedule_of
 from spark_monitor.stages.plan import source_versions
 from spark_monitor.stages.run_row import running_row
 from spark_monitor.store import Store
+from spark_monitor.text.logs import about, log_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+log = log_of(__name__)
+
 
 @contextmanager
-def looking(
-    config: MonitorConfig, spark: SparkSession, as_of: datetime, say: Say = lambda _: None
-) -> Iterator[tuple[Run, Predictions]]:
+def looking(config: MonitorConfig, spark: SparkSession, as_of: datetime) -> Iterator[tuple[Run, Predictions]]:
     """What a run shares, without its turn: nothing may be written with it."""
     require_valid(config, spark, baseline_is_frozen=True, rows=False)
-    current = Run(spark, config, Store(spark, config.outputs), "", as_of, schedule_of(config), say, FREEZE)
+    current = Run(spark, config, Store(spark, config.outputs), "", as_of, schedule_of(config), FREEZE)
     predictions = open_predictions(spark, config)
-    with whole_partitions(spark), setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns)))):
+    batches = setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns))))
+    with about(config.monitor), whole_partitions(spark), batches:
         yield current, predictions
 
 
 @contextmanager
-def begun(
-    config: MonitorConfig, spark: SparkSession, as_of: datetime, say: Say, *, kind: str
-) -> Iterator[tuple[Run, Predictions]]:
+def begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""
     store = Store(spark, config.outputs)
     require_outputs(config, spark)
     store.ensure()
     frozen = bool(store.committed("baselines").where(F.col("monitor_id") == config.monitor).limit(1).collect())
     for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run(store, config)):
-        say(f"warning: {finding}")
-    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), say, kind)
-    with store.run(running_row(current), say=say):
+        log.warning(str(finding))
+    current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), kind)
+    with about(config.monitor), store.run(running_row(current)):
         # Before a row is read: what changes meanwhile is then looked at again by the next run.
         current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)

@@ -17,6 +17,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.store import Store
 from spark_monitor.store.rows import Scope
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
 from spark_monitor.windowing.instants import micros
@@ -25,12 +26,13 @@ from spark_monitor.windowing.occupied import Bunch
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+log = log_of(__name__)
+
 COMMITTED = "COMMITTED"
 INPUT = "INPUT"
 DUE, BACKFILL, FREEZE = "DUE", "BACKFILL", "FREEZE"
 AUTO, SPARK, FILES = "auto", "spark", "files"
 READERS = (AUTO, SPARK, FILES)
-Say = Callable[[str], None]
 Result = TypeVar("Result")
 WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
 
@@ -48,7 +50,6 @@ class Run:
     run_id: str
     as_of: datetime
     schedule: Schedule
-    say: Say
     kind: str = DUE
     wanted_reader: str = AUTO
     reader: str = SPARK
@@ -84,7 +85,7 @@ class Run:
 
     def timed(self, name: str, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
         """Do a step with this run as its first argument, and note how long it took."""
-        self.say(name)
+        log.info(name)
         began = time.monotonic()
         try:
             return step(self, *arguments, **options)

@@ -14,8 +14,10 @@ from datetime import timedelta
 from typing import Generic, Protocol, TypeVar
 
 from spark_monitor.errors import ConfigError, MonitorError
-from spark_monitor.stages.context import Say
+from spark_monitor.text.logs import about, log_of
 from spark_monitor.text.masking import first_line
+
+log = log_of(__name__)
 
 MOST_FAILURES = 3
 """Failures in a row that end the job: one may be a storage's bad minute, and the ledger holds each."""
@@ -68,7 +70,7 @@ class Watch(Generic[Result]):
     look: Callable[[], bool]
     interval: timedelta
     stop: Callable[[], bool]
-    say: Say
+    monitor: str
     sleep: Callable[[float], None] = time.sleep
     stream: Stream | None = None
     batches: int | None = None
@@ -82,10 +84,12 @@ class Watch(Generic[Result]):
         self._open()
         try:
             while not self.stop():
-                result = self._attempt()
+                with about(self.monitor):
+                    result = self._attempt()
                 if result is not None:
                     yield result
-                self._wait()
+                with about(self.monitor):
+                    self._wait()
         finally:
             if self.stream is not None:
                 with suppress(Exception):  # where Spark itself has gone, that is what there is to tell
@@ -104,7 +108,7 @@ class Watch(Generic[Result]):
             self.failures += 1
             if self.failures >= MOST_FAILURES or self.stop() or (isinstance(error, ConfigError) and not self.succeeded):
                 raise
-            self.say(f"warning: failure {self.failures} of {MOST_FAILURES} in a row, tried again: {first_line(error)}")
+            log.warning(f"failure {self.failures} of {MOST_FAILURES} in a row, tried again: {first_line(error)}")
             self.due = True
             return None
         self.failures, self.due, self.succeeded = 0, False, True
@@ -140,4 +144,4 @@ class Watch(Generic[Result]):
         error, self.stream = self.stream.broken(), None
         if self.breaks >= MOST_FAILURES:
             raise error
-        self.say(f"warning: {error} It is opened again.")
+        log.warning(f"{error} It is opened again.")

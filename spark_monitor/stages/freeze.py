@@ -38,6 +38,7 @@ from spark_monitor.stages.first_pass import frame_plan, frozen_columns
 from spark_monitor.stages.merge import profile
 from spark_monitor.stages.occupancy import all_times
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import without_strays
@@ -45,6 +46,8 @@ from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+log = log_of(__name__)
 
 ENOUGH_ROWS = f"slice_key IS NULL OR count >= 100 AND slice_value <> '{OTHER}'"
 """Of which slices it is kept how columns move together."""
@@ -88,7 +91,7 @@ def baseline_step(
     if period is not None:
         require_rows(run, predictions, period)
     version = latest.version + 1 if latest is not None else 1
-    run.say(f"freezing baseline {version}" + ("" if latest is None or new else ": the monitor's file describes another one"))
+    log.info(f"freezing baseline {version}" + ("" if latest is None or new else ": the monitor's file describes another one"))
     write_baseline(run, predictions, version, text)
     fresh = run.store.frame("baselines").where(F.col("monitor_id") == run.monitor_id)
     return load_baseline(fresh, version, frozen_names(run.config))
@@ -198,7 +201,7 @@ def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str |
         return (frame.where(baseline.where) if baseline.where else frame), baseline.where
     time = run.config.predictions.time
     start, end = first_window(run, predictions)
-    run.say(f"no baseline in the monitor's file: the first window, from {start:%Y-%m-%d %H:%M} UTC, becomes it")
+    log.info(f"no baseline in the monitor's file: the first window, from {start:%Y-%m-%d %H:%M} UTC, becomes it")
     inside = within(predictions.frame, time, micros(start), micros(end), zone=run.schedule.zone, with_null=False)
     return predictions.frame.where(inside), f"{time} from {start.isoformat()} to {end.isoformat()}"
 

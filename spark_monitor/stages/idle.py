@@ -6,7 +6,6 @@ nothing new most of the time, and for these a few questions together are enough.
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from spark_monitor.stages.run_row import running_row
 from spark_monitor.stages.silence import FRESHNESS
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import FAILED, NOTHING_NEW, RUNNING, SUPERSEDED
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import Schedule
 from spark_monitor.windowing.instants import instant_of
@@ -32,6 +32,8 @@ from spark_monitor.windowing.windows import windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+log = log_of(__name__)
 
 ASKED_AT_ONCE = 4
 """Questions for the versions of tables that are under way at once; each waits for a catalog or a storage most of its time."""
@@ -160,7 +162,7 @@ def _labelled_since(
 
 
 def _row(one: Idle, known: Known, began: datetime) -> dict[str, Any]:
-    run = Run(one.store.spark, one.config, one.store, one.run_id, one.as_of, schedule_of(one.config), lambda _: None)
+    run = Run(one.store.spark, one.config, one.store, one.run_id, one.as_of, schedule_of(one.config))
     ended = datetime.now(UTC)
     done = {"status": NOTHING_NEW, "started": began, "ended": ended, "published": "OFF"}
     seen = {"baseline_version": known.baseline_version, "source_versions": dict(known.source_versions)}
@@ -172,6 +174,6 @@ def is_idle(store: Store, config: MonitorConfig, as_of: datetime) -> str | None:
     try:
         idle = note_idle(store, [config], as_of)
     except Exception as error:  # no tables yet, or no right to read them: the run itself says what there is to say
-        logging.getLogger(__name__).debug("Whether anything is new could not be asked: %s", first_line(error))
+        log.debug("Whether anything is new could not be asked: %s", first_line(error))
         return None
     return idle[0].run_id if idle else None

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.sources.baseline import latest_version, load_baseline
 from spark_monitor.sources.predictions import open_predictions
-from spark_monitor.stages.context import Run, Say, schedule_of
+from spark_monitor.stages.context import Run, schedule_of
 from spark_monitor.stages.datasets import Before
 from spark_monitor.stages.frames import profile_hash
 from spark_monitor.stages.occupancy import PREDICTIONS
@@ -31,7 +31,6 @@ class Look:
     config: MonitorConfig
     store: Store
     clock: Callable[[], datetime]
-    say: Say
     publish: Callable[[], bool]
     unpublished: bool = False
     versions: Mapping[str, str] | None = None
@@ -39,7 +38,7 @@ class Look:
 
     def __call__(self) -> bool:
         """Whether a run would write a window. What MLflow refused is offered again where none would."""
-        run = Run(self.store.spark, self.config, self.store, "", self.clock(), schedule_of(self.config), self.say)
+        run = Run(self.store.spark, self.config, self.store, "", self.clock(), schedule_of(self.config))
         found = self._finds(run)
         if self.unpublished and not found:
             self.unpublished = not self.publish()

@@ -35,6 +35,7 @@ from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, p
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import Registry, registered_frame
 from spark_monitor.stages.serving import serving_measurements
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.instants import ONE_MICROSECOND, micros
@@ -43,6 +44,8 @@ from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+log = log_of(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _told(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
     """A dataset that cannot be read costs no other: its last window that is over says why, and is due when its table changes."""
     why = f"{dataset} could not be measured: {first_line(error)}"
     run.notes.append(why)
-    run.say(f"warning: {why}")
+    log.warning(why)
     schedule = schedule_for(run, dataset)
     last = [_last_over(run, one, schedule.zone) for one in schedule.granularities]
     metric = catalogue().metrics[{OPERATIONS: "requests", PIPELINES: "step_failures", COSTS: "cost"}[dataset]]

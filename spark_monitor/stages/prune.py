@@ -13,20 +13,23 @@ from typing import Final
 
 from spark_monitor.config.limits import Learned
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.stages.context import Run, Say, schedule_of
+from spark_monitor.stages.context import Run, schedule_of
 from spark_monitor.stages.knowledge import baseline_span
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.store.rows import BASELINE_GRANULARITY, of_monitor
 from spark_monitor.store.schemas import TABLES
+from spark_monitor.text.logs import about, log_of
 from spark_monitor.windowing.instants import micros
+
+log = log_of(__name__)
 
 STATES: Final = ("profile_states", "model_states")
 METRICS: Final = ("profile_metrics", "drift_metrics", "model_metrics", "metrics", "checks")
 PRUNE: Final = "PRUNE"
 
 
-def prune(store: Store, config: MonitorConfig, as_of: datetime, *, say: Say, dry: bool = False) -> dict[str, int]:
+def prune(store: Store, config: MonitorConfig, as_of: datetime, *, dry: bool = False) -> dict[str, int]:
     """Delete a monitor's rows that are older than it keeps them; how many of each table."""
     keep = config.outputs.keep
     states = as_of - keep.states_for if keep.states_for is not None else None
@@ -36,25 +39,25 @@ def prune(store: Store, config: MonitorConfig, as_of: datetime, *, say: Say, dry
     found = {name: many for name, many in _counted(store, config.monitor, wheres).items() if many}
     if found and not dry:
         run_id = uuid.uuid4().hex
-        about = {"monitor_id": config.monitor, "as_of": as_of, "kind": PRUNE, "pruned_until": states}
-        with store.run({"run_id": run_id, **about}, say=say):
+        row = {"monitor_id": config.monitor, "as_of": as_of, "kind": PRUNE, "pruned_until": states}
+        with about(config.monitor), store.run({"run_id": run_id, **row}):
             for name in found:
-                say(f"deleting from {name}")
+                log.info(f"deleting from {name}")
                 store.delete(name, monitor_id=config.monitor, where=wheres[name])
             store.finish_run(run_id, status=NOTHING_NEW, published="OFF")
     return found
 
 
-def remove(store: Store, monitor_id: str, *, say: Say, dry: bool = False) -> dict[str, int]:
+def remove(store: Store, monitor_id: str, *, dry: bool = False) -> dict[str, int]:
     """Delete all rows of a monitor that is no more, its ledger last; how many of each table."""
     names = sorted(TABLES, key=lambda name: name == "runs")
     found = {name: many for name, many in _counted(store, monitor_id, dict.fromkeys(names, "true")).items() if many}
     if found and not dry:
         run_id = uuid.uuid4().hex
-        with store.run({"run_id": run_id, "monitor_id": monitor_id, "kind": PRUNE}, say=say):
+        with about(monitor_id), store.run({"run_id": run_id, "monitor_id": monitor_id, "kind": PRUNE}):
             for name in names[:-1]:
                 if name in found:
-                    say(f"deleting from {name}")
+                    log.info(f"deleting from {name}")
                     store.delete(name, monitor_id=monitor_id, where="true")
             store.finish_run(run_id, status=NOTHING_NEW, published="OFF")
         store.forget_runs(monitor_id)
@@ -87,7 +90,7 @@ def _kept_span(store: Store, config: MonitorConfig, as_of: datetime) -> tuple[da
     """The baseline's own windows, from which limits are learned, whatever their age."""
     if not any(isinstance(limit, Learned) for rule in config.rules for limit in rule.limits):
         return None
-    return baseline_span(Run(store.spark, config, store, "", as_of, schedule_of(config), lambda _: None))
+    return baseline_span(Run(store.spark, config, store, "", as_of, schedule_of(config)))
 
 
 def _counted(store: Store, monitor_id: str, wheres: Mapping[str, str]) -> dict[str, int]:

@@ -18,9 +18,12 @@ from spark_monitor.sources.readers.spark import partial_states
 from spark_monitor.stages.context import FILES, SPARK, Run
 from spark_monitor.stages.merge import merged
 from spark_monitor.stages.quality_plan import extra_names
+from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+log = log_of(__name__)
 
 ASKED = "--reader spark was asked for."
 
@@ -57,7 +60,7 @@ def read_by_spark(run: Run, why: str) -> None:
     """Note why the files are not read directly; said aloud where they were asked for."""
     run.reader, run.reader_reason, run.bytes_in = SPARK, f"Read through Spark: {why.rstrip('.')}.", None
     if run.wanted_reader == FILES:
-        run.say(f"--reader files: {run.reader_reason}")
+        log.info(f"--reader files: {run.reader_reason}")
 
 
 def read_states(
@@ -87,5 +90,5 @@ def read_states(
         if why is None:
             raise
         read_by_spark(run, why)
-        run.say(run.reader_reason)
+        log.info(run.reader_reason)
         kept(partial_states(rows, plan))

@@ -38,9 +38,12 @@ from spark_monitor.stages.first_pass import frozen_columns
 from spark_monitor.stages.freeze import baseline_frame
 from spark_monitor.stages.merge import profile
 from spark_monitor.stages.replayed_rows import TIME, copied, laid_windows, placed, with_shifts
+from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+log = log_of(__name__)
 
 REPLAY_SEED: Final = 20130101
 
@@ -153,7 +156,7 @@ def _frames(
 ) -> list[FrozenColumn]:
     """The grids and categories that the states are counted on: the frozen ones, else those that freezing would make now."""
     if current is None:
-        run.say("no baseline is frozen for this file: its grids are made for the replay")
+        log.info("no baseline is frozen for this file: its grids are made for the replay")
         ids = [name for name in run.config.predictions.id if name in frame.columns]
         rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
         return frozen_columns(rows, columns, len(slices), byte_budget=run.config.task_bytes)
@@ -175,7 +178,7 @@ def _states(
     windows: Sequence[WindowKey],
 ) -> DataFrame:
     """The states of every window, slice and column: the one pass."""
-    run.say("replaying")
+    log.info("replaying")
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=TIME, version_sql="NULL", ids=ids)
     edges, members = plan_segments(windows)

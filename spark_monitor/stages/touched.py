@@ -13,9 +13,12 @@ from spark_monitor.kernel.plan import plan_segments
 from spark_monitor.kernel.times import instants
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.store.feed import BrokenFeed, NoFeed
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, recent_windows
+
+log = log_of(__name__)
 
 _SEGMENT = pa.schema([("segment", pa.int32())])
 
@@ -49,7 +52,7 @@ def touched_windows(run: Run, closed: Sequence[DueWindow], *, before: str | None
         run.notes.append(f"The change feed tells of changed rows in {len(found)} windows that are over.")
         return Touched(found, exact=True)
     run.notes.append(f"The lookback was handled again: the change feed of the prediction table cannot be read ({why}).")
-    run.say(run.notes[-1])
+    log.info(run.notes[-1])
     return recent
 
 

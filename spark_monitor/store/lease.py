@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from spark_monitor.errors import RunError
+from spark_monitor.text.logs import log_of
+
+log = log_of(__name__)
 
 LEASE_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 2.0
@@ -103,13 +106,12 @@ def wait_until_free(
     here: Process,
     clock: Callable[[], datetime],
     sleep: Callable[[float], None] = time.sleep,
-    say: Callable[[str], None] = lambda _: None,
     patience: float = WAIT_SECONDS,
     lease: float = LEASE_SECONDS,
 ) -> None:
     """Return when no live run holds the monitor; dead holders are marked FAILED. After ``patience`` seconds it is an error."""
     waited, said = 0.0, -WORD_EVERY_SECONDS
-    while living := _living(turns, monitor_id, here, clock, timedelta(seconds=lease), say):
+    while living := _living(turns, monitor_id, here, clock, timedelta(seconds=lease)):
         first = living[0]
         if waited >= patience:
             raise RunError(
@@ -117,7 +119,7 @@ def wait_until_free(
                 "Wait until it has ended, or end that process; then run again."
             )
         if waited - said >= WORD_EVERY_SECONDS:
-            say(f"monitor {monitor_id}: waiting for run {first.run_id} to end. {place(first)}")
+            log.info(f"monitor {monitor_id}: waiting for run {first.run_id} to end. {place(first)}")
             said = waited
         sleep(POLL_SECONDS)
         waited += POLL_SECONDS
@@ -135,7 +137,6 @@ def _living(
     here: Process,
     clock: Callable[[], datetime],
     lease: timedelta,
-    say: Callable[[str], None],
 ) -> Sequence[Holder]:
     """The holders that live; those that do not are marked, unless they showed in the meantime that they do."""
     living = []
@@ -143,7 +144,7 @@ def _living(
         if state(holder, here=here, now=clock(), lease=lease) == "LIVE":
             living.append(holder)
         elif turns.expire(monitor_id, holder, error=DIED, ended=clock()):
-            say(
+            log.info(
                 f"monitor {monitor_id}: run {holder.run_id} ended without a word; its rows are not shown, its work is done again."
             )
         else:

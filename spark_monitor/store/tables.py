@@ -31,8 +31,6 @@ from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.instants import instant_of
 
-Say = Callable[[str], None]
-
 INCIDENT, TELL = "INCIDENT", "TELL"
 """Kinds of turns that are no runs."""
 
@@ -75,11 +73,11 @@ class Store(Readable):
 
     # What the run that has its turn can write
 
-    def begin_run(self, row: Mapping[str, Any], *, say: Say = lambda _: None, patience: float = WAIT_SECONDS) -> None:
+    def begin_run(self, row: Mapping[str, Any], *, patience: float = WAIT_SECONDS) -> None:
         """Take the monitor's turn and write the run's RUNNING row; a run that is under way is waited for."""
         if self._turn is not None:
             raise RunError(f"run {row.get('run_id')}: run {self._turn.run_id} of this store has not been finished.")
-        self._turn = Turn.take(self._ledger, row, clock=self._clock, say=say, patience=patience)
+        self._turn = Turn.take(self._ledger, row, clock=self._clock, patience=patience)
         upkeep.prune(self.spark, self.place, self._turn.monitor_id)
 
     def append_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -107,9 +105,9 @@ class Store(Readable):
             upkeep.settle(self.spark, self.place, turn.monitor_id, run_id, turn.generations)
 
     @contextmanager
-    def run(self, row: Mapping[str, Any], *, say: Say = lambda _: None, patience: float = WAIT_SECONDS) -> Iterator[str]:
+    def run(self, row: Mapping[str, Any], *, patience: float = WAIT_SECONDS) -> Iterator[str]:
         """A turn with heartbeats; a run that leaves by an exception, or without ``finish_run``, is FAILED and says why."""
-        self.begin_run(row, say=say, patience=patience)
+        self.begin_run(row, patience=patience)
         run_id = str(row["run_id"])
         try:
             with self._held(run_id).beating():
@@ -203,22 +201,20 @@ class Store(Readable):
         deliveries.record(self.spark, self.place, monitor_id, rows)
 
     @contextmanager
-    def telling(self, monitor_id: str, *, say: Say = lambda _: None) -> Iterator[None]:
+    def telling(self, monitor_id: str) -> Iterator[None]:
         """Hold a monitor while people are told, so that no other run tells them the same; a short while is waited for it."""
-        with self._holding(monitor_id, TELL, say=say, patience=TELL_PATIENCE_SECONDS):
+        with self._holding(monitor_id, TELL, patience=TELL_PATIENCE_SECONDS):
             yield
 
-    def change_incident(
-        self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime], *, say: Say = lambda _: None
-    ) -> None:
+    def change_incident(self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime]) -> None:
         """Write columns of an incident while the monitor is held; the ledger says when, and nothing else changes."""
         shown = {name: instant_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
         given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
-        with self._holding(monitor_id, INCIDENT, say=say):
+        with self._holding(monitor_id, INCIDENT):
             self._update("incidents", given, monitor_id, "incident_id", [incident_id])
 
     @contextmanager
-    def _holding(self, monitor_id: str, kind: str, *, say: Say, patience: float = WAIT_SECONDS) -> Iterator[None]:
+    def _holding(self, monitor_id: str, kind: str, *, patience: float = WAIT_SECONDS) -> Iterator[None]:
         """A turn as of the last run, which is none itself: it writes no window."""
         where = f"{of_monitor(monitor_id)} AND status IN ('{COMMITTED}', '{NOTHING_NEW}')"
         last = (
@@ -230,7 +226,7 @@ class Store(Readable):
         if row["at"] is None:
             raise RunError(f"monitor {monitor_id}: no run has been committed, so there is no incident.")
         run: dict[str, Any] = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": instant_of(row["at"])}
-        with self.run({**run, "kind": kind}, say=say, patience=patience):
+        with self.run({**run, "kind": kind}, patience=patience):
             yield
             self.finish_run(run["run_id"], status=NOTHING_NEW, baseline_version=row["version"], published="OFF")
 

@@ -40,7 +40,6 @@ class Turn:
         row: Mapping[str, Any],
         *,
         clock: Callable[[], datetime],
-        say: Callable[[str], None] = lambda _: None,
         patience: float = WAIT_SECONDS,
     ) -> Turn:
         """Write the RUNNING row; where the monitor is taken, wait until it is free and try again."""
@@ -50,7 +49,7 @@ class Turn:
             now = clock()
             if ledger.insert_if_free(monitor_id, {**row, **lease, "status": RUNNING, "started": now, "heartbeat": now}):
                 return cls(ledger, monitor_id, run_id, clock, now)
-            wait_until_free(ledger, monitor_id, here=here, clock=clock, say=say, patience=patience)
+            wait_until_free(ledger, monitor_id, here=here, clock=clock, patience=patience)
 
     def verify(self) -> None:
         """RunError where the run does not hold the monitor any more."""

@@ -6,6 +6,7 @@ the file ``waiting`` beside the tables says that another run waits for it.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from spark_monitor.session import open_session
 from spark_monitor.store import Store
 from spark_monitor.store.place import Place
+from spark_monitor.text.logs import heard_by
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import Window
 
@@ -28,15 +30,16 @@ def main(path: Path, run_id: str, mode: str) -> None:
     spark = open_session(master="local[1]", conf={"spark.sql.shuffle.partitions": "1"})
     store = Store(spark, Place(path=str(path)))
 
-    def say(text: str) -> None:
-        print(text, flush=True)
-        if "waiting" in text:
-            (path / "waiting").touch()
+    class Waiting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "waiting" in record.getMessage():
+                (path / "waiting").touch()
 
     (path / f"ready {run_id}").touch()
     while mode == "live" and not (path / "held").exists():
         time.sleep(0.1)
-    with store.run({"run_id": run_id, "monitor_id": "raced", "as_of": START}, say=say):
+    about = {"run_id": run_id, "monitor_id": "raced", "as_of": START}
+    with heard_by(Waiting()), store.run(about):
         (path / "held").touch()
         rows = [(f"column {i}", "1 week", "INPUT", (WEEK.window.start, WEEK.window.end)) for i in range(3)]
         store.replace_windows("profile_metrics", spark.createDataFrame(rows, ROWS), monitor_id="raced", windows=[WEEK])

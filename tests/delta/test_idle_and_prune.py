@@ -86,10 +86,6 @@ def test_a_hundred_monitors_are_asked_for_together(spark: SparkSession, tmp_path
     assert note_idle(store, fleet[:1], AS_OF + HOUR) == [], "labels have come"
 
 
-def silent(_: str) -> None:
-    """Nobody listens."""
-
-
 @pytest.mark.slow
 def test_old_states_go_and_what_is_needed_stays(spark: SparkSession, tmp_path: Path) -> None:
     one = config(tmp_path, "kept", "{states: 60 days, metrics: 90 days}")
@@ -106,16 +102,16 @@ def test_old_states_go_and_what_is_needed_stays(spark: SparkSession, tmp_path: P
     for name in ("profile_states", "drift_metrics", "metrics"):
         own = rows.select(*(column for column in rows.columns if column in TABLES[name].names))
         store.place.append(aligned(own, TABLES[name]), name)
-    counted = prune(store, one, AS_OF, say=silent, dry=True)
+    counted = prune(store, one, AS_OF, dry=True)
     assert counted == {"profile_states": 11, "drift_metrics": 7, "metrics": 7}
     assert store.frame("profile_states").count() == 21
-    assert prune(store, one, AS_OF, say=silent) == counted
+    assert prune(store, one, AS_OF) == counted
     assert store.frame("profile_states").count() == 10
     assert store.frame("profile_states").where("granularity = 'baseline'").count() == 1
-    assert prune(store, one, AS_OF, say=silent) == {}
+    assert prune(store, one, AS_OF) == {}
     (row,) = store.frame("runs").where("kind = 'PRUNE'").selectExpr("status", "date(pruned_until) AS until").collect()
     assert (row["status"], row["until"]) == ("NOTHING_NEW", (AS_OF - 60 * DAY).date())
     assert monitors_at(store) == ["kept"]
-    removed = remove(store, "kept", say=silent)
+    removed = remove(store, "kept")
     assert removed["profile_states"] == 10
     assert monitors_at(store) == []

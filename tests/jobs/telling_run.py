@@ -14,7 +14,7 @@ def main() -> None:
     """Tell, and say how many messages were taken."""
     monitor, as_of = Monitor.load(sys.argv[1]), parse_instant(sys.argv[2])
     spark = open_session(master="local[1]", conf={"spark.sql.shuffle.partitions": "1"})
-    taken = tell_people(monitor.store(spark), monitor.config, as_of=as_of, run_id="told", say=print)
+    taken = tell_people(monitor.store(spark), monitor.config, as_of=as_of, run_id="told")
     print(f"taken: {taken}", flush=True)
     spark.stop()
 

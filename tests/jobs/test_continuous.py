@@ -26,6 +26,8 @@ from test_survival import CONNECT_VARIABLES, TABLES, assert_same_tables
 
 from spark_monitor import ConfigError, Monitor, RunResult
 from spark_monitor.stages.news import Look
+from spark_monitor.text.logs import heard_by
+from tests.logged import Lines
 
 FIRST, SECOND = datetime(2024, 1, 16, tzinfo=UTC), datetime(2024, 1, 23, tzinfo=UTC)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -255,12 +257,13 @@ def test_a_table_that_gets_a_column_is_watched_on(spark: SparkSession, tmp_path:
         wider = rows.selectExpr("* EXCEPT (id)", "concat('again ', id) AS id", "1.5D AS added")
         wider.write.format("delta").mode("append").option("mergeSchema", "true").save(f"{tmp_path}/predictions")
 
-    said: list[str] = []
+    lines: list[str] = []
 
     def opened_again() -> bool:
-        return any("It is opened again." in text for text in said)
+        return any("It is opened again." in text for text in lines)
 
-    results = watch_two_runs(spark, watched, SECOND, widen, opened_again, say=said.append)
+    with heard_by(Lines(lines.append)):
+        results = watch_two_runs(spark, watched, SECOND, widen, opened_again)
     assert [result.status for result in results] == ["COMMITTED", "COMMITTED"]
     assert opened_again()
     profile = read(watched.written("stream"), "profile_metrics")

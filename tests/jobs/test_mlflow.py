@@ -73,7 +73,7 @@ def readings(version: str | None = "2", weeks: range = range(WEEKS)) -> tuple[Re
 
 def published(uri: str, wanted: tuple[Reading, ...], **options: Any) -> PublishResult:
     facts = options.pop("facts", example())
-    return publish(Headline(wanted), facts, monitor(uri), run_id="run-1", say=options.pop("say", lambda line: None), **options)
+    return publish(Headline(wanted), facts, monitor(uri), run_id="run-1", **options)
 
 
 def series(client: Any, version: str | None = "2") -> dict[str, list[tuple[int, int, float]]]:
@@ -463,7 +463,7 @@ def test_a_deleted_experiment_is_not_brought_back(store: str, client: Any) -> No
 
 
 def test_without_an_address_publishing_is_off() -> None:
-    result = publish(Headline(()), example(), config(outputs={"schema": "m"}), run_id="r", say=print)
+    result = publish(Headline(()), example(), config(outputs={"schema": "m"}), run_id="r")
 
     assert (result.status, result.points) == ("OFF", 0)
 

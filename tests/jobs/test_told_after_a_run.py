@@ -22,6 +22,7 @@ from spark_monitor import Monitor
 from spark_monitor.insight.gather import facts
 from spark_monitor.outputs.report.page import report_html
 from spark_monitor.store.local import LocalTables
+from tests.logged import logged
 
 AS_OF = datetime(2024, 1, 23, 6, tzinfo=UTC)
 
@@ -81,11 +82,12 @@ def small(directory: Path) -> Path:
 def test_people_are_told_once_and_a_channel_that_is_down_fails_nothing(
     spark: SparkSession, tmp_path: Path, posted: list[dict[str, Any]]
 ) -> None:
-    monitor, said = Monitor.load(small(tmp_path)), list[str]()
+    monitor = Monitor.load(small(tmp_path))
 
-    first = monitor.run(spark, as_of=AS_OF, say=said.append)
-    sent = len(posted)
-    second = monitor.run(spark, as_of=AS_OF, say=said.append)
+    with logged() as lines:
+        first = monitor.run(spark, as_of=AS_OF)
+        sent = len(posted)
+        second = monitor.run(spark, as_of=AS_OF)
 
     assert (first.status, second.status) == ("COMMITTED", "NOTHING_NEW")
     digests = [message for message in posted if "2024-01-15 to 2024-01-22" in message["title"]]
@@ -96,5 +98,5 @@ def test_people_are_told_once_and_a_channel_that_is_down_fails_nothing(
     rows = tables.ask("SELECT channel, event, status, attempts, error FROM deliveries ORDER BY channel, event")
     assert rows[0] == {"channel": "down", "event": "DIGEST", "status": "FAILED", "attempts": 2, "error": rows[0]["error"]}
     assert {row["status"] for row in rows[1:]} == {"SENT"}
-    assert "hunter2" not in str(rows) + str(said)
+    assert "hunter2" not in str(rows) + str(lines)
     assert "told" in report_html(known, monitor.config)

@@ -11,6 +11,7 @@ from days import Growing
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor, RunResult
+from tests.logged import logged
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -32,7 +33,7 @@ class Story:
 
     def __init__(self, spark: SparkSession, table: Growing, monitor: Monitor) -> None:
         self.spark, self.table, self.monitor = spark, table, monitor
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def do(self, statement: str) -> None:
         """Change the table by SQL."""
@@ -44,7 +45,10 @@ class Story:
 
     def run(self) -> RunResult:
         """Run at the same instant as ever."""
-        return self.monitor.run(self.spark, as_of=AS_OF, say=self.said.append)
+        with logged() as lines:
+            result = self.monitor.run(self.spark, as_of=AS_OF)
+        self.lines += lines
+        return result
 
     def written_by(self, run: RunResult) -> set[tuple[str, int]]:
         """The windows whose stored states are a run's, as granularity and the day on which they begin."""
@@ -138,9 +142,9 @@ def test_what_the_feed_tells_is_handled_again_and_what_it_cannot_tell_is_the_loo
     assert story.written_by(story.run()) == LOOKBACK
     story.append(2, seed=33)
     story.do(f"ALTER TABLE {{}} SET TBLPROPERTIES ('{FEED}' = 'true')")
-    assert not any("change feed" in line for line in story.said)
+    assert not any("change feed" in line for line in story.lines)
     assert story.written_by(story.run()) == LOOKBACK
-    (line,) = [line for line in story.said if "change feed" in line]
+    (line,) = [line for line in story.lines if "change feed" in line]
     assert line.startswith("The lookback was handled again: the change feed of the prediction table cannot be read (")
     assert line in story.table.last_run("out")["reader_reason"]
 

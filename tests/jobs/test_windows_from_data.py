@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor, RunResult
+from tests.logged import logged
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ROWS = 400
@@ -50,13 +51,13 @@ def numbers(result: RunResult) -> list[int]:
 
 def test_a_row_of_1970_and_a_silence_of_years_make_one_statement_each(spark: SparkSession, tmp_path: Path) -> None:
     monitor = made(tmp_path, [datetime(1970, 1, 1, tzinfo=UTC), *times_of(0, 1, 5)])
-    said: list[str] = []
-    first = monitor.run(spark, as_of=datetime(2032, 1, 1, tzinfo=UTC), say=said.append)
+    with logged() as lines:
+        first = monitor.run(spark, as_of=datetime(2032, 1, 1, tzinfo=UTC))
     assert numbers(first) == [0, 1, 2, 3, 4, 5, 6]  # of the days since, the first alone
     expected = {0: "OK", 1: "OK", 2: "EMPTY", 3: "EMPTY", 4: "EMPTY", 5: "OK", 6: "EMPTY"}
     assert table_rows(spark, tmp_path) == expected
     assert "1 row has a time far before all others (1970-01-01 00:00" in first.message
-    assert any(line.startswith("warning: 1 row has a time far before") for line in said)
+    assert any(line.startswith("warning: 1 row has a time far before") for line in lines)
     again = monitor.run(spark, as_of=datetime(2032, 2, 1, tzinfo=UTC))
     assert (again.status, again.windows) == ("NOTHING_NEW", ())
     assert "No rows since 2024-01-06 23:5" in again.message

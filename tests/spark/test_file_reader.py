@@ -35,6 +35,7 @@ from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.table import TableState
 from spark_monitor.store.files import columns_in_paths
 from spark_monitor.windowing.due import Schedule
+from tests.logged import logged
 
 ROWS = 600
 START = dt.datetime(2024, 3, 25, tzinfo=dt.UTC)
@@ -356,28 +357,29 @@ def test_what_is_not_as_spark_found_it_is_a_sentence(
     assert why_unreadable(FileUnreadable("x", "why")) == "x: why"
 
 
-def run_of(spark: SparkSession, config: MonitorConfig, said: list[str], store: Any = None) -> Run:
+def run_of(spark: SparkSession, config: MonitorConfig, store: Any = None) -> Run:
     schedule = Schedule((config.windows.granularity,), "UTC", config.windows.lookback_duration, None)
-    return Run(spark, config, store, "run", START, schedule, said.append)
+    return Run(spark, config, store, "run", START, schedule)
 
 
-def test_what_the_files_do_not_give_is_read_again_through_spark_and_said(spark: SparkSession, tmp_path: Path) -> None:
-    config, said = config_of(parquet(tmp_path / "rows")), []
+def test_what_the_files_do_not_give_is_read_again_through_spark_and_logged(spark: SparkSession, tmp_path: Path) -> None:
+    config = config_of(parquet(tmp_path / "rows"))
     predictions = open_predictions(spark, config)
     rows, plan = plan_of(config, predictions)
     table = file_table(config, predictions, columns_in_paths(spark, config.predictions), [SPAN])
     tasks = blocks_of(predictions.frame, table, config.predictions.time, [SPAN])
     kept: list[dict[tuple[Any, ...], Any]] = []
-    run = run_of(spark, config, said)
+    run = run_of(spark, config)
     spoiled = FileReading(table, [[spoil_rows(block) for block in blocks] for blocks in tasks])
-    read_states(run, spoiled, rows, plan, lambda states: kept.append(decoded(states, plan)))
+    with logged() as lines:
+        read_states(run, spoiled, rows, plan, lambda states: kept.append(decoded(states, plan)))
     (found,) = kept
     expected = decoded(profile(rows, plan), plan)
     assert found.keys() == expected.keys()
     for key, state in found.items():
         assert_same(state, expected[key], key)
     assert run.reader == "spark"
-    assert said == [run.reader_reason]
+    assert lines == [run.reader_reason]
     assert "rows where Spark counts" in run.reader_reason
 
 
@@ -391,7 +393,7 @@ def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark
             return ()
 
     config = config_of(parquet(tmp_path / "rows"), [])
-    run = run_of(spark, config, [], Silent())
+    run = run_of(spark, config, Silent())
     assert choose_reader(run, open_predictions(spark, config), [SPAN]) is None
     assert run.reader == "spark"
     assert run.reader_reason.startswith("Read through Spark: the files cannot be listed (")
@@ -403,7 +405,7 @@ def test_stored_states_stand_for_the_rows_of_spans_that_are_not_read(
     spark: SparkSession, tmp_path: Path, wanted: Sequence[int], reader: str
 ) -> None:
     config = config_of(parquet(tmp_path / "rows"))
-    predictions, run = open_predictions(spark, config), run_of(spark, config, [], Plain())
+    predictions, run = open_predictions(spark, config), run_of(spark, config, Plain())
     run.wanted_reader = reader
     rows, plan = plan_of(config, predictions)
     _, members = plan_segments(WINDOWS, {number: [WINDOWS[number]] for number in range(3) if number not in wanted})

@@ -29,6 +29,7 @@ from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.outputs.digest.due import send_digest
 from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.windows import Window
+from tests.logged import logged
 
 NOW = datetime(2013, 12, 10, 12, tzinfo=UTC)
 SECRET = "hunter2-token"
@@ -124,10 +125,8 @@ def told(
     *,
     at: datetime = NOW,
     monitor: MonitorConfig | None = None,
-    dry: bool = False,
-    said: list[str] | None = None,
+    preview: list[str] | None = None,
 ) -> int:
-    lines: list[str] = [] if said is None else said
     book.incidents = incidents
     return deliver(
         [incidents[first : first + PAGE] for first in range(0, len(incidents), PAGE)],
@@ -136,8 +135,7 @@ def told(
         book,
         as_of=at,
         run_id="r",
-        say=lines.append,
-        dry=dry,
+        preview=preview,
         open_named=lambda name: inboxes[name],
     )
 
@@ -195,11 +193,12 @@ def test_acknowledged_and_muted_incidents_are_silent(state: dict[str, Any], inbo
 
 
 def test_a_channel_that_is_down_is_tried_again_by_the_next_run_and_costs_no_other(inboxes: dict[str, Inbox]) -> None:
-    book, said = Book(), list[str]()
+    book = Book()
     inboxes["oncall"].down = True
-    assert told([incident()], book, inboxes, said=said) == 1
+    with logged() as lines:
+        assert told([incident()], book, inboxes) == 1
     assert sorted(row["status"] for row in book.rows.values()) == ["FAILED", "SENT"]
-    assert "warning: channel oncall: it answered 503. The next run tries again." in said
+    assert "warning: channel oncall: it answered 503. The next run tries again." in lines
 
     inboxes["oncall"].down = False
     assert told([incident()], book, inboxes) == 1
@@ -312,11 +311,11 @@ def test_quiet_hours_hold_a_message_back_until_they_are_over(inboxes: dict[str, 
 
 
 def test_a_dry_run_says_what_would_be_sent_and_notes_nothing(inboxes: dict[str, Inbox]) -> None:
-    book, said = Book(), list[str]()
+    book, preview = Book(), list[str]()
 
-    told([incident()], book, inboxes, dry=True, said=said)
+    told([incident()], book, inboxes, preview=preview)
 
-    assert said[0].startswith("would send to oncall: [CRITICAL, new] flights_delay")
+    assert preview[0].startswith("would send to oncall: [CRITICAL, new] flights_delay")
     assert not book.rows
     assert not inboxes["oncall"].messages
 
@@ -395,7 +394,7 @@ def test_the_digest_comes_once_a_week_by_itself() -> None:
     monitor = config(people=people(digest={"every": "1 week", "to": ["team"]}))
 
     def sent(at: datetime) -> int:
-        return send_digest(example, monitor, book, book, as_of=at, run_id="r", say=lambda _: None, open_named=lambda _: inbox)
+        return send_digest(example, monitor, book, book, as_of=at, run_id="r", open_named=lambda _: inbox)
 
     assert [sent(NOW + timedelta(days=days)) for days in (0, 1, 5, 6, 7, 20)] == [1, 0, 0, 1, 0, 1]
     assert inbox.messages[0].title == "flights_delay, 2013-12-02 to 2013-12-09: 0 new incidents, 1 open"
@@ -426,7 +425,7 @@ def test_an_action_is_taken_once_an_episode_and_again_where_it_failed() -> None:
                 raise ConnectionError(SECRET)
             done.append(due)
 
-        return act(lambda: example().open, monitor, book, book, as_of=NOW, run_id="r", say=lambda _: None, do=do)
+        return act(lambda: example().open, monitor, book, book, as_of=NOW, run_id="r", do=do)
 
     book = Book()
     assert run([2, 0], book) == 0
@@ -458,16 +457,16 @@ def test_a_webhook_carries_its_key(receiver: tuple[str, type[Receiver]], monkeyp
     monkeypatch.setenv("RETRAIN", f"http://{address}/retrain?token={SECRET}")
     actions = [{"when": {"metric": "roc_auc_score"}, "do": {"webhook": {"url_env": "RETRAIN"}}}]
     monitor, book = config(people=people(actions=actions)), Book([verdict(0, 0)])
-    said: list[str] = []
 
     facts: Facts = example()
-    assert act(lambda: facts.open, monitor, book, book, as_of=NOW, run_id="r", say=said.append) == 1
+    with logged() as lines:
+        assert act(lambda: facts.open, monitor, book, book, as_of=NOW, run_id="r") == 1
 
     [(headers, body)] = kind.seen
     [key] = book.rows
     assert headers["Idempotency-Key"] == body["key"] == key
     assert body["monitor"] == "flights_delay"
-    assert SECRET not in str(book.rows) + str(said)
+    assert SECRET not in str(book.rows) + str(lines)
 
 
 def test_an_owner_gets_mail_through_a_real_server() -> None:

@@ -34,6 +34,7 @@ from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import Window
 
 WEEK = Window(datetime(2013, 9, 2, tzinfo=UTC), datetime(2013, 9, 9, tzinfo=UTC))
+log = logging.getLogger("spark_monitor.stages.context")
 COMMANDS = ("run", "check", "freeze", "replay", "init", "status", "report", "sql", "demo", "doctor")
 
 
@@ -51,11 +52,11 @@ class FakeMonitor:
     ended: bool = False
     config: Any = field(default_factory=lambda: SimpleNamespace(monitor="flights"))
 
-    def run(self, spark: Any, *, say: Callable[[str], None], **asked: Any) -> Any:
+    def run(self, spark: Any, **asked: Any) -> Any:
         self.asked = asked
         print("a library that prints")
-        say("profile")
-        say("warning: one thing")
+        log.info("profile")
+        log.warning("one thing")
         if self.error is not None:
             raise self.error
         return SimpleNamespace(
@@ -70,13 +71,13 @@ class FakeMonitor:
             step_seconds={"profile": 1.5},
         )
 
-    def watch(self, spark: Any, *, stop: Callable[[], bool], say: Callable[[str], None], **asked: Any) -> Iterator[Any]:
+    def watch(self, spark: Any, *, stop: Callable[[], bool], **asked: Any) -> Iterator[Any]:
         self.asked = asked
         try:
             for number, verdicts in enumerate(self.each):
                 if stop():
                     return
-                result = self.run(spark, say=say, as_of=WEEK.end)
+                result = self.run(spark, as_of=WEEK.end)
                 self.asked, result.verdicts, result.run_id = asked, verdicts, f"r{number}"
                 if number in self.signalled:
                     os.kill(os.getpid(), self.signalled[number])
@@ -90,11 +91,11 @@ class FakeMonitor:
     def overview(self, spark: Any) -> Overview:
         return Overview(1200, WEEK.start, WEEK.end, tuple(f"c{place}" for place in range(8)), "1 week", 5, 3)
 
-    def freeze(self, spark: Any, *, as_of: datetime, period: Any, say: Callable[[str], None]) -> int:
+    def freeze(self, spark: Any, *, as_of: datetime, period: Any) -> int:
         self.asked = {"as_of": as_of, "period": period}
         return 2
 
-    def replay(self, spark: Any, *, say: Callable[[str], None], **asked: Any) -> Replayed:
+    def replay(self, spark: Any, **asked: Any) -> Replayed:
         self.asked = asked
         found = RuleReplayed(0, "ks", "fail > 0.1", 80, 1, 2, 1, 0.5, (Shift("fare", 0.05, 8, 7, 2),))
         return Replayed(8, "1 week", True, 1, 9000, (found, RuleReplayed(1, "count", "fail < 1", left_out="of its own")))
@@ -591,7 +592,7 @@ def test_what_spark_says_of_itself_goes_to_a_file(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("spark_monitor.session.open_session", chatty)
     terminal = Terminal()
-    assert open_spark(SessionOptions(), terminal, lambda _: None) == "session"
+    assert open_spark(SessionOptions(), terminal) == "session"
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "afterwards\n"
     assert terminal.spark_log is not None
@@ -609,7 +610,7 @@ def test_a_session_that_does_not_start_shows_what_its_log_says(
     monkeypatch.setattr("spark_monitor.session.open_session", failing)
     terminal = Terminal()
     with pytest.raises(RunError) as caught:
-        open_spark(SessionOptions(), terminal, lambda _: None)
+        open_spark(SessionOptions(), terminal)
     assert str(caught.value).splitlines() == [
         "Spark session: it did not start (RuntimeError: Java gateway process exited).",
         "  Exception in thread main: UNRESOLVED DEPENDENCIES",
@@ -649,7 +650,7 @@ def test_sparks_log_is_kept_where_a_run_failed_and_it_says_something(
 def test_whoever_sets_sparks_log_level_sees_its_log(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("spark_monitor.session.open_session", lambda **_: os.write(2, b"log\n"))
     terminal = Terminal()
-    open_spark(SessionOptions.read(None, None, ["spark.log.level=INFO"]), terminal, lambda _: None)
+    open_spark(SessionOptions.read(None, None, ["spark.log.level=INFO"]), terminal)
     assert capfd.readouterr().err == "log\n"
     assert terminal.spark_log is None
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spark_monitor.commands.sql import Answer, distinct, require_reading, show_rows, table_of
+from spark_monitor.commands.answers import Answer, show_rows, table_of
+from spark_monitor.commands.sql import distinct, require_reading
 from spark_monitor.commands.terminal import Steps, json_text
 from spark_monitor.errors import ConfigError
 
@@ -88,8 +89,9 @@ def test_statements_that_do_not_read_are_refused(query: str) -> None:
 def test_steps_on_a_terminal_leave_a_line_each() -> None:
     stream = io.StringIO()
     steps = Steps(Console(file=stream, force_terminal=True, width=60, color_system=None))
-    for text in ("read [a]", "warning: b is late", "write"):
-        steps.begin(text)
+    steps.begin("read [a]")
+    steps.warn("b is late")
+    steps.begin("write")
     steps.end(done=False)
     seen = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n")
     kept = [line for line in seen.splitlines() if line.startswith(("✓", "✗", "warning"))]

@@ -21,7 +21,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Stands in for the training and writing; lists the directories it was called for."""
     calls: list[Path] = []
 
-    def make(paths: prepare.DemoPaths, spark: object, say: prepare.Say) -> dict[str, Any]:
+    def make(paths: prepare.DemoPaths, spark: object) -> dict[str, Any]:
         calls.append(paths.directory)
         for file in (paths.predictions / "x", paths.outputs / "x", paths.monitor_file, paths.database):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def test_a_name_in_a_comment_or_a_condition_is_left_alone() -> None:
 def test_files_of_others_are_never_touched(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("precious")
     with pytest.raises(ConfigError, match="holds files that the demo did not write"):
-        prepare.prepare(tmp_path, NO_SPARK, say=print)
+        prepare.prepare(tmp_path, NO_SPARK)
     assert (tmp_path / "mlflow.db").read_text() == "precious"
     assert [file.name for file in tmp_path.iterdir()] == ["mlflow.db"]
 
@@ -102,9 +102,9 @@ def test_a_file_in_place_of_the_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_preparation_uses_the_first_again(tmp_path: Path, made: list[Path]) -> None:
-    first = prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
+    first = prepare.prepare(tmp_path / "new", NO_SPARK)
     (first.paths.outputs / "results").write_text("of the first run")
-    second = prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
+    second = prepare.prepare(tmp_path / "new", NO_SPARK)
     assert made == [tmp_path / "new"]
     assert (first.anew, second.anew) == (True, False)
     assert (second.flights, second.predictions, second.labels, second.training_scores) == (1, 2, 3, {"version 1": 0.7})
@@ -117,7 +117,7 @@ def test_a_preparation_that_was_cut_off_begins_anew(tmp_path: Path, made: list[P
     (paths.outputs / "half").touch()
     paths.database.touch()
     (paths.directory / "note.txt").write_text("the user's")
-    prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
+    prepare.prepare(tmp_path / "new", NO_SPARK)
     assert made == [tmp_path / "new"]
     assert not (paths.outputs / "half").exists()
     assert (paths.directory / "note.txt").read_text() == "the user's"
@@ -126,11 +126,11 @@ def test_a_preparation_that_was_cut_off_begins_anew(tmp_path: Path, made: list[P
 def test_a_directory_of_other_code_or_of_another_place_is_made_anew(
     tmp_path: Path, made: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare.prepare(tmp_path / "one", NO_SPARK, say=print)
+    prepare.prepare(tmp_path / "one", NO_SPARK)
     (tmp_path / "one").rename(tmp_path / "two")
-    prepare.prepare(tmp_path / "two", NO_SPARK, say=print)
+    prepare.prepare(tmp_path / "two", NO_SPARK)
     monkeypatch.setattr(prepare, "template", lambda: "other: text")
-    prepare.prepare(tmp_path / "two", NO_SPARK, say=print)
+    prepare.prepare(tmp_path / "two", NO_SPARK)
     assert made == [tmp_path / "one", tmp_path / "two", tmp_path / "two"]
 
 
@@ -138,5 +138,5 @@ def test_a_directory_of_other_code_or_of_another_place_is_made_anew(
 def test_a_broken_mark_means_not_finished(tmp_path: Path) -> None:
     paths = prepare.claim(tmp_path / "new")
     paths.mark.write_text("{")
-    prepare.prepare(tmp_path / "new", NO_SPARK, say=print)
-    assert not prepare.prepare(tmp_path / "new", NO_SPARK, say=print).anew
+    prepare.prepare(tmp_path / "new", NO_SPARK)
+    assert not prepare.prepare(tmp_path / "new", NO_SPARK).anew

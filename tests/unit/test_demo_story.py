@@ -20,8 +20,8 @@ NOTHING = cast(Any, None)
 
 
 @contextmanager
-def no_progress() -> Iterator[story.Say]:
-    yield lambda _: None
+def no_progress() -> Iterator[None]:
+    yield
 
 
 def mornings_run(monkeypatch: pytest.MonkeyPatch, last: datetime | None) -> list[tuple[datetime, datetime | None]]:

@@ -22,6 +22,7 @@ from spark_monitor.store.lease import (
     this_process,
     wait_until_free,
 )
+from tests.logged import logged
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=LEASE_SECONDS)
@@ -64,9 +65,9 @@ class Turns:
 
 
 def wait(turns: Turns, *, patience: float = 600.0) -> list[str]:
-    said: list[str] = []
-    wait_until_free(turns, "m", here=HERE, clock=turns.clock, sleep=turns.sleep, say=said.append, patience=patience)
-    return said
+    with logged() as lines:
+        wait_until_free(turns, "m", here=HERE, clock=turns.clock, sleep=turns.sleep, patience=patience)
+    return lines
 
 
 @pytest.mark.parametrize("heartbeat", [NOW, LONG_AGO, None])

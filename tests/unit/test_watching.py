@@ -10,6 +10,7 @@ import pytest
 
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.stages.continuous import MOST_FAILURES, RETRY_SECONDS, Watch, one_run
+from tests.logged import logged
 
 INTERVAL = timedelta(seconds=10)
 
@@ -53,7 +54,7 @@ class World:
     plan: list[dict[str, object]] = field(default_factory=list)
     runs: list[float] = field(default_factory=list)
     looks: list[float] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -78,7 +79,8 @@ class World:
         return self.now >= self.until
 
     def watch(self) -> Iterator[float]:
-        return Watch(self.opened, self.run, self.look, INTERVAL, self.stop, self.said.append, self.sleep).results()
+        with logged() as self.lines:
+            yield from Watch(self.opened, self.run, self.look, INTERVAL, self.stop, "made", self.sleep).results()
 
 
 def test_a_job_begins_with_a_run_and_looks_once_an_interval() -> None:
@@ -105,10 +107,10 @@ def test_time_and_labels_are_found_without_a_word_from_the_stream() -> None:
     assert list(world.watch()) == [0, 20]
 
 
-def test_a_failed_run_is_said_and_tried_again_later_without_a_look() -> None:
+def test_a_failed_run_is_logged_and_tried_again_later_without_a_look() -> None:
     world = World(until=100, plan=[{"ends": (1.0, 2.0, 3.0)}], fails=lambda now: RunError("no storage.") if now < 5 else None)
     assert list(world.watch()) == [RETRY_SECONDS]
-    assert world.said == [f"warning: failure 1 of {MOST_FAILURES} in a row, tried again: no storage."]
+    assert world.lines == [f"warning: failure 1 of {MOST_FAILURES} in a row, tried again: no storage."]
     assert all(look >= RETRY_SECONDS for look in world.looks)
 
 
@@ -116,14 +118,14 @@ def test_three_failures_in_a_row_end_the_job_with_the_last_one() -> None:
     world = World(until=1000, fails=lambda now: RunError(f"no storage at {now:.0f}."))
     with pytest.raises(RunError, match="no storage at 120"):
         list(world.watch())
-    assert len(world.said) == MOST_FAILURES - 1
+    assert len(world.lines) == MOST_FAILURES - 1
     assert world.streams[0].stopped
 
 
 def test_failures_between_successes_never_end_the_job() -> None:
     world = World(until=2000, news=lambda _: True, fails=lambda now: OSError("now and then") if now % 200 < 50 else None)
     list(world.watch())
-    assert len(world.said) > MOST_FAILURES
+    assert len(world.lines) > MOST_FAILURES
 
 
 def test_a_wrong_file_ends_the_job_at_once_but_a_table_that_goes_away_later_is_waited_for() -> None:
@@ -131,7 +133,7 @@ def test_a_wrong_file_ends_the_job_at_once_but_a_table_that_goes_away_later_is_w
         list(World(fails=lambda _: ConfigError("no column.")).watch())
     world = World(until=200, news=lambda _: True, fails=lambda now: ConfigError("gone.") if 5 < now < 20 else None)
     assert max(world.watch()) > 20
-    assert "gone." in world.said[0]
+    assert "gone." in world.lines[0]
 
 
 def test_an_error_of_a_job_that_was_asked_to_end_is_raised() -> None:
@@ -151,7 +153,7 @@ def test_a_stream_that_ends_is_opened_again_and_what_came_meanwhile_is_found() -
     world.news = lambda now: now >= 4 and len(world.runs) == 1
     assert list(world.watch()) == [0, 4]
     assert len(world.streams) == 2
-    assert world.said == ["warning: stream over t: it ended (schema). It is opened again."]
+    assert world.lines == ["warning: stream over t: it ended (schema). It is opened again."]
 
 
 def test_a_stream_that_ends_again_and_again_ends_the_job() -> None:
@@ -170,7 +172,7 @@ def test_a_stream_that_ends_once_a_day_is_opened_again_every_time() -> None:
 
 def test_who_leaves_the_iteration_stops_the_stream() -> None:
     world = World()
-    runs = Watch(world.opened, world.run, world.look, INTERVAL, world.stop, world.said.append, world.sleep).results()
+    runs = Watch(world.opened, world.run, world.look, INTERVAL, world.stop, "made", world.sleep).results()
     assert next(runs) == 0
     runs.close()
     assert world.streams[0].stopped

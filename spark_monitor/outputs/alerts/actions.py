@@ -23,9 +23,11 @@ from spark_monitor.insight.scope import HISTORY_WINDOWS, window_in
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, key_of, known, rows_of
 from spark_monitor.outputs.mlflow.registry import change_version
+from spark_monitor.text.logs import log_of
 from spark_monitor.windowing.windows import Window
 
-Say = Callable[[str], None]
+log = log_of(__name__)
+
 SECONDS, MOST_ROWS = 10.0, 50_000
 TOKEN_VARIABLE = "DATABRICKS_TOKEN"
 
@@ -59,8 +61,7 @@ def act(
     *,
     as_of: datetime,
     run_id: str,
-    say: Say,
-    dry: bool = False,
+    preview: list[str] | None = None,
     do: Callable[[Due, MonitorConfig], None] | None = None,
 ) -> int:
     """Take the actions whose conditions hold and that were not taken in this episode; how many were.
@@ -73,12 +74,15 @@ def act(
     taken = 0
     for due in _due(opened, config, tables, told):
         what = f"{due.name} because of {_because(due)}"
-        if dry:
-            say(f"would act: {what}")
+        if preview is not None:
+            preview.append(f"would act: {what}")
             continue
         error = _tried(due, config, do or perform)
         taken += error is None
-        say(f"action: {what}" if error is None else f"warning: action {due.name}: {error} The next run tries again.")
+        if error is None:
+            log.info(f"action: {what}")
+        else:
+            log.warning(f"action {due.name}: {error} The next run tries again.")
         status = SENT if error is None else FAILED
         sent = datetime.now(UTC) if error is None else None
         note = Delivery(

@@ -25,7 +25,10 @@ from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, 
 from spark_monitor.outputs.alerts.message import Message, message_of
 from spark_monitor.outputs.alerts.picture import picture_of
 from spark_monitor.outputs.alerts.together import Group, groups_under_way, message_of_group, parted
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import counted
+
+log = log_of(__name__)
 
 A_COMMIT, A_RUN = 5_000, 20_000
 """Notes that one commit writes, and new events that one run tells: the rest is due in the next."""
@@ -33,7 +36,6 @@ A_COMMIT, A_RUN = 5_000, 20_000
 GIVEN_UP_AFTER = 2
 """Failures in a row after which a channel is left for the next run."""
 
-Say = Callable[[str], None]
 Open = Callable[[str], Channel]
 
 
@@ -45,16 +47,15 @@ def _now() -> datetime:
 class Post:
     """Messages on their way: channels opened once, failures counted, and every outcome noted in a commit of its own.
 
-    ``dry`` prints and sends nothing, and notes nothing.
+    With a ``preview`` nothing is sent or noted: what would be sent is added to it.
     """
 
     monitor_id: str
     ledger: Ledger
     open: Open
-    say: Say
     as_of: datetime
     run_id: str
-    dry: bool = False
+    preview: list[str] | None = None
     clock: Callable[[], datetime] = _now
     failures: dict[str, int] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
@@ -68,8 +69,8 @@ class Post:
 
     def send(self, message: Message, channel: str, about: Sequence[Delivery]) -> bool:
         """Send one message and note what became of all that it tells; whether it was taken."""
-        if self.dry:
-            self.say(f"would send to {channel}: {message.title}")
+        if self.preview is not None:
+            self.preview.append(f"would send to {channel}: {message.title}")
             return True
         if self.failures.get(channel, 0) >= GIVEN_UP_AFTER:
             return False
@@ -77,7 +78,7 @@ class Post:
         taken = error is None
         self.failures[channel] = 0 if taken else self.failures.get(channel, 0) + 1
         if not taken:
-            self.say(f"warning: channel {channel}: {error} The next run tries again.")
+            log.warning(f"channel {channel}: {error} The next run tries again.")
         outcome = {"status": SENT if taken else FAILED, "sent": self.clock() if taken else None, "error": error}
         own: dict[str, Any] = {**outcome, "as_of": self.as_of, "run_id": self.run_id}
         self.note([replace(one, attempts=one.attempts + 1, **own) for one in about])
@@ -88,7 +89,7 @@ class Post:
 
     def note(self, deliveries: Sequence[Delivery]) -> None:
         """Commit notes: one that cannot be written raises, so that nothing more is sent which might come twice."""
-        if self.dry:
+        if self.preview is not None:
             return
         for first in range(0, len(deliveries), A_COMMIT):
             self.ledger.record_deliveries(self.monitor_id, rows_of(deliveries[first : first + A_COMMIT]))
@@ -113,16 +114,15 @@ def deliver(
     *,
     as_of: datetime,
     run_id: str,
-    say: Say,
     file: str = "MONITOR.yaml",
-    dry: bool = False,
+    preview: list[str] | None = None,
     open_named: Open | None = None,
 ) -> int:
     """Tell every channel what it has not been told of the monitor's incidents; how many messages were taken."""
     people, budget = config.people, config.alerts.budget
     if not (people.channels or people.owners):
         return 0
-    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
+    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), as_of, run_id, preview)
     noted = standing(tables, config.monitor, since=budget_begins(budget, as_of))
     begun = [group for group in groups_under_way(noted) if not _is_quiet(group.channel, config, as_of)]
     due, unmarked = _due(pages, config, tables, as_of)
@@ -135,8 +135,9 @@ def deliver(
     _send_groups(post, begun, config, file, _named(tables, config, begun))
     _send_groups(post, groups, config, file, {one.incident.incident_id: one.incident for one in fitting})
     if beyond:
-        say(f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them.")
-    if post.told and not dry:
+        told = f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them."
+        log.info(told) if preview is None else preview.append(told)
+    if post.told and preview is None:
         ledger.mark_notified(config.monitor, post.told | unmarked, at=post.clock())
     return post.sent
 
@@ -160,14 +161,14 @@ def _due(
 def _send_alone(post: Post, due: Sequence[Due], config: MonitorConfig, file: str, tables: Tables) -> None:
     people = config.people
     rows = {one.incident.incident_id: one.incident for one in due}
-    if people.spelled and not post.dry:
+    if people.spelled and post.preview is None:
         rows = {row.incident_id: row for row in with_series(tables, config.monitor, list(rows.values()))}
     about: dict[str, Any] = {"monitor": config.monitor, "people": people, "file": file}
     with tempfile.TemporaryDirectory() as directory:
         for one in due:
             incident = rows[one.incident.incident_id]
             # A picture shows names and numbers, so it is drawn only where messages may spell them.
-            picture = picture_of(incident, Path(directory)) if people.spelled and not post.dry else None
+            picture = picture_of(incident, Path(directory)) if people.spelled and post.preview is None else None
             pictures = (picture,) if picture is not None else ()
             message = message_of(incident, one.event, one.key, pictures=pictures, **about)
             post.send(message, one.channel, [one.noted(post.blank, SENT)])

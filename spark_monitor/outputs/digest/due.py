@@ -43,9 +43,8 @@ def send_digest(
     *,
     as_of: datetime,
     run_id: str,
-    say: Callable[[str], None],
     file: str = "MONITOR.yaml",
-    dry: bool = False,
+    preview: list[str] | None = None,
     open_named: Open | None = None,
 ) -> int:
     """Send the digest of the last period to whoever has not had it; how many took it."""
@@ -58,10 +57,10 @@ def send_digest(
     waiting = {to: key for to, key in keys.items() if key not in told or told[key].status != SENT}
     if not waiting:
         return 0
-    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), say, as_of, run_id, dry=dry)
+    post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), as_of, run_id, preview)
     digest = digest_of([facts()], period.start, period.end)
     with tempfile.TemporaryDirectory() as directory:
-        pictures = _pictures(digest, Path(directory)) if people.spelled and not dry else ()
+        pictures = _pictures(digest, Path(directory)) if people.spelled and preview is None else ()
         for channel, key in waiting.items():
             text, page = digest_markdown(digest), digest_html(digest)
             message = Message(digest.subject, text, key, "low", DIGEST, pictures, html=page)

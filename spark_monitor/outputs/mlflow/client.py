@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -62,7 +63,7 @@ def within(seconds: float, action: Callable[[threading.Event], int]) -> int:
         except BaseException as error:
             failure.append(error)
 
-    thread = threading.Thread(target=run, name="spark_monitor_publish", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="spark_monitor_publish", daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():

@@ -7,7 +7,7 @@ itself, so a publish that was killed goes on where it stopped, and a failure is 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -36,10 +36,13 @@ from spark_monitor.outputs.mlflow.registry import (
     registered_version,
     version_tags,
 )
+from spark_monitor.text.logs import log_of
 from spark_monitor.text.wording import counted, harmless, version_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = log_of(__name__)
 
 MOST_POINTS_AT_ONCE = 1_000
 """What MLflow takes in one request."""
@@ -80,7 +83,6 @@ def publish(
     config: MonitorConfig,
     *,
     run_id: str,
-    say: Callable[[str], None],
     report: Path | None = None,
     longest: float = LONGEST_PUBLISH,
 ) -> PublishResult:
@@ -91,7 +93,7 @@ def publish(
     uri = settings.tracking_uri
     strict = uri.startswith("databricks")
     wanted = points(headline.readings, config.windows.granularity, config.windows.zone, ascii_only=strict)
-    work = _Work(wanted, facts, config, run_id, say, report)
+    work = _Work(wanted, facts, config, run_id, report)
     try:
         logged = within(longest, lambda stop: _published(work, uri, settings.experiment, stop))
     except Exception as error:  # whatever MLflow, its database or the network raises is recorded, and the run goes on
@@ -127,7 +129,6 @@ class _Work:
     facts: Facts
     config: MonitorConfig
     run_id: str
-    say: Callable[[str], None]
     report: Path | None
 
     @property
@@ -146,7 +147,7 @@ def _published(work: _Work, uri: str, experiment: str, stop: Event) -> int:
         for version, facts in work.versions.items():
             run = runs.get(version_tag(version)) or _new_run(client, experiment_id, version, work.config.monitor)
             new = _publish_version(client, run, work, version, facts, stop)
-            work.say(f"MLflow: {version_name(version)}, {counted(new, 'new point')}")
+            log.info(f"MLflow: {version_name(version)}, {counted(new, 'new point')}")
             logged += new
         if any(registered_version(client, work.config.model.name, version) is not None for version in work.versions):
             describe_model(client, work.config.model.name, work.facts)
