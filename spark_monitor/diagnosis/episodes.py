@@ -14,8 +14,10 @@ from spark_monitor.diagnosis.groups import FAIL, WELL, Group
 WELL_WINDOWS: Final = 2
 """So many windows that are well, and none between them that fails, resolve an incident."""
 
-STALE_WINDOWS: Final = 4
-"""After so many windows without a failure an incident is resolved although nobody can say that it is well."""
+STALE_WINDOWS: Final = 12
+"""After so many windows without a failure an incident is resolved although nobody can say that it is well.
+
+A season of weeks, half a day of hours: a slice too small to be judged well that fails once more is the same problem until then."""
 
 Windows = Mapping[str, Sequence[tuple[int, int]]]
 """The edges of all windows that were judged, in order, by granularity."""

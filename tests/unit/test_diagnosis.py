@@ -235,8 +235,9 @@ def story(letters: str) -> list[tuple[int, int | None, int]]:
         ("FUPUP", [(0, 5, 1)]),
         ("FPPFPP", [(0, 3, 1), (3, 6, 1)]),
         ("PPPPPPPPPPPPFW", [(12, None, 1)]),
-        ("FNNNN", [(0, 5, 1)]),
-        ("F............F", [(0, 5, 1), (13, None, 1)]),
+        ("FNNNN", [(0, 13, 1)]),
+        ("FUUUUUUUUF", [(0, None, 2)]),
+        ("F............F", [(0, 13, 1), (13, None, 1)]),
         ("PPPPPPPPPPFFFF", [(10, None, 4)]),
     ],
 )
@@ -362,10 +363,10 @@ def test_columns_that_drift_in_one_slice_by_and_by_are_one_incident() -> None:
 
 
 def test_an_incident_of_a_slice_that_is_too_small_ever_since_does_not_stay_open() -> None:
-    """Nobody can say that it is well: its checks are NO_DATA. After four windows without a failure it is over."""
+    """Nobody can say that it is well: its checks are NO_DATA. After twelve windows without a failure it is closed."""
     failing = Failing("c", "ks", column="price", slice_key="carrier", slice_value="B6")
     group = of_checks(failing, start=0, end=WEEK)
-    for later, resolved in ((4, None), (5, 5 * WEEK), (9, 5 * WEEK)):
+    for later, resolved in ((12, None), (13, 13 * WEEK), (20, 13 * WEEK)):
         windows = {"1 week": [(place * WEEK, (place + 1) * WEEK) for place in range(later)]}
         found = incidents([group], windows, {}, monitor_id="m")
         assert [(one.last_seen, one.resolved) for one in found] == [(WEEK, resolved)], later
