@@ -1,7 +1,7 @@
 """Every benchmark, each printed as ratios within one run.
 
-python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [beside] [kernel] [false_alarms] [small] [many_states]
-    [--rows 4000000] [--columns 40] [--repeats 3]
+python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [beside] [kernel] [false_alarms]
+    [small] [many_states] [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -12,7 +12,20 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-SUITES = ("readers", "peers", "growth", "memory", "jobs", "whole", "states", "beside", "kernel", "false_alarms", "small", "many_states")
+SUITES = (
+    "readers",
+    "peers",
+    "growth",
+    "memory",
+    "jobs",
+    "whole",
+    "states",
+    "beside",
+    "kernel",
+    "false_alarms",
+    "small",
+    "many_states",
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -105,5 +105,7 @@ def main(arguments: argparse.Namespace) -> None:
             steps = {step: took for step, took in result.step_seconds.items() if took >= 0.05}
             after = sum(result.step_seconds.get(step, 0.0) for step in AFTER_THE_STATES)
             print(f"{case.name}, {case.states:,} states: {wall:.1f} s in all, after the profile {after:.1f} s,", end=" ")
-            print(f"{1e6 * wall / case.states:.0f} us a state; s:", ", ".join(f"{step} {took:.1f}" for step, took in steps.items()))
+            print(
+                f"{1e6 * wall / case.states:.0f} us a state; s:", ", ".join(f"{step} {took:.1f}" for step, took in steps.items())
+            )
     spark.stop()

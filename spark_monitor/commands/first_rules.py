@@ -28,6 +28,10 @@ MOST_CHANCE: Final = 0.1
 FEWEST_FOR_SHARES: Final = 100
 FEWEST_FOR_STUCK: Final = 50
 FEWEST_FOR_MODEL: Final = 300
+FEWEST_FOR_UNITS: Final = 30
+ANOTHER_SCALE: Final = 4
+"""A factor beyond this, or below one in so many, is no drift of the thirty rows that a small slice may have."""
+
 FEWEST_AT_ALL: Final = 30
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
@@ -164,6 +168,10 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         yield RuleLine(
             {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, told
         )
+        # A small slice in another unit is too few rows for a distance, and no question for a factor.
+        for side, much in ((f"> {ANOTHER_SCALE}", "larger"), (f"< {1 / ANOTHER_SCALE}", "smaller, or of the other sign")):
+            told = f"numbers of another unit: the baseline's times a factor, much {much}"
+            yield RuleLine({"metric": "unit_factor", "columns": "*", "fail": side, "min_count": FEWEST_FOR_UNITS}, told)
     told = "texts that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
 

@@ -82,6 +82,16 @@ class RuleConfig(Section):
         return any(isinstance(limit, Moving) for limit in self.limits)
 
     @property
+    def side(self) -> str:
+        """What its limits forbid: what is ``above`` or ``below`` a number of the file, or what ``moves``.
+
+        >>> RuleConfig(metric="unit_factor", fail="< 0.4").side, RuleConfig(metric="count", fail={"history": 8, "sigma": 4}).side
+        ('below', 'moves')
+        """
+        fixed = [limit.is_upper for limit in self.limits if isinstance(limit, Threshold)]
+        return "moves" if self.moves or not fixed else "above" if fixed[-1] else "below"
+
+    @property
     def times(self) -> tuple[int, int]:
         """``for`` as (m, n): FAIL needs m of the last n windows.
 

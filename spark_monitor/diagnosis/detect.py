@@ -35,7 +35,7 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = F
         finding = detector(evidence)
         if finding is not None:
             return replace(finding, abrupt=not is_steady(evidence))
-    named = named_by_metrics(metrics)
+    named = named_by_metrics(metrics - OF_INPUTS if answers else metrics)
     if named != DRIFT or evidence.now is None or evidence.before is None:
         return named
     return replace(named, abrupt=not is_steady(evidence))
@@ -45,5 +45,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     *(gone, missing, emptied, exact_unit, rotated_hours, sentinel, unit_change, damaged, cut, stuck, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
+
+OF_INPUTS: Final = frozenset({"unit_factor"})
 
 OF_ANSWERS: Final[tuple[Detector, ...]] = (gone, missing, stuck)

@@ -17,7 +17,8 @@ WELL_WINDOWS: Final = 2
 STALE_WINDOWS: Final = 12
 """After so many windows without a failure an incident is resolved although nobody can say that it is well.
 
-A season of weeks, half a day of hours: a slice too small to be judged well that fails once more is the same problem until then."""
+A season of weeks, half a day of hours: a slice too small to be judged well that fails once more until then is the same problem.
+"""
 
 Windows = Mapping[str, Sequence[tuple[int, int]]]
 """The edges of all windows that were judged, in order, by granularity."""

@@ -23,6 +23,12 @@ NOISE = 2.0
 Z_WIDE = 3.0
 """A known factor is named where it lies within three standard errors: names are few, and drift moves the estimate."""
 
+NEXT_TO_NOTHING = 0.02
+"""Percentiles below this part of the largest have no ratio that says anything."""
+
+NEAR, TOGETHER, BOTH_SIGNS = 3, 0.92, 0.9
+"""The levels on both sides from which a slope is taken; what the median of all ratios errs beside one; what both signs save."""
+
 IMPROVEMENT = 0.5
 """A known unit, or an offset, is named where it leaves at most half of what no change at all leaves."""
 
@@ -100,8 +106,8 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
 
     k is the median of the ratios of the 2nd to the 98th percentile (of the mirrored ones for a negative k, where these fit
     better). It fits where the mean distance of the percentiles to k times the baseline's (Wasserstein-1), in k times the
-    baseline's standard deviation, is at most 0.1 + 2 sqrt(1/n + 1/m). The interval is the sampling error of k. Details name a
-    ``known`` unit, or an ``offset`` (1.8 x + 32) where no factor fits.
+    baseline's standard deviation, is at most 0.1 + 2 sqrt(1/n + 1/m). The interval is the sampling error of log |k|. Details name
+    a ``known`` unit, or an ``offset`` (1.8 x + 32) where no factor fits.
     """
     size = len(current)
     status, message = statuses(size)
@@ -117,7 +123,8 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
     with np.errstate(all="ignore"):
         fit, same, noise = scaled(before, now, spread), left_of(before, now, 1.0, 0.0, spread), noise_of(current, baseline)
         relative = relative_error(current, baseline)
-        half = 1.959963984540054 * relative * np.abs(fit.factor)
+        reach = np.exp(1.959963984540054 * relative)
+        ends = fit.factor / reach, fit.factor * reach
         fits = fit.left <= TOLERANCE + noise
         offset = known_offset(before, now, spread)
     bad = (status == "OK") & ~fits
@@ -126,7 +133,7 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
         _details(fit, same, offset, (relative, TOLERANCE + noise), place) if status[place] in ("OK", UNDEFINED) else None
         for place in range(size)
     ]
-    return with_status(fit.factor, fit.factor - half, fit.factor + half, status, message, current.present, details)
+    return with_status(fit.factor, np.fmin(*ends), np.fmax(*ends), status, message, current.present, details)
 
 
 def _say_what_is_undefined(current: ColumnBlock, baseline: ColumnBlock, status: np.ndarray, message: np.ndarray) -> None:
@@ -153,7 +160,7 @@ def scaled(before: Floats, now: Floats, spread: Floats) -> Fit:
 
 def _median_ratio(before: Floats, now: Floats, size: Floats) -> Floats:
     """The median ratio where the baseline's percentile is not next to nothing."""
-    ratio = np.where(np.abs(before) > 0.02 * size, now / before, np.nan)
+    ratio = np.where(np.abs(before) > NEXT_TO_NOTHING * size, now / before, np.nan)
     known = np.isfinite(ratio).any(axis=1)
     found = np.full(len(ratio), np.nan)
     if known.any():
@@ -173,10 +180,26 @@ def noise_of(current: ColumnBlock, baseline: ColumnBlock) -> Floats:
 
 
 def relative_error(current: ColumnBlock, baseline: ColumnBlock) -> Floats:
-    """The standard error of k over k: of a ratio of medians, or of spreads where the mean is next to zero."""
-    variation = np.minimum(baseline.stddev / np.abs(baseline.mean), 1.0)
-    variation = np.where(np.isfinite(variation), variation, 1.0)
-    return np.asarray(1.2533 * variation * np.sqrt(1 / np.maximum(current.present, 1) + 1 / np.maximum(baseline.present, 1)))
+    """The standard error of log |k|: of the median of 97 ratios of percentiles, which move together.
+
+    One ratio at level p has the standard error |Q'(p) / Q(p)| sqrt(p (1 - p)) sqrt(1/n + 1/m). Their median's is ``TOGETHER``
+    times the middle one's, and less where percentiles of both signs stand: these err in opposite directions. Simulated over
+    twelve shapes at 50 to 5,000 rows (tests/unit/test_unit_factor_simulated.py).
+    """
+    full = baseline.quantiles
+    low, high = np.maximum(LEVELS - NEAR, LEVELS[0]), np.minimum(LEVELS + NEAR, LEVELS[-1])
+    levels = full[:, LEVELS]
+    usable = np.abs(levels) > NEXT_TO_NOTHING * np.nanmax(np.abs(levels), axis=1, initial=0.0)[:, None]
+    slope = (full[:, high] - full[:, low]) / ((high - low) / 100)
+    one = np.where(usable, np.abs(slope / levels) * np.sqrt(LEVELS / 100 * (1 - LEVELS / 100)), np.nan)
+    middle = np.full(len(one), np.nan)
+    there = np.isfinite(one).any(axis=1)
+    if there.any():
+        middle[there] = np.nanmedian(np.where(np.isfinite(one[there]), one[there], np.nan), axis=1)
+    minus = (usable & (levels < 0)).sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
+    apart = 1 - BOTH_SIGNS * np.minimum(minus, 1 - minus)
+    rows = np.sqrt(1 / np.maximum(current.present, 1) + 1 / np.maximum(baseline.present, 1))
+    return np.asarray(TOGETHER * apart * middle * rows)
 
 
 def known_offset(before: Floats, now: Floats, spread: Floats) -> tuple[Floats, np.ndarray]:

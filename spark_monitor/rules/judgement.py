@@ -129,12 +129,7 @@ class Bench:
         """The check's id and the subject of its sentence."""
         texts = rows.texts
         names = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
-        # Two rules of one number stand next to each other, the second of them beside the first.
-        beside = one > 0 and (judged.row[one], judged.metric[one], judged.class_name[one]) == (
-            judged.row[one - 1],
-            judged.metric[one - 1],
-            judged.class_name[one - 1],
-        )
+        beside = _rules_before(judged, one)
         key = (judged.metric[one], judged.class_name[one], beside, *(texts[name][row] for name in names))
         if key not in self.remembered:
             if len(self.remembered) >= _MOST_REMEMBERED:
@@ -282,3 +277,9 @@ def _whole_windows(rows: Rows) -> Iterator[int]:
         of_table = texts["family"][row] == "profile" and texts["column_name"][row] == TABLE_ROW
         if of_table and texts["slice_key"][row] is None:
             yield row
+
+
+def _rules_before(judged: Judged, one: int) -> int:
+    """How many rules judge the same number before this one does: they stand next to each other."""
+    about = [(judged.row[place], judged.metric[place], judged.class_name[place]) for place in range(max(one - 2, 0), one + 1)]
+    return sum(before == about[-1] for before in about[:-1])

@@ -1,7 +1,7 @@
 """Which rule speaks about which number: rules of one metric compete, and the most specific wins.
 
-A fixed limit and one that moves answer different questions (never below 0.65; not 0.05 below the baseline), so where two rules as
-specific have one of each, both are held.
+A limit above, one below and one that moves answer different questions (never below 0.65; never above 0.9; not 0.05 below the
+baseline), so where rules as specific have one of each, all are held.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split()) | {
 
 OF_COLUMNS: Final = frozenset({"profile", "drift"})
 """Families whose row ``:table`` is no column: a rule for "*" passes over it."""
+
+SIDES: Final = ("above", "below", "moves")
+"""The order of rules that judge one number, whatever their order in the file."""
 
 _ID_DIGITS = 16
 Key = tuple[str, str, str | None, str | None, str | None, str | None]
@@ -103,11 +106,11 @@ class Rulebook:
         return next(iter(self.places_of(key)), None)
 
     def places_of(self, key: Key) -> tuple[int, ...]:
-        """The places of the rules that judge a number: the most specific, and after it one as specific of the other kind.
+        """The places of the rules that judge a number: the most specific, and after it those as specific on other sides.
 
         >>> floor, fall = RuleConfig(metric="recall", fail="< 0.6"), RuleConfig(metric="recall", fail={"below_baseline": 0.1})
         >>> Rulebook.of([floor, fall]).places_of(("recall", ":table", None, None, None, None))
-        (1, 0)
+        (0, 1)
         """
         if key not in self._known:
             ranked = [(*rank, place) for place, rule in enumerate(self.rules) if (rank := _rank(rule, key)) is not None]
@@ -117,10 +120,9 @@ class Rulebook:
     def _held(self, ranked: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         if not ranked:
             return ()
-        *rank, first = max(ranked)
-        kind = self.rules[first].moves
-        others = [place for *same, place in ranked if same == rank and self.rules[place].moves != kind]
-        return (first, *others[-1:])
+        *rank, _ = max(ranked)
+        last = {self.rules[place].side: place for *same, place in ranked if same == rank}
+        return tuple(last[side] for side in SIDES if side in last)
 
     def metrics(self, *families: str) -> tuple[str, ...]:
         """The metrics that some rule names; of these families, where any are given."""
@@ -201,18 +203,18 @@ def check_id(
     class_name: str | None = None,
     baseline: str | None = None,
     estimated: bool = False,
-    beside: bool = False,
+    beside: int = 0,
 ) -> str:
     """The name of one series of checks: the first 16 hex digits of the SHA-256 of what the series is about, as JSON.
 
     The rule is not part of it: the series, and an incident in it, goes on when a limit is changed, when another rule is added or
-    when the file is put in another order. Where two rules judge one number, the second of them is ``beside``.
+    when the file is put in another order. Where several rules judge one number, ``beside`` counts those before.
 
     >>> check_id("ks", "wind_speed", granularity="1 week")
     'bd44e825b9f1003b'
     """
     about: list[str | None] = [granularity, model_version, slice_key, slice_value, metric, column, class_name]
     about += [baseline, "ESTIMATED"] if estimated else [baseline] if baseline is not None else []
-    about += ["BESIDE"] if beside else []
+    about += ["BESIDE"] * beside
     text = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]

@@ -18,7 +18,7 @@ from spark_monitor.rules.judgement import SLICES, Bench
 from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.leave_one_out import against_the_rest
 from spark_monitor.rules.limits import Learning, history_bounds, learned_bounds, quantile_of_rows, size_factor
-from spark_monitor.rules.rulebook import Rulebook
+from spark_monitor.rules.rulebook import Rulebook, check_id
 from spark_monitor.rules.stream import ALL_VERSIONS, HISTORY, STREAM
 
 
@@ -321,3 +321,32 @@ def test_a_share_that_differs_between_slices_is_judged_by_its_own_baseline_and_b
         return str(judged(rules, [row(count=5000), profile, drift], own_windows=own)[0]["verdict"])
 
     assert [said(*pair) for pair in ((20.0, 20.0), (100.0, 0.0), (60.5, 0.5), (0.0, -20.0))] == ["FAIL", "PASS", "PASS", "FAIL"]
+
+
+def test_a_limit_above_and_one_below_are_both_held() -> None:
+    """Whatever their order in the file, and with a third that moves."""
+    above, below = RuleConfig(metric="unit_factor", fail="> 4"), RuleConfig(metric="unit_factor", fail="< 0.25")
+    moving = RuleConfig.model_validate({"metric": "unit_factor", "fail": {"history": 8, "sigma": 4}})
+    key = ("unit_factor", "price", None, None, None, None)
+
+    for rules in (
+        (above, below, moving),
+        (moving, below, above),
+        (below, RuleConfig(metric="unit_factor", fail="> 9"), above, moving),
+    ):
+        held = [rules[place] for place in Rulebook.of(rules).places_of(key)]
+        assert held == [above, below, moving]
+
+    ids = [check_id("unit_factor", "price", granularity="1 day", beside=place) for place in range(3)]
+    assert len(set(ids)) == 3
+
+
+def test_each_of_both_limits_has_a_check_of_its_own_for_a_number() -> None:
+    rules = [rule(metric="unit_factor", fail="< 0.25"), rule(metric="unit_factor", fail="> 4")]
+
+    for value, verdicts in ((1.0, ["PASS", "PASS"]), (1000.0, ["FAIL", "PASS"]), (-1.0, ["PASS", "FAIL"])):
+        numbers = [number("unit_factor", value)]
+        checks = judged(rules, [row("price", family="quality", numbers=numbers, count=40)])
+        own = [check for check in checks if check["column_name"] == "price"]
+        assert [check["verdict"] for check in own] == verdicts, value
+        assert len({check["check_id"] for check in own}) == 2
