@@ -23,15 +23,11 @@ NULL_LIMITS: Final = (2.0, 5.0)
 """Percentage points more, or less, of NULL than the baseline has."""
 
 MOST_CHANCE: Final = 0.1
-"""Windows of so few rows that chance alone gives a KS distance of this size are not judged."""
+"""The KS distance that chance alone reaches is told by the number of rows at which it is this."""
 
 FEWEST_FOR_SHARES: Final = 100
 FEWEST_FOR_STUCK: Final = 50
 FEWEST_FOR_MODEL: Final = 300
-FEWEST_FOR_UNITS: Final = 30
-ANOTHER_SCALE: Final = 4
-"""A factor beyond this, or below one in so many, is no drift of the thirty rows that a small slice may have."""
-
 FEWEST_AT_ALL: Final = 30
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
@@ -92,10 +88,8 @@ def learned(quantile: float, at_least: float) -> dict[str, float]:
 
 def _of_drift(seen: Seen) -> Iterator[RuleLine]:
     least = _rows_for("ks", MOST_CHANCE, seen)
-    chance = f"below {least:,} rows chance alone reaches {MOST_CHANCE:g} in one window of twenty"
-    if least > _usual_rows(seen):
-        chance += f"; windows here have some {seen.window_rows:,}, so that only large moves are certain"
-    yield _moving("ks", "*", KS_LIMITS, min(least, _usual_rows(seen)), f"numbers that move; {chance}")
+    chance = f"of fewer than {least:,} rows only larger moves than {MOST_CHANCE:g} are certain, and only these are called"
+    yield _moving("ks", "*", KS_LIMITS, FEWEST_AT_ALL, f"numbers that move; {chance}")
     for categories, names in _by_size(seen.categories):
         least = _rows_for(PSI, 2 * PSI_LIMITS[1], seen, freedom=categories)
         told = f"categories that move: up to {categories} values"
@@ -168,10 +162,6 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         yield RuleLine(
             {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, told
         )
-        # A small slice in another unit is too few rows for a distance, and no question for a factor.
-        for side, much in ((f"> {ANOTHER_SCALE}", "larger"), (f"< {1 / ANOTHER_SCALE}", "smaller, or of the other sign")):
-            told = f"numbers of another unit: the baseline's times a factor, much {much}"
-            yield RuleLine({"metric": "unit_factor", "columns": "*", "fail": side, "min_count": FEWEST_FOR_UNITS}, told)
     told = "texts that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
 

@@ -8,6 +8,7 @@ from typing import Final
 from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import WHOLE, Failing
 from spark_monitor.diagnosis.problems import Problem, is_prior
+from spark_monitor.diagnosis.slice_causes import is_clear, slice_causes
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 
 OF_THE_MODEL: Final = (MODEL, FAIRNESS)
@@ -32,7 +33,8 @@ def with_consequences(
     A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
     that one problem; one that begins with drift alone is, where the drift is sudden or the estimate before the labels falls, too.
     So is one that begins while a column is broken: within two windows, or where the metric is no further off than it just was.
-    Answers that move about when the model falls without any such cause are part of the fall.
+    Answers that move about when the model falls without any such cause are part of the fall, and so are the labels where one
+    slice explains it: there they follow the inputs in another way, and their rate is a symptom.
     """
     explained: Explained = {}
     kept = list(found)
@@ -56,6 +58,7 @@ def with_consequences(
             kept.remove(one)
         elif one.main.first.track == MODEL:
             _take_answers(one, kept, outputs)
+            _take_labels(one, kept)
     return kept, explained
 
 
@@ -67,7 +70,7 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
     if cause.main.first.track in OF_THE_MODEL:
         return (cause.main.first.track, fall.main.first.track) == (MODEL, FAIRNESS)
     if is_prior(cause):
-        return True
+        return not _is_of_one_slice(numbers)
     if not cause.columns or set(cause.columns) <= set(outputs):
         return False
     part = None if numbers is None else numbers.expected_part
@@ -107,6 +110,20 @@ def _is_as_before(failing: Sequence[Failing], numbers: Fall | None) -> bool:
 def _is_sudden(cause: Problem) -> bool:
     """Whether a column drifts that looked well in the window before: an estimate trusts such inputs although nobody should."""
     return cause.kind == "drift" and cause.finding.abrupt
+
+
+def _is_of_one_slice(fall: Fall | None) -> bool:
+    """Whether one slice explains most of a fall, and clearly more than its part of the rows would."""
+    if fall is None or not fall.is_worse:
+        return False
+    return any(is_clear(fall, cause) for cause in slice_causes(fall)[:1])
+
+
+def _take_labels(fall: Problem, kept: list[Problem]) -> None:
+    for other in list(kept):
+        if is_prior(other) and other.dataset == fall.dataset and other.opened == fall.opened:
+            fall.episodes = [*fall.episodes, *other.episodes]
+            kept.remove(other)
 
 
 def _take_answers(fall: Problem, kept: list[Problem], outputs: Collection[str]) -> None:

@@ -240,8 +240,8 @@ def test_quiet_windows_are_judged_with_the_rows_that_they_have() -> None:
 
     usual, quiet, tiny = fewest(None), fewest(168), fewest(5)
 
-    assert fewest(10_000)["ks"] == usual["ks"]
-    assert usual["ks"] > quiet["ks"] == 84
+    # An interval decides of KS, so that few rows are judged as well: a slice in another unit is no question of size.
+    assert fewest(10_000)["ks"] == usual["ks"] == quiet["ks"] == 30
     assert usual["percent_null_delta"] == 100 > quiet["percent_null_delta"] == 84
     assert {tiny[metric] for metric in ("ks", "percent_null_delta", "percent_duplicate_rows")} == {30}
 

@@ -95,3 +95,19 @@ def test_a_column_that_was_off_long_before_is_no_cause() -> None:
     old.episodes[0].groups.append(of_checks(Failing("w", "ks", column="wind", value=0.5), start=5, end=6, name="wind"))
 
     assert causes_of(fall, [old, fall], None) == []
+
+
+def test_labels_that_turn_in_one_slice_are_part_of_the_fall_there_and_else_its_cause() -> None:
+    """Turned labels of a third of the rows move the rate of all: that is a symptom. Another rate everywhere is the cause."""
+    now = {("plan", "basic"): Score(0.79, 600), ("plan", "gold"): Score(0.22, 300)}
+    before = {("plan", "basic"): Score(0.8, 600), ("plan", "gold"): Score(0.8, 300)}
+    even = {("plan", "basic"): Score(0.6, 600), ("plan", "gold"): Score(0.6, 300)}
+    for slices, kind in ((now, "performance"), (even, "drift")):
+        check = Failing("l", "label_shift", family="drift", value=0.2)
+        labels = Problem([Episode(DRIFT, [of_checks(check, start=5, end=6, name="label_shift")])], "drift")
+        fall = auc()
+        numbers = replace(fallen(0.79), slices_now=slices, slices_before=before)
+
+        kept, _ = with_consequences([labels, fall], {id(fall): numbers})
+
+        assert [(one.kind, len(one.episodes)) for one in kept] == [(kind, 2)]
