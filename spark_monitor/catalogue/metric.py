@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from spark_monitor.errors import MonitorError
 
 Family = Literal["profile", "quality", "drift", "correlation", "model", "fairness", "custom", "system", "pipeline", "cost"]
+Group = Literal["performance", "drift", "quality", "system", "cost"]
 Worse = Literal["higher", "lower", "both"]
 ColumnKind = Literal["numeric", "categorical", "any", "pair", "answer", ":table"]
 Function = Callable[..., Any]
@@ -26,6 +27,15 @@ ANY_NUMBER = (-math.inf, math.inf)
 PERCENT = (0.0, 100.0)
 SHARE = (0.0, 1.0)
 NOT_NEGATIVE = (0.0, math.inf)
+
+GROUPS: Final[Mapping[Family, Group]] = {
+    **dict.fromkeys(("model", "fairness", "custom"), "performance"),
+    **dict.fromkeys(("drift", "correlation"), "drift"),
+    **dict.fromkeys(("profile", "quality"), "quality"),
+    **dict.fromkeys(("system", "pipeline"), "system"),
+    "cost": "cost",
+}
+"""Among which numbers people are shown those of a family; the first part of MLflow's keys."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,11 @@ class Metric:
         """The first sentence of its docstring."""
         text = (self.compute.__doc__ or "").strip()
         return text.split("\n", 1)[0]
+
+    @property
+    def group(self) -> Group:
+        """Among which numbers it is shown."""
+        return GROUPS[self.family]
 
     @property
     def module(self) -> str:

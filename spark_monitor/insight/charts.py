@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from spark_monitor.insight.reading import Family, Reading
+from spark_monitor.catalogue.metric import Group
+from spark_monitor.insight.reading import Reading
 
 MOST_CHARTS: Final = 30
 """Charts of one model version; what rules and open incidents are about stays even where it is more."""
 
-Series = tuple[Family, str, str | None, str | None, str | None]
+Series = tuple[Group, str, str | None, str | None, str | None]
 """A chart: its group and name, and the column and slice that it is about."""
 
 
@@ -37,7 +38,7 @@ def charted(
     """
     found = list(dict.fromkeys(map(series_of, readings)))
     kept = {series for series in found if stays(series)}
-    groups: defaultdict[Family, list[Series]] = defaultdict(list)
+    groups: defaultdict[Group, list[Series]] = defaultdict(list)
     for series in found:
         if series not in kept:
             groups[series[0]].append(series)
@@ -48,6 +49,6 @@ def charted(
     return tuple(reading for reading in readings if series_of(reading) in kept), len(found) - len(kept)
 
 
-def _in_turns(groups: Mapping[Family, Sequence[Series]]) -> Iterator[Series]:
+def _in_turns(groups: Mapping[Group, Sequence[Series]]) -> Iterator[Series]:
     for turn in range(max(map(len, groups.values()), default=0)):
         yield from (own[turn] for own in groups.values() if turn < len(own))

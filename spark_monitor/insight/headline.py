@@ -9,26 +9,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
+from spark_monitor.catalogue.metric import GROUPS, Group
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, first_of_each_window, usual_worst
 from spark_monitor.insight.charts import Series, charted, series_of
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, shown_metrics
-from spark_monitor.insight.reading import Family, Reading
+from spark_monitor.insight.reading import Reading
 from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, IncidentRow, MeasureRow, ModelRow, VerdictRow
 from spark_monitor.windowing.windows import Window
 
-FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
-    {"quality": "quality", "system": "system", "pipeline": "system", "cost": "cost", "custom": "performance"}
-)
-"""Families of the table ``metrics`` that have charts, and the group their charts stand in."""
+CHOSEN_ELSEWHERE: Final = frozenset({"profile", "drift", "correlation", "model", "fairness"})
+"""Families whose charts are chosen by column or by slice, or are of broken rules alone."""
 
-GROUPS: Final[Mapping[str, Family]] = MappingProxyType(
-    {**FAMILIES, "drift": "drift", "correlation": "drift", "model": "performance", "fairness": "performance"}
-)
+FAMILIES: Final[Mapping[str, Group]] = {family: group for family, group in GROUPS.items() if family not in CHOSEN_ELSEWHERE}
+"""Families of which a few metrics of whole tables have charts, and the group their charts stand in."""
 
 MOST_OF_FAMILY, MOST_BROKEN = 6, 5
 
@@ -133,7 +130,7 @@ def incident_readings(rows: Iterable[IncidentRow]) -> Iterator[Reading]:
     shown = [row for row in rows if row.is_open and row.series and row.metric and row.slice_key is None]
     for row in shown[:MOST_BROKEN]:
         known = catalogue().metrics.get(row.metric or "")
-        family = GROUPS.get(known.family if known is not None else "custom", "quality")
+        family = known.group if known is not None else GROUPS["custom"]
         for point in row.series:
             yield Reading(point.version, point.window, family, row.metric or "", point.value, column=row.column)
             yield Reading(point.version, point.window, family, f"{row.metric}_limit", point.limit, column=row.column)

@@ -32,8 +32,6 @@ LAST: Final = 1_000
 LINKED: Final = 4
 """Of the metrics shown, the first of these are linked to the logged model, beside the bounds of the first, coverage and drift."""
 
-LOWER_IS_BETTER: Final = frozenset(metric.name for metric in catalogue().of("model") if metric.worse == "higher")
-
 
 def main_metric(config: MonitorConfig) -> str | None:
     """The metric that sums a model up; None where nothing says how well it does."""
@@ -56,15 +54,13 @@ def shown_metrics(task: str) -> tuple[str, ...]:
 
 
 def higher_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better.
+    """Whether larger values of a metric are better, as the catalogue says; so they are of one that it does not have.
 
     >>> higher_is_better("roc_auc_score"), higher_is_better("log_loss")
     (True, False)
     """
     known = catalogue().metrics.get(metric)
-    if known is not None and known.family == "model":
-        return known.worse == "lower"
-    return metric not in LOWER_IS_BETTER
+    return known is None or known.worse == "lower"
 
 
 def place_of(metric: str) -> int:

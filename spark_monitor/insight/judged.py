@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.insight.headline_metrics import LOWER_IS_BETTER
 from spark_monitor.insight.rows import SEVERITIES, Cause, CheckRow, IncidentRow, Judged, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import (
     HISTORY_WINDOWS,
@@ -217,7 +216,7 @@ def recent_runs(tables: Tables, monitor_id: str) -> list[RunRow]:
 
 
 def _lower_is_better() -> list[str]:
-    return sorted({*LOWER_IS_BETTER, *(metric.name for metric in catalogue().of("model") if metric.worse == "higher")})
+    return sorted(metric.name for metric in catalogue().of("model") if metric.worse == "higher")
 
 
 def _rank(names: Iterable[str], column: str) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from spark_monitor.catalogue.metric import Group
 from spark_monitor.windowing.windows import Window
-
-Family = Literal["performance", "drift", "quality", "system", "cost"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +14,7 @@ class Reading:
 
     version: str | None
     window: Window
-    family: Family
+    family: Group
     name: str
     value: float | None
     column: str | None = None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from spark_monitor.catalogue.metric import Group
 from spark_monitor.insight.charts import MOST_CHARTS, Series, charted, series_of
-from spark_monitor.insight.reading import Family, Reading
+from spark_monitor.insight.reading import Reading
 from spark_monitor.windowing.windows import Window
 
 WEEKS = [Window(datetime(2024, 1, day, tzinfo=UTC), datetime(2024, 1, day + 7, tzinfo=UTC)) for day in (1, 8)]
 
 
-def series(family: Family, names: list[str]) -> list[Reading]:
+def series(family: Group, names: list[str]) -> list[Reading]:
     return [Reading(version, week, family, name, 1.0) for name in names for week in WEEKS for version in ("1", "2")]
 
 

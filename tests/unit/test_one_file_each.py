@@ -52,6 +52,18 @@ def cohen_kappa(scores):
     chance = ((tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)) / rows**2
     return (observed - chance) / (1 - chance)
 ''',
+    "scores/brier_alike.py": '''
+"""The share of wrong predictions, as an error of which less is better."""
+
+from spark_monitor.catalogue.metric import SHARE, model_metric
+
+
+@model_metric("brier_alike", tasks=("binary",), range=SHARE, worse="higher")
+def brier_alike(scores):
+    """(FP + FN) / n."""
+    wrong = scores.false_positives + scores.false_negatives
+    return wrong / (wrong + scores.true_positives + scores.true_negatives)
+''',
     "outputs/alerts/kinds/letterbox.py": '''
 """A file that messages are put into."""
 
@@ -70,6 +82,9 @@ class Letterbox:
             letters.write(message.title + "\\n")
 ''',
 }
+KEYS = {"performance/cohen_kappa", "drift/one_sided_ks.fare", "quality/value_range.fare"}
+"""What MLflow has of them: model metrics always, those of columns where a rule about them is broken."""
+
 METRICS = ("one_sided_ks", "value_range", "cohen_kappa")
 SCRIPT = """
 import json, sys
@@ -80,7 +95,12 @@ from spark_monitor.catalogue.document import page
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.insight.headline_metrics import shown_metrics
+from spark_monitor.insight.headline import incident_readings, model_readings
+from spark_monitor.insight.headline_metrics import higher_is_better, shown_metrics
+from spark_monitor.insight.judged import _lower_is_better
+from spark_monitor.outputs.mlflow.points import points
+from spark_monitor.windowing.periods import parse_every
+from spark_monitor.windowing.windows import Window, parse_instant
 from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.scores.catalogue import present
@@ -96,11 +116,22 @@ first, second = (NumericBlock.of([profile_column(given[side], grid)]) for side i
 column = SimpleNamespace(count=second.count, numeric=np.array([True]), min=second.min, max=second.max)
 people = PeopleConfig.model_validate({"channels": {"door": {"url_env": "LETTERBOX", "kind": "letterbox"}}})
 open_channel("door", people, {"LETTERBOX": given["letters"]}).send(Message("wind_speed is in another unit", "", "key"))
+week = Window(parse_instant("2024-01-01"), parse_instant("2024-01-08"))
+broken = SimpleNamespace(version="1", window=week, value=0.5, limit=0.4)
+row = dict(is_open=True, series=(broken,), slice_key=None, column="fare")
+readings = [
+    *model_readings([SimpleNamespace(version="1", window=week, metric="cohen_kappa", value=0.4, label_coverage=1.0)],
+                    shown_metrics("binary"), None),
+    *incident_readings([SimpleNamespace(metric=name, **row) for name in ("one_sided_ks", "value_range")]),
+]
 rows = present("binary", binary_confusion(given["labels"], given["predictions"]))
 print(json.dumps({
     "package": spark_monitor.__file__,
     "ruled": [RuleConfig(metric=name, fail="> 0.5").metric for name in given["names"]],
     "listed": [f"### `{name}`" in page(metrics.values()) for name in given["names"]],
+    "keys": [point.key for point in points(readings, parse_every("1 week"), "UTC")],
+    "better": {name: higher_is_better(name) for name in (*given["names"], "brier_alike")},
+    "lower": [name for name in ("cohen_kappa", "brier_alike") if name in _lower_is_better()],
     "shown": "cohen_kappa" in shown_metrics("binary"),
     "one_sided_ks": float(metrics["one_sided_ks"].compute(first, second)[0]),
     "value_range": float(guarded(metrics["value_range"], column, column).value[0]),
@@ -137,6 +168,13 @@ def test_one_new_file_each_is_all_that_a_metric_or_a_channel_takes(tmp_path: Pat
     assert found["ruled"] == list(METRICS)
     assert found["listed"] == [True] * 3
     assert found["shown"]
+    assert set(found["keys"]) >= KEYS
+    assert {key for key in found["keys"] if key.endswith("_limit.fare")} == {
+        "drift/one_sided_ks_limit.fare",
+        "quality/value_range_limit.fare",
+    }
+    assert found["better"] == {"one_sided_ks": False, "value_range": False, "cohen_kappa": True, "brier_alike": False}
+    assert found["lower"] == ["brier_alike"]
     ahead = [
         np.searchsorted(second, first, side=side) / second.size - np.searchsorted(first, first, side=side) / first.size
         for side in ("left", "right")
