@@ -16,7 +16,7 @@ from spark_monitor.store.schemas import TABLES
 def write_tables(directory: Path, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
     """Every table of the store, with these rows."""
     for name, table in TABLES.items():
-        schema = pa.schema([pa.field(field.name, _kind(field.dataType)) for field in table.columns])
+        schema = pa.schema([pa.field(field.name, arrow_type(field.dataType)) for field in table.columns])
         found = [
             {field.name: _value(row.get(field.name), field.dataType) for field in table.columns} for row in rows.get(name, ())
         ]
@@ -24,15 +24,16 @@ def write_tables(directory: Path, rows: Mapping[str, Iterable[Mapping[str, Any]]
         write_deltalake(str(directory / name), written, partition_by=["monitor_id"], mode="overwrite")
 
 
-def _kind(kind: Any) -> pa.DataType:
+def arrow_type(kind: Any) -> pa.DataType:
+    """A column type of the store as Arrow has it."""
     from pyspark.sql import types as T
 
     if isinstance(kind, T.StructType):
-        return pa.struct([pa.field(field.name, _kind(field.dataType)) for field in kind.fields])
+        return pa.struct([pa.field(field.name, arrow_type(field.dataType)) for field in kind.fields])
     if isinstance(kind, T.ArrayType):
-        return pa.list_(_kind(kind.elementType))
+        return pa.list_(arrow_type(kind.elementType))
     if isinstance(kind, T.MapType):
-        return pa.map_(pa.string(), _kind(kind.valueType))
+        return pa.map_(pa.string(), arrow_type(kind.valueType))
     simple = {
         "string": pa.string(),
         "bigint": pa.int64(),

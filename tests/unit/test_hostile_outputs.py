@@ -11,13 +11,18 @@ from html.parser import HTMLParser
 import pytest
 from example_facts import config, pictured, week
 
+from spark_monitor.commands.sql import cell_text
 from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.explained import explained
 from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.rows import Cause
 from spark_monitor.insight.scope import MOST_HEAT_COLUMNS
+from spark_monitor.outputs.alerts.deliveries import Delivery
 from spark_monitor.outputs.alerts.message import message_of
+from spark_monitor.outputs.alerts.together import Group, message_of_group
 from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
 from spark_monitor.outputs.mlflow.markdown import block
-from spark_monitor.outputs.report.page import report_html
+from spark_monitor.outputs.report.page import fleet_html, report_html
 from spark_monitor.outputs.terminal.summary import summary
 
 PAYLOADS = (
@@ -107,6 +112,28 @@ def test_no_name_acts_in_a_message_a_digest_a_terminal_or_markdown(payload: str)
             assert re.search(r"(?<!\\)!\[", text) is None
             assert "https://evil" not in text
         assert not acting(summary(facts, config(), everything=True))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
+def test_no_name_acts_in_an_explanation_a_table_a_message_of_several_or_the_page_of_a_fleet(payload: str) -> None:
+    for name in (wrapper.replace("{}", payload) for wrapper in WRAPPERS):
+        facts = hostile(name)
+        row = replace(facts.open[0], causes=(Cause("column", name, 0.5, name), Cause("slice", name)), series=())
+        member = Delivery("k", row.incident_id, "oncall", "OPENED", "PENDING", 0, week(0).start, message_id="m")
+        people = config().people
+        told = message_of_group(
+            Group("m", "oncall", (member,)), {row.incident_id: row}, monitor="m", people=people, file="f.yaml"
+        )
+        explanation = list(explained(row, "f.yaml"))
+        fleet = fleet_html([(facts, config(), name), (facts, config(), "g.yaml")])
+
+        assert not set(told.title + told.body) & set("@<>`*|")
+        assert not acting(told.title + told.body)
+        assert not acting("".join(explanation))
+        assert not any("\n" in line for line in explanation)
+        assert not acting(cell_text(name) + cell_text({"a": [name]}) + cell_text({"start": name, "end": name}))
+        assert [tag for tag, _ in Elements(fleet).found].count("script") == 1
+        assert not acting(fleet)
 
 
 def pages() -> Iterator[list[str]]:

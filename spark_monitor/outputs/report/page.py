@@ -22,6 +22,7 @@ from spark_monitor.config.people import Role
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS
+from spark_monitor.insight.scope import MOST_HEAT_COLUMNS
 from spark_monitor.outputs.report.sections import (
     Card,
     cards,
@@ -142,6 +143,7 @@ def _monitor(facts: Facts, config: MonitorConfig, file: str, role: Role | None) 
     commands = [*further_commands(facts, file), *mlflow_page(config)]
     most_cards = 3 if role == "executive" else ROWS_SHOWN
     found: list[Card] = cards(facts, most_cards)
+    drawn = len({row.column for row in facts.heat})
     return {
         "facts": facts,
         "anchor": _anchor("monitor", facts.monitor),
@@ -151,6 +153,7 @@ def _monitor(facts: Facts, config: MonitorConfig, file: str, role: Role | None) 
         "performance": performance(facts),
         "side_by_side": side_by_side(facts),
         "columns": columns_of(facts),
+        "columns_left": drawn if drawn >= MOST_HEAT_COLUMNS else 0,
         "families": families(facts),
         "charts": measured_charts(facts),
         "rows_shown": ROWS_SHOWN,
