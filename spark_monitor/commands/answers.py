@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from spark_monitor.text.wording import harmless
+from spark_monitor.text.formatting import harmless
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{6})?(?:Z|(?=$))")
 LONGEST_CELL = 200

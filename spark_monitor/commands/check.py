@@ -9,8 +9,8 @@ import typer
 from spark_monitor.commands.command import WRONG_USE, terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
+from spark_monitor.text.formatting import counted, harmless
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted, harmless
 
 if TYPE_CHECKING:
     from spark_monitor.stages.overview import Overview

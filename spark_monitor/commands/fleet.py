@@ -13,8 +13,8 @@ import typer
 
 from spark_monitor.commands.command import report
 from spark_monitor.commands.terminal import Terminal
+from spark_monitor.text.formatting import counted
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -11,8 +11,8 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFile, Remote, SessionOptions, instant_or_now, period
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.formatting import harmless
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import harmless
 
 if TYPE_CHECKING:
     from spark_monitor.stages.baseline_diff import BaselineDiff, ColumnChange

@@ -15,7 +15,7 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant, instant_or_now
 from spark_monitor.commands.several import sessions
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.wording import harmless
+from spark_monitor.text.formatting import harmless
 
 IncidentId = Annotated[
     str, typer.Argument(metavar="INCIDENT", help="The incident's id, or the beginning of it.", show_default=False)

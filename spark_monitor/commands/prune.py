@@ -12,8 +12,8 @@ from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, S
 from spark_monitor.commands.several import Files, each_monitor
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.formatting import counted
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted
 
 log = log_of(__name__)
 

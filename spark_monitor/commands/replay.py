@@ -13,7 +13,7 @@ from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFi
 from spark_monitor.commands.report import require_place
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.wording import counted
+from spark_monitor.text.formatting import counted
 
 if TYPE_CHECKING:
     from spark_monitor.stages.replay import Replayed, RuleReplayed, Shift

@@ -23,8 +23,8 @@ from spark_monitor.commands.options import Conf, Master, MonitorFile, Remote, Se
 from spark_monitor.commands.several import sessions
 from spark_monitor.commands.terminal import plain_console
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.formatting import counted, harmless
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted, harmless
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

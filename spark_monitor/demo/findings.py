@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from spark_monitor.demo.data import VISIBILITY_FAULT_AIRPORT, VISIBILITY_FAULT_FROM, VISIBILITY_FAULT_TO, WIND_FAULT_FROM
-from spark_monitor.text.wording import counted, number
+from spark_monitor.text.formatting import counted, number
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

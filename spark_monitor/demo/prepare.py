@@ -1,7 +1,7 @@
 """Everything the demo needs before its monitor runs, made once per directory: models, tables and the monitor's file.
 
 A directory that was prepared by the same code is used again as it is. One that was begun and not finished, or prepared by other
-code, is made anew. Files that the demo did not write are never touched.
+code, is made anew. Files that the demo did not write are left alone.
 """
 
 from __future__ import annotations

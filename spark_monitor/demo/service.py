@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from spark_monitor.demo.data import SEED
 from spark_monitor.demo.models import Version, model_input
 from spark_monitor.demo.tables import INSTANT
-from spark_monitor.text.wording import number
+from spark_monitor.text.formatting import number
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

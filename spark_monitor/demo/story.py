@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from spark_monitor.demo.findings import faults_found, opened_incidents
 from spark_monitor.demo.prepare import Prepared, prepare
+from spark_monitor.text.formatting import counted
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

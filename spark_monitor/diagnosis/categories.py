@@ -10,7 +10,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
-from spark_monitor.text.wording import harmless
+from spark_monitor.text.formatting import harmless
 
 NEW_SHARE: Final = 0.01
 """Values that were not there before are worth naming from this share of the rows on."""

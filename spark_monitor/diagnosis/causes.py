@@ -12,7 +12,7 @@ from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.slice_causes import is_clear, of_the_change, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.wording import day, harmless, number, percent, slice_name
+from spark_monitor.text.formatting import day, harmless, number, percent, slice_name
 from spark_monitor.windowing.instants import instant_of
 
 PRODUCT: Final = "distance x importance"

@@ -14,7 +14,7 @@ from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look
 from spark_monitor.diagnosis.percentiles import distance
 from spark_monitor.diagnosis.subjects import MISSING, VALUES
-from spark_monitor.text.wording import harmless
+from spark_monitor.text.formatting import harmless
 
 LEAST_ROWS: Final = 50
 APART, SAME = 0.4, 0.04

@@ -8,7 +8,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import Evidence, number_in
-from spark_monitor.text.wording import harmless
+from spark_monitor.text.formatting import harmless
 
 SENTINEL_SHARE: Final = 0.02
 FLOOD_SHARE: Final = 0.2

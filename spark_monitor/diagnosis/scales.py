@@ -9,7 +9,7 @@ from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
 from spark_monitor.diagnosis.steadiness import is_steady
 from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit
-from spark_monitor.text.wording import number
+from spark_monitor.text.formatting import number
 
 
 def unit_change(evidence: Evidence) -> Finding | None:

@@ -12,7 +12,7 @@ from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.looks import number_in
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.wording import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
+from spark_monitor.text.formatting import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
 from spark_monitor.windowing.instants import instant_of
 
 COLUMNS_NAMED: Final = 4

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spark_monitor.diagnosis.groups import WHOLE, Slice
-from spark_monitor.text.wording import percent, slice_name
+from spark_monitor.text.formatting import percent, slice_name
 
 
 @dataclass(frozen=True)

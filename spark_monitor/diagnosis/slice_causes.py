@@ -6,7 +6,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import Slice
-from spark_monitor.text.wording import number, percent, slice_name
+from spark_monitor.text.formatting import number, percent, slice_name
 
 SLICES_SHOWN: Final = 4
 ROUNDING: Final = 1e-5

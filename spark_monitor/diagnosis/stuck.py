@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence
-from spark_monitor.text.wording import harmless
+from spark_monitor.text.formatting import harmless
 
 
 def stuck(evidence: Evidence) -> Finding | None:

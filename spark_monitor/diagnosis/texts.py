@@ -8,7 +8,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.looks import Evidence, Look
-from spark_monitor.text.wording import harmless, number
+from spark_monitor.text.formatting import harmless, number
 
 LEAST_ROWS: Final = 50
 NEW_SHARE: Final = 0.01

@@ -9,8 +9,8 @@ from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.runbook import Step, page_of, runbook_of
 from spark_monitor.insight.trends import trend_told
+from spark_monitor.text.formatting import counted, day, harmless, slice_name, subject, versions_named
 from spark_monitor.text.quoting import literal
-from spark_monitor.text.wording import counted, day, harmless, slice_name, subject, versions_named
 
 LONGEST, LONGEST_COMMAND = 600, 4_000
 IDS_NAMED = 5

@@ -18,7 +18,7 @@ from spark_monitor.insight.rows import (
     RunRow,
     UndecidedRow,
 )
-from spark_monitor.text.wording import counted, day
+from spark_monitor.text.formatting import counted, day
 from spark_monitor.windowing.windows import Window
 
 FINAL, PROVISIONAL = "FINAL", "PROVISIONAL"

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
+from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import literal
-from spark_monitor.text.wording import harmless
 
 PAGE_PORT = 5000
 

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.insight.rows import IncidentRow
+from spark_monitor.text.formatting import day
 from spark_monitor.text.quoting import literal
-from spark_monitor.text.wording import day
 
 INSTALLED: Final = Path(__file__).parent / "runbooks"
 IN_A_CHECKOUT: Final = Path(__file__).parents[2] / "docs" / "runbooks"

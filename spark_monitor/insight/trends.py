@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from spark_monitor.diagnosis.trend import SIGNIFICANT, Trend, trend
 from spark_monitor.insight.rows import Judged
-from spark_monitor.text.wording import day, number
+from spark_monitor.text.formatting import day, number
 
 DAY = timedelta(days=1)
 

@@ -120,12 +120,12 @@ def due_of(
     moved = dataset not in run.source_versions or run.source_versions[dataset] != before.versions.get(dataset)
     changed = before.config_hash != run.config.config_hash()
     recent = [one for one in recent_windows(closed, as_of=run.as_of, lookback=schedule.lookback) if one in handled]
-    touched = set(recent) if changed or moved else set()
-    if touched and not changed and log is not None:
-        touched = _recounted(log(), recent, handled, schedule.zone)
-    touched |= {one for one in with_predictions if one in handled}
+    affected = set(recent) if changed or moved else set()
+    if affected and not changed and log is not None:
+        affected = _recounted(log(), recent, handled, schedule.zone)
+    affected |= {one for one in with_predictions if one in handled}
     marked: Mapping[DueWindow, object] = handled
-    due = due_windows(closed, marked, touched=touched)  # type: ignore[arg-type]
+    due = due_windows(closed, marked, affected=affected)  # type: ignore[arg-type]
     if len(due) > MOST_WINDOWS:
         run.notes.append(
             f"{dataset}: {len(due):,} windows are due; the first {MOST_WINDOWS:,} are handled, the next run goes on."

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from spark_monitor.sources.predictions import Predictions, row_times, time_range
+from spark_monitor.stages.affected import affected_windows
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.past_runs import Ledger
-from spark_monitor.stages.touched import touched_windows
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import (
@@ -64,16 +64,16 @@ def due_now(run: Run, predictions: Predictions, ledger: Ledger, versions: Mappin
         return Found((), exact=True, note=_silence(run, predictions, ledger, []))
     looked = _look(run, predictions, ledger, moved=moved)
     closed = run.schedule.closed(looked.first, run.as_of) if looked.first is not None else []
-    touched: Collection[DueWindow] = ()
+    affected: Collection[DueWindow] = ()
     exact = True
     if moved:
         before = ledger.source_versions.get(PREDICTIONS) if _follows(run, ledger) else None
         if before is not None:
             # Windows that were asked for may lie before the first row that there is now.
             closed = sorted({*closed, *_handled_and_over(run, ledger)})
-        found = touched_windows(run, closed, before=before, after=versions.get(PREDICTIONS))
-        touched, exact = found.windows, found.exact
-    due = _due_of(run, closed, ledger, touched, looked)
+        found = affected_windows(run, closed, before=before, after=versions.get(PREDICTIONS))
+        affected, exact = found.windows, found.exact
+    due = _due_of(run, closed, ledger, affected, looked)
     return Found(due, exact, looked.note or _silence(run, predictions, ledger, due))
 
 
@@ -152,16 +152,16 @@ def _around(run: Run, windows: Iterable[Window], reach: timedelta = timedelta(0)
 
 
 def _due_of(
-    run: Run, closed: Iterable[DueWindow], ledger: Ledger, touched: Collection[DueWindow], looked: Looked
+    run: Run, closed: Iterable[DueWindow], ledger: Ledger, affected: Collection[DueWindow], looked: Looked
 ) -> tuple[DueWindow, ...]:
-    """The closed windows that were touched or are new; a coarse one is new where a finer window in it was or is handled."""
+    """The closed windows that were affected or are new; a coarse one is new where a finer window in it was or is handled."""
     finest = run.schedule.granularities[0].label
     fresh = set(looked.new)
     finer = sorted({*fresh, *looked.present, *(one.window for one in ledger.handled if one.granularity == finest)})
     due = []
     for one in closed:
         if one in ledger.handled:
-            wanted = one in touched
+            wanted = one in affected
         elif one.granularity == finest:
             wanted = one.window in fresh
         else:

@@ -11,7 +11,7 @@ from spark_monitor.stages.context import Run
 from spark_monitor.stages.operate import Operated
 from spark_monitor.stages.plan import Plan
 from spark_monitor.store.ledger import NOTHING_NEW
-from spark_monitor.text.wording import counted
+from spark_monitor.text.formatting import counted
 from spark_monitor.windowing.due import DueWindow
 
 NOTHING_OPERATED = Operated()

@@ -16,8 +16,8 @@ from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.stages.context import COMMITTED, Run
 from spark_monitor.stages.plan import Plan
+from spark_monitor.text.formatting import counted
 from spark_monitor.text.quoting import quote
-from spark_monitor.text.wording import counted
 
 PACKAGES = ("spark-monitor", "pyspark", "delta-spark", "numpy", "scipy", "pyarrow", "datasketches", "mlflow")
 JOB_VARIABLES = ("DATABRICKS_JOB_ID", "EMR_STEP_ID")
@@ -74,7 +74,7 @@ def ended_row(
 
 
 def reasons(run: Run) -> str:
-    """Why the rows were read as they were, what told which windows were touched, and of how many windows no rows were read."""
+    """Why the rows were read as they were, what told which windows were affected, and of how many windows no rows were read."""
     merged = f"Stored states of {counted(run.merged_windows, 'finer window')} were merged; their rows were not read."
     return " ".join([run.reader_reason, *run.notes, *([merged] if run.merged_windows else [])])
 

@@ -59,16 +59,16 @@ class Schedule:
 
 
 def due_windows(
-    closed: Iterable[DueWindow], handled: Mapping[DueWindow, Handled], *, touched: Collection[DueWindow]
+    closed: Iterable[DueWindow], handled: Mapping[DueWindow, Handled], *, affected: Collection[DueWindow]
 ) -> list[DueWindow]:
-    """The closed windows that no committed run has handled, and those that were touched since.
+    """The closed windows that no committed run has handled, and those that were affected since.
 
     >>> closed = [DueWindow("1 day", Window(datetime(2024, 1, day), datetime(2024, 1, day + 1))) for day in (1, 2, 3)]
     >>> handled = {window: Handled(datetime(2024, 1, 3), None) for window in closed[:2]}
-    >>> [due.window.start.day for due in due_windows(closed, handled, touched=closed[1:2])]
+    >>> [due.window.start.day for due in due_windows(closed, handled, affected=closed[1:2])]
     [2, 3]
     """
-    return [due for due in closed if due not in handled or due in touched]
+    return [due for due in closed if due not in handled or due in affected]
 
 
 def recent_windows(closed: Iterable[DueWindow], *, as_of: datetime, lookback: timedelta) -> list[DueWindow]:

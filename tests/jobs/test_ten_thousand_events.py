@@ -155,7 +155,7 @@ def started(file: Path, web: int, mail: int) -> subprocess.Popen[str]:
         "HOOK_URL": f"json://127.0.0.1:{web}/",
         "SPARK_MONITOR_MAIL_URL": f"mailto://127.0.0.1:{mail}?from=monitor@example.org&mode=insecure&format=text",
     }
-    script = Path(__file__).with_name("telling_run.py")
+    script = Path(__file__).with_name("notified_run.py")
     command = [sys.executable, str(script), str(file), AS_OF]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
 

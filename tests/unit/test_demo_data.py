@@ -94,7 +94,7 @@ def test_visibility_is_missing_at_one_airport_in_one_week_and_nowhere_else(sourc
     pd.testing.assert_series_equal(rows["visib"][~wrong], truth[~wrong], check_names=False)
 
 
-def test_no_other_weather_is_touched(source: data.Source, rows: pd.DataFrame) -> None:
+def test_no_other_weather_is_changed(source: data.Source, rows: pd.DataFrame) -> None:
     for name in set(data.WEATHER) - {"wind_speed", "visib"}:
         pd.testing.assert_series_equal(rows[name], recorded(source, rows, name), check_names=False)
 

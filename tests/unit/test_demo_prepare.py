@@ -1,4 +1,4 @@
-"""The demo's directory and its monitor's file: whose files are touched, what is used again, what the file says."""
+"""The demo's directory and its monitor's file: whose files are left alone, what is used again, what the file says."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_name_in_a_comment_or_a_condition_is_left_alone() -> None:
 
 
 @pytest.mark.usefixtures("made")
-def test_files_of_others_are_never_touched(tmp_path: Path) -> None:
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("precious")
     with pytest.raises(ConfigError, match="holds files that the demo did not write"):
         prepare.prepare(tmp_path, NO_SPARK)

@@ -23,7 +23,7 @@ def handled_until(last: int, fingerprint: int | None = 1) -> dict[DueWindow, Han
 
 def test_a_window_that_no_run_handled_is_due_however_old_it_is() -> None:
     handled = {day(5): Handled(START + 6 * DAY, None)}
-    found = due_windows([day(n) for n in range(8)], handled, touched=())
+    found = due_windows([day(n) for n in range(8)], handled, affected=())
     assert found == [day(n) for n in range(8) if n != 5]
 
 
@@ -32,10 +32,10 @@ def test_windows_that_end_within_the_lookback_are_recent() -> None:
     assert recent == [day(7), day(8), day(9)]
 
 
-@pytest.mark.parametrize("touched", [(), (2,), (0, 9)])
-def test_handled_windows_are_due_where_they_were_touched_however_old_they_are(touched: tuple[int, ...]) -> None:
-    found = due_windows([day(n) for n in range(11)], handled_until(9), touched=[day(n) for n in touched])
-    assert found == [day(n) for n in (*touched, 10)]
+@pytest.mark.parametrize("affected", [(), (2,), (0, 9)])
+def test_handled_windows_are_due_where_they_were_affected_however_old_they_are(affected: tuple[int, ...]) -> None:
+    found = due_windows([day(n) for n in range(11)], handled_until(9), affected=[day(n) for n in affected])
+    assert found == [day(n) for n in (*affected, 10)]
 
 
 @pytest.mark.parametrize("pause", range(0, 40, 3))

@@ -18,7 +18,7 @@ from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import DriftRow, ModelRow, RunRow, UndecidedRow
 from spark_monitor.outputs.terminal.layout import WIDTH
 from spark_monitor.outputs.terminal.summary import styled, summary
-from spark_monitor.text.wording import harmless, interval, number, percent, slice_name
+from spark_monitor.text.formatting import harmless, interval, number, percent, slice_name
 
 HOSTILE = "</b><script>\"'`$(x)\x1b[31m\u202e\u2066\n\r\x00é温" + "y" * 500
 

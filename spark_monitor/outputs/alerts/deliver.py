@@ -25,8 +25,8 @@ from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, 
 from spark_monitor.outputs.alerts.message import Message, message_of
 from spark_monitor.outputs.alerts.picture import picture_of
 from spark_monitor.outputs.alerts.together import Group, groups_under_way, message_of_group, parted
+from spark_monitor.text.formatting import counted
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted
 
 log = log_of(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import ESCALATED, OPENED, RESOLVED
-from spark_monitor.text.wording import counted, day, harmless, percent, slice_name, versions_named
+from spark_monitor.text.formatting import counted, day, harmless, percent, slice_name, versions_named
 
 VERBS = {OPENED: "new", ESCALATED: "worse", RESOLVED: "resolved"}
 LONGEST_TITLE, LONGEST_DIAGNOSIS, MOST_CAUSES = 160, 600, 3

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spark_monitor.insight.rows import IncidentRow, Judged
-from spark_monitor.text.wording import harmless, subject
+from spark_monitor.text.formatting import harmless, subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

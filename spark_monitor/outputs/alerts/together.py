@@ -11,7 +11,7 @@ from spark_monitor.insight.rows import SEVERITIES, IncidentRow
 from spark_monitor.outputs.alerts.deliveries import PENDING, Delivery, key_of
 from spark_monitor.outputs.alerts.events import Due
 from spark_monitor.outputs.alerts.message import VERBS, Message, neutral
-from spark_monitor.text.wording import counted, day
+from spark_monitor.text.formatting import counted, day
 
 ALONE, TOGETHER = 20, 100
 """Of a run's events for one channel so many have a message each; so many of the others share one."""

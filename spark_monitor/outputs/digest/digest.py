@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.rows import IncidentRow, MeasureRow
-from spark_monitor.text.wording import counted, day, harmless, number, percent, version_name, with_interval
+from spark_monitor.text.formatting import counted, day, harmless, number, percent, version_name, with_interval
 
 MOST_TOLD, LONGEST = 10, 300
 COSTS = {

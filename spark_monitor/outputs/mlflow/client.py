@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.text.wording import harmless
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import VERDICTS
-from spark_monitor.text.wording import counted, day, harmless, number, percent, where, with_interval
+from spark_monitor.text.formatting import counted, day, harmless, number, percent, where, with_interval
 
 BEGIN, END = "<!-- spark_monitor:begin -->", "<!-- spark_monitor:end -->"
 LONGEST_DESCRIPTION = 5_000

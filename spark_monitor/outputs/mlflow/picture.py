@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spark_monitor.insight.facts import VersionFacts
 from spark_monitor.insight.rows import Judged
 from spark_monitor.outputs.alerts.picture import series_picture
-from spark_monitor.text.wording import version_name
+from spark_monitor.text.formatting import version_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -36,8 +36,8 @@ from spark_monitor.outputs.mlflow.registry import (
     registered_version,
     version_tags,
 )
+from spark_monitor.text.formatting import counted, harmless, version_name
 from spark_monitor.text.logs import log_of
-from spark_monitor.text.wording import counted, harmless, version_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

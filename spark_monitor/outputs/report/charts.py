@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from spark_monitor.text.wording import day, harmless, number
+from spark_monitor.text.formatting import day, harmless, number
 from spark_monitor.windowing.windows import Window
 
 WIDTH, HEIGHT = 620, 110

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_monitor.outputs.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from spark_monitor.text.wording import number
+from spark_monitor.text.formatting import number
 
 BINS, SPREAD = 24, 20
 

@@ -32,7 +32,7 @@ from spark_monitor.outputs.report.sections import (
     performance,
     side_by_side,
 )
-from spark_monitor.text.wording import (
+from spark_monitor.text.formatting import (
     counted,
     day,
     harmless,

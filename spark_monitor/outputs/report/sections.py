@@ -18,7 +18,7 @@ from spark_monitor.insight.scope import MOST_HEAT_VERSIONS
 from spark_monitor.insight.trends import trend_told
 from spark_monitor.outputs.report.charts import Mark, heat_strip, line_chart, verdict_strip
 from spark_monitor.outputs.report.histogram import histogram
-from spark_monitor.text.wording import day, harmless, number, percent, subject, with_interval
+from spark_monitor.text.formatting import day, harmless, number, percent, subject, with_interval
 from spark_monitor.windowing.windows import Window
 
 MOST_CHARTS, MOST_ITEMS, MOST_POINTS_TOLD = 24, 8, 6

@@ -14,7 +14,7 @@ from spark_monitor.insight.headline_metrics import higher_is_better
 from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
 from spark_monitor.outputs.terminal.layout import INDENT, ROWS_SHOWN, more, sections, table, wrapped
-from spark_monitor.text.wording import (
+from spark_monitor.text.formatting import (
     counted,
     day,
     harmless,

@@ -95,7 +95,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    table = Growing(spark, tmp_path_factory.mktemp("touched"))
+    table = Growing(spark, tmp_path_factory.mktemp("affected"))
     table.write_baseline(days.rows_of(START - timedelta(days=9), START, rows=500, seed=0))
     days.write_deltalake(str(table.path), days.SCHEMA.empty_table(), configuration={FEED: "true"})
     for number in range(1, DAYS + 1):
@@ -119,8 +119,8 @@ def test_what_the_feed_tells_is_handled_again_and_what_it_cannot_tell_is_the_loo
     length = {"1 day": 1, "1 week": 7}
     for (granularity, start, version), delta in story.count_deltas().items():
         assert delta == counts[granularity, start, version] - counts[granularity, start - length[granularity], version]
-    touched = [str(pd.Timestamp(day(number))) for number in (1, 3)]  # a week and a day, to which slice values may have come
-    others = [rows[~rows["start"].isin(touched)].reset_index(drop=True) for rows in (before, story.drift_from_baseline())]
+    affected = [str(pd.Timestamp(day(number))) for number in (1, 3)]  # a week and a day, to which slice values may have come
+    others = [rows[~rows["start"].isin(affected)].reset_index(drop=True) for rows in (before, story.drift_from_baseline())]
     assert len(others[0])
     pd.testing.assert_frame_equal(*others)
     assert story.written_by(third) == {("1 day", 3), ("1 week", 1)}

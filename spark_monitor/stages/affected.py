@@ -24,20 +24,20 @@ _SEGMENT = pa.schema([("segment", pa.int32())])
 
 
 @dataclass(frozen=True)
-class Touched:
+class Affected:
     """Windows to profile again; ``exact`` where no other window has changed."""
 
     windows: frozenset[DueWindow]
     exact: bool
 
 
-def touched_windows(run: Run, closed: Sequence[DueWindow], *, before: str | None, after: str | None) -> Touched:
+def affected_windows(run: Run, closed: Sequence[DueWindow], *, before: str | None, after: str | None) -> Affected:
     """Those of the closed windows that hold a row which changed between two versions of the prediction table.
 
     Without versions, or where the change feed is off or cannot be read, those within the lookback; a feed that is on and cannot
     be read is said.
     """
-    recent = Touched(frozenset(recent_windows(closed, as_of=run.as_of, lookback=run.schedule.lookback)), exact=False)
+    recent = Affected(frozenset(recent_windows(closed, as_of=run.as_of, lookback=run.schedule.lookback)), exact=False)
     if before is None or after is None or not closed:
         return recent
     try:
@@ -50,7 +50,7 @@ def touched_windows(run: Run, closed: Sequence[DueWindow], *, before: str | None
         why = first_line(error).rstrip(".")
     else:
         run.notes.append(f"The change feed tells of changed rows in {len(found)} windows that are over.")
-        return Touched(found, exact=True)
+        return Affected(found, exact=True)
     run.notes.append(f"The lookback was handled again: the change feed of the prediction table cannot be read ({why}).")
     log.info(run.notes[-1])
     return recent
