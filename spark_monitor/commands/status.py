@@ -20,11 +20,12 @@ def status(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is wrong, since when, how well the model does, and what to do: one screen a monitor."""
+    """Show what is wrong, since when, how well the model does, and what to do: one screen, of one monitor or of several."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
         from spark_monitor.commands.known import known_facts
+        from spark_monitor.outputs.terminal.fleet import fleet_summary
         from spark_monitor.outputs.terminal.summary import styled, summary
 
         session = sessions(options, terminal)
@@ -33,7 +34,9 @@ def status(
         documents = [known for _, _, known in found]
         terminal.document(documents[0] if len(documents) == 1 else documents)
         return
-    for place, (file, config, known) in enumerate(found):
-        if place:
-            terminal.tell("")
+    if len(found) > 1:
+        named = [(known, str(file)) for file, _, known in found]
+        terminal.tell(styled(fleet_summary(named, everything=everything).rstrip()))
+        return
+    for file, config, known in found:
         terminal.tell(styled(summary(known, config, file=str(file), everything=everything).rstrip()))

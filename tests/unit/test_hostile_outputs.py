@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from example_facts import config, pictured, week
 
-from spark_monitor.commands.sql import cell_text
+from spark_monitor.commands.answers import cell_text
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.explained import explained
 from spark_monitor.insight.facts import Facts
@@ -23,6 +23,7 @@ from spark_monitor.outputs.alerts.together import Group, message_of_group
 from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
 from spark_monitor.outputs.mlflow.markdown import block
 from spark_monitor.outputs.report.page import fleet_html, report_html
+from spark_monitor.outputs.terminal.fleet import fleet_summary
 from spark_monitor.outputs.terminal.summary import summary
 
 PAYLOADS = (
@@ -134,6 +135,7 @@ def test_no_name_acts_in_an_explanation_a_table_a_message_of_several_or_the_page
         assert not acting(cell_text(name) + cell_text({"a": [name]}) + cell_text({"start": name, "end": name}))
         assert [tag for tag, _ in Elements(fleet).found].count("script") == 1
         assert not acting(fleet)
+        assert not acting(fleet_summary([(facts, name), (facts, "g.yaml")], everything=True))
 
 
 def pages() -> Iterator[list[str]]:

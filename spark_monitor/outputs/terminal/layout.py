@@ -28,12 +28,16 @@ def sections(*sections: tuple[str, Iterable[str]]) -> list[str]:
     return lines
 
 
+def room(columns: int) -> int:
+    """How many cells the columns of a table may take together."""
+    return WIDTH - len(INDENT * 2) - len(BETWEEN) * (columns - 1)
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Columns as wide as their content; the widest give way until a row fits. Cells are counted as a terminal shows them."""
     columns = list(zip(header, *rows, strict=True))
     widths = [max(cell_len(text) for text in column) for column in columns]
-    room = WIDTH - len(INDENT * 2) - len(BETWEEN) * (len(widths) - 1)
-    while sum(widths) > room:
+    while sum(widths) > room(len(widths)):
         widths[widths.index(max(widths))] -= 1
     for row in (header, *rows):
         cells = [set_cell_size(text, width) for text, width in zip(row, widths, strict=True)]

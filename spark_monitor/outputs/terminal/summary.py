@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from spark_monitor.config.monitor import MonitorConfig
@@ -13,7 +14,7 @@ from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.headline_metrics import higher_is_better
 from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
-from spark_monitor.outputs.terminal.layout import INDENT, ROWS_SHOWN, more, sections, table, wrapped
+from spark_monitor.outputs.terminal.layout import INDENT, ROWS_SHOWN, more, room, sections, table, wrapped
 from spark_monitor.text.formatting import (
     counted,
     day,
@@ -31,7 +32,8 @@ from spark_monitor.text.formatting import (
 OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 4, 3, 2, 2
 """Rows of lists; how many more there are is said."""
 
-SPARKS, BARS = 26, "▁▂▃▄▅▆▇█"
+LONGEST_FILE = 1_000
+SPARKS, LEAST_SPARKS, BARS = 26, 8, "▁▂▃▄▅▆▇█"
 
 _VERDICT_STYLES = {
     "FAIL": "bold red",
@@ -48,6 +50,7 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", 
 
     It fits a screen: a line per version and the open incidents. ``everything`` adds what each version's checks say one by one.
     """
+    file = harmless(file, LONGEST_FILE)
     lines = [*_head(facts), ""]
     if not facts.versions:
         lines += [f"Run: spark-monitor run {file}", ""]
@@ -90,24 +93,39 @@ def _head(facts: Facts) -> Iterator[str]:
 
 def overview(facts: Facts) -> Iterator[str]:
     """A line per version: how it stands, its last window with rows, its main metric with labels, and the course of that."""
-    metric = facts.main_metric or "rows"
-    rows = []
-    for version in facts.versions:
-        known = version.realised[0] if version.realised else None
-        value = "-" if known is None else f"{number(known.value)}{with_interval(known.lower, known.upper)}"
-        series = [row.value for row in version.main_series] if facts.main_metric else [float(row.count) for row in version.counts]
-        rows.append(
-            (
-                harmless(version.version or "-"),
-                version.status,
-                day(version.window.start),
-                f"{version.count:,}",
-                value if facts.main_metric else f"{version.count:,}",
-                "-" if known is None else known.window.text[:10],
-                sparkline(series),
-            )
-        )
-    yield from table(("version", "status", "last rows", "rows", metric, "of", "course"), rows)
+    rows = [version_row(version, facts) for version in facts.versions]
+    header = ("version", "status", "last rows", "rows", facts.main_metric or "rows", "of", "course")
+    yield from table(header, with_course(header, rows, [course_of(version, facts) for version in facts.versions]))
+
+
+def version_row(version: VersionFacts, facts: Facts) -> tuple[str, ...]:
+    """How a version stands, in cells."""
+    known = version.realised[0] if version.realised else None
+    value = "-" if known is None else f"{number(known.value)}{with_interval(known.lower, known.upper)}"
+    return (
+        harmless(version.version or "-"),
+        version.status,
+        day(version.window.start),
+        f"{version.count:,}",
+        value if facts.main_metric else f"{version.count:,}",
+        "-" if known is None else known.window.text[:10],
+    )
+
+
+def course_of(version: VersionFacts, facts: Facts) -> list[float | None]:
+    """The course of a version's main metric; of one without labels that of its rows."""
+    if facts.main_metric:
+        return [row.value for row in version.main_series]
+    return [float(row.count) for row in version.counts]
+
+
+def with_course(
+    header: Sequence[str], rows: Sequence[tuple[str, ...]], courses: Sequence[Sequence[float | None]]
+) -> list[tuple[str, ...]]:
+    """Rows with the last windows of their courses at the end, as many as there is room for beside the other cells."""
+    widths = [max(map(cell_len, column)) for column in zip(header, *((*row, "") for row in rows), strict=True)][:-1]
+    most = min(SPARKS, max(room(len(header)) - sum(widths), LEAST_SPARKS))
+    return [(*row, sparkline(course, most)) for row, course in zip(rows, courses, strict=True)]
 
 
 def sparkline(values: Sequence[float | None], most: int = SPARKS) -> str:
