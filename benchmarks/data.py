@@ -16,7 +16,7 @@ DAYS = 28
 ROW_GROUP = 250_000
 FILES = 4
 NULL_EVERY, NULL_SHARE = 4, 0.02
-"""Every fourth column, the first one among them, has so large a share of nulls."""
+"""Every fourth column, the first one among them, has so large a fraction of nulls."""
 
 KEY_VALUES = 50
 """So many values has each of the slice columns g0, g1, ..."""
@@ -50,7 +50,7 @@ class Made:
     """A table to make: its size, how its rows lie in time, and what its files look like.
 
     ``ordered``: files and rows stand in the order of time; otherwise each file holds every time in any order. ``drift``: in the
-    later half of the files a share of each column's values is the greater of two, a share that differs from column to column.
+    later half of the files a fraction of each column's values is the greater of two, a share that differs from column to column.
     ``copies``: every file stands there so many times, under names that share its bytes on disk.
     """
 
@@ -138,7 +138,7 @@ def texts(count: int, random: np.random.Generator) -> pa.Array:
 
 
 def moved_share(position: int) -> float:
-    """The share of a column's values that move where the table drifts.
+    """The fraction of a column's values that move where the table drifts.
 
     With F before, F^2 is the distribution of the greater of two, so KS is this share times max F (1 - F): at most a quarter.
     """

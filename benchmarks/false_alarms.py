@@ -37,7 +37,7 @@ SHIFT: Final = 0.05
 SIZES: Final = (1_000, 10_000, 100_000)
 DAY: Final = 86_400_000_000
 KINDS: Final = ("normal", "lognormal", "counts", "nulls", "zeros", "five", "thirty", "fifty")
-"""Numbers that are smooth, skewed, whole, half missing, mostly zero; texts of so many values."""
+"""Numbers that are smooth, skewed, whole, half missing, mostly zero; strings of so many values."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ def counted(kind: str, checks: Sequence[dict[str, Any]], windows: int, is_shifte
 
 
 def draw(kind: str, random: np.random.Generator, rows: int) -> np.ndarray:
-    """Values of one kind of feature; texts as strings."""
+    """Values of one kind of feature; strings as strings."""
     if kind in ("five", "thirty", "fifty"):
         size = {"five": 5, "thirty": 30, "fifty": 50}[kind]
         weights = 1 / np.arange(1, size + 1)
@@ -125,7 +125,7 @@ def draw(kind: str, random: np.random.Generator, rows: int) -> np.ndarray:
 
 
 def shifted(values: np.ndarray, random: np.random.Generator, distance: float) -> np.ndarray:
-    """The values with a share of them moved to the greatest one: that is then the KS distance, of texts the total variation."""
+    """The values, a fraction of them moved to the greatest one: that is then the KS distance, of strings the total variation."""
     greatest = max(values.tolist()) if values.dtype.kind == "U" else np.nanmax(values)
     at_end = np.mean(values == greatest)
     moved = values.copy()
@@ -134,7 +134,7 @@ def shifted(values: np.ndarray, random: np.random.Generator, distance: float) ->
 
 
 def frame_of(values: np.ndarray) -> Any:
-    """A grid at the quantiles of numbers, the categories of texts."""
+    """A grid at the quantiles of numbers, the categories of strings."""
     names, counts = np.unique(values[values == values], return_counts=True)
     if values.dtype.kind == "U":
         return freeze_categories(list(zip(names.tolist(), counts.tolist(), strict=True)))

@@ -34,7 +34,7 @@ SLICES: Mapping[str, Keys] = {
     "one of 3": ("small",),
     "five of 50": TWENTY[:5],
     "twenty of 50": TWENTY,
-    "twenty of 50, ten crossings of two": (*TWENTY, *CROSSINGS),
+    "twenty of 50, ten crosses of two": (*TWENTY, *CROSSINGS),
 }
 
 

@@ -57,7 +57,7 @@ class Bench:
         return frozen_columns(rows, found.columns, 0)
 
     def plan(self, keys: Keys, windows: tuple[WindowKey, ...]) -> ProfilePlan:
-        """What both readers compute: of a column as a slice key every value, of a crossing as many as a monitor keeps."""
+        """What both readers compute: of a column as a slice key every value, of a cross as many as a monitor keeps."""
         edges, members = plan_segments(windows)
         columns = tuple(column.kernel for column in self.frozen)
         kept: list[frozenset[str] | None] = [None] * len(keys)

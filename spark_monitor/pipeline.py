@@ -104,7 +104,7 @@ def nothing_new(config: MonitorConfig, store: Store, run_id: str, *, as_of: date
 def planned(
     current: Run, predictions: Predictions, ledger: Ledger, asked: tuple[datetime, datetime] | None
 ) -> tuple[Plan, Baseline | None]:
-    """What a run has to do, and the baseline it is compared with; of an instant before all rows nothing, and none is frozen."""
+    """What a run has to do, and the baseline it is compared with; of a timestamp before all rows nothing, and none is frozen."""
     current.handled = ledger.handled
     first = ledger.baseline_version is None and not ledger.handled and not configured(current)
     early = before_all_rows(current, predictions) if first and asked is None else None

@@ -240,12 +240,12 @@ def heat_row(name: str, place: int, number: int) -> HeatRow:
 
 
 def shifted(name: str, base: tuple[float, ...]) -> tuple[float, ...]:
-    """The quantiles of a column that has moved; none of the one of texts."""
+    """The quantiles of a column that has moved; none of the one of strings."""
     return () if name == "carrier" else tuple(value * 1.4 for value in base)
 
 
 def items(name: str) -> tuple[tuple[str, int], ...]:
-    """Frequent values of the one column of texts."""
+    """Frequent values of the one column of strings."""
     return (("UA", 2000), ("DL", 1500), ("<b>AA</b>", 900), ("B6", 600)) if name == "carrier" else ()
 
 

@@ -154,7 +154,7 @@ def renamed(scene: Scene) -> Planted:
 
 
 def recoded_codes(scene: Scene) -> Planted:
-    """Whole numbers that are names, exchanged among themselves."""
+    """Integers that are names, exchanged among themselves."""
     column = scene.one(scene.shape.codes)
     names = scene.rows[column].value_counts().index.tolist()
     turned = dict(zip(names, names[::-1], strict=True))
@@ -164,7 +164,7 @@ def recoded_codes(scene: Scene) -> Planted:
 
 
 def unseen_code(scene: Scene) -> Planted:
-    """A whole number that is a name and was never there."""
+    """An integer that is a name and was never there."""
     column = scene.one(scene.shape.codes)
     hit = scene.inside & (scene.random.random(len(scene.inside)) < scene.random.uniform(0.1, 0.3))
     return scene.changed(Expected(("unseen_category",), (column,), words="77"), **{column: scene.where(hit, column, 77)})
@@ -180,7 +180,7 @@ def upper(scene: Scene) -> Planted:
 
 
 def emptied(scene: Scene) -> Planted:
-    """Texts of no letter."""
+    """Strings of no letter."""
     column = scene.one((*scene.shape.texts, *scene.shape.categories))
     hit = scene.inside & (scene.random.random(len(scene.inside)) < scene.random.choice([1.0, 0.6]))
     return scene.changed(Expected(("missing",), (column,)), **{column: scene.where(hit, column, "")})
@@ -204,7 +204,7 @@ def unseen(scene: Scene) -> Planted:
 def mojibake(scene: Scene) -> Planted:
     column = scene.one(scene.shape.texts)
     damaged = scene.rows[column].map(_damaged, na_action="ignore")
-    if damaged.dropna().equals(scene.rows[column].dropna()):  # texts of ASCII alone: a letter that could not be decoded
+    if damaged.dropna().equals(scene.rows[column].dropna()):  # strings of ASCII alone: a letter that could not be decoded
         damaged = scene.rows[column].str.replace("[AEO]", "\ufffd", regex=True)
     return scene.changed(Expected(("encoding_swap",), (column,)), **{column: scene.where(scene.inside, column, damaged)})
 

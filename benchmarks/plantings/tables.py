@@ -35,7 +35,7 @@ class Shape:
     temperatures: tuple[str, ...]
     categories: tuple[str, ...]
     texts: tuple[str, ...]
-    """Texts of which some have letters beyond ASCII, or that are long enough to be cut."""
+    """Strings of which some have letters beyond ASCII, or that are long enough to be cut."""
 
     hours: tuple[str, ...]
     slices: tuple[str, ...]
@@ -47,7 +47,7 @@ class Shape:
     """The roles of columns: id, time, version, score, prediction, label, labelled."""
 
     codes: tuple[str, ...] = ()
-    """Whole numbers that are names."""
+    """Integers that are names."""
 
     delay: pd.Timedelta = field(default_factory=lambda: pd.Timedelta(minutes=1))
     """How long labels take."""
@@ -122,7 +122,7 @@ def flights(random: Random, total: int) -> pd.DataFrame:
 
 
 def payments(random: Random, total: int) -> pd.DataFrame:
-    """Heavy tails, cents, whole numbers, many text ids."""
+    """Heavy tails, cents, integers, many text ids."""
     amount = np.round(random.lognormal(3.2, 1.1, total), 2)
     shops = [f"Shop {letter}{number}" for letter in "ABCDE" for number in range(6)] + ["Café Zoë", "Bäckerei Müller", "Piñata"]
     return pd.DataFrame(
@@ -165,7 +165,7 @@ def sensors(random: Random, total: int) -> pd.DataFrame:
 
 
 def credit(random: Random, total: int) -> pd.DataFrame:
-    """Applications in their order: a growing number, a running sequence, codes that are whole numbers, dates, gaps."""
+    """Applications in their order: a growing number, a running sequence, codes that are integers, dates, gaps."""
     income = np.round(random.lognormal(10.5, 0.45, total), 0)
     return pd.DataFrame(
         {
@@ -192,7 +192,7 @@ def credit(random: Random, total: int) -> pd.DataFrame:
 
 
 def hospital(random: Random, total: int) -> pd.DataFrame:
-    """Stays by the day: half of all values whole numbers, one column in degrees, hours of the day, rare classes."""
+    """Stays by the day: half of all values integers, one column in degrees, hours of the day, rare classes."""
     stay = random.gamma(1.6, 2.4, total)
     return pd.DataFrame(
         {

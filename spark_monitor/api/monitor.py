@@ -77,7 +77,7 @@ class Monitor:
         ``dry`` logs what messages and actions would be sent, and sends none.
         """
         if (start is None) != (end is None):
-            raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
+            raise ConfigError("--from and --to: only one was given. Give both: the first timestamp, and the first one after.")
         if reader not in READERS:
             raise ConfigError(f'--reader: found "{reader}". Allowed: {", ".join(READERS)}.')
         asked = (start, end) if start is not None and end is not None else None
@@ -161,7 +161,8 @@ class Monitor:
     ) -> Replayed:
         """What the rules say of the baseline's own rows as if they were windows; nothing is written.
 
-        ``shifts`` plants a KS distance (of texts a total variation) in a copy of a column; the same ``seed`` gives the same rows.
+        ``shifts`` plants a KS distance (of strings a total variation) in a copy of a column; the same ``seed`` gives the same
+        rows.
         """
         with looking(self.config, spark, as_of or datetime.now(UTC)) as (current, predictions):
             return replay(current, predictions, shuffled=shuffled, shifts=shifts or {}, seed=seed)

@@ -95,7 +95,7 @@ def cell_text(value: Any) -> str:
 
 
 def _short_time(found: re.Match[str]) -> str:
-    """An instant in UTC as short as it can be: the day alone at midnight, no seconds where they are nought."""
+    """A timestamp in UTC as short as it can be: the day alone at midnight, no seconds where they are nought."""
     day, time, fraction = found[1], found[2], (found[3] or "").rstrip("0").rstrip(".")
     if fraction or not time.endswith(":00"):
         return f"{day} {time}{fraction}"

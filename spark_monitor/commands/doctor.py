@@ -81,7 +81,7 @@ def doctor(
     ill = [result.name for result in results if not result.works]
     terminal.document({"works": not ill, "results": results})
     if ill:
-        terminal.remark(f"To be done: {', '.join(ill)}.")
+        terminal.remark(f"To fix: {', '.join(ill)}.")
         raise typer.Exit(RUN_FAILED)
     terminal.tell("All that is needed works.")
 

@@ -37,10 +37,10 @@ class FirstFile:
     window_rows: int | None = None
     categories: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
-    """Of the baseline's rows: how many values a text column has, and which percent of a column is NULL."""
+    """Of the baseline's rows: how many values a string column has, and which percent of a column is NULL."""
 
     positives: float | None = None
-    """The share of the baseline's labels that mean yes."""
+    """The fraction of the baseline's labels that mean yes."""
 
     @property
     def seen(self) -> Seen:
@@ -73,7 +73,7 @@ def scalar(value: Any) -> str:
     ('flight_id', '"wind speed"', '"no"', '"1"', '1', 'true')
     """
     if isinstance(value, float):
-        return str(yaml.safe_dump(value)).splitlines()[0]  # JSON's 5e-324 is a text to YAML
+        return str(yaml.safe_dump(value)).splitlines()[0]  # JSON's 5e-324 is a string to YAML
     if not isinstance(value, str):
         return json.dumps(value)
     if _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:
@@ -168,7 +168,7 @@ def _windows(made: FirstFile) -> Iterator[str]:
 
 
 def _columns(made: FirstFile) -> Iterator[str]:
-    yield f"columns:                          # {GUESS}; whole numbers that are names are compared as categories"
+    yield f"columns:                          # {GUESS}; integers that are names are compared as categories"
     yield from (_line(f"  {scalar(name)}", "categorical", "or numeric") for name in made.roles.codes)
 
 
@@ -191,7 +191,7 @@ def _quality(made: FirstFile) -> Iterator[str]:
 
 
 def _rules(made: FirstFile) -> Iterator[str]:
-    yield '# What may not happen. A number t means "> t"; texts such as "< 0.65" say the side. The most specific rule wins.'
+    yield '# What may not happen. A number t means "> t"; strings such as "< 0.65" say the side. The most specific rule wins.'
     if made.baseline is not None:
         yield "# {learned: q, at_least: t} is what q of the baseline's own windows stay below, and never less than t."
         yield f"# What these rules cost in false alarms: spark-monitor replay {made.file} --shuffle"

@@ -139,7 +139,7 @@ def _by_size(categories: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
 def _of_quality(seen: Seen) -> Iterator[RuleLine]:
     """Rules for what the section `quality` says, beyond what the rows that were looked at do themselves."""
     for section, metric, told in (
-        ("formats", "percent_format_mismatch", "texts that do not have the format above, in percent"),
+        ("formats", "percent_format_mismatch", "strings that do not have the format above, in percent"),
         ("ranges", "percent_out_of_range", "values outside the range above, in percent"),
         ("unique", "percent_duplicated_values", "values of unique columns that occur more than once, in percent"),
         ("sentinels", "percent_sentinel", "placeholders for missing values, in percent"),
@@ -162,7 +162,7 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         yield RuleLine(
             {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, told
         )
-    told = "texts that were read in another encoding, in percent"
+    told = "strings that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
 
 
@@ -187,7 +187,7 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     if seen.has_baseline and seen.positives is not None:
         step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
         least = min(FEWEST_FOR_MODEL, _usual_rows(seen))
-        told = f"how far the share of labels that mean yes is from the baseline's {seen.positives:.3g}"
+        told = f"how far the fraction of labels that mean yes is from the baseline's {seen.positives:.3g}"
         yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, told)
     metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
     if metric is None:

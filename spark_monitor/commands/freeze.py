@@ -26,9 +26,9 @@ def freeze(
     context: typer.Context,
     file: MonitorFile,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="T", help="Of an accepted period's predictions: its first instant.")
+        str | None, typer.Option("--from", metavar="T", help="Of an accepted period's predictions: its first timestamp.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="T", help="The first instant after that period.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="The first timestamp after that period.")] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Say what a new version would change; freeze none.")] = False,
     as_of: AsOf = None,
     master: Master = None,

@@ -151,7 +151,7 @@ def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, Data
 
 
 def places(table: str) -> list[dict[str, str]]:
-    """What a text may name: a path where it looks like one, as Delta before Parquet, else a table.
+    """What a string may name: a path where it looks like one, as Delta before Parquet, else a table.
 
     >>> places("demo.predictions"), places("data/scores")[1]
     ([{'table': 'demo.predictions'}], {'path': 'data/scores', 'format': 'parquet'})
@@ -201,7 +201,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
 
 
 def positives_of(frame: DataFrame, roles: Roles) -> float | None:
-    """The share of the baseline's labels that mean yes: one aggregate; None for other tasks and without labels."""
+    """The fraction of the baseline's labels that mean yes: one aggregate; None for other tasks and without labels."""
     from pyspark.sql import functions as F
 
     if roles.task != "binary" or roles.label is None:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their texts mean."""
+"""Options that several commands share, and what their strings mean."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPARK_PANEL = "Spark"
 MonitorFile = Annotated[Path, typer.Argument(metavar="FILE", help="The monitor's YAML file.", show_default=False)]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="T", help="The instant that the run pretends to be at, in ISO 8601. Default: now."),
+    typer.Option("--as-of", metavar="T", help="The timestamp that the run pretends to be at, in ISO 8601. Default: now."),
 ]
 Master = Annotated[
     str | None,
@@ -81,7 +81,7 @@ def _setting(text: str) -> tuple[str, str]:
 
 
 def instant(option: str, text: str | None) -> datetime | None:
-    """The instant that an option names; a ConfigError says which option was wrong."""
+    """The timestamp that an option names; a ConfigError says which option was wrong."""
     if text is None:
         return None
     try:
@@ -91,15 +91,15 @@ def instant(option: str, text: str | None) -> datetime | None:
 
 
 def instant_or_now(option: str, text: str | None) -> datetime:
-    """The instant that an option names, or now: the only place where a command reads the clock."""
+    """The timestamp that an option names, or now: the only place where a command reads the clock."""
     return instant(option, text) or datetime.now(UTC)
 
 
 def period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
-    """The instants of ``--from`` and ``--to``: both or neither, in order."""
+    """The timestamps of ``--from`` and ``--to``: both or neither, in order."""
     first, last = instant("--from", start), instant("--to", end)
     if (first is None) != (last is None):
-        raise ConfigError("--from and --to: only one was given. Give both: the first instant, and the first one after.")
+        raise ConfigError("--from and --to: only one was given. Give both: the first timestamp, and the first one after.")
     if first is not None and last is not None and first >= last:
         raise ConfigError(f'--from "{start}" and --to "{end}": the first is not before the second. Swap them.')
     return first, last

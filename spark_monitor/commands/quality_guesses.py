@@ -102,7 +102,7 @@ def _formats(name: str, values: pa.Array) -> Iterator[QualityGuess]:
 
 
 def common_shape(values: pa.Array) -> str | None:
-    """The regular expression of texts that all have digits and letters at the same places.
+    """The regular expression of strings that all have digits and letters at the same places.
 
     >>> common_shape(pa.array(["AB-1234", "XY-0001"])), common_shape(pa.array(["a", "bc"]))
     ('^[A-Z]{2}-[0-9]{4}$', None)

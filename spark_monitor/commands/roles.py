@@ -14,7 +14,7 @@ Task = Literal["binary", "multiclass", "regression", "none"]
 Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
 
 MOST_CLASSES = 50
-"""A predicted whole number with more values than this is a quantity, a text with more values no category."""
+"""A predicted integer with more values than this is a quantity, a string with more values no category."""
 
 MOST_SLICE_VALUES = 20
 SLICES_SUGGESTED = 3
@@ -27,7 +27,7 @@ MADE_WORDS = PREDICTED_WORDS | SCORE_WORDS | {"scored", "scoring", "inference", 
 ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
 CODE_WORDS = frozenset({"code", "codes", "type", "category", "zip", "postcode", "sku", "status"})
 MOST_CODES = (3, 30)
-"""So many different whole numbers can be names."""
+"""So many different integers can be names."""
 
 VERSION_WORDS = frozenset({"version", "revision"})
 ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
@@ -49,7 +49,7 @@ class Column:
     """Which percent of its rows is NULL."""
 
     is_code: bool = False
-    """Whether its whole numbers are names."""
+    """Whether its integers are names."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Roles:
     label_time: str | None = None
     texts: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
-    """Whole numbers that are names, which are compared as categories; they are among the ``texts``."""
+    """Integers that are names, which are compared as categories; they are among the ``texts``."""
 
     slices: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
@@ -234,7 +234,7 @@ def _is_probability(column: Column) -> bool:
 
 
 def are_codes(name: str, values: Sequence[int]) -> bool:
-    """Whether whole numbers are names: by the column's name, or because they have gaps and are no multiples of one step.
+    """Whether integers are names: by the column's name, or because they have gaps and are no multiples of one step.
 
     >>> are_codes("region_code", [1, 2, 3]), are_codes("shop", [101, 102, 210, 305]), are_codes("seats", [20, 50, 100, 150])
     (True, True, False)

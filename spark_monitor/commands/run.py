@@ -67,9 +67,9 @@ def run(
     files: Files,
     as_of: AsOf = None,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="T", help="Handle again the windows from this instant on, with --to.")
+        str | None, typer.Option("--from", metavar="T", help="Handle again the windows from this timestamp on, with --to.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="T", help="The instant before which those windows begin.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="The timestamp before which those windows begin.")] = None,
     reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and says why.")] = Reader.auto,
     fail_on: Annotated[
         FailOn,

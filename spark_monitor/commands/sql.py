@@ -109,7 +109,7 @@ def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer |
 
 
 def _plain(value: Any) -> Any:
-    """A value as Spark's own JSON has it: instants in UTC with microseconds, bytes in Base64, NaN as a text."""
+    """A value as Spark's own JSON has it: timestamps in UTC with microseconds, bytes in Base64, NaN as a string."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
     if isinstance(value, date):

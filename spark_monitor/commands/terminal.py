@@ -131,7 +131,7 @@ class Remarks(logging.Handler):
 
 
 def plain_console(stream: IO[str]) -> Console:
-    """A console that shows texts as they are: no markup in values, no colours where there is no terminal."""
+    """A console that shows strings as they are: no markup in values, no colours where there is no terminal."""
     return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
@@ -153,7 +153,7 @@ def own_stream(stream: TextIO) -> Iterator[IO[str]]:
 
 
 def json_text(content: Any) -> str:
-    """JSON that every parser reads: instants in ISO 8601 and UTC, and null for a number that is none.
+    """JSON that every parser reads: timestamps in ISO 8601 and UTC, and null for a number that is none.
 
     >>> json_text({"value": float("nan"), "at": datetime(2013, 9, 2, tzinfo=UTC)})
     '{"value": null, "at": "2013-09-02T00:00:00Z"}'
@@ -162,7 +162,7 @@ def json_text(content: Any) -> str:
 
 
 def plain(content: Any) -> Any:
-    """Dataclasses, instants, paths and odd numbers as what JSON has."""
+    """Dataclasses, timestamps, paths and odd numbers as what JSON has."""
     if is_dataclass(content) and not isinstance(content, type):
         return plain(asdict(content))
     if isinstance(content, Mapping):
@@ -177,7 +177,7 @@ def plain(content: Any) -> Any:
 
 
 def instant_text(instant: datetime) -> str:
-    """An instant in ISO 8601 and UTC.
+    """A timestamp in ISO 8601 and UTC.
 
     >>> instant_text(datetime(2013, 9, 2, 6, tzinfo=UTC))
     '2013-09-02T06:00:00Z'

@@ -57,7 +57,7 @@ def require_expression(text: str) -> str:
 
 
 def is_allowed(text: str) -> bool:
-    """Whether a text may stand where a column or an expression is expected.
+    """Whether a string may stand where a column or an expression is expected.
 
     >>> is_allowed("with space"), is_allowed("a; b")
     (True, False)

@@ -30,5 +30,5 @@ class FairnessConfig(Section):
 class WorstSlicesConfig(Section):
     """How far the search for slices in which the model does worse goes."""
 
-    depth: WholeNumber = Field(default=2, ge=1, le=3, description="crossings of up to so many columns are searched, from 1 to 3")
+    depth: WholeNumber = Field(default=2, ge=1, le=3, description="crosses of up to so many columns are searched, from 1 to 3")
     max: WholeNumber = Field(default=200, ge=1, le=10_000, description="how many slices are looked at, the largest first")

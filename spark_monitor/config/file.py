@@ -39,7 +39,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         next_step = "Give the path of a monitor's YAML file; `spark-monitor init TABLE` writes one"
         raise ConfigError(f"{path}: no such file. {next_step}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a text file ({error}). Give a readable UTF-8 YAML file.") from None
+        raise ConfigError(f"{path}: cannot be read as a string file ({error}). Give a readable UTF-8 YAML file.") from None
     try:
         content = yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
@@ -79,7 +79,7 @@ def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = mask_secrets(error.problem or error.context or "unreadable")
-    return f"not valid YAML{place}: {problem}. Correct that line; a text with : # {{ [ or quotes in it must be quoted."
+    return f"not valid YAML{place}: {problem}. Correct that line; a string with : # {{ [ or quotes in it must be quoted."
 
 
 def problems(*found: tuple[str, str]) -> PydanticCustomError:
@@ -180,4 +180,4 @@ def describe(value: object) -> str:
         return "keys and values"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
-    return f"a {type(value).__name__} (put a text in quotes)"
+    return f"a {type(value).__name__} (put a string in quotes)"

@@ -90,7 +90,7 @@ AnyLimit = Threshold | Moving
 
 
 def parse_limit(written: object) -> AnyLimit:
-    """The limit that a number, a text or keys and values name.
+    """The limit that a number, a string or keys and values name.
 
     >>> parse_limit("< 0.65"), parse_limit({"learned": 0.999, "at_least": 0.03})
     (Threshold(operator='<', value=0.65), Learned(quantile=0.999, at_least=0.03))
@@ -105,7 +105,7 @@ def parse_limit(written: object) -> AnyLimit:
 def _moving(written: Mapping[Any, Any]) -> Moving:
     keys = frozenset(map(str, written))
     if keys not in _KEYS:
-        raise ConfigError(f"found the keys {', '.join(sorted(keys)) or '(none)'}. Allowed: {SHAPES}, a number or a text.")
+        raise ConfigError(f"found the keys {', '.join(sorted(keys)) or '(none)'}. Allowed: {SHAPES}, a number or a string.")
     if "learned" in keys:
         least = _number(written, "at_least") if "at_least" in keys else None
         quantile = _number(written, "learned")

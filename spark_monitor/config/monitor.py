@@ -223,7 +223,7 @@ class MonitorConfig(Section):
     def config_hash(self) -> str:
         """SHA-256, in hex, of the file's canonical JSON, addresses without secrets: a changed password is no changed monitor.
 
-        Other texts are taken as they are: a condition may hold what looks like a secret and says which rows are meant.
+        Other strings are taken as they are: a condition may hold what looks like a secret and says which rows are meant.
         How much memory a task takes and how long results are kept changes no number, so they are left out.
         """
         written = self.model_dump(mode="json", by_alias=True)

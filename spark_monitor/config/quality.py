@@ -67,7 +67,7 @@ Bounds = Annotated[tuple[Number | None, Number | None], BeforeValidator(_range)]
 class ExpectedRowsConfig(SourceConfig):
     """A manifest: how many rows each day or window should have."""
 
-    time: Text = Field(description="the column with the day or the instant that a count is about")
+    time: Text = Field(description="the column with the day or the timestamp that a count is about")
     count: Text = Field(description="the column with the number of rows that there should be")
 
 

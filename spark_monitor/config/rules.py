@@ -31,7 +31,7 @@ BASELINE, CONSECUTIVE = "baseline", "consecutive"
 """What a rule calls the frozen baseline and the window before, beside the names under `baselines`."""
 
 OF_NO_COLUMN = ("model", "custom")
-_LIMIT = 'a number t, meaning "> t", a text such as "< 0.65", or a limit that moves, such as {learned: 0.999, at_least: 0.03}'
+_LIMIT = 'a number t, meaning "> t", a string such as "< 0.65", or a limit that moves, such as {learned: 0.999, at_least: 0.03}'
 
 
 def _all_none_or_listed(value: Any) -> Any:
@@ -56,14 +56,14 @@ class RuleConfig(Section):
     columns: RuleColumns = Field(default="*", description='"*" or a list of column names')
     warn: RuleLimit | None = Field(default=None, description=_LIMIT)
     fail: RuleLimit | None = Field(default=None, description=_LIMIT)
-    min_count: WholeNumber | None = Field(default=None, ge=1, description="a whole number of rows, at least 1")
+    min_count: WholeNumber | None = Field(default=None, ge=1, description="an integer of rows, at least 1")
     slices: RuleSlices = Field(default="all", description="all, none or a list of slices, such as [origin]")
     versions: Columns = Field(default=(), description="the model versions it is about, such as [v1, v2]; without it, all")
     baseline: Text | None = Field(default=None, description="what is compared with: a name under `baselines`, or consecutive")
     class_: Text | None = Field(default=None, alias="class", description="the class it is about; without it, every class")
     for_: Times | None = Field(default=None, alias="for", description="m of n windows running, such as 2 of 3")
     severity: Literal["low", "medium", "high", "critical"] = Field(default="medium", description="low, medium, high or critical")
-    owner: Text | None = Field(default=None, description="who is told, as a text")
+    owner: Text | None = Field(default=None, description="who is told, as a string")
     runbook: Text | None = Field(default=None, description="what to do, as an address or a path")
 
     @property
@@ -165,7 +165,7 @@ def _other_side(bare: Sequence[str], given: dict[str, Any]) -> PydanticCustomErr
 
 
 def slice_key(slice_: Slice) -> str:
-    """What the column ``slice_key`` holds: a column or an expression as written, a crossing as "a, b".
+    """What the column ``slice_key`` holds: a column or an expression as written, a cross as "a, b".
 
     >>> slice_key("distance > 1000"), slice_key(("origin", "carrier"))
     ('distance > 1000', 'origin, carrier')

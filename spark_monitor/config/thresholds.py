@@ -62,7 +62,7 @@ class Threshold:
 
 
 def parse_threshold(written: object) -> Threshold:
-    """The threshold that a number or a text names; a number t means "> t".
+    """The threshold that a number or a string names; a number t means "> t".
 
     >>> parse_threshold(5), parse_threshold("< 0.65")
     (Threshold(operator='>', value=5.0), Threshold(operator='<', value=0.65))
@@ -74,7 +74,7 @@ def parse_threshold(written: object) -> Threshold:
     value = _number(match[2]) if match else math.nan
     if match is None or not math.isfinite(value):
         found = f'"{written}"' if readable else f"a {type(written).__name__}"
-        allowed = 'a finite number t, meaning "> t", or a text such as "< 0.65", "<= 3", "> 5", ">= 1"'
+        allowed = 'a finite number t, meaning "> t", or a string such as "< 0.65", "<= 3", "> 5", ">= 1"'
         raise ConfigError(f"found {found}. Allowed: {allowed}.")
     return Threshold(_OPERATORS[match[1] or ">"], value)
 

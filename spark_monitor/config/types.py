@@ -95,7 +95,7 @@ def _zone_name(text: str) -> str:
 
 
 def parse_memory(text: str) -> int:
-    """The number of bytes that a text such as "512 MiB" or "2 GiB" means.
+    """The number of bytes that a string such as "512 MiB" or "2 GiB" means.
 
     >>> parse_memory("512 MiB")
     536870912
@@ -183,7 +183,7 @@ def _shown(value: Any) -> Any:
 class LiteralVersion(Section):
     """One model version for the whole table, where no column holds it."""
 
-    literal: Text = Field(description='the model version as a text in quotes, such as "3"')
+    literal: Text = Field(description='the model version as a string in quotes, such as "3"')
 
 
 Version = Annotated[Annotated[Text, Tag("<one>")] | Annotated[LiteralVersion, Tag("<many>")], Discriminator(_one_or_many)]

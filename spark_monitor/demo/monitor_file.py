@@ -59,5 +59,5 @@ def _with_path(setting: str, tables: Mapping[str, Path]) -> str:
 
 
 def _quoted(value: object) -> str:
-    """A text in YAML: every JSON string is one."""
+    """A string in YAML: every JSON string is one."""
     return json.dumps(str(value), ensure_ascii=False)

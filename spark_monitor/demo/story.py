@@ -140,7 +140,7 @@ def told_run(
 
 
 def earlier(monitor: Monitor, spark: SparkSession, progress: Progress) -> datetime | None:
-    """The instant of the last committed run of an earlier demo in this directory; None where none came so far."""
+    """The timestamp of the last committed run of an earlier demo in this directory; None where none came so far."""
     from pyspark.sql import functions as F
 
     with progress():

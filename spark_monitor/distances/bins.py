@@ -50,7 +50,7 @@ def bins_of(cells: Counts) -> tuple[Integers, Integers]:
     through = np.cumsum(light, axis=1)
     atoms = np.count_nonzero(heavy, axis=1)[:, None]
     parts = np.maximum(DRIFT_BINS - atoms, 1)
-    # A cell belongs to the part in which the middle of its mass lies; whole numbers, so that no rounding can move it.
+    # A cell belongs to the part in which the middle of its mass lies; integers, so that no rounding can move it.
     part = parts * (2 * through - light) // (2 * np.maximum(through[:, -1:], 1))
     codes = np.where(heavy, parts + np.cumsum(heavy, axis=1), 1 + np.minimum(part, parts - 1))
     inner = np.where(some[:, None], parts + atoms, 1)
@@ -84,7 +84,7 @@ def same_grid(first: NumericBlock, second: NumericBlock) -> bool:
 def both_counts(baseline: Block, current: Block) -> tuple[Counts, Counts]:
     """Counts of both sides on the baseline's bins, int64[S, bins] each; all 0 where there are none in common.
 
-    The bins of numbers are below range, in range, above range, NaN and NULL; of texts the categories, other texts and NULL.
+    The bins of numbers are below range, in range, above range, NaN and NULL; of strings the categories, other strings and NULL.
     """
     usable = has_bins(baseline, current)
     if not usable.any():

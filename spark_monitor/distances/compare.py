@@ -138,7 +138,7 @@ def compare_numeric(baseline: NumericState, current: NumericState) -> dict[str, 
 
 
 def compare_categorical(baseline: CategoricalState, current: CategoricalState) -> dict[str, Any]:
-    """The columns of drift_metrics for two categorical states: bins are the baseline's categories, other texts, and NULL.
+    """The columns of drift_metrics for two categorical states: bins are the baseline's categories, other strings, and NULL.
 
     KS and Wasserstein need an order and are missing; the distances on bins are None where the two count different categories.
     """

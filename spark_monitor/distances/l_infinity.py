@@ -22,5 +22,5 @@ def l_infinity_distance(baseline: Counts, current: Counts) -> Floats:
 
 @drift_metric("l_infinity_distance", range=SHARE, aliases=("l_infinity",), databricks_column="l_infinity_distance")
 def l_infinity(baseline: Block, current: Block) -> Floats:
-    """Largest change of the share of one of the baseline's bins."""
+    """Largest change of the fraction of one of the baseline's bins."""
     return l_infinity_distance(*both_counts(baseline, current))

@@ -19,8 +19,8 @@ MOST_CLASSES = 50
 def prediction_shift(baseline: Block, current: Block) -> Interval:
     """How far the model's answers have moved from the baseline's: a row for the predicted column and one for the score.
 
-    Of classes, as texts or as numbers of up to 50 different values, total variation: the largest difference in probability of any
-    set of classes. Of scores and predicted numbers the Kolmogorov-Smirnov distance. The interval is the populations', 95 %.
+    Of classes, as strings or as numbers of up to 50 different values, total variation: the largest difference in probability of
+    any set of classes. Of scores and predicted numbers the Kolmogorov-Smirnov distance. The interval is the populations', 95 %.
     """
     if not isinstance(baseline, NumericBlock) or not isinstance(current, NumericBlock):
         return Interval(*shares_moved(*both_counts(baseline, current)), np.zeros(len(baseline)), current.count)

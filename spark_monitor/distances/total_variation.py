@@ -1,4 +1,4 @@
-"""Total variation: the share of rows that would have to move to another bin."""
+"""Total variation: the fraction of rows that would have to move to another bin."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def tv_distance(baseline: Counts, current: Counts) -> Floats:
 
 @drift_metric("tv_distance", range=SHARE, aliases=("tv",), databricks_column="tv_distance")
 def total_variation(baseline: Block, current: Block) -> Floats:
-    """Total variation on the baseline's bins: the share of rows that would have to move."""
+    """Total variation on the baseline's bins: the fraction of rows that would have to move."""
     return tv_distance(*both_counts(baseline, current))

@@ -1,6 +1,6 @@
 """From scores to probabilities: weighted isotonic regression on the cells of the labelled baseline, and how far it may be off.
 
-The share of positives in each cell of the score is made monotone by pooling adjacent violators (Barlow et al. 1972;
+The fraction of positives in each cell of the score is made monotone by pooling adjacent violators (Barlow et al. 1972;
 ``scipy.optimize.isotonic_regression``). How far it may be off is drawn: labels of the baseline's rows are drawn anew from the
 fitted shares, always with the same seed, and fitted again.
 """

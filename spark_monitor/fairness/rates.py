@@ -83,7 +83,7 @@ def demographic_parity_ratio(group: Group, other: Group) -> Interval:
 
 @fairness_metric("disparate_impact", range=NOT_NEGATIVE, worse="both", needs=PREDICTED)
 def disparate_impact(group: Group, other: Group) -> Interval:
-    """The share of favourable predictions in the group, over that of the reference or the rest."""
+    """The fraction of favourable predictions in the group, over that of the reference or the rest."""
     return ratio(group.selected, other.selected)
 
 

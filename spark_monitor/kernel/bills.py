@@ -135,7 +135,7 @@ def _completeness(
 
 
 def days_without(days: Sequence[int], rows: Sequence[Row]) -> list[int]:
-    """The days, by their first instants, in which no row lies; ``days`` are the edges.
+    """The days, by their first timestamps, in which no row lies; ``days`` are the edges.
 
     >>> days_without([0, 10, 20, 30], [{"at": 3}, {"at": 25}])
     [10]

@@ -1,6 +1,6 @@
 """What is held against every value of a column in the pass: formats, ranges, allowed values, sentinels, damage.
 
-Texts are looked at once for each entry of their dictionary, numbers by comparing arrays.
+Strings are looked at once for each entry of their dictionary, numbers by comparing arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spark_monitor.states.categorical import named
 from spark_monitor.states.grid import Floats
 
 PARSES = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-"""A text that is a number: digits with at most one point and an exponent, blanks around it."""
+"""A string that is a number: digits with at most one point and an exponent, blanks around it."""
 
 REPLACEMENT = "\ufffd"
 _BEYOND_LATIN = "\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122"
@@ -35,8 +35,8 @@ _ASCII_WHITESPACE[128:] = True  # the first or last byte of a character beyond A
 class ColumnChecks:
     """What a column's values are held against; None where nothing is.
 
-    ``pattern`` is searched in texts, whose values are also held against ``codes`` where a pattern alone does not say it;
-    ``known`` are the values allowed or seen in the baseline; ``parses``: the texts should be numbers.
+    ``pattern`` is searched in strings, whose values are also held against ``codes`` where a pattern alone does not say it;
+    ``known`` are the values allowed or seen in the baseline; ``parses``: the strings should be numbers.
     """
 
     pattern: str | None = None
@@ -64,7 +64,7 @@ NO_CHECKS = ColumnChecks()
 
 
 def text_flags(texts: pa.Array, checks: ColumnChecks) -> dict[str, Mask]:
-    """For each counter whether an entry of a dictionary of texts meets it; counters that none meets are left out.
+    """For each counter whether an entry of a dictionary of strings meets it; counters that none meets are left out.
 
     >>> flags = text_flags(pa.array(["12", "x ", "Ã©t"]), ColumnChecks(pattern="^[0-9]+$", parses=True))
     >>> {name: found.tolist() for name, found in flags.items()}
@@ -138,7 +138,7 @@ def _among(texts: pa.Array, known: tuple[str, ...] | tuple[float, ...]) -> Mask:
 
 
 def has_outer_whitespace(texts: pa.Array) -> Mask:
-    """Whether a text begins or ends with a blank, or is nothing but blanks.
+    """Whether a string begins or ends with a blank, or is nothing but blanks.
 
     >>> has_outer_whitespace(pa.array(["a", " a", "a\\u00a0", " ", "", "a b"])).tolist()
     [False, True, True, True, False, False]
@@ -159,7 +159,7 @@ def has_outer_whitespace(texts: pa.Array) -> Mask:
 
 
 def is_damaged(texts: pa.Array) -> Mask:
-    """Whether a text was read in another encoding than it was written in: UTF-8 read as Windows-1252 or Latin-1, or characters
+    """Whether a string was read in another encoding than it was written in: UTF-8 read as Windows-1252 or Latin-1, or characters
     that were replaced because they could not be read.
 
     >>> is_damaged(pa.array(["café", "cafÃ©", "caf\\ufffd", "donâ€™t", "Ærø", "plain"])).tolist()

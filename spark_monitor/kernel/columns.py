@@ -237,7 +237,7 @@ class CategoricalColumn:
             yield Gathered(group, key, value, state)
 
     def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
-        """None: texts are counted value by value."""
+        """None: strings are counted value by value."""
         return iter(())
 
 

@@ -59,7 +59,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Alike:
-    """A text against a pattern of ``%`` and ``_``."""
+    """A string against a pattern of ``%`` and ``_``."""
 
     name: str
     pattern: str

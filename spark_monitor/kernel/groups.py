@@ -76,7 +76,7 @@ def order_of(codes: Integers) -> Integers:
 
 
 class Codes:
-    """Small numbers for the texts that a task has met; None is a text of its own.
+    """Small numbers for the strings that a task has met; None is a string of its own.
 
     >>> codes = Codes()
     >>> codes.encode(pa.array(["b", None, "a", "b"])).tolist(), codes.texts
@@ -96,7 +96,7 @@ class Codes:
         encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
         names = [*encoded.dictionary.to_pylist(), None]
         places = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), len(names) - 1).to_numpy(zero_copy_only=False))
-        # A dictionary may hold texts of other rows, and these are not met here.
+        # A dictionary may hold strings of other rows, and these are not met here.
         numbers = np.zeros(len(names), dtype=np.int64)
         for place in np.flatnonzero(np.bincount(places, minlength=len(names))).tolist():
             numbers[place] = self._number(names[place])

@@ -15,10 +15,10 @@ from spark_monitor.kernel.conditions import Condition, plain
 from spark_monitor.text.quoting import crossed
 
 EXACT_DIGITS = 15
-"""Decimals of so many digits are a whole number below 2^53 over a power of ten, so one division rounds them correctly."""
+"""Decimals of so many digits are an integer below 2^53 over a power of ten, so one division rounds them correctly."""
 
 UNSIGNED_DIGITS = 20
-"""Digits of the largest unsigned whole number of 64 bits, which Spark reads as a decimal."""
+"""Digits of the largest unsigned integer of 64 bits, which Spark reads as a decimal."""
 
 SAME_TEXTS = {pa.string(), pa.large_string(), pa.string_view()}, {pa.binary(), pa.large_binary(), pa.binary_view()}
 MICROS, INSTANTS = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
@@ -39,7 +39,7 @@ class Take(StrEnum):
 class FileColumn:
     """A column: its name, its type in the table now (None where only its size or presence counts), and what is taken.
 
-    ``width`` is that of a CHAR column: shorter texts are filled up with spaces, as whoever asks Spark for them gets them.
+    ``width`` is that of a CHAR column: shorter strings are filled up with spaces, as whoever asks Spark for them gets them.
     """
 
     name: str
@@ -163,7 +163,7 @@ class FileRows:
 
 
 def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
-    """Texts side by side as ``text.quoting.crossed`` writes them; only the combinations that occur are put together.
+    """Strings side by side as ``text.quoting.crossed`` writes them; only the combinations that occur are put together.
 
     >>> crossing([pa.array(["a", None]).dictionary_encode(), pa.array(["x", "y"]).dictionary_encode()]).to_pylist()
     ['a, x', 'NULL, y']
@@ -185,7 +185,7 @@ def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
 
 
 def padded(values: pa.Array, width: int) -> pa.Array:
-    """Texts filled up with spaces to so many characters; longer ones as they are.
+    """Strings filled up with spaces to so many characters; longer ones as they are.
 
     >>> padded(pa.array(["é", "é  ", None]).dictionary_encode(), 2).to_pylist()
     ['é ', 'é  ', None]
@@ -194,7 +194,7 @@ def padded(values: pa.Array, width: int) -> pa.Array:
         return pc.utf8_rpad(values, width)
     texts = pc.utf8_rpad(values.dictionary, width)
     found = pa.DictionaryArray.from_arrays(values.indices, texts)
-    alike = pc.count_distinct(texts).as_py() < len(texts)  # texts that differed in their last spaces alone
+    alike = pc.count_distinct(texts).as_py() < len(texts)  # strings that differed in their last spaces alone
     return found.cast(texts.type).dictionary_encode() if alike else found
 
 
@@ -245,8 +245,8 @@ def as_type(values: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
 def widens(kind: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether every value of one type is the same value of another, as Spark reads it.
 
-    Spark goes by Parquet's own types; Arrow also by those of whoever wrote the file, who may have had views of texts, durations
-    (whole numbers to Parquet), or nothing but nulls.
+    Spark goes by Parquet's own types; Arrow also by those of whoever wrote the file, who may have had views of strings, durations
+    (integers to Parquet), or nothing but nulls.
     """
     if pa.types.is_dictionary(kind):
         return widens(kind.value_type, wanted)

@@ -26,7 +26,7 @@ NO_LIMIT = np.uint64(ALL - 1)
 
 @dataclass
 class NamedBlock:
-    """A block and the texts of its slice values 0, 1, 2, ...; without a block the column has failed."""
+    """A block and the strings of its slice values 0, 1, 2, ...; without a block the column has failed."""
 
     texts: list[str | None]
     block: SliceBlock | None
@@ -93,7 +93,7 @@ class NamedBlock:
             yield from zip([self.texts[code] for code in met.tolist()], states.states() if met.size else [], strict=True)
 
     def columns(self) -> tuple[list[str | None], list[pa.Array]] | None:
-        """The texts of the slice values that have rows, and the columns that their states are stored in; None without any."""
+        """The strings of the slice values that have rows, and the columns that their states are stored in; None without any."""
         if self.block is None or not self.block.met.size:
             return None
         met, states = states_of(self.block)

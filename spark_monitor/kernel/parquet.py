@@ -272,7 +272,7 @@ def _statistic(value: int, kind: pa.DataType, wanted: pa.DataType | None) -> int
 
 
 def _instants_of_int96(values: pa.Array, file: pq.ParquetFile, name: str) -> pa.Array:
-    """Timestamps of Parquet's oldest kind are instants, which only their physical type tells."""
+    """Timestamps of Parquet's oldest kind are timestamps, which only their physical type tells."""
     if not (pa.types.is_timestamp(values.type) and values.type.tz is None):
         return values
     leaf = _leaf(file.metadata, name)

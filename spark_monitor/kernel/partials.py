@@ -162,7 +162,7 @@ class Task:
             if gatherer is None or position in self._errors:
                 continue
             try:
-                part = encoded(part)  # a text is looked at once for its state and for its quality
+                part = encoded(part)  # a string is looked at once for its state and for its quality
                 gatherer.add(part, piece.rows)
                 if self._quality is not None:
                     self._quality.add_column(position, number, part, nulls, lines)
@@ -241,19 +241,19 @@ def nulls_of(part: pa.Array) -> npt.NDArray[np.bool_] | None:
 
 
 def encoded(part: pa.Array) -> pa.Array:
-    """Texts and bytes as a dictionary, everything else as it is."""
+    """Strings and bytes as a dictionary, everything else as it is."""
     kind = part.type
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     return part.dictionary_encode() if any(is_kind(kind) for is_kind in texts) else part
 
 
 def instants_of(time: pa.Array) -> Integers:
-    """Microseconds since 1970 of instants of which none is null."""
+    """Microseconds since 1970 of timestamps of which none is null."""
     return np.asarray(time.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, wanted: npt.NDArray[np.bool_]) -> Integers:
-    """The segment that every instant falls in, -1 (NO_WINDOW) where it is null or in no wanted segment."""
+    """The segment that every timestamp falls in, -1 (NO_WINDOW) where it is null or in no wanted segment."""
     filled = pc.fill_null(time if isinstance(time, pa.Array) else one_array(time), int(edges[0]) - 1)
     micros = np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
     segment = np.searchsorted(edges, micros, side="right") - 1

@@ -20,7 +20,7 @@ BYTE_BUDGET = 512 << 20
 
 @dataclass(frozen=True)
 class KernelColumn:
-    """What a task must know of a column: a grid for numbers, categories for texts, neither where only nulls are counted."""
+    """What a task must know of a column: a grid for numbers, categories for strings, neither where only nulls are counted."""
 
     name: str
     grid: Grid | None = None
@@ -36,7 +36,7 @@ class KernelColumn:
 
 @dataclass(frozen=True)
 class KernelPlan:
-    """What a task must know: columns, the instants that bound segments, the windows of each segment, and the slices.
+    """What a task must know: columns, the timestamps that bound segments, the windows of each segment, and the slices.
 
     ``edges`` are increasing microseconds; segment i is [edges[i], edges[i+1]); ``windows[i]`` are the numbers of the windows that
     segment i belongs to (one per granularity, none where no window is due).
@@ -98,7 +98,7 @@ class ProfilePlan:
 def plan_segments(
     windows: Sequence[WindowKey], stored: Mapping[int, Sequence[WindowKey]] | None = None
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The instants that bound segments, and the windows that each segment lies in, whatever the granularities.
+    """The timestamps that bound segments, and the windows that each segment lies in, whatever the granularities.
 
     ``stored`` are the parts of windows (by number) whose states are there already: their rows are not wanted for that window.
 

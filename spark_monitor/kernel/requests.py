@@ -160,7 +160,7 @@ def _count_hosts(
 
 
 def _encoded(column: pa.Array) -> tuple[Integers, list[Any]]:
-    """Codes and the texts that they stand for; NULL has a code of its own."""
+    """Codes and the strings that they stand for; NULL has a code of its own."""
     encoded = pc.dictionary_encode(column, null_encoding="encode")
     return np.asarray(encoded.indices).astype(np.int64), encoded.dictionary.to_pylist()
 

@@ -58,7 +58,7 @@ def hash_words(words: Integers | Hashes) -> Hashes:
 
 
 def column_hashes(values: pa.Array) -> Hashes:
-    """The hash of every value; nulls have one of their own, whole numbers of any width are hashed exactly.
+    """The hash of every value; nulls have one of their own, integers of any width are hashed exactly.
 
     >>> hashes = column_hashes(pa.array([1, None, 1]))
     >>> bool(hashes[0] == hashes[2] != hashes[1])

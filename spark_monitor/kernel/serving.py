@@ -194,7 +194,7 @@ def _gap_told(second: Any, key: WindowKey) -> dict[str, str]:
 
 
 def instant_text(micros: int) -> str:
-    """An instant in UTC as a person reads it.
+    """A timestamp in UTC as a person reads it.
 
     >>> instant_text(0)
     '1970-01-01 00:00:00 UTC'

@@ -23,7 +23,7 @@ PIPELINE_DDL: Final = (
     "inputs array<string>, outputs array<string>"
 )
 SKEW: Final = 60_000_000
-"""Microseconds: a step that starts so little before the schedule's instant has a clock that runs ahead."""
+"""Microseconds: a step that starts so little before the schedule's timestamp has a clock that runs ahead."""
 NAMED: Final = 3
 OWN_PREFIX: Final = "spark_monitor."
 
@@ -149,7 +149,7 @@ def _failures(ended: list[Row]) -> Value:
 
 
 def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: int) -> Found:
-    """How late the step started after each instant of the schedule in the window, and how often it did not."""
+    """How late the step started after each timestamp of the schedule in the window, and how often it did not."""
     first, last = bisect_left(plan.ticks, window.start), bisect_left(plan.ticks, window.end)
     ticks = [tick for tick in plan.ticks[first:last] if tick >= since - plan.grace and tick + plan.grace <= plan.as_of]
     if not ticks:

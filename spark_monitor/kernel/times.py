@@ -1,4 +1,4 @@
-"""Instants from whatever kind of time a table holds, and back to the local times that they are."""
+"""Timestamps from whatever kind of time a table holds, and back to the local times that they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FARTHEST = 2 * 86_400_000_000
 def instants(times: pa.Array, zone: str) -> pa.Array:
     """Microseconds since 1970, UTC, of timestamps, of local timestamps and of dates (local midnight) in ``zone``.
 
-    An hour that a clock change repeats is its first occurrence; one that it skips is the first instant after it.
+    An hour that a clock change repeats is its first occurrence; one that it skips is the first timestamp after it.
 
     >>> import datetime
     >>> instants(pa.array([datetime.date(2024, 7, 1)]), "Europe/Berlin").to_pylist()
@@ -35,7 +35,7 @@ def instants(times: pa.Array, zone: str) -> pa.Array:
 
 
 def first_readings(moments: Sequence[int], zone: str) -> list[int]:
-    """For every instant the least local time in ``zone`` that ``instants`` places at or after it; both in microseconds.
+    """For every timestamp the least local time in ``zone`` that ``instants`` places at or after it; both in microseconds.
 
     ``instants`` never decreases as the local time grows, so the answer is found by halving, and a local time lies within
     [start, end) exactly if it is at or above the one's first reading and below the other's.

@@ -99,7 +99,7 @@ def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float
 
 
 def _keyed(frame: DataFrame, names: Sequence[str], plain: Sequence[bool], sql: str) -> DataFrame:
-    """Rows by the texts by which labels are joined, with one value."""
+    """Rows by the strings by which labels are joined, with one value."""
     ids = [text.alias(f"i{place}") for place, text in enumerate(id_texts(frame, names, plain=plain))]
     return frame.select(*ids, F.expr(sql))
 

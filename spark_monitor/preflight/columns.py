@@ -156,7 +156,7 @@ def profiled_columns(config: MonitorConfig, columns: Iterable[str]) -> list[str]
 
 
 def numbers_and_texts(config: MonitorConfig, schema: T.StructType) -> tuple[list[str], list[str]]:
-    """The watched columns that are compared as numbers, and those that are compared as texts."""
+    """The watched columns that are compared as numbers, and those that are compared as strings."""
     kinds = {
         name: read_column(schema[name], config.columns.get(name)).kind for name in profiled_columns(config, list(schema.names))
     }
@@ -234,14 +234,14 @@ def same_but_for_case(names: Iterable[str], used: Iterable[str]) -> list[tuple[s
 
 
 def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.StructType, right: T.StructType) -> Iterator[Finding]:
-    """Ids of different types: they are compared as texts, which is said."""
+    """Ids of different types: they are compared as strings, which is said."""
     predictions, known = types_of(left), types_of(right)
     for name, label_name in zip(config.predictions.id, labels.id, strict=True):
         one, other = predictions.get(name), known.get(label_name)
         if one is None or other is None or one == other or (isinstance(one, WHOLE) and isinstance(other, WHOLE)):
             continue
         found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
-        done = "ids are compared as texts without spaces around them, so that 4, 4.0 and '4' are one id and '04' is another"
+        done = "ids are compared as strings without spaces around them, so that 4, 4.0 and '4' are one id and '04' is another"
         yield Finding("labels.id", f"{found}: {done}.", "warning")
 
 

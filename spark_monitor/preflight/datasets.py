@@ -114,9 +114,9 @@ def _key(where: str, key: str, text: str, frame: DataFrame, section: MonitoredTa
     if reason is not None:
         yield Finding(where, f'"{text}" is neither a column of {section.text} nor an expression on its rows: {reason}')
     elif key in _MOMENTS and not isinstance(kind, _TIMES):
-        yield Finding(where, f'"{text}" is {_name(kind)}. Allowed: a timestamp, a date, a text or a number that says when.')
+        yield Finding(where, f'"{text}" is {_name(kind)}. Allowed: a timestamp, a date, a string or a number that says when.')
     elif key in _NUMBERS and isinstance(kind, T.StringType):
-        yield Finding(where, f'"{text}" is a text: what is no number in it is counted as unread.', "warning")
+        yield Finding(where, f'"{text}" is a string: what is no number in it is counted as unread.', "warning")
     elif key in _NUMBERS and not isinstance(kind, T.NumericType):
         yield Finding(where, f'"{text}" is {_name(kind)}. Allowed: a number.')
     elif key in ("failed", "where") and not isinstance(kind, T.BooleanType | T.NumericType):

@@ -59,7 +59,7 @@ def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFr
 
 
 def _ids(frame: DataFrame, names: tuple[str, ...], plain: Sequence[bool]) -> DataFrame:
-    """The id columns as the texts by which labels are joined, rows without an id left out."""
+    """The id columns as the strings by which labels are joined, rows without an id left out."""
     texts = enumerate(id_texts(frame, names, plain=plain))
     return frame.select(*(text.alias(f"i{position}") for position, text in texts)).dropna(how="any")
 

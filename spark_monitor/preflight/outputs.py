@@ -41,7 +41,7 @@ def path_findings(outputs: OutputsConfig) -> Iterator[Finding]:
         yield Finding("outputs.path", f"{found}. Name another directory, or move it away.")
     elif not os.access(nearest, os.W_OK | os.X_OK):
         yield Finding(
-            "outputs.path", f"nothing can be written to {nearest} by this user. Name another directory, or mend its rights."
+            "outputs.path", f"nothing can be written to {nearest} by this user. Name another directory, or fix its rights."
         )
 
 

@@ -25,13 +25,13 @@ def quality_findings(config: MonitorConfig, schema: T.StructType) -> Iterator[Fi
     for name in quality.formats:
         kind = types.get(name)
         if kind is not None and not _is_text(config, name, kind):
-            said = f"is {kind.simpleString()}, and formats are patterns of texts. Use quality.ranges or quality.allowed"
+            said = f"is {kind.simpleString()}, and formats are patterns of strings. Use quality.ranges or quality.allowed"
             yield Finding(f"quality.formats.{name}", f'column "{name}" {said}.')
     for name in quality.ranges:
         kind = types.get(name)
         if kind is not None and (_is_text(config, name, kind) or not (is_number(kind) or isinstance(kind, TEXT_TYPES))):
             said = f"is {kind.simpleString()}, and ranges are of numbers"
-            hint = "Declare columns: {" + name + ": numeric} if its texts are numbers." if isinstance(kind, TEXT_TYPES) else ""
+            hint = "Declare columns: {" + name + ": numeric} if its strings are numbers." if isinstance(kind, TEXT_TYPES) else ""
             yield Finding(f"quality.ranges.{name}", f'column "{name}" {said}. {hint or "Remove the range."}')
     yield from _allowed_findings(config, types)
     yield from _declared_findings(config, types)
@@ -84,6 +84,6 @@ def _declared_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> I
 
 
 def _is_text(config: MonitorConfig, name: str, kind: T.DataType) -> bool:
-    """Whether a column is compared by its texts."""
+    """Whether a column is compared by its strings."""
     declared = config.columns.get(name)
     return declared == "categorical" if declared is not None else isinstance(kind, TEXT_TYPES)

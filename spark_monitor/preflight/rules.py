@@ -31,10 +31,10 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
 
 
 def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], texts: Collection[str]) -> Iterator[Finding]:
-    """Rules for numbers about columns of texts: they would find no data for ever.
+    """Rules for numbers about columns of strings: they would find no data for ever.
 
-    >>> [str(finding) for finding in kind_findings([RuleConfig(metric="ks", columns=["grade"], fail=0.1)], ["fare"], ["grade"])]
-    ['rules[0].columns: ks is for numbers, and "grade" holds texts: the rule will find no data. Use population_stability_index.']
+    >>> [str(finding) for finding in kind_findings([RuleConfig(metric="ks", columns=["tag"], fail=0.1)], ["fare"], ["tag"])]
+    ['rules[0].columns: ks is for numbers, and "tag" holds strings: the rule will find no data. Use population_stability_index.']
     """
     for position, rule in enumerate(rules):
         if rule.metric not in NUMERIC_METRICS:
@@ -42,10 +42,12 @@ def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], texts: 
         instead = "Use population_stability_index" if rule.family == "drift" else "Leave it out"
         end = f": the rule will find no data. {instead}."
         for name in (name for name in rule.columns if rule.columns != ANY and name in texts):
-            yield Finding(f"rules[{position}].columns", f'{rule.metric} is for numbers, and "{name}" holds texts{end}', "warning")
+            yield Finding(
+                f"rules[{position}].columns", f'{rule.metric} is for numbers, and "{name}" holds strings{end}', "warning"
+            )
         if rule.columns == ANY and texts and not numeric:
             yield Finding(
-                f"rules[{position}].metric", f"{rule.metric} is for numbers, and every column holds texts{end}", "warning"
+                f"rules[{position}].metric", f"{rule.metric} is for numbers, and every column holds strings{end}", "warning"
             )
 
 

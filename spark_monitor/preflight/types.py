@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.sources.readers.rows import Kind, read_column
 
-PLAIN = "a number, a text, a date, a timestamp or a boolean"
+PLAIN = "a number, a string, a date, a timestamp or a boolean"
 TIME = "a timestamp or a date"
 
 _TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
@@ -25,12 +25,12 @@ def is_number(kind: T.DataType) -> bool:
 
 
 def is_plain(kind: T.DataType) -> bool:
-    """Whether values of a type can be compared as texts."""
+    """Whether values of a type can be compared as strings."""
     return isinstance(kind, _PLAIN)
 
 
 def is_id(kind: T.DataType) -> bool:
-    """Whether values of a type can be an id: whatever can be compared as a text, bytes by their hexadecimal digits."""
+    """Whether values of a type can be an id: whatever can be compared as a string, bytes by their hexadecimal digits."""
     return is_plain(kind) or isinstance(kind, T.BinaryType)
 
 

@@ -73,7 +73,7 @@ def row_count_ratio(current: ArrivalBlock, baseline: ArrivalBlock | None = None)
     "freshness_hours", columns=(":table",), range=NOT_NEGATIVE, unit="hours", sentence="the newest row is {} hours old"
 )
 def freshness_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
-    """Hours from the newest row's time to the run's as-of instant, of the newest window."""
+    """Hours from the newest row's time to the run's as-of timestamp, of the newest window."""
     return _exact(current, "freshness_hours")
 
 

@@ -54,7 +54,7 @@ class ColumnBlock:
 
     @property
     def texts(self) -> npt.NDArray[np.bool_]:
-        """Whether a column holds texts: only of these are blanks and damaged letters counted."""
+        """Whether a column holds strings: only of these are blanks and damaged letters counted."""
         return ~np.isnan(self.counter("whitespace"))
 
     def counter(self, name: str) -> Floats:

@@ -51,7 +51,7 @@ def expected_rows(before: Sequence[tuple[tuple[int, ...], float, int]], phase: t
 
 
 def largest_gap(start: int, end: int, first: np.ndarray, last: np.ndarray) -> float:
-    """The longest stretch of [start, end) without a row, in hours, from the first and last instant of every hour with rows.
+    """The longest stretch of [start, end) without a row, in hours, from the first and last timestamp of every hour with rows.
 
     >>> hour = HOUR_MICROS
     >>> largest_gap(0, 10 * hour, np.array([hour, 6 * hour]), np.array([hour, 9 * hour]))

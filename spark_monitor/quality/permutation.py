@@ -19,7 +19,7 @@ RARE = 0.01
 """Values of so small a share in the baseline, all together, may be lacking by chance."""
 
 EXPLAINED = 0.1
-"""Or where ordering by size leaves so small a share of the distance, however many rows tell that they are not the same."""
+"""Or where ordering by size leaves so small a fraction of the distance, however many rows tell that they are not the same."""
 
 
 @quality_metric("category_permutation", columns=("categorical",), range=SHARE)

@@ -1,6 +1,6 @@
 """How many values are not what they should be: in percent of the rows, NULL included, with Wilson's 95 % interval.
 
-Each is counted exactly, value by value (texts once per distinct text). A column that is not held against a check has no row.
+Each is counted exactly, value by value (strings once per distinct text). A column that is not held against a check has no row.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def percent_of_rows(part: Floats, block: ColumnBlock) -> Interval:
 
 @quality_metric("percent_format_mismatch", columns=("categorical",), range=PERCENT, unit="percent")
 def percent_format_mismatch(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
-    """Texts in which the column's declared format (`quality.formats`) is not found, in percent of the rows."""
+    """Strings in which the column's declared format (`quality.formats`) is not found, in percent of the rows."""
     return percent_of_rows(current.counter("format_mismatch"), current)
 
 
 @quality_metric("percent_unparsable", columns=("categorical",), range=PERCENT, unit="percent")
 def percent_unparsable(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
-    """Texts that are no number where the baseline holds numbers (as such, or in 90 % of its texts), in percent of the rows."""
+    """Strings that are no number where the baseline has numbers (as such, or in 90 % of its strings), in percent of the rows."""
     return percent_of_rows(current.counter("unparsable"), current)
 
 
@@ -52,14 +52,14 @@ def percent_out_of_range(current: ColumnBlock, baseline: ColumnBlock | None = No
 def percent_unseen(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
     """Values outside the allowed ones (`quality.allowed`), else outside the baseline's, in percent of the rows.
 
-    A baseline of more than 1,024 different texts does not keep them all, so the number is undefined there.
+    A baseline of more than 1,024 different strings does not keep them all, so the number is undefined there.
     """
     found = percent_of_rows(current.counter("unseen"), current)
     status, message = np.asarray(found.status, dtype=object), np.asarray(found.message, dtype=object)
     unknown = (status == NOT_MEANT) & ~current.numeric & current.texts
     status[unknown] = UNDEFINED
     message[unknown] = (
-        "The baseline has more than 1,024 different texts of this column, or none: `quality.allowed` may name them."
+        "The baseline has more than 1,024 different strings of this column, or none: `quality.allowed` may name them."
     )
     return replace(found, status=status.tolist(), message=message.tolist())
 
@@ -72,17 +72,17 @@ def percent_sentinel(current: ColumnBlock, baseline: ColumnBlock | None = None) 
 
 @quality_metric("percent_empty", columns=("categorical",), range=PERCENT, unit="percent")
 def percent_empty(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
-    """Empty texts, binaries, arrays and maps, in percent of the rows."""
+    """Empty strings, binaries, arrays and maps, in percent of the rows."""
     return percent_of_rows(current.empties, current)
 
 
 @quality_metric("percent_whitespace", columns=("categorical",), range=PERCENT, unit="percent")
 def percent_whitespace(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
-    """Texts that begin or end with a blank, or are nothing but blanks, in percent of the rows."""
+    """Strings that begin or end with a blank, or are nothing but blanks, in percent of the rows."""
     return percent_of_rows(current.counter("whitespace"), current)
 
 
 @quality_metric("percent_mojibake", columns=("categorical",), range=PERCENT, unit="percent")
 def percent_mojibake(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
-    """Texts with damaged letters (UTF-8 read as Windows-1252 or Latin-1, or U+FFFD), in percent of the rows."""
+    """Strings with damaged letters (UTF-8 read as Windows-1252 or Latin-1, or U+FFFD), in percent of the rows."""
     return percent_of_rows(current.counter("mojibake"), current)

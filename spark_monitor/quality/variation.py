@@ -36,8 +36,8 @@ def is_constant(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
 def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
     """1 where a column that varied in the baseline has ceased to: one value alone, or next to no spread or distinct values left.
 
-    One value alone: n rows of the baseline would be one by a chance of at most p^n, p the share of its most frequent value, and
-    this is below 1e-6. No spread: of 30 values at least, the distance of the 10th and 90th percentile is below a hundredth of
+    One value alone: n rows of the baseline would be one by a chance of at most p^n, p the fraction of its most frequent value,
+    and this is below 1e-6. No spread: of 30 values at least, the distance of the 10th and 90th percentile is below a hundredth of
     the baseline's, and not only because all values are smaller. No distinct values: fewer than a tenth of those that so many rows
     of the baseline have at least (distinct min(1, n / m), for the curve of distinct values is concave).
     """
@@ -67,7 +67,7 @@ def _items(block: ColumnBlock) -> list[Items]:
 
 
 def _largest_share(items: Items, rows: int) -> float:
-    """The share of the most frequent value, at most; where none is known, one row less than all."""
+    """The fraction of the most frequent value, at most; where none is known, one row less than all."""
     if not rows:
         return 1.0
     largest = max((many for _, many in items), default=0)

@@ -258,7 +258,7 @@ def _summaries(few: list[int], judged: Judged, rows: Rows, book: Rulebook) -> It
 
 
 def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
-    """What whole windows have of what may be owed: by column, of any column, and of any version."""
+    """What whole windows have of what may be expected: by column, of any column, and of any version."""
     met: set[tuple[Any, ...]] = set()
     for one, row in enumerate(judged.row.tolist()):
         texts = rows.texts

@@ -78,7 +78,7 @@ def subject_of(found: Measurement) -> str:
 
 
 def plain(text: str, longest: int = LONGEST_NAME) -> str:
-    """A text on one line, cut to ``longest`` characters.
+    """A string on one line, cut to ``longest`` characters.
 
     >>> plain("a\\nb"), plain("x" * 300, 10)
     ('a b', 'xxxxxxxxx…')

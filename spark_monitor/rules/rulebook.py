@@ -72,7 +72,7 @@ class Rulebook:
         for rule in rules:
             for column in (_column_of_general(rule.metric),) if rule.columns == ANY else rule.columns:
                 before = owed.get((rule.metric, column, rule.baseline))
-                # What is owed whatever the version and the class says more than what only some owe.
+                # What is expected whatever the version and the class says more than what only some owe.
                 if before is None or (not rule.versions and rule.class_ is None) or before.versions or before.class_ is not None:
                     owed[rule.metric, column, rule.baseline] = rule
         totals = frozenset(place for place, rule in enumerate(rules) if is_total(rule))

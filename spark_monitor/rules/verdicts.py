@@ -42,7 +42,7 @@ class Measurement:
     """A number of one window, version, slice and column, as the tables of metrics hold it.
 
     ``value`` lies in [``lower``, ``upper``]; None or NaN is a bound that is not known. ``expected_value`` is what the metric
-    would be without any drift, ``label_coverage`` the share of rows that have a label.
+    would be without any drift, ``label_coverage`` the fraction of rows that have a label.
     """
 
     metric: str

@@ -87,7 +87,7 @@ def f1_of(counts: ClassCounts, count: int) -> Interval:
 
 @scored("accuracy_score", "binary", "multiclass", state=ConfusionState, headline=3, needs=("prediction", "label"))
 def accuracy_score(state: ConfusionState) -> Interval:
-    """The share of rows whose prediction is the label.
+    """The fraction of rows whose prediction is the label.
 
     >>> accuracy_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
     0.75
@@ -127,7 +127,7 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
 
 @scored("precision", "binary", state=ConfusionState, headline=4, per_class=True, needs=("prediction", "label"))
 def precision(state: ConfusionState) -> Interval:
-    """The share of positive labels among the positive predictions of a binary model.
+    """The fraction of positive labels among the positive predictions of a binary model.
 
     >>> precision(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
     1.0
@@ -137,7 +137,7 @@ def precision(state: ConfusionState) -> Interval:
 
 @scored("recall", "binary", state=ConfusionState, headline=5, per_class=True, needs=("prediction", "label"))
 def recall(state: ConfusionState) -> Interval:
-    """The share of positive predictions among the positive labels of a binary model.
+    """The fraction of positive predictions among the positive labels of a binary model.
 
     >>> recall(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
     0.5
@@ -157,7 +157,7 @@ def f1_score(state: ConfusionState) -> Interval:
 
 @scored("base_rate", "binary", state=ConfusionState, headline=8, worse="both")
 def base_rate_of_predicted(state: ConfusionState) -> Interval:
-    """The share of positive rows among the labelled ones: here those with a prediction, for models without a score."""
+    """The fraction of positive rows among the labelled ones: here those with a prediction, for models without a score."""
     return refusal(state) or proportion(class_counts(state, POSITIVE).labelled, state.count, state.count)
 
 

@@ -79,13 +79,13 @@ def roc_auc_score_constant(state: ScoreState) -> Interval:
 
 @_constant("average_precision", "binary", state=ScoreState)
 def average_precision_constant(state: ScoreState) -> Interval:
-    """The share of positives."""
+    """The fraction of positives."""
     return _of_share(state, lambda p: p)
 
 
 @_constant("expected_calibration_error", "binary", state=ScoreState)
 def expected_calibration_error_constant(state: ScoreState) -> Interval:
-    """Zero: always giving the share of positives is calibrated."""
+    """Zero: always giving the fraction of positives is calibrated."""
     return _of_share(state, lambda _: 0.0)
 
 
@@ -96,7 +96,7 @@ def _largest_share(state: ConfusionState) -> tuple[float, float]:
 
 @_constant("accuracy_score", "binary", "multiclass", state=ConfusionState)
 def accuracy_score_constant(state: ConfusionState) -> Interval:
-    """The share of the most frequent label.
+    """The fraction of the most frequent label.
 
     >>> from spark_monitor.scores.classification import binary_confusion
     >>> accuracy_score_constant(binary_confusion([1, 0, 0, 0], [1, 1, 0, 0])).value
@@ -113,7 +113,7 @@ def balanced_accuracy_score_constant(state: ConfusionState) -> Interval:
 
 @_constant("precision", "binary", state=ConfusionState)
 def precision_constant(state: ConfusionState) -> Interval:
-    """The share of positives: always predicting the positive class."""
+    """The fraction of positives: always predicting the positive class."""
     return _of_positives(state, lambda p: p)
 
 

@@ -52,7 +52,7 @@ def refused(state: ScoreState, *, both: bool = True) -> Interval | None:
 
 @scored("average_precision", "binary", state=ScoreState, needs=SCORED)
 def average_precision(state: ScoreState) -> Interval:
-    """The mean, over the positive rows, of the share of positives among rows that score as high: sum (R_n - R_n-1) P_n.
+    """The mean, over the positive rows, of the fraction of positives among rows that score as high: sum (R_n - R_n-1) P_n.
 
     As scikit-learn's ``average_precision_score``. The interval is normal on the logit scale with variance A (1 - A) / positives
     (Boyd, Eng and Page 2013).
@@ -85,7 +85,7 @@ def _precision_sums(cells: Descending) -> tuple[float, float]:
 
 
 def _logit(value: float, rows: float) -> tuple[float, float]:
-    """Wilson's interval of a share of so many rows, and no narrower than the normal one on the logit scale."""
+    """Wilson's interval of a fraction of so many rows, and no narrower than the normal one on the logit scale."""
     lower, upper = (float(bound) for bound in wilson(value * rows, rows))
     if 0.0 < value < 1.0:
         middle, move = math.log(value / (1 - value)), Z / math.sqrt(rows * value * (1 - value))
@@ -96,7 +96,7 @@ def _logit(value: float, rows: float) -> tuple[float, float]:
 
 @scored("ks_score", "binary", state=ScoreState, needs=SCORED)
 def ks_score(state: ScoreState) -> Interval:
-    """The largest difference of the share of positives and of negatives that score at or above a threshold.
+    """The largest difference of the fraction of positives and of negatives that score at or above a threshold.
 
     The two-sample Kolmogorov-Smirnov distance of positives' and negatives' scores. The interval recovers the two shares' Wilson
     intervals at the threshold where it is attained.
@@ -157,7 +157,7 @@ def top(state: ScoreState, percent: float) -> Top:
 
 
 def _share(low: float, high: float, whole: float, count: int, *, scale: float = 1.0, highest: float = 1.0) -> Interval:
-    """A share of the best rows times a scale, with Wilson's interval around what it can be."""
+    """A fraction of the best rows times a scale, with Wilson's interval around what it can be."""
     bounds = float(wilson(low, whole)[0]) * scale, float(wilson(high, whole)[1]) * scale
     value, error = (low + high) / 2 / whole * scale, (high - low) / 2 / whole * scale
     return interval(value, bounds, count, within=(0.0, highest), value_error=error)

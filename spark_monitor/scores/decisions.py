@@ -20,7 +20,7 @@ _HALF_A_ROW = 0.5
 
 @scored("specificity", "binary", state=ConfusionState, needs=PREDICTED)
 def specificity(state: ConfusionState) -> Interval:
-    """The share of negative predictions among the negative labels; Wilson's interval.
+    """The fraction of negative predictions among the negative labels; Wilson's interval.
 
     >>> from spark_monitor.scores.classification import binary_confusion
     >>> specificity(binary_confusion([0, 0, 0, 1], [0, 0, 1, 1])).value

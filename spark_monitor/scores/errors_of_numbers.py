@@ -81,7 +81,7 @@ def symmetric_mape(state: RegressionState) -> Interval:
 
 @scored("interval_coverage", "regression", state=RegressionState, needs=("interval", "label"))
 def interval_coverage(state: RegressionState) -> Interval | None:
-    """The share of labels that lie in the interval that the model predicts; Wilson's interval.
+    """The fraction of labels that lie in the interval that the model predicts; Wilson's interval.
 
     >>> state = RegressionState.empty().update([1.0, 2.0], [1.0, 1.0], lower=np.array([0.0, 0.0]), upper=np.array([1.5, 1.5]))
     >>> interval_coverage(state).value

@@ -20,7 +20,7 @@ def _of_labels(name: str, **about: Any) -> Callable[[Function], Function]:
 
 @_of_labels("label_coverage")
 def label_coverage(state: CoverageState) -> Interval:
-    """The share of a window's rows that have a label by now; exact."""
+    """The fraction of a window's rows that have a label by now; exact."""
     if state.coverage is None:
         return undefined(0, "There is no row.")
     return interval(state.coverage, (state.coverage, state.coverage), state.count, within=(0.0, 1.0))

@@ -158,7 +158,7 @@ def _gap_errors(gaps: Floats, scores: Floats, rows: Floats, squares: Floats) -> 
 
 @scored("base_rate", "binary", state=ScoreState, headline=8, worse="both")
 def base_rate(state: ScoreState) -> Interval:
-    """The share of positive rows among all labelled ones, with a score or without; Wilson's interval.
+    """The fraction of positive rows among all labelled ones, with a score or without; Wilson's interval.
 
     >>> base_rate(ScoreState.empty().update([True, False, False, False], [0.8, 0.4, 0.1, 0.2])).value
     0.25

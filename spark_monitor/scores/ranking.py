@@ -91,7 +91,7 @@ def _bounds(state: ScoreState, value: float, error: float, positives: float, neg
 
 
 def _of_few(part: float, deviation: float) -> float:
-    """What a part may be at least, as a share of it, where few pairs of rows make it: Poisson's bound of a count as uncertain."""
+    """What a part may be at least, as a fraction, where few pairs of rows make it: Poisson's bound of a count as uncertain."""
     events = (part / deviation) ** 2 if deviation else math.inf
     return float(gammaincinv(events, 1 - CONFIDENCE)) / events if 0 < events <= FEW else 1.0
 

@@ -51,7 +51,7 @@ def affected_windows(run: Run, closed: Sequence[DueWindow], *, before: str | Non
     else:
         run.notes.append(f"The change feed tells of changed rows in {len(found)} windows that are over.")
         return Affected(found, exact=True)
-    run.notes.append(f"The lookback was handled again: the change feed of the prediction table cannot be read ({why}).")
+    run.notes.append(f"The lookback was reprocessed: the change feed of the prediction table cannot be read ({why}).")
     log.info(run.notes[-1])
     return recent
 

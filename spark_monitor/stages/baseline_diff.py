@@ -27,7 +27,7 @@ ADDED, GONE, RETYPED, COMPARED = "ADDED", "GONE", "RETYPED", "COMPARED"
 class ColumnChange:
     """One column of a new baseline beside the current one: whether it is there, and how far it has moved.
 
-    ``ks`` is None for texts; deltas are new minus current.
+    ``ks`` is None for strings; deltas are new minus current.
     """
 
     column: str
@@ -41,7 +41,7 @@ class ColumnChange:
 
     @property
     def distance(self) -> float:
-        """How far it has moved: KS of numbers, total variation of texts; beyond all distances where the column itself changed."""
+        """How far it has moved: KS, of strings total variation; beyond all distances where the column itself changed."""
         return 2.0 if self.change != COMPARED else self.ks if self.ks is not None else self.tv_distance or 0.0
 
 

@@ -34,7 +34,7 @@ _ABSENT = (("granularity", "string"), ("start", "long"), ("end", "long"), ("mode
 
 
 def drift_rows(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
-    """Rows of ``drift_metrics``: of every state those drift types that its column ``wanted``, an array of texts, lists.
+    """Rows of ``drift_metrics``: of every state those drift types that its column ``wanted``, an array of strings, lists.
 
     ``states`` (granularity, start, end, version, slice, column, the state, error, wanted) hold the windows before as well, of
     which nothing is wanted; ``baseline`` (slice, column, the state, error) holds the frozen states.

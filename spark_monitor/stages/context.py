@@ -66,7 +66,7 @@ class Run:
     """The windows that runs before have handled, where the ledger was asked: only of these are there rows of earlier runs."""
 
     times: Sequence[Bunch] | None = None
-    """When there are rows before the as-of instant, where that was asked for."""
+    """When there are rows before the as-of timestamp, where that was asked for."""
 
     accepted: BaselineConfig | None = None
     """The accepted period that the current baseline is, where it is not the one of the monitor's file."""

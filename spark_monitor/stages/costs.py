@@ -31,7 +31,7 @@ ONE_DAY = Granularity("day")
 
 
 def first_of_costs(run: Run, bill: Bill) -> datetime | None:
-    """When the first row of the bill is; None where there is none before the as-of instant."""
+    """When the first row of the bill is; None where there is none before the as-of timestamp."""
     at = bill.frame.selectExpr("unix_micros(CAST(time AS TIMESTAMP)) AS at").where(F.col("at").between(1, micros(run.as_of)))
     first = at.agg(F.min("at").alias("at")).collect()[0]["at"]
     return None if first is None else instant_of(first)
@@ -68,7 +68,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
 
 
 def _period(run: Run, key: WindowKey, per: str) -> Period:
-    """The day, week or month that the window's last instant lies in."""
+    """The day, week or month that the window's last timestamp lies in."""
     last = instant_of(key.end - 1)
     found = window_of(last, parse_every(f"1 {per}"), run.schedule.zone)
     start, end = micros(found.start), micros(found.end)
@@ -90,7 +90,7 @@ def _predictions(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
 
 
 def _own_cost(run: Run, rate: float, currency: str | None, start: int, end: int) -> DataFrame:
-    """What this monitor's runs cost, by their seconds, at the instants that they pretended to be."""
+    """What this monitor's runs cost, by their seconds, at the timestamps that they pretended to be."""
     own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
     known = own.where("ended IS NOT NULL").where(f"unix_micros(as_of) >= {start} AND unix_micros(as_of) < {end}")
     told = f"'{currency}'" if currency is not None else "CAST(NULL AS STRING)"

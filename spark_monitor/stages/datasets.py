@@ -157,7 +157,7 @@ def _recounted(frame: DataFrame, recent: Sequence[DueWindow], handled: Handled, 
 
 
 def first_time(frame: DataFrame, as_of: datetime, zone: str) -> datetime | None:
-    """The earliest instant of the column ``time`` before the as-of instant; None where there is no row."""
+    """The earliest timestamp of the column ``time`` before the as-of timestamp; None where there is no row."""
     earlier = frame.where(within_any(frame, "time", [(_EARLIEST, micros(as_of))], zone=zone, with_null=False))
     rows = earlier.agg(F.min("time").alias("time")).select("time").mapInArrow(_micros_of(zone), "micros bigint").collect()
     return None if not rows or rows[0]["micros"] is None else instant_of(rows[0]["micros"])

@@ -67,7 +67,7 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
 
 
 def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int) -> list[Incident]:
-    """The incidents of the checks since an instant."""
+    """The incidents of the checks since a timestamp."""
     reach = since - STALE_WINDOWS * longest_window(run)
     own = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
     checks = own.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))

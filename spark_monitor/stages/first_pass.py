@@ -101,7 +101,7 @@ def grid_of(state: NumericState) -> Grid:
 
 
 def categories_of(state: CategoricalState) -> Categories:
-    """The categories that a baseline's first pass gives: its most frequent texts."""
+    """The categories that a baseline's first pass gives: its most frequent strings."""
     return freeze_categories(list(state.frequent.counts.items()))
 
 
@@ -128,7 +128,7 @@ def numeric_facts(state: NumericState) -> dict[str, float]:
     return {**found, "deviation": deviation} if math.isfinite(deviation) else found
 
 
-# A baseline is one window that holds every instant.
+# A baseline is one window that holds every timestamp.
 
 
 def frame_plan(
@@ -141,7 +141,7 @@ def frame_plan(
     byte_budget: int = BYTE_BUDGET,
     covariance: CovariancePlan | None = None,
 ) -> ProfilePlan:
-    """How a baseline's rows become states: one window that holds every instant."""
+    """How a baseline's rows become states: one window that holds every timestamp."""
     edges, windows = plan_segments([ALWAYS])
     kernel = KernelPlan(
         columns=tuple(column.kernel for column in frozen),

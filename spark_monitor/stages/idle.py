@@ -87,7 +87,7 @@ def waits(config: MonitorConfig, known: Known, as_of: datetime) -> bool:
 
 
 def ends_between(schedule: Schedule, after: datetime, until: datetime) -> bool:
-    """Whether a window of any granularity ends after one instant and not after another."""
+    """Whether a window of any granularity ends after one timestamp and not after another."""
     each = (windows_between(after, until, one, schedule.zone) for one in schedule.granularities)
     return any(after < window.end <= until for windows in each for window in windows)
 

@@ -58,7 +58,7 @@ def checks(
 
     A rule looks at drift from the baseline unless it names another, at realised and at estimated metrics of the model, and at
     every dataset's ``metrics``. A rule for "*" judges every column that has its metric, in every slice; listed columns, and
-    metrics that nothing has, are owed for whole windows. ``chi_squared_test`` is judged by Cramer's V. Work does not multiply
+    metrics that nothing has, are expected for whole windows. ``chi_squared_test`` is judged by Cramer's V. Work does not multiply
     with rules: every number meets the one rule that judges it. ``earlier`` are the metrics of the windows before, which limits
     by history need, ``stored`` their checks, which `for` needs.
     """

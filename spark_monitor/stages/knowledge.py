@@ -80,7 +80,7 @@ def _first_of(rows: DataFrame) -> int:
 
 
 def baseline_span(run: Run) -> tuple[datetime, datetime] | None:
-    """The instants of the baseline's first and last row; None where its rows are none of the prediction table's."""
+    """The timestamps of the baseline's first and last row; None where its rows are none of the prediction table's."""
     baseline, predictions = run.baseline, run.config.predictions
     if baseline is None or (baseline.table, baseline.path) != (predictions.table, predictions.path):
         return None

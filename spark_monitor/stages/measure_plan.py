@@ -103,7 +103,7 @@ def measure_plan(
 
 
 def class_names(run: Run) -> tuple[str, ...]:
-    """The classes that have scores, in the order of their texts."""
+    """The classes that have scores, in the order of their strings."""
     return tuple(sorted(str(canonical_label(name)) for name in run.config.predictions.scores))
 
 
@@ -119,7 +119,7 @@ def rows_for_measure(
 ) -> DataFrame:
     """The frame that a task of measuring expects, from predictions that carry their labels, by group.
 
-    Rows that several versions scored between two instants of ``paired_within`` say so; ``features`` are those that a tree of
+    Rows that several versions scored between two timestamps of ``paired_within`` say so; ``features`` are those that a tree of
     errors asks for.
     """
     own, number = run.config.predictions, run.config.model.task == "regression"
@@ -171,7 +171,7 @@ def _group_sql(text: str) -> str:
 
 
 def sorted_classes(scores: Mapping[str, str]) -> list[str]:
-    """The classes as they are written, in the order of their canonical texts."""
+    """The classes as they are written, in the order of their canonical strings."""
     return sorted(scores, key=lambda name: str(canonical_label(name)))
 
 

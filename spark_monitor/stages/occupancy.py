@@ -49,7 +49,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Looked:
-    """What a look at the times of rows found: an instant in the first window, the windows that hold some (those that are not
+    """What a look at the times of rows found: a timestamp in the first window, the windows that hold some (those that are not
     over included), the windows to handle for the first time, and what a person should know."""
 
     first: datetime | None
@@ -78,14 +78,14 @@ def due_now(run: Run, predictions: Predictions, ledger: Ledger, versions: Mappin
 
 
 def all_times(run: Run, predictions: Predictions) -> Sequence[Bunch]:
-    """The times of all rows before the as-of instant, asked for once in a run."""
+    """The times of all rows before the as-of timestamp, asked for once in a run."""
     if run.times is None:
         run.times = _times(run, predictions, [(BEGINNING, _until(run))])
     return run.times
 
 
 def before_all_rows(run: Run, predictions: Predictions) -> str | None:
-    """The sentence of a run that pretends to be at an instant before the first row; None where there are rows before it."""
+    """The sentence of a run that pretends to be at a timestamp before the first row; None where there are rows before it."""
     if all_times(run, predictions):
         return None
     table = run.config.predictions.text
@@ -93,7 +93,7 @@ def before_all_rows(run: Run, predictions: Predictions) -> str | None:
     if span is None:
         return f"{table} has no rows with a time yet; no baseline was frozen."
     first, last = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in span)
-    return f"The rows of {table} begin at {first} and end at {last}; no baseline was frozen. Name a later instant with --as-of."
+    return f"The rows of {table} begin at {first} and end at {last}; no baseline was frozen. Name a later timestamp with --as-of."
 
 
 def _look(run: Run, predictions: Predictions, ledger: Ledger, *, moved: bool) -> Looked:
@@ -189,7 +189,7 @@ def _silence(run: Run, predictions: Predictions, ledger: Ledger, due: Sequence[D
     over = window_of(newest, finest, run.schedule.zone).end
     windows = (run.as_of - over) / timedelta(hours=finest.nominal_hours)
     return (
-        f"No rows since {newest:%Y-%m-%d %H:%M} UTC, about {windows:,.0f} windows of {finest.label} before the as-of instant. "
+        f"No rows since {newest:%Y-%m-%d %H:%M} UTC, about {windows:,.0f} windows of {finest.label} before the as-of timestamp. "
         f"To look at the last window with rows: --as-of {over:%Y-%m-%dT%H:%M}Z."
     )
 
@@ -206,7 +206,7 @@ def _handled_and_over(run: Run, ledger: Ledger) -> list[DueWindow]:
 
 
 def _until(run: Run) -> datetime:
-    """What lies at or after it is not seen: the as-of instant, or the time at which the monitor ends."""
+    """What lies at or after it is not seen: the as-of timestamp, or the time at which the monitor ends."""
     limit = run.config.windows.max_time
     return run.as_of if limit is None else min(run.as_of, parse_instant(limit))
 

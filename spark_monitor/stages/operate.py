@@ -77,7 +77,7 @@ def operate_step(
         return Operated()
     handled = handled_windows(run, datasets)
     written: dict[str, tuple[DueWindow, ...]] = {}
-    # Texts that are no number are NULL, and local times and dates are those of the monitor's zone.
+    # Strings that are no number are NULL, and local times and dates are those of the monitor's zone.
     with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
         for dataset in datasets:
             try:
@@ -146,7 +146,7 @@ _EVERYTHING = {"model_version": None, "slice_key": None, "slice_value": None}
 
 
 def _last_over(run: Run, granularity: Granularity, zone: str) -> DueWindow:
-    """The last window that is over at the run's as-of instant."""
+    """The last window that is over at the run's as-of timestamp."""
     now = window_of(run.as_of, granularity, zone)
     return DueWindow(granularity.label, window_of(now.start - ONE_MICROSECOND, granularity, zone))
 

@@ -16,7 +16,7 @@ from spark_monitor.windowing.windows import closed_windows
 
 @dataclass(frozen=True)
 class Overview:
-    """The prediction table as the monitor sees it at an instant; ``due`` windows are over and have not been handled."""
+    """The prediction table as the monitor sees it at a timestamp; ``due`` windows are over and have not been handled."""
 
     rows: int
     first: datetime | None

@@ -47,7 +47,7 @@ def open_pipelines(run: Run, section: PipelinesConfig) -> tuple[StepRuns | None,
 
 
 def first_of_pipelines(run: Run, runs: StepRuns | None, tables: Sequence[tuple[str, SourceConfig, DataFrame]]) -> datetime | None:
-    """When the first known run or commit was; None where there is none before the as-of instant."""
+    """When the first known run or commit was; None where there is none before the as-of timestamp."""
     times = [frame.selectExpr("ended AS at") for _, _, frame in tables]
     if runs is not None:
         times.append(runs.frame.selectExpr("coalesce(started, ended) AS at"))
@@ -79,7 +79,7 @@ def pipeline_frame(
     if runs is not None:
         near = f"coalesce(started, ended) >= {start - behind} AND coalesce(started, ended) < {micros(run.as_of)}"
         told = runs.frame.where(near).drop("time")
-        # A run that ends after the as-of instant was still under way then.
+        # A run that ends after the as-of timestamp was still under way then.
         parts.append(told.withColumn("ended", F.expr(f"CASE WHEN ended < {micros(run.as_of)} THEN ended END")))
     plan = PipelinePlan(
         windows=keys,
@@ -103,7 +103,7 @@ def pipeline_frame(
 
 
 def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[int, ...]:
-    """The instants at which steps are due in these windows, and one beyond; by the monitor's clock."""
+    """The timestamps at which steps are due in these windows, and one beyond; by the monitor's clock."""
     if section is None or section.schedule is None:
         return ()
     zone = parse_zone(run.schedule.zone)
@@ -115,7 +115,7 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
         if found[-1] >= end:
             break
         if len(found) > MOST_TICKS:
-            run.notes.append(f"pipelines.runs.schedule: more than {MOST_TICKS:,} instants; lateness is not measured.")
+            run.notes.append(f"pipelines.runs.schedule: more than {MOST_TICKS:,} timestamps; lateness is not measured.")
             return ()
     return tuple(found)
 

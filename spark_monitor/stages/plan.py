@@ -1,4 +1,4 @@
-"""The step that finds what a run has to do: from the ledger, the tables' versions and the as-of instant."""
+"""The step that finds what a run has to do: from the ledger, the tables' versions and the as-of timestamp."""
 
 from __future__ import annotations
 
@@ -120,24 +120,24 @@ def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool
 
 
 def has_labels_since(spark: SparkSession, labels: LabelsConfig, zone: str, after: datetime, until: datetime) -> bool:
-    """Whether a label's time lies between two instants, both included."""
+    """Whether a label's time lies between two timestamps, both included."""
     return bool(label_times_between(spark, labels, zone, after, until).limit(1).collect())
 
 
 def label_times_between(spark: SparkSession, labels: LabelsConfig, zone: str, after: datetime, until: datetime) -> DataFrame:
-    """The labels whose time lies between two instants, both included."""
+    """The labels whose time lies between two timestamps, both included."""
     frame, start, end = read_source(spark, labels), micros(after), micros(until) + 1
     if isinstance(frame.schema[labels.time].dataType, T.TimestampType):
         since = within(frame, labels.time, start, end, zone=zone, with_null=False)
     else:
-        # As where labels are joined: a local time that the clock skips is another instant there than among predictions.
+        # As where labels are joined: a local time that the clock skips is another timestamp there than among predictions.
         known = instant_micros(frame, labels.time, zone)
         since = (known >= start) & (known < end)
     return frame.where(since)
 
 
 def _candidates(run: Run, ledger: Ledger, versions: Mapping[str, str], due: list[DueWindow]) -> list[DueWindow]:
-    """Windows whose labels may be others now: none where neither the label table nor the as-of instant has moved."""
+    """Windows whose labels may be others now: none where neither the label table nor the as-of timestamp has moved."""
     if run.schedule.horizon is None or ledger.as_of is None:
         return []
     unmoved = LABELS in versions and versions[LABELS] == ledger.source_versions.get(LABELS)

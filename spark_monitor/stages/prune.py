@@ -65,7 +65,7 @@ def remove(store: Store, monitor_id: str, *, dry: bool = False) -> dict[str, int
 
 
 def old_rows(table: str, until: datetime, kept: tuple[datetime, datetime] | None) -> str:
-    """The predicate of rows of windows that ended by an instant, without those of the baseline, and without ``kept``.
+    """The predicate of rows of windows that ended by a timestamp, without those of the baseline, and without ``kept``.
 
     Of ``metrics`` and ``checks`` only those of predictions: of other datasets the rows themselves say which windows are done.
     """

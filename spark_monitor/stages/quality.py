@@ -72,7 +72,7 @@ def arrival_rows(run: Run, name: str, one: DueWindow, value: Floats, details: di
 
 
 def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> list[DataFrame]:
-    """The quality of every column and the share of every slice, in every window and version."""
+    """The quality of every column and the fraction of every slice, in every window and version."""
     frames = frames_of(predictions, baseline)
     own = run.store.in_windows(run.monitor_id, due)
     edges = {edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")}
@@ -211,7 +211,7 @@ def expected_by_manifest(run: Run, due: Sequence[DueWindow]) -> dict[Place, floa
 
 
 def first_counts(run: Run, again: Sequence[DueWindow]) -> dict[Place, int]:
-    """How many rows windows that are handled again had when they were first profiled."""
+    """How many rows windows that are reprocessed had when they were first profiled."""
     if not again:
         return {}
     stored = run.store.frame("metrics").where(run.store.in_windows(run.monitor_id, again))
@@ -221,7 +221,7 @@ def first_counts(run: Run, again: Sequence[DueWindow]) -> dict[Place, int]:
 
 
 def newest_of(run: Run, due: Sequence[DueWindow]) -> DueWindow | None:
-    """The newest window of the finest granularity, if it is due: the one that the as-of instant follows."""
+    """The newest window of the finest granularity, if it is due: the one that the as-of timestamp follows."""
     own = [one for one in due if one.granularity == run.schedule.granularities[0].label]
     last = max(own, default=None)
     if last is None or last.window.end + (last.window.end - last.window.start) <= run.as_of:
@@ -230,7 +230,7 @@ def newest_of(run: Run, due: Sequence[DueWindow]) -> DueWindow | None:
 
 
 def newest_row(run: Run, predictions: Predictions, due: Sequence[DueWindow], windows: Mapping[Place, Windowful]) -> int | None:
-    """The newest row's instant before as-of; the table is asked only for rows after the newest window."""
+    """The newest row's timestamp before as-of; the table is asked only for rows after the newest window."""
     newest = newest_of(run, due)
     if newest is None:
         return None

@@ -75,7 +75,7 @@ NOT_COUNTED = -1
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """What rows do not say: the columns in the order of their counters, what each is held against, and which hold texts."""
+    """What rows do not say: the columns in the order of their counters, what each is held against, and which hold strings."""
 
     names: tuple[str, ...]
     checks: tuple[ColumnChecks | None, ...]

@@ -16,7 +16,7 @@ from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
 
 NUMBERS_OF_TEXTS = 0.9
-"""A text column of which so large a share of the baseline's values are numbers should hold numbers."""
+"""A string column of which so large a fraction of the baseline's values are numbers should hold numbers."""
 
 _TIMES = ("date", "timestamp", "timestamp_ntz")
 
@@ -101,14 +101,14 @@ def _least(one: float | None, other: float | None) -> float | None:
 
 
 def known_texts(frozen: FrozenColumn | None, frame: FrozenColumn) -> tuple[str, ...] | None:
-    """The baseline's texts, where it has all of them."""
+    """The baseline's strings, where it has all of them."""
     if frozen is None or not frozen.facts.get("complete") or frame.categories is None:
         return None
     return frame.categories.texts
 
 
 def should_parse(frozen: FrozenColumn | None) -> bool:
-    """Whether the baseline's values were numbers, as such or as texts."""
+    """Whether the baseline's values were numbers, as such or as strings."""
     if frozen is None:
         return False
     if frozen.kind is Kind.NUMERIC:

@@ -202,7 +202,7 @@ class _History:
 
     def _tell_freshness(self, told: Told) -> None:
         newest = self._known.newest_micros
-        told.why["freshness_hours"] = "The table has no row before the as-of instant."
+        told.why["freshness_hours"] = "The table has no row before the as-of timestamp."
         if newest is not None:
             told.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
             told.details["freshness_hours"] = {"newest": instant_of(newest).isoformat()}

@@ -81,8 +81,8 @@ def with_shifts(
 ) -> tuple[DataFrame, list[ReadColumn]]:
     """Copies of columns in which a part of the rows has the greatest value: their distance from the column is the one asked for.
 
-    A share s of the rows moved to the greatest value, which a share p has already, is a KS distance (of texts a total variation)
-    of s (1 - p).
+    A share s of the rows moved to the greatest value, which a share p has already, is a KS distance (of strings a total
+    variation) of s (1 - p).
     """
     known = {column.name: column for column in columns}
     copies = []

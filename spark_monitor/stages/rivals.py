@@ -56,7 +56,7 @@ def row_hash(frame: DataFrame, names: Sequence[str]) -> Column:
 
 
 def segment_of(column: str, edges: Sequence[int]) -> Column:
-    """The number of the last edge that is not after an instant in microseconds, found by halving; 0 before the first."""
+    """The number of the last edge that is not after a timestamp in microseconds, found by halving; 0 before the first."""
     steps = ", ".join(str(1 << power) for power in reversed(range(len(edges).bit_length())))
     known = f"array({', '.join(f'{edge}L' for edge in edges)})"
     further = f"CASE WHEN low + step >= {len(edges)} THEN false ELSE element_at({known}, low + step + 1) <= {column} END"

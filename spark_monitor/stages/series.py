@@ -28,7 +28,7 @@ SERIES = ("granularity", "model_version", "slice_key", "slice_value", "column_na
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """Rows of the stream that reach back before the judged windows; by granularity, how far and from which instant on."""
+    """Rows of the stream that reach back before the judged windows; by granularity, how far and from which timestamp on."""
 
     rows: DataFrame
     reaches: Mapping[str, int]

@@ -53,7 +53,7 @@ def silence_step(run: Run, predictions: Predictions, handled: Mapping[DueWindow,
 
 
 def _newest(run: Run, predictions: Predictions, newest: DueWindow, known: datetime | None) -> int | None:
-    """The newest row's instant: only rows after the newest window are looked for, where an older one is known."""
+    """The newest row's timestamp: only rows after the newest window are looked for, where an older one is known."""
     time, zone = run.config.predictions.time, run.schedule.zone
     frame = predictions.frame
     if known is not None:

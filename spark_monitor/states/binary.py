@@ -218,7 +218,7 @@ def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights
 def _counted(numbers: Integers, weights: Floats | None, size: int) -> npt.NDArray[Any]:
     """Rows of each number, or their weight."""
     counted = np.bincount(numbers, weights=weights, minlength=size)
-    # Of no row numpy counts whole numbers, whatever the weights are.
+    # Of no row numpy counts integers, whatever the weights are.
     return counted.astype(np.int64 if weights is None else np.float64)
 
 

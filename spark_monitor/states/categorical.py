@@ -1,6 +1,6 @@
 """The state of a column of strings or bytes: exact counts of the baseline's categories, lengths, distinct and frequent values.
 
-Texts longer than 256 bytes are named by their first characters and a hash, so that a category of a megabyte costs no more than
+Strings longer than 256 bytes are named by their first characters and a hash, so that a category of a megabyte costs no more than
 another. Bytes are named by their hexadecimal digits.
 """
 
@@ -31,7 +31,7 @@ _SHOWN_CHARACTERS = 64
 
 @dataclass(frozen=True, eq=False)
 class Categories:
-    """The baseline's most frequent texts, frozen in this order.
+    """The baseline's most frequent strings, frozen in this order.
 
     >>> Categories(("b", "a")).positions(pa.array(["a", "c"])).tolist()
     [1, -1]
@@ -78,7 +78,7 @@ class Dictionary:
 
 
 def named(values: pa.Array) -> pa.Array:
-    """The texts by which values are counted: themselves while short, else a beginning and a hash."""
+    """The strings by which values are counted: themselves while short, else a beginning and a hash."""
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         return pa.array([_name_of_bytes(value) for value in values.to_pylist()], type=pa.string())
     long = np.flatnonzero(np.asarray(pc.binary_length(values).to_numpy(zero_copy_only=False)) > LONG_TEXT_BYTES)
@@ -104,7 +104,7 @@ def _name_of_bytes(value: bytes) -> str:
 
 @dataclass(frozen=True, eq=False)
 class CategoricalState:
-    """What is known of a text column in one window, version and slice.
+    """What is known of a string column in one window, version and slice.
 
     >>> state = CategoricalState.empty(Categories(("a", "b"))).update(pa.array(["a", "a", "", "zz", None]))
     >>> state.count, state.nulls, state.empties, state.counts.tolist(), state.other, state.max_length
@@ -252,7 +252,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, categories: Categories) -
         raise StateError(f"categorical state: {present} values of length {shortest} to {longest} cannot have {total} characters.")
     items = meta["items"]
     if not (isinstance(items, list) and all(isinstance(item, str) for item in items)):
-        raise StateError("categorical state: a frequent value is not a text.")
+        raise StateError("categorical state: a frequent value is not a string.")
     rows = counts(arrays, "item_counts", len(items)).tolist()
     frequent = Frequent.stored(items, rows, int(meta["dropped"]), int(meta["capacity"]))
     distinct = Distinct.stored(int(meta["k"]), int(meta["theta"]), arrays["hashes"])
@@ -268,6 +268,6 @@ def _frequent(dictionary: Dictionary, seen: Integers, many: Integers, capacity: 
 
 
 def freeze_categories(items: Sequence[tuple[str, int]]) -> Categories:
-    """The categories of a baseline: its most frequent texts, at most ``MAX_CATEGORIES``."""
+    """The categories of a baseline: its most frequent strings, at most ``MAX_CATEGORIES``."""
     ranked = sorted(items, key=lambda entry: (-entry[1], entry[0]))
     return Categories(tuple(text for text, _ in ranked[:MAX_CATEGORIES]))

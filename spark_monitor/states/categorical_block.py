@@ -1,4 +1,4 @@
-"""Many states of one column of texts at once: every attribute is an array with one entry a state."""
+"""Many states of one column of strings at once: every attribute is an array with one entry a state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CategoricalBlock(Block):
     """
 
     categories: Categories
-    """Which all states count; their ``counts`` are rows, nulls, empty texts, shortest, longest and total length."""
+    """Which all states count; their ``counts`` are rows, nulls, empty strings, shortest, longest and total length."""
 
     frequent_texts: pa.Array
     capacity: Integers
@@ -130,13 +130,13 @@ class CategoricalBlock(Block):
 
     @property
     def avg_length(self) -> Floats:
-        """Mean length, nan without a text."""
+        """Mean length, nan without a string."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.present > 0, self.counts[5] / self.present, np.nan)
 
     @cached_property
     def dense(self) -> Integers:
-        """Counts of the categories, then of other texts, then of NULL, int64[S, C+2]."""
+        """Counts of the categories, then of other strings, then of NULL, int64[S, C+2]."""
         counts = np.zeros((len(self), len(self.categories.texts) + 2), dtype=np.int64)
         counts[owners(self.cell_offsets), self.cells] = self.cell_counts
         counts[:, -2], counts[:, -1] = self.other, self.nulls

@@ -25,7 +25,7 @@ TAG = "CLSC"
 SUM_TOLERANCE = 1e-6
 CLASS_EDGES = 257
 MOST_ROWS = 1 << 53
-"""Rows are stored as doubles, which hold every whole number up to here."""
+"""Rows are stored as doubles, which hold every integer up to here."""
 
 
 def class_grid() -> Grid:
@@ -41,7 +41,7 @@ def class_grid() -> Grid:
 class ClassScoresState:
     """Labelled rows by their classes' scores.
 
-    ``classes`` are those that have a score, in the order of their texts; ``ranks`` [K] counts rows whose class has the highest
+    ``classes`` are those that have a score, in the order of their strings; ``ranks`` [K] counts rows whose class has the highest
     score, the second, ... (of equal scores the later class is the higher one, as in scikit-learn); ``strangers`` are rows whose
     label is none of the classes, ``unscored`` rows that lack a score; ``uneven`` rows whose scores do not add up to 1.
     ``losses`` float64[2, 2] sum -log(score of the true class) and its square, ``cube`` its third power.

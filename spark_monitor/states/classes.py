@@ -72,9 +72,9 @@ class ClassCodes:
 def canonical_label(value: object) -> str | None:
     """The text of one label's class; None for null and NaN.
 
-    Booleans and "true"/"false" in any case are "1" and "0"; integral numbers and their texts are the integer's digits; other
-    numbers are their shortest decimal text; all other texts are stripped of white space. Above 256 bytes a text is named by its
-    beginning and a hash.
+    Booleans and "true"/"false" in any case are "1" and "0"; integral numbers and their strings are the integer's digits; other
+    numbers are their shortest decimal text; all other strings are stripped of white space. Above 256 bytes a string is named by
+    its beginning and a hash.
 
     >>> [canonical_label(value) for value in (4, 4.0, "4", Decimal("4.00"), " 4.0 ")]
     ['4', '4', '4', '4', '4']
@@ -135,7 +135,7 @@ def _of_decimal_text(text: str) -> str:
 
 
 def canonical_labels(array: pa.Array | pa.ChunkedArray | Sequence[object]) -> ClassCodes:
-    """The class of every value of an Arrow array, or of a short sequence; classes are in the order of their texts.
+    """The class of every value of an Arrow array, or of a short sequence; classes are in the order of their strings.
 
     >>> canonical_labels(pa.array(["b", "a", None, " a"])).codes.tolist()
     [1, 0, -1, 0]

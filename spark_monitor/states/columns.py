@@ -84,7 +84,7 @@ def _as(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def number_column(batch: pa.RecordBatch, name: str) -> np.ndarray:
-    """A column of whole numbers or doubles without nulls: 0 for a missing count, nan for a missing double."""
+    """A column of integers or doubles without nulls: 0 for a missing count, nan for a missing double."""
     column = batch.column(name)
     filled = column.fill_null(0) if pa.types.is_integer(column.type) else column
     return np.array(filled.to_numpy(zero_copy_only=False))

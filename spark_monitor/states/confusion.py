@@ -1,7 +1,7 @@
 """The state of predicted classes against labelled ones: exact, sparse counts of (label, prediction).
 
-Classes are found as they come. At most ``MAX_CLASSES`` are kept: the first in the order of their texts, because that choice does
-not depend on how the rows were cut into parts. All others count as ``OTHER``; how many rows were right is counted before
+Classes are found as they come. At most ``MAX_CLASSES`` are kept: the first in the order of their strings, because that choice
+does not depend on how the rows were cut into parts. All others count as ``OTHER``; how many rows were right is counted before
 that, so accuracy stays exact.
 """
 
@@ -31,8 +31,8 @@ _TABLE = 1 << 12
 class ConfusionState:
     """Labelled rows by labelled and predicted class.
 
-    ``classes`` are in the order of their texts; ``labels``, ``predictions`` int64[m] are positions in it (-1: another class) and
-    ``counts`` int64[m] the rows of each pair, none of them 0; ``matches`` are the rows whose prediction is the label;
+    ``classes`` are in the order of their strings; ``labels``, ``predictions`` int64[m] are positions in it (-1: another class)
+    and ``counts`` int64[m] the rows of each pair, none of them 0; ``matches`` are the rows whose prediction is the label;
     ``unpredicted`` the rows that have a label and no prediction; ``overflowed`` says that classes were left out. With
     ``weighting`` ``counts`` and ``matches`` are weights.
 
@@ -242,7 +242,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays) -> ConfusionState:
     labels, predictions = (integers(arrays, name, rows.size) for name in ("labels", "predictions"))
     matches, unpredicted, overflowed = meta["matches"], meta["unpredicted"], meta["overflowed"]
     if not all(isinstance(name, str) for name in classes) or list(classes) != sorted(set(classes)) or len(classes) > MAX_CLASSES:
-        raise StateError("confusion state: its classes are not distinct texts in order.")
+        raise StateError("confusion state: its classes are not distinct strings in order.")
     for positions in (labels, predictions):
         if positions.size and (positions.min() < NO_CLASS or positions.max() >= len(classes)):
             raise StateError("confusion state: a pair names a class that is not there.")

@@ -51,7 +51,7 @@ class CoverageState:
 
     @property
     def coverage(self) -> float | None:
-        """The share of rows that have a label, 0 to 1; None without a row."""
+        """The fraction of rows that have a label, 0 to 1; None without a row."""
         return self.labelled / self.count if self.count else None
 
     def to_bytes(self) -> bytes:

@@ -203,7 +203,7 @@ def hash_texts(texts: pa.Array) -> Hashes:
         short = short[lengths[short] > start]
         hashes[short] = _absorb(hashes[short], _words(data, offsets[short] + start, lengths[short] - start))
     for index in np.flatnonzero(lengths > LONG_TEXT_BYTES):
-        # Long texts are rare and cost more to read than to loop over.
+        # Long strings are rare and cost more to read than to loop over.
         digest = hashlib.blake2b(binary[int(index)].as_py(), digest_size=8).digest()
         hashes[index] = np.frombuffer(digest, dtype=np.uint64)[0]
     return _absorb(hashes, np.zeros(hashes.size, dtype=np.uint64))

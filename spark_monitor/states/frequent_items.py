@@ -38,7 +38,7 @@ def numeric_items(block: NumericBlock) -> pa.ListArray:
 
 
 def categorical_items(block: CategoricalBlock) -> pa.ListArray:
-    """Every state's list of (item, count), at most ``SHOWN``, the most frequent first, equal counts in the order of texts."""
+    """Every state's list of (item, count), at most ``SHOWN``, the most frequent first, equal counts in the order of strings."""
     texts = block.categories.texts
     owner, rest = owners(block.cell_offsets), owners(block.frequent_offsets)
     known = block.categories.positions(block.frequent_texts) if texts else np.full(rest.size, -1)
@@ -66,7 +66,7 @@ def _items(offsets: Integers, names: pa.Array, counts: Integers) -> pa.ListArray
 
 
 def _texts(values: Floats) -> pa.Array:
-    """Numbers as texts; each that occurs is written once."""
+    """Numbers as strings; each that occurs is written once."""
     unique, inverse = np.unique(values, return_inverse=True)
     return pa.array([number_text(value) for value in unique.tolist()], pa.string()).take(pa.array(inverse))
 

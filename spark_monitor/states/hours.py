@@ -20,7 +20,7 @@ HOUR_MICROS = 3_600_000_000
 
 @dataclass(frozen=True, eq=False)
 class HourState:
-    """Hours since 1970 (UTC) in increasing order, the rows of each, and its first and last instant in microseconds.
+    """Hours since 1970 (UTC) in increasing order, the rows of each, and its first and last timestamp in microseconds.
 
     >>> state = HourState.of(np.array([5, 1, HOUR_MICROS]))
     >>> state.hours.tolist(), state.rows.tolist(), state.first.tolist(), state.last.tolist()
@@ -40,7 +40,7 @@ class HourState:
 
     @classmethod
     def of(cls, micros: Integers) -> HourState:
-        """The state of instants in any order."""
+        """The state of timestamps in any order."""
         times = np.sort(np.asarray(micros, dtype=np.int64))
         if not times.size:
             return cls.empty()
@@ -50,7 +50,7 @@ class HourState:
         return cls(hours[starts], ends - starts, times[starts], times[ends - 1])
 
     def update(self, micros: Integers) -> HourState:
-        """This state and more instants."""
+        """This state and more timestamps."""
         return self.merge(HourState.of(micros))
 
     def merge(self, other: HourState) -> HourState:

@@ -59,7 +59,7 @@ class NumericBlock(Block):
     frequent_values: Floats
     sketches: Sequence[bytes | Sketch | None]
     exact_to: float = np.inf
-    """Beyond this the column's values were rounded when they were read: whole numbers beyond 2^53, decimals beyond 15 digits."""
+    """Beyond this the column's values were rounded when they were read: integers beyond 2^53, decimals beyond 15 digits."""
 
     source: tuple[NumericBlock, Integers] | None = field(default=None, repr=False)
     """The block that this one was taken from and which states: what was worked out there need not be done again."""

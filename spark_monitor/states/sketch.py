@@ -143,11 +143,11 @@ class Kll:
         return np.where(ranks <= 0, self.minimum, np.where(ranks >= 1, self.maximum, found))
 
     def cdf(self, points: npt.ArrayLike) -> Floats:
-        """F(x), the share of values <= x."""
+        """F(x), the fraction of values <= x."""
         return self._share(points, "right")
 
     def cdf_left(self, points: npt.ArrayLike) -> Floats:
-        """F(x^-), the share of values < x."""
+        """F(x^-), the fraction of values < x."""
         return self._share(points, "left")
 
     def points(self) -> Floats:

@@ -28,7 +28,7 @@ CONFLICTS: Final = (
     "MetadataChangedException",
     "ProtocolChangedException",
 )
-"""Texts by which a conflict is known. Classic sessions raise Py4J's error around Java's, Connect its own: both carry these."""
+"""Strings by which a conflict is known. Classic sessions raise Py4J's error around Java's, Connect its own: both carry these."""
 
 Result = TypeVar("Result")
 

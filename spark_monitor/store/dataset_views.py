@@ -13,8 +13,8 @@ from spark_monitor.store.shared_columns import GRANULARITY, MODEL_VERSION, MONIT
 Source = Callable[[str], str]
 
 _VERDICTS = "array('PASS', 'UNDECIDED', 'NO_DATA', 'WARN', 'ERROR', 'FAIL')"
-_START = column("window_start", INSTANT, "first instant of the last window that was measured")
-_END = column("window_end", INSTANT, "first instant after it")
+_START = column("window_start", INSTANT, "first timestamp of the last window that was measured")
+_END = column("window_end", INSTANT, "first timestamp after it")
 _VERDICT = column("verdict", TEXT, "the worst verdict of its checks; NULL where no rule applies")
 
 _SERVICE: Final = {

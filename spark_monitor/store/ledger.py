@@ -24,7 +24,7 @@ RUNS: Final = "runs"
 RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"
 ENDINGS: Final = (COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED)
 TEXTS_OF_ERRORS: Final = frozenset({"error", "reader_reason", "publish_message"})
-"""Columns whose texts others wrote: no secret in them is stored."""
+"""Columns whose strings others wrote: no secret in them is stored."""
 
 Values = Mapping[str, Any]
 

@@ -89,7 +89,7 @@ INCIDENTS: Final = Table(
     ("monitor_id", "incident_id"),
     (
         MONITOR,
-        column("incident_id", TEXT, "stable hash of the monitor, the subject and the instant it opened"),
+        column("incident_id", TEXT, "stable hash of the monitor, the subject and the timestamp it opened"),
         column(
             "kind", TEXT, "what it is: unit_change, missing, stuck, drift, performance, ...; docs/runbooks has a page for each"
         ),
@@ -141,8 +141,8 @@ BASELINES: Final = Table(
         column("rows", COUNT, "rows of the whole baseline; NULL for its slices"),
         column("created", INSTANT, "as-of of the run that froze it"),
         column("data_type", TEXT, "the column's type as Spark writes it"),
-        column("grid", list_of(NUMBER), "edges of the column's grid, strictly increasing; NULL for texts"),
-        column("categories", list_of(TEXT), "the column's most frequent texts, which are counted exactly; NULL for numbers"),
+        column("grid", list_of(NUMBER), "edges of the column's grid, strictly increasing; NULL for strings"),
+        column("categories", list_of(TEXT), "the column's most frequent strings, which are counted exactly; NULL for numbers"),
         column("grid_id", TEXT, "the grid, or the list of categories, that the cells are of"),
         *STATE_FIELDS,
         column("config", TEXT, "the settings it was frozen with, as JSON without secrets"),
@@ -155,8 +155,8 @@ BASELINES: Final = Table(
 
 RUN_WINDOW = struct(
     GRANULARITY,
-    column("start", INSTANT, "first instant of the window"),
-    column("end", INSTANT, "first instant after the window"),
+    column("start", INSTANT, "first timestamp of the window"),
+    column("end", INSTANT, "first timestamp after the window"),
     column("label_fingerprint", COUNT, "changes when the labels of the window change; NULL without labels"),
 )
 

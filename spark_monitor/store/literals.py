@@ -37,7 +37,7 @@ def value_sql(value: Any, kind: DataType) -> str:
 
 
 def instant_sql(instant: datetime) -> str:
-    """An instant as a SQL literal that no session's time zone can move.
+    """A timestamp as a SQL literal that no session's time zone can move.
 
     >>> instant_sql(datetime(2013, 9, 2, tzinfo=UTC))
     "TIMESTAMP '2013-09-02 00:00:00.000000+00:00'"
@@ -61,5 +61,5 @@ def _plain(value: Any, kind: DataType) -> Any:
 
 def _text(instant: datetime, separator: str) -> str:
     if instant.tzinfo is None:
-        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware instants")
+        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware timestamps")
     return instant.astimezone(UTC).isoformat(sep=separator, timespec="microseconds")

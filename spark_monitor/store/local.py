@@ -72,11 +72,11 @@ class LocalTables:
         return table in self.names and (column is None or column in self.names[table])
 
     def relation(self, table: str) -> str:
-        """What a query calls a table's committed rows, flat: instants in microseconds, fields of structs as columns."""
+        """What a query calls a table's committed rows, flat: timestamps in microseconds, fields of structs as columns."""
         return f"flat_{table}"
 
     def literal(self, text: str) -> str:
-        """A text as this engine's SQL writes it."""
+        """A string as this engine's SQL writes it."""
         escaped = text.replace("'", "''")
         return f"'{escaped}'"
 
@@ -162,7 +162,7 @@ def _runs_of(table: str) -> str:
 
 
 def _in_utc(field: Field) -> str:
-    """A column whose instants are timestamps of UTC: without a zone, as DuckDB reads zones only with an extension."""
+    """A column whose timestamps are timestamps of UTC: without a zone, as DuckDB reads zones only with an extension."""
     name = _quoted(field["name"])
     own, inner = f"t.{name}", _members(field)
     if field["type"] == INSTANT:
@@ -184,7 +184,7 @@ def _absent(field: Field) -> str:
 
 
 def _flat(field: Field) -> Sequence[str]:
-    """The flat columns of a column: its fields where it is a struct, microseconds where it is an instant."""
+    """The flat columns of a column: its fields where it is a struct, microseconds where it is a timestamp."""
     name, inner = field["name"], _members(field)
     if inner:
         parts = [(f"{_quoted(name)}.{_quoted(one['name'])}", f"{name}_{one['name']}", one["type"]) for one in inner]

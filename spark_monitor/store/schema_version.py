@@ -32,7 +32,7 @@ def found_version(spark: SparkSession, place: Place) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        raise RunError(f"{place.text}: found {PROPERTY} = {text!r} on the table {_LEDGER}, expected a whole number from 1 on.")
+        raise RunError(f"{place.text}: found {PROPERTY} = {text!r} on the table {_LEDGER}, expected an integer from 1 on.")
     return int(text)
 
 

@@ -7,12 +7,12 @@ from pyspark.sql.types import StructField, StructType
 from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, WHOLE, column, list_of, struct
 
 EDGES: StructType = struct(
-    column("start", INSTANT, "first instant of the window"),
-    column("end", INSTANT, "first instant after the window"),
+    column("start", INSTANT, "first timestamp of the window"),
+    column("end", INSTANT, "first timestamp after the window"),
 )
 
 MONITOR = column("monitor_id", TEXT, "the monitor: the name in its file; the tables are partitioned by it")
-WINDOW = column("window", EDGES, "the half-open interval [start, end) of UTC instants that the row is about")
+WINDOW = column("window", EDGES, "the half-open interval [start, end) of UTC timestamps that the row is about")
 GRANULARITY = column("granularity", TEXT, "how long the windows are: 1 hour, 1 day, 1 week, 1 month, ...")
 MODEL_VERSION = column("model_version", TEXT, "version of the model that made the predictions; NULL where the table has none")
 SLICE_KEY = column(
@@ -28,7 +28,7 @@ STATUSES = (
 )
 STATUS = column("status", TEXT, f"OK; CAPPED (other slice values together); or why numbers are missing: {STATUSES}")
 MESSAGE = column("message", TEXT, "one sentence that explains a status other than OK")
-AS_OF = column("as_of", INSTANT, "the instant the run pretended to be at: it saw nothing later")
+AS_OF = column("as_of", INSTANT, "the timestamp the run pretended to be at: it saw nothing later")
 OWNER = column("owner", TEXT, "who is told, as the rule says")
 RUNBOOK = column("runbook", TEXT, "what to do, as the rule says: a page or a path")
 SEVERITY = column("severity", TEXT, "low, medium, high or critical, as the rule says")

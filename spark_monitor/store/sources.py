@@ -23,8 +23,8 @@ def commit_version(spark: SparkSession, source: SourceConfig) -> int | None:
 def source_version(spark: SparkSession, source: SourceConfig) -> str | None:
     """What changes when the source does; None where nothing tells.
 
-    Of a table with commits the last one with its instant, so that a table dropped and made again is not taken for the old one. Of
-    files by path a hash of their names, sizes and times; none of them is opened.
+    Of a table with commits the last one with its timestamp, so that a table dropped and made again is not taken for the old one.
+    Of files by path a hash of their names, sizes and times; none of them is opened.
     """
     if source.path is not None and source.format != FORMAT:
         return _listing(spark, source.path)

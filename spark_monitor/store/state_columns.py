@@ -12,7 +12,7 @@ _CELL: Final = struct(
     column(
         "cell",
         WHOLE,
-        "2i + 1 is the grid's edge i, 2i the open interval below it, i from 0; of texts the category's place",
+        "2i + 1 is the grid's edge i, 2i the open interval below it, i from 0; of strings the category's place",
     ),
     column("n", COUNT, "values in it"),
 )
@@ -29,7 +29,7 @@ STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column("null_ids", COUNT, "rows without an id, in rows of :table"),
     column("min_length", COUNT, "shortest text in characters, binary in bytes"),
     column("max_length", COUNT, "longest text"),
-    column("total_length", COUNT, "length of all texts together"),
+    column("total_length", COUNT, "length of all strings together"),
     column("min", NUMBER, "smallest finite value"),
     column("max", NUMBER, "largest finite value"),
     column("avg", NUMBER, "mean of the finite values"),
@@ -40,7 +40,7 @@ STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column("distinct_theta", COUNT, "hashes from this one on (unsigned) were dropped; NULL: none was, and the count is exact"),
     column("distinct_hashes", list_of(COUNT), "the smallest hashes (64 bits, unsigned) of the distinct values, in order"),
     column("frequent_values", list_of(_VALUE), "the most frequent numbers, those of the grid left to the cells"),
-    column("frequent_texts", list_of(_TEXT), "the most frequent texts"),
+    column("frequent_texts", list_of(_TEXT), "the most frequent strings"),
     column("frequent_dropped", COUNT, "how often any other value can occur at most"),
     column("frequent_capacity", WHOLE, "how many frequent values are kept"),
     column("non_null", list_of(COUNT), "values other than NULL per column, in rows of :table"),

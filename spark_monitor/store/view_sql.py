@@ -25,8 +25,8 @@ from spark_monitor.store.shared_columns import (
 VERDICTS: Final = ("PASS", "UNDECIDED", "NO_DATA", "WARN", "ERROR", "FAIL")
 """From the best to the worst."""
 
-WINDOW_START = column("window_start", INSTANT, "first instant of the window")
-WINDOW_END = column("window_end", INSTANT, "first instant after the window")
+WINDOW_START = column("window_start", INSTANT, "first timestamp of the window")
+WINDOW_END = column("window_end", INSTANT, "first timestamp after the window")
 AS_OF = column("as_of", INSTANT, "as-of of the monitor's last run that ended well, whether it found anything new or not")
 
 
@@ -145,7 +145,7 @@ VIEWS: Final = (
         "metric_series",
         "number: every metric of every window below each other, for charts",
         (
-            column("time", INSTANT, "first instant of the window"),
+            column("time", INSTANT, "first timestamp of the window"),
             MONITOR,
             MODEL_VERSION,
             column("metric", TEXT, "the metric, as rules name it"),
@@ -166,18 +166,18 @@ VIEWS: Final = (
         "histograms",
         "cell of a state that holds rows, for charts of distributions",
         (
-            column("time", INSTANT, "first instant of the window"),
+            column("time", INSTANT, "first timestamp of the window"),
             MONITOR,
             MODEL_VERSION,
             GRANULARITY,
             SLICE_KEY,
             SLICE_VALUE,
             column("column_name", TEXT, "the monitored column"),
-            column("lower_edge", NUMBER, "the edge below the cell, the least value where there is none; NULL for texts"),
+            column("lower_edge", NUMBER, "the edge below the cell, the least value where there is none; NULL for strings"),
             column(
                 "upper_edge", NUMBER, "the edge above, the greatest value where there is none; the edge itself where it is one"
             ),
-            column("category", TEXT, "the category of a column of texts; NULL for numbers"),
+            column("category", TEXT, "the category of a column of strings; NULL for numbers"),
             column("n", COUNT, "values in it"),
         ),
         histograms,

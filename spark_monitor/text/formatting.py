@@ -1,4 +1,4 @@
-"""How values read, wherever a person meets them: numbers, intervals, versions, slices, and texts from data made harmless."""
+"""How values read, wherever a person meets them: numbers, intervals, versions, slices, and strings from data made harmless."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 LONGEST_TEXT = 120
-"""Longer texts from data (a category of a megabyte) are cut."""
+"""Longer strings from data (a category of a megabyte) are cut."""
 
 _LONG_DECIMAL = re.compile(r"-?\d+\.\d{5,}(?:e[-+]?\d+)?")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -17,7 +17,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
-    """A text from data without characters that act on a terminal or turn the reading direction, cut where it is long.
+    """A string from data without characters that act on a terminal or turn the reading direction, cut where it is long.
 
     >>> harmless("red\\x1b[31m alert")
     'red�[31m alert'
@@ -45,7 +45,7 @@ def number(value: float | None) -> str:
 
 
 def rounded(text: str) -> str:
-    """A text with its long decimal numbers as a person reads them.
+    """A string with its long decimal numbers as a person reads them.
 
     >>> rounded(">= 0.870734158438264 and <= 9"), rounded("<= 0.05")
     ('>= 0.871 and <= 9', '<= 0.05')
@@ -153,7 +153,7 @@ def place(key: str | None, value: str | None, also_slices: int) -> str:
 
 
 def day(instant: datetime | None) -> str:
-    """An instant as short as it can be said: the day alone at midnight."""
+    """A timestamp as short as it can be said: the day alone at midnight."""
     if instant is None:
         return "-"
     return instant.strftime("%Y-%m-%d" if not (instant.hour or instant.minute) else "%Y-%m-%d %H:%M")

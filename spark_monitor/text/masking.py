@@ -16,7 +16,7 @@ from spark_monitor.errors import JAVA_CALLED
 
 MASK: Final = "***"
 SHORTEST_SECRET: Final = 6
-"""Shorter values of the environment are words such as "true" that stand in many texts and protect nothing."""
+"""Shorter values of the environment are words such as "true" that stand in many strings and protect nothing."""
 
 _SECRET_VARIABLE = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
 _CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
@@ -60,7 +60,7 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-
 
 
 def mask_secrets(text: str) -> str:
-    """A text without the secrets in it: those of the environment, and whatever looks like one.
+    """A string without the secrets in it: those of the environment, and whatever looks like one.
 
     >>> mask_secrets("postgresql://ann:pass@db:5432/mlflow?sslpassword=x")
     'postgresql://***@db:5432/mlflow?sslpassword=***'
@@ -73,7 +73,7 @@ def mask_secrets(text: str) -> str:
 
 
 def mask_forms(text: str) -> str:
-    """A text without what looks like a secret; the environment has no say, so that the result is the same everywhere.
+    """A string without what looks like a secret; the environment has no say, so that the result is the same everywhere.
 
     >>> mask_forms("AccountKey=abc;x=1"), mask_forms("customer_key = 'DE'")
     ('AccountKey=***;x=1', "customer_key = 'DE'")

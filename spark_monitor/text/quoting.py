@@ -1,4 +1,4 @@
-"""Names and texts from configuration, quoted before they enter SQL."""
+"""Names and strings from configuration, quoted before they enter SQL."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def literal(text: str) -> str:
 
 
 def crossed(parts: Iterable[str | None]) -> str:
-    """Values side by side as a crossing shows them: ``x, y``, a missing one as NULL, quoted what could be mistaken.
+    """Values side by side as a cross shows them: ``x, y``, a missing one as NULL, quoted what could be mistaken.
 
     A value with a comma or a double quote, and the text NULL, stand in double quotes (doubled within), so that different values
-    are different texts; ``uncrossed`` gives them back.
+    are different strings; ``uncrossed`` gives them back.
 
     >>> crossed(["a", "b"]), crossed(["a, b", "c"]), crossed([None, "NULL"])
     ('a, b', '"a, b", c', 'NULL, "NULL"')
@@ -71,7 +71,7 @@ def crossed(parts: Iterable[str | None]) -> str:
 
 
 def uncrossed(text: str) -> list[str | None]:
-    """The values of a crossing, as they were.
+    """The values of a cross, as they were.
 
     >>> uncrossed('"a, b", c'), uncrossed('NULL, "NULL", "a ""b"')
     (['a, b', 'c'], [None, 'NULL', 'a "b'])

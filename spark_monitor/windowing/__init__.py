@@ -1,4 +1,4 @@
 """Time: periods, windows, what is due, coarse windows from fine ones.
 
-Pure functions of instants; no Spark, no table, no wall clock.
+Pure functions of timestamps; no Spark, no table, no wall clock.
 """

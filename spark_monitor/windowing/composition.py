@@ -92,6 +92,6 @@ def within(windows: Sequence[Window], outer: Window) -> Sequence[Window]:
 
 
 def meets(windows: Sequence[Window], other: Window) -> bool:
-    """Whether any of windows in order that do not overlap shares an instant with another."""
+    """Whether any of windows in order that do not overlap shares a timestamp with another."""
     before = bisect_left(windows, other.end, key=lambda window: window.start)
     return before > 0 and windows[before - 1].end > other.start

@@ -1,4 +1,4 @@
-"""Which windows a run must handle: a pure function of the table's time range, the ledger and the as-of instant."""
+"""Which windows a run must handle: a pure function of the table's time range, the ledger and the as-of timestamp."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Schedule:
         ]
 
     def asked(self, start: datetime, end: datetime, as_of: datetime) -> list[DueWindow]:
-        """The windows that lie between two instants (those that these cut included) and are over at ``as_of``."""
+        """The windows that lie between two timestamps (those that these cut included) and are over at ``as_of``."""
         return [
             DueWindow(granularity.label, window)
             for granularity in self.granularities

@@ -1,4 +1,4 @@
-"""Instants, and the microseconds since 1970 that tables and kernels count: the one place where either becomes the other."""
+"""Timestamps, and the microseconds since 1970 that tables and kernels count: the one place where either becomes the other."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ ONE_MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(instant: datetime) -> int:
-    """Microseconds since 1970 of an instant with a time zone.
+    """Microseconds since 1970 of a timestamp with a time zone.
 
     >>> micros(datetime(1970, 1, 2, tzinfo=UTC))
     86400000000
     """
     if instant.tzinfo is None:
-        raise ConfigError(f"as-of {instant.isoformat()}: has no time zone. Give an instant such as 2024-05-01T00:00:00Z.")
+        raise ConfigError(f"as-of {instant.isoformat()}: has no time zone. Give a timestamp such as 2024-05-01T00:00:00Z.")
     return (instant - EPOCH) // ONE_MICROSECOND
 
 
 def instant_of(count: int) -> datetime:
-    """The instant of a number of microseconds since 1970, in UTC.
+    """The timestamp of a number of microseconds since 1970, in UTC.
 
     >>> instant_of(86_400_000_000).isoformat()
     '1970-01-02T00:00:00+00:00'

@@ -1,7 +1,7 @@
 """Windows found from the times of the rows: which hold any, how long the times without rows are, which rows are far away.
 
-Times come as bunches: the first and the last instant and the number of rows of a short stretch. A stretch is no longer than the
-shortest window, so that the two instants say exactly which windows hold a row.
+Times come as bunches: the first and the last timestamp and the number of rows of a short stretch. A stretch is no longer than the
+shortest window, so that the two timestamps say exactly which windows hold a row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, order=True)
 class Bunch:
-    """Rows of one stretch of time: the first and the last instant, and how many."""
+    """Rows of one stretch of time: the first and the last timestamp, and how many."""
 
     first: datetime
     last: datetime

@@ -1,6 +1,6 @@
-"""Texts of time, read: how often ("1 week"), how long ("14 days"), when ("2013-09-02T00:00:00Z"), where ("Europe/Berlin").
+"""Strings of time, read: how often ("1 week"), how long ("14 days"), when ("2013-09-02T00:00:00Z"), where ("Europe/Berlin").
 
-Configuration and the command line hold texts; everything after them holds the values made here. No clock is read.
+Configuration and the command line hold strings; everything after them holds the values made here. No clock is read.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _COUNTED = re.compile(r"(\d{1,9})\s+([a-z]+?)s?")
 
 @dataclass(frozen=True, order=False)
 class Granularity:
-    """How long the windows of a monitor are: a whole number of hours, days, weeks, months, quarters or years."""
+    """How long the windows of a monitor are: an integer of hours, days, weeks, months, quarters or years."""
 
     unit: Unit
     multiple: int = 1
@@ -69,7 +69,7 @@ class Granularity:
 
 
 def parse_every(text: str, *, minutes: bool = False) -> Granularity:
-    """The granularity that a text such as "1 week" names; ``minutes`` are allowed where a serving log is cut.
+    """The granularity that a string such as "1 week" names; ``minutes`` are allowed where a serving log is cut.
 
     >>> parse_every("2 weeks")
     Granularity(unit='week', multiple=2)
@@ -92,7 +92,7 @@ def parse_every(text: str, *, minutes: bool = False) -> Granularity:
 
 
 def parse_duration(text: str) -> timedelta:
-    """The length of time that a text such as "14 days" names: hours, days or weeks, zero allowed.
+    """The length of time that a string such as "14 days" names: hours, days or weeks, zero allowed.
 
     >>> parse_duration("14 days"), parse_duration("0 days")
     (datetime.timedelta(days=14), datetime.timedelta(0))
@@ -116,14 +116,14 @@ def parse_trigger(text: str) -> timedelta | None:
     interval = timedelta(**{f"{match[2]}s": int(match[1])}) if match is not None and match[2] in TRIGGER_UNITS else None
     if interval is None or not timedelta(seconds=1) <= interval <= LONGEST_TRIGGER:
         raise ConfigError(
-            f'found "{text}". Allowed: {AVAILABLE_NOW}, or an interval from 1 second to 24 hours as a whole number and a unit '
+            f'found "{text}". Allowed: {AVAILABLE_NOW}, or an interval from 1 second to 24 hours as an integer and a unit '
             f'({", ".join(TRIGGER_UNITS)}), such as "30 seconds" or "1 minute".'
         )
     return interval
 
 
 def parse_instant(text: str) -> datetime:
-    """The UTC instant that an ISO 8601 date or date-time names; without an offset it is read as UTC.
+    """The UTC timestamp that an ISO 8601 date or date-time names; without an offset it is read as UTC.
 
     >>> parse_instant("2013-09-02").isoformat(), parse_instant("2013-09-02T02:00+02:00").isoformat()
     ('2013-09-02T00:00:00+00:00', '2013-09-02T00:00:00+00:00')
@@ -132,7 +132,7 @@ def parse_instant(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ConfigError(f'found "{text}", which is not an instant. {allowed}.') from None
+        raise ConfigError(f'found "{text}", which is not a timestamp. {allowed}.') from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ConfigError(f'found "{text}". {allowed}, in the years {FIRST_YEAR} to {LAST_YEAR}.')
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -160,5 +160,5 @@ def parse_zone(name: str) -> tzinfo:
 def _counted(text: str, *, allowed: tuple[str, ...], example: str) -> tuple[int, str]:
     match = _COUNTED.fullmatch(text.strip().lower())
     if match is None or match[2] not in allowed:
-        raise ConfigError(f'found "{text}". Allowed: a whole number and a unit ({", ".join(allowed)}), such as {example}.')
+        raise ConfigError(f'found "{text}". Allowed: an integer and a unit ({", ".join(allowed)}), such as {example}.')
     return int(match[1]), match[2]

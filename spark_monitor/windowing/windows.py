@@ -2,7 +2,7 @@
 
 Days begin when the local clock first reads midnight, weeks on Monday, months on the 1st; several days or weeks are counted from a
 fixed epoch (1970-01-01, and Monday 1970-01-05), months, quarters and years from January 1970. An edge that the clock skips is the
-instant of the skip; one that it reads twice is the first. One-hour windows are elapsed hours from the local midnight, so the
+timestamp of the skip; one that it reads twice is the first. One-hour windows are elapsed hours from the local midnight, so the
 night with 25 hours has 25; windows of several hours begin when the clock reads a multiple, so every day has the same number.
 Windows of hours nest in days, days in weeks and months, months in quarters and years; weeks do not nest in months.
 """
@@ -43,7 +43,7 @@ LARGEST_NUMBER_OF_WINDOWS = 200_000
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """The instants from ``start``, included, to ``end``, left out; both timezone-aware UTC."""
+    """The timestamps from ``start``, included, to ``end``, left out; both timezone-aware UTC."""
 
     start: datetime
     end: datetime
@@ -62,7 +62,7 @@ class Window:
 
 
 def window_of(instant: datetime, granularity: Granularity, zone: str | tzinfo) -> Window:
-    """The window that holds an instant.
+    """The window that holds a timestamp.
 
     >>> summer = window_of(datetime(2024, 3, 31, 12, tzinfo=UTC), parse_every("1 day"), "Europe/Berlin")
     >>> summer.start.isoformat(), (summer.end - summer.start).total_seconds() / 3600
@@ -77,7 +77,9 @@ def window_of(instant: datetime, granularity: Granularity, zone: str | tzinfo) -
         index = _index_of(moment, granularity, clock)
         return Window(_edge(index, granularity, clock), _edge(index + 1, granularity, clock))
     except OverflowError:
-        raise ConfigError(f"found the instant {instant.isoformat()}, which no window of {granularity.label} can hold.") from None
+        raise ConfigError(
+            f"found the timestamp {instant.isoformat()}, which no window of {granularity.label} can hold."
+        ) from None
 
 
 def windows_between(start: datetime, end: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
@@ -146,7 +148,7 @@ def _elapsed_minutes(moment: datetime, step: timedelta, clock: tzinfo) -> Window
 
 
 def _index_of(moment: datetime, granularity: Granularity, clock: tzinfo) -> int:
-    """The number of the window that holds an instant: by the local clock, then corrected where the clock was set."""
+    """The number of the window that holds a timestamp: by the local clock, then corrected where the clock was set."""
     index = _index_by_clock(moment.astimezone(clock).replace(tzinfo=None), granularity)
     while _edge(index, granularity, clock) > moment:
         index -= 1
@@ -186,7 +188,7 @@ def _origin(granularity: Granularity) -> date:
 
 
 def _first_reading(wall: datetime, clock: tzinfo) -> datetime:
-    """The first instant at which a local clock reads ``wall`` or, where it skips that, anything later."""
+    """The first timestamp at which a local clock reads ``wall`` or, where it skips that, anything later."""
     early, late = (wall.replace(tzinfo=clock, fold=fold).astimezone(UTC) for fold in (1, 0))
     if early >= late or late.astimezone(clock).replace(tzinfo=None) == wall:
         return late
@@ -203,7 +205,7 @@ def _zone(zone: str | tzinfo) -> tzinfo:
 
 def _utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
-        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware instants")
+        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware timestamps")
     return instant.astimezone(UTC)
 
 

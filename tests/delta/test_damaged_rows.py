@@ -48,7 +48,7 @@ def arrow(kind: Any) -> pa.DataType:
 
 
 def state_rows() -> list[dict[str, Any]]:
-    """States of numbers and of texts, of no row and of many."""
+    """States of numbers and of strings, of no row and of many."""
     draw, grid, named = np.random.default_rng(3), Grid.of(np.linspace(-3, 3, 40)), Categories(("a", "b", "never"))
     samples = [draw.normal(size=size) for size in (0, 1, 60, 900)] + [np.array([np.nan, np.inf, -np.inf, 0.0, 1.5])]
     texts = [[], [None], ["a", "a", "zz", ""], [f"t{place}" for place in range(90)]]
@@ -109,7 +109,7 @@ def rows_with_checksums(spark: SparkSession, directory: Path) -> list[dict[str, 
 
 
 def in_utc(row: dict[str, Any]) -> dict[str, Any]:
-    """A collected row with instants again, which Spark hands over on the clock of this machine."""
+    """A collected row with timestamps again, which Spark hands over on the clock of this machine."""
     edges = {name: one.astimezone(UTC) for name, one in row["window"].items()}
     return {**row, "window": edges, "sketch": None if row["sketch"] is None else bytes(row["sketch"])}
 

@@ -38,7 +38,7 @@ EVERYTHING = ("profile_metrics", "drift_metrics", "profile_states")
 
 
 def rows_of(start: datetime, end: datetime, *, rows: int, seed: int) -> pa.Table:
-    """Rows with times from one instant to another: nulls, NaN, infinities, ties, rare texts, two versions."""
+    """Rows with times from one timestamp to another: nulls, NaN, infinities, ties, rare strings, two versions."""
     random = np.random.default_rng(seed)
     seconds = (end - start).total_seconds()
     at = [start + timedelta(seconds=float(second)) for second in np.sort(random.uniform(0, seconds, rows))]

@@ -83,7 +83,7 @@ def _write(frame: pd.DataFrame, directory: Path) -> None:
 
 
 def write_labels(directory: Path, ids: np.ndarray, truth: np.ndarray, times: pd.Series, *, part: int) -> None:
-    """Add a file to the label table, whose ids are texts and whose labels are doubles, unlike the predictions'."""
+    """Add a file to the label table, whose ids are strings and whose labels are doubles, unlike the predictions'."""
     (directory / "labels").mkdir(exist_ok=True)
     table = pa.table({"id": pa.array([str(one) for one in ids]), "truth": pa.array(truth), "known": instants(times)})
     pq.write_table(table, directory / "labels" / f"part-{part}.parquet")

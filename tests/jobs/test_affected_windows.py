@@ -1,4 +1,4 @@
-"""A prediction table with a change feed: exactly the windows that hold a changed row are handled again, however old they are."""
+"""A prediction table with a change feed: exactly the windows that hold a changed row are reprocessed, however old they are."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Story:
         self.table.append(days.rows_of(day(number), day(number + 1), rows=20, seed=seed))
 
     def run(self) -> RunResult:
-        """Run at the same instant as ever."""
+        """Run at the same timestamp as ever."""
         with logged() as lines:
             result = self.monitor.run(self.spark, as_of=AS_OF)
         self.lines += lines
@@ -145,7 +145,7 @@ def test_what_the_feed_tells_is_handled_again_and_what_it_cannot_tell_is_the_loo
     assert not any("change feed" in line for line in story.lines)
     assert story.written_by(story.run()) == LOOKBACK
     (line,) = [line for line in story.lines if "change feed" in line]
-    assert line.startswith("The lookback was handled again: the change feed of the prediction table cannot be read (")
+    assert line.startswith("The lookback was reprocessed: the change feed of the prediction table cannot be read (")
     assert line in story.table.last_run("out")["reader_reason"]
 
     story.append(4, seed=34)

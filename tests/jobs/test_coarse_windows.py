@@ -24,7 +24,7 @@ MEAN, DISTINCT_WINDOW, DISTINCT_SLICE = 1e-12, 1024, 128
 
 @dataclass(frozen=True)
 class Scene:
-    """A way to cut time, the local instants at which rows end and runs happen, and the coarse windows that must be merged."""
+    """A way to cut time, the local timestamps at which rows end and runs happen, and the coarse windows that must be merged."""
 
     zone: str
     windows: str
@@ -34,7 +34,7 @@ class Scene:
     merged: int
 
     def instant(self, text: str) -> datetime:
-        """The first instant of a local day."""
+        """The first timestamp of a local day."""
         return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
 
@@ -99,7 +99,7 @@ def told(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: 
 
 
 def is_edge(scene: Scene, last: pd.Timestamp) -> bool:
-    """Whether an instant lies in the first days of March 2024, whose week began in February."""
+    """Whether a timestamp lies in the first days of March 2024, whose week began in February."""
     return pd.Timestamp(scene.instant("2024-03-01")) <= last < pd.Timestamp(scene.instant("2024-03-04"))
 
 

@@ -58,7 +58,7 @@ def made(seed: int = 3) -> pd.DataFrame:
 
 
 def break_texts(frame: pd.DataFrame, random: np.random.Generator, late: np.ndarray) -> None:
-    """Texts with every kind of damage."""
+    """Strings with every kind of damage."""
     for column, texts in {
         "email": ["no address", "", " user1@example.org", "user@", "  "],
         "mark": ["Ã†rÃ¸", "caf\ufffd", " plain", "tab\t", "\u00a0", ""],

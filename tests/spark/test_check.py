@@ -329,7 +329,7 @@ def test_ids_of_another_type_are_compared_as_texts_and_said_so(checked: Check) -
     assert errors(findings) == []
     assert len(warnings(findings)) == 1
     found = 'labels.id: "loan_text" is string and "loan" of the predictions is bigint'
-    assert f"{found}: ids are compared as texts" in warnings(findings)[0]
+    assert f"{found}: ids are compared as strings" in warnings(findings)[0]
 
 
 @pytest.mark.parametrize("kind", ["double", "decimal(12, 2)", "string", "int"])
@@ -471,7 +471,7 @@ def test_scores_of_the_other_class_and_rules_for_numbers_about_texts_are_said(sp
     assert not any("scores are lower" in text for text in warnings(checked({**tables, "predictions.positive": 0})))
     rules = [{"metric": "ks", "columns": ["region", "amount"], "fail": 0.1}]
     found = warnings(checked({"rules": rules}))
-    assert any(text.startswith('rules[0].columns: ks is for numbers, and "region" holds texts') for text in found)
+    assert any(text.startswith('rules[0].columns: ks is for numbers, and "region" holds strings') for text in found)
     rules = [{"metric": "population_stability_index", "columns": ["region"], "fail": 0.1}]
     assert not any("holds texts" in text for text in warnings(checked({"rules": rules})))
 

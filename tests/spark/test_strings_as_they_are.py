@@ -1,4 +1,4 @@
-"""Texts that look alike stay apart in both readers: values of a path, of crossings, of padded columns."""
+"""Strings that look alike stay apart in both readers: values of a path, of crossings, of padded columns."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ BERLIN = "Europe/Berlin"
     ],
 )
 def test_the_last_time_is_that_of_a_row_before_the_end(spark: SparkSession, kind: str, first: str, last: str) -> None:
-    # In Berlin the clock skips from two to three on the 31st: half past two is placed at the first instant after, 01:00 UTC.
+    # In Berlin the clock skips from two to three on the 31st: half past two is placed at the first timestamp after, 01:00 UTC.
     second, zone = ("01:15:00", "Z") if kind == "TIMESTAMP" else ("02:30:00", "")
     texts = ["2024-03-30 08:00:00", f"2024-03-31 {second}", "2024-06-01 00:00:00"]
     rows = spark.createDataFrame([(f"{text}{zone}",) for text in texts] + [(None,)], "text string")

@@ -1,4 +1,4 @@
-"""The state of a text column against plain counting, on texts of every length, kind and number."""
+"""The state of a string column against plain counting, on strings of every length, kind and number."""
 
 from __future__ import annotations
 

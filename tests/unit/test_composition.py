@@ -1,4 +1,4 @@
-"""Coarse windows put together from stored ones: parts and what is left to read are the window, each instant once."""
+"""Coarse windows put together from stored ones: parts and what is left to read are the window, each timestamp once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that single values tell: decimals in another unit, hours in another zone, cut and damaged texts, exchanged columns."""
+"""Faults that single values tell: decimals in another unit, hours in another zone, cut and damaged strings, exchanged columns."""
 
 from __future__ import annotations
 

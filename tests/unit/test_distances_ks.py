@@ -146,7 +146,7 @@ def test_a_planted_distance_at_a_hundred_thousand_rows_is_known_within_a_hundred
 
 
 def test_values_that_were_rounded_to_doubles_leave_open_what_lies_behind_equal_ones() -> None:
-    first, second = np.full(50, 2.0**60), np.full(70, 2.0**60)  # of whole numbers that may all differ
+    first, second = np.full(50, 2.0**60), np.full(70, 2.0**60)  # of integers that may all differ
     grid = Grid.of([2.0**60])
     sides = [replace(NumericBlock.of([profile_column(values, grid)]), exact_to=2.0**53) for values in (first, second)]
     result = ks_of(*sides)

@@ -53,7 +53,7 @@ def known(config: MonitorConfig, as_of: datetime) -> Known:
         (SUNDAY + timedelta(days=1), SUNDAY + timedelta(days=3, hours=12), False),  # its labels are final
         (SUNDAY + timedelta(days=4), SUNDAY + timedelta(days=6), True),
         (datetime(2024, 1, 31, 12, tzinfo=UTC), datetime(2024, 2, 1, 1, tzinfo=UTC), False),  # the month has ended
-        (SUNDAY, SUNDAY - timedelta(hours=1), False),  # an earlier instant
+        (SUNDAY, SUNDAY - timedelta(hours=1), False),  # an earlier timestamp
     ],
 )
 def test_time_alone_makes_windows_due(before: datetime, after: datetime, idle: bool, tmp_path: Path) -> None:

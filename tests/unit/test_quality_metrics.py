@@ -46,7 +46,7 @@ def test_the_share_of_a_version_is_of_all_versions_and_nought_where_it_ceased() 
 
 
 def block(*columns: Any, texts: bool = False, times: bool = False) -> ColumnBlock:
-    """Columns of numbers, or of texts, as a block of exact numbers."""
+    """Columns of numbers, or of strings, as a block of exact numbers."""
     series = [pd.Series(column) for column in columns]
     filled = [one.dropna() for one in series]
 

@@ -156,7 +156,7 @@ def test_repeated_keys_are_those_of_pandas() -> None:
 
 
 def plain(part: pd.DataFrame, name: str) -> pd.Series:
-    """A column as texts that tell null, NaN and numbers apart; the two zeros are one."""
+    """A column as strings that tell null, NaN and numbers apart; the two zeros are one."""
     return (part[name] + 0.0).map(repr).where(~part[f"no {name}"], None)
 
 

@@ -21,7 +21,7 @@ finite = st.one_of(
 
 
 def wanted_ranks(n: int) -> list[int]:
-    """ceil(i n / 100) in whole numbers, at least the first value."""
+    """ceil(i n / 100) in integers, at least the first value."""
     return [max((i * n + 99) // 100, 1) for i in range(PERCENTILES + 1)]
 
 

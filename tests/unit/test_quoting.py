@@ -1,4 +1,4 @@
-"""Crossings are reversible: different values are different texts, and every text gives its values back."""
+"""Crossings are reversible: different values are different strings, and every text gives its values back."""
 
 from __future__ import annotations
 

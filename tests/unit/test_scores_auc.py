@@ -31,7 +31,7 @@ def certified(labels: np.ndarray, scores: np.ndarray, grid: Grid) -> tuple[float
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
-    """The same order as whole numbers: scikit-learn refuses infinite scores."""
+    """The same order as integers: scikit-learn refuses infinite scores."""
     return np.unique(scores, return_inverse=True)[1].astype(float)
 
 

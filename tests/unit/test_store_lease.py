@@ -36,7 +36,7 @@ def holder(process: Process, heartbeat: datetime | None, run_id: str = "r1") -> 
 
 @dataclass
 class Turns:
-    """A ledger in memory whose holders end by themselves at some instant of a clock that sleeping moves."""
+    """A ledger in memory whose holders end by themselves at some timestamp of a clock that sleeping moves."""
 
     running: list[Holder]
     ends: dict[str, datetime] = field(default_factory=dict)

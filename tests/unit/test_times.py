@@ -1,4 +1,4 @@
-"""Local times on either side of an instant, held against where each single local time is placed."""
+"""Local times on either side of a timestamp, held against where each single local time is placed."""
 
 from __future__ import annotations
 
