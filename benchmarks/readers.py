@@ -17,7 +17,7 @@ import pyarrow as pa
 from benchmarks.data import Made
 from benchmarks.monitors import CORES, config_of, session, windows_of
 from benchmarks.timing import per_value, ratio, timed
-from spark_monitor.config.monitor import Slice, slice_key
+from spark_monitor.config.monitor import MonitorConfig, Slice, slice_key
 from spark_monitor.kernel.parquet import read_blocks
 from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.spans import CHUNK_ROWS
@@ -49,9 +49,13 @@ class Bench:
         spark.conf.set(BATCH_SETTING, str(bounded_batches(columns)))
         self.frozen = self.freezing()
 
+    def config(self, keys: Keys) -> MonitorConfig:
+        """The monitor of the table, sliced by these keys."""
+        return config_of(self.path, keys, self.columns)
+
     def freezing(self) -> list[FrozenColumn]:
         """The columns' grids, as a monitor makes them once for a baseline."""
-        found = open_predictions(self.spark, config_of(self.path, [], self.columns))
+        found = open_predictions(self.spark, self.config([]))
         chosen = found.frame.where(self.baseline) if self.baseline else found.frame.limit(SAMPLE)
         rows = rows_for_profile(chosen, found.columns, [], time=None, version_sql="NULL", ids=["id"])
         return frozen_columns(rows, found.columns, 0)
@@ -71,7 +75,7 @@ class Bench:
 
     def spark_rows(self, keys: Keys) -> DataFrame:
         """The rows that the Spark reader hands to its tasks."""
-        found = open_predictions(self.spark, config_of(self.path, keys, self.columns))
+        found = open_predictions(self.spark, self.config(keys))
         return rows_for_profile(found.frame, found.columns, found.slices, time="at", version_sql="'1'", ids=["id"])
 
     def by_spark(self, keys: Keys, windows: tuple[WindowKey, ...]) -> Callable[[], None]:
@@ -84,7 +88,7 @@ class Bench:
 
     def file_states(self, keys: Keys, windows: tuple[WindowKey, ...]) -> DataFrame:
         """The states by the file reader."""
-        config = config_of(self.path, keys, self.columns)
+        config = self.config(keys)
         plan, span = self.plan(keys, windows), (windows[0].start, windows[-1].end)
         predictions = open_predictions(self.spark, config)
         table = file_table(config, predictions, (), [span])
@@ -93,7 +97,7 @@ class Bench:
 
     def decoded(self, *, ordered: bool) -> Callable[[], None]:
         """Only decoding the same columns in Spark tasks, and, where asked, sorting each chunk of values."""
-        config, span = config_of(self.path, [], self.columns), (0, 1 << 62)
+        config, span = self.config([]), (0, 1 << 62)
         predictions = open_predictions(self.spark, config)
         table = file_table(config, predictions, (), [span])
         tasks = blocks_of(predictions.frame, table, "at", [span])

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 from spark_monitor.errors import MonitorError
 
 Family = Literal["profile", "quality", "drift", "correlation", "model", "fairness", "custom", "system", "pipeline", "cost"]
-Group = Literal["performance", "drift", "quality", "system", "cost"]
+Group = Literal["performance", "drift", "quality", "system", "pipeline", "cost"]
 Worse = Literal["higher", "lower", "both"]
 ColumnKind = Literal["numeric", "categorical", "any", "pair", "answer", ":table"]
 Function = Callable[..., Any]
@@ -32,7 +32,8 @@ GROUPS: Final[Mapping[Family, Group]] = {
     **dict.fromkeys(("model", "fairness", "custom"), "performance"),
     **dict.fromkeys(("drift", "correlation"), "drift"),
     **dict.fromkeys(("profile", "quality"), "quality"),
-    **dict.fromkeys(("system", "pipeline"), "system"),
+    "system": "system",
+    "pipeline": "pipeline",
     "cost": "cost",
 }
 """Among which numbers people are shown those of a family; the first part of MLflow's keys."""

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.monitored import MonitoredTable
-from spark_monitor.config.types import Expression, FineEvery, Section, Text
+from spark_monitor.config.types import Expression, FineEvery, Moment, Section, Text
+from spark_monitor.windowing.periods import parse_instant
 
 OUR_NAMES = (
     *("requests", "failed_requests", "requests_total", "failed_requests_total", "latency_ms", "latency_seconds"),
@@ -36,6 +37,10 @@ class OperationsConfig(MonitoredTable):
     cpu_percent: Expression | None = Field(default=None, description="processor use, 0 to 100")
     gpu_percent: Expression | None = Field(default=None, description="accelerator use, 0 to 100")
     memory_bytes: Expression | None = Field(default=None, description="memory in use, in bytes")
+    baseline_from: Moment | None = Field(
+        default=None, description="latencies and loads are held against the windows from here, such as 2024-01-01"
+    )
+    baseline_to: Moment | None = Field(default=None, description="to here; default of both: the windows before each window")
     metric: Expression | None = Field(default=None, description="format long: the column with the metric's name")
     value: Expression | None = Field(default=None, description="format long: the column with the value")
     labels: Expression | None = Field(default=None, description="format long: the column with the labels, a map or JSON")
@@ -53,6 +58,12 @@ class OperationsConfig(MonitoredTable):
             raise problems(
                 ("format", "found long without `metric` and `value`. Name the columns with a metric's name and value.")
             )
+        since, until = self.baseline_from, self.baseline_to
+        if (since is None) != (until is None):
+            alone = "baseline_to" if since is None else "baseline_from"
+            raise problems((alone, "found alone. Name both `baseline_from` and `baseline_to`."))
+        if since is not None and until is not None and parse_instant(since) >= parse_instant(until):
+            raise problems(("baseline_to", f"found {until}, not after `baseline_from`, which is {since}. Name a later time."))
         unknown = [ours for ours in self.names.values() if ours not in OUR_NAMES]
         if unknown:
             raise problems(("names", f'found "{unknown[0]}". Allowed: {", ".join(OUR_NAMES)}.'))

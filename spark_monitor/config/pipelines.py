@@ -46,6 +46,14 @@ class RunsConfig(MonitoredTable):
         return text
 
 
+class WatchedTable(SourceConfig):
+    """A table whose history is watched: of Delta and Iceberg by what they write down, of Parquet by its files."""
+
+    format: Literal["delta", "parquet", "iceberg"] | None = Field(  # type: ignore[assignment]
+        default=None, description="delta, parquet or iceberg, beside `path`; default delta"
+    )
+
+
 class PipelinesConfig(Section):
     """Tables by their own history, steps by their runs, and the registered model against what is there."""
 
@@ -64,7 +72,7 @@ class PipelinesConfig(Section):
         listed = [content] if isinstance(content, str | dict) else content
         if not isinstance(listed, list | tuple):
             return content
-        return tuple(SourceConfig(table=one) if isinstance(one, str) else SourceConfig.model_validate(one) for one in listed)
+        return tuple(WatchedTable(table=one) if isinstance(one, str) else WatchedTable.model_validate(one) for one in listed)
 
 
 __all__ = ["Columns", "PipelinesConfig", "RunsConfig"]

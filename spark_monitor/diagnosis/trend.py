@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from spark_monitor.catalogue.interval import Floats
 
@@ -112,5 +112,5 @@ def _slope(at: Floats, series: Floats) -> tuple[float, float, float]:
     slope = float(centred @ series) / width
     left = series - series.mean() - slope * centred
     error = np.sqrt(float(left @ left) / (n - 2) / width)
-    reach = float(student.ppf(0.975, n - 2)) * float(error)
+    reach = float(stdtrit(n - 2, 0.975)) * float(error)
     return slope, slope - reach, slope + reach

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from spark_monitor.catalogue.interval import Floats, Integers, Interval
 from spark_monitor.catalogue.metric import drift_metric
@@ -99,7 +99,7 @@ def correlation_shift(baseline: PairBlock, current: PairBlock) -> Interval:
     value = now - before
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = [block.widening / np.maximum(block.count - 3, 1) for block in (baseline, current)]
-        reach = float(norm.ppf(0.5 + CONFIDENCE / 2)) * np.sqrt(variance[0] + variance[1])
+        reach = float(ndtri(0.5 + CONFIDENCE / 2)) * np.sqrt(variance[0] + variance[1])
         slopes = [block.error / np.maximum(1 - block.correlation**2, NEAREST_TO_ONE) for block in (baseline, current)]
     error = slopes[0] + slopes[1]
     details = [

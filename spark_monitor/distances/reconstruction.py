@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from spark_monitor.catalogue.interval import Floats, Integers, Interval
 from spark_monitor.catalogue.metric import NOT_NEGATIVE, drift_metric
@@ -173,7 +173,7 @@ def reconstruction_error_ratio(baseline: ErrorBlock, current: ErrorBlock) -> Int
 
 
 def _quantile() -> float:
-    return float(norm.ppf(0.5 + CONFIDENCE / 2))
+    return float(ndtri(0.5 + CONFIDENCE / 2))
 
 
 def _said(baseline: ErrorBlock, current: ErrorBlock, value: Floats, lower: Floats, upper: Floats) -> Interval:

@@ -28,6 +28,8 @@ FAMILIES: Final[Mapping[str, Group]] = {family: group for family, group in GROUP
 """Families of which a few metrics of whole tables have charts, and the group their charts stand in."""
 
 MOST_OF_FAMILY, MOST_BROKEN = 6, 5
+OWN_STEPS: Final = "spark_monitor."
+"""What the steps of the monitor's own runs begin with."""
 
 
 @dataclass(frozen=True)
@@ -137,27 +139,33 @@ def incident_readings(rows: Iterable[IncidentRow]) -> Iterator[Reading]:
 
 
 def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *, ruled: Sequence[str] = ()) -> list[Reading]:
-    """System, cost and the quality of whole tables, in windows that the version has predictions in.
+    """System, pipelines, cost and the quality of whole tables, in windows that the version has predictions in.
 
-    Of each family a few: what rules name (``ruled``) first, then what changes, then by name. A number that belongs to no version
-    is shown in the run of every version that is alive in its window.
+    Of each family a few: what rules name (``ruled``) first, then what changes, then by name; of pipelines each step's and
+    table's, this monitor's own stages last. A number that belongs to no version is shown in the run of every version that is
+    alive in its window.
     """
     alive = defaultdict(list)
     for one in counts:
         if one.count:
             alive[one.window].append(one.version)
-    whole = [row for row in rows if row.column is None and row.name is None and row.family in FAMILIES]
-    values: defaultdict[tuple[str, str], set[float | None]] = defaultdict(set)
+    told = [row for row in rows if row.name is None and row.family in FAMILIES]
+    whole = [row for row in told if row.column is None or row.family == "pipeline"]
+    values: defaultdict[tuple[str, str, str], set[float | None]] = defaultdict(set)
     for row in whole:
-        values[row.family, row.metric].add(row.value)
-    order = sorted(values, key=lambda key: (key[1] not in ruled, len(values[key]) == 1, key))
+        values[_series(row)].add(row.value)
+    order = sorted(values, key=lambda key: (key[2].startswith(OWN_STEPS), key[1] not in ruled, len(values[key]) == 1, key))
     chosen = {key for family in FAMILIES for key in [one for one in order if one[0] == family][:MOST_OF_FAMILY]}
     return [
-        Reading(version, row.window, FAMILIES[row.family], row.metric, row.value)
+        Reading(version, row.window, FAMILIES[row.family], row.metric, row.value, column=row.column)
         for row in whole
-        if (row.family, row.metric) in chosen
+        if _series(row) in chosen
         for version in ([row.version] if row.version is not None else alive.get(row.window, []))
     ]
+
+
+def _series(row: MeasureRow) -> tuple[str, str, str]:
+    return row.family, row.metric, row.column or ""
 
 
 def slice_readings(worst: Sequence[ModelRow], series: Iterable[ModelRow]) -> Iterator[Reading]:

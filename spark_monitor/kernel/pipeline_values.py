@@ -29,6 +29,7 @@ _ATTRIBUTES: Final = {
     "signature_mismatches": "signature",
     "dependency_mismatches": "dependencies",
     "served_version_mismatch": "served",
+    "model_pipeline": "changed",
 }
 
 
@@ -53,8 +54,8 @@ def value_rows(window: WindowKey, name: str, values: Mapping[str, Value], versio
     metrics = catalogue().metrics
     for metric_name, value in values.items():
         metric = metrics[metric_name]
-        number = np.array([np.nan if value.number is None else value.number])
-        result = metric.compute(PipelineBlock(**{_ATTRIBUTES[metric_name]: number}))
+        given: dict[str, Any] = {_ATTRIBUTES[metric_name]: np.array([np.nan if value.number is None else value.number])}
+        result = metric.compute(PipelineBlock(**given))
         [row] = measurements(where, metric, result, count=[value.count], column_name=name)
         told = {"message": value.message, "details": list(value.details.items()) or None}
         yield {**row, **told, "status": value.status or row["status"]}

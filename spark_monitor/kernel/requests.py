@@ -161,6 +161,10 @@ def _count_hosts(
 
 def _encoded(column: pa.Array) -> tuple[Integers, list[Any]]:
     """Codes and the strings that they stand for; NULL has a code of its own."""
+    if pa.types.is_dictionary(column.type):
+        names = column.dictionary.to_pylist()
+        codes = column.indices.cast(pa.int64())
+        return np.asarray(codes.fill_null(len(names)) if codes.null_count else codes), [*names, None]
     encoded = pc.dictionary_encode(column, null_encoding="encode")
     return np.asarray(encoded.indices).astype(np.int64), encoded.dictionary.to_pylist()
 

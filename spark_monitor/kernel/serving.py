@@ -17,7 +17,7 @@ import pyarrow as pa
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
-from spark_monitor.operations.latency_shift import STEPS, Quantiles
+from spark_monitor.operations.latency_shift import STEPS, STEPS_OF_LOADS, Quantiles
 from spark_monitor.states.samples import Samples
 from spark_monitor.windowing.instants import instant_of
 
@@ -26,7 +26,7 @@ WINDOWS_BEFORE: Final = 8
 HOSTS_NAMED: Final = 3
 EMPTY: Final = "EMPTY"
 
-_COUNTS = ("requests", "failed", "known", "copies", "rows", "hosts", "clusters", "per_second", "predictions", "rank_error")
+_COUNTS = ("requests", "failed", "known", "copies", "rows", "hosts", "clusters", "per_second", "predictions")
 SUMMARY_SCHEMA: Final = pa.schema(
     [
         *((name, pa.string()) for name in ("kind", "granularity")),
@@ -34,7 +34,7 @@ SUMMARY_SCHEMA: Final = pa.schema(
         *((name, pa.string()) for name in ("column_name", "model_version")),
         *((name, pa.float64()) for name in _COUNTS),
         ("samples", TALLY_SCHEMA.field("samples").type),
-        ("quantiles", pa.string()),
+        ("quantiles", pa.map_(pa.string(), pa.string())),
         ("details", pa.map_(pa.string(), pa.string())),
     ]
 )
@@ -42,7 +42,7 @@ SUMMARY_DDL: Final = (
     "kind string, granularity string, start long, end long, column_name string, model_version string, "
     + ", ".join(f"{name} double" for name in _COUNTS)
     + ", samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
-    "quantiles string, details map<string, string>"
+    "quantiles map<string, string>, details map<string, string>"
 )
 Series = tuple[str, str | None]
 
@@ -58,6 +58,9 @@ class ServingPlan:
     unit: str = "ms"
     counts_apart: bool = False
     """Whether failures come in rows of their own (``format: long``), so that every request's outcome is known."""
+
+    baseline: tuple[int, int] | None = None
+    """The period (microseconds) whose windows distributions are held against, instead of the windows before."""
 
 
 @dataclass
@@ -119,7 +122,6 @@ def _summarised(window: _Window, plan: ServingPlan) -> Iterator[dict[str, Any]]:
 def _summary(
     key: WindowKey, column: str, version: str | None, tally: Tally, plan: ServingPlan, more: Mapping[str, str]
 ) -> dict[str, Any]:
-    latency = tally.samples.get("latency")
     second, many = tally.by_second()
     details = {"rows": f"{tally.rows:.0f}", **_hosts_told(tally), **_gap_told(second, key), **more}
     return {
@@ -136,15 +138,15 @@ def _summary(
         "clusters": float(len(tally.clusters)),
         "per_second": float(many.max()) if many.size else None,
         "samples": [{"name": name, **one.columns()} for name, one in sorted(tally.samples.items())],
-        "quantiles": None if latency is None or not latency.n else told_quantiles(latency).text,
-        "rank_error": None if latency is None else latency.sketch.rank_error,
+        "quantiles": [(name, told_quantiles(name, one).text) for name, one in sorted(tally.samples.items()) if one.n],
         "details": list(details.items()),
     }
 
 
-def told_quantiles(samples: Samples) -> Quantiles:
-    """The 257 quantiles that a row keeps of a distribution."""
-    return Quantiles(samples.sketch.quantiles(np.arange(STEPS + 1) / STEPS), samples.n, samples.sketch.rank_error)
+def told_quantiles(name: str, samples: Samples) -> Quantiles:
+    """The quantiles that a row keeps of a number's distribution."""
+    steps = STEPS if name == "latency" else STEPS_OF_LOADS
+    return Quantiles(samples.sketch.quantiles(np.arange(steps + 1) / steps), samples.n, samples.sketch.rank_error)
 
 
 def _hosts_told(tally: Tally) -> dict[str, str]:

@@ -6,19 +6,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from spark_monitor.catalogue.metric import Metric
+from spark_monitor.kernel.requests import NUMBERS
+from spark_monitor.operations.latency_shift import SHIFTS
 from spark_monitor.states.samples import Samples
+
+QUANTILES: Final = "quantiles_"
+"""What the details of ``requests`` that keep a distribution are called, before the number's name."""
 
 FEW: Final = 100
 """Fewer latencies than this say nothing of their unit."""
 
 
 def explained(
-    measured: dict[str, Any], metric: Metric, row: Mapping[str, Any], factor: float | None, unit: str
+    measured: dict[str, Any], metric: Metric, row: Mapping[str, Any], factor: float | None, unit: str, *, baseline: bool = False
 ) -> dict[str, Any]:
     """The measurement with what it must be read with: a sentence, and what is named first."""
     details = dict(row["details"] or [])
     sentences: list[str] = []
     if metric.name == "requests":
+        details |= {f"{QUANTILES}{name}": text for name, text in row["quantiles"] or []}
         sentences += _of_requests(row, details)
     elif metric.name in ("failure_rate", "failed_requests"):
         unread = row["requests"] - row["known"]
@@ -26,10 +32,8 @@ def explained(
     elif metric.name.startswith("latency"):
         sentences += _of_latency(row, factor, unit)
         details |= {"unit_factor": f"{1000 if factor > 1 else 0.001:g}"} if factor is not None else {}
-        kept = {"quantiles": row["quantiles"], "rank_error": row["rank_error"]}
-        details |= {name: str(value) for name, value in kept.items() if metric.name == "latency_p50" and value is not None}
     if measured["value"] is None and not sentences:
-        sentences = [_why_undefined(metric)]
+        sentences = [_why_undefined(metric, baseline=baseline)]
     wanted = _details_of(metric, details)
     return {**measured, "message": " ".join(sentences) or None, "details": list(wanted.items()) or None}
 
@@ -37,9 +41,12 @@ def explained(
 def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
     """What belongs to a metric; a row is kept small."""
     keys = {
-        "requests": ("rows", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
+        "requests": (
+            *("rows", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
+            *(f"{QUANTILES}{name}" for name in NUMBERS),
+        ),
         "failure_rate": ("failing_hosts", "first_failed_host"),
-        "latency_p50": ("quantiles", "rank_error", "unit_factor"),
+        "latency_p50": ("unit_factor",),
         "latency_p95": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
         "latency_ks": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
     }.get(metric.name, ())
@@ -77,11 +84,11 @@ def _unit_doubt(found: Samples, unit: str) -> Iterator[str]:
         yield "Half of the latencies are above 100 seconds: if the column holds milliseconds, name it latency_ms."
 
 
-def _why_undefined(metric: Metric) -> str:
+def _why_undefined(metric: Metric, *, baseline: bool) -> str:
     if metric.name == "requests_per_second_max":
         return "Single seconds are not known of this log, or of windows longer than 62 days."
-    if metric.name == "latency_ks":
-        return "No window before this one has latencies to compare with."
+    if metric.name in SHIFTS:
+        return f"No window {'of the baseline period' if baseline else 'before this one'} has values to compare with."
     if metric.name == "lost_predictions_percent":
         return "No predictions are known of this window."
     return "No row of this window has this number."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -17,7 +18,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import NUMBERS
 from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, instant_text
 from spark_monitor.kernel.serving_messages import explained
-from spark_monitor.operations.latency_shift import STEPS, LatencyBlock, Quantiles
+from spark_monitor.operations.latency_shift import SHIFTS, Pooled, Quantiles, ShiftBlock
 from spark_monitor.operations.serving import ServingBlock
 from spark_monitor.states.samples import Samples
 
@@ -40,26 +41,51 @@ def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], p
     stored = [row for row in rows if row["kind"] == STORED and row["start"] not in {window.start for window in due}]
     told = sorted([*stored, *fresh.values()], key=itemgetter("start"))
     present: list[Mapping[str, Any]] = []
-    before: list[list[Quantiles]] = []
+    before: list[Sequence[Mapping[str, Any]]] = []
+    period = [one for one in told if _is_within(one, plan.baseline) and one["requests"]]
     for window in due:
         row = fresh.get(window.start)
         earlier = [one for one in told if one["start"] < window.start and one["requests"]]
         if row is not None:
             present.append({**row, "predictions": predictions.get(window.start)})
-            before.append([known for one in earlier[-WINDOWS_BEFORE:] if (known := _quantiles(one)) is not None])
+            before.append(earlier[-WINDOWS_BEFORE:])
             continue
         last = earlier[-1]["end"] if earlier else None
         missed = last is not None and last > window.start - plan.lookback
         if missed or series == (TABLE_ROW, None):
             yield from _empty(window, series, last, plan)
     if present:
-        yield from _present(series, present, before, plan)
+        yield from _present(series, present, _References(before, period, plan.baseline is not None), plan)
 
 
-def _quantiles(row: Mapping[str, Any]) -> Quantiles | None:
-    if not row["quantiles"]:
-        return None
-    return Quantiles.read(row["quantiles"], max(1, int(row["rows"] or row["requests"] or 1)), row["rank_error"] or 0.0)
+def _is_within(row: Mapping[str, Any], period: tuple[int, int] | None) -> bool:
+    return period is not None and row["start"] >= period[0] and row["end"] <= period[1]
+
+
+def _quantiles(row: Mapping[str, Any], name: str) -> Quantiles | None:
+    text = dict(row["quantiles"] or ()).get(name)
+    return Quantiles.read(text) if text else None
+
+
+@dataclass(frozen=True)
+class _References:
+    """The windows before each window, and those of the baseline period, which distributions are held against if there is one."""
+
+    before: Sequence[Sequence[Mapping[str, Any]]]
+    period: Sequence[Mapping[str, Any]]
+    baseline: bool
+
+    def known_before(self, place: int, name: str) -> list[Quantiles]:
+        """What is known of a number in the windows before."""
+        return [known for row in self.before[place] if (known := _quantiles(row, name)) is not None]
+
+    def of(self, name: str) -> list[Pooled | None]:
+        """What each window's distribution is held against."""
+        if self.baseline:
+            known = [one for row in self.period if (one := _quantiles(row, name)) is not None]
+            return [Pooled.of(known) if known else None] * len(self.before)
+        each = [self.known_before(place, name) for place in range(len(self.before))]
+        return [Pooled.of(known) if known else None for known in each]
 
 
 def _wanted(plan: ServingPlan, series: Series) -> Iterator[Metric]:
@@ -87,19 +113,21 @@ def _empty(window: WindowKey, series: Series, last: int | None, plan: ServingPla
 
 
 def _present(
-    series: Series, rows: Sequence[Mapping[str, Any]], before: Sequence[Sequence[Quantiles]], plan: ServingPlan
+    series: Series, rows: Sequence[Mapping[str, Any]], references: _References, plan: ServingPlan
 ) -> Iterator[dict[str, Any]]:
     block, where = _block(rows, plan), [_where(row, series) for row in rows]
     count = [int(row["rows"]) for row in rows]
-    shifted = LatencyBlock([_quantiles(row) for row in rows], before)
-    factors = [_unit_factor(row, earlier) for row, earlier in zip(rows, before, strict=True)]
+    factors = [_unit_factor(row, references.known_before(place, "latency")) for place, row in enumerate(rows)]
+    basis = "BASELINE" if references.baseline else "PREVIOUS"
     for metric in _wanted(plan, series):
-        moved = metric.name == "latency_ks"
-        result = metric.compute(shifted if moved else block)
-        basis = {"basis": "PREVIOUS"} if moved else {}
-        made = measurements(where, metric, result, count=count, column_name=series[0], **basis)
+        moved = SHIFTS.get(metric.name)
+        if moved is not None:
+            shift = ShiftBlock([_quantiles(row, moved) for row in rows], references.of(moved))
+            made = measurements(where, metric, metric.compute(shift), count=count, column_name=series[0], basis=basis)
+        else:
+            made = measurements(where, metric, metric.compute(block), count=count, column_name=series[0])
         for number, measured in enumerate(made):
-            yield explained(measured, metric, rows[number], factors[number], plan.unit)
+            yield explained(measured, metric, rows[number], factors[number], plan.unit, baseline=references.baseline)
 
 
 def _block(rows: Sequence[Mapping[str, Any]], plan: ServingPlan) -> ServingBlock:
@@ -115,11 +143,11 @@ def _block(rows: Sequence[Mapping[str, Any]], plan: ServingPlan) -> ServingBlock
 
 def _unit_factor(row: Mapping[str, Any], before: Sequence[Quantiles]) -> float | None:
     """How many times the median before the median is, where this looks like a change between seconds and milliseconds."""
-    now = _quantiles(row)
-    medians = sorted(one.values[STEPS // 2] for one in before)
+    now = _quantiles(row, "latency")
+    medians = sorted(one.median for one in before)
     if now is None or not medians or not medians[len(medians) // 2]:
         return None
-    ratio = float(now.values[STEPS // 2] / medians[len(medians) // 2])
+    ratio = float(now.median / medians[len(medians) // 2])
     return ratio if any(low <= high_or_low <= high for low, high in [UNIT_RATIO] for high_or_low in _both(ratio)) else None
 
 

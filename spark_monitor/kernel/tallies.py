@@ -32,15 +32,16 @@ TALLY_SCHEMA: Final = pa.schema(
         ("samples", pa.list_(_SAMPLES)),
         ("hosts", pa.list_(_HOST)),
         ("clusters", pa.list_(pa.string())),
-        ("seconds", pa.list_(pa.int64())),
-        ("per_second", pa.list_(pa.float64())),
+        # A day has 86,400 seconds: as bytes, so that no object is made of each.
+        ("seconds", pa.binary()),
+        ("per_second", pa.binary()),
     ]
 )
 TALLY_DDL: Final = (
     "window int, endpoint string, version string, requests double, failed double, known double, copies double, rows double, "
     "samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
     "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint>>, "
-    "clusters array<string>, seconds array<bigint>, per_second array<double>"
+    "clusters array<string>, seconds binary, per_second binary"
 )
 FIRST_NEVER: Final = np.iinfo(np.int64).max
 
@@ -115,8 +116,8 @@ class Tally:
             "samples": [{"name": name, **samples.columns()} for name, samples in sorted(self.samples.items())],
             "hosts": [{"name": name, **vars(host)} for name, host in sorted(self.hosts.items())],
             "clusters": sorted(self.clusters),
-            "seconds": second,
-            "per_second": many,
+            "seconds": second.astype("<i8").tobytes(),
+            "per_second": many.astype("<f8").tobytes(),
         }
 
     @classmethod
@@ -127,7 +128,8 @@ class Tally:
         found.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
         found.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}
         if row["seconds"]:
-            found.seconds, found.per_second = [np.array(row["seconds"], np.int64)], [np.array(row["per_second"])]
+            found.seconds = [np.frombuffer(row["seconds"], "<i8").astype(np.int64)]
+            found.per_second = [np.frombuffer(row["per_second"], "<f8").astype(np.float64)]
         return found
 
 

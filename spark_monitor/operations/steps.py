@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spark_monitor.catalogue.interval import Floats
+from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.metric import NOT_NEGATIVE, SHARE, operation_metric
+from spark_monitor.states.proportions import score_interval
 
 
 def _none() -> Floats:
@@ -19,7 +20,8 @@ class PipelineBlock:
     """S steps or tables in their windows: each attribute has length S, NaN where nothing tells.
 
     ``seconds`` is the mean duration of the step's runs; ``lateness`` the longest wait after the schedule; ``rows``, ``bytes`` and
-    ``files`` what was written; ``hours_since_commit`` counts from the window's end.
+    ``files`` what was written; ``hours_since_commit`` counts from the window's end. ``positives`` are four counts: positive
+    predictions and all of a new version, then those of the version before.
     """
 
     seconds: Floats = field(default_factory=_none)
@@ -35,6 +37,8 @@ class PipelineBlock:
     signature: Floats = field(default_factory=_none)
     dependencies: Floats = field(default_factory=_none)
     served: Floats = field(default_factory=_none)
+    changed: Floats = field(default_factory=_none)
+    positives: tuple[Floats, ...] = ()
 
 
 @operation_metric("step_seconds", dataset="pipelines", range=NOT_NEGATIVE, worse="both", unit="seconds")
@@ -113,3 +117,30 @@ def dependency_mismatches(current: PipelineBlock) -> Floats:
 def served_version_mismatch(current: PipelineBlock) -> Floats:
     """1 where a version made predictions that the registry does not know, else 0."""
     return current.served
+
+
+@operation_metric("model_pipeline", dataset="pipelines", range=NOT_NEGATIVE, unit="changes")
+def model_pipeline(current: PipelineBlock) -> Floats:
+    """How much of schema and classes a version changed against the one before, in the first window that it predicts in.
+
+    ``details`` name what, and where the version comes from: who registered it when, its run, parameters, metrics and data.
+    """
+    return current.changed
+
+
+@operation_metric("positive_rate_change", dataset="pipelines", range=(-1.0, 1.0), worse="both")
+def positive_rate_change(current: PipelineBlock) -> Interval:
+    """The positive share of a new version's predictions in its first window less that of the version before in its last.
+
+    The 95 % interval is Newcombe's of a difference of two proportions (1998, method 10), from Wilson's of each.
+
+    >>> counts = tuple(np.array([count]) for count in (56.0, 70.0, 48.0, 80.0))  # Newcombe's table II (a)
+    >>> found = positive_rate_change(PipelineBlock(positives=counts))
+    >>> [round(float(bound[0]), 4) for bound in (found.value, found.lower, found.upper)]
+    [0.2, 0.0524, 0.3339]
+    """
+    part, whole, part_before, whole_before = current.positives
+    now, before = part / whole, part_before / whole_before
+    (low, high), (least, most) = score_interval(part, whole), score_interval(part_before, whole_before)
+    value = now - before
+    return Interval(value, value - np.hypot(now - low, most - before), value + np.hypot(high - now, before - least))

@@ -12,12 +12,14 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.operations import OperationsConfig
 from spark_monitor.config.pipelines import PipelinesConfig, RunsConfig
+from spark_monitor.config.sources import SourceConfig
 from spark_monitor.config.vocabulary import KNOWN_METRICS
 from spark_monitor.preflight.columns import Finding, missing
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
 from spark_monitor.sources.pipelines import open_runs
 from spark_monitor.sources.tables import open_table, sql_of, type_of
+from spark_monitor.store.iceberg import ICEBERG, iceberg_commits
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,6 +65,9 @@ def rule_findings(config: MonitorConfig) -> Iterator[Finding]:
 def _pipelines(config: MonitorConfig, section: PipelinesConfig, spark: SparkSession, attempt: Attempt) -> Iterator[Finding]:
     for position, source in enumerate(section.tables):
         where = f"pipelines.tables[{position}]"
+        if str(source.format) == ICEBERG:
+            yield from _iceberg(where, source, spark, attempt)
+            continue
         table = MonitoredTable.model_construct(table=source.table, path=source.path, files=source.format)
         yield from _opened(where, table, spark, attempt)[1]
     if section.runs is not None:
@@ -75,6 +80,14 @@ def _pipelines(config: MonitorConfig, section: PipelinesConfig, spark: SparkSess
         yield from found
         absent = [name for name in ("name", "version") if frame is not None and name not in frame.columns]
         yield from (Finding("pipelines.environment", _missing(name, frame, section.environment)) for name in absent)
+
+
+def _iceberg(where: str, source: SourceConfig, spark: SparkSession, attempt: Attempt) -> Iterator[Finding]:
+    """Whether there are metadata files at the path."""
+    _, reason = attempt(lambda: iceberg_commits(spark, str(source.path), "").columns)
+    if reason is not None:
+        told = f"{source.text} has no metadata files (metadata/*.metadata.json) that can be read: {reason}"
+        yield Finding(f"{where}.path", f"{told} Name the table's own address, under which `metadata` lies.")
 
 
 def _section(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.metric import SHARE, quality_metric
@@ -101,4 +101,4 @@ def distance(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
     expected = totals * both.sum(axis=0) / both.sum()
     statistic = float(((both - expected) ** 2 / expected).sum())
     shares = both / totals
-    return float(chi2.sf(statistic, max(both.shape[1] - 1, 1))), float(np.abs(shares[0] - shares[1]).sum() / 2)
+    return float(chdtrc(max(both.shape[1] - 1, 1), statistic)), float(np.abs(shares[0] - shares[1]).sum() / 2)

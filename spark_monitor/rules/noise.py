@@ -15,8 +15,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv, kolmogi, ndtri
-from scipy.stats import chi2
+from scipy.special import betaincinv, gammaincinv, kolmogi, ndtri
 
 from spark_monitor.rules.verdicts import CRAMERS_V
 from spark_monitor.states.proportions import Z, wilson
@@ -142,7 +141,7 @@ def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) 
             return np.asarray((bias + math.sqrt(math.log(2 / (1 - q)) / 2)) * np.sqrt(v), dtype=np.float64)
         if metric not in PER_T:
             return np.full(np.shape(v), np.nan)
-        t = chi2.ppf(q, freedom) * PER_T[metric] * (1 / (n + m) if metric == CRAMERS_V else v)
+        t = 2 * gammaincinv(np.asarray(freedom) / 2, q) * PER_T[metric] * (1 / (n + m) if metric == CRAMERS_V else v)
         return np.asarray(t if metric == PSI else np.sqrt(t), dtype=np.float64)
 
 

@@ -55,7 +55,7 @@ def _define(metric: Metric) -> None:
 
 def define_differences() -> Callable[[], tuple[str, ...]]:
     """Define a difference for every headline metric there is."""
-    headlines = tuple(metric for metric in DECORATED.values() if metric.headline is not None)
+    headlines = tuple(metric for metric in DECORATED.values() if metric.family == "model" and metric.headline is not None)
     for metric in headlines:
         _define(metric)
     return lambda: tuple(metric.name for metric in headlines)

@@ -23,7 +23,10 @@ COUNTERS = "_total"
 """What metrics that only grow are called, as Prometheus and OpenMetrics have it; what they add is what is counted."""
 
 LOOK_BEHIND = 3_600_000_000
-"""Microseconds before a window in which a counter's last value is looked for."""
+"""Microseconds before a row in which its counter's last value, or the request that it repeats, is looked for.
+
+So much is read before a window, which makes its numbers the same whatever other windows are read with it.
+"""
 
 LABELS = {
     "endpoint": ("endpoint", "endpoint_name", "EndpointName", "route", "handler", "path"),
@@ -36,9 +39,13 @@ LABELS = {
 
 @dataclass(frozen=True)
 class RequestLog:
-    """The log, read: a frame of ``COLUMNS``, and which of them it has. ``unit`` is that of the latencies as they are stored."""
+    """The log, read: a frame of ``COLUMNS``, the table as it is stored, and which columns it has.
+
+    ``unit`` is that of the latencies as they are stored.
+    """
 
     frame: DataFrame
+    stored: DataFrame
     has: frozenset[str]
     unit: str
     counts_apart: bool
@@ -46,8 +53,8 @@ class RequestLog:
     counters: bool = False
 
     def rows(self, spans: Sequence[tuple[int, int]], zone: str) -> DataFrame:
-        """The rows of these spans of time, a request once whatever its id's copies, counters as what they added."""
-        behind = LOOK_BEHIND if self.counters else 0
+        """The rows of these spans of time; one that repeats an id counts as a copy, counters as what they added."""
+        behind = LOOK_BEHIND if self.counters or self.request_id else 0
         kept = self.frame.where(within_any(self.frame, "time", [(a - behind, b) for a, b in spans], zone=zone, with_null=False))
         if self.counters:
             kept = _increments(kept)
@@ -84,7 +91,7 @@ def open_operations(spark: SparkSession, section: OperationsConfig) -> RequestLo
     has = {"version" if role == "model_version" else role for role in named} | ({"latency"} if latency else set())
     has = {next((short for short, key in _LOADS.items() if key == role), role) for role in has}
     read = frame.selectExpr(*(f"{sql} AS {quote(name)}" for name, sql in {**selected, **ids}.items()))
-    return RequestLog(read, frozenset(has), "s" if seconds else "ms", counts_apart=False, request_id=bool(ids))
+    return RequestLog(read, frame, frozenset(has), "s" if seconds else "ms", counts_apart=False, request_id=bool(ids))
 
 
 _LOADS = {"cpu": "cpu_percent", "gpu": "gpu_percent", "memory": "memory_bytes"}
@@ -154,7 +161,7 @@ def _long(frame: DataFrame, section: OperationsConfig) -> RequestLog:
     has |= {"latency"} if ours & {"latency_ms", "latency_seconds"} else set()
     has |= {name for name, key in _LOADS.items() if key in ours}
     unit = "s" if "latency_seconds" in ours else "ms"
-    return RequestLog(read, frozenset(has), unit, counts_apart=True, request_id=False, counters=bool(grown))
+    return RequestLog(read, frame, frozenset(has), unit, counts_apart=True, request_id=False, counters=bool(grown))
 
 
 def _in(metric: str, names: list[str]) -> str:
@@ -205,9 +212,13 @@ def _increments(rows: DataFrame) -> DataFrame:
 
 
 def _once(rows: DataFrame) -> DataFrame:
-    """Of rows with the same id the earliest, and how many others there are; rows without an id are all kept."""
-    rest = [name for name in COLUMNS if name != "copies"]
-    known = rows.where("id IS NOT NULL").selectExpr("id", f"struct({', '.join(map(quote, rest))}) AS one")
-    first = known.groupBy("id").agg(F.min("one").alias("one"), F.count(F.lit(1)).alias("many"))
-    kept = first.selectExpr("one.*", "CAST(many - 1 AS DOUBLE) AS copies").select(*COLUMNS)
-    return kept.unionByName(rows.where("id IS NULL").select(*COLUMNS))
+    """A row with the id of one up to an hour before is no request but a copy, of which nothing else is counted."""
+    rest = [name for name in COLUMNS if name not in ("time", "endpoint", "version", "requests", "copies")]
+    # Rows without an id are each their own: together they would be one task's.
+    named = rows.withColumn("own", F.coalesce(F.concat(F.lit("="), "id"), F.monotonically_increasing_id().cast("string")))
+    moment = "unix_micros(CAST(time AS TIMESTAMP))"
+    before = f"lag({moment}) OVER (PARTITION BY own ORDER BY {moment}, struct(endpoint, version, {', '.join(rest)}))"
+    told = named.withColumn("copy", F.expr(f"coalesce({moment} - {before} <= {LOOK_BEHIND}, false)"))
+    kept = [f"CASE WHEN NOT copy THEN {name} END AS {name}" for name in rest]
+    counted = ("CASE WHEN copy THEN 0D ELSE requests END AS requests", "CASE WHEN copy THEN 1D ELSE 0D END AS copies")
+    return told.selectExpr("time", "endpoint", "version", *counted, *kept)

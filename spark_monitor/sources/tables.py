@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.sources import SourceConfig
+from spark_monitor.sources.readers.partitions import read_parquet
 from spark_monitor.text.quoting import quote, quote_table
 
 if TYPE_CHECKING:
@@ -46,9 +47,12 @@ def open_table(spark: SparkSession, section: MonitoredTable) -> DataFrame:
     source = stored_source(spark, section)
     if source.table is not None:
         return spark.read.table(quote_table(source.table))
+    if source.format == PARQUET:
+        return read_parquet(spark, str(source.path))
     reader = spark.read.format(str(source.format))
     if source.format == CSV:
-        reader = reader.option("header", "true").option("inferSchema", "true")
+        # A quote within quotes is written twice (RFC 4180), as in the tags of a bill; Spark's own default is a backslash.
+        reader = reader.option("header", "true").option("inferSchema", "true").option("escape", '"')
     return reader.load(str(source.path))
 
 

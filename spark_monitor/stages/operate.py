@@ -17,6 +17,7 @@ from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
 from spark_monitor.sources.pipelines import StepRuns
+from spark_monitor.sources.readers.files import why_unreadable
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.costs import cost_frame, first_of_costs
@@ -33,7 +34,8 @@ from spark_monitor.stages.datasets import (
 )
 from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
-from spark_monitor.stages.registered import Registry, registered_frame
+from spark_monitor.stages.registered import Registry, registered_frame, remembered
+from spark_monitor.stages.retraining import first_served, retraining_frame
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
@@ -92,9 +94,8 @@ def operate_step(
                     asked=asked,
                     with_predictions=predictions,
                 )
-                frames = opened.measure(due) if due else []
                 if due:
-                    record_step(run, due, dataset=dataset, frames=frames)
+                    _record(run, dataset, opened, due)
             except RunError:
                 raise  # the turn is lost, or the tables cannot be written
             except Exception as error:
@@ -102,6 +103,18 @@ def operate_step(
             if due:
                 written[dataset] = due
     return Operated(written)
+
+
+def _record(run: Run, dataset: str, opened: Opened, due: Sequence[DueWindow]) -> None:
+    """Measure and keep; where a file of the log cannot be read after all, everything once more through Spark."""
+    try:
+        record_step(run, due, dataset=dataset, frames=opened.measure(due))
+    except Exception as error:
+        why = why_unreadable(error)
+        if why is None or opened.through_spark is None:
+            raise
+        run.notes.append(f"{dataset}: read through Spark: {why.rstrip('.')}.")
+        record_step(run, due, dataset=dataset, frames=opened.through_spark(due))
 
 
 def has_due_datasets(run: Run, before: Before) -> bool:
@@ -158,6 +171,8 @@ class Opened:
     first: Callable[[], datetime | None]
     measure: Callable[[Sequence[DueWindow]], list[DataFrame]]
     log: Callable[[], DataFrame] | None = None
+    through_spark: Callable[[Sequence[DueWindow]], list[DataFrame]] | None = None
+    """The same measurements without the files being read by the tasks themselves."""
 
 
 def _operations(run: Run, registry: Registry | None) -> Opened:
@@ -169,6 +184,7 @@ def _operations(run: Run, registry: Registry | None) -> Opened:
         first=lambda: first_time(log.frame, run.as_of, run.schedule.zone),
         measure=lambda due: [serving_measurements(run, log, due)],
         log=lambda: log.frame,
+        through_spark=lambda due: [serving_measurements(run, log, due, by_files=False)],
     )
 
 
@@ -181,8 +197,11 @@ def _of_pipelines(
     registry: Registry | None,
 ) -> list[DataFrame]:
     frames = [pipeline_frame(run, section, runs, tables, due)]
-    registered = registered_frame(run, section, due, registry) if section.mlflow_model else None
-    return frames if registered is None else [*frames, registered]
+    if not section.mlflow_model:
+        return frames
+    known = None if registry is None else remembered(registry)
+    told = (registered_frame(run, section, due, known), retraining_frame(run, due, known))
+    return [*frames, *(frame for frame in told if frame is not None)]
 
 
 def _pipelines(run: Run, registry: Registry | None) -> Opened:
@@ -191,9 +210,13 @@ def _pipelines(run: Run, registry: Registry | None) -> Opened:
         raise ValueError("pipelines is not configured")
     runs, tables = open_pipelines(run, section)
     return Opened(
-        first=lambda: first_of_pipelines(run, runs, tables),
+        first=lambda: _earliest(first_of_pipelines(run, runs, tables), first_served(run) if section.mlflow_model else None),
         measure=lambda due: _of_pipelines(run, section, runs, tables, due, registry),
     )
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def _costs(run: Run, registry: Registry | None) -> Opened:

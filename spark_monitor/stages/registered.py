@@ -30,6 +30,20 @@ NAMED = 5
 METRICS = ("signature_mismatches", "dependency_mismatches", "served_version_mismatch")
 
 
+def remembered(registry: Registry) -> Registry:
+    """A registry that is asked once for each version."""
+    answers: dict[str, Registered | None] = {}
+
+    def ask(versions: Iterable[str]) -> Mapping[str, Registered]:
+        wanted = list(versions)
+        new = [version for version in wanted if version not in answers]
+        found = registry(new) if new else {}
+        answers.update({version: found.get(version) for version in new})
+        return {version: known for version in wanted if (known := answers[version]) is not None}
+
+    return ask
+
+
 def registered_frame(
     run: Run, section: PipelinesConfig, windows: Sequence[DueWindow], registry: Registry | None
 ) -> DataFrame | None:
@@ -44,10 +58,10 @@ def registered_frame(
     for row in sorted(served):
         window = WindowKey(row["granularity"], row["start"], row["end"])
         rows += value_rows(window, TABLE_ROW, values[row["model_version"]], row["model_version"])
-    return run.spark.createDataFrame([_tuple(row) for row in rows], MEASUREMENT_DDL)
+    return run.spark.createDataFrame([measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
 
 
-def _tuple(row: Mapping[str, Any]) -> tuple[Any, ...]:
+def measurement_tuple(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """A row as Spark takes it: the pairs of its details as a map."""
     return tuple(dict(row[name] or []) if name == "details" else row[name] for name in MEASUREMENT_SCHEMA.names)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
-from scipy.stats import chi2
+from scipy.special import gammaincinv, stdtrit
 
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
@@ -55,5 +54,5 @@ def count_bounds(count: npt.ArrayLike) -> tuple[Floats, Floats]:
     """
     events = np.asarray(count, dtype=np.float64)
     tail = (1 - CONFIDENCE) / 2
-    low = np.where(events > 0, chi2.ppf(tail, 2 * np.maximum(events, 1)) / 2, 0.0)
-    return low, np.asarray(chi2.ppf(1 - tail, 2 * (events + 1)) / 2, dtype=np.float64)
+    low = np.where(events > 0, gammaincinv(np.maximum(events, 1), tail), 0.0)
+    return low, np.asarray(gammaincinv(events + 1, 1 - tail), dtype=np.float64)

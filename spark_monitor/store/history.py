@@ -8,6 +8,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 from spark_monitor.config.sources import SourceConfig
+from spark_monitor.store.iceberg import ICEBERG, iceberg_commits, iceberg_schemas
 from spark_monitor.store.sources import relation_of
 from spark_monitor.text.quoting import literal
 
@@ -36,6 +37,8 @@ def commits(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame |
 
     What a writer's metrics do not say (delta-rs tells no bytes) is summed up from the files that the commit's log adds.
     """
+    if str(source.format) == ICEBERG:
+        return iceberg_commits(spark, str(source.path), name)
     relation = relation_of(source)
     if relation is None:
         return None
@@ -93,6 +96,8 @@ def _log(spark: SparkSession, relation: str, columns: str) -> DataFrame | None:
 
 def schemas(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame | None:
     """The schema that a commit left, for each commit that says one; None where the log cannot be read."""
+    if str(source.format) == ICEBERG:
+        return iceberg_schemas(spark, str(source.path), name)
     relation = relation_of(source)
     if relation is None:
         return None

@@ -17,6 +17,7 @@ from spark_monitor.config.costs import CostsConfig
 from spark_monitor.config.operations import OperationsConfig
 from spark_monitor.config.pipelines import RunsConfig
 from spark_monitor.config.sources import SourceConfig
+from spark_monitor.kernel.requests import COLUMNS
 from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs, sums
 from spark_monitor.sources.operations import open_operations
@@ -47,12 +48,23 @@ def test_a_status_as_text_is_read_where_it_is_a_number_and_unknown_where_not(spa
 
 
 def test_requests_with_the_same_id_count_once_and_the_earliest_is_kept(spark: SparkSession) -> None:
-    made = [("2024-01-01 00:00:02", "a", 9.0), ("2024-01-01 00:00:01", "a", 7.0), ("2024-01-01 00:00:03", "b", 1.0)]
-    made += [("2024-01-01 00:00:04", None, 2.0), ("2024-01-01 00:00:04", None, 2.0)]  # type: ignore[list-item]
+    made: list[tuple[str, str | None, float]] = [("2024-01-01 00:00:02", "a", 9.0), ("2024-01-01 00:00:01", "a", 7.0)]
+    made += [("2024-01-01 00:00:03", "b", 1.0), ("2024-01-01 00:00:04", None, 2.0), ("2024-01-01 00:00:04", None, 2.0)]
     spark.createDataFrame(made, "at string, id string, lat double").createOrReplaceTempView("repeated")
     log = open_operations(spark, OperationsConfig(table="repeated", time="at", latency_seconds="lat", request_id="id"))
-    found = rows_of(log.rows(FIRST_HOUR, "UTC"), "latency", "copies")
-    assert found == [(1000.0, 0.0), (2000.0, 0.0), (2000.0, 0.0), (7000.0, 1.0)]
+    found = rows_of(log.rows(FIRST_HOUR, "UTC"), "requests", "copies", "latency")
+    assert found == [(0.0, 1.0, None), (1.0, 0.0, 1000.0), (1.0, 0.0, 2000.0), (1.0, 0.0, 2000.0), (1.0, 0.0, 7000.0)]
+
+
+def test_whether_a_request_is_a_copy_does_not_depend_on_the_windows_that_are_read_with_it(spark: SparkSession) -> None:
+    made = [("2024-01-01 00:59:00", "a"), ("2024-01-01 01:01:00", "a"), ("2024-01-01 09:00:00", "a")]
+    spark.createDataFrame(made, "at string, id string").createOrReplaceTempView("repeated_later")
+    log = open_operations(spark, OperationsConfig(table="repeated_later", time="at", request_id="id"))
+    hours = [(START + hour * HOUR, START + (hour + 1) * HOUR) for hour in range(10)]
+    apart = [tuple(row) for hour in hours for row in log.rows([hour], "UTC").where(f"unix_micros(time) >= {hour[0]}").collect()]
+    together = [tuple(row) for row in log.rows([(hours[0][0], hours[-1][1])], "UTC").collect()]
+    assert sorted(apart, key=repr) == sorted(together, key=repr)
+    assert [row[COLUMNS.index("requests")] for row in sorted(apart, key=lambda row: row[0])] == [1, 0, 1]
 
 
 def test_counters_count_what_they_add_and_start_again_after_a_reset(spark: SparkSession) -> None:
@@ -60,6 +72,7 @@ def test_counters_count_what_they_add_and_start_again_after_a_reset(spark: Spark
     made = [
         (f"2024-01-01 00:{minute}:00", "http_total", value, labels) for minute, value in ((10, 100.0), (20, 150.0), (30, 30.0))
     ]
+    made.reverse()  # whatever the order in which the rows lie
     made += [("2024-01-01 00:30:00", "lat", 0.2, '{"endpoint": "p", "instance": "h2"}'), ("2024-01-01 00:31:00", "x", 1.0, "{}")]
     spark.createDataFrame(made, "at string, m string, v double, l string").createOrReplaceTempView("prometheus")
     names = {"http_total": "requests", "lat": "latency_seconds"}

@@ -380,3 +380,21 @@ def test_of_a_family_what_rules_name_and_what_changes_is_charted_first() -> None
     found = measured_readings(rows, [CountRow("2", week(place), 5) for place in (0, 1)], ruled=["ruled"])
 
     assert {row.name for row in found} == {"ruled", "moves", "a0", "a1", "a2", "a3"}
+
+
+def test_steps_and_tables_of_pipelines_are_charted_by_their_names_and_own_stages_last() -> None:
+    def row(family: str, metric: str, column: str | None) -> MeasureRow:
+        return MeasureRow(None, week(0), family, family, metric, 1.0, column=column)
+
+    rows = [row("pipeline", "step_seconds", f"spark_monitor.{stage}") for stage in "abcdef"]
+    rows += [row("pipeline", "step_failures", "train"), row("pipeline", "output_rows", "ml.features")]
+    rows += [row("system", "requests", None), row("system", "requests", "predict"), row("cost", "cost", None)]
+    found = measured_readings(rows, [CountRow("2", week(0), 5)])
+
+    assert {(one.family, one.name, one.column) for one in found if not (one.column or "").startswith("spark_monitor.")} == {
+        ("pipeline", "step_failures", "train"),
+        ("pipeline", "output_rows", "ml.features"),
+        ("system", "requests", None),
+        ("cost", "cost", None),
+    }
+    assert sum(one.family == "pipeline" for one in found) == 6

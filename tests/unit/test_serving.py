@@ -243,6 +243,55 @@ def test_predictions_that_are_lost_are_counted() -> None:
     frame = log_of(1_000, seed=15, hours=1)
     frame["failed"] = 0.0
     counted = {"kind": "predictions", "granularity": "1 hour", "start": 0, "end": HOUR, "column_name": TABLE_ROW}
-    before = [{**counted, "model_version": None, "predictions": 900.0, "requests": None, "quantiles": None}]
+    before = [{**counted, "model_version": None, "predictions": 900.0, "requests": None, "quantiles": None, "details": None}]
     found = measured(frame, HOURS[:1], has=EVERYTHING | {"predictions"}, before=before)
     assert one(found, "lost_predictions_percent", 0)["value"] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"), [("latency_ks", "latency"), ("cpu_percent_ks", "cpu"), ("memory_bytes_ks", "memory")]
+)
+def test_distributions_are_held_against_the_windows_of_a_baseline_period(metric: str, name: str) -> None:
+    frame = log_of(40_000, seed=21, hours=24)
+    hours = tuple(WindowKey("1 hour", start * HOUR, (start + 1) * HOUR) for start in range(24))
+    frame[name] = np.where(frame["time"] >= 20 * HOUR, frame[name] * 1.3, frame[name])
+    found = measured(frame, hours, baseline=(0, 18 * HOUR))
+    period = frame[frame["time"] < 18 * HOUR][name].dropna()
+    for start in (3, 18, 19, 20, 23):
+        row = one(found, metric, start * HOUR)
+        exact = ks_2samp(frame[(frame["time"] // HOUR) == start][name].dropna(), period).statistic
+        assert row["basis"] == "BASELINE"
+        assert abs(row["value"] - exact) <= row["value_error"] + 1e-9
+        assert row["lower"] <= exact <= row["upper"]
+        assert row["value_error"] < (0.02 if name == "latency" else 0.05)
+    assert one(found, metric, 20 * HOUR)["value"] > 0.08
+
+
+def test_a_baseline_period_without_windows_is_said() -> None:
+    row = one(measured(log_of(400, seed=21), HOURS, baseline=(-9 * HOUR, -8 * HOUR)), "latency_ks", HOUR)
+    assert (row["status"], row["message"]) == ("UNDEFINED", "No window of the baseline period has values to compare with.")
+
+
+def test_stored_windows_of_the_period_stand_for_their_rows() -> None:
+    frame = log_of(20_000, seed=22)
+    every = measured(frame, HOURS, baseline=(0, 3 * HOUR))
+    kept = every[every["metric"] == "requests"]
+    before = [
+        {**{key: row[key] for key in ("granularity", "start", "end", "column_name")}, "kind": "stored", "requests": 1.0}
+        | {"model_version": row["model_version"] if isinstance(row["model_version"], str) else None}
+        | {"quantiles": [(key.removeprefix("quantiles_"), text) for key, text in row["details"] if key.startswith("quantiles_")]}
+        for row in kept[kept["start"] < 3 * HOUR].to_dict("records")
+    ]
+    later = measured(frame[frame["time"] >= 3 * HOUR], HOURS[3:], baseline=(0, 3 * HOUR), before=before)
+    for metric in ("latency_ks", "gpu_percent_ks"):
+        assert one(later, metric, 3 * HOUR)["value"] == one(every, metric, 3 * HOUR)["value"]
+
+
+def test_a_row_of_the_future_waits_for_its_window_and_one_without_a_time_is_in_none() -> None:
+    frame = log_of(1_000, seed=23, hours=1)
+    frame["time"] = frame["time"].astype("Int64")
+    frame.loc[:9, "time"] = 400 * 24 * HOUR
+    frame.loc[10:14, "time"] = pd.NA
+    found = measured(frame, HOURS[:1])
+    assert one(found, "requests", 0)["value"] == 985
+    assert set(found["start"]) == {0}

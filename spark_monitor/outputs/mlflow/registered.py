@@ -70,15 +70,22 @@ def _requirements(location: str, tracking_uri: str) -> tuple[str, ...]:
 
 
 def _origin(client: MlflowClient, known: Any, described: Mapping[str, Any]) -> dict[str, str]:
-    """Who registered it when, from which run with which parameters, and its aliases."""
+    """Who registered it when, from which run with which parameters, metrics and data, and its aliases."""
     told = {"registered_at": _instant(known.creation_timestamp), "registered_by": known.user_id, "run_id": known.run_id}
     told["aliases"] = ", ".join(map(str, known.aliases or ()))
     told["mlflow_version"] = described.get("mlflow_version")
     if known.run_id:
         run = client.get_run(known.run_id)
         told |= {f"param.{name}": value for name, value in sorted(run.data.params.items())[:PARAMETERS_SHOWN]}
+        told |= {f"data.{one.dataset.name}": one.dataset.digest for one in _datasets(run)}
         told |= {f"training.{name}": f"{value:.6g}" for name, value in sorted(run.data.metrics.items())[:PARAMETERS_SHOWN]}
     return {name: str(value) for name, value in told.items() if value}
+
+
+def _datasets(run: Any) -> list[Any]:
+    """The data that the training run logged as its inputs, each with its version (digest)."""
+    inputs = getattr(run, "inputs", None)
+    return list(inputs.dataset_inputs or ())[:PARAMETERS_SHOWN] if inputs is not None else []
 
 
 def _instant(milliseconds: int | None) -> str | None:

@@ -88,16 +88,10 @@ def file_table(
     """
     if predictions.computed:
         raise OnlySpark(f"{predictions.computed[0]} is an expression, which only Spark computes")
-    fields = {field.name: field for field in predictions.frame.schema.fields}
-    padded = str(predictions.frame.sparkSession.conf.get(PADDING_SETTING, "true")).lower() == "true"
-    if not padded and any(_width(field) for field in fields.values()):
-        raise OnlySpark(f"{PADDING_SETTING} is off, so that texts of CHAR columns are whatever their files hold")
-    for name, field in fields.items():
-        if DEFAULT_OF_MISSING in (field.metadata or {}):
-            raise OnlySpark(f"column {name!r} has a default for older files, which only Spark fills in")
-    time = _field(fields, config.predictions.time)
+    fields = plain_fields(predictions.frame)
+    time = field_of(fields, config.predictions.time)
     layout = FileLayout(
-        time=FileColumn(time.name, _value_type(time)),
+        time=FileColumn(time.name, value_type(time)),
         ranges=raw_ranges(time.dataType, spans, config.windows.zone),
         zone=config.windows.zone,
         ids=tuple(config.predictions.id),
@@ -105,11 +99,28 @@ def file_table(
         slices=tuple(_slice(slice_, fields) for slice_ in config.slices),
         columns=(
             *(_taken(column, fields[column.name]) for column in predictions.columns),
-            *(_hashed(_field(fields, name)) for name in extras),
+            *(_hashed(field_of(fields, name)) for name in extras),
         ),
     )
+    return file_table_of(layout, fields, partitions)
+
+
+def plain_fields(frame: DataFrame) -> dict[str, T.StructField]:
+    """The columns of a table by their names; ``OnlySpark`` where Spark alone knows what it hands over of one."""
+    fields = {field.name: field for field in frame.schema.fields}
+    padded = str(frame.sparkSession.conf.get(PADDING_SETTING, "true")).lower() == "true"
+    if not padded and any(_width(field) for field in fields.values()):
+        raise OnlySpark(f"{PADDING_SETTING} is off, so that texts of CHAR columns are whatever their files hold")
+    for name, field in fields.items():
+        if DEFAULT_OF_MISSING in (field.metadata or {}):
+            raise OnlySpark(f"column {name!r} has a default for older files, which only Spark fills in")
+    return fields
+
+
+def file_table_of(layout: FileLayout, fields: Mapping[str, T.StructField], partitions: tuple[str, ...]) -> FileTable:
+    """A layout and the columns in the files' paths, which must be of types that their texts tell."""
     for name in partitions:
-        if _value_type(fields[name]) not in IN_PATHS:
+        if value_type(fields[name]) not in IN_PATHS:
             raise OnlySpark(f"partition column {name!r} is of type {fields[name].dataType.simpleString()}")
     return FileTable(layout, partitions)
 
@@ -172,7 +183,8 @@ def why_unreadable(error: BaseException) -> str | None:
     return " ".join(why.removeprefix(":").split())
 
 
-def _value_type(field: T.StructField) -> pa.DataType | None:
+def value_type(field: T.StructField) -> pa.DataType | None:
+    """The Arrow type of a column's values; None of one that is not read from files."""
     kind = field.dataType
     if isinstance(kind, T.DecimalType):
         return pa.decimal128(kind.precision, kind.scale)
@@ -187,33 +199,35 @@ def _taken(column: ReadColumn, field: T.StructField) -> FileColumn:
         if isinstance(field.dataType, T.StructType):
             return FileColumn(field.name, None, Take.FIELDS, len(field.dataType.fields))
         return FileColumn(field.name, None, Take.SIZE)
-    kind = _value_type(field)
+    kind = value_type(field)
     if kind is None:
         raise OnlySpark(f"column {field.name!r} is of type {column.data_type}")
     is_text = pa.types.is_string(kind)
     if column.kind is Kind.NUMERIC and is_text:
         raise OnlySpark(f"only Spark reads the texts of column {field.name!r} as numbers")
     if column.kind is Kind.CATEGORICAL and not is_text and not pa.types.is_binary(kind):
-        return FileColumn(_text(field).name, kind, Take.TEXT)
+        return FileColumn(text_of(field).name, kind, Take.TEXT)
     return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE, width=_width(field))
 
 
 def _hashed(field: T.StructField) -> FileColumn:
     """How a column that is only hashed is read."""
-    kind = _value_type(field)
+    kind = value_type(field)
     if kind is None:
         raise OnlySpark(f"column {field.name!r} is of type {field.dataType.simpleString()}")
     return FileColumn(field.name, kind, width=_width(field))
 
 
-def _field(fields: Mapping[str, T.StructField], name: str) -> T.StructField:
+def field_of(fields: Mapping[str, T.StructField], name: str) -> T.StructField:
+    """A column by its name."""
     if name not in fields:
         raise OnlySpark(f"{name!r} is no column as the table writes it")
     return fields[name]
 
 
-def _text(field: T.StructField) -> FileColumn:
-    kind = _value_type(field)
+def text_of(field: T.StructField) -> FileColumn:
+    """How a column's values are read as texts."""
+    kind = value_type(field)
     if kind not in TEXTS:
         raise OnlySpark(f"only Spark writes the {field.dataType.simpleString()} column {field.name!r} as text")
     return FileColumn(field.name, kind, width=_width(field))
@@ -231,20 +245,25 @@ def _version(declared: object, fields: Mapping[str, T.StructField]) -> FileColum
     literal = getattr(declared, "literal", None)
     if literal is not None:
         return str(literal)
-    return _text(fields[declared]) if isinstance(declared, str) and declared in fields else None
+    return text_of(fields[declared]) if isinstance(declared, str) and declared in fields else None
 
 
 def _slice(slice_: str | Sequence[str], fields: Mapping[str, T.StructField]) -> FileSlice:
     if not isinstance(slice_, str):
-        return FileSlice(tuple(_text(_field(fields, name)) for name in slice_))
+        return FileSlice(tuple(text_of(field_of(fields, name)) for name in slice_))
     if slice_ in fields:
-        return FileSlice((_text(fields[slice_]),))
+        return FileSlice((text_of(fields[slice_]),))
+    return conditional(slice_, fields)
+
+
+def conditional(text: str, fields: Mapping[str, T.StructField]) -> FileSlice:
+    """Whether a condition on the table's columns holds."""
     types = {name: field.dataType.simpleString() for name, field in fields.items()}
-    found = condition(slice_, types)
+    found = condition(text, types)
     widths = [name for name in _named(found) if _width(fields[name])]
     if widths:
-        raise OnlySpark(f"the slice {slice_} compares a CHAR column, whose texts Spark fills up with spaces first")
-    columns = [FileColumn(name, _value_type(fields[name])) for name in _named(found)]
+        raise OnlySpark(f"the slice {text} compares a CHAR column, whose texts Spark fills up with spaces first")
+    columns = [FileColumn(name, value_type(fields[name])) for name in _named(found)]
     return FileSlice(tuple(columns), found)
 
 
