@@ -10,7 +10,7 @@ import typer
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
 from spark_monitor.commands.report import require_place
-from spark_monitor.commands.several import Files, each_monitor, sessions
+from spark_monitor.commands.several import Files, Left, each_known, sessions
 from spark_monitor.text.logs import log_of
 
 log = log_of(__name__)
@@ -33,20 +33,19 @@ def digest(
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
-        from spark_monitor.commands.known import known_facts
         from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
         from spark_monitor.outputs.digest.due import last_period
 
         if out is not None:
             require_place(out)
-        session = sessions(options, terminal)
-        monitors = list(each_monitor(files, terminal))
+        left = Left(terminal)
         log.info("Tables")
-        known = [known_facts(config, session) for _, config in monitors]
-        period = last_period(every, instant_or_now("--as-of", as_of), monitors[0][1].windows.zone)
-        found = digest_of(known, period.start, period.end)
+        known = list(each_known(files, sessions(options, terminal), left))
+        period = last_period(every, instant_or_now("--as-of", as_of), known[0][1].windows.zone)
+        found = digest_of([facts for _, _, facts in known], period.start, period.end)
         if out is not None:
             out.write_text(digest_html(found), encoding="utf-8")
     text = digest_markdown(found)
     terminal.document({"subject": found.subject, "start": period.start, "end": period.end, "markdown": text, "html": out})
     terminal.tell(text.rstrip() if out is None else f"Written: {out}")
+    left.end()

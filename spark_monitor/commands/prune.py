@@ -9,7 +9,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
-from spark_monitor.commands.several import Files, each_monitor
+from spark_monitor.commands.several import Files, Left, each_monitor
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import counted
@@ -41,7 +41,8 @@ def prune(
         from spark_monitor.store import Store
         from spark_monitor.store.place import Place
 
-        monitors = [config for _, config in each_monitor(files, terminal)]
+        left = Left(terminal)
+        monitors = [config for _, config in each_monitor(files, left)]
         alive = sorted({config.monitor for config in monitors} & set(deleted or ()))
         if alive:
             raise ConfigError(f"--deleted: found {', '.join(alive)}, whose file is among those given. Remove the file first.")
@@ -67,6 +68,7 @@ def prune(
     if there - {*done}:
         named = ", ".join(sorted(there - {*done}))
         terminal.remark(f"{counted(len(there - {*done}), 'monitor')} without a file among those given: {named}.")
+    left.end()
 
 
 def _added(each: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spark_monitor.commands.command import RUN_FAILED, sentence_of
 from spark_monitor.commands.options import SessionOptions
 from spark_monitor.commands.terminal import Terminal
-from spark_monitor.errors import ConfigError
+from spark_monitor.errors import ConfigError, MonitorError, RunError
 
 if TYPE_CHECKING:
     from spark_monitor.commands.known import Session
     from spark_monitor.config.monitor import MonitorConfig
+    from spark_monitor.insight.facts import Facts
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE...", help="Monitors' YAML files, or directories of them.", show_default=False)
@@ -36,7 +39,47 @@ def monitor_files(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def each_monitor(given: Sequence[Path], terminal: Terminal) -> Iterator[tuple[Path, MonitorConfig]]:
+@dataclass
+class Left:
+    """What a command for several monitors has to leave out, and the exit code that says so."""
+
+    terminal: Terminal
+    code: int = 0
+
+    def out(self, error: BaseException, file: Path | None = None) -> None:
+        """Tell why a monitor is passed over."""
+        name = "" if file is None else f"{file}: "
+        self.terminal.remark(f"passed over: {name}{sentence_of(error)}")
+        self.code = max(self.code, error.exit_code if isinstance(error, MonitorError) else RUN_FAILED)
+
+    def end(self) -> None:
+        """End the command with the worst exit code, after all that could be done was."""
+        if self.code:
+            raise typer.Exit(self.code)
+
+
+def each_known(
+    given: Sequence[Path], session: Session, left: Left, *, pictures: bool = False
+) -> Iterator[tuple[Path, MonitorConfig, Facts]]:
+    """Each file with its monitor and what is known of it; of several, one of which nothing can be known is passed over."""
+    from spark_monitor.commands.known import known_facts
+
+    single, found = len(monitor_files(given)) == 1, False
+    for file, config in each_monitor(given, left):
+        try:
+            known = known_facts(config, session, pictures=pictures)
+        except Exception as error:  # whatever it is, it is this monitor's alone
+            if single:
+                raise
+            left.out(error, file)
+            continue
+        found = True
+        yield file, config, known
+    if not found:
+        raise RunError("Of none of the monitors anything can be read.")
+
+
+def each_monitor(given: Sequence[Path], left: Left) -> Iterator[tuple[Path, MonitorConfig]]:
     """Each file with its monitor. Of several, one that cannot be read is told and passed over; a single one is an error."""
     from spark_monitor.config.monitor import load_config
 
@@ -49,7 +92,7 @@ def each_monitor(given: Sequence[Path], terminal: Terminal) -> Iterator[tuple[Pa
             if len(files) == 1:
                 raise
             failed += 1
-            terminal.remark(f"passed over: {error}")
+            left.out(error)
             continue
         yield file, config
     if failed == len(files):

@@ -8,7 +8,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
-from spark_monitor.commands.several import Files, each_monitor, sessions
+from spark_monitor.commands.several import Files, Left, each_known, sessions
 
 
 def status(
@@ -24,19 +24,18 @@ def status(
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
-        from spark_monitor.commands.known import known_facts
         from spark_monitor.outputs.terminal.fleet import fleet_summary
         from spark_monitor.outputs.terminal.summary import styled, summary
 
-        session = sessions(options, terminal)
-        found = [(file, config, known_facts(config, session)) for file, config in each_monitor(files, terminal)]
+        left = Left(terminal)
+        found = list(each_known(files, sessions(options, terminal), left))
     if as_json:
         documents = [known for _, _, known in found]
         terminal.document(documents[0] if len(documents) == 1 else documents)
-        return
-    if len(found) > 1:
+    elif len(found) > 1:
         named = [(known, str(file)) for file, _, known in found]
         terminal.tell(styled(fleet_summary(named, everything=everything).rstrip()))
-        return
-    for file, config, known in found:
+    else:
+        file, config, known = found[0]
         terminal.tell(styled(summary(known, config, file=str(file), everything=everything).rstrip()))
+    left.end()

@@ -7,16 +7,18 @@ nothing new most of the time, and for these a few questions together are enough.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.config.sources import LabelsConfig
 from spark_monitor.stages.context import COMMITTED, DUE, Run, schedule_of
 from spark_monitor.stages.occupancy import PREDICTIONS
 from spark_monitor.stages.plan import LABELS, label_times_between
@@ -38,7 +40,7 @@ log = log_of(__name__)
 ASKED_AT_ONCE = 4
 """Questions for the versions of tables that are under way at once; each waits for a catalog or a storage most of its time."""
 
-LABELS_AT_ONCE = 25
+LABELS_AT_ONCE = 10
 """Label tables that one query looks at."""
 
 
@@ -149,16 +151,28 @@ def _same(config: MonitorConfig, known: Known, versions: Mapping[str, str | None
 def _labelled_since(
     store: Store, configs: Iterable[MonitorConfig], known: Mapping[str, Known], as_of: datetime
 ) -> frozenset[str]:
-    """The monitors whose unchanged label tables hold labels that have become known since the last run."""
-    frames: list[DataFrame] = []
+    """The monitors whose unchanged label tables hold labels that have become known since the last run.
+
+    Monitors that read one label table and ran at one instant are one question: what a plan costs counts, not what it reads.
+    """
+    asked: defaultdict[tuple[str, str, datetime], list[MonitorConfig]] = defaultdict(list)
     for config in configs:
         after = known[config.monitor].as_of
         if config.labels is not None and after < as_of:
-            since = label_times_between(store.spark, config.labels, config.windows.zone, after, as_of)
-            frames.append(since.limit(1).select(F.lit(config.monitor).alias("monitor_id")))
-    groups = [frames[first : first + LABELS_AT_ONCE] for first in range(0, len(frames), LABELS_AT_ONCE)]
-    each = [reduce(lambda one, other: one.unionAll(other), group).collect() for group in groups]
-    return frozenset(row["monitor_id"] for rows in each for row in rows)
+            asked[repr(config.labels), config.windows.zone, after].append(config)
+    questions = list(asked.items())
+
+    def places(first: int) -> list[int]:
+        frames: list[DataFrame] = []
+        for place, ((_, zone, after), alike) in enumerate(questions[first : first + LABELS_AT_ONCE], start=first):
+            since = label_times_between(store.spark, cast(LabelsConfig, alike[0].labels), zone, after, as_of)
+            frames.append(since.limit(1).select(F.lit(place).alias("place")))
+        return [row["place"] for row in reduce(lambda one, other: one.unionAll(other), frames).collect()]
+
+    # A plan waits for the logs of its tables, one after the other: several plans wait side by side.
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as several:
+        found = [place for each in several.map(places, range(0, len(questions), LABELS_AT_ONCE)) for place in each]
+    return frozenset(config.monitor for place in found for config in questions[place][1])
 
 
 def _row(one: Idle, known: Known, began: datetime) -> dict[str, Any]:

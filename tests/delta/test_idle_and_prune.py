@@ -12,6 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from spark_monitor.config.monitor import MonitorConfig, load_config
+from spark_monitor.stages import idle as idle_stage
 from spark_monitor.stages.idle import note_idle
 from spark_monitor.stages.prune import monitors_at, prune, remove
 from spark_monitor.store import Store
@@ -58,7 +59,7 @@ def run_row(store: Store, one: MonitorConfig, run_id: str, **values: Any) -> dic
     return {**row, **about, "source_versions": versions, **values}
 
 
-def test_a_hundred_monitors_are_asked_for_together(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_hundred_monitors_are_asked_for_together(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources(tmp_path)
     fleet = [config(tmp_path, f"monitor_{number}") for number in range(FLEET)]
     store = Store(spark, fleet[0].outputs)
@@ -74,7 +75,12 @@ def test_a_hundred_monitors_are_asked_for_together(spark: SparkSession, tmp_path
     store.append_runs(rows)
     commits = DeltaTable(str(tmp_path / "out" / "runs")).version()
 
+    asked: list[str] = []
+    ask = idle_stage.label_times_between
+    monkeypatch.setattr(idle_stage, "label_times_between", lambda *given: asked.append(str(given[1].path)) or ask(*given))
+
     idle = note_idle(store, fleet, AS_OF + HOUR)
+    assert asked == [str(tmp_path / "labels")], "one question for all that read one table"
     assert {one.config.monitor for one in idle} == {one.monitor for one in (fleet[0], *fleet[7:])}
     assert DeltaTable(str(tmp_path / "out" / "runs")).version() == commits + 1
     noted = store.frame("runs").where("status = 'NOTHING_NEW' AND baseline_version = 1 AND ended >= started")

@@ -664,6 +664,46 @@ def test_of_several_monitors_each_is_told_and_the_worst_exit_code_counts(tmp_pat
     assert "broken.yaml: not valid YAML" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["status", "report", "digest"])
+def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count_in_the_exit_code(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spark_monitor.commands import known
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("calm", "sick", "young"):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"monitor: {name}\nmodel: {{name: m, task: none}}\npredictions: {{path: rows, format: parquet, id: id, time: at}}\n"
+            "windows: {every: 1 day}\nrules: []\noutputs: {path: results}\n"
+        )
+    (tmp_path / "broken.yaml").write_text("monitor: [")
+    facts_of = known.known_facts
+
+    def asked(config: Any, *given: Any, **options: Any) -> Any:
+        if config.monitor == "sick":
+            raise OSError("the storage is gone")
+        return facts_of(config, *given, **options)
+
+    monkeypatch.setattr(known, "known_facts", asked)
+
+    def done(*names: str) -> Any:
+        return CliRunner().invoke(app, [command, *names])
+
+    assert done("calm.yaml", "young.yaml").exit_code == 0
+    broken = done("calm.yaml", "broken.yaml", "young.yaml")
+    assert broken.exit_code == 2
+    assert "passed over: broken.yaml: not valid YAML" in broken.stderr
+    sick = done("calm.yaml", "sick.yaml", "broken.yaml")
+    assert sick.exit_code == 3
+    assert "passed over: sick.yaml: OSError: the storage is gone" in sick.stderr
+    assert done("sick.yaml").exit_code == 3
+    assert "Of none of the monitors anything can be read." in done("sick.yaml", "broken.yaml").stderr
+    if command == "report":
+        assert "calm" in (tmp_path / "calm.html").read_text(encoding="utf-8")
+    else:
+        assert "calm" in sick.stdout
+
+
 def test_a_job_that_goes_on_takes_one_monitor(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["run", "a.yaml", "b.yaml", "--continuous"])
     assert done.exit_code == 2
