@@ -18,7 +18,7 @@ from benchmarks.timing import per_value, ratio, timed
 from spark_monitor.kernel.columns import NumericColumn, Rows, RowSlices
 from spark_monitor.kernel.groups import Segments, numbers_of
 from spark_monitor.kernel.memory import keep_freed_memory
-from spark_monitor.kernel.native.library import AUTO, Library, library, told
+from spark_monitor.kernel.native.library import AUTO, Library, in_use, library
 from spark_monitor.kernel.spans import CHUNK_ROWS
 from spark_monitor.states.grid import Grid, Integers, grid_from_quantiles
 
@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
     file = written(random, rows, columns)
     grids = [grid_of(values) for values in decoded(file)]
     kernels: dict[str, Library | None] = {"numpy": None, "compiled": library(AUTO)}
-    print(f"kernel of this machine: {told()}")
+    print(f"kernel of this machine: {in_use()}")
     cases: dict[str, Callable[[], object]] = {"decode": lambda: decoded(file), "decode and sort": lambda: sort(decoded(file))}
     for keys, (many, size) in KEYS.items():
         chunks = chunks_of(rows, CHUNK_ROWS, [random.integers(0, size, rows) for _ in range(many)])

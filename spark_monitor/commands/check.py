@@ -52,10 +52,10 @@ def check(
     warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
     terminal.tell(f"{file.name}: can be run{warnings}.")
     if seen is not None:
-        terminal.tell(told(seen))
+        terminal.tell(overview_line(seen))
 
 
-def told(seen: Overview) -> str:
+def overview_line(seen: Overview) -> str:
     """What a run would look at, in a sentence or two."""
     if seen.first is None or seen.last is None:
         return f"{counted(seen.rows, 'row')}, none with a time before now: no window is due."

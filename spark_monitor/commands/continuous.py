@@ -74,9 +74,9 @@ class Stop:
         """Remember a signal; the next one does what it always did."""
         self.asked = True
         self.restore()
-        told = f"{signal.Signals(number).name}: ending as soon as no run is under way. Once more ends it at once.\n"
+        notice = f"{signal.Signals(number).name}: ending as soon as no run is under way. Once more ends it at once.\n"
         with suppress(OSError):
-            os.write(STANDARD_ERROR, told.encode())  # a stream of Python's may be in the middle of a write
+            os.write(STANDARD_ERROR, notice.encode())  # a stream of Python's may be in the middle of a write
 
     def restore(self) -> None:
         """Leave signals to whoever had them before."""

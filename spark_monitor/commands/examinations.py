@@ -16,7 +16,7 @@ from spark_monitor.commands.options import SessionOptions
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import MonitorError
 from spark_monitor.java import choose_java
-from spark_monitor.kernel.native.library import told
+from spark_monitor.kernel.native.library import in_use
 from spark_monitor.text.masking import mask_secrets
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def packages() -> str:
 
 def kernel() -> str:
     """Which kernel counts the rows here; both give the same numbers."""
-    return told()
+    return in_use()
 
 
 def _installed(name: str) -> str | None:

@@ -92,12 +92,12 @@ def _of_drift(seen: Seen) -> Iterator[RuleLine]:
     yield _moving("ks", "*", KS_LIMITS, FEWEST_AT_ALL, f"numbers that move; {chance}")
     for categories, names in _by_size(seen.categories):
         least = _rows_for(PSI, 2 * PSI_LIMITS[1], seen, freedom=categories)
-        told = f"categories that move: up to {categories} values"
-        yield _moving(PSI, names, PSI_LIMITS, min(least, _usual_rows(seen)), told)
+        comment = f"categories that move: up to {categories} values"
+        yield _moving(PSI, names, PSI_LIMITS, min(least, _usual_rows(seen)), comment)
     most = [name for name, percent in sorted(seen.missing.items(), key=lambda one: -one[1]) if percent >= NULL_LIMITS[1]]
     usual = ", ".join(f"{name} {seen.missing[name]:.0f} %" for name in most[:COLUMNS_SHOWN])
-    told = f"NULLs, in percentage points beyond the baseline's own{f' ({usual})' if usual else ''}"
-    yield _moving("percent_null_delta", "*", NULL_LIMITS, _fewest(seen), told)
+    comment = f"NULLs, in percentage points beyond the baseline's own{f' ({usual})' if usual else ''}"
+    yield _moving("percent_null_delta", "*", NULL_LIMITS, _fewest(seen), comment)
 
 
 def _moving(metric: str, columns: Any, limits: tuple[float, float], least: int, evidence: str) -> RuleLine:
@@ -138,7 +138,7 @@ def _by_size(categories: Mapping[str, int]) -> Iterator[tuple[int, list[str]]]:
 
 def _of_quality(seen: Seen) -> Iterator[RuleLine]:
     """Rules for what the section `quality` says, beyond what the rows that were looked at do themselves."""
-    for section, metric, told in (
+    for section, metric, comment in (
         ("formats", "percent_format_mismatch", "strings that do not have the format above, in percent"),
         ("ranges", "percent_out_of_range", "values outside the range above, in percent"),
         ("unique", "percent_duplicated_values", "values of unique columns that occur more than once, in percent"),
@@ -148,7 +148,7 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         if names:
             worst = max(guess.broken for guess in seen.quality if guess.section == section)
             limit = round(QUALITY_LIMIT + 2 * worst, 2)
-            yield RuleLine({"metric": metric, "columns": names, "fail": limit, "min_count": _fewest(seen)}, told)
+            yield RuleLine({"metric": metric, "columns": names, "fail": limit, "min_count": _fewest(seen)}, comment)
     if seen.has_baseline and seen.categories:
         rule = {
             "metric": "percent_unseen",
@@ -158,21 +158,21 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         }
         yield RuleLine(rule, "categories that the baseline does not have, in percent")
     if seen.has_baseline:
-        told = "columns that vary in the baseline and have ceased to"
+        comment = "columns that vary in the baseline and have ceased to"
         yield RuleLine(
-            {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, told
+            {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, comment
         )
-    told = "strings that were read in another encoding, in percent"
-    yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
+    comment = "strings that were read in another encoding, in percent"
+    yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
 
 
 def _of_rows(seen: Seen) -> Iterator[RuleLine]:
-    told = "rows of all versions, against the windows before"
-    yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.8", "fail": "< 0.6"}, told)
-    told = "whole rows that are there more than once, in percent"
-    yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, told)
-    told = "a window that holds another one's rows once more"
-    yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": _fewest(seen)}, told)
+    comment = "rows of all versions, against the windows before"
+    yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.8", "fail": "< 0.6"}, comment)
+    comment = "whole rows that are there more than once, in percent"
+    yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
+    comment = "a window that holds another one's rows once more"
+    yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": _fewest(seen)}, comment)
     hours = SILENT_WINDOWS * parse_every(seen.every).nominal_hours
     yield RuleLine({"metric": "freshness_hours", "fail": round(hours, 1)}, f"no new row for {SILENT_WINDOWS} windows")
 
@@ -182,19 +182,19 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     roles = seen.roles
     usual = 1 - seen.missing.get(roles.label or "", 0.0) / 100
     warn, fail = (f"< {round(part * usual, 2):g}" for part in (MOST_LABELS, HALF_OF_LABELS))
-    told = f"predictions with a label, once their time has come ({usual:.0%} in the baseline)"
-    yield RuleLine({"metric": "label_coverage", "warn": warn, "fail": fail, "min_count": _fewest(seen)}, told)
+    comment = f"predictions with a label, once their time has come ({usual:.0%} in the baseline)"
+    yield RuleLine({"metric": "label_coverage", "warn": warn, "fail": fail, "min_count": _fewest(seen)}, comment)
     if seen.has_baseline and seen.positives is not None:
         step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
         least = min(FEWEST_FOR_MODEL, _usual_rows(seen))
-        told = f"how far the fraction of labels that mean yes is from the baseline's {seen.positives:.3g}"
-        yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, told)
+        comment = f"how far the fraction of labels that mean yes is from the baseline's {seen.positives:.3g}"
+        yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, comment)
     metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
     if metric is None:
         metric = "r2_score" if roles.task == "regression" else None
     if metric is None:
         return
-    told = f"{metric} on the labelled baseline, less this much"
+    comment = f"{metric} on the labelled baseline, less this much"
     if seen.has_baseline:
         limits: dict[str, Any] = {"warn": {"below_baseline": 0.03}, "fail": {"below_baseline": 0.05}}
-        yield RuleLine({"metric": metric, **limits, "min_count": min(FEWEST_FOR_MODEL, _usual_rows(seen))}, told)
+        yield RuleLine({"metric": metric, **limits, "min_count": min(FEWEST_FOR_MODEL, _usual_rows(seen))}, comment)

@@ -57,7 +57,7 @@ def freeze(
             version = monitor.freeze(spark, as_of=moment, period=accepted)
     if diff:
         terminal.document({"monitor": monitor.config.monitor, "as_of": moment, "diff": changes})
-        for line in told(changes):
+        for line in change_lines(changes):
             terminal.tell(line)
         return
     terminal.document({"monitor": monitor.config.monitor, "baseline_version": version, "as_of": moment, "period": accepted})
@@ -65,7 +65,7 @@ def freeze(
     terminal.tell(f"Baseline version {version} is frozen{of}. Windows that are handled from now on are compared with it.")
 
 
-def told(diff: BaselineDiff) -> Iterator[str]:
+def change_lines(diff: BaselineDiff) -> Iterator[str]:
     """The lines that say what would change, the columns that move most first."""
     rows = "an unknown number of" if diff.rows is None else f"{diff.rows:,}"
     yield f"Baseline version {diff.version} has {rows} rows, a new one would have {diff.new_rows:,}."

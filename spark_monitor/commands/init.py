@@ -223,8 +223,8 @@ def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = list(batches)
         guesses = guess_quality(pa.Table.from_batches(held), skip) if held else []
-        told = [json.dumps([one.section, one.column, one.value, one.evidence, one.broken]) for one in guesses]
-        yield pa.RecordBatch.from_arrays([pa.array(told, pa.string())], names=["guess"])
+        documents = [json.dumps([one.section, one.column, one.value, one.evidence, one.broken]) for one in guesses]
+        yield pa.RecordBatch.from_arrays([pa.array(documents, pa.string())], names=["guess"])
 
     found = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
     return [QualityGuess(*json.loads(row["guess"])) for row in found]

@@ -146,7 +146,7 @@ def show(terminal: Terminal, result: RunResult, file: Path, fail_on: FailOn) -> 
     """Tell what a run did; the command ends with exit code 1 where a check reached ``fail_on``."""
     reached = reaches(result.verdicts, fail_on)
     terminal.document(document(result, reached=reached))
-    for line in told(result, str(file)):
+    for line in summary_lines(result, str(file)):
         terminal.tell(line)
     if reached:
         terminal.remark(f"Exit code {REACHED}: a check reached --fail-on {fail_on.value}.")
@@ -162,7 +162,7 @@ def reaches(verdicts: Mapping[str, int], fail_on: FailOn) -> bool:
     return any(verdicts.get(verdict) for verdict in REACHING[fail_on])
 
 
-def told(result: RunResult, file: str) -> Iterator[str]:
+def summary_lines(result: RunResult, file: str) -> Iterator[str]:
     """What a run did, in lines."""
     yield result.message
     found = [f"{result.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS_SHOWN if result.verdicts.get(verdict)]

@@ -56,9 +56,9 @@ def open_spark(options: SessionOptions, terminal: Terminal) -> SparkSession:
             raise
         except Exception as error:
             lines = telling_lines(file.read_text(encoding="utf-8", errors="replace")) if file is not None else []
-            told = "".join(f"\n  {mask_secrets(line)}" for line in lines)
+            excerpt = "".join(f"\n  {mask_secrets(line)}" for line in lines)
             raise RunError(
-                f"Spark session: it did not start ({sentence_of(error)}).{told}\n`spark-monitor doctor` says what works."
+                f"Spark session: it did not start ({sentence_of(error)}).{excerpt}\n`spark-monitor doctor` says what works."
             ) from error
 
 

@@ -104,8 +104,8 @@ def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer |
     names = distinct(column[0] for column in described)
     rows = found.fetchmany(limit + 1)
     types = tuple(str(column[1]).lower() for column in described)
-    told = tuple(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows[:limit])
-    return Answer(names, types, told, more=len(rows) > limit)
+    documents = tuple(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows[:limit])
+    return Answer(names, types, documents, more=len(rows) > limit)
 
 
 def _plain(value: Any) -> Any:
@@ -180,12 +180,12 @@ def _column(col: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _wrong_query(error: Any, spark: SparkSession) -> str:
     """What is wrong with a query; where it names a table that is not there, the names that are."""
-    said = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
+    sentence = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
     from spark_monitor.commands.known import condition_of
 
     if condition_of(error) != "TABLE_OR_VIEW_NOT_FOUND":
-        return f"QUERY: {said}"
-    return f"QUERY: {said} Known: {', '.join(known_names())}."
+        return f"QUERY: {sentence}"
+    return f"QUERY: {sentence} Known: {', '.join(known_names())}."
 
 
 def known_names() -> list[str]:

@@ -50,13 +50,13 @@ def opened_incidents(result: RunResult, *, since: datetime) -> Iterator[str]:
 def faults_found(checks: DataFrame) -> Iterator[str]:
     """Both injected faults against the checks of every week."""
     wind, visibility = weeks(checks)
-    yield "  wind_speed in km/h: " + told(
+    yield "  wind_speed in km/h: " + found_line(
         "tv_distance",
         [week for week in wind if week.start < WIND_FAULT_FROM],
         [week for week in wind if week.start >= WIND_FAULT_FROM],
     )
     silent = [week for week in visibility if VISIBILITY_FAULT_FROM <= week.start < VISIBILITY_FAULT_TO]
-    yield f"  visib missing at {VISIBILITY_FAULT_AIRPORT}: " + told(
+    yield f"  visib missing at {VISIBILITY_FAULT_AIRPORT}: " + found_line(
         "percent_null", [week for week in visibility if week not in silent], silent
     )
 
@@ -82,7 +82,7 @@ def weeks(checks: DataFrame) -> tuple[list[WeekChecked], list[WeekChecked]]:
     return found["tv_distance"], found["percent_null"]
 
 
-def told(metric: str, clean: Sequence[WeekChecked], faulty: Sequence[WeekChecked]) -> str:
+def found_line(metric: str, clean: Sequence[WeekChecked], faulty: Sequence[WeekChecked]) -> str:
     """What a check says of the weeks with a fault and of those without."""
     if not clean or not faulty:
         return f"{metric} was not checked in these weeks."

@@ -72,7 +72,7 @@ def compared(baseline: Block, current: Block, metrics: Sequence[Metric] | None =
     cases = [(baseline.count == 0, NO_BASELINE), (current.count == 0, EMPTY)]
     nothing = cases[0][0] | cases[1][0]
     columns = {name: column if name == KEPT else _without(column, nothing) for name, column in columns.items()}
-    status, message = said([*cases, *_gaps(baseline, current)], len(current))
+    status, message = status_and_message([*cases, *_gaps(baseline, current)], len(current))
     return Compared(columns, status, message)
 
 
@@ -84,7 +84,7 @@ def columns_of(metric: Metric, result: Any) -> dict[str, Column]:
     return {metric.databricks_column: Interval.of(result).value}
 
 
-def said(cases: Masks, states: int) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+def status_and_message(cases: Masks, states: int) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
     """Status and sentence of the first case that holds for each state; OK where none does."""
     status, message = np.full(states, OK, dtype=object), np.full(states, None, dtype=object)
     for holds, (text, sentence) in reversed(cases):

@@ -183,8 +183,8 @@ def _said(baseline: ErrorBlock, current: ErrorBlock, value: Floats, lower: Float
         fine = bool(np.isfinite(number))
         old = current.message[place] is None and not fine
         status.append("OK" if fine else NO_BASELINE if np.isnan(baseline.error[place]) else UNDEFINED)
-        told = current.message[place] if np.isnan(current.error[place]) or fine else None
-        message.append(told or baseline.message[place] or ("The baseline's rows have no error." if old else None))
+        reason = current.message[place] if np.isnan(current.error[place]) or fine else None
+        message.append(reason or baseline.message[place] or ("The baseline's rows have no error." if old else None))
         details.append(_details(baseline, current, place) if fine else None)
     return Interval(value, lower, upper, np.zeros(value.shape), current.count, status, message, details)
 

@@ -76,8 +76,8 @@ def _drawn(name: str, draws: Floats, count: int, message: str) -> dict[str, Any]
     """The expected value, and 1.96 standard deviations of the draws around it and their mean."""
     value, others = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
     if not np.isfinite(value) or others.size < 2:
-        said = f"{message} No value follows: too few rows are expected of a kind."
-        return _row(name, None, None, None, count, said)
+        remark = f"{message} No value follows: too few rows are expected of a kind."
+        return _row(name, None, None, None, count, remark)
     middle, half = float(others.mean()), Z * float(others.std(ddof=1))
     return _row(name, value, min(value, middle) - half, max(value, middle) + half, count, message)
 

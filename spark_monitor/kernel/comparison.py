@@ -148,8 +148,8 @@ class Comparison:
         for one in pairs:
             current, reference = places[one.current], np.where(one.reference >= 0, places[one.reference], -1)
             status, message = self._said(chunk, one, name, (current, reference), errors)
-            told = np.flatnonzero(status != "OK")
-            yield self._batch(chunk, at(one, told), {}, status[told], message[told])
+            undefined = np.flatnonzero(status != "OK")
+            yield self._batch(chunk, at(one, undefined), {}, status[undefined], message[undefined])
             known = np.flatnonzero(status == "OK")
             for low in range(0, known.size, PAIRS_AT_ONCE):
                 few = known[low : low + PAIRS_AT_ONCE]

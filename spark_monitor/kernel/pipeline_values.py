@@ -57,8 +57,8 @@ def value_rows(window: WindowKey, name: str, values: Mapping[str, Value], versio
         given: dict[str, Any] = {_ATTRIBUTES[metric_name]: np.array([np.nan if value.number is None else value.number])}
         result = metric.compute(PipelineBlock(**given))
         [row] = measurements(where, metric, result, count=[value.count], column_name=name)
-        told = {"message": value.message, "details": list(value.details.items()) or None}
-        yield {**row, **told, "status": value.status or row["status"]}
+        remarks = {"message": value.message, "details": list(value.details.items()) or None}
+        yield {**row, **remarks, "status": value.status or row["status"]}
 
 
 def sum_of(rows: Sequence[Row], column: str) -> Value:

@@ -195,8 +195,8 @@ def stream_rows(name: str, comparison: Comparison | None, plan: ReplayPlan) -> l
             for metric, parts in distances.items()
             if parts is not None
         ]
-        told = {"status": drift.status[place], "message": drift.message[place], "family": "drift", "numbers": moved}
-        rows.append(about | told | {"count_delta": deltas[place], "expected_value": expectations[place]})
+        outcome = {"status": drift.status[place], "message": drift.message[place], "family": "drift", "numbers": moved}
+        rows.append(about | outcome | {"count_delta": deltas[place], "expected_value": expectations[place]})
     return rows
 
 

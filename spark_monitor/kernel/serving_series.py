@@ -39,13 +39,13 @@ def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], p
     fresh = {row["start"]: row for row in rows if row["kind"] == FRESH}
     due = [window for window in plan.windows if window.granularity == granularity]
     stored = [row for row in rows if row["kind"] == STORED and row["start"] not in {window.start for window in due}]
-    told = sorted([*stored, *fresh.values()], key=itemgetter("start"))
+    counted = sorted([*stored, *fresh.values()], key=itemgetter("start"))
     present: list[Mapping[str, Any]] = []
     before: list[Sequence[Mapping[str, Any]]] = []
-    period = [one for one in told if _is_within(one, plan.baseline) and one["requests"]]
+    period = [one for one in counted if _is_within(one, plan.baseline) and one["requests"]]
     for window in due:
         row = fresh.get(window.start)
-        earlier = [one for one in told if one["start"] < window.start and one["requests"]]
+        earlier = [one for one in counted if one["start"] < window.start and one["requests"]]
         if row is not None:
             present.append({**row, "predictions": predictions.get(window.start)})
             before.append(earlier[-WINDOWS_BEFORE:])

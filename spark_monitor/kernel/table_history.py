@@ -79,6 +79,6 @@ def table_values(
 
 
 def _schema_changes(changes: list[Change]) -> Value:
-    told = [f"{one.what}, {instant_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
-    details = {"changes": " | ".join(told[-NAMED:])} if told else {}
-    return Value(float(len(changes)), f"{told[-1]}." if told else None, None, len(changes), details)
+    sentences = [f"{one.what}, {instant_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
+    details = {"changes": " | ".join(sentences[-NAMED:])} if sentences else {}
+    return Value(float(len(changes)), f"{sentences[-1]}." if sentences else None, None, len(changes), details)

@@ -24,8 +24,8 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
             yield _warning(
                 f"people.channels.{name}.url_env", f"{channel.url_env} is not set here. Put the channel's address into it."
             )
-    told = {*(route.to for route in people.routes), *(people.digest.to if people.digest is not None else ())}
-    for name in sorted(told & set(people.owners) - set(people.channels)):
+    receivers = {*(route.to for route in people.routes), *(people.digest.to if people.digest is not None else ())}
+    for name in sorted(receivers & set(people.owners) - set(people.channels)):
         owner = people.owners[name]
         if owner.channel is not None and owner.channel not in people.channels:
             known = ", ".join(people.channels) or "none"

@@ -25,14 +25,14 @@ def quality_findings(config: MonitorConfig, schema: T.StructType) -> Iterator[Fi
     for name in quality.formats:
         kind = types.get(name)
         if kind is not None and not _is_text(config, name, kind):
-            said = f"is {kind.simpleString()}, and formats are patterns of strings. Use quality.ranges or quality.allowed"
-            yield Finding(f"quality.formats.{name}", f'column "{name}" {said}.')
+            reason = f"is {kind.simpleString()}, and formats are patterns of strings. Use quality.ranges or quality.allowed"
+            yield Finding(f"quality.formats.{name}", f'column "{name}" {reason}.')
     for name in quality.ranges:
         kind = types.get(name)
         if kind is not None and (_is_text(config, name, kind) or not (is_number(kind) or isinstance(kind, TEXT_TYPES))):
-            said = f"is {kind.simpleString()}, and ranges are of numbers"
+            reason = f"is {kind.simpleString()}, and ranges are of numbers"
             hint = "Declare columns: {" + name + ": numeric} if its strings are numbers." if isinstance(kind, TEXT_TYPES) else ""
-            yield Finding(f"quality.ranges.{name}", f'column "{name}" {said}. {hint or "Remove the range."}')
+            yield Finding(f"quality.ranges.{name}", f'column "{name}" {reason}. {hint or "Remove the range."}')
     yield from _allowed_findings(config, types)
     yield from _declared_findings(config, types)
 
@@ -58,8 +58,8 @@ def _allowed_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> It
         wrong = [value for value in values if not _is_numeric(value)]
         if wrong:
             shown = ", ".join(f'"{value}"' for value in wrong[:3])
-            said = f"holds {kind.simpleString()}, and {shown} is no number. Write numbers without quotes"
-            yield Finding(f"quality.allowed.{name}", f'column "{name}" {said}.')
+            reason = f"holds {kind.simpleString()}, and {shown} is no number. Write numbers without quotes"
+            yield Finding(f"quality.allowed.{name}", f'column "{name}" {reason}.')
 
 
 def _is_numeric(value: object) -> bool:
@@ -79,8 +79,8 @@ def _declared_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> I
             continue
         fits = (*CODES, *TEXT_TYPES, T.BinaryType) if declared == "categorical" else (T.NumericType, *TEXT_TYPES, T.BooleanType)
         if not (isinstance(kind, fits) or (declared == "numeric" and is_time(kind))):
-            said = f"is {kind.simpleString()} and cannot be compared as {declared}"
-            yield Finding(f"columns.{name}", f'column "{name}" {said}. Remove it from `columns`.')
+            reason = f"is {kind.simpleString()} and cannot be compared as {declared}"
+            yield Finding(f"columns.{name}", f'column "{name}" {reason}. Remove it from `columns`.')
 
 
 def _is_text(config: MonitorConfig, name: str, kind: T.DataType) -> bool:

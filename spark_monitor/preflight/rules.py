@@ -26,8 +26,8 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
         elif metric in SCORED_METRICS and config.predictions.score is None:
             yield Finding(where, f"{metric} needs `predictions.score`: the rule will find no data.", "warning")
         elif rule.family == "drift" and config.baseline is None:
-            told = f"{metric} needs a baseline, and this monitor names none: its first window with rows becomes it"
-            yield Finding(where, f"{told}. Name one with `baseline` where that is not wanted.", "warning")
+            reason = f"{metric} needs a baseline, and this monitor names none: its first window with rows becomes it"
+            yield Finding(where, f"{reason}. Name one with `baseline` where that is not wanted.", "warning")
 
 
 def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], texts: Collection[str]) -> Iterator[Finding]:

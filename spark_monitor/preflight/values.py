@@ -108,5 +108,5 @@ def partition_findings(spark: SparkSession, source: SourceConfig, frame: DataFra
         text = F.concat(F.lit(f"/{name.lower()}="), F.col(quote(name)).cast("string"), F.lit("/"))
         other = ~F.lower(F.col("_metadata.file_path")).contains(text)
         if frame.where(F.col(quote(name)).isNotNull() & other).select(F.lit(1)).limit(1).collect():
-            said = f'column "{name}" of {source.text} is a number, and paths of its files write it otherwise (as 007 or 1.10)'
-            yield Finding(where, f"{said}: such values cannot be told from 7 or 1.1. Declare the column as STRING.", "warning")
+            reason = f'column "{name}" of {source.text} is a number, and paths of its files write it otherwise (as 007 or 1.10)'
+            yield Finding(where, f"{reason}: such values cannot be told from 7 or 1.1. Declare the column as STRING.", "warning")

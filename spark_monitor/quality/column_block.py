@@ -80,8 +80,8 @@ def with_status(
     """
     fine = status == "OK"
     parts = [np.where(fine, part, np.nan) for part in (value, lower, upper)]
-    said = [None if not text else str(text) for text in message.tolist()]
-    return Interval(parts[0], parts[1], parts[2], np.zeros(value.shape), count, status.tolist(), said, details)
+    messages = [None if not text else str(text) for text in message.tolist()]
+    return Interval(parts[0], parts[1], parts[2], np.zeros(value.shape), count, status.tolist(), messages, details)
 
 
 def statuses(size: int) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:

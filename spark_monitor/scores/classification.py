@@ -118,11 +118,13 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
     value = float(recalls.mean())
     low, high = as_a_share(value, math.sqrt(float(np.sum(recalls * (1 - recalls) / labelled))) / labelled.size)
     below, above = max(below, value - low), max(above, high - value)
-    known, said = occurs.sum() / occurs.size, None
+    known, remark = occurs.sum() / occurs.size, None
     bounds = (value - below) * known, (value + above) * known + (1 - known)
     if absent:
-        said = f"{absent:,} predicted classes are no label of any row and left out, as in scikit-learn; the interval knows them."
-    return interval(value, bounds, state.count, within=SHARE, message=said)
+        remark = (
+            f"{absent:,} predicted classes are no label of any row and left out, as in scikit-learn; the interval knows them."
+        )
+    return interval(value, bounds, state.count, within=SHARE, message=remark)
 
 
 @scored("precision", "binary", state=ConfusionState, headline=4, per_class=True, needs=("prediction", "label"))

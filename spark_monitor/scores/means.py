@@ -56,8 +56,8 @@ def mean_of(
         if abs(skewness) > CARRIED_BY_FEW * math.sqrt(n):
             unseen = RARE * math.cbrt(abs(third) * n) / n
             low, high = _widened(low, high, value, unseen, skewness, within)
-            said = None if n < SAID_FROM else OPEN if math.isinf(high) or math.isinf(low) else WIDENED
-            message = " ".join(filter(None, (message, said))) or None
+            remark = None if n < SAID_FROM else OPEN if math.isinf(high) or math.isinf(low) else WIDENED
+            message = " ".join(filter(None, (message, remark))) or None
     if (
         may_hide
         and SAID_FROM <= n < UNSEEN_BELOW

@@ -127,20 +127,20 @@ def scored(
     """A function of one kind of state as a metric of these tasks; the first of a name says what the metric is."""
 
     def decorate(function: Function) -> Function:
-        said = description or (function.__doc__ or "").strip().split("\n", 1)[0]
-        ENTRIES.extend(Metric(name, task, state, said, *range, function, with_settings) for task in tasks)
+        sentence = description or (function.__doc__ or "").strip().split("\n", 1)[0]
+        ENTRIES.extend(Metric(name, task, state, sentence, *range, function, with_settings) for task in tasks)
         there = DECORATED.get(name)
         if there is not None:
             DECORATED[name] = replace(there, tasks=tuple(dict.fromkeys([*there.tasks, *tasks])))
             return function
         catalogued = {"range": range, "worse": worse, "headline": headline, "needs": tuple(needs), "tasks": tasks, **about}
-        model_metric(name, **catalogued)(_of_scores(name, function, said))
+        model_metric(name, **catalogued)(_of_scores(name, function, sentence))
         return function
 
     return decorate
 
 
-def _of_scores(name: str, function: Callable[..., Any], said: str) -> Callable[[Scores], Intervals]:
+def _of_scores(name: str, function: Callable[..., Any], sentence: str) -> Callable[[Scores], Intervals]:
     def compute(scores: Scores) -> Intervals:
         for entry in ENTRIES:
             state = scores.state(entry.state) if entry.name == name and entry.task == scores.task else None
@@ -148,6 +148,6 @@ def _of_scores(name: str, function: Callable[..., Any], said: str) -> Callable[[
                 return entry.of(state, scores.settings)
         return {}
 
-    compute.__doc__, compute.__module__, compute.__qualname__ = said, function.__module__, f"{name}"
+    compute.__doc__, compute.__module__, compute.__qualname__ = sentence, function.__module__, f"{name}"
     compute.of_product = True  # type: ignore[attr-defined]
     return compute

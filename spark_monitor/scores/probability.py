@@ -71,10 +71,10 @@ def _with_few_of_a_kind(state: ScoreState, found: Interval, loss: int) -> Interv
         return found
     more = max((float(wilson(count, rows)[1]) - count / rows) * worst for count, worst, _, _ in few)
     named = " and ".join(f"{count:,.0f} {kind}" for count, _, kind, _ in few)
-    said = f"Only {named} of {rows:,.0f} rows: the upper bound counts on more, as wrong as the scores allow."
+    remark = f"Only {named} of {rows:,.0f} rows: the upper bound counts on more, as wrong as the scores allow."
     most = math.inf if loss == LOG_LOSS else 1.0
     upper = None if found.upper is None else min(max(found.upper, float(found.value + more)), most)
-    return replace(found, upper=upper, message=" ".join(filter(None, (found.message, said))))
+    return replace(found, upper=upper, message=" ".join(filter(None, (found.message, remark))))
 
 
 def _score_range(state: ScoreState) -> tuple[float, float]:

@@ -73,8 +73,8 @@ def absent_slices(
     is_there = F.arrays_overlap("present", F.array("slice_value", F.lit(OTHER)))
     absent = joined.where(~F.coalesce(is_there, F.lit(False))).drop("present", *there.values())
     sentence = f"No rows of this slice in this window; baseline {baseline.version} has some."
-    said = {"column_name": TABLE_ROW, "status": EMPTY, "message": sentence}
-    return absent.withColumns({**{name: F.lit(text) for name, text in said.items()}, "count": F.lit(0).cast("long")})
+    constants = {"column_name": TABLE_ROW, "status": EMPTY, "message": sentence}
+    return absent.withColumns({**{name: F.lit(text) for name, text in constants.items()}, "count": F.lit(0).cast("long")})
 
 
 def missing_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow], versions: Versions) -> DataFrame:

@@ -93,13 +93,13 @@ def _own_cost(run: Run, rate: float, currency: str | None, start: int, end: int)
     """What this monitor's runs cost, by their seconds, at the timestamps that they pretended to be."""
     own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
     known = own.where("ended IS NOT NULL").where(f"unix_micros(as_of) >= {start} AND unix_micros(as_of) < {end}")
-    told = f"'{currency}'" if currency is not None else "CAST(NULL AS STRING)"
+    shown = f"'{currency}'" if currency is not None else "CAST(NULL AS STRING)"
     seconds = "(unix_micros(ended) - unix_micros(started)) / 1e6"
     return known.selectExpr(
         f"'{BILL}' AS kind",
         "unix_micros(as_of) AS at",
         f"'{OWN_SERVICE}' AS service",
-        f"{told} AS currency",
+        f"{shown} AS currency",
         f"{rate!r} * {seconds} / 3600 AS amount",
         "1L AS n",
         "0L AS unread",

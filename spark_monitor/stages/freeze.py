@@ -103,10 +103,10 @@ def require_rows(run: Run, predictions: Predictions, period: tuple[datetime, dat
     if frame.select(F.lit(1)).limit(1).collect():
         return
     known = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
-    told = f"they are from {known[0].isoformat()} to {known[1].isoformat()}" if known else "there are none at all"
+    extent = f"they are from {known[0].isoformat()} to {known[1].isoformat()}" if known else "there are none at all"
     start, end = period
     raise ConfigError(
-        f"--from {start.isoformat()} --to {end.isoformat()}: no prediction was made then; {told}. Give a period that has rows."
+        f"--from {start.isoformat()} --to {end.isoformat()}: no prediction was made then; {extent}. Give a period that has rows."
     )
 
 

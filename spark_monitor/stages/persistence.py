@@ -62,11 +62,11 @@ def persistent(judged: DataFrame, stored: Stored, rules: Sequence[RuleConfig]) -
     for n in counts:
         times = F.when(F.col("lasting") == n, F.col(f"broken_{n}")).otherwise(times)
     early = (F.col("verdict") == "FAIL") & (times < F.col("needed"))
-    told = F.format_string(
+    suffix = F.format_string(
         "; %d of the last %d windows broke it, the rule asks for %d.", times, F.col("lasting"), F.col("needed")
     )
     held_back = {
-        "reason": F.when(early, F.concat(F.rtrim(F.lit("."), F.col("reason")), told)).otherwise(F.col("reason")),
+        "reason": F.when(early, F.concat(F.rtrim(F.lit("."), F.col("reason")), suffix)).otherwise(F.col("reason")),
         "verdict": F.when(early, F.lit("WARN")).otherwise(F.col("verdict")),
     }
     return counted.withColumns(held_back).select(*judged.columns)

@@ -84,8 +84,8 @@ def presented_rows(batch: pa.RecordBatch, plan: PresentPlan) -> Iterator[pa.Reco
         broken = np.flatnonzero(found.places < 0)
         if broken.size:
             messages = pa.array([found.errors[place] for place in broken.tolist()], pa.string())
-            said = {"status": pa.array(["ERROR"] * broken.size), "message": messages}
-            yield _batch(own.take(pa.array(broken)), said, plan.data_types.get(name))
+            failed = {"status": pa.array(["ERROR"] * broken.size), "message": messages}
+            yield _batch(own.take(pa.array(broken)), failed, plan.data_types.get(name))
         if found.block is not None:
             columns = _presented(found.block, is_size=name in plan.sizes)
             yield _batch(own.take(pa.array(np.flatnonzero(found.places >= 0))), columns, plan.data_types.get(name))

@@ -134,21 +134,21 @@ def place_of(one: DueWindow) -> Place:
 def arrival_block(due: Sequence[DueWindow], known: Known) -> ArrivalBlock:
     """The arrivals of due windows as a block."""
     history = _History(known)
-    told = [history.told(one) for one in due]
-    names = sorted({name for one in told for name in one.numbers})
-    numbers = {name: np.array([one.numbers.get(name, np.nan) for one in told]) for name in names}
-    metrics = sorted({name for one in told for name in (*one.why, *one.details)})
+    arrivals = [history.arrival(one) for one in due]
+    names = sorted({name for one in arrivals for name in one.numbers})
+    numbers = {name: np.array([one.numbers.get(name, np.nan) for one in arrivals]) for name in names}
+    metrics = sorted({name for one in arrivals for name in (*one.why, *one.details)})
     return ArrivalBlock(
         count=np.array([known.of(one).count for one in due], dtype=np.int64),
         numbers=numbers,
-        why={name: [one.why.get(name) for one in told] for name in metrics},
-        details={name: [one.details.get(name) for one in told] for name in metrics},
+        why={name: [one.why.get(name) for one in arrivals] for name in metrics},
+        details={name: [one.details.get(name) for one in arrivals] for name in metrics},
     )
 
 
 @dataclass
-class Told:
-    """What is told of one window, by number or metric."""
+class Arrival:
+    """What is known of the rows that came in one window, by number or metric."""
 
     numbers: dict[str, float] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
@@ -186,35 +186,35 @@ class _History:
                 first.setdefault(content, one)
         return first
 
-    def told(self, one: DueWindow) -> Told:
-        """Everything that is told of a window."""
-        told, found = Told(), self._known.of(one)
-        self._tell_rows(one, told)
-        self._tell_hours(one, found, told)
-        self._tell_content(one, found, told)
+    def arrival(self, one: DueWindow) -> Arrival:
+        """Everything that is known of a window."""
+        arrival, found = Arrival(), self._known.of(one)
+        self._add_rows(one, arrival)
+        self._add_hours(one, found, arrival)
+        self._add_content(one, found, arrival)
         first = self._known.first_counts.get(place_of(one), found.count)
-        told.details["late_rows_percent"] = {"first": str(first)}
-        told.numbers["late"] = float(max(found.count - first, 0)) if found.count else np.nan
-        told.why["late_rows_percent"] = NO_ROWS
+        arrival.details["late_rows_percent"] = {"first": str(first)}
+        arrival.numbers["late"] = float(max(found.count - first, 0)) if found.count else np.nan
+        arrival.why["late_rows_percent"] = NO_ROWS
         if one == self._known.newest:
-            self._tell_freshness(told)
-        return told
+            self._add_freshness(arrival)
+        return arrival
 
-    def _tell_freshness(self, told: Told) -> None:
+    def _add_freshness(self, arrival: Arrival) -> None:
         newest = self._known.newest_micros
-        told.why["freshness_hours"] = "The table has no row before the as-of timestamp."
+        arrival.why["freshness_hours"] = "The table has no row before the as-of timestamp."
         if newest is not None:
-            told.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
-            told.details["freshness_hours"] = {"newest": instant_of(newest).isoformat()}
+            arrival.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
+            arrival.details["freshness_hours"] = {"newest": instant_of(newest).isoformat()}
 
-    def _tell_rows(self, one: DueWindow, told: Told) -> None:
+    def _add_rows(self, one: DueWindow, arrival: Arrival) -> None:
         expected = self._expected(one)
-        told.numbers |= {"expected": expected.rows, "expected_low": expected.low, "expected_high": expected.high}
-        told.why["row_count_ratio"] = expected.why
+        arrival.numbers |= {"expected": expected.rows, "expected_low": expected.low, "expected_high": expected.high}
+        arrival.why["row_count_ratio"] = expected.why
         if np.isfinite(expected.rows):
-            told.details["row_count_ratio"] = {"expected": f"{expected.rows:.12g}", "basis": expected.why}
+            arrival.details["row_count_ratio"] = {"expected": f"{expected.rows:.12g}", "basis": expected.why}
             if expected.rows <= 0:
-                told.why["row_count_ratio"] = "No rows are expected, so there is no ratio to them."
+                arrival.why["row_count_ratio"] = "No rows are expected, so there is no ratio to them."
 
     def _expected(self, one: DueWindow) -> Expected:
         manifest = self._known.manifest
@@ -232,21 +232,21 @@ class _History:
         local = one.window.start.astimezone(self._zone)
         return local.weekday(), local.hour
 
-    def _tell_hours(self, one: DueWindow, found: Windowful, told: Told) -> None:
+    def _add_hours(self, one: DueWindow, found: Windowful, arrival: Arrival) -> None:
         if found.count and found.hours is None:
-            told.why |= dict.fromkeys(("largest_gap_hours", "missing_hours"), "The hours of this window were not counted.")
+            arrival.why |= dict.fromkeys(("largest_gap_hours", "missing_hours"), "The hours of this window were not counted.")
             return
         first, last = (found.hours.first, found.hours.last) if found.hours is not None else (np.zeros(0), np.zeros(0))
-        told.numbers["largest_gap_hours"] = largest_gap(micros(one.window.start), micros(one.window.end), first, last)
+        arrival.numbers["largest_gap_hours"] = largest_gap(micros(one.window.start), micros(one.window.end), first, last)
         occupied = self._occupied.get(one.granularity, {})
         missing = hours_missing(_hours(one), occupied, self._offset)
-        told.why["missing_hours"] = NO_HOURS
+        arrival.why["missing_hours"] = NO_HOURS
         if missing.judged:
-            told.numbers["missing_hours"] = float(len(missing.hours))
-            told.details["missing_hours"] = {"hours_judged": str(missing.judged)}
+            arrival.numbers["missing_hours"] = float(len(missing.hours))
+            arrival.details["missing_hours"] = {"hours_judged": str(missing.judged)}
         if missing.hours:
             shown = [(EPOCH + timedelta(hours=hour)).strftime("%Y-%m-%d %H:00") for hour in missing.hours[:24]]
-            told.details["missing_hours"]["hours"] = ", ".join(shown)
+            arrival.details["missing_hours"]["hours"] = ", ".join(shown)
 
     def _offset(self, hour: int) -> int:
         if hour not in self._offsets:
@@ -254,16 +254,16 @@ class _History:
             self._offsets[hour] = round(shift / timedelta(hours=1))
         return self._offsets[hour]
 
-    def _tell_content(self, one: DueWindow, found: Windowful, told: Told) -> None:
+    def _add_content(self, one: DueWindow, found: Windowful, arrival: Arrival) -> None:
         content = found.content
         if content is None:
-            told.why["duplicated_window"] = NO_ROWS if not found.count else "The sum of this window's rows is not known."
+            arrival.why["duplicated_window"] = NO_ROWS if not found.count else "The sum of this window's rows is not known."
             return
         first = self._contents.get(one.granularity, {}).get(content)
         is_copy = first is not None and first.window.start < one.window.start
-        told.numbers["duplicated_window"] = float(is_copy)
+        arrival.numbers["duplicated_window"] = float(is_copy)
         if is_copy and first is not None:
-            told.details["duplicated_window"] = {"first": first.window.start.isoformat()}
+            arrival.details["duplicated_window"] = {"first": first.window.start.isoformat()}
 
 
 def _length(one: DueWindow) -> float:

@@ -114,6 +114,6 @@ def _counted(problems: Sequence[str], of: int, nothing: str, aside: str = "") ->
     if not of:
         return Value(None, nothing, UNDEFINED, 0)
     more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
-    told = f"{'; '.join(problems[:NAMED])}{more}." if problems else ""
-    message = " ".join(part for part in (told, aside) if part) or None
+    summary = f"{'; '.join(problems[:NAMED])}{more}." if problems else ""
+    message = " ".join(part for part in (summary, aside) if part) or None
     return Value(float(len(problems)), message, None, of, {"problems": "; ".join(problems)} if problems else {})

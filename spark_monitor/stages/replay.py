@@ -110,8 +110,8 @@ def replay(run: Run, predictions: Predictions, *, shuffled: bool, shifts: Mappin
     counted = _judged(states, plan) if places else []
     rows = [RuleReplayed(place, rule.metric, _limits(rule), left_out=reason) for place, rule, reason in rules]
     every = run.schedule.granularities[0]
-    told = [_with_counts(row, places, counted, len(windows), WEEK_HOURS / every.nominal_hours, shifts) for row in rows]
-    return Replayed(len(windows), every.label, shuffled, seed, frame.count(), tuple(told))
+    results = [_with_counts(row, places, counted, len(windows), WEEK_HOURS / every.nominal_hours, shifts) for row in rows]
+    return Replayed(len(windows), every.label, shuffled, seed, frame.count(), tuple(results))
 
 
 def _current(run: Run, predictions: Predictions) -> Baseline | None:

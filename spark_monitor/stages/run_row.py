@@ -11,7 +11,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from spark_monitor.kernel.native.library import told
+from spark_monitor.kernel.native.library import in_use
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.stages.context import COMMITTED, Run
@@ -97,7 +97,7 @@ def rows_read(run: Run, predictions: Predictions, plan: Plan) -> dict[str, int]:
 
 def package_versions() -> dict[str, str]:
     """The versions of Python and of the packages that matter, and which kernel counts rows where the run was started."""
-    found = {"python": platform.python_version(), "kernel": told()}
+    found = {"python": platform.python_version(), "kernel": in_use()}
     for name in PACKAGES:
         try:
             found[name] = version(name)

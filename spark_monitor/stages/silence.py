@@ -39,10 +39,10 @@ def silence_step(run: Run, predictions: Predictions, handled: Mapping[DueWindow,
     stored = run.store.committed("metrics").where(run.store.in_windows(run.monitor_id, [newest]))
     own = stored.where(F.col("dataset") == PREDICTIONS)
     before = own.where(F.col("metric") == FRESHNESS).selectExpr("unix_micros(as_of) AS as_of", "details['newest'] AS newest")
-    told = before.collect()
-    if told and told[0]["as_of"] >= micros(run.as_of):
+    noted = before.collect()
+    if noted and noted[0]["as_of"] >= micros(run.as_of):
         return ()
-    known = datetime.fromisoformat(told[0]["newest"]) if told and told[0]["newest"] else None
+    known = datetime.fromisoformat(noted[0]["newest"]) if noted and noted[0]["newest"] else None
     last = _newest(run, predictions, newest, known)
     if last is None:
         return ()

@@ -68,8 +68,8 @@ class Samples:
 
     def columns(self) -> dict[str, Any]:
         """As columns of a row, the sketch as DataSketches' image."""
-        told = {"n": self.n, "negative": self.negative, "unread": self.unread, "mean": self.mean, "m2": self.m2}
-        return {**told, "sketch": self.sketch.to_bytes()}
+        totals = {"n": self.n, "negative": self.negative, "unread": self.unread, "mean": self.mean, "m2": self.m2}
+        return {**totals, "sketch": self.sketch.to_bytes()}
 
     @classmethod
     def from_columns(cls, row: Mapping[str, Any]) -> Samples:

@@ -105,8 +105,8 @@ def first_line(error: BaseException) -> str:
     'java.io.IOException: disk full'
     """
     lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(JAVA_CALLED)]
-    return mask_secrets((said or lines or [type(error).__name__])[0])
+    readable = [line for line in lines if not line.startswith(JAVA_CALLED)]
+    return mask_secrets((readable or lines or [type(error).__name__])[0])
 
 
 def _without_values(text: str, values: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from example_facts import config, example
 
 from spark_monitor.demo import story
-from spark_monitor.demo.findings import WeekChecked, told
+from spark_monitor.demo.findings import WeekChecked, found_line
 from spark_monitor.demo.prepare import DemoPaths, Prepared
 
 NOTHING = cast(Any, None)
@@ -101,14 +101,14 @@ def week(day: str, value: float, verdict: str) -> WeekChecked:
 def test_a_fault_is_told_with_the_weeks_that_had_it_and_those_that_had_not() -> None:
     clean = [week("2013-09-02", 0.1, "PASS"), week("2013-09-09", 0.317, "PASS")]
     faulty = [week("2013-09-16", 0.696, "FAIL"), week("2013-09-23", 0.759, "FAIL"), week("2013-09-30", 0.7, "WARN")]
-    assert told("tv_distance", clean, faulty) == (
+    assert found_line("tv_distance", clean, faulty) == (
         "tv_distance 0.696 to 0.759 in 3 weeks with the fault (2 FAIL, 1 WARN), 0.100 to 0.317 in 2 weeks without (2 PASS)."
     )
-    assert told("tv_distance", clean, faulty[:1]).startswith("tv_distance 0.696 in 1 week with the fault (1 FAIL), ")
+    assert found_line("tv_distance", clean, faulty[:1]).startswith("tv_distance 0.696 in 1 week with the fault (1 FAIL), ")
 
 
 def test_weeks_that_were_not_checked_are_not_a_success() -> None:
-    assert told("tv_distance", [], []) == "tv_distance was not checked in these weeks."
+    assert found_line("tv_distance", [], []) == "tv_distance was not checked in these weeks."
 
 
 def test_the_rules_that_catch_the_faults_are_in_the_monitors_file(tmp_path: Path) -> None:

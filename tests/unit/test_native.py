@@ -158,10 +158,10 @@ def test_the_environment_chooses_the_kernel(native: Library, monkeypatch: pytest
     monkeypatch.delenv(library.VARIABLE, raising=False)
     assert library.asked() == library.AUTO
     assert isinstance(library.library(library.AUTO), Library)
-    assert library.told().startswith("compiled")
+    assert library.in_use().startswith("compiled")
     monkeypatch.setenv(library.VARIABLE, "numpy")
     assert library.library(library.asked()) is None
-    assert library.told() == "numpy (SPARK_MONITOR_KERNEL=numpy)"
+    assert library.in_use() == "numpy (SPARK_MONITOR_KERNEL=numpy)"
     monkeypatch.setenv(library.VARIABLE, "fortran")
     with pytest.raises(StateError, match=r"SPARK_MONITOR_KERNEL=fortran: unknown\. Known: auto, numpy, native"):
         library.asked()
@@ -173,12 +173,12 @@ def test_without_a_library_numpy_works_and_says_why(monkeypatch: pytest.MonkeyPa
     library.loaded.cache_clear()
     try:
         assert library.library() is None
-        assert "was not compiled; `make setup`" in library.told()
+        assert "was not compiled; `make setup`" in library.in_use()
         with pytest.raises(StateError, match=r"SPARK_MONITOR_KERNEL=native: kernel\.so was not compiled"):
             library.library(library.NATIVE)
         library.loaded.cache_clear()
         (tmp_path / "kernel.so").write_bytes(b"no library")
-        assert "kernel.so cannot be loaded here" in library.told()
+        assert "kernel.so cannot be loaded here" in library.in_use()
     finally:
         library.loaded.cache_clear()
 

@@ -54,8 +54,8 @@ def compiled() -> str:
 
 def first_line(error: Exception) -> str:
     """What a compiler said first, or the error itself."""
-    said = getattr(error, "stderr", None)
-    lines = [line for line in (said or str(error)).splitlines() if line.strip()]
+    output = getattr(error, "stderr", None)
+    lines = [line for line in (output or str(error)).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
 

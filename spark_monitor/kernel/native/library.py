@@ -88,10 +88,10 @@ def library(choice: str = AUTO) -> Library | None:
     return None
 
 
-def told() -> str:
+def in_use() -> str:
     """Which kernel does the work in this process, and why, for a person.
 
-    >>> told().split()[0] in ("compiled", "numpy")
+    >>> in_use().split()[0] in ("compiled", "numpy")
     True
     """
     if asked() == NUMPY:
