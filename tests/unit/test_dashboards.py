@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tables_written import write_tables
 from test_insight_queries import example_rows
 
@@ -81,6 +82,15 @@ def test_the_drift_panel_shows_the_columns_that_moved_farthest(tables: LocalTabl
     assert max(row["value"] for row in found) == pytest.approx(0.145)
     assert len({row["series"] for row in found}) == 20
     assert "flights_delay 2 column_13 ks, 1 week" in {row["series"] for row in found}
+
+
+def test_the_sql_alert_of_the_databricks_bundle_counts_what_is_open_and_serious(tables: LocalTables) -> None:
+    bundle = yaml.safe_load((Path(__file__).parents[2] / "conf" / "databricks" / "databricks.yml").read_text(encoding="utf-8"))
+    alert = bundle["resources"]["alerts"]["open_incidents"]
+
+    [row] = rows(tables, alert["query_text"].replace("${var.schema}.", ""))
+
+    assert row == {alert["evaluation"]["source"]["name"]: 1}, "neither what is muted nor what is of low severity"
 
 
 def test_the_views_are_the_same_without_spark(tmp_path: Path) -> None:
