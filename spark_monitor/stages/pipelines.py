@@ -18,6 +18,7 @@ from spark_monitor.config.sources import SourceConfig
 from spark_monitor.kernel.steps import COMMIT, OWN, OWN_PREFIX, PIPELINE_DDL, SCHEMA, SKEW, PipelinePlan, pipeline_measurements
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
 from spark_monitor.stages.context import Run, window_keys
+from spark_monitor.store.tables import TELL
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of, micros
 from spark_monitor.windowing.periods import parse_duration, parse_zone
@@ -123,7 +124,9 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
 def _own_runs(run: Run) -> DataFrame:
     """This monitor's runs that ended: the seconds of each stage; of the whole run whether it failed and the rows it read."""
     own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
-    ended = own.where(F.col("status").isin("COMMITTED", "NOTHING_NEW", "FAILED"))
+    # How long people take to be told says nothing of how long a run takes.
+    runs = own.where(~F.col("kind").eqNullSafe(TELL))
+    ended = runs.where(F.col("status").isin("COMMITTED", "NOTHING_NEW", "FAILED"))
     told = ended.selectExpr("unix_micros(as_of) AS ended", "status", "rows_in", "started", "ended AS over", "step_seconds")
     whole = told.selectExpr(
         f"'{OWN}' AS kind",

@@ -19,7 +19,7 @@ COSTS = {
     "cost": "{} spent",
     "cost_per_1000_predictions": "{} for 1,000 predictions",
     "budget_used_percent": "{} of the budget used",
-    "budget_forecast_percent": "{} of the budget by its period's end, as the days so far go",
+    "budget_forecast_percent": "{} of the budget expected by the end of its period, seen",
 }
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~<>@!]|(?<=[A-Za-z]):(?=//)|(?<=www)\.|^[#+=-]|(?<=^\d)[.)])", re.IGNORECASE)
 """What Markdown reads as more than text, the colon of bare addresses included."""
