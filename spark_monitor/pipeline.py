@@ -48,13 +48,14 @@ def run(
     asked: tuple[datetime, datetime] | None,
     reader: str,
     dry: bool = False,
+    command: Sequence[str] = (),
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
     if asked is None:
         store = Store(spark, config.outputs)
         noted = is_idle(store, config, as_of)
         if noted is not None:
-            return nothing_new(config, store, noted, as_of=as_of, dry=dry)
+            return nothing_new(config, store, noted, as_of=as_of, dry=dry, command=command)
     with begun(config, spark, as_of, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
@@ -77,7 +78,7 @@ def run(
         verdicts = verdict_counts(current) if written else {}
         current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, frozen, status))
     published = publish_pending(current.store, config)
-    tell_people(current.store, config, as_of=as_of, run_id=current.run_id, dry=dry)
+    tell_people(current.store, config, as_of=as_of, run_id=current.run_id, dry=dry, command=command)
     return RunResult(
         run_id=current.run_id,
         status=status,
@@ -92,10 +93,12 @@ def run(
     )
 
 
-def nothing_new(config: MonitorConfig, store: Store, run_id: str, *, as_of: datetime, dry: bool) -> RunResult:
+def nothing_new(
+    config: MonitorConfig, store: Store, run_id: str, *, as_of: datetime, dry: bool, command: Sequence[str] = ()
+) -> RunResult:
     """What is left of a run that was found to have nothing to do without one: digests and actions that time makes due."""
     with about(config.monitor):
-        tell_people(store, config, as_of=as_of, run_id=run_id, dry=dry)
+        tell_people(store, config, as_of=as_of, run_id=run_id, dry=dry, command=command)
     shown = PublishResult("OFF" if config.outputs.mlflow is None else "PUBLISHED", "There is nothing new to publish.")
     message = described(Plan((), (), {}), NOTHING_NEW, as_of)
     return RunResult(run_id, NOTHING_NEW, as_of, (), {}, message, shown, {}, store, config.monitor)

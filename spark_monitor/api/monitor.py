@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,10 +71,12 @@ class Monitor:
         end: datetime | None = None,
         reader: str = AUTO,
         dry: bool = False,
+        command: Sequence[str] = (),
     ) -> RunResult:
         """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``.
 
-        ``dry`` logs what messages and actions would be sent, and sends none.
+        ``dry`` logs what messages and actions would be sent, and sends none. ``command`` is run once for each open incident, with
+        what is known of it as JSON on its standard input; it is given by whoever starts the run, never by a file or a table.
         """
         if (start is None) != (end is None):
             raise ConfigError("--from and --to: only one was given. Give both: the first timestamp, and the first one after.")
@@ -82,7 +84,8 @@ class Monitor:
             raise ConfigError(f'--reader: found "{reader}". Allowed: {", ".join(READERS)}.')
         asked = (start, end) if start is not None and end is not None else None
         with about(self.config.monitor):
-            return run(self.config, spark, as_of=as_of or datetime.now(UTC), asked=asked, reader=reader, dry=dry)
+            at = as_of or datetime.now(UTC)
+            return run(self.config, spark, as_of=at, asked=asked, reader=reader, dry=dry, command=command)
 
     def watch(
         self,

@@ -72,7 +72,12 @@ def summary(ended: Mapping[Path, str]) -> str:
 
 
 def idle_results(
-    files: Iterable[Path], opened: Callable[[], SparkSession], as_of: datetime, *, dry: bool
+    files: Iterable[Path],
+    opened: Callable[[], SparkSession],
+    as_of: datetime,
+    *,
+    dry: bool,
+    command: Sequence[str] = (),
 ) -> Iterator[tuple[Path, RunResult]]:
     """The monitors that certainly have nothing to do, found with a few questions for all of them.
 
@@ -92,7 +97,8 @@ def idle_results(
         found = {id(one.config): one for one in idle}
         for file, monitor in monitors:
             if id(monitor.config) in found:
-                yield file, nothing_new(monitor.config, store, found[id(monitor.config)].run_id, as_of=as_of, dry=dry)
+                run_id = found[id(monitor.config)].run_id
+                yield file, nothing_new(monitor.config, store, run_id, as_of=as_of, dry=dry, command=command)
 
 
 def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:

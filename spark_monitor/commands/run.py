@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import partial
@@ -78,6 +79,13 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages and actions that the run would send, and send none.")
     ] = False,
+    on_incident: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this program once for each open incident, with what is known of it as JSON on its standard input.",
+        ),
+    ] = None,
     continuous: Continuous = False,
     trigger: Trigger = None,
     checkpoints: Checkpoints = None,
@@ -92,6 +100,10 @@ def run(
     first, last = period(start, end)
     moment = instant("--as-of", as_of)
     when = read_trigger(continuous=continuous, trigger=trigger, checkpoints=checkpoints, backfill=first is not None)
+
+    command = command_of(on_incident)
+    if when is not None and command:
+        raise ConfigError("--on-incident: found beside --continuous, which runs no programs. Leave one of them out.")
 
     named = monitor_files(files)
     if when is not None and len(named) > 1:
@@ -117,7 +129,7 @@ def run(
             monitor = Monitor.load(file)
             spark = open_spark(session, terminal)
             at = instant_or_now("--as-of", as_of)
-            return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run)
+            return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, command=command)
 
     if len(named) == 1:
         show(terminal, handled(named[0]), named[0], fail_on)
@@ -126,7 +138,8 @@ def run(
     if first is None:
         with terminal.progress(several=True):
             opened = partial(open_spark, session, terminal)
-            idle = dict(idle_results(named, opened, instant_or_now("--as-of", as_of), dry=dry_run))
+            at = instant_or_now("--as-of", as_of)
+            idle = dict(idle_results(named, opened, at, dry=dry_run, command=command))
         for file, result in idle.items():
             fleet.one(file, partial(itself, result))
     for file in named:
@@ -135,6 +148,21 @@ def run(
     terminal.tell(fleet.summary())
     if fleet.code:
         raise typer.Exit(fleet.code)
+
+
+def command_of(text: str | None) -> tuple[str, ...]:
+    """A program and its arguments, as a shell reads them; no shell runs it.
+
+    >>> command_of("notify --to 'the team'"), command_of(None)
+    (('notify', '--to', 'the team'), ())
+    """
+    try:
+        words = tuple(shlex.split(text or ""))
+    except ValueError as error:
+        raise ConfigError(f"--on-incident: {error}. Give a program and its arguments, quoted as in a shell.") from None
+    if text is not None and not words:
+        raise ConfigError("--on-incident: found nothing. Give a program and its arguments.")
+    return words
 
 
 def itself(result: RunResult) -> RunResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,7 @@ def tell_people(
     run_id: str,
     file: str = "MONITOR.yaml",
     dry: bool = False,
+    command: Sequence[str] = (),
 ) -> int:
     """Messages, the digest and actions that are due after a run; how many were taken. Nothing here fails a run.
 
@@ -79,9 +80,9 @@ def tell_people(
     not tell the same, and it is looked up again.
     """
     people = config.people
-    if not (people.channels or people.owners or people.actions):
+    if not (people.channels or people.owners or people.actions or command):
         return 0
-    about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "file": file}
+    about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "file": file, "command": command}
     due = list[str]()
     try:
         _tell(store, config, preview=due, **about)
@@ -99,7 +100,16 @@ def tell_people(
         return 0
 
 
-def _tell(store: Store, config: MonitorConfig, *, as_of: datetime, run_id: str, file: str, preview: list[str] | None) -> int:
+def _tell(
+    store: Store,
+    config: MonitorConfig,
+    *,
+    as_of: datetime,
+    run_id: str,
+    file: str,
+    command: Sequence[str],
+    preview: list[str] | None,
+) -> int:
     tables = tables_of(config, store)
     about: dict[str, Any] = {"as_of": as_of, "run_id": run_id, "preview": preview}
 
@@ -108,7 +118,7 @@ def _tell(store: Store, config: MonitorConfig, *, as_of: datetime, run_id: str, 
 
     taken = deliver(all_incidents(tables, config.monitor), config, tables, store, file=file, **about)
     taken += send_digest(lambda: facts_of(tables, config), config, tables, store, file=file, **about)
-    return taken + act(opened, config, tables, store, **about)
+    return taken + act(opened, config, tables, store, command=command, **about)
 
 
 def _windows(runs: DataFrame, config: MonitorConfig) -> list[Window]:

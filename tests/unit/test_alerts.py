@@ -6,11 +6,13 @@ import io
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -467,6 +469,44 @@ def test_a_webhook_carries_its_key(receiver: tuple[str, type[Receiver]], monkeyp
     assert headers["Idempotency-Key"] == body["key"] == key
     assert body["monitor"] == "flights_delay"
     assert SECRET not in str(book.rows) + str(lines)
+
+
+def test_a_command_is_run_once_for_each_open_incident_and_again_where_it_failed(tmp_path: Path) -> None:
+    seen, program = tmp_path / "seen", tmp_path / "program.py"
+    program.write_text(
+        "import sys\nline = sys.stdin.read()\nopen(sys.argv[1], 'a').write(line + chr(10))\nsys.exit('b' in sys.argv[2:])\n"
+    )
+    rows, book = [incident("a", kind="missing"), incident("c", title="; rm -rf / $(id)")], Book()
+
+    def run(*arguments: str, preview: list[str] | None = None) -> int:
+        command = (sys.executable, str(program), str(seen), *arguments)
+        about: dict[str, Any] = {"as_of": NOW, "run_id": "r", "preview": preview, "command": command}
+        return act(lambda: rows, config(people={}), book, book, **about)
+
+    looked: list[str] = []
+    assert run(preview=looked) == 0
+    assert looked == [
+        f"would act: command {Path(sys.executable).name} because of version 2, {row.kind} since 2013-09-09" for row in rows
+    ]
+    assert not seen.exists()
+    assert [run(), run()] == [2, 0]
+    told = [json.loads(line) for line in seen.read_text().splitlines()]
+    assert [one["began"] for one in told] == ["a", "c"]
+    assert {one["key"] for one in told} == set(book.rows)
+    assert {row["event"] for row in book.rows.values()} == {"ACTION"}
+
+    assert [run("b"), run("b")] == [0, 0]
+    failed = [row for row in book.rows.values() if row["status"] == "FAILED"]
+    assert [(row["attempts"], row["error"]) for row in failed] == [(2, "it ended with exit code 1.")] * 2
+
+
+def test_a_program_that_is_not_there_fails_no_run() -> None:
+    book = Book()
+
+    taken = act(lambda: [incident()], config(people={}), book, book, as_of=NOW, run_id="r", command=("no-such-program",))
+
+    assert taken == 0
+    assert [row["error"] for row in book.rows.values()] == ["FileNotFoundError."]
 
 
 def test_an_owner_gets_mail_through_a_real_server() -> None:

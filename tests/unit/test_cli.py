@@ -275,6 +275,7 @@ def test_a_run_is_given_what_was_typed(console: Console) -> None:
         "end": WEEK.end,
         "reader": "spark",
         "dry": False,
+        "command": (),
     }
     assert console.sessions == [{"master": "local[2]", "remote": None, "conf": {"spark.api.mode": "connect", "a.b": "x=y"}}]
 
@@ -702,6 +703,20 @@ def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count
         assert "calm" in (tmp_path / "calm.html").read_text(encoding="utf-8")
     else:
         assert "calm" in sick.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--on-incident", "notify 'the"], "No closing quotation"),
+        (["--on-incident", " "], "found nothing. Give a program"),
+        (["--on-incident", "notify", "--continuous"], "found beside --continuous"),
+    ],
+)
+def test_a_program_that_cannot_be_run_is_wrong_usage(options: list[str], words: str) -> None:
+    done = CliRunner().invoke(app, ["run", "a.yaml", *options])
+    assert done.exit_code == 2
+    assert words in done.stderr
 
 
 def test_a_job_that_goes_on_takes_one_monitor(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,12 +25,13 @@ from spark_monitor.insight.scope import HISTORY_WINDOWS, window_in
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, key_of, known, rows_of
 from spark_monitor.outputs.mlflow.registry import change_version
+from spark_monitor.text.formatting import day
 from spark_monitor.text.logs import log_of
 from spark_monitor.windowing.windows import Window
 
 log = log_of(__name__)
 
-SECONDS, MOST_ROWS = 10.0, 50_000
+SECONDS, COMMAND_SECONDS, MOST_ROWS = 10.0, 300.0, 50_000
 TOKEN_VARIABLE = "DATABRICKS_TOKEN"
 
 
@@ -48,9 +51,11 @@ class Due:
 
     key: str
     name: str
-    do: DoConfig
+    do: DoConfig | None
     episode: Episode
     attempts: int
+    command: tuple[str, ...] = ()
+    """What is run in place of ``do``: given on the command line, never in a file or a table."""
 
 
 def act(
@@ -63,16 +68,17 @@ def act(
     run_id: str,
     preview: list[str] | None = None,
     do: Callable[[Due, MonitorConfig], None] | None = None,
+    command: Sequence[str] = (),
 ) -> int:
     """Take the actions whose conditions hold and that were not taken in this episode; how many were.
 
-    ``opened`` fetches the open incidents, which only conditions on them need.
+    ``opened`` fetches the open incidents, which only conditions on them and ``command`` need.
     """
-    if not config.people.actions:
+    if not (config.people.actions or command):
         return 0
     told = {row.delivery_id: row for row in known(tables, config.monitor, ["action"])}
     taken = 0
-    for due in _due(opened, config, tables, told):
+    for due in (*_due(opened, config, tables, told), *_commands(opened, config, told, tuple(command))):
         what = f"{due.name} because of {_because(due)}"
         if preview is not None:
             preview.append(f"would act: {what}")
@@ -105,6 +111,22 @@ def _due(
                 yield Due(key, name, action.do, episode, before.attempts if before else 0)
 
 
+def _commands(
+    opened: Callable[[], Iterable[IncidentRow]], config: MonitorConfig, told: Mapping[str, Delivery], command: tuple[str, ...]
+) -> Iterator[Due]:
+    """The runs of a command that are due: one for each open incident."""
+    for incident in opened() if command else ():
+        key = key_of(config.monitor, ACTION, "command", *command, incident.incident_id)
+        before = told.get(key)
+        if before is None or before.status != SENT:
+            episode = Episode(_versions_of(incident), incident.incident_id, f"{incident.kind} since {day(incident.opened)}")
+            yield Due(key, f"command {Path(command[0]).name}", None, episode, before.attempts if before else 0, command)
+
+
+def _versions_of(incident: IncidentRow) -> str | None:
+    return ", ".join(version for version in incident.versions if version) or None
+
+
 def name_of(action: ActionConfig) -> str:
     """What an action is called in the ledger: its kind and the variable or tag, never an address."""
     do = action.do
@@ -123,9 +145,7 @@ def episodes(
     """The episodes that are under way: of a kind of incident, or of a metric's verdict, per model version."""
     if when.metric is None:
         return [
-            Episode(
-                ", ".join(version for version in incident.versions if version) or None, incident.incident_id, str(incident.opened)
-            )
+            Episode(_versions_of(incident), incident.incident_id, str(incident.opened))
             for incident in opened()
             if when.kind is None or incident.kind == when.kind
         ]
@@ -169,7 +189,9 @@ def _verdicts(metric: str, config: MonitorConfig, tables: Tables) -> dict[str | 
 def perform(due: Due, config: MonitorConfig) -> None:
     """Do it; an exception says that it was not done."""
     do = due.do
-    if do.webhook is not None:
+    if do is None:
+        _run(due.command, _about(due, config))
+    elif do.webhook is not None:
         _post(_address(do.webhook.url_env), _about(due, config), {"Idempotency-Key": due.key})
     elif do.databricks_job is not None:
         url = _address(do.databricks_job.url_env)
@@ -203,6 +225,14 @@ def _tried(due: Due, config: MonitorConfig, do: Callable[[Due, MonitorConfig], N
         code = getattr(error, "code", None)
         return f"it answered {code}." if isinstance(code, int) else f"{type(error).__name__}."
     return None
+
+
+def _run(command: Sequence[str], about: Mapping[str, Any]) -> None:
+    """Run a program without a shell; what is known goes to its standard input, for arguments could be read as options."""
+    given = json.dumps(about, allow_nan=False)
+    ended = subprocess.run(list(command), input=given, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False)
+    if ended.returncode:
+        raise ActionError(f"it ended with exit code {ended.returncode}.")
 
 
 def _address(variable: str) -> str:
