@@ -28,10 +28,10 @@ from benchmarks.readers import Bench, Keys, done
 from benchmarks.timing import per_value, ratio, timed
 from spark_monitor import Monitor
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.pipeline import looking
 from spark_monitor.session import setting
 from spark_monitor.sources.operations import RequestLog, open_operations
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
+from spark_monitor.stages.begin import looking
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.windowing.due import DueWindow
@@ -239,7 +239,7 @@ def serving(spark: SparkSession, path: Path, directory: Path) -> Iterator[tuple[
         section = monitor.config.operations
         assert section is not None
         now = instant_of(START + DAYS * DAY)
-        with looking(monitor, spark, now) as (run, _), setting(spark, ANSI, "false"), setting(spark, SESSION_ZONE, "UTC"):
+        with looking(monitor.config, spark, now) as (run, _), setting(spark, ANSI, "false"), setting(spark, SESSION_ZONE, "UTC"):
             yield run, open_operations(spark, section)
 
 

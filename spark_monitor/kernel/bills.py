@@ -17,7 +17,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, instant_text
 from spark_monitor.kernel.serving_series import UNDEFINED
-from spark_monitor.operations.billing import CostBlock
+from spark_monitor.operations.billing import CostBlock, Week
 
 BILL, PREDICTIONS = "bill", "predictions"
 BILL_DDL: Final = (
@@ -35,11 +35,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Period:
-    """The budget's period that a window ends in, and the edges of its days, in microseconds."""
+    """The budget's period that a window ends in, and the edges of its days, in microseconds; and of those before it.
+
+    Each day's weekday stands beside (0 is Monday); without them every day is like another.
+    """
 
     start: int
     end: int
     days: tuple[int, ...]
+    weekdays: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
+    weekdays_before: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,8 @@ def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str,
         if plan.budget is not None and window in plan.periods:
             period = plan.periods[window]
             spent = bill[bisect_left(times, period.start) : bisect_left(times, window.end)]
-            yield from _against_budget(window, period, spent, plan)
+            earlier = bill[bisect_left(times, period.before[0]) : bisect_left(times, period.start)] if period.before else []
+            yield from _against_budget(window, period, spent, plan, earlier)
 
 
 def _window(
@@ -195,7 +202,9 @@ def _per_prediction(
     yield _row(window, "cost_per_1000_predictions", block, TABLE_ROW, status=status, message=message, unit=unit, count=count)
 
 
-def _against_budget(window: WindowKey, period: Period, rows: Sequence[Row], plan: BillPlan) -> Iterator[dict[str, Any]]:
+def _against_budget(
+    window: WindowKey, period: Period, rows: Sequence[Row], plan: BillPlan, earlier: Sequence[Row]
+) -> Iterator[dict[str, Any]]:
     """What the period has cost so far, and what it will have cost at its end."""
     own = [row for row in rows if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
     others = sorted({row["currency"] or NO_CURRENCY for row in rows} - {str(plan.budget_currency)})
@@ -216,6 +225,7 @@ def _against_budget(window: WindowKey, period: Period, rows: Sequence[Row], plan
         budget=np.array([plan.budget or np.nan]),
         open_days=np.array([float(len(period.days) - len(past) + len(missing))]),
         days=[sums if known else np.empty(0)],
+        weeks=[_week(period, past, set(missing), earlier, plan) if known else None],
     )
     details = {
         "budget": f"{plan.budget:g} {plan.budget_currency} per {plan.budget_per}",
@@ -224,6 +234,24 @@ def _against_budget(window: WindowKey, period: Period, rows: Sequence[Row], plan
     told = {"status": status, "message": " ".join(sentences) or None, "details": list(details.items()), "count": len(sums)}
     for metric in ("budget_used_percent", "budget_forecast_percent"):
         yield _row(window, metric, block, TABLE_ROW, **told)
+
+
+def _week(period: Period, past: Sequence[int], missing: set[int], earlier: Sequence[Row], plan: BillPlan) -> Week | None:
+    """The weekdays of the days so far and to come, and what days before the period cost, as far as they have rows."""
+    if not period.weekdays or not period.before:
+        return None
+    of = dict(zip(period.days, period.weekdays, strict=False))
+    so_far = [day for day in past[:-1] if day not in missing]
+    to_come = [day for day in period.days[:-1] if day not in set(so_far)]
+    absent = set(days_without(period.before, earlier))
+    own = [row for row in earlier if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
+    kept = [weekday for day, weekday in zip(period.before, period.weekdays_before, strict=False) if day not in absent]
+    return Week(
+        weekdays=np.array([of[day] for day in so_far], dtype=np.int64),
+        open_weekdays=np.array([of[day] for day in to_come], dtype=np.int64),
+        before=_daily(period.before, own, absent),
+        weekdays_before=np.array(kept, dtype=np.int64),
+    )
 
 
 def _daily(days: Sequence[int], rows: Sequence[Row], missing: set[int]) -> Any:

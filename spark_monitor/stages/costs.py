@@ -19,7 +19,7 @@ from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.serving import prediction_counts
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of, micros
-from spark_monitor.windowing.periods import Granularity, parse_every
+from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
 from spark_monitor.windowing.windows import window_of, windows_between
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 OWN_SERVICE = "spark_monitor"
 """What monitoring itself cost, where the file says what an hour of a run costs."""
 ONE_DAY = Granularity("day")
+DAYS_BEFORE = timedelta(days=35)
+"""So many days before a budget's period say how the days of a week differ."""
 
 
 def first_of_costs(run: Run, bill: Bill) -> datetime | None:
@@ -52,7 +54,8 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
         budget_per=budget.per if budget is not None else "month",
         most_services=run.config.max_slice_values,
     )
-    start = min([key.start - behind for key in keys] + [period.start for period in periods.values()])
+    firsts = [period.before[0] if period.before else period.start for period in periods.values()]
+    start = min([*(key.start - behind for key in keys), *firsts])
     end = min(max(key.end for key in keys), micros(run.as_of))
     parts = [sums(bill, start, end), _predictions(run, windows)]
     if section.rate_per_hour is not None:
@@ -72,7 +75,17 @@ def _period(run: Run, key: WindowKey, per: str) -> Period:
     last = instant_of(key.end - 1)
     found = window_of(last, parse_every(f"1 {per}"), run.schedule.zone)
     start, end = micros(found.start), micros(found.end)
-    return Period(start, end, _days(run, start, end))
+    days = _days(run, start, end)
+    if per == "day":
+        return Period(start, end, days)
+    before = _days(run, micros(found.start - DAYS_BEFORE), start)
+    return Period(start, end, days, _weekdays(run, days), before, _weekdays(run, before))
+
+
+def _weekdays(run: Run, edges: Sequence[int]) -> tuple[int, ...]:
+    """The weekday of each day between edges, by the monitor's clock; 0 is Monday."""
+    zone = parse_zone(run.schedule.zone)
+    return tuple(instant_of(edge).astimezone(zone).weekday() for edge in edges[:-1])
 
 
 def _days(run: Run, start: int, end: int) -> tuple[int, ...]:

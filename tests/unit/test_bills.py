@@ -11,7 +11,7 @@ from scipy import stats
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.bills import BILL, PREDICTIONS, BillPlan, Period, bill_measurements
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.operations.billing import CostBlock, budget_forecast_percent
+from spark_monitor.operations.billing import CostBlock, Week, budget_forecast_percent
 
 DAY = 86_400_000_000
 WEEKS = tuple(WindowKey("1 week", 7 * week * DAY, 7 * (week + 1) * DAY) for week in range(4))
@@ -123,6 +123,36 @@ def test_the_forecasts_interval_holds_the_months_end_in_95_of_100_months() -> No
     assert interval.upper is not None
     held = (interval.lower <= months.sum(axis=1)) & (months.sum(axis=1) <= interval.upper)
     assert 0.93 <= held.mean() <= 0.97
+
+
+@pytest.mark.parametrize("shape", [(1.0,) * 7, (1.2, 1.2, 1.2, 1.2, 1.2, 0.5, 0.5), (1.05, 1.05, 1.05, 1.05, 1.05, 0.9, 0.85)])
+@pytest.mark.parametrize("so_far", [3, 9, 20])
+def test_the_forecast_knows_weekdays_by_the_month_before_and_its_interval_holds(shape: tuple[float, ...], so_far: int) -> None:
+    random = np.random.default_rng([so_far, int(10 * shape[5])])
+    months, held = 700, 0
+    for month in range(months):
+        weekdays = (np.arange(65) + month) % 7
+        cost = 10 * np.array(shape)[weekdays] * (1 + 0.1 * random.normal(size=65))
+        now = cost[35 : 35 + so_far]
+        week = Week(weekdays[35 : 35 + so_far], weekdays[35 + so_far :], cost[:35], weekdays[:35])
+        numbers = {"spent": np.array([now.sum()]), "budget": np.array([100.0]), "open_days": np.array([30.0 - so_far])}
+        interval = budget_forecast_percent(CostBlock(days=[now], weeks=[week], **numbers))
+        assert interval.lower is not None
+        assert interval.upper is not None
+        held += bool(interval.lower[0] <= cost[35:].sum() <= interval.upper[0])
+    assert 0.93 <= held / months <= 0.995
+
+
+def test_weekdays_of_a_bill_come_from_the_days_before_its_period() -> None:
+    cost = {day: 1.0 if day % 7 >= 5 else 10.0 for day in range(65)}
+    window = WindowKey("1 day", 39 * DAY, 40 * DAY)
+    edges = tuple(day * DAY for day in range(66))
+    weekdays = tuple(day % 7 for day in range(65))
+    period = Period(35 * DAY, 65 * DAY, edges[35:], weekdays[35:], edges[:36], weekdays[:35])
+    plan = BillPlan((window,), {window: edges[39:41]}, {window: period}, 0, 300.0, "EUR")
+    measured = bill_measurements([billed(day, amount) for day, amount in cost.items() if day < 40], plan)
+    [forecast] = [row for row in measured if row["metric"] == "budget_forecast_percent"]
+    assert forecast["value"] == pytest.approx(100 * sum(amount for day, amount in cost.items() if day >= 35) / 300)
 
 
 def test_an_empty_bill_has_rows_that_say_so() -> None:
