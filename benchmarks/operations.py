@@ -23,11 +23,13 @@ import pyarrow.parquet as pq
 from scipy.stats import ks_2samp
 
 from benchmarks.data import DONE, FILES, ROW_GROUP, SEED
+from benchmarks.log_kernels import compare
 from benchmarks.monitors import CORES, session
 from benchmarks.readers import Bench, Keys, done
 from benchmarks.timing import per_value, ratio, timed
 from spark_monitor import Monitor
 from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.session import setting
 from spark_monitor.sources.operations import RequestLog, open_operations
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
@@ -253,6 +255,8 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     spark = session()
     path = written_log(arguments.rows, arguments.dir)
+    last = START + (DAYS - 1) * DAY
+    compare(path / f"part-{DAYS - 1}.parquet", WindowKey("1 day", last, last + DAY), arguments.repeats)
     bench = LogBench(spark, path, len(VALUES))
     with serving(spark, path, arguments.dir) as (run, log):
         exact = exact_numbers(path)
