@@ -471,6 +471,31 @@ def test_a_webhook_carries_its_key(receiver: tuple[str, type[Receiver]], monkeyp
     assert SECRET not in str(book.rows) + str(lines)
 
 
+def test_what_waits_for_a_channel_that_the_file_no_longer_has_is_left_alone(
+    inboxes: dict[str, Inbox], caplog: pytest.LogCaptureFixture
+) -> None:
+    book, many = Book(), [incident(f"i{place}", owner=None) for place in range(30)]
+    inboxes["oncall"].down = True
+    told(many, book, inboxes)
+    renamed = config(people=people(channels={"pager": {"url_env": "P"}, "team": {"url_env": "T"}}, routes=[{"to": "pager"}]))
+    caplog.clear()
+
+    told(many, book, {"pager": Inbox()}, monitor=renamed)
+
+    assert not caplog.records
+    assert {row["status"] for row in book.rows.values() if row["channel"] == "pager"} == {"SENT"}
+
+
+def test_a_message_longer_than_a_service_takes_goes_in_parts() -> None:
+    from spark_monitor.outputs.alerts.kinds.apprise_service import AppriseChannel
+
+    def modes(address: str) -> list[str]:
+        return [service.overflow_mode for service in AppriseChannel(address)._service]
+
+    assert modes("json://127.0.0.1:1/") == ["split"]
+    assert modes("json://127.0.0.1:1/?overflow=truncate") == ["truncate"]
+
+
 def test_a_command_is_run_once_for_each_open_incident_and_again_where_it_failed(tmp_path: Path) -> None:
     seen, program = tmp_path / "seen", tmp_path / "program.py"
     program.write_text(

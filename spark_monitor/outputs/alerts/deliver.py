@@ -123,7 +123,12 @@ def deliver(
     if not (people.channels or people.owners):
         return 0
     post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), as_of, run_id, preview)
-    noted = standing(tables, config.monitor, since=budget_begins(budget, as_of))
+    noted = [
+        row
+        for row in standing(tables, config.monitor, since=budget_begins(budget, as_of))
+        # What was put together for a channel that the file no longer has is nobody's any more.
+        if row.channel in people.channels or row.channel in people.owners
+    ]
     begun = [group for group in groups_under_way(noted) if not _is_quiet(group.channel, config, as_of)]
     due, unmarked = _due(pages, config, tables, as_of)
     fitting, beyond = within_budget(due, noted, budget, as_of)

@@ -12,6 +12,9 @@ from spark_monitor.outputs.alerts.channel import ChannelError, channel_kind
 from spark_monitor.outputs.alerts.message import Message
 
 KINDS = {"critical": "failure", "high": "failure", "medium": "warning", "low": "info"}
+OVERFLOW = "overflow="
+"""What an address says where it wants other than parts."""
+
 _ANSWERED = re.compile(r"error=(\d{3})\b")
 
 
@@ -29,6 +32,9 @@ class AppriseChannel:
         self._service = apprise.Apprise()
         with quiet():
             taken = self._service.add(url)
+            for service in self._service if OVERFLOW not in url else ():
+                # A message that is longer than a service takes goes in parts; by itself apprise would have it refused.
+                service.overflow_mode = apprise.OverflowMode.SPLIT
         if not taken:
             raise ChannelError("its address is none that apprise knows, such as slack://..., mailtos://... or json://host.")
 
