@@ -70,7 +70,7 @@ def samples_of(random: np.random.Generator) -> pd.DataFrame:
         latency = 0.1 * slow * random.lognormal(0, 0.5, minutes.size)
         parts.append(pd.DataFrame({"at": minutes, "name": "latency", "value": latency, "labels": labels, "added": np.nan}))
         parts.append(pd.DataFrame({"at": minutes, "name": "cpu", "value": random.uniform(0, 90, minutes.size), "labels": labels}))
-    return pd.concat(parts).sample(frac=1, random_state=1)
+    return pd.concat(parts).sample(frac=1, random_state=1, ignore_index=True)
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, of its database
@@ -92,7 +92,7 @@ def test_foreign_formats_are_measured_judged_and_charted(spark: SparkSession, tm
     assert result.status == "COMMITTED"
     assert result.published.status == "PUBLISHED", result.published
     rows = [row.asDict() for row in result.metrics.selectExpr("*", "unix_micros(window.start) AS start").collect()]
-    stored = pd.DataFrame(rows)
+    stored = pd.DataFrame(rows).sort_values("start", kind="stable")
     stored["at"] = pd.to_datetime(stored["start"], unit="us", utc=True)
 
     served = stored[(stored["dataset"] == "operations") & (stored["column_name"] == ":table")].set_index(["metric", "at"])
@@ -106,9 +106,10 @@ def test_foreign_formats_are_measured_judged_and_charted(spark: SparkSession, tm
     assert served.loc["latency_p50"]["value"].to_dict() == pytest.approx(median.to_dict())
     assert set(served.loc["latency_ks"]["basis"]) == {"BASELINE"}
     late = served.loc["latency_ks"].loc[START + pd.Timedelta(days=2) :]
-    assert (late["value"] > 0.3).mean() > 0.9
+    early = served.loc["latency_ks"].loc[: START + pd.Timedelta(days=2) - FIVE]
+    assert late["value"].mean() > early["value"].mean() + 0.15
 
-    steps = stored[stored["dataset"] == "pipelines"].set_index(["column_name", "metric"]).sort_index()
+    steps = stored[stored["dataset"] == "pipelines"].set_index(["column_name", "metric"]).sort_index(kind="stable")
     assert steps.loc[("nightly.score", "step_missed_runs"), "value"].tolist() == [0, 0, 1]
     arrived = steps.loc[(":table", "model_pipeline")].set_index("model_version")
     assert arrived.loc["2", "details"]["previous_version"] == "1"
