@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.known_units import unit_name
-from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
+from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.diagnosis.steadiness import is_steady
 from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit
 from spark_monitor.text.formatting import number
+
+LEAST_ROWS: Final = 30
+"""Of fewer rows no change of unit is read: small slices are where it is rarest, and the noise of so few is allowed for."""
 
 
 def unit_change(evidence: Evidence) -> Finding | None:

@@ -71,7 +71,7 @@ def due_now(run: Run, predictions: Predictions, ledger: Ledger, versions: Mappin
         if before is not None:
             # Windows that were asked for may lie before the first row that there is now.
             closed = sorted({*closed, *_handled_and_over(run, ledger)})
-        found = affected_windows(run, closed, before=before, after=versions.get(PREDICTIONS))
+        found = affected_windows(run, predictions, closed, before=before, after=versions.get(PREDICTIONS))
         affected, exact = found.windows, found.exact
     due = _due_of(run, closed, ledger, affected, looked)
     return Found(due, exact, looked.note or _silence(run, predictions, ledger, due))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.store import feed, files, history, sources
+from spark_monitor.store import appends, feed, files, history, sources
 from spark_monitor.store.checksums import verified
 from spark_monitor.store.committed import committed_sql
 from spark_monitor.store.place import Place
@@ -47,6 +47,10 @@ class Readable:
     def changed_rows(self, source: SourceConfig, *, before: str, after: str) -> DataFrame:
         """The rows of a source that changed between two of its versions; ``NoFeed`` or ``BrokenFeed`` where it does not tell."""
         return feed.changed_rows(self.spark, source, before=before, after=after)
+
+    def only_appended(self, source: SourceConfig, *, before: str, after: str) -> bool:
+        """Whether rows were only added to a source between two of its versions; False where that is not known."""
+        return appends.only_appended(self.spark, source, before=before, after=after)
 
     def commit_version(self, source: SourceConfig) -> int | None:
         """The number of a source's last commit; None where it has none."""

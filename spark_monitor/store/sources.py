@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.text.quoting import quote, quote_table
 from spark_monitor.windowing.instants import instant_of
+
+_LISTED = re.compile(r"(\d+) files, (-?\d+)")
 
 
 def commit_version(spark: SparkSession, source: SourceConfig) -> int | None:
@@ -41,11 +44,28 @@ def version_text(version: int, at: datetime) -> str:
     return f"{version} of {at.isoformat(timespec='microseconds')}"
 
 
+FILE_HASH: Final = "CAST(xxhash64(path, length, unix_micros(modificationTime)) AS DECIMAL(38, 0))"
+"""A number of each file's name, size and time; the sum of several does not depend on their order."""
+
+
+def files_of(spark: SparkSession, path: str) -> DataFrame:
+    """The files below a path: names, sizes and times; none of them is opened."""
+    return spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
+
+
 def _listing(spark: SparkSession, path: str) -> str:
-    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
-    named = files.selectExpr("CAST(xxhash64(path, length, unix_micros(modificationTime)) AS DECIMAL(38, 0)) AS hash")
-    found = named.selectExpr("count(*) AS files", "sum(hash) AS total").collect()[0]
+    found = files_of(spark, path).selectExpr("count(*) AS files", f"sum({FILE_HASH}) AS total").collect()[0]
     return f"{found['files']} files, {found['total']}"
+
+
+def listing_parts(version: str) -> tuple[int, str] | None:
+    """How many files a version of files by path has, and the sum of their hashes; None where it is no such version.
+
+    >>> listing_parts("3 files, -1172"), listing_parts("7 of 1970-01-01T00:00:00.000000+00:00")
+    ((3, '-1172'), None)
+    """
+    match = _LISTED.fullmatch(version)
+    return (int(match[1]), match[2]) if match else None
 
 
 def relation_of(source: SourceConfig) -> str | None:
