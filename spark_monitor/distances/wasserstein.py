@@ -132,7 +132,8 @@ def _mean_shift(baseline: Side, current: Side, scale: Floats) -> tuple[Floats, F
     largest = np.maximum.reduce([np.abs(end) for end in ends])
     shift = np.abs(current.mean * scale - baseline.mean * scale)
     known = np.isfinite(shift)
-    return np.where(known, shift, 0.0), np.where(known, MEAN_ROUNDING * largest, 0.0)
+    # A mean among the least numbers is rounded by a part of the least number, whatever its size.
+    return np.where(known, shift, 0.0), np.where(known, MEAN_ROUNDING * largest + SUBNORMAL, 0.0)
 
 
 @drift_metric(

@@ -49,6 +49,7 @@ def exact_wasserstein(first: np.ndarray, second: np.ndarray) -> Fraction:
 @given(samples, samples, edge_lists)
 @example(np.array([1.0]), np.array([1.0]), [])
 @example(np.array([5e-324, 0.0]), np.array([0.0]), [])
+@example(np.array([5e-324]), np.array([0.0, 5e-324]), [])
 @example(np.array([1e300, 0.1]), np.array([1e300, 0.3]), [1e300])
 def test_the_interval_holds_the_exact_area_and_scipys(first: np.ndarray, second: np.ndarray, points: list[float]) -> None:
     interval = interval_of(first, second, points)
