@@ -1,6 +1,6 @@
 """What a state costs after its rows are counted: read from columns, presented, compared with the baseline and the window before.
 
-Beside it the cost of one state at a time, by the same functions on blocks of one.
+Beside it the cost of one state at a time, by the same functions on blocks of one, and whole runs over many states.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import many_states
 from benchmarks.timing import timed
 from spark_monitor.distances.compare import compared
 from spark_monitor.states.columns import STATE_SCHEMA
@@ -46,7 +47,9 @@ def main(arguments: argparse.Namespace) -> None:
         }
         for name, seconds in timed(own, arguments.repeats).items():
             states = ONE_BY_ONE if "one by one" in name else STATES
-            print(f"{kind}, {name}: {1e6 * statistics.median(seconds) / states:.0f} us a state")
+            print(f"{kind}, {name}: {1e6 * statistics.median(seconds) / states:.0f} us a state", flush=True)
+    if not arguments.files_only:
+        many_states.main(arguments)
 
 
 def _stored(states: list[NumericState]) -> pa.RecordBatch:
