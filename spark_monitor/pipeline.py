@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.outputs.mlflow.publish import PublishResult
 from spark_monitor.outputs.mlflow.registered import registry_of
-from spark_monitor.outputs.publish import publish_pending, tell_people
+from spark_monitor.outputs.publish import NO_FILE, publish_pending, tell_people
 from spark_monitor.outputs.result import RunResult
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
@@ -49,13 +49,14 @@ def run(
     reader: str,
     dry: bool = False,
     command: Sequence[str] = (),
+    file: str = NO_FILE,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
     if asked is None:
         store = Store(spark, config.outputs)
         noted = is_idle(store, config, as_of)
         if noted is not None:
-            return nothing_new(config, store, noted, as_of=as_of, dry=dry, command=command)
+            return nothing_new(config, store, noted, as_of=as_of, dry=dry, command=command, file=file)
     with begun(config, spark, as_of, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
@@ -78,7 +79,7 @@ def run(
         verdicts = verdict_counts(current) if written else {}
         current.store.finish_run(current.run_id, **ended_row(current, predictions, plan, versions, frozen, status))
     published = publish_pending(current.store, config)
-    tell_people(current.store, config, as_of=as_of, run_id=current.run_id, dry=dry, command=command)
+    tell_people(current.store, config, as_of=as_of, run_id=current.run_id, dry=dry, command=command, file=file)
     return RunResult(
         run_id=current.run_id,
         status=status,
@@ -94,11 +95,18 @@ def run(
 
 
 def nothing_new(
-    config: MonitorConfig, store: Store, run_id: str, *, as_of: datetime, dry: bool, command: Sequence[str] = ()
+    config: MonitorConfig,
+    store: Store,
+    run_id: str,
+    *,
+    as_of: datetime,
+    dry: bool,
+    command: Sequence[str] = (),
+    file: str = NO_FILE,
 ) -> RunResult:
     """What is left of a run that was found to have nothing to do without one: digests and actions that time makes due."""
     with about(config.monitor):
-        tell_people(store, config, as_of=as_of, run_id=run_id, dry=dry, command=command)
+        tell_people(store, config, as_of=as_of, run_id=run_id, dry=dry, command=command, file=file)
     shown = PublishResult("OFF" if config.outputs.mlflow is None else "PUBLISHED", "There is nothing new to publish.")
     message = described(Plan((), (), {}), NOTHING_NEW, as_of)
     return RunResult(run_id, NOTHING_NEW, as_of, (), {}, message, shown, {}, store, config.monitor)

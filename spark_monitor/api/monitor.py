@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
-from spark_monitor.outputs.publish import publish_pending
+from spark_monitor.outputs.publish import NO_FILE, publish_pending
 from spark_monitor.outputs.result import RunResult
 from spark_monitor.pipeline import run
 from spark_monitor.preflight.check import Finding, check, require_valid
@@ -43,11 +43,13 @@ class Monitor:
     """
 
     config: MonitorConfig
+    file: str = NO_FILE
+    """The file that describes it: what commands in messages name."""
 
     @classmethod
     def load(cls, path: str | Path) -> Monitor:
         """The monitor that a YAML file describes."""
-        return cls(load_config(path))
+        return cls(load_config(path), str(path))
 
     def store(self, spark: SparkSession) -> Store:
         """Its tables."""
@@ -85,7 +87,7 @@ class Monitor:
         asked = (start, end) if start is not None and end is not None else None
         with about(self.config.monitor):
             at = as_of or datetime.now(UTC)
-            return run(self.config, spark, as_of=at, asked=asked, reader=reader, dry=dry, command=command)
+            return run(self.config, spark, as_of=at, asked=asked, reader=reader, dry=dry, command=command, file=self.file)
 
     def watch(
         self,

@@ -98,7 +98,7 @@ def idle_results(
         for file, monitor in monitors:
             if id(monitor.config) in found:
                 run_id = found[id(monitor.config)].run_id
-                yield file, nothing_new(monitor.config, store, run_id, as_of=as_of, dry=dry, command=command)
+                yield file, nothing_new(monitor.config, store, run_id, as_of=as_of, dry=dry, command=command, file=monitor.file)
 
 
 def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:

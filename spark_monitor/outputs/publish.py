@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql import functions as F
 
@@ -37,6 +37,9 @@ log = log_of(__name__)
 
 PENDING, PUBLISHED, COMMITTED = "PENDING", "PUBLISHED", "COMMITTED"
 REPORT = "report.html"
+NO_FILE: Final = "MONITOR.yaml"
+"""What commands in messages name where nobody said which file describes the monitor."""
+
 LONGEST_REASON = 300
 
 
@@ -70,7 +73,7 @@ def tell_people(
     *,
     as_of: datetime,
     run_id: str,
-    file: str = "MONITOR.yaml",
+    file: str = NO_FILE,
     dry: bool = False,
     command: Sequence[str] = (),
 ) -> int:
