@@ -142,7 +142,7 @@ def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             failed[check] = row["start"]
         if verdict == "PASS":
             passed[check] = row["start"]
-        lately = check in failed and row["start"] - failed[check] <= 4 * (row["end"] - row["start"])
+        lately = check in failed and row["start"] - failed[check] <= 12 * (row["end"] - row["start"])
         held = verdict not in ("FAIL", "PASS") and lately and failed[check] > passed.get(check, -1)
         found.append({**row, "held": held})
     return found
@@ -163,8 +163,22 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
         "well": len(passes),
         "held": any(row["held"] for row in rows),
         "versions_failing": sorted({row["model_version"] or "\0" for row in fails}),
-        "versions_well": sorted({row["model_version"] or "\0" for row in passes if row["slice_key"] is None}),
+        "versions_well": sorted({row["model_version"] or "\0" for row in [*passes, *_apart(rows)] if row["slice_key"] is None}),
     }
+
+
+def _apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Checks that nobody can decide, whose interval is away from that of every failing one of their metric."""
+    found = []
+    for row in rows:
+        failing = [
+            one for one in rows if one["verdict"] == "FAIL" and one["slice_key"] is None and one["metric"] == row["metric"]
+        ]
+        if row["verdict"] != "UNDECIDED" or not failing or None in (row.get("lower"), row.get("upper")):
+            continue
+        if all(row["lower"] > one["upper"] or row["upper"] < one["lower"] for one in failing):
+            found.append(row)
+    return found
 
 
 def _key(key: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:

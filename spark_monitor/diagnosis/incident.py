@@ -122,7 +122,7 @@ def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | No
 
 
 def _kind(problem: Problem, groups: Sequence[Group]) -> str:
-    """``version`` where one version alone does worse, or loses rows, while another, in the same windows, does well."""
+    """``version`` where one version alone does worse, or loses rows, while another does well, or surely better, meanwhile."""
     if problem.kind not in ("performance", "concept_drift", "lost_rows"):
         return problem.kind
     failing = {version for group in groups for version in group.versions_failing}

@@ -147,5 +147,22 @@ def _of_key() -> list[Column]:
         F.count_if(passed).alias("well"),
         F.max("held").alias("held"),
         F.collect_set(F.when(failed, version)).alias("versions_failing"),
-        F.collect_set(F.when(passed & whole, version)).alias("versions_well"),
+        F.array_union(F.collect_set(F.when(passed & whole, version)), _versions_apart(version)).alias("versions_well"),
     ]
+
+
+def _versions_apart(version: Column) -> Column:
+    """The versions that nobody can call well, but surely better than those that fail: their intervals do not meet."""
+    whole = F.col("slice_key").isNull()
+    about = F.struct("metric", "lower", "upper", version.alias("version"))
+    failing = F.collect_list(F.when(whole & (F.col("verdict") == FAIL), about))
+    undecided = F.collect_list(F.when(whole & (F.col("verdict") == "UNDECIDED"), about))
+
+    def is_apart(one: Column) -> Column:
+        own = F.filter(failing, lambda other: other["metric"] == one["metric"])
+        away = F.forall(
+            own, lambda other: F.coalesce((one["lower"] > other["upper"]) | (one["upper"] < other["lower"]), F.lit(False))
+        )
+        return (F.size(own) > 0) & away
+
+    return F.transform(F.filter(undecided, is_apart), lambda one: one["version"])

@@ -33,7 +33,9 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
                     verdict = dice.choice(["FAIL", "PASS", "PASS", "UNDECIDED", "NO_DATA", "WARN"])
                     about = {"slice_key": key, "slice_value": value, "model_version": version, "column_name": column}
                     when = {"start": planted.start(week), "end": planted.start(week + 1)}
-                    told = {"metric": metric, "family": family, "value": dice.random(), "verdict": verdict}
+                    value_ = dice.random()
+                    interval = {"lower": value_ - 0.2 * dice.random(), "upper": value_ + 0.2 * dice.random()}
+                    told = {"metric": metric, "family": family, "value": value_, "verdict": verdict, **interval}
                     rows.append(planted._named({**about, **when, **told, "severity": dice.choice(["low", "high"])}))
     return rows
 
