@@ -48,9 +48,21 @@ def opened(spark: SparkSession, source: SourceConfig | None, where: str) -> tupl
     if reason is None:
         return frame, []
     key = "table" if source.table is not None else "path"
-    twice = any(condition in str(reason) for condition in DUPLICATE_CONDITIONS)
-    next_step = f"Where names differ only in case, set {CASE_SETTING}=true." if twice else "Check the name and the rights."
-    return None, [Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step}")]
+    return None, [Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step(reason)}")]
+
+
+def next_step(reason: str) -> str:
+    """What to do about a source that cannot be opened.
+
+    >>> next_step("[PARQUET_TYPE_ILLEGAL] Illegal Parquet type: INT64 (TIMESTAMP(NANOS,true)).")[:36]
+    'Spark reads no times in nanoseconds:'
+    """
+    if any(condition in reason for condition in DUPLICATE_CONDITIONS):
+        return f"Where names differ only in case, set {CASE_SETTING}=true."
+    if "TIMESTAMP(NANOS" in reason:
+        written = 'coerce_timestamps="us", allow_truncated_timestamps=True'
+        return f"Spark reads no times in nanoseconds: write the files with microseconds (pandas and pyarrow: {written})."
+    return "Check the name and the rights."
 
 
 def _analysed(frame: DataFrame) -> DataFrame:

@@ -11,6 +11,7 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.preflight.columns import Finding, Role, role_findings
+from spark_monitor.preflight.opened import next_step
 from spark_monitor.preflight.types import PLAIN, is_number, is_plain
 from spark_monitor.sources.readers.rows import read_source
 
@@ -58,4 +59,4 @@ def _importances(source: SourceConfig, spark: SparkSession, attempt: Attempt[T.S
 
 def _unreadable(where: str, source: SourceConfig, reason: str) -> Finding:
     key = "table" if source.table is not None else "path"
-    return Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} Check the name and the rights.")
+    return Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step(reason)}")
