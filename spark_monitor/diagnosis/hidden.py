@@ -11,14 +11,12 @@ from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
 from spark_monitor.diagnosis.located import cut_by
 from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.mixtures import mixture
 from spark_monitor.diagnosis.problems import OF_COLUMNS
 from spark_monitor.diagnosis.steadiness import apart
 
 LEAST_ROWS: Final = 25
 """Slices of fewer rows are not looked at."""
-
-LEAST_FOR_SHAPE: Final = 50
-"""Of fewer rows the shape of a distribution says too little."""
 
 MOST_SLICES: Final = 50
 """So many slices of a window are looked at, those of the most rows first."""
@@ -32,7 +30,7 @@ LITTLE: Final = 0.04
 """Two samples of one distribution are rarely further apart than this times sqrt(1/n + 1/m), and this."""
 
 CLEARLY: Final = 2.0
-"""Beyond that the slice must be so many times as far off as any other of its key."""
+"""Beyond that the slice must be so many times as far off as any other of its key, and further than all others together are."""
 
 Populated = Mapping[tuple[str, int, str | None], Sequence[Slice]]
 """By granularity, window and model version: the slices that have rows enough for a look."""
@@ -97,7 +95,9 @@ def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tu
     if len(known) < LEAST_KNOWN:
         return WHOLE, 0.0
     (largest, place), (second, _) = known[0], known[1]
-    return (place, largest) if largest > CLEARLY * second else (WHOLE, 0.0)
+    # That small slices are not surely off says little of them: what they are together must be nearer than the slice surely is.
+    others = _moved_together([own[one][1] for _, one in known[1:]])
+    return (place, largest) if largest > CLEARLY * second and largest > others else (WHOLE, 0.0)
 
 
 def _part_of(whole: Finding, finding: Finding, evidence: Evidence) -> float:
@@ -117,10 +117,18 @@ def _part_of(whole: Finding, finding: Finding, evidence: Evidence) -> float:
 def _moved(evidence: Evidence) -> float | None:
     """How far a slice is from its baseline beyond chance; 0 where it is not, None where nobody knows."""
     now, was = evidence.now, evidence.baseline
-    if now is None or was is None or min(now.filled, was.filled) < LEAST_FOR_SHAPE:
+    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS:
         return None
     distance = apart(was, now)
     if distance is None:
         return None
     beyond = distance - LITTLE - CHANCE * math.sqrt(1 / now.filled + 1 / was.filled)
     return max(beyond, 0.0)
+
+
+def _moved_together(slices: Sequence[Evidence]) -> float:
+    """How far some slices together are from their baselines, each by its part of the rows now; chance included."""
+    known = [(one.now, one.baseline) for one in slices if one.now is not None and one.baseline is not None]
+    parts = [now.filled for now, _ in known]
+    moved = apart(mixture([was for _, was in known], parts), mixture([now for now, _ in known], parts))
+    return 0.0 if moved is None else moved

@@ -1,0 +1,74 @@
+"""A trouble of all rows that comes from one slice is said to be in it; one of every slice is not, however many rows each has."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from spark_monitor.diagnosis.detect import finding_of
+from spark_monitor.diagnosis.findings import DRIFT
+from spark_monitor.diagnosis.groups import WHOLE, Slice
+from spark_monitor.diagnosis.hidden import hidden_place
+from spark_monitor.diagnosis.looks import Evidence, Look
+
+ROWS = {"surgery": 100, "medicine": 120, "cardiology": 60, "paediatrics": 40, "maternity": 30}
+TRIALS = 25
+
+
+def look(values: np.ndarray) -> Look:
+    quantiles = np.quantile(values, np.linspace(0, 1, 101), method="inverted_cdf")
+    return Look(
+        count=values.size,
+        mean=float(values.mean()),
+        stddev=float(values.std()),
+        least=float(values.min()),
+        greatest=float(values.max()),
+        quantiles=tuple(quantiles.tolist()),
+        distinct=np.unique(values).size,
+        items={repr(value): rows for value, rows in Counter(values.tolist()).most_common(20)},
+    )
+
+
+def weights(random: np.random.Generator, rows: int) -> np.ndarray:
+    return np.round(random.normal(76, 16, rows).clip(35, 190), 1)
+
+
+def seen(random: np.random.Generator, changed: dict[str, object], rows: dict[str, int]) -> dict[Slice, tuple]:
+    found = {}
+    for name, many in rows.items():
+        change = changed.get(name, lambda values: values)
+        evidence = Evidence(look(change(weights(random, many))), look(weights(random, 14 * many)), look(weights(random, many)))
+        found["ward", name] = finding_of(evidence, frozenset()), evidence
+    return found
+
+
+@pytest.mark.parametrize("place", ["paediatrics", "maternity"])
+def test_a_flipped_sign_of_thirty_rows_is_in_their_slice(place: str) -> None:
+    random = np.random.default_rng(5)
+    for _ in range(TRIALS):
+        sliced = seen(random, {place: lambda values: -values}, ROWS)
+        assert hidden_place(DRIFT, sliced) == ("ward", place)
+        assert sliced["ward", place][0].kind == "unit_change"
+
+
+def test_a_shift_by_one_and_a_half_deviations_is_found_in_thirty_rows_mostly() -> None:
+    random = np.random.default_rng(6)
+    places = [hidden_place(DRIFT, seen(random, {"maternity": lambda values: values + 24}, ROWS)) for _ in range(TRIALS)]
+    assert set(places) <= {("ward", "maternity"), WHOLE}
+    assert places.count(("ward", "maternity")) >= 0.8 * TRIALS
+
+
+@pytest.mark.parametrize("step", [6.0, 10.0, 16.0])
+def test_what_every_slice_shows_is_in_none_though_most_are_too_small_to_be_sure_of(step: float) -> None:
+    random = np.random.default_rng(7)
+    rows = {"surgery": 600, "medicine": 40, "cardiology": 40, "paediatrics": 30, "maternity": 30}
+    every = dict.fromkeys(rows, lambda values: values + step)
+    assert [hidden_place(DRIFT, seen(random, every, rows)) for _ in range(TRIALS)].count(WHOLE) >= TRIALS - 1
+
+
+def test_a_table_of_well_slices_names_none() -> None:
+    random = np.random.default_rng(8)
+    places = [hidden_place(DRIFT, seen(random, {}, ROWS)) for _ in range(5 * TRIALS)]
+    assert places.count(WHOLE) >= 0.97 * len(places)
