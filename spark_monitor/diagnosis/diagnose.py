@@ -23,7 +23,7 @@ def incidents(
 ) -> list[Incident]:
     """The incidents of the groups, in the order in which they opened, without the causes of a model's fall."""
     together = problems_of(groups, windows, evidence, **about)
-    return [incident(one, monitor_id=monitor_id) for one in together]
+    return [incident(one, monitor_id=monitor_id, outputs=about.get("outputs", ())) for one in together]
 
 
 def problems_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,14 +54,14 @@ class Incident:
         return self.last[1]
 
 
-def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = ()) -> Incident:
-    """The incident that a problem is."""
+def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (), outputs: Collection[str] = ()) -> Incident:
+    """The incident that a problem is; ``outputs`` are the columns of the model's answers."""
     groups = problem.groups
     own = [group for group in own_groups(problem) if group.granularity == problem.granularity]
     members = _members([*own_groups(problem), *groups])
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
-    kind = _kind(problem, groups)
+    kind = _kind(problem, groups, outputs)
     columns = problem.columns
     return Incident(
         incident_id=_identity(monitor_id, problem),
@@ -121,9 +121,12 @@ def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | No
     return owner, runbook
 
 
-def _kind(problem: Problem, groups: Sequence[Group]) -> str:
-    """``version`` where one version alone does worse, or loses rows, while another does well, or surely better, meanwhile."""
-    if problem.kind not in ("performance", "concept_drift", "lost_rows"):
+def _kind(problem: Problem, groups: Sequence[Group], outputs: Collection[str]) -> str:
+    """``version`` where one version alone does worse, answers otherwise than it did, or loses rows, while another does well, or
+    surely better, meanwhile.
+    """
+    answers = problem.kind == "drift" and bool(problem.columns) and set(problem.columns) <= set(outputs)
+    if problem.kind not in ("performance", "concept_drift", "lost_rows") and not answers:
         return problem.kind
     failing = {version for group in groups for version in group.versions_failing}
     well = {version for group in groups for version in group.versions_well} - failing

@@ -57,6 +57,8 @@ def title(problem: Problem, kind: str) -> str:
         named = named.replace(" is ", " are ", 1).replace(" has ", " have ", 1)
     if kind == "version" and problem.kind in ("lost_rows", "version"):
         named = f"{_subject(problem)} is not as expected in one version"
+    elif kind == "version" and problem.kind == "drift":
+        named = f"{_subject(problem)} {'have' if len(problem.columns) > 1 else 'has'} drifted in one version alone"
     return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}"
 
 
@@ -115,7 +117,7 @@ def _what(problem: Problem, kind: str) -> str:
         return finding.what
     if kind == "upstream":
         return finding.what if finding.is_fault else f"their distributions have moved together, {_strongest(problem)}"
-    if kind == "drift" and problem.columns:
+    if kind in ("drift", "version") and problem.columns and finding.what:
         return f"{finding.what}, {_strongest(problem)}"
     return _strongest(problem)
 

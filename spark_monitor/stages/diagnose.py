@@ -111,7 +111,7 @@ def with_causes(
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
     causes = causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
-    return incident(problem, monitor_id=monitor_id, causes=[*mix_causes(problem), *causes])
+    return incident(problem, monitor_id=monitor_id, causes=[*mix_causes(problem), *causes], outputs=outputs)
 
 
 def longest_window(run: Run) -> int:

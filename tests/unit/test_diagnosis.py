@@ -391,6 +391,20 @@ def test_answers_that_move_with_a_broken_column_are_not_named_beside_it() -> Non
     assert found[0].diagnosis.startswith("wind: ")
 
 
+@pytest.mark.parametrize(("well", "kind"), [(("1",), "version"), ((), "drift")])
+def test_answers_that_move_in_one_version_alone_are_about_the_version(well: tuple[str, ...], kind: str) -> None:
+    check = Failing("score", "ks", column="score", version="2", value=0.4)
+    group = of_checks(check, start=5, end=6, versions_well=well)
+
+    (found,) = incidents([group], {"1 week": [(5, 6)]}, {}, monitor_id="m", outputs=("score",))
+    (feature,) = incidents([group], {"1 week": [(5, 6)]}, {}, monitor_id="m")
+
+    assert (found.kind, found.column, found.versions) == (kind, "score", ("2",))
+    assert found.diagnosis.startswith("score: its distribution has moved from the baseline's, ks is up to 0.400 since")
+    assert ("version alone" in found.title) is bool(well)
+    assert feature.kind == "drift"
+
+
 def test_the_number_told_is_of_the_slice_told_and_beside_its_own_limit() -> None:
     def failing(value: float, expected: str, key: str, of: str) -> Failing:
         return Failing("c", "count", "profile", None, key, of, value=value, expected=expected)
