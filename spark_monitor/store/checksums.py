@@ -44,7 +44,9 @@ def verified(frame: DataFrame, table: Table) -> DataFrame:
     read = {name: F.when(~F.col(_MARK), F.col(name)) for name in VOIDED[table.name]}
     if "message" in table.names:
         read["message"] = F.when(F.col(_MARK), F.lit(DAMAGED_ROW)).otherwise(F.col("message"))
-    return marked.withColumns(read).drop(_MARK)
+    # A computed column has no comment unless it is given one again.
+    comments = {field.name: field.metadata for field in table.columns}
+    return marked.withColumns({name: read[name].alias(name, metadata=comments[name]) for name in read}).drop(_MARK)
 
 
 def checksum(table: Table) -> Column:

@@ -32,6 +32,7 @@ def main(path: Path, run_id: str, mode: str) -> None:
 
     class Waiting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            print(record.getMessage())
             if "waiting" in record.getMessage():
                 (path / "waiting").touch()
 

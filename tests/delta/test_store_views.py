@@ -160,4 +160,5 @@ def test_ensuring_again_leaves_views_alone_and_replaces_those_of_another_version
     Store(spark, Place(schema=SCHEMA)).ensure()
     spark.sql(f"CREATE OR REPLACE VIEW {SCHEMA}.open_incidents AS SELECT 1 AS old")
     Store(spark, Place(schema=SCHEMA)).ensure()
-    assert spark.table(f"{SCHEMA}.open_incidents").columns == [field.name for field in VIEWS[2].columns]
+    expected = next(view for view in VIEWS if view.name == "open_incidents")
+    assert spark.table(f"{SCHEMA}.open_incidents").columns == [field.name for field in expected.columns]
