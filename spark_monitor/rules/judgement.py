@@ -155,16 +155,16 @@ class Bench:
             window, version = window_of(rows, row), rows.texts["model_version"][row]
             message = rows.texts["message"][row] if rows.texts["status"][row] != "OK" else None
             count = known(float(rows.wholes["count"][row]))
-            for owed in self.book.expectations:
-                rule = owed.rule
+            for expectation in self.book.expectations:
+                rule = expectation.rule
                 if rule.versions and version not in rule.versions:
                     continue
-                whose = version if is_of_predictions(owed.metric) and not is_total(rule) else ANY_VERSION
-                if (window, whose, owed.metric, owed.column, rule.baseline) in met:
+                whose = version if is_of_predictions(expectation.metric) and not is_total(rule) else ANY_VERSION
+                if (window, whose, expectation.metric, expectation.column, rule.baseline) in met:
                     continue
                 found = Measurement(
-                    owed.metric,
-                    owed.column or TABLE_ROW,
+                    expectation.metric,
+                    expectation.column or TABLE_ROW,
                     count=None if count is None else int(count),
                     status=ABSENT,
                     message=message,

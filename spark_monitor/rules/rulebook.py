@@ -42,7 +42,7 @@ Key = tuple[str, str, str | None, str | None, str | None, str | None]
 
 @dataclass(frozen=True)
 class Expectation:
-    """A number that a rule makes the run owe for every whole window; ``column`` None: of any column."""
+    """A number that a rule asks of every whole window; ``column`` None: of any column."""
 
     rule: RuleConfig
     column: str | None
@@ -59,7 +59,7 @@ class Rulebook:
 
     rules: tuple[RuleConfig, ...]
     expectations: tuple[Expectation, ...]
-    """What every whole window owes: each listed column's metric, and each metric of a general rule at least once."""
+    """What is expected of every whole window: each listed column's metric, and each metric of a general rule at least once."""
     totals: frozenset[int] = frozenset()
     """The places of rules that compare all versions' rows with the windows before: that one version is rolled out and another
     fades loses no rows."""
@@ -68,15 +68,15 @@ class Rulebook:
     @classmethod
     def of(cls, rules: Sequence[RuleConfig]) -> Rulebook:
         """The book of rules in the order of their file."""
-        owed: dict[tuple[str, str | None, str | None], RuleConfig] = {}
+        expected: dict[tuple[str, str | None, str | None], RuleConfig] = {}
         for rule in rules:
             for column in (_column_of_general(rule.metric),) if rule.columns == ANY else rule.columns:
-                before = owed.get((rule.metric, column, rule.baseline))
-                # What is expected whatever the version and the class says more than what only some owe.
+                before = expected.get((rule.metric, column, rule.baseline))
+                # What is expected whatever the version and the class says more than what is expected of some.
                 if before is None or (not rule.versions and rule.class_ is None) or before.versions or before.class_ is not None:
-                    owed[rule.metric, column, rule.baseline] = rule
+                    expected[rule.metric, column, rule.baseline] = rule
         totals = frozenset(place for place, rule in enumerate(rules) if is_total(rule))
-        return cls(tuple(rules), tuple(Expectation(rule, column) for (_, column, _), rule in owed.items()), totals)
+        return cls(tuple(rules), tuple(Expectation(rule, column) for (_, column, _), rule in expected.items()), totals)
 
     def rule_for(
         self,
@@ -185,7 +185,7 @@ def _column_of_general(metric: str) -> str | None:
 
 
 def is_of_predictions(metric: str) -> bool:
-    """Whether a metric is one of the predictions, whose windows owe it for every model version."""
+    """Whether a metric is one of the predictions, of whose windows it is expected for every model version."""
     entry = catalogue().metrics.get(metric)
     return KNOWN_METRICS.get(metric, "custom") not in ("system", "pipeline", "cost") and (
         entry is None or entry.dataset == "predictions"

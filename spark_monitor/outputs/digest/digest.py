@@ -70,7 +70,7 @@ def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:
         tuple(row for row in facts.resolved if row.resolved is not None and start < row.resolved <= end),
         tuple(row for row in facts.open if row.incident_id not in new),
         tuple(text for version in facts.versions if (text := _performance(version, facts)) is not None),
-        tuple(text for version in facts.versions if (text := _owed(version)) is not None),
+        tuple(text for version in facts.versions if (text := _expected(version)) is not None),
         tuple(_cost(row) for row in facts.measures if row.family == "cost" and row.metric in COSTS and row.column is None),
     )
 
@@ -91,16 +91,17 @@ def _performance(version: VersionFacts, facts: Facts) -> str | None:
     return f"{version_name(version.version)}: {row.metric} {value} in {row.window.text}{change}"
 
 
-def _owed(version: VersionFacts) -> str | None:
+def _expected(version: VersionFacts) -> str | None:
     """How many labels a window that is not final still lacks."""
     waiting = [row for row in version.main_series if row.label_status not in (None, FINAL)]
     rows = {row.window: row.count for row in version.counts}
-    owed = sum(round(rows.get(row.window, 0) * (1 - (row.label_coverage or 0.0))) for row in waiting)
-    if not owed:
+    missing = sum(round(rows.get(row.window, 0) * (1 - (row.label_coverage or 0.0))) for row in waiting)
+    if not missing:
         return None
     last = version.realised[0] if version.realised else None
     labelled = f"; {percent(last.label_coverage)} labelled in {last.window.text}" if last is not None else ""
-    return f"{version_name(version.version)}: {counted(owed, 'label')} owed in {counted(len(waiting), 'window')}{labelled}"
+    expected = f"{counted(missing, 'label')} still expected in {counted(len(waiting), 'window')}"
+    return f"{version_name(version.version)}: {expected}{labelled}"
 
 
 def _cost(row: MeasureRow) -> str:
