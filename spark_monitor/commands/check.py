@@ -63,5 +63,7 @@ def overview_line(seen: Overview) -> str:
     shown = ", ".join(harmless(name, 40) for name in seen.columns[:COLUMNS_SHOWN])
     more = len(seen.columns) - COLUMNS_SHOWN
     columns = f"{counted(len(seen.columns), 'column')} watched ({shown}{f' and {more} more' if more > 0 else ''})"
+    if seen.codes:
+        columns += f"; integers compared as categories too: {', '.join(harmless(name, 40) for name in seen.codes)}"
     windows = f"{counted(seen.windows, 'window')} of {seen.every} over, {seen.due:,} of them due"
     return f"{counted(seen.rows, 'row')} {times}; {columns}; {windows}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from spark_monitor.commands.roles import MOST_CLASSES, MOST_CODES, Column, Kind, are_codes, is_answer
+from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, is_answer
+from spark_monitor.quality.codes import MOST_CODES, are_codes
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:

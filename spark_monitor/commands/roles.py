@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spark_monitor.config.expressions import is_allowed
+from spark_monitor.text.words import words_of
 
 Task = Literal["binary", "multiclass", "regression", "none"]
 Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
@@ -25,15 +24,10 @@ LABEL_WORDS = frozenset({"label", "labels", "labelled", "labeled", "target", "ac
 TIME_WORDS = frozenset({"at", "time", "timestamp", "ts", "date", "datetime", "day"})
 MADE_WORDS = PREDICTED_WORDS | SCORE_WORDS | {"scored", "scoring", "inference", "request", "event"}
 ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
-CODE_WORDS = frozenset({"code", "codes", "type", "category", "zip", "postcode", "sku", "status"})
-MOST_CODES = (3, 30)
-"""So many different integers can be names."""
-
 VERSION_WORDS = frozenset({"version", "revision"})
 ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
 
 POSITIVE_TEXTS = ("1", "true", "yes", "y", "t", "positive", "pos")
-_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Column:
         >>> Column("modelVersion", "text").words, Column("y_pred", "real").words
         (('model', 'version'), ('y', 'pred'))
         """
-        return tuple(word.lower() for word in _PARTS.findall(self.name))
+        return words_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -231,19 +225,6 @@ def _label(column: Column) -> int:
 def _is_probability(column: Column) -> bool:
     """Whether a predicted number lies between 0 and 1 and is more than a class written as a number."""
     return column.kind == "real" and column.within_unit is True and len(column.values or ()) > len(("no", "yes"))
-
-
-def are_codes(name: str, values: Sequence[int]) -> bool:
-    """Whether integers are names: by the column's name, or because they have gaps and are no multiples of one step.
-
-    >>> are_codes("region_code", [1, 2, 3]), are_codes("shop", [101, 102, 210, 305]), are_codes("seats", [20, 50, 100, 150])
-    (True, True, False)
-    """
-    if not MOST_CODES[0] <= len(values) <= MOST_CODES[1] or min(values) < 0:
-        return False
-    words = set(Column(name, "whole").words)
-    gaps = max(values) - min(values) + 1 >= 2 * len(values)
-    return bool(words & CODE_WORDS) or (gaps and math.gcd(*values) == 1 and min(values) >= len(values))
 
 
 def _has_few_texts(column: Column) -> bool:

@@ -73,7 +73,7 @@ def _known_apart(now: Look, was: Look) -> float:
 def unseen(evidence: Evidence) -> Finding | None:
     """Categories that the baseline does not have."""
     now, was = evidence.now, evidence.baseline
-    if now is None or was is None or not now.filled or not (_listed(was) or (_are_codes(was) and _few_numbers(now))):
+    if now is None or was is None or not now.filled or not (_listed(was) or evidence.is_code or _are_read_as_codes(now, was)):
         return None
     new = {item: rows for item, rows in now.items.items() if was.share(item) == 0}
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
@@ -87,6 +87,10 @@ def unseen(evidence: Evidence) -> Finding | None:
         evidence="percent_unseen",
         part=share,
     )
+
+
+def _are_read_as_codes(now: Look, was: Look) -> bool:
+    return _are_codes(was) and _few_numbers(now)
 
 
 def _listed(look: Look) -> bool:

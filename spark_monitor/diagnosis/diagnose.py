@@ -103,7 +103,9 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
         for slice_ in candidates(group)
         if (group.column, group.start, version, slice_) in evidence
     }
-    slice_ = location(group, {one: finding.is_fault for one, finding in sliced.items()})
+    looks = {one: evidence[group.column, group.start, version, one].now for one in sliced}
+    rows = {one: look.count for one, look in looks.items() if look is not None}
+    slice_ = location(group, {one: finding.is_fault for one, finding in sliced.items()}, rows)
     in_slice = sliced.get(slice_)
     if in_slice is not None and (in_slice.is_fault or not whole.is_fault):
         return in_slice, slice_

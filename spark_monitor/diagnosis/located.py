@@ -9,12 +9,13 @@ from typing import Final
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 
-Rank = tuple[bool, bool, float, int, str, str]
+Rank = tuple[bool, bool, float, int, int, str, str]
+NO_ROWS: Final[Mapping[Slice, int]] = {}
 CANDIDATES: Final = 3
 """So many slices of one group are looked at more closely."""
 
 
-def candidates(group: Group) -> list[Slice]:
+def candidates(group: Group, rows: Mapping[Slice, int] = NO_ROWS) -> list[Slice]:
     """The slices that may explain a group: values that fail while the other values of their key are well, the worst first.
 
     >>> from spark_monitor.diagnosis.groups import Key, of_checks
@@ -28,7 +29,7 @@ def candidates(group: Group) -> list[Slice]:
     best: dict[Slice, Rank] = {}
     for one in telling:
         key = keys.get(one.slice_key or "")
-        rank = _rank(one, 1 if key is None else key.failing, _main_metric(group.failing))
+        rank = _rank(one, 1 if key is None else key.failing, _main_metric(group.failing), rows.get(one.slice, 0))
         best[one.slice] = min(rank, best.get(one.slice, rank))
     return sorted(best, key=lambda slice_: best[slice_])[:CANDIDATES]
 
@@ -51,20 +52,21 @@ def _main_metric(failing: Sequence[Failing]) -> str:
     return min(counts, key=lambda metric: (-counts[metric], metric), default="")
 
 
-def _rank(one: Failing, failing_values: int, metric: str) -> Rank:
-    """What orders slices: keys of which few values fail, bad values, few columns."""
+def _rank(one: Failing, failing_values: int, metric: str, rows: int) -> Rank:
+    """What orders slices: keys of which few values fail, bad values, few columns, many rows."""
     key = one.slice_key or ""
     comparable = one.metric == metric and one.value is not None
     size = 0.0 if not comparable or one.value is None else one.value if catalogue().lower_is_worse(metric) else -abs(one.value)
-    return failing_values > 1, not comparable, size, key.count(","), key, one.slice_value or ""
+    return failing_values > 1, not comparable, size, key.count(","), -rows, key, one.slice_value or ""
 
 
-def location(group: Group, explaining: Mapping[Slice, bool]) -> Slice:
+def location(group: Group, explaining: Mapping[Slice, bool], rows: Mapping[Slice, int] | None = None) -> Slice:
     """The slice that an incident is about, WHOLE for all rows; ``explaining`` says of slices whether they show the fault whole.
 
-    Where all rows fail, a slice is named only if it is the only one of its key that fails, and it shows a fault.
+    Where all rows fail, a slice is named only if it is the only one of its key that fails, and it shows a fault. Of slices of
+    several keys that fail alike the one of the most ``rows`` is: the others fail as far as they lie in it.
     """
-    named = candidates(group)
+    named = candidates(group, rows or NO_ROWS)
     clear = {key.slice_key for key in group.keys if key.failing == 1 and key.well >= 1}
     for slice_ in named:
         if slice_[0] in clear and (explaining.get(slice_, False) or not group.whole):

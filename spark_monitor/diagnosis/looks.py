@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from spark_monitor.diagnosis.groups import Slice
+from spark_monitor.text.words import number_in
 
 LEAST_ROWS: Final = 50
 """Of fewer rows the shape of a distribution says nothing about units, exchanged names or stuck values."""
@@ -52,19 +52,6 @@ class Look:
         return self.items.get(item, 0) / self.filled if self.filled else 0.0
 
 
-def number_in(text: str) -> float | None:
-    """The finite number that a text is.
-
-    >>> number_in("5.5"), number_in("a"), number_in("NaN")
-    (5.5, None, None)
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
 @dataclass(frozen=True)
 class Measured:
     """A quality metric's value with its details."""
@@ -81,6 +68,12 @@ class Evidence:
     baseline: Look | None = None
     before: Look | None = None
     quality: Mapping[str, Measured] = field(default_factory=dict)
+
+    @property
+    def is_code(self) -> bool:
+        """Whether numbers are held against the ones that are known: then they are names."""
+        is_number = self.baseline is not None and self.baseline.mean is not None
+        return is_number and "percent_unseen" in self.quality
 
     def measured(self, metric: str) -> float:
         """A quality metric's value, 0 where there is none."""

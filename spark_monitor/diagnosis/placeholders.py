@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
-from spark_monitor.diagnosis.looks import Evidence, number_in
+from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.text.formatting import harmless
+from spark_monitor.text.words import number_in
 
 SENTINEL_SHARE: Final = 0.02
 FLOOD_SHARE: Final = 0.2
@@ -16,7 +17,7 @@ FLOOD_SHARE: Final = 0.2
 
 KNOWN_SENTINELS: Final = frozenset({-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 0.0})
 FEW_BESIDE: Final = 0.2
-"""A usual placeholder outside the baseline's range is one where so few others, for each of it, are outside as well.
+"""A usual placeholder outside the baseline's range is one where so few others, for each of it, are outside as well, or one end.
 
 Zero is not: it is where many quantities that had no zero yet begin.
 """
@@ -54,7 +55,9 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
     spread = max(was.quantiles[95] - was.quantiles[5], float(np.subtract(*np.percentile(others, [95, 5]))), 1e-12)
     alone = min(abs(other - value) for other in others) >= ISOLATED * spread
     outside = not was.least <= value <= was.greatest
+    if evidence.is_code and value not in KNOWN_SENTINELS:
+        return 0.0  # another name, not a measurement that is missing
     strange = [other for other in others if not was.least <= other <= was.greatest]
-    alone |= value in KNOWN_SENTINELS and value != 0 and len(strange) <= FEW_BESIDE * 100 * share
+    alone |= value in KNOWN_SENTINELS and value != 0 and len(strange) <= max(1.0, FEW_BESIDE * 100 * share)
     flood = value in KNOWN_SENTINELS and share - usual >= FLOOD_SHARE
     return share if (outside and alone) or flood else 0.0

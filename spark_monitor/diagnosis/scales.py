@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, TypeGuard
 
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.diagnosis.moments import FAR, by_moments, is_of_all
 from spark_monitor.diagnosis.steadiness import is_steady
 from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit
 from spark_monitor.text.formatting import number
@@ -44,10 +46,16 @@ def _fit(evidence: Evidence) -> Fit | None:
     exact = next((fit for fit in fits if fit is not None and fit.exact), None)
     if exact is not None or not fits:
         return exact
-    # The shape alone may fit by chance: where the column has changed just now, it must fit both what was before and the baseline.
-    if len(fits) > 1 and fits[0] is None and not is_steady(evidence):
-        return None
-    return fits[-1]
+    told = _agreed(fits, evidence)
+    if told is not None and told.name is not None and 1 / FAR < abs(told.factor) < FAR:
+        return told
+    far = by_moments(known[-1], now)
+    return told if far is None and told is not None and is_of_all(told.factor, known[-1], now) else far
+
+
+def _agreed(fits: Sequence[Fit | None], evidence: Evidence) -> Fit | None:
+    """The change from the baseline. As a shape may fit by chance, it must fit what was before as well, where that has changed."""
+    return None if len(fits) > 1 and fits[0] is None and not is_steady(evidence) else fits[-1]
 
 
 def _has_shape(look: Look | None) -> TypeGuard[Look]:

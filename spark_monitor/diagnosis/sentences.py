@@ -9,10 +9,10 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
-from spark_monitor.diagnosis.looks import number_in
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.formatting import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
+from spark_monitor.text.words import number_in
 from spark_monitor.windowing.instants import instant_of
 
 COLUMNS_NAMED: Final = 4

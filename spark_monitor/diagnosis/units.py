@@ -134,8 +134,8 @@ def _scaled(one: Floats, two: Floats, noise: float) -> list[Fit]:
     if ratio is None or max(ratio, 1 / ratio) < LEAST_CHANGE:
         return []
     variation = min(float(one.std()) / max(abs(float(one.mean())), 1e-300), 1.0)
-    named = _named(ratio, room=max(SNAP, SAMPLING * noise * variation))
-    return [named] if named.name is not None or max(ratio, 1 / ratio) >= UNKNOWN_CHANGE else []
+    fit = _named(ratio, room=max(SNAP, SAMPLING * noise * variation))
+    return [fit] if fit.name is not None or max(ratio, 1 / ratio) >= UNKNOWN_CHANGE else []
 
 
 def _other_scales(one: Floats, two: Floats) -> list[Fit]:
@@ -154,5 +154,14 @@ def _named(factor: float, *, room: float = 1e-4) -> Fit:
     """A factor with the units that it leads from and to; one that lies near a known unit's becomes that."""
     known = [(off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room]
     # Where several are near, powers of ten come first: thousands are more common than KiB.
-    best = min(known, key=lambda entry: (not math.log10(entry[1]).is_integer(), entry[0]), default=None)
+    best = min(known, key=lambda entry: (not is_power(entry[1]), entry[0]), default=None)
     return Fit(factor) if best is None else Fit(best[1], name=best[2])
+
+
+def is_power(factor: float) -> bool:
+    """Whether a factor is a power of ten.
+
+    >>> is_power(0.001), is_power(60.0)
+    (True, False)
+    """
+    return math.log10(factor).is_integer()

@@ -37,6 +37,7 @@ class ColumnBlock:
     quantiles: Floats
     items: Sequence[Items] = ()
     times: npt.NDArray[np.bool_] | None = None
+    codes: npt.NDArray[np.bool_] | None = None
     counters: Mapping[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -51,6 +52,11 @@ class ColumnBlock:
     def is_time(self) -> npt.NDArray[np.bool_]:
         """Whether a column holds dates or times."""
         return np.zeros(len(self), dtype=np.bool_) if self.times is None else self.times
+
+    @property
+    def quantities(self) -> npt.NDArray[np.bool_]:
+        """Whether a column's values are numbers that are no names."""
+        return self.numeric if self.codes is None else self.numeric & ~self.codes
 
     @property
     def texts(self) -> npt.NDArray[np.bool_]:

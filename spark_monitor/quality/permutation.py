@@ -31,11 +31,11 @@ def category_permutation(current: ColumnBlock, baseline: ColumnBlock | None = No
     """
     size = len(current)
     status, message = statuses(size)
-    status[current.numeric] = NOT_MEANT
+    status[current.quantities] = NOT_MEANT
     value = np.zeros(size)
     details: list[dict[str, str] | None] = [None] * size
     if baseline is None:
-        status[~current.numeric], message[~current.numeric] = NO_BASELINE, "There is no baseline to compare with."
+        status[~current.quantities], message[~current.quantities] = NO_BASELINE, "There is no baseline to compare with."
         return with_status(value, value, value, status, message, current.present)
     _say_what_is_undefined(current, baseline, status, message)
     for place in np.flatnonzero(status == "OK").tolist():

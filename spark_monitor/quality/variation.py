@@ -8,6 +8,7 @@ import numpy.typing as npt
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.metric import SHARE, quality_metric
 from spark_monitor.quality.column_block import NO_BASELINE, UNDEFINED, ColumnBlock, Items, statuses, with_status
+from spark_monitor.text.words import number_in
 
 CHANCE = 1e-6
 """A column that is constant by so small a chance is stuck."""
@@ -18,6 +19,12 @@ COLLAPSED_SPREAD = 0.01
 COLLAPSED_DISTINCT = 0.1
 LEAST_ROWS = 30
 _LOW, _MIDDLE, _HIGH = 10, 50, 90
+DOMINANT = 0.9
+"""Of a column that holds one value in so many of the baseline's rows, a calm period (a week without rain) holds it alone."""
+
+HELD_BY_ONE = 0.5
+"""A spread that is gone because a value that this part of the baseline's rows held has become commoner has not collapsed."""
+
 SCALED = 0.5
 """A spread beside the median of so much of the baseline's has not collapsed: the column is in another unit."""
 
@@ -37,8 +44,9 @@ def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Inter
     """1 where a column that varied in the baseline has ceased to: one value alone, or next to no spread or distinct values left.
 
     One value alone: n rows of the baseline would be one by a chance of at most p^n, p the fraction of its most frequent value,
-    and this is below 1e-6. No spread: of 30 values at least, the distance of the 10th and 90th percentile is below a hundredth of
-    the baseline's, and not only because all values are smaller. No distinct values: fewer than a tenth of those that so many rows
+    and this is below 1e-6; p is at most 0.9, as rows are not independent. No spread: of 30 values at least, the distance of the
+    10th and 90th percentile is below a hundredth of the baseline's, not only because all values are smaller, nor because a value
+    that half of the baseline's rows hold has become commoner. No distinct values: fewer than a tenth of those that so many rows
     of the baseline have at least (distinct min(1, n / m), for the curve of distinct values is concave).
     """
     status, message = statuses(len(current))
@@ -59,7 +67,7 @@ def _one_value(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bo
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = current.present * np.log(shares)
     varied = baseline.distinct_count >= 2
-    return np.asarray((current.distinct_count == 1) & varied & (chance < np.log(CHANCE)))
+    return np.asarray((current.distinct_count == 1) & varied & (shares < DOMINANT) & (chance < np.log(CHANCE)))
 
 
 def _items(block: ColumnBlock) -> list[Items]:
@@ -80,9 +88,20 @@ def _no_spread(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bo
         now = current.quantiles[:, _HIGH] - current.quantiles[:, _LOW]
         collapsed = (before > 0) & (now < COLLAPSED_SPREAD * before) & (current.stddev < 0.5 * baseline.stddev)
         # In another unit the spread beside the values' size is what it was, and their number as well.
-        sizes = np.abs(baseline.quantiles[:, _MIDDLE]), np.abs(current.quantiles[:, _MIDDLE])
+        middle = current.quantiles[:, _MIDDLE]
+        sizes = np.abs(baseline.quantiles[:, _MIDDLE]), np.abs(middle)
         collapsed &= ~((now * sizes[0] > SCALED * before * sizes[1]) & (now > 0))
-    return np.asarray(collapsed & (current.present >= LEAST_ROWS))
+    collapsed &= current.present >= LEAST_ROWS
+    for place in np.flatnonzero(collapsed).tolist():
+        collapsed[place] = _share_of(float(middle[place]), baseline, place) < HELD_BY_ONE
+    return np.asarray(collapsed)
+
+
+def _share_of(value: float, block: ColumnBlock, place: int) -> float:
+    """The fraction of a place's values that hold a number, as far as it is one of the frequent ones."""
+    items = block.items[place] if block.items else ()
+    rows = sum(many for item, many in items if (number := number_in(item)) is not None and number == value)
+    return rows / max(int(block.present[place]), 1)
 
 
 def _few_values(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+CODES = "codes"
+"""The fact that a column's integers are names, and all of them edges of its grid."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """One version: its columns by name in the order of its table, and its stored states (slice, column, the state, error)."""
@@ -203,7 +207,15 @@ class FrozenColumn:
     categories: Categories | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
     """What its baseline's values were: ``least`` and ``greatest``; of texts whether the categories are ``complete`` and which
-    share of them ``parsed`` as numbers."""
+    share of them ``parsed`` as numbers; of integers whether they are ``codes``."""
+
+    @property
+    def codes(self) -> tuple[float, ...] | None:
+        """The integers of its baseline where they are names; None where its values are none."""
+        if not self.facts.get(CODES) or self.grid is None:
+            return None
+        edges = self.grid.edges
+        return tuple(edges[(edges >= self.facts["least"]) & (edges <= self.facts["greatest"])].tolist())
 
     @property
     def kernel(self) -> KernelColumn:

@@ -37,7 +37,9 @@ from spark_monitor.stages.correlation import covariance_plan
 from spark_monitor.stages.first_pass import frame_plan, frozen_columns
 from spark_monitor.stages.merge import profile
 from spark_monitor.stages.occupancy import all_times
+from spark_monitor.stages.quality_plan import known_codes
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
+from spark_monitor.text.formatting import harmless
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.instants import micros
@@ -128,6 +130,9 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
         byte_budget=run.config.task_bytes,
         correlate=correlate,
     )
+    names = [harmless(column.name) for column in frozen if known_codes(run.config, column) is not None]
+    if names:
+        log.info(f"compared as categories too, as these integers are names: {', '.join(names)} (`columns` may say otherwise)")
     states = states.where(f"column_name <> '{COVARIANCE_ROW}' OR grid_id IS NOT NULL OR ({ENOUGH_ROWS})")
     source, correlated = run.baseline or run.config.predictions, correlate(frozen) is not None
     kept = stored_rows(states, frozen, signature_text=text, correlated=correlated, accepted=run.accepted).selectExpr(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F
 
+from spark_monitor.sources.baseline import CODES, latest_version
 from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.past_runs import read_ledger
@@ -25,15 +27,18 @@ class Overview:
     every: str
     windows: int
     due: int
+    codes: tuple[str, ...] = ()
+    """Integers that the frozen baseline compares as names too."""
 
 
 def overview(run: Run, predictions: Predictions) -> Overview:
-    """Two aggregates over the time column, and the ledger where there is one."""
+    """Two aggregates over the time column, and the ledger and the frozen baseline where there are some."""
     time, every = run.config.predictions.time, run.schedule.granularities[0]
     span = time_range(predictions.frame, time, run.schedule.zone, run.as_of)
     windows = closed_windows(span[0], run.as_of, every, run.schedule.zone) if span is not None else []
     within = [one for one in windows if span is not None and one.start <= span[1]]
-    handled = _handled(run)
+    has_run = _has_run(run)
+    handled = frozenset(read_ledger(run).handled) if has_run else frozenset()
     return Overview(
         rows=predictions.frame.count(),
         first=span[0] if span is not None else None,
@@ -42,13 +47,23 @@ def overview(run: Run, predictions: Predictions) -> Overview:
         every=every.label,
         windows=len(within),
         due=sum(DueWindow(every.label, one) not in handled for one in within),
+        codes=_codes(run) if has_run else (),
     )
 
 
-def _handled(run: Run) -> frozenset[DueWindow]:
+def _has_run(run: Run) -> bool:
     try:
-        if not run.spark.catalog.tableExists(run.store.place.relation("runs")):
-            return frozenset()
+        return bool(run.spark.catalog.tableExists(run.store.place.relation("runs")))
     except AnalysisException:  # of a path that does not exist Spark raises where it could say no
-        return frozenset()
-    return frozenset(read_ledger(run).handled)
+        return False
+
+
+def _codes(run: Run) -> tuple[str, ...]:
+    """The columns whose integers the newest baseline takes for names, where the file does not say that they are numbers."""
+    stored = run.store.committed("baselines").where(F.col("monitor_id") == run.monitor_id)
+    latest = latest_version(stored)
+    if latest is None:
+        return ()
+    own = stored.where((F.col("baseline_version") == latest.version) & F.col("slice_key").isNull() & F.col("name").isNull())
+    rows = own.where(F.get_json_object("config", f"$.facts.{CODES}") == "1.0").select("column_name").distinct().collect()
+    return tuple(sorted(row["column_name"] for row in rows if run.config.columns.get(row["column_name"]) != "numeric"))

@@ -27,7 +27,7 @@ from spark_monitor.stages.correlation import correlation_measurements
 from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.present import PresentPlan, profile_rows
 from spark_monitor.stages.quality_columns import ColumnPlan, column_measurements
-from spark_monitor.stages.quality_plan import key_names, quality_plan
+from spark_monitor.stages.quality_plan import key_names, known_codes, quality_plan
 from spark_monitor.stages.quality_rows import Known, arrival_block, key_block, key_of, place_of, summaries
 from spark_monitor.stages.schema_changes import schema_rows
 from spark_monitor.stages.slice_shares import share_measurements
@@ -92,6 +92,7 @@ def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: 
         checks=quality_plan(run.config, predictions, baseline, frames).checks,
         texts=frozenset(frame.name for frame in frames if frame.kind is Kind.CATEGORICAL and frame.data_type != "binary"),
         numeric=frozenset(frame.name for frame in frames if frame.kind is Kind.NUMERIC and frame.data_type != "boolean"),
+        codes=frozenset(frame.name for frame in frames if known_codes(run.config, frame) is not None),
     )
     found = [column_measurements(profile, frozen_rows, states_of(run, due, quality=True), plan)]
     return [*found, share_measurements(profile, frozen_rows)] if predictions.slice_keys else found

@@ -81,6 +81,9 @@ class ColumnPlan:
     checks: tuple[ColumnChecks | None, ...]
     texts: frozenset[str]
     numeric: frozenset[str]
+    codes: frozenset[str] = frozenset()
+    """Numbers that are names."""
+
     basis: str | None = None
 
     def counted(self, state: CounterState) -> Iterator[tuple[str, list[int]]]:
@@ -223,6 +226,7 @@ def block_of(rows: Sequence[Mapping[str, Any] | None], counters: Sequence[Sequen
         count=np.nan_to_num(floats("count")).astype(np.int64),
         nulls=np.nan_to_num(floats("num_nulls")).astype(np.int64),
         numeric=np.array([row.get("column_name") in plan.numeric for row in there], dtype=np.bool_),
+        codes=np.array([row.get("column_name") in plan.codes for row in there], dtype=np.bool_),
         min=floats("min"),
         max=floats("max"),
         mean=floats("avg"),

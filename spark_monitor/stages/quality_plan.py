@@ -74,7 +74,7 @@ def checks_of(config: MonitorConfig, column: ReadColumn, frozen: FrozenColumn | 
     return ColumnChecks(
         low=low,
         high=high,
-        known=_numbers(allowed, column.data_type) if allowed is not None else None,
+        known=_numbers(allowed, column.data_type) if allowed is not None else known_codes(config, frame),
         sentinels=_numbers(quality.sentinels, column.data_type) or None,
     )
 
@@ -105,6 +105,11 @@ def known_texts(frozen: FrozenColumn | None, frame: FrozenColumn) -> tuple[str, 
     if frozen is None or not frozen.facts.get("complete") or frame.categories is None:
         return None
     return frame.categories.texts
+
+
+def known_codes(config: MonitorConfig, frame: FrozenColumn) -> tuple[float, ...] | None:
+    """The baseline's integers where they are names and `columns` does not say that they are numbers."""
+    return None if config.columns.get(frame.name) == "numeric" else frame.codes
 
 
 def should_parse(frozen: FrozenColumn | None) -> bool:

@@ -14,7 +14,7 @@ from spark_monitor.diagnosis.hidden import hidden_place
 from spark_monitor.diagnosis.looks import Evidence, Look
 
 ROWS = {"surgery": 100, "medicine": 120, "cardiology": 60, "paediatrics": 40, "maternity": 30}
-TRIALS = 25
+TRIALS = 15
 
 
 def look(values: np.ndarray) -> Look:
