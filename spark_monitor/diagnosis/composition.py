@@ -7,7 +7,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.groups import WHOLE, Slice
-from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, alike
 from spark_monitor.diagnosis.same_mix import explained_by_mix, other_labels, within_mix
 from spark_monitor.diagnosis.same_onset import drifting_together, moving_slices, same_signature
 from spark_monitor.diagnosis.same_table import parts_of_a_whole, rows_again, same_column, same_subject, table_troubles
@@ -70,7 +70,7 @@ def problems(
     merged = parts_of_a_whole(merged)
     merged = same_signature(explained_by_mix(merged, shifts or {}))
     merged = drifting_together(merged, slice_columns, shifts or {}, outputs)
-    merged = other_labels(moving_slices(_symptoms(within_mix(merged), outputs)))
+    merged = other_labels(moving_slices(_answers_together(_symptoms(within_mix(merged), outputs), outputs)))
     return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
 
 
@@ -91,6 +91,18 @@ def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]
         return False
     is_broken = cause.finding.is_fault or cause.kind in ("upstream", "mix_shift")
     return is_broken or (cause.kind == "drift" and not answers.finding.abrupt)
+
+
+def _answers_together(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
+    """Score and class of a model that begin to drift in the same window and slice are one problem: one follows from the other."""
+    answers = [one for one in candidates if one.kind == "drift" and one.columns and set(one.columns) <= set(outputs)]
+    kept = [one for one in candidates if one not in answers]
+    for members in alike(answers, lambda one: (one.dataset, one.granularity, one.opened, repr(one.slice))):
+        first, *others = sorted(members, key=lambda one: one.main.first.name)
+        for other in others:
+            absorb(first, other)
+        kept.append(first)
+    return kept
 
 
 def _symptoms(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:

@@ -23,6 +23,8 @@ UNITS: Final[Mapping[float, str]] = {
     6.894757293: "psi to kilopascals",
     4.184: "kilocalories to kilojoules",
     10.0: "a factor of ten, such as centimetres to millimetres",
+    12.0: "years to months, or amounts of a month to those of a year",
+    24.0: "days to hours",
     60.0: "minutes to seconds, or hours to minutes",
     100.0: "such as euros to cents, metres to centimetres, or shares to percent",
     1000.0: "such as seconds to milliseconds, or kilometres to metres",

@@ -15,8 +15,8 @@ from spark_monitor.diagnosis.known_units import both_ways
 from spark_monitor.diagnosis.looks import Look
 from spark_monitor.diagnosis.units import Fit, is_power
 
-FAR: Final = 20.0
-"""Smaller changes stay within cells that tell their shape."""
+FAR: Final = 8.0
+"""Smaller changes mostly stay within cells that tell their shape."""
 
 TELLING: Final = 0.25
 """The mean must be known so well, relatively; it lies within three times that noise."""

@@ -33,6 +33,8 @@ class Expected:
 def expected_rows(before: Sequence[tuple[tuple[int, ...], float, int]], phase: tuple[int, ...], length: float) -> Expected:
     """The median rows of earlier windows, given as (phase, length, rows) in order of time; in proportion to the length.
 
+    While less than three are of the same weekday and hour, nobody knows whether that one differs: the bounds hold all of them.
+
     >>> days = [((day % 7,), 24.0, 100 if day % 7 < 5 else 10) for day in range(28)]
     >>> expected_rows(days, (6,), 24.0).rows, expected_rows(days[:2], (0,), 24.0).why
     (10.0, 'Only 2 windows before tell how many rows to expect; 3 are needed.')
@@ -47,6 +49,8 @@ def expected_rows(before: Sequence[tuple[tuple[int, ...], float, int]], phase: t
     middle = float(np.median(rates))
     half = _Z * _MEDIAN * _MAD * float(np.median(np.abs(rates - middle))) / np.sqrt(len(recent))
     low, high = max(middle - half, 0.0), middle + half
+    if chosen is not alike:
+        low, high = min(low, float(rates.min())), max(high, float(rates.max()))
     return Expected(middle * length, low * length, high * length, f"median of {len(recent)} windows {what}")
 
 

@@ -405,6 +405,16 @@ def test_answers_that_move_in_one_version_alone_are_about_the_version(well: tupl
     assert feature.kind == "drift"
 
 
+def test_score_and_class_that_move_together_are_one_incident() -> None:
+    checks = [Failing(name, "ks", column=name, version="2", value=0.4) for name in ("score", "class")]
+    groups = [of_checks(check, start=5, end=6, versions_well=("1",)) for check in checks]
+
+    (found,) = incidents(groups, {"1 week": [(5, 6)]}, {}, monitor_id="m", outputs=("score", "class"))
+
+    assert (found.kind, found.columns, len(found.members)) == ("version", ("class", "score"), 2)
+    assert found.title == "class, score have drifted in one version alone"
+
+
 def test_the_number_told_is_of_the_slice_told_and_beside_its_own_limit() -> None:
     def failing(value: float, expected: str, key: str, of: str) -> Failing:
         return Failing("c", "count", "profile", None, key, of, value=value, expected=expected)
