@@ -36,7 +36,7 @@ def ensure(spark: SparkSession, place: Place) -> None:
     try:
         ensure_schema(spark, place)
         ensure_table(spark, place, TABLES[RUNS])
-        version = schema_version.found_version(spark, place)
+        version = schema_version.stored_version(spark, place)
         schema_version.refuse_newer(version, place)
         others = [table for table in TABLES.values() if table.name != RUNS]
         side_by_side(spark, [partial(ensure_table, spark, place, table) for table in others])
@@ -82,30 +82,30 @@ def create_sql(place: Place, table: Table) -> str:
     )
 
 
-def missing_fields(expected: StructType, found: StructType, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, StructField]]:
+def missing_fields(expected: StructType, actual: StructType, parents: tuple[str, ...] = ()) -> Iterator[tuple[str, StructField]]:
     """The fields, nested ones included, that a table lacks: the quoted path of each one and its description.
 
     A field whose type differs is an error: its rows could not be read as what they are meant to be.
     """
-    known = {field.name.lower(): field for field in found.fields}
+    actual_fields = {field.name.lower(): field for field in actual.fields}
     for field in expected.fields:
         path = (*parents, quote(field.name))
-        if field.name.lower() in known:
-            yield from _within(field.dataType, known[field.name.lower()].dataType, path)
+        if field.name.lower() in actual_fields:
+            yield from _within(field.dataType, actual_fields[field.name.lower()].dataType, path)
         else:
             yield ".".join(path), field
 
 
-def _within(expected: DataType, found: DataType, path: tuple[str, ...]) -> Iterator[tuple[str, StructField]]:
-    if isinstance(expected, StructType) and isinstance(found, StructType):
-        yield from missing_fields(expected, found, path)
-    elif isinstance(expected, ArrayType) and isinstance(found, ArrayType):
-        yield from _within(expected.elementType, found.elementType, (*path, "element"))
-    elif isinstance(expected, MapType) and isinstance(found, MapType):
-        yield from _within(expected.valueType, found.valueType, (*path, "value"))
-    elif expected != found:
+def _within(expected: DataType, actual: DataType, path: tuple[str, ...]) -> Iterator[tuple[str, StructField]]:
+    if isinstance(expected, StructType) and isinstance(actual, StructType):
+        yield from missing_fields(expected, actual, path)
+    elif isinstance(expected, ArrayType) and isinstance(actual, ArrayType):
+        yield from _within(expected.elementType, actual.elementType, (*path, "element"))
+    elif isinstance(expected, MapType) and isinstance(actual, MapType):
+        yield from _within(expected.valueType, actual.valueType, (*path, "value"))
+    elif expected != actual:
         raise RunError(
-            f"column {'.'.join(path)}: found type {type_sql(found)}, expected {type_sql(expected)}. "
+            f"column {'.'.join(path)}: found type {type_sql(actual)}, expected {type_sql(expected)}. "
             "Another program made this table: name another schema or path in `outputs`, or rename the table."
         )
 

@@ -122,15 +122,15 @@ def _last(source: Source, *, dataset: str, family: str, key: str, measured: str,
     names = key.split(", ")
     same = " AND ".join(f"m.{name} <=> c.{name}" for name in names)
     joined = " AND ".join(f"a.{name} <=> l.{name}" for name in names)
-    own = ", ".join(f"a.{name}" for name in names)
+    selected_keys = ", ".join(f"a.{name}" for name in names)
     only = " AND column_name = ':table' AND model_version IS NULL" if together else ""
     rows = f"SELECT * FROM {source('metrics')} WHERE dataset = '{dataset}' AND slice_key IS NULL{only}"
     return f"""
 WITH rows AS ({rows}),
 last AS (SELECT {key}, max(`window`) AS `window` FROM rows GROUP BY {key}),
 measured AS (
-  SELECT {own}, a.`window`.`start` AS window_start, a.`window`.`end` AS window_end, {measured}
-  FROM rows a JOIN last l ON {joined} AND a.`window` = l.`window` GROUP BY {own}, a.`window`),
+  SELECT {selected_keys}, a.`window`.`start` AS window_start, a.`window`.`end` AS window_end, {measured}
+  FROM rows a JOIN last l ON {joined} AND a.`window` = l.`window` GROUP BY {selected_keys}, a.`window`),
 judged AS (
   SELECT {key}, `window`.`start` AS window_start,
     element_at({_VERDICTS}, CAST(max(array_position({_VERDICTS}, verdict)) AS int)) AS verdict

@@ -48,7 +48,7 @@ def list_of(kind: DataType) -> ArrayType:
 
 
 def map_of(kind: DataType) -> MapType:
-    """A map from texts."""
+    """A map from strings."""
     return MapType(TEXT, kind)
 
 

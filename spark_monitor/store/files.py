@@ -34,8 +34,8 @@ def _of_catalog(spark: SparkSession, name: str, frame: DataFrame) -> tuple[str, 
     if catalog not in OWN_CATALOGS:
         raise OnlySpark(f"catalog {catalog} hands out its tables itself")
     quoted = quote_table(name)
-    found = spark.catalog.getTable(quoted)
-    if found.isTemporary or found.tableType not in ("MANAGED", "EXTERNAL"):
+    table = spark.catalog.getTable(quoted)
+    if table.isTemporary or table.tableType not in ("MANAGED", "EXTERNAL"):
         raise OnlySpark(f"{name} is a view")
     described = {row["col_name"]: row["data_type"] for row in spark.sql(f"DESCRIBE TABLE EXTENDED {quoted}").collect()}
     provider = str(described.get("Provider", "")).lower()

@@ -35,7 +35,7 @@ _WRITES = (
 def commits(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame | None:
     """A row for each commit: when, what, by whom, and how many rows, bytes and files it wrote; None where there is no history.
 
-    What a writer's metrics do not say (delta-rs tells no bytes) is summed up from the files that the commit's log adds.
+    What a writer's metrics do not say (delta-rs reports no bytes) is summed up from the files that the commit's log adds.
     """
     if str(source.format) == ICEBERG:
         return iceberg_commits(spark, str(source.path), name)
@@ -48,7 +48,7 @@ def commits(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame |
     except AnalysisException:
         return None
     writes = " OR ".join(f"upper(operation) LIKE {literal(one + '%')}" for one in _WRITES)
-    told = history.selectExpr(
+    rows = history.selectExpr(
         "version",
         "unix_micros(timestamp) AS at",
         "operation",
@@ -67,15 +67,15 @@ def commits(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame |
                 F.expr("sum(try_cast(get_json_object(add.stats, '$.numRecords') AS BIGINT))").alias("added_rows"),
             )
         )
-        told = told.join(added, on="version", how="left")
+        rows = rows.join(added, on="version", how="left")
     else:
-        told = told.selectExpr("*", *(f"CAST(NULL AS BIGINT) AS added_{one}" for one in ("rows", "bytes", "files")))
+        rows = rows.selectExpr("*", *(f"CAST(NULL AS BIGINT) AS added_{one}" for one in ("rows", "bytes", "files")))
     # What a deletion writes anew was there before.
     kept = [
         f"CAST(CASE WHEN operation = 'DELETE' THEN 0 ELSE coalesce({one}, added_{one}) END AS DOUBLE) AS {one}"
         for one in ("rows", "bytes", "files")
     ]
-    return told.selectExpr(f"{literal(name)} AS name", "version", "at", "operation", "author", *kept, "writes")
+    return rows.selectExpr(f"{literal(name)} AS name", "version", "at", "operation", "author", *kept, "writes")
 
 
 def _number(keys: tuple[str, ...]) -> str:
@@ -104,5 +104,5 @@ def schemas(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame |
     log = _log(spark, relation, "metaData struct<schemaString: string>")
     if log is None:
         return None
-    told = log.where("metaData.schemaString IS NOT NULL")
-    return told.selectExpr(f"{literal(name)} AS name", "version", "metaData.schemaString AS fields")
+    schema_changes = log.where("metaData.schemaString IS NOT NULL")
+    return schema_changes.selectExpr(f"{literal(name)} AS name", "version", "metaData.schemaString AS fields")

@@ -29,7 +29,7 @@ def iceberg_commits(spark: SparkSession, path: str, name: str) -> DataFrame:
     """A row for each snapshot, and one that wrote nothing for each metadata file: ``store.history.commits`` of a Delta table."""
     files = _files(spark, path)
     newest = files.agg(F.expr("max_by(m.snapshots, struct(at, file))").alias("snapshots"))
-    told = newest.selectExpr("explode(snapshots) AS s").selectExpr("s.`timestamp-ms` AS at", "s.summary AS summary")
+    summaries = newest.selectExpr("explode(snapshots) AS s").selectExpr("s.`timestamp-ms` AS at", "s.summary AS summary")
     operation = "try_element_at(summary, 'operation')"
     counted = (("rows", "added-records"), ("bytes", "added-files-size"), ("files", "added-data-files"))
     written = [
@@ -37,7 +37,7 @@ def iceberg_commits(spark: SparkSession, path: str, name: str) -> DataFrame:
         f"ELSE coalesce(try_cast(try_element_at(summary, '{key}') AS DOUBLE), 0D) END AS {column}"
         for column, key in counted
     ]
-    snapshots = told.selectExpr(
+    snapshots = summaries.selectExpr(
         "at", f"upper({operation}) AS operation", *written, f"coalesce({operation} <> '{_REWRITES}', true) AS writes"
     )
     changes = files.selectExpr("at", "'METADATA' AS operation", "0D AS rows", "0D AS bytes", "0D AS files", "false AS writes")
@@ -55,12 +55,12 @@ def iceberg_schemas(spark: SparkSession, path: str, name: str) -> DataFrame:
     """The schema that each metadata file left, in the shape that Delta writes it."""
     of_id = "filter(m.schemas, one -> one.`schema-id` = m.`current-schema-id`)"
     current = f"coalesce(try_element_at({of_id}, 1).fields, m.schema.fields)"
-    told = _files(spark, path).selectExpr("at AS version", f"""concat('{{"fields": ', {current}, '}}') AS fields""")
-    return told.where("fields IS NOT NULL").selectExpr(f"{literal(name)} AS name", "version", "fields")
+    schema_versions = _files(spark, path).selectExpr("at AS version", f"""concat('{{"fields": ', {current}, '}}') AS fields""")
+    return schema_versions.where("fields IS NOT NULL").selectExpr(f"{literal(name)} AS name", "version", "fields")
 
 
 def _files(spark: SparkSession, path: str) -> DataFrame:
     """Each metadata file, read; they are small."""
-    texts = spark.read.option("wholetext", "true").text(f"{path.rstrip('/')}/metadata/*.metadata.json")
-    read = texts.select(F.from_json("value", _METADATA).alias("m"), F.expr("_metadata.file_name AS file"))
+    documents = spark.read.option("wholetext", "true").text(f"{path.rstrip('/')}/metadata/*.metadata.json")
+    read = documents.select(F.from_json("value", _METADATA).alias("m"), F.expr("_metadata.file_name AS file"))
     return read.where("m.`last-updated-ms` IS NOT NULL").selectExpr("m", "file", "m.`last-updated-ms` AS at")

@@ -110,7 +110,7 @@ def wait_until_free(
     lease: float = LEASE_SECONDS,
 ) -> None:
     """Return when no live run holds the monitor; dead holders are marked FAILED. After ``patience`` seconds it is an error."""
-    waited, said = 0.0, -WORD_EVERY_SECONDS
+    waited, logged_at = 0.0, -WORD_EVERY_SECONDS
     while living := _living(turns, monitor_id, here, clock, timedelta(seconds=lease)):
         first = living[0]
         if waited >= patience:
@@ -118,9 +118,9 @@ def wait_until_free(
                 f"monitor {monitor_id}: run {first.run_id} still holds it after {waited / 60:.0f} minutes. {place(first)} "
                 "Wait until it has ended, or end that process; then run again."
             )
-        if waited - said >= WORD_EVERY_SECONDS:
+        if waited - logged_at >= WORD_EVERY_SECONDS:
             log.info(f"monitor {monitor_id}: waiting for run {first.run_id} to end. {place(first)}")
-            said = waited
+            logged_at = waited
         sleep(POLL_SECONDS)
         waited += POLL_SECONDS
 
@@ -153,10 +153,10 @@ def _living(
 
 
 def _start(pid: int) -> str:
-    """When a process started, in whatever unit the machine tells it; empty where there is none, or only one that was killed."""
-    told = _read(f"/proc/{pid}/stat")
-    if told:
-        fields = told.rpartition(")")[2].split()  # from the third on, counted behind the name, which may hold spaces
+    """When a process started, in whatever unit the machine reports it; empty where there is none, or only one that was killed."""
+    stat_line = _read(f"/proc/{pid}/stat")
+    if stat_line:
+        fields = stat_line.rpartition(")")[2].split()  # from the third on, counted behind the name, which may hold spaces
         return "" if fields[0] in GONE else fields[19]
     if Path("/proc/self/stat").exists():
         return ""

@@ -23,7 +23,7 @@ from spark_monitor.windowing.instants import instant_of
 RUNS: Final = "runs"
 RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"
 ENDINGS: Final = (COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED)
-TEXTS_OF_ERRORS: Final = frozenset({"error", "reader_reason", "publish_message"})
+ERROR_COLUMNS: Final = frozenset({"error", "reader_reason", "publish_message"})
 """Columns whose strings others wrote: no secret in them is stored."""
 
 Values = Mapping[str, Any]
@@ -73,9 +73,9 @@ class Ledger:
     def append(self, rows: Sequence[Values]) -> None:
         """Write whole rows, which are nobody's turn, in one commit."""
         table = TABLES[RUNS]
-        told = [tuple(_masked(row.get(name), name) for name in table.names) for row in rows]
-        frame = self.spark.createDataFrame(told, table.schema)
-        commit(lambda: self.place.append(frame, RUNS), what=f"{self._relation}: noting runs that found nothing new")
+        values = [tuple(_masked(row.get(name), name) for name in table.names) for row in rows]
+        frame = self.spark.createDataFrame(values, table.schema)
+        commit(lambda: self.place.append(frame, RUNS), what=f"{self._relation}: noting runs that had nothing to do")
 
     def change(self, monitor_id: str, run_id: str, values: Values, *, expected: str | None = RUNNING) -> bool:
         """Change a run's row if it exists with the expected status (None: with any); whether it did."""
@@ -133,12 +133,12 @@ def assignments(values: Values) -> dict[str, str]:
 
 
 def _masked(value: Any, name: str) -> Any:
-    return mask_secrets(str(value)) if name in TEXTS_OF_ERRORS and value is not None else value
+    return mask_secrets(str(value)) if name in ERROR_COLUMNS and value is not None else value
 
 
 def _row(monitor_id: str, run_id: str, status: str | None) -> str:
-    found = f"{of_monitor(monitor_id)} AND run_id = {literal(run_id)}"
-    return found if status is None else f"{found} AND status = {literal(status)}"
+    condition = f"{of_monitor(monitor_id)} AND run_id = {literal(run_id)}"
+    return condition if status is None else f"{condition} AND status = {literal(status)}"
 
 
 def _instant(micros: int | None) -> datetime | None:

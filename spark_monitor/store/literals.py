@@ -31,8 +31,8 @@ def value_sql(value: Any, kind: DataType) -> str:
     if isinstance(kind, DoubleType):
         return f"CAST({literal(repr(float(value)))} AS double)"
     if isinstance(kind, ArrayType | MapType | StructType):
-        told = json.dumps(_plain(value, kind), ensure_ascii=False)
-        return f"from_json({literal(told)}, {literal(type_sql(kind, comments=False))})"
+        document = json.dumps(_plain(value, kind), ensure_ascii=False)
+        return f"from_json({literal(document)}, {literal(type_sql(kind, comments=False))})"
     return literal(str(value))
 
 

@@ -60,10 +60,10 @@ class LocalTables:
         root = _local_directory(directory)
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
         self.names: dict[str, tuple[str, ...]] = {}
-        found = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
-        if LEDGER not in found:
+        delta_tables = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
+        if LEDGER not in delta_tables:
             raise NotHere(f"there are no tables at {directory} yet")
-        fields = {name: self._stored(name, table, monitor_id) for name, table in found.items()}
+        fields = {name: self._stored(name, table, monitor_id) for name, table in delta_tables.items()}
         for name, columns in fields.items():
             self._name(name, columns, monitor_id)
 
@@ -86,9 +86,9 @@ class LocalTables:
 
     def ask(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a query."""
-        found = self.connection.execute(sql)
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        cursor = self.connection.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _stored(self, name: str, table: Any, monitor_id: str | None) -> list[Field]:
         """Name a table's rows as they lie in its files; its columns, those that no file has yet being NULL."""
@@ -111,11 +111,11 @@ class LocalTables:
         return fields
 
     def _name(self, name: str, fields: Sequence[Field], monitor_id: str | None) -> None:
-        own = f" WHERE t.monitor_id = {self.literal(monitor_id)}" if monitor_id is not None else ""
+        where = f" WHERE t.monitor_id = {self.literal(monitor_id)}" if monitor_id is not None else ""
         selected = f"SELECT {', '.join(_in_utc(field) for field in fields)} FROM stored_{name} t"
         if name not in WITHOUT_RUNS:
             selected += f" SEMI JOIN ({_runs_of(name)}) r ON t.monitor_id = r.monitor_id AND t.run_id = r.run_id"
-        self.connection.execute(f"CREATE VIEW {name} AS {selected}{own}")
+        self.connection.execute(f"CREATE VIEW {name} AS {selected}{where}")
         flat = [part for field in fields for part in _flat(field)]
         self.names[name] = tuple(part.rsplit(" AS ", 1)[1].strip('"') for part in flat)
         self.connection.execute(f"CREATE VIEW flat_{name} AS SELECT {', '.join(flat)} FROM {name}")
@@ -164,17 +164,17 @@ def _runs_of(table: str) -> str:
 def _in_utc(field: Field) -> str:
     """A column whose timestamps are timestamps of UTC: without a zone, as DuckDB reads zones only with an extension."""
     name = _quoted(field["name"])
-    own, inner = f"t.{name}", _members(field)
+    reference, inner = f"t.{name}", _members(field)
     if field["type"] == INSTANT:
-        return f"make_timestamp(epoch_us({own})) AS {name}"
+        return f"make_timestamp(epoch_us({reference})) AS {name}"
     if not any(one["type"] == INSTANT for one in inner):
-        return own
-    packed = ", ".join(f"{_quoted(one['name'])} := {_member_in_utc(own, one)}" for one in inner)
-    return f"CASE WHEN {own} IS NULL THEN NULL ELSE struct_pack({packed}) END AS {name}"
+        return reference
+    packed = ", ".join(f"{_quoted(one['name'])} := {_member_in_utc(reference, one)}" for one in inner)
+    return f"CASE WHEN {reference} IS NULL THEN NULL ELSE struct_pack({packed}) END AS {name}"
 
 
-def _member_in_utc(own: str, member: Field) -> str:
-    sql = f"{own}.{_quoted(member['name'])}"
+def _member_in_utc(reference: str, member: Field) -> str:
+    sql = f"{reference}.{_quoted(member['name'])}"
     return f"make_timestamp(epoch_us({sql}))" if member["type"] == INSTANT else sql
 
 

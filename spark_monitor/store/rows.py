@@ -23,29 +23,29 @@ BASELINE_GRANULARITY = "baseline"
 
 def aligned(frame: DataFrame, table: Table, *, constants: Mapping[str, str] | None = None) -> DataFrame:
     """The frame with exactly the table's columns and types: what it lacks is a constant or NULL, a column too many an error."""
-    found = {field.name: field.dataType for field in frame.schema.fields}
-    extra = sorted(set(found) - set(table.names))
+    types = {field.name: field.dataType for field in frame.schema.fields}
+    extra = sorted(set(types) - set(table.names))
     if extra:
         raise RunError(f"{table.name}: the rows have columns that the table does not have: {', '.join(extra)}.")
-    return frame.select([_column(field.name, field.dataType, found, constants or {}) for field in table.columns])
+    return frame.select([_column(field.name, field.dataType, types, constants or {}) for field in table.columns])
 
 
-def _column(name: str, kind: DataType, found: Mapping[str, DataType], constants: Mapping[str, str]) -> Column:
-    if name not in found:
+def _column(name: str, kind: DataType, types: Mapping[str, DataType], constants: Mapping[str, str]) -> Column:
+    if name not in types:
         return F.lit(constants.get(name)).cast(kind).alias(name)
-    _same_fields(name, kind, found[name])
+    _same_fields(name, kind, types[name])
     return F.col(quote(name)).cast(kind).alias(name)
 
 
-def _same_fields(name: str, expected: DataType, found: DataType) -> None:
+def _same_fields(name: str, expected: DataType, actual: DataType) -> None:
     """Refuse structs whose fields differ in name or order: a cast goes by position and would swap them silently."""
-    if isinstance(expected, ArrayType) and isinstance(found, ArrayType):
-        _same_fields(name, expected.elementType, found.elementType)
-    if not (isinstance(expected, StructType) and isinstance(found, StructType)):
+    if isinstance(expected, ArrayType) and isinstance(actual, ArrayType):
+        _same_fields(name, expected.elementType, actual.elementType)
+    if not (isinstance(expected, StructType) and isinstance(actual, StructType)):
         return
-    if expected.names != found.names:
-        raise RunError(f"column {name}: found a struct of {found.names}, expected one of {expected.names}, in this order.")
-    for inner, other in zip(expected.fields, found.fields, strict=True):
+    if expected.names != actual.names:
+        raise RunError(f"column {name}: found a struct of {actual.names}, expected one of {expected.names}, in this order.")
+    for inner, other in zip(expected.fields, actual.fields, strict=True):
         _same_fields(f"{name}.{inner.name}", inner.dataType, other.dataType)
 
 

@@ -25,7 +25,7 @@ STEPS: Final[Mapping[int, Callable[[SparkSession, Place], None]]] = MappingProxy
 _LEDGER: Final = "runs"
 
 
-def found_version(spark: SparkSession, place: Place) -> int | None:
+def stored_version(spark: SparkSession, place: Place) -> int | None:
     """The number that the ledger carries; None where it has none yet. RunError where it is no number of a version."""
     rows = spark.sql(f"SHOW TBLPROPERTIES {place.relation(_LEDGER)}").collect()
     text = {row["key"]: row["value"] for row in rows}.get(PROPERTY)
@@ -36,24 +36,24 @@ def found_version(spark: SparkSession, place: Place) -> int | None:
     return int(text)
 
 
-def refuse_newer(found: int | None, place: Place) -> None:
+def refuse_newer(version: int | None, place: Place) -> None:
     """RunError where a newer release made the tables.
 
     >>> refuse_newer(1, Place(path="/srv/results"))
     """
-    if found is not None and found > CURRENT:
+    if version is not None and version > CURRENT:
         raise RunError(
-            f"{place.text}: the tables are of schema version {found}, this release knows versions up to {CURRENT}. "
+            f"{place.text}: the tables are of schema version {version}, this release knows versions up to {CURRENT}. "
             "Install the release that wrote them, or name another place in `outputs`."
         )
 
 
-def bring_up_to_date(spark: SparkSession, place: Place, found: int | None) -> None:
-    """Take the steps from the version found to this release's, each noted as soon as it is done; all can be taken again."""
-    for version in range((found or 1) + 1, CURRENT + 1):
+def bring_up_to_date(spark: SparkSession, place: Place, stored: int | None) -> None:
+    """Take the steps from the stored version to this release's, each noted as soon as it is done; all can be taken again."""
+    for version in range((stored or 1) + 1, CURRENT + 1):
         STEPS[version](spark, place)
         _note(spark, place, version)
-    if found is None:
+    if stored is None:
         _note(spark, place, CURRENT)
 
 

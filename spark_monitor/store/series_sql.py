@@ -28,14 +28,14 @@ def drift_series() -> dict[str, tuple[str, str | None, str | None]]:
     (('wasserstein_distance', 'wasserstein_lower', 'wasserstein_upper'), 'ks_test.statistic')
     """
     types = {field.name: field.dataType for field in DRIFT_METRICS.schema.fields}
-    found: dict[str, tuple[str, str | None, str | None]] = {}
+    series: dict[str, tuple[str, str | None, str | None]] = {}
     for metric in catalogue().of("drift"):
         name = metric.databricks_column
         if name is not None and name in types:
             value = f"{name}.statistic" if isinstance(types[name], StructType) else name
             bounds = {end: _bound(metric.name, end, types) for end in ("lower", "upper")}
-            found[metric.name] = (value, bounds["lower"], bounds["upper"])
-    return found
+            series[metric.name] = (value, bounds["lower"], bounds["upper"])
+    return series
 
 
 def _bound(metric: str, end: str, types: Mapping[str, DataType]) -> str | None:

@@ -54,8 +54,8 @@ def files_of(spark: SparkSession, path: str) -> DataFrame:
 
 
 def _listing(spark: SparkSession, path: str) -> str:
-    found = files_of(spark, path).selectExpr("count(*) AS files", f"sum({FILE_HASH}) AS total").collect()[0]
-    return f"{found['files']} files, {found['total']}"
+    listing = files_of(spark, path).selectExpr("count(*) AS files", f"sum({FILE_HASH}) AS total").collect()[0]
+    return f"{listing['files']} files, {listing['total']}"
 
 
 def listing_parts(version: str) -> tuple[int, str] | None:

@@ -1,7 +1,7 @@
 """A source as a Structured Streaming query that tells that rows came; what they are, a run finds by the ledger.
 
 The query selects no column and writes nowhere: of a batch Spark reads the files' footers. What its checkpoint says is never
-asked when work is found, so that it may lag, be repeated or be deleted.
+asked when work is discovered, so that it may lag, be repeated or be deleted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Stream:
         return bool(self.query.isActive)
 
     def batches(self) -> int | None:
-        """How many batches the query has ended since its checkpoint was made; None while it has told nothing."""
+        """How many batches the query has ended since its checkpoint was made; None while it has reported nothing."""
         progress: Any = self.query.lastProgress
         if progress is None:
             return None
@@ -66,7 +66,7 @@ class Stream:
         cause = error if isinstance(error, BaseException) else self.query.exception()
         why = first_line(cause) if isinstance(cause, BaseException) else "it was stopped from outside"
         return RunError(
-            f"stream over {self.text}: it ended ({why}). No row is lost: the ledger tells what was handled. Where this comes "
+            f"stream over {self.text}: it ended ({why}). No row is lost: the ledger lists what was handled. Where this comes "
             f"again, delete its checkpoint at {self.location}, or schedule `spark-monitor run FILE` without --continuous."
         )
 
@@ -123,8 +123,8 @@ def _streamed(spark: SparkSession, source: SourceConfig) -> DataFrame:
 def _name(spark: SparkSession, source: SourceConfig) -> str:
     """A checkpoint's name, another one for another table, or other columns: a stream cannot go on from those of the former."""
     identity = None if _is_files(source) else _detail(spark, _relation(source))["id"]
-    told = [source.text, identity, read_source(spark, source).schema.jsonValue()]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:NAME_DIGITS]
+    identity_parts = [source.text, identity, read_source(spark, source).schema.jsonValue()]
+    return hashlib.sha256(json.dumps(identity_parts, sort_keys=True).encode()).hexdigest()[:NAME_DIGITS]
 
 
 def _directory(spark: SparkSession, place: Place) -> str:

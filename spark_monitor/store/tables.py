@@ -54,7 +54,7 @@ class Store(Readable):
         creation.ensure(self.spark, self.place)
 
     def register(self) -> None:
-        """Make every table (its committed rows) and view known by its bare name in this session."""
+        """Make every table (its committed rows) and view readable by its bare name in this session."""
         views.register(self.spark, self.place)
 
     def interrupted_windows(self, monitor_id: str, dead: Sequence[str] | None = None) -> list[DueWindow]:
@@ -68,8 +68,8 @@ class Store(Readable):
         where = f"{of_monitor(monitor_id)} AND {_written_by(dead)}"
         names = [table.name for table in TABLES.values() if table.has_windows]
         frames = (self.frame(name).where(where).select("granularity", "window") for name in names)
-        found = windows_of(reduce(DataFrame.unionAll, frames))
-        return sorted(due for due in found if due.granularity != BASELINE_GRANULARITY)
+        windows = windows_of(reduce(DataFrame.unionAll, frames))
+        return sorted(due for due in windows if due.granularity != BASELINE_GRANULARITY)
 
     # What the run that has its turn can write
 
@@ -81,13 +81,13 @@ class Store(Readable):
         upkeep.prune(self.spark, self.place, self._turn.monitor_id)
 
     def append_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows of runs that took no turn, for they found nothing to do and wrote nothing else; one commit."""
+        """Write rows of runs that took no turn, for they had nothing to do and wrote nothing else; one commit."""
         if rows:
-            schema_version.refuse_newer(schema_version.found_version(self.spark, self.place), self.place)
+            schema_version.refuse_newer(schema_version.stored_version(self.spark, self.place), self.place)
             self._ledger.append(rows)
 
     def heartbeat(self, run_id: str) -> None:
-        """Say that the run lives, if it has not said so lately; RunError where it has lost its turn."""
+        """Write that the run lives, if it has not lately; RunError where it has lost its turn."""
         self._held(run_id).beat()
 
     def note(self, run_id: str, **values: Any) -> None:
@@ -177,9 +177,9 @@ class Store(Readable):
     def rows_written(self, run_id: str) -> dict[str, int]:
         """How many rows the run that has its turn wrote to each table: those of its id, counted in one query."""
         turn = self._held(run_id)
-        own = f"{of_monitor(turn.monitor_id)} AND run_id = {literal(run_id)}"
+        of_run = f"{of_monitor(turn.monitor_id)} AND run_id = {literal(run_id)}"
         counted = [
-            f"SELECT {literal(name)} AS name, count(*) AS many FROM {self.place.relation(name)} WHERE {own}"
+            f"SELECT {literal(name)} AS name, count(*) AS many FROM {self.place.relation(name)} WHERE {of_run}"
             for name in sorted(turn.written)
         ]
         rows = self.spark.sql(" UNION ALL ".join(counted)).collect() if counted else []
@@ -193,7 +193,7 @@ class Store(Readable):
         self._update(RUNS, f"published = {literal(published)}, publish_message = {shown}", monitor_id, "run_id", run_ids)
 
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
-        """Note of incidents that somebody was told."""
+        """Note of incidents that somebody was notified."""
         self._update("incidents", f"notified_at = {instant_sql(at)}", monitor_id, "incident_id", incident_ids)
 
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -202,7 +202,7 @@ class Store(Readable):
 
     @contextmanager
     def telling(self, monitor_id: str) -> Iterator[None]:
-        """Hold a monitor while people are told, so that no other run tells them the same; a short while is waited for it."""
+        """Hold a monitor while people are notified, so that no other run repeats the messages; a short while is waited for it."""
         with self._holding(monitor_id, TELL, patience=TELL_PATIENCE_SECONDS):
             yield
 
@@ -270,11 +270,11 @@ class Store(Readable):
         try:
             self.finish_run(run_id, status=FAILED, error=f"{type(error).__name__}: {first_line(error)}")
         except Exception as second:
-            error.add_note(f"The ledger could not be told that run {run_id} failed: {first_line(second)}")
+            error.add_note(f"The ledger could not note that run {run_id} failed: {first_line(second)}")
 
     def _dead_runs(self, monitor_id: str) -> list[str]:
-        own = self._turn.run_id if self._turn is not None else None
-        return [run for run in self._ledger.unfinished(monitor_id) if run != own]
+        run_id = self._turn.run_id if self._turn is not None else None
+        return [run for run in self._ledger.unfinished(monitor_id) if run != run_id]
 
 
 def _written_by(run_ids: Iterable[str]) -> str:

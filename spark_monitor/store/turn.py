@@ -30,7 +30,7 @@ class Turn:
     trouble: str | None = None
     generations: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
-    _over: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Event = field(default_factory=threading.Event)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -53,9 +53,9 @@ class Turn:
 
     def verify(self) -> None:
         """RunError where the run does not hold the monitor any more."""
-        found = self.ledger.status(self.monitor_id, self.run_id)
-        if found != RUNNING:
-            raise self._lost(found)
+        status = self.ledger.status(self.monitor_id, self.run_id)
+        if status != RUNNING:
+            raise self._lost(status)
 
     def beat(self) -> None:
         """Write a heartbeat if the last one is old enough, and no other thread is writing one."""
@@ -78,16 +78,16 @@ class Turn:
 
     def end(self, values: Mapping[str, Any]) -> None:
         """Write the run's end."""
-        self._over.set()
+        self._ended.set()
         if self.ledger.change(self.monitor_id, self.run_id, values):
             return
-        found = self.ledger.status(self.monitor_id, self.run_id)
-        if found != values["status"]:  # equal: the commit had been made although its first answer was an error
-            raise self._lost(found)
+        status = self.ledger.status(self.monitor_id, self.run_id)
+        if status != values["status"]:  # equal: the commit had been made although its first answer was an error
+            raise self._lost(status)
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Heartbeats in the background until the turn is over, or the block."""
+        """Heartbeats in the background until the turn has ended, or the block."""
         left = threading.Event()
         thread = threading.Thread(target=self._beat_until, args=(left,), name=f"heartbeat {self.run_id}", daemon=True)
         thread.start()
@@ -99,14 +99,14 @@ class Turn:
 
     def _beat_until(self, left: threading.Event) -> None:
         pause = BEAT.total_seconds() / 10
-        while not left.wait(pause) and not self._over.is_set():
+        while not left.wait(pause) and not self._ended.is_set():
             try:
                 self.beat()
-            except Exception as error:  # told by the next verify, which asks the ledger itself
+            except Exception as error:  # reported by the next verify, which asks the ledger itself
                 self.trouble = first_line(error)
 
-    def _lost(self, found: str | None) -> RunError:
-        state = "has no row of it" if found is None else f"says {found}"
+    def _lost(self, status: str | None) -> RunError:
+        state = "has no row of it" if status is None else f"says {status}"
         trouble = f" Its last heartbeat failed: {self.trouble}" if self.trouble else ""
         return RunError(
             f"monitor {self.monitor_id}: run {self.run_id} has lost its turn: the ledger {state}. Another run took it "

@@ -22,9 +22,9 @@ def version_of(place: Place) -> int:
 def test_tables_carry_the_version_of_their_schema(spark: SparkSession, tmp_path: Path) -> None:
     place = Place(path=str(tmp_path))
     ensure_table(spark, place, TABLES["runs"])
-    assert schema_version.found_version(spark, place) is None
+    assert schema_version.stored_version(spark, place) is None
     schema_version.bring_up_to_date(spark, place, None)
-    found = schema_version.found_version(spark, place)
+    found = schema_version.stored_version(spark, place)
     assert found == schema_version.CURRENT
     assert DeltaTable(place.location("runs")).metadata().configuration[schema_version.PROPERTY] == str(found)
     before = version_of(place)
@@ -40,7 +40,7 @@ def test_steps_are_taken_one_by_one_and_noted(spark: SparkSession, tmp_path: Pat
     monkeypatch.setattr(schema_version, "STEPS", {n: lambda _, __, n=n: taken.append(n) for n in (2, 3)})
     schema_version.bring_up_to_date(spark, place, 1)
     assert taken == [2, 3]
-    assert schema_version.found_version(spark, place) == 3
+    assert schema_version.stored_version(spark, place) == 3
     monkeypatch.setattr(schema_version, "CURRENT", 1)
     with pytest.raises(RunError, match="schema version 3, this release knows versions up to 1"):
         schema_version.refuse_newer(3, place)
@@ -61,4 +61,4 @@ def test_a_number_that_is_none_is_refused(spark: SparkSession, tmp_path: Path) -
     ensure_table(spark, place, TABLES["runs"])
     spark.sql(f"ALTER TABLE {place.relation('runs')} SET TBLPROPERTIES ('{schema_version.PROPERTY}' = 'two')").collect()
     with pytest.raises(RunError, match="'two'"):
-        schema_version.found_version(spark, place)
+        schema_version.stored_version(spark, place)
