@@ -1,4 +1,4 @@
-"""What can go wrong, said so that a person knows what to do next.
+"""What can go wrong, reported so that a person knows what to do next.
 
 Every error names the place, what was found, what is allowed and the next step. The command line turns the class into an exit
 code: a wrong configuration is 2, a failed run is 3.
@@ -14,7 +14,7 @@ JAVA_CALLED = "An error occurred while calling"
 
 
 MOST_LISTED, SHORTEST_PART = 30, 3
-"""Of more known names than this only the nearest are listed; parts of names are sought that have at least so many letters."""
+"""Of more allowed names than this only the nearest are listed; parts of names are sought that have at least so many letters."""
 
 
 class MonitorError(Exception):
@@ -37,8 +37,8 @@ class StateError(MonitorError, ValueError):
     """A stored state cannot be read, or two states cannot be merged or compared."""
 
 
-def unknown(where: str, kind: str, found: str, known: Iterable[str], *, meant: str | None = None) -> str:
-    """The sentence for a name that is not known; of many known ones those that are nearest.
+def unknown(where: str, kind: str, value: str, allowed: Iterable[str], *, meant: str | None = None) -> str:
+    """The sentence for a name that is not allowed; of many allowed ones those that are nearest.
 
     ``meant`` is suggested before the most similar name.
 
@@ -47,14 +47,14 @@ def unknown(where: str, kind: str, found: str, known: Iterable[str], *, meant: s
     >>> unknown("a.yaml", "metric", "auc", ["roc_auc_score", "recall"])
     'a.yaml: unknown metric "auc". Known: recall, roc_auc_score. Did you mean "roc_auc_score"?'
     """
-    names = sorted(known)
+    names = sorted(allowed)
     lowered = {name.lower(): name for name in names}
-    sought = found.lower()
+    sought = value.lower()
     shown, rest = names, ""
     if len(names) > MOST_LISTED:
         near = get_close_matches(sought, list(lowered), n=MOST_LISTED // 2, cutoff=0.0)
         shown, rest = sorted(lowered[name] for name in near), f" and {len(names) - len(near)} others"
-    sentence = f'{where}: unknown {kind} "{found}". Known: {", ".join(shown)}{rest}.'
+    sentence = f'{where}: unknown {kind} "{value}". Known: {", ".join(shown)}{rest}.'
     held = [name for name in lowered if len(sought) >= SHORTEST_PART and sought in name.split("_")]
     close = get_close_matches(sought, list(lowered), n=1) or sorted(held, key=len)[:1]
     suggested = meant or (lowered[close[0]] if close else None)

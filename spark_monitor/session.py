@@ -201,8 +201,8 @@ def scala_line() -> str:
     import pyspark
 
     jars = Path(pyspark.__file__).parent / "jars"
-    found = next((jar.name.split("-")[-1] for jar in sorted(jars.glob("scala-library-*.jar"))), USUAL_SCALA)
-    return ".".join(found.split(".")[:2])
+    version = next((jar.name.split("-")[-1] for jar in sorted(jars.glob("scala-library-*.jar"))), USUAL_SCALA)
+    return ".".join(version.split(".")[:2])
 
 
 def _quietly(builder: SparkSession.Builder) -> SparkSession:

@@ -50,7 +50,7 @@ def rounded(text: str) -> str:
     >>> rounded(">= 0.870734158438264 and <= 9"), rounded("<= 0.05")
     ('>= 0.871 and <= 9', '<= 0.05')
     """
-    return _LONG_DECIMAL.sub(lambda found: number(float(found[0])), text)
+    return _LONG_DECIMAL.sub(lambda match: number(float(match[0])), text)
 
 
 def interval(lower: float | None, upper: float | None) -> str:
@@ -74,17 +74,17 @@ def with_interval(lower: float | None, upper: float | None) -> str:
     return "" if text == "-" else f" ({text})"
 
 
-def percent(share: float | None) -> str:
-    """A share from 0 to 1 in percent; only a whole is 100 %, only nothing 0 %.
+def percent(fraction: float | None) -> str:
+    """A fraction from 0 to 1 in percent; only a whole is 100 %, only nothing 0 %.
 
     >>> percent(0.9999), percent(1.0), percent(None)
     ('99.9 %', '100 %', '-')
     """
-    if share is None or not math.isfinite(share):
+    if fraction is None or not math.isfinite(fraction):
         return "-"
-    if share in (0, 1):
-        return f"{share * 100:.0f} %"
-    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
+    if fraction in (0, 1):
+        return f"{fraction * 100:.0f} %"
+    return f"{min(max(fraction * 100, 0.1), 99.9):.1f} %"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -153,7 +153,7 @@ def place(key: str | None, value: str | None, also_slices: int) -> str:
 
 
 def day(instant: datetime | None) -> str:
-    """A timestamp as short as it can be said: the day alone at midnight."""
+    """A timestamp as short as it can be written: the day alone at midnight."""
     if instant is None:
         return "-"
     return instant.strftime("%Y-%m-%d" if not (instant.hour or instant.minute) else "%Y-%m-%d %H:%M")

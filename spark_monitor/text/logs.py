@@ -1,7 +1,7 @@
 """The loggers of areas: each record names the monitor that it is about, and holds no secret.
 
 Whoever calls the package from Python reads its progress as any other library's: records of the logger ``spark_monitor``, steps at
-INFO and what should be known at WARNING. The command line hangs its terminal there.
+INFO and what people should see at WARNING. The command line hangs its terminal there.
 """
 
 from __future__ import annotations

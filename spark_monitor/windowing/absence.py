@@ -50,7 +50,7 @@ def empty_windows(
             f"predictions.model_version: more than {MAX_VERSIONS} versions within the lookback. "
             "A version is what was trained and deployed; name a column that holds it, or a literal."
         )
-    found: list[EmptyWindow] = []
+    absences: list[EmptyWindow] = []
     for one in due:
         present = set(seen.get(one, ()))
         missed = [
@@ -62,5 +62,5 @@ def empty_windows(
         ]
         named = {empty.model_version for empty in missed} | present
         missed += [EmptyWindow(one, version, None) for version in always if version not in named]
-        found += missed or ([] if present else [EmptyWindow(one, None, None)])
-    return found
+        absences += missed or ([] if present else [EmptyWindow(one, None, None)])
+    return absences

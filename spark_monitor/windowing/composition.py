@@ -21,7 +21,7 @@ def candidates(due: Iterable[DueWindow], handled: Iterable[DueWindow], granulari
     again = set(due)
     stored = by_granularity(one for one in handled if one not in again)
     finest_first = sorted(granularities, key=lambda granularity: granularity.nominal_hours)
-    found = {
+    inner_windows = {
         DueWindow(finer.label, inner)
         for rank, granularity in enumerate(finest_first)
         for one in again
@@ -29,7 +29,7 @@ def candidates(due: Iterable[DueWindow], handled: Iterable[DueWindow], granulari
         for finer in finest_first[:rank]
         for inner in within(stored.get(finer.label, ()), one.window)
     }
-    return sorted(found)
+    return sorted(inner_windows)
 
 
 def compose(
@@ -46,19 +46,19 @@ def compose(
     >>> days = [february("1 day", day, day + 1) for day in (5, 19, 20)]
     >>> stored = [*days, february("1 week", 5, 12), february("1 week", 12, 19)]
     >>> month = DueWindow("1 month", Window(datetime(2024, 2, 1), datetime(2024, 3, 1)))
-    >>> found = compose([month], stored, [parse_every(text) for text in ("1 day", "1 week", "1 month")])
-    >>> [(part.granularity, part.window.start.day) for part in found[month]]
+    >>> composed = compose([month], stored, [parse_every(text) for text in ("1 day", "1 week", "1 month")])
+    >>> [(part.granularity, part.window.start.day) for part in composed[month]]
     [('1 week', 5), ('1 week', 12), ('1 day', 19), ('1 day', 20)]
     """
     finest_first = sorted(granularities, key=lambda granularity: granularity.nominal_hours)
     labels = [granularity.label for granularity in finest_first]
     stored, fresh = by_granularity(usable), by_granularity(due)
-    found = {}
+    composed = {}
     for one in due:
         parts = _parts(one.window, labels[: labels.index(one.granularity)], stored, fresh)
         if parts:
-            found[one] = tuple(sorted(parts, key=lambda part: part.window))
-    return found
+            composed[one] = tuple(sorted(parts, key=lambda part: part.window))
+    return composed
 
 
 def _parts(window: Window, finer: Sequence[str], stored: Runs, fresh: Runs) -> list[DueWindow]:
@@ -77,10 +77,10 @@ def _parts(window: Window, finer: Sequence[str], stored: Runs, fresh: Runs) -> l
 
 def by_granularity(windows: Iterable[DueWindow]) -> dict[str, list[Window]]:
     """Windows in order of time by the label of their granularity."""
-    found: dict[str, list[Window]] = {}
+    grouped: dict[str, list[Window]] = {}
     for one in sorted(set(windows)):
-        found.setdefault(one.granularity, []).append(one.window)
-    return found
+        grouped.setdefault(one.granularity, []).append(one.window)
+    return grouped
 
 
 def within(windows: Sequence[Window], outer: Window) -> Sequence[Window]:

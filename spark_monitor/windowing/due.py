@@ -41,7 +41,7 @@ class Schedule:
     horizon: timedelta | None
 
     def closed(self, first: datetime, as_of: datetime) -> list[DueWindow]:
-        """Every window that is over at ``as_of``, from those that hold ``first``, by granularity and time."""
+        """Every window that is closed at ``as_of``, from those that hold ``first``, by granularity and time."""
         return [
             DueWindow(granularity.label, window)
             for granularity in self.granularities
@@ -49,7 +49,7 @@ class Schedule:
         ]
 
     def asked(self, start: datetime, end: datetime, as_of: datetime) -> list[DueWindow]:
-        """The windows that lie between two timestamps (those that these cut included) and are over at ``as_of``."""
+        """The windows that lie between two timestamps (those that these cut included) and are closed at ``as_of``."""
         return [
             DueWindow(granularity.label, window)
             for granularity in self.granularities
@@ -109,7 +109,7 @@ def relabelled(
     horizon: timedelta,
 ) -> list[DueWindow]:
     """The candidates whose labels are others than at the last run, or that have become FINAL since."""
-    found = []
+    changed = []
     for due in candidates:
         before = handled[due]
         now = fingerprints.get(due, 0)
@@ -118,5 +118,5 @@ def relabelled(
             for instant in (before.as_of, as_of)
         ]
         if now != (before.label_fingerprint or 0) or statuses[0] != statuses[1]:
-            found.append(due)
-    return found
+            changed.append(due)
+    return changed

@@ -17,7 +17,7 @@ from spark_monitor.windowing.windows import Window, window_of
 FAR, FAR_WINDOWS = timedelta(days=366), 100
 """Rows so long before the next ones, in time and in windows, are far away ..."""
 
-STRAY_SHARE = 0.01
+STRAY_FRACTION = 0.01
 """... and have a wrong time where there are so few of them: they are counted and reported, and make no windows."""
 
 GAP_WINDOWS = 30
@@ -93,7 +93,7 @@ def without_strays(
     before, cut = 0, 0
     for place in range(1, len(ordered)):
         before += ordered[place - 1].rows
-        if before >= STRAY_SHARE * (every - before):
+        if before >= STRAY_FRACTION * (every - before):
             break
         if is_far(ordered[place - 1].last, ordered[place].first, granularity):
             cut = place
@@ -109,12 +109,12 @@ def is_far(last: datetime, following: datetime, granularity: Granularity) -> boo
 
 
 def occupied_windows(bunches: Iterable[Bunch], granularity: Granularity, zone: str) -> list[Window]:
-    """The windows that hold a row, in order, those that are not over included."""
-    clock, found = parse_zone(zone), list[Window]()
+    """The windows that hold a row, in order, those that are not closed included."""
+    clock, occupied = parse_zone(zone), list[Window]()
     for moment in (moment for bunch in sorted(bunches) for moment in (bunch.first, bunch.last)):
-        if not found or moment >= found[-1].end:
-            found.append(window_of(moment, granularity, clock))
-    return found
+        if not occupied or moment >= occupied[-1].end:
+            occupied.append(window_of(moment, granularity, clock))
+    return occupied
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
@@ -123,13 +123,13 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     >>> [(start.day, end.day) for start, end in joined((datetime(2024, 1, a), datetime(2024, 1, b)) for a, b in [(5, 7), (1, 6)])]
     [(1, 7)]
     """
-    found: list[Span] = []
+    merged: list[Span] = []
     for start, end in sorted(span for span in spans if span[0] < span[1]):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            found.append((start, end))
-    return found
+            merged.append((start, end))
+    return merged
 
 
 @dataclass(frozen=True)

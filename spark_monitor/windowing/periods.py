@@ -79,7 +79,7 @@ def parse_every(text: str, *, minutes: bool = False) -> Granularity:
     units, finest = ((MINUTE, *UNITS), "5 minutes, ") if minutes else (UNITS, "")
     example = f"{finest}1 hour, 6 hours, 1 day, 2 weeks, 1 month, 1 quarter or 1 year"
     multiple, unit = _counted(text, allowed=units, example=example)
-    known = next(name for name in units if name == unit)
+    singular = next(name for name in units if name == unit)
     if not 1 <= multiple <= LARGEST_MULTIPLE:
         raise ConfigError(f'found "{text}". Allowed: 1 to {LARGEST_MULTIPLE} {unit}s.')
     if unit == "hour" and multiple not in HOURS_THAT_DIVIDE_A_DAY:
@@ -88,7 +88,7 @@ def parse_every(text: str, *, minutes: bool = False) -> Granularity:
     if unit == MINUTE and multiple not in MINUTES_THAT_DIVIDE_AN_HOUR:
         allowed = ", ".join(map(str, MINUTES_THAT_DIVIDE_AN_HOUR))
         raise ConfigError(f'found "{text}". Minutes must divide an hour: {allowed}. For longer windows write hours.')
-    return Granularity(known, multiple)
+    return Granularity(singular, multiple)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -151,9 +151,9 @@ def parse_zone(name: str) -> tzinfo:
         pc.assume_timezone(pa.scalar(0, pa.timestamp("us")), name)  # Arrow places local times, and does not know every name
         return zone
     except (KeyError, ValueError, OSError):
-        known = {zone.lower(): zone for zone in available_timezones()}
-        close = get_close_matches(name.lower(), list(known), n=1)
-        hint = f' Did you mean "{known[close[0]]}"?' if close else ""
+        names = {zone.lower(): zone for zone in available_timezones()}
+        close = get_close_matches(name.lower(), list(names), n=1)
+        hint = f' Did you mean "{names[close[0]]}"?' if close else ""
         raise ConfigError(f'unknown time zone "{name}". Allowed: an IANA name such as UTC or Europe/Berlin.{hint}') from None
 
 

@@ -31,19 +31,19 @@ class Reference:
 
         >>> from spark_monitor.windowing.periods import parse_every, parse_instant
         >>> week = DueWindow("1 week", window_of(parse_instant("2013-09-16"), parse_every("1 week"), "UTC"))
-        >>> [found.window.text for found in Reference("year", (timedelta(days=364),)).before(week, parse_every("1 week"), "UTC")]
+        >>> [due.window.text for due in Reference("year", (timedelta(days=364),)).before(week, parse_every("1 week"), "UTC")]
         ['2012-09-17 to 2012-09-24']
-        >>> [found.window.text for found in Reference("two", windows=2).before(week, parse_every("1 week"), "UTC")]
+        >>> [due.window.text for due in Reference("two", windows=2).before(week, parse_every("1 week"), "UTC")]
         ['2013-09-02 to 2013-09-09', '2013-09-09 to 2013-09-16']
         """
         start = one.window.start
         if self.lags:
             moments = (_by_clock(start, lag, parse_zone(zone)) for lag in self.lags)
-            found = [window_of(moment, granularity, zone) for moment in moments]
+            windows = [window_of(moment, granularity, zone) for moment in moments]
         else:
             reach = timedelta(hours=granularity.nominal_hours) * (self.windows + 1) * 2
-            found = windows_between(start - reach, start, granularity, zone)[-self.windows :]
-        return [DueWindow(one.granularity, window) for window in sorted(set(found)) if window.end <= start]
+            windows = windows_between(start - reach, start, granularity, zone)[-self.windows :]
+        return [DueWindow(one.granularity, window) for window in sorted(set(windows)) if window.end <= start]
 
 
 def _by_clock(start: datetime, lag: timedelta, clock: tzinfo) -> datetime:

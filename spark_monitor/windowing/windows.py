@@ -93,21 +93,21 @@ def windows_between(start: datetime, end: datetime, granularity: Granularity, zo
     if last <= first:
         return []
     if (last - first) / timedelta(hours=granularity.nominal_hours) > LARGEST_NUMBER_OF_WINDOWS:
-        found = f"more than {LARGEST_NUMBER_OF_WINDOWS:,} windows of {granularity.label} from {_short(first)} to {_short(last)}"
+        excess = f"more than {LARGEST_NUMBER_OF_WINDOWS:,} windows of {granularity.label} from {_short(first)} to {_short(last)}"
         advice = "Name a shorter range with --from and --to, give longer windows, or correct rows whose time is wrong"
-        raise ConfigError(f"found {found}. {advice}.")
+        raise ConfigError(f"found {excess}. {advice}.")
     return list(_from_window(window_of(first, granularity, clock), last, granularity, clock))
 
 
 def closed_windows(first: datetime, as_of: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
-    """The windows that were over at ``as_of``, from the one that holds ``first``.
+    """The windows that were closed at ``as_of``, from the one that holds ``first``.
 
     >>> closed = closed_windows(parse_instant("2013-01-02"), parse_instant("2013-01-20"), parse_every("1 week"), "UTC")
     >>> [window.text for window in closed]
     ['2012-12-31 to 2013-01-07', '2013-01-07 to 2013-01-14']
     """
-    over = _utc(as_of)
-    return [window for window in windows_between(first, over, granularity, zone) if window.end <= over]
+    end = _utc(as_of)
+    return [window for window in windows_between(first, end, granularity, zone) if window.end <= end]
 
 
 def ordinal(window: Window, granularity: Granularity, zone: str | tzinfo) -> int:
