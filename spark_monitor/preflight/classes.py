@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig
 from spark_monitor.preflight.columns import Finding
-from spark_monitor.sources.labels import both_texts, id_texts
+from spark_monitor.sources.labels import both_strings, id_strings
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.text.quoting import quote
 
@@ -68,7 +68,7 @@ def order_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame
     own = config.predictions
     if config.model.task != "binary" or own.score is None or own.score not in predictions.columns:
         return
-    plain = both_texts(predictions, own.id, frame, labels.id)
+    plain = both_strings(predictions, own.id, frame, labels.id)
     scores = _keyed(predictions, own.id, plain, f"try_cast({quote(own.score)} AS DOUBLE) AS score").limit(ROWS)
     known = _keyed(frame, labels.id, plain, f"{quote(labels.label)} AS label")
     pairs = known.join(F.broadcast(scores), on=[f"i{place}" for place in range(len(own.id))], how="inner").limit(ROWS)
@@ -100,7 +100,7 @@ def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float
 
 def _keyed(frame: DataFrame, names: Sequence[str], plain: Sequence[bool], sql: str) -> DataFrame:
     """Rows by the strings by which labels are joined, with one value."""
-    ids = [text.alias(f"i{place}") for place, text in enumerate(id_texts(frame, names, plain=plain))]
+    ids = [text.alias(f"i{place}") for place, text in enumerate(id_strings(frame, names, plain=plain))]
     return frame.select(*ids, F.expr(sql))
 
 

@@ -16,7 +16,7 @@ from spark_monitor.preflight.columns import (
     role_findings,
 )
 from spark_monitor.preflight.opened import attempt, has_rows, of_values, row_findings
-from spark_monitor.sources.labels import LABEL_COLUMNS, both_texts, id_texts
+from spark_monitor.sources.labels import LABEL_COLUMNS, both_strings, id_strings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -48,7 +48,7 @@ def label_findings(
 def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
     """Ids of two tables that have rows and never meet."""
     own = config.predictions.id
-    plain = both_texts(predictions, own, frame, labels.id)
+    plain = both_strings(predictions, own, frame, labels.id)
     found, reason = attempt(lambda: _ids_meet(_ids(predictions, own, plain), _ids(frame, labels.id, plain)))
     if reason is not None:
         yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")
@@ -60,7 +60,7 @@ def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFr
 
 def _ids(frame: DataFrame, names: tuple[str, ...], plain: Sequence[bool]) -> DataFrame:
     """The id columns as the strings by which labels are joined, rows without an id left out."""
-    texts = enumerate(id_texts(frame, names, plain=plain))
+    texts = enumerate(id_strings(frame, names, plain=plain))
     return frame.select(*(text.alias(f"i{position}") for position, text in texts)).dropna(how="any")
 
 

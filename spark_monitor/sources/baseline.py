@@ -54,17 +54,17 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     source: dict[str, str | None] = {"table": None, "path": None, "where": None}
     if baseline is not None:
         source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
-    told: dict[str, object] = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
+    settings: dict[str, object] = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
     more = [(one.name, one.table, one.path, one.where) for one in config.baselines if one.kind == "frozen"]
     if more:
-        told["references"] = more
+        settings["references"] = more
     if config.max_correlated_columns != MonitorConfig.model_fields["max_correlated_columns"].default:
-        told["max_correlated_columns"] = config.max_correlated_columns
+        settings["max_correlated_columns"] = config.max_correlated_columns
     if baseline is not None and baseline.label is not None:
-        told["label"] = baseline.label
+        settings["label"] = baseline.label
     if config.columns:  # baselines that were frozen without any stay what they are
-        told["columns"] = config.columns
-    return json.dumps(told, sort_keys=True, ensure_ascii=False)
+        settings["columns"] = config.columns
+    return json.dumps(settings, sort_keys=True, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,10 @@ def latest_version(stored: DataFrame) -> Latest | None:
 
 def accepted_period(config: MonitorConfig, frame: DataFrame, start: datetime, end: datetime) -> BaselineConfig:
     """The predictions of an accepted period as a baseline; labelled where the monitor has labels."""
-    own = config.predictions
-    where = inside_sql(frame, own.time, [(micros(start), micros(end))], zone=config.windows.zone)
-    given = {"table": own.table, "path": own.path, "format": own.format, "where": where, "labels": config.labels is not None}
+    predictions = config.predictions
+    where = inside_sql(frame, predictions.time, [(micros(start), micros(end))], zone=config.windows.zone)
+    labels = config.labels is not None
+    given = {"table": predictions.table, "path": predictions.path, "format": predictions.format, "where": where, "labels": labels}
     return BaselineConfig.model_validate({name: value for name, value in given.items() if value is not None})
 
 
@@ -106,8 +107,8 @@ def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = (
     of_version = stored.where(F.col("baseline_version") == version)
     of_file = of_version.where("name IS NULL")
     is_covariance = f"column_name = '{COVARIANCE_ROW}' AND get_json_object(config, '$.kind') IS NULL"
-    own, together = of_file.where(f"NOT ({is_covariance})"), of_file.where(is_covariance)
-    whole = own.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
+    states, together = of_file.where(f"NOT ({is_covariance})"), of_file.where(is_covariance)
+    whole = states.where("slice_key IS NULL").where(F.col("column_name") != TABLE_ROW)
     named = ["column_name", "data_type", "grid", "categories", "config", "slice_key", "slice_value", "count", "message"]
     rows = whole.unionByName(together).select(*named).collect()
     _refuse_damaged(rows, version)
@@ -116,7 +117,7 @@ def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = (
     slices = tuple((row["slice_key"], row["slice_value"], row["count"]) for row in correlated if row["slice_value"] is not None)
     others = {name: _states(of_version.where(F.col("name") == name)) for name in references}
     covariance = together.select("slice_key", "slice_value", "sketch") if correlated else None
-    return Baseline(version, {column.name: column for _, column in columns}, _states(own), others, covariance, slices)
+    return Baseline(version, {column.name: column for _, column in columns}, _states(states), others, covariance, slices)
 
 
 def _refuse_damaged(rows: Iterable[Any], version: int) -> None:
@@ -127,7 +128,7 @@ def _refuse_damaged(rows: Iterable[Any], version: int) -> None:
 
 
 def damaged_baseline(version: int, columns: Sequence[str]) -> RunError:
-    """What is said of a baseline that cannot be trusted."""
+    """The message about a baseline that cannot be trusted."""
     return RunError(
         f"baseline {version}: the stored rows of {', '.join(columns)} are damaged, their checksums do not fit. Restore the table "
         "`baselines` to the version before the damage, or freeze the next version: spark-monitor freeze FILE."
@@ -186,11 +187,11 @@ def stored_rows(
         )
         for position, column in enumerate(frozen)
     ]
-    own: dict[str, object] = {"signature": signature_text}
+    settings: dict[str, object] = {"signature": signature_text}
     if accepted is not None:
-        own["accepted"] = accepted.model_dump(exclude_none=True)
+        settings["accepted"] = accepted.model_dump(exclude_none=True)
     for name in (TABLE_ROW, *((COVARIANCE_ROW,) if correlated else ())):
-        described.append((name, None, None, json.dumps(own, ensure_ascii=False)))
+        described.append((name, None, None, json.dumps(settings, ensure_ascii=False)))
     ddl = "column_name string, grid array<double>, categories array<string>, config string"
     frames = spark.createDataFrame(described, ddl)
     return states.join(frames, on="column_name", how="right")
@@ -206,8 +207,8 @@ class FrozenColumn:
     grid: Grid | None = None
     categories: Categories | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
-    """What its baseline's values were: ``least`` and ``greatest``; of texts whether the categories are ``complete`` and which
-    share of them ``parsed`` as numbers; of integers whether they are ``codes``."""
+    """What its baseline's values were: ``least`` and ``greatest``; of strings whether the categories are ``complete`` and which
+    fraction of them ``parsed`` as numbers; of integers whether they are ``codes``."""
 
     @property
     def codes(self) -> tuple[float, ...] | None:

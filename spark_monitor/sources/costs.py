@@ -94,14 +94,14 @@ def _sql(frame: DataFrame, text: str | None) -> str:
 
 
 def _amount(frame: DataFrame, sql: str) -> str:
-    """An amount as a decimal; NaN and texts that are no number are NULL."""
+    """An amount as a decimal; NaN and strings that are no number are NULL."""
     kind = type_of(frame, sql)
     finite = f"CASE WHEN NOT isnan({sql}) THEN {sql} END" if isinstance(kind, T.FloatType | T.DoubleType) else sql
     return f"try_cast({finite} AS {EXACT})"
 
 
 def _databricks(spark: SparkSession, frame: DataFrame, section: CostsConfig) -> Bill:
-    """``system.billing.usage`` at the list price of each record's time; a record without a price is told, never free."""
+    """``system.billing.usage`` at the list price of each record's time; a record without a price is reported, never free."""
     usage = frame.where(section.where) if section.where else frame
     prices = open_table(spark, _list_prices(section))
     price = first_of(prices, "pricing")

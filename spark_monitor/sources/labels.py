@@ -44,18 +44,18 @@ def canonical_text(name: str, kind: T.DataType, *, booleans: bool = False) -> Co
     return F.expr(_canonical_sql(quote(name), kind, booleans=booleans))
 
 
-def id_texts(frame: DataFrame, names: Sequence[str], *, plain: Sequence[bool]) -> list[Column]:
-    """The texts by which the id columns of a table are compared: as they are where ``plain`` says so, else canonical."""
+def id_strings(frame: DataFrame, names: Sequence[str], *, plain: Sequence[bool]) -> list[Column]:
+    """The strings by which the id columns of a table are compared: as they are where ``plain`` says so, else canonical."""
     types = {field.name: field.dataType for field in frame.schema.fields}
-    known = [*plain, *[False] * (len(names) - len(plain))]
+    plain_columns = [*plain, *[False] * (len(names) - len(plain))]
     return [
         F.expr(f"CAST({quote(name)} AS STRING)") if as_it_is else canonical_text(name, types[name])
-        for name, as_it_is in zip(names, known, strict=True)
+        for name, as_it_is in zip(names, plain_columns, strict=True)
     ]
 
 
-def both_texts(predictions: DataFrame, prediction_id: Sequence[str], labels: DataFrame, label_id: Sequence[str]) -> list[bool]:
-    """For each id column whether both tables hold texts in it: two texts are one id only where they are equal."""
+def both_strings(predictions: DataFrame, prediction_id: Sequence[str], labels: DataFrame, label_id: Sequence[str]) -> list[bool]:
+    """For each id column whether both tables hold strings in it: two strings are one id only where they are equal."""
     pairs = zip(prediction_id, label_id, strict=True)
     return [
         all(isinstance(kind, T.StringType) for kind in (predictions.schema[one].dataType, labels.schema[other].dataType))
@@ -112,8 +112,8 @@ def instant_micros(labels: DataFrame, column: str, zone: str) -> Column:
     if isinstance(kind, (T.TimestampNTZType, T.DateType)):
         local = f"convert_timezone({literal(zone)}, 'UTC', CAST({name} AS TIMESTAMP_NTZ))"
         return F.expr(f"timestampdiff(MICROSECOND, {_NTZ_EPOCH}, {local})")
-    found = kind.simpleString()
-    raise ConfigError(f'labels.time: column "{column}" is of type {found}, a timestamp or a date is needed. Name another column.')
+    given = kind.simpleString()
+    raise ConfigError(f'labels.time: column "{column}" is of type {given}, a timestamp or a date is needed. Name another column.')
 
 
 def latest_labels(
@@ -125,7 +125,7 @@ def latest_labels(
     label time wins; among equal times the label whose canonical text is greatest, byte by byte, then the greatest plain text, so
     that the same rows give the same label in whatever order they are read.
 
-    Columns: the id columns under their own names, as the texts that are compared; ``label`` in its own type; ``label_time``;
+    Columns: the id columns under their own names, as the strings that are compared; ``label`` in its own type; ``label_time``;
     ``label_rows``, how many rows the id had; ``label_conflicts``, whether they named different labels; ``label_fingerprint``, a
     hash of the row.
     """
@@ -133,7 +133,7 @@ def latest_labels(
     clash = sorted({name.lower() for name in config.id} & set(LABEL_COLUMNS))
     if clash:
         raise ConfigError(f'labels.id: the name "{clash[0]}" is taken by a column that is computed. Rename it in a view.')
-    usable = _readable(_known(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
+    usable = _readable(_before(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
     present = usable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
     latest = present.groupBy(*keys).agg(
         F.expr(f"max_by({LABEL}, struct({_AT}, {_TEXT}, {_RAW}))").alias(LABEL),
@@ -154,7 +154,7 @@ def latest_labels(
     )
 
 
-def _known(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
+def _before(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
     """A first cut on the time column itself, by which files can be skipped; local times are cut exactly later."""
     if not isinstance(labels.schema[time].dataType, T.TimestampType):
         return labels
@@ -165,7 +165,7 @@ def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone
     """Keys, label, its canonical and plain text, and its time in microseconds, under names of our own."""
     types = {field.name: field.dataType for field in labels.schema.fields}
     return labels.select(
-        *(text.alias(key) for key, text in zip(keys, id_texts(labels, config.id, plain=plain), strict=True)),
+        *(text.alias(key) for key, text in zip(keys, id_strings(labels, config.id, plain=plain), strict=True)),
         F.col(quote(config.label)).alias(LABEL),
         canonical_text(config.label, types[config.label], booleans=True).alias(_TEXT),
         F.expr(f"CAST({quote(config.label)} AS STRING)").alias(_RAW),
@@ -192,14 +192,14 @@ def join_labels(
     clash = [prefix + name for name in LABEL_COLUMNS if (prefix + name).lower() in taken]
     if clash:
         raise ConfigError(f'predictions: has a column "{clash[0]}" already. Join the labels under another prefix.')
-    texts = enumerate(id_texts(predictions, prediction_id, plain=plain))
-    left = predictions.select("*", *(text.alias(f"__prediction_key_{place}") for place, text in texts))
+    key_columns = enumerate(id_strings(predictions, prediction_id, plain=plain))
+    left = predictions.select("*", *(text.alias(f"__prediction_key_{place}") for place, text in key_columns))
     right = latest.select(
         *(F.col(quote(name)).alias(f"{_KEY}{place}") for place, name in enumerate(label_id)),
         *(F.col(name).alias(prefix + name) for name in LABEL_COLUMNS),
     )
     places = range(len(label_id))
-    # The right side is unique: latest_labels groups by these very texts.
+    # The right side is unique: latest_labels groups by these very strings.
     same = F.expr(" AND ".join(f"__prediction_key_{place} = {_KEY}{place}" for place in places))
     added = [f"{start}{place}" for start in ("__prediction_key_", _KEY) for place in places]
     return left.join(right, on=same, how="left").drop(*added)

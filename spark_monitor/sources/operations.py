@@ -112,7 +112,7 @@ def _roles(section: OperationsConfig, *, written: bool = False) -> dict[str, str
 
 def _databricks(frame: DataFrame) -> dict[str, str]:
     """What inference tables, of AI Gateway or older, and ``system.serving.endpoint_usage`` call each role."""
-    found = {
+    roles = {
         "time": first_of(frame, "request_time", "timestamp_ms", "timestamp", "date", "request_date"),
         "latency": first_of(frame, "execution_duration_ms", "execution_time_ms"),
         "endpoint": first_of(frame, "endpoint_name", "served_entity_id"),
@@ -122,11 +122,11 @@ def _databricks(frame: DataFrame) -> dict[str, str]:
     status = first_of(frame, "status_code")
     metadata = first_of(frame, "request_metadata")
     if metadata is not None and isinstance(type_of(frame, metadata), T.MapType):
-        found["endpoint"] = found["endpoint"] or f"{metadata}['endpoint_name']"
-        found["model_version"] = found["model_version"] or f"{metadata}['model_version']"
+        roles["endpoint"] = roles["endpoint"] or f"{metadata}['endpoint_name']"
+        roles["model_version"] = roles["model_version"] or f"{metadata}['model_version']"
     if status is not None:
-        found["failed"] = f"({number_sql(status)} >= 400)"
-    return {role: sql for role, sql in found.items() if sql is not None}
+        roles["failed"] = f"({number_sql(status)} >= 400)"
+    return {role: sql for role, sql in roles.items() if sql is not None}
 
 
 def _long(frame: DataFrame, section: OperationsConfig) -> RequestLog:
@@ -201,24 +201,24 @@ def _label(frame: DataFrame, section: OperationsConfig, role: str) -> str:
 
 def _increments(rows: DataFrame) -> DataFrame:
     """Counters as what they added since their series' last value: after a reset, which is a smaller value, all that they show."""
-    over = "(PARTITION BY series, endpoint, version, host, cluster ORDER BY time)"
-    before = f"lag(raw) OVER {over}"
+    partition = "(PARTITION BY series, endpoint, version, host, cluster ORDER BY time)"
+    before = f"lag(raw) OVER {partition}"
     added = f"CASE WHEN {before} IS NULL THEN NULL WHEN raw < {before} THEN raw ELSE raw - {before} END"
-    told = rows.withColumn("added", F.expr(added))
+    with_increments = rows.withColumn("added", F.expr(added))
     grown = {
         name: F.expr(f"CASE WHEN grows AND {name} IS NOT NULL THEN added ELSE {name} END") for name in ("requests", "failed")
     }
-    return told.withColumns(grown)
+    return with_increments.withColumns(grown)
 
 
 def _once(rows: DataFrame) -> DataFrame:
     """A row with the id of one up to an hour before is no request but a copy, of which nothing else is counted."""
     rest = [name for name in COLUMNS if name not in ("time", "endpoint", "version", "requests", "copies")]
-    # Rows without an id are each their own: together they would be one task's.
-    named = rows.withColumn("own", F.coalesce(F.concat(F.lit("="), "id"), F.monotonically_increasing_id().cast("string")))
+    # Rows without an id stand each alone: together they would be one task's.
+    named = rows.withColumn("request", F.coalesce(F.concat(F.lit("="), "id"), F.monotonically_increasing_id().cast("string")))
     moment = "unix_micros(CAST(time AS TIMESTAMP))"
-    before = f"lag({moment}) OVER (PARTITION BY own ORDER BY {moment}, struct(endpoint, version, {', '.join(rest)}))"
-    told = named.withColumn("copy", F.expr(f"coalesce({moment} - {before} <= {LOOK_BEHIND}, false)"))
+    before = f"lag({moment}) OVER (PARTITION BY request ORDER BY {moment}, struct(endpoint, version, {', '.join(rest)}))"
+    marked = named.withColumn("copy", F.expr(f"coalesce({moment} - {before} <= {LOOK_BEHIND}, false)"))
     kept = [f"CASE WHEN NOT copy THEN {name} END AS {name}" for name in rest]
     counted = ("CASE WHEN copy THEN 0D ELSE requests END AS requests", "CASE WHEN copy THEN 1D ELSE 0D END AS copies")
-    return told.selectExpr("time", "endpoint", "version", *counted, *kept)
+    return marked.selectExpr("time", "endpoint", "version", *counted, *kept)

@@ -28,7 +28,7 @@ EVENT_DDL = (
     "outputs array<struct<namespace: string, name: string, outputFacets: struct<outputStatistics: "
     "struct<rowCount: bigint, size: bigint>>>>"
 )
-_EVENT_TEXTS = ("value", "event", "payload", "event_json", "body")
+_EVENT_COLUMNS = ("value", "event", "payload", "event_json", "body")
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,16 @@ def _events(spark: SparkSession, section: RunsConfig) -> StepRuns:
     """OpenLineage run events: a run ends with COMPLETE, FAIL or ABORT, in whatever order its events lie."""
     source = stored_source(spark, section, otherwise="json")
     if str(source.format) == "json":
-        texts = spark.read.text(str(source.path)).selectExpr("value AS event")
+        lines = spark.read.text(str(source.path)).selectExpr("value AS event")
     else:
         frame = open_table(spark, section)
-        column = next((name for name in _EVENT_TEXTS if name in frame.columns), None)
+        column = next((name for name in _EVENT_COLUMNS if name in frame.columns), None)
         typed = "eventType" in frame.columns
-        texts = frame.selectExpr(
+        lines = frame.selectExpr(
             "to_json(struct(*)) AS event" if typed or column is None else f"CAST(`{column}` AS STRING) AS event"
         )
-    events = texts.select(F.from_json("event", EVENT_DDL).alias("e")).where("e.run.runId IS NOT NULL AND e.job.name IS NOT NULL")
-    told = events.selectExpr(
+    events = lines.select(F.from_json("event", EVENT_DDL).alias("e")).where("e.run.runId IS NOT NULL AND e.job.name IS NOT NULL")
+    parsed = events.selectExpr(
         "e.job.name AS name",
         "e.run.runId AS id",
         "e.run.facets.parent.run.runId AS parent",
@@ -125,11 +125,11 @@ def _events(spark: SparkSession, section: RunsConfig) -> StepRuns:
             for field, column in (("rowCount", "rows"), ("size", "bytes"))
         ),
     )
-    over = "type IN ('COMPLETE', 'FAIL', 'ABORT')"
-    runs = told.groupBy("name", "id").agg(
+    ended = "type IN ('COMPLETE', 'FAIL', 'ABORT')"
+    runs = parsed.groupBy("name", "id").agg(
         F.expr("min(at) FILTER (WHERE type IN ('START', 'RUNNING'))").alias("began"),
-        F.expr(f"max(at) FILTER (WHERE {over})").alias("ended"),
-        F.expr(f"max_by(type, at) FILTER (WHERE {over})").alias("state"),
+        F.expr(f"max(at) FILTER (WHERE {ended})").alias("ended"),
+        F.expr(f"max_by(type, at) FILTER (WHERE {ended})").alias("state"),
         F.max("parent").alias("parent"),
         F.expr("CAST(max(rows) AS DOUBLE)").alias("rows"),
         F.expr("CAST(max(bytes) AS DOUBLE)").alias("bytes"),

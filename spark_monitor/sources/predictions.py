@@ -78,8 +78,8 @@ def expressions(predictions: PredictionsConfig) -> list[str]:
 def roles_elsewhere(config: MonitorConfig) -> set[str]:
     """Columns of the prediction table that other sections give a role: weights, groups, and labels of the same table."""
     named = {config.weights, config.groups.column if config.groups is not None else None}
-    labels, own = config.labels, config.predictions
-    if labels is not None and (labels.table, labels.path) == (own.table, own.path):
+    labels, predictions = config.labels, config.predictions
+    if labels is not None and (labels.table, labels.path) == (predictions.table, predictions.path):
         named |= {labels.label, labels.time}
     return {name for name in named if name is not None}
 
@@ -92,17 +92,17 @@ def profiled_names(columns: Iterable[str], predictions: PredictionsConfig, elsew
     roles = {predictions.time, *predictions.id, *elsewhere}
     if isinstance(predictions.model_version, str):
         roles.add(predictions.model_version)
-    answers = {name for name in (predictions.prediction, predictions.score) if name is not None}
+    outputs = {name for name in (predictions.prediction, predictions.score) if name is not None}
     features = predictions.features
     wanted = set(features.include) or {name for name in columns if name not in roles}
-    return [name for name in columns if name in answers or (name in wanted and name not in features.exclude)]
+    return [name for name in columns if name in outputs or (name in wanted and name not in features.exclude)]
 
 
 def only_in_baseline(config: MonitorConfig, columns: Iterable[str], baseline: Iterable[str]) -> list[str]:
     """The columns of the baseline's table that would be profiled if the prediction table had them; labels are no features."""
     labels = config.labels
-    own = None if config.baseline is None else config.baseline.label
-    apart = {*columns, own, *(() if labels is None else (labels.label, labels.time, *labels.id))}
+    label = None if config.baseline is None else config.baseline.label
+    apart = {*columns, label, *(() if labels is None else (labels.label, labels.time, *labels.id))}
     return [name for name in profiled_names(baseline, config.predictions, roles_elsewhere(config)) if name not in apart]
 
 
@@ -163,21 +163,21 @@ def row_times(
     column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
     rows = frame.where(reduce(lambda one, other: one | other, asked))
     bunched = rows.groupBy(*_stretch_keys(kind, quote(name), stretch))
-    found = bunched.agg(F.min(column).alias("first"), F.max(column).alias("last"), F.count(F.lit(1)).alias("rows")).collect()
-    ends = [row[end] for row in found for end in ("first", "last")]
+    stretches = bunched.agg(F.min(column).alias("first"), F.max(column).alias("last"), F.count(F.lit(1)).alias("rows")).collect()
+    ends = [row[end] for row in stretches for end in ("first", "last")]
     moments = _moments(name, kind, ends, zone)
-    rows_of = (row["rows"] for row in found)
+    rows_of = (row["rows"] for row in stretches)
     return sorted(Bunch(first, last, rows) for first, last, rows in zip(moments[::2], moments[1::2], rows_of, strict=True))
 
 
 def _moments(name: str, kind: T.DataType, times: Sequence[Any], zone: str) -> list[datetime]:
-    """Instants of what a time column stores."""
-    known = times if isinstance(kind, T.TimestampType) or not times else instants(pa.array(times), zone).to_pylist()
+    """The timestamps that a time column stores."""
+    timestamps = times if isinstance(kind, T.TimestampType) or not times else instants(pa.array(times), zone).to_pylist()
     try:
-        return [instant_of(moment) for moment in known]
+        return [instant_of(moment) for moment in timestamps]
     except OverflowError:
-        found = f'time column "{name}": holds times from {min(times)} on'
-        raise ConfigError(f"{found}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
+        reason = f'time column "{name}": holds times from {min(times)} on'
+        raise ConfigError(f"{reason}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None
 
 
 def _stretch_keys(kind: T.DataType, name: str, stretch: timedelta) -> list[Column]:

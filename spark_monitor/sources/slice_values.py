@@ -1,4 +1,4 @@
-"""Which values of a slice key are told apart: all of them, or the most frequent ones."""
+"""Which values of a slice key are distinguished: all of them, or the most frequent ones."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def capped_slice_values(
     if not slice_keys:
         return ()
     pairs = F.explode(F.array(*(F.struct(F.lit(key).alias("key"), F.col(f"s{key}").alias("value")) for key in range(slice_keys))))
-    found = rows.select(pairs.alias("pair")).select("pair.key", "pair.value")
+    slice_pairs = rows.select(pairs.alias("pair")).select("pair.key", "pair.value")
     if stored is not None:
-        found = found.unionByName(stored)
-    counted = found.groupBy("key", "value").agg(F.count(F.lit(1)).alias("rows")).where("value IS NOT NULL")
+        slice_pairs = slice_pairs.unionByName(stored)
+    counted = slice_pairs.groupBy("key", "value").agg(F.count(F.lit(1)).alias("rows")).where("value IS NOT NULL")
     ranked = counted.selectExpr("key", "value", "row_number() OVER (PARTITION BY key ORDER BY rows DESC, value) AS place")
     kept: list[list[str]] = [[] for _ in range(slice_keys)]
     for row in ranked.where(F.col("place") <= most + 1).orderBy("key", "place").collect():

@@ -1,4 +1,4 @@
-"""The tables of operations, pipelines and costs as frames: by name, or files whose kind is found out; and what their columns say.
+"""The tables of operations, pipelines and costs as frames: by name, or files of a detected format; and what their columns say.
 
 A key of the configuration names a column or is a SQL expression; what cannot be read of a row is NULL, never an error.
 """
@@ -22,7 +22,7 @@ ANSI = "spark.sql.ansi.enabled"
 """Off while such a table is read: a text where a number should be is then NULL, and is counted, and costs no other row."""
 
 SESSION_ZONE = "spark.sql.session.timeZone"
-"""That of the monitor while such a table is read: texts, dates and local times without a zone are in it."""
+"""That of the monitor while such a table is read: strings, dates and local times without a zone are in it."""
 
 MICROS_FROM, MILLIS_FROM = 1e14, 1e11
 """Numbers of a time at or above these are microseconds, milliseconds; below, seconds since 1970."""
@@ -30,11 +30,11 @@ MICROS_FROM, MILLIS_FROM = 1e14, 1e11
 
 def stored_source(spark: SparkSession, section: MonitoredTable, *, otherwise: str = PARQUET) -> SourceConfig:
     """The table as a source that has a version; files whose kind nobody named are Delta where they can be read as such."""
-    kind = None if section.table is not None else section.stored_as or _found_out(spark, str(section.path), otherwise)
+    kind = None if section.table is not None else section.stored_as or _detected_format(spark, str(section.path), otherwise)
     return SourceConfig.model_construct(table=section.table, path=section.path, format=kind)
 
 
-def _found_out(spark: SparkSession, path: str, otherwise: str) -> str:
+def _detected_format(spark: SparkSession, path: str, otherwise: str) -> str:
     try:
         _ = spark.read.format(DELTA).load(path).columns
         return DELTA
@@ -65,8 +65,8 @@ def sql_of(frame: DataFrame, text: str | None) -> str:
 
 def first_of(frame: DataFrame, *names: str) -> str | None:
     """The first of these columns that the frame has, whatever the case of its letters."""
-    known = {name.lower(): name for name in frame.columns}
-    return next((quote(known[name.lower()]) for name in names if name.lower() in known), None)
+    columns = {name.lower(): name for name in frame.columns}
+    return next((quote(columns[name.lower()]) for name in names if name.lower() in columns), None)
 
 
 def type_of(frame: DataFrame, sql: str) -> T.DataType:
@@ -75,7 +75,7 @@ def type_of(frame: DataFrame, sql: str) -> T.DataType:
 
 
 def time_sql(frame: DataFrame, sql: str) -> str:
-    """An expression as a time: timestamps and dates as they are, texts read, numbers as seconds, milli- or microseconds."""
+    """An expression as a time: timestamps and dates as they are, strings parsed, numbers as seconds, milli- or microseconds."""
     kind = type_of(frame, sql)
     if isinstance(kind, T.StringType | T.CharType | T.VarcharType):
         return f"try_to_timestamp({sql})"

@@ -20,7 +20,7 @@ from spark_monitor.sources.labels import (
     LABEL_FINGERPRINT,
     LABEL_ROWS,
     LABEL_TIME,
-    both_texts,
+    both_strings,
     join_labels,
     latest_labels,
 )
@@ -48,7 +48,7 @@ def labelled_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindo
     edges, _ = plan_segments(window_keys(windows))
     inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
     known, own = read_source(run.spark, labels), run.config.predictions.id
-    plain = both_texts(predictions.frame, own, known, labels.id)
+    plain = both_strings(predictions.frame, own, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     rows = predictions.frame.where(inside)
     return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
@@ -87,7 +87,7 @@ def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
     if labels is None or set(own.id) - set(frame.columns):
         return None
     known = read_source(run.spark, labels)
-    plain = both_texts(frame, own.id, known, labels.id)
+    plain = both_strings(frame, own.id, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     return join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.kernel.plan import plan_segments
-from spark_monitor.sources.labels import id_texts, instant_micros
+from spark_monitor.sources.labels import id_strings, instant_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME, VERSION, within
 from spark_monitor.stages.context import Run, window_keys
@@ -50,7 +50,7 @@ def have_rivals(run: Run, predictions: Predictions, windows: Sequence[DueWindow]
 
 def row_hash(frame: DataFrame, names: Sequence[str]) -> Column:
     """A number for the id of a row; NULL where a part of the id is missing."""
-    texts = id_texts(frame, names, plain=())
+    texts = id_strings(frame, names, plain=())
     known = reduce(lambda one, other: one & other, (text.isNotNull() for text in texts))
     return F.when(known, F.xxhash64(*texts))
 

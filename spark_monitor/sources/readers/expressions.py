@@ -37,7 +37,7 @@ def condition(sql: str, types: Mapping[str, str]) -> Condition:
            right=Not(inner=Compared(name='carrier', operator='=', value='UA')))
     """
     if '"' in sql:  # a name or a text, as the session's settings say
-        raise OnlySpark(f"the slice {sql} has double quotes, which only Spark can tell names from texts")
+        raise OnlySpark(f"the slice {sql} has double quotes, of which only Spark knows whether they hold names or strings")
     try:
         tree = sqlglot.parse_one(sql, read="spark")
     except sqlglot.errors.SqlglotError:
@@ -52,12 +52,12 @@ class _Reader:
         self._sql, self._types = sql, types
 
     def condition(self, tree: exp.Expr) -> Condition:
-        said = {name for name, part in tree.args.items() if part and name not in _PARTS}
-        if said == {"negate"}:  # x NOT LIKE y
+        modifiers = {name for name, part in tree.args.items() if part and name not in _PARTS}
+        if modifiers == {"negate"}:  # x NOT LIKE y
             positive = tree.copy()
             positive.set("negate", None)
             return Not(self.condition(positive))
-        if said:
+        if modifiers:
             raise self._refused(tree)
         if isinstance(tree, exp.Paren):
             return self.condition(tree.this)
@@ -82,8 +82,8 @@ class _Reader:
             return Joined(self._against(name, ">=", low), "and", self._against(name, "<=", high))
         if isinstance(tree, exp.In) and tree.expressions:
             name = self._name(tree.this)
-            found: list[Condition] = [self._against(name, "=", value) for value in tree.expressions]
-            return reduce(lambda left, right: Joined(left, "or", right), found)
+            conditions: list[Condition] = [self._against(name, "=", value) for value in tree.expressions]
+            return reduce(lambda left, right: Joined(left, "or", right), conditions)
         if isinstance(tree, exp.Like) and isinstance(tree.expression, exp.Literal):
             return self._alike(tree)
         raise self._refused(tree)
@@ -118,10 +118,10 @@ class _Reader:
             raise self._refused(tree)
         if tree.name in self._types:
             return tree.name
-        found = [name for name in self._types if name.lower() == tree.name.lower()]
-        if len(found) != 1:
+        names = [name for name in self._types if name.lower() == tree.name.lower()]
+        if len(names) != 1:
             raise self._refused(tree)
-        return found[0]
+        return names[0]
 
     def _value(self, data_type: str, tree: exp.Expr) -> Value:
         """A literal that compares with a column of this type without a conversion that could round."""

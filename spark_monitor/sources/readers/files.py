@@ -42,7 +42,7 @@ Every task makes, writes and hands on states of its own: of five slice keys of 5
 
 DEFAULT_OF_MISSING = "EXISTS_DEFAULT"
 DECLARED_TEXT = "__CHAR_VARCHAR_TYPE_STRING"
-"""Where a column of a table says that its texts are CHAR(n) or VARCHAR(n)."""
+"""Where a column of a table says that its strings are CHAR(n) or VARCHAR(n)."""
 
 PADDING_SETTING = "spark.sql.readSideCharPadding"
 VALUES: Mapping[type[T.DataType], pa.DataType] = {
@@ -61,7 +61,7 @@ VALUES: Mapping[type[T.DataType], pa.DataType] = {
     T.VarcharType: pa.string(),
     T.BinaryType: pa.binary(),
 }
-TEXTS = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.date32())
+STRING_LIKE = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.date32())
 """Types whose text is the same whoever writes it; that of doubles and timestamps is Spark's own."""
 
 IN_PATHS = (pa.string(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.bool_(), pa.date32())
@@ -110,7 +110,7 @@ def plain_fields(frame: DataFrame) -> dict[str, T.StructField]:
     fields = {field.name: field for field in frame.schema.fields}
     padded = str(frame.sparkSession.conf.get(PADDING_SETTING, "true")).lower() == "true"
     if not padded and any(_width(field) for field in fields.values()):
-        raise OnlySpark(f"{PADDING_SETTING} is off, so that texts of CHAR columns are whatever their files hold")
+        raise OnlySpark(f"{PADDING_SETTING} is off, so that strings of CHAR columns are whatever their files hold")
     for name, field in fields.items():
         if DEFAULT_OF_MISSING in (field.metadata or {}):
             raise OnlySpark(f"column {name!r} has a default for older files, which only Spark fills in")
@@ -118,7 +118,7 @@ def plain_fields(frame: DataFrame) -> dict[str, T.StructField]:
 
 
 def file_table_of(layout: FileLayout, fields: Mapping[str, T.StructField], partitions: tuple[str, ...]) -> FileTable:
-    """A layout and the columns in the files' paths, which must be of types that their texts tell."""
+    """A layout and the columns in the files' paths, which must be of types that their strings determine."""
     for name in partitions:
         if value_type(fields[name]) not in IN_PATHS:
             raise OnlySpark(f"partition column {name!r} is of type {fields[name].dataType.simpleString()}")
@@ -144,13 +144,13 @@ def blocks_of(frame: DataFrame, table: FileTable, time: str, spans: Sequence[tup
     numbers = [F.max(name).alias(name) for name in ("length", "size", "task")]
     counted = placed.groupBy(*keys).agg(F.count(F.lit(1)).alias("rows"), *numbers)
     with setting(frame.sparkSession, TASK_SETTING, str(TASK_BYTES), unless_set=True):
-        found = counted.limit(MOST_BLOCKS + 1).collect()
-    if len(found) > MOST_BLOCKS:
+        rows = counted.limit(MOST_BLOCKS + 1).collect()
+    if len(rows) > MOST_BLOCKS:
         raise OnlySpark(f"the due windows lie in more than {MOST_BLOCKS:,} blocks of files")
-    unknown = {scheme_of(row["path"]) for row in found} - SCHEMES
+    unknown = {scheme_of(row["path"]) for row in rows} - SCHEMES
     if unknown:
         raise OnlySpark(f"the files lie on {', '.join(sorted(unknown))}, which only Spark reaches")
-    return _by_task(found, table.partition_columns)
+    return _by_task(rows, table.partition_columns)
 
 
 def _by_task(rows: Iterable[Any], partitions: Sequence[str]) -> list[list[Block]]:
@@ -204,7 +204,7 @@ def _taken(column: ReadColumn, field: T.StructField) -> FileColumn:
         raise OnlySpark(f"column {field.name!r} is of type {column.data_type}")
     is_text = pa.types.is_string(kind)
     if column.kind is Kind.NUMERIC and is_text:
-        raise OnlySpark(f"only Spark reads the texts of column {field.name!r} as numbers")
+        raise OnlySpark(f"only Spark reads the strings of column {field.name!r} as numbers")
     if column.kind is Kind.CATEGORICAL and not is_text and not pa.types.is_binary(kind):
         return FileColumn(text_of(field).name, kind, Take.TEXT)
     return FileColumn(field.name, kind, Take.DOUBLE if pa.types.is_decimal(kind) else Take.VALUE, width=_width(field))
@@ -226,15 +226,15 @@ def field_of(fields: Mapping[str, T.StructField], name: str) -> T.StructField:
 
 
 def text_of(field: T.StructField) -> FileColumn:
-    """How a column's values are read as texts."""
+    """How a column's values are read as strings."""
     kind = value_type(field)
-    if kind not in TEXTS:
+    if kind not in STRING_LIKE:
         raise OnlySpark(f"only Spark writes the {field.dataType.simpleString()} column {field.name!r} as text")
     return FileColumn(field.name, kind, width=_width(field))
 
 
 def _width(field: T.StructField) -> int:
-    """How many characters Spark hands over of a CHAR column's texts at least; 0 of any other column."""
+    """How many characters Spark hands over of a CHAR column's strings at least; 0 of any other column."""
     declared = re.fullmatch(r"char\((\d+)\)", str((field.metadata or {}).get(DECLARED_TEXT, "")), re.IGNORECASE)
     if declared is None and isinstance(field.dataType, T.CharType):
         return int(field.dataType.length)
@@ -259,16 +259,16 @@ def _slice(slice_: str | Sequence[str], fields: Mapping[str, T.StructField]) -> 
 def conditional(text: str, fields: Mapping[str, T.StructField]) -> FileSlice:
     """Whether a condition on the table's columns holds."""
     types = {name: field.dataType.simpleString() for name, field in fields.items()}
-    found = condition(text, types)
-    widths = [name for name in _named(found) if _width(fields[name])]
+    tree = condition(text, types)
+    widths = [name for name in _named(tree) if _width(fields[name])]
     if widths:
-        raise OnlySpark(f"the slice {text} compares a CHAR column, whose texts Spark fills up with spaces first")
-    columns = [FileColumn(name, value_type(fields[name])) for name in _named(found)]
-    return FileSlice(tuple(columns), found)
+        raise OnlySpark(f"the slice {text} compares a CHAR column, whose strings Spark fills up with spaces first")
+    columns = [FileColumn(name, value_type(fields[name])) for name in _named(tree)]
+    return FileSlice(tuple(columns), tree)
 
 
-def _named(found: Condition) -> list[str]:
+def _named(tree: Condition) -> list[str]:
     """The columns of a condition, once each."""
-    own = [found.name] if hasattr(found, "name") else []
-    inner = [getattr(found, part) for part in ("inner", "left", "right") if hasattr(found, part)]
-    return list(dict.fromkeys([*own, *(name for part in inner for name in _named(part))]))
+    names = [tree.name] if hasattr(tree, "name") else []
+    inner = [getattr(tree, part) for part in ("inner", "left", "right") if hasattr(tree, part)]
+    return list(dict.fromkeys([*names, *(name for part in inner for name in _named(part))]))

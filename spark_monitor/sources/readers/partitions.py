@@ -25,11 +25,11 @@ def read_parquet(spark: SparkSession, path: str) -> DataFrame:
     probe = spark.read.schema(f"{_PROBE} INT").parquet(path)
     numbers = [field.name for field in probe.schema.fields if field.name != _PROBE and isinstance(field.dataType, T.NumericType)]
     frame = spark.read.parquet(path)
-    texts = ambiguous(spark, path, frame.select(*map(quote, numbers)).schema) if numbers else set()
-    if not texts:
+    string_columns = ambiguous(spark, path, frame.select(*map(quote, numbers)).schema) if numbers else set()
+    if not string_columns:
         return frame
     fields = [
-        T.StructField(field.name, T.StringType(), field.nullable) if field.name in texts else field
+        T.StructField(field.name, T.StringType(), field.nullable) if field.name in string_columns else field
         for field in frame.schema.fields
     ]
     return spark.read.schema(T.StructType(fields)).parquet(path)
@@ -45,8 +45,8 @@ def ambiguous(spark: SparkSession, path: str, columns: T.StructType) -> set[str]
     values = files.select(segment).where("instr(segment, '=') > 0").distinct()
     named = values.selectExpr("substring_index(segment, '=', 1) AS name", "substring(segment, instr(segment, '=') + 1) AS value")
     lost = [F.lower("name").eqNullSafe(field.name.lower()) & ~_gives_back(field.dataType) for field in columns.fields]
-    found = named.where(F.col("value") != NO_VALUE).agg(*(F.max(one.cast("int")) for one in lost)).collect()[0]
-    return {field.name for field, any_lost in zip(columns.fields, found, strict=True) if any_lost}
+    row = named.where(F.col("value") != NO_VALUE).agg(*(F.max(one.cast("int")) for one in lost)).collect()[0]
+    return {field.name for field, any_lost in zip(columns.fields, row, strict=True) if any_lost}
 
 
 def _gives_back(kind: T.DataType) -> Column:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TEXT_TYPES = (T.StringType, T.CharType, T.VarcharType)
 CODES = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.DecimalType, T.BooleanType, T.FloatType, T.DoubleType, T.DateType)
-"""Types whose values can be compared as categories by their texts."""
+"""Types whose values can be compared as categories by their strings."""
 
 TIME, NULL_ID, VERSION = "time", "null_id", "version"
 _DAY_MICROS = 86_400_000_000
@@ -80,7 +80,7 @@ def read_source(spark: SparkSession, source: Source) -> DataFrame:
 def read_column(field: T.StructField, declared: str | None = None) -> ReadColumn:
     """How a column of this type is read; ``declared`` says how it is compared where its type does not (`columns`).
 
-    Numbers that are codes are compared as the texts they are written as; texts that are numbers as numbers, others as NULL.
+    Numbers that are codes are compared as the strings they are written as; strings that are numbers as numbers, others as NULL.
     """
     name, kind = quote(field.name), field.dataType
     simple = kind.simpleString()
@@ -148,7 +148,7 @@ def rows_for_profile(
     return frame.selectExpr(*selected)
 
 
-def with_roles(frame: DataFrame, texts: Iterable[str]) -> DataFrame:
+def with_roles(frame: DataFrame, expressions: Iterable[str]) -> DataFrame:
     """The frame with a column for each text that is no column but an expression: ``probs[1]``, ``payload.amount``.
 
     The new column has the text as its name, so that it is named everywhere as it is written; a text that is no expression of
@@ -156,7 +156,7 @@ def with_roles(frame: DataFrame, texts: Iterable[str]) -> DataFrame:
     """
     from pyspark.errors import AnalysisException, ParseException
 
-    for text in dict.fromkeys(texts):
+    for text in dict.fromkeys(expressions):
         if text in frame.columns:
             continue
         try:
