@@ -69,13 +69,13 @@ def parse_aggregate(text: str) -> Aggregate:
     return Aggregate(_safe(tree).sql(dialect=WRITTEN), form, *parts)
 
 
-def parse_derived(text: str, known: Iterable[str]) -> Derived:
+def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
     """An expression of metrics: ``name``, ``baseline.name`` and ``previous.name``.
 
     >>> parse_derived("a / baseline.a - 1", ["a"])
     Derived(sql='TRY_DIVIDE(v0, v1) - 1', columns=((None, 'a', 'v0'), ('baseline', 'a', 'v1')))
     """
-    tree, names = _parsed(text), set(known)
+    tree, names = _parsed(text), set(metrics)
     columns: dict[tuple[str | None, str], str] = {}
     for column in list(tree.find_all(exp.Column)):
         root, name = column.table or None, column.name

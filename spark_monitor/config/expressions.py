@@ -91,10 +91,10 @@ def require_no_marks(text: str) -> None:
     for token in tokens if "\\" not in text else []:
         if token.token_type.name in _QUOTED:
             outside[token.start : token.end + 1] = [" "] * (token.end + 1 - token.start)
-    found = next((mark for mark in MARKS if mark in "".join(outside)), None)
-    if found is not None:
+    outsider = next((mark for mark in MARKS if mark in "".join(outside)), None)
+    if outsider is not None:
         raise ConfigError(
-            f'found {describe(text)}: "{found}" stands outside quotes. Allowed: neither comment nor semicolon. {VIEW}'
+            f'found {describe(text)}: "{outsider}" stands outside quotes. Allowed: neither comment nor semicolon. {VIEW}'
         )
 
 

@@ -19,7 +19,7 @@ PROBLEMS = "monitor_problems"
 """The pydantic error type of this project's own checks; its context holds pairs of key and sentence."""
 
 UNKNOWN = "monitor_unknown_name"
-"""The pydantic error type of a name that is not known; its context holds the kind, the name and the known ones."""
+"""The pydantic error type of a name that is not allowed; its context holds the kind, the name and the allowed ones."""
 
 UNION_TAGS = frozenset({"<one>", "<many>"})
 """Tags of pydantic's tagged unions, which are no part of a place in the file."""
@@ -82,28 +82,28 @@ def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
     return f"not valid YAML{place}: {problem}. Correct that line; a string with : # {{ [ or quotes in it must be quoted."
 
 
-def problems(*found: tuple[str, str]) -> PydanticCustomError:
+def problems(*pairs: tuple[str, str]) -> PydanticCustomError:
     """An error of a pydantic validator that names the keys below its model: pairs of key ("" for itself) and sentence."""
-    return PydanticCustomError(PROBLEMS, "see the context", {"found": list(found)})
+    return PydanticCustomError(PROBLEMS, "see the context", {"pairs": list(pairs)})
 
 
-def unknown_name(kind: str, found: str, known: list[str], *, meant: str | None = None) -> PydanticCustomError:
-    """An error of a pydantic validator for a name that is not known; ``meant`` is what people mean by it, where that is known."""
-    return PydanticCustomError(UNKNOWN, "unknown name", {"kind": kind, "found": found, "known": known, "meant": meant})
+def unknown_name(kind: str, value: str, allowed: list[str], *, meant: str | None = None) -> PydanticCustomError:
+    """An error of a pydantic validator for a name that is not allowed; ``meant`` is what people may mean by it."""
+    return PydanticCustomError(UNKNOWN, "unknown name", {"kind": kind, "value": value, "allowed": allowed, "meant": meant})
 
 
 def sentences(error: ValidationError, model: type[BaseModel], name: str) -> list[str]:
     """One sentence for each problem that pydantic found while reading ``model`` from the file ``name``."""
-    found = (sentence for details in error.errors() for sentence in _sentence(details, model, name))
-    return list(dict.fromkeys(mask_secrets(sentence).replace("\n", "\\n") for sentence in found))
+    lines = (sentence for details in error.errors() for sentence in _sentence(details, model, name))
+    return list(dict.fromkeys(mask_secrets(sentence).replace("\n", "\\n") for sentence in lines))
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Iterator[str]:
     location = tuple(part for part in details["loc"] if part not in UNION_TAGS and part != "[key]")
-    kind, found = details["type"], details["input"]
+    kind, value = details["type"], details["input"]
     place, key = _place(name, location), str(location[-1]) if location else name
     if kind == PROBLEMS:
-        for below, sentence in details["ctx"]["found"]:
+        for below, sentence in details["ctx"]["pairs"]:
             yield f"{_place(name, (*location, below) if below else location)}: {sentence}"
     elif kind == UNKNOWN:
         yield unknown(place, **details["ctx"])
@@ -112,13 +112,13 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Itera
         yield unknown(_place(name, location[:-1]), "key", key, key_names(owner) if owner else [])
     elif kind == "missing":
         yield f"{place}: this key is missing. It is required: {_description(model, location)}."
-    elif kind == "literal_error" and isinstance(found, str):
+    elif kind == "literal_error" and isinstance(value, str):
         allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-        yield unknown(place, key, found, allowed)
+        yield unknown(place, key, value, allowed)
     elif kind == "invalid_key":
         yield f"{place}: found a key that is no text. Put the key in quotes."
     else:
-        yield f"{place}: found {describe(found)}. Allowed: {_description(model, location)}."
+        yield f"{place}: found {describe(value)}. Allowed: {_description(model, location)}."
 
 
 def _place(name: str, location: tuple[int | str, ...]) -> str:
@@ -146,7 +146,7 @@ def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[B
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def _description(model: type[BaseModel], location: tuple[int | str, ...]) -> str:

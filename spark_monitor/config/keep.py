@@ -66,9 +66,9 @@ class KeepConfig(Section):
 
 def needed_states(windows: WindowsConfig, references: Iterable[ReferenceConfig], horizon: timedelta) -> timedelta:
     """How far back a run looks for states: late rows and labels, the parts of coarse windows, the windows of references."""
-    own = timedelta(hours=windows.granularity.nominal_hours)
-    longest = max([own, *(timedelta(hours=one.nominal_hours) for one in windows.coarser)])
-    back = [own]
+    window = timedelta(hours=windows.granularity.nominal_hours)
+    longest = max([window, *(timedelta(hours=one.nominal_hours) for one in windows.coarser)])
+    back = [window]
     for reference in references:
         back += [parse_duration(lag) + longest for lag in reference.lag]
         back += [longest * (reference.windows or 0)]

@@ -127,10 +127,10 @@ def _moving(written: Mapping[Any, Any]) -> Moving:
 
 
 def _number(written: Mapping[Any, Any], key: str) -> float:
-    found = written[key]
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        raise ConfigError(f"{key}: found {describe(found)}. Allowed: a finite number.")
-    return float(found)
+    value = written[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{key}: found {describe(value)}. Allowed: a finite number.")
+    return float(value)
 
 
 def order_problem(warn: AnyLimit, fail: AnyLimit) -> str | None:

@@ -42,8 +42,8 @@ class CustomMetricConfig(Section):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.sql is None) == (self.derived is None):
-            found = "neither `sql` nor `derived`" if self.sql is None else "both `sql` and `derived`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
+            keys = "neither `sql` nor `derived`" if self.sql is None else "both `sql` and `derived`"
+            raise problems(("", f"found {keys}. Allowed: one of them."))
         if self.derived is not None and self.labels:
             raise problems(
                 ("labels", "found beside `derived`. Labels are read by the metrics that it is derived from: remove it.")
@@ -57,9 +57,9 @@ def worse_of(metrics: object) -> dict[str, str]:
     >>> worse_of([{"name": "revenue", "sql": "sum(amount)", "direction": "down"}, "?"])
     {'revenue': 'lower'}
     """
-    found = {}
+    sides = {}
     for metric in metrics if isinstance(metrics, list | tuple) else ():
         written = metric.model_dump() if isinstance(metric, CustomMetricConfig) else metric
         if isinstance(written, dict) and isinstance(written.get("name"), str):
-            found[written["name"]] = {"down": "lower", "up": "higher"}.get(str(written.get("direction")), "both")
-    return found
+            sides[written["name"]] = {"down": "lower", "up": "higher"}.get(str(written.get("direction")), "both")
+    return sides

@@ -19,7 +19,7 @@ class MistakeCosts(Section):
 
 
 class GroupsConfig(Section):
-    """Rows that are ranked together, as the answers to one query are."""
+    """Rows that are ranked together, as the results of one query are."""
 
     column: Text = Field(description="the column that says which rows belong together, such as query_id")
     k: WholeNumber = Field(default=10, ge=1, description="how many of a group's best rows are looked at")

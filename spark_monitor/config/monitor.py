@@ -43,7 +43,7 @@ from spark_monitor.config.types import (
     quoted,
     repeated_names,
 )
-from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES, own_metrics
+from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES, custom_metrics
 from spark_monitor.config.windows import WindowsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_forms, mask_secrets
@@ -114,8 +114,8 @@ class MonitorConfig(Section):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _rules_may_name_its_own_metrics(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        with own_metrics(worse_of(given.get("metrics") if isinstance(given, dict) else ())):
+    def _rules_may_name_custom_metrics(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        with custom_metrics(worse_of(given.get("metrics") if isinstance(given, dict) else ())):
             return validate(given)
 
     @field_validator("monitor")
@@ -139,8 +139,8 @@ class MonitorConfig(Section):
         repeated = repeated_names(metric.name for metric in metrics)
         taken = [metric.name for metric in metrics if metric.name in KNOWN_METRICS]
         if repeated or taken:
-            found = f"{quoted(repeated)} more than once" if repeated else f"{quoted(taken)}, which the catalogue has already"
-            raise problems(("", f"found {found}. Give each metric a name of its own."))
+            names = f"{quoted(repeated)} more than once" if repeated else f"{quoted(taken)}, which the catalogue has already"
+            raise problems(("", f"found {names}. Give each metric a name of its own."))
         for place, metric in enumerate(metrics):
             before = [one.name for one in metrics[:place]]
             if metric.derived is not None:
@@ -183,15 +183,15 @@ class MonitorConfig(Section):
         if baseline is not None and baseline.label is not None and self.model.task == "none":
             raise problems(("baseline.label", "found beside task none. Remove it, or set model.task to what it says."))
         if self.labels is not None and len(self.labels.id) != len(self.predictions.id):
-            found = f"found {len(self.labels.id)} columns; predictions.id has {len(self.predictions.id)}"
-            raise problems(("labels.id", f"{found}. They are matched in order: name as many as there."))
+            mismatch = f"found {len(self.labels.id)} columns; predictions.id has {len(self.predictions.id)}"
+            raise problems(("labels.id", f"{mismatch}. They are matched in order: name as many as there."))
         return self
 
     @model_validator(mode="after")
     def _rules_fit(self) -> Self:
-        found = scope_problems(self.rules, self.slices, (reference.name for reference in self.baselines))
-        if found:
-            raise problems(*found)
+        misfits = scope_problems(self.rules, self.slices, (reference.name for reference in self.baselines))
+        if misfits:
+            raise problems(*misfits)
         return self
 
     @model_validator(mode="after")
@@ -201,9 +201,9 @@ class MonitorConfig(Section):
         metrics = needed_metrics(self.windows, self.rules, states)
         for key, kept, needed in (("states", keep.states_for, states), ("metrics", keep.metrics_for, metrics)):
             if kept is not None and kept < needed:
-                found = f"found {describe(getattr(keep, key))}, and runs look back {needed.days + 1} days"
+                conflict = f"found {describe(getattr(keep, key))}, and runs look back {needed.days + 1} days"
                 allowed = "Allowed: at least that: lookback, label horizon, windows, references and histories of rules"
-                raise problems((f"outputs.keep.{key}", f"{found}. {allowed}."))
+                raise problems((f"outputs.keep.{key}", f"{conflict}. {allowed}."))
         return self
 
     @property
@@ -227,9 +227,9 @@ class MonitorConfig(Section):
         How much memory a task takes and how long results are kept changes no number, so they are left out.
         """
         written = self.model_dump(mode="json", by_alias=True)
-        told = {name: _masked(value, _address_masked) for name, value in written.items() if name != "task_memory"}
-        told["outputs"] = {name: value for name, value in told["outputs"].items() if name != "keep"}
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        hashed = {name: _masked(value, _address_masked) for name, value in written.items() if name != "task_memory"}
+        hashed["outputs"] = {name: value for name, value in hashed["outputs"].items() if name != "keep"}
+        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -252,5 +252,5 @@ def load_config(path: str | Path) -> MonitorConfig:
     try:
         return MonitorConfig.model_validate(content)
     except ValidationError as error:
-        found = sentences(error, MonitorConfig, file.name)
-    raise ConfigError("\n".join(found))
+        lines = sentences(error, MonitorConfig, file.name)
+    raise ConfigError("\n".join(lines))

@@ -26,8 +26,8 @@ class MonitoredTable(Section):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.table is None) == (self.path is None):
-            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
+            keys = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
+            raise problems(("", f"found {keys}. Allowed: one of them."))
         if self.table is not None and self.files is not None:
             raise problems(("files", "found beside `table`. The catalog knows how a table is stored: remove `files`."))
         return self

@@ -33,6 +33,6 @@ class OutputsConfig(Section):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.schema_name is None) == (self.path is None):
-            found = "neither `schema` nor `path`" if self.path is None else "both `schema` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them."))
+            keys = "neither `schema` nor `path`" if self.path is None else "both `schema` and `path`"
+            raise problems(("", f"found {keys}. Allowed: one of them."))
         return self

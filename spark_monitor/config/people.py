@@ -1,4 +1,4 @@
-"""Who is told, how and when: the sections `people` and `alerts`. Addresses of channels come from the environment alone."""
+"""Who is notified, how and when: the sections `people` and `alerts`. Addresses of channels come from the environment alone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _budget(text: str) -> str:
 
 
 def _times(text: str) -> str:
-    found = re.fullmatch(r"([1-9]\d{0,2}) of ([1-9]\d{0,2})", text)
-    if found is None or int(found[1]) > int(found[2]):
+    match = re.fullmatch(r"([1-9]\d{0,2}) of ([1-9]\d{0,2})", text)
+    if match is None or int(match[1]) > int(match[2]):
         raise problems(("", f"found {describe(text)}. Allowed: m of n windows running, such as 2 of 3."))
     return text
 
@@ -37,7 +37,7 @@ Budget = Annotated[Text, AfterValidator(_budget)]
 
 
 class AlertsConfig(Section):
-    """How much a person is told."""
+    """How much detail a person gets."""
 
     budget: Budget | None = Field(default=None, description="such as 5 per week; what does not fit is in the digest")
     fdr: Number | None = Field(default=None, gt=0, lt=1, description="a false discovery rate between 0 and 1, such as 0.05")
@@ -136,13 +136,13 @@ class PeopleConfig(Section):
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> Self:
-        known = [*self.channels, *self.owners]
+        receivers = [*self.channels, *self.owners]
         for place, route in enumerate(self.routes):
-            if route.to not in known:
+            if route.to not in receivers:
                 raise problems(
-                    (f"routes[{place}].to", f'found "{route.to}". Allowed: {", ".join(known) or "a channel or owner"}.')
+                    (f"routes[{place}].to", f'found "{route.to}". Allowed: {", ".join(receivers) or "a channel or owner"}.')
                 )
         for name in self.digest.to if self.digest is not None else ():
-            if name not in known:
-                raise problems(("digest.to", f'found "{name}". Allowed: {", ".join(known) or "a channel or owner"}.'))
+            if name not in receivers:
+                raise problems(("digest.to", f'found "{name}". Allowed: {", ".join(receivers) or "a channel or owner"}.'))
         return self

@@ -140,8 +140,8 @@ class RuleConfig(Section):
                 learned = "Limits are learned for metrics of columns, whose windows the baseline has"
                 raise problems((name, f"found learned beside {self.metric}. {learned}. Use {{history: 8, sigma: 4}} instead."))
             if isinstance(limit, Relative) and family != "model":
-                told = f"found {limit.side}_baseline beside {self.metric}. It is for metrics of the model"
-                raise problems((name, f"{told}. Use learned or history instead."))
+                misfit = f"found {limit.side}_baseline beside {self.metric}. It is for metrics of the model"
+                raise problems((name, f"{misfit}. Use learned or history instead."))
         return self
 
 
@@ -157,11 +157,11 @@ def _is_bare(limit: Any) -> bool:
 
 def _other_side(bare: Sequence[str], given: dict[str, Any]) -> PydanticCustomError:
     metric = canonical_metric(str(given["metric"]))
-    found = []
+    pairs = []
     for name in bare:
         means = f'found the number {given[name]}, which would mean "> {given[name]}"; of {metric}, small values are the bad ones'
-        found.append((name, f'{means}. Write "< {given[name]}".'))
-    return problems(*found)
+        pairs.append((name, f'{means}. Write "< {given[name]}".'))
+    return problems(*pairs)
 
 
 def slice_key(slice_: Slice) -> str:
@@ -176,16 +176,16 @@ def slice_key(slice_: Slice) -> str:
 def scope_problems(rules: Sequence[RuleConfig], slices: Iterable[Slice], baselines: Iterable[str]) -> list[tuple[str, str]]:
     """Rules about slices and baselines that the file does not have, as pairs of place and sentence."""
     keys, names = {slice_key(one) for one in slices}, [BASELINE, CONSECUTIVE, *baselines]
-    found = []
+    pairs = []
     for position, rule in enumerate(rules):
         strangers = [key for key in map(slice_key, rule.slices) if key not in keys] if isinstance(rule.slices, tuple) else []
         if strangers:
-            known = quoted(sorted(keys)) or "none; add `slices`"
-            found.append((f"rules[{position}].slices", f"found {quoted(strangers)}. Slices of this monitor: {known}."))
+            slice_keys = quoted(sorted(keys)) or "none; add `slices`"
+            pairs.append((f"rules[{position}].slices", f"found {quoted(strangers)}. Slices of this monitor: {slice_keys}."))
         if rule.baseline is not None and rule.baseline not in names:
             place = f"rules[{position}].baseline"
-            found.append((place, unknown(place, "baseline", rule.baseline, names).partition(": ")[2]))
-    return found
+            pairs.append((place, unknown(place, "baseline", rule.baseline, names).partition(": ")[2]))
+    return pairs
 
 
 __all__ = ["RuleConfig", "Threshold", "parse_limit", "scope_problems", "slice_key"]

@@ -35,8 +35,8 @@ class SourceConfig(Section):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.table is None) == (self.path is None):
-            found = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
-            raise problems(("", f"found {found}. Allowed: one of them, a table's name or a path with its `format`."))
+            keys = "neither `table` nor `path`" if self.table is None else "both `table` and `path`"
+            raise problems(("", f"found {keys}. Allowed: one of them, a table's name or a path with its `format`."))
         if self.table is not None and self.format is not None:
             raise problems(("format", "found beside `table`. The catalog knows a table's format: remove `format`."))
         if self.path is not None and self.format is None:
@@ -101,13 +101,13 @@ class PredictionsConfig(SourceConfig):
     @model_validator(mode="after")
     def _roles_are_apart(self) -> Self:
         if self.prediction is not None and self.prediction == self.score:
-            found = f'found "{self.score}", which is also `prediction`'
-            raise problems(("score", f"{found}. Name the class in one and its probability in the other."))
+            conflict = f'found "{self.score}", which is also `prediction`'
+            raise problems(("score", f"{conflict}. Name the class in one and its probability in the other."))
         roles = self.roles()
         taken = [f'"{name}" ({roles[name]})' for name in self.features.include if name in roles]
         if taken:
-            found = f"found {', '.join(taken)}"
-            raise problems(("features.include", f"{found}. Columns with a role are no features: remove them here."))
+            conflict = f"found {', '.join(taken)}"
+            raise problems(("features.include", f"{conflict}. Columns with a role are no features: remove them here."))
         return self
 
 

@@ -73,9 +73,9 @@ def parse_threshold(written: object) -> Threshold:
     match = _THRESHOLD.fullmatch(str(written)) if readable else None
     value = _number(match[2]) if match else math.nan
     if match is None or not math.isfinite(value):
-        found = f'"{written}"' if readable else f"a {type(written).__name__}"
+        given = f'"{written}"' if readable else f"a {type(written).__name__}"
         allowed = 'a finite number t, meaning "> t", or a string such as "< 0.65", "<= 3", "> 5", ">= 1"'
-        raise ConfigError(f"found {found}. Allowed: {allowed}.")
+        raise ConfigError(f"found {given}. Allowed: {allowed}.")
     return Threshold(_OPERATORS[match[1] or ">"], value)
 
 

@@ -100,8 +100,8 @@ def parse_memory(text: str) -> int:
     >>> parse_memory("512 MiB")
     536870912
     """
-    found = re.fullmatch(r"(\d{1,6}) ?(MiB|GiB)", text.strip())
-    size = int(found[1]) << (20 if found[2] == "MiB" else 30) if found else 0
+    match = re.fullmatch(r"(\d{1,6}) ?(MiB|GiB)", text.strip())
+    size = int(match[1]) << (20 if match[2] == "MiB" else 30) if match else 0
     if not LEAST_MEMORY <= size <= MOST_MEMORY:
         raise ConfigError(f"found {describe(text)}. Allowed: from 64 MiB to 64 GiB, such as 512 MiB or 2 GiB.")
     return size

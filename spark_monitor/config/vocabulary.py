@@ -74,22 +74,22 @@ MEANT: Final[Mapping[str, str]] = {
 }
 """Names from elsewhere, and the metric that is probably meant: suggested, never taken."""
 
-_OWN: ContextVar[Mapping[str, str]] = ContextVar("own metrics of a monitor", default=MappingProxyType({}))
+_CUSTOM: ContextVar[Mapping[str, str]] = ContextVar("custom metrics of a monitor", default=MappingProxyType({}))
 
 
 @contextmanager
-def own_metrics(worse: Mapping[str, str]) -> Iterator[None]:
-    """Within it, rules may name these metrics of the monitor's own; ``worse`` says which values of each are the bad ones."""
-    token = _OWN.set(dict(worse))
+def custom_metrics(worse: Mapping[str, str]) -> Iterator[None]:
+    """Within it, rules may name these custom metrics of the monitor; ``worse`` says which values of each are the bad ones."""
+    token = _CUSTOM.set(dict(worse))
     try:
         yield
     finally:
-        _OWN.reset(token)
+        _CUSTOM.reset(token)
 
 
 def is_known(name: str) -> bool:
     """Whether a rule may name this metric."""
-    return name in KNOWN_METRICS or name in _OWN.get()
+    return name in KNOWN_METRICS or name in _CUSTOM.get()
 
 
 def worse_values(name: str) -> str:
@@ -98,9 +98,9 @@ def worse_values(name: str) -> str:
     >>> worse_values("roc_auc_score"), worse_values("ks"), worse_values("count")
     ('lower', 'higher', 'both')
     """
-    own = _OWN.get().get(name)
-    if own is not None:
-        return own
+    side = _CUSTOM.get().get(name)
+    if side is not None:
+        return side
     if name in LOWER_IS_WORSE:
         return "lower"
     return "both" if name in EITHER_IS_WORSE or name not in KNOWN_METRICS else "higher"

@@ -238,7 +238,7 @@ def test_a_moving_limit_is_written_as_it_was_read(limit: dict[str, float], value
 def test_what_is_wrong_with_a_rule_is_said_with_what_to_write(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         rule(**given)
-    contexts = [text for error in caught.value.errors() for _, text in error.get("ctx", {}).get("found", [])]
+    contexts = [text for error in caught.value.errors() for _, text in error.get("ctx", {}).get("pairs", [])]
     assert any(sentence in text for text in contexts), contexts
 
 
