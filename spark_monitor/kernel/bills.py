@@ -104,21 +104,19 @@ def _window(
         sums[row["service"] or NO_SERVICE].add(row)
         if row["tag"] is not None:
             sums[f"tag={row['tag']}"].add(row)
-    known: dict[str, int] = {}
+    last_costs: dict[str, int] = {}
     for row in before:
-        known[row["service"] or NO_SERVICE] = row["at"]
+        last_costs[row["service"] or NO_SERVICE] = row["at"]
     status, message = _completeness(window, inside, before, plan)
     yield from _costs(window, TABLE_ROW, whole, status, message)
     yield from _per_prediction(window, whole, predictions, status, message)
     kept = sorted(sums, key=lambda name: (-sum(map(fsum, sums[name].by_currency.values())), name))[: plan.most_services]
     for name in kept:
-        fresh = known and name not in known and not name.startswith("tag=")
-        yield from _costs(
-            window, name, sums[name], None, "No cost of this service is known before this window." if fresh else None
-        )
-    for name in sorted(set(known) - set(sums)):
-        told = f"No cost of this service in this window; its last was {instant_text(known[name])}."
-        yield from _costs(window, name, _Sum(), EMPTY, told)
+        fresh = last_costs and name not in last_costs and not name.startswith("tag=")
+        yield from _costs(window, name, sums[name], None, NEW_SERVICE if fresh else None)
+    for name in sorted(set(last_costs) - set(sums)):
+        absence = f"No cost of this service in this window; its last was {instant_text(last_costs[name])}."
+        yield from _costs(window, name, _Sum(), EMPTY, absence)
 
 
 def _completeness(
@@ -151,12 +149,12 @@ def days_without(days: Sequence[int], rows: Sequence[Row]) -> list[int]:
     return [day for place, day in enumerate(days[:-1]) if place not in held]
 
 
-def _row(window: WindowKey, metric_name: str, block: CostBlock, column: str, **told: Any) -> dict[str, Any]:
+def _row(window: WindowKey, metric_name: str, block: CostBlock, column: str, **fields: Any) -> dict[str, Any]:
     """One measurement; an undefined number says so where nothing else does."""
     metric = catalogue().metrics[metric_name]
     edges = {"granularity": window.granularity, "start": window.start, "end": window.end}
     where = [{**edges, "model_version": None, "slice_key": None, "slice_value": None}]
-    given = {name: value for name, value in told.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
     status = given.pop("status", None)
     class_name, details, count = given.pop("class_name", None), given.pop("details", None), given.pop("count", None)
     message = given.pop("message", None)
@@ -166,25 +164,25 @@ def _row(window: WindowKey, metric_name: str, block: CostBlock, column: str, **t
     return {**row, "class": class_name, "details": details, "message": message, "status": status or row["status"]}
 
 
-def _costs(window: WindowKey, name: str, found: _Sum, status: str | None, message: str | None) -> Iterator[dict[str, Any]]:
+def _costs(window: WindowKey, name: str, total: _Sum, status: str | None, message: str | None) -> Iterator[dict[str, Any]]:
     """What something cost: one row, or one for each currency beside one that says why they have no sum."""
-    single = _single(found)
-    if single is None and found.by_currency:
-        told = f"Costs in {', '.join(sorted(found.by_currency))} are not added: see a row for each."
+    single = _single(total)
+    if single is None and total.by_currency:
+        sentence = f"Costs in {', '.join(sorted(total.by_currency))} are not added: see a row for each."
         block = CostBlock(cost=np.array([np.nan]))
-        yield _row(window, "cost", block, name, status=MIXED, message=told, count=found.rows)
+        yield _row(window, "cost", block, name, status=MIXED, message=sentence, count=total.rows)
     elif single is None:
         yield _row(window, "cost", CostBlock(cost=np.array([np.nan])), name, status=status, message=message, count=0)
-    for currency, amounts in sorted(found.by_currency.items()):
+    for currency, amounts in sorted(total.by_currency.items()):
         block = CostBlock(cost=np.array([fsum(amounts)]))
         unit = currency if currency != NO_CURRENCY else None
         class_name = None if single is not None else currency
-        told_of = {"status": status, "message": message, "unit": unit, "count": found.rows, "class_name": class_name}
-        yield _row(window, "cost", block, name, **told_of)
+        fields = {"status": status, "message": message, "unit": unit, "count": total.rows, "class_name": class_name}
+        yield _row(window, "cost", block, name, **fields)
 
 
-def _single(found: _Sum) -> str | None:
-    return next(iter(found.by_currency)) if len(found.by_currency) == 1 else None
+def _single(total: _Sum) -> str | None:
+    return next(iter(total.by_currency)) if len(total.by_currency) == 1 else None
 
 
 def _per_prediction(
@@ -206,34 +204,34 @@ def _against_budget(
     window: WindowKey, period: Period, rows: Sequence[Row], plan: BillPlan, earlier: Sequence[Row]
 ) -> Iterator[dict[str, Any]]:
     """What the period has cost so far, and what it will have cost at its end."""
-    own = [row for row in rows if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
+    in_budget = [row for row in rows if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
     others = sorted({row["currency"] or NO_CURRENCY for row in rows} - {str(plan.budget_currency)})
     past = [day for day in period.days if day <= window.end]
     missing = days_without(past, rows) if len(past) > 1 else []
-    sums = _daily(past, own, set(missing))
+    sums = _daily(past, in_budget, set(missing))
     sentences = []
     if others:
         sentences.append(f"Costs in {', '.join(others)} are left out: the budget is in {plan.budget_currency}.")
     if missing:
         sentences.append(f"{len(missing)} of {len(past) - 1} days of the {plan.budget_per} so far have no rows.")
-    known = bool(own)
-    status = (EMPTY if not rows else UNDEFINED) if not known else (PARTIAL if sentences else None)
-    if not known:
+    has_rows = bool(in_budget)
+    status = (EMPTY if not rows else UNDEFINED) if not has_rows else (PARTIAL if sentences else None)
+    if not has_rows:
         sentences = sentences or [f"The bill has no rows in this {plan.budget_per} so far."]
     block = CostBlock(
-        spent=np.array([fsum(row["amount"] or 0.0 for row in own) if known else np.nan]),
+        spent=np.array([fsum(row["amount"] or 0.0 for row in in_budget) if has_rows else np.nan]),
         budget=np.array([plan.budget or np.nan]),
         open_days=np.array([float(len(period.days) - len(past) + len(missing))]),
-        days=[sums if known else np.empty(0)],
-        weeks=[_week(period, past, set(missing), earlier, plan) if known else None],
+        days=[sums if has_rows else np.empty(0)],
+        weeks=[_week(period, past, set(missing), earlier, plan) if has_rows else None],
     )
     details = {
         "budget": f"{plan.budget:g} {plan.budget_currency} per {plan.budget_per}",
         "period_from": instant_text(period.start),
     }
-    told = {"status": status, "message": " ".join(sentences) or None, "details": list(details.items()), "count": len(sums)}
+    fields = {"status": status, "message": " ".join(sentences) or None, "details": list(details.items()), "count": len(sums)}
     for metric in ("budget_used_percent", "budget_forecast_percent"):
-        yield _row(window, metric, block, TABLE_ROW, **told)
+        yield _row(window, metric, block, TABLE_ROW, **fields)
 
 
 def _week(period: Period, past: Sequence[int], missing: set[int], earlier: Sequence[Row], plan: BillPlan) -> Week | None:
@@ -244,12 +242,12 @@ def _week(period: Period, past: Sequence[int], missing: set[int], earlier: Seque
     so_far = [day for day in past[:-1] if day not in missing]
     to_come = [day for day in period.days[:-1] if day not in set(so_far)]
     absent = set(days_without(period.before, earlier))
-    own = [row for row in earlier if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
+    in_budget = [row for row in earlier if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
     kept = [weekday for day, weekday in zip(period.before, period.weekdays_before, strict=False) if day not in absent]
     return Week(
         weekdays=np.array([of[day] for day in so_far], dtype=np.int64),
         open_weekdays=np.array([of[day] for day in to_come], dtype=np.int64),
-        before=_daily(period.before, own, absent),
+        before=_daily(period.before, in_budget, absent),
         weekdays_before=np.array(kept, dtype=np.int64),
     )
 

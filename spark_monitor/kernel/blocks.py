@@ -21,7 +21,7 @@ COUNT, NULLS, NANS, HIGH, LOW = range(5)
 _MOSTLY = 15 / 16
 _HEAD = 1 << 12
 _SURE = 1 / 16
-"""Deviations from a common guess are good enough for a slice value where its own M2 is at least this share of their squares."""
+"""Deviations from a common guess are good enough for a slice value where its M2 is at least this fraction of their squares."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class SliceBlock:
                 finite = finite - many
         return finite
 
-    def add_sums(self, totals: Integers, found: Sums, rows_of: Callable[[Mask], tuple[Floats, Integers]]) -> None:
+    def add_sums(self, totals: Integers, sums: Sums, rows_of: Callable[[Mask], tuple[Floats, Integers]]) -> None:
         """Add rows whose cells are counted already: the counts of each slice value, and sums about a guess.
 
         ``rows_of`` gives the finite values of some slice values, and the slice value of each.
@@ -141,10 +141,10 @@ class SliceBlock:
         met = np.flatnonzero(sizes)
         if not met.size:
             return
-        self.minimum[met] = np.minimum(self.minimum[met], found.least[met])
-        self.maximum[met] = np.maximum(self.maximum[met], found.greatest[met])
+        self.minimum[met] = np.minimum(self.minimum[met], sums.least[met])
+        self.maximum[met] = np.maximum(self.maximum[met], sums.greatest[met])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            moments = self._about(found, sizes, rows_of)
+            moments = self._about(sums, sizes, rows_of)
             self._merge_moments(met, sizes[met], *(numbers[met] for numbers in moments))
 
     def add_values(self, codes: Integers, sizes: Integers, part: Part) -> None:
@@ -153,26 +153,26 @@ class SliceBlock:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             sums = np.asarray(np.bincount(codes, part.deviations, minlength=sizes.size), dtype=np.float64)
             squares = np.asarray(np.bincount(codes, part.squares, minlength=sizes.size), dtype=np.float64)
-            found = self._about(Sums(part.guess, sums, squares), sizes, lambda asked: _chosen(part.values, codes, asked))
-            self._merge_moments(met, sizes[met], *(numbers[met] for numbers in found))
+            moments = self._about(Sums(part.guess, sums, squares), sizes, lambda asked: _chosen(part.values, codes, asked))
+            self._merge_moments(met, sizes[met], *(numbers[met] for numbers in moments))
         self.cells.add(codes, part.cells)
 
     def _about(
-        self, found: Sums, sizes: Integers, rows_of: Callable[[Mask], tuple[Floats, Integers]]
+        self, sums: Sums, sizes: Integers, rows_of: Callable[[Mask], tuple[Floats, Integers]]
     ) -> tuple[Floats, Floats, Floats]:
         """Mean, what it lacks, and M2 of every slice value's new rows, from deviations that all slice keys share.
 
         Where a slice value lies far from the guess for its own spread, its deviations are taken from its own mean.
         """
-        rest = found.sums / sizes
-        m2 = found.squares - found.sums * rest
-        mean, low = two_sum(np.full(sizes.size, found.guess), rest)
-        unsure = (sizes > 0) & ~((m2 >= found.squares * _SURE) & np.isfinite(m2))
+        rest = sums.sums / sizes
+        m2 = sums.squares - sums.sums * rest
+        mean, low = two_sum(np.full(sizes.size, sums.guess), rest)
+        unsure = (sizes > 0) & ~((m2 >= sums.squares * _SURE) & np.isfinite(m2))
         if unsure.any():
             values, codes = rows_of(unsure)
             least, most = self.minimum[: sizes.size], self.maximum[: sizes.size]
-            own = _moments(values, codes, np.where(unsure, sizes, 0), least, most)
-            mean, low, m2 = (np.where(unsure, there, here) for there, here in zip(own, (mean, low, m2), strict=True))
+            moments = _moments(values, codes, np.where(unsure, sizes, 0), least, most)
+            mean, low, m2 = (np.where(unsure, there, here) for there, here in zip(moments, (mean, low, m2), strict=True))
         return mean, low, m2
 
     def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, low: Floats, m2: Floats) -> None:
@@ -182,12 +182,12 @@ class SliceBlock:
         swapped = before < sizes
         most, most_low = np.where(swapped, mean, self.mean[codes]), np.where(swapped, low, self.low[codes])
         least, least_low = np.where(swapped, self.mean[codes], mean), np.where(swapped, self.low[codes], low)
-        share = np.minimum(before, sizes) / n
+        fraction = np.minimum(before, sizes) / n
         delta = np.where(before > 0, (least - most) + (least_low - most_low), 0.0)
-        total, lost = two_sum(most, most_low + delta * share)
-        spread = delta * (delta * np.maximum(before, sizes) * share)
+        total, lost = two_sum(most, most_low + delta * fraction)
+        spread = delta * (delta * np.maximum(before, sizes) * fraction)
         apart = ~np.isfinite(delta)
-        self.mean[codes] = np.where(apart, most * (1 - share) + least * share, total)
+        self.mean[codes] = np.where(apart, most * (1 - fraction) + least * fraction, total)
         self.low[codes] = np.where(apart, 0.0, lost)
         self.m2[codes] += m2 + np.where(apart, np.inf, spread)
         self.n[codes] = n
@@ -230,17 +230,17 @@ def add_part(part: Part, keys: Sequence[KeyedRows]) -> None:
     codes = [key.codes if part.kept is None else key.codes.take(part.kept) for key in keys]
     for low, high in ((0, _HEAD), (_HEAD, part.values.size)):
         _extend(
-            part.values[low:high], [(key.block, own[low:high], many) for key, own, many in zip(keys, codes, sizes, strict=True)]
+            part.values[low:high], [(key.block, rows[low:high], many) for key, rows, many in zip(keys, codes, sizes, strict=True)]
         )
-    for key, own, many in zip(keys, codes, sizes, strict=True):
-        key.block.add_values(own, many, part)
+    for key, rows, many in zip(keys, codes, sizes, strict=True):
+        key.block.add_values(rows, many, part)
 
 
 def _extend(values: Floats, keys: Sequence[tuple[SliceBlock, Integers, Integers]]) -> None:
     """Least and greatest values: only those beyond the innermost of all slice values' own can be new ones."""
     met = [np.flatnonzero(sizes) for _, _, sizes in keys]
-    lower = np.flatnonzero(values < max(block.minimum[own].max() for (block, _, _), own in zip(keys, met, strict=True)))
-    higher = np.flatnonzero(values > min(block.maximum[own].min() for (block, _, _), own in zip(keys, met, strict=True)))
+    lower = np.flatnonzero(values < max(block.minimum[slices].max() for (block, _, _), slices in zip(keys, met, strict=True)))
+    higher = np.flatnonzero(values > min(block.maximum[slices].min() for (block, _, _), slices in zip(keys, met, strict=True)))
     least, greatest = values.take(lower), values.take(higher)
     for block, codes, _ in keys:
         if lower.size:

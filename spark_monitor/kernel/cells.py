@@ -119,8 +119,8 @@ class SliceCells:
     def _beside(self) -> Counts | None:
         """What is not in the table."""
         if self._pairs:
-            found = np.unique(np.concatenate(self._pairs), return_counts=True)
-            self._counts = found if self._counts is None else summed([self._counts, found])
+            counts = np.unique(np.concatenate(self._pairs), return_counts=True)
+            self._counts = counts if self._counts is None else summed([self._counts, counts])
             self._pairs = []
         return self._counts
 

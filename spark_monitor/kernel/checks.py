@@ -36,13 +36,13 @@ class ColumnChecks:
     """What a column's values are held against; None where nothing is.
 
     ``pattern`` is searched in strings, whose values are also held against ``codes`` where a pattern alone does not say it;
-    ``known`` are the values allowed or seen in the baseline; ``parses``: the strings should be numbers.
+    ``expected`` are the values allowed or seen in the baseline; ``parses``: the strings should be numbers.
     """
 
     pattern: str | None = None
     codes: frozenset[str] | None = None
     parses: bool = False
-    known: tuple[str, ...] | tuple[float, ...] | None = None
+    expected: tuple[str, ...] | tuple[float, ...] | None = None
     low: float | None = None
     high: float | None = None
     sentinels: tuple[str, ...] | tuple[float, ...] | None = None
@@ -53,7 +53,7 @@ class ColumnChecks:
         wanted = {
             "format_mismatch": self.pattern is not None or self.codes is not None,
             "unparsable": self.parses,
-            "unseen": self.known is not None,
+            "unseen": self.expected is not None,
             "sentinel": self.sentinels is not None,
             "out_of_range": self.low is not None or self.high is not None,
         }
@@ -63,65 +63,65 @@ class ColumnChecks:
 NO_CHECKS = ColumnChecks()
 
 
-def text_flags(texts: pa.Array, checks: ColumnChecks) -> dict[str, Mask]:
+def text_flags(strings: pa.Array, checks: ColumnChecks) -> dict[str, Mask]:
     """For each counter whether an entry of a dictionary of strings meets it; counters that none meets are left out.
 
     >>> flags = text_flags(pa.array(["12", "x ", "Ã©t"]), ColumnChecks(pattern="^[0-9]+$", parses=True))
-    >>> {name: found.tolist() for name, found in flags.items()}
+    >>> {name: mask.tolist() for name, mask in flags.items()}
     {'format_mismatch': [False, True, True], 'unparsable': [False, True, True], 'whitespace': [False, True, False], \
 'mojibake': [False, False, True]}
     """
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+    if not (pa.types.is_string(strings.type) or pa.types.is_large_string(strings.type)):
         return {}
-    found: dict[str, Mask] = {}
+    met: dict[str, Mask] = {}
     if checks.pattern is not None:
-        found["format_mismatch"] = ~matches(texts, checks.pattern)
+        met["format_mismatch"] = ~matches(strings, checks.pattern)
     if checks.codes is not None:
-        outside = ~_among(texts, tuple(sorted(checks.codes)))
-        found["format_mismatch"] = found["format_mismatch"] | outside if "format_mismatch" in found else outside
+        outside = ~_among(strings, tuple(sorted(checks.codes)))
+        met["format_mismatch"] = met["format_mismatch"] | outside if "format_mismatch" in met else outside
     if checks.parses:
-        found["unparsable"] = ~matches(texts, PARSES)
-    if checks.known is not None:
-        found["unseen"] = ~_among(named(texts), checks.known)
+        met["unparsable"] = ~matches(strings, PARSES)
+    if checks.expected is not None:
+        met["unseen"] = ~_among(named(strings), checks.expected)
     if checks.sentinels is not None:
-        found["sentinel"] = _among(texts, checks.sentinels)
-    found["whitespace"] = has_outer_whitespace(texts)
-    found["mojibake"] = is_damaged(texts)
-    return {name: flags for name, flags in found.items() if flags.any()}
+        met["sentinel"] = _among(strings, checks.sentinels)
+    met["whitespace"] = has_outer_whitespace(strings)
+    met["mojibake"] = is_damaged(strings)
+    return {name: flags for name, flags in met.items() if flags.any()}
 
 
 def number_flags(values: Floats, nulls: Mask | None, checks: ColumnChecks) -> dict[str, Mask]:
     """For each counter whether a value meets it; counters that none meets are left out. NaN is a value of its own kind.
 
     >>> flags = number_flags(np.array([1.0, -999.0, np.nan]), None, ColumnChecks(low=0.0, sentinels=(-999.0,)))
-    >>> {name: found.tolist() for name, found in flags.items()}
+    >>> {name: mask.tolist() for name, mask in flags.items()}
     {'out_of_range': [False, True, False], 'sentinel': [False, True, False]}
     """
-    found: dict[str, Mask] = {}
+    met: dict[str, Mask] = {}
     if checks.low is not None or checks.high is not None:
         low, high = (-np.inf if checks.low is None else checks.low), (np.inf if checks.high is None else checks.high)
-        found["out_of_range"] = (values < low) | (values > high)
-    if checks.known is not None:
-        found["unseen"] = ~(np.isin(values, np.asarray(checks.known, dtype=np.float64)) | np.isnan(values))
+        met["out_of_range"] = (values < low) | (values > high)
+    if checks.expected is not None:
+        met["unseen"] = ~(np.isin(values, np.asarray(checks.expected, dtype=np.float64)) | np.isnan(values))
     for number in checks.sentinels or ():
         same = values == float(number)
-        found["sentinel"] = found["sentinel"] | same if "sentinel" in found else same
+        met["sentinel"] = met["sentinel"] | same if "sentinel" in met else same
     if nulls is not None:
-        found = {name: flags & ~nulls for name, flags in found.items()}
-    return {name: flags for name, flags in found.items() if flags.any()}
+        met = {name: flags & ~nulls for name, flags in met.items()}
+    return {name: flags for name, flags in met.items() if flags.any()}
 
 
-def matches(texts: pa.Array, pattern: str) -> Mask:
-    """Whether a pattern is found in each text; by RE2, or by Python's ``re`` where RE2 does not know an expression.
+def matches(strings: pa.Array, pattern: str) -> Mask:
+    """Whether a pattern matches in each string; by RE2, or by Python's ``re`` where RE2 does not know an expression.
 
     >>> matches(pa.array(["ab", "b"]), "^a(?=b)").tolist()
     [True, False]
     """
     try:
-        return _mask(pc.match_substring_regex(texts, pattern))
+        return _mask(pc.match_substring_regex(strings, pattern))
     except pa.ArrowInvalid:
         compiled = re.compile(pattern)
-        return np.array([compiled.search(text) is not None for text in texts.to_pylist()], dtype=np.bool_)
+        return np.array([compiled.search(text) is not None for text in strings.to_pylist()], dtype=np.bool_)
 
 
 def _mask(flags: pa.Array) -> Mask:
@@ -129,50 +129,50 @@ def _mask(flags: pa.Array) -> Mask:
 
 
 @lru_cache(maxsize=256)
-def _value_set(known: tuple[str, ...]) -> pa.Array:
-    return pa.array(known, pa.string())
+def _value_set(values: tuple[str, ...]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
-def _among(texts: pa.Array, known: tuple[str, ...] | tuple[float, ...]) -> Mask:
-    return _mask(pc.is_in(texts.cast(pa.string()), value_set=_value_set(tuple(str(one) for one in known))))
+def _among(strings: pa.Array, values: tuple[str, ...] | tuple[float, ...]) -> Mask:
+    return _mask(pc.is_in(strings.cast(pa.string()), value_set=_value_set(tuple(str(one) for one in values))))
 
 
-def has_outer_whitespace(texts: pa.Array) -> Mask:
+def has_outer_whitespace(strings: pa.Array) -> Mask:
     """Whether a string begins or ends with a blank, or is nothing but blanks.
 
     >>> has_outer_whitespace(pa.array(["a", " a", "a\\u00a0", " ", "", "a b"])).tolist()
     [False, True, True, True, False, False]
     """
-    data = texts.cast(pa.large_string())
+    data = strings.cast(pa.large_string())
     offsets = np.frombuffer(data.buffers()[1], dtype=np.int64)[data.offset : data.offset + len(data) + 1]
     content = data.buffers()[2]
-    found = np.zeros(len(data), dtype=np.bool_)
+    mask = np.zeros(len(data), dtype=np.bool_)
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
     if content is None or not filled.size:
-        return found
+        return mask
     octets = np.frombuffer(content, dtype=np.uint8)
     maybe = filled[_ASCII_WHITESPACE[octets[offsets[filled]]] | _ASCII_WHITESPACE[octets[offsets[filled + 1] - 1]]]
     if maybe.size:
         some = data.take(pa.array(maybe))
-        found[maybe] = _mask(pc.not_equal(pc.utf8_trim_whitespace(some), some))
-    return found
+        mask[maybe] = _mask(pc.not_equal(pc.utf8_trim_whitespace(some), some))
+    return mask
 
 
-def is_damaged(texts: pa.Array) -> Mask:
+def is_damaged(strings: pa.Array) -> Mask:
     """Whether a string was read in another encoding than it was written in: UTF-8 read as Windows-1252 or Latin-1, or characters
     that were replaced because they could not be read.
 
     >>> is_damaged(pa.array(["café", "cafÃ©", "caf\\ufffd", "donâ€™t", "Ærø", "plain"])).tolist()
     [False, True, True, True, False, False]
     """
-    found = np.zeros(len(texts), dtype=np.bool_)
-    beyond = np.flatnonzero(~_mask(pc.string_is_ascii(texts)))
+    mask = np.zeros(len(strings), dtype=np.bool_)
+    beyond = np.flatnonzero(~_mask(pc.string_is_ascii(strings)))
     if not beyond.size:
-        return found
-    some = texts.take(pa.array(beyond))
+        return mask
+    some = strings.take(pa.array(beyond))
     maybe = beyond[_mask(pc.match_substring_regex(some, _DAMAGE_CANDIDATE))]
-    found[maybe] = [_is_damaged(text) for text in texts.take(pa.array(maybe)).to_pylist()]
-    return found
+    mask[maybe] = [_is_damaged(text) for text in strings.take(pa.array(maybe)).to_pylist()]
+    return mask
 
 
 def _is_damaged(text: str) -> bool:

@@ -102,23 +102,23 @@ class NumericColumn:
         numbers, nulls = rows.groups.arranged(numbers), None if nulls is None else rows.groups.arranged(nulls)
         plain = nulls is None
         for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
-            own = numbers[low:high]
+            of_window = numbers[low:high]
             absent = nulls[low:high] if nulls is not None else None
-            state = self._add_window(int(rows.groups.codes[position]), own, absent)
+            state = self._add_window(int(rows.groups.codes[position]), of_window, absent)
             plain &= state.finite == state.count
         if rows.slices and self._library is not None:
             self._add_compiled(self._library, numbers, nulls, rows)
         elif rows.slices:
             self._add_slices(numbers, nulls, rows, plain=plain)
 
-    def _add_window(self, group: Group, own: Floats, absent: Mask | None) -> NumericState:
+    def _add_window(self, group: Group, numbers: Floats, absent: Mask | None) -> NumericState:
         before = self._windows.get(group)
         theta = before.distinct.theta if before else ALL
         if self._library is not None:
-            state = state_of(self._library, own, absent, self._grid, k=self._k, theta=theta)
+            state = state_of(self._library, numbers, absent, self._grid, k=self._k, theta=theta)
         else:
             missing = int(np.count_nonzero(absent)) if absent is not None else 0
-            ordered = np.sort(own[~absent] if absent is not None and missing else own)
+            ordered = np.sort(numbers[~absent] if absent is not None and missing else numbers)
             state = NumericState.of_sorted(ordered, self._grid, nulls=missing, k=self._k, theta=theta)
         self._windows[group] = before.merge(state) if before else state
         return state
@@ -132,7 +132,7 @@ class NumericColumn:
             guess = window.mean if np.isfinite(window.mean) else 0.0
             keys = self._keyed(position, group, low, high, rows)
             add_rows(
-                library, self._grid, numbers[low:high], absent, keys, guess=guess, known=window.distinct, inner=max(inner, 0.0)
+                library, self._grid, numbers[low:high], absent, keys, guess=guess, distinct=window.distinct, inner=max(inner, 0.0)
             )
 
     def _add_slices(self, numbers: Floats, nulls: Mask | None, rows: Rows, *, plain: bool) -> None:
@@ -175,15 +175,15 @@ class NumericColumn:
         """The hashes of the rows whose value is finite and no edge of the grid, for every slice key."""
         if not part.hashes.size:
             return
-        known = self._windows[group].distinct
-        if not known.is_exact:
+        distinct = self._windows[group].distinct
+        if not distinct.is_exact:
             add_hashes([Keyed(key.block.hashes, key.codes, key.rows) for key in keys], part.hashes, part.inner)
             return
         # Few different values in the whole window: name each row's by its place among them, once for all slice keys.
-        places = np.searchsorted(known.hashes, part.hashes)
+        places = np.searchsorted(distinct.hashes, part.hashes)
         for key in keys:
             chosen = key.codes if part.inner is None else key.codes.take(part.inner)
-            key.block.hashes.add_known(chosen, places, known.hashes)
+            key.block.hashes.add_positions(chosen, places, distinct.hashes)
 
     def gathered(self) -> Iterator[Gathered]:
         """The states so far."""

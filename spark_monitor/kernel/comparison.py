@@ -93,10 +93,10 @@ def drift_schema(metrics: tuple[str, ...] = ()) -> pa.Schema:
         for name, column in columns_of(metric, metric.compute(nothing, nothing)).items():
             parts = [(part, pa.float64()) for part in column] if isinstance(column, Mapping) else None
             fields[name] = pa.float64() if parts is None else pa.struct(parts)
-    texts = ("granularity", "model_version", *GROUP, "drift_type", "status", "message")
+    string_columns = ("granularity", "model_version", *GROUP, "drift_type", "status", "message")
     return pa.schema(
         [
-            *((name, pa.string()) for name in texts),
+            *((name, pa.string()) for name in string_columns),
             *((name, pa.int64()) for name in ("start", "end", "cmp_start", "cmp_end")),
             *fields.items(),
             ("non_null_columns_delta", _TABLE_DELTA),
@@ -125,14 +125,14 @@ class Comparison:
         """The drift rows of one chunk, column by column."""
         pairs = pairs_of(chunk)
         for name, rows in by_column(chunk):
-            own = [within(one, rows) for one in pairs]
-            if not any(one.current.size for one in own):
+            of_column = [within(one, rows) for one in pairs]
+            if not any(one.current.size for one in of_column):
                 continue
             if name == TABLE_ROW:
-                yield self._tables(chunk, own)
+                yield self._tables(chunk, of_column)
                 continue
             column = self._plan.columns.get(name)
-            yield from self._columns(chunk, name, column, rows, own)
+            yield from self._columns(chunk, name, column, rows, of_column)
 
     def _columns(
         self, chunk: pa.RecordBatch, name: str, column: KernelColumn | None, rows: Integers, pairs: Sequence[Pairs]
@@ -143,16 +143,16 @@ class Comparison:
         if column is None or column.frame_id is None:
             errors[rows] = COLUMN_GONE.format(name)
         else:
-            found = opened(chunk.take(pa.array(rows)), column, exact_to=self._plan.exact_to.get(name, np.inf))
-            places[rows], errors[rows], block = found.places, found.errors, found.block
+            states = opened(chunk.take(pa.array(rows)), column, exact_to=self._plan.exact_to.get(name, np.inf))
+            places[rows], errors[rows], block = states.places, states.errors, states.block
         for one in pairs:
             current, reference = places[one.current], np.where(one.reference >= 0, places[one.reference], -1)
-            status, message = self._said(chunk, one, name, (current, reference), errors)
+            status, message = self._status(chunk, one, name, (current, reference), errors)
             undefined = np.flatnonzero(status != "OK")
             yield self._batch(chunk, at(one, undefined), {}, status[undefined], message[undefined])
-            known = np.flatnonzero(status == "OK")
-            for low in range(0, known.size, PAIRS_AT_ONCE):
-                few = known[low : low + PAIRS_AT_ONCE]
+            comparable = np.flatnonzero(status == "OK")
+            for low in range(0, comparable.size, PAIRS_AT_ONCE):
+                few = comparable[low : low + PAIRS_AT_ONCE]
                 assert block is not None
                 sides = block.take(reference[few]), block.take(current[few])
                 yield from self._distances(chunk, at(one, few), sides)
@@ -162,7 +162,7 @@ class Comparison:
         distances = compared(*sides, self._plan.entries(sides[1].kind))
         yield self._batch(chunk, pairs, distances.columns, distances.status, distances.message)
 
-    def _said(
+    def _status(
         self, chunk: pa.RecordBatch, pairs: Pairs, name: str, places: tuple[Integers, Integers], errors: npt.NDArray[np.object_]
     ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
         """Why pairs cannot be compared; OK where they can."""
@@ -216,7 +216,7 @@ class Comparison:
         places = np.array([-1 if states[row] is None else row for row in current], dtype=np.int64)
         others = np.array([-1 if row < 0 or states[row] is None else row for row in reference], dtype=np.int64)
         errors = np.array(chunk.column("error").to_pylist(), dtype=object)
-        status, message = self._said(chunk, pairs, TABLE_ROW, (places, others), errors)
+        status, message = self._status(chunk, pairs, TABLE_ROW, (places, others), errors)
         deltas = [
             _table_drift(states[other], states[row]) if word == "OK" else (None, None)
             for other, row, word in zip(reference, current, status, strict=True)

@@ -51,10 +51,10 @@ class Compared:
             values = values.cast(pa.float64())
         elif isinstance(self.value, int) and not isinstance(self.value, bool) and pa.types.is_integer(values.type):
             values = values.cast(pa.int64())
-        found = COMPARE[self.operator](values, pa.scalar(self.value))
+        flags = COMPARE[self.operator](values, pa.scalar(self.value))
         if self.operator in _TRUE_FOR_NAN and pa.types.is_floating(values.type):
-            found = pc.or_(found, pc.is_nan(values))
-        return found
+            flags = pc.or_(flags, pc.is_nan(values))
+        return flags
 
 
 @dataclass(frozen=True)

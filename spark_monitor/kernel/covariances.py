@@ -79,22 +79,22 @@ class CovarianceRows:
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(numbers, self._plan.centre[place], out=row)
             row /= self._plan.scale[place]
-        known = np.isfinite(numbers)
-        if nulls is not None or not known.all():
-            missing = ~known if nulls is None else nulls | ~known
+        finite = np.isfinite(numbers)
+        if nulls is not None or not finite.all():
+            missing = ~finite if nulls is None else nulls | ~finite
             row[missing] = 0.0
             self._missing[piece][place] = missing
         np.clip(row, -FARTHEST, FARTHEST, out=row)
         self._filled[piece].add(place)
 
     def finish(
-        self, counted: Sequence[Sequence[Counted]], places: Sequence[Place], texts: Sequence[Sequence[str | None]]
+        self, counted: Sequence[Sequence[Counted]], places: Sequence[Place], slice_values: Sequence[Sequence[str | None]]
     ) -> None:
         """Multiply what is held of every piece; ``counted`` are a piece's whole windows and then its slice keys."""
         for piece, cuts in enumerate(counted):
             values, missing = self._values[piece], self._gaps(piece)
             for one in cuts:
-                lines = [line if self._is_wanted(places[line], texts) else None for line in one.lines.tolist()]
+                lines = [line if self._is_wanted(places[line], slice_values) else None for line in one.lines.tolist()]
                 if any(line is not None for line in lines):
                     self._multiply(values, missing, one, lines)
         self._values, self._missing, self._filled = [], [], []
@@ -105,17 +105,17 @@ class CovarianceRows:
         failed = [place for place in range(len(values)) if place not in self._filled[piece]]
         if not failed and not self._missing[piece]:
             return None
-        found = np.zeros(values.shape, dtype=np.bool_)
+        gaps = np.zeros(values.shape, dtype=np.bool_)
         for place, missing in self._missing[piece].items():
-            found[place] = missing
-        values[failed], found[failed] = 0.0, True
-        return found
+            gaps[place] = missing
+        values[failed], gaps[failed] = 0.0, True
+        return gaps
 
-    def _is_wanted(self, place: Place, texts: Sequence[Sequence[str | None]]) -> bool:
+    def _is_wanted(self, place: Place, slice_values: Sequence[Sequence[str | None]]) -> bool:
         key, _, value = place
         if key == WHOLE:
             return True
-        text, wanted = texts[key][value], self._plan.slices[key] if self._plan.slices else frozenset()
+        text, wanted = slice_values[key][value], self._plan.slices[key] if self._plan.slices else frozenset()
         return text is not None and (wanted is None or text in wanted)
 
     def _multiply(self, values: Floats, missing: Mask | None, one: Counted, lines: Sequence[int | None]) -> None:

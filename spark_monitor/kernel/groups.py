@@ -79,21 +79,21 @@ class Codes:
     """Small numbers for the strings that a task has met; None is a string of its own.
 
     >>> codes = Codes()
-    >>> codes.encode(pa.array(["b", None, "a", "b"])).tolist(), codes.texts
+    >>> codes.encode(pa.array(["b", None, "a", "b"])).tolist(), codes.strings
     ([0, 2, 1, 0], ['b', 'a', None])
     """
 
-    def __init__(self, *, known: frozenset[str] | None = None, rest: str | None = None) -> None:
-        """With ``known``, every other text becomes ``rest``."""
-        self.texts: list[str | None] = []
+    def __init__(self, *, kept: frozenset[str] | None = None, rest: str | None = None) -> None:
+        """With ``kept``, every other text becomes ``rest``."""
+        self.strings: list[str | None] = []
         self._numbers: dict[str | None, int] = {}
-        self._known, self._rest = known, rest
+        self._kept, self._rest = kept, rest
 
-    def encode(self, texts: pa.Array) -> Integers:
+    def encode(self, strings: pa.Array) -> Integers:
         """The number of every text."""
-        if not len(texts):
+        if not len(strings):
             return np.empty(0, dtype=np.int64)
-        encoded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        encoded = strings if pa.types.is_dictionary(strings.type) else strings.dictionary_encode()
         names = [*encoded.dictionary.to_pylist(), None]
         places = np.asarray(pc.fill_null(encoded.indices.cast(pa.int64()), len(names) - 1).to_numpy(zero_copy_only=False))
         # A dictionary may hold strings of other rows, and these are not met here.
@@ -103,11 +103,11 @@ class Codes:
         return np.asarray(numbers[places])
 
     def _number(self, text: str | None) -> int:
-        if self._known is not None and text is not None and text not in self._known:
+        if self._kept is not None and text is not None and text not in self._kept:
             text = self._rest
         if text not in self._numbers:
-            self._numbers[text] = len(self.texts)
-            self.texts.append(text)
+            self._numbers[text] = len(self.strings)
+            self.strings.append(text)
         return self._numbers[text]
 
 

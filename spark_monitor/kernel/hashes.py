@@ -48,18 +48,18 @@ class SliceHashes:
         """Add the hash of every row and the slice value of each."""
         add_hashes([Keyed(self, codes, np.bincount(codes))], hashes, None)
 
-    def likely(self, rows: Integers, share: float) -> Hashes:
-        """The largest hash of each slice value that most likely matters once this share of so many rows is in.
+    def likely(self, rows: Integers, fraction: float) -> Hashes:
+        """The largest hash of each slice value that most likely matters once this fraction of so many rows is in.
 
         Of a slice with many rows the smallest hashes most likely suffice; ``add_hashes`` looks whether they do.
         """
         self._grow(rows.size)
-        if share * rows.sum() <= _HELD:
+        if fraction * rows.sum() <= _HELD:
             return self._limits
         fair = np.zeros(self._limits.size, dtype=np.uint64)
         fair[: rows.size][rows > 0] = _EVERY
-        many = np.flatnonzero(rows * share > _SAMPLED)
-        fair[many] = (_SAMPLED / (rows[many] * share) * ALL).astype(np.uint64)
+        many = np.flatnonzero(rows * fraction > _SAMPLED)
+        fair[many] = (_SAMPLED / (rows[many] * fraction) * ALL).astype(np.uint64)
         return np.minimum(fair, self._limits)
 
     def missed(self, likely: Hashes, rows: Integers) -> Mask | None:
@@ -70,16 +70,16 @@ class SliceHashes:
         missed = met & (self._limits > likely)
         return missed if missed.any() else None
 
-    def add_known(self, codes: Integers, positions: Integers, known: Hashes) -> None:
-        """The same where row i has the hash ``known[positions[i]]``: pairs that repeat cost next to nothing."""
+    def add_positions(self, codes: Integers, positions: Integers, distinct: Hashes) -> None:
+        """The same where row i has the hash ``distinct[positions[i]]``: pairs that repeat cost next to nothing."""
         size = int(codes.max(initial=-1)) + 1
-        if size * known.size > _TABLE_PER_ROW * codes.size:
-            self.add(codes, known[positions])
+        if size * distinct.size > _TABLE_PER_ROW * codes.size:
+            self.add(codes, distinct[positions])
             return
-        found = np.zeros(size * known.size, dtype=np.bool_)
-        found[codes * known.size + positions] = True
-        pairs = np.flatnonzero(found)
-        self.add(pairs // known.size, known[pairs % known.size])
+        met = np.zeros(size * distinct.size, dtype=np.bool_)
+        met[codes * distinct.size + positions] = True
+        pairs = np.flatnonzero(met)
+        self.add(pairs // distinct.size, distinct[pairs % distinct.size])
 
     def held(self) -> tuple[Integers, Hashes, Hashes]:
         """The slice value and the hash of everything kept, in that order, and the largest hash that matters of each value."""
@@ -89,9 +89,9 @@ class SliceHashes:
     @classmethod
     def of_held(cls, codes: Integers, hashes: Hashes, limits: Hashes) -> SliceHashes:
         """What ``held`` gave."""
-        found = cls()
-        found._codes, found._hashes, found._limits, found._settled = [codes], [hashes], limits, True
-        return found
+        held = cls()
+        held._codes, held._hashes, held._limits, held._settled = [codes], [hashes], limits, True
+        return held
 
     def absorb(self, other: SliceHashes, places: Integers) -> None:
         """Merge with others, whose slice value i is value ``places[i]`` here."""
@@ -175,9 +175,9 @@ def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) ->
             key.held.hold(codes.take(left), hashes.take(left))
 
 
-def likely_limits(keys: Sequence[Keyed], share: float) -> tuple[list[Hashes], np.uint64]:
+def likely_limits(keys: Sequence[Keyed], fraction: float) -> tuple[list[Hashes], np.uint64]:
     """``SliceHashes.likely`` of every key, and the largest of them among slice values that have many rows."""
-    likely = [key.held.likely(key.rows, share) for key in keys]
+    likely = [key.held.likely(key.rows, fraction) for key in keys]
     common = [limits[: key.rows.size][key.rows > _SAMPLED] for key, limits in zip(keys, likely, strict=True)]
     return likely, np.uint64(np.concatenate(common).max(initial=0))
 

@@ -24,7 +24,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """The labels and answers of a chunk's labelled rows, in the form that the model's task needs."""
+    """The labels and predictions of a chunk's labelled rows, in the form that the model's task needs."""
 
     rows: Integers
     labels: ClassCodes | None
@@ -51,8 +51,8 @@ def whole_groups(tables: Iterable[pa.Table], column: int) -> Iterator[pa.Table]:
     kept: pa.Table | None = None
     for table in tables:
         joined = table if kept is None else pa.concat_tables([kept, table])
-        own = one_array(joined.column(column))
-        groups, alone = np.asarray(pc.fill_null(own, 0).to_numpy(zero_copy_only=False), dtype=np.int64), flags_of(own.is_null())
+        ids = one_array(joined.column(column))
+        groups, alone = np.asarray(pc.fill_null(ids, 0).to_numpy(zero_copy_only=False), dtype=np.int64), flags_of(ids.is_null())
         other = np.flatnonzero((groups != groups[-1]) | alone) if groups.size else groups
         cut = int(other[-1]) + 1 if other.size else 0
         if cut:
@@ -80,8 +80,8 @@ def relevances_of(label: pa.Array, task: str, positive: object) -> Floats:
 
 def places_of(codes: ClassCodes, classes: tuple[str, ...]) -> Integers:
     """Each row's class as a place among those that have scores; -1 for any other."""
-    known = {name: place for place, name in enumerate(classes)}
-    table = np.array([*(known.get(name, -1) for name in codes.classes), -1], dtype=np.int64)
+    places = {name: place for place, name in enumerate(classes)}
+    table = np.array([*(places.get(name, -1) for name in codes.classes), -1], dtype=np.int64)
     return table[codes.codes]
 
 

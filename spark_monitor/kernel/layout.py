@@ -20,7 +20,7 @@ EXACT_DIGITS = 15
 UNSIGNED_DIGITS = 20
 """Digits of the largest unsigned integer of 64 bits, which Spark reads as a decimal."""
 
-SAME_TEXTS = {pa.string(), pa.large_string(), pa.string_view()}, {pa.binary(), pa.large_binary(), pa.binary_view()}
+SAME_STRINGS = {pa.string(), pa.large_string(), pa.string_view()}, {pa.binary(), pa.large_binary(), pa.binary_view()}
 MICROS, INSTANTS = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
 
 
@@ -86,7 +86,7 @@ class FileLayout:
         return tuple(dict.fromkeys([*self.keys, *(column.name for column in self.columns)]))
 
     @property
-    def texts(self) -> frozenset[str]:
+    def string_columns(self) -> frozenset[str]:
         """The columns that are read as dictionaries where the file has them."""
         every = [*self.columns, *(column for slice_ in self.slices for column in slice_.columns)]
         every += [self.version] if isinstance(self.version, FileColumn) else []
@@ -115,8 +115,8 @@ class FileRows:
             return pa.repeat(value.cast(column.type) if column.type is not None else value, self._rows)
         if column.name not in self._arrays:
             return pa.nulls(self._rows, column.type or pa.null())
-        found = self._arrays[column.name]
-        values = found if column.type is None else as_type(found, column.type, column.name)
+        stored = self._arrays[column.name]
+        values = stored if column.type is None else as_type(stored, column.type, column.name)
         return padded(values, column.width) if column.width else values
 
     def taken(self, column: FileColumn) -> pa.Array:
@@ -131,8 +131,8 @@ class FileRows:
         missing = values.is_null()
         if column.take is Take.SIZE and not pa.types.is_null(values.type):
             return sizes(values)
-        known = pa.scalar(True) if column.take is Take.PRESENT else pa.scalar(column.fields, pa.int32())
-        return pc.if_else(missing, pa.scalar(None, known.type), known)
+        constant = pa.scalar(True) if column.take is Take.PRESENT else pa.scalar(column.fields, pa.int32())
+        return pc.if_else(missing, pa.scalar(None, constant.type), constant)
 
     def text(self, column: FileColumn) -> pa.Array:
         """The column's values as text, as a dictionary."""
@@ -168,18 +168,18 @@ def crossing(parts: list[pa.DictionaryArray]) -> pa.DictionaryArray:
     >>> crossing([pa.array(["a", None]).dictionary_encode(), pa.array(["x", "y"]).dictionary_encode()]).to_pylist()
     ['a, x', 'NULL, y']
     """
-    texts: list[list[str | None]] = [[*part.dictionary.to_pylist(), None] for part in parts]
+    dictionaries: list[list[str | None]] = [[*part.dictionary.to_pylist(), None] for part in parts]
     codes = np.zeros(len(parts[0]), dtype=np.int64)
-    for part, names in zip(parts, texts, strict=True):
-        own = pc.fill_null(part.indices.cast(pa.int64()), len(names) - 1)
-        codes = codes * len(names) + np.asarray(own.to_numpy(zero_copy_only=False))
+    for part, names in zip(parts, dictionaries, strict=True):
+        part_codes = pc.fill_null(part.indices.cast(pa.int64()), len(names) - 1)
+        codes = codes * len(names) + np.asarray(part_codes.to_numpy(zero_copy_only=False))
     occurring, places = np.unique(codes, return_inverse=True)
     names = []
     for code in occurring.tolist():
         words = []
-        for own_texts in reversed(texts):
-            code, place = divmod(code, len(own_texts))
-            words.append(own_texts[place])
+        for dictionary in reversed(dictionaries):
+            code, place = divmod(code, len(dictionary))
+            words.append(dictionary[place])
         names.append(crossed(reversed(words)))
     return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(names, pa.string()))
 
@@ -192,10 +192,10 @@ def padded(values: pa.Array, width: int) -> pa.Array:
     """
     if not pa.types.is_dictionary(values.type):
         return pc.utf8_rpad(values, width)
-    texts = pc.utf8_rpad(values.dictionary, width)
-    found = pa.DictionaryArray.from_arrays(values.indices, texts)
-    alike = pc.count_distinct(texts).as_py() < len(texts)  # strings that differed in their last spaces alone
-    return found.cast(texts.type).dictionary_encode() if alike else found
+    strings = pc.utf8_rpad(values.dictionary, width)
+    encoded = pa.DictionaryArray.from_arrays(values.indices, strings)
+    alike = pc.count_distinct(strings).as_py() < len(strings)  # strings that differed in their last spaces alone
+    return encoded.cast(strings.type).dictionary_encode() if alike else encoded
 
 
 def sizes(values: pa.Array) -> pa.Array:
@@ -265,4 +265,4 @@ def widens(kind: pa.DataType, wanted: pa.DataType) -> bool:
     widened = {(pa.float32(), pa.float64()), (pa.date32(), MICROS)}
     if (kind, wanted) in widened or (pa.types.is_duration(kind) and wanted == pa.int64()):
         return True
-    return any(kind in group and wanted in group for group in SAME_TEXTS)
+    return any(kind in group and wanted in group for group in SAME_STRINGS)

@@ -21,7 +21,7 @@ _INSTANTS: Final = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class LogColumns:
-    """What the slices of a span are in order (texts, and whether a request failed), its columns, and the unit of latencies."""
+    """What the slices of a span are in order (strings, and whether a request failed), its columns, and the unit of latencies."""
 
     sliced: tuple[str, ...]
     numbers: tuple[str, ...]
@@ -32,16 +32,16 @@ def log_batches(spans: Iterable[Span], columns: LogColumns) -> Iterator[pa.Recor
     """Rows of ``requests.COLUMNS``: a request each, without copies."""
     for span in spans:
         rows = len(span.time)
-        told: dict[str, pa.Array] = {"time": span.time.cast(_INSTANTS), "version": span.version}
-        told |= dict(zip(columns.sliced, span.slices, strict=True))
-        if FAILED in told:
+        columns_by_name: dict[str, pa.Array] = {"time": span.time.cast(_INSTANTS), "version": span.version}
+        columns_by_name |= dict(zip(columns.sliced, span.slices, strict=True))
+        if FAILED in columns_by_name:
             # The slice of a condition is a dictionary of "false" and "true"; its codes are the numbers.
-            told[FAILED] = told[FAILED].indices.cast(pa.float64())
-        told |= {name: _doubles(span.column(place)) for place, name in enumerate(columns.numbers)}
-        if columns.seconds and "latency" in told:
-            told["latency"] = pc.multiply(told["latency"], 1000.0)
-        told |= {"requests": pa.array(np.ones(rows)), "copies": pa.array(np.zeros(rows))}
-        arrays = [told[name] if name in told else _absent(name, rows) for name in COLUMNS]
+            columns_by_name[FAILED] = columns_by_name[FAILED].indices.cast(pa.float64())
+        columns_by_name |= {name: _doubles(span.column(place)) for place, name in enumerate(columns.numbers)}
+        if columns.seconds and "latency" in columns_by_name:
+            columns_by_name["latency"] = pc.multiply(columns_by_name["latency"], 1000.0)
+        columns_by_name |= {"requests": pa.array(np.ones(rows)), "copies": pa.array(np.zeros(rows))}
+        arrays = [columns_by_name[name] if name in columns_by_name else _absent(name, rows) for name in COLUMNS]
         yield pa.RecordBatch.from_arrays(arrays, names=list(COLUMNS))
 
 

@@ -1,4 +1,4 @@
-"""The model's answers, predicted classes and scores, against the baseline's, as measurements."""
+"""The model's predictions, classes and scores, against the baseline's, as measurements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METRIC: Metric = prediction_shift.metric  # type: ignore[attr-defined]
 
 
 class MeasuredAnswers(MeasuredDrift):
-    """Measures each state of a sorted stream of the model's answers against its baseline."""
+    """Measures each state of a sorted stream of the model's predictions against its baseline."""
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """A measurement of every state."""
@@ -35,5 +35,5 @@ class MeasuredAnswers(MeasuredDrift):
     ) -> pa.RecordBatch:
         """Pairs that have no number, and why."""
         size = pairs.current.size
-        found = Interval(np.full(size, np.nan), status=list(status), message=list(message))
-        return measured_pairs(chunk, pairs, METRIC, lambda: found, chunk.column("count").take(pa.array(pairs.current)))
+        interval = Interval(np.full(size, np.nan), status=list(status), message=list(message))
+        return measured_pairs(chunk, pairs, METRIC, lambda: interval, chunk.column("count").take(pa.array(pairs.current)))

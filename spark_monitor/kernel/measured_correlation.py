@@ -86,20 +86,20 @@ def _measured(
         return
     blocks = ErrorBlock.of(baseline, states)
     for metric in _ERRORS:
-        found = measurements(places, metric, metric.compute(*blocks), column_name=TABLE_ROW, basis=BASIS)
-        yield batch_of_measurements(found)
+        rows = measurements(places, metric, metric.compute(*blocks), column_name=TABLE_ROW, basis=BASIS)
+        yield batch_of_measurements(rows)
     for place, state in held:
         yield batch_of_measurements(_pairs(baseline, place, state, plan))
 
 
 def _undefined(
-    places: Sequence[Mapping[str, Any]], metric: Metric, said: tuple[str, str], states: Sequence[CovarianceState]
+    places: Sequence[Mapping[str, Any]], metric: Metric, reason: tuple[str, str], states: Sequence[CovarianceState]
 ) -> list[dict[str, Any]]:
     nothing = np.full(len(places), np.nan)
-    status, message = ([text] * len(places) for text in said)
+    status, message = ([text] * len(places) for text in reason)
     count = np.array([state.count for state in states], dtype=np.int64)
-    found = Interval(nothing, nothing, nothing, nothing, count, status, message)
-    return measurements(places, metric, found, column_name=TABLE_ROW, basis=BASIS)
+    interval = Interval(nothing, nothing, nothing, nothing, count, status, message)
+    return measurements(places, metric, interval, column_name=TABLE_ROW, basis=BASIS)
 
 
 def _pairs(
@@ -114,8 +114,8 @@ def _pairs(
     chosen = strongest(shift, np.array([name in plan.pairs for name in called], dtype=np.bool_))
     if not chosen.size:
         return _undefined([place], _SHIFT, NO_PAIR, [state])
-    found = correlation_shift(before.take(chosen), now.take(chosen))
-    rows = measurements([place] * chosen.size, _SHIFT, found, basis=BASIS)
+    shifts = correlation_shift(before.take(chosen), now.take(chosen))
+    rows = measurements([place] * chosen.size, _SHIFT, shifts, basis=BASIS)
     return [{**row, "column_name": called[number]} for row, number in zip(rows, chosen.tolist(), strict=True)]
 
 

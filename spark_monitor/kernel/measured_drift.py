@@ -46,19 +46,19 @@ def measured_pairs(chunk: pa.RecordBatch, pairs: Pairs, metric: Metric, compute:
     """One metric of all pairs; whatever somebody else's function raises is the status of its rows."""
     size = pairs.current.size
     try:
-        found = Interval.of(compute())
-        status = found.statuses
-        message = np.full(size, None, dtype=object) if found.message is None else np.array(found.message, dtype=object)
+        interval = Interval.of(compute())
+        status = interval.statuses
+        message = np.full(size, None, dtype=object) if interval.message is None else np.array(interval.message, dtype=object)
         if status.shape != (size,):
             raise ValueError(f"gives {status.size} values for {size} states")
     except Exception as error:
-        found, status = Interval(np.full(size, np.nan)), np.full(size, "ERROR", dtype=object)
+        interval, status = Interval(np.full(size, np.nan)), np.full(size, "ERROR", dtype=object)
         message = np.full(size, f"{metric.name} failed: {type(error).__name__}: {error}", dtype=object)
-    numbers = {"value": found.value, "lower": found.lower, "upper": found.upper, "value_error": found.value_error}
-    texts = {"dataset": metric.dataset, "family": metric.family, "metric": metric.name, "unit": metric.unit, "basis": BASIS}
+    numbers = {"value": interval.value, "lower": interval.lower, "upper": interval.upper, "value_error": interval.value_error}
+    constants = {"dataset": metric.dataset, "family": metric.family, "metric": metric.name, "unit": metric.unit, "basis": BASIS}
     given: dict[str, Any] = {
         **{name: chunk.column(name).take(pa.array(pairs.current)) for name in (*DIMENSIONS, "column_name")},
-        **{name: pa.array([text] * size, pa.string()) for name, text in texts.items()},
+        **{name: pa.array([text] * size, pa.string()) for name, text in constants.items()},
         **{name: arrow_numbers(values) for name, values in numbers.items() if values is not None},
         "count": count if isinstance(count, pa.Array) else pa.array(count),
         "status": pa.array(status, pa.string()),

@@ -72,8 +72,8 @@ class Merged:
 
     def absorb(self, state: AnyState) -> None:
         """Merge with a state; the key's column says of which class states are, so both are of one."""
-        own = self.state or _state(self.part or (None, None, None), self.column)
-        self.state = own.merge(state)  # type: ignore[arg-type]
+        merged = self.state or _state(self.part or (None, None, None), self.column)
+        self.state = merged.merge(state)  # type: ignore[arg-type]
 
     @property
     def small(self) -> Small | None:
@@ -118,8 +118,8 @@ class SliceValues:
         self.error = self.error or error
         if data is not None and self.column.grid is not None and is_block(data):
             # A block is opened at once, since it is taken apart in any case.
-            found = NamedBlock.from_bytes(data, self.column.grid)
-            self.block = found if self.block is None else self.block.merge(found)
+            block = NamedBlock.from_bytes(data, self.column.grid)
+            self.block = block if self.block is None else self.block.merge(block)
         else:
             self.single.setdefault(value, Merged(self.key, self.column)).add(value, part)
 
@@ -137,17 +137,17 @@ class SliceValues:
 
     def batch(self) -> pa.RecordBatch | None:
         """All rows at once, where every value came in blocks and nothing has failed; else None."""
-        found = self.block.columns() if self.block is not None and not self.single and self.error is None else None
-        if found is None:
+        content = self.block.columns() if self.block is not None and not self.single and self.error is None else None
+        if content is None:
             return None
-        texts, columns = found
+        names, columns = content
         window, version, slice_key, _, column = self.key
         named = {"window": window, "model_version": version, "slice_key": slice_key, "column": column}
         keys = [
-            pa.array(texts, field.type) if field.name == "slice_value" else pa.array([named[field.name]] * len(texts), field.type)
+            pa.array(names, field.type) if field.name == "slice_value" else pa.array([named[field.name]] * len(names), field.type)
             for field in KEY_SCHEMA
         ]
-        return pa.RecordBatch.from_arrays([*keys, *columns, pa.nulls(len(texts), pa.string())], schema=MERGED_SCHEMA)
+        return pa.RecordBatch.from_arrays([*keys, *columns, pa.nulls(len(names), pa.string())], schema=MERGED_SCHEMA)
 
     def _row(self, text: str | None, state: AnyState | None, error: str | None) -> Row:
         window, version, slice_key, _, column = self.key

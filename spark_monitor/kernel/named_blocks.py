@@ -28,13 +28,13 @@ NO_LIMIT = np.uint64(ALL - 1)
 class NamedBlock:
     """A block and the strings of its slice values 0, 1, 2, ...; without a block the column has failed."""
 
-    texts: list[str | None]
+    slice_values: list[str | None]
     block: SliceBlock | None
 
     def to_bytes(self) -> bytes:
         """The bytes of the slice values that have rows."""
         if self.block is None:
-            return pack(TAG, {"texts": self.texts}, {})
+            return pack(TAG, {"texts": self.slice_values}, {})
         block, met = self.block, self.block.met
         place = np.full(block.totals.shape[0], -1, dtype=np.int64)
         place[met] = np.arange(met.size)
@@ -53,31 +53,31 @@ class NamedBlock:
             "hashes": hashes,
             "limits": np.append(limits, np.full(block.n.size, NO_LIMIT))[met],
         }
-        return pack(TAG, {"texts": [self.texts[code] for code in met.tolist()], "grid": block.grid.grid_id}, arrays)
+        return pack(TAG, {"texts": [self.slice_values[code] for code in met.tolist()], "grid": block.grid.grid_id}, arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes, grid: Grid) -> NamedBlock:
         """What ``to_bytes`` wrote for this grid."""
         meta, arrays = unpack(data, TAG)
-        texts = list(meta["texts"])
+        slice_values = list(meta["texts"])
         if not arrays:
-            return cls(texts, None)
+            return cls(slice_values, None)
         if meta.get("grid") != grid.grid_id:
             raise StateError(f"slice block: was made on grid {meta.get('grid')}, the grid given is {grid.grid_id}.")
         block = SliceBlock(grid)
-        block.totals = arrays["totals"].reshape(len(texts), 5)
+        block.totals = arrays["totals"].reshape(len(slice_values), 5)
         block.n = arrays["n"]
-        block.mean, block.low, block.m2, block.minimum, block.maximum = arrays["moments"].reshape(5, len(texts)).copy()
+        block.mean, block.low, block.m2, block.minimum, block.maximum = arrays["moments"].reshape(5, len(slice_values)).copy()
         block.cells.add_counted(np.cumsum(arrays["steps"]), arrays["many"])
-        codes = np.repeat(np.arange(len(texts)), arrays["hashed"])
+        codes = np.repeat(np.arange(len(slice_values)), arrays["hashed"])
         block.hashes = SliceHashes.of_held(codes, arrays["hashes"], arrays["limits"])
-        return cls(texts, block)
+        return cls(slice_values, block)
 
     def merge(self, other: NamedBlock) -> NamedBlock:
         """Both as one; this one is changed."""
-        numbers = {text: number for number, text in enumerate(self.texts)}
-        places = [numbers.setdefault(text, len(numbers)) for text in other.texts]
-        self.texts = list(numbers)
+        numbers = {text: number for number, text in enumerate(self.slice_values)}
+        places = [numbers.setdefault(text, len(numbers)) for text in other.slice_values]
+        self.slice_values = list(numbers)
         if self.block is None or other.block is None:
             self.block = None
         else:
@@ -87,17 +87,17 @@ class NamedBlock:
     def states(self) -> Iterator[tuple[str | None, NumericState | None]]:
         """Every slice value with its state; none where the column has failed."""
         if self.block is None:
-            yield from ((text, None) for text in self.texts)
+            yield from ((text, None) for text in self.slice_values)
         else:
             met, states = states_of(self.block)
-            yield from zip([self.texts[code] for code in met.tolist()], states.states() if met.size else [], strict=True)
+            yield from zip([self.slice_values[code] for code in met.tolist()], states.states() if met.size else [], strict=True)
 
     def columns(self) -> tuple[list[str | None], list[pa.Array]] | None:
         """The strings of the slice values that have rows, and the columns that their states are stored in; None without any."""
         if self.block is None or not self.block.met.size:
             return None
         met, states = states_of(self.block)
-        return [self.texts[code] for code in met.tolist()], states.to_columns()
+        return [self.slice_values[code] for code in met.tolist()], states.to_columns()
 
 
 def is_block(data: bytes | None) -> bool:
@@ -105,6 +105,6 @@ def is_block(data: bytes | None) -> bool:
     return data is not None and has_tag(data, TAG)
 
 
-def failed(texts: Sequence[str | None]) -> bytes:
+def failed(slice_values: Sequence[str | None]) -> bytes:
     """The bytes of slice values whose column has failed."""
-    return NamedBlock(list(texts), None).to_bytes()
+    return NamedBlock(list(slice_values), None).to_bytes()

@@ -64,11 +64,11 @@ def pairs_of(chunk: pa.RecordBatch) -> list[Pairs]:
     offsets = np.asarray(pc.fill_null(pc.list_value_length(chunk.column("wanted")), 0), dtype=np.int64)
     owner = np.repeat(np.arange(chunk.num_rows), offsets)
     words = np.array(chunk.column("wanted").flatten().to_pylist(), dtype=object)
-    found = []
+    pairs = []
     for drift_type, reference in ((BASELINE, baselines), (CONSECUTIVE, before)):
         rows = owner[words == drift_type] if words.size else owner[:0]
-        found.append(Pairs(rows, reference[rows], drift_type))
-    return found
+        pairs.append(Pairs(rows, reference[rows], drift_type))
+    return pairs
 
 
 def _baselines(chunk: pa.RecordBatch) -> Integers:

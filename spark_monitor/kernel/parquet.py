@@ -128,12 +128,12 @@ class _Reading:
     def _opened(self, source: pa.NativeFile) -> pq.ParquetFile:
         remote = scheme_of(self.block.path) not in LOCAL
         metadata = pq.read_metadata(source)
-        known = metadata.metadata or {}
-        if any(key.encode() in known for key in LEGACY):
+        properties = metadata.metadata or {}
+        if any(key.encode() in properties for key in LEGACY):
             raise FileUnreadable(self.block.path, "holds dates of the calendar before Spark 3, which Spark itself converts")
-        texts = sorted(self.layout.texts & set(metadata.schema.to_arrow_schema().names))
+        string_columns = sorted(self.layout.string_columns & set(metadata.schema.to_arrow_schema().names))
         options = {"coerce_int96_timestamp_unit": "us", "pre_buffer": remote}
-        return pq.ParquetFile(source, metadata=metadata, read_dictionary=texts, **options)
+        return pq.ParquetFile(source, metadata=metadata, read_dictionary=string_columns, **options)
 
     def _names_in_file(self) -> dict[str, str]:
         """The table's columns that the file has, and their names there: the same, or the same but for case."""
@@ -141,7 +141,7 @@ class _Reading:
         lowered: dict[str, list[str]] = {}
         for name in present:
             lowered.setdefault(name.lower(), []).append(name)
-        found = {}
+        names = {}
         for name in self.layout.names:
             if name in self._constants:
                 continue
@@ -150,8 +150,8 @@ class _Reading:
             if len(alike) > 1:
                 raise FileUnreadable(self.block.path, f"has several columns that could be {name!r}")
             if alike:
-                found[name] = alike[0]
-        return found
+                names[name] = alike[0]
+        return names
 
     def _groups(self) -> Iterator[int]:
         """The row groups of the block that may hold rows in the range of time."""
@@ -236,11 +236,11 @@ class _Reading:
     def _inside(self, time: pa.Array) -> np.ndarray:
         """Which rows have a time in the range."""
         stored = time.cast(pa.int32() if pa.types.is_date(time.type) else pa.int64())
-        known = np.asarray(stored.is_valid().to_numpy(zero_copy_only=False))
+        present = np.asarray(stored.is_valid().to_numpy(zero_copy_only=False))
         values = np.asarray(stored.fill_null(0).to_numpy(zero_copy_only=False))
         # Of edges in order, an odd number at or below a value says that it stands between a range's two.
         edges = np.array(self.layout.ranges, dtype=np.int64).ravel()
-        return np.asarray(known & (np.searchsorted(edges, values, side="right") & 1 == 1))
+        return np.asarray(present & (np.searchsorted(edges, values, side="right") & 1 == 1))
 
 
 def middle(group: pq.RowGroupMetaData) -> int:

@@ -41,10 +41,10 @@ TABLE_COLUMN = -1
 NO_WINDOW = -1
 OTHER = "other"
 
-GATHERED_SHARE = 4
+GATHERED_PART = 4
 """Rows that are gathered before they are counted take no more than the budget divided by this."""
 
-STATES_SHARE = 2
+STATES_PART = 2
 """States take no more than the budget divided by this; the rest is for reading, and for what is worked out in between."""
 
 
@@ -54,7 +54,7 @@ class Task:
     def __init__(self, plan: KernelPlan, part: int) -> None:
         self._plan, self._part, self._sequence = plan, part, 0
         self._versions = Codes()
-        self._slices = [Codes(known=known, rest=OTHER) for known in plan.slice_values or [None] * plan.slice_keys]
+        self._slices = [Codes(kept=values, rest=OTHER) for values in plan.slice_values or [None] * plan.slice_keys]
         self._edges = np.array(plan.edges, dtype=np.int64)
         self._wanted = np.array([bool(windows) for windows in plan.windows])
         self._without_time = 0
@@ -90,7 +90,7 @@ class Task:
                 continue
             held.append(chunk)
             rows = sum(table.num_rows for table in held)
-            if sum(table.nbytes for table in held) * GATHERED_SHARE > self._plan.byte_budget or rows >= self._plan.span_rows:
+            if sum(table.nbytes for table in held) * GATHERED_PART > self._plan.byte_budget or rows >= self._plan.span_rows:
                 yield pa.concat_tables(held)
                 held = []
         if held:
@@ -124,38 +124,38 @@ class Task:
         segment = segment_of(time, self._edges, self._wanted)
         if (segment == NO_WINDOW).all():
             return
-        found = placed(span, segment, self._wanted.size, self._versions, self._slices)
-        counted = [self._tables.add_rows(piece.rows, piece.null_id) for piece in found.pieces]
+        layout = placed(span, segment, self._wanted.size, self._versions, self._slices)
+        counted = [self._tables.add_rows(piece.rows, piece.null_id) for piece in layout.pieces]
         if self._quality is not None:
-            self._quality.begin([piece.high - piece.low for piece in found.pieces])
+            self._quality.begin([piece.high - piece.low for piece in layout.pieces])
         if self._covariance is not None:
-            self._covariance.begin([piece.high - piece.low for piece in found.pieces])
+            self._covariance.begin([piece.high - piece.low for piece in layout.pieces])
         for position in range(len(self._columns)):
-            self._add_column(position, found, counted, span)
-            if self.nbytes * STATES_SHARE > self._plan.byte_budget:
+            self._add_column(position, layout, counted, span)
+            if self.nbytes * STATES_PART > self._plan.byte_budget:
                 yield from batched(self._column_partials(), PARTIAL_SCHEMA)
         if self._quality is not None:
-            self._finish_quality(self._quality, found, counted, span)
+            self._finish_quality(self._quality, layout, counted, span)
         if self._covariance is not None:
-            self._covariance.finish(counted, self._tables.places, [codes.texts for codes in self._slices])
-        if self._beside > self._plan.byte_budget // GATHERED_SHARE:
+            self._covariance.finish(counted, self._tables.places, [codes.strings for codes in self._slices])
+        if self._beside > self._plan.byte_budget // GATHERED_PART:
             yield from self.flush()
 
-    def _finish_quality(self, quality: QualityRows, found: Placed, counted: Sequence[Sequence[Counted]], span: Span) -> None:
+    def _finish_quality(self, quality: QualityRows, layout: Placed, counted: Sequence[Sequence[Counted]], span: Span) -> None:
         """Hash the columns that are only hashed, and add what belongs to rows as a whole."""
         for position in quality.positions:
-            values = found.arranged(span.column(position))
-            for number, piece in enumerate(found.pieces):
+            values = layout.arranged(span.column(position))
+            for number, piece in enumerate(layout.pieces):
                 part = values.slice(piece.low, piece.high - piece.low)
                 quality.add_column(position, number, part, nulls_of(part), counted[number])
-        times = instants_of(found.arranged(span.time))
-        for number, piece in enumerate(found.pieces):
+        times = instants_of(layout.arranged(span.time))
+        for number, piece in enumerate(layout.pieces):
             quality.finish(number, times[piece.low : piece.high], counted[number])
 
-    def _add_column(self, position: int, found: Placed, counted: Sequence[Sequence[Counted]], span: Span) -> None:
-        values = found.arranged(span.column(position))
+    def _add_column(self, position: int, layout: Placed, counted: Sequence[Sequence[Counted]], span: Span) -> None:
+        values = layout.arranged(span.column(position))
         gatherer = self._columns[position]
-        for number, (piece, lines) in enumerate(zip(found.pieces, counted, strict=True)):
+        for number, (piece, lines) in enumerate(zip(layout.pieces, counted, strict=True)):
             part = values.slice(piece.low, piece.high - piece.low)
             nulls = nulls_of(part)
             self._tables.add_column(position, lines, nulls)
@@ -183,12 +183,12 @@ class Task:
             self._columns[position], self._sizes[position] = self._gatherer(self._plan.columns[position]), 0
             if gatherer is None or position in self._errors:
                 continue
-            for found in gatherer.gathered():
-                key = WHOLE if found.slice_key is None else found.slice_key
-                text = self._text(key, found.slice_value)
-                yield from self._placed(found.group, key, text, position, *counted_content(found.state), None)
+            for part in gatherer.gathered():
+                key = WHOLE if part.slice_key is None else part.slice_key
+                text = self._text(key, part.slice_value)
+                yield from self._placed(part.group, key, text, position, *counted_content(part.state), None)
             for key, group, block in gatherer.blocks():
-                content = NamedBlock(self._slices[key].texts, block).to_bytes()
+                content = NamedBlock(self._slices[key].strings, block).to_bytes()
                 yield from self._placed(group, key, None, position, content, None, None)
 
     def _table_partials(self) -> Iterator[tuple[object, ...]]:
@@ -217,17 +217,17 @@ class Task:
                 in_blocks.setdefault((key, group), []).append(text)
             else:
                 yield from self._placed(group, key, text, position, None, None, error)
-        for (key, group), texts in in_blocks.items():
-            yield from self._placed(group, key, None, position, failed(texts), None, error)
+        for (key, group), slice_values in in_blocks.items():
+            yield from self._placed(group, key, None, position, failed(slice_values), None, error)
 
     def _text(self, key: int, value: int) -> str | None:
-        return None if key == WHOLE else self._slices[key].texts[value]
+        return None if key == WHOLE else self._slices[key].strings[value]
 
     def _placed(self, group: int, key: int, text: str | None, column: int, *content: object) -> Iterator[tuple[object, ...]]:
         """One partial row per window that the group's segment belongs to."""
         version, segment = divmod(group, self._wanted.size)
         for window in self._plan.windows[segment]:
-            yield (window, self._versions.texts[version], key, text, column, *self._stamp(), *content)
+            yield (window, self._versions.strings[version], key, text, column, *self._stamp(), *content)
 
     def _stamp(self) -> tuple[int, int]:
         """The partition and a running number: partials are merged in this order, so a repeated run gives the same bytes."""
@@ -243,8 +243,8 @@ def nulls_of(part: pa.Array) -> npt.NDArray[np.bool_] | None:
 def encoded(part: pa.Array) -> pa.Array:
     """Strings and bytes as a dictionary, everything else as it is."""
     kind = part.type
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return part.dictionary_encode() if any(is_kind(kind) for is_kind in texts) else part
+    string_kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return part.dictionary_encode() if any(is_kind(kind) for is_kind in string_kinds) else part
 
 
 def instants_of(time: pa.Array) -> Integers:

@@ -44,13 +44,13 @@ class Value:
     details: dict[str, str] = field(default_factory=dict)
 
 
-Found = dict[str, Value]
+Values = dict[str, Value]
 
 
 def value_rows(window: WindowKey, name: str, values: Mapping[str, Value], version: str | None = None) -> Iterator[dict[str, Any]]:
     """Values as rows, each by its metric of the catalogue."""
-    known = {"granularity": window.granularity, "start": window.start, "end": window.end}
-    where = [{**known, "model_version": version, "slice_key": None, "slice_value": None}]
+    edges = {"granularity": window.granularity, "start": window.start, "end": window.end}
+    where = [{**edges, "model_version": version, "slice_key": None, "slice_value": None}]
     metrics = catalogue().metrics
     for metric_name, value in values.items():
         metric = metrics[metric_name]
@@ -62,10 +62,12 @@ def value_rows(window: WindowKey, name: str, values: Mapping[str, Value], versio
 
 
 def sum_of(rows: Sequence[Row], column: str) -> Value:
-    known = [row[column] for row in rows if row[column] is not None]
-    if not known:
+    written = [row[column] for row in rows if row[column] is not None]
+    if not written:
         return Value(None, f"None of {len(rows)} says how many {column} it wrote.", UNDEFINED, len(rows))
     message = (
-        None if len(known) == len(rows) else f"{len(rows) - len(known)} of {len(rows)} do not say how many {column} they wrote."
+        None
+        if len(written) == len(rows)
+        else f"{len(rows) - len(written)} of {len(rows)} do not say how many {column} they wrote."
     )
-    return Value(float(sum(known)), message, None, len(rows))
+    return Value(float(sum(written)), message, None, len(rows))

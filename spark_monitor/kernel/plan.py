@@ -57,8 +57,8 @@ class KernelPlan:
 
     def special_rows(self) -> dict[int, str]:
         """The names under which rows of no column are stored, by their numbers."""
-        own = {COVARIANCE_COLUMN: COVARIANCE_ROW} if self.covariance is not None else {}
-        return {**(self.quality.special_rows() if self.quality is not None else {}), **own}
+        of_covariance = {COVARIANCE_COLUMN: COVARIANCE_ROW} if self.covariance is not None else {}
+        return {**(self.quality.special_rows() if self.quality is not None else {}), **of_covariance}
 
     @property
     def span_rows(self) -> int:

@@ -100,8 +100,8 @@ class QualityRows:
             return {}
         if pa.types.is_dictionary(values.type):
             codes = np.asarray(pc.fill_null(values.indices, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-            found = {name: flags[codes] for name, flags in text_flags(values.dictionary, checks).items()}
-            return found if nulls is None else {name: flags & ~nulls for name, flags in found.items()}
+            flags_of_rows = {name: flags[codes] for name, flags in text_flags(values.dictionary, checks).items()}
+            return flags_of_rows if nulls is None else {name: flags & ~nulls for name, flags in flags_of_rows.items()}
         if checks == NO_CHECKS:
             return {}
         numbers, missing = numbers_of(values)
@@ -136,8 +136,8 @@ class QualityRows:
     def _whole_rows(self, piece: int, hashes: Hashes, times: Integers) -> Hashes:
         """Hashes of the rows with their time and id: two rows that agree in these are one written twice."""
         rows = hashes + salted(hash_words(times), self._width + self._plan.extras)
-        for position, (own, _) in self._key_hashes[piece].items():
-            rows += salted(own, position)
+        for position, (key_hashes, _) in self._key_hashes[piece].items():
+            rows += salted(key_hashes, position)
         return hash_words(rows)
 
     def _key(self, piece: int, key: Sequence[int]) -> tuple[Hashes, Mask | None]:
@@ -163,9 +163,9 @@ class QualityRows:
             line = int(whole.lines[place])
             self._hours[line] = self._hours.get(line, HourState.empty()).update(times[low:high])
             for number, hashes, missing in arranged:
-                own = hashes[low:high] if missing is None else hashes[low:high][~missing[low:high]]
+                present = hashes[low:high] if missing is None else hashes[low:high][~missing[low:high]]
                 before = self._repeats.get((line, number), RepeatState.empty(K_REPEATS))
-                self._repeats[line, number] = before.update(own)
+                self._repeats[line, number] = before.update(present)
 
     def _grow(self, lines: int) -> None:
         more = lines - len(self._sums)

@@ -52,40 +52,42 @@ class ReferenceComparison:
             for name, rows in by_column(chunk):
                 column = self._plan.columns.get(name)
                 if name != TABLE_ROW and column is not None and column.frame_id is not None:
-                    own = chunk.take(pa.array(rows))
-                    yield self._compared(own, opened(own, column, exact_to=self._plan.exact_to.get(name, np.inf)))
+                    of_column = chunk.take(pa.array(rows))
+                    yield self._compared(of_column, opened(of_column, column, exact_to=self._plan.exact_to.get(name, np.inf)))
 
-    def _compared(self, rows: pa.RecordBatch, found: Any) -> pa.RecordBatch:
+    def _compared(self, rows: pa.RecordBatch, states: Any) -> pa.RecordBatch:
         groups = np.cumsum(begins(rows, SERIES)) - 1
         is_current = np.asarray(rows.column("is_current").to_numpy(zero_copy_only=False), dtype=np.bool_)
         referred: dict[int, list[int]] = {}
-        for row in np.flatnonzero(~is_current & (found.places >= 0)).tolist():
+        for row in np.flatnonzero(~is_current & (states.places >= 0)).tolist():
             referred.setdefault(int(groups[row]), []).append(row)
         current = np.flatnonzero(is_current)
-        has = np.isin(groups[current], list(referred)) & (found.places[current] >= 0)
-        known = current[has]
-        parts = [self._absent(rows, current[~has], found)]
-        if known.size:
-            references = [found.places[referred[int(group)]] for group in groups[known]]
+        has = np.isin(groups[current], list(referred)) & (states.places[current] >= 0)
+        valid = current[has]
+        parts = [self._absent(rows, current[~has], states)]
+        if valid.size:
+            references = [states.places[referred[int(group)]] for group in groups[valid]]
             distances = compared(
-                merged(found.block, references), found.block.take(found.places[known]), self._plan.entries(found.block.kind)
+                merged(states.block, references), states.block.take(states.places[valid]), self._plan.entries(states.block.kind)
             )
-            ends = [[rows.column(edge)[referred[int(group)][place]].as_py() for group in groups[known]] for edge, place in _ENDS]
+            ends = [[rows.column(edge)[referred[int(group)][place]].as_py() for group in groups[valid]] for edge, place in _ENDS]
             columns = {name: arrow_numbers(column) for name, column in distances.columns.items()}
             columns |= {f"cmp_{edge[4:]}": pa.array(values, pa.int64()) for (edge, _), values in zip(_ENDS, ends, strict=True)}
-            parts.append(self._batch(rows, known, columns, (distances.status, distances.message)))
+            parts.append(self._batch(rows, valid, columns, (distances.status, distances.message)))
         return pa.concat_batches(parts)
 
-    def _absent(self, rows: pa.RecordBatch, places: np.ndarray, found: Any) -> pa.RecordBatch:
-        broken = [found.errors[place] for place in places.tolist()]
+    def _absent(self, rows: pa.RecordBatch, places: np.ndarray, states: Any) -> pa.RecordBatch:
+        broken = [states.errors[place] for place in places.tolist()]
         status = ["NO_PREVIOUS" if error is None else "ERROR" for error in broken]
         return self._batch(rows, places, {}, (status, [error or NO_REFERENCE for error in broken]))
 
-    def _batch(self, rows: pa.RecordBatch, places: np.ndarray, columns: dict[str, Any], said: tuple[Any, Any]) -> pa.RecordBatch:
+    def _batch(
+        self, rows: pa.RecordBatch, places: np.ndarray, columns: dict[str, Any], reason: tuple[Any, Any]
+    ) -> pa.RecordBatch:
         given: dict[str, Any] = {
             **{name: rows.column(name).take(pa.array(places)) for name in (*PLACE, *GROUP, "drift_type", "baseline_name")},
-            "status": pa.array(said[0], pa.string()),
-            "message": pa.array(said[1], pa.string()),
+            "status": pa.array(reason[0], pa.string()),
+            "message": pa.array(reason[1], pa.string()),
             **columns,
         }
         arrays = [given[one.name] if one.name in given else pa.nulls(places.size, one.type) for one in self._schema]
@@ -104,8 +106,8 @@ def merged(block: Block, places: Sequence[np.ndarray]) -> Block:
     if isinstance(block, NumericBlock):
         numbers = [reduce(NumericState.merge, [states[place] for place in one]) for one in places]
         return NumericBlock.of(numbers)
-    texts = [reduce(CategoricalState.merge, [states[place] for place in one]) for one in places]
-    return CategoricalBlock.of(texts)
+    categories = [reduce(CategoricalState.merge, [states[place] for place in one]) for one in places]
+    return CategoricalBlock.of(categories)
 
 
 def whole_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

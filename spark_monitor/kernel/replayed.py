@@ -122,12 +122,16 @@ def replayed_column(name: str, windows: Sequence[Window], plan: ReplayPlan) -> I
     rows = [row for group in _by_slice(windows) for row in stream_rows(name, against_others(group), plan)]
     if not rows:
         return
-    own = own_windows(row for row in rows if row["slice_key"] is None and row["model_version"] is None).get(name)
+    stored = own_windows(row for row in rows if row["slice_key"] is None and row["model_version"] is None).get(name)
     starts = sorted({row["start"] for row in rows})
     whole = sorted(window.start for window in windows if window.slice == WHOLE and not window.shifted)
     verdicts: list[dict[str, Any]] = []
     for start in starts:
-        others = own.without(whole.index(start)) if own is not None and start in whole and own.v.size == len(whole) else own
+        others = (
+            stored.without(whole.index(start))
+            if stored is not None and start in whole and stored.v.size == len(whole)
+            else stored
+        )
         verdicts += judged_rows([row for row in rows if row["start"] == start], plan, {} if others is None else {name: others})
     yield from _counted(name, verdicts, starts, plan.book)
 
@@ -188,8 +192,8 @@ def stream_rows(name: str, comparison: Comparison | None, plan: ReplayPlan) -> l
     for place, (start, (key, value), version) in enumerate(comparison.places):
         about = {**_EMPTY, "granularity": plan.granularity, "start": start, "end": start + 1, "column_name": name}
         about |= {"slice_key": key, "slice_value": value, "model_version": version, "dataset": "predictions"}
-        own = [_number(metric, (column[place],) * 3, None) for metric, column in numbers.items()]
-        rows.append(about | {one: column[place] for one, column in profile.items()} | {"family": "profile", "numbers": own})
+        profiled = [_number(metric, (column[place],) * 3, None) for metric, column in numbers.items()]
+        rows.append(about | {one: column[place] for one, column in profile.items()} | {"family": "profile", "numbers": profiled})
         moved = [
             _number(metric, tuple(part[place] for part in parts[:3]), parts[3][place])
             for metric, parts in distances.items()
@@ -233,11 +237,11 @@ def _list(column: Any, size: int = 0) -> list[float | None]:
     return [None if number != number else number for number in np.asarray(column, dtype=np.float64).tolist()]
 
 
-def judged_rows(rows: Sequence[dict[str, Any]], plan: ReplayPlan, own: Mapping[str, OwnWindows]) -> list[dict[str, Any]]:
+def judged_rows(rows: Sequence[dict[str, Any]], plan: ReplayPlan, windows: Mapping[str, OwnWindows]) -> list[dict[str, Any]]:
     """The checks of rows of whole windows, with these windows of the baseline to learn limits from."""
     keys = ("start", "end", "model_version", "slice_key", "slice_value", "column_name")
     ordered = sorted(rows, key=lambda row: (*(str(row[key]) for key in keys), row["family"] != "profile"))
-    bench = Bench.of(plan.book, Knowledge(own_windows=own, zone=plan.zone, fdr=plan.fdr))
+    bench = Bench.of(plan.book, Knowledge(own_windows=windows, zone=plan.zone, fdr=plan.fdr))
     return list(bench.checks(pa.Table.from_pylist(ordered, schema=STREAM)).to_pylist())
 
 
@@ -277,6 +281,6 @@ def _counted(name: str, verdicts: Sequence[dict[str, Any]], starts: Sequence[int
 def _lasts(broken: dict[Slice, list[bool]], check: Mapping[str, Any], times: tuple[int, int]) -> bool:
     """Whether a check fails, and has done so as often as the rule's `for` asks."""
     needed, of = times
-    own = broken.setdefault((check["slice_key"], check["slice_value"]), [])
-    own.append(bool(check["broken"]))
-    return own[-1] and sum(own[-of:]) >= needed
+    outcomes = broken.setdefault((check["slice_key"], check["slice_value"]), [])
+    outcomes.append(bool(check["broken"]))
+    return outcomes[-1] and sum(outcomes[-of:]) >= needed

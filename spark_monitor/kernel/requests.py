@@ -110,11 +110,11 @@ class RequestTask:
     def _add(self, where: tuple[int, str | None, str | None], rows: _Rows, part: slice) -> None:
         tally = self.tallies.setdefault(where, Tally())
         requests, failed = rows.numbers["requests"][part], rows.numbers["failed"][part]
-        known = np.isfinite(failed)
+        finite = np.isfinite(failed)
         tally.rows += requests.size
         tally.requests += float(requests.sum())
-        tally.failed += float(failed[known].sum())
-        tally.known += float(requests[known].sum())
+        tally.failed += float(failed[finite].sum())
+        tally.known += float(requests[finite].sum())
         tally.copies += float(np.nansum(rows.numbers["copies"][part]))
         waiting = self.waiting.setdefault(where, {name: [] for name in self._kept()})
         for name in waiting:
@@ -182,13 +182,13 @@ def _occurring(codes: Integers) -> list[int]:
 def _by_second(second: Integers, requests: npt.NDArray[np.float64]) -> tuple[Integers, npt.NDArray[np.float64]]:
     """The seconds with rows, in order, and the requests of each.
 
-    >>> [found.tolist() for found in _by_second(np.array([7, 5, 7]), np.array([1.0, 1.0, 2.0]))]
+    >>> [part.tolist() for part in _by_second(np.array([7, 5, 7]), np.array([1.0, 1.0, 2.0]))]
     [[5, 7], [1.0, 3.0]]
     """
     first = int(second.min())
     if int(second.max()) - first > MOST_EMPTY_SECONDS * second.size:
-        found, place = np.unique(second, return_inverse=True)
-        return found, summed(place, requests)
+        seconds, place = np.unique(second, return_inverse=True)
+        return seconds, summed(place, requests)
     place = second - first
     held = np.flatnonzero(np.bincount(place))
     return held + first, summed(place, requests)[held]

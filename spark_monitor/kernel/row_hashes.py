@@ -99,8 +99,8 @@ def _hashes(values: pa.Array) -> Hashes:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return any(is_kind(kind) for is_kind in texts)
+    string_kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(is_kind(kind) for is_kind in string_kinds)
 
 
 def salted(hashes: Hashes, position: int) -> Hashes:

@@ -3,7 +3,7 @@
 The batches hold, in this order: the time (microseconds), the model version, the slice values, then label, prediction, score,
 number of label rows, whether these contradict each other, when the label came (microseconds), weight, the ends of a predicted
 interval, the group (a hash), the versions that scored the same row and its part (`states/paired.py`), and the score of each
-class. A row without a label counts towards coverage, and towards the states of answers: which classes are predicted, and with
+class. A row without a label counts towards coverage, and towards the states of predictions: which classes are predicted, and with
 which scores.
 """
 
@@ -70,7 +70,7 @@ StateKey = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ScoredPlan:
-    """What a task must know: windows as in a profile, the slices, the model's task and how its answers are read."""
+    """What a task must know: windows as in a profile, the slices, the model's task and how its predictions are read."""
 
     edges: tuple[int, ...]
     windows: tuple[tuple[int, ...], ...]
@@ -99,7 +99,7 @@ class ScoredTask:
     def __init__(self, plan: ScoredPlan, part: int) -> None:
         self._plan, self._part, self._sequence = plan, part, 0
         self._versions = Codes()
-        self._slices = [Codes(known=known, rest=OTHER) for known in plan.slice_values or [None] * plan.slice_keys]
+        self._slices = [Codes(kept=values, rest=OTHER) for values in plan.slice_values or [None] * plan.slice_keys]
         self._edges = np.array(plan.edges, dtype=np.int64)
         self._wanted = np.array([bool(windows) for windows in plan.windows])
         self._states: dict[StateKey, ScoredState] = {}
@@ -125,15 +125,15 @@ class ScoredTask:
         if not chunk.num_rows:
             return
         group = self._versions.encode(one_array(chunk.column(1))) * self._wanted.size + window
-        answers = self._answers(chunk)
-        self._add_segments(WHOLE, Segments.of(group), 1, answers, chunk)
+        scored = self._labelled_rows(chunk)
+        self._add_segments(WHOLE, Segments.of(group), 1, scored, chunk)
         for key, codes in enumerate(self._slices):
             values = codes.encode(one_array(chunk.column(FIRST_SLICE + key)))
-            stride = max(len(codes.texts), 1)
-            self._add_segments(key, Segments.of(group * stride + values), stride, answers, chunk)
+            stride = max(len(codes.strings), 1)
+            self._add_segments(key, Segments.of(group * stride + values), stride, scored, chunk)
 
-    def _answers(self, chunk: pa.Table) -> LabelledRows:
-        """Everything that is read of labels and answers, once for all slices."""
+    def _labelled_rows(self, chunk: pa.Table) -> LabelledRows:
+        """Everything that is read of labels and predictions, once for all slices."""
         label, prediction, score = (one_array(column) for column in chunk.columns[FIRST_SLICE + self._plan.slice_keys :][:3])
         rows = np.flatnonzero(~flags_of(label.is_null()))
         rest = self._rest(chunk, label, prediction, score)
@@ -197,87 +197,87 @@ class ScoredTask:
         first = FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
         return np.stack([doubles_of(one_array(chunk.column(first + place))) for place in range(len(self._plan.classes))], axis=1)
 
-    def _add_segments(self, key: int, segments: Segments, stride: int, answers: LabelledRows, chunk: pa.Table) -> None:
+    def _add_segments(self, key: int, segments: Segments, stride: int, scored: LabelledRows, chunk: pa.Table) -> None:
         order = np.arange(chunk.num_rows) if segments.order is None else segments.order
         labelled = np.zeros(chunk.num_rows, dtype=bool)
-        labelled[answers.rows] = True
+        labelled[scored.rows] = True
         first = FIRST_SLICE + self._plan.slice_keys + 3
         label_rows = np.asarray(pc.fill_null(one_array(chunk.column(first)), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
         conflicts = flags_of(pc.fill_null(one_array(chunk.column(first + 1)), False))
         seconds = delays_of(one_array(chunk.column(0)), one_array(chunk.column(first + 2)))
         for position, code in enumerate(segments.codes.tolist()):
             rows = order[segments.bounds[position] : segments.bounds[position + 1]]
-            own = rows[labelled[rows]]
-            duplicates = int(np.maximum(label_rows[own] - 1, 0).sum())
-            delays = Magnitudes.of(seconds[own][~np.isnan(seconds[own])])
-            coverage = CoverageState(rows.size, own.size, duplicates, int(conflicts[own].sum()), delays)
+            labelled_rows = rows[labelled[rows]]
+            duplicates = int(np.maximum(label_rows[labelled_rows] - 1, 0).sum())
+            delays = Magnitudes.of(seconds[labelled_rows][~np.isnan(seconds[labelled_rows])])
+            coverage = CoverageState(rows.size, labelled_rows.size, duplicates, int(conflicts[labelled_rows].sum()), delays)
             place = (key, *divmod(code, stride))
             self._merge((*place, COVERAGE), coverage)
-            self._measure(place, own, answers)
-            self._answer(place, rows, answers)
-            if key == WHOLE and answers.shared is not None:
-                self._pair(place, own, answers)
+            self._measure(place, labelled_rows, scored)
+            self._add_predictions(place, rows, scored)
+            if key == WHOLE and scored.shared is not None:
+                self._pair(place, labelled_rows, scored)
 
-    def _answer(self, place: tuple[int, int, int], rows: Integers, answers: LabelledRows) -> None:
-        """The states of all answers, labelled or not."""
+    def _add_predictions(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
+        """Add the states of all predictions, labelled or not."""
         plan = self._plan
-        if plan.answers and answers.predicted_numbers is not None and answers.label_numbers is not None:
-            leaves = None if answers.leaves is None else answers.leaves[rows]
-            numbers = answers.label_numbers[rows], answers.predicted_numbers[rows]
+        if plan.answers and scored.predicted_numbers is not None and scored.label_numbers is not None:
+            leaves = None if scored.leaves is None else scored.leaves[rows]
+            numbers = scored.label_numbers[rows], scored.predicted_numbers[rows]
             errors = CellErrorsState.empty(plan.error_edges).update(*numbers, leaves)
             self._merge((*place, ANSWERS), errors)
-        if answers.predictions is None:
+        if scored.predictions is None:
             return
         if plan.predicted:
-            predicted = answers.predictions.select(rows)
+            predicted = scored.predictions.select(rows)
             self._merge((*place, PREDICTED), ConfusionState.empty().update(predicted, predicted))
         if not plan.answers:
             return
-        known = rows[answers.predictions.present[rows]]
-        if plan.classes and answers.class_scores is not None and answers.predicted_places is not None:
-            state = ClassScoresState.empty(plan.classes).update(answers.predicted_places[known], answers.class_scores[known])
+        present = rows[scored.predictions.present[rows]]
+        if plan.classes and scored.class_scores is not None and scored.predicted_places is not None:
+            state = ClassScoresState.empty(plan.classes).update(scored.predicted_places[present], scored.class_scores[present])
             self._merge((*place, ANSWERS), state)
-        elif plan.task == "binary" and answers.scores is not None:
-            said = np.asarray(answers.predictions.codes[known] == BINARY_CLASSES.index("1"))
-            self._merge((*place, ANSWERS), ScoreState.empty(plan.score_grid).update(said, answers.scores[known]))
+        elif plan.task == "binary" and scored.scores is not None:
+            is_positive = np.asarray(scored.predictions.codes[present] == BINARY_CLASSES.index("1"))
+            self._merge((*place, ANSWERS), ScoreState.empty(plan.score_grid).update(is_positive, scored.scores[present]))
 
-    def _measure(self, place: tuple[int, int, int], rows: Integers, answers: LabelledRows) -> None:
-        if answers.groups is not None and answers.relevances is not None and answers.ranked_by is not None:
-            ranked = (answers.groups[rows], answers.ranked_by[rows], answers.relevances[rows])
+    def _measure(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
+        if scored.groups is not None and scored.relevances is not None and scored.ranked_by is not None:
+            ranked = (scored.groups[rows], scored.ranked_by[rows], scored.relevances[rows])
             self._merge((*place, GROUPED), GroupedState.empty(self._plan.group_k or 1).update(*ranked))
-        for kind, state in self._answered(rows, answers):
+        for kind, state in self._labelled_states(rows, scored):
             self._merge((*place, kind), state)
 
-    def _pair(self, place: tuple[int, int, int], rows: Integers, answers: LabelledRows) -> None:
+    def _pair(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
         """The states of rows that other versions scored too, by these versions and by the part that a row's id gives."""
-        if answers.shared is None or answers.sharers is None:
+        if scored.shared is None or scored.sharers is None:
             return
-        rows = rows[answers.shared[rows] >= 0]
-        for number in np.unique(answers.shared[rows]).tolist():
+        rows = rows[scored.shared[rows] >= 0]
+        for number in np.unique(scored.shared[rows]).tolist():
             versions, part = divmod(number, PARTS)
-            states = [state for _, state in self._answered(rows[answers.shared[rows] == number], answers)]
-            name = answers.sharers.texts[versions]
+            states = [state for _, state in self._labelled_states(rows[scored.shared[rows] == number], scored)]
+            name = scored.sharers.strings[versions]
             if states and name is not None:
                 self._merge((*place, PAIRED), PairedState.empty().update(name, part, states))
 
-    def _answered(self, rows: Integers, answers: LabelledRows) -> Iterator[tuple[int, Answered]]:
-        """The states of answers against labels of some labelled rows."""
-        weights = None if answers.weights is None else answers.weights[rows]
-        if self._plan.task == "regression" and answers.label_numbers is not None and answers.predicted_numbers is not None:
-            ends = {name: one[rows] for name, one in (("lower", answers.lower), ("upper", answers.upper)) if one is not None}
-            numbers = answers.label_numbers[rows], answers.predicted_numbers[rows]
+    def _labelled_states(self, rows: Integers, scored: LabelledRows) -> Iterator[tuple[int, Answered]]:
+        """The states of predictions against labels of some labelled rows."""
+        weights = None if scored.weights is None else scored.weights[rows]
+        if self._plan.task == "regression" and scored.label_numbers is not None and scored.predicted_numbers is not None:
+            ends = {name: one[rows] for name, one in (("lower", scored.lower), ("upper", scored.upper)) if one is not None}
+            numbers = scored.label_numbers[rows], scored.predicted_numbers[rows]
             yield REGRESSION, RegressionState.empty().update(*numbers, weights=weights, **ends)
             return
-        if answers.labels is None or answers.predictions is None:
+        if scored.labels is None or scored.predictions is None:
             return
-        labels = answers.labels.select(rows)
-        yield CONFUSION, ConfusionState.empty().update(labels, answers.predictions.select(rows), weights=weights)
-        if answers.class_scores is not None and answers.label_places is not None:
+        labels = scored.labels.select(rows)
+        yield CONFUSION, ConfusionState.empty().update(labels, scored.predictions.select(rows), weights=weights)
+        if scored.class_scores is not None and scored.label_places is not None:
             state = ClassScoresState.empty(self._plan.classes)
-            yield CLASS_SCORES, state.update(answers.label_places[rows], answers.class_scores[rows], weights=weights)
-        if self._plan.task == "binary" and answers.scores is not None:
+            yield CLASS_SCORES, state.update(scored.label_places[rows], scored.class_scores[rows], weights=weights)
+        if self._plan.task == "binary" and scored.scores is not None:
             positive = np.asarray(labels.codes == BINARY_CLASSES.index("1"))
-            yield SCORE, ScoreState.empty(self._plan.score_grid).update(positive, answers.scores[rows], weights=weights)
+            yield SCORE, ScoreState.empty(self._plan.score_grid).update(positive, scored.scores[rows], weights=weights)
 
     def _merge(self, key: StateKey, state: ScoredState) -> None:
         # The key's last part says of which class a state is, so both are of one.
@@ -292,8 +292,8 @@ class ScoredTask:
     def _partials(self) -> Iterator[tuple[object, ...]]:
         for (key, group, value, kind), state in self._states.items():
             version, segment = divmod(group, self._wanted.size)
-            text = None if key == WHOLE else self._slices[key].texts[value]
+            text = None if key == WHOLE else self._slices[key].strings[value]
             for window in self._plan.windows[segment]:
                 self._sequence += 1
                 stamp = (self._part, self._sequence)
-                yield (window, self._versions.texts[version], key, text, kind, *stamp, state.to_bytes(), None, None)
+                yield (window, self._versions.strings[version], key, text, kind, *stamp, state.to_bytes(), None, None)

@@ -24,8 +24,8 @@ from spark_monitor.states.paired import PairedState
 from spark_monitor.states.regression import RegressionState
 
 COVERAGE, SCORE, CONFUSION, REGRESSION, CLASS_SCORES, GROUPED, PREDICTED, ANSWERS, PAIRED, TREE = range(10)
-"""The kinds of states: of labels, of answers against labels, of all answers (the predicted classes and their scores), and of
-answers to rows that several versions scored. The tree is the labelled baseline's, by which errors are told apart."""
+"""The kinds of states: of labels, of predictions against labels, of all predictions (their classes and scores), and of
+predictions for rows that several versions scored. The tree is the labelled baseline's, by which errors are distinguished."""
 
 KIND_NAMES = ("coverage", "score", "confusion", "regression", "class_scores", "grouped", "predicted", "answers", "paired", "tree")
 

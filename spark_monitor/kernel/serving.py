@@ -49,7 +49,7 @@ Series = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class ServingPlan:
-    """The due windows, what the log has, how many endpoints are told apart, and how long a silent one is missed."""
+    """The due windows, what the log has, how many endpoints are distinguished, and how long a silent one is missed."""
 
     windows: tuple[WindowKey, ...]
     has: frozenset[str]
@@ -97,10 +97,10 @@ def _gather(window: _Window, endpoint: str | None, version: str | None, tally: T
         smallest = min(window.endpoints, key=lambda name: (window.endpoints[name][None].requests, name))
         del window.endpoints[smallest]
         window.left_out += 1
-    own = window.endpoints.setdefault(endpoint, {None: Tally()})
-    own[None].merge(tally)
+    versions = window.endpoints.setdefault(endpoint, {None: Tally()})
+    versions[None].merge(tally)
     if versioned and version is not None:
-        own.setdefault(version, Tally()).merge(tally)
+        versions.setdefault(version, Tally()).merge(tally)
 
 
 def _summarised(window: _Window, plan: ServingPlan) -> Iterator[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _summarised(window: _Window, plan: ServingPlan) -> Iterator[dict[str, Any]]:
         del window.endpoints[smallest]
         window.left_out += 1
     for version, tally in window.table.items():
-        more = _endpoints_told(window, version) if version is None else {}
+        more = _endpoint_details(window, version) if version is None else {}
         if version is None and window.unnamed:
             more["requests_without_version"] = f"{window.unnamed:g}"
         yield _summary(key, TABLE_ROW, version, tally, plan, more)
@@ -123,7 +123,7 @@ def _summary(
     key: WindowKey, column: str, version: str | None, tally: Tally, plan: ServingPlan, more: Mapping[str, str]
 ) -> dict[str, Any]:
     second, many = tally.by_second()
-    details = {"rows": f"{tally.rows:.0f}", **_hosts_told(tally), **_gap_told(second, key), **more}
+    details = {"rows": f"{tally.rows:.0f}", **_host_details(tally), **_gap_details(second, key), **more}
     return {
         **dict.fromkeys(SUMMARY_SCHEMA.names),
         "kind": FRESH,
@@ -138,20 +138,20 @@ def _summary(
         "clusters": float(len(tally.clusters)),
         "per_second": float(many.max()) if many.size else None,
         "samples": [{"name": name, **one.columns()} for name, one in sorted(tally.samples.items())],
-        "quantiles": [(name, told_quantiles(name, one).text) for name, one in sorted(tally.samples.items()) if one.n],
+        "quantiles": [(name, kept_quantiles(name, one).text) for name, one in sorted(tally.samples.items()) if one.n],
         "details": list(details.items()),
     }
 
 
-def told_quantiles(name: str, samples: Samples) -> Quantiles:
+def kept_quantiles(name: str, samples: Samples) -> Quantiles:
     """The quantiles that a row keeps of a number's distribution."""
     steps = STEPS if name == "latency" else STEPS_OF_LOADS
     return Quantiles(samples.sketch.quantiles(np.arange(steps + 1) / steps), samples.n, samples.sketch.rank_error)
 
 
-def _hosts_told(tally: Tally) -> dict[str, str]:
+def _host_details(tally: Tally) -> dict[str, str]:
     """The slowest machines, those that failed most, and the one that failed first."""
-    told: dict[str, str] = {}
+    details: dict[str, str] = {}
     slow = sorted((one.total / one.n, name) for name, one in tally.hosts.items() if one.n)
     if len(slow) > 1:
         median = slow[len(slow) // 2][0]
@@ -159,32 +159,32 @@ def _hosts_told(tally: Tally) -> dict[str, str]:
             f"{name} {mean:.4g} ms" + (f" ({mean / median:.3g} times the median host)" if median else "")
             for mean, name in reversed(slow[-HOSTS_NAMED:])
         ]
-        told["slowest_hosts"] = ", ".join(named)
+        details["slowest_hosts"] = ", ".join(named)
     bad = sorted(((one.failed, name) for name, one in tally.hosts.items() if one.failed), reverse=True)[:HOSTS_NAMED]
     if bad:
-        told["failing_hosts"] = ", ".join(f"{name} {failed:g} of {tally.hosts[name].requests:g}" for failed, name in bad)
+        details["failing_hosts"] = ", ".join(f"{name} {failed:g} of {tally.hosts[name].requests:g}" for failed, name in bad)
         first = min((one.first, name) for name, one in tally.hosts.items() if one.failed)
         if first[0] != FIRST_NEVER:
-            told["first_failed_host"] = f"{first[1]} at {instant_text(first[0])}"
-    return told
+            details["first_failed_host"] = f"{first[1]} at {instant_text(first[0])}"
+    return details
 
 
-def _endpoints_told(window: _Window, version: str | None) -> dict[str, str]:
-    """The slowest endpoints, and how many are not told apart."""
-    told: dict[str, str] = {}
+def _endpoint_details(window: _Window, version: str | None) -> dict[str, str]:
+    """The slowest endpoints, and how many are not distinguished."""
+    details: dict[str, str] = {}
     slow = [
-        (float(own[version].samples["latency"].sketch.quantiles([0.95])[0]), name)
-        for name, own in window.endpoints.items()
-        if version in own and "latency" in own[version].samples and own[version].samples["latency"].n
+        (float(versions[version].samples["latency"].sketch.quantiles([0.95])[0]), name)
+        for name, versions in window.endpoints.items()
+        if version in versions and "latency" in versions[version].samples and versions[version].samples["latency"].n
     ]
     if len(slow) > 1:
-        told["slowest_endpoints"] = ", ".join(f"{name} {p95:.4g} ms" for p95, name in sorted(slow, reverse=True)[:HOSTS_NAMED])
+        details["slowest_endpoints"] = ", ".join(f"{name} {p95:.4g} ms" for p95, name in sorted(slow, reverse=True)[:HOSTS_NAMED])
     if window.left_out:
-        told["endpoints_left_out"] = str(window.left_out)
-    return told
+        details["endpoints_left_out"] = str(window.left_out)
+    return details
 
 
-def _gap_told(second: Any, key: WindowKey) -> dict[str, str]:
+def _gap_details(second: Any, key: WindowKey) -> dict[str, str]:
     """The longest time without a request, the window's edges included."""
     if not second.size:
         return {}

@@ -63,24 +63,24 @@ def _of_requests(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator
 
 
 def _of_latency(row: Mapping[str, Any], factor: float | None, unit: str) -> Iterator[str]:
-    found = next((Samples.from_columns(one) for one in row["samples"] if one["name"] == "latency"), Samples.empty())
-    total = found.n + found.negative + found.unread
-    if found.negative:
-        yield f"{found.negative:,} of {total:,} latencies are negative and left out: check the clocks that they are taken from."
-    if not found.n:
+    samples = next((Samples.from_columns(one) for one in row["samples"] if one["name"] == "latency"), Samples.empty())
+    total = samples.n + samples.negative + samples.unread
+    if samples.negative:
+        yield f"{samples.negative:,} of {total:,} latencies are negative and left out: check the clocks that they are taken from."
+    if not samples.n:
         yield f"None of {total:,} rows has a latency that can be read."
     elif factor is not None:
         way = "from seconds to milliseconds" if factor > 1 else "from milliseconds to seconds"
         yield f"The median is {factor:.4g} times that of the windows before: the column's unit may have changed {way}."
-    elif found.n >= FEW:
-        yield from _unit_doubt(found, unit)
+    elif samples.n >= FEW:
+        yield from _unit_doubt(samples, unit)
 
 
-def _unit_doubt(found: Samples, unit: str) -> Iterator[str]:
-    p95 = float(found.sketch.quantiles([0.95])[0])
+def _unit_doubt(samples: Samples, unit: str) -> Iterator[str]:
+    p95 = float(samples.sketch.quantiles([0.95])[0])
     if unit == "ms" and p95 < 1:
         yield "95 % of the latencies are below 1 ms: if the column holds seconds, name it latency_seconds."
-    if unit == "s" and float(found.sketch.quantiles([0.5])[0]) > 100_000:
+    if unit == "s" and float(samples.sketch.quantiles([0.5])[0]) > 100_000:
         yield "Half of the latencies are above 100 seconds: if the column holds milliseconds, name it latency_ms."
 
 

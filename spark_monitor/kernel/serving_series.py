@@ -75,17 +75,17 @@ class _References:
     period: Sequence[Mapping[str, Any]]
     baseline: bool
 
-    def known_before(self, place: int, name: str) -> list[Quantiles]:
+    def quantiles_before(self, place: int, name: str) -> list[Quantiles]:
         """What is known of a number in the windows before."""
-        return [known for row in self.before[place] if (known := _quantiles(row, name)) is not None]
+        return [quantiles for row in self.before[place] if (quantiles := _quantiles(row, name)) is not None]
 
     def of(self, name: str) -> list[Pooled | None]:
         """What each window's distribution is held against."""
         if self.baseline:
-            known = [one for row in self.period if (one := _quantiles(row, name)) is not None]
-            return [Pooled.of(known) if known else None] * len(self.before)
-        each = [self.known_before(place, name) for place in range(len(self.before))]
-        return [Pooled.of(known) if known else None for known in each]
+            quantiles = [one for row in self.period if (one := _quantiles(row, name)) is not None]
+            return [Pooled.of(quantiles) if quantiles else None] * len(self.before)
+        each = [self.quantiles_before(place, name) for place in range(len(self.before))]
+        return [Pooled.of(quantiles) if quantiles else None for quantiles in each]
 
 
 def _wanted(plan: ServingPlan, series: Series) -> Iterator[Metric]:
@@ -98,8 +98,8 @@ def _wanted(plan: ServingPlan, series: Series) -> Iterator[Metric]:
 
 def _where(window: Mapping[str, Any] | WindowKey, series: Series) -> dict[str, Any]:
     edges = vars(window) if isinstance(window, WindowKey) else window
-    known = {name: edges[name] for name in ("granularity", "start", "end")}
-    return {**known, "model_version": series[1], "slice_key": None, "slice_value": None}
+    bounds = {name: edges[name] for name in ("granularity", "start", "end")}
+    return {**bounds, "model_version": series[1], "slice_key": None, "slice_value": None}
 
 
 def _empty(window: WindowKey, series: Series, last: int | None, plan: ServingPlan) -> Iterator[dict[str, Any]]:
@@ -107,8 +107,8 @@ def _empty(window: WindowKey, series: Series, last: int | None, plan: ServingPla
     since = f"; the last window with requests ended {instant_text(last)}" if last is not None else ""
     message = f"No request in this window{since}."
     for metric in _wanted(plan, series):
-        known = 0.0 if metric.name == "requests" else np.nan
-        rows = measurements([_where(window, series)], metric, np.array([known]), count=[0], column_name=series[0])
+        value = 0.0 if metric.name == "requests" else np.nan
+        rows = measurements([_where(window, series)], metric, np.array([value]), count=[0], column_name=series[0])
         yield from ({**row, "status": EMPTY, "message": message} for row in rows)
 
 
@@ -117,7 +117,7 @@ def _present(
 ) -> Iterator[dict[str, Any]]:
     block, where = _block(rows, plan), [_where(row, series) for row in rows]
     count = [int(row["rows"]) for row in rows]
-    factors = [_unit_factor(row, references.known_before(place, "latency")) for place, row in enumerate(rows)]
+    factors = [_unit_factor(row, references.quantiles_before(place, "latency")) for place, row in enumerate(rows)]
     basis = "BASELINE" if references.baseline else "PREVIOUS"
     for metric in _wanted(plan, series):
         moved = SHIFTS.get(metric.name)

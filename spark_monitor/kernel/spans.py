@@ -114,8 +114,8 @@ def placed(span: Span, segment: Integers, segments: int, versions: Codes, slices
         order = np.argsort(group, kind="stable")
         group, chosen = group[order], order if chosen is None else chosen[order]
     null_id = _of(np.asarray(span.null_id.to_numpy(zero_copy_only=False), dtype=np.bool_), chosen)
-    values = [_of(codes.encode(texts), chosen) for codes, texts in zip(slices, span.slices, strict=True)]
-    strides = [max(len(codes.texts), 1) for codes in slices]
+    values = [_of(codes.encode(strings), chosen) for codes, strings in zip(slices, span.slices, strict=True)]
+    strides = [max(len(codes.strings), 1) for codes in slices]
     pieces = [
         _piece(low, min(low + CHUNK_ROWS, group.size), group, null_id, values, strides)
         for low in range(0, group.size, CHUNK_ROWS)
@@ -126,14 +126,14 @@ def placed(span: Span, segment: Integers, segments: int, versions: Codes, slices
 def _piece(
     low: int, high: int, group: Integers, null_id: np.ndarray, values: Sequence[Integers], strides: Sequence[int]
 ) -> Piece:
-    own = group[low:high]
-    groups = Segments.of(own)
+    group_rows = group[low:high]
+    groups = Segments.of(group_rows)
     sliced = []
     for coded, stride in zip(values, strides, strict=True):
         part = coded[low:high]
         arranged = groups.arranged(part)
         rows = [np.bincount(arranged[first:last], minlength=stride) for first, last in pairwise(groups.bounds.tolist())]
-        sliced.append(RowSlices(Segments.of(own * stride + part), stride, arranged, rows))
+        sliced.append(RowSlices(Segments.of(group_rows * stride + part), stride, arranged, rows))
     return Piece(low, high, Rows(groups, sliced), null_id[low:high])
 
 

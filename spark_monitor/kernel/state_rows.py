@@ -42,9 +42,9 @@ def state_columns(states: Sequence[State | None]) -> list[pa.Array]:
     elif isinstance(there[0], CategoricalState):
         columns = CategoricalBlock.of([state for state in there if isinstance(state, CategoricalState)]).to_columns()
     elif isinstance(there[0], QualityState):
-        own = [state for state in there if isinstance(state, QualityState)]
-        given = {"count": [state.count for state in own], "sketch": [state.to_bytes() for state in own]}
-        columns = state_arrays(given, len(own))
+        quality = [state for state in there if isinstance(state, QualityState)]
+        given = {"count": [state.count for state in quality], "sketch": [state.to_bytes() for state in quality]}
+        columns = state_arrays(given, len(quality))
     else:
         columns = table_columns([state for state in there if isinstance(state, TableState)])
     if len(there) == len(states):
@@ -107,9 +107,9 @@ def states_at(rows: pa.RecordBatch, column: KernelColumn | None) -> list[State |
     if column is None:
         there = rows.column("count").is_valid().to_pylist()
         return [state if valid else None for state, valid in zip(tables_of(rows), there, strict=True)]
-    found = opened(rows, column)
-    states: list[State] = [] if found.block is None else [*found.block.states()]
-    return [None if place < 0 else states[place] for place in found.places.tolist()]
+    stored = opened(rows, column)
+    states: list[State] = [] if stored.block is None else [*stored.block.states()]
+    return [None if place < 0 else states[place] for place in stored.places.tolist()]
 
 
 def state_of_row(row: Mapping[str, Any], column: KernelColumn | None) -> State | None:
@@ -135,9 +135,9 @@ def partial_content(rows: pa.RecordBatch, column: KernelColumn | None) -> tuple[
     if column is None:
         states, errors = states_at(rows, None), rows.column("error").to_pylist()
     else:
-        found = opened(rows, column)
-        own: list[State] = [] if found.block is None else [*found.block.states()]
-        states, errors = [None if place < 0 else own[place] for place in found.places.tolist()], found.errors
+        stored = opened(rows, column)
+        block_states: list[State] = [] if stored.block is None else [*stored.block.states()]
+        states, errors = [None if place < 0 else block_states[place] for place in stored.places.tolist()], stored.errors
     contents = [(None, None) if state is None else content_of(state) for state in states]
     data, sketches = zip(*contents, strict=True)
     return pa.array(data, pa.binary()), pa.array(sketches, pa.binary()), pa.array(errors, pa.string())

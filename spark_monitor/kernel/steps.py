@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spark_monitor.kernel.pipeline_values import Found, Row, Value, sum_of, value_rows
+from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, instant_text
 from spark_monitor.kernel.table_history import changes_of, table_values
@@ -40,7 +40,7 @@ class PipelinePlan:
     grace: int = 0
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
-    schemas_known: frozenset[str] = frozenset()
+    logged_tables: frozenset[str] = frozenset()
 
 
 def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[dict[str, Any]]:
@@ -50,34 +50,34 @@ def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[d
         by_kind[row["kind"]].append(row)
     runs = _by_name(by_kind[RUN])
     after = _order(plan, by_kind[RUN])
-    commits, schemas, own = _by_name(by_kind[COMMIT]), _by_name(by_kind[SCHEMA]), _by_name(by_kind[OWN])
+    commits, schemas, stages = _by_name(by_kind[COMMIT]), _by_name(by_kind[SCHEMA]), _by_name(by_kind[OWN])
     changes = {name: changes_of(schemas.get(name, []), commits.get(name, [])) for name in plan.tables}
     for window in plan.windows:
-        found: dict[str, Found] = {}
+        values_by_name: dict[str, Values] = {}
         for name in sorted({*runs, *plan.after}):
-            told = _step(name, runs.get(name, []), window, plan, since=_began(name, runs, plan))
-            if told:
-                found[name] = told
-        _name_causes(found, after)
+            step_values = _step(name, runs.get(name, []), window, plan, since=_began(name, runs, plan))
+            if step_values:
+                values_by_name[name] = step_values
+        _name_causes(values_by_name, after)
         for name in plan.tables:
-            _add(found, name, table_values(name, commits.get(name, []), changes[name], window, plan.schemas_known))
-        for name, of_own in own.items():
-            _add(found, name, _own(of_own, window))
-        for name, values in found.items():
+            _add(values_by_name, name, table_values(name, commits.get(name, []), changes[name], window, plan.logged_tables))
+        for name, stage_rows in stages.items():
+            _add(values_by_name, name, _stage(stage_rows, window))
+        for name, values in values_by_name.items():
             yield from value_rows(window, name, values)
 
 
-def _add(found: dict[str, Found], name: str, values: Found) -> None:
+def _add(values_by_name: dict[str, Values], name: str, values: Values) -> None:
     """What a table's history says of a name beside what its step says."""
     if values:
-        found.setdefault(name, {}).update(values)
+        values_by_name.setdefault(name, {}).update(values)
 
 
 def _by_name(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
+    grouped: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        found[row["name"]].append(row)
-    return found
+        grouped[row["name"]].append(row)
+    return grouped
 
 
 # Steps
@@ -89,7 +89,7 @@ def _began(name: str, runs: Mapping[str, list[Row]], plan: PipelinePlan) -> int:
     return min((run["started"] for run in of if run["started"] is not None), default=plan.as_of) - SKEW
 
 
-def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan, *, since: int) -> Found:
+def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan, *, since: int) -> Values:
     """What a step did in a window; nothing of one that was not seen in the lookback and that the file does not name."""
     ended = [run for run in runs if run["ended"] is not None and window.start <= run["ended"] < window.end]
     open_ = [run for run in runs if run["ended"] is None and run["started"] is not None]
@@ -102,7 +102,7 @@ def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan, *, 
     return {**_ran(ended, open_, plan), **scheduled}
 
 
-def _silent(last: int | None, open_: list[Row], plan: PipelinePlan) -> Found:
+def _silent(last: int | None, open_: list[Row], plan: PipelinePlan) -> Values:
     since = f"; it last ended {instant_text(last)}" if last is not None else ""
     began = f" It began {instant_text(open_[0]['started'])} and has not ended." if open_ else ""
     message = f"The step did not end in this window{since}.{began}"
@@ -113,29 +113,29 @@ def _silent(last: int | None, open_: list[Row], plan: PipelinePlan) -> Found:
 _NEEDS: Final = {"step_failures": "status", "step_retries": "attempt", "output_rows": "rows", "output_bytes": "bytes"}
 
 
-def _ran(ended: list[Row], open_: list[Row], plan: PipelinePlan) -> Found:
+def _ran(ended: list[Row], open_: list[Row], plan: PipelinePlan) -> Values:
     seconds = [(run["ended"] - run["started"]) / 1e6 for run in ended if run["started"] is not None]
-    known = [one for one in seconds if one >= 0]
+    durations = [one for one in seconds if one >= 0]
     sentences = []
-    if len(known) < len(seconds):
-        sentences.append(f"{len(seconds) - len(known)} of {len(ended)} runs end before they start: their clocks differ.")
+    if len(durations) < len(seconds):
+        sentences.append(f"{len(seconds) - len(durations)} of {len(ended)} runs end before they start: their clocks differ.")
     if open_:
         sentences.append(f"{len(open_)} of its runs began in this window and have not ended.")
-    if not known and not sentences:
+    if not durations and not sentences:
         sentences.append("No run says when it started.")
     details = {"runs": str(len(ended))}
-    if known:
-        details |= {"shortest": f"{min(known):.6g}", "longest": f"{max(known):.6g}"}
-    mean = sum(known) / len(known) if known else None
-    found = {"step_seconds": Value(mean, " ".join(sentences) or None, None, len(ended), details)}
+    if durations:
+        details |= {"shortest": f"{min(durations):.6g}", "longest": f"{max(durations):.6g}"}
+    mean = sum(durations) / len(durations) if durations else None
+    measured = {"step_seconds": Value(mean, " ".join(sentences) or None, None, len(ended), details)}
     if "status" in plan.has:
-        found["step_failures"] = _failures(ended)
+        measured["step_failures"] = _failures(ended)
     if "attempt" in plan.has:
-        found["step_retries"] = Value(float(sum((run["attempt"] or 1) > 1 for run in ended)), count=len(ended))
+        measured["step_retries"] = Value(float(sum((run["attempt"] or 1) > 1 for run in ended)), count=len(ended))
     for name, column in (("output_rows", "rows"), ("output_bytes", "bytes")):
         if column in plan.has:
-            found[name] = sum_of(ended, column)
-    return found
+            measured[name] = sum_of(ended, column)
+    return measured
 
 
 def _failures(ended: list[Row]) -> Value:
@@ -148,7 +148,7 @@ def _failures(ended: list[Row]) -> Value:
     return Value(float(len(failed)), " ".join(sentences) or None, None, len(ended), details)
 
 
-def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: int) -> Found:
+def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: int) -> Values:
     """How late the step started after each timestamp of the schedule in the window, and how often it did not."""
     first, last = bisect_left(plan.ticks, window.start), bisect_left(plan.ticks, window.end)
     ticks = [tick for tick in plan.ticks[first:last] if tick >= since - plan.grace and tick + plan.grace <= plan.as_of]
@@ -191,44 +191,44 @@ def _order(plan: PipelinePlan, runs: Iterable[Row]) -> dict[str, set[str]]:
     return after
 
 
-def _name_causes(found: Mapping[str, Found], after: Mapping[str, set[str]]) -> None:
+def _name_causes(values_by_name: Mapping[str, Values], after: Mapping[str, set[str]]) -> None:
     """Beside each broken step the first broken one among those that it waits for."""
-    broken = {name for name, values in found.items() if _is_broken(values)}
+    broken = {name for name, values in values_by_name.items() if _is_broken(values)}
     for name in broken:
         upstream = _upstream(name, after) & broken - {name}
         roots = sorted(one for one in upstream if not (_upstream(one, after) & broken - {one}))
         if roots:
             for metric in ("step_failures", "step_missed_runs", "step_lateness_seconds"):
-                if metric in found[name]:
-                    found[name][metric].details["first_broken_step"] = ", ".join(roots)
+                if metric in values_by_name[name]:
+                    values_by_name[name][metric].details["first_broken_step"] = ", ".join(roots)
 
 
-def _is_broken(values: Found) -> bool:
+def _is_broken(values: Values) -> bool:
     return any(values[name].number for name in ("step_failures", "step_missed_runs") if name in values)
 
 
 def _upstream(name: str, after: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
+    upstream: set[str] = set()
     waiting = list(after.get(name, ()))
     while waiting:
         step = waiting.pop()
-        if step not in found:
-            found.add(step)
+        if step not in upstream:
+            upstream.add(step)
             waiting += after.get(step, ())
-    return found
+    return upstream
 
 
-def _own(rows: list[Row], window: WindowKey) -> Found:
+def _stage(rows: list[Row], window: WindowKey) -> Values:
     """How long a stage of this monitor's own runs took, of the runs that pretended to be in the window."""
     inside = [row for row in rows if window.start <= row["ended"] < window.end]
-    known = [row["seconds"] for row in inside if row["seconds"] is not None]
-    found: Found = {}
-    if known:
-        found["step_seconds"] = Value(sum(known) / len(known), None, None, len(known), {"longest": f"{max(known):.6g}"})
+    times = [row["seconds"] for row in inside if row["seconds"] is not None]
+    measured: Values = {}
+    if times:
+        measured["step_seconds"] = Value(sum(times) / len(times), None, None, len(times), {"longest": f"{max(times):.6g}"})
     judged = [row["failed"] for row in inside if row["failed"] is not None]
     if judged:
-        found["step_failures"] = Value(float(sum(judged)), None, None, len(judged))
+        measured["step_failures"] = Value(float(sum(judged)), None, None, len(judged))
     written = [row["rows"] for row in inside if row["rows"] is not None]
     if written:
-        found["output_rows"] = Value(float(sum(written)), None, None, len(written))
-    return found
+        measured["output_rows"] = Value(float(sum(written)), None, None, len(written))
+    return measured

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
-from spark_monitor.kernel.pipeline_values import Found, Row, Value, sum_of
+from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, instant_text
 
@@ -25,19 +25,19 @@ class Change:
 
 def changes_of(schemas: list[Row], commits: list[Row]) -> list[Change]:
     times = {row["version"]: row for row in commits}
-    found = []
+    changes = []
     for before, now in pairwise(sorted(schemas, key=lambda row: row["version"])):
-        what = told_change(before["fields"], now["fields"])
+        what = schema_change(before["fields"], now["fields"])
         if what and now["version"] in times:
             commit = times[now["version"]]
-            found.append(Change(commit["ended"], what, commit["author"]))
-    return found
+            changes.append(Change(commit["ended"], what, commit["author"]))
+    return changes
 
 
-def told_change(before: str, now: str) -> str:
+def schema_change(before: str, now: str) -> str:
     """What differs between two schemas as Delta writes them, columns and types alone.
 
-    >>> told_change('{"fields": [{"name": "a", "type": "long"}]}', '{"fields": [{"name": "b", "type": "long"}]}')
+    >>> schema_change('{"fields": [{"name": "a", "type": "long"}]}', '{"fields": [{"name": "b", "type": "long"}]}')
     'added b (long); removed a'
     """
     old, new = (
@@ -55,8 +55,8 @@ def told_change(before: str, now: str) -> str:
 
 
 def table_values(
-    name: str, commits: list[Row], changes: list[Change], window: WindowKey, schemas_known: Collection[str]
-) -> Found:
+    name: str, commits: list[Row], changes: list[Change], window: WindowKey, logged_tables: Collection[str]
+) -> Values:
     writes = [row for row in commits if row["writes"]]
     inside = [row for row in writes if window.start <= row["ended"] < window.end]
     last = max((row["ended"] for row in writes if row["ended"] < window.end), default=None)
@@ -66,16 +66,16 @@ def table_values(
         message = "No commit of this table is known: it has no history, or nothing was written to it."
         names = ("output_rows", "output_bytes", "output_files", "hours_since_commit")
         return {metric: Value(None, message, EMPTY, 0) for metric in names}
-    found: Found = {"hours_since_commit": Value((window.end - last) / 3.6e9, None, None, len(inside))}
+    measured: Values = {"hours_since_commit": Value((window.end - last) / 3.6e9, None, None, len(inside))}
     if inside:
         for metric, column in (("output_rows", "rows"), ("output_bytes", "bytes"), ("output_files", "files")):
-            found[metric] = sum_of(inside, column)
+            measured[metric] = sum_of(inside, column)
     else:
         message = f"No commit wrote to this table in this window; the last one was {instant_text(last)}."
-        found |= {metric: Value(0.0, message, EMPTY, 0) for metric in ("output_rows", "output_bytes", "output_files")}
-    if name in schemas_known:
-        found["schema_changes"] = _schema_changes([one for one in changes if window.start <= one.at < window.end])
-    return found
+        measured |= {metric: Value(0.0, message, EMPTY, 0) for metric in ("output_rows", "output_bytes", "output_files")}
+    if name in logged_tables:
+        measured["schema_changes"] = _schema_changes([one for one in changes if window.start <= one.at < window.end])
+    return measured
 
 
 def _schema_changes(changes: list[Change]) -> Value:

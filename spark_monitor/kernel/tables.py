@@ -44,11 +44,11 @@ class TableRows:
         return tuple(self._lines)
 
     def add_rows(self, rows: Rows, null_id: Mask) -> list[Counted]:
-        """Count rows; the answer says where their columns' values are counted."""
-        found = [self._counted(WHOLE, rows.groups, 1, null_id)]
+        """Count rows; the result says where their columns' values are counted."""
+        counted = [self._counted(WHOLE, rows.groups, 1, null_id)]
         for key, sliced in enumerate(rows.slices):
-            found.append(self._counted(key, sliced.segments, sliced.stride, null_id))
-        return found
+            counted.append(self._counted(key, sliced.segments, sliced.stride, null_id))
+        return counted
 
     def _counted(self, key: int, segments: Segments, stride: int, null_id: Mask) -> Counted:
         places = [(key, *divmod(code, stride)) for code in segments.codes.tolist()]

@@ -124,13 +124,13 @@ class Tally:
     def from_row(cls, row: dict[str, Any]) -> Tally:
         """Back from a row."""
         counts = {name: row[name] for name in ("requests", "failed", "known", "copies", "rows")}
-        found = cls(**counts, clusters=set(row["clusters"]))
-        found.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
-        found.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}
+        tally = cls(**counts, clusters=set(row["clusters"]))
+        tally.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
+        tally.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}
         if row["seconds"]:
-            found.seconds = [np.frombuffer(row["seconds"], "<i8").astype(np.int64)]
-            found.per_second = [np.frombuffer(row["per_second"], "<f8").astype(np.float64)]
-        return found
+            tally.seconds = [np.frombuffer(row["seconds"], "<i8").astype(np.int64)]
+            tally.per_second = [np.frombuffer(row["per_second"], "<f8").astype(np.float64)]
+        return tally
 
 
 def merged_tallies(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, str | None, str | None, Tally]]:

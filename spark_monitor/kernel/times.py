@@ -37,7 +37,7 @@ def instants(times: pa.Array, zone: str) -> pa.Array:
 def first_readings(moments: Sequence[int], zone: str) -> list[int]:
     """For every timestamp the least local time in ``zone`` that ``instants`` places at or after it; both in microseconds.
 
-    ``instants`` never decreases as the local time grows, so the answer is found by halving, and a local time lies within
+    ``instants`` never decreases as the local time grows, so the result is found by halving, and a local time lies within
     [start, end) exactly if it is at or above the one's first reading and below the other's.
 
     >>> first_readings([1719784800000000], "Europe/Berlin") == [1719784800000000 + 2 * 3_600_000_000]

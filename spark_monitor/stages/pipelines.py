@@ -91,7 +91,7 @@ def pipeline_frame(
         grace=parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0,
         after={one.step: one.after for one in section.runs.steps} if section.runs is not None else {},
         tables=tuple(name for name, _, _ in tables),
-        schemas_known=frozenset(known),
+        logged_tables=frozenset(known),
     )
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

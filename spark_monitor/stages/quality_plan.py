@@ -59,12 +59,12 @@ def checks_of(config: MonitorConfig, column: ReadColumn, frozen: FrozenColumn | 
             return None
         pattern = quality.formats.get(name)
         allowed = quality.allowed.get(name)
-        known = tuple(map(_text, allowed)) if allowed is not None else known_texts(frozen, frame)
+        expected = tuple(map(_text, allowed)) if allowed is not None else known_texts(frozen, frame)
         return ColumnChecks(
             pattern=NAMED_FORMATS.get(pattern, pattern) if pattern is not None else None,
             codes=COUNTRIES if pattern == "country_iso2" else None,
             parses=should_parse(frozen),
-            known=known,
+            expected=expected,
             sentinels=tuple(map(_text, quality.sentinels)) or None,
         )
     if column.kind is not Kind.NUMERIC or column.data_type == "boolean":
@@ -74,7 +74,7 @@ def checks_of(config: MonitorConfig, column: ReadColumn, frozen: FrozenColumn | 
     return ColumnChecks(
         low=low,
         high=high,
-        known=_numbers(allowed, column.data_type) if allowed is not None else known_codes(config, frame),
+        expected=_numbers(allowed, column.data_type) if allowed is not None else known_codes(config, frame),
         sentinels=_numbers(quality.sentinels, column.data_type) or None,
     )
 

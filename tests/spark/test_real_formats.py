@@ -120,7 +120,7 @@ def test_an_iceberg_table_of_pyiceberg_tells_its_snapshots_and_schemas_without_a
     assert sorted((row["ended"], row["rows"], row["bytes"]) for row in rows if row["writes"]) == exact
     begins, ends = newest["snapshots"][0]["timestamp-ms"] // 60_000, newest["last-updated-ms"] // 60_000 + 1
     window = WindowKey("minutes", begins * MINUTE, ends * MINUTE)
-    plan = PipelinePlan((window,), ends * MINUTE, DAY, tables=("ice",), schemas_known=frozenset({"ice"}))
+    plan = PipelinePlan((window,), ends * MINUTE, DAY, tables=("ice",), logged_tables=frozenset({"ice"}))
     blank = dict.fromkeys(part.split()[0] for part in PIPELINE_DDL.split(", "))
     kinds = [{**blank, **row, "kind": COMMIT} for row in rows]
     kinds += [{**blank, **row.asDict(), "kind": SCHEMA} for row in fields.collect()]

@@ -431,7 +431,7 @@ def test_hashes_of_slices_are_the_smallest_distinct_ones_however_they_come() -> 
         hashes = np.array([random.choice(pools[code]) for code in codes.tolist()], dtype=np.uint64)
         held.add(codes, hashes)
         known = np.unique(hashes)
-        held.add_known(codes, np.searchsorted(known, hashes), known)
+        held.add_positions(codes, np.searchsorted(known, hashes), known)
         for code in range(6):
             expected[code] = expected[code].update(hashes[codes == code])
             assert same_distinct(held.of(code), expected[code])
@@ -580,8 +580,8 @@ def test_segments_bring_the_rows_of_a_code_together_in_their_order(codes: list[i
 def test_a_text_keeps_its_number_from_batch_to_batch(batches: list[list[str | None]]) -> None:
     codes = Codes()
     encoded = [codes.encode(pa.array(batch, pa.string())) for batch in batches]
-    assert [[codes.texts[number] for number in numbers.tolist()] for numbers in encoded] == batches
-    assert len(set(codes.texts)) == len(codes.texts)
+    assert [[codes.strings[number] for number in numbers.tolist()] for numbers in encoded] == batches
+    assert len(set(codes.strings)) == len(codes.strings)
 
 
 @pytest.mark.parametrize(

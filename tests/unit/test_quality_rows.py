@@ -34,8 +34,8 @@ PLAN = KernelPlan(
     slice_values=(None,),
     quality=QualityPlan(
         checks=(
-            ColumnChecks(low=0.0, high=50.0, sentinels=(-999.0, 7.0), known=(1.0, 2.0)),
-            ColumnChecks(pattern="^[a-z]+$", parses=True, known=("a", "b"), sentinels=("none",)),
+            ColumnChecks(low=0.0, high=50.0, sentinels=(-999.0, 7.0), expected=(1.0, 2.0)),
+            ColumnChecks(pattern="^[a-z]+$", parses=True, expected=("a", "b"), sentinels=("none",)),
         ),
         extras=1,
         keys=((2,),),

@@ -124,12 +124,12 @@ def test_a_column_is_held_against_what_is_declared_else_against_its_baseline() -
         "mail", FrozenColumn("mail", "string", Kind.CATEGORICAL, categories=Categories(("x",)), facts={"complete": 1.0})
     )
     assert mail is not None
-    assert mail.known == ("a", "b")
+    assert mail.expected == ("a", "b")
     free = config()
     text = FrozenColumn(
         "mail", "string", Kind.CATEGORICAL, categories=Categories(("x",)), facts={"complete": 1.0, "parsed": 0.95}
     )
-    assert checks("mail", text, free) == ColumnChecks(parses=True, known=("x",))
+    assert checks("mail", text, free) == ColumnChecks(parses=True, expected=("x",))
     assert checks("mail", FrozenColumn("mail", "double", Kind.NUMERIC, facts={"least": 0.0}), free) == ColumnChecks(parses=True)
 
 

@@ -143,7 +143,7 @@ def schema(version: int, **columns: str) -> dict[str, Any]:
 def test_commits_are_summed_and_schema_changes_are_told_with_who_made_them() -> None:
     rows = [commit(0, 1), commit(1, 2, rows=5.0), commit(2, 30, author="ana"), commit(3, 31, operation="OPTIMIZE", writes=False)]
     rows += [schema(0, a="long"), schema(2, a="string", b="double")]
-    told = found(rows, tables=("db.t",), schemas_known=frozenset({"db.t"}))
+    told = found(rows, tables=("db.t",), logged_tables=frozenset({"db.t"}))
     assert [told[day, "db.t", "output_rows"]["value"] for day in range(3)] == [15, 10, 0]
     assert [told[day, "db.t", "output_files"]["value"] for day in range(2)] == [4, 2]
     assert told[0, "db.t", "hours_since_commit"]["value"] == 22

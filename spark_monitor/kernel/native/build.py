@@ -65,9 +65,9 @@ def compilers() -> Iterator[Sequence[str]]:
     if given:
         yield given
     for name in ("cc", "gcc", "clang"):
-        found = shutil.which(name)
-        if found is not None:
-            yield [found]
+        path = shutil.which(name)
+        if path is not None:
+            yield [path]
             break
     if importlib.util.find_spec("ziglang") is not None:
         yield [sys.executable, "-m", "ziglang", "cc"]
@@ -109,7 +109,7 @@ def wheel_platform(library: Path) -> str:
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     if not sys.platform.startswith("linux") or libc_ver()[0] != "glibc":
         return platform
-    asked = [tuple(map(int, found)) for found in re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())]
+    asked = [tuple(map(int, version)) for version in re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())]
     major, minor = max([*asked, OLDEST_GLIBC])
     return f"manylinux_{major}_{minor}_{platform.removeprefix('linux_')}"
 

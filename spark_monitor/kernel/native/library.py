@@ -38,10 +38,10 @@ class Library:
     def call(self, name: str, *arguments: float | np.ndarray | None) -> int:
         """Call a function on numbers and arrays; a StateError where it refuses them."""
         plain = [_address(one) if isinstance(one, np.ndarray) else one for one in arguments]
-        found = int(getattr(self.functions, name)(*plain))
-        if found < 0:
-            raise StateError(f"compiled kernel: {name} refused its arguments, {ERRORS.get(found, found)}.")
-        return found
+        result = int(getattr(self.functions, name)(*plain))
+        if result < 0:
+            raise StateError(f"compiled kernel: {name} refused its arguments, {ERRORS.get(result, result)}.")
+        return result
 
 
 def _address(array: np.ndarray) -> int:
@@ -80,11 +80,11 @@ def library(choice: str = AUTO) -> Library | None:
     """The library where it is to be used, None for numpy; a StateError where it is asked for by name and not there."""
     if choice == NUMPY:
         return None
-    found = loaded()
-    if isinstance(found, Library):
-        return found
+    outcome = loaded()
+    if isinstance(outcome, Library):
+        return outcome
     if choice == NATIVE:
-        raise StateError(f"{VARIABLE}={NATIVE}: {found}.")
+        raise StateError(f"{VARIABLE}={NATIVE}: {outcome}.")
     return None
 
 
@@ -96,5 +96,5 @@ def in_use() -> str:
     """
     if asked() == NUMPY:
         return f"numpy ({VARIABLE}={NUMPY})"
-    found = loaded()
-    return f"numpy ({found})" if isinstance(found, str) else "compiled"
+    outcome = loaded()
+    return f"numpy ({outcome})" if isinstance(outcome, str) else "compiled"

@@ -79,8 +79,8 @@ class Rows:
         cells, rows, hashes = np.empty(size, np.uint16), np.empty(size, np.int64), np.empty(size, np.uint64)
         table = BY_SEARCH_ALONE if size < grid.edges.size else compact_table(grid)
         grid_arguments = (grid.edges, grid.edges.size, *table.arguments)
-        found = library.call("sm_part", values, nulls, size, *grid_arguments, most, cells, rows, hashes)
-        return cls(library, grid, values, cells), rows[:found], hashes[:found]
+        many = library.call("sm_part", values, nulls, size, *grid_arguments, most, cells, rows, hashes)
+        return cls(library, grid, values, cells), rows[:many], hashes[:many]
 
     def count(self, key: KeyedRows, guess: float) -> None:
         """Count the rows by the values of one slice key."""
@@ -91,9 +91,9 @@ class Rows:
         table = key.block.cells.counters(size, codes.size)
         pairs = np.empty(codes.size if table is None else 0, dtype=np.int64)
         where = (self.values, self.cells, codes, codes.size, guess, size, self.grid.cells, copies)
-        found = self.library.call("sm_key", *where, table, pairs, moments, totals)
+        many = self.library.call("sm_key", *where, table, pairs, moments, totals)
         if table is None:
-            key.block.cells.add_pairs(pairs[:found])
+            key.block.cells.add_pairs(pairs[:many])
         totals[:, 0] = key.rows
         key.block.add_sums(totals, Sums(guess, *moments[:size].T), lambda asked: self._of_codes(codes, asked))
 
@@ -104,10 +104,10 @@ class Rows:
 
     def hashes_between(self, codes: Integers, lowest: Hashes, highest: Hashes) -> tuple[Integers, Hashes]:
         """Slice value and hash of finite values off the edges whose hash lies within the bounds of their slice value."""
-        found, hashes = np.empty(codes.size, np.int64), np.empty(codes.size, np.uint64)
+        slices, hashes = np.empty(codes.size, np.int64), np.empty(codes.size, np.uint64)
         where = (self.values, self.cells, codes, codes.size, lowest.size, lowest, highest)
-        size = self.library.call("sm_hashes_between", *where, found, hashes)
-        return found[:size], hashes[:size]
+        size = self.library.call("sm_hashes_between", *where, slices, hashes)
+        return slices[:size], hashes[:size]
 
 
 def add_rows(
@@ -118,26 +118,26 @@ def add_rows(
     keys: Sequence[KeyedRows],
     *,
     guess: float,
-    known: Distinct,
+    distinct: Distinct,
     inner: float,
 ) -> None:
     """Count rows of one group for every slice key.
 
-    ``known`` is the distinct count of the whole group, these rows included; about the share ``inner`` of them has a value that is
-    finite and no edge.
+    ``distinct`` is the distinct count of the whole group, these rows included; about a fraction ``inner`` of them has a value
+    that is finite and no edge.
     """
     keyed = [Keyed(key.block.hashes, key.codes, key.rows) for key in keys]
-    if known.is_exact:
+    if distinct.is_exact:
         rows, positions, hashes = Rows.of(library, grid, values, nulls, _EVERY)
         if hashes.size:
-            places = np.searchsorted(known.hashes, hashes)
+            places = np.searchsorted(distinct.hashes, hashes)
             for key in keyed:
-                key.held.add_known(key.codes.take(positions), places, known.hashes)
+                key.held.add_positions(key.codes.take(positions), places, distinct.hashes)
     else:
         limits, most = likely_limits(keyed, inner)
         rows, positions, hashes = Rows.of(library, grid, values, nulls, int(most))
-        for key, own in zip(keyed, limits, strict=True):
-            _add_hashes(rows, key, positions, hashes, own, most)
+        for key, limit in zip(keyed, limits, strict=True):
+            _add_hashes(rows, key, positions, hashes, limit, most)
     for one in keys:
         rows.count(one, guess)
 
