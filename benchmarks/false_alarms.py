@@ -62,7 +62,7 @@ class Found:
 def rules(baseline_rows: int) -> Rulebook:
     """The rules that a first file would have for such columns."""
     texts = {"five": 5, "thirty": 30, "fifty": 50}
-    roles = Roles(task="none", time="at", id="id", texts=tuple(texts))
+    roles = Roles(task="none", time="at", id="id", strings=tuple(texts))
     seen = Seen(roles, "1 day", has_baseline=True, baseline_rows=baseline_rows, categories=texts)
     lines = [line.rule for line in proposed_rules(seen)]
     # One rule for every text column here, whose names are many.

@@ -63,7 +63,7 @@ def block_of(row: str, columns: Sequence[str]) -> Iterator[Text]:
 
 
 def table_of(answer: Answer) -> Table:
-    """The answer as a table; numbers stand to the right, NULL is told from the text NULL by its style."""
+    """The answer as a table; numbers stand to the right, NULL differs from the string NULL by its style."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name, kind in zip(answer.columns, answer.types, strict=True):
         right = kind.partition("(")[0] in NUMBERS
@@ -94,9 +94,9 @@ def cell_text(value: Any) -> str:
     return harmless(_INSTANT.sub(_short_time, text), LONGEST_CELL)
 
 
-def _short_time(found: re.Match[str]) -> str:
+def _short_time(match: re.Match[str]) -> str:
     """A timestamp in UTC as short as it can be: the day alone at midnight, no seconds where they are nought."""
-    day, time, fraction = found[1], found[2], (found[3] or "").rstrip("0").rstrip(".")
+    day, time, fraction = match[1], match[2], (match[3] or "").rstrip("0").rstrip(".")
     if fraction or not time.endswith(":00"):
         return f"{day} {time}{fraction}"
     return day if time == "00:00:00" else f"{day} {time[:5]}"

@@ -1,4 +1,4 @@
-"""`spark-monitor run FILE --continuous`: runs that go on until something ends them, each told as it ends."""
+"""`spark-monitor run FILE --continuous`: runs that go on until something ends them, each reported as it ends."""
 
 from __future__ import annotations
 

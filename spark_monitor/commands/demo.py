@@ -30,6 +30,6 @@ def demo(
         from spark_monitor.demo.prepare import claim
         from spark_monitor.demo.story import run_demo
 
-        claim(directory)  # a directory that cannot be used is said before Spark starts
+        claim(directory)  # a directory that cannot be used is reported before Spark starts
         spark = open_spark(session, terminal)
     run_demo(directory, spark, tell=terminal.tell, progress=terminal.progress)

@@ -10,7 +10,7 @@ import typer
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
 from spark_monitor.commands.report import require_place
-from spark_monitor.commands.several import Files, Left, each_known, sessions
+from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
 from spark_monitor.text.logs import log_of
 
 log = log_of(__name__)
@@ -20,7 +20,7 @@ def digest(
     context: typer.Context,
     files: Files,
     as_of: AsOf = None,
-    every: Annotated[str, typer.Option(metavar="PERIOD", help="The period: the last one that is over.")] = "1 week",
+    every: Annotated[str, typer.Option(metavar="PERIOD", help="The period: the last one that is closed.")] = "1 week",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="F", help="Write it as a mail's HTML instead of printing Markdown.")
     ] = None,
@@ -40,12 +40,12 @@ def digest(
             require_place(out)
         left = Left(terminal)
         log.info("Tables")
-        known = list(each_known(files, sessions(options, terminal), left))
-        period = last_period(every, instant_or_now("--as-of", as_of), known[0][1].windows.zone)
-        found = digest_of([facts for _, _, facts in known], period.start, period.end)
+        each = list(each_with_facts(files, sessions(options, terminal), left))
+        period = last_period(every, instant_or_now("--as-of", as_of), each[0][1].windows.zone)
+        content = digest_of([facts for _, _, facts in each], period.start, period.end)
         if out is not None:
-            out.write_text(digest_html(found), encoding="utf-8")
-    text = digest_markdown(found)
-    terminal.document({"subject": found.subject, "start": period.start, "end": period.end, "markdown": text, "html": out})
+            out.write_text(digest_html(content), encoding="utf-8")
+    text = digest_markdown(content)
+    terminal.document({"subject": content.subject, "start": period.start, "end": period.end, "markdown": text, "html": out})
     terminal.tell(text.rstrip() if out is None else f"Written: {out}")
     left.end()

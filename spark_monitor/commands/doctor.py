@@ -29,7 +29,7 @@ NAME_WIDTH = 16
 
 @dataclass(frozen=True)
 class Result:
-    """What was looked at, whether it works, and what is to be said of it."""
+    """What was looked at, whether it works, and a sentence about it."""
 
     name: str
     works: bool
@@ -114,5 +114,5 @@ def examined(name: str, look: Callable[[], str]) -> Result:
 def line(result: Result) -> Text:
     """A result as a line, with a tick or a cross."""
     mark = Text(f"{DONE} ", "green") if result.works else Text(f"{FAILED} ", "bold red")
-    told = result.told.replace("\n", "\n" + " " * (NAME_WIDTH + len(DONE) + 1))
-    return mark + Text(f"{result.name:<{NAME_WIDTH}}", "default") + Text(told, "default")
+    sentence = result.told.replace("\n", "\n" + " " * (NAME_WIDTH + len(DONE) + 1))
+    return mark + Text(f"{result.name:<{NAME_WIDTH}}", "default") + Text(sentence, "default")

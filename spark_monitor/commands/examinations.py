@@ -52,22 +52,22 @@ def starts_java(options: SessionOptions) -> bool:
 
 def java() -> str:
     """The Java that Spark would be started with."""
-    found = choose_java(os.environ)
-    return f"{found.version} ({found.command})"
+    chosen = choose_java(os.environ)
+    return f"{chosen.version} ({chosen.command})"
 
 
 def packages() -> str:
     """The installed packages' versions."""
-    found = {name: _installed(name) for name in (*NEEDED, *BESIDE)}
-    absent = [name for name in NEEDED if found[name] is None]
+    versions = {name: _installed(name) for name in (*NEEDED, *BESIDE)}
+    absent = [name for name in NEEDED if versions[name] is None]
     if absent:
         raise MonitorError(f"{', '.join(absent)} not installed. On one machine: {INSTALL}.")
-    if tuple(int(part) for part in str(found["pyspark"]).split(".")[:2]) < OLDEST_SPARK:
+    if tuple(int(part) for part in str(versions["pyspark"]).split(".")[:2]) < OLDEST_SPARK:
         oldest = ".".join(map(str, OLDEST_SPARK))
-        raise MonitorError(f"pyspark {found['pyspark']} is too old. Needed: {oldest} or newer; on one machine: {INSTALL}.")
-    missing = [name for name in BESIDE if found[name] is None]
+        raise MonitorError(f"pyspark {versions['pyspark']} is too old. Needed: {oldest} or newer; on one machine: {INSTALL}.")
+    missing = [name for name in BESIDE if versions[name] is None]
     note = f"; not installed: {', '.join(missing)} (on one machine: {INSTALL})" if missing else ""
-    return ", ".join(f"{name} {number}" for name, number in found.items() if number is not None) + note
+    return ", ".join(f"{name} {number}" for name, number in versions.items() if number is not None) + note
 
 
 def kernel() -> str:
@@ -167,14 +167,14 @@ def _experiments(address: str) -> str:
             return len(client.search_experiments())
 
     try:
-        found = within(MLFLOW_SECONDS, count)
+        number = within(MLFLOW_SECONDS, count)
     except NoAnswer as error:
         raise MonitorError(
             f"MLflow at {mask_secrets(address)}: {error}. Is the address right, and reachable from here?"
         ) from None
     except Exception as error:
         raise MonitorError(sentence_of(error, address).replace("could not be written", "cannot be used")) from error
-    return f"{found} experiments"
+    return f"{number} experiments"
 
 
 def _is_new_database(address: str) -> bool:

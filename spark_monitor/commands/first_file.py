@@ -51,7 +51,7 @@ class FirstFile:
             has_baseline=self.baseline is not None,
             baseline_rows=self.baseline_rows,
             window_rows=self.window_rows,
-            categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.texts},
+            categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.strings},
             missing=self.missing,
             quality=self.quality,
             positives=self.positives,

@@ -30,8 +30,10 @@ def running_columns(frame: DataFrame, columns: Sequence[Column], time: str) -> t
     if not names:
         return ()
     asked = [F.corr(F.col(quote(name)).cast("double"), clock).alias(f"c{place}") for place, name in enumerate(names)]
-    found = frame.agg(*asked).collect()[0]
-    return tuple(name for name, together in zip(names, found, strict=True) if together is not None and abs(together) >= RUNNING)
+    correlations = frame.agg(*asked).collect()[0]
+    return tuple(
+        name for name, together in zip(names, correlations, strict=True) if together is not None and abs(together) >= RUNNING
+    )
 
 
 def look(frame: DataFrame) -> list[Column]:

@@ -23,7 +23,7 @@ NULL_LIMITS: Final = (2.0, 5.0)
 """Percentage points more, or less, of NULL than the baseline has."""
 
 MOST_CHANCE: Final = 0.1
-"""The KS distance that chance alone reaches is told by the number of rows at which it is this."""
+"""The KS distance that chance alone reaches is given by the number of rows at which it is this."""
 
 FEWEST_FOR_SHARES: Final = 100
 FEWEST_FOR_STUCK: Final = 50
@@ -114,7 +114,7 @@ def _rows_for(metric: str, limit: float, seen: Seen, freedom: int = 1) -> int:
 
 
 def _fewest(seen: Seen) -> int:
-    """The fewest rows of which a share in percent is judged."""
+    """The fewest rows of which a fraction in percent is judged."""
     return min(FEWEST_FOR_SHARES, _usual_rows(seen))
 
 

@@ -62,12 +62,12 @@ def summary(ended: Mapping[Path, str]) -> str:
     >>> summary({Path("a.yaml"): "COMMITTED", Path("b.yaml"): "NOTHING_NEW", Path("c.yaml"): "FAILED"})
     '3 monitors: 1 committed, 1 with nothing new, 1 failed (c.yaml).'
     """
-    told = {"COMMITTED": "committed", NOTHING_NEW: "with nothing new", FAILED: "failed"}
+    words = {"COMMITTED": "committed", NOTHING_NEW: "with nothing new", FAILED: "failed"}
     numbers = Counter(ended.values())
     failed = [str(file) for file, status in ended.items() if status == FAILED]
     more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
     named = f" ({', '.join(failed[:MOST_NAMED])}{more})" if failed else ""
-    parts = [f"{numbers[status]} {text}" for status, text in told.items() if numbers[status]]
+    parts = [f"{numbers[status]} {text}" for status, text in words.items() if numbers[status]]
     return f"{counted(len(ended), 'monitor')}: {', '.join(parts)}{named}."
 
 
@@ -94,10 +94,10 @@ def idle_results(
             idle = note_idle(store, [monitor.config for _, monitor in monitors], as_of)
         except Exception:
             continue  # no tables yet, or no right to read them: every monitor's own run says what there is to say
-        found = {id(one.config): one for one in idle}
+        idle_runs = {id(one.config): one for one in idle}
         for file, monitor in monitors:
-            if id(monitor.config) in found:
-                run_id = found[id(monitor.config)].run_id
+            if id(monitor.config) in idle_runs:
+                run_id = idle_runs[id(monitor.config)].run_id
                 yield file, nothing_new(monitor.config, store, run_id, as_of=as_of, dry=dry, command=command, file=monitor.file)
 
 
@@ -107,14 +107,14 @@ def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:
     from spark_monitor.errors import ConfigError
     from spark_monitor.store.place import Place
 
-    found: dict[Place, list[tuple[Path, Monitor]]] = {}
+    places: dict[Place, list[tuple[Path, Monitor]]] = {}
     for file in files:
         try:
             monitor = Monitor.load(file)
-            found.setdefault(Place.of(monitor.config.outputs), []).append((file, monitor))
+            places.setdefault(Place.of(monitor.config.outputs), []).append((file, monitor))
         except ConfigError:
             continue
-    return {place: once([*monitors]) for place, monitors in found.items()}
+    return {place: once([*monitors]) for place, monitors in places.items()}
 
 
 def once(monitors: Sequence[tuple[Path, Monitor]]) -> list[tuple[Path, Monitor]]:

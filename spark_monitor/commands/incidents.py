@@ -38,7 +38,7 @@ def ack(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge an incident: somebody is at it, nobody is told again."""
+    """Acknowledge an incident: somebody is at it, nobody is notified again."""
     who = by or getpass.getuser()
     _change(context, incident, file or other_file, (master, remote, conf), acknowledged_by=who, status="ACKNOWLEDGED")
 
@@ -47,14 +47,14 @@ def mute(
     context: typer.Context,
     incident: IncidentId,
     file: OneFile = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="T", help="Until when nobody is told, in ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="T", help="Until when nobody is notified, in ISO 8601.")] = None,
     other_file: FileOption = None,
     master: Master = None,
     remote: Remote = None,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mute an incident until a time: it stays open, and nobody is told of it."""
+    """Mute an incident until a time: it stays open, and nobody is notified of it."""
     end = instant("--until", until)
     if end is None:
         raise ConfigError("--until: it was not given. Give the time until which nobody is told, such as 2026-01-31.")
@@ -77,13 +77,13 @@ def explain(
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
-        from spark_monitor.commands.known import known_facts
+        from spark_monitor.commands.known import stored_facts
         from spark_monitor.config.monitor import load_config
         from spark_monitor.insight.explained import explained, found_incident
 
         path = monitor_file(file or other_file)
         config = load_config(path)
-        facts = known_facts(config, sessions(options, terminal))
+        facts = stored_facts(config, sessions(options, terminal))
         row = found_incident([*facts.open, *facts.resolved], incident)
     if as_json:
         terminal.document(row)
@@ -101,8 +101,8 @@ def monitor_file(file: Path | None, directory: Path | None = None) -> Path:
     monitors = [path for path in candidates if _is_monitor(path)]
     if len(monitors) == 1:
         return monitors[0]
-    found = ", ".join(harmless(path.name) for path in monitors) or "no monitor's file"
-    raise ConfigError(f"FILE: it was not given, and this directory holds {found}. Name the monitor's file behind the incident.")
+    names = ", ".join(harmless(path.name) for path in monitors) or "no monitor's file"
+    raise ConfigError(f"FILE: it was not given, and this directory holds {names}. Name the monitor's file behind the incident.")
 
 
 def _is_monitor(path: Path) -> bool:
@@ -118,14 +118,14 @@ def _change(context: typer.Context, incident: str, file: Path | None, spark: tup
     terminal = terminal_of(context)
     options = SessionOptions.read(*spark)
     with terminal.progress():
-        from spark_monitor.commands.known import known_facts, store_of
+        from spark_monitor.commands.known import store_of, stored_facts
         from spark_monitor.config.monitor import load_config
         from spark_monitor.insight.explained import found_incident
 
         path = monitor_file(file)
         config = load_config(path)
         session = sessions(options, terminal)
-        row = found_incident(known_facts(config, session).open, incident)
+        row = found_incident(stored_facts(config, session).open, incident)
         store_of(config, session).change_incident(config.monitor, row.incident_id, values)
     terminal.document({"monitor": config.monitor, "incident": row.incident_id, **values})
     terminal.tell(f"{values['status']}: {harmless(row.title, 300)} [{row.incident_id}]")

@@ -174,8 +174,8 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     every = guess_every(span, kind)
     condition = guess_baseline(span, roles.time, kind, every)
     baseline = frame.where(condition) if condition is not None else frame
-    own = {roles.id, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
-    free = [column for column in columns if column.name not in own]
+    taken = {roles.id, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
+    free = [column for column in columns if column.name not in taken]
     running = running_columns(baseline, free, roles.time)
     roles = replace(roles, times=(*roles.times, *running))
     of_baseline = look(baseline) if condition is not None else columns
@@ -193,7 +193,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         baseline_rows=rows,
         window_rows=None if rows is None or span is None else round(rows / windows_of_baseline(span, every)),
         categories={
-            column.name: column.count for column in of_baseline if column.name in roles.texts and column.count is not None
+            column.name: column.count for column in of_baseline if column.name in roles.strings and column.count is not None
         },
         positives=positives_of(baseline, roles),
         missing={column.name: column.missing for column in of_baseline if column.missing},
@@ -207,8 +207,8 @@ def positives_of(frame: DataFrame, roles: Roles) -> float | None:
     if roles.task != "binary" or roles.label is None:
         return None
     label = F.col(quote(roles.label))
-    share = frame.where(label.isNotNull()).agg(F.avg((label == F.lit(roles.positive)).cast("int"))).collect()[0][0]
-    return None if share is None else float(share)
+    fraction = frame.where(label.isNotNull()).agg(F.avg((label == F.lit(roles.positive)).cast("int"))).collect()[0][0]
+    return None if fraction is None else float(fraction)
 
 
 def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> list[QualityGuess]:
@@ -226,8 +226,8 @@ def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> 
         documents = [json.dumps([one.section, one.column, one.value, one.evidence, one.broken]) for one in guesses]
         yield pa.RecordBatch.from_arrays([pa.array(documents, pa.string())], names=["guess"])
 
-    found = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
-    return [QualityGuess(*json.loads(row["guess"])) for row in found]
+    rows = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
+    return [QualityGuess(*json.loads(row["guess"])) for row in rows]
 
 
 def guess_outputs(source: PredictionsConfig) -> tuple[str, str]:

@@ -39,7 +39,7 @@ class Session:
         return self._spark
 
 
-def known_facts(config: MonitorConfig, session: Session, *, pictures: bool = False) -> Facts:
+def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = False) -> Facts:
     """The facts from the committed tables; those of the monitor's file alone where nothing has been committed."""
     local = None if session.wanted else local_tables(config)
     if local is not None:
@@ -49,10 +49,10 @@ def known_facts(config: MonitorConfig, session: Session, *, pictures: bool = Fal
             if not is_of_duckdb(error):
                 raise  # tables of another version of the program, or a file that DuckDB cannot read: Spark is asked instead
     if not session.wanted and config.outputs.path is not None and local is None and is_empty_directory(config.outputs.path):
-        return nothing_known(config)
+        return facts_of_file(config)
     store = store_of(config, session)
     if not has_tables(store):
-        return nothing_known(config)
+        return facts_of_file(config)
     tables: Tables = SparkTables(session.spark, store)
     return facts(tables, config, pictures=pictures)
 
@@ -70,7 +70,7 @@ def is_empty_directory(path: str) -> bool:
     return local and not (Path(path.removeprefix("file:")) / "runs" / "_delta_log").is_dir()
 
 
-def nothing_known(config: MonitorConfig) -> Facts:
+def facts_of_file(config: MonitorConfig) -> Facts:
     """What the monitor's file alone says."""
     return Facts(
         monitor=config.monitor,

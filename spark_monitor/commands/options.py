@@ -60,8 +60,8 @@ class SessionOptions:
         if master and remote:
             raise ConfigError("--master and --remote: both were given. Give one: a Spark master, or a Spark Connect address.")
         if remote and not _is_connect_address(remote):
-            found = mask_secrets(remote)
-            raise ConfigError(f'--remote: found "{found}". Allowed: a Spark Connect address, such as sc://host:15002.')
+            address = mask_secrets(remote)
+            raise ConfigError(f'--remote: found "{address}". Allowed: a Spark Connect address, such as sc://host:15002.')
         return cls(master, remote, dict(_setting(text) for text in conf or ()))
 
 

@@ -73,8 +73,8 @@ def prune(
 
 def _added(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """The rows of several places together."""
-    found: dict[str, int] = {}
+    totals: dict[str, int] = {}
     for tables in each:
         for name, many in tables.items():
-            found[name] = found.get(name, 0) + many
-    return found
+            totals[name] = totals.get(name, 0) + many
+    return totals

@@ -48,14 +48,14 @@ def guess_quality(rows: pa.Table, skip: Iterable[str] = ()) -> list[QualityGuess
     >>> [(one.section, one.column, one.value) for one in guess_quality(table)]
     [('formats', 'mail', 'email'), ('ranges', 'share', [0, 1])]
     """
-    found: list[QualityGuess] = []
+    guesses: list[QualityGuess] = []
     left_out = set(skip)
     for name in (name for name in rows.column_names if name not in left_out):
         values = rows.column(name).combine_chunks()
         values = values.drop_null() if isinstance(values, pa.Array) else pa.array([], values.type)
-        found += _of_column(name, values)
+        guesses += _of_column(name, values)
     order = {"formats": 0, "ranges": 1, "unique": 2, "sentinels": 3}
-    return sorted(found, key=lambda one: order[one.section])
+    return sorted(guesses, key=lambda one: order[one.section])
 
 
 def _of_column(name: str, values: pa.Array) -> Iterator[QualityGuess]:
@@ -63,14 +63,14 @@ def _of_column(name: str, values: pa.Array) -> Iterator[QualityGuess]:
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary_decode(), kind.value_type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        yield from _of_texts(name, values.cast(pa.string()))
+        yield from _of_strings(name, values.cast(pa.string()))
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         yield from _of_numbers(name, np.asarray(values.to_numpy(zero_copy_only=False)), is_whole=pa.types.is_integer(kind))
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         yield from _of_times(name, values)
 
 
-def _of_texts(name: str, values: pa.Array) -> Iterator[QualityGuess]:
+def _of_strings(name: str, values: pa.Array) -> Iterator[QualityGuess]:
     distinct = pc.count_distinct(values).as_py()
     sentinels = [text for text in TEXT_SENTINELS if pc.sum(pc.equal(values, text)).as_py()]
     usual = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(sentinels, pa.string())))) if sentinels else values
@@ -80,21 +80,21 @@ def _of_texts(name: str, values: pa.Array) -> Iterator[QualityGuess]:
     for text in sentinels:
         many = pc.sum(pc.equal(values, text)).as_py()
         if many >= LEAST_SENTINEL and distinct > LEAST_SENTINEL:
-            told = f"{name} is {text!r} in {many:,} of {len(values):,} values"
-            yield QualityGuess("sentinels", name, text, told, 100.0 * many / len(values))
+            evidence = f"{name} is {text!r} in {many:,} of {len(values):,} values"
+            yield QualityGuess("sentinels", name, text, evidence, 100.0 * many / len(values))
 
 
 def _formats(name: str, values: pa.Array) -> Iterator[QualityGuess]:
     """The first named pattern that nearly all values have, else the shape that all of them share."""
     for pattern, expression in NAMED_FORMATS.items():
-        found = matches(values, expression)
+        fitting = matches(values, expression)
         if pattern == "country_iso2":
-            found &= np.asarray(pc.is_in(values, value_set=pa.array(sorted(COUNTRIES))).to_numpy(zero_copy_only=False))
-        if found.mean() >= MOSTLY:
+            fitting &= np.asarray(pc.is_in(values, value_set=pa.array(sorted(COUNTRIES))).to_numpy(zero_copy_only=False))
+        if fitting.mean() >= MOSTLY:
             shape = common_shape(values) if pattern == "integer" else None
             wanted = shape or pattern
-            told = f"{int(found.sum()):,} of {len(values):,} values have it"
-            yield QualityGuess("formats", name, wanted, told, 100.0 * (1.0 - float(found.mean())))
+            evidence = f"{int(fitting.sum()):,} of {len(values):,} values have it"
+            yield QualityGuess("formats", name, wanted, evidence, 100.0 * (1.0 - float(fitting.mean())))
             return
     shape = common_shape(values)
     if shape is not None:
@@ -134,22 +134,22 @@ def _of_numbers(name: str, values: np.ndarray, *, is_whole: bool) -> Iterator[Qu
     finite = values[np.isfinite(values)]
     if finite.size < LEAST_VALUES:
         return
-    found = [number for number in NUMBER_SENTINELS if is_sentinel(finite, number)]
-    for number in found:
+    sentinels = [number for number in NUMBER_SENTINELS if is_sentinel(finite, number)]
+    for number in sentinels:
         many = int((finite == number).sum())
-        told = f"{name} is {number} in {many:,} of {finite.size:,} values"
-        yield QualityGuess("sentinels", name, number, told, 100.0 * many / finite.size)
-    usual = finite[~np.isin(finite, found)]
+        evidence = f"{name} is {number} in {many:,} of {finite.size:,} values"
+        yield QualityGuess("sentinels", name, number, evidence, 100.0 * many / finite.size)
+    usual = finite[~np.isin(finite, sentinels)]
     distinct = np.unique(usual).size
     if distinct < LEAST_DISTINCT:
         return
     least, greatest = float(usual.min()), float(usual.max())
-    told, outside = f"from {least:g} to {greatest:g} in {usual.size:,} values", 100.0 * (1 - usual.size / finite.size)
+    evidence, outside = f"from {least:g} to {greatest:g} in {usual.size:,} values", 100.0 * (1 - usual.size / finite.size)
     if not is_whole and least >= 0 and greatest <= 1:
-        yield QualityGuess("ranges", name, [0, 1], told, outside)
+        yield QualityGuess("ranges", name, [0, 1], evidence, outside)
     elif least >= 0:
-        yield QualityGuess("ranges", name, [0, None], told, outside)
-    if is_whole and not found:
+        yield QualityGuess("ranges", name, [0, None], evidence, outside)
+    if is_whole and not sentinels:
         yield from _unique(name, finite.size, distinct)
 
 
@@ -188,12 +188,12 @@ def lines_of(guesses: Sequence[QualityGuess], write: Any, mark: str) -> Iterator
     for section in ("unique", "sentinels"):
         if section in by_section:
             yield f"  {section}:"
-        told: set[str] = set()
+        written: set[str] = set()
         for guess in by_section.get(section, ()):
             value = write(guess.value)
-            if value not in told:
+            if value not in written:
                 yield f"    - {value}   # {mark}; {_one_line(guess.evidence)}"
-            told.add(value)
+            written.add(value)
 
 
 def _pair(bounds: Sequence[Any]) -> str:

@@ -50,22 +50,22 @@ def replay(
         picture = out or Path(f"{monitor.config.monitor}_replay.svg")
         require_place(picture)
         spark = open_spark(session, terminal)
-        found = monitor.replay(spark, as_of=moment, shuffled=shuffle, shifts=shifts, seed=seed)
-        picture.write_text(drawn(monitor.config.monitor, found), encoding="utf-8")
-    terminal.document({"monitor": monitor.config.monitor, "picture": picture.resolve(), "replay": found})
-    for line in lines_of(found):
+        replayed = monitor.replay(spark, as_of=moment, shuffled=shuffle, shifts=shifts, seed=seed)
+        picture.write_text(drawn(monitor.config.monitor, replayed), encoding="utf-8")
+    terminal.document({"monitor": monitor.config.monitor, "picture": picture.resolve(), "replay": replayed})
+    for line in lines_of(replayed):
         terminal.tell(line)
     terminal.tell(f"Written: {picture}")
 
 
-def parse_shifts(texts: Iterable[str]) -> dict[str, float]:
+def parse_shifts(options: Iterable[str]) -> dict[str, float]:
     """Columns and distances as typed.
 
     >>> parse_shifts(["fare=0.05"])
     {'fare': 0.05}
     """
     shifts: dict[str, float] = {}
-    for text in texts:
+    for text in options:
         name, separator, number = text.rpartition("=")
         try:
             distance = float(number)
@@ -77,11 +77,11 @@ def parse_shifts(texts: Iterable[str]) -> dict[str, float]:
     return shifts
 
 
-def lines_of(found: Replayed) -> Iterator[str]:
+def lines_of(outcome: Replayed) -> Iterator[str]:
     """The table, a rule a block."""
-    order = "in random order" if found.shuffled else "in the order of their times"
-    yield f"{found.rows:,} rows of the baseline {order}, as {counted(found.windows, 'window')} of {found.every}."
-    for rule in found.rules:
+    order = "in random order" if outcome.shuffled else "in the order of their times"
+    yield f"{outcome.rows:,} rows of the baseline {order}, as {counted(outcome.windows, 'window')} of {outcome.every}."
+    for rule in outcome.rules:
         yield f"rules[{rule.rule}] {rule.metric} ({rule.limits})"
         if rule.left_out is not None:
             yield f"    not replayed: {rule.left_out}."
@@ -89,7 +89,7 @@ def lines_of(found: Replayed) -> Iterator[str]:
         alarms = f"{counted(rule.alarms, 'false alarm')}, {rule.alarms_per_week:.3g} a week"
         yield f"    {alarms}; {rule.checks:,} checks, {counted(rule.warnings, 'warning')}, {rule.undecided:,} undecided"
         yield from (f"    {shift_text(shift)}" for shift in rule.shifts)
-    replayed = [rule for rule in found.rules if rule.left_out is None]
+    replayed = [rule for rule in outcome.rules if rule.left_out is None]
     yield f"Together: {sum(rule.alarms_per_week for rule in replayed):.3g} false alarms a week."
 
 
@@ -101,7 +101,7 @@ def shift_text(shift: Shift) -> str:
     return f"{about}: found after {counted(shift.first, 'window')}, in {shift.found:,} of {shift.windows:,}"
 
 
-def drawn(monitor: str, found: Replayed) -> str:
+def drawn(monitor: str, replayed: Replayed) -> str:
     """The picture of a replay."""
     from spark_monitor.outputs.report.replay_picture import Bar, replay_svg
 
@@ -109,6 +109,6 @@ def drawn(monitor: str, found: Replayed) -> str:
         shifts = [(shift.column, shift.first, shift.windows) for shift in rule.shifts]
         return Bar(f"rules[{rule.rule}] {rule.metric}: {rule.limits}", rule.alarms_per_week, shifts)
 
-    order = "in random order" if found.shuffled else "in the order of their times"
-    title = f"{monitor}: {counted(found.windows, 'window')} of {found.every} of the baseline, {order}"
-    return replay_svg(title, [bar(rule) for rule in found.rules if rule.left_out is None])
+    order = "in random order" if replayed.shuffled else "in the order of their times"
+    title = f"{monitor}: {counted(replayed.windows, 'window')} of {replayed.every} of the baseline, {order}"
+    return replay_svg(title, [bar(rule) for rule in replayed.rules if rule.left_out is None])

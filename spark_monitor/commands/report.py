@@ -10,7 +10,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
-from spark_monitor.commands.several import Files, Left, each_known, sessions
+from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.logs import log_of
 
@@ -50,15 +50,15 @@ def report(
         if out is not None:
             require_place(out)
         log.info("Tables")
-        found = list(each_known(files, sessions(options, terminal), left, pictures=True))
-        page = out or Path(f"{found[0][1].monitor if len(found) == 1 else FLEET}.html")
+        monitors = list(each_with_facts(files, sessions(options, terminal), left, pictures=True))
+        page = out or Path(f"{monitors[0][1].monitor if len(monitors) == 1 else FLEET}.html")
         require_place(page)
-        known = [(facts, config, str(file)) for file, config, facts in found]
-        page.write_text(fleet_html(known, role=role.value if role is not None else None), encoding="utf-8")
-    names = [config.monitor for _, config, _ in found]
+        pages = [(facts, config, str(file)) for file, config, facts in monitors]
+        page.write_text(fleet_html(pages, role=role.value if role is not None else None), encoding="utf-8")
+    names = [config.monitor for _, config, _ in monitors]
     terminal.document({"monitor": names[0] if len(names) == 1 else names, "report": page.resolve()})
     terminal.tell(f"Written: {page}")
-    for facts, _, file in known:
+    for facts, _, file in pages:
         if not facts.runs:
             terminal.remark(f"{facts.monitor} has not run yet, so its page is empty. Run: spark-monitor run {file}")
     left.end()

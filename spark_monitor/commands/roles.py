@@ -27,7 +27,7 @@ ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
 VERSION_WORDS = frozenset({"version", "revision"})
 ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
 
-POSITIVE_TEXTS = ("1", "true", "yes", "y", "t", "positive", "pos")
+POSITIVE_STRINGS = ("1", "true", "yes", "y", "t", "positive", "pos")
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Roles:
     positive: Any = 1
     label: str | None = None
     label_time: str | None = None
-    texts: tuple[str, ...] = ()
+    strings: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
-    """Integers that are names, which are compared as categories; they are among the ``texts``."""
+    """Integers that are names, which are compared as categories; they are among the ``strings``."""
 
     slices: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
         positive=guess_positive(label, prediction) if task == "binary" else 1,
         label=_name(label),
         label_time=_name(label_time) if label is not None and label_time is not time else None,
-        texts=tuple(column.name for column in free.columns if _has_few_texts(column) or column.is_code),
+        strings=tuple(column.name for column in free.columns if _has_few_strings(column) or column.is_code),
         codes=tuple(column.name for column in free.columns if column.is_code),
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
         times=tuple(column.name for column in free.columns if column.kind == "time"),
@@ -161,8 +161,8 @@ def guess_positive(label: Column | None, prediction: Column | None) -> Any:
     if column.kind == "boolean":
         return True
     values = column.values or ()
-    meaning_yes = [value for value in values if f"{value:g}" in POSITIVE_TEXTS] if column.kind == "real" else []
-    meaning_yes = meaning_yes or [value for value in values if str(value).lower() in POSITIVE_TEXTS]
+    meaning_yes = [value for value in values if f"{value:g}" in POSITIVE_STRINGS] if column.kind == "real" else []
+    meaning_yes = meaning_yes or [value for value in values if str(value).lower() in POSITIVE_STRINGS]
     return next(iter(meaning_yes), max(values, key=str, default=1))
 
 
@@ -227,7 +227,7 @@ def _is_probability(column: Column) -> bool:
     return column.kind == "real" and column.within_unit is True and len(column.values or ()) > len(("no", "yes"))
 
 
-def _has_few_texts(column: Column) -> bool:
+def _has_few_strings(column: Column) -> bool:
     return column.kind == "text" and column.count is not None and column.count <= MOST_CLASSES
 
 

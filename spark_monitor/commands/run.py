@@ -193,9 +193,9 @@ def reaches(verdicts: Mapping[str, int], fail_on: FailOn) -> bool:
 def summary_lines(result: RunResult, file: str) -> Iterator[str]:
     """What a run did, in lines."""
     yield result.message
-    found = [f"{result.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS_SHOWN if result.verdicts.get(verdict)]
-    if found:
-        yield f"Checks: {', '.join(found)}."
+    numbers = [f"{result.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS_SHOWN if result.verdicts.get(verdict)]
+    if numbers:
+        yield f"Checks: {', '.join(numbers)}."
     if result.published.status == "FAILED":
         yield f"MLflow does not show this yet; the next run tries again: {result.published.message}"
     yield f"What is known now: spark-monitor status {file}"

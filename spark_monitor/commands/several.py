@@ -27,16 +27,16 @@ SUFFIXES = (".yaml", ".yml")
 
 def monitor_files(given: Sequence[Path]) -> list[Path]:
     """The files that were named, and the YAML files of directories, in order of name."""
-    found: list[Path] = []
+    files: list[Path] = []
     for path in given:
         if path.is_dir():
             inside = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
             if not inside:
                 raise ConfigError(f"{path}: found no monitor's file. Name a directory with files such as flights.yaml.")
-            found += inside
+            files += inside
         else:
-            found.append(path)
-    return list(dict.fromkeys(found))
+            files.append(path)
+    return list(dict.fromkeys(files))
 
 
 @dataclass
@@ -58,29 +58,29 @@ class Left:
             raise typer.Exit(self.code)
 
 
-def each_known(
+def each_with_facts(
     given: Sequence[Path], session: Session, left: Left, *, pictures: bool = False
 ) -> Iterator[tuple[Path, MonitorConfig, Facts]]:
     """Each file with its monitor and what is known of it; of several, one of which nothing can be known is passed over."""
-    from spark_monitor.commands.known import known_facts
+    from spark_monitor.commands.known import stored_facts
 
-    single, found = len(monitor_files(given)) == 1, False
+    single, any_read = len(monitor_files(given)) == 1, False
     for file, config in each_monitor(given, left):
         try:
-            known = known_facts(config, session, pictures=pictures)
+            facts = stored_facts(config, session, pictures=pictures)
         except Exception as error:  # whatever it is, it is this monitor's alone
             if single:
                 raise
             left.out(error, file)
             continue
-        found = True
-        yield file, config, known
-    if not found:
+        any_read = True
+        yield file, config, facts
+    if not any_read:
         raise RunError("Of none of the monitors anything can be read.")
 
 
 def each_monitor(given: Sequence[Path], left: Left) -> Iterator[tuple[Path, MonitorConfig]]:
-    """Each file with its monitor. Of several, one that cannot be read is told and passed over; a single one is an error."""
+    """Each file with its monitor. Of several, one that cannot be read is reported and passed over; a single one is an error."""
     from spark_monitor.config.monitor import load_config
 
     files = monitor_files(given)

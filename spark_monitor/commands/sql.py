@@ -97,12 +97,12 @@ def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer |
 
     local_views.register(tables)
     try:
-        found = tables.connection.execute(local_views.translated(query))
+        cursor = tables.connection.execute(local_views.translated(query))
     except (duckdb.Error, ConfigError):
         return None
-    described = found.description or []
+    described = cursor.description or []
     names = distinct(column[0] for column in described)
-    rows = found.fetchmany(limit + 1)
+    rows = cursor.fetchmany(limit + 1)
     types = tuple(str(column[1]).lower() for column in described)
     documents = tuple(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows[:limit])
     return Answer(names, types, documents, more=len(rows) > limit)
@@ -129,8 +129,8 @@ def require_reading(query: str) -> None:
     """ConfigError where a statement is none that reads: results are written by runs alone."""
     first = _first_word(query)
     if first.lower() not in READING:
-        found = f'found "{harmless(first)}" at its beginning' if first else "found nothing"
-        raise ConfigError(f"QUERY: {found}. Allowed: a query, such as SELECT * FROM latest_status.")
+        beginning = f'found "{harmless(first)}" at its beginning' if first else "found nothing"
+        raise ConfigError(f"QUERY: {beginning}. Allowed: a query, such as SELECT * FROM latest_status.")
 
 
 def _first_word(query: str) -> str:
@@ -185,10 +185,10 @@ def _wrong_query(error: Any, spark: SparkSession) -> str:
 
     if condition_of(error) != "TABLE_OR_VIEW_NOT_FOUND":
         return f"QUERY: {sentence}"
-    return f"QUERY: {sentence} Known: {', '.join(known_names())}."
+    return f"QUERY: {sentence} Known: {', '.join(table_names())}."
 
 
-def known_names() -> list[str]:
+def table_names() -> list[str]:
     """The names of the tables and the views."""
     from spark_monitor.store.schemas import TABLES
     from spark_monitor.store.view_sql import VIEWS
@@ -197,18 +197,18 @@ def known_names() -> list[str]:
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """Column names with those that come again numbered; names are told apart as Spark does, whatever their case.
+    """Column names with those that come again numbered; names are distinguished as Spark does, whatever their case.
 
     >>> distinct(["a", "A", "b", "a"])
     ('a', 'A_2', 'b', 'a_3')
     """
     taken: set[str] = set()
-    found = []
+    numbered = []
     for name in names:
         number, free = 1, name
         while free.lower() in taken:
             number += 1
             free = f"{name}_{number}"
         taken.add(free.lower())
-        found.append(free)
-    return tuple(found)
+        numbered.append(free)
+    return tuple(numbered)

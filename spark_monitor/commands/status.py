@@ -8,7 +8,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
-from spark_monitor.commands.several import Files, Left, each_known, sessions
+from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
 
 
 def status(
@@ -28,14 +28,14 @@ def status(
         from spark_monitor.outputs.terminal.summary import styled, summary
 
         left = Left(terminal)
-        found = list(each_known(files, sessions(options, terminal), left))
+        monitors = list(each_with_facts(files, sessions(options, terminal), left))
     if as_json:
-        documents = [known for _, _, known in found]
+        documents = [facts for _, _, facts in monitors]
         terminal.document(documents[0] if len(documents) == 1 else documents)
-    elif len(found) > 1:
-        named = [(known, str(file)) for file, _, known in found]
+    elif len(monitors) > 1:
+        named = [(facts, str(file)) for file, _, facts in monitors]
         terminal.tell(styled(fleet_summary(named, everything=everything).rstrip()))
     else:
-        file, config, known = found[0]
-        terminal.tell(styled(summary(known, config, file=str(file), everything=everything).rstrip()))
+        file, config, facts = monitors[0]
+        terminal.tell(styled(summary(facts, config, file=str(file), everything=everything).rstrip()))
     left.end()

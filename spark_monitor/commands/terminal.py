@@ -55,7 +55,7 @@ class Terminal:
     @contextmanager
     def progress(self, *, leave: bool = True, several: bool = False) -> Iterator[None]:
         """Show steps as they are logged, of ``several`` monitors by name. What libraries print goes to standard error."""
-        with own_stream(sys.stderr) as stream, redirect_stdout(sys.stderr):
+        with duplicate(sys.stderr) as stream, redirect_stdout(sys.stderr):
             steps = Steps(plain_console(stream), leave=leave)
             try:
                 with heard_by(Progress(steps, several=several)):
@@ -141,15 +141,15 @@ def show(console: Console, text: str | Text) -> None:
 
 
 @contextmanager
-def own_stream(stream: TextIO) -> Iterator[IO[str]]:
+def duplicate(stream: TextIO) -> Iterator[IO[str]]:
     """The stream under a file number of its own, so that it still reaches the terminal while the number 2 leads elsewhere."""
     try:
         copy = os.dup(stream.fileno())
     except (UnsupportedOperation, OSError, AttributeError):
         yield stream
         return
-    with os.fdopen(copy, "w", encoding=stream.encoding, errors="replace", buffering=1) as own:
-        yield own
+    with os.fdopen(copy, "w", encoding=stream.encoding, errors="replace", buffering=1) as copied:
+        yield copied
 
 
 def json_text(content: Any) -> str:

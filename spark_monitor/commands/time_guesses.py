@@ -9,7 +9,7 @@ from spark_monitor.commands.roles import Column
 from spark_monitor.text.quoting import quote, quoted
 from spark_monitor.windowing.windows import parse_every, window_of
 
-BASELINE_SHARE = 4
+BASELINE_PARTS = 4
 """Without knowing the training period, the baseline is this part of the time that the table spans: a quarter."""
 
 FEW_DAYS, MANY_DAYS = timedelta(days=3), timedelta(days=120)
@@ -17,8 +17,8 @@ FEW_DAYS, MANY_DAYS = timedelta(days=3), timedelta(days=120)
 
 def no_time(source: str, columns: Sequence[Column]) -> str:
     """The sentence for a table without any time."""
-    texts = [column.name for column in columns if set(column.words) & {"time", "timestamp", "ts", "at", "date"}]
-    column = quote(texts[0]) if texts else "COLUMN"
+    names = [column.name for column in columns if set(column.words) & {"time", "timestamp", "ts", "at", "date"}]
+    column = quote(names[0]) if names else "COLUMN"
     return (
         f"{source}: no column is a timestamp or a date, and a monitor needs to know when each prediction was made. "
         f"Make a view that has it, such as CREATE VIEW scored AS SELECT *, to_timestamp({column}) AS predicted_at FROM TABLE, "
@@ -47,7 +47,7 @@ def guess_baseline(span: tuple[datetime, datetime] | None, time: str, kind: str,
 
 def end_of_baseline(span: tuple[datetime, datetime], every: str) -> datetime:
     """Where the window ends that is nearest to a quarter of the time that a table spans."""
-    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_SHARE, parse_every(every), "UTC")
+    window = window_of(span[0] + (span[1] - span[0]) / BASELINE_PARTS, parse_every(every), "UTC")
     return window.start if window.start > span[0] else window.end
 
 

@@ -23,7 +23,7 @@ from spark_monitor.preflight.columns import (
     manifest_roles,
     missing,
     nearest,
-    numbers_and_texts,
+    numbers_and_strings,
     prediction_roles,
     profiled_columns,
     role_findings,
@@ -33,7 +33,7 @@ from spark_monitor.preflight.columns import (
 from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.labels import label_findings
 from spark_monitor.preflight.opened import CASE_SETTING, attempt, has_rows, of_values, opened, row_findings
-from spark_monitor.preflight.outputs import is_of_this_machine, path_findings, schema_is_known, storage_findings
+from spark_monitor.preflight.outputs import has_schema, is_of_this_machine, path_findings, storage_findings
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
@@ -58,8 +58,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     predictions, predictions_failed = opened(spark, config.predictions, "predictions")
     baseline, baseline_failed = opened(spark, config.baseline, "baseline")
     labels, labels_failed = opened(spark, config.labels, "labels")
-    texts = expressions(config.predictions)
-    predictions, baseline = (None if one is None else with_roles(one, texts) for one in (predictions, baseline))
+    roles = expressions(config.predictions)
+    predictions, baseline = (None if one is None else with_roles(one, roles) for one in (predictions, baseline))
     manifest, manifest_failed = opened(spark, config.quality.expected_rows, "quality.expected_rows")
     if baseline_is_frozen:
         baseline_failed = []
@@ -103,13 +103,13 @@ def require_valid(
 def _prediction_findings(
     config: MonitorConfig, spark: SparkSession, frame: DataFrame, baseline: DataFrame | None, *, rows: bool
 ) -> Iterator[Finding]:
-    columns, known = frame.columns, baseline.columns if baseline is not None else []
+    columns, baseline_columns = frame.columns, baseline.columns if baseline is not None else []
     if str(spark.conf.get(CASE_SETTING, "false")).lower() != "true":
         yield from _case_findings(config, columns)
     yield from role_findings(frame.schema, prediction_roles(config), config.predictions)
-    yield from feature_findings(config, columns, known)
-    yield from rule_column_findings(config, columns, known)
-    yield from kind_findings(config.rules, *numbers_and_texts(config, frame.schema))
+    yield from feature_findings(config, columns, baseline_columns)
+    yield from rule_column_findings(config, columns, baseline_columns)
+    yield from kind_findings(config.rules, *numbers_and_strings(config, frame.schema))
     yield from quality_findings(config, frame.schema)
     yield from chain.from_iterable(
         _slice_findings(config, frame, slice_, f"slices[{position}]") for position, slice_ in enumerate(config.slices)
@@ -125,7 +125,7 @@ def _prediction_findings(
 def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Finding]:
     schema = outputs.schema_name
     if schema is not None:
-        _, reason = attempt(lambda: schema_is_known(spark, schema))
+        _, reason = attempt(lambda: has_schema(spark, schema))
         if reason is not None:
             yield Finding("outputs.schema", f'"{schema}" cannot be a schema of this catalog: {reason} Name another one.')
     elif not is_remote() and is_of_this_machine(outputs.path or "", str(spark.conf.get("spark.master", ""))):
@@ -137,8 +137,8 @@ def _output_findings(outputs: OutputsConfig, spark: SparkSession) -> Iterator[Fi
 def _case_findings(config: MonitorConfig, columns: list[str]) -> Iterator[Finding]:
     used = [*config.predictions.roles(), *profiled_columns(config, columns)]
     for names in same_but_for_case(columns, used):
-        found = f"columns {' and '.join(quote(name) for name in names)} of {config.predictions.text} differ only in case"
-        yield Finding("predictions", f"{found}. Set {CASE_SETTING}=true, or read a view that has one of them.")
+        twins = f"columns {' and '.join(quote(name) for name in names)} of {config.predictions.text} differ only in case"
+        yield Finding("predictions", f"{twins}. Set {CASE_SETTING}=true, or read a view that has one of them.")
 
 
 def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, where: str) -> Iterator[Finding]:
@@ -158,11 +158,11 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
     if reason is not None:
         yield Finding(where, f'"{slice_}" is neither a column of {source.text} nor a condition on its rows: {reason}{hint}')
     elif kind != "boolean":
-        found = f'"{slice_}" is an expression of type {kind}'
-        yield Finding(where, f"{found}. Allowed: a column, or an expression that is true or false.{hint}")
+        problem = f'"{slice_}" is an expression of type {kind}'
+        yield Finding(where, f"{problem}. Allowed: a column, or an expression that is true or false.{hint}")
     elif _is_chance(frame, slice_):
-        found = f'"{slice_}" may say something else of the same row each time'
-        yield Finding(where, f"{found}, so that a run done again would give other tables. Leave out rand() and the like.")
+        problem = f'"{slice_}" may say something else of the same row each time'
+        yield Finding(where, f"{problem}, so that a run done again would give other tables. Leave out rand() and the like.")
 
 
 def _is_chance(frame: DataFrame, expression: str) -> bool:
@@ -177,8 +177,8 @@ def _baseline_findings(
     if predictions is not None:
         yield from baseline_column_findings(config, predictions.schema, frame.schema)
     if baseline.is_labelled:
-        answers = [*filter(None, (config.predictions.prediction, config.predictions.score))]
-        needed = [*config.predictions.id, *answers] if baseline.label is None else [baseline.label, *answers]
+        outputs = [*filter(None, (config.predictions.prediction, config.predictions.score))]
+        needed = [*config.predictions.id, *outputs] if baseline.label is None else [baseline.label, *outputs]
         where = "baseline.labels" if baseline.label is None else "baseline.label"
         absent = [name for name in needed if name not in frame.columns]
         yield from (Finding(where, missing(name, frame.columns, baseline)) for name in absent)
@@ -187,12 +187,12 @@ def _baseline_findings(
     rows, reason = attempt(lambda: has_rows(frame.where(baseline.where) if baseline.where else frame))
     if reason is not None:
         where = "baseline.where" if baseline.where else "baseline"
-        found = f'the condition "{baseline.where}" cannot be applied to' if baseline.where else "no row can be read from"
-        yield Finding(where, f"{found} {baseline.text}: {reason} Its columns are: {_shown(frame)}.")
+        problem = f'the condition "{baseline.where}" cannot be applied to' if baseline.where else "no row can be read from"
+        yield Finding(where, f"{problem} {baseline.text}: {reason} Its columns are: {_shown(frame)}.")
     elif not rows:
-        said = f"no row of {baseline.text} satisfies {baseline.where}" if baseline.where else f"{baseline.text} has no rows"
+        problem = f"no row of {baseline.text} satisfies {baseline.where}" if baseline.where else f"{baseline.text} has no rows"
         where = "baseline.where" if baseline.where else "baseline"
-        yield Finding(where, f"{said}. Choose a period that has rows: drift is measured against it.")
+        yield Finding(where, f"{problem}. Choose a period that has rows: drift is measured against it.")
 
 
 def _shown(frame: DataFrame) -> str:

@@ -38,20 +38,21 @@ def class_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame
 
 
 def _class_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
-    own = config.predictions
-    known = _classes(frame, labels.label)
-    if not known:
+    source = config.predictions
+    label_classes = _classes(frame, labels.label)
+    if not label_classes:
         return
-    if config.model.task == "binary" and canonical_label(own.positive) not in known:
-        sentence = f'no label of up to {ROWS:,} is the positive class "{own.positive}"; found {_listed(known)}'
+    if config.model.task == "binary" and canonical_label(source.positive) not in label_classes:
+        sentence = f'no label of up to {ROWS:,} is the positive class "{source.positive}"; found {_listed(label_classes)}'
         yield Finding("predictions.positive", f"{sentence}. Name the label that the score is the probability of.", "warning")
-    if own.prediction is not None and own.prediction in predictions.columns:
-        said = _classes(predictions, own.prediction)
-        if said and not said & known:
-            sentence = f"no label is a class that is ever predicted: labels are {_listed(known)}, predictions {_listed(said)}"
+    if source.prediction is not None and source.prediction in predictions.columns:
+        predicted = _classes(predictions, source.prediction)
+        if predicted and not predicted & label_classes:
+            classes = f"labels are {_listed(label_classes)}, predictions {_listed(predicted)}"
+            sentence = f"no label is a class that is ever predicted: {classes}"
             yield Finding("predictions.prediction", f"{sentence}. Read a view that writes both alike.", "warning")
-    if own.score is not None and own.score in predictions.columns and own.prediction is None:
-        yield from _score_findings(config, predictions, own.score)
+    if source.score is not None and source.score in predictions.columns and source.prediction is None:
+        yield from _score_findings(config, predictions, source.score)
 
 
 def _score_findings(config: MonitorConfig, predictions: DataFrame, score: str) -> Iterator[Finding]:
@@ -59,29 +60,29 @@ def _score_findings(config: MonitorConfig, predictions: DataFrame, score: str) -
     row = numbers.selectExpr("min(score) AS least", "max(score) AS most").collect()[0]
     if row["least"] is not None and (row["least"] < 0 or row["most"] > 1):
         threshold = config.predictions.threshold
-        found = f"scores run from {row['least']:g} to {row['most']:g}, so the threshold {threshold:g}"
-        yield Finding("predictions.score", f"{found} says nothing. Name a probability, or add `prediction`.", "warning")
+        extent = f"scores run from {row['least']:g} to {row['most']:g}, so the threshold {threshold:g}"
+        yield Finding("predictions.score", f"{extent} says nothing. Name a probability, or add `prediction`.", "warning")
 
 
 def order_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
     """Scores that are low where the label is positive: `positive` names the other class, or the score is of the other one."""
-    own = config.predictions
-    if config.model.task != "binary" or own.score is None or own.score not in predictions.columns:
+    source = config.predictions
+    if config.model.task != "binary" or source.score is None or source.score not in predictions.columns:
         return
-    plain = both_strings(predictions, own.id, frame, labels.id)
-    scores = _keyed(predictions, own.id, plain, f"try_cast({quote(own.score)} AS DOUBLE) AS score").limit(ROWS)
-    known = _keyed(frame, labels.id, plain, f"{quote(labels.label)} AS label")
-    pairs = known.join(F.broadcast(scores), on=[f"i{place}" for place in range(len(own.id))], how="inner").limit(ROWS)
+    plain = both_strings(predictions, source.id, frame, labels.id)
+    scores = _keyed(predictions, source.id, plain, f"try_cast({quote(source.score)} AS DOUBLE) AS score").limit(ROWS)
+    keyed_labels = _keyed(frame, labels.id, plain, f"{quote(labels.label)} AS label")
+    pairs = keyed_labels.join(F.broadcast(scores), on=[f"i{place}" for place in range(len(source.id))], how="inner").limit(ROWS)
     rows = [(row["score"], canonical_label(row["label"])) for row in pairs.where("score = score AND label IS NOT NULL").collect()]
-    positive = canonical_label(own.positive)
+    positive = canonical_label(source.positive)
     area = area_under_curve([score for score, _ in rows], [label == positive for _, label in rows])
     if area is None or area > BACKWARDS:
         return
     others = sorted({label for _, label in rows if label not in (None, positive)})
     other = f' Is the positive class "{others[0]}"?' if len(others) == 1 else ""
-    found = f'scores are lower where the label is "{own.positive}" (AUC {area:.2f} of {len(rows):,} rows)'
+    order = f'scores are lower where the label is "{source.positive}" (AUC {area:.2f} of {len(rows):,} rows)'
     step = "Name the class that the score is the probability of, or 1 - score."
-    yield Finding("predictions.positive", f"{found}.{other} {step}", "warning")
+    yield Finding("predictions.positive", f"{order}.{other} {step}", "warning")
 
 
 def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float | None:

@@ -100,8 +100,8 @@ def role_findings(schema: T.StructType, roles: Iterable[Role], source: SourceCon
         if kind is None:
             yield Finding(role.where, missing(role.column, types, source))
         elif not role.fits(kind):
-            found = f'column "{role.column}" of {source.text} is {kind.simpleString()}. Allowed: {role.allowed}'
-            yield Finding(role.where, f"{found}. {_view(role, kind, source)}")
+            mismatch = f'column "{role.column}" of {source.text} is {kind.simpleString()}. Allowed: {role.allowed}'
+            yield Finding(role.where, f"{mismatch}. {_view(role, kind, source)}")
 
 
 def _view(role: Role, kind: T.DataType, source: SourceConfig) -> str:
@@ -128,9 +128,9 @@ def types_of(schema: T.StructType) -> dict[str, T.DataType]:
     return {field.name: field.dataType for field in schema.fields}
 
 
-def missing(column: str, known: Iterable[str], source: SourceConfig) -> str:
+def missing(column: str, columns: Iterable[str], source: SourceConfig) -> str:
     """The sentence for a column that a table does not have, with the nearest name, or the names there are."""
-    names = list(known)
+    names = list(columns)
     close = nearest(column, names)
     if close is not None:
         return f'no column "{column}" in {source.text}. Did you mean "{close}"?'
@@ -150,18 +150,18 @@ def profiled_columns(config: MonitorConfig, columns: Iterable[str]) -> list[str]
     """The columns that are profiled and compared: features, the prediction and the score."""
     predictions, roles = config.predictions, config.predictions.roles()
     include, exclude = set(predictions.features.include), set(predictions.features.exclude)
-    answers = {name for name, role in roles.items() if role in ("prediction", "score")}
+    outputs = {name for name, role in roles.items() if role in ("prediction", "score")}
     features = [name for name in columns if name not in roles and name not in exclude and (not include or name in include)]
-    return [*features, *(name for name in columns if name in answers)]
+    return [*features, *(name for name in columns if name in outputs)]
 
 
-def numbers_and_texts(config: MonitorConfig, schema: T.StructType) -> tuple[list[str], list[str]]:
+def numbers_and_strings(config: MonitorConfig, schema: T.StructType) -> tuple[list[str], list[str]]:
     """The watched columns that are compared as numbers, and those that are compared as strings."""
     kinds = {
         name: read_column(schema[name], config.columns.get(name)).kind for name in profiled_columns(config, list(schema.names))
     }
-    texts = [name for name, kind in kinds.items() if kind is Kind.CATEGORICAL]
-    return [name for name, kind in kinds.items() if kind in (Kind.NUMERIC, Kind.SIZE)], texts
+    strings = [name for name, kind in kinds.items() if kind is Kind.CATEGORICAL]
+    return [name for name, kind in kinds.items() if kind in (Kind.NUMERIC, Kind.SIZE)], strings
 
 
 def feature_findings(config: MonitorConfig, columns: Sequence[str], baseline: Sequence[str]) -> Iterator[Finding]:
@@ -200,8 +200,8 @@ def _pair_findings(rule: RuleConfig, where: str, watched: Sequence[str]) -> Iter
     """Names of a rule about pairs that are no pair of watched columns."""
     for name in _named(rule):
         if not any(name == crossed(pair) for pair in combinations(watched, 2)):
-            told = f'"{name}" is no pair of watched columns in the order of the table'
-            yield Finding(where, f'{told}. Name two, such as "{", ".join(watched[:2])}".')
+            problem = f'"{name}" is no pair of watched columns in the order of the table'
+            yield Finding(where, f'{problem}. Name two, such as "{", ".join(watched[:2])}".')
 
 
 def _unwatched(config: MonitorConfig, name: str, where: str, columns: Sequence[str], baseline: Sequence[str]) -> Finding:
@@ -234,15 +234,15 @@ def same_but_for_case(names: Iterable[str], used: Iterable[str]) -> list[tuple[s
 
 
 def id_type_findings(config: MonitorConfig, labels: LabelsConfig, left: T.StructType, right: T.StructType) -> Iterator[Finding]:
-    """Ids of different types: they are compared as strings, which is said."""
-    predictions, known = types_of(left), types_of(right)
+    """Ids of different types: they are compared as strings, which is reported."""
+    predictions, label_types = types_of(left), types_of(right)
     for name, label_name in zip(config.predictions.id, labels.id, strict=True):
-        one, other = predictions.get(name), known.get(label_name)
+        one, other = predictions.get(name), label_types.get(label_name)
         if one is None or other is None or one == other or (isinstance(one, WHOLE) and isinstance(other, WHOLE)):
             continue
-        found = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
+        difference = f'"{label_name}" is {other.simpleString()} and "{name}" of the predictions is {one.simpleString()}'
         done = "ids are compared as strings without spaces around them, so that 4, 4.0 and '4' are one id and '04' is another"
-        yield Finding("labels.id", f"{found}: {done}.", "warning")
+        yield Finding("labels.id", f"{difference}: {done}.", "warning")
 
 
 def baseline_column_findings(config: MonitorConfig, columns: T.StructType, baseline: T.StructType) -> Iterator[Finding]:
@@ -257,13 +257,13 @@ def baseline_column_findings(config: MonitorConfig, columns: T.StructType, basel
         yield Finding("baseline", f"{differ}, {step}.", "warning")
     absent = [name for name in watched if name not in there and name not in dict(other_case)]
     if absent:
-        found = f"it has no column {_listed(absent)}"
-        yield Finding("baseline", f"{found}: drift of these is reported as NO_BASELINE or NEW.", "warning")
+        lack = f"it has no column {_listed(absent)}"
+        yield Finding("baseline", f"{lack}: drift of these is reported as NO_BASELINE or NEW.", "warning")
     left_out = {*config.predictions.features.include, *(twin for _, twin in other_case)}
     gone = [name for name in only_in_baseline(config, here, there) if name not in left_out]
     if gone:
-        found = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
-        yield Finding("baseline", f"{found}. If they are no features, name them in predictions.features.exclude.", "warning")
+        lack = f"the prediction table has no column {_listed(gone)}, which it has: reported as MISSING"
+        yield Finding("baseline", f"{lack}. If they are no features, name them in predictions.features.exclude.", "warning")
     for name, other, kind in ((name, there[name], here[name]) for name in watched if name in there):
         if profiled_kind(other, config.columns.get(name)) is not profiled_kind(kind, config.columns.get(name)):
             change = f"is {other.simpleString()} in the baseline and {kind.simpleString()} in the predictions"

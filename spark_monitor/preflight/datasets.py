@@ -58,8 +58,8 @@ def rule_findings(config: MonitorConfig) -> Iterator[Finding]:
     for position, rule in enumerate(config.rules):
         section = SECTION_OF.get(KNOWN_METRICS.get(rule.metric, ""))
         if section is not None and getattr(config, section) is None:
-            told = f"{rule.metric} is measured by the section `{section}`, which this file does not have"
-            yield Finding(f"rules[{position}].metric", f"{told}. Add it, or remove the rule.")
+            lack = f"{rule.metric} is measured by the section `{section}`, which this file does not have"
+            yield Finding(f"rules[{position}].metric", f"{lack}. Add it, or remove the rule.")
 
 
 def _pipelines(config: MonitorConfig, section: PipelinesConfig, spark: SparkSession, attempt: Attempt) -> Iterator[Finding]:
@@ -73,11 +73,11 @@ def _pipelines(config: MonitorConfig, section: PipelinesConfig, spark: SparkSess
     if section.runs is not None:
         yield from _section("pipelines.runs", section.runs, spark, attempt, open_runs)
     if section.mlflow_model and config.outputs.mlflow is None:
-        told = "found true, and the file has no outputs.mlflow, whose registry would be asked"
-        yield Finding("pipelines.mlflow_model", f"{told}. Name it, or set this to false.")
+        lack = "found true, and the file has no outputs.mlflow, whose registry would be asked"
+        yield Finding("pipelines.mlflow_model", f"{lack}. Name it, or set this to false.")
     if section.environment is not None:
-        frame, found = _opened("pipelines.environment", section.environment, spark, attempt)
-        yield from found
+        frame, findings = _opened("pipelines.environment", section.environment, spark, attempt)
+        yield from findings
         absent = [name for name in ("name", "version") if frame is not None and name not in frame.columns]
         yield from (Finding("pipelines.environment", _missing(name, frame, section.environment)) for name in absent)
 
@@ -86,8 +86,8 @@ def _iceberg(where: str, source: SourceConfig, spark: SparkSession, attempt: Att
     """Whether there are metadata files at the path."""
     _, reason = attempt(lambda: iceberg_commits(spark, str(source.path), "").columns)
     if reason is not None:
-        told = f"{source.text} has no metadata files (metadata/*.metadata.json) that can be read: {reason}"
-        yield Finding(f"{where}.path", f"{told} Name the table's own address, under which `metadata` lies.")
+        problem = f"{source.text} has no metadata files (metadata/*.metadata.json) that can be read: {reason}"
+        yield Finding(f"{where}.path", f"{problem} Name the table's own address, under which `metadata` lies.")
 
 
 def _section(
@@ -102,8 +102,8 @@ def _section(
         _, reason = attempt(lambda: whole(spark, section))
         yield from [] if reason is None else [_unreadable(where, section, reason)]
         return
-    frame, found = _opened(where, section, spark, attempt)
-    yield from found
+    frame, findings = _opened(where, section, spark, attempt)
+    yield from findings
     if frame is None:
         return
     wrong = [
@@ -152,8 +152,8 @@ def _opened(where: str, section: MonitoredTable, spark: SparkSession, attempt: A
 
 def _unreadable(where: str, section: MonitoredTable, reason: str) -> Finding:
     key = "table" if section.table is not None else "path"
-    told = f"{section.text} does not exist or cannot be read: {reason}"
-    return Finding(f"{where}.{key}", f"{told} Check the name, the rights, and how its files are stored (`files`).")
+    problem = f"{section.text} does not exist or cannot be read: {reason}"
+    return Finding(f"{where}.{key}", f"{problem} Check the name, the rights, and how its files are stored (`files`).")
 
 
 def _missing(name: str, frame: DataFrame | None, section: MonitoredTable) -> str:

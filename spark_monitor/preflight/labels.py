@@ -47,12 +47,12 @@ def label_findings(
 
 def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
     """Ids of two tables that have rows and never meet."""
-    own = config.predictions.id
-    plain = both_strings(predictions, own, frame, labels.id)
-    found, reason = attempt(lambda: _ids_meet(_ids(predictions, own, plain), _ids(frame, labels.id, plain)))
+    ids = config.predictions.id
+    plain = both_strings(predictions, ids, frame, labels.id)
+    they_meet, reason = attempt(lambda: _ids_meet(_ids(predictions, ids, plain), _ids(frame, labels.id, plain)))
     if reason is not None:
         yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")
-    elif not found:
+    elif not they_meet:
         never = f"none of up to {IDS_COMPARED:,} ids of {labels.text} is in {config.predictions.text}, nor the other way round"
         if_wrong = f"Name the column of {labels.text} that holds {', '.join(config.predictions.id)}"
         yield Finding("labels.id", f"{never}. {if_wrong}, unless its labels are still to come.", level="warning")
@@ -60,8 +60,8 @@ def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFr
 
 def _ids(frame: DataFrame, names: tuple[str, ...], plain: Sequence[bool]) -> DataFrame:
     """The id columns as the strings by which labels are joined, rows without an id left out."""
-    texts = enumerate(id_strings(frame, names, plain=plain))
-    return frame.select(*(text.alias(f"i{position}") for position, text in texts)).dropna(how="any")
+    strings = enumerate(id_strings(frame, names, plain=plain))
+    return frame.select(*(text.alias(f"i{position}") for position, text in strings)).dropna(how="any")
 
 
 def _ids_meet(left: DataFrame, right: DataFrame) -> bool:

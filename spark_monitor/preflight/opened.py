@@ -27,9 +27,9 @@ Answer = TypeVar("Answer")
 
 def of_values(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """What the values say; where they cannot be looked at, for instance because a column is not what its role needs, nothing:
-    that is found elsewhere."""
-    found, _ = attempt(lambda: list(look()))
-    return found or []
+    that is reported elsewhere."""
+    findings, _ = attempt(lambda: list(look()))
+    return findings or []
 
 
 def row_findings(frame: DataFrame, source: SourceConfig, where: str, consequence: str) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ LOCAL_FILES = "file:"
 NOT_THERE = ("PATH_NOT_FOUND", "FileNotFoundException", "does not exist", "Path does not exist")
 
 
-def schema_is_known(spark: SparkSession, schema: str) -> bool:
+def has_schema(spark: SparkSession, schema: str) -> bool:
     """Whether the catalog has the schema; the catalog's own error where it cannot be one of its schemas."""
     return bool(spark.catalog.databaseExists(quote_table(schema)))
 
@@ -37,8 +37,8 @@ def path_findings(outputs: OutputsConfig) -> Iterator[Finding]:
     if not nearest.is_dir():
         yield Finding("outputs.path", f"{nearest} is a file. Name a directory: each table becomes one in it.")
     elif place == nearest and (taken := [name for name in sorted(TABLES) if _is_of_others(place / name)]):
-        found = f"{place / taken[0]} is no Delta table, and a table of that name is written there"
-        yield Finding("outputs.path", f"{found}. Name another directory, or move it away.")
+        obstacle = f"{place / taken[0]} is no Delta table, and a table of that name is written there"
+        yield Finding("outputs.path", f"{obstacle}. Name another directory, or move it away.")
     elif not os.access(nearest, os.W_OK | os.X_OK):
         yield Finding(
             "outputs.path", f"nothing can be written to {nearest} by this user. Name another directory, or fix its rights."

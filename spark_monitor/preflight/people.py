@@ -1,4 +1,4 @@
-"""Whether those who are to be told can be: the environment holds addresses, owners have one. Nothing is sent."""
+"""Whether those who are to be notified can be: the environment holds addresses, owners have one. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
     for name in sorted(receivers & set(people.owners) - set(people.channels)):
         owner = people.owners[name]
         if owner.channel is not None and owner.channel not in people.channels:
-            known = ", ".join(people.channels) or "none"
-            yield _warning(f"people.owners.{name}.channel", f'"{owner.channel}" is no channel. Known: {known}.')
+            names = ", ".join(people.channels) or "none"
+            yield _warning(f"people.owners.{name}.channel", f'"{owner.channel}" is no channel. Known: {names}.')
         elif owner.channel is None and not owner.email:
-            yield _warning(f"people.owners.{name}", "it is told, and has neither email nor channel. Give one of them.")
+            yield _warning(f"people.owners.{name}", "it is to be notified, and has neither email nor channel. Give one of them.")
         elif owner.channel is None and not given.get(MAIL_VARIABLE, "").strip():
             yield _warning(
                 f"people.owners.{name}.email", f"{MAIL_VARIABLE} is not set here. Put the mail server's address there."

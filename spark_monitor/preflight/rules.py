@@ -30,7 +30,7 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
             yield Finding(where, f"{reason}. Name one with `baseline` where that is not wanted.", "warning")
 
 
-def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], texts: Collection[str]) -> Iterator[Finding]:
+def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], strings: Collection[str]) -> Iterator[Finding]:
     """Rules for numbers about columns of strings: they would find no data for ever.
 
     >>> [str(finding) for finding in kind_findings([RuleConfig(metric="ks", columns=["tag"], fail=0.1)], ["fare"], ["tag"])]
@@ -41,11 +41,11 @@ def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], texts: 
             continue
         instead = "Use population_stability_index" if rule.family == "drift" else "Leave it out"
         end = f": the rule will find no data. {instead}."
-        for name in (name for name in rule.columns if rule.columns != ANY and name in texts):
+        for name in (name for name in rule.columns if rule.columns != ANY and name in strings):
             yield Finding(
                 f"rules[{position}].columns", f'{rule.metric} is for numbers, and "{name}" holds strings{end}', "warning"
             )
-        if rule.columns == ANY and texts and not numeric:
+        if rule.columns == ANY and strings and not numeric:
             yield Finding(
                 f"rules[{position}].metric", f"{rule.metric} is for numbers, and every column holds strings{end}", "warning"
             )
@@ -90,8 +90,8 @@ def shadowed_findings(rules: Sequence[RuleConfig]) -> Iterator[Finding]:
             later = last[name, *_scope(rule)]
             if later != position:
                 about = f"{rule.metric} of {'every column' if name == ANY else name}"
-                found = f"{about} is judged by rules[{later}], which comes later and is as specific"
-                yield Finding(f"rules[{position}]", f"{found}. Keep one of the two.", "warning")
+                sentence = f"{about} is judged by rules[{later}], which comes later and is as specific"
+                yield Finding(f"rules[{position}]", f"{sentence}. Keep one of the two.", "warning")
 
 
 def _scope(rule: RuleConfig) -> tuple[object, ...]:

@@ -1,5 +1,5 @@
 """What the first rows of the predictions say against the file: scores that are no probabilities, ids that are not unique, slices
-with more values than are told apart. A bounded number of rows is read once."""
+with more values than are distinguished. A bounded number of rows is read once."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class Sampled:
 
 def prediction_value_findings(config: MonitorConfig, frame: DataFrame) -> Iterator[Finding]:
     """What the first rows of the prediction table say of its ids, its scores and its slices."""
-    found = sampled(config, frame)
-    looked_at = f"the first {found.rows:,} rows of {config.predictions.text}"
-    if found.unique_ids < found.rows:
-        twice = f"{found.rows - found.unique_ids:,} of {looked_at} have an id that stands in another row as well"
+    sample = sampled(config, frame)
+    looked_at = f"the first {sample.rows:,} rows of {config.predictions.text}"
+    if sample.unique_ids < sample.rows:
+        twice = f"{sample.rows - sample.unique_ids:,} of {looked_at} have an id that stands in another row as well"
         step = "A label counts for every row with its id. Name a list of columns that are unique together"
         yield Finding("predictions.id", f"{twice}. {step}, unless that is meant.", "warning")
-    yield from _score_findings(config, found, looked_at)
-    for place, (slice_, values) in enumerate(zip(config.slices, found.values, strict=True)):
+    yield from _score_findings(config, sample, looked_at)
+    for place, (slice_, values) in enumerate(zip(config.slices, sample.values, strict=True)):
         if values > config.max_slice_values:
             about = f'"{slice_key(slice_)}" has about {values:,} values in {looked_at}'
-            most = f"the {config.max_slice_values:,} most frequent are told apart and all others counted together"
+            most = f"the {config.max_slice_values:,} most frequent are distinguished and all others counted together"
             yield Finding(f"slices[{place}]", f"{about}: {most}. Slice by something coarser, or by a condition.", "warning")
 
 
-def _score_findings(config: MonitorConfig, found: Sampled, looked_at: str) -> Iterator[Finding]:
-    least, greatest = found.least_score, found.greatest_score
+def _score_findings(config: MonitorConfig, sample: Sampled, looked_at: str) -> Iterator[Finding]:
+    least, greatest = sample.least_score, sample.greatest_score
     if config.model.task != "binary" or least is None or greatest is None or (least >= 0 and greatest <= 1):
         return
     score = quote(str(config.predictions.score))
@@ -62,9 +62,9 @@ def _score_findings(config: MonitorConfig, found: Sampled, looked_at: str) -> It
 
 def sampled(config: MonitorConfig, frame: DataFrame) -> Sampled:
     """One aggregate over the first rows of the prediction table."""
-    own = config.predictions
-    ids = F.struct(*(F.coalesce(F.col(quote(name)).cast("string"), F.lit("")) for name in own.id if name in frame.columns))
-    score = _score(frame, own.score)
+    source = config.predictions
+    ids = F.struct(*(F.coalesce(F.col(quote(name)).cast("string"), F.lit("")) for name in source.id if name in frame.columns))
+    score = _score(frame, source.score)
     slices = [read_slice(frame, slice_) for slice_ in config.slices]
     columns = [ids.alias("id"), score.alias("score")]
     columns += [F.expr(slice_.sql).alias(f"s{place}") for place, slice_ in enumerate(slices)]

@@ -678,14 +678,14 @@ def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count
             "windows: {every: 1 day}\nrules: []\noutputs: {path: results}\n"
         )
     (tmp_path / "broken.yaml").write_text("monitor: [")
-    facts_of = known.known_facts
+    facts_of = known.stored_facts
 
     def asked(config: Any, *given: Any, **options: Any) -> Any:
         if config.monitor == "sick":
             raise OSError("the storage is gone")
         return facts_of(config, *given, **options)
 
-    monkeypatch.setattr(known, "known_facts", asked)
+    monkeypatch.setattr(known, "stored_facts", asked)
 
     def done(*names: str) -> Any:
         return CliRunner().invoke(app, [command, *names])

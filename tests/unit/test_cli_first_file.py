@@ -59,7 +59,7 @@ def test_the_columns_of_a_usual_prediction_table_get_their_roles() -> None:
     found = roles(*FLIGHTS)
     assert (found.task, found.id, found.time, found.model_version) == ("binary", "flight_id", "predicted_at", "model_version")
     assert (found.prediction, found.score, found.positive) == ("predicted", "probability", 1)
-    assert (found.label, found.slices, found.texts) == (None, ("origin",), ("origin",))
+    assert (found.label, found.slices, found.strings) == (None, ("origin",), ("origin",))
 
 
 def test_words_are_found_in_camel_case_and_in_any_order_of_columns() -> None:
