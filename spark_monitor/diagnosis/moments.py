@@ -42,6 +42,7 @@ LEFT_INSIDE: Final = 0.1
 """So much more of the values than expected may lie where they were: of a part that holds a placeholder, the rest does."""
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def by_moments(was: Look, now: Look) -> Fit | None:
     """The change of scale that mean, deviation and ends agree on; None where they do not, or it is near.
 
@@ -53,7 +54,7 @@ def by_moments(was: Look, now: Look) -> Fit | None:
     if not was.mean or not now.mean or not was.stddev or not now.stddev:
         return None
     noise = was.stddev / abs(was.mean) * math.sqrt(1 / was.filled + 1 / now.filled)
-    if noise > TELLING:
+    if not 0 < noise <= TELLING:
         return None
     fit = _near(now.mean / was.mean, noise)
     if fit is not None and is_of_all(fit.factor, was, now):
@@ -66,7 +67,12 @@ def _by_ends(was: Look, now: Look, noise: float) -> Fit | None:
     distances of routes, the least and the greatest are there in any part.
     """
     ends, seen = np.array([was.least, was.greatest], dtype=np.float64), np.array([now.least, now.greatest], dtype=np.float64)
-    if not np.isfinite([*ends, *seen]).all() or ends.prod() <= 0 or seen[1] - seen[0] < LEAST_RANGE * np.abs(seen).max():
+    if (
+        not np.isfinite([*ends, *seen]).all()
+        or (ends > 0).sum() == 1
+        or not ends.all()
+        or seen[1] - seen[0] < LEAST_RANGE * np.abs(seen).max()
+    ):
         return None
     # Whole numbers were rounded after they were changed.
     room = np.maximum(EXACT_END * np.abs(seen), 0.5 * float((seen == np.round(seen)).all()))
@@ -85,17 +91,18 @@ def _near(ratio: float, noise: float) -> Fit | None:
     """The known far change that is nearest to a ratio of means; powers of ten are the commonest."""
     if abs(ratio + 1) <= REACH * noise:
         return Fit(-1.0, name="the sign is flipped")
-    off = [(abs(math.log(ratio / factor)) / noise, factor, name) for factor, name in both_ways() if ratio > 0]
+    off = [(abs(math.log(ratio) - math.log(factor)) / noise, factor, name) for factor, name in both_ways() if ratio > 0]
     known = [(away - POWER_OF_TEN * is_power(factor), factor, name) for away, factor, name in off if away <= REACH]
     far = [one for one in known if max(one[1], 1 / one[1]) >= FAR]
     return Fit(min(far)[1], name=min(far)[2]) if far else None
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def is_of_all(factor: float, was: Look, now: Look) -> bool:
     """Whether deviation and ends are those of all values times a factor, and none of them is left where it was."""
     if None in (was.least, was.greatest, now.least, now.greatest, was.stddev, now.stddev):
         return False
-    spread = (now.stddev or 0.0) / ((was.stddev or 1.0) * abs(factor))
+    spread = np.float64(now.stddev or 0.0) / np.float64(was.stddev or 0.0) / abs(factor)
     allowed = SPREAD_OF_SIGN if factor == -1.0 else SPREAD
     if not 1 / allowed <= spread <= allowed:
         return False

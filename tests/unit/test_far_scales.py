@@ -11,6 +11,7 @@ import pytest
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.diagnosis.moments import by_moments, is_of_all
 from spark_monitor.stages.evidence import look_of
 from spark_monitor.stages.first_pass import grid_of
 from spark_monitor.states.grid import Grid
@@ -78,3 +79,24 @@ def test_distances_of_routes_that_were_rounded_to_kilometres_are_read_by_their_e
 
     assert {one.factor for one in told} == {1.609344}
     assert "unit_change" not in {one.kind for one in grown}
+
+
+def test_numbers_at_the_edge_of_doubles_raise_nothing() -> None:
+    edges = [0.0, 5e-324, -5e-324, 1e-308, 1.0, -1.0, 2.0**53, 1.7e308, -1.7e308]
+    random = np.random.default_rng(9)
+    for _ in range(2000):
+        ends = np.sort(random.choice(edges, 4))
+        least, greatest = float(ends[0]), float(ends[-1])
+        looks = [
+            Look(
+                count=int(random.integers(1, 100)),
+                mean=float(random.choice(edges)),
+                stddev=abs(float(random.choice(edges))),
+                least=least,
+                greatest=greatest,
+                quantiles=tuple(np.sort(random.choice(edges, 101)).tolist()),
+            )
+            for _ in range(2)
+        ]
+        by_moments(*looks)
+        is_of_all(float(random.choice([1e9, 1e-9, -1.0])), *looks)
