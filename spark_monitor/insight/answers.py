@@ -54,8 +54,8 @@ def latest_versions(predicted: Sequence[CountRow]) -> set[str | None]:
     """The versions whose rows were seen last, of those the ones with the most rows; versions without any come behind."""
     seen: dict[str | None, tuple[bool, Window, int]] = {}
     for row in predicted:
-        found = (row.count > 0, row.window, row.count)
-        seen[row.version] = max(seen.get(row.version, found), found)
+        rank = (row.count > 0, row.window, row.count)
+        seen[row.version] = max(seen.get(row.version, rank), rank)
     return set(sorted(seen, key=lambda version: seen[version], reverse=True)[:MOST_VERSIONS])
 
 
@@ -65,8 +65,8 @@ def latest_windows(predicted: Sequence[CountRow]) -> dict[str | None, Window]:
     versions = latest_versions(predicted)
     for row in predicted:
         if row.version in versions:
-            found = (row.count > 0, row.window)
-            latest[row.version] = max(latest.get(row.version, found), found)
+            rank = (row.count > 0, row.window)
+            latest[row.version] = max(latest.get(row.version, rank), rank)
     return {version: window for version, (_, window) in latest.items()}
 
 
@@ -81,12 +81,12 @@ def empty_since(predicted: Sequence[CountRow]) -> tuple[Window, ...]:
 
 def latest_labelled(rows: Iterable[ModelRow], main: str | None) -> list[ModelRow]:
     """Per version the main metric in its latest final window, and in the latest provisional one where that is later."""
-    found: dict[tuple[str | None, str | None], ModelRow] = {}
+    by_status: dict[tuple[str | None, str | None], ModelRow] = {}
     for row in sorted(rows, key=lambda row: row.window):
         if row.metric == main and row.value is not None:
-            found[row.version, row.label_status] = row
-    finals = {version: row.window for (version, maturity), row in found.items() if maturity == FINAL}
-    kept = [row for row in found.values() if row.label_status == FINAL or row.window >= finals.get(row.version, row.window)]
+            by_status[row.version, row.label_status] = row
+    finals = {version: row.window for (version, maturity), row in by_status.items() if maturity == FINAL}
+    kept = [row for row in by_status.values() if row.label_status == FINAL or row.window >= finals.get(row.version, row.window)]
     return sorted(kept, key=lambda row: (row.version or "", row.window))
 
 

@@ -101,8 +101,8 @@ def _beside(measured: Sequence[ModelRow], window: Window | None, config: Monitor
 
 
 def _in_order(rows: Sequence[ModelRow], config: MonitorConfig) -> list[ModelRow]:
-    known = {row.metric: row for row in rows}
-    return [known[metric] for metric in shown_metrics(config.model.task) if metric in known]
+    by_metric = {row.metric: row for row in rows}
+    return [by_metric[metric] for metric in shown_metrics(config.model.task) if metric in by_metric]
 
 
 def _estimated(config: MonitorConfig) -> str | None:

@@ -36,19 +36,19 @@ def charted(
     >>> [reading.name for reading in shown], left_out
     (['a', 'c'], 1)
     """
-    found = list(dict.fromkeys(map(series_of, readings)))
-    kept = {series for series in found if stays(series)}
+    series_there = list(dict.fromkeys(map(series_of, readings)))
+    kept = {series for series in series_there if stays(series)}
     groups: defaultdict[Group, list[Series]] = defaultdict(list)
-    for series in found:
+    for series in series_there:
         if series not in kept:
             groups[series[0]].append(series)
     for series in _in_turns(groups):
         if len(kept) >= most:
             break
         kept.add(series)
-    return tuple(reading for reading in readings if series_of(reading) in kept), len(found) - len(kept)
+    return tuple(reading for reading in readings if series_of(reading) in kept), len(series_there) - len(kept)
 
 
 def _in_turns(groups: Mapping[Group, Sequence[Series]]) -> Iterator[Series]:
     for turn in range(max(map(len, groups.values()), default=0)):
-        yield from (own[turn] for own in groups.values() if turn < len(own))
+        yield from (group[turn] for group in groups.values() if turn < len(group))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.runbook import Step, page_of, runbook_of
-from spark_monitor.insight.trends import trend_told
+from spark_monitor.insight.trends import trend_sentence
 from spark_monitor.text.formatting import counted, day, harmless, slice_name, subject, versions_named
 from spark_monitor.text.quoting import literal
 
@@ -18,11 +18,11 @@ IDS_NAMED = 5
 
 def found_incident(rows: Iterable[IncidentRow], named: str) -> IncidentRow:
     """The incident whose id begins as named; ConfigError where none does, or several do."""
-    known = list(rows)
-    matching = [row for row in known if named and row.incident_id.startswith(named)]
+    incidents = list(rows)
+    matching = [row for row in incidents if named and row.incident_id.startswith(named)]
     if len(matching) == 1:
         return matching[0]
-    listed = ", ".join(row.incident_id for row in (matching or known)[:IDS_NAMED]) or "none"
+    listed = ", ".join(row.incident_id for row in (matching or incidents)[:IDS_NAMED]) or "none"
     what = "several incidents begin so" if matching else "no such incident is known"
     raise ConfigError(f'INCIDENT: found "{harmless(named)}": {what}. Known: {listed}.')
 
@@ -36,7 +36,7 @@ def explained(row: IncidentRow, file: str) -> Iterator[str]:
     place = slice_name(row.slice_key, row.slice_value)
     versions = f", {versions_named(row.versions)}" if row.versions else ""
     yield f"Where: {place}{versions}; {counted(row.checks, 'check')} failed."
-    moved = trend_told(row.series)
+    moved = trend_sentence(row.series)
     if moved is not None:
         yield f"Trend of {harmless(subject(row.metric or 'value', row.column))}: {moved}"
     yield f"Owner: {harmless(row.owner or 'nobody named')}; runbook: {harmless(row.runbook or '-')}"

@@ -114,8 +114,8 @@ class Facts:
         """The state in one word: NO_DATA where the feed has ended, else the worst of its versions and of what is open."""
         if self.empty:
             return "NO_DATA"
-        found = {"FAIL"} if self.open_total else {version.status for version in self.versions}
-        return next((verdict for verdict in VERDICTS if verdict in found), "UNCHECKED")
+        statuses = {"FAIL"} if self.open_total else {version.status for version in self.versions}
+        return next((verdict for verdict in VERDICTS if verdict in statuses), "UNCHECKED")
 
     @property
     def sentence(self) -> str:

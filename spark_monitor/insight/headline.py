@@ -64,8 +64,8 @@ def headline(answers: Answers, config: MonitorConfig) -> Headline:
         return series in of_incidents or (of_all_rows and (f"{series[0]}/{series[1]}" in named or series[1] in ruled))
 
     shown_readings, others = charted([reading for reading in readings if reading.version in kept], stays)
-    told = f"{others} further series {'is' if others == 1 else 'are'} in the tables alone" if others else None
-    return Headline(shown_readings, "; ".join(filter(None, (answers.left_out, told))) or None)
+    remainder = f"{others} further series {'is' if others == 1 else 'are'} in the tables alone" if others else None
+    return Headline(shown_readings, "; ".join(filter(None, (answers.left_out, remainder))) or None)
 
 
 def headline_keys(config: MonitorConfig) -> frozenset[str]:
@@ -111,12 +111,12 @@ def verdict_readings(rows: Sequence[VerdictRow]) -> Iterator[Reading]:
     judged: defaultdict[tuple[str | None, Window], list[VerdictRow]] = defaultdict(list)
     for row in rows:
         judged[row.version, row.window].append(row)
-    for (version, window), found in judged.items():
-        by_verdict = {row.verdict: row.checks for row in found}
+    for (version, window), window_verdicts in judged.items():
+        by_verdict = {row.verdict: row.checks for row in window_verdicts}
         for verdict in VERDICTS:
             yield Reading(version, window, "quality", f"checks_{verdict.lower()}", float(by_verdict.get(verdict, 0)))
-        if any(row.drift_checks for row in found):
-            drifting = float(sum(row.drifting_columns for row in found))
+        if any(row.drift_checks for row in window_verdicts):
+            drifting = float(sum(row.drifting_columns for row in window_verdicts))
             yield Reading(version, window, "drift", "columns_drifting", drifting)
 
 
@@ -131,8 +131,8 @@ def incident_readings(rows: Iterable[IncidentRow]) -> Iterator[Reading]:
     """What broke a rule, charted with the limit that it broke: the first check of the worst open incidents over all rows."""
     shown = [row for row in rows if row.is_open and row.series and row.metric and row.slice_key is None]
     for row in shown[:MOST_BROKEN]:
-        known = catalogue().metrics.get(row.metric or "")
-        family = known.group if known is not None else GROUPS["custom"]
+        metric = catalogue().metrics.get(row.metric or "")
+        family = metric.group if metric is not None else GROUPS["custom"]
         for point in row.series:
             yield Reading(point.version, point.window, family, row.metric or "", point.value, column=row.column)
             yield Reading(point.version, point.window, family, f"{row.metric}_limit", point.limit, column=row.column)
@@ -149,8 +149,8 @@ def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *,
     for one in counts:
         if one.count:
             alive[one.window].append(one.version)
-    told = [row for row in rows if row.name is None and row.family in FAMILIES]
-    whole = [row for row in told if row.column is None or row.family == "pipeline"]
+    whole_rows = [row for row in rows if row.name is None and row.family in FAMILIES]
+    whole = [row for row in whole_rows if row.column is None or row.family == "pipeline"]
     values: defaultdict[tuple[str, str, str], set[float | None]] = defaultdict(set)
     for row in whole:
         values[_series(row)].add(row.value)

@@ -59,8 +59,8 @@ def higher_is_better(metric: str) -> bool:
     >>> higher_is_better("roc_auc_score"), higher_is_better("log_loss")
     (True, False)
     """
-    known = catalogue().metrics.get(metric)
-    return known is None or known.worse == "lower"
+    entry = catalogue().metrics.get(metric)
+    return entry is None or entry.worse == "lower"
 
 
 def place_of(metric: str) -> int:
@@ -69,5 +69,5 @@ def place_of(metric: str) -> int:
     >>> place_of("requests") < place_of("latency_p95") < place_of("active_hosts")
     True
     """
-    known = catalogue().metrics.get(metric)
-    return LAST if known is None or known.headline is None else known.headline
+    entry = catalogue().metrics.get(metric)
+    return LAST if entry is None or entry.headline is None else entry.headline

@@ -47,7 +47,7 @@ INCIDENT_COLUMNS = (
 def verdicts(tables: Tables, scope: Scope) -> list[VerdictRow]:
     """Checks per verdict, version and window, slices included; drifting columns are counted over all rows alone."""
     of_drift = "family = 'drift' AND slice_key IS NULL"
-    found = tables.ask(
+    rows = tables.ask(
         "SELECT model_version, window_start, window_end, verdict, count(*) AS checks, "
         f"count(DISTINCT CASE WHEN {of_drift} AND verdict = 'FAIL' THEN column_name END) AS drifting_columns, "
         f"sum(CASE WHEN {of_drift} THEN 1 ELSE 0 END) AS drift_checks FROM {tables.relation('checks')} "
@@ -62,7 +62,7 @@ def verdicts(tables: Tables, scope: Scope) -> list[VerdictRow]:
             int(row["drifting_columns"]),
             int(row["drift_checks"]),
         )
-        for row in found
+        for row in rows
     ]
 
 
@@ -82,8 +82,8 @@ def failing_checks(tables: Tables, scope: Scope, latest: Mapping[str | None, dat
         f"WHERE {of_monitor(tables, scope)} AND {at_latest(tables, latest)} AND {one_of(tables, 'verdict', BAD)}"
     )
     by_severity = f"{_rank(BAD, 'verdict')}, {_rank(SEVERITIES, 'severity')}, value DESC NULLS LAST, column_name"
-    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place = 1 ORDER BY {by_severity} LIMIT {MOST_CHECKS}")
-    return _with_onset(tables, scope, [_check_row(row) for row in found])
+    rows = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place = 1 ORDER BY {by_severity} LIMIT {MOST_CHECKS}")
+    return _with_onset(tables, scope, [_check_row(row) for row in rows])
 
 
 def _with_onset(tables: Tables, scope: Scope, failing: Sequence[CheckRow]) -> list[CheckRow]:
@@ -91,14 +91,14 @@ def _with_onset(tables: Tables, scope: Scope, failing: Sequence[CheckRow]) -> li
     named = [check.check_id for check in failing if check.check_id is not None and check.verdict == "FAIL"]
     if not named:
         return list(failing)
-    own = f"{of_monitor(tables, scope)} AND {one_of(tables, 'check_id', named)}"
+    wanted = f"{of_monitor(tables, scope)} AND {one_of(tables, 'check_id', named)}"
     well = "max(CASE WHEN verdict IN ('PASS', 'WARN') THEN window_start END) OVER (PARTITION BY check_id) AS well"
-    rows = f"SELECT check_id, verdict, window_start, {well} FROM {tables.relation('checks')} WHERE {own}"
+    rows = f"SELECT check_id, verdict, window_start, {well} FROM {tables.relation('checks')} WHERE {wanted}"
     streak = "verdict = 'FAIL' AND (well IS NULL OR window_start > well)"
-    found = tables.ask(
+    streaks = tables.ask(
         f"SELECT check_id, min(window_start) AS since, count(*) AS times FROM ({rows}) q WHERE {streak} GROUP BY check_id"
     )
-    begun = {row["check_id"]: (instant_of(row["since"]), int(row["times"])) for row in found}
+    begun = {row["check_id"]: (instant_of(row["since"]), int(row["times"])) for row in streaks}
     return [
         replace(check, since=begun[check.check_id][0], occurrences=begun[check.check_id][1]) if check.check_id in begun else check
         for check in failing
@@ -115,8 +115,8 @@ def undecided(tables: Tables, scope: Scope, latest: Mapping[str | None, datetime
         f"count(*) OVER ({group}) AS checks FROM {tables.relation('checks')} WHERE {of_monitor(tables, scope)} "
         f"AND {at_latest(tables, latest)} AND verdict IN ('UNDECIDED', 'NO_DATA', 'ERROR')"
     )
-    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place = 1 ORDER BY checks DESC, metric LIMIT {MOST_CHECKS}")
-    return [UndecidedRow(row["model_version"], row["metric"], row["verdict"], int(row["checks"]), row["reason"]) for row in found]
+    rows = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place = 1 ORDER BY checks DESC, metric LIMIT {MOST_CHECKS}")
+    return [UndecidedRow(row["model_version"], row["metric"], row["verdict"], int(row["checks"]), row["reason"]) for row in rows]
 
 
 def incidents(tables: Tables, monitor_id: str) -> list[IncidentRow]:
@@ -149,11 +149,11 @@ def _incidents(tables: Tables, monitor_id: str, *, most: int, first: int = 0, wa
     order = f"{is_open}, CASE WHEN status = '{RESOLVED}' THEN 0 ELSE {_rank(SEVERITIES, 'severity')} END, "
     order += "coalesce(resolved, opened) DESC, incident_id"
     member = ", ".join(f"{tables.first('members', name)} AS first_{name}" for name in ("metric", "check_id"))
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT {INCIDENT_COLUMNS}, {member} FROM {tables.relation('incidents')} WHERE monitor_id = "
         f"{tables.literal(monitor_id)} AND {wanted} ORDER BY {order} LIMIT {most} OFFSET {first}"
     )
-    return [_incident_row(row) for row in found]
+    return [_incident_row(row) for row in rows]
 
 
 def with_series(tables: Tables, monitor_id: str, rows: Sequence[IncidentRow]) -> list[IncidentRow]:
@@ -188,14 +188,14 @@ def open_total(tables: Tables, monitor_id: str) -> int:
     """How many incidents are not resolved."""
     if not tables.has("incidents", "diagnosis"):
         return 0
-    own = f"monitor_id = {tables.literal(monitor_id)} AND status <> '{RESOLVED}'"
-    return int(tables.ask(f"SELECT count(*) AS many FROM {tables.relation('incidents')} WHERE {own}")[0]["many"])
+    wanted = f"monitor_id = {tables.literal(monitor_id)} AND status <> '{RESOLVED}'"
+    return int(tables.ask(f"SELECT count(*) AS many FROM {tables.relation('incidents')} WHERE {wanted}")[0]["many"])
 
 
 def recent_runs(tables: Tables, monitor_id: str) -> list[RunRow]:
     """The last runs of a monitor, latest first."""
     names = "run_id, status, reader, error, published, publish_message, baseline_version, null_time_rows, as_of"
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT {names} FROM {tables.relation('runs')} WHERE monitor_id = {tables.literal(monitor_id)} "
         f"ORDER BY started DESC NULLS LAST LIMIT {MOST_RUNS}"
     )
@@ -211,7 +211,7 @@ def recent_runs(tables: Tables, monitor_id: str) -> list[RunRow]:
             baseline_version=row["baseline_version"],
             null_time_rows=row["null_time_rows"],
         )
-        for row in found
+        for row in rows
     ]
 
 

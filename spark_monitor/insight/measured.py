@@ -46,20 +46,20 @@ def recent_counts(tables: Tables, scope: Scope) -> list[CountRow]:
         f"AND column_name = '{TABLE_ROW}' AND log_type = 'INPUT'"
     )
     most = MOST_VERSIONS * (HISTORY_WINDOWS + MOST_WINDOWS)
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT * FROM ({inner}) q WHERE age <= {HISTORY_WINDOWS} OR {is_in_windows(scope)} "
         f"ORDER BY window_start DESC, model_version LIMIT {most}"
     )
-    return [CountRow(row["model_version"], window_in(row), int(row["rows_counted"] or 0)) for row in found]
+    return [CountRow(row["model_version"], window_in(row), int(row["rows_counted"] or 0)) for row in rows]
 
 
 def model_series(tables: Tables, scope: Scope, metrics: Sequence[str], *, basis: str = "REALISED") -> list[ModelRow]:
     """Metrics of all rows, by their names: at most one row per metric, version and window."""
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT {MODEL_COLUMNS} FROM {tables.relation('model_metrics')} WHERE {in_windows(tables, scope)} "
         f"AND {_of_basis(basis)} AND slice_key IS NULL AND {one_of(tables, 'metric', metrics)} LIMIT {most_rows(len(metrics))}"
     )
-    return [_model_row(row) for row in found]
+    return [_model_row(row) for row in rows]
 
 
 def worst_slices(
@@ -72,8 +72,8 @@ def worst_slices(
         f"FROM {tables.relation('model_metrics')} WHERE {in_windows(tables, scope)} AND {_of_basis('REALISED')} "
         f"AND metric = {tables.literal(metric)} AND slice_key IS NOT NULL AND value IS NOT NULL"
     )
-    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
-    return [_model_row(row) for row in found]
+    rows = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
+    return [_model_row(row) for row in rows]
 
 
 def slice_series(tables: Tables, scope: Scope, metric: str, slices: Iterable[tuple[str, str | None]]) -> list[ModelRow]:
@@ -82,11 +82,11 @@ def slice_series(tables: Tables, scope: Scope, metric: str, slices: Iterable[tup
     if not wanted:
         return []
     named = " OR ".join(f"(slice_key = {tables.literal(key)} AND {same(tables, 'slice_value', value)})" for key, value in wanted)
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT {MODEL_COLUMNS} FROM {tables.relation('model_metrics')} WHERE {in_windows(tables, scope)} "
         f"AND {_of_basis('REALISED')} AND metric = {tables.literal(metric)} AND ({named}) LIMIT {most_rows(len(wanted))}"
     )
-    return [_model_row(row) for row in found]
+    return [_model_row(row) for row in rows]
 
 
 def moved_columns(
@@ -105,11 +105,11 @@ def moved_columns(
         for name in ("ever", "now")
     )
     chosen = f"ever_place <= {most} OR (now IS NOT NULL AND now_place <= {SHIFTS}) OR {one_of(tables, 'column_name', also)}"
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT * FROM (SELECT f.*, {ranks} FROM ({farthest}) f) q WHERE {chosen} "
         f"ORDER BY ever_place, column_name, window_start LIMIT {most_rows(most + SHIFTS + MOST_CHECKS)}"
     )
-    return [replace(_drift_row(row), greatest=row["greatest"]) for row in found]
+    return [replace(_drift_row(row), greatest=row["greatest"]) for row in rows]
 
 
 def drifted_slices(tables: Tables, scope: Scope, *, most: int = WORST_SLICES) -> list[DriftRow]:
@@ -120,8 +120,8 @@ def drifted_slices(tables: Tables, scope: Scope, *, most: int = WORST_SLICES) ->
         f"FROM {tables.relation('drift_metrics')} WHERE {in_windows(tables, scope)} AND {_numeric_drift(tables)} "
         "AND slice_key IS NOT NULL"
     )
-    found = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
-    return [_drift_row(row) for row in found]
+    rows = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
+    return [_drift_row(row) for row in rows]
 
 
 def _numeric_drift(tables: Tables) -> str:

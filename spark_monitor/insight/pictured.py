@@ -48,7 +48,7 @@ def heat(tables: Tables, scope: Scope, also: Iterable[str]) -> list[HeatRow]:
     worst = {
         (row["model_version"], row["window_start"], row["column_name"]): VERDICTS[row["worst"]] for row in _judged(tables, scope)
     }
-    found = tables.ask(f"{chosen} ORDER BY place, window_start LIMIT {MOST_HEAT_ROWS}")
+    rows = tables.ask(f"{chosen} ORDER BY place, window_start LIMIT {MOST_HEAT_ROWS}")
     return [
         HeatRow(
             row["model_version"],
@@ -60,7 +60,7 @@ def heat(tables: Tables, scope: Scope, also: Iterable[str]) -> list[HeatRow]:
             row["upper"],
             worst.get((row["model_version"], row["window_start"], row["column_name"])),
         )
-        for row in found
+        for row in rows
     ]
 
 
@@ -77,7 +77,7 @@ def _judged(tables: Tables, scope: Scope) -> list[dict[str, Any]]:
 
 def column_series(tables: Tables, scope: Scope, columns: Sequence[str]) -> list[ColumnRow]:
     """The missing rate and the mean of a few columns in every window."""
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT {CUT}, column_name, count AS rows_counted, percent_null, avg, distinct_count "
         f"FROM {tables.relation('profile_metrics')} WHERE {in_windows(tables, scope)} AND slice_key IS NULL "
         f"AND log_type = 'INPUT' AND {one_of(tables, 'column_name', columns)} ORDER BY window_start LIMIT {MOST_HEAT_ROWS * 2}"
@@ -92,25 +92,25 @@ def column_series(tables: Tables, scope: Scope, columns: Sequence[str]) -> list[
             row["avg"],
             row["distinct_count"],
         )
-        for row in found
+        for row in rows
     ]
 
 
 def distributions(tables: Tables, scope: Scope, columns: Sequence[str]) -> list[ColumnRow]:
     """What a few columns hold in the windows of the scope: quantiles of numbers, frequent values of texts."""
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT {CUT}, column_name, count AS rows_counted, percent_null, quantiles, frequent_items "
         f"FROM {tables.relation('profile_metrics')} WHERE {in_windows(tables, scope)} AND slice_key IS NULL "
         f"AND log_type = 'INPUT' AND {one_of(tables, 'column_name', columns)} LIMIT {MOST_HEAT_COLUMNS * 20}"
     )
-    return [_distribution(row, window_in(row)) for row in found]
+    return [_distribution(row, window_in(row)) for row in rows]
 
 
 def baseline_distributions(tables: Tables, monitor_id: str, columns: Sequence[str]) -> list[ColumnRow]:
     """What the same columns held in the baseline: quantiles from its sketch."""
-    own = f"monitor_id = {tables.literal(monitor_id)} AND slice_key IS NULL AND {one_of(tables, 'column_name', columns)}"
+    wanted = f"monitor_id = {tables.literal(monitor_id)} AND slice_key IS NULL AND {one_of(tables, 'column_name', columns)}"
     latest = "row_number() OVER (PARTITION BY column_name ORDER BY baseline_version DESC) AS age"
-    inner = f"SELECT column_name, sketch, {latest} FROM {tables.relation('baselines')} WHERE {own}"
+    inner = f"SELECT column_name, sketch, {latest} FROM {tables.relation('baselines')} WHERE {wanted}"
     rows = tables.ask(f"SELECT column_name, sketch FROM ({inner}) q WHERE age = 1 LIMIT {MOST_HEAT_COLUMNS}")
     return [ColumnRow(None, None, row["column_name"], quantiles=_sketched(row["sketch"])) for row in rows]
 
@@ -120,23 +120,23 @@ def measures(tables: Tables, scope: Scope) -> list[MeasureRow]:
     if not tables.has("metrics"):
         return []
     key = "model_version, granularity, dataset, family, metric, class, column_name, slice_key, slice_value, basis"
-    own = f"monitor_id = {tables.literal(scope.monitor_id)}"
+    wanted = f"monitor_id = {tables.literal(scope.monitor_id)}"
     whole = f"slice_key IS NULL AND column_name = '{TABLE_ROW}'"
     shown = f"family IN ('system', 'pipeline', 'cost', 'custom', 'fairness') OR ({whole}) OR value > 0"
     latest = (
         f"SELECT {MEASURE_COLUMNS}, row_number() OVER (PARTITION BY {key} ORDER BY window_start DESC) AS age "
-        f"FROM {tables.relation('metrics')} WHERE {own} AND ({shown})"
+        f"FROM {tables.relation('metrics')} WHERE {wanted} AND ({shown})"
     )
     first = f"CASE WHEN {whole} THEN 0 WHEN slice_key IS NULL THEN 1 ELSE 2 END"
     ranked = (
         f"SELECT q.*, row_number() OVER (PARTITION BY family ORDER BY window_start DESC, {first}, abs(value) DESC NULLS LAST, "
         f"metric, column_name, class) AS place FROM ({latest}) q WHERE age = 1"
     )
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT * FROM ({ranked}) r WHERE place <= {MOST_MEASURES // 4} ORDER BY family, metric, column_name, class, "
         f"model_version LIMIT {MOST_MEASURES}"
     )
-    return [_measure_row(row) for row in found]
+    return [_measure_row(row) for row in rows]
 
 
 def measured_series(tables: Tables, scope: Scope) -> list[MeasureRow]:
@@ -149,10 +149,10 @@ def measured_series(tables: Tables, scope: Scope) -> list[MeasureRow]:
         f"FROM {tables.relation('metrics')} WHERE monitor_id = {tables.literal(scope.monitor_id)} AND slice_key IS NULL "
         f"AND (column_name = '{TABLE_ROW}' OR {one_of(tables, 'family', SMALL_FAMILIES)})"
     )
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT * FROM ({inner}) q WHERE age <= {HISTORY_WINDOWS} ORDER BY age, family, metric LIMIT {MOST_MEASURED_POINTS}"
     )
-    return sorted((_measure_row(row) for row in found), key=lambda row: row.window)
+    return sorted((_measure_row(row) for row in rows), key=lambda row: row.window)
 
 
 def _distribution(row: Mapping[str, Any], window: Any) -> ColumnRow:

@@ -41,8 +41,8 @@ def page_of(row: IncidentRow) -> str:
     'docs/runbooks/missing.md'
     """
     named = _PAGE.fullmatch(row.runbook or "")
-    is_own = named is not None and named[1] not in KINDS and any(path.is_file() for path in _places(named[1]))
-    return row.runbook if is_own and row.runbook is not None else f"docs/runbooks/{row.kind}.md"
+    is_of_user = named is not None and named[1] not in KINDS and any(path.is_file() for path in _places(named[1]))
+    return row.runbook if is_of_user and row.runbook is not None else f"docs/runbooks/{row.kind}.md"
 
 
 def runbook_of(row: IncidentRow) -> list[Step]:

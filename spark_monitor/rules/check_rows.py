@@ -40,13 +40,13 @@ def without_nan(numbers: Floats) -> list[float | None]:
     return [None if number != number else number for number in numbers.tolist()]
 
 
-def lone(rows: Rows, row: int, rule: RuleConfig, found: Measurement) -> dict[str, Any]:
-    own = Held.of(rule)
-    given = ruling(found, rule, own)
-    return check_row(rows, row, rule, found, given.verdict, reason(found, rule, given, own))
+def lone(rows: Rows, row: int, rule: RuleConfig, measurement: Measurement) -> dict[str, Any]:
+    held = Held.of(rule)
+    given = ruling(measurement, rule, held)
+    return check_row(rows, row, rule, measurement, given.verdict, reason(measurement, rule, given, held))
 
 
-def check_row(rows: Rows, row: int, rule: RuleConfig, found: Measurement, verdict: str, sentence: str) -> dict[str, Any]:
+def check_row(rows: Rows, row: int, rule: RuleConfig, measurement: Measurement, verdict: str, sentence: str) -> dict[str, Any]:
     """A check without a number."""
     dimensions = _dimensions(rows, row)
     series = {name: dimensions[name] for name in ("granularity", "model_version")}
@@ -54,19 +54,19 @@ def check_row(rows: Rows, row: int, rule: RuleConfig, found: Measurement, verdic
         **dict.fromkeys(CHECK_SCHEMA.names),
         **dimensions,
         "check_id": check_id(
-            found.metric,
-            found.column_name,
-            slice_key=found.slice_key,
-            class_name=found.class_name,
-            baseline=found.baseline_name,
+            measurement.metric,
+            measurement.column_name,
+            slice_key=measurement.slice_key,
+            class_name=measurement.class_name,
+            baseline=measurement.baseline_name,
             **series,
         ),
-        "dataset": PREDICTIONS if is_of_predictions(found.metric) else None,
-        "family": found.family,
-        "metric": found.metric,
-        "column_name": found.column_name,
-        "class": found.class_name,
-        "baseline_name": found.baseline_name,
+        "dataset": PREDICTIONS if is_of_predictions(measurement.metric) else None,
+        "family": measurement.family,
+        "metric": measurement.metric,
+        "column_name": measurement.column_name,
+        "class": measurement.class_name,
+        "baseline_name": measurement.baseline_name,
         "expected": expected(rule, Held.of(rule)),
         "verdict": verdict,
         "broken": False,
@@ -76,14 +76,14 @@ def check_row(rows: Rows, row: int, rule: RuleConfig, found: Measurement, verdic
 
 
 def _dimensions(rows: Rows, row: int) -> dict[str, Any]:
-    texts = rows.texts
+    strings = rows.texts
     return {
-        "granularity": texts["granularity"][row],
+        "granularity": strings["granularity"][row],
         "start": int(rows.starts[row]),
         "end": int(rows.ends[row]),
-        "model_version": texts["model_version"][row],
-        "slice_key": texts["slice_key"][row],
-        "slice_value": texts["slice_value"][row],
+        "model_version": strings["model_version"][row],
+        "slice_key": strings["slice_key"][row],
+        "slice_value": strings["slice_value"][row],
     }
 
 

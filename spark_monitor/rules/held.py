@@ -120,12 +120,12 @@ def _bounds(
 
 
 def _of_baseline(judged: Judged, at: Integers, rows: Rows) -> list[OfBaseline]:
-    texts = rows.texts
+    strings = rows.texts
     return [
         (
-            str(texts["column_name"][row]),
-            texts["slice_key"][row],
-            texts["slice_value"][row],
+            str(strings["column_name"][row]),
+            strings["slice_key"][row],
+            strings["slice_value"][row],
             judged.metric[one],
             judged.class_name[one],
         )
@@ -142,30 +142,30 @@ class Before:
     @classmethod
     def of(cls, table: pa.Table, rows: Rows) -> Before:
         """From the rows of family ``:before``."""
-        own = [row for row, family in enumerate(rows.texts["family"]) if family == HISTORY]
-        taken = table.select(["numbers", "before"]).take(pa.array(own, pa.int64()))
+        histories = [row for row, family in enumerate(rows.texts["family"]) if family == HISTORY]
+        taken = table.select(["numbers", "before"]).take(pa.array(histories, pa.int64()))
         numbers, lists = taken.column("numbers").to_pylist(), taken.column("before").combine_chunks()
-        found = {}
-        for place, row in enumerate(own):
+        by_series = {}
+        for place, row in enumerate(histories):
             number, before = numbers[place][0], lists[place].values
             key = (int(rows.starts[row]), _series(rows, row, number["metric"], number["class"]))
-            found[key] = (
+            by_series[key] = (
                 np.asarray(before.field("start").to_numpy(zero_copy_only=False), dtype=np.int64),
                 np.asarray(before.field("value").to_numpy(zero_copy_only=False), dtype=np.float64),
             )
-        return cls(found)
+        return cls(by_series)
 
     def of_each(self, judged: Judged, at: Integers, rows: Rows, limit: History, zone: str) -> tuple[Floats, list[bool]]:
         """The last values before each number, float64[S, n], and whether they are of its weekday or hour alone."""
         nothing: tuple[Integers, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
-        found, alike = np.full((at.size, limit.windows), np.nan), []
+        earlier, alike = np.full((at.size, limit.windows), np.nan), []
         for place, (one, row) in enumerate(zip(at.tolist(), judged.row[at].tolist(), strict=True)):
             start = int(rows.starts[row])
             starts, values = self._values.get((start, _series(rows, row, judged.metric[one], judged.class_name[one])), nothing)
             every = str(rows.texts["granularity"][row])
-            found[place], same = windows_before(starts, values, start, wanted=limit.windows, granularity=every, zone=zone)
+            earlier[place], same = windows_before(starts, values, start, wanted=limit.windows, granularity=every, zone=zone)
             alike.append(same)
-        return found, alike
+        return earlier, alike
 
 
 def _series(rows: Rows, row: int, metric: str, class_name: str | None) -> Series:

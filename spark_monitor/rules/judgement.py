@@ -111,37 +111,37 @@ class Bench:
         self, judged: Judged, rows: Rows, limits: AllHeld, given: Rulings, kept: list[int], subjects: list[str]
     ) -> list[tuple[str, str]]:
         """What each check was held against, and its reason; a PASS of a fixed limit gets a short one."""
-        found, fixed = [], {}
+        sentences, fixed = [], {}
         for one, subject in zip(kept, subjects, strict=True):
             place = int(judged.place[one])
             rule = self.book.rules[place]
             if not rule.moves and place not in fixed:
                 fixed[place] = (expected(rule, Held.of(rule)), _within(*Held.of(rule).first))
             if given.verdict[one] == "PASS" and not rule.moves:
-                found.append((fixed[place][0], f"{subject} is {_quick(judged, one)}, {fixed[place][1]}."))
+                sentences.append((fixed[place][0], f"{subject} is {_quick(judged, one)}, {fixed[place][1]}."))
                 continue
-            own = limits.at(one)
-            allowed = expected(rule, own) if rule.moves else fixed[place][0]
-            found.append((allowed, reason(_measurement(judged, rows, one, int(judged.row[one])), rule, given.at(one), own)))
-        return found
+            held = limits.at(one)
+            allowed = expected(rule, held) if rule.moves else fixed[place][0]
+            sentences.append((allowed, reason(_measurement(judged, rows, one, int(judged.row[one])), rule, given.at(one), held)))
+        return sentences
 
     def _series(self, judged: Judged, rows: Rows, one: int, row: int) -> tuple[str, str]:
         """The check's id and the subject of its sentence."""
-        texts = rows.texts
+        strings = rows.texts
         names = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
         beside = _rules_before(judged, one)
-        key = (judged.metric[one], judged.class_name[one], beside, *(texts[name][row] for name in names))
+        key = (judged.metric[one], judged.class_name[one], beside, *(strings[name][row] for name in names))
         if key not in self.remembered:
             if len(self.remembered) >= _MOST_REMEMBERED:
                 self.remembered.clear()
-            about = {name: texts[name][row] for name in ("model_version", "slice_key", "slice_value")}
+            about = {name: strings[name][row] for name in ("model_version", "slice_key", "slice_value")}
             series = check_id(
                 judged.metric[one],
-                str(texts["column_name"][row]),
-                granularity=str(texts["granularity"][row]),
+                str(strings["column_name"][row]),
+                granularity=str(strings["granularity"][row]),
                 class_name=judged.class_name[one],
-                baseline=texts["baseline_name"][row],
-                estimated=texts["basis"][row] == ESTIMATED,
+                baseline=strings["baseline_name"][row],
+                estimated=strings["basis"][row] == ESTIMATED,
                 beside=beside,
                 **about,
             )
@@ -162,7 +162,7 @@ class Bench:
                 whose = version if is_of_predictions(expectation.metric) and not is_total(rule) else ANY_VERSION
                 if (window, whose, expectation.metric, expectation.column, rule.baseline) in met:
                     continue
-                found = Measurement(
+                measurement = Measurement(
                     expectation.metric,
                     expectation.column or TABLE_ROW,
                     count=None if count is None else int(count),
@@ -172,7 +172,7 @@ class Bench:
                     class_name=rule.class_,
                     baseline_name=rule.baseline,
                 )
-                yield lone(rows, row, rule, found)
+                yield lone(rows, row, rule, measurement)
 
 
 ANY_VERSION: Final = "*"
@@ -201,25 +201,25 @@ def _undecide(given: Rulings, judged: Judged, rows: Rows, fdr: float) -> None:
 
 
 def _measurement(judged: Judged, rows: Rows, one: int, row: int) -> Measurement:
-    texts, count = rows.texts, known(float(judged.count[one]))
+    strings, count = rows.texts, known(float(judged.count[one]))
     return Measurement(
         judged.metric[one],
-        str(texts["column_name"][row]),
+        str(strings["column_name"][row]),
         known(float(judged.value[one])),
         known(float(judged.lower[one])),
         known(float(judged.upper[one])),
         None if count is None else int(count),
         str(judged.status[one]),
-        texts["message"][row],
-        str(texts["family"][row]),
+        strings["message"][row],
+        str(strings["family"][row]),
         judged.class_name[one],
-        texts["slice_key"][row],
-        texts["slice_value"][row],
+        strings["slice_key"][row],
+        strings["slice_value"][row],
         _expectation(judged, rows, one, row),
         known(float(rows.reals["label_coverage"][row])),
-        texts["label_status"][row],
-        texts["baseline_name"][row],
-        texts["basis"][row] == ESTIMATED,
+        strings["label_status"][row],
+        strings["baseline_name"][row],
+        strings["basis"][row] == ESTIMATED,
     )
 
 
@@ -261,21 +261,21 @@ def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
     """What whole windows have of what may be expected: by column, of any column, and of any version."""
     met: set[tuple[Any, ...]] = set()
     for one, row in enumerate(judged.row.tolist()):
-        texts = rows.texts
-        if texts["slice_key"][row] is not None:
+        strings = rows.texts
+        if strings["slice_key"][row] is not None:
             continue
-        window, version, metric = window_of(rows, row), texts["model_version"][row], judged.metric[one]
+        window, version, metric = window_of(rows, row), strings["model_version"][row], judged.metric[one]
         for whose in (version, ANY_VERSION):
-            for column in (texts["column_name"][row], None):
-                met.add((window, whose, metric, column, texts["baseline_name"][row]))
+            for column in (strings["column_name"][row], None):
+                met.add((window, whose, metric, column, strings["baseline_name"][row]))
     return met
 
 
 def _whole_windows(rows: Rows) -> Iterator[int]:
-    texts = rows.texts
+    strings = rows.texts
     for row in range(len(rows)):
-        of_table = texts["family"][row] == "profile" and texts["column_name"][row] == TABLE_ROW
-        if of_table and texts["slice_key"][row] is None:
+        of_table = strings["family"][row] == "profile" and strings["column_name"][row] == TABLE_ROW
+        if of_table and strings["slice_key"][row] is None:
             yield row
 
 

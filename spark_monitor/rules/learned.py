@@ -65,20 +65,20 @@ def own_windows(rows: Iterable[Mapping[str, Any]]) -> dict[str, OwnWindows]:
     Each row has ``column_name model_version start family count count_delta numbers``. A distance from the whole baseline becomes
     one from the rest of it.
     """
-    known = list(rows)
-    counts = {_place(row): row["count"] for row in known if row["family"] == "profile"}
-    totals = {_place(row): counts[_place(row)] - row["count_delta"] for row in known if _is_compared(row, counts)}
-    found: dict[str, dict[tuple[Any, ...], dict[str, float]]] = {}
-    for row in known:
+    listed = list(rows)
+    counts = {_place(row): row["count"] for row in listed if row["family"] == "profile"}
+    totals = {_place(row): counts[_place(row)] - row["count_delta"] for row in listed if _is_compared(row, counts)}
+    by_column: dict[str, dict[tuple[Any, ...], dict[str, float]]] = {}
+    for row in listed:
         place = _place(row)
         n, whole = counts.get(place), totals.get(place)
         if n is None or whole is None or not 0 < n < whole:
             continue
         numbers = {number["metric"]: number["value"] for number in row["numbers"] if number["value"] is not None}
         moved = {name: against_the_rest(name, value, n, whole) for name, value in numbers.items()}
-        own = found.setdefault(row["column_name"], {}).setdefault(place, {_V: 1 / n + 1 / (whole - n), _ROWS: float(n)})
-        own |= moved if row["family"] == "drift" else numbers
-    return {name: _owned(list(windows.values())) for name, windows in found.items()}
+        metrics = by_column.setdefault(row["column_name"], {}).setdefault(place, {_V: 1 / n + 1 / (whole - n), _ROWS: float(n)})
+        metrics |= moved if row["family"] == "drift" else numbers
+    return {name: _owned(list(windows.values())) for name, windows in by_column.items()}
 
 
 _V, _ROWS = ":v", ":rows"
@@ -138,11 +138,11 @@ def _sources(limit: Learned, counts: Sequence[int] | Integers) -> list[str]:
     ]
 
 
-def _matrices(known: Sequence[OwnWindows | None], metric: str) -> tuple[Floats, Floats]:
+def _matrices(columns: Sequence[OwnWindows | None], metric: str) -> tuple[Floats, Floats]:
     """The windows' numbers and their noise, float64[S, W] each, NaN where there are fewer."""
-    width = max((one.v.size for one in known if one is not None), default=0)
-    values, sizes = (np.full((len(known), width), np.nan) for _ in range(2))
-    for place, one in enumerate(known):
+    width = max((one.v.size for one in columns if one is not None), default=0)
+    values, sizes = (np.full((len(columns), width), np.nan) for _ in range(2))
+    for place, one in enumerate(columns):
         numbers = one.metrics.get(metric) if one is not None else None
         if one is not None and numbers is not None:
             values[place, : numbers.size], sizes[place, : one.v.size] = numbers, one.noise_of(metric)

@@ -123,17 +123,17 @@ def learned_limits(values: Floats, q: float, *, sampled: bool, chance: Floats | 
     [9.0]
     """
     counts = np.sum(~np.isnan(values), axis=1)
-    found = quantile_of_rows(values, q)
+    limits = quantile_of_rows(values, q)
     beyond = q * (counts + 1) > counts
     if not sampled and values.shape[1]:
         n = np.maximum(counts, 2)
         mean = np.nansum(values, axis=1) / n
         spread = np.sqrt(np.nansum((values - mean[:, None]) ** 2, axis=1) / (n - 1))
         predicted = mean + stdtrit(n - 1, q) * spread * np.sqrt(1 + 1 / n)
-        found = np.where(beyond, np.maximum(found, predicted), found)
+        limits = np.where(beyond, np.maximum(limits, predicted), limits)
     if chance is not None:
-        found = np.where(beyond & (counts > 0), np.fmax(found, chance), found)
-    return np.where(counts >= FEWEST_WINDOWS, found, np.nan)
+        limits = np.where(beyond & (counts > 0), np.fmax(limits, chance), limits)
+    return np.where(counts >= FEWEST_WINDOWS, limits, np.nan)
 
 
 @dataclass(frozen=True)

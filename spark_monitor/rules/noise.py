@@ -74,8 +74,8 @@ def distance_bounds(metric: str, value: Floats, n: Floats, m: Floats, freedom: F
             power = 1.0 if metric == PSI else 2.0
             shifts = shift_bounds(value**power / per, freedom)
             low, high = ((shift * per) ** (1 / power) for shift in shifts)
-    known = np.isfinite(low) & np.isfinite(high)
-    return np.where(known, np.minimum(low, value), value), np.where(known, np.maximum(high, value), value)
+    is_known = np.isfinite(low) & np.isfinite(high)
+    return np.where(is_known, np.minimum(low, value), value), np.where(is_known, np.maximum(high, value), value)
 
 
 def share_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
@@ -86,12 +86,12 @@ def share_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
     >>> [round(float(bound[0]), 1) for bound in share_bounds(np.array([50.0]), np.array([2.0]))]
     [1.3, 98.7]
     """
-    known = np.isfinite(percent) & np.isfinite(n) & (n > 0)
-    trials = np.where(known, n, 1.0)
-    k = np.where(known, percent, 0.0) / 100 * trials
+    is_known = np.isfinite(percent) & np.isfinite(n) & (n > 0)
+    trials = np.where(is_known, n, 1.0)
+    k = np.where(is_known, percent, 0.0) / 100 * trials
     lower = np.where(k > 0, betaincinv(np.maximum(k, 1e-9), trials - k + 1, 0.025), 0.0)
     upper = np.where(k < trials, betaincinv(k + 1, np.maximum(trials - k, 1e-9), 0.975), 1.0)
-    return np.where(known, np.minimum(100 * lower, percent), percent), np.where(known, np.maximum(100 * upper, percent), percent)
+    return np.where(is_known, np.minimum(100 * lower, percent), percent), np.where(is_known, np.maximum(100 * upper, percent), percent)
 
 
 def wilson_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
@@ -112,15 +112,15 @@ def share_delta_bounds(delta: Floats, percent: Floats, n: Floats, m: Floats) -> 
     before = np.clip(percent - delta, 0.0, 100.0)
     (low, high), (low_before, high_before) = wilson_bounds(percent, n), wilson_bounds(before, m)
     down, up = np.hypot(percent - low, high_before - before), np.hypot(high - percent, before - low_before)
-    known = np.isfinite(down) & np.isfinite(up)
-    return np.where(known, delta - down, delta), np.where(known, delta + up, delta)
+    is_known = np.isfinite(down) & np.isfinite(up)
+    return np.where(is_known, delta - down, delta), np.where(is_known, delta + up, delta)
 
 
 def mean_bounds(value: Floats, stddev: Floats, v: Floats) -> tuple[Floats, Floats]:
     """value -+ 1.96 stddev sqrt(v); the value itself where the spread is not known."""
     half = Z * stddev * np.sqrt(v)
-    known = np.isfinite(half)
-    return np.where(known, value - half, value), np.where(known, value + half, value)
+    is_known = np.isfinite(half)
+    return np.where(is_known, value - half, value), np.where(is_known, value + half, value)
 
 
 def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) -> Floats:

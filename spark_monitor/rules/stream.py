@@ -69,7 +69,7 @@ _PLACE = ("granularity", "start", "end", "model_version", "slice_key", "slice_va
 class Rows:
     """The rows of whole windows, sorted by window, version, slice and column, a column's profile first."""
 
-    texts: dict[str, list[str | None]]
+    strings: dict[str, list[str | None]]
     wholes: dict[str, Floats]
     reals: dict[str, Floats]
     starts: Integers
@@ -80,14 +80,14 @@ class Rows:
     @classmethod
     def of(cls, table: pa.Table) -> Rows:
         """The columns of ``table`` but its lists."""
-        texts = {name: table.column(name).to_pylist() for name in TEXTS}
+        strings = {name: table.column(name).to_pylist() for name in TEXTS}
         return cls(
-            texts,
+            strings,
             {name: _floats(table.column(name)) for name in ("count", "num_nan")},
             {name: _floats(table.column(name)) for name in REALS},
             np.asarray(table.column("start").to_numpy(), dtype=np.int64),
             np.asarray(table.column("end").to_numpy(), dtype=np.int64),
-            _profiles(table, texts["family"]),
+            _profiles(table, strings["family"]),
         )
 
     def __len__(self) -> int:
@@ -96,8 +96,8 @@ class Rows:
     def is_text(self, row: int) -> bool:
         """Whether the row's column is known to hold no numbers."""
         profile = self.profile[row]
-        known = profile >= 0 and not np.isnan(self.wholes["count"][profile])
-        return bool(known and np.isnan(self.wholes["num_nan"][profile]) and self.texts["status"][profile] not in BROKEN)
+        has_profile = profile >= 0 and not np.isnan(self.wholes["count"][profile])
+        return bool(has_profile and np.isnan(self.wholes["num_nan"][profile]) and self.texts["status"][profile] not in BROKEN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,16 +129,16 @@ def numbers_of(table: pa.Table, rows: Rows, book: Rulebook) -> Judged:
     numbers = lists.flatten()
     owners = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), dtype=np.int64)
     metrics, classes = numbers.field("metric").to_pylist(), numbers.field("class").to_pylist()
-    texts = rows.texts
+    strings = rows.texts
     kept: list[int] = []
     places: list[int] = []
-    history = np.array([family == HISTORY for family in texts["family"]], dtype=np.bool_)
-    columns, keys, versions, names = (texts[name] for name in ("column_name", "slice_key", "model_version", "baseline_name"))
+    history = np.array([family == HISTORY for family in strings["family"]], dtype=np.bool_)
+    columns, keys, versions, names = (strings[name] for name in ("column_name", "slice_key", "model_version", "baseline_name"))
     for number, owner in enumerate(owners.tolist()):
         if history[owner]:
             continue
         key = (metrics[number], columns[owner], keys[owner], versions[owner], classes[number], names[owner])
-        of_all = texts["family"][owner] == ALL_VERSIONS
+        of_all = strings["family"][owner] == ALL_VERSIONS
         judging = tuple(place for place in book.places_of(key) if (place in book.totals) == of_all)
         if judging and not _is_of_another_kind(rows, owner, metrics[number]):
             kept += [number] * len(judging)
@@ -158,8 +158,8 @@ def _judged(numbers: Any, kept: Integers, owners: Integers, places: Integers, ro
     profile = rows.profile[row]
     drift = np.array([rows.texts["family"][owner] == "drift" for owner in row.tolist()], dtype=np.bool_)
     beside = np.where(profile >= 0, rows.wholes["count"][profile], np.nan)
-    own = rows.wholes["count"][row]
-    count = np.where(drift & np.isnan(own), beside, own)
+    counts = rows.wholes["count"][row]
+    count = np.where(drift & np.isnan(counts), beside, counts)
     compared = np.where(drift, count - rows.reals["count_delta"][row], np.nan)
     compared = np.where(compared > 0, compared, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):

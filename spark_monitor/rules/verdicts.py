@@ -152,7 +152,7 @@ def known(number: float | None) -> float | None:
 
 
 def rulings(
-    found: Numbers,
+    numbers: Numbers,
     warn: Ends,
     fail: Ends,
     *,
@@ -168,10 +168,10 @@ def rulings(
     a limit that moves is not known, ``no_such_limit`` where the metric can never reach the rule's. Where the first limit is
     ``noisy``, chance is in it as in the number: a value that keeps it passes, whatever its interval.
     """
-    low = np.where(np.isnan(found.lower), -np.inf, np.fmin(found.lower, found.value))
-    high = np.where(np.isnan(found.upper), np.inf, np.fmax(found.upper, found.value))
+    low = np.where(np.isnan(numbers.lower), -np.inf, np.fmin(numbers.lower, numbers.value))
+    high = np.where(np.isnan(numbers.upper), np.inf, np.fmax(numbers.upper, numbers.value))
     has_warn = warn.given
-    least, most = np.where(noisy, found.value, low), np.where(noisy, found.value, high)
+    least, most = np.where(noisy, numbers.value, low), np.where(noisy, numbers.value, high)
     fails, warns = fail.broken(low, high), warn.broken(low, high)
     kept = np.where(has_warn, warn.kept(least, most), fail.kept(least, most))
     verdict = np.where(fails, "FAIL", np.where(warns, "WARN", np.where(kept, "PASS", "UNDECIDED"))).astype(object)
@@ -180,15 +180,15 @@ def rulings(
     open_fail = warns & ~fails & fail.given & ~fail.kept(low, high)
     first = np.where(has_warn, np.fmin(warn.above, np.inf), fail.above)
     by_chance = (verdict == "UNDECIDED") & ~noisy & np.isnan(min_count) & (chance >= first)
-    empty = (found.status == EMPTY) & ~fails & ~warns
-    unjudged, broken = _among(found.status, UNJUDGED), _among(found.status, BROKEN)
+    empty = (numbers.status == EMPTY) & ~fails & ~warns
+    unjudged, broken = _among(numbers.status, UNJUDGED), _among(numbers.status, BROKEN)
     # Later reasons take precedence over earlier ones.
     for where, name, reached in (
         (by_chance, "chance", "NO_DATA"),
         (empty, "status", "NO_DATA"),
         (gap & ~fails, "no_limit", "NO_DATA"),
-        (np.isnan(found.value), "no_value", "NO_DATA"),
-        (~np.isnan(min_count) & ~(found.count >= min_count), "too_few", "NO_DATA"),
+        (np.isnan(numbers.value), "no_value", "NO_DATA"),
+        (~np.isnan(min_count) & ~(numbers.count >= min_count), "too_few", "NO_DATA"),
         (no_such_limit, "no_such_limit", "ERROR"),
         (unjudged, "status", "NO_DATA"),
         (broken, "status", "ERROR"),
@@ -197,11 +197,11 @@ def rulings(
     return Rulings(verdict, why, limit, open_fail)
 
 
-def _among(texts: Texts, names: frozenset[str]) -> Flags:
-    found = np.zeros(texts.shape, dtype=np.bool_)
+def _among(statuses: Texts, names: frozenset[str]) -> Flags:
+    flags = np.zeros(statuses.shape, dtype=np.bool_)
     for name in names:
-        found |= texts == name
-    return found
+        flags |= statuses == name
+    return flags
 
 
 def is_noisy(rule: RuleConfig) -> bool:
@@ -215,7 +215,7 @@ def out_of_reach(rule: RuleConfig) -> bool:
     return rule.metric == CRAMERS_V and not all(0.0 <= limit.value <= 1.0 for limit in limits)
 
 
-def ruling(found: Measurement, rule: RuleConfig, held: Held | None = None) -> Ruling:
+def ruling(measurement: Measurement, rule: RuleConfig, held: Held | None = None) -> Ruling:
     """What the rule says of one measurement.
 
     >>> rule = RuleConfig(metric="ks", fail=0.1, min_count=500)
@@ -230,7 +230,7 @@ def ruling(found: Measurement, rule: RuleConfig, held: Held | None = None) -> Ru
         return np.array([math.nan if number is None else number], dtype=np.float64)
 
     numbers = Numbers(
-        one(found.value), one(found.lower), one(found.upper), one(found.count), np.array([found.status], dtype=object)
+        one(measurement.value), one(measurement.lower), one(measurement.upper), one(measurement.count), np.array([measurement.status], dtype=object)
     )
     return rulings(
         numbers,
@@ -260,8 +260,8 @@ def expected(rule: RuleConfig, held: Held | None = None) -> str:
         for name, limit, bounds in (("warn", rule.warn, held.warn), ("fail", rule.fail, held.fail))
         if limit is not None and bounds is None and not isinstance(limit, Threshold)
     ]
-    texts = [f"{name} {bounds.text()}{f': {bounds.source}' if bounds.source else ''}" for name, bounds in given] + unknown
+    limits = [f"{name} {bounds.text()}{f': {bounds.source}' if bounds.source else ''}" for name, bounds in given] + unknown
     if not given:
-        return f"({', '.join(texts)})"
+        return f"({', '.join(limits)})"
     allowed = " and ".join(f"{opposite(side.operator)} {side.value:.15g}" for side in given[-1][1].sides())
-    return f"{allowed} ({', '.join(texts)})"
+    return f"{allowed} ({', '.join(limits)})"

@@ -15,7 +15,7 @@ from tables_written import write_tables
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.insight.gather import gather
 from spark_monitor.insight.tables import SparkTables
-from spark_monitor.outputs.alerts.deliveries import SENT, Delivery, known, rows_of, standing
+from spark_monitor.outputs.alerts.deliveries import SENT, Delivery, deliveries_of, rows_of, standing
 from spark_monitor.store import Store
 from spark_monitor.store.local import LocalTables
 
@@ -59,7 +59,7 @@ def test_a_delivery_that_is_written_again_is_there_once(spark: SparkSession, dir
     store.record_deliveries("flights_delay", [])
 
     tables = LocalTables(str(directory), "flights_delay")
-    assert known(tables, "flights_delay", [first.incident_id, "b"]) == [again, other]
+    assert deliveries_of(tables, "flights_delay", [first.incident_id, "b"]) == [again, other]
     assert standing(tables, "flights_delay", since=at - timedelta(seconds=1)) == [again, other]
     assert standing(tables, "flights_delay", since=at) == []
     pending = replace(other, status="PENDING", sent=None, message_id="m")

@@ -23,7 +23,7 @@ from spark_monitor.config.people import ActionConfig, ConditionConfig, DoConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, window_in
 from spark_monitor.insight.tables import Tables
-from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, key_of, known, rows_of
+from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, deliveries_of, key_of, rows_of
 from spark_monitor.outputs.mlflow.registry import change_version
 from spark_monitor.text.formatting import day
 from spark_monitor.text.logs import log_of
@@ -76,9 +76,9 @@ def act(
     """
     if not (config.people.actions or command):
         return 0
-    told = {row.delivery_id: row for row in known(tables, config.monitor, ["action"])}
+    deliveries = {row.delivery_id: row for row in deliveries_of(tables, config.monitor, ["action"])}
     taken = 0
-    for due in (*_due(opened, config, tables, told), *_commands(opened, config, told, tuple(command))):
+    for due in (*_due(opened, config, tables, deliveries), *_commands(opened, config, deliveries, tuple(command))):
         what = f"{due.name} because of {_because(due)}"
         if preview is not None:
             preview.append(f"would act: {what}")
@@ -99,25 +99,28 @@ def act(
 
 
 def _due(
-    opened: Callable[[], Iterable[IncidentRow]], config: MonitorConfig, tables: Tables, told: Mapping[str, Delivery]
+    opened: Callable[[], Iterable[IncidentRow]], config: MonitorConfig, tables: Tables, deliveries: Mapping[str, Delivery]
 ) -> Iterator[Due]:
     for action in config.people.actions:
         name = name_of(action)
         condition = json.dumps(action.when.model_dump(mode="json"), sort_keys=True)
         for episode in episodes(action.when, opened, config, tables):
             key = key_of(config.monitor, ACTION, name, condition, episode.version, episode.began)
-            before = told.get(key)
+            before = deliveries.get(key)
             if before is None or before.status != SENT:
                 yield Due(key, name, action.do, episode, before.attempts if before else 0)
 
 
 def _commands(
-    opened: Callable[[], Iterable[IncidentRow]], config: MonitorConfig, told: Mapping[str, Delivery], command: tuple[str, ...]
+    opened: Callable[[], Iterable[IncidentRow]],
+    config: MonitorConfig,
+    deliveries: Mapping[str, Delivery],
+    command: tuple[str, ...],
 ) -> Iterator[Due]:
     """The runs of a command that are due: one for each open incident."""
     for incident in opened() if command else ():
         key = key_of(config.monitor, ACTION, "command", *command, incident.incident_id)
-        before = told.get(key)
+        before = deliveries.get(key)
         if before is None or before.status != SENT:
             episode = Episode(_versions_of(incident), incident.incident_id, f"{incident.kind} since {day(incident.opened)}")
             yield Due(key, f"command {Path(command[0]).name}", None, episode, before.attempts if before else 0, command)
@@ -150,9 +153,9 @@ def episodes(
             if when.kind is None or incident.kind == when.kind
         ]
     return [
-        found
+        episode
         for version, rows in _verdicts(when.metric, config, tables).items()
-        if (found := under_way(rows, when, version)) is not None
+        if (episode := under_way(rows, when, version)) is not None
     ]
 
 
@@ -172,7 +175,7 @@ def under_way(rows: Sequence[tuple[Window, str, float | None]], when: ConditionC
 def _verdicts(metric: str, config: MonitorConfig, tables: Tables) -> dict[str | None, list[tuple[Window, str, float | None]]]:
     """The worst verdict on a metric over all rows, per version and window, in order of time."""
     worst = "min(CASE verdict WHEN 'FAIL' THEN 0 WHEN 'WARN' THEN 1 ELSE 2 END)"
-    found = tables.ask(
+    checks = tables.ask(
         f"SELECT model_version, window_start, window_end, {worst} AS worst, max(value) AS value "
         f"FROM {tables.relation('checks')} WHERE monitor_id = {tables.literal(config.monitor)} "
         f"AND granularity = {tables.literal(config.windows.granularity.label)} AND slice_key IS NULL "
@@ -180,7 +183,7 @@ def _verdicts(metric: str, config: MonitorConfig, tables: Tables) -> dict[str | 
         f"ORDER BY window_start DESC LIMIT {MOST_ROWS}"
     )
     rows: defaultdict[str | None, list[tuple[Window, str, float | None]]] = defaultdict(list)
-    for row in found:
+    for row in checks:
         if len(rows[row["model_version"]]) < HISTORY_WINDOWS:
             rows[row["model_version"]].append((window_in(row), ("FAIL", "WARN", "PASS")[row["worst"]], row["value"]))
     return {version: sorted(of_version) for version, of_version in rows.items()}
@@ -257,8 +260,8 @@ def _about(due: Due, config: MonitorConfig) -> dict[str, Any]:
 def _post(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
     data = json.dumps(body, allow_nan=False).encode("utf-8")
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json", **headers}, method="POST")
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        answer.read(1_000)
+    with urllib.request.urlopen(request, timeout=SECONDS) as response:
+        response.read(1_000)
 
 
 def _because(due: Due) -> str:

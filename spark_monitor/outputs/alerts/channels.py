@@ -55,8 +55,8 @@ def openers() -> Mapping[str, Opener]:
     >>> "apprise" in openers()
     True
     """
-    for found in pkgutil.iter_modules(kinds.__path__):
-        import_module(f"{kinds.__name__}.{found.name}")
+    for module in pkgutil.iter_modules(kinds.__path__):
+        import_module(f"{kinds.__name__}.{module.name}")
     return dict(OPENERS)
 
 
@@ -65,8 +65,8 @@ def _opened(kind: str, url: str) -> Channel:
         return openers()[kind](url)
     points = {point.name: point for point in entry_points(group=PLUGINS)}
     if kind not in points:
-        known = ", ".join(sorted({*openers(), *points}))
-        raise ChannelError(f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {known}.')
+        kinds_there = ", ".join(sorted({*openers(), *points}))
+        raise ChannelError(f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {kinds_there}.')
     try:
         channel: Channel = points[kind].load()(url)
     except Exception as error:  # somebody else's code: what it raises may hold the address, so only its kind is said

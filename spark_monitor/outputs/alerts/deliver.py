@@ -20,7 +20,7 @@ from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.channel import Channel, ChannelError
 from spark_monitor.outputs.alerts.channels import open_channel
-from spark_monitor.outputs.alerts.deliveries import FAILED, IN_DIGEST, SENT, Delivery, Ledger, known, rows_of, standing
+from spark_monitor.outputs.alerts.deliveries import FAILED, IN_DIGEST, SENT, Delivery, Ledger, deliveries_of, rows_of, standing
 from spark_monitor.outputs.alerts.events import Due, budget_begins, due_events, is_quiet, urgency, within_budget
 from spark_monitor.outputs.alerts.message import Message, message_of
 from spark_monitor.outputs.alerts.picture import picture_of
@@ -59,7 +59,7 @@ class Post:
     clock: Callable[[], datetime] = _now
     failures: dict[str, int] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
-    told: set[str] = field(default_factory=set)
+    notified: set[str] = field(default_factory=set)
     sent: int = 0
 
     @property
@@ -80,11 +80,11 @@ class Post:
         if not taken:
             log.warning(f"channel {channel}: {error} The next run tries again.")
         outcome = {"status": SENT if taken else FAILED, "sent": self.clock() if taken else None, "error": error}
-        own: dict[str, Any] = {**outcome, "as_of": self.as_of, "run_id": self.run_id}
-        self.note([replace(one, attempts=one.attempts + 1, **own) for one in about])
+        noted: dict[str, Any] = {**outcome, "as_of": self.as_of, "run_id": self.run_id}
+        self.note([replace(one, attempts=one.attempts + 1, **noted) for one in about])
         if taken:
             self.sent += 1
-            self.told |= {one.incident_id for one in about}
+            self.notified |= {one.incident_id for one in about}
         return taken
 
     def note(self, deliveries: Sequence[Delivery]) -> None:
@@ -140,10 +140,10 @@ def deliver(
     _send_groups(post, begun, config, file, _named(tables, config, begun))
     _send_groups(post, groups, config, file, {one.incident.incident_id: one.incident for one in fitting})
     if beyond:
-        told = f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them."
-        log.info(told) if preview is None else preview.append(told)
-    if post.told and preview is None:
-        ledger.mark_notified(config.monitor, post.told | unmarked, at=post.clock())
+        sentence = f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them."
+        log.info(sentence) if preview is None else preview.append(sentence)
+    if post.notified and preview is None:
+        ledger.mark_notified(config.monitor, post.notified | unmarked, at=post.clock())
     return post.sent
 
 
@@ -153,10 +153,10 @@ def _due(
     """The events that may be told now, and incidents that people know of without its being written beside them."""
     due, unmarked = list[Due](), set[str]()
     for page in pages:
-        told = known(tables, config.monitor, [incident.incident_id for incident in page])
-        events = due_events(page, config.people, told, config.monitor, as_of)
+        deliveries = deliveries_of(tables, config.monitor, [incident.incident_id for incident in page])
+        events = due_events(page, config.people, deliveries, config.monitor, as_of)
         due += [one for one in events if not _is_quiet(one.channel, config, as_of)]
-        sent = {row.incident_id for row in told if row.status == SENT}
+        sent = {row.incident_id for row in deliveries if row.status == SENT}
         unmarked |= {one.incident_id for one in page if one.notified_at is None and one.incident_id in sent}
         if len(due) >= A_RUN:
             break
@@ -193,5 +193,5 @@ def _named(tables: Tables, config: MonitorConfig, groups: Sequence[Group]) -> di
 
 
 def _is_quiet(channel: str, config: MonitorConfig, as_of: datetime) -> bool:
-    found = config.people.channels.get(channel)
-    return is_quiet(found.quiet if found is not None else None, as_of, config.windows.zone)
+    settings = config.people.channels.get(channel)
+    return is_quiet(settings.quiet if settings is not None else None, as_of, config.windows.zone)

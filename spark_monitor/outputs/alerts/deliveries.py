@@ -65,7 +65,7 @@ def rows_of(deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
     return [asdict(delivery) for delivery in deliveries]
 
 
-def known(tables: Tables, monitor_id: str, incident_ids: Iterable[str]) -> list[Delivery]:
+def deliveries_of(tables: Tables, monitor_id: str, incident_ids: Iterable[str]) -> list[Delivery]:
     """What is noted of these incidents."""
     return _asked(tables, monitor_id, one_of(tables, "incident_id", incident_ids))
 
@@ -82,12 +82,12 @@ def _asked(tables: Tables, monitor_id: str, wanted: str) -> list[Delivery]:
     if not tables.has("deliveries"):
         return []
     message = "message_id" if tables.has("deliveries", "message_id") else "NULL AS message_id"
-    found = tables.ask(
+    rows = tables.ask(
         f"SELECT delivery_id, incident_id, channel, event, severity, sent, status, attempts, error, as_of, run_id, {message} "
         f"FROM {tables.relation('deliveries')} WHERE monitor_id = {tables.literal(monitor_id)} AND ({wanted}) "
         f"ORDER BY as_of DESC, delivery_id LIMIT {MOST_ROWS}"
     )
-    return [_delivery(row) for row in found]
+    return [_delivery(row) for row in rows]
 
 
 def _delivery(row: Mapping[str, Any]) -> Delivery:

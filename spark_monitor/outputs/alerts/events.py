@@ -49,19 +49,19 @@ class Due:
 
 
 def due_events(
-    incidents: Iterable[IncidentRow], people: PeopleConfig, told: Sequence[Delivery], monitor_id: str, as_of: datetime
+    incidents: Iterable[IncidentRow], people: PeopleConfig, deliveries: Sequence[Delivery], monitor_id: str, as_of: datetime
 ) -> list[Due]:
     """Every event that a channel has not been told: worst and oldest first."""
-    by_key = {delivery.delivery_id: delivery for delivery in told}
-    found = []
+    by_key = {delivery.delivery_id: delivery for delivery in deliveries}
+    due = []
     for incident in sorted(incidents, key=urgency):
         for channel in channels_of(incident, people):
             event = _event(incident, monitor_id, channel, by_key, as_of)
             if event is not None:
                 key = key_of(monitor_id, incident.incident_id, event, channel)
                 before = by_key.get(key)
-                found.append(Due(key, incident, event, channel, before.attempts if before else 0))
-    return found
+                due.append(Due(key, incident, event, channel, before.attempts if before else 0))
+    return due
 
 
 def channels_of(incident: IncidentRow, people: PeopleConfig) -> tuple[str, ...]:
@@ -80,14 +80,14 @@ def channels_of(incident: IncidentRow, people: PeopleConfig) -> tuple[str, ...]:
 
 
 def within_budget(
-    due: Sequence[Due], told: Sequence[Delivery], budget: str | None, as_of: datetime
+    due: Sequence[Due], deliveries: Sequence[Delivery], budget: str | None, as_of: datetime
 ) -> tuple[list[Due], list[Due]]:
     """What may be sent, and what the digest alone tells; an event counts once, however many channels it goes to."""
     if budget is None:
         return list(due), []
     count, _, period = budget.split()
     since = as_of - PERIODS[period]
-    counts = [row for row in told if row.event in LOUD and (row.is_under_way or (row.status == SENT and row.as_of > since))]
+    counts = [row for row in deliveries if row.event in LOUD and (row.is_under_way or (row.status == SENT and row.as_of > since))]
     spent = {(row.incident_id, row.event) for row in counts}
     sent, left = [], []
     for one in due:
@@ -132,20 +132,20 @@ def _fits(route: RouteConfig, incident: IncidentRow, people: PeopleConfig) -> bo
 def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping[str, Delivery], as_of: datetime) -> str | None:
     """What a channel has not been told of an incident yet; nothing of one that is acknowledged, muted, or was over before."""
 
-    def told(event: str) -> Delivery | None:
-        found = by_key.get(key_of(monitor_id, incident.incident_id, event, channel))
-        return found if found is not None and (found.status in (SENT, IN_DIGEST) or found.is_under_way) else None
+    def delivery_of(event: str) -> Delivery | None:
+        delivery = by_key.get(key_of(monitor_id, incident.incident_id, event, channel))
+        return delivery if delivery is not None and (delivery.status in (SENT, IN_DIGEST) or delivery.is_under_way) else None
 
-    opened = told(OPENED)
+    opened = delivery_of(OPENED)
     if not incident.is_open:
         was_sent = opened is not None and opened.status == SENT
-        return RESOLVED if was_sent and told(RESOLVED) is None else None
+        return RESOLVED if was_sent and delivery_of(RESOLVED) is None else None
     if is_silent(incident, as_of):
         return None
     if opened is None:
         return OPENED
     worse = _severity(incident.severity) < _severity(opened.severity)
-    return ESCALATED if worse and told(ESCALATED) is None else None
+    return ESCALATED if worse and delivery_of(ESCALATED) is None else None
 
 
 def is_silent(incident: IncidentRow, as_of: datetime) -> bool:

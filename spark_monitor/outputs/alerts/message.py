@@ -83,8 +83,8 @@ def _where(incident: IncidentRow) -> str:
 
 def _causes(incident: IncidentRow) -> Iterator[str]:
     for cause in incident.causes[:MOST_CAUSES]:
-        share = f" ({percent(cause.share_beside)} of the change)" if cause.share_beside is not None else ""
-        yield f"Likely cause: {neutral(cause.sentence or cause.what, LONGEST_DIAGNOSIS)}{share}"
+        fraction = f" ({percent(cause.share_beside)} of the change)" if cause.share_beside is not None else ""
+        yield f"Likely cause: {neutral(cause.sentence or cause.what, LONGEST_DIAGNOSIS)}{fraction}"
 
 
 def _page(runbook: str) -> str:

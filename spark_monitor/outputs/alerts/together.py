@@ -48,11 +48,11 @@ def _group(channel: str, key: str, rows: Iterable[Delivery]) -> Group:
 
 def groups_under_way(noted: Iterable[Delivery]) -> list[Group]:
     """What an earlier run put together and, as far as is known, nobody has taken: with the same keys and members."""
-    found: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
+    rows_by_message: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
     for row in noted:
         if row.is_under_way and row.message_id is not None:
-            found[row.message_id, row.channel].append(row)
-    return [Group(key, channel, tuple(sorted(rows, key=_urgency))) for (key, channel), rows in sorted(found.items())]
+            rows_by_message[row.message_id, row.channel].append(row)
+    return [Group(key, channel, tuple(sorted(rows, key=_urgency))) for (key, channel), rows in sorted(rows_by_message.items())]
 
 
 def message_of_group(
@@ -61,8 +61,8 @@ def message_of_group(
     """The message of several events: a line each, from the incidents as they are now."""
     worst = min((row.severity or "medium" for row in group.members), key=_rank)
     counts = [(verb, sum(row.event == event for row in group.members)) for event, verb in VERBS.items()]
-    told = ", ".join(f"{count} {verb}" for verb, count in counts if count)
-    title = f"[{worst.upper()}, {counted(len(group.members), 'event')}] {monitor}: {told}"
+    summary = ", ".join(f"{count} {verb}" for verb, count in counts if count)
+    title = f"[{worst.upper()}, {counted(len(group.members), 'event')}] {monitor}: {summary}"
     return Message(title, "\n".join(_lines(group, incidents, people, file)), group.key, worst, group.members[0].event)
 
 

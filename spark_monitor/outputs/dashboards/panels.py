@@ -171,7 +171,7 @@ PAGES: Final = (
             _of_family("freshness", "Age of the newest row (hours)", "quality", "freshness_hours"),
             _of_family("requests", "Requests", "system", "requests", kind="bar", whole=True),
             _of_family("latency", "Latency, 95th percentile (ms)", "system", "latency_p95", whole=True),
-            _of_family("failures", "Failed requests (share)", "system", "failure_rate", whole=True),
+            _of_family("failures", "Failed requests (fraction)", "system", "failure_rate", whole=True),
             _of_family("steps", "How long steps take (seconds)", "pipeline", "step_seconds"),
             _of_family("broken_steps", "Runs that failed or did not come", "pipeline", "step_failures", "step_missed_runs"),
         ),

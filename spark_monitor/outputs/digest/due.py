@@ -13,7 +13,7 @@ from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.deliver import Open, Post
-from spark_monitor.outputs.alerts.deliveries import DIGEST, SENT, Ledger, key_of, known
+from spark_monitor.outputs.alerts.deliveries import DIGEST, SENT, Ledger, deliveries_of, key_of
 from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.outputs.alerts.picture import picture_of
 from spark_monitor.outputs.digest.digest import Digest, digest_html, digest_markdown, digest_of
@@ -52,9 +52,9 @@ def send_digest(
     if people.digest is None or not people.digest.to:
         return 0
     period = last_period(people.digest.every, as_of, config.windows.zone)
-    told = {row.delivery_id: row for row in known(tables, config.monitor, [ABOUT])}
+    deliveries = {row.delivery_id: row for row in deliveries_of(tables, config.monitor, [ABOUT])}
     keys = {to: key_of(config.monitor, DIGEST, period.start.isoformat(), people.digest.every, to) for to in people.digest.to}
-    waiting = {to: key for to, key in keys.items() if key not in told or told[key].status != SENT}
+    waiting = {to: key for to, key in keys.items() if key not in deliveries or deliveries[key].status != SENT}
     if not waiting:
         return 0
     post = Post(config.monitor, ledger, open_named or (lambda name: open_channel(name, people)), as_of, run_id, preview)
@@ -64,7 +64,7 @@ def send_digest(
         for channel, key in waiting.items():
             text, page = digest_markdown(digest), digest_html(digest)
             message = Message(digest.subject, text, key, "low", DIGEST, pictures, html=page)
-            attempts = told[key].attempts if key in told else 0
+            attempts = deliveries[key].attempts if key in deliveries else 0
             note = replace(post.blank, delivery_id=key, incident_id=ABOUT, channel=channel, event=DIGEST, severity="low")
             post.send(message, channel, [replace(note, attempts=attempts)])
     return post.sent

@@ -113,12 +113,12 @@ def sentence_of(error: BaseException, tracking_uri: str) -> str:
     if isinstance(error, ImportError):
         return f'MLflow is not installed ({error.name}). Install it, for instance by pip install "spark-monitor[local]".'
     password = urlsplit(tracking_uri).password
-    said = mask_secrets(str(error))
+    reason = mask_secrets(str(error))
     for secret in filter(None, (password, unquote(password or ""))):
-        said = said.replace(secret, "***")
-    refused = _SYSTEM_ERROR.search(said)
-    said = f"no connection ({refused[1]})" if refused else " ".join(said.split()) or type(error).__name__
-    return f"{shown} could not be written: {harmless(said, LONGEST_SENTENCE)}"
+        reason = reason.replace(secret, "***")
+    refused = _SYSTEM_ERROR.search(reason)
+    reason = f"no connection ({refused[1]})" if refused else " ".join(reason.split()) or type(error).__name__
+    return f"{shown} could not be written: {harmless(reason, LONGEST_SENTENCE)}"
 
 
 def is_absent(error: Exception) -> bool:

@@ -13,7 +13,7 @@ LONGEST_KEY = 250
 """What every store of MLflow accepts."""
 
 LONGEST_PART = 80
-"""A column's or a slice's share of a key, hash included: two of them and the metric's name stay below LONGEST_KEY."""
+"""A column's or a slice's part of a key, hash included: two of them and the metric's name stay below LONGEST_KEY."""
 
 HASH_LENGTH = 8
 NULL = "NULL"
@@ -61,7 +61,7 @@ def with_hash(key: str) -> str:
 
 
 def short_hash(text: str) -> str:
-    """The first digits of a text's SHA-256; lone surrogates, which Python's texts may hold, are hashed as they are."""
+    """The first digits of a text's SHA-256; lone surrogates, which Python's strings may hold, are hashed as they are."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]
 
 

@@ -28,8 +28,10 @@ def block(version: VersionFacts, facts: Facts) -> str:
         f"monitor `{facts.monitor}`",
         "",
     ]
-    found = ", ".join(f"{version.verdicts[verdict]:,} {_shown(verdict)}" for verdict in VERDICTS if version.verdicts.get(verdict))
-    lines += [f"Checks: {found}. Open incidents: {version.open_incidents}.", ""] if found else []
+    counts = ", ".join(
+        f"{version.verdicts[verdict]:,} {_shown(verdict)}" for verdict in VERDICTS if version.verdicts.get(verdict)
+    )
+    lines += [f"Checks: {counts}. Open incidents: {version.open_incidents}.", ""] if counts else []
     lines += _realised(version)
     lines += _drifted(version)
     lines += _open(version, facts)

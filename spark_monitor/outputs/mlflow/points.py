@@ -57,7 +57,7 @@ def points(readings: Iterable[Reading], granularity: Granularity, zone: str, *, 
     >>> point.key, point.step, point.timestamp
     ('drift/ks.wind_speed', 2278, 1378684800000)
     """
-    found: dict[tuple[str | None, str, int], Point] = {}
+    by_place: dict[tuple[str | None, str, int], Point] = {}
     for reading in readings:
         if reading.value is None or not math.isfinite(reading.value):
             continue
@@ -68,8 +68,8 @@ def points(readings: Iterable[Reading], granularity: Granularity, zone: str, *, 
             ordinal(reading.window, granularity, zone),
             milliseconds(reading.window.end),
         )
-        found.setdefault((point.version, point.key, point.timestamp), point)
-    return sorted(_told_apart(list(found.values())), key=lambda point: (point.timestamp, point.key))
+        by_place.setdefault((point.version, point.key, point.timestamp), point)
+    return sorted(_with_distinct_keys(list(by_place.values())), key=lambda point: (point.timestamp, point.key))
 
 
 def unpublished(wanted: Sequence[Point], history: Mapping[str, Sequence[Logged]]) -> list[Point]:
@@ -107,10 +107,10 @@ def _key(reading: Reading, *, ascii_only: bool) -> str:
     )
 
 
-def _told_apart(found: list[Point]) -> list[Point]:
+def _with_distinct_keys(points: list[Point]) -> list[Point]:
     """Keys that differ only in case (columns ``Temp`` and ``temp``) get a hash, all but the one in lower case."""
     spellings: defaultdict[str, set[str]] = defaultdict(set)
-    for point in found:
+    for point in points:
         spellings[point.key.casefold()].add(point.key)
     confusable = {key for keys in spellings.values() if len(keys) > 1 for key in keys if key != key.casefold()}
-    return [replace(point, key=with_hash(point.key)) if point.key in confusable else point for point in found]
+    return [replace(point, key=with_hash(point.key)) if point.key in confusable else point for point in points]

@@ -134,8 +134,8 @@ class _Work:
     @property
     def versions(self) -> dict[str | None, VersionFacts | None]:
         """Every version with points or facts, with its facts."""
-        found: dict[str | None, VersionFacts | None] = {version.version: version for version in self.facts.versions}
-        return {**dict.fromkeys(point.version for point in self.points), **found}
+        facts: dict[str | None, VersionFacts | None] = {version.version: version for version in self.facts.versions}
+        return {**dict.fromkeys(point.version for point in self.points), **facts}
 
 
 def _published(work: _Work, uri: str, experiment: str, stop: Event) -> int:
@@ -178,22 +178,22 @@ def _publish_version(
 def _experiment(client: MlflowClient, name: str, uri: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         try:
             return str(client.create_experiment(name, artifact_location=artifact_location(uri), tags=EXPERIMENT_TAGS))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another publish made it in this very moment
                 raise
-            found = client.get_experiment_by_name(name)
-    if found is None or found.lifecycle_stage != "active":
+            experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage != "active":
         raise RuntimeError(f'its experiment "{name}" is deleted; restore it (mlflow experiments restore) or name another')
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _runs(client: MlflowClient, experiment_id: str, monitor: str) -> dict[str, Any]:
     """The monitor's runs by version tag; of two for one version, which two first publishes at once can make, the older."""
-    found: dict[str, Any] = {}
+    runs: dict[str, Any] = {}
     token: str | None = None
     while True:
         page = client.search_runs(
@@ -204,10 +204,10 @@ def _runs(client: MlflowClient, experiment_id: str, monitor: str) -> dict[str, A
             page_token=token,
         )
         for run in page:
-            found.setdefault(run.data.tags.get(VERSION_TAG, ""), run)
+            runs.setdefault(run.data.tags.get(VERSION_TAG, ""), run)
         token = page.token
         if not token:
-            return found
+            return runs
 
 
 def _new_run(client: MlflowClient, experiment_id: str, version: str | None, monitor: str) -> Any:
@@ -224,8 +224,8 @@ def _history(client: MlflowClient, run: Any, keys: Set[str], stop: Event) -> dic
     history = {}
     for key in sorted(keys & set(run.data.metrics)):
         _go_on(stop)
-        found = client.get_metric_history(run.info.run_id, key)
-        history[key] = [Logged(metric.value, metric.step, metric.timestamp) for metric in found]
+        logged = client.get_metric_history(run.info.run_id, key)
+        history[key] = [Logged(metric.value, metric.step, metric.timestamp) for metric in logged]
     return history
 
 
@@ -250,7 +250,7 @@ def _link(client: MlflowClient, run: Any, new: Sequence[Point], keys: Set[str], 
     if not complete:
         history = _history(client, run, keys, stop)
         wanted += [
-            Point(None, key, there.value, there.step, there.timestamp) for key, found in history.items() for there in found
+            Point(None, key, there.value, there.step, there.timestamp) for key, points in history.items() for there in points
         ]
     elif new:
         client.delete_tag(run_id, LINKED_TAG)

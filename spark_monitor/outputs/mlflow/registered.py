@@ -34,21 +34,21 @@ def registry_of(config: MonitorConfig) -> Registry | None:
 
 def read_registered(tracking_uri: str, name: str, versions: Iterable[str]) -> dict[str, Registered]:
     """The versions that the registry knows, by their numbers; others are left out."""
-    found = {}
+    registered = {}
     with open_client(tracking_uri) as client:
         for version in versions:
-            known = registered_version(client, name, version)
-            if known is not None:
-                found[version] = _registered(client, known, tracking_uri)
-    return found
+            entry = registered_version(client, name, version)
+            if entry is not None:
+                registered[version] = _registered(client, entry, tracking_uri)
+    return registered
 
 
-def _registered(client: MlflowClient, known: Any, tracking_uri: str) -> Registered:
-    location = client.get_model_version_download_uri(known.name, known.version)
+def _registered(client: MlflowClient, entry: Any, tracking_uri: str) -> Registered:
+    location = client.get_model_version_download_uri(entry.name, entry.version)
     described = yaml.safe_load(_text(f"{location}/MLmodel", tracking_uri) or "") or {}
     signature = described.get("signature") or {}
     requirements = _requirements(location, tracking_uri)
-    return Registered(str(known.version), _inputs(signature.get("inputs")), requirements, _origin(client, known, described))
+    return Registered(str(entry.version), _inputs(signature.get("inputs")), requirements, _origin(client, entry, described))
 
 
 def _inputs(text: str | None) -> tuple[tuple[str, str, bool], ...]:
@@ -69,17 +69,17 @@ def _requirements(location: str, tracking_uri: str) -> tuple[str, ...]:
     return tuple(map(str, pip))
 
 
-def _origin(client: MlflowClient, known: Any, described: Mapping[str, Any]) -> dict[str, str]:
+def _origin(client: MlflowClient, entry: Any, described: Mapping[str, Any]) -> dict[str, str]:
     """Who registered it when, from which run with which parameters, metrics and data, and its aliases."""
-    told = {"registered_at": _instant(known.creation_timestamp), "registered_by": known.user_id, "run_id": known.run_id}
-    told["aliases"] = ", ".join(map(str, known.aliases or ()))
-    told["mlflow_version"] = described.get("mlflow_version")
-    if known.run_id:
-        run = client.get_run(known.run_id)
-        told |= {f"param.{name}": value for name, value in sorted(run.data.params.items())[:PARAMETERS_SHOWN]}
-        told |= {f"data.{one.dataset.name}": one.dataset.digest for one in _datasets(run)}
-        told |= {f"training.{name}": f"{value:.6g}" for name, value in sorted(run.data.metrics.items())[:PARAMETERS_SHOWN]}
-    return {name: str(value) for name, value in told.items() if value}
+    origin = {"registered_at": _instant(entry.creation_timestamp), "registered_by": entry.user_id, "run_id": entry.run_id}
+    origin["aliases"] = ", ".join(map(str, entry.aliases or ()))
+    origin["mlflow_version"] = described.get("mlflow_version")
+    if entry.run_id:
+        run = client.get_run(entry.run_id)
+        origin |= {f"param.{name}": value for name, value in sorted(run.data.params.items())[:PARAMETERS_SHOWN]}
+        origin |= {f"data.{one.dataset.name}": one.dataset.digest for one in _datasets(run)}
+        origin |= {f"training.{name}": f"{value:.6g}" for name, value in sorted(run.data.metrics.items())[:PARAMETERS_SHOWN]}
+    return {name: str(value) for name, value in origin.items() if value}
 
 
 def _datasets(run: Any) -> list[Any]:

@@ -24,15 +24,15 @@ def registered_version(client: MlflowClient, name: str, version: str | None) -> 
     return _if_there(lambda: client.get_model_version(name, version))
 
 
-def logged_model_id(client: MlflowClient, registered: Any | None, known: str | None) -> str | None:
+def logged_model_id(client: MlflowClient, registered: Any | None, linked: str | None) -> str | None:
     """The logged model that a registered version was made from, if this server has it.
 
-    Databricks says its id; MLflow's own database keeps it only as the version's source, ``models:/<id>``. The ``known`` one is
+    Databricks says its id; MLflow's own database keeps it only as the version's source, ``models:/<id>``. The ``linked`` one is
     not looked up: MLflow would send all of its points along.
     """
     named = _LOGGED_MODEL.fullmatch(getattr(registered, "source", None) or "")
     model_id = getattr(registered, "model_id", None) or (named and named[1])
-    if not model_id or (model_id != known and _if_there(lambda: client.get_logged_model(model_id)) is None):
+    if not model_id or (model_id != linked and _if_there(lambda: client.get_logged_model(model_id)) is None):
         return None
     return str(model_id)
 

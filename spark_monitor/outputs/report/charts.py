@@ -36,31 +36,31 @@ class Mark:
 def line_chart(
     marks: Sequence[Mark],
     label: str,
-    over: Sequence[Window] = (),
+    windows: Sequence[Window] = (),
     *,
     beside: Sequence[Mark] = (),
     limits: Sequence[float] = (),
 ) -> str:
     """A line over time; where a window is missing or has no value, the line is broken and not drawn through.
 
-    ``over`` are windows that the time axis spans besides, so that charts below each other share it; ``beside`` is a second,
+    ``windows`` are those that the time axis spans besides, so that charts below each other share it; ``beside`` is a second,
     dashed line, such as an estimate; ``limits`` are level lines.
 
     >>> line_chart([], "AUC")
     ''
     """
-    known = sorted((mark for mark in marks if _finite(mark.value)), key=lambda mark: mark.window)
-    if not known:
+    finite = sorted((mark for mark in marks if _finite(mark.value)), key=lambda mark: mark.window)
+    if not finite:
         return ""
     second = sorted((mark for mark in beside if _finite(mark.value)), key=lambda mark: mark.window)
     levels = [limit for limit in limits if math.isfinite(limit)]
-    scale = _Scale.of([*known, *second], over, levels)
+    scale = _Scale.of([*finite, *second], windows, levels)
     parts = [_axes(scale), *(_level(limit, scale) for limit in levels)]
     if second:
         parts.append(f'<g class="beside">{"".join(_band(run, scale) + _line(run, scale) for run in _runs(second))}</g>')
-    parts += [*(_band(run, scale) for run in _runs(known)), *(_line(run, scale) for run in _runs(known))]
+    parts += [*(_band(run, scale) for run in _runs(finite)), *(_line(run, scale) for run in _runs(finite))]
     text = html.escape(
-        f"{harmless(label)}: {number(known[-1].value)} in the window {known[-1].window.text}; {len(known)} windows"
+        f"{harmless(label)}: {number(finite[-1].value)} in the window {finite[-1].window.text}; {len(finite)} windows"
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text}" class="chart"><title>{text}</title>'
@@ -93,9 +93,9 @@ class _Scale:
     high: float
 
     @classmethod
-    def of(cls, known: Sequence[Mark], over: Sequence[Window], levels: Sequence[float] = ()) -> _Scale:
+    def of(cls, marks: Sequence[Mark], windows: Sequence[Window], levels: Sequence[float] = ()) -> _Scale:
         numbers = [
-            number for mark in known for number in (mark.value, mark.lower, mark.upper) if number is not None and _finite(number)
+            number for mark in marks for number in (mark.value, mark.lower, mark.upper) if number is not None and _finite(number)
         ]
         # A limit far outside would press the line flat; it is drawn only where it is of the values' own size.
         reach = 2 * (max(numbers) / 2 - min(numbers) / 2) + max(map(abs, numbers))
@@ -104,7 +104,7 @@ class _Scale:
         if high / 2 - low / 2 <= max(abs(low), abs(high)) * LEAST_RANGE or high / 2 - low / 2 < sys.float_info.min:
             margin = max(abs(low) / 2, LEAST_MARGIN)
             low, high = low - margin, high + margin
-        start, span = _span([*(mark.window for mark in known), *over])
+        start, span = _span([*(mark.window for mark in marks), *windows])
         return cls(start, span, low, high)
 
     def x(self, window: Window) -> float:
@@ -113,8 +113,8 @@ class _Scale:
 
     def y(self, value: float) -> float:
         # Halves, because the difference of two large doubles may be infinite.
-        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        fraction = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return HEIGHT - BOTTOM - fraction * (HEIGHT - TOP - BOTTOM)
 
     @property
     def first_and_last(self) -> tuple[str, str]:
@@ -142,10 +142,10 @@ def _level(limit: float, scale: _Scale) -> str:
     return f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" class="limit"><title>limit {number(limit)}</title></path>'
 
 
-def _runs(known: Sequence[Mark]) -> Iterator[list[Mark]]:
+def _runs(marks: Sequence[Mark]) -> Iterator[list[Mark]]:
     """Unbroken series: each window begins where the one before it ends."""
     run: list[Mark] = []
-    for mark in known:
+    for mark in marks:
         if run and run[-1].window.end != mark.window.start:
             yield run
             run = []
@@ -183,13 +183,13 @@ def heat_strip(cells: Sequence[tuple[Window, float | None, str | None, str]]) ->
 
 
 def _heat_cell(cell: tuple[Window, float | None, str | None, str], start: float, span: float) -> str:
-    window, distance, verdict, said = cell
+    window, distance, verdict, title = cell
     left = (window.start.timestamp() - start) / span * HEAT_WIDTH
     width = (window.end - window.start).total_seconds() / span * HEAT_WIDTH
     depth = min(max(distance, 0.0), 1.0) if distance is not None and math.isfinite(distance) else 0.0
     shown = verdict.lower() if verdict in JUDGED_COLOURS else f"d{round(depth * DEPTHS)}"
     place = f'x="{left:.0f}" width="{max(width - 1, 1):.0f}" height="{HEAT_HEIGHT}"'
-    return f'<rect {place} class="{shown}"><title>{html.escape(said)}</title></rect>'
+    return f'<rect {place} class="{shown}"><title>{html.escape(title)}</title></rect>'
 
 
 def _cell(window: Window, verdict: str, start: float, span: float) -> str:
@@ -202,9 +202,9 @@ def _cell(window: Window, verdict: str, start: float, span: float) -> str:
 
 
 def _span(windows: Iterable[Window]) -> tuple[float, float]:
-    found = list(windows)
-    start = min(window.start for window in found).timestamp()
-    return start, max(window.end for window in found).timestamp() - start
+    listed = list(windows)
+    start = min(window.start for window in listed).timestamp()
+    return start, max(window.end for window in listed).timestamp() - start
 
 
 def _finite(value: float | None) -> bool:

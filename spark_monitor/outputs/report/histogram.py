@@ -30,15 +30,15 @@ def histogram(now: Sequence[float], baseline: Sequence[float], label: str) -> st
     edges = _edges(first, second)
     if edges is None:
         return f"<p>Every value is {html.escape(number(float(first[0])))}.</p>"
-    shares, before = _shares(first, edges), _shares(second, edges)
-    most = max(float(shares.max()), float(before.max()) if len(before) else 0.0) or 1.0
+    fractions, before = _fractions(first, edges), _fractions(second, edges)
+    most = max(float(fractions.max()), float(before.max()) if len(before) else 0.0) or 1.0
     text = html.escape(
         f"{label}: distribution, the baseline as an outline; {number(float(edges[0]))} to {number(float(edges[-1]))}"
     )
     low, high = number(float(edges[0])), number(float(edges[-1]))
     text = html.escape(f"{label}: distribution, the baseline as an outline; {low} to {high}")
-    bars = "".join(_bar(place, float(share) / most) for place, share in enumerate(shares))
-    outline = _outline([float(share) / most for share in before])
+    bars = "".join(_bar(place, float(fraction) / most) for place, fraction in enumerate(fractions))
+    outline = _outline([float(fraction) / most for fraction in before])
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text}" class="chart"><title>{text}</title>'
         f'<g class="bars">{bars}</g>{outline}<path d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}" class="axis"/>'
@@ -57,8 +57,8 @@ def _edges(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[n
     return np.linspace(low, high, BINS + 1)
 
 
-def _shares(quantiles: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of each bin; what lies outside counts in the outer ones."""
+def _fractions(quantiles: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The fraction of each bin; what lies outside counts in the outer ones."""
     if len(quantiles) < 2:
         return np.zeros(0)
     spread = np.repeat(quantiles[:-1], SPREAD) + np.tile(np.arange(SPREAD) / SPREAD, len(quantiles) - 1) * np.repeat(

@@ -128,8 +128,8 @@ def shown(text: str | None, longest: int = LONGEST_TEXT) -> Markup:
     >>> shown("<b>\\u202e")
     Markup('<bdi>&lt;b&gt;�</bdi>')
     """
-    found = escape(harmless(text or "-", longest))
-    return found if found.isascii() else Markup("<bdi>") + found + Markup("</bdi>")
+    escaped = escape(harmless(text or "-", longest))
+    return escaped if escaped.isascii() else Markup("<bdi>") + escaped + Markup("</bdi>")
 
 
 def badge(status: str | None) -> Markup:
@@ -142,13 +142,13 @@ def _monitor(facts: Facts, config: MonitorConfig, file: str, role: Role | None) 
     """What the template shows of one monitor."""
     commands = [*further_commands(facts, file), *mlflow_page(config)]
     most_cards = 3 if role == "executive" else ROWS_SHOWN
-    found: list[Card] = cards(facts, most_cards)
+    shown_cards: list[Card] = cards(facts, most_cards)
     drawn = len({row.column for row in facts.heat})
     return {
         "facts": facts,
         "anchor": _anchor("monitor", facts.monitor),
-        "cards": found,
-        "cards_left": facts.open_total - len(found),
+        "cards": shown_cards,
+        "cards_left": facts.open_total - len(shown_cards),
         "anchors": {version.version: _anchor("version", f"{facts.monitor}/{version.version}") for version in facts.versions},
         "performance": performance(facts),
         "side_by_side": side_by_side(facts),
@@ -163,10 +163,10 @@ def _monitor(facts: Facts, config: MonitorConfig, file: str, role: Role | None) 
 
 
 def _checked(version: VersionFacts) -> str:
-    found = ", ".join(
+    counts = ", ".join(
         f"{version.verdicts[verdict]:,} {verdict.replace('_', ' ')}" for verdict in VERDICTS if version.verdicts.get(verdict)
     )
-    return found or "nothing was checked"
+    return counts or "nothing was checked"
 
 
 def _place(status: str) -> int:

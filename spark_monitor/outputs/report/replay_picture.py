@@ -51,6 +51,6 @@ def _row(place: int, bar: Bar, most: float) -> Iterator[str]:
     yield f'<text x="12" y="{y + 15}" fill="#1a1a1a">{html.escape(label)}</text>'
     yield f'<rect x="{LEFT}" y="{y + 3}" width="{max(wide, 1):.1f}" height="16" fill="#2f6db3"/>'
     yield f'<text x="{LEFT + max(wide, 1) + 6:.1f}" y="{y + 15}" fill="#1a1a1a">{bar.per_week:.3g}</text>'
-    told = ", ".join(f"{name}: {'never' if first is None else f'{first} of {windows}'}" for name, first, windows in bar.found)
-    if told:
-        yield f'<text x="{LEFT + BARS + 70}" y="{y + 15}" fill="#1a1a1a">{html.escape(told[:LONGEST_LABEL])}</text>'
+    delays = ", ".join(f"{name}: {'never' if first is None else f'{first} of {windows}'}" for name, first, windows in bar.found)
+    if delays:
+        yield f'<text x="{LEFT + BARS + 70}" y="{y + 15}" fill="#1a1a1a">{html.escape(delays[:LONGEST_LABEL])}</text>'

@@ -15,13 +15,13 @@ from spark_monitor.insight.headline_metrics import place_of
 from spark_monitor.insight.rows import ColumnRow, HeatRow, IncidentRow, Judged, MeasureRow, ModelRow
 from spark_monitor.insight.runbook import Step, runbook_of
 from spark_monitor.insight.scope import MOST_HEAT_VERSIONS
-from spark_monitor.insight.trends import trend_told
+from spark_monitor.insight.trends import trend_sentence
 from spark_monitor.outputs.report.charts import Mark, heat_strip, line_chart, verdict_strip
 from spark_monitor.outputs.report.histogram import histogram
 from spark_monitor.text.formatting import day, harmless, number, percent, subject, with_interval
 from spark_monitor.windowing.windows import Window
 
-MOST_CHARTS, MOST_ITEMS, MOST_POINTS_TOLD = 24, 8, 6
+MOST_CHARTS, MOST_ITEMS, MOST_POINTS_LISTED = 24, 8, 6
 LEAST_POINTS_DRAWN = 3
 FAMILY_TITLES = {
     "fairness": "Fairness",
@@ -76,7 +76,7 @@ class ColumnView:
     distance: Markup
     missing: Markup
     items: tuple[tuple[str, str, float], ...]
-    told: tuple[tuple[str, str, str], ...]
+    recent: tuple[tuple[str, str, str], ...]
 
 
 def cards(facts: Facts, most: int) -> list[Card]:
@@ -91,8 +91,8 @@ def _card(incident: IncidentRow) -> Card:
     marks = [Mark(point.window, point.value, point.lower, point.upper) for point in incident.series]
     picture = line_chart(marks, about, limits=sorted(limits)[:2])
     strip = verdict_strip([(point.window, point.verdict or "NO_DATA") for point in incident.series])
-    points, steps = incident.series[-MOST_POINTS_TOLD:], tuple(runbook_of(incident))
-    return Card(incident, Markup(picture), Markup(strip), points, about, trend_told(incident.series), steps)
+    points, steps = incident.series[-MOST_POINTS_LISTED:], tuple(runbook_of(incident))
+    return Card(incident, Markup(picture), Markup(strip), points, about, trend_sentence(incident.series), steps)
 
 
 def performance(facts: Facts) -> list[Performance]:
@@ -101,16 +101,16 @@ def performance(facts: Facts) -> list[Performance]:
 
 
 def _performance(version: VersionFacts, facts: Facts) -> Performance:
-    over = [row.window for row in version.counts]
+    windows = [row.window for row in version.counts]
     main, estimated = _marks(version.main_series), _marks(version.estimated_series)
     metric = facts.main_metric or (version.estimated_series[0].metric if version.estimated_series else "metric")
-    known = any(mark.value is not None for mark in main)
-    chart = line_chart(main if known else estimated, metric, over, beside=estimated if known else ())
+    has_values = any(mark.value is not None for mark in main)
+    chart = line_chart(main if has_values else estimated, metric, windows, beside=estimated if has_values else ())
     coverage = [Mark(row.window, row.label_coverage) for row in version.main_series]
     return Performance(
         version,
         Markup(chart),
-        Markup(line_chart(coverage, "label coverage", over)),
+        Markup(line_chart(coverage, "label coverage", windows)),
         Markup(line_chart([Mark(row.window, float(row.count)) for row in version.counts], "predictions")),
         Markup(verdict_strip(version.verdict_series)),
         bool(estimated),
@@ -125,9 +125,9 @@ def side_by_side(facts: Facts) -> list[tuple[str, list[str]]]:
     """Metrics of the versions beside each other, each in its own latest window with labels, which the head names."""
     if len(facts.versions) < 2 or not any(version.realised for version in facts.versions):
         return []
-    known = [{row.metric: row for row in (*version.realised[:1], *version.beside)} for version in facts.versions]
-    names = list(dict.fromkeys(name for rows in known for name in rows))
-    return [(name, [_value(rows.get(name)) for rows in known]) for name in names]
+    by_version = [{row.metric: row for row in (*version.realised[:1], *version.beside)} for version in facts.versions]
+    names = list(dict.fromkeys(name for rows in by_version for name in rows))
+    return [(name, [_value(rows.get(name)) for rows in by_version]) for name in names]
 
 
 def _value(row: ModelRow | None) -> str:
@@ -141,21 +141,21 @@ def columns_of(facts: Facts) -> list[ColumnView]:
     for row in facts.heat:
         if row.version in chosen:
             rows[row.version, row.column].append(row)
-    views = [_column(facts, version, column, found) for (version, column), found in rows.items()]
+    views = [_column(facts, version, column, column_rows) for (version, column), column_rows in rows.items()]
     return sorted(views, key=lambda view: (chosen.index(view.version), not view.broke, -view.worst, view.column))
 
 
 def _column(facts: Facts, version: str | None, column: str, rows: Sequence[HeatRow]) -> ColumnView:
     ordered = sorted(rows, key=lambda row: row.window)
-    cells = [(row.window, row.distance, row.verdict, _said(row)) for row in ordered]
+    cells = [(row.window, row.distance, row.verdict, _cell_title(row)) for row in ordered]
     profile = [row for row in facts.columns if row.version == version and row.column == column]
     missing = [Mark(row.window, row.percent_null) for row in profile if row.window is not None]
-    over, name = [row.window for row in ordered], harmless(column)
+    windows, name = [row.window for row in ordered], harmless(column)
     now = next((row for row in facts.distributions if row.version == version and row.column == column), None)
     before = next((row for row in facts.baselines if row.column == column), None)
     shape = histogram(now.quantiles, before.quantiles if before else (), name) if now is not None else ""
     distances = [row.distance for row in ordered if row.distance is not None and math.isfinite(row.distance)]
-    drawn = line_chart([Mark(row.window, row.distance, row.lower, row.upper) for row in ordered], ordered[-1].metric, over)
+    drawn = line_chart([Mark(row.window, row.distance, row.lower, row.upper) for row in ordered], ordered[-1].metric, windows)
     has_missing = any(mark.value for mark in missing)
     return ColumnView(
         version,
@@ -170,13 +170,13 @@ def _column(facts: Facts, version: str | None, column: str, rows: Sequence[HeatR
         ordered[-1].window.end,
         Markup(shape),
         Markup(drawn),
-        Markup(line_chart(missing, "percent missing", over)) if has_missing else Markup(""),
+        Markup(line_chart(missing, "percent missing", windows)) if has_missing else Markup(""),
         _items(now) if now is not None and not now.quantiles else (),
-        tuple((row.window.text, _with_bounds(row), row.verdict or "-") for row in ordered[-MOST_POINTS_TOLD:]),
+        tuple((row.window.text, _with_bounds(row), row.verdict or "-") for row in ordered[-MOST_POINTS_LISTED:]),
     )
 
 
-def _said(row: HeatRow) -> str:
+def _cell_title(row: HeatRow) -> str:
     verdict = f", {row.verdict.replace('_', ' ')}" if row.verdict else ""
     return f"{day(row.window.start)}: {number(row.distance)}{verdict}"
 
@@ -186,7 +186,7 @@ def _with_bounds(row: HeatRow) -> str:
 
 
 def _items(row: ColumnRow) -> tuple[tuple[str, str, float], ...]:
-    """The most frequent values: each with its share in words and in percent of the widest bar."""
+    """The most frequent values: each with its fraction in words and in percent of the widest bar."""
     total = max(row.count or 0, sum(count for _, count in row.items), 1)
     top = sorted(row.items, key=lambda item: -item[1])[:MOST_ITEMS]
     most = max((count for _, count in top), default=1) or 1
@@ -195,10 +195,10 @@ def _items(row: ColumnRow) -> tuple[tuple[str, str, float], ...]:
 
 def families(facts: Facts) -> dict[str, list[MeasureRow]]:
     """The latest numbers of the table ``metrics``, by family."""
-    found: dict[str, list[MeasureRow]] = {family: [] for family in FAMILY_TITLES}
+    by_family: dict[str, list[MeasureRow]] = {family: [] for family in FAMILY_TITLES}
     for row in facts.measures:
-        found.setdefault(row.family, []).append(row)
-    return found
+        by_family.setdefault(row.family, []).append(row)
+    return by_family
 
 
 def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
@@ -234,5 +234,5 @@ def _order_of_charts(item: tuple[tuple[str, str, str | None], Sequence[MeasureRo
 
 
 def _worth_drawing(values: Mapping[Window, float | None], drawn: Sequence[Mapping[Window, float | None]]) -> bool:
-    told = any(all(whole.get(window, math.nan) == value for window, value in values.items()) for whole in drawn)
-    return len(values) >= LEAST_POINTS_DRAWN and len(set(values.values())) > 1 and not told
+    repeated = any(all(whole.get(window, math.nan) == value for window, value in values.items()) for whole in drawn)
+    return len(values) >= LEAST_POINTS_DRAWN and len(set(values.values())) > 1 and not repeated

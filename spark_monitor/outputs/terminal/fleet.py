@@ -26,8 +26,8 @@ DAY = len("2013-12-23")
 def fleet_summary(monitors: Sequence[tuple[Facts, str]], *, everything: bool = False) -> str:
     """The summary of several monitors, each with its file as the reader would type it."""
     ordered = sorted(monitors, key=lambda one: (place_of(one[0].status), one[0].monitor))
-    known = Counter(facts.status for facts, _ in ordered)
-    counts = ", ".join(f"{known[status]:,} {status}" for status in ORDER if known[status])
+    by_status = Counter(facts.status for facts, _ in ordered)
+    counts = ", ".join(f"{by_status[status]:,} {status}" for status in ORDER if by_status[status])
     lines = [*wrapped(f"{counted(len(ordered), 'monitor')}: {counts}", ""), ""]
     lines += [*_lines(ordered, everything=everything), ""]
     lines += sections(("Open incidents", _open(ordered, everything=everything)), ("To look further", _hints(ordered)))
@@ -55,27 +55,27 @@ def _lines(monitors: Sequence[tuple[Facts, str]], *, everything: bool) -> Iterat
 
 def _row(version: VersionFacts, facts: Facts) -> tuple[str, ...]:
     name, status, last, *_ = version_row(version, facts)
-    known = version.realised[0] if version.realised else None
-    value = f"{known.metric} {number(known.value)}" if known is not None else "-"
+    main = version.realised[0] if version.realised else None
+    value = f"{main.metric} {number(main.value)}" if main is not None else "-"
     return facts.monitor, name, status, f"{version.open_incidents:,}", last[:DAY], value
 
 
 def _open(monitors: Sequence[tuple[Facts, str]], *, everything: bool) -> Iterator[str]:
-    found = sorted(
+    incidents = sorted(
         ((row, facts.monitor) for facts, _ in monitors for row in facts.open),
         key=lambda one: (_rank(one[0]), one[0].opened, one[1]),
     )
     total = sum(facts.open_total for facts, _ in monitors)
     if not total:
         yield f"{INDENT}none"
-    most = len(found) if everything else OPEN_SHOWN
-    for row, monitor in found[:most]:
+    most = len(incidents) if everything else OPEN_SHOWN
+    for row, monitor in incidents[:most]:
         owner = f"owner {harmless(row.owner)}" if row.owner else "owner: nobody named"
         versions = f", {versions_named(row.versions)}" if row.versions else ""
         state = "" if row.status == "OPEN" else f" ({row.status.lower()})"
-        told = f"{row.severity.upper()} {monitor}: {harmless(row.title)}{state}; since {day(row.opened)}{versions}; {owner}"
-        yield from wrapped(told, INDENT)
-    yield from more(total, min(most, len(found)))
+        line = f"{row.severity.upper()} {monitor}: {harmless(row.title)}{state}; since {day(row.opened)}{versions}; {owner}"
+        yield from wrapped(line, INDENT)
+    yield from more(total, min(most, len(incidents)))
 
 
 def _hints(monitors: Sequence[tuple[Facts, str]]) -> Iterator[str]:

@@ -100,15 +100,15 @@ def overview(facts: Facts) -> Iterator[str]:
 
 def version_row(version: VersionFacts, facts: Facts) -> tuple[str, ...]:
     """How a version stands, in cells."""
-    known = version.realised[0] if version.realised else None
-    value = "-" if known is None else f"{number(known.value)}{with_interval(known.lower, known.upper)}"
+    main = version.realised[0] if version.realised else None
+    value = "-" if main is None else f"{number(main.value)}{with_interval(main.lower, main.upper)}"
     return (
         harmless(version.version or "-"),
         version.status,
         day(version.window.start),
         f"{version.count:,}",
         value if facts.main_metric else f"{version.count:,}",
-        "-" if known is None else known.window.text[:10],
+        "-" if main is None else main.window.text[:10],
     )
 
 
@@ -135,8 +135,8 @@ def sparkline(values: Sequence[float | None], most: int = SPARKS) -> str:
     '▁▂ █'
     """
     shown = list(values)[-most:]
-    known = [value for value in shown if value is not None and math.isfinite(value)]
-    low, span = min(known, default=0.0), max(known, default=0.0) - min(known, default=0.0)
+    finite = [value for value in shown if value is not None and math.isfinite(value)]
+    low, span = min(finite, default=0.0), max(finite, default=0.0) - min(finite, default=0.0)
     last = len(BARS) - 1
     places = [None if value is None or not math.isfinite(value) else (value - low) / span if span else 0.5 for value in shown]
     return "".join(" " if place is None else BARS[round(place * last)] for place in places)
@@ -161,9 +161,9 @@ def _checked(version: VersionFacts, facts: Facts) -> Iterator[str]:
     elif not version.verdicts:
         yield f"{INDENT}nothing was checked in this window"
     else:
-        found = ", ".join(f"{version.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS if version.verdicts.get(verdict))
+        counts = ", ".join(f"{version.verdicts[verdict]:,} {verdict}" for verdict in VERDICTS if version.verdicts.get(verdict))
         elsewhere = f"; {counted(version.open_incidents, 'incident')} open" if version.open_incidents else ""
-        yield f"{INDENT}checks: {found}{elsewhere}"
+        yield f"{INDENT}checks: {counts}{elsewhere}"
 
 
 def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
@@ -197,25 +197,25 @@ def _failing(title: str, failing: Sequence[CheckRow]) -> Iterator[str]:
         return
     rows = [
         (
-            found.verdict,
-            harmless(found.column or "-"),
-            short_metric(found.metric),
-            number(found.value),
-            interval(found.lower, found.upper),
-            place(found.slice_key, found.slice_value, found.also_slices),
-            _since(found),
+            check.verdict,
+            harmless(check.column or "-"),
+            short_metric(check.metric),
+            number(check.value),
+            interval(check.lower, check.upper),
+            place(check.slice_key, check.slice_value, check.also_slices),
+            _since(check),
         )
-        for found in failing[:ROWS_SHOWN]
+        for check in failing[:ROWS_SHOWN]
     ]
     yield f"{INDENT}{title}"
     yield from table(("", "column", "metric", "value", "95 % interval", "where", "since (windows)"), rows)
     yield from more(len(failing))
 
 
-def _since(found: CheckRow) -> str:
-    if found.since is None:
-        return "this window" if found.verdict == "FAIL" else "-"
-    return f"{day(found.since)} ({found.occurrences or 1:,})"
+def _since(check: CheckRow) -> str:
+    if check.since is None:
+        return "this window" if check.verdict == "FAIL" else "-"
+    return f"{day(check.since)} ({check.occurrences or 1:,})"
 
 
 def _shifts(version: VersionFacts) -> Iterator[str]:

@@ -50,9 +50,9 @@ class AppriseChannel:
                 notify_type=KINDS.get(message.severity, "info"),
                 attach=attach,
             )
-            said = _ANSWERED.search(log.getvalue())
+            response = _ANSWERED.search(log.getvalue())
         if not taken:
-            raise ChannelError(f"it answered {said[1]}." if said else "it did not answer, or refused the message.")
+            raise ChannelError(f"it answered {response[1]}." if response else "it did not answer, or refused the message.")
 
 
 @contextmanager

@@ -20,8 +20,8 @@ class TopicChannel:
     """A topic, standard or FIFO; a FIFO topic drops a repetition by the message's key."""
 
     def __init__(self, arn: str) -> None:
-        found = _TOPIC.fullmatch(arn)
-        if found is None:
+        parts = _TOPIC.fullmatch(arn)
+        if parts is None:
             raise ChannelError("its address is no topic of SNS, such as arn:aws:sns:REGION:ACCOUNT:NAME.")
         try:
             import boto3
@@ -30,19 +30,19 @@ class TopicChannel:
             raise ChannelError('boto3 is not installed. Install it: pip install "spark-monitor[emr]".') from None
         limits = Config(connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": ATTEMPTS})
         self._arn = arn
-        self._client = boto3.client("sns", region_name=found["region"], config=limits)
+        self._client = boto3.client("sns", region_name=parts["region"], config=limits)
 
     def send(self, message: Message) -> None:
         """Publish a message; ChannelError where the topic did not take it."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        told = {"key": message.key, "severity": message.severity, "event": message.event}
+        attributes = {"key": message.key, "severity": message.severity, "event": message.event}
         fifo = {"MessageGroupId": "spark_monitor", "MessageDeduplicationId": message.key} if self._arn.endswith(".fifo") else {}
         given: dict[str, Any] = {
             "TopicArn": self._arn,
             "Subject": _subject(message.title),
             "Message": message.body[:LONGEST_BODY],
-            "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in told.items()},
+            "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
             **fifo,
         }
         try:
