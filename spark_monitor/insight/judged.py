@@ -31,7 +31,7 @@ from spark_monitor.windowing.instants import EPOCH, instant_of
 
 RESOLVED = "RESOLVED"
 BAD = ("FAIL", "ERROR", "WARN")
-"""Verdicts that are told one by one, worst first."""
+"""Verdicts that are listed one by one, worst first."""
 
 CHECK_COLUMNS = (
     "check_id, model_version, window_start, window_end, family, metric, column_name, slice_key, slice_value, value, lower, "

@@ -32,7 +32,7 @@ MEASURE_COLUMNS = (
 
 
 def heat(tables: Tables, scope: Scope, also: Iterable[str]) -> list[HeatRow]:
-    """Distances of the columns that moved farthest, or broke a rule, in every window; numbers by KS, texts by JS."""
+    """Distances of the columns that moved farthest, or broke a rule, in every window; numbers by KS, strings by JS."""
     drift = (
         f"SELECT {CUT}, column_name, coalesce(ks_test_statistic, js_distance) AS distance, "
         "CASE WHEN ks_test_statistic IS NULL THEN 'js_distance' ELSE 'ks' END AS metric, "
@@ -97,7 +97,7 @@ def column_series(tables: Tables, scope: Scope, columns: Sequence[str]) -> list[
 
 
 def distributions(tables: Tables, scope: Scope, columns: Sequence[str]) -> list[ColumnRow]:
-    """What a few columns hold in the windows of the scope: quantiles of numbers, frequent values of texts."""
+    """What a few columns hold in the windows of the scope: quantiles of numbers, frequent values of strings."""
     rows = tables.ask(
         f"SELECT {CUT}, column_name, count AS rows_counted, percent_null, quantiles, frequent_items "
         f"FROM {tables.relation('profile_metrics')} WHERE {in_windows(tables, scope)} AND slice_key IS NULL "

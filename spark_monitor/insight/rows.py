@@ -119,7 +119,7 @@ class UndecidedRow:
 
 @dataclass(frozen=True)
 class Cause:
-    """What an incident may come from, with its share of the change where that is known."""
+    """What an incident may come from, with its fraction of the change where that is known."""
 
     kind: str
     what: str
@@ -128,7 +128,7 @@ class Cause:
 
     @property
     def share_beside(self) -> float | None:
-        """The share, where the sentence does not tell it."""
+        """The fraction, where the sentence does not give it."""
         return None if "%" in (self.sentence or "") else self.share
 
 

@@ -95,7 +95,7 @@ def same(tables: Tables, column: str, value: str | None) -> str:
 
 
 def one_of(tables: Tables, column: str, values: Iterable[str]) -> str:
-    """Whether a column holds one of some texts."""
+    """Whether a column holds one of some strings."""
     listed = ", ".join(tables.literal(value) for value in sorted(set(values)))
     return f"{column} IN ({listed})" if listed else "1 = 0"
 
