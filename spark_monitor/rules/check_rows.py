@@ -76,7 +76,7 @@ def check_row(rows: Rows, row: int, rule: RuleConfig, measurement: Measurement, 
 
 
 def _dimensions(rows: Rows, row: int) -> dict[str, Any]:
-    strings = rows.texts
+    strings = rows.strings
     return {
         "granularity": strings["granularity"][row],
         "start": int(rows.starts[row]),
@@ -94,7 +94,7 @@ def people_of(rule: RuleConfig) -> dict[str, Any]:
 
 
 def window_of(rows: Rows, row: int) -> tuple[str | None, int]:
-    return rows.texts["granularity"][row], int(rows.starts[row])
+    return rows.strings["granularity"][row], int(rows.starts[row])
 
 
 def append_row(columns: Columns, row: dict[str, Any]) -> None:

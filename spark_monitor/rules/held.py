@@ -73,7 +73,7 @@ class AllHeld:
 def held(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, knowledge: Knowledge) -> AllHeld:
     """The limits of every number, found rule by rule."""
     size = len(judged.metric)
-    found: dict[str, list[Bounds | None]] = {"warn": [None] * size, "fail": [None] * size}
+    by_severity: dict[str, list[Bounds | None]] = {"warn": [None] * size, "fail": [None] * size}
     gaps: dict[int, str] = {}
     floor, least, noisy = np.full(size, np.nan), np.full(size, np.nan), np.zeros(size, dtype=np.bool_)
     series = Before.of(table, rows) if any(isinstance(limit, History) for rule in book.rules for limit in rule.limits) else None
@@ -88,10 +88,10 @@ def held(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, knowledge:
                 continue
             bounds, gap = _bounds(limit, judged, at, rows, knowledge, series)
             for one, bound in zip(at.tolist(), bounds, strict=True):
-                found[name][one] = bound
+                by_severity[name][one] = bound
                 if bound is None:
                     gaps[one] = gap
-    return AllHeld(found["warn"], found["fail"], gaps, floor, least, noisy, judged)
+    return AllHeld(by_severity["warn"], by_severity["fail"], gaps, floor, least, noisy, judged)
 
 
 def _bounds(
@@ -120,7 +120,7 @@ def _bounds(
 
 
 def _of_baseline(judged: Judged, at: Integers, rows: Rows) -> list[OfBaseline]:
-    strings = rows.texts
+    strings = rows.strings
     return [
         (
             str(strings["column_name"][row]),
@@ -142,7 +142,7 @@ class Before:
     @classmethod
     def of(cls, table: pa.Table, rows: Rows) -> Before:
         """From the rows of family ``:before``."""
-        histories = [row for row, family in enumerate(rows.texts["family"]) if family == HISTORY]
+        histories = [row for row, family in enumerate(rows.strings["family"]) if family == HISTORY]
         taken = table.select(["numbers", "before"]).take(pa.array(histories, pa.int64()))
         numbers, lists = taken.column("numbers").to_pylist(), taken.column("before").combine_chunks()
         by_series = {}
@@ -162,14 +162,14 @@ class Before:
         for place, (one, row) in enumerate(zip(at.tolist(), judged.row[at].tolist(), strict=True)):
             start = int(rows.starts[row])
             starts, values = self._values.get((start, _series(rows, row, judged.metric[one], judged.class_name[one])), nothing)
-            every = str(rows.texts["granularity"][row])
+            every = str(rows.strings["granularity"][row])
             earlier[place], same = windows_before(starts, values, start, wanted=limit.windows, granularity=every, zone=zone)
             alike.append(same)
         return earlier, alike
 
 
 def _series(rows: Rows, row: int, metric: str, class_name: str | None) -> Series:
-    return (rows.texts["granularity"][row], *(rows.texts[name][row] for name in FOR_EACH), metric, class_name)
+    return (rows.strings["granularity"][row], *(rows.strings[name][row] for name in FOR_EACH), metric, class_name)
 
 
 __all__ = ["AllHeld", "Knowledge", "held"]

@@ -75,9 +75,9 @@ def windows_before(
     order = np.argsort(starts, kind="stable")
     order = order[(starts[order] < now) & ~np.isnan(values[order])]
     starts, values = starts[order], values[order]
-    hours = phases(np.append(starts, now), granularity, zone)
-    if hours is not None:
-        same = values[hours[:-1] == hours[-1]]
+    phase = phases(np.append(starts, now), granularity, zone)
+    if phase is not None:
+        same = values[phase[:-1] == phase[-1]]
         if same.size >= wanted:
             return same[-wanted:], True
     last = values[-wanted:]

@@ -30,7 +30,7 @@ from spark_monitor.rules.limits import Bounds
 from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
 from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_total
 from spark_monitor.rules.stream import ALL_VERSIONS, COVERAGE, Judged, Rows, numbers_of
-from spark_monitor.rules.verdicts import ABSENT, Held, Measurement, Numbers, Rulings, expected, known, out_of_reach, rulings
+from spark_monitor.rules.verdicts import ABSENT, Held, Measurement, Numbers, Rulings, expected, not_nan, out_of_reach, rulings
 
 SLICES: Final = ":slices"
 """The slice key of the one row that speaks about all slices of a window that are too small for a rule."""
@@ -86,12 +86,12 @@ class Bench:
 
     def _write(self, judged: Judged, rows: Rows, limits: AllHeld, given: Rulings) -> tuple[Columns, list[int]]:
         """Every check as columns but those of slices that are too small, whose places are returned."""
-        sliced = np.array([rows.texts["slice_key"][row] is not None for row in judged.row.tolist()], dtype=np.bool_)
+        sliced = np.array([rows.strings["slice_key"][row] is not None for row in judged.row.tolist()], dtype=np.bool_)
         few = sliced & ((given.why == "too_few") | (given.why == "chance"))
         kept = np.flatnonzero(~few)
         owners, places = judged.row[kept].tolist(), judged.place[kept].tolist()
         verdicts = given.verdict[kept].tolist()
-        columns: Columns = {name: [rows.texts[name][row] for row in owners] for name in OF_ROW}
+        columns: Columns = {name: [rows.strings[name][row] for row in owners] for name in OF_ROW}
         columns["family"] = ["profile" if family == ALL_VERSIONS else family for family in columns["family"]]
         columns["basis"] = [None if basis == ALL_VERSIONS else basis for basis in columns["basis"]]
         series = [self._series(judged, rows, one, row) for one, row in zip(kept.tolist(), owners, strict=True)]
@@ -127,7 +127,7 @@ class Bench:
 
     def _series(self, judged: Judged, rows: Rows, one: int, row: int) -> tuple[str, str]:
         """The check's id and the subject of its sentence."""
-        strings = rows.texts
+        strings = rows.strings
         names = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
         beside = _rules_before(judged, one)
         key = (judged.metric[one], judged.class_name[one], beside, *(strings[name][row] for name in names))
@@ -152,9 +152,9 @@ class Bench:
         """What the rules ask of whole windows and no table holds."""
         met = _met(judged, rows)
         for row in _whole_windows(rows):
-            window, version = window_of(rows, row), rows.texts["model_version"][row]
-            message = rows.texts["message"][row] if rows.texts["status"][row] != "OK" else None
-            count = known(float(rows.wholes["count"][row]))
+            window, version = window_of(rows, row), rows.strings["model_version"][row]
+            message = rows.strings["message"][row] if rows.strings["status"][row] != "OK" else None
+            count = not_nan(float(rows.wholes["count"][row]))
             for expectation in self.book.expectations:
                 rule = expectation.rule
                 if rule.versions and version not in rule.versions:
@@ -191,8 +191,8 @@ def _undecide(given: Rulings, judged: Judged, rows: Rows, fdr: float) -> None:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for one in np.flatnonzero(~np.isnan(judged.pvalue)).tolist():
         row = int(judged.row[one])
-        key = (window_of(rows, row), *(rows.texts[name][row] for name in ("model_version", "slice_key", "slice_value")))
-        groups.setdefault((*key, judged.metric[one], rows.texts["baseline_name"][row]), []).append(one)
+        key = (window_of(rows, row), *(rows.strings[name][row] for name in ("model_version", "slice_key", "slice_value")))
+        groups.setdefault((*key, judged.metric[one], rows.strings["baseline_name"][row]), []).append(one)
     for places in groups.values():
         at = np.array(places)
         at = at[benjamini_hochberg(judged.pvalue[at]) > fdr]
@@ -201,13 +201,13 @@ def _undecide(given: Rulings, judged: Judged, rows: Rows, fdr: float) -> None:
 
 
 def _measurement(judged: Judged, rows: Rows, one: int, row: int) -> Measurement:
-    strings, count = rows.texts, known(float(judged.count[one]))
+    strings, count = rows.strings, not_nan(float(judged.count[one]))
     return Measurement(
         judged.metric[one],
         str(strings["column_name"][row]),
-        known(float(judged.value[one])),
-        known(float(judged.lower[one])),
-        known(float(judged.upper[one])),
+        not_nan(float(judged.value[one])),
+        not_nan(float(judged.lower[one])),
+        not_nan(float(judged.upper[one])),
         None if count is None else int(count),
         str(judged.status[one]),
         strings["message"][row],
@@ -216,7 +216,7 @@ def _measurement(judged: Judged, rows: Rows, one: int, row: int) -> Measurement:
         strings["slice_key"][row],
         strings["slice_value"][row],
         _expectation(judged, rows, one, row),
-        known(float(rows.reals["label_coverage"][row])),
+        not_nan(float(rows.reals["label_coverage"][row])),
         strings["label_status"][row],
         strings["baseline_name"][row],
         strings["basis"][row] == ESTIMATED,
@@ -224,7 +224,7 @@ def _measurement(judged: Judged, rows: Rows, one: int, row: int) -> Measurement:
 
 
 def _expectation(judged: Judged, rows: Rows, one: int, row: int) -> float | None:
-    return known(float(rows.reals["expected_value"][row])) if judged.metric[one] == "population_stability_index" else None
+    return not_nan(float(rows.reals["expected_value"][row])) if judged.metric[one] == "population_stability_index" else None
 
 
 def _quick(judged: Judged, one: int) -> str:
@@ -242,12 +242,17 @@ def _summaries(few: list[int], judged: Judged, rows: Rows, book: Rulebook) -> It
     groups: dict[tuple[Any, ...], list[int]] = {}
     for one in few:
         row = int(judged.row[one])
-        key = (window_of(rows, row), rows.texts["model_version"][row], int(judged.place[one]), rows.texts["baseline_name"][row])
+        key = (
+            window_of(rows, row),
+            rows.strings["model_version"][row],
+            int(judged.place[one]),
+            rows.strings["baseline_name"][row],
+        )
         groups.setdefault(key, []).append(one)
     for (_, _, place, baseline), members in groups.items():
         rule, row = book.rules[place], int(judged.row[members[0]])
         owners = judged.row[members].tolist()
-        slices = {(rows.texts["slice_key"][owner], rows.texts["slice_value"][owner]) for owner in owners}
+        slices = {(rows.strings["slice_key"][owner], rows.strings["slice_value"][owner]) for owner in owners}
         most = max((int(judged.count[one]) for one in members if not math.isnan(judged.count[one])), default=0)
         asked = f"the rule asks for {rule.min_count:,}" if rule.min_count is not None else "too few to tell drift from chance"
         about = Measurement(rule.metric, family=rule.family, slice_key=SLICES, class_name=rule.class_, baseline_name=baseline)
@@ -261,7 +266,7 @@ def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
     """What whole windows have of what may be expected: by column, of any column, and of any version."""
     met: set[tuple[Any, ...]] = set()
     for one, row in enumerate(judged.row.tolist()):
-        strings = rows.texts
+        strings = rows.strings
         if strings["slice_key"][row] is not None:
             continue
         window, version, metric = window_of(rows, row), strings["model_version"][row], judged.metric[one]
@@ -272,7 +277,7 @@ def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
 
 
 def _whole_windows(rows: Rows) -> Iterator[int]:
-    strings = rows.texts
+    strings = rows.strings
     for row in range(len(rows)):
         of_table = strings["family"][row] == "profile" and strings["column_name"][row] == TABLE_ROW
         if of_table and strings["slice_key"][row] is None:

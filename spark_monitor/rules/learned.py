@@ -22,7 +22,7 @@ from spark_monitor.rules.limits import (
     quantile_of_rows,
     size_factor,
 )
-from spark_monitor.rules.noise import PER_T, PSI, SAMPLED, SHARE_DELTAS, SHARES, chance, chance_of_share
+from spark_monitor.rules.noise import PER_T, PERCENT_DELTAS, PERCENTS, PSI, SAMPLED, chance, chance_of_percent
 from spark_monitor.rules.stream import Integers, Judged, Rows
 from spark_monitor.rules.verdicts import CRAMERS_V
 
@@ -30,10 +30,10 @@ GROWING: Final = frozenset({"ks", "tv_distance", "l_infinity_distance", "wassers
 """Distances that chance moves by sqrt(1/n + 1/m), beside those on bins."""
 
 MEANS: Final = frozenset({"avg", "avg_delta"})
-DIFFERENCES: Final = SHARE_DELTAS | {"avg_delta"}
+DIFFERENCES: Final = PERCENT_DELTAS | {"avg_delta"}
 """Metrics that are 0 without drift, and may move to both sides."""
 
-CENTRED: Final = SHARES | MEANS | SHARE_DELTAS
+CENTRED: Final = PERCENTS | MEANS | PERCENT_DELTAS
 """Metrics that chance moves about a level of their own."""
 
 
@@ -51,7 +51,7 @@ class OwnWindows:
 
     def noise_of(self, metric: str) -> Floats:
         """What chance moves a number by, as a variance in units of one row: 1/n of one sample, 1/n + 1/m of two."""
-        return 1 / self.rows if self.rows is not None and metric in SHARES | {"avg"} else self.v
+        return 1 / self.rows if self.rows is not None and metric in PERCENTS | {"avg"} else self.v
 
     def without(self, place: int) -> OwnWindows:
         """All but one of them."""
@@ -104,7 +104,7 @@ def learned(
 ) -> tuple[list[Bounds | None], str]:
     """The limits of the numbers ``at``, all of one metric, and why some are not known."""
     metric = judged.metric[int(at[0])]
-    names = [str(rows.texts["column_name"][row]) for row in judged.row[at].tolist()]
+    names = [str(rows.strings["column_name"][row]) for row in judged.row[at].tolist()]
     values, sizes = _matrices([own_windows.get(name) for name in names], metric)
     factors = size_factor(_v(judged, at), sizes, _power(metric))
     factors = np.where(np.isnan(factors), 1.0, factors)
@@ -116,7 +116,7 @@ def learned(
         centred=metric in CENTRED,
         difference=metric in DIFFERENCES,
     )
-    noise = _by_chance(metric, how.share, judged, at, rows, quantile_of_rows(values, 0.5))
+    noise = _by_chance(metric, how.quantile, judged, at, rows, quantile_of_rows(values, 0.5))
     low, high = learned_bounds(values, factors, how, noise)
     counts = np.sum(~np.isnan(values), axis=1)
     few = counts < FEWEST_WINDOWS
@@ -171,11 +171,11 @@ def _by_chance(metric: str, q: float, judged: Judged, at: Integers, rows: Rows, 
     v = np.where(_v(judged, at) > 0, _v(judged, at), np.nan)
     if metric in MEANS:
         return np.asarray(ndtri(q) * rows.reals["stddev"][beside] * np.sqrt(v), dtype=np.float64)
-    if metric in SHARES:
-        return chance_of_share(middle, v, q)
-    if metric in SHARE_DELTAS:
+    if metric in PERCENTS:
+        return chance_of_percent(middle, v, q)
+    if metric in PERCENT_DELTAS:
         now = rows.reals[metric.removesuffix("_delta")][beside]
-        return chance_of_share(np.clip(now - judged.value[at], 0.0, 100.0), v, q)
+        return chance_of_percent(np.clip(now - judged.value[at], 0.0, 100.0), v, q)
     return chance(metric, judged.count[at], judged.compared[at], judged.freedom[at], q)
 
 

@@ -152,7 +152,7 @@ class Learning:
     difference: bool = False
 
     @property
-    def share(self) -> float:
+    def quantile(self) -> float:
         """The quantile of one side: where both are bad, each gets half of 1 - q."""
         return (1 + self.q) / 2 if self.worse == "both" else self.q
 
@@ -161,7 +161,7 @@ def learned_bounds(values: Floats, factors: Floats, how: Learning, chance: Float
     """Lower and upper limits, float64[S] each, infinite on a side that is not bad; NaN where too few windows are known.
 
     ``factors`` correct each window's number for its size: the number itself, or its distance from the windows' median where the
-    metric is ``centred``. ``chance`` is how far from there chance alone moves a window of this size (quantile ``how.share``).
+    metric is ``centred``. ``chance`` is how far from there chance alone moves a window of this size (quantile ``how.quantile``).
     """
     least = -np.inf if how.at_least is None else how.at_least
     if how.worse == "higher" and not how.centred:
@@ -170,9 +170,9 @@ def learned_bounds(values: Floats, factors: Floats, how: Learning, chance: Float
     middle = quantile_of_rows(values, 0.5)
     moved = middle[:, None] + (values - middle[:, None]) * factors
     above, below = (None, None) if chance is None else (middle + chance, chance - middle)
-    high = learned_limits(moved, how.share, sampled=how.sampled, chance=above)
+    high = learned_limits(moved, how.quantile, sampled=how.sampled, chance=above)
     high = np.where(np.isnan(high), np.nan, np.maximum(high, least))
-    low = -learned_limits(-moved, how.share, sampled=how.sampled, chance=below)
+    low = -learned_limits(-moved, how.quantile, sampled=how.sampled, chance=below)
     if how.difference and how.at_least is not None:
         low = np.where(np.isnan(low), np.nan, np.minimum(low, -how.at_least))
     if how.worse == "higher":

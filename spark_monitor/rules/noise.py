@@ -29,10 +29,10 @@ PER_T: Final = {PSI: 1.0, "js_distance": 1 / (8 * math.log(2)), "hellinger_dista
 BOUNDED_DIFFERENCE: Final = math.sqrt(math.log(2 / 0.05) / 2)
 """McDiarmid: a statistic that one row of n moves by at most 1/n is within this times sqrt(v) of its mean in 95 of 100 cases."""
 
-SHARES: Final = frozenset({"percent_null", "percent_nan", "percent_zeros"})
-SHARE_DELTAS: Final = frozenset({"percent_null_delta", "percent_zeros_delta"})
+PERCENTS: Final = frozenset({"percent_null", "percent_nan", "percent_zeros"})
+PERCENT_DELTAS: Final = frozenset({"percent_null_delta", "percent_zeros_delta"})
 TOTAL: Final = frozenset({"tv_distance", "l_infinity_distance"})
-SAMPLED: Final = frozenset({"ks", "avg", "avg_delta", *PER_T, *SHARES, *SHARE_DELTAS, *TOTAL})
+SAMPLED: Final = frozenset({"ks", "avg", "avg_delta", *PER_T, *PERCENTS, *PERCENT_DELTAS, *TOTAL})
 """Metrics of which every number that is judged has an interval for its sampling error."""
 
 
@@ -56,7 +56,7 @@ def shift_bounds(t: npt.ArrayLike, freedom: npt.ArrayLike) -> tuple[Floats, Floa
 def distance_bounds(metric: str, value: Floats, n: Floats, m: Floats, freedom: Floats) -> tuple[Floats, Floats]:
     """The interval of a distance on bins; the value itself where the rows or the bins are not known.
 
-    Total variation and the largest difference of a share: their mean is at most sqrt(freedom v) / 2 and sqrt(v) above the
+    Total variation and the largest difference of a fraction: their mean is at most sqrt(freedom v) / 2 and sqrt(v) above the
     populations', and they are within sqrt(ln(2/0.05) v / 2) of it (McDiarmid).
 
     >>> low, high = distance_bounds("population_stability_index", *(np.array([x]) for x in (0.13, 272.0, 272.0, 20.0)))
@@ -78,12 +78,12 @@ def distance_bounds(metric: str, value: Floats, n: Floats, m: Floats, freedom: F
     return np.where(is_known, np.minimum(low, value), value), np.where(is_known, np.maximum(high, value), value)
 
 
-def share_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
+def percent_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
     """Clopper and Pearson's exact interval of a percentage of n rows; the percentage itself where the rows are not known.
 
     Wilson's is narrower, and of two rows it excludes what is seen in one of twenty windows.
 
-    >>> [round(float(bound[0]), 1) for bound in share_bounds(np.array([50.0]), np.array([2.0]))]
+    >>> [round(float(bound[0]), 1) for bound in percent_bounds(np.array([50.0]), np.array([2.0]))]
     [1.3, 98.7]
     """
     is_known = np.isfinite(percent) & np.isfinite(n) & (n > 0)
@@ -91,7 +91,8 @@ def share_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
     k = np.where(is_known, percent, 0.0) / 100 * trials
     lower = np.where(k > 0, betaincinv(np.maximum(k, 1e-9), trials - k + 1, 0.025), 0.0)
     upper = np.where(k < trials, betaincinv(k + 1, np.maximum(trials - k, 1e-9), 0.975), 1.0)
-    return np.where(is_known, np.minimum(100 * lower, percent), percent), np.where(is_known, np.maximum(100 * upper, percent), percent)
+    low, high = np.minimum(100 * lower, percent), np.maximum(100 * upper, percent)
+    return np.where(is_known, low, percent), np.where(is_known, high, percent)
 
 
 def wilson_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
@@ -101,12 +102,12 @@ def wilson_bounds(percent: Floats, n: Floats) -> tuple[Floats, Floats]:
     return 100 * lower, 100 * upper
 
 
-def share_delta_bounds(delta: Floats, percent: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats]:
+def percent_delta_bounds(delta: Floats, percent: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats]:
     """Newcombe's interval of ``percent`` of n rows less ``percent - delta`` of m rows.
 
     Newcombe, "Interval estimation for the difference between independent proportions" (1998), method 10.
 
-    >>> [round(float(x[0]), 2) for x in share_delta_bounds(*(np.array([x]) for x in (20.0, 80.0, 70.0, 80.0)))]
+    >>> [round(float(x[0]), 2) for x in percent_delta_bounds(*(np.array([x]) for x in (20.0, 80.0, 70.0, 80.0)))]
     [5.24, 33.39]
     """
     before = np.clip(percent - delta, 0.0, 100.0)
@@ -145,12 +146,12 @@ def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) 
         return np.asarray(t if metric == PSI else np.sqrt(t), dtype=np.float64)
 
 
-def chance_of_share(percent: Floats, v: Floats, q: float) -> Floats:
+def chance_of_percent(percent: Floats, v: Floats, q: float) -> Floats:
     """How far chance alone moves a percentage, with probability q: z(q) sqrt(p (1 - p) v), in percent.
 
     ``v`` is 1/n of one sample, 1/n + 1/m of the difference of two. p is taken no nearer to 0 or 1 than half a row.
 
-    >>> chance_of_share(np.array([50.0]), np.array([0.01]), 0.975).round(1).tolist()
+    >>> chance_of_percent(np.array([50.0]), np.array([0.01]), 0.975).round(1).tolist()
     [9.8]
     """
     with np.errstate(invalid="ignore"):

@@ -11,7 +11,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.rules.limits import Bounds
-from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Held, Measurement, Ruling, known
+from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Held, Measurement, Ruling, not_nan
 
 LONGEST_NAME: Final = 200
 LONGEST_MESSAGE: Final = 500
@@ -25,25 +25,26 @@ _BEYOND = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
 _SHORT_OF = {">": "not above", ">=": "below", "<": "not below", "<=": "above"}
 
 
-def reason(found: Measurement, rule: RuleConfig, given: Ruling, held: Held | None = None) -> str:
+def reason(measurement: Measurement, rule: RuleConfig, given: Ruling, held: Held | None = None) -> str:
     """One sentence that says why the verdict is what it is; ``held`` are the limits of a rule whose limits move.
 
     >>> from spark_monitor.rules.verdicts import ruling
     >>> rule = RuleConfig(metric="ks", fail=0.1, min_count=500)
-    >>> found = Measurement("ks", "wind_speed", 0.412, 0.401, 0.424, count=5000)
-    >>> reason(found, rule, ruling(found, rule))
+    >>> measurement = Measurement("ks", "wind_speed", 0.412, 0.401, 0.424, count=5000)
+    >>> reason(measurement, rule, ruling(measurement, rule))
     'ks of wind_speed is 0.412 (95 % interval 0.401 to 0.424, 5,000 rows), above the fail limit 0.1.'
-    >>> found = Measurement("ks", "wind_speed", 0.412, 0.401, 0.424, count=120)
-    >>> reason(found, rule, ruling(found, rule))
+    >>> measurement = Measurement("ks", "wind_speed", 0.412, 0.401, 0.424, count=120)
+    >>> reason(measurement, rule, ruling(measurement, rule))
     'ks of wind_speed rests on 120 rows, the rule asks for 500.'
     """
-    subject, held = subject_of(found), held or Held.of(rule)
+    subject, held = subject_of(measurement), held or Held.of(rule)
     if given.why == "interval":
-        return f"{subject} is {_number_with_interval(found, held)}{_against(found, held, given)}{_aside(found)}."
+        number = _number_with_interval(measurement, held)
+        return f"{subject} is {number}{_against(measurement, held, given)}{_aside(measurement)}."
     if given.why == "many":
-        number = _number_with_interval(found, held)
+        number = _number_with_interval(measurement, held)
         return f"{subject} is {number}, which chance gives one of so many columns: its q-value is above alerts.fdr."
-    rows = "an unknown number of rows" if found.count is None else rows_text(found.count)
+    rows = "an unknown number of rows" if measurement.count is None else rows_text(measurement.count)
     if given.why == "too_few":
         return f"{subject} rests on {rows}, the rule asks for {rule.min_count:,}."
     if given.why == "chance":
@@ -53,27 +54,27 @@ def reason(found: Measurement, rule: RuleConfig, given: Ruling, held: Held | Non
         return f"{subject} has no limit yet: {held.gap}."
     if given.why == "no_such_limit":
         return f"{subject} is judged by Cramer's V, which lies between 0 and 1, so the rule's limits must, too."
-    return f"{subject} {_without_number(found)}"
+    return f"{subject} {_without_number(measurement)}"
 
 
-def subject_of(found: Measurement) -> str:
+def subject_of(measurement: Measurement) -> str:
     """What the sentence is about.
 
     >>> subject_of(Measurement("precision", class_name="late", slice_key="origin", slice_value="JFK"))
     'precision of class late where origin is JFK'
     """
-    parts = [f"{CRAMERS_V} (Cramer's V)" if found.metric == CRAMERS_V else found.metric]
-    if found.estimated:
+    parts = [f"{CRAMERS_V} (Cramer's V)" if measurement.metric == CRAMERS_V else measurement.metric]
+    if measurement.estimated:
         parts[0] = f"estimated {parts[0]}"
-    if found.baseline_name is not None:
-        parts[0] = f"{parts[0]} from {plain(found.baseline_name)}"
-    if found.column_name != TABLE_ROW:
-        parts.append(f"of {plain(found.column_name)}")
-    if found.class_name is not None:
-        parts.append(f"of class {plain(found.class_name)}")
-    if found.slice_key is not None:
-        value = "NULL" if found.slice_value is None else plain(found.slice_value)
-        parts.append(f"where {plain(found.slice_key)} is {value}")
+    if measurement.baseline_name is not None:
+        parts[0] = f"{parts[0]} from {plain(measurement.baseline_name)}"
+    if measurement.column_name != TABLE_ROW:
+        parts.append(f"of {plain(measurement.column_name)}")
+    if measurement.class_name is not None:
+        parts.append(f"of class {plain(measurement.class_name)}")
+    if measurement.slice_key is not None:
+        value = "NULL" if measurement.slice_value is None else plain(measurement.slice_value)
+        parts.append(f"where {plain(measurement.slice_key)} is {value}")
     return " ".join(parts)
 
 
@@ -114,14 +115,14 @@ def rows_text(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _number_with_interval(found: Measurement, held: Held) -> str:
+def _number_with_interval(measurement: Measurement, held: Held) -> str:
     limits = [side.value for bounds in (held.warn, held.fail) if bounds is not None for side in bounds.sides()]
-    value, (lower, upper) = known(found.value) or 0.0, found.interval
+    value, (lower, upper) = not_nan(measurement.value) or 0.0, measurement.interval
     notes = []
     if lower < upper:
-        notes.append(_interval_text(lower, upper, limits, certain=found.metric in _CERTAIN))
-    if found.count is not None and found.metric != "count":
-        notes.append(rows_text(found.count))
+        notes.append(_interval_text(lower, upper, limits, certain=measurement.metric in _CERTAIN))
+    if measurement.count is not None and measurement.metric != "count":
+        notes.append(rows_text(measurement.count))
     beside = f" ({', '.join(notes)})" if notes else ""
     return f"{number_text(value, limits)}{beside}"
 
@@ -136,16 +137,16 @@ def _interval_text(lower: float, upper: float, limits: Sequence[float], *, certa
     return f"between {bounds[0]} and {bounds[1]}" if certain else f"95 % interval {bounds[0]} to {bounds[1]}"
 
 
-def _against(found: Measurement, held: Held, given: Ruling) -> str:
+def _against(measurement: Measurement, held: Held, given: Ruling) -> str:
     bounds = held.fail if given.limit == "fail" else held.warn
     if bounds is None:
         return ""
-    side = bounds.side_of(known(found.value) or 0.0)
+    side = bounds.side_of(not_nan(measurement.value) or 0.0)
     if given.verdict == "UNDECIDED":
         return f", which may be on either side of {_named(str(given.limit), bounds, side)}"
     if given.verdict == "PASS":
         return f", {side_text(str(given.limit), bounds, side, kept=True)}"
-    also = _and_may_fail(found, held.fail) if given.open_fail else ""
+    also = _and_may_fail(measurement, held.fail) if given.open_fail else ""
     return f", {side_text(str(given.limit), bounds, side, kept=False)}{also}"
 
 
@@ -165,10 +166,10 @@ def _named(name: str, bounds: Bounds, side: Threshold) -> str:
     return f"the {name} limit {_limit_text(side, bounds)}{f' ({bounds.source})' if bounds.source else ''}"
 
 
-def _and_may_fail(found: Measurement, fail: Bounds | None) -> str:
+def _and_may_fail(measurement: Measurement, fail: Bounds | None) -> str:
     if fail is None:
         return ""
-    side = fail.side_of(known(found.value) or 0.0)
+    side = fail.side_of(not_nan(measurement.value) or 0.0)
     return f", and may be {_BEYOND[side.operator]} the fail limit {_limit_text(side, fail)}"
 
 
@@ -177,29 +178,29 @@ def _limit_text(limit: Threshold, bounds: Bounds) -> str:
     return number_text(limit.value) if bounds.source else f"{limit.value:.15g}"
 
 
-def _aside(found: Measurement) -> str:
+def _aside(measurement: Measurement) -> str:
     """What the number must be read with: the drift that chance alone gives, labels that are still to come."""
-    expectation, coverage = known(found.expected_value), known(found.label_coverage)
+    expectation, coverage = not_nan(measurement.expected_value), not_nan(measurement.label_coverage)
     if expectation is not None:
         return f"; without any drift {number_text(expectation)} would be expected"
-    if coverage is not None and found.label_status == "PROVISIONAL":
+    if coverage is not None and measurement.label_status == "PROVISIONAL":
         return f"; {number_text(100 * coverage)} % of the rows have a label so far"
     return ""
 
 
-def _without_number(found: Measurement) -> str:
-    message = plain((found.message or "").strip(), LONGEST_MESSAGE)
+def _without_number(measurement: Measurement) -> str:
+    message = plain((measurement.message or "").strip(), LONGEST_MESSAGE)
     if message:
         stop = "" if message[-1] in ".!?…" else "."
         return f"has no value: {message}{stop}"
-    if found.status == ABSENT:
-        return _absence(found)
-    return "has no value." if found.status == "OK" else f"has no value: its status is {plain(found.status)}."
+    if measurement.status == ABSENT:
+        return _absence(measurement)
+    return "has no value." if measurement.status == "OK" else f"has no value: its status is {plain(measurement.status)}."
 
 
-def _absence(found: Measurement) -> str:
-    if found.family == "model":
+def _absence(measurement: Measurement) -> str:
+    if measurement.family == "model":
         return "has no value: it was not computed for this window."
-    if found.column_name == TABLE_ROW:
+    if measurement.column_name == TABLE_ROW:
         return "has no value: no column has it in this window."
     return "has no value: the column has no such number in this window."

@@ -63,7 +63,7 @@ class Rulebook:
     totals: frozenset[int] = frozenset()
     """The places of rules that compare all versions' rows with the windows before: that one version is rolled out and another
     fades loses no rows."""
-    _known: dict[Key, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _held_by_key: dict[Key, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, rules: Sequence[RuleConfig]) -> Rulebook:
@@ -112,10 +112,10 @@ class Rulebook:
         >>> Rulebook.of([floor, fall]).places_of(("recall", ":table", None, None, None, None))
         (0, 1)
         """
-        if key not in self._known:
+        if key not in self._held_by_key:
             ranked = [(*rank, place) for place, rule in enumerate(self.rules) if (rank := _rank(rule, key)) is not None]
-            self._known[key] = self._held(ranked)
-        return self._known[key]
+            self._held_by_key[key] = self._held(ranked)
+        return self._held_by_key[key]
 
     def _held(self, ranked: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
         if not ranked:

@@ -17,20 +17,20 @@ import pyarrow.compute as pc
 from spark_monitor.rules.limits import Floats
 from spark_monitor.rules.noise import (
     PER_T,
-    SHARE_DELTAS,
-    SHARES,
+    PERCENT_DELTAS,
+    PERCENTS,
     TOTAL,
     distance_bounds,
     mean_bounds,
-    share_bounds,
-    share_delta_bounds,
+    percent_bounds,
+    percent_delta_bounds,
 )
 from spark_monitor.rules.rulebook import NUMERIC_METRICS, Rulebook
-from spark_monitor.rules.verdicts import BROKEN, CRAMERS_V, Texts
+from spark_monitor.rules.verdicts import BROKEN, CRAMERS_V, Strings
 
 Integers = npt.NDArray[np.int64]
 
-TEXTS: Final = (
+STRINGS: Final = (
     *("granularity", "model_version", "slice_key", "slice_value", "column_name", "family", "dataset", "baseline_name"),
     *("basis", "status", "message", "label_status"),
 )
@@ -46,7 +46,7 @@ NUMBER: Final = pa.struct(
 BEFORE: Final = pa.struct([("start", pa.int64()), ("value", pa.float64())])
 STREAM: Final = pa.schema(
     [
-        *((name, pa.string()) for name in TEXTS),
+        *((name, pa.string()) for name in STRINGS),
         *((name, pa.int64()) for name in WHOLES),
         *((name, pa.float64()) for name in REALS),
         ("numbers", pa.list_(NUMBER)),
@@ -80,7 +80,7 @@ class Rows:
     @classmethod
     def of(cls, table: pa.Table) -> Rows:
         """The columns of ``table`` but its lists."""
-        strings = {name: table.column(name).to_pylist() for name in TEXTS}
+        strings = {name: table.column(name).to_pylist() for name in STRINGS}
         return cls(
             strings,
             {name: _floats(table.column(name)) for name in ("count", "num_nan")},
@@ -97,7 +97,7 @@ class Rows:
         """Whether the row's column is known to hold no numbers."""
         profile = self.profile[row]
         has_profile = profile >= 0 and not np.isnan(self.wholes["count"][profile])
-        return bool(has_profile and np.isnan(self.wholes["num_nan"][profile]) and self.texts["status"][profile] not in BROKEN)
+        return bool(has_profile and np.isnan(self.wholes["num_nan"][profile]) and self.strings["status"][profile] not in BROKEN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class Judged:
     count: Floats
     compared: Floats
     freedom: Floats
-    status: Texts
+    status: Strings
 
     @property
     def numbers(self) -> dict[str, Floats]:
@@ -129,7 +129,7 @@ def numbers_of(table: pa.Table, rows: Rows, book: Rulebook) -> Judged:
     numbers = lists.flatten()
     owners = np.asarray(pc.list_parent_indices(lists).to_numpy(zero_copy_only=False), dtype=np.int64)
     metrics, classes = numbers.field("metric").to_pylist(), numbers.field("class").to_pylist()
-    strings = rows.texts
+    strings = rows.strings
     kept: list[int] = []
     places: list[int] = []
     history = np.array([family == HISTORY for family in strings["family"]], dtype=np.bool_)
@@ -147,7 +147,7 @@ def numbers_of(table: pa.Table, rows: Rows, book: Rulebook) -> Judged:
 
 
 def _is_of_another_kind(rows: Rows, row: int, metric: str) -> bool:
-    return metric in NUMERIC_METRICS and rows.texts["status"][row] not in BROKEN and rows.is_text(row)
+    return metric in NUMERIC_METRICS and rows.strings["status"][row] not in BROKEN and rows.is_text(row)
 
 
 def _judged(numbers: Any, kept: Integers, owners: Integers, places: Integers, rows: Rows) -> Judged:
@@ -156,7 +156,7 @@ def _judged(numbers: Any, kept: Integers, owners: Integers, places: Integers, ro
     metric = _taken(numbers, "metric", kept)
     class_name = _taken(numbers, "class", kept)
     profile = rows.profile[row]
-    drift = np.array([rows.texts["family"][owner] == "drift" for owner in row.tolist()], dtype=np.bool_)
+    drift = np.array([rows.strings["family"][owner] == "drift" for owner in row.tolist()], dtype=np.bool_)
     beside = np.where(profile >= 0, rows.wholes["count"][profile], np.nan)
     counts = rows.wholes["count"][row]
     count = np.where(drift & np.isnan(counts), beside, counts)
@@ -164,7 +164,7 @@ def _judged(numbers: Any, kept: Integers, owners: Integers, places: Integers, ro
     compared = np.where(compared > 0, compared, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = rows.reals["expected_value"][row] / (1 / count + 1 / compared)
-    status = np.array([rows.texts["status"][owner] or "OK" for owner in row.tolist()], dtype=object)
+    status = np.array([rows.strings["status"][owner] or "OK" for owner in row.tolist()], dtype=object)
     judged = Judged(row, places, metric, class_name, **taken, count=count, compared=compared, freedom=freedom, status=status)
     return _with_intervals(judged, rows)
 
@@ -176,10 +176,10 @@ def _taken(numbers: Any, name: str, kept: Integers) -> list[Any]:
 def _with_intervals(judged: Judged, rows: Rows) -> Judged:
     """Intervals for the numbers that tables hold without one; Cramer's V in place of the chi-squared statistic."""
     names = np.array(judged.metric, dtype=object)
-    early = [one for one in np.flatnonzero(names == COVERAGE) if rows.texts["label_status"][judged.row[one]] == "PROVISIONAL"]
+    early = [one for one in np.flatnonzero(names == COVERAGE) if rows.strings["label_status"][judged.row[one]] == "PROVISIONAL"]
     judged.upper[early] = np.fmax(judged.value[early], 1.0)  # labels are still to come
     for metric in set(judged.metric):
-        if metric not in PER_T and metric not in TOTAL | SHARES | SHARE_DELTAS | {"avg", "avg_delta"}:
+        if metric not in PER_T and metric not in TOTAL | PERCENTS | PERCENT_DELTAS | {"avg", "avg_delta"}:
             continue
         at = np.flatnonzero(names == metric)
         value, n, m, freedom = (array[at] for array in (judged.value, judged.count, judged.compared, judged.freedom))
@@ -189,10 +189,10 @@ def _with_intervals(judged: Judged, rows: Rows) -> Judged:
             with np.errstate(invalid="ignore", divide="ignore"):
                 value = np.minimum(1.0, np.sqrt(value / (n + m)))
             judged.value[at] = value
-        if metric in SHARES:
-            low, high = share_bounds(value, n)
-        elif metric in SHARE_DELTAS:
-            low, high = share_delta_bounds(value, rows.reals[metric.removesuffix("_delta")][beside], n, m)
+        if metric in PERCENTS:
+            low, high = percent_bounds(value, n)
+        elif metric in PERCENT_DELTAS:
+            low, high = percent_delta_bounds(value, rows.reals[metric.removesuffix("_delta")][beside], n, m)
         elif metric in ("avg", "avg_delta"):
             with np.errstate(invalid="ignore", divide="ignore"):
                 v = 1 / n + (1 / m if metric == "avg_delta" else 0.0)

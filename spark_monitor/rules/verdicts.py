@@ -23,7 +23,7 @@ from spark_monitor.rules.limits import Bounds, Floats, opposite
 Verdict = Literal["PASS", "WARN", "FAIL", "UNDECIDED", "NO_DATA", "ERROR"]
 LimitName = Literal["warn", "fail"]
 Why = Literal["status", "too_few", "no_value", "no_such_limit", "no_limit", "chance", "many", "interval"]
-Texts = npt.NDArray[np.object_]
+Strings = npt.NDArray[np.object_]
 
 ABSENT: Final = "ABSENT"
 """The status of a number that a rule asks for and that no table holds."""
@@ -66,8 +66,8 @@ class Measurement:
     @property
     def interval(self) -> tuple[float, float]:
         """The bounds with the value inside; infinite where one is not known."""
-        value = known(self.value)
-        lower, upper = known(self.lower), known(self.upper)
+        value = not_nan(self.value)
+        lower, upper = not_nan(self.lower), not_nan(self.upper)
         low = -math.inf if lower is None else lower
         high = math.inf if upper is None else upper
         return (low, high) if value is None else (min(low, value), max(high, value))
@@ -124,16 +124,16 @@ class Numbers:
     lower: Floats
     upper: Floats
     count: Floats
-    status: Texts
+    status: Strings
 
 
 @dataclass(frozen=True, eq=False)
 class Rulings:
     """S verdicts with what `Ruling` says of one."""
 
-    verdict: Texts
-    why: Texts
-    limit: Texts
+    verdict: Strings
+    why: Strings
+    limit: Strings
     open_fail: Flags
 
     def at(self, place: int) -> Ruling:
@@ -142,10 +142,10 @@ class Rulings:
         return Ruling(self.verdict[place], self.why[place], limit, bool(self.open_fail[place]))
 
 
-def known(number: float | None) -> float | None:
+def not_nan(number: float | None) -> float | None:
     """The number, None where it is not one.
 
-    >>> known(1.0), known(float("nan"))
+    >>> not_nan(1.0), not_nan(float("nan"))
     (1.0, None)
     """
     return None if number is None or math.isnan(number) else number
@@ -197,7 +197,7 @@ def rulings(
     return Rulings(verdict, why, limit, open_fail)
 
 
-def _among(statuses: Texts, names: frozenset[str]) -> Flags:
+def _among(statuses: Strings, names: frozenset[str]) -> Flags:
     flags = np.zeros(statuses.shape, dtype=np.bool_)
     for name in names:
         flags |= statuses == name
@@ -230,7 +230,11 @@ def ruling(measurement: Measurement, rule: RuleConfig, held: Held | None = None)
         return np.array([math.nan if number is None else number], dtype=np.float64)
 
     numbers = Numbers(
-        one(measurement.value), one(measurement.lower), one(measurement.upper), one(measurement.count), np.array([measurement.status], dtype=object)
+        one(measurement.value),
+        one(measurement.lower),
+        one(measurement.upper),
+        one(measurement.count),
+        np.array([measurement.status], dtype=object),
     )
     return rulings(
         numbers,

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.rules.noise import PSI
 from spark_monitor.rules.rulebook import Rulebook
-from spark_monitor.rules.stream import ALL_VERSIONS, BEFORE_DDL, NUMBERS_DDL, REALS, STREAM, TEXTS, WHOLES
+from spark_monitor.rules.stream import ALL_VERSIONS, BEFORE_DDL, NUMBERS_DDL, REALS, STREAM, STRINGS, WHOLES
 from spark_monitor.rules.verdicts import CRAMERS_V
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW
 from spark_monitor.states.proportions import Z
@@ -30,7 +30,7 @@ OF_BASELINE: Final = "baseline"
 CONSECUTIVE_NAME: Final = "consecutive"
 PREDICTIONS: Final = "predictions"
 
-_KINDS: Final = {**dict.fromkeys(TEXTS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
+_KINDS: Final = {**dict.fromkeys(STRINGS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
 _DIMENSIONS: Final = ("granularity", "model_version", "slice_key", "slice_value")
 _PROFILE_HAS = ("column_name", "status", "message", "count", "num_nan", "percent_null", "percent_zeros", "stddev")
 _DRIFT_HAS = ("column_name", "status", "message", "count_delta")

@@ -14,7 +14,7 @@ from spark_monitor.config.limits import History
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.history import reach
 from spark_monitor.rules.rulebook import Rulebook
-from spark_monitor.rules.stream import BEFORE_DDL, HISTORY, NUMBERS_DDL, REALS, STREAM, TEXTS, WHOLES
+from spark_monitor.rules.stream import BEFORE_DDL, HISTORY, NUMBERS_DDL, REALS, STREAM, STRINGS, WHOLES
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.metric_rows import metric_rows
 from spark_monitor.windowing.due import DueWindow
@@ -85,7 +85,7 @@ def rows_before(found: DataFrame, earlier: Earlier, book: Rulebook) -> DataFrame
         F.struct("metric", "class", *(F.lit(None).cast("double").alias(name) for name in ("value", "lower", "upper", "pvalue")))
     )
     known = {name: F.col(name) for name in (*SERIES, "start", "end")} | {"family": F.lit(HISTORY)}
-    kinds = {**dict.fromkeys(TEXTS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
+    kinds = {**dict.fromkeys(STRINGS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
     return rows.select(
         *(known.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in kinds.items()),
         numbers_column.cast(NUMBERS_DDL).alias("numbers"),
