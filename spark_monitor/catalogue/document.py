@@ -26,7 +26,7 @@ _EXAMPLES = re.compile(r"\n\s*>>> .*", re.DOTALL)
 
 def page(metrics: Iterable[Metric]) -> str:
     """The page as Markdown: a section per family, an entry per metric with its docstring."""
-    known = list(metrics)
+    listed = list(metrics)
     lines = [
         "# Metrics",
         "<!-- Written by `python -m spark_monitor.catalogue.document > docs/metrics.md`; a test fails where the two differ. -->",
@@ -34,9 +34,9 @@ def page(metrics: Iterable[Metric]) -> str:
         "package adds another. Each value has an interval, a count and a status; one that is not defined is a row that says why.",
     ]
     for family, title in FAMILIES.items():
-        own = sorted((metric for metric in known if metric.family == family), key=lambda metric: metric.name)
-        if own:
-            lines += ["", f"## {title}", *(line for metric in own for line in entry(metric))]
+        of_family = sorted((metric for metric in listed if metric.family == family), key=lambda metric: metric.name)
+        if of_family:
+            lines += ["", f"## {title}", *(line for metric in of_family for line in entry(metric))]
     return "\n".join(lines) + "\n"
 
 

@@ -77,8 +77,8 @@ def measurements(
     """The rows of a metric's result for S sets of dimensions; a result by class is a row each."""
     by_class = result if isinstance(result, Mapping) else {None: result}
     rows = []
-    for name, found in by_class.items():
-        interval = Interval.of(found)
+    for name, class_values in by_class.items():
+        interval = Interval.of(class_values)
         for place, where in enumerate(dimensions):
             rests_on = interval.count[place] if interval.count is not None else (count[place] if count is not None else None)
             details = None if interval.details is None else interval.details[place]

@@ -84,14 +84,14 @@ def catalogue() -> Catalogue:
     """
     for room in ROOMS:
         package = import_module(f"spark_monitor.{room}")
-        for found in pkgutil.iter_modules(package.__path__):
-            import_module(f"spark_monitor.{room}.{found.name}")
-    own = dict(DECORATED)
-    broken = _load_plugins(entry_points(group=PLUGINS), own)
+        for module in pkgutil.iter_modules(package.__path__):
+            import_module(f"spark_monitor.{room}.{module.name}")
+    decorated = dict(DECORATED)
+    broken = _load_plugins(entry_points(group=PLUGINS), decorated)
     return Catalogue(dict(sorted(DECORATED.items())), tuple(broken))
 
 
-def _load_plugins(points: Iterable[object], own: Mapping[str, Metric]) -> list[BrokenPlugin]:
+def _load_plugins(points: Iterable[object], decorated: Mapping[str, Metric]) -> list[BrokenPlugin]:
     """Import plug-ins one by one; what a broken one had registered before it broke is taken out again."""
     broken = []
     for point in sorted(points, key=lambda point: str(getattr(point, "name", point))):

@@ -17,8 +17,8 @@ def benjamini_hochberg(pvalues: npt.ArrayLike) -> Floats:
     [0.03, 0.04, 0.04, nan]
     """
     p = np.asarray(pvalues, dtype=np.float64)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(-p[known], kind="stable")]
+    defined = np.flatnonzero(~np.isnan(p))
+    order = defined[np.argsort(-p[defined], kind="stable")]
     places = np.arange(order.size, 0, -1)
     q = np.full(p.shape, np.nan)
     q[order] = np.minimum.accumulate(p[order] * order.size / places)

@@ -34,8 +34,8 @@ _REMEMBERED = 2
 def bins_of(cells: Counts) -> tuple[Integers, Integers]:
     """The bins that the ``cells`` of S baselines, int64[S, 2B+1], define: the bin of every cell, and the number of inner bins.
 
-    Bins are 0 below range, 1 to ``inner`` in range, ``inner`` + 1 above range. Each of the equal parts differs from its share of
-    the mass by less than one cell at either end.
+    Bins are 0 below range, 1 to ``inner`` in range, ``inner`` + 1 above range. Each of the equal parts differs from its fraction
+    of the mass by less than one cell at either end.
 
     >>> codes, inner = bins_of(np.array([[0, 70, 5, 0, 25, 0]]))  # an atom of 70 %, 5 % and 25 % in open intervals
     >>> codes.tolist(), inner.tolist()
@@ -119,7 +119,7 @@ def _counts(side: NumericBlock, codes: Integers, inner: Integers, rows: Integers
     return counts
 
 
-def shares(counts: Counts) -> Floats:
+def fractions(counts: Counts) -> Floats:
     """Shares of the rows in every bin, float64[..., bins]; nan without rows."""
     with np.errstate(invalid="ignore"):
         return np.asarray(counts / counts.sum(axis=-1, keepdims=True))

@@ -61,19 +61,19 @@ def pooled(baseline: Counts, current: Counts, least: int = LEAST_EXPECTED) -> tu
     [[[400, 600, 0]], [[20, 30, 0]]]
     """
     n, m = baseline.sum(axis=1), current.sum(axis=1)
-    share = np.minimum(n, m) / np.maximum(n + m, 1)
+    fraction = np.minimum(n, m) / np.maximum(n + m, 1)
     rows, width = np.arange(baseline.shape[0]), baseline.shape[1]
     sides = np.stack([baseline, current])
-    found, held = np.zeros_like(sides), np.zeros(sides.shape[:2], dtype=np.int64)
+    bins, held = np.zeros_like(sides), np.zeros(sides.shape[:2], dtype=np.int64)
     last = np.zeros(baseline.shape[0], dtype=np.int64)
     for place in range(width):
         held += sides[:, :, place]
-        enough = held.sum(axis=0) * share >= least
+        enough = held.sum(axis=0) * fraction >= least
         last[enough] = place
-        found[:, rows[enough], place] = held[:, enough]
+        bins[:, rows[enough], place] = held[:, enough]
         held[:, enough] = 0
-    found[:, rows, last] += held
-    return found[0], found[1]
+    bins[:, rows, last] += held
+    return bins[0], bins[1]
 
 
 @drift_metric("chi_squared_test", range=SHARE, aliases=("chi2", "chi_squared", "cramers_v"), databricks_column="chi_squared_test")

@@ -1,4 +1,4 @@
-"""How far the shares of classes are from others, with an interval: what labels and predicted classes are compared by."""
+"""How far the fractions of classes are from others, with an interval: what labels and predicted classes are compared by."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _DIFFERENCE = math.sqrt(math.log(2 / 0.05) / 2)
 def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Floats, Floats]:
     """Total variation of int64[S, K] counts of classes and the 95 % interval of the populations'; nan where a side is empty.
 
-    Of two classes it is the difference of a share, whose interval is Newcombe's (1998, method 10). Of K classes chance alone adds
-    up to sqrt((K - 1) v) / 2 on average, v = 1/n + 1/m, and the rest is bounded by McDiarmid: sqrt(ln(2 / 0.05) v / 2).
+    Of two classes it is the difference of a fraction, whose interval is Newcombe's (1998, method 10). Of K classes chance alone
+    adds up to sqrt((K - 1) v) / 2 on average, v = 1/n + 1/m, and the rest is bounded by McDiarmid: sqrt(ln(2 / 0.05) v / 2).
 
     >>> value, lower, upper = shares_moved(np.array([[500, 500]]), np.array([[60, 40]]))
     >>> [round(float(one[0]), 3) for one in (value, lower, upper)]
@@ -39,7 +39,7 @@ def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Flo
 
 
 def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats) -> tuple[Floats, Floats]:
-    """The bounds of the absolute difference of two shares."""
+    """The bounds of the absolute difference of two fractions."""
     old, new = before / m, now / n
     (low, high), (old_low, old_high) = score_interval(now, n), score_interval(before, m)
     difference = new - old

@@ -1,4 +1,4 @@
-"""Pairs of states in, columns of ``drift_metrics`` out. What cannot be said is NULL, with a status and a sentence."""
+"""Pairs of states in, columns of ``drift_metrics`` out. What has no value is NULL, with a status and a sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spark_monitor.states.numeric_block import NumericBlock
 
 OK = "OK"
 KEPT = "count_delta"
-"""What is said even where one side has no rows."""
+"""What is reported even where one side has no rows."""
 
 NO_BASELINE = "NO_BASELINE", "There is no row to compare with."
 EMPTY = "EMPTY", "There are no rows."
@@ -145,15 +145,15 @@ def compare_categorical(baseline: CategoricalState, current: CategoricalState) -
     return _row(compared(CategoricalBlock.of([baseline]), CategoricalBlock.of([current])))
 
 
-def _row(found: Compared) -> dict[str, Any]:
+def _row(compared: Compared) -> dict[str, Any]:
     row: dict[str, Any] = {}
-    for name, column in found.columns.items():
+    for name, column in compared.columns.items():
         if isinstance(column, Mapping):
             parts = {part: _number(values) for part, values in column.items()}
             row[name] = None if None in parts.values() else parts
         else:
             row[name] = _number(column)
-    return {**row, "status": found.status[0], "message": found.message[0]}
+    return {**row, "status": compared.status[0], "message": compared.message[0]}
 
 
 def _number(values: Floats) -> float | None:

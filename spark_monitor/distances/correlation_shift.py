@@ -13,7 +13,7 @@ from spark_monitor.states.covariance import CovarianceState
 
 CONFIDENCE = 0.95
 LEAST_ROWS = 30
-"""Of fewer rows with both values nothing is said of a pair."""
+"""Of fewer rows with both values nothing is reported of a pair."""
 
 NEAREST_TO_ONE = 1e-9
 """Correlations are held this far from 1 and -1, where Fisher's z has no end."""
@@ -50,10 +50,10 @@ class PairBlock:
         )
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             spread, width = square - first * first / count, other - second * second / count
-            found = (state.products[above] - first * second / count) / np.sqrt(spread * width)
+            ratio = (state.products[above] - first * second / count) / np.sqrt(spread * width)
             error = _ROUNDING * (square / spread + other / width)
             defined = (spread > 0) & (width > 0) & (error < _LARGEST_ERROR) & (count >= LEAST_ROWS)
-            correlation = np.where(defined, np.clip(found, -1.0, 1.0), np.nan)
+            correlation = np.where(defined, np.clip(ratio, -1.0, 1.0), np.nan)
         return cls(correlation, error, count, 1.0 + _tails(state, correlation, above))
 
     def take(self, places: Integers) -> PairBlock:
@@ -76,9 +76,9 @@ def _tails(state: CovarianceState, correlation: Floats, above: tuple[Integers, .
         common = state.norms / max(state.count, 1) - normal - np.sum(excess * variance * variance)
         sizes = np.sqrt(excess) * variance
         shared = np.clip(common / (np.sum(sizes) ** 2 - np.sum(sizes * sizes)), 0.0, 1.0)
-    own = (excess[above[0]] + excess[above[1]]) / 6
+    pair_excess = (excess[above[0]] + excess[above[1]]) / 6
     both = np.nan_to_num(shared) * np.sqrt(excess[above[0]] * excess[above[1]])
-    return np.asarray(np.maximum(TAILS * np.nan_to_num(np.abs(correlation)) * own, both))
+    return np.asarray(np.maximum(TAILS * np.nan_to_num(np.abs(correlation)) * pair_excess, both))
 
 
 @drift_metric("correlation_shift", family="correlation", columns=("pair",), worse="both")
@@ -86,7 +86,8 @@ def correlation_shift(baseline: PairBlock, current: PairBlock) -> Interval:
     """Fisher's z of two columns' correlation minus the baseline's: atanh(r) - atanh(r_0), over the rows that have both values.
 
     The interval is +- 1.96 sqrt(w / (n - 3) + w_0 / (m - 3)), where w is 1 for normal columns and more for heavy tails: 1 plus
-    the larger of 1.5 |r| (k_x + k_y) / 6 with the columns' excess kurtoses, and their share of the fourth moments of whole rows.
+    the larger of 1.5 |r| (k_x + k_y) / 6 with the columns' excess kurtoses, and their fraction of the fourth moments of whole
+    rows.
     Source: Fisher, "On the probable error of a coefficient of correlation" (1921). Correlations are held 1e-9 away
     from 1 and -1. A pair of fewer than 30 rows, or of which a column does not vary, has no number.
 

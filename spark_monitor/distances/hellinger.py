@@ -1,4 +1,4 @@
-"""Hellinger distance: the Euclidean distance of the square roots of the shares."""
+"""Hellinger distance: the Euclidean distance of the square roots of the fractions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.catalogue.metric import SHARE, drift_metric
-from spark_monitor.distances.bins import Block, Counts, both_counts, defined, shares
+from spark_monitor.distances.bins import Block, Counts, both_counts, defined, fractions
 
 
 def hellinger_distance(baseline: Counts, current: Counts) -> Floats:
@@ -18,7 +18,7 @@ def hellinger_distance(baseline: Counts, current: Counts) -> Floats:
     >>> [round(distance, 6) for distance in hellinger_distance(*pairs).tolist()]
     [1.0, 0.184592]
     """
-    squares = np.square(np.sqrt(shares(baseline)) - np.sqrt(shares(current))).sum(axis=-1)
+    squares = np.square(np.sqrt(fractions(baseline)) - np.sqrt(fractions(current))).sum(axis=-1)
     return defined(np.minimum(np.sqrt(squares / 2), 1.0), baseline, current)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.catalogue.metric import SHARE, drift_metric
-from spark_monitor.distances.bins import Block, Counts, both_counts, defined, shares
+from spark_monitor.distances.bins import Block, Counts, both_counts, defined, fractions
 
 
 def js_distance(baseline: Counts, current: Counts) -> Floats:
@@ -22,7 +22,7 @@ def js_distance(baseline: Counts, current: Counts) -> Floats:
     >>> [round(distance, 6) for distance in js_distance(*pairs).tolist()]
     [1.0, 0.220896]
     """
-    p, q = shares(baseline), shares(current)
+    p, q = fractions(baseline), fractions(current)
     both = p + q
     d = np.divide(np.abs(p - q), both, out=np.zeros_like(both), where=both > 0)
     rest = 1.0 - d

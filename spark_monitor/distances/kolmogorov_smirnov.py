@@ -168,7 +168,7 @@ def ks_of(baseline: NumericBlock, current: NumericBlock) -> KsResult:
 
     A certain interval is not traded for a probable one without need: sketches are asked only where the cells leave more open
     than the sketches would (columns without a baseline, windows that are compared on a grid that fits neither). Where the two
-    intervals exclude each other the certain one stays. All is nan where nothing can be said: no values, or neither cells nor
+    intervals exclude each other the certain one stays. All is nan where nothing can be computed: no values, or neither cells nor
     sketches. Behind a double to which larger numbers were rounded several may stand, so its cell tells as little as an open one.
     """
     both = (baseline.finite > 0) & (current.finite > 0)
@@ -194,7 +194,7 @@ def ks(
 ) -> Interval:
     """The KS distance of two states, or of two arrays, with the bounds between which it certainly lies.
 
-    On states the error is at most the largest share of the baseline in one open cell of its grid, about 0.001; on states
+    On states the error is at most the largest fraction of the baseline in one open cell of its grid, about 0.001; on states
     without a common grid it is the sketches'; on arrays there is none but rounding.
 
     >>> from spark_monitor.states.numeric import profile_column
@@ -238,12 +238,12 @@ def _narrowed(
         error = errors[0] + errors[1]
         if upper[place] - lower[place] <= 2 * (error + ROUNDING):
             continue
-        found = _of_sketches(baseline.sketch(place), current.sketch(place), error)
+        intersection = _of_sketches(baseline.sketch(place), current.sketch(place), error)
         if not np.isnan(value[place]):
             cells = Interval(float(value[place]), float(lower[place]), float(upper[place]))
-            found = cells.intersect(found)
-        value[place], lower[place], upper[place] = found.value, found.lower, found.upper
-        sketched[place] = found.basis == SKETCH
+            intersection = cells.intersect(intersection)
+        value[place], lower[place], upper[place] = intersection.value, intersection.lower, intersection.upper
+        sketched[place] = intersection.basis == SKETCH
     return sketched
 
 

@@ -1,4 +1,4 @@
-"""L-infinity: the largest change of one bin's share."""
+"""L-infinity: the largest change of one bin's fraction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.catalogue.metric import SHARE, drift_metric
-from spark_monitor.distances.bins import Block, Counts, both_counts, defined, shares
+from spark_monitor.distances.bins import Block, Counts, both_counts, defined, fractions
 
 
 def l_infinity_distance(baseline: Counts, current: Counts) -> Floats:
@@ -17,7 +17,7 @@ def l_infinity_distance(baseline: Counts, current: Counts) -> Floats:
     >>> float(l_infinity_distance(np.array([50, 50, 0]), np.array([50, 25, 25])))
     0.25
     """
-    return defined(np.abs(shares(baseline) - shares(current)).max(axis=-1), baseline, current)
+    return defined(np.abs(fractions(baseline) - fractions(current)).max(axis=-1), baseline, current)
 
 
 @drift_metric("l_infinity_distance", range=SHARE, aliases=("l_infinity",), databricks_column="l_infinity_distance")

@@ -1,4 +1,4 @@
-"""Population stability index, the symmetric Kullback-Leibler divergence of two sets of shares, smoothed."""
+"""Population stability index, the symmetric Kullback-Leibler divergence of two sets of fractions, smoothed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ VARIANCE_KEPT = 0.65
 LEAST_ROWS = 30
 MOST_CAUSES = 5
 _LEAST_SPREAD = 1e-9
-"""A column whose variance is less than this share of what it was when it was frozen does not vary."""
+"""A column whose variance is less than this fraction of what it was when it was frozen does not vary."""
 
 UNDEFINED, NO_BASELINE = "UNDEFINED", "NO_BASELINE"
 
@@ -42,10 +42,10 @@ class Directions:
         names = varying(state)
         if len(names) < 2:
             return None
-        own = state.only(names)
-        mean = own.powers[0] / own.present
-        deviation = np.sqrt(own.powers[1] / own.present - mean * mean)
-        values, vectors = np.linalg.eigh(_second_moments(own, mean, deviation))
+        columns = state.only(names)
+        mean = columns.powers[0] / columns.present
+        deviation = np.sqrt(columns.powers[1] / columns.present - mean * mean)
+        values, vectors = np.linalg.eigh(_second_moments(columns, mean, deviation))
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
         kept = int(np.searchsorted(np.cumsum(values) / values.sum(), VARIANCE_KEPT, side="right")) + 1
         leading = vectors[:, : min(kept, len(names))]
@@ -67,16 +67,16 @@ class ErrorBlock:
     def of(cls, baseline: CovarianceState, states: Sequence[CovarianceState]) -> tuple[ErrorBlock, ErrorBlock]:
         """The baseline's errors and the states' own; columns that one of both lacks are left out of both."""
         sides: tuple[list[_One], list[_One]] = ([], [])
-        known: dict[tuple[str, ...], Directions | None] = {}
+        by_names: dict[tuple[str, ...], Directions | None] = {}
         for state in states:
             names = tuple(name for name in baseline.names if name in state.names and state.present[state.names.index(name)])
-            if names not in known:
-                known[names] = Directions.of(baseline.only(names)) if baseline.count else None
-            found = known[names]
+            if names not in by_names:
+                by_names[names] = Directions.of(baseline.only(names)) if baseline.count else None
+            directions = by_names[names]
             gone = sorted(set(varying(baseline)) - set(names))
             about = f"Without {', '.join(gone)}, which held no number." if gone else None
             for side, one in zip(sides, (baseline, state), strict=True):
-                side.append(_error(one, found, about))
+                side.append(_error(one, directions, about))
         return _block(sides[0]), _block(sides[1])
 
 
@@ -103,19 +103,19 @@ def _second_moments(state: CovarianceState, mean: Floats, deviation: Floats) -> 
     return np.asarray(centred / rows / np.outer(deviation, deviation))
 
 
-def _error(state: CovarianceState, found: Directions | None, about: str | None) -> _One:
-    if found is None:
+def _error(state: CovarianceState, directions: Directions | None, about: str | None) -> _One:
+    if directions is None:
         return np.nan, np.nan, state.count, {}, 0, "Fewer than two numeric columns vary in the baseline."
-    own = state.only(found.names)
-    moments = _second_moments(own, found.mean, found.deviation)
-    product = found.rest @ moments
+    columns = state.only(directions.names)
+    moments = _second_moments(columns, directions.mean, directions.deviation)
+    product = directions.rest @ moments
     error = float(np.trace(product))
     if state.count < LEAST_ROWS:
-        return np.nan, np.nan, state.count, {}, found.kept, f"There are {state.count} rows, fewer than {LEAST_ROWS}."
-    offset = (own.powers[0] / own.present - found.mean) / found.deviation
-    variance = _variance(state, (moments, offset @ offset), (product, offset @ found.rest @ offset))
-    terms = dict(zip(found.names, np.diagonal(product).tolist(), strict=True))
-    return error, variance, state.count, terms, found.kept, about
+        return np.nan, np.nan, state.count, {}, directions.kept, f"There are {state.count} rows, fewer than {LEAST_ROWS}."
+    offset = (columns.powers[0] / columns.present - directions.mean) / directions.deviation
+    variance = _variance(state, (moments, offset @ offset), (product, offset @ directions.rest @ offset))
+    terms = dict(zip(directions.names, np.diagonal(product).tolist(), strict=True))
+    return error, variance, state.count, terms, directions.kept, about
 
 
 _Form = tuple[Floats, float]
@@ -139,8 +139,8 @@ def _normal(form: _Form) -> float:
     return max(2.0 * float(np.sum(product * product.T)) - 2.0 * float(quadratic) ** 2, 0.0)
 
 
-def _block(found: Sequence[_One]) -> ErrorBlock:
-    error, variance, count, terms, kept, message = zip(*found, strict=True) if found else ((),) * 6
+def _block(errors: Sequence[_One]) -> ErrorBlock:
+    error, variance, count, terms, kept, message = zip(*errors, strict=True) if errors else ((),) * 6
     numbers = np.array(error, dtype=np.float64), np.array(variance, dtype=np.float64), np.array(count, dtype=np.int64)
     return ErrorBlock(*numbers, terms, kept, message)
 
@@ -156,7 +156,7 @@ def reconstruction_error(baseline: ErrorBlock, current: ErrorBlock) -> Interval:
     """
     value, deviation = current.error, np.sqrt(current.variance / np.maximum(current.count, 1))
     reach = _quantile() * deviation
-    return _said(baseline, current, value, np.maximum(value - reach, 0.0), value + reach)
+    return _interval(baseline, current, value, np.maximum(value - reach, 0.0), value + reach)
 
 
 @drift_metric("reconstruction_error_ratio", columns=(":table",), range=NOT_NEGATIVE)
@@ -169,14 +169,14 @@ def reconstruction_error_ratio(baseline: ErrorBlock, current: ErrorBlock) -> Int
         value = current.error / baseline.error
         parts = [side.variance / np.maximum(side.count, 1) / side.error**2 for side in (baseline, current)]
         reach = np.exp(_quantile() * np.sqrt(parts[0] + parts[1]))
-    return _said(baseline, current, value, value / reach, value * reach)
+    return _interval(baseline, current, value, value / reach, value * reach)
 
 
 def _quantile() -> float:
     return float(ndtri(0.5 + CONFIDENCE / 2))
 
 
-def _said(baseline: ErrorBlock, current: ErrorBlock, value: Floats, lower: Floats, upper: Floats) -> Interval:
+def _interval(baseline: ErrorBlock, current: ErrorBlock, value: Floats, lower: Floats, upper: Floats) -> Interval:
     """The numbers with what they must be read with: why there is none, which features cause it, how many directions are kept."""
     status, message, details = [], [], []
     for place, number in enumerate(value.tolist()):

@@ -6,7 +6,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.catalogue.metric import SHARE, drift_metric
-from spark_monitor.distances.bins import Block, Counts, both_counts, defined, shares
+from spark_monitor.distances.bins import Block, Counts, both_counts, defined, fractions
 
 
 def tv_distance(baseline: Counts, current: Counts) -> Floats:
@@ -17,7 +17,7 @@ def tv_distance(baseline: Counts, current: Counts) -> Floats:
     >>> float(tv_distance(np.array([50, 50]), np.array([75, 25])))
     0.25
     """
-    moved = np.abs(shares(baseline) - shares(current)).sum(axis=-1) / 2
+    moved = np.abs(fractions(baseline) - fractions(current)).sum(axis=-1) / 2
     return defined(np.minimum(moved, 1.0), baseline, current)
 
 

@@ -13,7 +13,7 @@ from spark_monitor.distances.bins import has_edges, same_grid
 from spark_monitor.distances.result import Distance
 from spark_monitor.states.numeric_block import NumericBlock
 
-# The shares round by 2^-53 each, over a width of at most the common range; the rest of the arithmetic adds a few units more.
+# The fractions round by 2^-53 each, over a width of at most the common range; the rest of the arithmetic adds a few units more.
 # Products below the least normal double round by a part of it whatever the range.
 ROUNDING = 2.0**-46
 SUBNORMAL = 2.0**-1022
@@ -28,7 +28,7 @@ Bounds = tuple[Floats, Floats, Floats]
 class Side:
     """S sides: F at the right end of every cell, float64[S, 2B+1], and the exact extremes and means of their finite values."""
 
-    shares: Floats
+    fractions: Floats
     minimum: Floats
     maximum: Floats
     mean: Floats
@@ -92,8 +92,8 @@ def wasserstein_of(baseline: NumericBlock, current: NumericBlock) -> Bounds:
 
 
 def _side(block: NumericBlock, places: Integers) -> Side:
-    shares = block.cdf() if places.size == len(block) else block.cdf()[places]
-    return Side(shares, block.min[places], block.max[places], block.mean[places])
+    fractions = block.cdf() if places.size == len(block) else block.cdf()[places]
+    return Side(fractions, block.min[places], block.max[places], block.mean[places])
 
 
 def _cuts(edges: Floats, extremes: Floats) -> tuple[Floats, Integers]:
@@ -109,7 +109,7 @@ def _cuts(edges: Floats, extremes: Floats) -> tuple[Floats, Integers]:
 
 def _bounds(side: Side, cell: Integers, cuts: Floats) -> tuple[Floats, Floats]:
     """Between which values every side's function stays from each cut to the next."""
-    before = np.concatenate([np.zeros((side.shares.shape[0], 1)), side.shares], axis=1)
+    before = np.concatenate([np.zeros((side.fractions.shape[0], 1)), side.fractions], axis=1)
     # Nothing lies before the minimum and everything before the maximum has been passed after it.
     high = np.where(cuts[:, :-1] < side.minimum[:, None], 0.0, np.take_along_axis(before, cell + 1, axis=1))
     low = np.where(cuts[:, :-1] >= side.maximum[:, None], 1.0, np.take_along_axis(before, cell, axis=1))
@@ -131,9 +131,9 @@ def _mean_shift(baseline: Side, current: Side, scale: Floats) -> tuple[Floats, F
     ends = (baseline.minimum, baseline.maximum, current.minimum, current.maximum)
     largest = np.maximum.reduce([np.abs(end) for end in ends])
     shift = np.abs(current.mean * scale - baseline.mean * scale)
-    known = np.isfinite(shift)
+    finite = np.isfinite(shift)
     # A mean among the least numbers is rounded by a part of the least number, whatever its size.
-    return np.where(known, shift, 0.0), np.where(known, MEAN_ROUNDING * largest + SUBNORMAL, 0.0)
+    return np.where(finite, shift, 0.0), np.where(finite, MEAN_ROUNDING * largest + SUBNORMAL, 0.0)
 
 
 @drift_metric(

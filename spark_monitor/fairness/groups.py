@@ -57,8 +57,8 @@ def group_of(predicted: ConfusionState, confusion: ConfusionState | None, favour
     (Rate(part=2.0, whole=4.0), Rate(part=1.0, whole=2.0), Rate(part=1.0, whole=2.0))
     """
     labels = (confusion or ConfusionState.empty()).effective()
-    said = float(_total(predicted, favourable, label=False))
-    selected = Rate(said, float(predicted.counts.sum()))
+    favourable_rows = float(_total(predicted, favourable, label=False))
+    selected = Rate(favourable_rows, float(predicted.counts.sum()))
     labelled, favoured, right = (
         float(_total(labels, favourable, label=True)),
         float(_total(labels, favourable, label=False)),

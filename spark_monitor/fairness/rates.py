@@ -41,12 +41,12 @@ def ratio(one: Rate, other: Rate) -> Interval:
     if not one.whole or not other.part:
         return _undefined()
     (value, low, high), (base, least, most) = _rate(one), _rate(other)
-    found = value / base
+    quotient = value / base
     if not value:
         return _interval(0.0, 0.0, high / least)
     below = math.hypot(math.log(value / low), math.log(most / base)) if low else math.inf
     above = math.hypot(math.log(high / value), math.log(base / least))
-    return _interval(found, found * math.exp(-below), found * math.exp(above))
+    return _interval(quotient, quotient * math.exp(-below), quotient * math.exp(above))
 
 
 def _rate(rate: Rate) -> tuple[float, float, float]:
@@ -72,13 +72,13 @@ def demographic_parity_difference(group: Group, other: Group) -> Interval:
 
 @fairness_metric("demographic_parity_ratio", range=SHARE, worse="lower", needs=PREDICTED)
 def demographic_parity_ratio(group: Group, other: Group) -> Interval:
-    """The smaller share of favourable predictions over the larger: 1 where both are the same; below 0.8 breaks four fifths."""
-    shares = [one.selected.part / one.selected.whole if one.selected.whole else math.nan for one in (group, other)]
-    smaller, larger = (group, other) if shares[0] <= shares[1] else (other, group)
-    found = ratio(smaller.selected, larger.selected)
-    if found.upper is None or not np.isfinite(found.value[0]):
-        return found
-    return Interval(found.value, found.lower, np.minimum(found.upper, 1.0))
+    """The smaller fraction of favourable predictions over the larger: 1 where both are the same; below 0.8 breaks four fifths."""
+    rates = [one.selected.part / one.selected.whole if one.selected.whole else math.nan for one in (group, other)]
+    smaller, larger = (group, other) if rates[0] <= rates[1] else (other, group)
+    interval = ratio(smaller.selected, larger.selected)
+    if interval.upper is None or not np.isfinite(interval.value[0]):
+        return interval
+    return Interval(interval.value, interval.lower, np.minimum(interval.upper, 1.0))
 
 
 @fairness_metric("disparate_impact", range=NOT_NEGATIVE, worse="both", needs=PREDICTED)
@@ -89,19 +89,19 @@ def disparate_impact(group: Group, other: Group) -> Interval:
 
 @fairness_metric("equal_opportunity_difference", range=DIFFERENCE, worse="both", needs=LABELLED)
 def equal_opportunity_difference(group: Group, other: Group) -> Interval:
-    """Of rows whose label is favourable, the share that is predicted so: the group's less the other's."""
+    """Of rows whose label is favourable, the fraction that is predicted so: the group's less the other's."""
     return difference(group.true_positives, other.true_positives)
 
 
 @fairness_metric("predictive_equality_difference", range=DIFFERENCE, worse="both", needs=LABELLED)
 def predictive_equality_difference(group: Group, other: Group) -> Interval:
-    """Of rows whose label is not favourable, the share that is predicted favourable: the group's less the other's."""
+    """Of rows whose label is not favourable, the fraction that is predicted favourable: the group's less the other's."""
     return difference(group.false_positives, other.false_positives)
 
 
 @fairness_metric("predictive_parity_difference", range=DIFFERENCE, worse="both", needs=LABELLED)
 def predictive_parity_difference(group: Group, other: Group) -> Interval:
-    """Of rows with the favourable prediction, the share whose label is so: the group's less the other's."""
+    """Of rows with the favourable prediction, the fraction whose label is so: the group's less the other's."""
     return difference(group.precision, other.precision)
 
 
@@ -115,6 +115,6 @@ def equalized_odds_difference(group: Group, other: Group) -> Interval:
     return _interval(*(max(end[place] for end in ends) for place in range(3)))
 
 
-def _absolute(found: Interval) -> tuple[float, float, float]:
-    value, lower, upper = (float(bound[0]) for bound in (found.value, found.lower, found.upper) if bound is not None)
+def _absolute(interval: Interval) -> tuple[float, float, float]:
+    value, lower, upper = (float(bound[0]) for bound in (interval.value, interval.lower, interval.upper) if bound is not None)
     return abs(value), max(lower, -upper, 0.0), max(-lower, upper)

@@ -102,26 +102,26 @@ class Pooled:
         chosen = np.searchsorted(below, np.arange(POINTS + 1) / POINTS * below[-1])
         values = np.unique(np.concatenate([every[order][np.minimum(chosen, every.size - 1)], [every.min(), every.max()]]))
         n = sum(part.n for part in parts)
-        shares = np.array([part.n / n for part in parts])
+        fractions = np.array([part.n / n for part in parts])
         steps = np.array([[part.values.size - 1.0] for part in parts])
         errors = np.array([[part.rank_error] for part in parts])
 
         def summed(side: Literal["left", "right"]) -> tuple[Floats, Floats]:
             places = np.array([np.searchsorted(part.values, values, side=side) for part in parts])
             low, high = _between(places, steps, errors)
-            return shares @ low, shares @ high
+            return fractions @ low, fractions @ high
 
         return cls(values, n, summed("right"), summed("left"))
 
     def bounds(self, points: Floats, *, left: bool) -> tuple[Floats, Floats]:
         """Between two known points F is no less than at the first and no more than just before the second."""
         after = np.searchsorted(self.values, points, side="left")
-        known = self.values[np.minimum(after, self.values.size - 1)] == points
+        is_value = self.values[np.minimum(after, self.values.size - 1)] == points
         low, high = self.before if left else self.at
         between_low = np.where(after > 0, self.at[0][np.maximum(after - 1, 0)], 0.0)
         between_high = np.where(after < self.values.size, self.before[1][np.minimum(after, self.values.size - 1)], 1.0)
         place = np.minimum(after, self.values.size - 1)
-        return np.where(known, low[place], between_low), np.where(known, high[place], between_high)
+        return np.where(is_value, low[place], between_low), np.where(is_value, high[place], between_high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +190,7 @@ def _greatest(now: Distribution, other: Distribution, points: Floats) -> tuple[f
     """The bounds of the largest |F - G| over all points and their left limits."""
     low, high = 0.0, 0.0
     for left in (False, True):
-        own, others = now.bounds(points, left=left), other.bounds(points, left=left)
-        low = max(low, float(np.max(np.maximum(own[0] - others[1], others[0] - own[1]))))
-        high = max(high, float(np.max(np.maximum(own[1] - others[0], others[1] - own[0]))))
+        bounds, others = now.bounds(points, left=left), other.bounds(points, left=left)
+        low = max(low, float(np.max(np.maximum(bounds[0] - others[1], others[0] - bounds[1]))))
+        high = max(high, float(np.max(np.maximum(bounds[1] - others[0], others[1] - bounds[0]))))
     return max(low, 0.0), min(high, 1.0)

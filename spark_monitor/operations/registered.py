@@ -41,14 +41,14 @@ def signature_problems(registered: Registered, columns: Mapping[str, str]) -> li
     >>> signature_problems(model, {"age": "string"})
     ['age is string, the model takes double', 'city is missing']
     """
-    found = []
+    problems = []
     for name, kind, required in registered.inputs:
         there = columns.get(name)
         if there is None:
-            found += [f"{name} is missing"] if required else []
+            problems += [f"{name} is missing"] if required else []
         elif there.split("(")[0] not in ACCEPTED.get(kind, (there.split("(")[0],)):
-            found.append(f"{name} is {there}, the model takes {kind}")
-    return found
+            problems.append(f"{name} is {there}, the model takes {kind}")
+    return problems
 
 
 def dependency_problems(registered: Registered, installed: Mapping[str, str]) -> list[str]:
@@ -58,19 +58,20 @@ def dependency_problems(registered: Registered, installed: Mapping[str, str]) ->
     >>> dependency_problems(model, {"scikit_learn": "1.6.0", "pandas": "2.3.3", "numpy": "2.4"})
     ['scikit-learn 1.6.0 is another minor version than 1.5.2', 'shap is not installed']
     """
-    known = {normalised(name): version for name, version in installed.items()}
-    found = []
+    versions = {normalised(name): version for name, version in installed.items()}
+    problems = []
     for text in registered.requirements:
         parts = _REQUIREMENT.match(text)
         if parts is None or text.lstrip().startswith(("-", "#")) or "://" in text:
             continue
         name, clauses = parts[1], _CLAUSE.findall(parts[2])
-        there = known.get(normalised(name))
+        there = versions.get(normalised(name))
         if there is None:
-            found.append(f"{name} is not installed")
+            problems.append(f"{name} is not installed")
         else:
-            found += [told for clause, wanted in clauses if (told := _broken(name, there, clause, wanted)) is not None][:1]
-    return found
+            broken = (_broken(name, there, clause, wanted) for clause, wanted in clauses)
+            problems += [problem for problem in broken if problem is not None][:1]
+    return problems
 
 
 def normalised(name: str) -> str:
@@ -84,8 +85,8 @@ def normalised(name: str) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     """The release's numbers, padded; local parts and pre-releases aside."""
-    found = [int(part) for part in re.findall(r"\d+", re.split(r"[+!a-zA-Z]", version)[0])]
-    return tuple([*found, 0, 0, 0][: max(3, len(found))])
+    parts = [int(part) for part in re.findall(r"\d+", re.split(r"[+!a-zA-Z]", version)[0])]
+    return tuple([*parts, 0, 0, 0][: max(3, len(parts))])
 
 
 def _broken(name: str, there: str, clause: str, wanted: str) -> str | None:

@@ -12,7 +12,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Said:
-    """What a version predicted in a window: how often each class, as texts, of so many rows with a prediction.
+    """What a version predicted in a window: how often each class, as strings, of so many rows with a prediction.
 
     ``complete`` says whether these are all classes; of a number with many values they are not.
     """
@@ -49,7 +49,7 @@ def schema_changes(before: Registered | None, now: Registered | None) -> str:
     """
     if before is None or now is None or not before.inputs or not now.inputs:
         return ""
-    old, new = ({name: kind for name, kind, _ in known.inputs} for known in (before, now))
+    old, new = ({name: kind for name, kind, _ in registered.inputs} for registered in (before, now))
     parts = [f"{name} from {old[name]} to {new[name]}" for name in new if name in old and old[name] != new[name]]
     parts += [f"added {name} ({new[name]})" for name in new if name not in old]
     parts += [f"removed {name}" for name in old if name not in new]

@@ -114,13 +114,13 @@ def failure_rate(current: ServingBlock) -> Interval:
     >>> found.value.tolist(), round(float(found.lower[0]), 4), round(float(found.upper[0]), 4)
     ([0.05], 0.0215, 0.1118)
     """
-    known = current.known
+    readable = current.known
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.where(known > 0, current.failed / known, np.nan)
-    lower, upper = wilson(np.nan_to_num(current.failed), np.nan_to_num(known))
-    absent = ~(known > 0)
+        value = np.where(readable > 0, current.failed / readable, np.nan)
+    lower, upper = wilson(np.nan_to_num(current.failed), np.nan_to_num(readable))
+    absent = ~(readable > 0)
     bounds = np.where(absent, np.nan, lower), np.where(absent, np.nan, upper)
-    return Interval(value, *bounds, np.zeros(value.shape), np.nan_to_num(known).astype(np.int64))
+    return Interval(value, *bounds, np.zeros(value.shape), np.nan_to_num(readable).astype(np.int64))
 
 
 @operation_metric("latency_p50", range=NOT_NEGATIVE, unit="ms", needs=("latency",))

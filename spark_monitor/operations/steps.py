@@ -130,7 +130,7 @@ def model_pipeline(current: PipelineBlock) -> Floats:
 
 @operation_metric("positive_rate_change", dataset="pipelines", range=(-1.0, 1.0), worse="both")
 def positive_rate_change(current: PipelineBlock) -> Interval:
-    """The positive share of a new version's predictions in its first window less that of the version before in its last.
+    """The positive fraction of a new version's predictions in its first window less that of the version before in its last.
 
     The 95 % interval is Newcombe's of a difference of two proportions (1998, method 10), from Wilson's of each.
 

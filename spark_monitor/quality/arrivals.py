@@ -84,9 +84,9 @@ def largest_gap_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = Non
     Gaps within an hour are not looked for: where no longer one is found, the true gap is below one hour (value_error).
     """
     value = current.number("largest_gap_hours")
-    found = _interval(current, "largest_gap_hours", value, value, np.maximum(value, 1.0))
+    gap = _interval(current, "largest_gap_hours", value, value, np.maximum(value, 1.0))
     error = np.where(np.isnan(value), np.nan, np.maximum(1.0 - value, 0.0))
-    return Interval(found.value, found.lower, found.upper, error, found.count, found.status, found.message, found.details)
+    return Interval(gap.value, gap.lower, gap.upper, error, gap.count, gap.status, gap.message, gap.details)
 
 
 @quality_metric(
@@ -113,10 +113,10 @@ def duplicated_window(current: ArrivalBlock, baseline: ArrivalBlock | None = Non
 def late_rows_percent(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Rows that came after the window was first profiled, in percent of its rows."""
     value = percent(np.nan_to_num(current.number("late")), current.count)
-    known = np.where(np.isnan(current.number("late")), np.nan, value.value)
+    late = np.where(np.isnan(current.number("late")), np.nan, value.value)
     assert value.lower is not None
     assert value.upper is not None
-    return _interval(current, "late_rows_percent", known, value.lower, value.upper)
+    return _interval(current, "late_rows_percent", late, value.lower, value.upper)
 
 
 @quality_metric("columns_missing", columns=(":table",), range=NOT_NEGATIVE, unit="columns")

@@ -45,7 +45,7 @@ def expected_rows(before: Sequence[tuple[tuple[int, ...], float, int]], phase: t
     if len(recent) < LEAST:
         why = f"Only {len(recent)} windows before tell how many rows to expect; {LEAST} are needed."
         return Expected(np.nan, np.nan, np.nan, why)
-    rates = np.array([rows / own for _, own, rows in recent])
+    rates = np.array([rows / hours for _, hours, rows in recent])
     middle = float(np.median(rates))
     half = _Z * _MEDIAN * _MAD * float(np.median(np.abs(rates - middle))) / np.sqrt(len(recent))
     low, high = max(middle - half, 0.0), middle + half
@@ -98,10 +98,10 @@ def missing_hours(hours: Iterable[int], occupied: Mapping[int, bool], offset: Ca
 
 
 def _same_hours(hour: int, step: int, many: int, occupied: Mapping[int, bool], offset: Callable[[int], int]) -> list[bool]:
-    found = []
+    flags = []
     for back in range(1, many + 1):
         earlier = hour - back * step
         earlier += offset(hour) - offset(earlier)
         if earlier in occupied:
-            found.append(occupied[earlier])
-    return found
+            flags.append(occupied[earlier])
+    return flags

@@ -10,13 +10,13 @@ from spark_monitor.catalogue.metric import SHARE, quality_metric
 from spark_monitor.quality.column_block import NO_BASELINE, NOT_MEANT, UNDEFINED, ColumnBlock, statuses, with_status
 
 MOST_VALUES = 20
-"""So many frequent values of a column are kept with their exact counts; of columns with more, nothing is said."""
+"""So many frequent values of a column are kept with their exact counts; of columns with more, nothing is reported."""
 
 DIFFERENT, ALIKE = 1e-6, 1e-3
 """Frequencies differ value by value below the first p-value; ordered by size they agree above the second."""
 
 RARE = 0.01
-"""Values of so small a share in the baseline, all together, may be lacking by chance."""
+"""Values of so small a fraction in the baseline, all together, may be lacking by chance."""
 
 EXPLAINED = 0.1
 """Or where ordering by size leaves so small a fraction of the distance, however many rows tell that they are not the same."""
@@ -26,8 +26,8 @@ EXPLAINED = 0.1
 def category_permutation(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Interval:
     """1 where the values are the baseline's but their frequencies are exchanged among them, 0 where they are not.
 
-    The shares differ value by value (chi-squared, p < 1e-6), while the shares ordered by size do not (p > 1e-3, or a tenth of
-    the total variation at most). Details name which value has the frequency of which.
+    The fractions differ value by value (chi-squared, p < 1e-6), while the fractions ordered by size do not (p > 1e-3, or a tenth
+    of the total variation at most). Details name which value has the frequency of which.
     """
     size = len(current)
     status, message = statuses(size)
@@ -84,9 +84,9 @@ def _one_alone_moved(old: np.ndarray, new: np.ndarray, left: float) -> bool:
 
     This must leave less of the total variation than an exchange does (``left``).
     """
-    shares = np.array([old / old.sum(), new / new.sum()])
+    fractions = np.array([old / old.sum(), new / new.sum()])
     for place in range(old.size if old.size > 2 else 0):
-        rest = np.delete(shares, place, axis=1)
+        rest = np.delete(fractions, place, axis=1)
         totals = np.maximum(rest.sum(axis=1, keepdims=True), 1e-12)
         if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < left:
             return True
@@ -94,11 +94,11 @@ def _one_alone_moved(old: np.ndarray, new: np.ndarray, left: float) -> bool:
 
 
 def distance(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:
-    """The chi-squared test's p-value of two rows of counts, and the total variation of their shares."""
+    """The chi-squared test's p-value of two rows of counts, and the total variation of their fractions."""
     both = np.array([old, new], dtype=np.float64)
     both = both[:, both.sum(axis=0) > 0]
     totals = both.sum(axis=1, keepdims=True)
     expected = totals * both.sum(axis=0) / both.sum()
     statistic = float(((both - expected) ** 2 / expected).sum())
-    shares = both / totals
-    return float(chdtrc(max(both.shape[1] - 1, 1), statistic)), float(np.abs(shares[0] - shares[1]).sum() / 2)
+    fractions = both / totals
+    return float(chdtrc(max(both.shape[1] - 1, 1), statistic)), float(np.abs(fractions[0] - fractions[1]).sum() / 2)

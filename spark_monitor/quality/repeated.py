@@ -27,9 +27,9 @@ class KeyBlock:
 def percent_repeated(current: KeyBlock) -> Interval:
     """100 (rows - keys) / rows: the rows beyond the first of their key.
 
-    Of keys sampled by their hash every row is counted, so that the share is a ratio estimate, 1 - D / R with D sampled keys and R
-    rows of them. Its 95 % interval joins the delta method's (variance of rows per key, D keys) and Wilson's of R rows. Where all
-    keys were kept the share is exact, and so is its interval: it is about these rows, not about others like them.
+    Of keys sampled by their hash every row is counted, so that the fraction is a ratio estimate, 1 - D / R with D sampled keys
+    and R rows of them. Its 95 % interval joins the delta method's (variance of rows per key, D keys) and Wilson's of R rows.
+    Where all keys were kept the fraction is exact, and so is its interval: it is about these rows, not about others like them.
     """
     status, message = statuses(current.count.size)
     status[current.count == 0], message[current.count == 0] = UNDEFINED, "There are no rows that have the key."

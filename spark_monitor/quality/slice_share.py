@@ -38,7 +38,7 @@ def slice_share_shift(current: ShareBlock, baseline: ShareBlock) -> Interval:
     lower = value - np.hypot(now - low, old_high - before)
     upper = value + np.hypot(high - now, before - old_low)
     details = [
-        {"share": f"{share:.6g}", "baseline_share": f"{old:.6g}"} if fine == "OK" else None
-        for share, old, fine in zip(now.tolist(), before.tolist(), status.tolist(), strict=True)
+        {"share": f"{fraction:.6g}", "baseline_share": f"{old:.6g}"} if fine == "OK" else None
+        for fraction, old, fine in zip(now.tolist(), before.tolist(), status.tolist(), strict=True)
     ]
     return with_status(value, np.maximum(lower, -1.0), np.minimum(upper, 1.0), status, message, current.whole, details)

@@ -161,11 +161,11 @@ def scaled(before: Floats, now: Floats, spread: Floats) -> Fit:
 def _median_ratio(before: Floats, now: Floats, size: Floats) -> Floats:
     """The median ratio where the baseline's percentile is not next to nothing."""
     ratio = np.where(np.abs(before) > NEXT_TO_NOTHING * size, now / before, np.nan)
-    known = np.isfinite(ratio).any(axis=1)
-    found = np.full(len(ratio), np.nan)
-    if known.any():
-        found[known] = np.nanmedian(np.where(np.isfinite(ratio[known]), ratio[known], np.nan), axis=1)
-    return np.where(found > 0, found, np.nan)
+    has_ratio = np.isfinite(ratio).any(axis=1)
+    medians = np.full(len(ratio), np.nan)
+    if has_ratio.any():
+        medians[has_ratio] = np.nanmedian(np.where(np.isfinite(ratio[has_ratio]), ratio[has_ratio], np.nan), axis=1)
+    return np.where(medians > 0, medians, np.nan)
 
 
 def left_of(before: Floats, now: Floats, factor: Floats | float, offset: Floats | float, spread: Floats) -> Floats:
@@ -222,5 +222,5 @@ def _details(
     if not np.isfinite(factor) or not left <= min(allowed, IMPROVEMENT * unchanged):
         return None
     reach = max(Z_WIDE * relative, 1e-3)
-    near = [(abs(factor / known - 1), name, known) for known, name in KNOWN_FACTORS if abs(factor / known - 1) <= reach]
+    near = [(abs(factor / exact - 1), name, exact) for exact, name in KNOWN_FACTORS if abs(factor / exact - 1) <= reach]
     return {"known": min(near)[1], "factor": f"{min(near)[2]:.6g}"} if near and abs(factor - 1) > reach else None

@@ -17,14 +17,14 @@ from spark_monitor.quality.profiled import percent
 
 def percent_of_rows(part: Floats, block: ColumnBlock) -> Interval:
     """100 part / rows; no row where the column is not held against the check (NaN), undefined where there are no rows."""
-    found = percent(np.nan_to_num(part), block.count)
+    interval = percent(np.nan_to_num(part), block.count)
     status, message = statuses(len(block))
     status[block.count == 0] = UNDEFINED
     message[block.count == 0] = "There are no rows."
     status[np.isnan(part)] = NOT_MEANT
-    assert found.lower is not None
-    assert found.upper is not None
-    return with_status(found.value, found.lower, found.upper, status, message, block.count)
+    assert interval.lower is not None
+    assert interval.upper is not None
+    return with_status(interval.value, interval.lower, interval.upper, status, message, block.count)
 
 
 @quality_metric("percent_format_mismatch", columns=("categorical",), range=PERCENT, unit="percent")
@@ -54,14 +54,14 @@ def percent_unseen(current: ColumnBlock, baseline: ColumnBlock | None = None) ->
 
     A baseline of more than 1,024 different strings does not keep them all, so the number is undefined there.
     """
-    found = percent_of_rows(current.counter("unseen"), current)
-    status, message = np.asarray(found.status, dtype=object), np.asarray(found.message, dtype=object)
+    interval = percent_of_rows(current.counter("unseen"), current)
+    status, message = np.asarray(interval.status, dtype=object), np.asarray(interval.message, dtype=object)
     unknown = (status == NOT_MEANT) & ~current.numeric & current.texts
     status[unknown] = UNDEFINED
     message[unknown] = (
         "The baseline has more than 1,024 different strings of this column, or none: `quality.allowed` may name them."
     )
-    return replace(found, status=status.tolist(), message=message.tolist())
+    return replace(interval, status=status.tolist(), message=message.tolist())
 
 
 @quality_metric("percent_sentinel", range=PERCENT, unit="percent")

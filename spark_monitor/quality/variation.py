@@ -14,7 +14,7 @@ CHANCE = 1e-6
 """A column that is constant by so small a chance is stuck."""
 
 COLLAPSED_SPREAD = 0.01
-"""A spread of less than this share of the baseline's is none."""
+"""A spread of less than this fraction of the baseline's is none."""
 
 COLLAPSED_DISTINCT = 0.1
 LEAST_ROWS = 30
@@ -63,18 +63,19 @@ def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Inter
 
 
 def _one_value(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:
-    shares = np.array([_largest_share(items, int(rows)) for items, rows in zip(_items(baseline), baseline.present, strict=True)])
+    pairs = zip(_items(baseline), baseline.present, strict=True)
+    fractions = np.array([_largest_fraction(items, int(rows)) for items, rows in pairs])
     with np.errstate(divide="ignore", invalid="ignore"):
-        chance = current.present * np.log(shares)
+        chance = current.present * np.log(fractions)
     varied = baseline.distinct_count >= 2
-    return np.asarray((current.distinct_count == 1) & varied & (shares < DOMINANT) & (chance < np.log(CHANCE)))
+    return np.asarray((current.distinct_count == 1) & varied & (fractions < DOMINANT) & (chance < np.log(CHANCE)))
 
 
 def _items(block: ColumnBlock) -> list[Items]:
     return list(block.items) if block.items else [()] * len(block)
 
 
-def _largest_share(items: Items, rows: int) -> float:
+def _largest_fraction(items: Items, rows: int) -> float:
     """The fraction of the most frequent value, at most; where none is known, one row less than all."""
     if not rows:
         return 1.0

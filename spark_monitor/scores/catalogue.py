@@ -49,12 +49,12 @@ def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[Metr
     >>> sorted(metrics_of("regression", [RegressionState.empty()]))[:2]
     ['interval_coverage', 'mean_absolute_error']
     """
-    found: dict[str, tuple[Metric, ScoredState]] = {}
+    by_name: dict[str, tuple[Metric, ScoredState]] = {}
     by_kind = {type(state): state for state in states}
     for metric in METRICS:
         if metric.task == task and metric.state in by_kind:
-            found.setdefault(metric.name, (metric, by_kind[metric.state]))
-    return found
+            by_name.setdefault(metric.name, (metric, by_kind[metric.state]))
+    return by_name
 
 
 def present(task: str, *states: ScoredState, settings: Settings | None = None) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ def present(task: str, *states: ScoredState, settings: Settings | None = None) -
         rows += _rows(name, state, metric.of(_effective(state), settings))
     scores = Scores(task, tuple(map(_effective, states)), settings or Settings())
     for plugin in plugins(task):
-        rows += [_row(plugin.name, key, found) for key, found in _of_plugin(plugin, scores)]
+        rows += [_row(plugin.name, key, interval) for key, interval in _of_plugin(plugin, scores)]
     return rows
 
 
@@ -87,9 +87,9 @@ def _effective(state: Any) -> Any:
     return state.effective() if hasattr(state, "effective") else state
 
 
-def _rows(name: str, state: ScoredState, found: Intervals) -> Iterator[dict[str, Any]]:
+def _rows(name: str, state: ScoredState, intervals: Intervals) -> Iterator[dict[str, Any]]:
     note, weighted = _note(state), getattr(state, "weighting", None) is not None
-    for key, interval in found.items():
+    for key, interval in intervals.items():
         # Weighted rows are presented as fewer equal ones; what is counted are rows all the same.
         counted = replace(interval, count=state.count) if weighted and interval.count else interval
         yield _row(name, key, _noted(counted, note))
@@ -100,12 +100,12 @@ def _of_plugin(metric: Catalogued, scores: Scores) -> Iterator[tuple[str | None,
     try:
         result = metric.compute(scores)
         by_class = result if isinstance(result, Mapping) else {None: result}
-        blocks = {key: found if isinstance(found, Interval) else _single(Block.of(found)) for key, found in by_class.items()}
+        blocks = {key: value if isinstance(value, Interval) else _single(Block.of(value)) for key, value in by_class.items()}
     except Exception as error:
         yield None, undefined(scores.count, f"{metric.name}: {type(error).__name__}: {error}.", status=ERROR)
         return
-    for key, found in blocks.items():
-        yield key, replace(found, count=found.count or scores.count)
+    for key, value in blocks.items():
+        yield key, replace(value, count=value.count or scores.count)
 
 
 def _single(block: Block) -> Interval:
@@ -117,25 +117,25 @@ def _single(block: Block) -> Interval:
     return Interval(place["value"], place["value_error"], place["lower"], place["upper"], 0, status, message)
 
 
-def _row(name: str, key: str | None, found: Interval) -> dict[str, Any]:
+def _row(name: str, key: str | None, interval: Interval) -> dict[str, Any]:
     return {
         "metric": name,
         "class": key,
-        "value": found.value,
-        "value_error": found.value_error,
-        "lower": found.lower,
-        "upper": found.upper,
-        "count": None if found.count is None else round(found.count),
-        "status": found.status,
-        "message": found.message,
+        "value": interval.value,
+        "value_error": interval.value_error,
+        "lower": interval.lower,
+        "upper": interval.upper,
+        "count": None if interval.count is None else round(interval.count),
+        "status": interval.status,
+        "message": interval.message,
     }
 
 
-def _noted(found: Interval, note: str | None) -> Interval:
-    """Rows that were left out are said in a message that stands beside a value."""
-    if note is None or found.status != OK:
-        return found
-    return replace(found, message=note if found.message is None else f"{found.message} {note}")
+def _noted(interval: Interval, note: str | None) -> Interval:
+    """Rows that were left out are reported in a message that stands beside a value."""
+    if note is None or interval.status != OK:
+        return interval
+    return replace(interval, message=note if interval.message is None else f"{interval.message} {note}")
 
 
 def _note(state: ScoredState) -> str | None:

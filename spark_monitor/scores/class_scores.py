@@ -59,8 +59,8 @@ def top_k_accuracy(state: ClassScoresState) -> Intervals:
     if refused:
         return {None: refused}
     hits = np.cumsum(state.ranks)
-    found: dict[str | None, Interval] = {None: _hit(state, float(hits[min(TOP, hits.size) - 1]))}
-    return found | {str(k): _hit(state, float(hits[k - 1])) for k in LISTED_TOP if k < hits.size}
+    intervals: dict[str | None, Interval] = {None: _hit(state, float(hits[min(TOP, hits.size) - 1]))}
+    return intervals | {str(k): _hit(state, float(hits[k - 1])) for k in LISTED_TOP if k < hits.size}
 
 
 def _hit(state: ClassScoresState, rows: float) -> Interval:

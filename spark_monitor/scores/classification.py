@@ -57,7 +57,7 @@ def too_many(state: ConfusionState) -> Interval | None:
 
 
 def proportion(successes: float, trials: float, count: int) -> Interval:
-    """A share with Wilson's interval; ``count`` is the number of rows the metric was computed from."""
+    """A fraction with Wilson's interval; ``count`` is the number of rows the metric was computed from."""
     lower, upper = wilson(successes, trials)
     return interval(successes / trials, (float(lower), float(upper)), count, within=SHARE)
 
@@ -99,8 +99,8 @@ def accuracy_score(state: ConfusionState) -> Interval:
 def balanced_accuracy_score(state: ConfusionState) -> Interval:
     """The mean recall of the classes that occur as labels.
 
-    The interval is the wider, on each side, of the one recovered from the recalls' (Zou and Donner 2008) and that of a share with
-    the standard error sqrt(sum r (1 - r) / n) / K.
+    The interval is the wider, on each side, of the one recovered from the recalls' (Zou and Donner 2008) and that of a fraction
+    with the standard error sqrt(sum r (1 - r) / n) / K.
 
     >>> balanced_accuracy_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
     0.75
@@ -118,8 +118,8 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
     value = float(recalls.mean())
     low, high = as_a_share(value, math.sqrt(float(np.sum(recalls * (1 - recalls) / labelled))) / labelled.size)
     below, above = max(below, value - low), max(above, high - value)
-    known, remark = occurs.sum() / occurs.size, None
-    bounds = (value - below) * known, (value + above) * known + (1 - known)
+    fraction, remark = occurs.sum() / occurs.size, None
+    bounds = (value - below) * fraction, (value + above) * fraction + (1 - fraction)
     if absent:
         remark = (
             f"{absent:,} predicted classes are no label of any row and left out, as in scikit-learn; the interval knows them."

@@ -31,12 +31,12 @@ Bounds = tuple[float, float]
 
 def _constant(name: str, *tasks: Task, state: type, range: Bounds = (0.0, 1.0)) -> Callable[[Function], Function]:
     """Define ``<name>_constant``: the metric of the best constant predictor on the same labels."""
-    said = f"{name} of the best constant predictor on the same labels."
-    return scored(f"{name}{SUFFIX}", *tasks, state=state, range=range, worse="both", description=said)
+    description = f"{name} of the best constant predictor on the same labels."
+    return scored(f"{name}{SUFFIX}", *tasks, state=state, range=range, worse="both", description=description)
 
 
-def _of_share(state: ScoreState, function: Callable[[float], float], peak: float | None = None) -> Interval:
-    """A function of the positives' share, over Wilson's interval of it; ``peak`` is a share where the function turns."""
+def _of_fraction(state: ScoreState, function: Callable[[float], float], peak: float | None = None) -> Interval:
+    """A function of the positives' fraction, over Wilson's interval of it; ``peak`` is a fraction where the function turns."""
     if not state.scored:
         return without_scores(state)
     positives = float(state.positives.sum())
@@ -47,49 +47,49 @@ def _of_share(state: ScoreState, function: Callable[[float], float], peak: float
 def _moved(positives: float, total: float, count: int, function: Callable[[float], float], peak: float | None = None) -> Interval:
     low, high = (float(bound) for bound in wilson(positives, total))
     ends = [low, positives / total, high, *([peak] if peak is not None and low < peak < high else [])]
-    found = [function(end) for end in ends]
-    return interval(found[1], (min(found), max(found)), count, within=POSITIVE_RANGE)
+    values = [function(end) for end in ends]
+    return interval(values[1], (min(values), max(values)), count, within=POSITIVE_RANGE)
 
 
-def _entropy(share: float) -> float:
-    return -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
+def _entropy(fraction: float) -> float:
+    return -sum(p * math.log(p) for p in (fraction, 1 - fraction) if p > 0)
 
 
 @_constant("log_loss", "binary", state=ScoreState, range=POSITIVE_RANGE)
 def log_loss_constant(state: ScoreState) -> Interval:
-    """The entropy of the labels: the log loss of always giving their share of positives.
+    """The entropy of the labels: the log loss of always giving their fraction of positives.
 
     >>> round(log_loss_constant(ScoreState.empty().update([True, False], [0.8, 0.4])).value, 6)
     0.693147
     """
-    return _of_share(state, _entropy, 0.5)
+    return _of_fraction(state, _entropy, 0.5)
 
 
 @_constant("brier_score", "binary", state=ScoreState)
 def brier_score_constant(state: ScoreState) -> Interval:
-    """p (1 - p): the Brier score of always giving the share p of positives."""
-    return _of_share(state, lambda p: p * (1 - p), 0.5)
+    """p (1 - p): the Brier score of always giving the fraction p of positives."""
+    return _of_fraction(state, lambda p: p * (1 - p), 0.5)
 
 
 @_constant("roc_auc_score", "binary", state=ScoreState)
 def roc_auc_score_constant(state: ScoreState) -> Interval:
     """One half: a constant orders nothing."""
-    return _of_share(state, lambda _: 0.5)
+    return _of_fraction(state, lambda _: 0.5)
 
 
 @_constant("average_precision", "binary", state=ScoreState)
 def average_precision_constant(state: ScoreState) -> Interval:
     """The fraction of positives."""
-    return _of_share(state, lambda p: p)
+    return _of_fraction(state, lambda p: p)
 
 
 @_constant("expected_calibration_error", "binary", state=ScoreState)
 def expected_calibration_error_constant(state: ScoreState) -> Interval:
     """Zero: always giving the fraction of positives is calibrated."""
-    return _of_share(state, lambda _: 0.0)
+    return _of_fraction(state, lambda _: 0.0)
 
 
-def _largest_share(state: ConfusionState) -> tuple[float, float]:
+def _largest_fraction(state: ConfusionState) -> tuple[float, float]:
     labelled = state.labelled[:NO_CLASS]
     return float(labelled.max(initial=0)), max(float(np.count_nonzero(labelled)), 1.0)
 
@@ -102,13 +102,13 @@ def accuracy_score_constant(state: ConfusionState) -> Interval:
     >>> accuracy_score_constant(binary_confusion([1, 0, 0, 0], [1, 1, 0, 0])).value
     0.75
     """
-    return no_predictions(state) or _moved(_largest_share(state)[0], state.count, state.count, lambda p: p)
+    return no_predictions(state) or _moved(_largest_fraction(state)[0], state.count, state.count, lambda p: p)
 
 
 @_constant("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState)
 def balanced_accuracy_score_constant(state: ConfusionState) -> Interval:
     """One over the number of labelled classes."""
-    return no_predictions(state) or _moved(0.0, 1.0, state.count, lambda _: 1 / _largest_share(state)[1])
+    return no_predictions(state) or _moved(0.0, 1.0, state.count, lambda _: 1 / _largest_fraction(state)[1])
 
 
 @_constant("precision", "binary", state=ConfusionState)
@@ -125,7 +125,7 @@ def recall_constant(state: ConfusionState) -> Interval:
 
 @_constant("f1_score", "binary", state=ConfusionState)
 def f1_score_constant(state: ConfusionState) -> Interval:
-    """2 p / (1 + p) with the share p of positives: always predicting the positive class."""
+    """2 p / (1 + p) with the fraction p of positives: always predicting the positive class."""
     return _of_positives(state, lambda p: 2 * p / (1 + p))
 
 
@@ -147,7 +147,7 @@ def _averaged(name: str, function: Callable[[float, float], float]) -> None:
         refused = no_predictions(state)
         if refused:
             return refused
-        largest, classes = _largest_share(state)
+        largest, classes = _largest_fraction(state)
         return _moved(largest, state.count, state.count, lambda p: function(p, classes))
 
 

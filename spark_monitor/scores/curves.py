@@ -98,8 +98,8 @@ def _logit(value: float, rows: float) -> tuple[float, float]:
 def ks_score(state: ScoreState) -> Interval:
     """The largest difference of the fraction of positives and of negatives that score at or above a threshold.
 
-    The two-sample Kolmogorov-Smirnov distance of positives' and negatives' scores. The interval recovers the two shares' Wilson
-    intervals at the threshold where it is attained.
+    The two-sample Kolmogorov-Smirnov distance of positives' and negatives' scores. The interval recovers the two fractions'
+    Wilson intervals at the threshold where it is attained.
 
     >>> ks_score(ScoreState.empty().update([True, True, False, False], [0.9, 0.4, 0.4, 0.1])).value
     0.5
@@ -116,10 +116,10 @@ def ks_score(state: ScoreState) -> Interval:
     inside = np.maximum(true / positives - before[1] / negatives, false / negatives - before[0] / positives)
     low = float(attained.max())
     high = max(low, float(np.max(inside[cells.mixed], initial=0.0)))
-    shares = np.array([true[place] / positives, false[place] / negatives])
+    rates = np.array([true[place] / positives, false[place] / negatives])
     bounds = wilson(np.array([true[place], false[place]]), np.array([positives, negatives]))
-    weights = np.array([1.0, -1.0]) if shares[0] >= shares[1] else np.array([-1.0, 1.0])
-    below, above = _difference(shares, *bounds, weights)
+    weights = np.array([1.0, -1.0]) if rates[0] >= rates[1] else np.array([-1.0, 1.0])
+    below, above = _difference(rates, *bounds, weights)
     value, error = (low + high) / 2, (high - low) / 2
     return interval(value, (low - below, high + above), state.scored, within=(0.0, 1.0), value_error=error)
 
@@ -140,7 +140,7 @@ class Top(NamedTuple):
 
 
 def top(state: ScoreState, percent: float) -> Top:
-    """The given percentage of the rows, one at least, by score; rows tied with the last of them count by their share."""
+    """The given percentage of the rows, one at least, by score; rows tied with the last of them count by their fraction."""
     cells = descending(state)
     sizes = cells.positives + cells.negatives
     wanted = float(sizes.sum()) * percent / 100
@@ -149,14 +149,14 @@ def top(state: ScoreState, percent: float) -> Top:
     place = min(int(np.searchsorted(ends, rows)), sizes.size - 1)
     before = float(cells.positives[:place].sum())
     taken = min(max(rows - float(ends[place] - sizes[place]), 0.0), float(sizes[place]))
-    own = float(cells.positives[place])
+    positives = float(cells.positives[place])
     if not cells.mixed[place] or taken == sizes[place]:
-        share = own * taken / float(sizes[place])
-        return Top(rows, before + share, before + share)
-    return Top(rows, before + max(0.0, taken - float(cells.negatives[place])), before + min(own, taken))
+        fraction = positives * taken / float(sizes[place])
+        return Top(rows, before + fraction, before + fraction)
+    return Top(rows, before + max(0.0, taken - float(cells.negatives[place])), before + min(positives, taken))
 
 
-def _share(low: float, high: float, whole: float, count: int, *, scale: float = 1.0, highest: float = 1.0) -> Interval:
+def _fraction(low: float, high: float, whole: float, count: int, *, scale: float = 1.0, highest: float = 1.0) -> Interval:
     """A fraction of the best rows times a scale, with Wilson's interval around what it can be."""
     bounds = float(wilson(low, whole)[0]) * scale, float(wilson(high, whole)[1]) * scale
     value, error = (low + high) / 2 / whole * scale, (high - low) / 2 / whole * scale
@@ -175,7 +175,7 @@ def _precision_at(percent: int) -> Callable[[ScoreState], Interval]:
         if not state.scored:
             return without_scores(state)
         best = top(state, percent)
-        return _share(best.low, best.high, best.rows, state.scored)
+        return _fraction(best.low, best.high, best.rows, state.scored)
 
     return compute
 
@@ -192,7 +192,7 @@ def _recall_at(percent: int) -> Callable[[ScoreState], Interval]:
         best = refused(state, both=False) or top(state, percent)
         if isinstance(best, Interval):
             return best
-        return _share(best.low, best.high, float(state.positives.sum()), state.scored)
+        return _fraction(best.low, best.high, float(state.positives.sum()), state.scored)
 
     return compute
 
@@ -213,4 +213,4 @@ def lift_at_10(state: ScoreState) -> Interval:
     if isinstance(best, Interval):
         return best
     scale = float(state.positives.sum() + state.negatives.sum()) / best.rows
-    return _share(best.low, best.high, float(state.positives.sum()), state.scored, scale=scale, highest=math.inf)
+    return _fraction(best.low, best.high, float(state.positives.sum()), state.scored, scale=scale, highest=math.inf)

@@ -38,8 +38,9 @@ def specificity(state: ConfusionState) -> Interval:
 def fbeta_of(counts: ClassCounts, beta: float, count: int) -> Interval:
     """(1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp), and the interval of its three cells.
 
-    F is a ratio of cells; the delta method over the multinomial gives its standard error, and Wilson's interval of a share with
-    that error its bounds. Where no row is wrong, or none right, the share tp / (tp + fp + fn) bounds it at the dearer error.
+    F is a ratio of cells; the delta method over the multinomial gives its standard error, and Wilson's interval of a fraction
+    with that error its bounds. Where no row is wrong, or none right, the fraction tp / (tp + fp + fn) bounds it at the dearer
+    error.
     """
     square, tp = beta * beta, counts.correct
     fn, fp = counts.labelled - tp, counts.predicted - tp
@@ -114,17 +115,17 @@ def _smoothed(state: ConfusionState) -> tuple[np.ndarray, np.ndarray, Floats]:
 def _correlation(labels: np.ndarray, guesses: np.ndarray, rows: Floats, size: int) -> tuple[float, float]:
     """The coefficient and its standard error."""
     n = float(rows.sum())
-    share = rows / n
-    true, said = (np.bincount(side, weights=share, minlength=size) for side in (labels, guesses))
-    right = float(share[labels == guesses].sum())
-    a, b = 1 - float(np.dot(said, said)), 1 - float(np.dot(true, true))
+    fraction = rows / n
+    true, predicted = (np.bincount(side, weights=fraction, minlength=size) for side in (labels, guesses))
+    right = float(fraction[labels == guesses].sum())
+    a, b = 1 - float(np.dot(predicted, predicted)), 1 - float(np.dot(true, true))
     if a <= 1e-15 or b <= 1e-15:
         return math.nan, math.nan
-    covariance, scale = right - float(np.dot(true, said)), math.sqrt(a * b)
-    gradient = ((labels == guesses) - said[labels] - true[guesses]) / scale
-    gradient = gradient + covariance / scale * (said[guesses] / a + true[labels] / b)
-    mean = float(np.dot(share, gradient))
-    variance = max(float(np.dot(share, np.square(gradient))) - mean * mean, 0.0) / n
+    covariance, scale = right - float(np.dot(true, predicted)), math.sqrt(a * b)
+    gradient = ((labels == guesses) - predicted[labels] - true[guesses]) / scale
+    gradient = gradient + covariance / scale * (predicted[guesses] / a + true[labels] / b)
+    mean = float(np.dot(fraction, gradient))
+    variance = max(float(np.dot(fraction, np.square(gradient))) - mean * mean, 0.0) / n
     return max(min(covariance / scale, 1.0), -1.0), math.sqrt(variance)
 
 
@@ -151,8 +152,8 @@ def cost_loss(state: ConfusionState, settings: Settings) -> Interval | None:
         return refused
     cells = (("0", "1"), ("1", "0"), ("1", "1"), ("0", "0"))
     rows, costs = np.array([state.cell(*cell) for cell in cells], dtype=float), np.array(settings.costs)
-    shares, bounds = rows / state.count, wilson(rows, np.full(4, float(state.count)))
-    value, least = float(np.dot(shares, costs)), float(costs.min())
+    fractions, bounds = rows / state.count, wilson(rows, np.full(4, float(state.count)))
+    value, least = float(np.dot(fractions, costs)), float(costs.min())
     # Costs count from the least one: what every row costs is not uncertain.
-    below, above = recovered(shares, *bounds, costs - least)
+    below, above = recovered(fractions, *bounds, costs - least)
     return interval(value, (value - below, value + above), state.count, within=(least, float(costs.max())))

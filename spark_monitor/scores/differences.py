@@ -75,17 +75,17 @@ def difference_rows(
     if len(versions) < 2:
         return
     states = [*paired, *[None] * (len(versions) - len(paired))]
-    own = [{row["metric"]: row for row in rows if row["class"] is None and row["basis"] == "REALISED"} for rows in versions]
-    counts = [max((row["count"] or 0 for row in metrics.values() if row["value"] is not None), default=0) for metrics in own]
+    measured = [{row["metric"]: row for row in rows if row["class"] is None and row["basis"] == "REALISED"} for rows in versions]
+    counts = [max((row["count"] or 0 for row in metrics.values() if row["value"] is not None), default=0) for metrics in measured]
     champion = counts.index(max(counts))
-    for place, metrics in enumerate(own):
+    for place, metrics in enumerate(measured):
         if place == champion:
             continue
-        names, one, other = (_version(own[champion]), _version(metrics)), states[place], states[champion]
+        names, one, other = (_version(measured[champion]), _version(metrics)), states[place], states[champion]
         shared: Mapping[str, Difference] = {}
         if one is not None and other is not None and None not in names:
             shared = paired_differences(one, other, (str(names[0]), str(names[1])), task, settings)
-        yield from _against(metrics, own[champion], shared)
+        yield from _against(metrics, measured[champion], shared)
 
 
 def _version(metrics: Mapping[str, Row]) -> str | None:
@@ -100,30 +100,30 @@ def _against(
         if other is None or f"{name}{SUFFIX}" not in DECORATED:
             continue
         both, version = shared.get(name), other["model_version"]
-        found = unpaired(row, other) if both is None else (both.value, both.lower, both.upper)
-        given = dict(zip(("value", "lower", "upper"), found or (None, None, None), strict=True))
-        status = "OK" if found else "UNDEFINED"
-        known = {"metric": f"{name}{SUFFIX}", "class": version, "status": status, "value_error": 0.0 if found else None}
+        difference = unpaired(row, other) if both is None else (both.value, both.lower, both.upper)
+        given = dict(zip(("value", "lower", "upper"), difference or (None, None, None), strict=True))
+        status = "OK" if difference else "UNDEFINED"
+        about = {"metric": f"{name}{SUFFIX}", "class": version, "status": status, "value_error": 0.0 if difference else None}
         counted = {} if both is None else {"count": both.rows}
-        yield {**row, **given, **known, **counted, "message": _sentence(name, row["model_version"], version, found, both)}
+        yield {**row, **given, **about, **counted, "message": _sentence(name, row["model_version"], version, difference, both)}
 
 
 def _sentence(
-    name: str, version: str | None, champion: str | None, found: tuple[float, float, float] | None, both: Difference | None
+    name: str, version: str | None, champion: str | None, difference: tuple[float, float, float] | None, both: Difference | None
 ) -> str:
     """The verdict: better or worse by how much, between which bounds, and of which rows."""
-    if found is None:
+    if difference is None:
         return f"{name} is not known of both version {version} and version {champion}."
-    value, low, high = found
+    value, low, high = difference
     rows = "rows of the two taken as independent" if both is None else f"on {both.rows:,} labelled rows that both scored"
-    known, up = DECORATED[name].worse, DECORATED[name].worse == "lower"
+    worse, up = DECORATED[name].worse, DECORATED[name].worse == "lower"
     if low <= 0 <= high:
-        verb = "cannot be told from" if known != "both" else "is not surely different from"
+        verb = "cannot be told from" if worse != "both" else "is not surely different from"
         return (
             f"Challenger {version} {verb} champion {champion} in {name}: the difference is {value:.4g}, {low:.4g} to {high:.4g} "
             f"({rows})."
         )
-    if known == "both":
+    if worse == "both":
         return (
             f"Challenger {version} differs from champion {champion} in {name} by {value:.4g}, {low:.4g} to {high:.4g} ({rows})."
         )

@@ -14,7 +14,7 @@ RANKED = ("groups", "label")
 
 
 def _mean(state: GroupedState, metric: int) -> Interval:
-    """The mean over groups, with Student's interval, Wilson's of a share at least."""
+    """The mean over groups, with Student's interval, Wilson's of a fraction at least."""
     if not state.rows:
         return undefined(0, "There is no labelled row.", status=NO_LABELS)
     if not state.groups:
@@ -23,9 +23,9 @@ def _mean(state: GroupedState, metric: int) -> Interval:
     low, high, squares = (float(total) / n for total in state.sums[metric])
     value, error = (low + high) / 2, (high - low) / 2
     variance = max(squares - value * value, 0.0) * n / (n - 1) if n > 1 else math.inf
-    normal, share = student(value, variance, n), wilson(value * n, n)
-    # A mean of numbers from 0 to 1 varies at most as a share does; where all groups agree the share still says how far.
-    bounds = (normal if variance > 0 else (float(share[0]), float(share[1]))) if n > 1 else (0.0, 1.0)
+    normal, fraction = student(value, variance, n), wilson(value * n, n)
+    # A mean of numbers from 0 to 1 varies at most as a fraction does; where all groups agree the fraction still says how far.
+    bounds = (normal if variance > 0 else (float(fraction[0]), float(fraction[1]))) if n > 1 else (0.0, 1.0)
     left = f"{state.without:,} groups without a relevant row are left out." if state.without else None
     return interval(value, (bounds[0] - error, bounds[1] + error), n, within=(0.0, 1.0), value_error=error, message=left)
 

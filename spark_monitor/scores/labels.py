@@ -38,10 +38,10 @@ def label_conflicts(state: CoverageState) -> Interval:
     return interval(float(state.conflicts), (float(state.conflicts),) * 2, state.count, within=SECONDS)
 
 
-def _delay(state: CoverageState, share: float) -> Interval:
+def _delay(state: CoverageState, q: float) -> Interval:
     if not state.delays.cells.size:
         return undefined(state.count, "No label has come yet.")
-    low, high = state.delays.quantile(share)
+    low, high = state.delays.quantile(q)
     return interval((low + high) / 2, (low, high), state.labelled, within=SECONDS, value_error=(high - low) / 2)
 
 

@@ -102,10 +102,10 @@ class Metric:
         """The intervals of a state, which must be of this metric's kind; none where the metric needs what is not configured."""
         if not isinstance(state, self.state):
             raise TypeError(f"metric {self.name}: needs a {self.state.__name__}, found a {type(state).__name__}.")
-        found = self.compute(state, settings or Settings()) if self.with_settings else self.compute(state)
-        if found is None:
+        computed = self.compute(state, settings or Settings()) if self.with_settings else self.compute(state)
+        if computed is None:
             return {}
-        return {None: found} if isinstance(found, Interval) else found
+        return {None: computed} if isinstance(computed, Interval) else computed
 
 
 ENTRIES: list[Metric] = []

@@ -2,8 +2,8 @@
 
 A class without a denominator (never predicted, say) has no metric of its own; in the averages it counts as 0, as in scikit-learn,
 and the message says so. The interval of an average is the wider of two on each side: the delta method's over the multinomial
-cells (as the Wilson interval of a share with that error), which knows that one error touches two classes, and the one recovered
-from the classes' own Wilson intervals, which stays honest where every row is right.
+cells (as the Wilson interval of a fraction with that error), which knows that one error touches two classes, and the one
+recovered from the classes' own Wilson intervals, which stays honest where every row is right.
 """
 
 from __future__ import annotations
@@ -56,27 +56,27 @@ def _class_metric(state: ConfusionState, per_label: float, per_prediction: float
     lower, upper = wilson(correct, labelled + predicted - correct if both else denominators)
     if both:
         lower, upper = 2 * lower / (1 + lower), 2 * upper / (1 + upper)
-    known = denominators > 0
+    defined = denominators > 0
     return ClassMetric(
-        values, np.where(known, lower, values), np.where(known, upper, 1.0), denominators, per_label, per_prediction
+        values, np.where(defined, lower, values), np.where(defined, upper, 1.0), denominators, per_label, per_prediction
     )
 
 
 def _deviation(state: ConfusionState, metric: ClassMetric, weights: Floats, *, weighted: bool) -> float:
-    """The delta method's standard error of sum_k w_k m_k, cells multinomial; labelled shares vary where they are the weights.
+    """The delta method's standard error of sum_k w_k m_k, cells multinomial; labelled fractions vary where they are the weights.
 
-    With shares p_ab of the cells, the derivative by p_ab is [a = b] w_a / d_a - [label a in d_a] w_a m_a / d_a - [prediction b in
-    d_b] w_b m_b / d_b (+ m_a where weighted), d the denominators' shares; the variance is (sum p g^2 - (sum p g)^2) / n.
+    With fractions p_ab of the cells, the derivative by p_ab is [a = b] w_a / d_a - [label a in d_a] w_a m_a / d_a - [prediction b
+    in d_b] w_b m_b / d_b (+ m_a where weighted), d the denominators' fractions; the variance is (sum p g^2 - (sum p g)^2) / n.
     """
     n = state.count
     slope = np.divide(weights * n, metric.denominators, out=np.zeros(weights.size), where=metric.denominators > 0)
-    label, guess, share = state.labels, state.predictions, state.counts / n
+    label, guess, fraction = state.labels, state.predictions, state.counts / n
     gradient = np.where(label == guess, slope[label], 0.0)
     gradient -= metric.per_label * (slope * metric.values)[label] + metric.per_prediction * (slope * metric.values)[guess]
     if weighted:
         gradient += metric.values[label]
-    mean = float(np.dot(share, gradient))
-    return math.sqrt(max(float(np.dot(share, np.square(gradient))) - mean * mean, 0.0) / n)
+    mean = float(np.dot(fraction, gradient))
+    return math.sqrt(max(float(np.dot(fraction, np.square(gradient))) - mean * mean, 0.0) / n)
 
 
 def _average(state: ConfusionState, per_label: float, per_prediction: float, *, weighted: bool) -> Interval:
@@ -97,8 +97,8 @@ def _zeros(metric: ClassMetric) -> str | None:
     absent = int(np.count_nonzero(metric.denominators == 0))
     if not absent:
         return None
-    found = f"{absent:,} of {metric.values.size:,} classes have no denominator and count as 0, as in scikit-learn"
-    return f"{found}; the interval takes them as unknown."
+    sentence = f"{absent:,} of {metric.values.size:,} classes have no denominator and count as 0, as in scikit-learn"
+    return f"{sentence}; the interval takes them as unknown."
 
 
 @scored("precision_macro", "multiclass", state=ConfusionState, headline=10, needs=("prediction", "label"))
@@ -144,7 +144,7 @@ def f1_score_weighted(state: ConfusionState) -> Interval:
 
 
 def _per_class(name: str, of: Callable[[ClassCounts, int], Interval], description: str) -> None:
-    """Define one interval for each of the most frequent classes; the rest is said to be left out."""
+    """Define one interval for each of the most frequent classes; the rest is reported as left out."""
 
     @scored(name, "multiclass", state=ConfusionState, description=description)
     def compute(state: ConfusionState) -> Intervals:
@@ -153,15 +153,15 @@ def _per_class(name: str, of: Callable[[ClassCounts, int], Interval], descriptio
             return {None: refused}
         labelled, predicted, correct = (totals[:NO_CLASS] for totals in (state.labelled, state.predicted, state.correct))
         places = np.sort(np.argsort(-(labelled + predicted), kind="stable")[:LISTED_CLASSES])
-        found: dict[str | None, Interval] = {
+        intervals: dict[str | None, Interval] = {
             state.classes[k]: of(ClassCounts(*(totals[k].item() for totals in (labelled, predicted, correct))), state.count)
             for k in places
         }
         left = len(state.classes) - places.size
         if left or state.overflowed:
             many = "An unknown number of" if state.overflowed else f"{left:,}"
-            found[OTHER] = undefined(state.count, f"{many} classes with fewer rows are not listed.", status=UNSUPPORTED)
-        return found
+            intervals[OTHER] = undefined(state.count, f"{many} classes with fewer rows are not listed.", status=UNSUPPORTED)
+        return intervals
 
 
 _per_class("precision", precision_of, "Share of a class's rows among those predicted as the class.")

@@ -87,30 +87,30 @@ def headline_names(task: str, states: Sequence[Answered]) -> list[str]:
 def _metrics(task: str, states: Sequence[Answered]) -> dict[str, tuple[Metric, Answered]]:
     """The metrics of a task that these states give; where two entries give the same, the first that was defined."""
     by_kind = {type(state): state for state in states}
-    found: dict[str, tuple[Metric, Answered]] = {}
+    by_name: dict[str, tuple[Metric, Answered]] = {}
     for metric in ENTRIES:
         if metric.task == task and metric.state in by_kind:
-            found.setdefault(metric.name, (metric, by_kind[metric.state]))
-    return found
+            by_name.setdefault(metric.name, (metric, by_kind[metric.state]))
+    return by_name
 
 
 def _values(states: Sequence[Answered], names: Sequence[str], task: str, settings: Settings | None) -> np.ndarray:
     """The metrics' values, NaN where one is not defined."""
-    known = _metrics(task, states)
-    found = []
+    by_name = _metrics(task, states)
+    values = []
     for name in names:
-        metric, state = known[name]
+        metric, state = by_name[name]
         interval = metric.of(state.effective() if hasattr(state, "effective") else state, settings).get(None)
-        found.append(math.nan if interval is None or interval.value is None else interval.value)
-    return np.array(found)
+        values.append(math.nan if interval is None or interval.value is None else interval.value)
+    return np.array(values)
 
 
 def _half_widths(whole: np.ndarray, without: np.ndarray, sizes: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Student's half-widths from the jackknife's variance; of a metric with bounds no less than what n rows may not show."""
-    shares = (sizes.sum() / sizes)[:, None]
-    pseudo = shares * whole - (shares - 1) * without
-    centre = sizes.size * whole - ((1 - 1 / shares) * without).sum(axis=0)
-    variance = (np.square(pseudo - centre) / (shares - 1)).mean(axis=0)
+    ratios = (sizes.sum() / sizes)[:, None]
+    pseudo = ratios * whole - (ratios - 1) * without
+    centre = sizes.size * whole - ((1 - 1 / ratios) * without).sum(axis=0)
+    variance = (np.square(pseudo - centre) / (ratios - 1)).mean(axis=0)
     half = float(stdtrit(sizes.size - 1, (1 + CONFIDENCE) / 2)) * np.sqrt(variance)
     widths = np.array([DECORATED[name].range[1] - DECORATED[name].range[0] for name in names])
     least = np.where(np.isfinite(widths), UNSEEN / sizes.sum() * np.where(np.isfinite(widths), widths, 0.0), 0.0)

@@ -41,25 +41,25 @@ def _not_probabilities(state: ScoreState) -> Interval | None:
     if not state.scored:
         return without_scores(state)
     if state.out_of_range:
-        found = f"{state.out_of_range:,} of {state.scored:,} scores lie outside [0, 1]"
-        return undefined(state.scored, f"{found}: they are not probabilities.")
+        sentence = f"{state.out_of_range:,} of {state.scored:,} scores lie outside [0, 1]"
+        return undefined(state.scored, f"{sentence}: they are not probabilities.")
     return None
 
 
 def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
     sums, squares, cube = state.losses[loss], state.losses[squared], float(state.cubes[loss // 2])
-    found = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest), may_hide=False)
-    return _with_few_of_a_kind(state, found, loss)
+    mean = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest), may_hide=False)
+    return _with_few_of_a_kind(state, mean, loss)
 
 
-def _with_few_of_a_kind(state: ScoreState, found: Interval, loss: int) -> Interval:
+def _with_few_of_a_kind(state: ScoreState, loss_mean: Interval, loss: int) -> Interval:
     """The upper bound widened where few rows are positive, or negative, or few scores lie on the other side of their label.
 
-    If k of n rows are of such a kind, its share may be p+, Wilson's upper bound; then the mean is larger by at most (p+ - k / n)
-    times the largest loss of a row of the kind among the scores that there are.
+    If k of n rows are of such a kind, its fraction may be p+, Wilson's upper bound; then the mean is larger by at most (p+ - k /
+    n) times the largest loss of a row of the kind among the scores that there are.
     """
-    if found.value is None or found.count < SAID_FROM:
-        return found
+    if loss_mean.value is None or loss_mean.count < SAID_FROM:
+        return loss_mean
     low, high = _score_range(state)
     lowest, highest = _loss(loss, low), _loss(loss, 1 - high)
     rows = float(state.positives.sum() + state.negatives.sum())
@@ -68,13 +68,13 @@ def _with_few_of_a_kind(state: ScoreState, found: Interval, loss: int) -> Interv
     against = (surprises, max(lowest, highest), "against their score", FEW_SURPRISES)
     few = [kind for kind in (rarer, against) if kind[0] < kind[3]]
     if not few:
-        return found
+        return loss_mean
     more = max((float(wilson(count, rows)[1]) - count / rows) * worst for count, worst, _, _ in few)
     named = " and ".join(f"{count:,.0f} {kind}" for count, _, kind, _ in few)
     remark = f"Only {named} of {rows:,.0f} rows: the upper bound counts on more, as wrong as the scores allow."
     most = math.inf if loss == LOG_LOSS else 1.0
-    upper = None if found.upper is None else min(max(found.upper, float(found.value + more)), most)
-    return replace(found, upper=upper, message=" ".join(filter(None, (found.message, remark))))
+    upper = None if loss_mean.upper is None else min(max(loss_mean.upper, float(loss_mean.value + more)), most)
+    return replace(loss_mean, upper=upper, message=" ".join(filter(None, (loss_mean.message, remark))))
 
 
 def _score_range(state: ScoreState) -> tuple[float, float]:
@@ -138,14 +138,14 @@ def expected_calibration_error(state: ScoreState) -> Interval:
     scores = state.bin_scores[used].sum(axis=1) / rows
     gaps = state.bin_positives[used] / rows - scores
     errors = _gap_errors(gaps, scores, rows, state.bin_squares[used].sum(axis=1))
-    shares, distances = rows / n, np.abs(gaps)
+    fractions, distances = rows / n, np.abs(gaps)
     strict = float(ndtri(1 - (1 - CONFIDENCE) / (2 * CALIBRATION_BINS)))
-    value = float(np.dot(shares, distances))
+    value = float(np.dot(fractions, distances))
     (low, high), (lowest, highest) = (wilson(state.bin_positives[used], rows, z) for z in (Z, strict))
     certain = np.minimum(distances - strict * errors, np.maximum(lowest - scores, scores - highest))
-    lower = float(np.dot(shares, np.maximum(certain, 0.0)))
+    lower = float(np.dot(fractions, np.maximum(certain, 0.0)))
     beyond = np.maximum(Z * errors, np.maximum(high - scores, scores - low) - distances)
-    upper = value + math.hypot(*(shares * beyond).tolist())
+    upper = value + math.hypot(*(fractions * beyond).tolist())
     return interval(value, (lower, upper), n, within=(0.0, 1.0))
 
 

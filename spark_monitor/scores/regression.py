@@ -116,7 +116,7 @@ def r2_score(state: RegressionState) -> Interval:
     low, high = student(value, _r2_variance(state, spread), n)
     ratio = 1 - value
     if ratio > 0 and math.isfinite(low):
-        # On the logarithm the ratio is more nearly normal; what is wider of the two is said.
+        # On the logarithm the ratio is more nearly normal; what is wider of the two is reported.
         factor = math.exp(min((high - value) / ratio, 700.0))
         low, high = min(low, 1 - ratio * factor), max(high, 1 - ratio / factor)
     squares = mean_squared_error(state)
@@ -125,7 +125,7 @@ def r2_score(state: RegressionState) -> Interval:
 
 
 def _r2_variance(state: RegressionState, spread: float) -> float:
-    """The variance of one row's share in the ratio, so that dividing by n gives the ratio's."""
+    """The variance of one row's part in the ratio, so that dividing by n gives the ratio's."""
     n = state.usable
     errors, labels = state.total(SQUARED) / n, spread / n
     ratio = np.float64(errors / labels)

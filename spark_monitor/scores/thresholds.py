@@ -70,8 +70,8 @@ def threshold_rows(state: ScoreState, settings: Settings) -> Iterator[dict[str, 
         if edge >= state.grid.edges.size or state.grid.edges[edge] != threshold:
             continue
         confusion = at_threshold(effective, threshold)
-        found = {name: function(confusion) for name, function in METRICS.items()}
+        intervals = {name: function(confusion) for name, function in METRICS.items()}
         cost = cost_loss(confusion, settings)
-        for name, one in {**found, **({} if cost is None else {"cost_loss": cost})}.items():
+        for name, one in {**intervals, **({} if cost is None else {"cost_loss": cost})}.items():
             numbers = {key: getattr(one, key) for key in ("value", "value_error", "lower", "upper", "status", "message")}
             yield {"metric": f"{name}{SUFFIX}", "class": f"{threshold:g}", **numbers, "count": state.scored}

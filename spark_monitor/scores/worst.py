@@ -50,7 +50,7 @@ def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[d
     ranked = sorted(surely, key=lambda place: (bounds[place][1] if up else -bounds[place][0], str(place)))
     for rank, place in enumerate(ranked[:SHOWN], start=1):
         row, (key, value) = usable[place], place
-        share = row["count"] / whole["count"] if whole["count"] else 0.0
+        fraction = row["count"] / whole["count"] if whole["count"] else 0.0
         yield {
             "metric": "worst_slice",
             "class": str(rank),
@@ -62,5 +62,5 @@ def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[d
             "status": "OK",
             "message": f"{name} is {row['value']:.4g} where {key} = {value}, and {whole['value']:.4g} for all rows; "
             f"{len(largest)} slices were looked at.",
-            "details": [("metric", name), ("slice_key", str(key)), ("slice_value", str(value)), ("share", f"{share:.4f}")],
+            "details": [("metric", name), ("slice_key", str(key)), ("slice_value", str(value)), ("share", f"{fraction:.4f}")],
         }

@@ -48,10 +48,10 @@ class Categories:
     def _array(self) -> pa.Array:
         return pa.array(self.texts, type=pa.string())
 
-    def positions(self, texts: pa.Array) -> Integers:
+    def positions(self, strings: pa.Array) -> Integers:
         """The position of every text among the categories, -1 where it is none of them."""
-        found = pc.fill_null(pc.index_in(texts, value_set=self._array), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+        places = pc.fill_null(pc.index_in(strings, value_set=self._array), -1)
+        return np.asarray(places.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +68,10 @@ class Dictionary:
         """Describe distinct strings or binary values, none of them null."""
         binary = pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)
         lengths = pc.binary_length(values) if binary else pc.utf8_length(values)
-        texts = named(values)
+        strings = named(values)
         return cls(
-            texts=texts,
-            positions=categories.positions(texts),
+            texts=strings,
+            positions=categories.positions(strings),
             hashes=hash_texts(values),
             lengths=np.asarray(lengths.to_numpy(zero_copy_only=False), dtype=np.int64),
         )
@@ -136,8 +136,8 @@ class CategoricalState:
         """The state of a batch: ``many[i]`` rows hold entry ``seen[i]`` of the dictionary; ``empty`` says what is kept."""
         categories = empty.categories
         lengths, positions = dictionary.lengths[seen], dictionary.positions[seen]
-        known = positions >= 0
-        totals = np.bincount(positions[known], weights=many[known], minlength=len(categories.texts))
+        named = positions >= 0
+        totals = np.bincount(positions[named], weights=many[named], minlength=len(categories.texts))
         return cls(
             categories=categories,
             count=int(many.sum()) + nulls,
@@ -244,9 +244,9 @@ class CategoricalState:
 
 def _restored(meta: Mapping[str, Any], arrays: Arrays, categories: Categories) -> CategoricalState:
     count, nulls, empties, shortest, longest, total = counts(arrays, "totals", 6).tolist()
-    known = counts(arrays, "counts", len(categories.texts))
+    category_counts = counts(arrays, "counts", len(categories.texts))
     present = count - nulls
-    if known.sum() > present or empties > present:
+    if category_counts.sum() > present or empties > present:
         raise StateError("categorical state: it counts more values than it has rows.")
     if not shortest * present <= total <= longest * present or (present == 0 and longest):
         raise StateError(f"categorical state: {present} values of length {shortest} to {longest} cannot have {total} characters.")
@@ -256,7 +256,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, categories: Categories) -
     rows = counts(arrays, "item_counts", len(items)).tolist()
     frequent = Frequent.stored(items, rows, int(meta["dropped"]), int(meta["capacity"]))
     distinct = Distinct.stored(int(meta["k"]), int(meta["theta"]), arrays["hashes"])
-    return CategoricalState(categories, count, nulls, empties, shortest, longest, total, known, distinct, frequent)
+    return CategoricalState(categories, count, nulls, empties, shortest, longest, total, category_counts, distinct, frequent)
 
 
 def _frequent(dictionary: Dictionary, seen: Integers, many: Integers, capacity: int) -> Frequent[str]:

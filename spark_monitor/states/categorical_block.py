@@ -56,9 +56,9 @@ class CategoricalBlock(Block):
     @classmethod
     def from_columns(cls, batch: pa.RecordBatch, categories: Categories) -> CategoricalBlock:
         """The block of stored states, all of these categories."""
-        fields, texts = stored_fields(batch, _COUNTS, ("frequent_texts", "item"))
+        fields, strings = stored_fields(batch, _COUNTS, ("frequent_texts", "item"))
         capacity = number_column(batch, "frequent_capacity").astype(np.int64)
-        return cls(**fields, categories=categories, frequent_texts=texts, capacity=capacity)
+        return cls(**fields, categories=categories, frequent_texts=strings, capacity=capacity)
 
     def to_columns(self) -> list[pa.Array]:
         """The columns of ``STATE_SCHEMA``."""
@@ -87,8 +87,8 @@ class CategoricalBlock(Block):
     def _state(self, place: int) -> CategoricalState:
         counts = self.cells_of(place, len(self.categories.texts))
         first, last = self.frequent_offsets[place : place + 2].tolist()
-        texts = self.frequent_texts.slice(first, last - first).to_pylist()
-        items = dict(zip(texts, self.frequent_counts[first:last].tolist(), strict=True))
+        strings = self.frequent_texts.slice(first, last - first).to_pylist()
+        items = dict(zip(strings, self.frequent_counts[first:last].tolist(), strict=True))
         frequent = Frequent[str](items, int(self.dropped[place]), int(self.capacity[place]))
         count, nulls, empties, shortest, longest, total = self.counts[:, place].tolist()
         distinct = self.distinct.at(place)

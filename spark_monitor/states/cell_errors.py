@@ -65,13 +65,13 @@ class CellErrorsState:
         truth, guess = truth[usable], guess[usable]
         stand = guess if places is None else np.asarray(places, dtype=np.float64)[usable]
         cells, size = np.searchsorted(np.array(self.edges), stand, side="right"), len(self.edges) + 1
-        known = np.isfinite(truth)
+        labelled_rows = np.isfinite(truth)
         with np.errstate(over="ignore", invalid="ignore"):
-            errors = (guess - truth)[known]
+            errors = (guess - truth)[labelled_rows]
             powers = (errors, np.abs(errors), np.square(errors), np.square(np.square(errors)))
-            summed = [np.bincount(cells[known], weights=power, minlength=size) for power in powers]
+            summed = [np.bincount(cells[labelled_rows], weights=power, minlength=size) for power in powers]
             sums = np.stack(summed).astype(np.float64)
-        rows, labelled = (np.bincount(one, minlength=size).astype(np.int64) for one in (cells, cells[known]))
+        rows, labelled = (np.bincount(one, minlength=size).astype(np.int64) for one in (cells, cells[labelled_rows]))
         return self.merge(CellErrorsState(self.edges, rows, labelled, sums))
 
     def merge(self, other: CellErrorsState) -> CellErrorsState:

@@ -70,16 +70,16 @@ class ClassScoresState:
 
     def update(self, labels: Integers, scores: Floats, *, weights: Floats | None = None) -> ClassScoresState:
         """This state and more rows: the place of each one's class, -1 for a class without scores, and scores float64[n, K]."""
-        known, whole = labels >= 0, np.isfinite(scores).all(axis=1)
-        used = known & whole
-        strangers, unscored = int(np.count_nonzero(~known)), int(np.count_nonzero(known & ~whole))
+        is_class, whole = labels >= 0, np.isfinite(scores).all(axis=1)
+        used = is_class & whole
+        strangers, unscored = int(np.count_nonzero(~is_class)), int(np.count_nonzero(is_class & ~whole))
         labels, scores = labels[used], scores[used]
         weights = None if weights is None else weights[used]
-        own = scores[np.arange(labels.size), labels]
+        label_score = scores[np.arange(labels.size), labels]
         later = np.arange(len(self.classes))[None, :] > labels[:, None]
-        ahead = (scores > own[:, None]) | ((scores == own[:, None]) & later)
+        ahead = (scores > label_score[:, None]) | ((scores == label_score[:, None]) & later)
         counted = np.bincount(ahead.sum(axis=1), weights=weights, minlength=len(self.classes))
-        loss = -np.log(np.clip(own, CLIP, 1.0 - CLIP))
+        loss = -np.log(np.clip(label_score, CLIP, 1.0 - CLIP))
         terms = [loss, np.square(loss), loss**3]
         if weights is not None:
             terms = [weights * term for term in terms]

@@ -143,10 +143,10 @@ def canonical_labels(array: pa.Array | pa.ChunkedArray | Sequence[object]) -> Cl
     if not isinstance(array, (pa.Array, pa.ChunkedArray)):
         array = pa.array([canonical_label(value) for value in array], type=pa.string())
     encoded = _dictionary(array)
-    texts = [canonical_label(value) for value in _distinct_values(encoded.dictionary)]
-    classes = tuple(sorted({text for text in texts if text is not None}))
+    names = [canonical_label(value) for value in _distinct_values(encoded.dictionary)]
+    classes = tuple(sorted({text for text in names if text is not None}))
     position = {text: code for code, text in enumerate(classes)}
-    table = np.array([*(NO_CLASS if text is None else position[text] for text in texts), NO_CLASS], dtype=np.int64)
+    table = np.array([*(NO_CLASS if text is None else position[text] for text in names), NO_CLASS], dtype=np.int64)
     indices = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
     return ClassCodes(table[indices], classes)
 

@@ -112,9 +112,9 @@ def _prefix(data: bytes) -> tuple[int, str, int]:
 
 def unpack(data: bytes, tag: str) -> tuple[dict[str, Any], Arrays]:
     """What ``pack`` was given; a StateError where the bytes are not what ``pack`` wrote for this tag."""
-    version, found, length = _prefix(data)
-    if found != tag:
-        raise StateError(f"state: of kind {found!r}, expected {tag!r}.")
+    version, kind, length = _prefix(data)
+    if kind != tag:
+        raise StateError(f"state: of kind {kind!r}, expected {tag!r}.")
     try:
         raw = bytes(_CODECS[version].decompress(data[_PREFIX.size :], decompressed_size=length, asbytes=True))
         return _decoded(raw)
@@ -144,13 +144,13 @@ def _decoded(raw: bytes) -> tuple[dict[str, Any], Arrays]:
             arrays[name] = _sparse(steps, values, most=MAX_RAW_BYTES // 8 - expanded)
             expanded += arrays[name].size
         else:
-            arrays[name] = values.astype(_known(encoding[6:] or dtype))
+            arrays[name] = values.astype(_checked_dtype(encoding[6:] or dtype))
     if offset != len(raw):
         raise StateError(f"state: {len(raw) - offset} bytes left over.")
     return meta, arrays
 
 
-def _known(dtype: str) -> np.dtype[Any]:
+def _checked_dtype(dtype: str) -> np.dtype[Any]:
     if dtype not in DTYPES:
         raise StateError(f"state: type {dtype!r} is not read.")
     return DTYPES[dtype]
@@ -165,7 +165,7 @@ def _sparse(steps: tuple[np.ndarray, str] | None, values: np.ndarray, *, most: i
         raise StateError(f"state: a sparse array of {size} entries is not read.")
     if steps[0].dtype.kind not in "iu" or values.dtype.kind not in "iu" or steps[0].size != values.size:
         raise StateError(f"state: a sparse array of {steps[0].size} positions and {values.size} values.")
-    array = np.zeros(size, dtype=_known(dtype))
+    array = np.zeros(size, dtype=_checked_dtype(dtype))
     positions = np.cumsum(steps[0], dtype=np.int64)
     if positions.size and (positions[-1] >= size or positions[0] < 0 or (positions[1:] <= positions[:-1]).any()):
         raise StateError("state: a sparse array's positions lie outside it.")

@@ -183,11 +183,11 @@ class ConfusionState:
 def _counted(numbers: Integers, limit: int) -> tuple[Integers, Integers]:
     """The numbers below ``limit`` that occur, and how often; by a table while it is no larger than the rows or small."""
     if limit > max(numbers.size, _TABLE):
-        found, rows = np.unique(numbers, return_counts=True)
-        return found, rows.astype(np.int64)
+        cells, rows = np.unique(numbers, return_counts=True)
+        return cells, rows.astype(np.int64)
     table = np.bincount(numbers, minlength=1).astype(np.int64)
-    found = np.flatnonzero(table)
-    return found, table[found]
+    cells = np.flatnonzero(table)
+    return cells, table[cells]
 
 
 def _moved(positions: Integers, old: tuple[str, ...], new: tuple[str, ...]) -> Integers:
@@ -220,14 +220,14 @@ def _kept(
     # Shifted by one, so that "another class" is 0 and a pair is one non-negative number.
     width = places.size + 1
     pairs = (table[labels] + 1) * width + table[predictions] + 1
-    found, where = np.unique(pairs, return_inverse=True)
-    totals = np.zeros(found.size, dtype=np.float64 if rows.dtype.kind == "f" else np.int64)
+    cells, where = np.unique(pairs, return_inverse=True)
+    totals = np.zeros(cells.size, dtype=np.float64 if rows.dtype.kind == "f" else np.int64)
     np.add.at(totals, where, rows)
     kept = tuple(classes[place] for place in places)
     return ConfusionState(
         kept,
-        found // width - 1,
-        found % width - 1,
+        cells // width - 1,
+        cells % width - 1,
         totals,
         matches,  # type: ignore[arg-type]
         unpredicted,

@@ -64,13 +64,13 @@ class CounterState:
     def from_bytes(cls, data: bytes) -> CounterState:
         """The state that ``to_bytes`` wrote."""
         meta, arrays = unpack(data, TAG)
-        found = counts(arrays, "counts")
+        numbers = counts(arrays, "counts")
         try:
             rows, checksum, columns = int(meta["rows"]), int(meta["checksum"]), int(meta["columns"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise StateError(f"counter state: damaged ({type(error).__name__}: {error}).") from error
-        if meta.get("counters") != list(COUNTERS) or found.size != columns * len(COUNTERS):
+        if meta.get("counters") != list(COUNTERS) or numbers.size != columns * len(COUNTERS):
             raise StateError(f"counter state: counts other things than {', '.join(COUNTERS)}.")
-        if rows < 0 or not 0 <= checksum < WRAP or found.max(initial=0) > rows:
+        if rows < 0 or not 0 <= checksum < WRAP or numbers.max(initial=0) > rows:
             raise StateError(f"counter state: of {rows} rows it counts more than there are.")
-        return cls(rows, checksum, found.reshape(-1, len(COUNTERS)))
+        return cls(rows, checksum, numbers.reshape(-1, len(COUNTERS)))

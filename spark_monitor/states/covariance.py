@@ -99,7 +99,7 @@ class CovarianceState:
         if self.names != other.names:
             raise StateError(f"covariance state: of {len(self.names)} columns, the other of {len(other.names)} or of others.")
         incomplete = np.union1d(self.incomplete, other.incomplete)
-        own, more = self._widened(incomplete), other._widened(incomplete)
+        sums, more = self._widened(incomplete), other._widened(incomplete)
         return CovarianceState(
             self.names,
             self.count + other.count,
@@ -108,9 +108,9 @@ class CovarianceState:
             self.products + other.products,
             self.norms + other.norms,
             incomplete,
-            own[0] + more[0],
-            own[1] + more[1],
-            own[2] + more[2],
+            sums[0] + more[0],
+            sums[1] + more[1],
+            sums[2] + more[2],
         )
 
     def _widened(self, incomplete: Integers) -> tuple[Integers, Floats, Floats]:
@@ -130,10 +130,10 @@ class CovarianceState:
     @cached_property
     def pair_counts(self) -> Integers:
         """int64[D, D]: rows that have both columns."""
-        found = np.minimum(self.present[:, None], self.present[None, :])
-        found[:, self.incomplete] = self.both
-        found[self.incomplete, :] = self.both.T
-        return found
+        pairs = np.minimum(self.present[:, None], self.present[None, :])
+        pairs[:, self.incomplete] = self.both
+        pairs[self.incomplete, :] = self.both.T
+        return pairs
 
     @cached_property
     def pair_sums(self) -> Floats:
@@ -146,9 +146,9 @@ class CovarianceState:
         return self._pairwise(self.powers[1], self.squares)
 
     def _pairwise(self, every: Floats, where: Floats) -> Floats:
-        found = np.tile(every[:, None], (1, len(self.names)))
-        found[:, self.incomplete] = where
-        return found
+        matrix = np.tile(every[:, None], (1, len(self.names)))
+        matrix[:, self.incomplete] = where
+        return matrix
 
     def only(self, names: Sequence[str]) -> CovarianceState:
         """The state of some of its columns; ``norms`` stay those of all."""

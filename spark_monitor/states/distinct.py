@@ -75,10 +75,10 @@ class Distinct:
             values = values[first]
         # Of many different values the smallest hashes most likely suffice; where they do not, all are looked at.
         fair = 4 * k * ALL // many if many > 4 * k else ALL
-        found = cls(k, theta, _once(hashes_below(values, min(theta, fair))))
-        if fair < theta and found.hashes.size <= k:
-            found = cls(k, theta, _once(hashes_below(values, theta)))
-        return found._trimmed()
+        state = cls(k, theta, _once(hashes_below(values, min(theta, fair))))
+        if fair < theta and state.hashes.size <= k:
+            state = cls(k, theta, _once(hashes_below(values, theta)))
+        return state._trimmed()
 
     @classmethod
     def of_candidates(cls, hashes: Hashes, k: int = K_WINDOW, *, theta: int = ALL) -> Distinct:
@@ -163,11 +163,11 @@ def hashes_below(values: Floats, theta: int) -> Hashes:
         return hash_numbers(values)
     # The last step leaves the upper bits alone, so they tell which hashes are far too large.
     most = np.uint64(theta | (1 << 33) - 1)
-    found = [np.empty(0, dtype=np.uint64)]
+    parts = [np.empty(0, dtype=np.uint64)]
     for low in range(0, values.size, _CACHED):
         part = _scrambled(values[low : low + _CACHED])
-        found.append(part[part <= most])
-    hashes = np.concatenate(found)
+        parts.append(part[part <= most])
+    hashes = np.concatenate(parts)
     hashes ^= hashes >> _SHIFTS[2]
     return np.asarray(hashes[hashes < np.uint64(theta)])
 
@@ -183,14 +183,14 @@ def _scrambled(values: Floats) -> Hashes:
     return bits
 
 
-def hash_texts(texts: pa.Array) -> Hashes:
+def hash_texts(strings: pa.Array) -> Hashes:
     """A 64-bit hash of every string or binary value, eight bytes at a time across all of them; nulls hash as empty.
 
     >>> hashes = hash_texts(pa.array(["a", "b", "a", ""]))
     >>> bool(hashes[0] == hashes[2]), len(set(hashes.tolist()))
     (True, 3)
     """
-    binary = pc.fill_null(texts, "" if pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type) else b"")
+    binary = pc.fill_null(strings, "" if pa.types.is_string(strings.type) or pa.types.is_large_string(strings.type) else b"")
     binary = binary.cast(pa.large_binary())
     lengths = np.asarray(pc.binary_length(binary).to_numpy(zero_copy_only=False), dtype=np.int64)
     offsets = np.frombuffer(binary.buffers()[1], dtype=np.int64)[binary.offset : binary.offset + len(binary)]

@@ -47,11 +47,11 @@ class Frequent(Generic[Item]):
     @classmethod
     def stored(cls, items: Sequence[Item], counts: Sequence[int], dropped: int, capacity: int = CAPACITY) -> Frequent[Item]:
         """The state whose parts were read from untrusted bytes."""
-        found = dict(zip(items, counts, strict=True))
-        bounded = 0 <= dropped < 1 << 63 and len(found) <= capacity <= MOST_ITEMS and capacity > 0
-        if len(found) != len(items) or min(counts, default=1) < 1 or not bounded:
+        by_item = dict(zip(items, counts, strict=True))
+        bounded = 0 <= dropped < 1 << 63 and len(by_item) <= capacity <= MOST_ITEMS and capacity > 0
+        if len(by_item) != len(items) or min(counts, default=1) < 1 or not bounded:
             raise StateError(f"frequent values: {len(items)} items of which {capacity} may be kept, {dropped} dropped: damaged.")
-        return cls(found, dropped, capacity)
+        return cls(by_item, dropped, capacity)
 
     def merge(self, other: Frequent[Item]) -> Frequent[Item]:
         """Counts added, the bounds too."""

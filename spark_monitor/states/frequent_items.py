@@ -34,17 +34,20 @@ def numeric_items(block: NumericBlock) -> pa.ListArray:
     )
     counts = np.concatenate([block.cell_counts[edge], block.frequent_counts[listed]])[shown]
     items = np.concatenate([values, block.frequent_values[listed]])[shown]
-    return _items(offsets, _texts(items), counts)
+    return _items(offsets, _strings(items), counts)
 
 
 def categorical_items(block: CategoricalBlock) -> pa.ListArray:
     """Every state's list of (item, count), at most ``SHOWN``, the most frequent first, equal counts in the order of strings."""
-    texts = block.categories.texts
+    categories = block.categories.texts
     owner, rest = owners(block.cell_offsets), owners(block.frequent_offsets)
-    known = block.categories.positions(block.frequent_texts) if texts else np.full(rest.size, -1)
-    listed = np.flatnonzero((known < 0) & (block.frequent_counts > block.dropped[rest]))
+    positions = block.categories.positions(block.frequent_texts) if categories else np.full(rest.size, -1)
+    listed = np.flatnonzero((positions < 0) & (block.frequent_counts > block.dropped[rest]))
     names = pa.concat_arrays(
-        [pa.array(texts, pa.string()).take(pa.array(block.cells)), block.frequent_texts.cast(pa.string()).take(pa.array(listed))]
+        [
+            pa.array(categories, pa.string()).take(pa.array(block.cells)),
+            block.frequent_texts.cast(pa.string()).take(pa.array(listed)),
+        ]
     )
     counts = np.concatenate([block.cell_counts, block.frequent_counts[listed]])
     order = np.asarray(pc.rank(names, sort_keys="ascending", tiebreaker="dense"), dtype=np.float64)
@@ -65,7 +68,7 @@ def _items(offsets: Integers, names: pa.Array, counts: Integers) -> pa.ListArray
     return packed(offsets, entries)
 
 
-def _texts(values: Floats) -> pa.Array:
+def _strings(values: Floats) -> pa.Array:
     """Numbers as strings; each that occurs is written once."""
     unique, inverse = np.unique(values, return_inverse=True)
     return pa.array([number_text(value) for value in unique.tolist()], pa.string()).take(pa.array(inverse))

@@ -52,12 +52,12 @@ class GroupedState:
         groups, scores, relevances = groups[order], scores[order], relevances[order]
         bounds = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1], True]) if groups.size else np.zeros(1, dtype=np.int64)
         worth = [_worth(scores[low:high], relevances[low:high], self.k) for low, high in itertools.pairwise(bounds)]
-        found = [one for one in worth if one is not None]
+        defined = [one for one in worth if one is not None]
         sums = np.zeros((_METRICS, 3))
-        if found:
-            both = np.stack(found)
+        if defined:
+            both = np.stack(defined)
             sums = np.concatenate([both.sum(axis=0), np.square(both.mean(axis=2)).sum(axis=0)[:, None]], axis=1)
-        part = GroupedState(self.k, len(found), len(worth) - len(found), int(groups.size), sums)
+        part = GroupedState(self.k, len(defined), len(worth) - len(defined), int(groups.size), sums)
         return self.merge(part)
 
     def merge(self, other: GroupedState) -> GroupedState:

@@ -79,12 +79,12 @@ class Magnitudes:
         place = min(place, self.cells.size - 1)
         return float(low[place]), float(high[place])
 
-    def quantile(self, share: float) -> tuple[float, float]:
+    def quantile(self, q: float) -> tuple[float, float]:
         """Between which numbers the quantile lies, by whichever common definition it is computed."""
         total = self.total
         if total <= 0:
             return float("nan"), float("nan")
-        ranks = ((total - 1) * share, np.ceil(total * share) - 1)
+        ranks = ((total - 1) * q, np.ceil(total * q) - 1)
         low, _ = self.at_rank(float(np.floor(min(ranks))))
         _, high = self.at_rank(float(np.ceil(max(ranks))))
         return low, high
@@ -105,7 +105,7 @@ class Magnitudes:
 
 
 def _added(cells: Integers, rows: npt.NDArray[Any]) -> Magnitudes:
-    found, where = np.unique(cells, return_inverse=True)
-    totals = np.zeros(found.size, dtype=rows.dtype if rows.dtype.kind == "f" else np.int64)
+    distinct, where = np.unique(cells, return_inverse=True)
+    totals = np.zeros(distinct.size, dtype=rows.dtype if rows.dtype.kind == "f" else np.int64)
     np.add.at(totals, where, rows)
-    return Magnitudes(found, totals)
+    return Magnitudes(distinct, totals)

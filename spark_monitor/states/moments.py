@@ -65,12 +65,12 @@ class Moments:
         if not least.n:
             return most
         n = most.n + least.n
-        share = least.n / n
+        fraction = least.n / n
         delta = (least.mean - most.mean) + (least.low - most.low)
         if not np.isfinite(delta):
-            return Moments(n, most.mean * (1 - share) + least.mean * share, float("inf"))
-        mean, low = _added(most.mean, most.low + delta * share)
-        return Moments(n, mean, most.m2 + least.m2 + delta * (delta * most.n * share), low)
+            return Moments(n, most.mean * (1 - fraction) + least.mean * fraction, float("inf"))
+        mean, low = _added(most.mean, most.low + delta * fraction)
+        return Moments(n, mean, most.m2 + least.m2 + delta * (delta * most.n * fraction), low)
 
     @property
     def stddev(self) -> float:

@@ -99,7 +99,7 @@ class NumericState:
             raise StateError("numeric state: one has a sketch and one has none; merge windows with windows, slices with slices.")
         sketch = self.sketch.merge(other.sketch) if self.sketch and other.sketch else None
         # Of values that are all known the frequent ones are known as well, however the parts came together.
-        known = sketch is not None and sketch.is_exact
+        is_exact = sketch is not None and sketch.is_exact
         return NumericState(
             grid=self.grid,
             count=self.count + other.count,
@@ -112,7 +112,7 @@ class NumericState:
             moments=self.moments.merge(other.moments),
             cells=self.cells + other.cells,
             distinct=self.distinct.merge(other.distinct),
-            frequent=frequent_of_sorted(sketch.levels[0]) if known and sketch else self.frequent.merge(other.frequent),
+            frequent=frequent_of_sorted(sketch.levels[0]) if is_exact and sketch else self.frequent.merge(other.frequent),
             sketch=sketch,
         )
 

@@ -241,11 +241,11 @@ class NumericBlock(Block):
     def _cdf(self) -> Floats:
         if self.source is not None:
             return np.asarray(self.source[0].cdf()[self.source[1]])
-        shares = np.cumsum(self.dense, axis=1, dtype=np.float64)
-        total = shares[:, -1:].copy()
+        fractions = np.cumsum(self.dense, axis=1, dtype=np.float64)
+        total = fractions[:, -1:].copy()
         with np.errstate(invalid="ignore"):
-            shares /= total
-        return shares
+            fractions /= total
+        return fractions
 
     @cached_property
     def percentiles(self) -> tuple[Floats, Floats]:

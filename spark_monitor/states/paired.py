@@ -77,11 +77,11 @@ class PairedState:
     def by_part(self, versions: Iterable[str]) -> dict[int, tuple[Answered, ...]]:
         """The states of each part, of the rows that these sets of versions scored."""
         wanted = set(versions)
-        found: dict[int, tuple[Answered, ...]] = {}
+        merged: dict[int, tuple[Answered, ...]] = {}
         for (name, part), states in sorted(self.parts.items(), key=lambda one: one[0]):
             if name in wanted:
-                found[part] = _merged(found[part], states) if part in found else states
-        return found
+                merged[part] = _merged(merged[part], states) if part in merged else states
+        return merged
 
     def to_bytes(self) -> bytes:
         """The state's bytes; those of its parts are among them."""

@@ -89,10 +89,10 @@ def _numeric_messages(block: NumericBlock) -> npt.NDArray[np.object_]:
             ((block.min < block.max) & (block.m2 < LEAST_M2), CLOSE),
             (block.is_rounded, ROUNDED),
         ]
-    found = np.full(len(block), None, dtype=object)
+    messages = np.full(len(block), None, dtype=object)
     for holds, sentence in reversed(cases):
-        found[holds] = sentence
-    return found
+        messages[holds] = sentence
+    return messages
 
 
 def present_categorical(block: CategoricalBlock) -> Columns:

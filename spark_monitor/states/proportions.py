@@ -28,10 +28,10 @@ def score_interval(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z
     k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     spread = z * np.sqrt(k * (n - k) / np.maximum(n, 1.0) + z * z / 4)
     middle = k + z * z / 2
-    share = np.clip(k / np.maximum(n, 1.0), 0.0, 1.0)
+    fraction = np.clip(k / np.maximum(n, 1.0), 0.0, 1.0)
     lower, upper = (middle - spread) / (n + z * z), (middle + spread) / (n + z * z)
     empty = n == 0
-    return np.where(empty, 0.0, np.clip(lower, 0.0, share)), np.where(empty, 1.0, np.clip(upper, share, 1.0))
+    return np.where(empty, 0.0, np.clip(lower, 0.0, fraction)), np.where(empty, 1.0, np.clip(upper, fraction, 1.0))
 
 
 def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:

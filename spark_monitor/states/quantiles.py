@@ -40,14 +40,14 @@ def block_quantiles(block: NumericBlock) -> tuple[Floats, Floats]:
     through = np.cumsum(block.cell_counts)
     before = np.concatenate([[0], through])[block.cell_offsets[:-1], None]
     entry = np.minimum(np.searchsorted(through, before + ranks, side="left"), through.size - 1)
-    cell, own = block.cells[entry], block.cell_counts[entry]
+    cell, rows = block.cells[entry], block.cell_counts[entry]
     low, high = _bounds(block, cell)
     inside = cell % 2 == 0
-    share = (ranks - (through[entry] - own - before) - 0.5) / own
+    fraction = (ranks - (through[entry] - rows - before) - 0.5) / rows
     with np.errstate(invalid="ignore", over="ignore"):
         # Weights, not a difference, which may exceed a double; the clip undoes their rounding.
-        values = np.where(inside, np.clip(low * (1 - share) + high * share, low, high), high)
-        mass = np.where(inside, own / np.maximum(n, 1), 0.0)
+        values = np.where(inside, np.clip(low * (1 - fraction) + high * fraction, low, high), high)
+        mass = np.where(inside, rows / np.maximum(n, 1), 0.0)
     _from_sketches(block, values, mass, (ranks, inside, low, high))
     values = np.where(ranks == 1, block.min[:, None], np.where(ranks == n, block.max[:, None], values))
     errors = np.where((ranks == 1) | (ranks == n), 0.0, mass).max(axis=1)

@@ -35,8 +35,8 @@ def taken(offsets: Integers, index: Integers) -> tuple[Integers, Integers]:
     [[0, 3, 5], [2, 3, 4, 0, 1]]
     """
     starts = offsets[:-1][index]
-    found = offsets_of(offsets[1:][index] - starts)
-    return found, np.repeat(starts - found[:-1], np.diff(found)) + np.arange(found[-1])
+    bounds = offsets_of(offsets[1:][index] - starts)
+    return bounds, np.repeat(starts - bounds[:-1], np.diff(bounds)) + np.arange(bounds[-1])
 
 
 def sums(values: Integers, offsets: Integers) -> Integers:

@@ -30,9 +30,9 @@ def ratio_bounds(
         half = stdtrit(np.maximum(rows - 1, 1), (1 + CONFIDENCE) / 2) * deviation
         defined = (rows > 1) & (bottom != 0) & np.isfinite(half)
         low, high = np.where(defined, ratio - half, np.nan), np.where(defined, ratio + half, np.nan)
-    share = (square_x == top) & (square_y == bottom) & (top <= bottom) & (bottom > 0) & (cross == top)
-    below, above = wilson(np.where(share, top, 0.0), np.where(share, bottom, 1.0))
-    return np.where(share, below, low), np.where(share, above, high)
+    is_fraction = (square_x == top) & (square_y == bottom) & (top <= bottom) & (bottom > 0) & (cross == top)
+    below, above = wilson(np.where(is_fraction, top, 0.0), np.where(is_fraction, bottom, 1.0))
+    return np.where(is_fraction, below, low), np.where(is_fraction, above, high)
 
 
 def sum_bounds(x: npt.ArrayLike, xx: npt.ArrayLike) -> tuple[Floats, Floats]:

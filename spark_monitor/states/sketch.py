@@ -139,22 +139,22 @@ class Kll:
             return np.full(ranks.shape, np.nan)
         items, below = self.weighted()
         wanted = np.ceil(ranks * self.n - 1e-9 * self.n)
-        found = items[np.minimum(np.searchsorted(below, wanted, side="left"), items.size - 1)]
-        return np.where(ranks <= 0, self.minimum, np.where(ranks >= 1, self.maximum, found))
+        values = items[np.minimum(np.searchsorted(below, wanted, side="left"), items.size - 1)]
+        return np.where(ranks <= 0, self.minimum, np.where(ranks >= 1, self.maximum, values))
 
     def cdf(self, points: npt.ArrayLike) -> Floats:
         """F(x), the fraction of values <= x."""
-        return self._share(points, "right")
+        return self._fraction(points, "right")
 
     def cdf_left(self, points: npt.ArrayLike) -> Floats:
         """F(x^-), the fraction of values < x."""
-        return self._share(points, "left")
+        return self._fraction(points, "left")
 
     def points(self) -> Floats:
         """The distinct items: where F steps."""
         return np.unique(np.concatenate(self.levels))
 
-    def _share(self, points: npt.ArrayLike, side: str) -> Floats:
+    def _fraction(self, points: npt.ArrayLike, side: str) -> Floats:
         items, below = self.weighted()
         positions = np.searchsorted(items, np.asarray(points, dtype=np.float64), side=side)  # type: ignore[call-overload]
         return np.asarray(np.append(0, below)[positions] / max(self.n, 1))
