@@ -108,14 +108,14 @@ def undisturbed_flights(source: Source) -> pd.DataFrame:
 
 def _with_weather(rows: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
     """The last full hour's weather at the airport of departure, as known when the prediction is made."""
-    known = weather[["origin", *WEATHER]].assign(observed=pd.to_datetime(weather["time_hour"], utc=True))
+    observed = weather[["origin", *WEATHER]].assign(observed=pd.to_datetime(weather["time_hour"], utc=True))
     seen = rows.assign(observed=rows["predicted_at"].dt.floor("h"))
-    return seen.merge(known, how="left", on=["origin", "observed"], validate="many_to_one").drop(columns="observed")
+    return seen.merge(observed, how="left", on=["origin", "observed"], validate="many_to_one").drop(columns="observed")
 
 
 def _with_planes(rows: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
-    known = planes[["tailnum", "year", "seats", "manufacturer"]].rename(columns={"year": "plane_year"})
-    joined = rows.merge(known, how="left", on="tailnum", validate="many_to_one").drop(columns="tailnum")
+    details = planes[["tailnum", "year", "seats", "manufacturer"]].rename(columns={"year": "plane_year"})
+    joined = rows.merge(details, how="left", on="tailnum", validate="many_to_one").drop(columns="tailnum")
     return joined.astype({"seats": "Int64", "plane_year": "Int64"})
 
 

@@ -75,11 +75,11 @@ def weeks(checks: DataFrame) -> tuple[list[WeekChecked], list[WeekChecked]]:
         .orderBy("start")
         .collect()
     )
-    found: dict[str, list[WeekChecked]] = {"tv_distance": [], "percent_null": []}
+    by_metric: dict[str, list[WeekChecked]] = {"tv_distance": [], "percent_null": []}
     for row in rows:
         start = pd.Timestamp(row["start"], unit="us", tz="UTC")
-        found[row["metric"]].append(WeekChecked(start, row["value"], row["verdict"]))
-    return found["tv_distance"], found["percent_null"]
+        by_metric[row["metric"]].append(WeekChecked(start, row["value"], row["verdict"]))
+    return by_metric["tv_distance"], by_metric["percent_null"]
 
 
 def found_line(metric: str, clean: Sequence[WeekChecked], faulty: Sequence[WeekChecked]) -> str:
@@ -104,5 +104,5 @@ def verdicts(values: Sequence[WeekChecked]) -> str:
     >>> verdicts([WeekChecked(pd.Timestamp(0), 0.5, "FAIL"), WeekChecked(pd.Timestamp(1), 0.5, "PASS")])
     '1 FAIL, 1 PASS'
     """
-    found = [week.verdict for week in values]
-    return ", ".join(f"{found.count(verdict)} {verdict}" for verdict in sorted(set(found)))
+    names = [week.verdict for week in values]
+    return ", ".join(f"{names.count(verdict)} {verdict}" for verdict in sorted(set(names)))

@@ -42,8 +42,8 @@ def train(rows: pd.DataFrame) -> tuple[Version, Version]:
 
     On one thread: sums then have one order on every machine, and no thread waits in a loop for another on a busy core.
     """
-    known = rows[(rows["predicted_at"] < TRAINED_BEFORE) & rows["arrival_delay"].notna()]
-    features, late = model_input(known), (known["arrival_delay"] >= LATE_MINUTES).to_numpy()
+    past = rows[(rows["predicted_at"] < TRAINED_BEFORE) & rows["arrival_delay"].notna()]
+    features, late = model_input(past), (past["arrival_delay"] >= LATE_MINUTES).to_numpy()
     with threadpool_limits(limits=1):
         return (
             Version(1, "logistic regression", logistic_regression().fit(features, late), None),
@@ -90,8 +90,8 @@ def training_scores(rows: pd.DataFrame, versions: tuple[Version, ...]) -> Mappin
     """Each version's area under the ROC curve on the flights it was trained on."""
     from sklearn.metrics import roc_auc_score
 
-    known = rows[(rows["predicted_at"] < TRAINED_BEFORE) & rows["arrival_delay"].notna()]
-    late = known["arrival_delay"] >= LATE_MINUTES
+    past = rows[(rows["predicted_at"] < TRAINED_BEFORE) & rows["arrival_delay"].notna()]
+    late = past["arrival_delay"] >= LATE_MINUTES
     return {
-        version.number: float(roc_auc_score(late, version.model.predict_proba(model_input(known))[:, 1])) for version in versions
+        version.number: float(roc_auc_score(late, version.model.predict_proba(model_input(past))[:, 1])) for version in versions
     }

@@ -107,14 +107,14 @@ class Prepared:
 def prepare(directory: Path, spark: SparkSession) -> Prepared:
     """Train, score, register and write, unless the same code has done so here."""
     paths = claim(directory)
-    known = _finished(paths)
-    if known is not None:
-        return Prepared(paths, anew=False, **known)
+    made = _finished(paths)
+    if made is not None:
+        return Prepared(paths, anew=False, **made)
     _clear(paths)
     _mark(paths, None)
-    known = _make(paths, spark)
-    _mark(paths, known)
-    return Prepared(paths, anew=True, **known)
+    made = _make(paths, spark)
+    _mark(paths, made)
+    return Prepared(paths, anew=True, **made)
 
 
 def _make(paths: DemoPaths, spark: SparkSession) -> dict[str, Any]:
@@ -164,8 +164,8 @@ def _finished(paths: DemoPaths) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     same = mark.get("fingerprint") == fingerprint(paths) and paths.monitor_file.is_file()
-    known: dict[str, Any] | None = mark.get("made") if same else None
-    return known
+    made: dict[str, Any] | None = mark.get("made") if same else None
+    return made
 
 
 def _mark(paths: DemoPaths, made: dict[str, Any] | None) -> None:

@@ -50,7 +50,7 @@ FAULTS = (
 
 def answer_times(rows: pd.DataFrame, versions: tuple[Version, ...]) -> dict[str, np.ndarray]:
     """How many milliseconds each version takes for single flights."""
-    found = {}
+    times_by_version = {}
     with threadpool_limits(limits=1):
         for version in versions:
             single = [model_input(rows.iloc[[place]]) for place in range(TIMED_ANSWERS)]
@@ -59,8 +59,8 @@ def answer_times(rows: pd.DataFrame, versions: tuple[Version, ...]) -> dict[str,
                 began = time.perf_counter()
                 version.model.predict_proba(one)
                 taken.append(1000 * (time.perf_counter() - began))
-            found[str(version.number)] = np.array(taken)
-    return found
+            times_by_version[str(version.number)] = np.array(taken)
+    return times_by_version
 
 
 def serving_log(predictions: pa.Table, taken: dict[str, np.ndarray]) -> pa.Table:
@@ -69,8 +69,8 @@ def serving_log(predictions: pa.Table, taken: dict[str, np.ndarray]) -> pa.Table
     rows = predictions.select(["predicted_at", "model_version"]).to_pandas()
     latency = np.zeros(len(rows))
     for version, times in taken.items():
-        own = (rows["model_version"] == version).to_numpy()
-        latency[own] = random.choice(times, int(own.sum())) * random.lognormal(0, 0.1, int(own.sum()))
+        of_version = (rows["model_version"] == version).to_numpy()
+        latency[of_version] = random.choice(times, int(of_version.sum())) * random.lognormal(0, 0.1, int(of_version.sum()))
     host = random.choice(np.array(HOSTS), len(rows))
     at = rows["predicted_at"]
     slow = (host == SLOW_HOST) & (at >= SLOW_FROM).to_numpy() & (at < SLOW_TO).to_numpy()
@@ -138,8 +138,8 @@ def service_faults_found(metrics: DataFrame) -> Iterator[str]:
         clean: list[float] = []
         for row in (row for row in rows if row["metric"] == metric):
             start, end = (pd.Timestamp(row[edge], unit="us", tz="UTC") for edge in ("start", "end"))
-            over = end > begins and (ends is None or start <= ends) and (ends != SLOW_TO or start < SLOW_TO)
-            (faulty if over else clean).append(row["value"])
+            overlaps = end > begins and (ends is None or start <= ends) and (ends != SLOW_TO or start < SLOW_TO)
+            (faulty if overlaps else clean).append(row["value"])
         yield f"  {title}: {metric} {_span(faulty, unit)} in weeks with the fault, {_span(clean, unit)} without."
 
 

@@ -74,16 +74,16 @@ def run_demo(directory: Path, spark: SparkSession, *, tell: Tell, progress: Prog
     result = monitored(monitor, spark, before, tell, progress)
     with progress():
         log.info("What was found")
-        found = [*faults_found(result.checks), *service_faults_found(result.metrics)]
-        known = facts(tables_of(monitor.config, result.store), monitor.config, pictures=True)
-        told = summary(known, monitor.config, file=typed(prepared.paths.monitor_file))
-        pages = written_pages(known, monitor.config, prepared.paths.monitor_file)
-    injected = ("", "What was injected, and what the monitor says of it", *found)
-    for line in (*injected, "", told.rstrip(), "", *pages, *ending(began)):
+        findings = [*faults_found(result.checks), *service_faults_found(result.metrics)]
+        monitor_facts = facts(tables_of(monitor.config, result.store), monitor.config, pictures=True)
+        text = summary(monitor_facts, monitor.config, file=typed(prepared.paths.monitor_file))
+        pages = written_pages(monitor_facts, monitor.config, prepared.paths.monitor_file)
+    injected = ("", "What was injected, and what the monitor says of it", *findings)
+    for line in (*injected, "", text.rstrip(), "", *pages, *ending(began)):
         tell(line)
 
 
-def written_pages(known: Facts, config: MonitorConfig, file: Path) -> list[str]:
+def written_pages(monitor_facts: Facts, config: MonitorConfig, file: Path) -> list[str]:
     """The report and last week's digest, written beside the monitor's file, and where they are."""
     from spark_monitor.outputs.digest.digest import digest_html, digest_of
     from spark_monitor.outputs.digest.due import last_period
@@ -91,8 +91,8 @@ def written_pages(known: Facts, config: MonitorConfig, file: Path) -> list[str]:
 
     report, digest = file.with_name("report.html"), file.with_name("digest.html")
     period = last_period(DIGEST_EVERY, ACTS[-1].as_of, config.windows.zone)
-    report.write_text(report_html(known, config, file=typed(file)), encoding="utf-8")
-    digest.write_text(digest_html(digest_of([known], period.start, period.end)), encoding="utf-8")
+    report.write_text(report_html(monitor_facts, config, file=typed(file)), encoding="utf-8")
+    digest.write_text(digest_html(digest_of([monitor_facts], period.start, period.end)), encoding="utf-8")
     return [f"Report, to open in a browser: {typed(report)}", f"Digest of the last week, as it is mailed: {typed(digest)}"]
 
 
@@ -147,8 +147,8 @@ def earlier(monitor: Monitor, spark: SparkSession, progress: Progress) -> dateti
         log.info("Earlier runs")
         store = monitor.store(spark)
         store.ensure()
-        own = store.committed("runs").where(F.col("monitor_id") == monitor.config.monitor)
-        micros = own.agg(F.expr("max(unix_micros(as_of))").alias("last")).collect()[0]["last"]
+        runs = store.committed("runs").where(F.col("monitor_id") == monitor.config.monitor)
+        micros = runs.agg(F.expr("max(unix_micros(as_of))").alias("last")).collect()[0]["last"]
     return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 
 

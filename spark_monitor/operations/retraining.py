@@ -11,7 +11,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Said:
+class Predicted:
     """What a version predicted in a window: how often each class, as strings, of so many rows with a prediction.
 
     ``complete`` says whether these are all classes; of a number with many values they are not.
@@ -28,7 +28,7 @@ class Said:
     def positives(self, positive: object) -> int:
         """How many rows were predicted to be of the positive class.
 
-        >>> Said({"1.0": 30, "0.0": 70}, 100).positives(1), Said({"yes": 3, "no": 5}, 8).positives("yes")
+        >>> Predicted({"1.0": 30, "0.0": 70}, 100).positives(1), Predicted({"yes": 3, "no": 5}, 8).positives("yes")
         (30, 3)
         """
         return sum(many for name, many in self.classes.items() if _same(name, positive))
@@ -56,10 +56,10 @@ def schema_changes(before: Registered | None, now: Registered | None) -> str:
     return "; ".join(parts)
 
 
-def class_changes(before: Said | None, now: Said | None) -> str:
+def class_changes(before: Predicted | None, now: Predicted | None) -> str:
     """Classes that only one of the versions predicted, in words; nothing where not all classes of both are known.
 
-    >>> class_changes(Said({"a": 5, "b": 1}, 6), Said({"a": 5, "c": 2}, 7))
+    >>> class_changes(Predicted({"a": 5, "b": 1}, 6), Predicted({"a": 5, "c": 2}, 7))
     'c is new; b is not predicted any more'
     """
     if before is None or now is None or not before.complete or not now.complete:

@@ -36,9 +36,9 @@ def absent_rows(
     """Rows of profile_metrics for what is not there: empty windows, and columns and slice values that only the baseline has."""
     rows = empty_rows(run, due, versions)
     gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions)
-    found = rows.unionByName(gone, allowMissingColumns=True)
+    absent = rows.unionByName(gone, allowMissingColumns=True)
     slices = absent_slices(run, predictions, baseline, due, versions)
-    return found if slices is None else found.unionByName(slices, allowMissingColumns=True)
+    return absent if slices is None else absent.unionByName(slices, allowMissingColumns=True)
 
 
 def empty_rows(run: Run, due: Sequence[DueWindow], versions: Versions) -> DataFrame:
@@ -67,9 +67,9 @@ def absent_slices(
     together = frozen.where(F.col("slice_value") == OTHER).select("slice_key")
     expected = places_of(run, due, versions).join(frozen.join(together, on="slice_key", how="left_anti"), how="cross")
     there = {name: f"{name}_there" for name in _SLICED}
-    found = states_of(run, due).where(table).groupBy(*(F.col(name).alias(other) for name, other in there.items()))
+    values = states_of(run, due).where(table).groupBy(*(F.col(name).alias(other) for name, other in there.items()))
     same = [F.col(name).eqNullSafe(F.col(other)) for name, other in there.items()]
-    joined = expected.join(found.agg(F.collect_set("slice_value").alias("present")), same, how="left")
+    joined = expected.join(values.agg(F.collect_set("slice_value").alias("present")), same, how="left")
     is_there = F.arrays_overlap("present", F.array("slice_value", F.lit(OTHER)))
     absent = joined.where(~F.coalesce(is_there, F.lit(False))).drop("present", *there.values())
     sentence = f"No rows of this slice in this window; baseline {baseline.version} has some."

@@ -55,7 +55,7 @@ def affected_windows(
     if before is None or after is None or not closed:
         return recent
     try:
-        found = _fed(run, closed, before, after)
+        affected = _fed(run, closed, before, after)
     except NoFeed:
         return _grown(run, predictions, sorted(recent.windows), before, after)
     except BrokenFeed as refusal:
@@ -63,8 +63,8 @@ def affected_windows(
     except Exception as error:  # whatever a feed that was turned on later, or whose files are gone, is refused with
         why = first_line(error).rstrip(".")
     else:
-        run.notes.append(f"The change feed tells of changed rows in {len(found)} windows that are over.")
-        return Affected(found, exact=True)
+        run.notes.append(f"The change feed tells of changed rows in {len(affected)} closed windows.")
+        return Affected(affected, exact=True)
     run.notes.append(f"The lookback was reprocessed: the change feed of the prediction table cannot be read ({why}).")
     log.info(run.notes[-1])
     return recent
@@ -80,8 +80,8 @@ def _fed(run: Run, closed: Sequence[DueWindow], before: str, after: str) -> froz
             yield segments_of(batch, edges, members, zone)
 
     rows = run.store.changed_rows(run.config.predictions, before=before, after=after)
-    found = rows.selectExpr(f"{quote(name)} AS time").mapInArrow(segments, "segment int").distinct().collect()
-    return frozenset(closed[number] for row in found for number in members[row["segment"]])
+    changed = rows.selectExpr(f"{quote(name)} AS time").mapInArrow(segments, "segment int").distinct().collect()
+    return frozenset(closed[number] for row in changed for number in members[row["segment"]])
 
 
 def _grown(run: Run, predictions: Predictions, recent: Sequence[DueWindow], before: str, after: str) -> Affected:
@@ -117,11 +117,11 @@ def _rows_now(run: Run, frame: DataFrame, windows: Sequence[DueWindow]) -> dict[
     inside = frame.where(within(frame, name, edges[0], edges[-1], zone=zone, with_null=False))
     counted = inside.selectExpr(f"{quote(name)} AS time").mapInArrow(counts, "segment int, rows long")
     rows = counted.groupBy("segment").agg(F.sum("rows").alias("rows")).collect()
-    found = dict.fromkeys(windows, 0)
+    rows_of = dict.fromkeys(windows, 0)
     for row in rows:
         for number in members[row["segment"]]:
-            found[windows[number]] += row["rows"]
-    return found
+            rows_of[windows[number]] += row["rows"]
+    return rows_of
 
 
 def counts_of(batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tuple[int, ...], ...], zone: str) -> pa.RecordBatch:
@@ -134,8 +134,8 @@ def counts_of(batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tupl
     time = pa.chunked_array([instants(batch.column(0), zone)])
     wanted = np.array([bool(numbers) for numbers in members])
     segment = segment_of(time, np.array(edges, dtype=np.int64), wanted)
-    found, rows = np.unique(segment[segment >= 0], return_counts=True)
-    return pa.RecordBatch.from_arrays([pa.array(found.astype(np.int32)), pa.array(rows.astype(np.int64))], schema=_COUNTED)
+    segments, rows = np.unique(segment[segment >= 0], return_counts=True)
+    return pa.RecordBatch.from_arrays([pa.array(segments.astype(np.int32)), pa.array(rows.astype(np.int64))], schema=_COUNTED)
 
 
 def segments_of(batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tuple[int, ...], ...], zone: str) -> pa.RecordBatch:
@@ -147,5 +147,5 @@ def segments_of(batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tu
     """
     time = pa.chunked_array([instants(batch.column(0), zone)])
     wanted = np.array([bool(numbers) for numbers in members])
-    found = np.unique(segment_of(time, np.array(edges, dtype=np.int64), wanted))
-    return pa.RecordBatch.from_arrays([pa.array(found[found >= 0].astype(np.int32))], schema=_SEGMENT)
+    segments = np.unique(segment_of(time, np.array(edges, dtype=np.int64), wanted))
+    return pa.RecordBatch.from_arrays([pa.array(segments[segments >= 0].astype(np.int32))], schema=_SEGMENT)

@@ -75,10 +75,10 @@ def baseline_diff(run: Run, predictions: Predictions, *, period: tuple[datetime,
     )
     whole = current.states.where("slice_key IS NULL")
     drift = drift_rows(states.withColumn("wanted", wanted("BASELINE")), whole, compare_plan(predictions, current))
-    found = [_change(row.asDict(recursive=True)) for row in drift.where(F.col("column_name") != TABLE_ROW).collect()]
-    found = [*_structural(current, columns), *(one for one in found if one.column not in _apart(current, columns))]
+    differences = [_change(row.asDict(recursive=True)) for row in drift.where(F.col("column_name") != TABLE_ROW).collect()]
+    differences = [*_structural(current, columns), *(one for one in differences if one.column not in _apart(current, columns))]
     old, new = whole.where(F.col("column_name") == TABLE_ROW).select("count").collect(), frame.count()
-    ordered = sorted(found, key=lambda one: (-one.distance, one.column))
+    ordered = sorted(differences, key=lambda one: (-one.distance, one.column))
     return BaselineDiff(latest.version, int(old[0]["count"]) if old else None, new, tuple(ordered))
 
 
@@ -94,16 +94,16 @@ def _apart(current: Baseline, columns: Sequence[ReadColumn]) -> set[str]:
 def _structural(current: Baseline, columns: Sequence[ReadColumn]) -> list[ColumnChange]:
     """Columns that only one of both has, or that have another type."""
     names = {column.name for column in columns}
-    found = [
+    differences = [
         ColumnChange(name, GONE, message="the new baseline does not have it") for name in current.columns if name not in names
     ]
     for column in columns:
         frozen = current.columns.get(column.name)
         if frozen is None:
-            found.append(ColumnChange(column.name, ADDED, message="the current baseline does not have it"))
+            differences.append(ColumnChange(column.name, ADDED, message="the current baseline does not have it"))
         elif (reason := kinds_agree((frozen.kind, frozen.data_type), column)) is not None:
-            found.append(ColumnChange(column.name, RETYPED, message=reason))
-    return found
+            differences.append(ColumnChange(column.name, RETYPED, message=reason))
+    return differences
 
 
 def _change(row: dict[str, Any]) -> ColumnChange:

@@ -41,8 +41,8 @@ def composed_of(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, 
     """The parts of the due windows whose rows need not be read."""
     granularities = run.schedule.granularities
     possible = candidates(due, handled, granularities)
-    found = compose(due, usable_windows(run, possible, handled), granularities)
-    return {number: found[one] for number, one in enumerate(due) if one in found}
+    parts = compose(due, usable_windows(run, possible, handled), granularities)
+    return {number: parts[one] for number, one in enumerate(due) if one in parts}
 
 
 def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueWindow, Handled]) -> list[DueWindow]:
@@ -65,21 +65,21 @@ def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueW
     seen = stored.groupBy("granularity", F.expr("unix_micros(window.start) AS start"), "run_id").agg(
         F.bool_and(sound).alias("sound")
     )
-    told: dict[tuple[str, int], bool] = {}
+    usable: dict[tuple[str, int], bool] = {}
     for row in seen.join(runs, on="run_id", how="left").collect():
         place = (row["granularity"], row["start"])
-        told[place] = told.get(place, True) and bool(row["sound"] and row["same"])
-    empty = [one for one in asked if _place(one) not in told and handled[one].profile_hash == run.profile_hash]
+        usable[place] = usable.get(place, True) and bool(row["sound"] and row["same"])
+    empty = [one for one in asked if _place(one) not in usable and handled[one].profile_hash == run.profile_hash]
     until = pruned_until(run) if empty else None
     kept = {one for one in empty if until is None or one.window.end > until}
-    return [one for one in asked if told.get(_place(one), one in kept)]
+    return [one for one in asked if usable.get(_place(one), one in kept)]
 
 
 def pruned_until(run: Run) -> datetime | None:
     """Until when the states of this monitor's windows are deleted; also where that was broken off half-way."""
-    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & F.col("pruned_until").isNotNull())
-    found = own.agg(F.expr("unix_micros(max(pruned_until))").alias("until")).collect()[0]["until"]
-    return None if found is None else instant_of(found)
+    pruned = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & F.col("pruned_until").isNotNull())
+    last = pruned.agg(F.expr("unix_micros(max(pruned_until))").alias("until")).collect()[0]["until"]
+    return None if last is None else instant_of(last)
 
 
 def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:

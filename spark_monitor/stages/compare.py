@@ -133,22 +133,22 @@ def compare_step(
         states = states.unionByName(states_of(run, later).withColumn("wanted", wanted(CONSECUTIVE)))
     drift = drift_rows(states, baseline.states, plan)
     if any(untabled(kind, plan.metrics) for kind in ("numeric", "categorical")):
-        own = states_of(run, due).withColumn("wanted", wanted(BASELINE))
-        run.measured.append(measured_drift(own, baseline.states, plan))
-    own_answers = (run.config.predictions.prediction, run.config.predictions.score)
-    answers = {name for name in own_answers if name is not None and name in plan.columns}
-    if answers:
-        is_answer = F.col("column_name").isin(*sorted(answers))
-        own = states_of(run, due).where(is_answer).withColumn("wanted", wanted(BASELINE))
-        run.measured.append(measured_answers(own, baseline.states.where(is_answer), plan))
+        stored_states = states_of(run, due).withColumn("wanted", wanted(BASELINE))
+        run.measured.append(measured_drift(stored_states, baseline.states, plan))
+    model_columns = (run.config.predictions.prediction, run.config.predictions.score)
+    compared = {name for name in model_columns if name is not None and name in plan.columns}
+    if compared:
+        is_compared = F.col("column_name").isin(*sorted(compared))
+        stored_states = states_of(run, due).where(is_compared).withColumn("wanted", wanted(BASELINE))
+        run.measured.append(measured_answers(stored_states, baseline.states.where(is_compared), plan))
     gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions).drop("data_type")
     rows = compared_windows(drift).unionByName(gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True)
     referred = reference_rows(run, [*due, *later], plan)
     if referred is not None:
         rows = rows.unionByName(compared_windows(referred), allowMissingColumns=True)
     for name, states_of_reference in baseline.references.items():
-        own = states_of(run, [*due, *later]).withColumn("wanted", wanted(BASELINE))
-        against = drift_rows(own, states_of_reference, plan).withColumn("baseline_name", F.lit(name))
+        stored_states = states_of(run, [*due, *later]).withColumn("wanted", wanted(BASELINE))
+        against = drift_rows(stored_states, states_of_reference, plan).withColumn("baseline_name", F.lit(name))
         rows = rows.unionByName(compared_windows(against), allowMissingColumns=True)
     rows = rows.withColumn("baseline_version", F.lit(baseline.version).cast("long"))
     if later:
@@ -167,5 +167,5 @@ def drift_from_baseline(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
     """The stored rows of drift_metrics that say how far these windows are from the baseline."""
     stored = run.store.frame("drift_metrics").where(run.store.in_windows(run.monitor_id, windows))
     times = {"start": F.expr("unix_micros(window.start)"), "end": F.expr("unix_micros(window.end)")}
-    own = (F.col("drift_type") == BASELINE) & F.col("baseline_name").isNull()
-    return stored.where(own).withColumns(times).drop("window", "monitor_id", "run_id")
+    from_baseline = (F.col("drift_type") == BASELINE) & F.col("baseline_name").isNull()
+    return stored.where(from_baseline).withColumns(times).drop("window", "monitor_id", "run_id")

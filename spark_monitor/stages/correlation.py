@@ -30,8 +30,8 @@ _DEFINED = {"granularity": "string", "start": "long", "end": "long", "model_vers
 
 def correlated(config: MonitorConfig, frozen: Sequence[FrozenColumn]) -> list[FrozenColumn]:
     """The numeric features whose values differ in the baseline, in the table's order, as many as the monitor's file allows."""
-    own = [column for column in numeric_features(config, frozen) if column.facts.get("deviation", 0.0) > 0.0]
-    return own[: config.max_correlated_columns]
+    varying = [column for column in numeric_features(config, frozen) if column.facts.get("deviation", 0.0) > 0.0]
+    return varying[: config.max_correlated_columns]
 
 
 def numeric_features(config: MonitorConfig, frozen: Iterable[FrozenColumn]) -> list[FrozenColumn]:
@@ -49,14 +49,14 @@ def covariance_plan(
 ) -> CovariancePlan | None:
     """The plan for ``columns``, as they are read, of those that ``frozen`` ones are multiplied with; None for fewer than two."""
     places = {column.name: place for place, column in enumerate(columns) if column.kind is Kind.NUMERIC}
-    own = [column for column in correlated(config, frozen) if column.name in places]
-    if len(own) < 2:
+    chosen = [column for column in correlated(config, frozen) if column.name in places]
+    if len(chosen) < 2:
         return None
     return CovariancePlan(
-        names=tuple(column.name for column in own),
-        positions=tuple(places[column.name] for column in own),
-        centre=tuple(column.facts["mean"] for column in own),
-        scale=tuple(column.facts["deviation"] for column in own),
+        names=tuple(column.name for column in chosen),
+        positions=tuple(places[column.name] for column in chosen),
+        centre=tuple(column.facts["mean"] for column in chosen),
+        scale=tuple(column.facts["deviation"] for column in chosen),
         slices=tuple(slices),
     )
 
@@ -99,8 +99,8 @@ def correlation_measurements(run: Run, baseline: Baseline, due: Sequence[DueWind
         return []
     rules = [rule for rule in run.config.rules if rule.metric == "correlation_shift" and not isinstance(rule.columns, str)]
     plan = CorrelationPlan(frozenset(name for rule in rules for name in rule.columns))
-    own = states_of(run, due, quality=True).where(F.col("column_name") == COVARIANCE_ROW)
-    current = own.where("sketch IS NOT NULL").select(*DIMENSIONS, "sketch", F.lit(True).alias("is_current"))
+    covariances = states_of(run, due, quality=True).where(F.col("column_name") == COVARIANCE_ROW)
+    current = covariances.where("sketch IS NOT NULL").select(*DIMENSIONS, "sketch", F.lit(True).alias("is_current"))
     absent = {name: F.lit(None).cast(kind) for name, kind in _DEFINED.items()}
     frozen = baseline.covariance.withColumns(absent).select(*DIMENSIONS, "sketch", F.lit(False).alias("is_current"))
 

@@ -73,12 +73,12 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
 def _period(run: Run, key: WindowKey, per: str) -> Period:
     """The day, week or month that the window's last timestamp lies in."""
     last = instant_of(key.end - 1)
-    found = window_of(last, parse_every(f"1 {per}"), run.schedule.zone)
-    start, end = micros(found.start), micros(found.end)
+    period = window_of(last, parse_every(f"1 {per}"), run.schedule.zone)
+    start, end = micros(period.start), micros(period.end)
     days = _days(run, start, end)
     if per == "day":
         return Period(start, end, days)
-    before = _days(run, micros(found.start - DAYS_BEFORE), start)
+    before = _days(run, micros(period.start - DAYS_BEFORE), start)
     return Period(start, end, days, _weekdays(run, days), before, _weekdays(run, before))
 
 
@@ -104,11 +104,11 @@ def _predictions(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
 
 def _own_cost(run: Run, rate: float, currency: str | None, start: int, end: int) -> DataFrame:
     """What this monitor's runs cost, by their seconds, at the timestamps that they pretended to be."""
-    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
-    known = own.where("ended IS NOT NULL").where(f"unix_micros(as_of) >= {start} AND unix_micros(as_of) < {end}")
+    runs = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
+    ended = runs.where("ended IS NOT NULL").where(f"unix_micros(as_of) >= {start} AND unix_micros(as_of) < {end}")
     shown = f"'{currency}'" if currency is not None else "CAST(NULL AS STRING)"
     seconds = "(unix_micros(ended) - unix_micros(started)) / 1e6"
-    return known.selectExpr(
+    return ended.selectExpr(
         f"'{BILL}' AS kind",
         "unix_micros(as_of) AS at",
         f"'{OWN_SERVICE}' AS service",

@@ -45,24 +45,24 @@ def custom_step(run: Run, predictions: Predictions, windows: Sequence[DueWindow]
 
 def values_of(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
     """One row per window, version and slice, with a struct ``m<i>`` for each metric that aggregates rows."""
-    found: DataFrame | None = None
+    values: DataFrame | None = None
     for labels in (False, True):
         wanted = [one for one in aggregates(run.config.metrics) if one.config.labels == labels]
         if not wanted:
             continue
         rows = _labelled(run, predictions, windows) if labels else rows_within(run, predictions, windows)
         grouped = aggregated(placed(rows, run, predictions, windows), wanted)
-        found = (
+        values = (
             grouped
-            if found is None
-            else found.join(grouped, on=same(found, grouped), how="full").select(
-                *(F.coalesce(found[name], grouped[name]).alias(name) for name in DIMENSIONS),
-                *(one[name] for one in (found, grouped) for name in one.columns if name not in DIMENSIONS),
+            if values is None
+            else values.join(grouped, on=same(values, grouped), how="full").select(
+                *(F.coalesce(values[name], grouped[name]).alias(name) for name in DIMENSIONS),
+                *(one[name] for one in (values, grouped) for name in one.columns if name not in DIMENSIONS),
             )
         )
-    if found is None:
+    if values is None:
         raise ValueError("values_of: no metric of the monitor aggregates rows")
-    return found
+    return values
 
 
 def _labelled(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
@@ -110,7 +110,8 @@ def interval_of(numbers: dict[str, Floats], one: CustomMetricConfig) -> Interval
         low, high = count_bounds(value)
     absent = np.isnan(value)
     messages = [
-        _message(one, is_absent=bool(gone), has_bounds=bool(known)) for gone, known in zip(absent, ~np.isnan(low), strict=True)
+        _message(one, is_absent=bool(gone), has_bounds=bool(bounded))
+        for gone, bounded in zip(absent, ~np.isnan(low), strict=True)
     ]
     return Interval(
         value, np.where(absent, nothing, low), np.where(absent, nothing, high), np.zeros(value.shape), message=messages

@@ -47,8 +47,8 @@ def _with_derived(values: DataFrame, one: Derived, places: dict[str, int], place
     named = values
     for root, name, column in one.columns:
         held = f"{prefix[root]}{places[name]}"
-        known = held in values.columns
-        named = named.withColumn(column, F.col(f"{held}.value") if known else F.lit(None).cast("double"))
+        is_there = held in values.columns
+        named = named.withColumn(column, F.col(f"{held}.value") if is_there else F.lit(None).cast("double"))
     empty = F.lit(None).cast("double")
     fields = [F.expr(f"CAST({one.sql} AS DOUBLE)").alias("value"), F.lit(None).cast("double").alias("rows")]
     struct = F.struct(*fields, *(empty.alias(name) for name in (*SUMS, "low", "high")))

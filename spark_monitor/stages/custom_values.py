@@ -100,8 +100,8 @@ def struct(one: Sql) -> Column:
 
 def _with_replicates(keyed: DataFrame, by: Sequence[Column], plain: DataFrame, drawn: Sequence[Sql]) -> DataFrame:
     """The values with percentile intervals of Poisson bootstrap replicates; draws follow from the rows, not from chance."""
-    own = [name for name in keyed.columns if not name.startswith(PREFIX)]
-    seed = F.xxhash64(*(F.col(quote(name)).cast("string") for name in own))
+    names = [name for name in keyed.columns if not name.startswith(PREFIX)]
+    seed = F.xxhash64(*(F.col(quote(name)).cast("string") for name in names))
     replicated = keyed.withColumn(own_name("replicate"), F.explode(F.sequence(F.lit(0), F.lit(REPLICATES - 1))))
     uniform = F.pmod(F.xxhash64(seed, F.col(own_name("replicate"))), F.lit(1 << 53)).cast("double") / float(1 << 53)
     copies = sum((F.when(uniform > F.lit(bound), F.lit(1)).otherwise(F.lit(0)) for bound in _POISSON), F.lit(0))

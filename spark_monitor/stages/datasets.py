@@ -57,12 +57,12 @@ def configured(run: Run) -> tuple[str, ...]:
 
 def dataset_versions(run: Run) -> dict[str, str]:
     """The version of each dataset's tables, where every one of them has a version."""
-    found = {}
+    versions = {}
     for name in configured(run):
         each = [run.store.source_version(stored_source(run.spark, one, otherwise=kind)) for one, kind in _tables(run, name)]
         if all(version is not None for version in each):
-            found[name] = " | ".join(str(version) for version in each)
-    return found
+            versions[name] = " | ".join(str(version) for version in each)
+    return versions
 
 
 def _tables(run: Run, name: str) -> Iterator[tuple[MonitoredTable, str]]:
@@ -86,16 +86,16 @@ def schedule_for(run: Run, dataset: str) -> Schedule:
 
 def handled_windows(run: Run, datasets: Sequence[str]) -> dict[str, Handled]:
     """The windows that committed rows are about, with the rows of the log then; as many as windows come to the driver."""
-    own = run.store.committed("metrics").where(F.col("monitor_id") == run.monitor_id).where(F.col("dataset").isin(*datasets))
-    grouped = own.groupBy("dataset", "granularity", F.expr("unix_micros(window.start)").alias("start")).agg(
+    measured = run.store.committed("metrics").where(F.col("monitor_id") == run.monitor_id).where(F.col("dataset").isin(*datasets))
+    grouped = measured.groupBy("dataset", "granularity", F.expr("unix_micros(window.start)").alias("start")).agg(
         F.expr("max(unix_micros(window.end))").alias("end"),
         F.expr(f"max(CAST(try_element_at(details, '{ROWS}') AS BIGINT)) FILTER (WHERE metric = 'requests')").alias(ROWS),
     )
-    found: dict[str, Handled] = {name: {} for name in datasets}
+    handled: dict[str, Handled] = {name: {} for name in datasets}
     for row in grouped.collect():
         window = DueWindow(row["granularity"], Window(instant_of(row["start"]), instant_of(row["end"])))
-        found[row["dataset"]][window] = row[ROWS]
-    return found
+        handled[row["dataset"]][window] = row[ROWS]
+    return handled
 
 
 def due_of(
@@ -114,8 +114,8 @@ def due_of(
     if asked is not None:
         return tuple(sorted(schedule.asked(*asked, run.as_of))[:MOST_WINDOWS])
     labels = {granularity.label for granularity in schedule.granularities}
-    known = [one for one in handled if one.granularity in labels]
-    start = min((one.window.start for one in known), default=None) or first()
+    finer = [one for one in handled if one.granularity in labels]
+    start = min((one.window.start for one in finer), default=None) or first()
     closed = schedule.closed(start, run.as_of) if start is not None else []
     moved = dataset not in run.source_versions or run.source_versions[dataset] != before.versions.get(dataset)
     changed = before.config_hash != run.config.config_hash()

@@ -52,7 +52,7 @@ class Comparison:
 
 def comparison_of(run: Run, metric: str | None) -> Comparison:
     """What the monitor's file asks for."""
-    fairness, worst, own = run.config.fairness, run.config.worst_slices, run.config.predictions
+    fairness, worst, columns = run.config.fairness, run.config.worst_slices, run.config.predictions
     depth = 0 if worst is None else worst.depth
     searched = tuple(slice_key(one) for one in run.config.slices if (1 if isinstance(one, str) else len(one)) <= depth)
     kept = Comparison(metric=metric, most=0 if worst is None else worst.max, searched=searched)
@@ -60,7 +60,7 @@ def comparison_of(run: Run, metric: str | None) -> Comparison:
         return kept
     favourable = canonical_label(fairness.favourable)
     if run.config.model.task == "binary":
-        favourable = "1" if favourable == canonical_label(own.positive) else "0"
+        favourable = "1" if favourable == canonical_label(columns.positive) else "0"
     references = tuple((key, _text(value)) for key, value in fairness.reference.items())
     return replace(kept, groups=fairness.groups, references=references, favourable=str(favourable))
 
@@ -119,8 +119,8 @@ def _fairness(where: Mapping[str, Any], slices: States, comparison: Comparison) 
         return
     for key in comparison.groups:
         groups = {value: _group(kinds, comparison.favourable) for (name, value), kinds in slices.items() if name == key}
-        known = {value: group for value, group in groups.items() if group is not None}
-        yield from fairness_rows({**where, "slice_key": key}, known, whole, references.get(key))
+        present = {value: group for value, group in groups.items() if group is not None}
+        yield from fairness_rows({**where, "slice_key": key}, present, whole, references.get(key))
 
 
 def _group(kinds: Mapping[int, ScoredState], favourable: str) -> Group | None:
@@ -137,10 +137,10 @@ def _estimation_errors(
         return
     realised = {row["metric"]: row for row in _realised(whole, presentation) if row["class"] is None and row["value"] is not None}
     for row in estimated_rows(whole[ANSWERS], presentation.estimator):
-        found = estimation_error(row, realised[row["metric"]]) if row["metric"] in realised else None
-        if found is not None:
+        error = estimation_error(row, realised[row["metric"]]) if row["metric"] in realised else None
+        if error is not None:
             about = {"metric": "estimation_error", "class": row["metric"], "count": realised[row["metric"]]["count"]}
-            yield _measurement(where, {**about, **found.at(0), "message": row["message"], "basis": "ESTIMATED"})
+            yield _measurement(where, {**about, **error.at(0), "message": row["message"], "basis": "ESTIMATED"})
 
 
 def _realised(kinds: Mapping[int, ScoredState], presentation: Presentation) -> list[dict[str, Any]]:

@@ -82,17 +82,19 @@ def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColu
 
 def _frames(batch: pa.RecordBatch, kernel: Mapping[str, KernelColumn]) -> pa.RecordBatch:
     """Grids and categories of the columns whose states stand in a batch."""
-    found = []
-    own = [(name, rows, states_at(batch.take(pa.array(rows)), kernel[name])) for name, rows in by_column(batch)]
+    frames = []
+    opened = [(name, rows, states_at(batch.take(pa.array(rows)), kernel[name])) for name, rows in by_column(batch)]
     errors = batch.column("error").to_pylist()
-    for name, row, state in ((name, row, state) for name, rows, states in own for row, state in zip(rows, states, strict=True)):
+    for name, row, state in (
+        (name, row, state) for name, rows, states in opened for row, state in zip(rows, states, strict=True)
+    ):
         error = errors[row]
         facts = facts_of(state, name)
         grid = grid_of(state, every_value=CODES in facts).edges.tolist() if isinstance(state, NumericState) else None
-        texts = list(categories_of(state).texts) if isinstance(state, CategoricalState) else None
-        found.append((name, grid, texts, list(facts.items()), error))
+        categories = list(categories_of(state).texts) if isinstance(state, CategoricalState) else None
+        frames.append((name, grid, categories, list(facts.items()), error))
     types = (pa.string(), pa.list_(pa.float64()), pa.list_(pa.string()), pa.map_(pa.string(), pa.float64()), pa.string())
-    columns = list(zip(*found, strict=True)) or [()] * len(types)
+    columns = list(zip(*frames, strict=True)) or [()] * len(types)
     arrays = [pa.array(values, type=kind) for values, kind in zip(columns, types, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, names=["column_name", "grid", "categories", "facts", "error"])
 
@@ -130,17 +132,17 @@ def facts_of(state: State | None, name: str = "") -> dict[str, float]:
         return {**numeric_facts(state), **code_facts(state, name)} if state.finite else {}
     if not isinstance(state, CategoricalState) or not state.frequent.counts:
         return {}
-    texts, rows = list(state.frequent.counts), np.array(list(state.frequent.counts.values()))
-    parsed = matches(pa.array(texts, pa.string()), PARSES)
-    complete = state.frequent.dropped == 0 and len(texts) <= MAX_CATEGORIES
+    strings, rows = list(state.frequent.counts), np.array(list(state.frequent.counts.values()))
+    parsed = matches(pa.array(strings, pa.string()), PARSES)
+    complete = state.frequent.dropped == 0 and len(strings) <= MAX_CATEGORIES
     return {"complete": float(complete), "parsed": float(rows[parsed].sum() / rows.sum())}
 
 
 def numeric_facts(state: NumericState) -> dict[str, float]:
     """Ends, mean and deviation of a column's finite values; no deviation where its square is no double."""
-    found = {"least": state.minimum, "greatest": state.maximum, "mean": state.mean}
+    facts = {"least": state.minimum, "greatest": state.maximum, "mean": state.mean}
     deviation = math.sqrt(state.m2 / state.finite)
-    return {**found, "deviation": deviation} if math.isfinite(deviation) else found
+    return {**facts, "deviation": deviation} if math.isfinite(deviation) else facts
 
 
 def code_facts(state: NumericState, name: str) -> dict[str, float]:

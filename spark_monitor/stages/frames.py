@@ -14,15 +14,15 @@ from spark_monitor.sources.predictions import Predictions, kinds_agree
 
 def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:
     """The columns of the prediction table, each on its baseline's grid where it has one of its kind."""
-    found = []
+    frames = []
     for column in predictions.columns:
         frozen = baseline.columns.get(column.name)
         same = frozen is not None and kinds_agree((frozen.kind, frozen.data_type), column) is None
         frame = unframed(column)
         if same and frozen is not None:
             frame = FrozenColumn(column.name, column.data_type, column.kind, frozen.grid, frozen.categories, frozen.facts)
-        found.append(frame)
-    return found
+        frames.append(frame)
+    return frames
 
 
 EXACT_WHOLE = 2.0**53

@@ -104,8 +104,8 @@ def require_rows(run: Run, predictions: Predictions, period: tuple[datetime, dat
     frame, _ = baseline_frame(run, predictions)
     if frame.select(F.lit(1)).limit(1).collect():
         return
-    known = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
-    extent = f"they are from {known[0].isoformat()} to {known[1].isoformat()}" if known else "there are none at all"
+    extremes = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
+    extent = f"they are from {extremes[0].isoformat()} to {extremes[1].isoformat()}" if extremes else "there are none at all"
     start, end = period
     raise ConfigError(
         f"--from {start.isoformat()} --to {end.isoformat()}: no prediction was made then; {extent}. Give a period that has rows."
@@ -119,8 +119,8 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
 
-    def correlate(found: Sequence[FrozenColumn]) -> CovariancePlan | None:
-        return covariance_plan(run.config, found, found, [None for _ in slices])
+    def correlate(columns: Sequence[FrozenColumn]) -> CovariancePlan | None:
+        return covariance_plan(run.config, columns, columns, [None for _ in slices])
 
     frozen, states = freeze(
         rows,
@@ -141,8 +141,8 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
         "error AS message",
     )
     types = {column.name: column.data_type for column in frozen}
-    known = F.create_map(*(F.lit(part) for pair in types.items() for part in pair)) if types else None
-    data_type = F.coalesce("data_type", known[F.col("column_name")]) if known is not None else F.col("data_type")
+    type_of = F.create_map(*(F.lit(part) for pair in types.items() for part in pair)) if types else None
+    data_type = F.coalesce("data_type", type_of[F.col("column_name")]) if type_of is not None else F.col("data_type")
     stamped = kept.withColumns(
         {
             "data_type": data_type,
@@ -171,8 +171,8 @@ def reference_states(run: Run, predictions: Predictions, reference: ReferenceCon
     columns, slices = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
-    own = {column.name: column for column in frozen}
-    same = [own[column.name] if _is_same(own.get(column.name), column) else unframed(column) for column in columns]
+    by_name = {column.name: column for column in frozen}
+    same = [by_name[column.name] if _is_same(by_name.get(column.name), column) else unframed(column) for column in columns]
     keys = [slice_.key for slice_ in slices]
     kept = capped_slice_values(rows, len(keys), run.config.max_slice_values)
     states = profile(rows, frame_plan(same, slice_keys=keys, slice_values=kept, byte_budget=run.config.task_bytes))

@@ -67,25 +67,25 @@ class Idle:
 def note_idle(store: Store, configs: Sequence[MonitorConfig], as_of: datetime) -> list[Idle]:
     """The monitors at one place that certainly have nothing to do at ``as_of``; the ledger says it of each when this returns."""
     began = datetime.now(UTC)
-    known = _known(store, configs)
-    waiting = [config for config in configs if config.monitor in known and waits(config, known[config.monitor], as_of)]
+    last_runs = _last_runs(store, configs)
+    waiting = [config for config in configs if config.monitor in last_runs and waits(config, last_runs[config.monitor], as_of)]
     versions = _versions(store, waiting)
-    waiting = [config for config in waiting if _same(config, known[config.monitor], versions)]
-    labelled = _labelled_since(store, waiting, known, as_of)
+    waiting = [config for config in waiting if _same(config, last_runs[config.monitor], versions)]
+    labelled = _labelled_since(store, waiting, last_runs, as_of)
     idle = [Idle(config, uuid.uuid4().hex, as_of, store) for config in waiting if config.monitor not in labelled]
-    store.append_runs([_row(one, known[one.config.monitor], began) for one in idle])
+    store.append_runs([_row(one, last_runs[one.config.monitor], began) for one in idle])
     return idle
 
 
-def waits(config: MonitorConfig, known: Known, as_of: datetime) -> bool:
+def waits(config: MonitorConfig, last: Known, as_of: datetime) -> bool:
     """Whether no window of a monitor is due by time alone, and nothing else has to be asked but its tables."""
     datasets = config.operations or config.pipelines or config.costs
     silence = any(rule.metric == FRESHNESS for rule in config.rules)
-    if datasets or silence or known.config_hash != config.config_hash() or known.as_of > as_of:
+    if datasets or silence or last.config_hash != config.config_hash() or last.as_of > as_of:
         return False
     schedule = schedule_of(config)
     horizons = {timedelta(0)} | ({schedule.horizon} if schedule.horizon is not None else set())
-    return not any(ends_between(schedule, known.as_of - horizon, as_of - horizon) for horizon in horizons)
+    return not any(ends_between(schedule, last.as_of - horizon, as_of - horizon) for horizon in horizons)
 
 
 def ends_between(schedule: Schedule, after: datetime, until: datetime) -> bool:
@@ -94,14 +94,14 @@ def ends_between(schedule: Schedule, after: datetime, until: datetime) -> bool:
     return any(after < window.end <= until for windows in each for window in windows)
 
 
-def _known(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Known]:
+def _last_runs(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Known]:
     """The monitors whose last run left nothing undone: no run under way or broken off since, nothing that MLflow lacks."""
-    own = store.frame("runs").where(F.col("monitor_id").isin(sorted({config.monitor for config in configs})))
+    runs = store.frame("runs").where(F.col("monitor_id").isin(sorted({config.monitor for config in configs})))
     complete = f"status = '{COMMITTED}' AND kind = '{DUE}'"
     last = "struct(as_of, ended, config_hash, baseline_version, source_versions)"
     dead = f"status IN ('{FAILED}', '{SUPERSEDED}', '{RUNNING}')"
     rows = (
-        own.groupBy("monitor_id")
+        runs.groupBy("monitor_id")
         .agg(
             F.expr(f"max_by({last}, struct(ended, run_id)) FILTER (WHERE {complete})").alias("last"),
             F.expr(f"max(as_of) FILTER (WHERE {complete})").alias("as_of"),
@@ -141,15 +141,15 @@ def _versions(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, str |
         return dict(zip(sources, several.map(asked, sources), strict=True))
 
 
-def _same(config: MonitorConfig, known: Known, versions: Mapping[str, str | None]) -> bool:
+def _same(config: MonitorConfig, last: Known, versions: Mapping[str, str | None]) -> bool:
     """Whether both tables have versions, and those that the last run saw."""
     sources = {PREDICTIONS: config.predictions, LABELS: config.labels}
-    each = [(known.source_versions.get(name), versions[one.text]) for name, one in sources.items() if one is not None]
+    each = [(last.source_versions.get(name), versions[one.text]) for name, one in sources.items() if one is not None]
     return all(before is not None and before == now for before, now in each)
 
 
 def _labelled_since(
-    store: Store, configs: Iterable[MonitorConfig], known: Mapping[str, Known], as_of: datetime
+    store: Store, configs: Iterable[MonitorConfig], last_runs: Mapping[str, Known], as_of: datetime
 ) -> frozenset[str]:
     """The monitors whose unchanged label tables hold labels that have become known since the last run.
 
@@ -157,7 +157,7 @@ def _labelled_since(
     """
     asked: defaultdict[tuple[str, str, datetime], list[MonitorConfig]] = defaultdict(list)
     for config in configs:
-        after = known[config.monitor].as_of
+        after = last_runs[config.monitor].as_of
         if config.labels is not None and after < as_of:
             asked[repr(config.labels), config.windows.zone, after].append(config)
     questions = list(asked.items())
@@ -171,15 +171,15 @@ def _labelled_since(
 
     # A plan waits for the logs of its tables, one after the other: several plans wait side by side.
     with ThreadPoolExecutor(ASKED_AT_ONCE) as several:
-        found = [place for each in several.map(places, range(0, len(questions), LABELS_AT_ONCE)) for place in each]
-    return frozenset(config.monitor for place in found for config in questions[place][1])
+        places_found = [place for each in several.map(places, range(0, len(questions), LABELS_AT_ONCE)) for place in each]
+    return frozenset(config.monitor for place in places_found for config in questions[place][1])
 
 
-def _row(one: Idle, known: Known, began: datetime) -> dict[str, Any]:
+def _row(one: Idle, last: Known, began: datetime) -> dict[str, Any]:
     run = Run(one.store.spark, one.config, one.store, one.run_id, one.as_of, schedule_of(one.config))
     ended = datetime.now(UTC)
     done = {"status": NOTHING_NEW, "started": began, "ended": ended, "published": "OFF"}
-    seen = {"baseline_version": known.baseline_version, "source_versions": dict(known.source_versions)}
+    seen = {"baseline_version": last.baseline_version, "source_versions": dict(last.source_versions)}
     return {**running_row(run), **done, **seen}
 
 

@@ -62,17 +62,17 @@ def checks(
     with rules: every number meets the one rule that judges it. ``earlier`` are the metrics of the windows before, which limits
     by history need, ``stored`` their checks, which `for` needs.
     """
-    is_own = F.col("monitor_id") == monitor_id
-    own = [frame.where(is_own) for frame in (profile_metrics, drift_metrics, model_metrics)]
-    book, known = Rulebook.of(rules), knowledge or Knowledge()
-    found = metric_rows(own, metrics.where(is_own) if metrics is not None else None, book)
+    of_monitor = F.col("monitor_id") == monitor_id
+    tables = [frame.where(of_monitor) for frame in (profile_metrics, drift_metrics, model_metrics)]
+    book, facts = Rulebook.of(rules), knowledge or Knowledge()
+    rows = metric_rows(tables, metrics.where(of_monitor) if metrics is not None else None, book)
     if earlier is not None:
-        found = found.unionByName(rows_before(found, earlier, book))
+        rows = rows.unionByName(rows_before(rows, earlier, book))
     # Within a column the profile comes first: it says how many rows the drift rests on.
-    ordered = found.repartition(*WINDOW).sortWithinPartitions(*ORDER, F.col("family").desc())
+    ordered = rows.repartition(*WINDOW).sortWithinPartitions(*ORDER, F.col("family").desc())
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        bench = Bench.of(book, known)
+        bench = Bench.of(book, facts)
         for table in whole_windows(batches):
             yield bench.checks(table)
 
@@ -115,16 +115,16 @@ def _begins(table: pa.Table) -> int:
 
 def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
     """Write the checks of these windows, from all that is known of them."""
-    own = run.store.in_windows(run.monitor_id, windows)
+    wanted = run.store.in_windows(run.monitor_id, windows)
     judged = checks(
-        run.store.frame("profile_metrics").where(own).where(F.col("log_type") == INPUT),
-        run.store.frame("drift_metrics").where(own),
-        run.store.frame("model_metrics").where(own),
+        run.store.frame("profile_metrics").where(wanted).where(F.col("log_type") == INPUT),
+        run.store.frame("drift_metrics").where(wanted),
+        run.store.frame("model_metrics").where(wanted),
         run.config.rules,
         monitor_id=run.monitor_id,
         as_of=run.as_of,
         run_id=run.run_id,
-        metrics=run.store.frame("metrics").where(own),
+        metrics=run.store.frame("metrics").where(wanted),
         earlier=Earlier.of(run, windows),
         stored=Stored.of(run, windows),
         knowledge=knowledge_of(run),

@@ -47,9 +47,9 @@ def knowledge_of(run: Run) -> Knowledge:
 
 def baseline_values(run: Run, rules: list[RuleConfig]) -> dict[OfBaseline, float]:
     """The labelled baseline's own value of the model's metrics, whose rows have a granularity of their own."""
-    own = (F.col("monitor_id") == run.monitor_id) & (F.col("granularity") == OF_BASELINE)
+    of_baseline = (F.col("monitor_id") == run.monitor_id) & (F.col("granularity") == OF_BASELINE)
     named = F.col("metric").isin(*{rule.metric for rule in rules})
-    rows = run.store.frame("model_metrics").where(own & named).where("value IS NOT NULL AND basis <> 'ESTIMATED'")
+    rows = run.store.frame("model_metrics").where(of_baseline & named).where("value IS NOT NULL AND basis <> 'ESTIMATED'")
     keys = ("slice_key", "slice_value", "metric", "class")
     return {(TABLE_ROW, *(row[key] for key in keys)): row["value"] for row in rows.select(*keys, "value").collect()}
 
@@ -64,9 +64,9 @@ def own_windows(run: Run, rules: list[RuleConfig]) -> dict[str, OwnWindows]:
         return {}
     every = run.schedule.granularities[0].label
     within = f"window.start >= {instant_sql(span[0])} AND window.end <= {instant_sql(span[1])} AND slice_key IS NULL"
-    own = (F.col("monitor_id") == run.monitor_id) & (F.col("granularity") == every) & F.expr(within)
-    profile = run.store.frame("profile_metrics").where(own).where(F.col("log_type") == INPUT)
-    drift = run.store.frame("drift_metrics").where(own).where(F.col("drift_type") == "BASELINE")
+    within_baseline = (F.col("monitor_id") == run.monitor_id) & (F.col("granularity") == every) & F.expr(within)
+    profile = run.store.frame("profile_metrics").where(within_baseline).where(F.col("log_type") == INPUT)
+    drift = run.store.frame("drift_metrics").where(within_baseline).where(F.col("drift_type") == "BASELINE")
     rows = metric_rows([profile, drift, run.store.frame("model_metrics").limit(0)], None, Rulebook.of(rules))
     kept = rows.where(F.col("column_name") != TABLE_ROW).where(f"start >= {_first_of(rows)}")
     asked = ("column_name", "model_version", "start", "family", "count", "count_delta", "numbers")

@@ -101,9 +101,9 @@ def measure_step(run: Run, predictions: Predictions, baseline: Baseline, windows
     plan, rows = measure_plan(run, predictions, baseline, windows, tree)
     states = model_states(rows, plan).selectExpr("*", f"'{INPUT}' AS log_type", f"{baseline.version} AS baseline_version")
     if missing:
-        own = baseline_states(run, predictions, baseline, plan.kernel)
-        states = states if own is None else states.unionByName(own)
-        missing = own is not None
+        of_baseline = baseline_states(run, predictions, baseline, plan.kernel)
+        states = states if of_baseline is None else states.unionByName(of_baseline)
+        missing = of_baseline is not None
     write(run, "model_states", states, windows, baseline=missing)
     stored = run.store.frame("model_states").where(F.col("monitor_id") == run.monitor_id)
     present_states(run, stored, plan.kernel, baseline, windows, missing=missing)
@@ -114,7 +114,7 @@ def present_states(
 ) -> None:
     """Write model_metrics from the states that are stored now, and leave the other measurements for `record`."""
     of_baseline = (F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version)
-    own = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
+    of_windows = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
     presentation = Presentation(
         task=run.config.model.task,
         grid=kernel.score_grid,
@@ -123,26 +123,26 @@ def present_states(
         as_of=run.as_of,
         estimator=estimator_of(run, stored.where(of_baseline), kernel) if estimates(run) else None,
     )
-    chosen = own.unionByName(stored.where(of_baseline)) if missing else own
+    chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows
     log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"
     measured = model_rows(flat_states(chosen), presentation).selectExpr(
         "*", log_type, f"{baseline.version} AS baseline_version", f"timestamp_micros({micros(run.as_of)}) AS as_of"
     )
     write(run, "model_metrics", measured, windows, baseline=missing)
     if run.config.labels is not None:
-        both = own.unionByName(stored.where(of_baseline))
+        both = of_windows.unionByName(stored.where(of_baseline))
         run.measured.append(label_measurements(flat_states(both), presentation.grid))
     metric = main_metric_of(run)
-    run.measured.append(group_measurements(flat_states(own), presentation, comparison_of(run, metric)))
+    run.measured.append(group_measurements(flat_states(of_windows), presentation, comparison_of(run, metric)))
 
 
 def main_metric_of(run: Run) -> str | None:
     """The metric by which slices are ranked: the one that sums the model up."""
-    task, own = run.config.model.task, run.config.predictions
+    task, columns = run.config.model.task, run.config.predictions
     if run.config.labels is None:
         return None
     if task == "binary":
-        return "f1_score" if own.score is None else "roc_auc_score"
+        return "f1_score" if columns.score is None else "roc_auc_score"
     return {"multiclass": "f1_score_macro", "regression": "root_mean_squared_error"}.get(task)
 
 
@@ -165,13 +165,13 @@ def baseline_is_missing(run: Run, baseline: Baseline) -> bool:
 
 def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kernel: ScoredPlan) -> DataFrame | None:
     """The states of the labelled baseline, over all its versions; None where its rows cannot be joined with labels."""
-    found = baseline_rows(run, predictions)
-    if found is None:
+    labelled = baseline_rows(run, predictions)
+    if labelled is None:
         return None
-    joined, slices, (start, end) = found
+    joined, slices, (start, end) = labelled
     tree = kernel.error_tree
     rows = rows_for_measure(run, joined, slices, time=None, version_sql="NULL", features=() if tree is None else tree.names)
-    own = replace(
+    baseline_plan = replace(
         kernel,
         edges=(0, 1),
         windows=((0,),),
@@ -179,7 +179,7 @@ def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kern
         slice_values=capped_slice_values(rows, len(slices), run.config.max_slice_values),
     )
     window = WindowKey(BASELINE_GRANULARITY, start, end)
-    plan = MeasurePlan(own, (window,), tuple(slice_.key for slice_ in slices), run.schedule.zone)
+    plan = MeasurePlan(baseline_plan, (window,), tuple(slice_.key for slice_ in slices), run.schedule.zone)
     states = model_states(rows, plan)
     if tree is not None:
         kept = (BASELINE_GRANULARITY, start, end, None, None, None, KIND_NAMES[TREE], tree.leaves, None, tree.to_bytes())

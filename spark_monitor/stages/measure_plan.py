@@ -61,7 +61,7 @@ def measure_plan(
     run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow], tree: ErrorTree | None = None
 ) -> tuple[MeasurePlan, DataFrame]:
     """The kernel's plan and the rows that it reads: the predictions of the windows, each with its label."""
-    own, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
+    columns, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
     joined = answered_rows(run, predictions, windows)
     edges, members = plan_segments(keys)
     paired = edges if have_rivals(run, predictions, windows) else None
@@ -69,24 +69,24 @@ def measure_plan(
         run,
         joined,
         predictions.slices,
-        time=own.time,
+        time=columns.time,
         version_sql=predictions.version_sql,
         paired_within=paired,
         features=() if tree is None else tree.names,
     )
-    guessed = baseline.columns.get(own.prediction) if own.prediction is not None else None
+    guessed = baseline.columns.get(columns.prediction) if columns.prediction is not None else None
     by_prediction = cell_edges(guessed.grid if guessed is not None else None)
-    frozen = baseline.columns.get(own.score) if own.score is not None else None
+    frozen = baseline.columns.get(columns.score) if columns.score is not None else None
     groups = run.config.groups
     kernel = ScoredPlan(
         edges=edges,
         windows=members,
         task=task,
-        positive=own.positive,
-        threshold=own.threshold,
+        positive=columns.positive,
+        threshold=columns.threshold,
         score_grid=score_grid(frozen.grid if frozen is not None else None),
-        has_score=own.score is not None,
-        has_prediction=own.prediction is not None,
+        has_score=columns.score is not None,
+        has_prediction=columns.prediction is not None,
         slice_keys=len(predictions.slices),
         slice_values=capped_slice_values(rows, len(predictions.slices), run.config.max_slice_values),
         byte_budget=run.config.task_bytes,
@@ -122,23 +122,23 @@ def rows_for_measure(
     Rows that several versions scored between two timestamps of ``paired_within`` say so; ``features`` are those that a tree of
     errors asks for.
     """
-    own, number = run.config.predictions, run.config.model.task == "regression"
+    config, number = run.config.predictions, run.config.model.task == "regression"
     columns = set(joined.columns)
 
     def read(sql: str | None) -> str:
         return "NULL" if sql is None else column_or_sql(sql, columns)
 
-    answer, ends = read(own.prediction), own.interval
+    prediction, ends = read(config.prediction), config.interval
     group = None if run.config.groups is None else _group_sql(f"CAST({read(run.config.groups.column)} AS STRING)")
     label, rows, conflicts, came = (quote(PREFIX + name) for name in (LABEL, LABEL_ROWS, LABEL_CONFLICTS, LABEL_TIME))
-    keyed = joined if paired_within is None else joined.withColumn(ROW, row_hash(joined, own.id))
+    keyed = joined if paired_within is None else joined.withColumn(ROW, row_hash(joined, config.id))
     selected = keyed.selectExpr(
         f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
         f"CAST({version_sql} AS STRING) AS {VERSION}",
         *(f"{slice_.sql} AS s{position}" for position, slice_ in enumerate(slices)),
         f"{_try_double(label) if number else label} AS label",
-        f"{_try_double(answer) if number else answer} AS prediction",
-        f"{_try_double(read(own.score))} AS score",
+        f"{_try_double(prediction) if number else prediction} AS prediction",
+        f"{_try_double(read(config.score))} AS score",
         f"CAST({rows} AS BIGINT) AS label_rows",
         f"{conflicts} AS label_conflicts",
         f"unix_micros({came}) AS label_time",
@@ -147,7 +147,10 @@ def rows_for_measure(
         f"CAST({group or 'NULL'} AS BIGINT) AS `group`",
         "CAST(NULL AS STRING) AS versions",
         "CAST(NULL AS BIGINT) AS part",
-        *(f"{_try_double(read(own.scores[name]))} AS class{place}" for place, name in enumerate(sorted_classes(own.scores))),
+        *(
+            f"{_try_double(read(config.scores[name]))} AS class{place}"
+            for place, name in enumerate(sorted_classes(config.scores))
+        ),
         *(f"{_try_double(_read_where_known(name, columns))} AS feature{place}" for place, name in enumerate(features)),
         *([ROW] if paired_within is not None else []),
     )

@@ -131,22 +131,22 @@ def _columns(names: Sequence[str]) -> dict[str, Column]:
 
 def _shaped(frame: DataFrame, given: Mapping[str, Column], numbers: Sequence[Column]) -> DataFrame:
     """The columns of the stream; what the table does not have is NULL."""
-    known = {
+    expressions = {
         "dataset": F.lit(PREDICTIONS),
         **_columns(_DIMENSIONS),
         **{edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")},
         **given,
     }
     return frame.select(
-        *(known.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
+        *(expressions.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
         F.array(*numbers).cast(NUMBERS_DDL).alias("numbers"),
         F.lit(None).cast(BEFORE_DDL).alias("before"),
     ).select(*STREAM.names)
 
 
-def _number(metric: str, known: tuple[Column, ...], pvalue: Column | None = None) -> Column:
+def _number(metric: str, parts: tuple[Column, ...], pvalue: Column | None = None) -> Column:
     """``known`` is the value and its bounds, or the value alone where it is exact."""
-    value, lower, upper = known if len(known) > 1 else known * 3
+    value, lower, upper = parts if len(parts) > 1 else parts * 3
     numbers = {"value": value, "lower": lower, "upper": upper, "pvalue": F.lit(None) if pvalue is None else pvalue}
     names = [F.lit(metric).alias("metric"), F.lit(None).cast("string").alias("class")]
     return F.struct(*names, *(number.cast("double").alias(name) for name, number in numbers.items()))

@@ -32,15 +32,15 @@ def versions_before(run: Run, due: Sequence[DueWindow]) -> dict[DueWindow, set[s
 
 def windows_before(run: Run, due: Sequence[DueWindow], reach: timedelta) -> list[DueWindow]:
     """The windows that begin within ``reach`` before a due one, are not due themselves, and were handled as far as is known."""
-    found: set[DueWindow] = set()
+    neighbours: set[DueWindow] = set()
     for granularity in run.schedule.granularities:
-        own = [one.window for one in due if one.granularity == granularity.label]
-        if own:
-            spans = joined((window.start - reach, window.start) for window in own)
+        due_windows = [one.window for one in due if one.granularity == granularity.label]
+        if due_windows:
+            spans = joined((window.start - reach, window.start) for window in due_windows)
             windows = (window for span in spans for window in windows_between(*span, granularity, run.schedule.zone))
-            found |= {DueWindow(granularity.label, window) for window in windows}
-    known = found if run.handled is None else found.intersection(run.handled)
-    return sorted(known - set(due))
+            neighbours |= {DueWindow(granularity.label, window) for window in windows}
+    handled = neighbours if run.handled is None else neighbours.intersection(run.handled)
+    return sorted(handled - set(due))
 
 
 def just_before(run: Run, due: Sequence[DueWindow]) -> list[DueWindow]:
@@ -61,7 +61,7 @@ def just_after(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, H
 
 def _versions(windows: Iterable[DueWindow], rows: Iterable[Any]) -> dict[DueWindow, set[str | None]]:
     by_start = {(one.granularity, micros(one.window.start)): one for one in windows}
-    found: dict[DueWindow, set[str | None]] = {}
+    versions: dict[DueWindow, set[str | None]] = {}
     for row in rows:
-        found.setdefault(by_start[row["granularity"], row["start"]], set()).add(row["model_version"])
-    return found
+        versions.setdefault(by_start[row["granularity"], row["start"]], set()).add(row["model_version"])
+    return versions

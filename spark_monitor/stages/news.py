@@ -39,10 +39,10 @@ class Look:
     def __call__(self) -> bool:
         """Whether a run would write a window. What MLflow refused is offered again where none would."""
         run = Run(self.store.spark, self.config, self.store, "", self.clock(), schedule_of(self.config))
-        found = self._finds(run)
-        if self.unpublished and not found:
+        is_new = self._finds(run)
+        if self.unpublished and not is_new:
             self.unpublished = not self.publish()
-        return found
+        return is_new
 
     def _finds(self, run: Run) -> bool:
         versions, ledger = source_versions(run), read_ledger(run)

@@ -70,9 +70,9 @@ def due_now(run: Run, predictions: Predictions, ledger: Ledger, versions: Mappin
         before = ledger.source_versions.get(PREDICTIONS) if _follows(run, ledger) else None
         if before is not None:
             # Windows that were asked for may lie before the first row that there is now.
-            closed = sorted({*closed, *_handled_and_over(run, ledger)})
-        found = affected_windows(run, predictions, closed, before=before, after=versions.get(PREDICTIONS))
-        affected, exact = found.windows, found.exact
+            closed = sorted({*closed, *_handled_and_closed(run, ledger)})
+        changes = affected_windows(run, predictions, closed, before=before, after=versions.get(PREDICTIONS))
+        affected, exact = changes.windows, changes.exact
     due = _due_of(run, closed, ledger, affected, looked)
     return Found(due, exact, looked.note or _silence(run, predictions, ledger, due))
 
@@ -98,50 +98,50 @@ def before_all_rows(run: Run, predictions: Predictions) -> str | None:
 
 def _look(run: Run, predictions: Predictions, ledger: Ledger, *, moved: bool) -> Looked:
     finest, zone = run.schedule.granularities[0], run.schedule.zone
-    known = ledger.firsts.get(finest.label)
-    if known is None:
+    first = ledger.firsts.get(finest.label)
+    if first is None:
         bunches, strays = without_strays(all_times(run, predictions), finest)
         spans = [(BEGINNING, _until(run))]
-        known = bunches[0].first if bunches else None
-        new = closed_windows(known, run.as_of, finest, zone) if known is not None else []
+        first = bunches[0].first if bunches else None
+        new = closed_windows(first, run.as_of, finest, zone) if first is not None else []
     else:
-        closed = closed_windows(known, run.as_of, finest, zone)
-        own = {one.window for one in ledger.handled if one.granularity == finest.label}
+        closed = closed_windows(first, run.as_of, finest, zone)
+        handled = {one.window for one in ledger.handled if one.granularity == finest.label}
         since = BEGINNING if moved or ledger.as_of is None else ledger.as_of
-        new = [window for window in closed if window.end > since and window not in own]
-        spans = _around(run, new) + ([(BEGINNING, known)] if moved else [])
-        bunches, strays = _older(run, predictions, _times(run, predictions, joined(spans)), known)
-        if bunches and bunches[0].first < known:
-            known = bunches[0].first
-            new = sorted({*new, *(each for each in closed_windows(known, run.as_of, finest, zone) if each not in own)})
+        new = [window for window in closed if window.end > since and window not in handled]
+        spans = _around(run, new) + ([(BEGINNING, first)] if moved else [])
+        bunches, strays = _older(run, predictions, _times(run, predictions, joined(spans)), first)
+        if bunches and bunches[0].first < first:
+            first = bunches[0].first
+            new = sorted({*new, *(each for each in closed_windows(first, run.as_of, finest, zone) if each not in handled)})
     until = _until(run)
     seen = Occupied(occupied_windows(bunches, finest, zone), joined(spans), until, reach_of(finest, run.schedule.lookback))
     new = [window for window in new if window.start < until]
-    return Looked(known, seen.windows, _expected(run, predictions, seen, new), "" if strays is None else strays.message)
+    return Looked(first, seen.windows, _expected(run, predictions, seen, new), "" if strays is None else strays.message)
 
 
-def _older(run: Run, predictions: Predictions, bunches: Sequence[Bunch], known: datetime) -> tuple[list[Bunch], Strays | None]:
+def _older(run: Run, predictions: Predictions, bunches: Sequence[Bunch], first: datetime) -> tuple[list[Bunch], Strays | None]:
     """The bunches without those few rows that lie far before the first row that was known."""
     finest = run.schedule.granularities[0]
-    older = sorted(bunch for bunch in bunches if bunch.first < known)
-    ends = [*older, Bunch(known, known, 0)]
+    older = sorted(bunch for bunch in bunches if bunch.first < first)
+    ends = [*older, Bunch(first, first, 0)]
     if not any(is_far(one.last, other.first, finest) for one, other in pairwise(ends)):
         return sorted(bunches), None
     kept, strays = without_strays(ends, finest, total=predictions.frame.count())
-    return sorted({*kept[:-1], *(bunch for bunch in bunches if bunch.first >= known)}), strays
+    return sorted({*kept[:-1], *(bunch for bunch in bunches if bunch.first >= first)}), strays
 
 
 def _expected(run: Run, predictions: Predictions, seen: Occupied, windows: Sequence[Window]) -> list[Window]:
     """Those of the windows that hold rows or where some were to be expected; where that is not known, more times are read."""
-    answers = {window: seen.is_due(window) for window in windows}
-    unsure = [window for window, answer in answers.items() if answer is None]
+    due = {window: seen.is_due(window) for window in windows}
+    unsure = [window for window, is_due in due.items() if is_due is None]
     if unsure:
         spans = joined([*seen.spans, *_around(run, unsure, reach=seen.reach)])
         finest = run.schedule.granularities[0]
         bunches = _times(run, predictions, spans)
         more = Occupied(occupied_windows(bunches, finest, run.schedule.zone), spans, seen.until, seen.reach)
-        answers |= {window: more.is_due(window) for window in unsure}
-    return [window for window, answer in answers.items() if answer]
+        due |= {window: more.is_due(window) for window in unsure}
+    return [window for window, is_due in due.items() if is_due]
 
 
 def _around(run: Run, windows: Iterable[Window], reach: timedelta = timedelta(0)) -> list[Span]:
@@ -179,18 +179,18 @@ def _meets(window: Window, ordered: Sequence[Window]) -> bool:
 def _silence(run: Run, predictions: Predictions, ledger: Ledger, due: Sequence[DueWindow]) -> str:
     """A sentence where no row has come for longer than every window of a pause would be a row."""
     finest = run.schedule.granularities[0]
-    own = [one.window.end for one in (*ledger.handled, *due) if one.granularity == finest.label and one.window.end <= run.as_of]
-    if not own or run.as_of - max(own) <= timedelta(hours=finest.nominal_hours):
+    ends = [one.window.end for one in (*ledger.handled, *due) if one.granularity == finest.label and one.window.end <= run.as_of]
+    if not ends or run.as_of - max(ends) <= timedelta(hours=finest.nominal_hours):
         return ""
-    found = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
-    if found is None:
+    extremes = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, run.as_of)
+    if extremes is None:
         return ""
-    newest = found[1]
-    over = window_of(newest, finest, run.schedule.zone).end
-    windows = (run.as_of - over) / timedelta(hours=finest.nominal_hours)
+    newest = extremes[1]
+    end = window_of(newest, finest, run.schedule.zone).end
+    windows = (run.as_of - end) / timedelta(hours=finest.nominal_hours)
     return (
         f"No rows since {newest:%Y-%m-%d %H:%M} UTC, about {windows:,.0f} windows of {finest.label} before the as-of timestamp. "
-        f"To look at the last window with rows: --as-of {over:%Y-%m-%dT%H:%M}Z."
+        f"To look at the last window with rows: --as-of {end:%Y-%m-%dT%H:%M}Z."
     )
 
 
@@ -200,9 +200,9 @@ def _follows(run: Run, ledger: Ledger) -> bool:
     return same and ledger.as_of is not None and ledger.last_as_of == ledger.as_of <= run.as_of
 
 
-def _handled_and_over(run: Run, ledger: Ledger) -> list[DueWindow]:
-    known = {granularity.label for granularity in run.schedule.granularities}
-    return [one for one in ledger.handled if one.granularity in known and one.window.end <= run.as_of]
+def _handled_and_closed(run: Run, ledger: Ledger) -> list[DueWindow]:
+    labels = {granularity.label for granularity in run.schedule.granularities}
+    return [one for one in ledger.handled if one.granularity in labels and one.window.end <= run.as_of]
 
 
 def _until(run: Run) -> datetime:

@@ -99,7 +99,7 @@ def operate_step(
             except RunError:
                 raise  # the turn is lost, or the tables cannot be written
             except Exception as error:
-                due = _told(run, dataset, error)
+                due = _with_reason(run, dataset, error)
             if due:
                 written[dataset] = due
     return Operated(written)
@@ -132,13 +132,13 @@ def has_due_datasets(run: Run, before: Before) -> bool:
     return False
 
 
-def _told(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
+def _with_reason(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
     """A dataset that cannot be read costs no other: its last window that is over says why, and is due when its table changes."""
     why = f"{dataset} could not be measured: {first_line(error)}"
     run.notes.append(why)
     log.warning(why)
     schedule = schedule_for(run, dataset)
-    last = [_last_over(run, one, schedule.zone) for one in schedule.granularities]
+    last = [_last_closed(run, one, schedule.zone) for one in schedule.granularities]
     metric = catalogue().metrics[{OPERATIONS: "requests", PIPELINES: "step_failures", COSTS: "cost"}[dataset]]
     rows = [
         measurement(
@@ -150,15 +150,15 @@ def _told(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
         )
         for due in last
     ]
-    told = [tuple(row[name] for name in MEASUREMENT_SCHEMA.names) for row in rows]
-    record_step(run, last, dataset=dataset, frames=[run.spark.createDataFrame(told, MEASUREMENT_DDL)])
+    values = [tuple(row[name] for name in MEASUREMENT_SCHEMA.names) for row in rows]
+    record_step(run, last, dataset=dataset, frames=[run.spark.createDataFrame(values, MEASUREMENT_DDL)])
     return tuple(last)
 
 
 _EVERYTHING = {"model_version": None, "slice_key": None, "slice_value": None}
 
 
-def _last_over(run: Run, granularity: Granularity, zone: str) -> DueWindow:
+def _last_closed(run: Run, granularity: Granularity, zone: str) -> DueWindow:
     """The last window that is over at the run's as-of timestamp."""
     now = window_of(run.as_of, granularity, zone)
     return DueWindow(granularity.label, window_of(now.start - ONE_MICROSECOND, granularity, zone))
@@ -199,9 +199,9 @@ def _of_pipelines(
     frames = [pipeline_frame(run, section, runs, tables, due)]
     if not section.mlflow_model:
         return frames
-    known = None if registry is None else remembered(registry)
-    told = (registered_frame(run, section, due, known), retraining_frame(run, due, known))
-    return [*frames, *(frame for frame in told if frame is not None)]
+    cached = None if registry is None else remembered(registry)
+    frames_of_registry = (registered_frame(run, section, due, cached), retraining_frame(run, due, cached))
+    return [*frames, *(frame for frame in frames_of_registry if frame is not None)]
 
 
 def _pipelines(run: Run, registry: Registry | None) -> Opened:

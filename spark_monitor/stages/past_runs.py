@@ -46,10 +46,10 @@ class Ledger:
 
 def read_ledger(run: Run) -> Ledger:
     """The ledger of this monitor, in two queries at once; as many rows as windows come to the driver."""
-    own = run.store.frame("runs").where(F.col("monitor_id") == run.monitor_id)
-    committed = own.where(F.col("status") == COMMITTED)
-    answers: list[Any] = side_by_side(run.spark, [partial(_last_of, own), partial(_handled, committed)])
-    last, windows = answers
+    runs = run.store.frame("runs").where(F.col("monitor_id") == run.monitor_id)
+    committed = runs.where(F.col("status") == COMMITTED)
+    results: list[Any] = side_by_side(run.spark, [partial(_last_of, runs), partial(_handled, committed)])
+    last, windows = results
     dead = tuple(one for one in last["dead"] if one != run.run_id)
     handled = {_due(row): _as_handled(row) for row in windows}
     if last["last_as_of"] is None:
@@ -81,17 +81,17 @@ def _last_of(runs: DataFrame) -> Any:
 
 
 def _firsts(windows: Iterable[Any]) -> dict[str, datetime]:
-    found: dict[str, datetime] = {}
+    firsts: dict[str, datetime] = {}
     for row in windows:
         start = instant_of(row["start"])
-        found[row["granularity"]] = min(start, found.get(row["granularity"], start))
-    return found
+        firsts[row["granularity"]] = min(start, firsts.get(row["granularity"], start))
+    return firsts
 
 
 def _handled(runs: DataFrame) -> list[Any]:
     """Of each window what the last run that wrote it said, and whether any of those did whatever was due."""
-    own = ("ended", "run_id", "kind", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
-    exploded = runs.selectExpr(*own).selectExpr(
+    columns = ("ended", "run_id", "kind", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
+    exploded = runs.selectExpr(*columns).selectExpr(
         *("ended", "run_id", "kind", "profile_hash", "as_of", "one.granularity AS granularity"),
         "unix_micros(one.start) AS start",
         "unix_micros(one.end) AS end",

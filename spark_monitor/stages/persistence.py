@@ -35,10 +35,10 @@ class Stored:
         if not lasting or not windows:
             return None
         starts = sorted({window.window.start for window in windows})
-        own = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id).where(F.col("metric").isin(*lasting))
+        stored = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id).where(F.col("metric").isin(*lasting))
         judged = F.concat_ws(" ", "granularity", F.unix_micros("window.start").cast("string"))
         due = [f"{window.granularity} {micros(window.window.start)}" for window in windows]
-        return cls(own.where(f"window.start < {instant_sql(starts[-1])}").where(~judged.isin(*due)))
+        return cls(stored.where(f"window.start < {instant_sql(starts[-1])}").where(~judged.isin(*due)))
 
 
 def persistent(judged: DataFrame, stored: Stored, rules: Sequence[RuleConfig]) -> DataFrame:

@@ -36,9 +36,9 @@ def open_pipelines(run: Run, section: PipelinesConfig) -> tuple[StepRuns | None,
     tables = []
     for source in section.tables:
         name = source.table if source.table is not None else str(source.path)
-        found = run.store.source_commits(source, name)
-        if found is not None:
-            shaped = found.selectExpr(f"'{COMMIT}' AS kind", "at AS ended", *(one for one in found.columns if one != "at"))
+        commits = run.store.source_commits(source, name)
+        if commits is not None:
+            shaped = commits.selectExpr(f"'{COMMIT}' AS kind", "at AS ended", *(one for one in commits.columns if one != "at"))
             tables.append((name, source, shaped))
         elif source.path is not None:
             tables.append((name, source, listed_files(run.spark, source, name)))
@@ -70,18 +70,18 @@ def pipeline_frame(
     keys = window_keys(windows)
     behind = run.schedule.lookback // ONE_MICROSECOND
     start, end = min(key.start for key in keys), max(key.end for key in keys)
-    parts, known = [_own_runs(run)], set()
+    parts, logged = [_own_runs(run)], set()
     for name, source, commits in tables:
         parts.append(commits.where(F.col("ended") < micros(run.as_of)))
         schemas = run.store.source_schemas(source, name)
         if schemas is not None:
-            known.add(name)
+            logged.add(name)
             parts.append(schemas.selectExpr(f"'{SCHEMA}' AS kind", "*"))
     if runs is not None:
         near = f"coalesce(started, ended) >= {start - behind} AND coalesce(started, ended) < {micros(run.as_of)}"
-        told = runs.frame.where(near).drop("time")
+        reported = runs.frame.where(near).drop("time")
         # A run that ends after the as-of timestamp was still under way then.
-        parts.append(told.withColumn("ended", F.expr(f"CASE WHEN ended < {micros(run.as_of)} THEN ended END")))
+        parts.append(reported.withColumn("ended", F.expr(f"CASE WHEN ended < {micros(run.as_of)} THEN ended END")))
     plan = PipelinePlan(
         windows=keys,
         as_of=micros(run.as_of),
@@ -91,7 +91,7 @@ def pipeline_frame(
         grace=parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0,
         after={one.step: one.after for one in section.runs.steps} if section.runs is not None else {},
         tables=tuple(name for name, _, _ in tables),
-        logged_tables=frozenset(known),
+        logged_tables=frozenset(logged),
     )
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -110,25 +110,25 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
     zone = parse_zone(run.schedule.zone)
     first = (instant_of(start - SKEW) - timedelta(seconds=1)).astimezone(zone)
     times = croniter(section.schedule, first).all_next(datetime)
-    found = []
+    ticks = []
     for moment in takewhile(lambda moment: micros(moment) < end + 400 * 86_400_000_000, times):
-        found.append(micros(moment))
-        if found[-1] >= end:
+        ticks.append(micros(moment))
+        if ticks[-1] >= end:
             break
-        if len(found) > MOST_TICKS:
+        if len(ticks) > MOST_TICKS:
             run.notes.append(f"pipelines.runs.schedule: more than {MOST_TICKS:,} timestamps; lateness is not measured.")
             return ()
-    return tuple(found)
+    return tuple(ticks)
 
 
 def _own_runs(run: Run) -> DataFrame:
     """This monitor's runs that ended: the seconds of each stage; of the whole run whether it failed and the rows it read."""
-    own = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
+    runs_before = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
     # How long people take to be told says nothing of how long a run takes.
-    runs = own.where(~F.col("kind").eqNullSafe(TELL))
+    runs = runs_before.where(~F.col("kind").eqNullSafe(TELL))
     ended = runs.where(F.col("status").isin("COMMITTED", "NOTHING_NEW", "FAILED"))
-    told = ended.selectExpr("unix_micros(as_of) AS ended", "status", "rows_in", "started", "ended AS over", "step_seconds")
-    whole = told.selectExpr(
+    ended_runs = ended.selectExpr("unix_micros(as_of) AS ended", "status", "rows_in", "started", "ended AS over", "step_seconds")
+    whole = ended_runs.selectExpr(
         f"'{OWN}' AS kind",
         f"'{OWN_PREFIX}run' AS name",
         "ended",
@@ -136,6 +136,6 @@ def _own_runs(run: Run) -> DataFrame:
         "status = 'FAILED' AS failed",
         "CAST(rows_in AS DOUBLE) AS rows",
     )
-    stages = told.selectExpr("ended", "explode(step_seconds) AS (step, seconds)")
+    stages = ended_runs.selectExpr("ended", "explode(step_seconds) AS (step, seconds)")
     named = stages.selectExpr(f"'{OWN}' AS kind", f"concat('{OWN_PREFIX}', step) AS name", "ended", "seconds")
     return whole.unionByName(named, allowMissingColumns=True)

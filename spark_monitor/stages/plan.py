@@ -50,8 +50,8 @@ class Plan:
 def source_versions(run: Run) -> dict[str, str]:
     """The version of each source that has one; a source without is read again in every run."""
     sources = {PREDICTIONS: run.config.predictions, LABELS: run.config.labels}
-    found = {name: run.store.source_version(source) for name, source in sources.items() if source is not None}
-    return {name: version for name, version in found.items() if version is not None} | dataset_versions(run)
+    versions = {name: run.store.source_version(source) for name, source in sources.items() if source is not None}
+    return {name: version for name, version in versions.items() if version is not None} | dataset_versions(run)
 
 
 def plan_step(
@@ -66,24 +66,24 @@ def plan_step(
     """What is due, and which other windows' labels have changed."""
     # Of a run that was killed half-way the former rows of its windows are gone: these windows are due whatever was asked.
     # Windows of other datasets, such as those of a serving log, are due by what is stored of them.
-    own = {granularity.label for granularity in run.schedule.granularities}
+    labels = {granularity.label for granularity in run.schedule.granularities}
     interrupted = run.store.interrupted_windows(run.monitor_id, ledger.dead)
-    torn = [one for one in interrupted if one.window.end <= run.as_of and one.granularity in own]
+    torn = [one for one in interrupted if one.window.end <= run.as_of and one.granularity in labels]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
         return Plan(tuple(due), (), label_fingerprints(run, predictions, due), ledger.handled)
     moved = _moved(run, ledger, versions, baseline_version)
-    found = due_now(run, predictions, ledger, versions, moved=moved)
-    due = sorted({*found.due, *torn})
+    look = due_now(run, predictions, ledger, versions, moved=moved)
+    due = sorted({*look.due, *torn})
     candidates = _candidates(run, ledger, versions, due)
     # What was labelled in a window that is not due is what it was, if neither its predictions nor any labels can be others.
-    if candidates and (found.exact or not moved) and not _labels_moved(run, ledger, versions):
+    if candidates and (look.exact or not moved) and not _labels_moved(run, ledger, versions):
         fingerprints = {**label_fingerprints(run, predictions, due), **_fingerprints_before(ledger, candidates)}
     else:
         fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
     horizon = run.schedule.horizon or timedelta(0)
     changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
-    return Plan(tuple(due), tuple(changed), fingerprints, ledger.handled, found.note)
+    return Plan(tuple(due), tuple(changed), fingerprints, ledger.handled, look.note)
 
 
 def has_news(run: Run, predictions: Predictions, ledger: Ledger, versions: Mapping[str, str], *, baseline_version: int) -> bool:
@@ -105,8 +105,8 @@ def _moved(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_versi
 
 
 def _fingerprints_before(ledger: Ledger, windows: list[DueWindow]) -> dict[DueWindow, int]:
-    found = {one: ledger.handled[one].label_fingerprint for one in windows}
-    return {one: fingerprint for one, fingerprint in found.items() if fingerprint is not None}
+    fingerprints = {one: ledger.handled[one].label_fingerprint for one in windows}
+    return {one: fingerprint for one, fingerprint in fingerprints.items() if fingerprint is not None}
 
 
 def _labels_moved(run: Run, ledger: Ledger, versions: Mapping[str, str]) -> bool:
@@ -131,8 +131,8 @@ def label_times_between(spark: SparkSession, labels: LabelsConfig, zone: str, af
         since = within(frame, labels.time, start, end, zone=zone, with_null=False)
     else:
         # As where labels are joined: a local time that the clock skips is another timestamp there than among predictions.
-        known = instant_micros(frame, labels.time, zone)
-        since = (known >= start) & (known < end)
+        known_at = instant_micros(frame, labels.time, zone)
+        since = (known_at >= start) & (known_at < end)
     return frame.where(since)
 
 

@@ -76,19 +76,19 @@ def profile_rows(states: DataFrame, plan: PresentPlan) -> DataFrame:
 def presented_rows(batch: pa.RecordBatch, plan: PresentPlan) -> Iterator[pa.RecordBatch]:
     """The rows of stored states, column by column; for ``:table`` also those of the columns whose type has no state."""
     for name, rows in by_column(batch):
-        own = batch.take(pa.array(rows))
+        column_rows = batch.take(pa.array(rows))
         if name == TABLE_ROW:
-            yield pa.RecordBatch.from_pylist(list(_table_rows(own, plan)), schema=SCHEMA)
+            yield pa.RecordBatch.from_pylist(list(_table_rows(column_rows, plan)), schema=SCHEMA)
             continue
-        found = opened(own, plan.columns[name], exact_to=exact_to(plan.data_types.get(name) or ""))
-        broken = np.flatnonzero(found.places < 0)
+        states = opened(column_rows, plan.columns[name], exact_to=exact_to(plan.data_types.get(name) or ""))
+        broken = np.flatnonzero(states.places < 0)
         if broken.size:
-            messages = pa.array([found.errors[place] for place in broken.tolist()], pa.string())
+            messages = pa.array([states.errors[place] for place in broken.tolist()], pa.string())
             failed = {"status": pa.array(["ERROR"] * broken.size), "message": messages}
-            yield _batch(own.take(pa.array(broken)), failed, plan.data_types.get(name))
-        if found.block is not None:
-            columns = _presented(found.block, is_size=name in plan.sizes)
-            yield _batch(own.take(pa.array(np.flatnonzero(found.places >= 0))), columns, plan.data_types.get(name))
+            yield _batch(column_rows.take(pa.array(broken)), failed, plan.data_types.get(name))
+        if states.block is not None:
+            columns = _presented(states.block, is_size=name in plan.sizes)
+            yield _batch(column_rows.take(pa.array(np.flatnonzero(states.places >= 0))), columns, plan.data_types.get(name))
 
 
 def _presented(block: Block, *, is_size: bool) -> Mapping[str, pa.Array]:
@@ -122,7 +122,7 @@ def _table_rows(rows: pa.RecordBatch, plan: PresentPlan) -> Iterator[dict[str, A
         yield from _unsupported_rows(key, state, plan)
 
 
-def with_capped_said(rows: DataFrame, keys: Collection[str], most: int) -> DataFrame:
+def with_capped_noted(rows: DataFrame, keys: Collection[str], most: int) -> DataFrame:
     """The rows, with status and sentence where the slice value ``other`` stands for all but the ``most`` frequent values."""
     if not keys:
         return rows
@@ -166,7 +166,7 @@ def present_step(
         names=tuple(frame.name for frame in frames),
         sizes=frozenset(frame.name for frame in frames if frame.kind is Kind.SIZE),
     )
-    rows = with_capped_said(profile_rows(states_of(run, due), plan), run.capped_slices, run.config.max_slice_values)
+    rows = with_capped_noted(profile_rows(states_of(run, due), plan), run.capped_slices, run.config.max_slice_values)
     absent = absent_rows(run, predictions, baseline, due, versions)
     rows = rows.unionByName(absent, allowMissingColumns=True).withColumns(
         {

@@ -36,32 +36,32 @@ def prune(store: Store, config: MonitorConfig, as_of: datetime, *, dry: bool = F
     metrics = as_of - keep.metrics_for if keep.metrics_for is not None else None
     limits = {name: one for names, one in ((STATES, states), (METRICS, metrics)) for name in names if one is not None}
     wheres = {name: old_rows(name, one, _kept_span(store, config, as_of)) for name, one in limits.items()}
-    found = {name: many for name, many in _counted(store, config.monitor, wheres).items() if many}
-    if found and not dry:
+    counts = {name: many for name, many in _counted(store, config.monitor, wheres).items() if many}
+    if counts and not dry:
         run_id = uuid.uuid4().hex
         row = {"monitor_id": config.monitor, "as_of": as_of, "kind": PRUNE, "pruned_until": states}
         with about(config.monitor), store.run({"run_id": run_id, **row}):
-            for name in found:
+            for name in counts:
                 log.info(f"deleting from {name}")
                 store.delete(name, monitor_id=config.monitor, where=wheres[name])
             store.finish_run(run_id, status=NOTHING_NEW, published="OFF")
-    return found
+    return counts
 
 
 def remove(store: Store, monitor_id: str, *, dry: bool = False) -> dict[str, int]:
     """Delete all rows of a monitor that is no more, its ledger last; how many of each table."""
     names = sorted(TABLES, key=lambda name: name == "runs")
-    found = {name: many for name, many in _counted(store, monitor_id, dict.fromkeys(names, "true")).items() if many}
-    if found and not dry:
+    counts = {name: many for name, many in _counted(store, monitor_id, dict.fromkeys(names, "true")).items() if many}
+    if counts and not dry:
         run_id = uuid.uuid4().hex
         with about(monitor_id), store.run({"run_id": run_id, "monitor_id": monitor_id, "kind": PRUNE}):
             for name in names[:-1]:
-                if name in found:
+                if name in counts:
                     log.info(f"deleting from {name}")
                     store.delete(name, monitor_id=monitor_id, where="true")
             store.finish_run(run_id, status=NOTHING_NEW, published="OFF")
         store.forget_runs(monitor_id)
-    return found
+    return counts
 
 
 def old_rows(table: str, until: datetime, kept: tuple[datetime, datetime] | None) -> str:

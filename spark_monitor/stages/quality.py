@@ -74,9 +74,9 @@ def arrival_rows(run: Run, name: str, one: DueWindow, value: Floats, details: di
 def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> list[DataFrame]:
     """The quality of every column and the fraction of every slice, in every window and version."""
     frames = frames_of(predictions, baseline)
-    own = run.store.in_windows(run.monitor_id, due)
+    in_windows = run.store.in_windows(run.monitor_id, due)
     edges = {edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")}
-    profile = run.store.frame("profile_metrics").where(own).where(F.col("log_type") == INPUT).withColumns(edges)
+    profile = run.store.frame("profile_metrics").where(in_windows).where(F.col("log_type") == INPUT).withColumns(edges)
     present = PresentPlan(
         columns={name: frozen.kernel for name, frozen in baseline.columns.items()},
         data_types={name: frozen.data_type for name, frozen in baseline.columns.items()},
@@ -94,8 +94,8 @@ def column_quality(run: Run, predictions: Predictions, baseline: Baseline, due: 
         numeric=frozenset(frame.name for frame in frames if frame.kind is Kind.NUMERIC and frame.data_type != "boolean"),
         codes=frozenset(frame.name for frame in frames if known_codes(run.config, frame) is not None),
     )
-    found = [column_measurements(profile, frozen_rows, states_of(run, due, quality=True), plan)]
-    return [*found, share_measurements(profile, frozen_rows)] if predictions.slice_keys else found
+    frames_measured = [column_measurements(profile, frozen_rows, states_of(run, due, quality=True), plan)]
+    return [*frames_measured, share_measurements(profile, frozen_rows)] if predictions.slice_keys else frames_measured
 
 
 def row_quality(
@@ -103,9 +103,9 @@ def row_quality(
 ) -> list[dict[str, Any]]:
     """The quality of the rows of whole windows."""
     earlier = earlier_windows(run, due, handled)
-    told = _summaries(run, due, earlier)
-    windows = windowfuls(told)
-    known = Known(
+    summaries = _summaries(run, due, earlier)
+    windows = windowfuls(summaries)
+    knowledge = Known(
         windows=windows,
         handled=frozenset({*earlier, *due}),
         zone=run.schedule.zone,
@@ -116,26 +116,26 @@ def row_quality(
         as_of_micros=micros(run.as_of),
     )
     places = [_dimensions(run, one) for one in due]
-    block = arrival_block(due, known)
+    block = arrival_block(due, knowledge)
     rows = [row for name in ARRIVALS for row in _rows(name, block, places)]
-    return [*rows, *_version_shares(run, told, due), *_repeated(run, predictions, told, due)]
+    return [*rows, *_version_shares(run, summaries, due), *_repeated(run, predictions, summaries, due)]
 
 
-def _version_shares(run: Run, told: Sequence[Any], due: Sequence[DueWindow]) -> list[dict[str, Any]]:
+def _version_shares(run: Run, summaries: Sequence[Any], due: Sequence[DueWindow]) -> list[dict[str, Any]]:
     """How the rows of each window are divided among versions, where a column tells them."""
     if not isinstance(run.config.predictions.model_version, str):
         return []
     by_place = {place_of(one): one for one in due}
-    shares = [(*place, version, *counts) for place, version, counts in version_counts(told) if place in by_place]
-    dimensions = [{**_dimensions(run, by_place[name, start]), "model_version": version} for name, start, version, *_ in shares]
-    counts, wholes = (np.array([share[place] for share in shares], dtype=np.int64) for place in (3, 4))
-    return _rows("version_share", VersionBlock(counts, wholes), dimensions) if shares else []
+    counted = [(*place, version, *counts) for place, version, counts in version_counts(summaries) if place in by_place]
+    dimensions = [{**_dimensions(run, by_place[name, start]), "model_version": version} for name, start, version, *_ in counted]
+    counts, wholes = (np.array([row[place] for row in counted], dtype=np.int64) for place in (3, 4))
+    return _rows("version_share", VersionBlock(counts, wholes), dimensions) if counted else []
 
 
 def _rows(name: str, block: Any, places: Sequence[Mapping[str, Any]], **common: Any) -> list[dict[str, Any]]:
     metric: Metric = catalogue().metrics[name]
-    found = measurements(places, metric, metric.compute(block, None), **{"column_name": TABLE_ROW, **common})
-    return [row for row in found if row["status"] != NOT_MEANT]
+    rows = measurements(places, metric, metric.compute(block, None), **{"column_name": TABLE_ROW, **common})
+    return [row for row in rows if row["status"] != NOT_MEANT]
 
 
 def _dimensions(run: Run, one: DueWindow, version: str | None = None) -> dict[str, Any]:
@@ -147,14 +147,14 @@ def _dimensions(run: Run, one: DueWindow, version: str | None = None) -> dict[st
 
 def earlier_windows(run: Run, due: Sequence[DueWindow], handled: Mapping[DueWindow, Handled]) -> list[DueWindow]:
     """The windows handled before, none of them due, that tell what is usual."""
-    found = []
+    earlier = []
     for granularity in run.schedule.granularities:
-        own = [one.window for one in due if one.granularity == granularity.label]
-        if own:
+        windows = [one.window for one in due if one.granularity == granularity.label]
+        if windows:
             reach = max(REACH, REACH_WINDOWS * timedelta(hours=granularity.nominal_hours))
-            first, last = min(own).start - reach, max(own).start
-            found += [one for one in handled if one.granularity == granularity.label and first <= one.window.start < last]
-    return sorted(set(found) - set(due))
+            first, last = min(windows).start - reach, max(windows).start
+            earlier += [one for one in handled if one.granularity == granularity.label and first <= one.window.start < last]
+    return sorted(set(earlier) - set(due))
 
 
 def _summaries(run: Run, due: Sequence[DueWindow], earlier: Sequence[DueWindow]) -> list[Any]:
@@ -167,21 +167,24 @@ def _summaries(run: Run, due: Sequence[DueWindow], earlier: Sequence[DueWindow])
     return summaries(of_rows.unionByName(tables)).collect()
 
 
-def _repeated(run: Run, predictions: Predictions, told: Sequence[Any], due: Sequence[DueWindow]) -> list[dict[str, Any]]:
+def _repeated(run: Run, predictions: Predictions, summaries: Sequence[Any], due: Sequence[DueWindow]) -> list[dict[str, Any]]:
     """Duplicate ids, rows and values of unique columns, by window and version."""
     by_place = {place_of(one): one for one in due}
     names = key_names(run.config, predictions)
     there = {name for name in run.config.predictions.id if name in predictions.frame.columns}
     rows: list[dict[str, Any]] = []
-    found = [row for row in told if row["column_name"].startswith(":repeats") and (row["granularity"], row["start"]) in by_place]
-    for key in sorted({row["column_name"] for row in found}):
-        own = sorted(
-            (row for row in found if row["column_name"] == key), key=lambda row: (row["start"], str(row["model_version"]))
+    repeated = [
+        row for row in summaries if row["column_name"].startswith(":repeats") and (row["granularity"], row["start"]) in by_place
+    ]
+    for key in sorted({row["column_name"] for row in repeated}):
+        of_key = sorted(
+            (row for row in repeated if row["column_name"] == key), key=lambda row: (row["start"], str(row["model_version"]))
         )
         dimensions = [
-            {**_dimensions(run, by_place[row["granularity"], row["start"]]), "model_version": row["model_version"]} for row in own
+            {**_dimensions(run, by_place[row["granularity"], row["start"]]), "model_version": row["model_version"]}
+            for row in of_key
         ]
-        block, number = key_block(own), key_of(key)
+        block, number = key_block(of_key), key_of(key)
         if number is None:
             rows += _rows("percent_duplicate_rows", block, dimensions)
             continue
@@ -207,8 +210,8 @@ def expected_by_manifest(run: Run, due: Sequence[DueWindow]) -> dict[Place, floa
     places = [(*place_of(one), micros(one.window.end)) for one in due]
     windows = run.spark.createDataFrame(places, "granularity string, start long, end long")
     joined = counted.join(F.broadcast(windows), on=(F.col("at") >= F.col("start")) & (F.col("at") < F.col("end")), how="inner")
-    found = joined.groupBy("granularity", "start").agg(F.sum("expected").alias("expected")).collect()
-    return {(row["granularity"], row["start"]): row["expected"] for row in found if row["expected"] is not None}
+    counts = joined.groupBy("granularity", "start").agg(F.sum("expected").alias("expected")).collect()
+    return {(row["granularity"], row["start"]): row["expected"] for row in counts if row["expected"] is not None}
 
 
 def first_counts(run: Run, again: Sequence[DueWindow]) -> dict[Place, int]:
@@ -216,15 +219,15 @@ def first_counts(run: Run, again: Sequence[DueWindow]) -> dict[Place, int]:
     if not again:
         return {}
     stored = run.store.frame("metrics").where(run.store.in_windows(run.monitor_id, again))
-    own = stored.where("metric = 'late_rows_percent' AND dataset = 'predictions'")
-    rows = own.selectExpr("granularity", "unix_micros(window.start) AS start", "details['first'] AS first").collect()
+    late = stored.where("metric = 'late_rows_percent' AND dataset = 'predictions'")
+    rows = late.selectExpr("granularity", "unix_micros(window.start) AS start", "details['first'] AS first").collect()
     return {(row["granularity"], row["start"]): int(row["first"]) for row in rows if row["first"] is not None}
 
 
 def newest_of(run: Run, due: Sequence[DueWindow]) -> DueWindow | None:
     """The newest window of the finest granularity, if it is due: the one that the as-of timestamp follows."""
-    own = [one for one in due if one.granularity == run.schedule.granularities[0].label]
-    last = max(own, default=None)
+    finest = [one for one in due if one.granularity == run.schedule.granularities[0].label]
+    last = max(finest, default=None)
     if last is None or last.window.end + (last.window.end - last.window.start) <= run.as_of:
         return None
     return last
@@ -238,11 +241,11 @@ def newest_row(run: Run, predictions: Predictions, due: Sequence[DueWindow], win
     time, zone = run.config.predictions.time, run.schedule.zone
     if run.as_of > newest.window.end:
         since = within(predictions.frame, time, micros(newest.window.end), micros(run.as_of), zone=zone, with_null=False)
-        found = time_range(predictions.frame.where(since), time, zone, run.as_of)
-        if found is not None:
-            return micros(found[1])
-    known = [int(one.hours.last[-1]) for one in windows.values() if one.hours is not None and one.hours.last.size]
-    if known:
-        return max(known)
+        extremes = time_range(predictions.frame.where(since), time, zone, run.as_of)
+        if extremes is not None:
+            return micros(extremes[1])
+    last_times = [int(one.hours.last[-1]) for one in windows.values() if one.hours is not None and one.hours.last.size]
+    if last_times:
+        return max(last_times)
     whole = time_range(predictions.frame, time, zone, run.as_of)
     return None if whole is None else micros(whole[1])

@@ -195,18 +195,18 @@ def guarded(metric: Metric, current: ColumnBlock, baseline: ColumnBlock) -> Inte
     """
     size = len(current.count)
     try:
-        found = Interval.of(metric.compute(current, baseline))
-        if len(found) != size:
-            raise ValueError(f"it gave {len(found)} values for {size} columns")
+        interval = Interval.of(metric.compute(current, baseline))
+        if len(interval) != size:
+            raise ValueError(f"it gave {len(interval)} values for {size} columns")
     except Exception as error:  # somebody else's code: whatever it raises is that metric's status
         message = f"Metric {metric.name} of {metric.module} could not be computed: {type(error).__name__}: {error}"
-        found = Interval(np.full(size, np.nan), status=["ERROR"] * size, message=[message] * size)
+        interval = Interval(np.full(size, np.nan), status=["ERROR"] * size, message=[message] * size)
     meant = (
         current.numeric if metric.columns == ("numeric",) else ~current.numeric if metric.columns == ("categorical",) else None
     )
-    status = found.statuses if meant is None else np.where(meant, found.statuses, NOT_MEANT)
-    count = current.count if found.count is None else found.count
-    return replace(found, status=status.tolist(), count=count)
+    status = interval.statuses if meant is None else np.where(meant, interval.statuses, NOT_MEANT)
+    count = current.count if interval.count is None else interval.count
+    return replace(interval, status=status.tolist(), count=count)
 
 
 def block_of(rows: Sequence[Mapping[str, Any] | None], counters: Sequence[Sequence[int] | None], plan: ColumnPlan) -> ColumnBlock:
@@ -240,21 +240,21 @@ def block_of(rows: Sequence[Mapping[str, Any] | None], counters: Sequence[Sequen
     )
 
 
-def batch_of(metric: Metric, found: Interval, rows: Sequence[Mapping[str, Any]], basis: str | None) -> pa.RecordBatch:
+def batch_of(metric: Metric, interval: Interval, rows: Sequence[Mapping[str, Any]], basis: str | None) -> pa.RecordBatch:
     """A metric's numbers as rows of measurements; places where it has no meaning are left out."""
-    status = found.statuses
+    status = interval.statuses
     kept = np.flatnonzero(status != NOT_MEANT).tolist()
-    count = found.count if found.count is not None else np.zeros(len(rows), dtype=np.int64)
+    count = interval.count if interval.count is not None else np.zeros(len(rows), dtype=np.int64)
     constant = {"dataset": metric.dataset, "family": metric.family, "metric": metric.name, "unit": metric.unit, "basis": basis}
     columns: dict[str, list[Any]] = {name: [rows[at][name] for at in kept] for name in (*DIMENSIONS, "column_name")}
     columns |= {name: [value] * len(kept) for name, value in constant.items()}
     for name in ("value", "value_error", "lower", "upper"):
-        numbers = getattr(found, name)
+        numbers = getattr(interval, name)
         columns[name] = [_finite(numbers, at) for at in kept]
     columns["count"] = [int(count[at]) for at in kept]
     columns["status"] = [str(status[at]) for at in kept]
-    columns["message"] = [None if found.message is None else found.message[at] for at in kept]
-    columns["details"] = [None if found.details is None else _pairs(found.details[at]) for at in kept]
+    columns["message"] = [None if interval.message is None else interval.message[at] for at in kept]
+    columns["details"] = [None if interval.details is None else _pairs(interval.details[at]) for at in kept]
     columns["class"] = [None] * len(kept)
     arrays = [pa.array(columns[name.name], type=name.type) for name in MEASUREMENT_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=MEASUREMENT_SCHEMA)

@@ -127,12 +127,12 @@ def _text(value: object) -> str:
 
 def _numbers(values: Iterable[object], data_type: str) -> tuple[float, ...]:
     """The values as the column holds them: numbers, or the epoch seconds of dates and times; others are no value of it."""
-    found: list[float] = []
+    numbers: list[float] = []
     for value in values:
         number = _seconds(value) if data_type in _TIMES else _number(value)
         if number is not None:
-            found += [number, float(np.float32(number))] if data_type == "float" else [number]
-    return tuple(dict.fromkeys(found))
+            numbers += [number, float(np.float32(number))] if data_type == "float" else [number]
+    return tuple(dict.fromkeys(numbers))
 
 
 def _number(value: object) -> float | None:

@@ -171,11 +171,11 @@ class _History:
         """Of every hour of the windows of which states tell it, whether it has rows."""
         occupied: dict[int, bool] = {}
         for one in windows:
-            found = self._known.of(one)
-            if found.count and found.hours is None:
+            windowful = self._known.of(one)
+            if windowful.count and windowful.hours is None:
                 continue
             occupied |= dict.fromkeys(_hours(one), False)
-            occupied |= dict.fromkeys(found.hours.hours.tolist() if found.hours is not None else (), True)
+            occupied |= dict.fromkeys(windowful.hours.hours.tolist() if windowful.hours is not None else (), True)
         return occupied
 
     def _first_contents(self, windows: Sequence[DueWindow]) -> dict[tuple[int, int], DueWindow]:
@@ -188,13 +188,13 @@ class _History:
 
     def arrival(self, one: DueWindow) -> Arrival:
         """Everything that is known of a window."""
-        arrival, found = Arrival(), self._known.of(one)
+        arrival, windowful = Arrival(), self._known.of(one)
         self._add_rows(one, arrival)
-        self._add_hours(one, found, arrival)
-        self._add_content(one, found, arrival)
-        first = self._known.first_counts.get(place_of(one), found.count)
+        self._add_hours(one, windowful, arrival)
+        self._add_content(one, windowful, arrival)
+        first = self._known.first_counts.get(place_of(one), windowful.count)
         arrival.details["late_rows_percent"] = {"first": str(first)}
-        arrival.numbers["late"] = float(max(found.count - first, 0)) if found.count else np.nan
+        arrival.numbers["late"] = float(max(windowful.count - first, 0)) if windowful.count else np.nan
         arrival.why["late_rows_percent"] = NO_ROWS
         if one == self._known.newest:
             self._add_freshness(arrival)
@@ -232,11 +232,11 @@ class _History:
         local = one.window.start.astimezone(self._zone)
         return local.weekday(), local.hour
 
-    def _add_hours(self, one: DueWindow, found: Windowful, arrival: Arrival) -> None:
-        if found.count and found.hours is None:
+    def _add_hours(self, one: DueWindow, windowful: Windowful, arrival: Arrival) -> None:
+        if windowful.count and windowful.hours is None:
             arrival.why |= dict.fromkeys(("largest_gap_hours", "missing_hours"), "The hours of this window were not counted.")
             return
-        first, last = (found.hours.first, found.hours.last) if found.hours is not None else (np.zeros(0), np.zeros(0))
+        first, last = (windowful.hours.first, windowful.hours.last) if windowful.hours is not None else (np.zeros(0), np.zeros(0))
         arrival.numbers["largest_gap_hours"] = largest_gap(micros(one.window.start), micros(one.window.end), first, last)
         occupied = self._occupied.get(one.granularity, {})
         missing = hours_missing(_hours(one), occupied, self._offset)
@@ -254,10 +254,10 @@ class _History:
             self._offsets[hour] = round(shift / timedelta(hours=1))
         return self._offsets[hour]
 
-    def _add_content(self, one: DueWindow, found: Windowful, arrival: Arrival) -> None:
-        content = found.content
+    def _add_content(self, one: DueWindow, windowful: Windowful, arrival: Arrival) -> None:
+        content = windowful.content
         if content is None:
-            arrival.why["duplicated_window"] = NO_ROWS if not found.count else "The sum of this window's rows is not known."
+            arrival.why["duplicated_window"] = NO_ROWS if not windowful.count else "The sum of this window's rows is not known."
             return
         first = self._contents.get(one.granularity, {}).get(content)
         is_copy = first is not None and first.window.start < one.window.start

@@ -28,13 +28,13 @@ _DDL = "granularity string, own_start long, name string, kind string, target lon
 
 def references_of(run: Run) -> list[Reference]:
     """The seasonal and rolling references of the monitor's file."""
-    found = []
+    references = []
     for one in run.config.baselines:
         if one.kind == "seasonal":
-            found.append(Reference(one.name, lags=tuple(parse_duration(lag) for lag in one.lag)))
+            references.append(Reference(one.name, lags=tuple(parse_duration(lag) for lag in one.lag)))
         elif one.kind == "rolling":
-            found.append(Reference(one.name, windows=one.windows or 1))
-    return found
+            references.append(Reference(one.name, windows=one.windows or 1))
+    return references
 
 
 def reference_rows(run: Run, due: Sequence[DueWindow], plan: ComparePlan) -> DataFrame | None:
@@ -42,10 +42,10 @@ def reference_rows(run: Run, due: Sequence[DueWindow], plan: ComparePlan) -> Dat
     references = references_of(run)
     if not references or not due:
         return None
-    found = pairs(due, references, run.schedule.granularities, run.schedule.zone)
+    comparisons = pairs(due, references, run.schedule.granularities, run.schedule.zone)
     placed = [
         (before.granularity, micros(before.window.start), one.name, one.drift_type, *_edges(target), False)
-        for target, before, one in found
+        for target, before, one in comparisons
     ]
     placed += [
         (one.granularity, micros(one.window.start), reference.name, reference.drift_type, *_edges(one), True)
@@ -53,7 +53,7 @@ def reference_rows(run: Run, due: Sequence[DueWindow], plan: ComparePlan) -> Dat
         for reference in references
     ]
     places = run.spark.createDataFrame(placed, _DDL)
-    wanted = {*due, *(before for _, before, _ in found)}
+    wanted = {*due, *(before for _, before, _ in comparisons)}
     states = states_of(run, wanted).withColumnsRenamed({"start": "own_start", "end": "own_end"})
     joined = states.join(F.broadcast(places), on=["granularity", "own_start"], how="inner")
     rows = joined.select(

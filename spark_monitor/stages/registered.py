@@ -32,14 +32,14 @@ METRICS = ("signature_mismatches", "dependency_mismatches", "served_version_mism
 
 def remembered(registry: Registry) -> Registry:
     """A registry that is asked once for each version."""
-    answers: dict[str, Registered | None] = {}
+    by_version: dict[str, Registered | None] = {}
 
     def ask(versions: Iterable[str]) -> Mapping[str, Registered]:
         wanted = list(versions)
-        new = [version for version in wanted if version not in answers]
-        found = registry(new) if new else {}
-        answers.update({version: found.get(version) for version in new})
-        return {version: known for version in wanted if (known := answers[version]) is not None}
+        new = [version for version in wanted if version not in by_version]
+        fetched = registry(new) if new else {}
+        by_version.update({version: fetched.get(version) for version in new})
+        return {version: registered for version in wanted if (registered := by_version[version]) is not None}
 
     return ask
 
@@ -73,40 +73,40 @@ def _values(
         why = "No registry is known: the file has no outputs.mlflow."
         return {version: {name: Value(None, why, UNDEFINED) for name in METRICS} for version in versions}
     try:
-        known = registry(versions)
+        registered = registry(versions)
     except Exception as error:  # the registry's own troubles cost nothing else
         why = f"The registry could not be read: {first_line(error)}"
         return {version: {name: Value(None, why, "ERROR") for name in METRICS} for version in versions}
     frame = read_source(run.spark, run.config.predictions)
     columns = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
     installed, whose = _environment(run, section)
-    return {version: _of_version(version, known.get(version), columns, installed, whose) for version in versions}
+    return {version: _of_version(version, registered.get(version), columns, installed, whose) for version in versions}
 
 
 def _environment(run: Run, section: PipelinesConfig) -> tuple[dict[str, str], str]:
     """The installed packages that a table lists, else those that this monitor runs with, and a word on which these are."""
     if section.environment is None:
-        own = {str(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
-        return own, "the environment that this monitor runs in"
+        installed = {str(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
+        return installed, "the environment that this monitor runs in"
     listed = open_table(run.spark, section.environment).selectExpr("CAST(name AS STRING)", "CAST(version AS STRING)")
     rows = listed.where("name IS NOT NULL AND version IS NOT NULL").limit(MOST_PACKAGES).collect()
     return {row["name"]: row["version"] for row in rows}, section.environment.text
 
 
 def _of_version(
-    version: str, known: Registered | None, columns: Mapping[str, str], installed: Mapping[str, str], whose: str
+    version: str, registered: Registered | None, columns: Mapping[str, str], installed: Mapping[str, str], whose: str
 ) -> dict[str, Value]:
-    if known is None:
+    if registered is None:
         message = f"Version {version} made predictions and is not registered."
         unknown = {name: Value(None, message, UNDEFINED) for name in METRICS[:2]}
         return {**unknown, "served_version_mismatch": Value(1.0, message)}
-    signature, packages = signature_problems(known, columns), dependency_problems(known, installed)
+    signature, packages = signature_problems(registered, columns), dependency_problems(registered, installed)
     return {
-        "signature_mismatches": _counted(signature, len(known.inputs), "The model has no signature with named columns."),
+        "signature_mismatches": _counted(signature, len(registered.inputs), "The model has no signature with named columns."),
         "dependency_mismatches": _counted(
-            packages, len(known.requirements), "The model lists no requirements.", f"Compared with {whose}."
+            packages, len(registered.requirements), "The model lists no requirements.", f"Compared with {whose}."
         ),
-        "served_version_mismatch": Value(0.0, details=dict(known.origin)),
+        "served_version_mismatch": Value(0.0, details=dict(registered.origin)),
     }
 
 

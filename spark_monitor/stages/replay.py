@@ -160,10 +160,10 @@ def _frames(
         ids = [name for name in run.config.predictions.id if name in frame.columns]
         rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
         return frozen_columns(rows, columns, len(slices), byte_budget=run.config.task_bytes)
-    own = current.columns
+    frozen = current.columns
     return [
-        own[column.name]
-        if column.name in own and kinds_agree((own[column.name].kind, own[column.name].data_type), column) is None
+        frozen[column.name]
+        if column.name in frozen and kinds_agree((frozen[column.name].kind, frozen[column.name].data_type), column) is None
         else unframed(column)
         for column in columns
     ]
@@ -203,10 +203,10 @@ def _judged(states: DataFrame, plan: ReplayPlan) -> list[Any]:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from replayed_rows(batches, plan)
 
-    found = ordered.mapInArrow(run, REPLAYED_DDL)
+    judged = ordered.mapInArrow(run, REPLAYED_DDL)
     sums = [F.sum(name).alias(name) for name in ("checks", "failing", "warning", "undecided", "opened")]
     keys = [F.when(F.col("shifted"), F.col(name)).alias(name) for name in ("column_name", "start")]
-    return list(found.groupBy("rule", "shifted", *keys).agg(*sums).collect())
+    return list(judged.groupBy("rule", "shifted", *keys).agg(*sums).collect())
 
 
 def _with_counts(
@@ -214,15 +214,15 @@ def _with_counts(
 ) -> RuleReplayed:
     if row.left_out is not None:
         return row
-    own = [one for one in counted if places[one["rule"]] == row.rule]
-    plain: dict[str, Any] = next((one.asDict() for one in own if not one["shifted"]), {})
-    found = []
+    of_rule = [one for one in counted if places[one["rule"]] == row.rule]
+    plain: dict[str, Any] = next((one.asDict() for one in of_rule if not one["shifted"]), {})
+    planted = []
     for name, distance in shifts.items():
-        series = sorted((one for one in own if one["shifted"] and one["column_name"] == name), key=lambda one: one["start"])
+        series = sorted((one for one in of_rule if one["shifted"] and one["column_name"] == name), key=lambda one: one["start"])
         if not any(one["checks"] for one in series):
             continue
         hits = [place + 1 for place, one in enumerate(series) if one["failing"]]
-        found.append(Shift(name, distance, len(series), len(hits), hits[0] if hits else None))
+        planted.append(Shift(name, distance, len(series), len(hits), hits[0] if hits else None))
     opened = plain.get("opened", 0)
     return replace(
         row,
@@ -231,7 +231,7 @@ def _with_counts(
         undecided=plain.get("undecided", 0),
         alarms=opened,
         alarms_per_week=opened / windows * per_week,
-        shifts=tuple(found),
+        shifts=tuple(planted),
     )
 
 

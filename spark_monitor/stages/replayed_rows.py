@@ -69,11 +69,11 @@ def placed(run: Run, frame: DataFrame, windows: Sequence[WindowKey], *, shuffled
 
 def _row_hash(run: Run, frame: DataFrame, seed: int) -> Any:
     """A number that follows from the row and the seed: of its id and time, or of all columns where it has no id."""
-    own = [name for name in (*run.config.predictions.id, run.config.predictions.time) if name in frame.columns]
-    if not set(run.config.predictions.id) <= set(own):
+    names = [name for name in (*run.config.predictions.id, run.config.predictions.time) if name in frame.columns]
+    if not set(run.config.predictions.id) <= set(names):
         plain = [field.name for field in frame.schema.fields if not isinstance(field.dataType, T.MapType | T.StructType)]
-        own = [name for name in plain if not name.startswith(":")]
-    return F.xxhash64(*(F.col(quote(name)) for name in own), F.lit(seed))
+        names = [name for name in plain if not name.startswith(":")]
+    return F.xxhash64(*(F.col(quote(name)) for name in names), F.lit(seed))
 
 
 def with_shifts(
@@ -84,10 +84,10 @@ def with_shifts(
     A share s of the rows moved to the greatest value, which a share p has already, is a KS distance (of strings a total
     variation) of s (1 - p).
     """
-    known = {column.name: column for column in columns}
+    by_name = {column.name: column for column in columns}
     copies = []
     for place, (name, distance) in enumerate(shifts.items()):
-        column = known.get(name)
+        column = by_name.get(name)
         if column is None or column.kind not in (Kind.NUMERIC, Kind.CATEGORICAL):
             watched = [one.name for one in columns if one.kind in (Kind.NUMERIC, Kind.CATEGORICAL)]
             raise ConfigError(unknown("--shift", "column", name, watched))
@@ -106,5 +106,5 @@ def with_shifts(
 
 
 def copied(frames: Sequence[FrozenColumn], copies: Sequence[ReadColumn]) -> list[FrozenColumn]:
-    known = {one.name: one for one in frames}
-    return [replace(known[copy.name.removeprefix(SHIFTED)], name=copy.name) for copy in copies]
+    by_name = {one.name: one for one in frames}
+    return [replace(by_name[copy.name.removeprefix(SHIFTED)], name=copy.name) for copy in copies]

@@ -16,7 +16,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.pipeline_values import Value, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.operations.registered import Registered
-from spark_monitor.operations.retraining import Said, class_changes, schema_changes
+from spark_monitor.operations.retraining import Predicted, class_changes, schema_changes
 from spark_monitor.operations.steps import PipelineBlock
 from spark_monitor.stages.context import INPUT, Run, window_keys
 from spark_monitor.stages.registered import Registry, measurement_tuple
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 MOST_NEW = 20
-"""So many versions at most that came in one run are told about."""
+"""So many versions at most that came in one run are reported."""
 
 CLASSIFIES = ("binary", "multiclass")
 
@@ -44,13 +44,13 @@ class Arrival:
 
 def retraining_frame(run: Run, windows: Sequence[DueWindow], registry: Registry | None) -> DataFrame | None:
     """The rows of the versions whose first window is among these; None where there is none."""
-    own = [key for key in window_keys(windows) if key.granularity == run.schedule.granularities[0].label]
-    arrivals = arrived(_firsts(run), own)[:MOST_NEW] if own else []
+    finest = [key for key in window_keys(windows) if key.granularity == run.schedule.granularities[0].label]
+    arrivals = arrived(_firsts(run), finest)[:MOST_NEW] if finest else []
     if not arrivals:
         return None
     versions = sorted({name for one in arrivals for name in (one.version, one.before) if name is not None})
-    known, why = _known(registry, versions)
-    rows = [row for one in arrivals for row in arrival_rows(run, one, known, _said(run, one), why)]
+    registered, why = _registered(registry, versions)
+    rows = [row for one in arrivals for row in arrival_rows(run, one, registered, _predicted(run, one), why)]
     return run.spark.createDataFrame([measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
 
 
@@ -62,32 +62,36 @@ def arrived(firsts: Mapping[str, int], windows: Sequence[WindowKey]) -> list[Arr
     """
     by_start = {window.start: window for window in windows}
     order = sorted((start, name) for name, start in firsts.items())
-    found = []
+    arrivals = []
     for start, name in order:
         if start in by_start:
             earlier = [other for began, other in order if began < start]
-            found.append(Arrival(name, by_start[start], earlier[-1] if earlier else None))
-    return found
+            arrivals.append(Arrival(name, by_start[start], earlier[-1] if earlier else None))
+    return arrivals
 
 
 def arrival_rows(
-    run: Run, one: Arrival, known: Mapping[str, Registered], said: tuple[Said | None, Said | None], why: str | None
+    run: Run,
+    one: Arrival,
+    entries: Mapping[str, Registered],
+    predicted: tuple[Predicted | None, Predicted | None],
+    why: str | None,
 ) -> list[dict[str, Any]]:
     """How many things a version changed with what and where it comes from, and by how much its positive rate moved."""
-    old = known.get(one.before) if one.before is not None else None
-    changed = {"schema": schema_changes(old, known.get(one.version)), "classes": class_changes(*said)}
-    told = {f"changed_{name}": what for name, what in changed.items() if what}
-    registered = known.get(one.version)
-    details = {**told, **(dict(registered.origin) if registered is not None else {})}
+    old = entries.get(one.before) if one.before is not None else None
+    changed = {"schema": schema_changes(old, entries.get(one.version)), "classes": class_changes(*predicted)}
+    changes = {f"changed_{name}": what for name, what in changed.items() if what}
+    registered = entries.get(one.version)
+    details = {**changes, **(dict(registered.origin) if registered is not None else {})}
     details |= {"previous_version": one.before} if one.before is not None else {}
     sentences = [f"The {name} changed: {what}." for name, what in changed.items() if what]
     sentences += [why or f"Version {one.version} is not registered."] if registered is None else []
-    value = Value(float(len(told)), " ".join(sentences) or None, None, None, details)
+    value = Value(float(len(changes)), " ".join(sentences) or None, None, None, details)
     rows = list(value_rows(one.window, TABLE_ROW, {"model_pipeline": value}, one.version))
-    before, now = said
+    before, now = predicted
     if run.config.model.task != "binary" or before is None or now is None or not (before.rows and now.rows):
         return rows
-    each = [count for said in (now, before) for count in (said.positives(run.config.predictions.positive), said.rows)]
+    each = [count for side in (now, before) for count in (side.positives(run.config.predictions.positive), side.rows)]
     counts = tuple(np.array([float(count)]) for count in each)
     metric = catalogue().metrics["positive_rate_change"]
     edges = {"granularity": one.window.granularity, "start": one.window.start, "end": one.window.end}
@@ -115,27 +119,27 @@ def _stored(run: Run, column: str) -> DataFrame:
     return stored.where((F.col("log_type") == INPUT) & F.col("slice_key").isNull() & (F.col("column_name") == column))
 
 
-def _said(run: Run, one: Arrival) -> tuple[Said | None, Said | None]:
+def _predicted(run: Run, one: Arrival) -> tuple[Predicted | None, Predicted | None]:
     """What the version before predicted in its last window up to this one, and what this version predicts."""
     column = run.config.predictions.prediction
     if column is None or one.before is None or run.config.model.task not in CLASSIFIES:
         return None, None
-    own = _stored(run, column).where(F.col("granularity") == one.window.granularity)
-    both = own.where(F.col("model_version").isin(one.version, one.before))
+    stored = _stored(run, column).where(F.col("granularity") == one.window.granularity)
+    both = stored.where(F.col("model_version").isin(one.version, one.before))
     near = both.where(f"unix_micros(window.start) <= {one.window.start}")
     last = near.groupBy("model_version").agg(
         F.expr("max_by(struct(count, num_nulls, frequent_items), window.start)").alias("last")
     )
-    found = {row["model_version"]: _as_said(row["last"]) for row in last.collect()}
-    return found.get(one.before), found.get(one.version)
+    by_version = {row["model_version"]: _as_predicted(row["last"]) for row in last.collect()}
+    return by_version.get(one.before), by_version.get(one.version)
 
 
-def _as_said(row: Any) -> Said:
+def _as_predicted(row: Any) -> Predicted:
     items = {item["item"]: item["count"] for item in row["frequent_items"] or () if item["item"] is not None and item["count"]}
-    return Said(items, int(row["count"] or 0) - int(row["num_nulls"] or 0))
+    return Predicted(items, int(row["count"] or 0) - int(row["num_nulls"] or 0))
 
 
-def _known(registry: Registry | None, versions: Sequence[str]) -> tuple[Mapping[str, Registered], str | None]:
+def _registered(registry: Registry | None, versions: Sequence[str]) -> tuple[Mapping[str, Registered], str | None]:
     """What the registry says of the versions, or a sentence on why it says nothing."""
     if registry is None:
         return {}, "No registry is known: the file has no outputs.mlflow."

@@ -31,17 +31,17 @@ _AT, _SEGMENT = "spark_monitor_at", "spark_monitor_segment"
 
 def have_rivals(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> bool:
     """Whether several versions scored the same rows: a query over ids, times and versions where versions are a column."""
-    own = run.config.predictions
-    if run.config.labels is None or not isinstance(own.model_version, str):
+    columns = run.config.predictions
+    if run.config.labels is None or not isinstance(columns.model_version, str):
         return False
     edges, _ = plan_segments(window_keys(windows))
     rows = predictions.frame.where(
-        within(predictions.frame, own.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
+        within(predictions.frame, columns.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
     )
     keyed = rows.select(
-        row_hash(rows, own.id).alias(ROW),
+        row_hash(rows, columns.id).alias(ROW),
         F.expr(f"CAST({predictions.version_sql} AS STRING)").alias(VERSION),
-        instant_micros(rows, own.time, run.schedule.zone).alias(_AT),
+        instant_micros(rows, columns.time, run.schedule.zone).alias(_AT),
     )
     sampled = keyed.where(f"pmod({ROW}, {SAMPLED}) = 0").withColumn(_SEGMENT, segment_of(_AT, edges))
     several = sampled.groupBy(ROW, _SEGMENT).agg(F.expr(f"min({VERSION}) < max({VERSION})").alias("several"))
@@ -50,16 +50,16 @@ def have_rivals(run: Run, predictions: Predictions, windows: Sequence[DueWindow]
 
 def row_hash(frame: DataFrame, names: Sequence[str]) -> Column:
     """A number for the id of a row; NULL where a part of the id is missing."""
-    texts = id_strings(frame, names, plain=())
-    known = reduce(lambda one, other: one & other, (text.isNotNull() for text in texts))
-    return F.when(known, F.xxhash64(*texts))
+    strings = id_strings(frame, names, plain=())
+    complete = reduce(lambda one, other: one & other, (text.isNotNull() for text in strings))
+    return F.when(complete, F.xxhash64(*strings))
 
 
 def segment_of(column: str, edges: Sequence[int]) -> Column:
     """The number of the last edge that is not after a timestamp in microseconds, found by halving; 0 before the first."""
     steps = ", ".join(str(1 << power) for power in reversed(range(len(edges).bit_length())))
-    known = f"array({', '.join(f'{edge}L' for edge in edges)})"
-    further = f"CASE WHEN low + step >= {len(edges)} THEN false ELSE element_at({known}, low + step + 1) <= {column} END"
+    array = f"array({', '.join(f'{edge}L' for edge in edges)})"
+    further = f"CASE WHEN low + step >= {len(edges)} THEN false ELSE element_at({array}, low + step + 1) <= {column} END"
     return F.expr(f"aggregate(array({steps}), 0, (low, step) -> IF({further}, low + step, low))")
 
 

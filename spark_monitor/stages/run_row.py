@@ -91,19 +91,19 @@ def rows_read(run: Run, predictions: Predictions, plan: Plan) -> dict[str, int]:
         "null_time_rows": f"{quote(source.time)} IS NULL",
     }
     rows = predictions.frame.where(within_any(predictions.frame, source.time, run.spans, zone=run.schedule.zone))
-    found = rows.agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in conditions.items()))
-    return dict(found.collect()[0].asDict())
+    counts = rows.agg(*(F.expr(f"count_if({sql})").alias(name) for name, sql in conditions.items()))
+    return dict(counts.collect()[0].asDict())
 
 
 def package_versions() -> dict[str, str]:
     """The versions of Python and of the packages that matter, and which kernel counts rows where the run was started."""
-    found = {"python": platform.python_version(), "kernel": in_use()}
+    versions = {"python": platform.python_version(), "kernel": in_use()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _first(names: tuple[str, ...]) -> str | None:

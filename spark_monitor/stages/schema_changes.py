@@ -50,10 +50,10 @@ def changes(before: Schema, now: Schema) -> Changes:
 
 def schema_rows(run: Run, predictions: Predictions, baseline: Baseline, due: Sequence[DueWindow]) -> list[dict[str, Any]]:
     """Measurements of the newest due window of the finest granularity: the table is looked at as it is now."""
-    own = [one for one in due if one.granularity == run.schedule.granularities[0].label]
-    if not own:
+    finest = [one for one in due if one.granularity == run.schedule.granularities[0].label]
+    if not finest:
         return []
-    newest = max(own)
+    newest = max(finest)
     now = {field.name: field.dataType.simpleString() for field in predictions.frame.schema.fields}
     gone = {frozen.name: frozen.data_type for frozen in gone_columns(run.config, predictions, baseline)}
     frozen = {
@@ -62,24 +62,28 @@ def schema_rows(run: Run, predictions: Predictions, baseline: Baseline, due: Seq
     profiled = {column.name: column.data_type for column in predictions.columns}
     rows = _measured(run, newest, BASELINE, changes({**frozen, **gone}, profiled), {"baseline_version": str(baseline.version)})
     before = _schema_before(run, newest)
-    told = {"schema": json.dumps(now, ensure_ascii=False)}
-    return [*rows, *_measured(run, newest, LAST_RUN, None if before is None else changes(before, now), told)]
+    details = {"schema": json.dumps(now, ensure_ascii=False)}
+    return [*rows, *_measured(run, newest, LAST_RUN, None if before is None else changes(before, now), details)]
 
 
-def _measured(run: Run, window: DueWindow, basis: str, found: Changes | None, told: Mapping[str, str]) -> list[dict[str, Any]]:
+def _measured(
+    run: Run, window: DueWindow, basis: str, changed: Changes | None, details: Mapping[str, str]
+) -> list[dict[str, Any]]:
     literal = getattr(run.config.predictions.model_version, "literal", None)
     edges = {"granularity": window.granularity, "start": micros(window.window.start), "end": micros(window.window.end)}
     dimensions = {**dict.fromkeys(DIMENSIONS), **edges, "model_version": literal}
     rows = []
     for kind in ("missing", "added", "retyped"):
         name = f"columns_{kind}"
-        names = getattr(found, kind) if found is not None else ()
+        names = getattr(changed, kind) if changed is not None else ()
         metric = catalogue().metrics[name]
         block = ArrivalBlock(
             count=np.zeros(1, dtype=np.int64),
-            numbers={name: np.array([float(len(names)) if found is not None else np.nan])},
+            numbers={name: np.array([float(len(names)) if changed is not None else np.nan])},
             why={name: ["No run before tells which columns the table had."]},
-            details={name: [{**(told if kind == "added" else {}), **({"columns": "; ".join(names)} if names else {})} or None]},
+            details={
+                name: [{**(details if kind == "added" else {}), **({"columns": "; ".join(names)} if names else {})} or None]
+            },
         )
         result = metric.compute(block, None)
         measured = measurements([dimensions], metric, result, column_name=TABLE_ROW, basis=basis)
@@ -90,6 +94,8 @@ def _measured(run: Run, window: DueWindow, basis: str, found: Changes | None, to
 def _schema_before(run: Run, window: DueWindow) -> Schema | None:
     """The table's columns as the last run that looked at an earlier window saw them."""
     stored = run.store.committed("metrics").where(F.col("monitor_id") == run.monitor_id)
-    own = stored.where(f"metric = 'columns_added' AND basis = '{LAST_RUN}' AND window.start < {instant_sql(window.window.start)}")
-    found = own.orderBy(F.desc("window.start"), F.desc("as_of")).limit(1).selectExpr("details['schema'] AS schema").collect()
-    return dict(json.loads(found[0]["schema"])) if found and found[0]["schema"] else None
+    before = stored.where(
+        f"metric = 'columns_added' AND basis = '{LAST_RUN}' AND window.start < {instant_sql(window.window.start)}"
+    )
+    latest = before.orderBy(F.desc("window.start"), F.desc("as_of")).limit(1).selectExpr("details['schema'] AS schema").collect()
+    return dict(json.loads(latest[0]["schema"])) if latest and latest[0]["schema"] else None

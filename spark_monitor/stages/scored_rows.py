@@ -83,23 +83,23 @@ def model_rows(states: DataFrame, presentation: Presentation) -> DataFrame:
     """Rows of ``model_metrics`` from stored states: realised and estimated metrics, and differences between versions."""
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        found: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         before: tuple[Any, ...] | None = None
         versions: list[list[dict[str, Any]]] = []
         paired: list[PairedState | None] = []
-        known: dict[str, Any] = {"task": presentation.task, "settings": presentation.settings}
+        settings: dict[str, Any] = {"task": presentation.task, "settings": presentation.settings}
         for place, kinds in stored_states(batches, presentation.grid):
             if place[:5] != before:
-                found += difference_rows(versions, paired, **known)
+                rows += difference_rows(versions, paired, **settings)
                 before, versions, paired = place[:5], [], []
             versions.append(list(measured_rows(place, kinds, presentation)))
             shared = kinds.get(PAIRED)
             paired.append(shared if isinstance(shared, PairedState) else None)
-            found += versions[-1]
-            if len(found) >= _ROWS_OUT:
-                yield pa.RecordBatch.from_pylist(found, schema=SCHEMA)
-                found = []
-        yield pa.RecordBatch.from_pylist([*found, *difference_rows(versions, paired, **known)], schema=SCHEMA)
+            rows += versions[-1]
+            if len(rows) >= _ROWS_OUT:
+                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+                rows = []
+        yield pa.RecordBatch.from_pylist([*rows, *difference_rows(versions, paired, **settings)], schema=SCHEMA)
 
     place = ("granularity", "start", "end", "slice_key", "slice_value")
     return states.repartition(*place).sortWithinPartitions(*place, "model_version", "kind").mapInArrow(measure, _DDL)
@@ -182,8 +182,8 @@ def strangers(states: Mapping[int, ScoredState], task: str) -> str | None:
     if not isinstance(state, ConfusionState) or not state.count:
         return None
     if isinstance(score, ScoreState) and score.out_of_range:
-        found = f"{score.out_of_range:,} of {score.scored:,} scores lie outside [0, 1]"
-        return f"{found}: they are no probabilities, as the threshold takes them for."
+        sentence = f"{score.out_of_range:,} of {score.scored:,} scores lie outside [0, 1]"
+        return f"{sentence}: they are no probabilities, as the threshold takes them for."
     labelled, predicted = state.labelled[:NO_CLASS] > 0, state.predicted[:NO_CLASS] > 0
     if task == "binary" and state.count >= FEW_LABELS and not state.cell("1", "0") and not state.cell("1", "1"):
         return f"None of the {state.count:,} labels is the positive class. Is it written as `predictions.positive` says?"

@@ -51,8 +51,8 @@ class Earlier:
             )
             for name, starts in dues.items()
         ]
-        own = (F.col("monitor_id") == run.monitor_id) & reduce(lambda one, other: one | other, spans)
-        tables = {name: run.store.frame(name).where(own) for name in _TABLES}
+        wanted = (F.col("monitor_id") == run.monitor_id) & reduce(lambda one, other: one | other, spans)
+        tables = {name: run.store.frame(name).where(wanted) for name in _TABLES}
         tables["profile_metrics"] = tables["profile_metrics"].where(F.col("log_type") == INPUT)
         wide = [tables[name] for name in ("profile_metrics", "drift_metrics", "model_metrics")]
         rows = metric_rows(wide, tables["metrics"], Rulebook.of(rules))
@@ -67,7 +67,7 @@ def longest(rule: RuleConfig) -> int:
     return max((limit.windows for limit in rule.limits if isinstance(limit, History)), default=0)
 
 
-def rows_before(found: DataFrame, earlier: Earlier, book: Rulebook) -> DataFrame:
+def rows_before(current: DataFrame, earlier: Earlier, book: Rulebook) -> DataFrame:
     """Rows of family ``:before``: for each number of the judged windows the values of the windows before it."""
     named = [rule.metric for rule in book.rules if longest(rule)]
     exploded = earlier.rows.select(*SERIES, "start", "end", F.explode("numbers").alias("number"))
@@ -84,10 +84,10 @@ def rows_before(found: DataFrame, earlier: Earlier, book: Rulebook) -> DataFrame
     numbers_column = F.array(
         F.struct("metric", "class", *(F.lit(None).cast("double").alias(name) for name in ("value", "lower", "upper", "pvalue")))
     )
-    known = {name: F.col(name) for name in (*SERIES, "start", "end")} | {"family": F.lit(HISTORY)}
+    expressions = {name: F.col(name) for name in (*SERIES, "start", "end")} | {"family": F.lit(HISTORY)}
     kinds = {**dict.fromkeys(STRINGS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
     return rows.select(
-        *(known.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in kinds.items()),
+        *(expressions.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in kinds.items()),
         numbers_column.cast(NUMBERS_DDL).alias("numbers"),
         F.col("before").cast(BEFORE_DDL).alias("before"),
     ).select(*STREAM.names)

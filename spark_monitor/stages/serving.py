@@ -107,13 +107,13 @@ def _stored(run: Run, windows: Sequence[DueWindow], plan: ServingPlan) -> DataFr
     """What is stored of the windows before: that a series had requests, and its latencies' quantiles."""
     first = min(micros(one.window.start) for one in windows)
     last = max(micros(one.window.end) for one in windows)
-    own = run.store.committed("metrics").where((F.col("monitor_id") == run.monitor_id) & (F.col("dataset") == "operations"))
+    measured = run.store.committed("metrics").where((F.col("monitor_id") == run.monitor_id) & (F.col("dataset") == "operations"))
     labels = sorted({one.granularity for one in windows})
     kept_of = ", ".join(f"'{name}', try_element_at(details, '{QUANTILES}{name}')" for name in NUMBERS)
     near = f"unix_micros(window.start) >= {first - plan.lookback} AND unix_micros(window.start) < {last}"
     if plan.baseline is not None:
         near = f"{near} OR (unix_micros(window.start) >= {plan.baseline[0]} AND unix_micros(window.end) <= {plan.baseline[1]})"
-    kept = own.where(F.col("metric") == "requests").where(near).where(F.col("granularity").isin(*labels)).where("value > 0")
+    kept = measured.where(F.col("metric") == "requests").where(near).where(F.col("granularity").isin(*labels)).where("value > 0")
     return kept.selectExpr(
         f"'{STORED}' AS kind",
         "granularity",
@@ -138,8 +138,8 @@ def _seeds(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
 
 def _predictions(run: Run, windows: Sequence[DueWindow]) -> DataFrame | None:
     """The rows of the prediction table in these windows, by version and together, where both are cut in the same way."""
-    own = {granularity.label for granularity in run.schedule.granularities}
-    same = [one for one in windows if one.granularity in own]
+    labels = {granularity.label for granularity in run.schedule.granularities}
+    same = [one for one in windows if one.granularity in labels]
     return prediction_counts(run, same) if same else None
 
 

@@ -37,32 +37,34 @@ def silence_step(run: Run, predictions: Predictions, handled: Mapping[DueWindow,
     if newest is None:
         return ()
     stored = run.store.committed("metrics").where(run.store.in_windows(run.monitor_id, [newest]))
-    own = stored.where(F.col("dataset") == PREDICTIONS)
-    before = own.where(F.col("metric") == FRESHNESS).selectExpr("unix_micros(as_of) AS as_of", "details['newest'] AS newest")
+    kept_rows = stored.where(F.col("dataset") == PREDICTIONS)
+    before = kept_rows.where(F.col("metric") == FRESHNESS).selectExpr(
+        "unix_micros(as_of) AS as_of", "details['newest'] AS newest"
+    )
     noted = before.collect()
     if noted and noted[0]["as_of"] >= micros(run.as_of):
         return ()
-    known = datetime.fromisoformat(noted[0]["newest"]) if noted and noted[0]["newest"] else None
-    last = _newest(run, predictions, newest, known)
+    noted_newest = datetime.fromisoformat(noted[0]["newest"]) if noted and noted[0]["newest"] else None
+    last = _newest(run, predictions, newest, noted_newest)
     if last is None:
         return ()
-    kept = own.where(F.col("metric") != FRESHNESS)
+    kept = kept_rows.where(F.col("metric") != FRESHNESS)
     kept = kept.withColumns({edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")})
     record_step(run, [newest], frames=[kept.select(*MEASUREMENT_SCHEMA.names), _fresh(run, newest, last)])
     return (newest,)
 
 
-def _newest(run: Run, predictions: Predictions, newest: DueWindow, known: datetime | None) -> int | None:
+def _newest(run: Run, predictions: Predictions, newest: DueWindow, noted: datetime | None) -> int | None:
     """The newest row's timestamp: only rows after the newest window are looked for, where an older one is known."""
     time, zone = run.config.predictions.time, run.schedule.zone
     frame = predictions.frame
-    if known is not None:
-        first = max(micros(newest.window.end), micros(known))
+    if noted is not None:
+        first = max(micros(newest.window.end), micros(noted))
         frame = frame.where(within(frame, time, first, micros(run.as_of), zone=zone, with_null=False))
-    found = time_range(frame, time, zone, run.as_of)
-    if found is not None:
-        return micros(found[1])
-    return None if known is None else micros(known)
+    extremes = time_range(frame, time, zone, run.as_of)
+    if extremes is not None:
+        return micros(extremes[1])
+    return None if noted is None else micros(noted)
 
 
 def _fresh(run: Run, newest: DueWindow, last: int) -> DataFrame:

@@ -32,11 +32,11 @@ def share_measurements(profile: DataFrame, baseline: DataFrame) -> DataFrame:
     joined = slices.alias("s").join(F.broadcast(whole.alias("w")), on=same, how="inner").select("s.*", "w.whole")
     frozen = baseline.where(F.col("column_name") == TABLE_ROW).select(*_SLICE, F.col("count").alias("baseline_count"))
     total = frozen.where("slice_key IS NULL").select(F.col("baseline_count").alias("baseline_whole"))
-    known = frozen.where("slice_key IS NOT NULL")
-    keys = known.select("slice_key").distinct()
+    sliced_baseline = frozen.where("slice_key IS NOT NULL")
+    keys = sliced_baseline.select("slice_key").distinct()
     sliced = [F.col(f"j.{name}").eqNullSafe(F.col(f"b.{name}")) for name in _SLICE]
     rows = joined.join(F.broadcast(keys), on="slice_key", how="left_semi").alias("j")
-    beside = rows.join(F.broadcast(known.alias("b")), on=sliced, how="left").select("j.*", "b.baseline_count")
+    beside = rows.join(F.broadcast(sliced_baseline.alias("b")), on=sliced, how="left").select("j.*", "b.baseline_count")
     return beside.join(F.broadcast(total), how="cross").mapInArrow(_measured, MEASUREMENT_DDL)
 
 
@@ -47,7 +47,7 @@ def _measured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         def numbers(name: str, rows: list[dict[str, Any]] = rows) -> np.ndarray:
             return np.array([row[name] or 0 for row in rows], dtype=np.int64)
 
-        found = slice_share_shift(
+        interval = slice_share_shift(
             ShareBlock(numbers("count"), numbers("whole")), ShareBlock(numbers("baseline_count"), numbers("baseline_whole"))
         )
-        yield batch_of(METRIC, found, rows, "BASELINE")
+        yield batch_of(METRIC, interval, rows, "BASELINE")

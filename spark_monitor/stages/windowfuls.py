@@ -33,9 +33,9 @@ class Windowful:
 
 def windowfuls(rows: Iterable[Mapping[str, Any]]) -> dict[Place, Windowful]:
     """The windows of which summaries tell, versions added up."""
-    found: dict[Place, Windowful] = {}
+    by_place: dict[Place, Windowful] = {}
     for row in rows:
-        one = found.setdefault((row["granularity"], row["start"]), Windowful())
+        one = by_place.setdefault((row["granularity"], row["start"]), Windowful())
         if row["count"] is None:
             continue
         if row["column_name"] == TABLE_ROW:
@@ -46,20 +46,20 @@ def windowfuls(rows: Iterable[Mapping[str, Any]]) -> dict[Place, Windowful]:
             arrays = [np.array(row[name], dtype=np.int64) for name in ("hours", "first", "last")]
             state = HourState(arrays[0], np.ones(arrays[0].size, dtype=np.int64), arrays[1], arrays[2])
             one.hours = state if one.hours is None else one.hours.merge(state)
-    return found
+    return by_place
 
 
 def version_counts(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Place, str | None, tuple[int, int]]]:
     """The rows of each window's versions and of all of them together; 0 of a version that had some in the window before."""
-    found: dict[Place, dict[str | None, int]] = {}
+    by_place: dict[Place, dict[str | None, int]] = {}
     for row in rows:
         if row["column_name"] == TABLE_ROW and row["count"] is not None:
-            found.setdefault((row["granularity"], row["start"]), {})[row["model_version"]] = row["count"]
+            by_place.setdefault((row["granularity"], row["start"]), {})[row["model_version"]] = row["count"]
     before: dict[str, dict[str | None, int]] = {}
-    for place in sorted(found):
-        earlier, own = before.get(place[0], {}), found[place]
-        gone = {version: 0 for version, count in earlier.items() if count and version not in own}
-        whole = sum(own.values())
-        for version, count in sorted({**gone, **own}.items(), key=lambda entry: (entry[0] is None, entry[0] or "")):
+    for place in sorted(by_place):
+        earlier, counts = before.get(place[0], {}), by_place[place]
+        gone = {version: 0 for version, count in earlier.items() if count and version not in counts}
+        whole = sum(counts.values())
+        for version, count in sorted({**gone, **counts}.items(), key=lambda entry: (entry[0] is None, entry[0] or "")):
             yield place, version, (count, whole)
-        before[place[0]] = own
+        before[place[0]] = counts

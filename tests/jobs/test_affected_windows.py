@@ -125,7 +125,7 @@ def test_what_the_feed_tells_is_handled_again_and_what_it_cannot_tell_is_the_loo
     pd.testing.assert_frame_equal(*others)
     assert story.written_by(third) == {("1 day", 3), ("1 week", 1)}
     reason = story.table.last_run("out")["reader_reason"]
-    assert "The change feed tells of changed rows in 2 windows that are over." in reason
+    assert "The change feed tells of changed rows in 2 closed windows." in reason
     assert reason.endswith("Stored states of 6 finer windows were merged; their rows were not read.")
     assert story.counts() == {key: count for key, count in story.counted().items() if key[1] <= DAYS}
 
