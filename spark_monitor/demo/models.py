@@ -76,7 +76,7 @@ def gradient_boosting() -> Pipeline:
 
 
 def score(rows: pd.DataFrame, version: Version) -> pd.DataFrame:
-    """The rows that a version scored in production, with what it said of them."""
+    """The rows that a version scored in production, with its scores of them."""
     seen = rows if version.since is None else rows[rows["predicted_at"] >= version.since]
     probability = version.model.predict_proba(model_input(seen))[:, 1]
     return seen.assign(

@@ -1,6 +1,6 @@
-"""The demo as a person sees it: the year's flights are monitored Monday by Monday, and told with what was found.
+"""The demo as a person sees it: the year's flights are monitored Monday by Monday, and reported with what was found.
 
-Three Mondays are told, each as if it were today: a run sees only what was known then, and handles every week that has ended since
+Three Mondays are shown, each as if it were today: a run sees only what was known then, and handles every week that has ended since
 the run before. A second demo in the same directory finds nothing new and says so.
 """
 

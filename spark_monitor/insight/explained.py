@@ -1,4 +1,4 @@
-"""One incident told from symptom to cause, with the SQL behind each step."""
+"""One incident explained from symptom to cause, with the SQL behind each step."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ log = log_of(__name__)
 PENDING, PUBLISHED, COMMITTED = "PENDING", "PUBLISHED", "COMMITTED"
 REPORT = "report.html"
 NO_FILE: Final = "MONITOR.yaml"
-"""What commands in messages name where nobody said which file describes the monitor."""
+"""What commands in messages name where it is not given which file describes the monitor."""
 
 LONGEST_REASON = 300
 
@@ -97,7 +97,7 @@ def tell_people(
         log.info("messages")
         with store.telling(config.monitor):
             return _tell(store, config, preview=None, **about)
-    except Exception as error:  # the run is committed: whatever goes wrong here is said, and the next run tries again
+    except Exception as error:  # the run is committed: whatever goes wrong here is logged, and the next run tries again
         why = mask_secrets(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
         log.warning(f"the run is committed, but not everybody was told: {why}")
         return 0

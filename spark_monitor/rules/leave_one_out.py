@@ -1,7 +1,7 @@
 """From a window's distance to a whole that it is part of, to its distance from the rest of that whole.
 
 With n rows of N in the window, F_window - F_whole = (1 - n/N) (F_window - F_rest), so distances that are linear in the difference
-(KS, total variation, the largest difference of a share, Wasserstein, differences of means and shares) are exactly
+(KS, total variation, the largest difference of a fraction, Wasserstein, differences of means and fractions) are exactly
 N / (N - n) times as large. Jensen-Shannon and Hellinger distances are so, and PSI and the chi-squared statistic by the square, to
 first order in the difference, which within a baseline is small.
 """

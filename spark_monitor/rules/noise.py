@@ -1,7 +1,7 @@
 """How far a number of two samples may be from the populations' own: 95 % intervals for distances that are stored without one.
 
 Arrays of length S. ``n`` and ``m`` are the rows of the window and of what it is compared with, v = 1/n + 1/m. For distances on
-bins ``freedom`` is the number of bins less one. With d the difference of the shares and p the shares themselves,
+bins ``freedom`` is the number of bins less one. With d the difference of the fractions and p the fractions themselves,
 T = (1/v) sum d^2 / p is chi-squared with ``freedom`` degrees without any drift, and noncentral with shift (1/v) sum delta^2 / p
 where the populations differ by delta; to second order in d
 
@@ -128,7 +128,7 @@ def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) 
     """The q-quantile of a distance without any drift, by chance alone; NaN where that is not known.
 
     KS: Kolmogorov's quantile times sqrt(v). Distances on bins: the chi-squared quantile. Total variation and the largest
-    difference of a share: their largest mean and McDiarmid's bound.
+    difference of a fraction: their largest mean and McDiarmid's bound.
 
     >>> chance("ks", np.array([184.0]), np.array([np.inf]), np.array([np.nan])).round(4).tolist()
     [0.1001]

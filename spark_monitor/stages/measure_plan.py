@@ -1,4 +1,4 @@
-"""What measuring needs beside the windows: the kernel's plan, the rows that it reads, and what metrics are told."""
+"""What measuring needs beside the windows: the kernel's plan, the rows that it reads, and what metrics are given."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _LAST = ("source_versions", "config_hash", "profile_hash", "baseline_version")
 class Ledger:
     """What the committed runs of a monitor say: of all runs the windows, the rest of those that did whatever was due.
 
-    A run that was told its windows does not tell what else was due then. ``firsts`` tells where the first window of each
+    A run that was given its windows does not say what else was due then. ``firsts`` is where the first window of each
     granularity begins: a row stood in that of the finest. ``as_of`` is the latest of all, ``last_as_of`` that of the last run.
     """
 
@@ -89,7 +89,7 @@ def _firsts(windows: Iterable[Any]) -> dict[str, datetime]:
 
 
 def _handled(runs: DataFrame) -> list[Any]:
-    """Of each window what the last run that wrote it said, and whether any of those did whatever was due."""
+    """Of each window what the last run that wrote it recorded, and whether any of those did whatever was due."""
     columns = ("ended", "run_id", "kind", "profile_hash", "unix_micros(as_of) AS as_of", "explode(windows) AS one")
     exploded = runs.selectExpr(*columns).selectExpr(
         *("ended", "run_id", "kind", "profile_hash", "as_of", "one.granularity AS granularity"),

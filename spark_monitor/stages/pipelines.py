@@ -124,7 +124,7 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
 def _own_runs(run: Run) -> DataFrame:
     """This monitor's runs that ended: the seconds of each stage; of the whole run whether it failed and the rows it read."""
     runs_before = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
-    # How long people take to be told says nothing of how long a run takes.
+    # How long messages to people take says nothing of how long a run takes.
     runs = runs_before.where(~F.col("kind").eqNullSafe(TELL))
     ended = runs.where(F.col("status").isin("COMMITTED", "NOTHING_NEW", "FAILED"))
     ended_runs = ended.selectExpr("unix_micros(as_of) AS ended", "status", "rows_in", "started", "ended AS over", "step_seconds")

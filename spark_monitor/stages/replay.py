@@ -81,7 +81,7 @@ class RuleReplayed:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A replay: how many windows of which length, in which order, and what every rule said."""
+    """A replay: how many windows of which length, in which order, and what every rule found."""
 
     windows: int
     every: str

@@ -81,7 +81,7 @@ def with_shifts(
 ) -> tuple[DataFrame, list[ReadColumn]]:
     """Copies of columns in which a part of the rows has the greatest value: their distance from the column is the one asked for.
 
-    A share s of the rows moved to the greatest value, which a share p has already, is a KS distance (of strings a total
+    A fraction s of the rows moved to the greatest value, which a fraction p has already, is a KS distance (of strings a total
     variation) of s (1 - p).
     """
     by_name = {column.name: column for column in columns}
@@ -94,7 +94,7 @@ def with_shifts(
         greatest = frame.selectExpr(f"max({column.sql}) AS far").collect()[0]["far"]
         far = f"{_FAR}{place}"
         frame = frame.withColumn(far, F.lit(greatest))
-        at_end = frame.selectExpr(f"avg(CAST({column.sql} = {quote(far)} AS DOUBLE)) AS share").collect()[0]["share"]
+        at_end = frame.selectExpr(f"avg(CAST({column.sql} = {quote(far)} AS DOUBLE)) AS fraction").collect()[0]["fraction"]
         if greatest is None or not distance <= 1 - at_end:
             most = 0.0 if greatest is None else 1 - at_end
             raise ConfigError(f"--shift {name}={distance:g}: {name} can be moved by {most:.3g} at most. Give a smaller distance.")

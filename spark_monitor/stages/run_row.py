@@ -74,7 +74,7 @@ def ended_row(
 
 
 def reasons(run: Run) -> str:
-    """Why the rows were read as they were, what told which windows were affected, and of how many windows no rows were read."""
+    """Why the rows were read as they were, what showed which windows were affected, and of how many windows no rows were read."""
     merged = f"Stored states of {counted(run.merged_windows, 'finer window')} were merged; their rows were not read."
     return " ".join([run.reader_reason, *run.notes, *([merged] if run.merged_windows else [])])
 

@@ -69,6 +69,6 @@ def _opened(kind: str, url: str) -> Channel:
         raise ChannelError(f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {kinds_there}.')
     try:
         channel: Channel = points[kind].load()(url)
-    except Exception as error:  # somebody else's code: what it raises may hold the address, so only its kind is said
+    except Exception as error:  # somebody else's code: what it raises may hold the address, so only its kind is shown
         raise ChannelError(f"plug-in {kind} could not be opened: {type(error).__name__}.") from None
     return channel

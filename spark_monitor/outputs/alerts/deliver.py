@@ -118,7 +118,7 @@ def deliver(
     preview: list[str] | None = None,
     open_named: Open | None = None,
 ) -> int:
-    """Tell every channel what it has not been told of the monitor's incidents; how many messages were taken."""
+    """Send every channel what it has not been sent of the monitor's incidents; how many messages were taken."""
     people, budget = config.people, config.alerts.budget
     if not (people.channels or people.owners):
         return 0
@@ -150,7 +150,7 @@ def deliver(
 def _due(
     pages: Iterable[Sequence[IncidentRow]], config: MonitorConfig, tables: Tables, as_of: datetime
 ) -> tuple[list[Due], set[str]]:
-    """The events that may be told now, and incidents that people know of without its being written beside them."""
+    """The events that may be sent now, and incidents that people know of without its being written beside them."""
     due, unmarked = list[Due](), set[str]()
     for page in pages:
         deliveries = deliveries_of(tables, config.monitor, [incident.incident_id for incident in page])

@@ -44,7 +44,7 @@ class Delivery:
 
 
 class Ledger(Protocol):
-    """Where deliveries are noted, and that somebody was told: the store."""
+    """Where deliveries are noted, and that somebody was notified: the store."""
 
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None: ...
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None: ...

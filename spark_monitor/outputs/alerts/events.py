@@ -1,4 +1,4 @@
-"""Which events of which incidents are to be told, to which channels, and what a budget leaves of them. Pure."""
+"""Which events of which incidents are to be sent, to which channels, and what a budget leaves of them. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spark_monitor.outputs.alerts.deliveries import (
 
 PERIODS = {"day": timedelta(days=1), "week": timedelta(weeks=1), "month": timedelta(days=30)}
 LOUD = (OPENED, ESCALATED)
-"""Events that count against the budget; that something is over follows what was told before."""
+"""Events that count against the budget; that something is resolved follows what was sent before."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Due:
 def due_events(
     incidents: Iterable[IncidentRow], people: PeopleConfig, deliveries: Sequence[Delivery], monitor_id: str, as_of: datetime
 ) -> list[Due]:
-    """Every event that a channel has not been told: worst and oldest first."""
+    """Every event that a channel has not been sent: worst and oldest first."""
     by_key = {delivery.delivery_id: delivery for delivery in deliveries}
     due = []
     for incident in sorted(incidents, key=urgency):
@@ -130,7 +130,7 @@ def _fits(route: RouteConfig, incident: IncidentRow, people: PeopleConfig) -> bo
 
 
 def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping[str, Delivery], as_of: datetime) -> str | None:
-    """What a channel has not been told of an incident yet; nothing of one that is acknowledged, muted, or was over before."""
+    """What a channel has not been sent of an incident yet; nothing of one that is acknowledged, muted, or was resolved before."""
 
     def delivery_of(event: str) -> Delivery | None:
         delivery = by_key.get(key_of(monitor_id, incident.incident_id, event, channel))
@@ -160,5 +160,5 @@ def _severity(severity: str | None) -> int:
 
 
 def urgency(incident: IncidentRow) -> tuple[int, datetime, str]:
-    """What is told first: the worst, then the oldest."""
+    """What is sent first: the worst, then the oldest."""
     return _severity(incident.severity), incident.opened, incident.incident_id

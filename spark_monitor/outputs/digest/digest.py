@@ -27,7 +27,7 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]|~<>@!]|(?<=[A-Za-z]):(?=//)|(?<=www)\.|^[#+
 
 @dataclass(frozen=True)
 class ModelDigest:
-    """What is told of one monitor."""
+    """What is reported of one monitor."""
 
     facts: Facts
     opened: tuple[IncidentRow, ...]

@@ -128,7 +128,7 @@ def is_absent(error: Exception) -> bool:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """MLflow's and its libraries' loggers say nothing: what goes wrong is an exception, and told once."""
+    """MLflow's and its libraries' loggers say nothing: what goes wrong is an exception, and logged once."""
     loggers = [logging.getLogger(name) for name in NOISY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -35,7 +35,7 @@ FAMILY_TITLES = {
 
 @dataclass(frozen=True)
 class Card:
-    """An incident as a card: what is told, and its picture."""
+    """An incident as a card: what is shown, and its picture."""
 
     incident: IncidentRow
     picture: Markup

@@ -14,7 +14,7 @@ from spark_monitor.outputs.terminal.summary import LONGEST_FILE, course_of, vers
 from spark_monitor.text.formatting import counted, day, harmless, number, versions_named
 
 LINES_SHOWN, OPEN_SHOWN = 30, 10
-"""Rows of lists; how many more there are is said."""
+"""Rows of lists; how many more there are is shown."""
 
 ORDER = ("FAIL", "ERROR", "NO_DATA", "WARN", "UNCHECKED", "UNDECIDED", "PASS")
 """What is broken first, then what nothing is known of, and what is well last."""

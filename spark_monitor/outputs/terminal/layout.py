@@ -8,7 +8,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 WIDTH = 100
 ROWS_SHOWN = 10
-"""Rows of a table; how many more there are is said."""
+"""Rows of a table; how many more there are is shown."""
 
 INDENT = BETWEEN = "  "
 

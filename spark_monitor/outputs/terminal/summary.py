@@ -30,7 +30,7 @@ from spark_monitor.text.formatting import (
 )
 
 OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 4, 3, 2, 2
-"""Rows of lists; how many more there are is said."""
+"""Rows of lists; how many more there are is shown."""
 
 LONGEST_FILE = 1_000
 SPARKS, LEAST_SPARKS, BARS = 26, 8, "▁▂▃▄▅▆▇█"
