@@ -1,7 +1,7 @@
 """The demo as a person sees it: the year's flights are monitored Monday by Monday, and reported with what was found.
 
-Three Mondays are shown, each as if it were today: a run sees only what was known then, and handles every week that has ended since
-the run before. A second demo in the same directory finds nothing new and says so.
+Three Mondays are shown, each as if it were today: a run sees only what was known then, and handles every week that has ended
+since the run before. A second demo in the same directory finds nothing new and says so.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ def absent_slices(
 ) -> DataFrame | None:
     """One row per slice value that the baseline has and that has no row in a window in which the version has some.
 
-    Where the baseline or the window counts values of a key together as ``other``, one that is not counted apart may well be there,
-    so nothing is reported of that key. That no row lacks the key's value is nothing to be missed.
+    Where the baseline or the window counts values of a key together as ``other``, one that is not counted apart may well be
+    there, so nothing is reported of that key. That no row lacks the key's value is nothing to be missed.
     """
     keys = predictions.slice_keys
     if not keys:

@@ -57,7 +57,7 @@ def choose_reader(run: Run, predictions: Predictions, spans: Sequence[tuple[int,
 
 
 def read_by_spark(run: Run, why: str) -> None:
-    """Note why the files are not read directly; logged as a warning where they were asked for."""
+    """Note why the files are not read directly; logged where they were asked for."""
     run.reader, run.reader_reason, run.bytes_in = SPARK, f"Read through Spark: {why.rstrip('.')}.", None
     if run.wanted_reader == FILES:
         log.info(f"--reader files: {run.reader_reason}")
