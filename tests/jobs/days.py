@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -122,8 +123,21 @@ outputs: {{path: "{self.directory}/{output}"}}
         return self.read(output, "runs").sort_values("started").iloc[-1]
 
 
-def spoil(files: list[Path]) -> None:
-    """Overwrite files with zero bytes: whoever opens them fails."""
+def spoil(files: list[Path], kept: str = "at") -> None:
+    """Overwrite all columns of files but one with zero bytes: whoever reads another one fails."""
     assert files
     for path in files:
-        path.write_bytes(b"\x00" * path.stat().st_size)
+        with path.open("r+b") as file:
+            for offset, size in _chunks(pq.read_metadata(path), kept):
+                file.seek(offset)
+                file.write(b"\x00" * size)
+
+
+def _chunks(metadata: pq.FileMetaData, kept: str) -> Iterator[tuple[int, int]]:
+    """Where the bytes of all columns but one begin, and how many there are."""
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(column)
+            if chunk.path_in_schema != kept:
+                start = chunk.data_page_offset if chunk.dictionary_page_offset is None else chunk.dictionary_page_offset
+                yield start, chunk.total_compressed_size

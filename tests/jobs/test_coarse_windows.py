@@ -145,7 +145,7 @@ def finite_values(rows: pd.DataFrame, column: str) -> np.ndarray:
     return found[np.isfinite(found)]
 
 
-def test_the_last_run_merged_the_finer_windows_and_opened_none_of_their_files(told: Told) -> None:
+def test_the_last_run_merged_the_finer_windows_and_read_of_their_rows_only_times(told: Told) -> None:
     last = told.table.last_run("merged")
     assert last["status"] == "COMMITTED"
     merged = f"Stored states of {told.scene.merged} finer windows were merged; their rows were not read."
