@@ -79,9 +79,14 @@ def _causes(row: IncidentRow, file: str) -> Iterator[str]:
 def _symptom(row: IncidentRow) -> str:
     return (
         "SELECT c.`window`.start, c.metric, c.column_name, c.slice_key, c.slice_value, c.model_version, c.value, c.verdict "
-        "FROM checks c JOIN (SELECT explode(members.check_id) AS check_id FROM incidents "
-        f"WHERE incident_id = {literal(row.incident_id)}) m USING (check_id) ORDER BY 1"
+        f"FROM checks c JOIN {_members(row, 'check_id')} m USING (check_id) ORDER BY 1"
     )
+
+
+def _members(row: IncidentRow, field: str) -> str:
+    """A field of the members, each value once; they are exploded whole, since DuckDB takes no field of a list of structs."""
+    members = f"SELECT explode(members) AS member FROM incidents WHERE incident_id = {literal(row.incident_id)}"
+    return f"(SELECT DISTINCT q.member.{field} AS {field} FROM ({members}) q)"
 
 
 def _profile(row: IncidentRow) -> str:
@@ -107,8 +112,7 @@ def _slice(row: IncidentRow) -> str:
 def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
     """The query that shows a cause's numbers."""
     # What fails first may be a column: causes divide the model's metric, which is another member.
-    of_incident = f"SELECT explode(members.metric) AS metric FROM incidents WHERE incident_id = {literal(row.incident_id)}"
-    members = f"(SELECT DISTINCT metric FROM ({of_incident}) q) m"
+    members = f"{_members(row, 'metric')} m"
     if kind == "column":
         of_column = f"column_name = {literal(what)} AND family = 'drift'"
         return f"SELECT time, metric, value FROM metric_series WHERE {of_column} ORDER BY time"
