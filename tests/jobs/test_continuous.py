@@ -189,7 +189,7 @@ def test_a_batch_that_is_repeated_after_a_crash_writes_no_table(spark: SparkSess
 def test_a_look_finds_a_window_that_ended_and_writes_nothing(spark: SparkSession, weekly: Watched) -> None:
     monitor = weekly.monitor("stream")
     now = [FIRST]
-    look = Look(monitor.config, monitor.store(spark), lambda: now[0], lambda _: None, lambda: True)
+    look = Look(monitor.config, monitor.store(spark), lambda: now[0], lambda: True)
     before = DeltaTable(str(weekly.root / "stream" / "runs")).version()
     assert not look()
     now[0] = FIRST + timedelta(days=1)
