@@ -20,8 +20,8 @@ from spark_monitor.kernel.times import instants
 from spark_monitor.states.samples import Samples
 
 NUMBERS: Final = ("latency", "cpu", "gpu", "memory")
-TEXTS: Final = ("endpoint", "version", "host", "cluster")
-COLUMNS: Final = ("time", *TEXTS, "requests", "failed", "copies", *NUMBERS)
+STRING_COLUMNS: Final = ("endpoint", "version", "host", "cluster")
+COLUMNS: Final = ("time", *STRING_COLUMNS, "requests", "failed", "copies", *NUMBERS)
 """What a task expects of every row; ``requests`` is 1 in a log of requests, ``failed`` NULL where the outcome cannot be read,
 ``copies`` how many further rows had the same id."""
 
@@ -91,7 +91,7 @@ class RequestTask:
             time, segment = time[inside], segment[inside]
         if not time.size:
             return
-        codes, names = zip(*(_encoded(batch.column(name)) for name in TEXTS), strict=True)
+        codes, names = zip(*(_encoded(batch.column(name)) for name in STRING_COLUMNS), strict=True)
         key = (segment * len(names[0]) + codes[0]) * len(names[1]) + codes[1]
         order = _order(key)
         begins = np.flatnonzero(np.diff(key[order], prepend=-1))

@@ -17,7 +17,7 @@ from spark_monitor.kernel.conditions import Flag
 from spark_monitor.kernel.layout import FileColumn, FileLayout, FileSlice, Take
 from spark_monitor.kernel.log_spans import FAILED, LOG_SPAN_ROWS, LogColumns, log_batches
 from spark_monitor.kernel.parquet import Block, read_blocks
-from spark_monitor.kernel.requests import NUMBERS, TEXTS, RequestPlan, RequestTask
+from spark_monitor.kernel.requests import NUMBERS, STRING_COLUMNS, RequestPlan, RequestTask
 from spark_monitor.kernel.tallies import TALLY_DDL
 from spark_monitor.sources.readers.expressions import OnlySpark
 from spark_monitor.sources.readers.files import (
@@ -93,12 +93,12 @@ def _laid_out(
     zone: str,
 ) -> tuple[FileLayout, LogColumns]:
     """Texts and the failure as slices of a span, numbers as its columns."""
-    roles = {name: getattr(section, _KEYS.get(name, name)) for name in (*TEXTS, FAILED, *NUMBERS)}
+    roles = {name: getattr(section, _KEYS.get(name, name)) for name in (*STRING_COLUMNS, FAILED, *NUMBERS)}
     seconds = section.latency_seconds is not None
     roles["latency"] = section.latency_seconds if seconds else roles["latency"]
     named = {name: text for name, text in roles.items() if text is not None}
     numbers = tuple(name for name in NUMBERS if name in named)
-    sliced = tuple(name for name in (*TEXTS, FAILED) if name in named and name != "version")
+    sliced = tuple(name for name in (*STRING_COLUMNS, FAILED) if name in named and name != "version")
     layout = FileLayout(
         time=FileColumn(time.name, value_type(time)),
         ranges=ranges,
