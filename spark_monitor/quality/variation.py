@@ -44,9 +44,10 @@ def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Inter
     """1 where a column that varied in the baseline has ceased to: one value alone, or next to no spread or distinct values left.
 
     One value alone: n rows of the baseline would be one by a chance of at most p^n, p the fraction of its most frequent value,
-    and this is below 1e-6; p is at most 0.9, as rows are not independent. No spread: of 30 values at least, the distance of the
-    10th and 90th percentile is below a hundredth of the baseline's, not only because all values are smaller, nor because a value
-    that half of the baseline's rows hold has become commoner. No distinct values: fewer than a tenth of those that so many rows
+    and this is below 1e-6; a value that 90 % of the baseline hold may be alone, as rows are not independent. No spread: of 30
+    values at least, the distance of the 10th and 90th percentile is below a hundredth of the baseline's, not only because all
+    values are smaller, nor because a value that half of the baseline's rows hold has become commoner. No distinct values: fewer
+    than a tenth of those that so many rows
     of the baseline have at least (distinct min(1, n / m), for the curve of distinct values is concave).
     """
     status, message = statuses(len(current))
@@ -68,7 +69,17 @@ def _one_value(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bo
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = current.present * np.log(fractions)
     varied = baseline.distinct_count >= 2
-    return np.asarray((current.distinct_count == 1) & varied & (fractions < DOMINANT) & (chance < np.log(CHANCE)))
+    alone = np.asarray((current.distinct_count == 1) & varied & (chance < np.log(CHANCE)))
+    for place in np.flatnonzero(alone & (fractions >= DOMINANT)).tolist():
+        alone[place] = not _is_usual(current, baseline, place)
+    return alone
+
+
+def _is_usual(current: ColumnBlock, baseline: ColumnBlock, place: int) -> bool:
+    """Whether the value that is alone now is the one that nearly all of the baseline's rows hold."""
+    now = {item for item, _ in _items(current)[place]}
+    rows = sum(many for item, many in _items(baseline)[place] if item in now)
+    return rows >= DOMINANT * int(baseline.present[place])
 
 
 def _items(block: ColumnBlock) -> list[Items]:

@@ -9,8 +9,9 @@ import pytest
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.findings import DRIFT
-from spark_monitor.diagnosis.groups import WHOLE, Slice
+from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Key, Slice
 from spark_monitor.diagnosis.hidden import hidden_place
+from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, Look
 
 ROWS = {"surgery": 100, "medicine": 120, "cardiology": 60, "paediatrics": 40, "maternity": 30}
@@ -72,3 +73,17 @@ def test_a_table_of_well_slices_names_none() -> None:
     random = np.random.default_rng(8)
     places = [hidden_place(DRIFT, seen(random, {}, ROWS)) for _ in range(5 * TRIALS)]
     assert places.count(WHOLE) >= 0.97 * len(places)
+
+
+def test_of_slices_that_fail_alike_the_largest_is_the_place() -> None:
+    places = [("carrier", "9E"), ("origin", "JFK")]
+    failing = tuple(
+        Failing(f"c{at}", "is_stuck", "quality", "pressure", *place, value=1.0, expected="<= 0")
+        for at, place in enumerate(places)
+    )
+    keys = tuple(Key(key, 1, 2) for key, _ in places)
+    group = Group("predictions", "1 week", "values", "pressure", 0, 1, failing=failing, checks=2, keys=keys)
+    rows = {("carrier", "9E"): 120, ("origin", "JFK"): 800}
+
+    assert location(group, dict.fromkeys(places, True), rows) == ("origin", "JFK")
+    assert set(candidates(group)) == set(places)
