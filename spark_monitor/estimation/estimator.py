@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,13 @@ from spark_monitor.states.cell_errors import ABSOLUTE, ERROR, FOURTH, SQUARED, C
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.proportions import Z
+from spark_monitor.text.formatting import day
 
-ASSUMED_SCORES = "Estimated without labels: as if labels depended on scores as in baseline {version} ({rows:,} labelled rows)."
-ASSUMED_ERRORS = "Estimated without labels: as if predictions erred as in baseline {version} ({rows:,} labelled rows)."
+ASSUMED_SCORES = "Estimated without labels: as if labels depended on scores as in {known} ({rows:,} labelled rows)."
+ASSUMED_ERRORS = "Estimated without labels: as if predictions erred as in {known} ({rows:,} labelled rows)."
 FEWEST_ROWS = 30
+FEWEST_RECALIBRATED = 2_000
+"""Final windows with fewer labelled rows together do not replace the baseline's calibration."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,32 @@ class Estimator:
     errors: CellErrorsState | None = None
     features: tuple[str, ...] = ()
     """What tells errors apart, where it is more than the prediction."""
+
+    span: tuple[datetime, datetime] | None = None
+    """The final windows that it was made of, where it is not the baseline's own."""
+
+    @property
+    def rows(self) -> int:
+        """The labelled rows that it was made of."""
+        if self.errors is not None:
+            return int(self.errors.labelled.sum())
+        return min((one.rows for one in self.calibrations), default=0)
+
+    @property
+    def calibration(self) -> str:
+        """The version of the calibration: the baseline's, and the end of the newest final window where it is of windows.
+
+        >>> Estimator(3).calibration, Estimator(3, span=(datetime(2024, 1, 1), datetime(2024, 1, 15))).calibration
+        ('3', '3@2024-01-15')
+        """
+        return str(self.version) if self.span is None else f"{self.version}@{day(self.span[1])}"
+
+    @property
+    def named(self) -> str:
+        """What it was made of, as messages say it."""
+        if self.span is None:
+            return f"baseline {self.version}"
+        return f"calibration {self.calibration}, the final windows from {day(self.span[0])} to {day(self.span[1])}"
 
 
 def estimator(version: int, state: Any, features: tuple[str, ...] = ()) -> Estimator | None:
@@ -53,7 +83,7 @@ def estimated_rows(answers: Any, known: Estimator) -> Iterator[dict[str, Any]]:
     if not answers.count:
         return
     if isinstance(answers, CellErrorsState) and known.errors is not None:
-        message = ASSUMED_ERRORS.format(version=known.version, rows=int(known.errors.labelled.sum()))
+        message = ASSUMED_ERRORS.format(known=known.named, rows=known.rows)
         if known.features:
             message += f" They are told apart by {', '.join(known.features)}."
         for name, (value, below, above) in _errors(answers, known.errors).items():
@@ -67,7 +97,7 @@ def estimated_rows(answers: Any, known: Estimator) -> Iterator[dict[str, Any]]:
     else:
         return
     if rows:
-        message = ASSUMED_SCORES.format(version=known.version, rows=known.calibrations[0].rows)
+        message = ASSUMED_SCORES.format(known=known.named, rows=known.rows)
         for name, draws in metrics.items():
             yield _drawn(name, draws, rows, message)
 
@@ -140,3 +170,24 @@ def estimation_error(estimated: dict[str, Any], realised: dict[str, Any]) -> Int
 
 
 estimation_error.of_product = True  # type: ignore[attr-defined]
+
+
+@model_metric(
+    "calibration_rows",
+    tasks=("binary", "multiclass", "regression"),
+    range=(0, np.inf),
+    worse="lower",
+    unit="rows",
+    needs=("label", "estimate"),
+)
+def calibration_rows(known: Estimator) -> Interval:
+    """Labelled rows that a window's estimates rest on, of the baseline or of final windows; its class is their version.
+
+    >>> calibration_rows(Estimator(1, (Calibration(np.zeros((1, 1)), np.zeros(1), 500),))).value.tolist()
+    [500.0]
+    """
+    rows = np.array([float(known.rows)])
+    return Interval(rows, rows, rows)
+
+
+calibration_rows.of_product = True  # type: ignore[attr-defined]

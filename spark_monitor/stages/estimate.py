@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+def estimated_from(run: Run, plan: ScoredPlan) -> int:
+    """The kind of state that says what labels are to be expected."""
+    return ANSWERS if run.config.model.task == "regression" else CLASS_SCORES if plan.classes else SCORE
+
+
 def estimator_of(run: Run, stored: DataFrame, plan: ScoredPlan) -> Estimator | None:
     """The estimator of the baseline's version; None where its labels do not suffice. One row comes to the driver."""
-    kind = ANSWERS if run.config.model.task == "regression" else CLASS_SCORES if plan.classes else SCORE
+    kind = estimated_from(run, plan)
     whole = stored.where(F.col("slice_key").isNull() & (F.col("kind") == KIND_NAMES[kind]))
     rows = whole.select("state", "baseline_version").limit(1).collect()
     if not rows:

@@ -15,9 +15,11 @@ import pyarrow as pa
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements, measurement
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import slice_key
-from spark_monitor.estimation.estimator import estimated_rows, estimation_error
+from spark_monitor.estimation.estimator import calibration_rows, estimated_rows, estimation_error
+from spark_monitor.estimation.selectivity import score_coverage_rows, slice_coverage_rows
 from spark_monitor.fairness.compare import fairness_rows
 from spark_monitor.fairness.groups import Group, group_of
+from spark_monitor.kernel.recalibration import NUMBER
 from spark_monitor.kernel.scored_states import ANSWERS, CONFUSION, COVERAGE, PAIRED, PREDICTED, SCORE, ScoredState
 from spark_monitor.scores.catalogue import present
 from spark_monitor.scores.thresholds import threshold_rows
@@ -27,6 +29,7 @@ from spark_monitor.stages.scored_rows import PLACE, Presentation, stored_states
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.coverage import CoverageState
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -69,23 +72,24 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def group_measurements(states: DataFrame, presentation: Presentation, comparison: Comparison) -> DataFrame:
-    """Measurements of every window and version, from rows of ``model_states``."""
+def group_measurements(
+    states: DataFrame, presentation: Presentation, comparison: Comparison, made: DataFrame | None = None
+) -> DataFrame:
+    """Measurements of every window and version, from rows of ``model_states``; ``made`` are calibrations on final windows."""
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        places = stored_states(batches, presentation.grid)
+        places = stored_states(batches, presentation)
         for window, several in groupby(places, key=lambda one: (*one[0][:3], one[0][5])):
             slices = {(place[3], place[4]): kinds for place, kinds in several}
-            yield batch_of_measurements(measured(window, slices, presentation, comparison))
+            found = slices.get(WHOLE, {}).pop(NUMBER, None)
+            own = replace(presentation, estimator=presentation.estimator_by(found))
+            yield batch_of_measurements(measured(window, slices, own, comparison))
 
     keys = ("granularity", "start", "end", "model_version")
     order = (*keys, "slice_key", "slice_value", "kind")
-    return (
-        states.select(*PLACE, "kind", "state")
-        .repartition(*keys)
-        .sortWithinPartitions(*order)
-        .mapInArrow(measure, MEASUREMENT_DDL)
-    )
+    own = states.select(*PLACE, "kind", "state")
+    both = own if made is None else own.unionByName(made.where("bucket = 0").drop("bucket"))
+    return both.repartition(*keys).sortWithinPartitions(*order).mapInArrow(measure, MEASUREMENT_DDL)
 
 
 def measured(
@@ -103,6 +107,7 @@ def measured(
         for row in threshold_rows(score, presentation.settings):
             yield _measurement(where, row)
     yield from _estimation_errors(where, whole, presentation)
+    yield from _selectivity(where, slices, whole, presentation)
     if comparison.most and comparison.metric is not None:
         yield from _worst(where, slices, presentation, comparison)
 
@@ -135,12 +140,32 @@ def _estimation_errors(
 ) -> Iterator[dict[str, Any]]:
     if presentation.estimator is None or ANSWERS not in whole:
         return
+    known = presentation.estimator
+    about = {"metric": "calibration_rows", "class": known.calibration, "count": known.rows, "basis": "ESTIMATED"}
+    yield _measurement(where, {**calibration_rows(known).at(0), **about, "message": f"Estimates are as in {known.named}."})
     realised = {row["metric"]: row for row in _realised(whole, presentation) if row["class"] is None and row["value"] is not None}
     for row in estimated_rows(whole[ANSWERS], presentation.estimator):
         error = estimation_error(row, realised[row["metric"]]) if row["metric"] in realised else None
         if error is not None:
             about = {"metric": "estimation_error", "class": row["metric"], "count": realised[row["metric"]]["count"]}
             yield _measurement(where, {**about, **error.at(0), "message": row["message"], "basis": "ESTIMATED"})
+
+
+def _selectivity(
+    where: Mapping[str, Any], slices: States, whole: Mapping[int, ScoredState], presentation: Presentation
+) -> Iterator[dict[str, Any]]:
+    """Whether labels come for some slices, or scores, rather than others; asked only where labels are awaited."""
+    if presentation.horizon is None:
+        return
+    known = ((place, kinds.get(COVERAGE)) for place, kinds in slices.items())
+    coverages = {place: state for place, state in known if isinstance(state, CoverageState)}
+    for row in slice_coverage_rows(coverages):
+        place = {"slice_key": row.pop("slice_key"), "slice_value": row.pop("slice_value")}
+        yield _measurement({**where, **place}, row)
+    answers, score = whole.get(ANSWERS), whole.get(SCORE)
+    if isinstance(answers, ScoreState) and isinstance(score, ScoreState):
+        for row in score_coverage_rows(answers, score):
+            yield _measurement(where, row)
 
 
 def _realised(kinds: Mapping[int, ScoredState], presentation: Presentation) -> list[dict[str, Any]]:

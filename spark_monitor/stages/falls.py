@@ -36,6 +36,8 @@ class Asked:
     lower_is_worse: bool
     now: int
     before: tuple[int, ...]
+    estimated_at: int
+    """Of which window the estimate counts: the last one that is calibrated by no window of the problem itself."""
 
 
 Values = Mapping[tuple[str, str | None, int, str, Slice], Score]
@@ -49,7 +51,7 @@ def needs_causes(problem: Problem) -> bool:
 
 def falls_of(run: Run, found: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
     """The fall of each problem of a model metric, by the problem's ``id``: one query, none where no model metric fails."""
-    asked = {id(one): wanted for one in found if needs_causes(one) and (wanted := _asked(one, windows)) is not None}
+    asked = {id(one): wanted for one in found if needs_causes(one) and (wanted := _asked(one, windows, run)) is not None}
     if not asked:
         return {}
     values = _values(run, asked.values())
@@ -57,7 +59,7 @@ def falls_of(run: Run, found: Sequence[Problem], windows: Windows) -> dict[int, 
     return {about: one for about, one in falls.items() if one is not None}
 
 
-def _asked(problem: Problem, windows: Windows) -> Asked | None:
+def _asked(problem: Problem, windows: Windows, run: Run) -> Asked | None:
     group = worst_group(problem)
     if group is None:
         return None
@@ -65,7 +67,10 @@ def _asked(problem: Problem, windows: Windows) -> Asked | None:
     place = bisect_left(starts, problem.opened)
     before = tuple(starts[max(0, place - BEFORE_WINDOWS) : place])
     first = group.failing[0]
-    return Asked(first.metric, first.version, _lower_is_worse(group), group.start, before)
+    horizon = run.schedule.horizon
+    calibrated = horizon is not None and group.start - int(horizon.total_seconds() * 1_000_000) >= problem.opened
+    estimated_at = problem.opened if calibrated else group.start
+    return Asked(first.metric, first.version, _lower_is_worse(group), group.start, before, estimated_at)
 
 
 def _lower_is_worse(group: Group) -> bool:
@@ -75,7 +80,7 @@ def _lower_is_worse(group: Group) -> bool:
 def _values(run: Run, asked: Iterable[Asked]) -> Values:
     listed = list(asked)
     metrics = sorted({one.metric for one in listed} | {BASE_RATE})
-    starts = sorted({start for one in listed for start in (one.now, *one.before)})
+    starts = sorted({start for one in listed for start in (one.now, one.estimated_at, *one.before)})
     own = run.store.frame("model_metrics").where(F.col("monitor_id") == run.monitor_id)
     edges = [F.timestamp_micros(F.lit(start)) for start in starts]
     rows = own.where(F.col("metric").isin(metrics) & F.col("window.start").isin(edges) & F.col("class").isNull())
@@ -105,7 +110,7 @@ def fall(asked: Asked, values: Values) -> Fall | None:
     whole_now, whole_before = now.get(WHOLE), before.get(WHOLE)
     if whole_now is None or whole_before is None:
         return None
-    estimated = values.get((asked.metric, asked.version, asked.now, ESTIMATED, WHOLE))
+    estimated = values.get((asked.metric, asked.version, asked.estimated_at, ESTIMATED, WHOLE))
     estimated_before = _mean(asked, asked.metric, ESTIMATED, WHOLE, values)
     return Fall(
         asked.metric,

@@ -15,9 +15,8 @@ from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measur
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.distances.label_shift import LabelBlock, label_shift
 from spark_monitor.kernel.scored_states import CONFUSION, COVERAGE, REGRESSION, ScoredState
-from spark_monitor.stages.scored_rows import PLACE, stored_states
+from spark_monitor.stages.scored_rows import PLACE, Presentation, stored_states
 from spark_monitor.states.confusion import ConfusionState
-from spark_monitor.states.grid import Grid
 from spark_monitor.states.regression import RegressionState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 
@@ -30,7 +29,7 @@ NO_LABELS = "NO_LABELS"
 Kinds = Mapping[int, ScoredState]
 
 
-def label_measurements(states: DataFrame, grid: Grid) -> DataFrame:
+def label_measurements(states: DataFrame, presentation: Presentation) -> DataFrame:
     """Rows of MEASUREMENT_DDL: the labels of every window, version and slice against the baseline's of the same slice.
 
     ``states`` (columns of `PLACE`, kind, state) hold the baseline's, under its own granularity.
@@ -38,7 +37,7 @@ def label_measurements(states: DataFrame, grid: Grid) -> DataFrame:
 
     def measured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         baseline: tuple[Any, Kinds] = (None, {})
-        for place, kinds in stored_states(batches, grid):
+        for place, kinds in stored_states(batches, presentation):
             if place[0] == BASELINE_GRANULARITY:
                 baseline = place[3:5], kinds
             else:

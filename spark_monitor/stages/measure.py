@@ -25,11 +25,12 @@ from spark_monitor.sources.readers.spark import partition_number
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.context import INPUT, Run, write
 from spark_monitor.stages.error_tree import error_tree_of
-from spark_monitor.stages.estimate import estimator_of
+from spark_monitor.stages.estimate import estimated_from, estimator_of
 from spark_monitor.stages.fairness import comparison_of, group_measurements
 from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import baseline_rows
 from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_plan, measures, rows_for_measure, settings_of
+from spark_monitor.stages.recalibrate import calibrations, recalibrating
 from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
@@ -115,25 +116,30 @@ def present_states(
     """Write model_metrics from the states that are stored now, and leave the other measurements for `record`."""
     of_baseline = (F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version)
     of_windows = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
+    kind = estimated_from(run, kernel)
+    estimator = estimator_of(run, stored.where(of_baseline), kernel) if estimates(run) else None
+    asked = None if estimator is None else recalibrating(run, kind, kernel.score_grid, windows)
+    made = None if asked is None else calibrations(run, stored, baseline, asked)
     presentation = Presentation(
         task=run.config.model.task,
         grid=kernel.score_grid,
         settings=settings_of(run),
         horizon=run.schedule.horizon,
         as_of=run.as_of,
-        estimator=estimator_of(run, stored.where(of_baseline), kernel) if estimates(run) else None,
+        estimator=estimator,
+        estimated_from=kind,
     )
     chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows
     log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"
-    measured = model_rows(flat_states(chosen), presentation).selectExpr(
+    measured = model_rows(flat_states(chosen), presentation, made).selectExpr(
         "*", log_type, f"{baseline.version} AS baseline_version", f"timestamp_micros({micros(run.as_of)}) AS as_of"
     )
     write(run, "model_metrics", measured, windows, baseline=missing)
     if run.config.labels is not None:
         both = of_windows.unionByName(stored.where(of_baseline))
-        run.measured.append(label_measurements(flat_states(both), presentation.grid))
+        run.measured.append(label_measurements(flat_states(both), presentation))
     metric = main_metric_of(run)
-    run.measured.append(group_measurements(flat_states(of_windows), presentation, comparison_of(run, metric)))
+    run.measured.append(group_measurements(flat_states(of_windows), presentation, comparison_of(run, metric), made))
 
 
 def main_metric_of(run: Run) -> str | None:

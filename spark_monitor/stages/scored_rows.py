@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.errors import StateError
 from spark_monitor.estimation.estimator import Estimator, estimated_rows
+from spark_monitor.kernel.recalibration import BUCKETS, KIND, NUMBER, Recalibration
 from spark_monitor.kernel.scored_states import (
     ANSWERS,
     CONFUSION,
@@ -76,11 +78,19 @@ class Presentation:
     horizon: timedelta | None
     as_of: datetime
     estimator: Estimator | None = None
-    strange: str | None = None
+    estimated_from: int = SCORE
+    """The kind of state that estimators are made of."""
+
+    def estimator_by(self, found: Recalibration | None) -> Estimator | None:
+        """The estimator of final windows where there is one, else the baseline's."""
+        return self.estimator if self.estimator is None or found is None else found.estimator(self.estimator)
 
 
-def model_rows(states: DataFrame, presentation: Presentation) -> DataFrame:
-    """Rows of ``model_metrics`` from stored states: realised and estimated metrics, and differences between versions."""
+def model_rows(states: DataFrame, presentation: Presentation, made: DataFrame | None = None) -> DataFrame:
+    """Rows of ``model_metrics`` from stored states: realised and estimated metrics, and differences between versions.
+
+    ``made`` are calibrations on final windows, a copy for each bucket of slices.
+    """
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
@@ -88,11 +98,20 @@ def model_rows(states: DataFrame, presentation: Presentation) -> DataFrame:
         versions: list[list[dict[str, Any]]] = []
         paired: list[PairedState | None] = []
         settings: dict[str, Any] = {"task": presentation.task, "settings": presentation.settings}
-        for place, kinds in stored_states(batches, presentation.grid):
+        window: tuple[Any, ...] | None = None
+        estimators: dict[str | None, Estimator | None] = {}
+        for place, kinds in stored_states(batches, presentation):
+            if place[:3] != window:
+                window, estimators = place[:3], {}
+            if NUMBER in kinds:
+                estimators[place[5]] = presentation.estimator_by(kinds.pop(NUMBER))
+            if not kinds:
+                continue
             if place[:5] != before:
                 rows += difference_rows(versions, paired, **settings)
                 before, versions, paired = place[:5], [], []
-            versions.append(list(measured_rows(place, kinds, presentation)))
+            own = replace(presentation, estimator=estimators.get(place[5], presentation.estimator))
+            versions.append(list(measured_rows(place, kinds, own)))
             shared = kinds.get(PAIRED)
             paired.append(shared if isinstance(shared, PairedState) else None)
             rows += versions[-1]
@@ -101,14 +120,19 @@ def model_rows(states: DataFrame, presentation: Presentation) -> DataFrame:
                 rows = []
         yield pa.RecordBatch.from_pylist([*rows, *difference_rows(versions, paired, **settings)], schema=SCHEMA)
 
-    place = ("granularity", "start", "end", "slice_key", "slice_value")
-    return states.repartition(*place).sortWithinPartitions(*place, "model_version", "kind").mapInArrow(measure, _DDL)
+    window, slice_ = ("granularity", "start", "end"), ("slice_key", "slice_value")
+    placed = states.select(*PLACE, "kind", "state", F.pmod(F.hash(*slice_), F.lit(BUCKETS)).alias("bucket"))
+    both = placed if made is None else placed.unionByName(made)
+    order = (*window, "bucket", (F.col("kind") != KIND).alias("later"), *slice_, "model_version", "kind")
+    return both.repartition(*window, "bucket").sortWithinPartitions(*order).mapInArrow(measure, _DDL)
 
 
-def stored_states(batches: Iterable[pa.RecordBatch], grid: Grid) -> Iterator[tuple[tuple[Any, ...], dict[int, ScoredState]]]:
+def stored_states(
+    batches: Iterable[pa.RecordBatch], presentation: Presentation
+) -> Iterator[tuple[tuple[Any, ...], dict[int, Any]]]:
     """The states per window, slice and version, from rows of ``model_states`` sorted by these."""
     current: tuple[Any, ...] | None = None
-    states: dict[int, ScoredState] = {}
+    states: dict[int, Any] = {}
     for batch in batches:
         columns = [batch.column(name).to_pylist() for name in (*PLACE, "kind", "state")]
         for *key, kind, data in zip(*columns, strict=True):
@@ -119,8 +143,11 @@ def stored_states(batches: Iterable[pa.RecordBatch], grid: Grid) -> Iterator[tup
             current = place
             if data is None:
                 raise StateError(f"{DAMAGED_ROW} It is of model_states, kind {kind}.")
+            if kind == KIND:
+                states[NUMBER] = Recalibration.from_bytes(presentation.estimated_from, data, presentation.grid)
+                continue
             number = KIND_NAMES.index(kind)
-            states[number] = scored_state(number, data, grid)
+            states[number] = scored_state(number, data, presentation.grid)
     if current is not None:
         yield current, states
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from fairlearn import metrics as fair
 from sklearn import metrics as oracle
+from sklearn.isotonic import IsotonicRegression
 
 from spark_monitor.api.monitor import Monitor
 
@@ -36,6 +37,7 @@ fairness: {{groups: [team], reference: {{team: b}}, favourable: "yes"}}
 rules:
   - {{metric: roc_auc_score, fail: "< 0.5"}}
   - {{metric: demographic_parity_ratio, fail: "< 0.8"}}
+  - {{metric: estimation_error, fail: "> 0.5"}}
 outputs: {{path: {0}/out}}
 """
 
@@ -105,7 +107,26 @@ def test_realised_and_estimated_metrics_of_a_window(tables: dict[str, pd.DataFra
                 assert area.loc["REALISED", "status"] == "NO_LABELS"
             hidden = oracle.roc_auc_score(truth, rows["score"])
             assert area.loc["ESTIMATED", "lower"] - 0.02 < hidden < area.loc["ESTIMATED", "upper"] + 0.02
-            assert "baseline 1" in area.loc["ESTIMATED", "message"]
+            # Of version 2 the final windows have too few labels to replace the baseline's calibration.
+            known = "calibration 1@2024-01-15, the final windows from 2024-01-01 to 2024-01-15 ("
+            assert (known if (week, version) == (2, "1") else "baseline 1 (") in area.loc["ESTIMATED", "message"]
+
+
+def test_final_windows_calibrate_later_ones_as_scikit_learn_would(tables: dict[str, pd.DataFrame]) -> None:
+    frame, model = rows_of(5), tables["model_metrics"]
+    own = frame[frame["version"] == "1"]
+    known, later = own[own["at"] < START + 2 * WEEK], own[own["at"] >= START + 2 * WEEK]
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(known["score"], known["truth"] == "yes", sample_weight=known["weight"])
+    expected = float(fitted.predict(later["score"]).mean())
+    rows = model[(model["start"].str[:10] == "2024-01-15") & (model["model_version"] == "1") & model["slice_key"].isna()]
+    found = rows[(rows["metric"] == "base_rate") & (rows["basis"] == "ESTIMATED")].iloc[0]
+    assert found["value"] == pytest.approx(expected, abs=1e-3)
+    sizes = tables["metrics"][tables["metrics"]["metric"] == "calibration_rows"].set_index(["start", "model_version"])
+    size = sizes.loc[("2024-01-15 00:00:00", "1")]
+    assert (size["class"], size["value"], size["basis"]) == ("1@2024-01-15", len(known), "ESTIMATED")
+    assert sizes.loc[("2024-01-15 00:00:00", "2"), "class"] == "1"
+    teams = model[(model["start"].str[:10] == "2024-01-15") & (model["model_version"] == "1") & (model["slice_key"] == "team")]
+    assert teams.loc[teams["basis"] == "ESTIMATED", "message"].str.contains("calibration 1@2024-01-15").all()
 
 
 def test_the_labelled_baseline_has_metrics_and_states_of_its_own(tables: dict[str, pd.DataFrame]) -> None:
@@ -159,3 +180,16 @@ def test_rules_judge_fairness(tables: dict[str, pd.DataFrame]) -> None:
     checks = tables["checks"]
     assert "demographic_parity_ratio" in set(checks["metric"])
     assert {"roc_auc_score"} <= set(checks["metric"])
+
+
+def test_rules_judge_how_wrong_estimates_were_and_labels_are_compared_by_slice(tables: dict[str, pd.DataFrame]) -> None:
+    judged = tables["checks"][tables["checks"]["metric"] == "estimation_error"]
+    assert set(judged.loc[judged["start"] == "2024-01-08 00:00:00", "verdict"]) == {"PASS"}
+    assert set(judged.loc[judged["start"] == "2024-01-15 00:00:00", "verdict"]) <= {"NO_DATA"}
+    assert {("2024-01-08 00:00:00", "roc_auc_score")} <= set(zip(judged["start"], judged["class"], strict=True))
+    rates = tables["metrics"]
+    compared = rates[(rates["metric"] == "label_selectivity") & (rates["start"] == "2024-01-08 00:00:00")]
+    slices = compared[compared["slice_key"] == "team"]
+    assert set(slices["slice_value"]) == {"a", "b", "rare"}
+    assert (slices["value"] == 0).all()
+    assert rates[(rates["metric"] == "label_selectivity") & (rates["start"] == "2024-01-15 00:00:00")].empty
