@@ -25,7 +25,7 @@ from spark_monitor.kernel.requests import RequestPlan, RequestTask
 from spark_monitor.states.categorical import Categories
 from spark_monitor.states.grid import grid_from_quantiles
 
-INSTANT = pa.timestamp("us", tz="UTC")
+TIMESTAMP = pa.timestamp("us", tz="UTC")
 NUMBERS = ("latency", "cpu", "gpu", "memory")
 STRINGS = ("endpoint", "host", "cluster")
 SAMPLE = 100_000
@@ -57,7 +57,7 @@ def _sliced(name: str) -> FileSlice:
 def _requests(block: Block, edges: tuple[int, ...], members: tuple[tuple[int, ...], ...]) -> Callable[[], object]:
     failed = FileSlice((FileColumn("status", pa.int32()),), Compared("status", ">=", 500))
     layout = FileLayout(
-        time=FileColumn("at", INSTANT),
+        time=FileColumn("at", TIMESTAMP),
         ranges=((edges[0], edges[-1]),),
         zone="UTC",
         ids=(),
@@ -79,7 +79,7 @@ def _states(file: Path, block: Block, edges: tuple[int, ...], members: tuple[tup
         frozen.append(KernelColumn(name, grid_from_quantiles(quantiles, [], float(values.min()), float(values.max()))))
     frozen += [KernelColumn(name, categories=Categories(tuple(sample[name].unique().to_pylist()))) for name in STRINGS]
     layout = FileLayout(
-        time=FileColumn("at", INSTANT),
+        time=FileColumn("at", TIMESTAMP),
         ranges=((edges[0], edges[-1]),),
         zone="UTC",
         ids=("id",),

@@ -37,7 +37,7 @@ from spark_monitor.stages.begin import looking
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class LogBench(Bench):
 
 def days(first: int, last: int) -> tuple[DueWindow, ...]:
     """The windows from one day to another."""
-    edges = [instant_of(START + number * DAY) for number in range(first, last + 1)]
+    edges = [timestamp_of(START + number * DAY) for number in range(first, last + 1)]
     return tuple(DueWindow("1 day", Window(edge, edge + timedelta(days=1))) for edge in edges[:-1])
 
 
@@ -240,7 +240,7 @@ def serving(spark: SparkSession, path: Path, directory: Path) -> Iterator[tuple[
         monitor.store(spark).ensure()
         section = monitor.config.operations
         assert section is not None
-        now = instant_of(START + DAYS * DAY)
+        now = timestamp_of(START + DAYS * DAY)
         with looking(monitor.config, spark, now) as (run, _), setting(spark, ANSI, "false"), setting(spark, SESSION_ZONE, "UTC"):
             yield run, open_operations(spark, section)
 

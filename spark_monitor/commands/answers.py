@@ -15,7 +15,7 @@ from rich.text import Text
 
 from spark_monitor.text.formatting import harmless
 
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{6})?(?:Z|(?=$))")
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{6})?(?:Z|(?=$))")
 LONGEST_CELL = 200
 WIDEST = 10_000
 READABLE, BETWEEN_COLUMNS = 18, 2
@@ -91,7 +91,7 @@ def cell_text(value: Any) -> str:
     if isinstance(value, dict) and list(value) == ["start", "end"] and all(isinstance(edge, str) for edge in value.values()):
         return f"{cell_text(value['start'])} to {cell_text(value['end'])}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return harmless(_INSTANT.sub(_short_time, text), LONGEST_CELL)
+    return harmless(_TIMESTAMP.sub(_short_time, text), LONGEST_CELL)
 
 
 def _short_time(match: re.Match[str]) -> str:

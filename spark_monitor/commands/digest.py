@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.report import require_place
 from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
 from spark_monitor.text.logs import log_of
@@ -41,7 +41,7 @@ def digest(
         left = Left(terminal)
         log.info("Tables")
         each = list(each_with_facts(files, sessions(options, terminal), left))
-        period = last_period(every, instant_or_now("--as-of", as_of), each[0][1].windows.zone)
+        period = last_period(every, timestamp_or_now("--as-of", as_of), each[0][1].windows.zone)
         content = digest_of([facts for _, _, facts in each], period.start, period.end)
         if out is not None:
             out.write_text(digest_html(content), encoding="utf-8")

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFile, Remote, SessionOptions, instant_or_now, period
+from spark_monitor.commands.options import (
+    AsJson,
+    AsOf,
+    Conf,
+    Master,
+    MonitorFile,
+    Remote,
+    SessionOptions,
+    period,
+    timestamp_or_now,
+)
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import harmless
@@ -39,7 +49,7 @@ def freeze(
     """Freeze a new version of the baseline; later runs compare with it."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
-    moment = instant_or_now("--as-of", as_of)
+    moment = timestamp_or_now("--as-of", as_of)
     first, last = period(start, end)
     accepted = (first, last) if first is not None and last is not None else None
     with terminal.progress():

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant, instant_or_now
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp, timestamp_or_now
 from spark_monitor.commands.several import sessions
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import harmless
@@ -55,10 +55,10 @@ def mute(
     as_json: AsJson = False,
 ) -> None:
     """Mute an incident until a time: it stays open, and nobody is notified of it."""
-    end = instant("--until", until)
+    end = timestamp("--until", until)
     if end is None:
         raise ConfigError("--until: it was not given. Give the time until which nobody is told, such as 2026-01-31.")
-    if end <= instant_or_now("--until", None):
+    if end <= timestamp_or_now("--until", None):
         raise ConfigError(f'--until: found "{until}", which is over. Give a time to come.')
     _change(context, incident, file or other_file, (master, remote, conf), muted_until=end, status="MUTED")
 

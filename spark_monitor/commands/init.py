@@ -14,7 +14,7 @@ import typer
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, look, running_columns
-from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
 from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
@@ -169,7 +169,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     roles = guess_roles(columns)
     if roles is None:
         raise ConfigError(no_time(source.text, columns))
-    span = time_range(frame, roles.time, "UTC", instant_or_now("", None))
+    span = time_range(frame, roles.time, "UTC", timestamp_or_now("", None))
     kind = frame.schema[roles.time].dataType.simpleString()
     every = guess_every(span, kind)
     condition = guess_baseline(span, roles.time, kind, every)

@@ -13,7 +13,7 @@ import typer
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.windowing.windows import parse_instant
+from spark_monitor.windowing.windows import parse_timestamp
 
 SPARK_PANEL = "Spark"
 
@@ -80,24 +80,24 @@ def _setting(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def instant(option: str, text: str | None) -> datetime | None:
+def timestamp(option: str, text: str | None) -> datetime | None:
     """The timestamp that an option names; a ConfigError says which option was wrong."""
     if text is None:
         return None
     try:
-        return parse_instant(text)
+        return parse_timestamp(text)
     except ConfigError as error:
         raise ConfigError(f"{option}: {error}") from None
 
 
-def instant_or_now(option: str, text: str | None) -> datetime:
+def timestamp_or_now(option: str, text: str | None) -> datetime:
     """The timestamp that an option names, or now: the only place where a command reads the clock."""
-    return instant(option, text) or datetime.now(UTC)
+    return timestamp(option, text) or datetime.now(UTC)
 
 
 def period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
     """The timestamps of ``--from`` and ``--to``: both or neither, in order."""
-    first, last = instant("--from", start), instant("--to", end)
+    first, last = timestamp("--from", start), timestamp("--to", end)
     if (first is None) != (last is None):
         raise ConfigError("--from and --to: only one was given. Give both: the first timestamp, and the first one after.")
     if first is not None and last is not None and first >= last:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.several import Files, Left, each_monitor
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
@@ -50,7 +50,7 @@ def prune(
         stores = {place: Store(spark, place) for place in dict.fromkeys(Place.of(config.outputs) for config in monitors)}
         for store in stores.values():
             store.ensure()
-        moment, done = instant_or_now("--as-of", as_of), {}
+        moment, done = timestamp_or_now("--as-of", as_of), {}
         for config in monitors:
             done[config.monitor] = pruned(stores[Place.of(config.outputs)], config, moment, dry=dry_run)
         for name in deleted or ():

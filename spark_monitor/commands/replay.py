@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFile, Remote, SessionOptions, instant_or_now
+from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFile, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.report import require_place
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
@@ -42,7 +42,7 @@ def replay(
     """Replay the baseline's rows as if they were windows: false alarms a week, rule by rule. No table is written."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
-    moment, shifts = instant_or_now("--as-of", as_of), parse_shifts(shift or ())
+    moment, shifts = timestamp_or_now("--as-of", as_of), parse_shifts(shift or ())
     with terminal.progress():
         from spark_monitor.api.monitor import Monitor
 

@@ -20,9 +20,9 @@ from spark_monitor.commands.options import (
     Master,
     Remote,
     SessionOptions,
-    instant,
-    instant_or_now,
     period,
+    timestamp,
+    timestamp_or_now,
 )
 from spark_monitor.commands.several import Files, monitor_files
 from spark_monitor.commands.spark import open_spark
@@ -98,7 +98,7 @@ def run(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     first, last = period(start, end)
-    moment = instant("--as-of", as_of)
+    moment = timestamp("--as-of", as_of)
     when = read_trigger(continuous=continuous, trigger=trigger, checkpoints=checkpoints, backfill=first is not None)
 
     command = command_of(on_incident)
@@ -128,7 +128,7 @@ def run(
         with terminal.progress():
             monitor = Monitor.load(file)
             spark = open_spark(session, terminal)
-            at = instant_or_now("--as-of", as_of)
+            at = timestamp_or_now("--as-of", as_of)
             return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, command=command)
 
     if len(named) == 1:
@@ -138,7 +138,7 @@ def run(
     if first is None:
         with terminal.progress(several=True):
             opened = partial(open_spark, session, terminal)
-            at = instant_or_now("--as-of", as_of)
+            at = timestamp_or_now("--as-of", as_of)
             idle = dict(idle_results(named, opened, at, dry=dry_run, command=command))
         for file, result in idle.items():
             fleet.one(file, partial(itself, result))

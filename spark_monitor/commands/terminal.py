@@ -170,19 +170,19 @@ def plain(content: Any) -> Any:
     if isinstance(content, list | tuple | set | frozenset):
         return [plain(value) for value in content]
     if isinstance(content, datetime):
-        return instant_text(content)
+        return timestamp_text(content)
     if isinstance(content, date | Path):
         return str(content)
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def instant_text(instant: datetime) -> str:
+def timestamp_text(timestamp: datetime) -> str:
     """A timestamp in ISO 8601 and UTC.
 
-    >>> instant_text(datetime(2013, 9, 2, 6, tzinfo=UTC))
+    >>> timestamp_text(datetime(2013, 9, 2, 6, tzinfo=UTC))
     '2013-09-02T06:00:00Z'
     """
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def printable(stream: IO[str]) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from spark_monitor.config.file import problems
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.types import Expression, FineEvery, Moment, Section, Text
-from spark_monitor.windowing.periods import parse_instant
+from spark_monitor.windowing.periods import parse_timestamp
 
 OUR_NAMES = (
     *("requests", "failed_requests", "requests_total", "failed_requests_total", "latency_ms", "latency_seconds"),
@@ -62,7 +62,7 @@ class OperationsConfig(MonitoredTable):
         if (since is None) != (until is None):
             alone = "baseline_to" if since is None else "baseline_from"
             raise problems((alone, "found alone. Name both `baseline_from` and `baseline_to`."))
-        if since is not None and until is not None and parse_instant(since) >= parse_instant(until):
+        if since is not None and until is not None and parse_timestamp(since) >= parse_timestamp(until):
             raise problems(("baseline_to", f"found {until}, not after `baseline_from`, which is {since}. Name a later time."))
         unknown = [ours for ours in self.names.values() if ours not in OUR_NAMES]
         if unknown:

@@ -16,7 +16,7 @@ from spark_monitor.config.file import describe, problems, unknown_name
 from spark_monitor.config.vocabulary import KNOWN_METRICS, MEANT, METRIC_ALIASES, canonical_metric, is_known
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.windowing.periods import parse_duration, parse_every, parse_instant, parse_zone
+from spark_monitor.windowing.periods import parse_duration, parse_every, parse_timestamp, parse_zone
 
 Scalar = int | float | str | bool
 Slice = str | tuple[str, ...]
@@ -130,8 +130,8 @@ def _moment_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _instant_text(text: str) -> str:
-    parse_instant(text)
+def _timestamp_text(text: str) -> str:
+    parse_timestamp(text)
     return text.strip()
 
 
@@ -145,7 +145,7 @@ Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
 FineEvery = Annotated[str, AfterValidator(_sentence_of(_fine_every_label))]
 Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]
 Duration = Annotated[str, AfterValidator(_sentence_of(_duration_text))]
-Moment = Annotated[str, BeforeValidator(_moment_text), AfterValidator(_sentence_of(_instant_text))]
+Moment = Annotated[str, BeforeValidator(_moment_text), AfterValidator(_sentence_of(_timestamp_text))]
 Memory = Annotated[str, AfterValidator(_sentence_of(_memory_text))]
 Zone = Annotated[str, AfterValidator(_sentence_of(_zone_name))]
 SliceText = Annotated[Annotated[Expression, Tag("<one>")] | Annotated[Columns, Tag("<many>")], Discriminator(_one_or_many)]

@@ -18,7 +18,7 @@ from spark_monitor.config.types import (
     quoted,
     repeated_names,
 )
-from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_instant, parse_zone
+from spark_monitor.windowing.periods import Granularity, parse_duration, parse_every, parse_timestamp, parse_zone
 
 
 class WindowsConfig(Section):
@@ -64,6 +64,6 @@ class WindowsConfig(Section):
     @model_validator(mode="after")
     def _limits_are_in_order(self) -> Self:
         least, most = self.min_time, self.max_time
-        if least is not None and most is not None and parse_instant(least) >= parse_instant(most):
+        if least is not None and most is not None and parse_timestamp(least) >= parse_timestamp(most):
             raise problems(("max_time", f"found {most}, not after `min_time`, which is {least}. Name a later time."))
         return self

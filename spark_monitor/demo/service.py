@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from spark_monitor.demo.data import SEED
 from spark_monitor.demo.models import Version, model_input
-from spark_monitor.demo.tables import INSTANT
+from spark_monitor.demo.tables import TIMESTAMP
 from spark_monitor.text.formatting import number
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _arrow(rows: pd.DataFrame) -> pa.Table:
     table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
     for name in timed:
         place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, table[name].cast(INSTANT))
+        table = table.set_column(place, name, table[name].cast(TIMESTAMP))
     return table
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 WHOLE_NUMBERS = ("distance", "dep_hour", "day_of_week", "seats", "plane_year")
-INSTANT = pa.timestamp("us", tz="UTC")
+TIMESTAMP = pa.timestamp("us", tz="UTC")
 PREDICTION_SCHEMA = pa.schema(
     [
         ("flight_id", pa.string()),
-        ("predicted_at", INSTANT),
+        ("predicted_at", TIMESTAMP),
         ("model_version", pa.string()),
         ("predicted", pa.int32()),
         ("probability", pa.float64()),
@@ -29,7 +29,7 @@ PREDICTION_SCHEMA = pa.schema(
         *((name, pa.int32() if name in WHOLE_NUMBERS else pa.float64()) for name in NUMERIC),
     ]
 )
-LABEL_SCHEMA = pa.schema([("flight_id", pa.string()), ("arrived_late", pa.int32()), ("labelled_at", INSTANT)])
+LABEL_SCHEMA = pa.schema([("flight_id", pa.string()), ("arrived_late", pa.int32()), ("labelled_at", TIMESTAMP)])
 
 
 def predictions(scored: Iterable[pd.DataFrame]) -> pa.Table:

@@ -13,7 +13,7 @@ from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.slice_causes import is_clear, of_the_change, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.formatting import day, harmless, number, percent, slice_name
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 PRODUCT: Final = "distance x importance"
 
@@ -101,7 +101,7 @@ def column_causes(
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
             later = other.opened >= ends
-            what = f"{other.finding.what}, since {day(instant_of(other.opened))} only" if later else other.finding.what
+            what = f"{other.finding.what}, since {day(timestamp_of(other.opened))} only" if later else other.finding.what
             named.setdefault(group.column, (other.finding.is_fault and not later, what))
     total = sum(sizes.values())
     basis = "" if importances else ", all columns taken as equally important"

@@ -95,7 +95,7 @@ def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], fin
 
 
 def _close_if_stale(episode: Episode, now: int, windows: Sequence[tuple[int, int]]) -> bool:
-    """End an episode whose last failure lies too many windows before the instant ``now``."""
+    """End an episode whose last failure lies too many windows before the timestamp ``now``."""
     starts = [start for start, _ in windows]
     later = [window for window in windows[bisect_right(starts, episode.last.start) :] if window[1] <= now]
     if len(later) < STALE_WINDOWS:

@@ -20,14 +20,14 @@ from spark_monitor.insight.scope import (
     at_latest,
     column_in,
     in_windows,
-    instant_in,
     most_rows,
     of_monitor,
     one_of,
+    timestamp_in,
     window_in,
 )
 from spark_monitor.insight.tables import Tables
-from spark_monitor.windowing.instants import EPOCH, instant_of
+from spark_monitor.windowing.timestamps import EPOCH, timestamp_of
 
 RESOLVED = "RESOLVED"
 BAD = ("FAIL", "ERROR", "WARN")
@@ -98,7 +98,7 @@ def _with_onset(tables: Tables, scope: Scope, failing: Sequence[CheckRow]) -> li
     streaks = tables.ask(
         f"SELECT check_id, min(window_start) AS since, count(*) AS times FROM ({rows}) q WHERE {streak} GROUP BY check_id"
     )
-    begun = {row["check_id"]: (instant_of(row["since"]), int(row["times"])) for row in streaks}
+    begun = {row["check_id"]: (timestamp_of(row["since"]), int(row["times"])) for row in streaks}
     return [
         replace(check, since=begun[check.check_id][0], occurrences=begun[check.check_id][1]) if check.check_id in begun else check
         for check in failing
@@ -202,7 +202,7 @@ def recent_runs(tables: Tables, monitor_id: str) -> list[RunRow]:
     return [
         RunRow(
             row["run_id"],
-            instant_in(row, "as_of") or EPOCH,
+            timestamp_in(row, "as_of") or EPOCH,
             row["status"],
             reader=row["reader"],
             error=row["error"],
@@ -243,7 +243,7 @@ def _check_row(row: Mapping[str, Any]) -> CheckRow:
 
 
 def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
-    opened = instant_in(row, "opened") or EPOCH
+    opened = timestamp_in(row, "opened") or EPOCH
     same = ("slice_key", "slice_value", "owner", "runbook", "acknowledged_by")
     return IncidentRow(
         row["incident_id"],
@@ -251,18 +251,18 @@ def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
         row["title"] or row["kind"] or row["incident_id"],
         row["diagnosis"] or "",
         opened,
-        instant_in(row, "last_seen") or opened,
+        timestamp_in(row, "last_seen") or opened,
         dataset=row["dataset"] or "predictions",
         column=column_in(row),
         versions=tuple(row["model_versions"] or ()),
-        resolved=instant_in(row, "resolved"),
+        resolved=timestamp_in(row, "resolved"),
         occurrences=int(row["occurrences"] or 1),
         checks=int(row["checks"] or 1),
         causes=tuple(_cause(cause) for cause in row["causes"] or ()),
         severity=row["severity"] or "medium",
         status=row["status"],
-        muted_until=instant_in(row, "muted_until"),
-        notified_at=instant_in(row, "notified_at"),
+        muted_until=timestamp_in(row, "muted_until"),
+        notified_at=timestamp_in(row, "notified_at"),
         metric=row["first_metric"],
         check_id=row["first_check_id"],
         **{name: row[name] for name in same},

@@ -148,7 +148,7 @@ class Judged:
     def limit(self) -> float | None:
         """The number in a rule's words; None where there is none.
 
-        >>> from spark_monitor.windowing.instants import EPOCH, ONE_MICROSECOND
+        >>> from spark_monitor.windowing.timestamps import EPOCH, ONE_MICROSECOND
         >>> window = Window(EPOCH, EPOCH + ONE_MICROSECOND)
         >>> Judged(None, window, 0.3, expected="at most 0.2").limit, Judged(None, window, 1.0, expected="no new values").limit
         (0.2, None)

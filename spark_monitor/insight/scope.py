@@ -1,4 +1,4 @@
-"""Which rows of the committed tables are asked for, and how many at most; instants and windows of rows.
+"""Which rows of the committed tables are asked for, and how many at most; timestamps and windows of rows.
 
 Every answer is limited by the constants below, never by the size of a table.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.insight.tables import Tables
-from spark_monitor.windowing.instants import instant_of, micros
+from spark_monitor.windowing.timestamps import micros, timestamp_of
 from spark_monitor.windowing.windows import Window
 
 MOST_VERSIONS = 20
@@ -58,10 +58,10 @@ class Scope:
     starts: tuple[datetime, ...] = ()
 
 
-def instant_in(row: Mapping[str, Any], name: str) -> datetime | None:
-    """The instant that a row holds in microseconds."""
+def timestamp_in(row: Mapping[str, Any], name: str) -> datetime | None:
+    """The timestamp that a row holds in microseconds."""
     count = row.get(name)
-    return None if count is None else instant_of(count)
+    return None if count is None else timestamp_of(count)
 
 
 def of_monitor(tables: Tables, scope: Scope) -> str:
@@ -113,7 +113,7 @@ def most_rows(series: int) -> int:
 
 def window_in(row: Mapping[str, Any]) -> Window:
     """The window of a row."""
-    return Window(instant_of(row["window_start"]), instant_of(row["window_end"]))
+    return Window(timestamp_of(row["window_start"]), timestamp_of(row["window_end"]))
 
 
 def column_in(row: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """The committed tables as one SQL asks them, whichever engine answers: DuckDB where they are files of this machine, else Spark.
 
-Relations are flat in both: ``window_start`` and every other instant in microseconds since 1970, fields of structs as columns
-(``ks_test_statistic``). So one text serves both, and instants do not depend on a session's zone.
+Relations are flat in both: ``window_start`` and every other timestamp in microseconds since 1970, fields of structs as columns
+(``ks_test_statistic``). So one text serves both, and timestamps do not depend on a session's zone.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import measurements
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import EMPTY, instant_text
+from spark_monitor.kernel.serving import EMPTY, timestamp_text
 from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.billing import CostBlock, Week
 
@@ -115,7 +115,7 @@ def _window(
         fresh = last_costs and name not in last_costs and not name.startswith("tag=")
         yield from _costs(window, name, sums[name], None, NEW_SERVICE if fresh else None)
     for name in sorted(set(last_costs) - set(sums)):
-        absence = f"No cost of this service in this window; its last was {instant_text(last_costs[name])}."
+        absence = f"No cost of this service in this window; its last was {timestamp_text(last_costs[name])}."
         yield from _costs(window, name, _Sum(), EMPTY, absence)
 
 
@@ -124,14 +124,14 @@ def _completeness(
 ) -> tuple[str | None, str | None]:
     """Whether each day of the window has rows, and whether all amounts could be read."""
     if not inside:
-        since = f"; the last ones are of {instant_text(before[-1]['at'])}" if before else ""
+        since = f"; the last ones are of {timestamp_text(before[-1]['at'])}" if before else ""
         return EMPTY, f"The bill has no rows in this window{since}."
     days = plan.days[window]
     missing = days_without(days, inside)
     unread = sum(row["unread"] for row in inside)
     sentences = []
     if missing:
-        shown = ", ".join(instant_text(day)[:10] for day in missing[:NAMED])
+        shown = ", ".join(timestamp_text(day)[:10] for day in missing[:NAMED])
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         sentences.append(f"{len(missing)} of {len(days) - 1} days have no rows: {shown}{more}.")
     if unread:
@@ -227,7 +227,7 @@ def _against_budget(
     )
     details = {
         "budget": f"{plan.budget:g} {plan.budget_currency} per {plan.budget_per}",
-        "period_from": instant_text(period.start),
+        "period_from": timestamp_text(period.start),
     }
     fields = {"status": status, "message": " ".join(sentences) or None, "details": list(details.items()), "count": len(sums)}
     for metric in ("budget_used_percent", "budget_forecast_percent"):

@@ -21,7 +21,7 @@ UNSIGNED_DIGITS = 20
 """Digits of the largest unsigned integer of 64 bits, which Spark reads as a decimal."""
 
 SAME_STRINGS = {pa.string(), pa.large_string(), pa.string_view()}, {pa.binary(), pa.large_binary(), pa.binary_view()}
-MICROS, INSTANTS = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
+MICROS, TIMESTAMPS = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
 
 
 class Take(StrEnum):

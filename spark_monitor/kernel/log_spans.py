@@ -16,7 +16,7 @@ from spark_monitor.kernel.spans import Span
 FAILED: Final = "failed"
 LOG_SPAN_ROWS: Final = 1 << 18
 """Rows that are taken at once: few enough for the caches, so many that what is done once for each batch costs little."""
-_INSTANTS: Final = pa.timestamp("us", tz="UTC")
+_TIMESTAMPS: Final = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def log_batches(spans: Iterable[Span], columns: LogColumns) -> Iterator[pa.Recor
     """Rows of ``requests.COLUMNS``: a request each, without copies."""
     for span in spans:
         rows = len(span.time)
-        columns_by_name: dict[str, pa.Array] = {"time": span.time.cast(_INSTANTS), "version": span.version}
+        columns_by_name: dict[str, pa.Array] = {"time": span.time.cast(_TIMESTAMPS), "version": span.version}
         columns_by_name |= dict(zip(columns.sliced, span.slices, strict=True))
         if FAILED in columns_by_name:
             # The slice of a condition is a dictionary of "false" and "true"; its codes are the numbers.

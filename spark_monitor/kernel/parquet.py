@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spark_monitor.kernel.layout import INSTANTS, FileColumn, FileLayout, FileRows
+from spark_monitor.kernel.layout import TIMESTAMPS, FileColumn, FileLayout, FileRows
 from spark_monitor.kernel.spans import SPAN_ROWS
 from spark_monitor.kernel.storage import LOCAL, located, scheme_of
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 
 READ_BYTES = 32 << 20
 Held = Mapping[int, pa.Array]
@@ -72,7 +72,7 @@ class FileSpan:
         self._layout, self._path, self._keys = reading.layout, reading.block.path, keys
         self._chosen, self._columns = chosen, columns
         self._held: dict[int, pa.Array] = {}
-        self.time = instants(keys.array(self._layout.time), self._layout.zone)
+        self.time = timestamps(keys.array(self._layout.time), self._layout.zone)
 
     @property
     def null_id(self) -> pa.Array:
@@ -211,7 +211,7 @@ class _Reading:
             return
         options = {"row_groups": [group], "columns": list(there.values()), "use_threads": False}
         for batch in self._file.iter_batches(self._span_rows, **options):
-            arrays = {name: _instants_of_int96(batch.column(other), self._file, other) for name, other in there.items()}
+            arrays = {name: _timestamps_of_int96(batch.column(other), self._file, other) for name, other in there.items()}
             yield FileRows(arrays, self._constants, batch.num_rows)
 
     def _column_parts(self, group: int) -> list[list[int]]:
@@ -271,10 +271,10 @@ def _statistic(value: int, kind: pa.DataType, wanted: pa.DataType | None) -> int
     return value if wanted is None or pa.types.is_date(wanted) else value * DAY_MICROS
 
 
-def _instants_of_int96(values: pa.Array, file: pq.ParquetFile, name: str) -> pa.Array:
+def _timestamps_of_int96(values: pa.Array, file: pq.ParquetFile, name: str) -> pa.Array:
     """Timestamps of Parquet's oldest kind are timestamps, which only their physical type tells."""
     if not (pa.types.is_timestamp(values.type) and values.type.tz is None):
         return values
     leaf = _leaf(file.metadata, name)
     old = leaf is not None and file.schema.column(leaf).physical_type == "INT96"
-    return values.cast(INSTANTS) if old else values
+    return values.cast(TIMESTAMPS) if old else values

@@ -148,7 +148,7 @@ class Task:
             for number, piece in enumerate(layout.pieces):
                 part = values.slice(piece.low, piece.high - piece.low)
                 quality.add_column(position, number, part, nulls_of(part), counted[number])
-        times = instants_of(layout.arranged(span.time))
+        times = timestamps_of(layout.arranged(span.time))
         for number, piece in enumerate(layout.pieces):
             quality.finish(number, times[piece.low : piece.high], counted[number])
 
@@ -247,7 +247,7 @@ def encoded(part: pa.Array) -> pa.Array:
     return part.dictionary_encode() if any(is_kind(kind) for is_kind in string_kinds) else part
 
 
-def instants_of(time: pa.Array) -> Integers:
+def timestamps_of(time: pa.Array) -> Integers:
     """Microseconds since 1970 of timestamps of which none is null."""
     return np.asarray(time.to_numpy(zero_copy_only=False), dtype=np.int64)
 

@@ -110,8 +110,8 @@ def plan_segments(
     """
     parts = stored or {}
     every = [*windows, *(part for several in parts.values() for part in several)]
-    edges = sorted({instant for window in every for instant in (window.start, window.end)})
-    position = {instant: index for index, instant in enumerate(edges)}
+    edges = sorted({timestamp for window in every for timestamp in (window.start, window.end)})
+    position = {timestamp: index for index, timestamp in enumerate(edges)}
     members: list[list[int]] = [[] for _ in edges[1:]]
     for number, window in enumerate(windows):
         covered = {segment for part in parts.get(number, ()) for segment in range(position[part.start], position[part.end])}

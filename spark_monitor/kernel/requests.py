@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Host, Integers, Tally, summed
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.states.samples import Samples
 
 NUMBERS: Final = ("latency", "cpu", "gpu", "memory")
@@ -83,7 +83,7 @@ class RequestTask:
         self.waiting, self.buffered = {}, 0
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        time = np.asarray(instants(batch.column(0), self.plan.zone).fill_null(np.iinfo(np.int64).min))
+        time = np.asarray(timestamps(batch.column(0), self.plan.zone).fill_null(np.iinfo(np.int64).min))
         segment = np.searchsorted(self.edges, time, side="right") - 1
         inside = (segment >= 0) & (segment < len(self.plan.members))
         if not inside.all():

@@ -19,7 +19,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
 from spark_monitor.operations.latency_shift import STEPS, STEPS_OF_LOADS, Quantiles
 from spark_monitor.states.samples import Samples
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 FRESH, STORED, PREDICTIONS = "fresh", "stored", "predictions"
 WINDOWS_BEFORE: Final = 8
@@ -165,7 +165,7 @@ def _host_details(tally: Tally) -> dict[str, str]:
         details["failing_hosts"] = ", ".join(f"{name} {failed:g} of {tally.hosts[name].requests:g}" for failed, name in bad)
         first = min((one.first, name) for name, one in tally.hosts.items() if one.failed)
         if first[0] != FIRST_NEVER:
-            details["first_failed_host"] = f"{first[1]} at {instant_text(first[0])}"
+            details["first_failed_host"] = f"{first[1]} at {timestamp_text(first[0])}"
     return details
 
 
@@ -192,16 +192,16 @@ def _gap_details(second: Any, key: WindowKey) -> dict[str, str]:
     gaps = np.diff(edges) - 1
     longest = int(np.argmax(gaps))
     began = int(edges[longest] + 1) * 1_000_000
-    return {"largest_gap_seconds": str(int(gaps[longest])), "largest_gap_from": instant_text(began)}
+    return {"largest_gap_seconds": str(int(gaps[longest])), "largest_gap_from": timestamp_text(began)}
 
 
-def instant_text(micros: int) -> str:
+def timestamp_text(micros: int) -> str:
     """A timestamp in UTC as a person reads it.
 
-    >>> instant_text(0)
+    >>> timestamp_text(0)
     '1970-01-01 00:00:00 UTC'
     """
-    return f"{instant_of(micros):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{timestamp_of(micros):%Y-%m-%d %H:%M:%S} UTC"
 
 
 __all__ = ["FRESH", "PREDICTIONS", "STORED", "SUMMARY_DDL", "ServingPlan", "summaries"]

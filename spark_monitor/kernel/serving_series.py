@@ -16,7 +16,7 @@ from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import NUMBERS
-from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, instant_text
+from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, timestamp_text
 from spark_monitor.kernel.serving_messages import explained
 from spark_monitor.operations.latency_shift import SHIFTS, Pooled, Quantiles, ShiftBlock
 from spark_monitor.operations.serving import ServingBlock
@@ -104,7 +104,7 @@ def _where(window: Mapping[str, Any] | WindowKey, series: Series) -> dict[str, A
 
 def _empty(window: WindowKey, series: Series, last: int | None, plan: ServingPlan) -> Iterator[dict[str, Any]]:
     """The rows of a window in which nothing was asked: no request is a number, and every other number is missing."""
-    since = f"; the last window with requests ended {instant_text(last)}" if last is not None else ""
+    since = f"; the last window with requests ended {timestamp_text(last)}" if last is not None else ""
     message = f"No request in this window{since}."
     for metric in _wanted(plan, series):
         value = 0.0 if metric.name == "requests" else np.nan

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of, value_rows
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import EMPTY, instant_text
+from spark_monitor.kernel.serving import EMPTY, timestamp_text
 from spark_monitor.kernel.table_history import changes_of, table_values
 
 RUN, COMMIT, SCHEMA, OWN = "run", "commit", "schema", "own"
@@ -103,8 +103,8 @@ def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan, *, 
 
 
 def _silent(last: int | None, open_: list[Row], plan: PipelinePlan) -> Values:
-    since = f"; it last ended {instant_text(last)}" if last is not None else ""
-    began = f" It began {instant_text(open_[0]['started'])} and has not ended." if open_ else ""
+    since = f"; it last ended {timestamp_text(last)}" if last is not None else ""
+    began = f" It began {timestamp_text(open_[0]['started'])} and has not ended." if open_ else ""
     message = f"The step did not end in this window{since}.{began}"
     names = ["step_seconds", *(name for name, needs in _NEEDS.items() if needs in plan.has)]
     return {name: Value(None, message, EMPTY, 0) for name in names}
@@ -144,7 +144,7 @@ def _failures(ended: list[Row]) -> Value:
     sentences = [f"{unknown} of {len(ended)} runs have a status that is neither success nor failure."] if unknown else []
     details = {}
     if failed:
-        details["first_failure"] = instant_text(min(run["ended"] for run in failed))
+        details["first_failure"] = timestamp_text(min(run["ended"] for run in failed))
     return Value(float(len(failed)), " ".join(sentences) or None, None, len(ended), details)
 
 
@@ -164,7 +164,7 @@ def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: in
         if start is None or start >= following - (SKEW if following != plan.as_of else 0):
             missed.append(tick)
         lateness.append(max(0, (start if start is not None else plan.as_of) - tick) / 1e6)
-    named = ", ".join(map(instant_text, missed[:NAMED])) + (
+    named = ", ".join(map(timestamp_text, missed[:NAMED])) + (
         f" and {len(missed) - NAMED} times more" if len(missed) > NAMED else ""
     )
     message = f"The step was due {named} and did not run." if missed else None

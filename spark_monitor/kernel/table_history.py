@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.serving import EMPTY, instant_text
+from spark_monitor.kernel.serving import EMPTY, timestamp_text
 
 NAMED = 3
 
@@ -71,7 +71,7 @@ def table_values(
         for metric, column in (("output_rows", "rows"), ("output_bytes", "bytes"), ("output_files", "files")):
             measured[metric] = sum_of(inside, column)
     else:
-        message = f"No commit wrote to this table in this window; the last one was {instant_text(last)}."
+        message = f"No commit wrote to this table in this window; the last one was {timestamp_text(last)}."
         measured |= {metric: Value(0.0, message, EMPTY, 0) for metric in ("output_rows", "output_bytes", "output_files")}
     if name in logged_tables:
         measured["schema_changes"] = _schema_changes([one for one in changes if window.start <= one.at < window.end])
@@ -79,6 +79,6 @@ def table_values(
 
 
 def _schema_changes(changes: list[Change]) -> Value:
-    sentences = [f"{one.what}, {instant_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
+    sentences = [f"{one.what}, {timestamp_text(one.at)}" + (f" by {one.author}" if one.author else "") for one in changes]
     details = {"changes": " | ".join(sentences[-NAMED:])} if sentences else {}
     return Value(float(len(changes)), f"{sentences[-1]}." if sentences else None, None, len(changes), details)

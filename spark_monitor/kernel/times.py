@@ -14,13 +14,13 @@ FARTHEST = 2 * 86_400_000_000
 """Microseconds: no local clock has ever been two days away from UTC."""
 
 
-def instants(times: pa.Array, zone: str) -> pa.Array:
+def timestamps(times: pa.Array, zone: str) -> pa.Array:
     """Microseconds since 1970, UTC, of timestamps, of local timestamps and of dates (local midnight) in ``zone``.
 
     An hour that a clock change repeats is its first occurrence; one that it skips is the first timestamp after it.
 
     >>> import datetime
-    >>> instants(pa.array([datetime.date(2024, 7, 1)]), "Europe/Berlin").to_pylist()
+    >>> timestamps(pa.array([datetime.date(2024, 7, 1)]), "Europe/Berlin").to_pylist()
     [1719784800000000]
     """
     kind = times.type
@@ -35,9 +35,9 @@ def instants(times: pa.Array, zone: str) -> pa.Array:
 
 
 def first_readings(moments: Sequence[int], zone: str) -> list[int]:
-    """For every timestamp the least local time in ``zone`` that ``instants`` places at or after it; both in microseconds.
+    """For every timestamp the least local time in ``zone`` that ``timestamps`` places at or after it; both in microseconds.
 
-    ``instants`` never decreases as the local time grows, so the result is found by halving, and a local time lies within
+    ``timestamps`` never decreases as the local time grows, so the result is found by halving, and a local time lies within
     [start, end) exactly if it is at or above the one's first reading and below the other's.
 
     >>> first_readings([1719784800000000], "Europe/Berlin") == [1719784800000000 + 2 * 3_600_000_000]
@@ -47,6 +47,6 @@ def first_readings(moments: Sequence[int], zone: str) -> list[int]:
     low, high = wanted - FARTHEST, wanted + FARTHEST
     while (low < high).any():
         middle = low + (high - low) // 2
-        reached = np.asarray(instants(pa.array(middle, pa.timestamp("us")), zone).to_numpy()) >= wanted
+        reached = np.asarray(timestamps(pa.array(middle, pa.timestamp("us")), zone).to_numpy()) >= wanted
         low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
     return [int(reading) for reading in low]

@@ -61,13 +61,13 @@ def step_retries(current: PipelineBlock) -> Floats:
 
 @operation_metric("step_lateness_seconds", dataset="pipelines", range=NOT_NEGATIVE, unit="seconds")
 def step_lateness_seconds(current: PipelineBlock) -> Floats:
-    """The longest time from an instant of the schedule to the start of the step's next run, in seconds."""
+    """The longest time from a timestamp of the schedule to the start of the step's next run, in seconds."""
     return current.lateness
 
 
 @operation_metric("step_missed_runs", dataset="pipelines", range=NOT_NEGATIVE, unit="runs", headline=0)
 def step_missed_runs(current: PipelineBlock) -> Floats:
-    """Instants of the schedule after which the step did not run before the next one."""
+    """Timestamps of the schedule after which the step did not run before the next one."""
     return current.missed
 
 

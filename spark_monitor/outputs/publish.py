@@ -25,7 +25,7 @@ from spark_monitor.outputs.mlflow.publish import PublishResult, publish
 from spark_monitor.outputs.report.page import report_html
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
@@ -129,4 +129,4 @@ def _windows(runs: DataFrame, config: MonitorConfig) -> list[Window]:
     base = config.windows.granularity.label
     exploded = runs.selectExpr("explode(windows) AS one").where(F.col("one.granularity") == base)
     rows = exploded.selectExpr("unix_micros(one.start) AS start", "unix_micros(one.end) AS end").distinct().collect()
-    return sorted(Window(instant_of(row["start"]), instant_of(row["end"])) for row in rows)
+    return sorted(Window(timestamp_of(row["start"]), timestamp_of(row["end"])) for row in rows)

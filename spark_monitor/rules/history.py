@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of
 from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
+from spark_monitor.windowing.timestamps import ONE_MICROSECOND, timestamp_of
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ def phases(starts: Integers, granularity: str, zone: str) -> Integers | None:
 
 @lru_cache(maxsize=100_000)
 def _offset(start: int, zone: str) -> int:
-    moment = instant_of(start).astimezone(parse_zone(zone))
+    moment = timestamp_of(start).astimezone(parse_zone(zone))
     return (moment.utcoffset() or timedelta(0)) // ONE_MICROSECOND
 
 

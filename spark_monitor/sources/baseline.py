@@ -21,7 +21,7 @@ from spark_monitor.states.categorical import Categories
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.states.grid import Grid
 from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -1,4 +1,4 @@
-"""Late labels: one per id as of an instant, joined to predictions without ever adding or losing a row.
+"""Late labels: one per id as of a timestamp, joined to predictions without ever adding or losing a row.
 
 Texts are compared with texts as they are. Ids of other types are compared by their canonical text, so that 4, 4.0 and "4" meet
 whatever types the two tables chose. Because labels are grouped by that same text first, an id stands at most once on the right
@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.quoting import literal, quote
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -104,7 +104,7 @@ def _text_sql(text: str, *, booleans: bool) -> str:
     return f"CASE {truths}WHEN {text} RLIKE {literal(_INTEGRAL)} THEN {_digits_sql(text)} ELSE {text} END"
 
 
-def instant_micros(labels: DataFrame, column: str, zone: str) -> Column:
+def timestamp_micros(labels: DataFrame, column: str, zone: str) -> Column:
     """Microseconds since 1970 of a time column; local timestamps and dates are read in ``zone``."""
     kind, name = labels.schema[column].dataType, quote(column)
     if isinstance(kind, T.TimestampType):
@@ -169,7 +169,7 @@ def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone
         F.col(quote(config.label)).alias(LABEL),
         canonical_text(config.label, types[config.label], booleans=True).alias(_TEXT),
         F.expr(f"CAST({quote(config.label)} AS STRING)").alias(_RAW),
-        instant_micros(labels, config.time, zone).alias(_AT),
+        timestamp_micros(labels, config.time, zone).alias(_AT),
     )
 
 

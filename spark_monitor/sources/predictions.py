@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig
 from spark_monitor.errors import ConfigError
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.readers.rows import (
     Kind,
     ReadColumn,
@@ -28,8 +28,8 @@ from spark_monitor.sources.readers.rows import (
     within_any,
 )
 from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.instants import instant_of, micros
 from spark_monitor.windowing.occupied import Bunch
+from spark_monitor.windowing.timestamps import micros, timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -132,7 +132,7 @@ def slice_applies(frame: DataFrame, slice_: ReadSlice) -> bool:
 
 
 def time_range(frame: DataFrame, name: str, zone: str, end: datetime) -> tuple[datetime, datetime] | None:
-    """The first and the last instant of a time column before ``end``; None where there is no row.
+    """The first and the last timestamp of a time column before ``end``; None where there is no row.
 
     One aggregate over one column, of files whose statistics do not exclude such times.
     """
@@ -172,9 +172,9 @@ def row_times(
 
 def _moments(name: str, kind: T.DataType, times: Sequence[Any], zone: str) -> list[datetime]:
     """The timestamps that a time column stores."""
-    timestamps = times if isinstance(kind, T.TimestampType) or not times else instants(pa.array(times), zone).to_pylist()
+    moments = times if isinstance(kind, T.TimestampType) or not times else timestamps(pa.array(times), zone).to_pylist()
     try:
-        return [instant_of(moment) for moment in timestamps]
+        return [timestamp_of(moment) for moment in moments]
     except OverflowError:
         reason = f'time column "{name}": holds times from {min(times)} on'
         raise ConfigError(f"{reason}; no window reaches them. Correct or remove those rows, or monitor a view without.") from None

@@ -16,7 +16,7 @@ from spark_monitor.stages.context import Run, states_of
 from spark_monitor.stages.neighbours import Versions, versions_before
 from spark_monitor.windowing.absence import EMPTY, MISSING, empty_windows
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

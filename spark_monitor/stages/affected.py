@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.partials import segment_of
 from spark_monitor.kernel.plan import WindowKey, plan_segments
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import within
 from spark_monitor.stages.context import INPUT, Run, window_keys
@@ -131,7 +131,7 @@ def counts_of(batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tupl
     >>> counts_of(times, (0, 10, 20), ((0,), (1,)), "UTC").to_pylist()
     [{'segment': 0, 'rows': 2}]
     """
-    time = pa.chunked_array([instants(batch.column(0), zone)])
+    time = pa.chunked_array([timestamps(batch.column(0), zone)])
     wanted = np.array([bool(numbers) for numbers in members])
     segment = segment_of(time, np.array(edges, dtype=np.int64), wanted)
     segments, rows = np.unique(segment[segment >= 0], return_counts=True)
@@ -145,7 +145,7 @@ def segments_of(batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tu
     >>> segments_of(times, (0, 10, 20), ((0,), (1,)), "UTC").column(0).to_pylist()
     [0]
     """
-    time = pa.chunked_array([instants(batch.column(0), zone)])
+    time = pa.chunked_array([timestamps(batch.column(0), zone)])
     wanted = np.array([bool(numbers) for numbers in members])
     segments = np.unique(segment_of(time, np.array(edges, dtype=np.int64), wanted))
     return pa.RecordBatch.from_arrays([pa.array(segments[segments >= 0].astype(np.int32))], schema=_SEGMENT)

@@ -25,7 +25,7 @@ from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.instants import instant_of, micros
+from spark_monitor.windowing.timestamps import micros, timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -79,7 +79,7 @@ def pruned_until(run: Run) -> datetime | None:
     """Until when the states of this monitor's windows are deleted; also where that was broken off half-way."""
     pruned = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & F.col("pruned_until").isNotNull())
     last = pruned.agg(F.expr("unix_micros(max(pruned_until))").alias("until")).collect()[0]["until"]
-    return None if last is None else instant_of(last)
+    return None if last is None else timestamp_of(last)
 
 
 def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:

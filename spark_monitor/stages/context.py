@@ -20,8 +20,8 @@ from spark_monitor.store.rows import Scope
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
-from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import Bunch
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -18,8 +18,8 @@ from spark_monitor.sources.costs import Bill, sums
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.serving import prediction_counts
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of, micros
 from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
+from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros, timestamp_of
 from spark_monitor.windowing.windows import window_of, windows_between
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def first_of_costs(run: Run, bill: Bill) -> datetime | None:
     """When the first row of the bill is; None where there is none before the as-of timestamp."""
     at = bill.frame.selectExpr("unix_micros(CAST(time AS TIMESTAMP)) AS at").where(F.col("at").between(1, micros(run.as_of)))
     first = at.agg(F.min("at").alias("at")).collect()[0]["at"]
-    return None if first is None else instant_of(first)
+    return None if first is None else timestamp_of(first)
 
 
 def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[DueWindow]) -> DataFrame:
@@ -72,7 +72,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
 
 def _period(run: Run, key: WindowKey, per: str) -> Period:
     """The day, week or month that the window's last timestamp lies in."""
-    last = instant_of(key.end - 1)
+    last = timestamp_of(key.end - 1)
     period = window_of(last, parse_every(f"1 {per}"), run.schedule.zone)
     start, end = micros(period.start), micros(period.end)
     days = _days(run, start, end)
@@ -85,12 +85,12 @@ def _period(run: Run, key: WindowKey, per: str) -> Period:
 def _weekdays(run: Run, edges: Sequence[int]) -> tuple[int, ...]:
     """The weekday of each day between edges, by the monitor's clock; 0 is Monday."""
     zone = parse_zone(run.schedule.zone)
-    return tuple(instant_of(edge).astimezone(zone).weekday() for edge in edges[:-1])
+    return tuple(timestamp_of(edge).astimezone(zone).weekday() for edge in edges[:-1])
 
 
 def _days(run: Run, start: int, end: int) -> tuple[int, ...]:
     """The edges of the days that lie wholly within a span; a window within a day is its own."""
-    first, last = instant_of(start), instant_of(end)
+    first, last = timestamp_of(start), timestamp_of(end)
     days = [one for one in windows_between(first, last, ONE_DAY, run.schedule.zone) if one.start >= first and one.end <= last]
     if not days or last - first < timedelta(hours=23):
         return (start, end)

@@ -18,13 +18,13 @@ from pyspark.sql import functions as F
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.pipelines import PipelinesConfig
 from spark_monitor.kernel.plan import plan_segments, wanted_spans
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.sources.tables import JSON, stored_source
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.windowing.due import DueWindow, Schedule, due_windows, recent_windows
-from spark_monitor.windowing.instants import instant_of, micros
 from spark_monitor.windowing.periods import parse_every
+from spark_monitor.windowing.timestamps import micros, timestamp_of
 from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def handled_windows(run: Run, datasets: Sequence[str]) -> dict[str, Handled]:
     )
     handled: dict[str, Handled] = {name: {} for name in datasets}
     for row in grouped.collect():
-        window = DueWindow(row["granularity"], Window(instant_of(row["start"]), instant_of(row["end"])))
+        window = DueWindow(row["granularity"], Window(timestamp_of(row["start"]), timestamp_of(row["end"])))
         handled[row["dataset"]][window] = row[ROWS]
     return handled
 
@@ -140,7 +140,7 @@ def _recounted(frame: DataFrame, recent: Sequence[DueWindow], handled: Handled, 
 
     def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            time = np.asarray(instants(batch.column(0), zone).drop_null())
+            time = np.asarray(timestamps(batch.column(0), zone).drop_null())
             segment = np.searchsorted(bounds, time, side="right") - 1
             inside = segment[(segment >= 0) & (segment < len(members))]
             many = np.bincount(inside, minlength=len(members))
@@ -160,7 +160,7 @@ def first_time(frame: DataFrame, as_of: datetime, zone: str) -> datetime | None:
     """The earliest timestamp of the column ``time`` before the as-of timestamp; None where there is no row."""
     earlier = frame.where(within_any(frame, "time", [(_EARLIEST, micros(as_of))], zone=zone, with_null=False))
     rows = earlier.agg(F.min("time").alias("time")).select("time").mapInArrow(_micros_of(zone), "micros bigint").collect()
-    return None if not rows or rows[0]["micros"] is None else instant_of(rows[0]["micros"])
+    return None if not rows or rows[0]["micros"] is None else timestamp_of(rows[0]["micros"])
 
 
 _EARLIEST = (datetime(1971, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
@@ -170,6 +170,6 @@ _EARLIEST = (datetime(1971, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseco
 def _micros_of(zone: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def convert(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield pa.RecordBatch.from_arrays([instants(batch.column(0), zone)], names=["micros"])
+            yield pa.RecordBatch.from_arrays([timestamps(batch.column(0), zone)], names=["micros"])
 
     return convert

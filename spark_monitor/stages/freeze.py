@@ -42,8 +42,8 @@ from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.text.formatting import harmless
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import without_strays
+from spark_monitor.windowing.timestamps import micros
 from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from spark_monitor.store.ledger import FAILED, NOTHING_NEW, RUNNING, SUPERSEDED
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import Schedule
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 from spark_monitor.windowing.windows import windows_between
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _last_runs(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Know
     return {
         row["monitor_id"]: Known(
             row["config_hash"],
-            instant_of(row["at"]),
+            timestamp_of(row["at"]),
             row["baseline_version"],
             dict(row["source_versions"] or {}),
         )
@@ -153,7 +153,7 @@ def _labelled_since(
 ) -> frozenset[str]:
     """The monitors whose unchanged label tables hold labels that have become known since the last run.
 
-    Monitors that read one label table and ran at one instant are one question: what a plan costs counts, not what it reads.
+    Monitors that read one label table and ran at one timestamp are one question: what a plan costs counts, not what it reads.
     """
     asked: defaultdict[tuple[str, str, datetime], list[MonitorConfig]] = defaultdict(list)
     for config in configs:

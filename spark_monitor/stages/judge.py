@@ -28,7 +28,7 @@ from spark_monitor.stages.persistence import Stored, persistent
 from spark_monitor.stages.series import Earlier, rows_before
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -80,8 +80,8 @@ def checks(
     if stored is not None:
         judged = persistent(judged, stored, rules)
     window = F.struct(F.timestamp_micros("start").alias("start"), F.timestamp_micros("end").alias("end"))
-    instant = F.timestamp_micros(F.lit(micros(as_of)))
-    added = {"window": window, "as_of": instant, "run_id": F.lit(run_id), "monitor_id": F.lit(monitor_id)}
+    timestamp = F.timestamp_micros(F.lit(micros(as_of)))
+    added = {"window": window, "as_of": timestamp, "run_id": F.lit(run_id), "monitor_id": F.lit(monitor_id)}
     return judged.withColumns(added).select(*(name for name in TABLES["checks"].names if name not in OF_OTHERS))
 
 

@@ -19,8 +19,8 @@ from spark_monitor.sources.predictions import time_range
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.metric_rows import OF_BASELINE, metric_rows
-from spark_monitor.store.literals import instant_sql
-from spark_monitor.windowing.instants import micros
+from spark_monitor.store.literals import timestamp_sql
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -63,7 +63,7 @@ def own_windows(run: Run, rules: list[RuleConfig]) -> dict[str, OwnWindows]:
     if span is None:
         return {}
     every = run.schedule.granularities[0].label
-    within = f"window.start >= {instant_sql(span[0])} AND window.end <= {instant_sql(span[1])} AND slice_key IS NULL"
+    within = f"window.start >= {timestamp_sql(span[0])} AND window.end <= {timestamp_sql(span[1])} AND slice_key IS NULL"
     within_baseline = (F.col("monitor_id") == run.monitor_id) & (F.col("granularity") == every) & F.expr(within)
     profile = run.store.frame("profile_metrics").where(within_baseline).where(F.col("log_type") == INPUT)
     drift = run.store.frame("drift_metrics").where(within_baseline).where(F.col("drift_type") == "BASELINE")

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from spark_monitor.kernel.partials import segment_of
 from spark_monitor.kernel.plan import plan_segments
 from spark_monitor.kernel.spans import one_array
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.labels import (
     LABEL,
     LABEL_CONFLICTS,
@@ -29,7 +29,7 @@ from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_role
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -127,7 +127,7 @@ def segment_sums(
     batch: pa.RecordBatch, edges: tuple[int, ...], members: tuple[tuple[int, ...], ...], zone: str
 ) -> pa.RecordBatch:
     """Labelled rows and the sum of their hashes, modulo 2^64, per segment."""
-    time = pa.chunked_array([instants(batch.column(0), zone)])
+    time = pa.chunked_array([timestamps(batch.column(0), zone)])
     wanted = np.array([bool(numbers) for numbers in members])
     segment = segment_of(time, np.array(edges, dtype=np.int64), wanted)
     hashes = np.asarray(one_array(pa.chunked_array([batch.column(1)])).to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -17,7 +17,7 @@ from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey
 from spark_monitor.kernel.scored import ScoredPlan, ScoredTask
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES, TREE, ScoredState, merge_scored
 from spark_monitor.kernel.tables import WHOLE
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME
@@ -35,7 +35,7 @@ from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -64,7 +64,7 @@ def model_states(rows: DataFrame, plan: MeasurePlan) -> DataFrame:
     kernel, zone = plan.kernel, plan.zone
 
     def gather(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        timed = (batch.set_column(0, TIME, instants(batch.column(0), zone)) for batch in batches)
+        timed = (batch.set_column(0, TIME, timestamps(batch.column(0), zone)) for batch in batches)
         yield from ScoredTask(kernel, partition_number()).run(timed)
 
     def merge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

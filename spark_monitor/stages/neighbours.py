@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import joined
+from spark_monitor.windowing.timestamps import micros
 from spark_monitor.windowing.windows import windows_between
 
 Versions = Mapping[DueWindow, set[str | None]]

@@ -17,7 +17,6 @@ from spark_monitor.stages.affected import affected_windows
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.past_runs import Ledger
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.occupied import (
     BEGINNING,
     Bunch,
@@ -31,7 +30,8 @@ from spark_monitor.windowing.occupied import (
     stretch_of,
     without_strays,
 )
-from spark_monitor.windowing.periods import parse_instant
+from spark_monitor.windowing.periods import parse_timestamp
+from spark_monitor.windowing.timestamps import micros
 from spark_monitor.windowing.windows import Window, closed_windows, window_of
 
 PREDICTIONS = "predictions"
@@ -208,13 +208,13 @@ def _handled_and_closed(run: Run, ledger: Ledger) -> list[DueWindow]:
 def _until(run: Run) -> datetime:
     """What lies at or after it is not seen: the as-of timestamp, or the time at which the monitor ends."""
     limit = run.config.windows.max_time
-    return run.as_of if limit is None else min(run.as_of, parse_instant(limit))
+    return run.as_of if limit is None else min(run.as_of, parse_timestamp(limit))
 
 
 def _times(run: Run, predictions: Predictions, spans: Sequence[Span]) -> Sequence[Bunch]:
     """When there are rows within the spans and the monitor's own limits."""
     least = run.config.windows.min_time
-    lowest = BEGINNING if least is None else parse_instant(least)
+    lowest = BEGINNING if least is None else parse_timestamp(least)
     clipped = [(max(start, lowest), end) for start, end in spans]
     return row_times(
         predictions.frame,

@@ -40,8 +40,8 @@ from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import ONE_MICROSECOND, micros
 from spark_monitor.windowing.periods import Granularity
+from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros
 from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
@@ -215,8 +215,8 @@ def _pipelines(run: Run, registry: Registry | None) -> Opened:
     )
 
 
-def _earliest(*instants: datetime | None) -> datetime | None:
-    return min((instant for instant in instants if instant is not None), default=None)
+def _earliest(*timestamps: datetime | None) -> datetime | None:
+    return min((timestamp for timestamp in timestamps if timestamp is not None), default=None)
 
 
 def _costs(run: Run, registry: Registry | None) -> Opened:

@@ -15,7 +15,7 @@ from spark_monitor.stages.context import COMMITTED, DUE, Run
 from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def read_ledger(run: Run) -> Ledger:
         firsts=_firsts(row for row in windows if row["complete"]),
         source_versions=dict(last["source_versions"] or {}),
         config_hash=last["config_hash"],
-        as_of=instant_of(last["as_of"]),
+        as_of=timestamp_of(last["as_of"]),
         baseline_version=last["baseline_version"],
         profile_hash=last["profile_hash"],
-        last_as_of=instant_of(last["last_as_of"]),
+        last_as_of=timestamp_of(last["last_as_of"]),
         dead=dead,
     )
 
@@ -83,7 +83,7 @@ def _last_of(runs: DataFrame) -> Any:
 def _firsts(windows: Iterable[Any]) -> dict[str, datetime]:
     firsts: dict[str, datetime] = {}
     for row in windows:
-        start = instant_of(row["start"])
+        start = timestamp_of(row["start"])
         firsts[row["granularity"]] = min(start, firsts.get(row["granularity"], start))
     return firsts
 
@@ -107,8 +107,8 @@ def _handled(runs: DataFrame) -> list[Any]:
 
 
 def _as_handled(row: Any) -> Handled:
-    return Handled(instant_of(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
+    return Handled(timestamp_of(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
 
 
 def _due(row: Any) -> DueWindow:
-    return DueWindow(row["granularity"], Window(instant_of(row["start"]), instant_of(row["end"])))
+    return DueWindow(row["granularity"], Window(timestamp_of(row["start"]), timestamp_of(row["end"])))

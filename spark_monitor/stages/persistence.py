@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.stages.context import Run
-from spark_monitor.store.literals import instant_sql
+from spark_monitor.store.literals import timestamp_sql
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,7 +38,7 @@ class Stored:
         stored = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id).where(F.col("metric").isin(*lasting))
         judged = F.concat_ws(" ", "granularity", F.unix_micros("window.start").cast("string"))
         due = [f"{window.granularity} {micros(window.window.start)}" for window in windows]
-        return cls(stored.where(f"window.start < {instant_sql(starts[-1])}").where(~judged.isin(*due)))
+        return cls(stored.where(f"window.start < {timestamp_sql(starts[-1])}").where(~judged.isin(*due)))
 
 
 def persistent(judged: DataFrame, stored: Stored, rules: Sequence[RuleConfig]) -> DataFrame:

@@ -20,8 +20,8 @@ from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.store.tables import TELL
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import ONE_MICROSECOND, instant_of, micros
 from spark_monitor.windowing.periods import parse_duration, parse_zone
+from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros, timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -56,7 +56,7 @@ def first_of_pipelines(run: Run, runs: StepRuns | None, tables: Sequence[tuple[s
         return None
     every = reduce(lambda one, other: one.unionByName(other), times).where(F.col("at") < micros(run.as_of))
     first = every.agg(F.min("at").alias("at")).collect()[0]["at"]
-    return None if first is None else instant_of(first)
+    return None if first is None else timestamp_of(first)
 
 
 def pipeline_frame(
@@ -108,7 +108,7 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
     if section is None or section.schedule is None:
         return ()
     zone = parse_zone(run.schedule.zone)
-    first = (instant_of(start - SKEW) - timedelta(seconds=1)).astimezone(zone)
+    first = (timestamp_of(start - SKEW) - timedelta(seconds=1)).astimezone(zone)
     times = croniter(section.schedule, first).all_next(datetime)
     ticks = []
     for moment in takewhile(lambda moment: micros(moment) < end + 400 * 86_400_000_000, times):

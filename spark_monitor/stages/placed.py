@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from spark_monitor.kernel.partials import OTHER
-from spark_monitor.sources.labels import instant_micros
+from spark_monitor.sources.labels import timestamp_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.sources.slice_values import capped_slice_values
@@ -46,7 +46,7 @@ def _joined_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def placed(rows: DataFrame, run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
     """Every row once for each window that holds it and for all rows and each slice key, with its dimensions beside it."""
     edged = with_windows(
-        rows.withColumn(own_name("time"), instant_micros(rows, run.config.predictions.time, run.schedule.zone)), windows
+        rows.withColumn(own_name("time"), timestamp_micros(rows, run.config.predictions.time, run.schedule.zone)), windows
     )
     sliced = [f"{one.sql} AS {own_name(f's{place}')}" for place, one in enumerate(predictions.slices)]
     edged = edged.selectExpr("*", f"CAST({predictions.version_sql} AS STRING) AS {own_name('version')}", *sliced)

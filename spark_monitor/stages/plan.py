@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import types as T
 
 from spark_monitor.config.monitor import LabelsConfig
-from spark_monitor.sources.labels import instant_micros
+from spark_monitor.sources.labels import timestamp_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import read_source, within
 from spark_monitor.stages.context import Run
@@ -19,7 +19,7 @@ from spark_monitor.stages.labelled import label_fingerprints
 from spark_monitor.stages.occupancy import PREDICTIONS, due_now
 from spark_monitor.stages.past_runs import Ledger
 from spark_monitor.windowing.due import DueWindow, Handled, label_candidates, relabelled
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -131,7 +131,7 @@ def label_times_between(spark: SparkSession, labels: LabelsConfig, zone: str, af
         since = within(frame, labels.time, start, end, zone=zone, with_null=False)
     else:
         # As where labels are joined: a local time that the clock skips is another timestamp there than among predictions.
-        known_at = instant_micros(frame, labels.time, zone)
+        known_at = timestamp_micros(frame, labels.time, zone)
         since = (known_at >= start) & (known_at < end)
     return frame.where(since)
 

@@ -20,7 +20,7 @@ from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.store.rows import BASELINE_GRANULARITY, of_monitor
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.logs import about, log_of
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 log = log_of(__name__)
 

@@ -19,7 +19,7 @@ from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.column_block import NOT_MEANT
 from spark_monitor.quality.version_share import VersionBlock
 from spark_monitor.sources.baseline import Baseline
-from spark_monitor.sources.labels import instant_micros
+from spark_monitor.sources.labels import timestamp_micros
 from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.sources.readers.rows import Kind, read_source, within
 from spark_monitor.stages.context import INPUT, Run, states_of
@@ -34,7 +34,7 @@ from spark_monitor.stages.slice_shares import share_measurements
 from spark_monitor.stages.windowfuls import Place, Windowful, version_counts, windowfuls
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -204,7 +204,7 @@ def expected_by_manifest(run: Run, due: Sequence[DueWindow]) -> dict[Place, floa
     first, last = min(micros(one.window.start) for one in due), max(micros(one.window.end) for one in due)
     inside = manifest.where(within(manifest, config.time, first, last, zone=run.schedule.zone, with_null=False))
     counted = inside.select(
-        instant_micros(manifest, config.time, run.schedule.zone).alias("at"),
+        timestamp_micros(manifest, config.time, run.schedule.zone).alias("at"),
         F.expr(f"CAST({quote(config.count)} AS DOUBLE)").alias("expected"),
     )
     places = [(*place_of(one), micros(one.window.end)) for one in due]

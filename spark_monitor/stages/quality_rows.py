@@ -26,7 +26,7 @@ from spark_monitor.states.counters import CounterState
 from spark_monitor.states.hours import HOUR_MICROS, HourState
 from spark_monitor.states.repeats import RepeatState
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import EPOCH, instant_of, micros
+from spark_monitor.windowing.timestamps import EPOCH, micros, timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -205,7 +205,7 @@ class _History:
         arrival.why["freshness_hours"] = "The table has no row before the as-of timestamp."
         if newest is not None:
             arrival.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
-            arrival.details["freshness_hours"] = {"newest": instant_of(newest).isoformat()}
+            arrival.details["freshness_hours"] = {"newest": timestamp_of(newest).isoformat()}
 
     def _add_rows(self, one: DueWindow, arrival: Arrival) -> None:
         expected = self._expected(one)

@@ -14,7 +14,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.stages.context import Run, window_keys, write
 from spark_monitor.store.rows import Scope
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

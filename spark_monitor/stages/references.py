@@ -15,9 +15,9 @@ from spark_monitor.stages.context import Run, states_of
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.periods import parse_duration
 from spark_monitor.windowing.references import Reference, pairs
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -18,7 +18,7 @@ from spark_monitor.sources.predictions import time_range
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
 from spark_monitor.stages.context import Run
 from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 from spark_monitor.windowing.windows import Window, closed_windows
 
 if TYPE_CHECKING:

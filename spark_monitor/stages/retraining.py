@@ -22,7 +22,7 @@ from spark_monitor.stages.context import INPUT, Run, window_keys
 from spark_monitor.stages.registered import Registry, measurement_tuple
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -111,7 +111,7 @@ def _firsts(run: Run) -> dict[str, int]:
 def first_served(run: Run) -> datetime | None:
     """When the first window begins that a version made predictions in; None where none is known."""
     starts = _firsts(run).values()
-    return instant_of(min(starts)) if starts else None
+    return timestamp_of(min(starts)) if starts else None
 
 
 def _stored(run: Run, column: str) -> DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.kernel.plan import plan_segments
-from spark_monitor.sources.labels import id_strings, instant_micros
+from spark_monitor.sources.labels import id_strings, timestamp_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME, VERSION, within
 from spark_monitor.stages.context import Run, window_keys
@@ -41,7 +41,7 @@ def have_rivals(run: Run, predictions: Predictions, windows: Sequence[DueWindow]
     keyed = rows.select(
         row_hash(rows, columns.id).alias(ROW),
         F.expr(f"CAST({predictions.version_sql} AS STRING)").alias(VERSION),
-        instant_micros(rows, columns.time, run.schedule.zone).alias(_AT),
+        timestamp_micros(rows, columns.time, run.schedule.zone).alias(_AT),
     )
     sampled = keyed.where(f"pmod({ROW}, {SAMPLED}) = 0").withColumn(_SEGMENT, segment_of(_AT, edges))
     several = sampled.groupBy(ROW, _SEGMENT).agg(F.expr(f"min({VERSION}) < max({VERSION})").alias("several"))
@@ -65,7 +65,7 @@ def segment_of(column: str, edges: Sequence[int]) -> Column:
 
 def with_rivals(rows: DataFrame, edges: Sequence[int], zone: str) -> DataFrame:
     """Rows (time, version and ``ROW``), and for each the versions that scored the same (JSON; NULL: one alone) and its part."""
-    placed = rows.withColumn(_AT, instant_micros(rows, TIME, zone)).withColumn(_SEGMENT, segment_of(_AT, edges))
+    placed = rows.withColumn(_AT, timestamp_micros(rows, TIME, zone)).withColumn(_SEGMENT, segment_of(_AT, edges))
     # Rows without an id are no one's rivals; by a hash of their own they do not all meet in one task.
     same = f"coalesce({ROW}, xxhash64({_AT}, {VERSION})), {_SEGMENT}"
     versions = placed.withColumn("versions", F.expr(f"array_sort(collect_set({VERSION}) OVER (PARTITION BY {same}))"))

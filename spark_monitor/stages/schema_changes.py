@@ -18,9 +18,9 @@ from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.absent import gone_columns
 from spark_monitor.stages.context import Run
-from spark_monitor.store.literals import instant_sql
+from spark_monitor.store.literals import timestamp_sql
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 BASELINE, LAST_RUN = "BASELINE", "LAST_RUN"
 Schema = Mapping[str, str]
@@ -95,7 +95,7 @@ def _schema_before(run: Run, window: DueWindow) -> Schema | None:
     """The table's columns as the last run that looked at an earlier window saw them."""
     stored = run.store.committed("metrics").where(F.col("monitor_id") == run.monitor_id)
     before = stored.where(
-        f"metric = 'columns_added' AND basis = '{LAST_RUN}' AND window.start < {instant_sql(window.window.start)}"
+        f"metric = 'columns_added' AND basis = '{LAST_RUN}' AND window.start < {timestamp_sql(window.window.start)}"
     )
     latest = before.orderBy(F.desc("window.start"), F.desc("as_of")).limit(1).selectExpr("details['schema'] AS schema").collect()
     return dict(json.loads(latest[0]["schema"])) if latest and latest[0]["schema"] else None

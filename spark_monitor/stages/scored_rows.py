@@ -37,8 +37,8 @@ from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.paired import PairedState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
-from spark_monitor.windowing.instants import instant_of
 from spark_monitor.windowing.maturity import maturity
+from spark_monitor.windowing.timestamps import timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -184,7 +184,7 @@ def _label_status(end: int, labelled: int, presentation: Presentation, *, of_bas
     """How complete a window's labels are; without a label table none come, but those that a baseline has of its own."""
     if presentation.horizon is None:
         return FINAL if of_baseline and labelled else NO_LABELS
-    ended = instant_of(end)
+    ended = timestamp_of(end)
     return maturity(window_end=ended, horizon=presentation.horizon, as_of=presentation.as_of, labelled=labelled)
 
 

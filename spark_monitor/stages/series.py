@@ -18,7 +18,7 @@ from spark_monitor.rules.stream import BEFORE_DDL, HISTORY, NUMBERS_DDL, REALS, 
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.metric_rows import metric_rows
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -24,8 +24,8 @@ from spark_monitor.sources.readers.expressions import OnlySpark
 from spark_monitor.sources.tables import stored_source
 from spark_monitor.stages.context import INPUT, SPARK, Run, window_keys
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import ONE_MICROSECOND, micros
-from spark_monitor.windowing.periods import parse_instant
+from spark_monitor.windowing.periods import parse_timestamp
+from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -71,7 +71,7 @@ def _baseline(run: Run) -> tuple[int, int] | None:
     section = run.config.operations
     if section is None or section.baseline_from is None or section.baseline_to is None:
         return None
-    return micros(parse_instant(section.baseline_from)), micros(parse_instant(section.baseline_to))
+    return micros(parse_timestamp(section.baseline_from)), micros(parse_timestamp(section.baseline_to))
 
 
 def _tallied(run: Run, log: RequestLog, plan: RequestPlan, *, by_files: bool) -> DataFrame:

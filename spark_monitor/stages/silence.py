@@ -20,7 +20,7 @@ from spark_monitor.stages.quality import arrival_rows, measured_frame
 from spark_monitor.stages.record import PREDICTIONS, record_step
 from spark_monitor.states.hours import HOUR_MICROS
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.instants import instant_of, micros
+from spark_monitor.windowing.timestamps import micros, timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -69,5 +69,5 @@ def _newest(run: Run, predictions: Predictions, newest: DueWindow, noted: dateti
 
 def _fresh(run: Run, newest: DueWindow, last: int) -> DataFrame:
     hours = np.array([(micros(run.as_of) - last) / HOUR_MICROS])
-    details = {"newest": instant_of(last).isoformat()}
+    details = {"newest": timestamp_of(last).isoformat()}
     return measured_frame(run, arrival_rows(run, FRESHNESS, newest, hours, details))

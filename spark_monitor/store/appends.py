@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.store.sources import FILE_HASH, files_of, listing_parts, relation_of, version_text
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 _MODE: Final = "upper(coalesce(operationParameters['mode'], operationParameters['outputMode'], ''))"
 _UNCHANGED: Final = (
@@ -47,7 +47,7 @@ def only_appended(spark: SparkSession, source: SourceConfig, *, before: str, aft
     except AnalysisException:
         return False
     at = rows[0]["at"]
-    is_same_table = at is not None and version_text(first, instant_of(at)) == before
+    is_same_table = at is not None and version_text(first, timestamp_of(at)) == before
     return bool(is_same_table and rows[0]["appends"] == last - first)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 from spark_monitor.windowing.windows import Window
 
 EDGES: Final = tuple(f"unix_micros(`window`.`{edge}`) AS `{edge}`" for edge in ("start", "end"))
@@ -20,4 +20,4 @@ def windows_of(frame: DataFrame) -> list[DueWindow]:
 
 def _collected(windows: DataFrame) -> list[DueWindow]:
     rows = windows.collect()
-    return sorted(DueWindow(row["granularity"], Window(instant_of(row["start"]), instant_of(row["end"]))) for row in rows)
+    return sorted(DueWindow(row["granularity"], Window(timestamp_of(row["start"]), timestamp_of(row["end"]))) for row in rows)

@@ -7,14 +7,14 @@ from typing import Final
 
 from pyspark.sql.types import StructField
 
-from spark_monitor.store.described import INSTANT, NUMBER, TEXT, column
+from spark_monitor.store.described import NUMBER, TEXT, TIMESTAMP, column
 from spark_monitor.store.shared_columns import GRANULARITY, MODEL_VERSION, MONITOR
 
 Source = Callable[[str], str]
 
 _VERDICTS = "array('PASS', 'UNDECIDED', 'NO_DATA', 'WARN', 'ERROR', 'FAIL')"
-_START = column("window_start", INSTANT, "first timestamp of the last window that was measured")
-_END = column("window_end", INSTANT, "first timestamp after it")
+_START = column("window_start", TIMESTAMP, "first timestamp of the last window that was measured")
+_END = column("window_end", TIMESTAMP, "first timestamp after it")
 _VERDICT = column("verdict", TEXT, "the worst verdict of its checks; NULL where no rule applies")
 
 _SERVICE: Final = {

@@ -25,7 +25,14 @@ from spark_monitor.text.quoting import literal, quote
 PARTITION: Final = "monitor_id"
 """Every table is partitioned by the monitor, so two monitors never touch the same files."""
 
-TEXT, COUNT, NUMBER, WHOLE, INSTANT, BYTES = StringType(), LongType(), DoubleType(), IntegerType(), TimestampType(), BinaryType()
+TEXT, COUNT, NUMBER, WHOLE, TIMESTAMP, BYTES = (
+    StringType(),
+    LongType(),
+    DoubleType(),
+    IntegerType(),
+    TimestampType(),
+    BinaryType(),
+)
 
 
 def column(name: str, kind: DataType, comment: str) -> StructField:
@@ -85,7 +92,7 @@ class Table:
 def column_sql(field: StructField) -> str:
     """A column's definition as SQL writes it, comments of nested fields included.
 
-    >>> print(column_sql(column("ends", struct(column("start", INSTANT, "first")), "two edges")))
+    >>> print(column_sql(column("ends", struct(column("start", TIMESTAMP, "first")), "two edges")))
     `ends` struct<`start`: timestamp COMMENT 'first'> COMMENT 'two edges'
     """
     return f"{quote(field.name)} {type_sql(field.dataType)}{_comment_sql(field.metadata)}"

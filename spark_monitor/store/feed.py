@@ -10,7 +10,7 @@ from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.store.sources import relation_of, version_text
 from spark_monitor.text.quoting import quote_table
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 SWITCH: Final = "delta.enableChangeDataFeed"
 MISSING_FILES: Final = "spark.sql.files.ignoreMissingFiles"
@@ -52,4 +52,4 @@ def _text_of(spark: SparkSession, relation: str, version: int, last: int) -> str
     """A version as ``source_version`` would write it; of a table dropped and made again it is another one."""
     history = spark.sql(f"DESCRIBE HISTORY {relation} LIMIT {last - version + 1}")
     rows = history.where(f"version = {version}").selectExpr("unix_micros(timestamp) AS at").collect()
-    return version_text(version, instant_of(rows[0]["at"])) if rows else None
+    return version_text(version, timestamp_of(rows[0]["at"])) if rows else None

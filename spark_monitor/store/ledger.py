@@ -12,13 +12,13 @@ from pyspark.sql import SparkSession
 from spark_monitor.errors import RunError, unknown
 from spark_monitor.store.commits import commit
 from spark_monitor.store.lease import Holder, Process
-from spark_monitor.store.literals import instant_sql, value_sql
+from spark_monitor.store.literals import timestamp_sql, value_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import literal, quote
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 RUNS: Final = "runs"
 RUNNING, COMMITTED, FAILED, NOTHING_NEW, SUPERSEDED = "RUNNING", "COMMITTED", "FAILED", "NOTHING_NEW", "SUPERSEDED"
@@ -47,8 +47,8 @@ class Ledger:
             Holder(
                 run_id=row["run_id"],
                 process=Process(row["lease_host"] or "", row["lease_pid"] or 0, row["lease_process"] or ""),
-                heartbeat=_instant(row["heartbeat"]),
-                started=_instant(row["started"]),
+                heartbeat=_timestamp(row["heartbeat"]),
+                started=_timestamp(row["started"]),
             )
             for row in rows
         ]
@@ -85,16 +85,16 @@ class Ledger:
 
     def expire(self, monitor_id: str, holder: Holder, *, error: str, ended: datetime) -> bool:
         """Mark a run FAILED whose process is gone; False where it has shown since that it lives."""
-        seen = "heartbeat IS NULL" if holder.heartbeat is None else f"heartbeat = {instant_sql(holder.heartbeat)}"
+        seen = "heartbeat IS NULL" if holder.heartbeat is None else f"heartbeat = {timestamp_sql(holder.heartbeat)}"
         statement = (
-            f"UPDATE {self._relation} SET status = {literal(FAILED)}, error = {literal(error)}, ended = {instant_sql(ended)} "
+            f"UPDATE {self._relation} SET status = {literal(FAILED)}, error = {literal(error)}, ended = {timestamp_sql(ended)} "
             f"WHERE {_row(monitor_id, holder.run_id, RUNNING)} AND {seen}"
         )
         return self._affected(statement, what=f"monitor {monitor_id}: closing run {holder.run_id}") > 0
 
     def beat(self, monitor_id: str, run_id: str, now: datetime) -> bool:
         """Note that a run lives; False where it does not hold the monitor any more."""
-        statement = f"UPDATE {self._relation} SET heartbeat = {instant_sql(now)} WHERE {_row(monitor_id, run_id, RUNNING)}"
+        statement = f"UPDATE {self._relation} SET heartbeat = {timestamp_sql(now)} WHERE {_row(monitor_id, run_id, RUNNING)}"
         return self._affected(statement, what=f"monitor {monitor_id}: heartbeat of run {run_id}") > 0
 
     def status(self, monitor_id: str, run_id: str) -> str | None:
@@ -141,5 +141,5 @@ def _row(monitor_id: str, run_id: str, status: str | None) -> str:
     return condition if status is None else f"{condition} AND status = {literal(status)}"
 
 
-def _instant(micros: int | None) -> datetime | None:
-    return None if micros is None else instant_of(micros)
+def _timestamp(micros: int | None) -> datetime | None:
+    return None if micros is None else timestamp_of(micros)

@@ -6,7 +6,7 @@ from typing import Final
 
 from pyspark.sql.types import BooleanType
 
-from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
+from spark_monitor.store.described import COUNT, NUMBER, TEXT, TIMESTAMP, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
     CHECKSUM,
@@ -102,11 +102,11 @@ INCIDENTS: Final = Table(
         column("model_versions", list_of(TEXT), "the model versions in which checks failed"),
         column("first_window", EDGES, "the first window that failed"),
         column("last_window", EDGES, "the last window that failed"),
-        column("opened", INSTANT, "start of the first window that failed"),
-        column("last_seen", INSTANT, "end of the last window that failed"),
+        column("opened", TIMESTAMP, "start of the first window that failed"),
+        column("last_seen", TIMESTAMP, "end of the last window that failed"),
         column(
             "resolved",
-            INSTANT,
+            TIMESTAMP,
             "end of the window in which it had been well, or could not be judged, for long enough; NULL: not yet",
         ),
         column("occurrences", COUNT, "windows that failed"),
@@ -118,8 +118,8 @@ INCIDENTS: Final = Table(
         OWNER,
         column("runbook", TEXT, "what to do: the rule's page, else docs/runbooks/KIND.md"),
         column("acknowledged_by", TEXT, "who has acknowledged it; NULL: nobody"),
-        column("muted_until", INSTANT, "until when nobody is told of it; NULL: it is not muted"),
-        column("notified_at", INSTANT, "when somebody was told; NULL: nobody yet"),
+        column("muted_until", TIMESTAMP, "until when nobody is told of it; NULL: it is not muted"),
+        column("notified_at", TIMESTAMP, "when somebody was told; NULL: nobody yet"),
         RUN_ID,
     ),
 )
@@ -139,7 +139,7 @@ BASELINES: Final = Table(
         column("predicate", TEXT, "which of its rows, as written in the monitor's file"),
         column("source_version", TEXT, "version of the source that was read, where it has versions"),
         column("rows", COUNT, "rows of the whole baseline; NULL for its slices"),
-        column("created", INSTANT, "as-of of the run that froze it"),
+        column("created", TIMESTAMP, "as-of of the run that froze it"),
         column("data_type", TEXT, "the column's type as Spark writes it"),
         column("grid", list_of(NUMBER), "edges of the column's grid, strictly increasing; NULL for strings"),
         column("categories", list_of(TEXT), "the column's most frequent strings, which are counted exactly; NULL for numbers"),
@@ -155,8 +155,8 @@ BASELINES: Final = Table(
 
 RUN_WINDOW = struct(
     GRANULARITY,
-    column("start", INSTANT, "first timestamp of the window"),
-    column("end", INSTANT, "first timestamp after the window"),
+    column("start", TIMESTAMP, "first timestamp of the window"),
+    column("end", TIMESTAMP, "first timestamp after the window"),
     column("label_fingerprint", COUNT, "changes when the labels of the window change; NULL without labels"),
 )
 
@@ -173,8 +173,8 @@ RUNS: Final = Table(
             TEXT,
             "DUE (whatever is due), BACKFILL (--from and --to), FREEZE, INCIDENT (ack, mute), TELL (messages) or PRUNE",
         ),
-        column("started", INSTANT, "when it took its turn, by the clock"),
-        column("ended", INSTANT, "when it was over, by the clock; NULL while it is under way"),
+        column("started", TIMESTAMP, "when it took its turn, by the clock"),
+        column("ended", TIMESTAMP, "when it was over, by the clock; NULL while it is under way"),
         column("windows", list_of(RUN_WINDOW), "the windows it handled"),
         column("reader", TEXT, "how the prediction table was read: spark or files"),
         column("reader_reason", TEXT, "why that reader was chosen"),
@@ -197,8 +197,8 @@ RUNS: Final = Table(
         column("platform_run_id", TEXT, "the platform's run of that job"),
         column("published", TEXT, "MLflow: OFF, PENDING or PUBLISHED"),
         column("publish_message", TEXT, "why it could not be published yet"),
-        column("heartbeat", INSTANT, "when the run last showed that it lives, by the clock"),
-        column("pruned_until", INSTANT, "kind PRUNE: states of windows that ended by then are deleted"),
+        column("heartbeat", TIMESTAMP, "when the run last showed that it lives, by the clock"),
+        column("pruned_until", TIMESTAMP, "kind PRUNE: states of windows that ended by then are deleted"),
         column("lease_host", TEXT, "the machine whose process holds the monitor while the run is RUNNING"),
         column("lease_pid", COUNT, "that process's id"),
         column("lease_process", TEXT, "that process's start, which tells it from a later one with the same id"),
@@ -216,7 +216,7 @@ DELIVERIES: Final = Table(
         column("channel", TEXT, "the channel's or the owner's name in the monitor's file, never its address"),
         column("event", TEXT, "OPENED, ESCALATED, RESOLVED, DIGEST or ACTION"),
         column("severity", TEXT, "the incident's severity when it was told"),
-        column("sent", INSTANT, "when the channel took it, by the clock; NULL: it has not"),
+        column("sent", TIMESTAMP, "when the channel took it, by the clock; NULL: it has not"),
         column(
             "status",
             TEXT,

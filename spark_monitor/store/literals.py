@@ -25,7 +25,7 @@ def value_sql(value: Any, kind: DataType) -> str:
     if value is None:
         return f"CAST(NULL AS {type_sql(kind)})"
     if isinstance(kind, TimestampType):
-        return instant_sql(value)
+        return timestamp_sql(value)
     if isinstance(kind, LongType | IntegerType):
         return f"CAST({int(value)} AS {type_sql(kind)})"
     if isinstance(kind, DoubleType):
@@ -36,13 +36,13 @@ def value_sql(value: Any, kind: DataType) -> str:
     return literal(str(value))
 
 
-def instant_sql(instant: datetime) -> str:
+def timestamp_sql(timestamp: datetime) -> str:
     """A timestamp as a SQL literal that no session's time zone can move.
 
-    >>> instant_sql(datetime(2013, 9, 2, tzinfo=UTC))
+    >>> timestamp_sql(datetime(2013, 9, 2, tzinfo=UTC))
     "TIMESTAMP '2013-09-02 00:00:00.000000+00:00'"
     """
-    return f"TIMESTAMP '{_text(instant, ' ')}'"
+    return f"TIMESTAMP '{_text(timestamp, ' ')}'"
 
 
 def _plain(value: Any, kind: DataType) -> Any:
@@ -59,7 +59,7 @@ def _plain(value: Any, kind: DataType) -> Any:
     return _text(value, "T") if isinstance(kind, TimestampType) else value
 
 
-def _text(instant: datetime, separator: str) -> str:
-    if instant.tzinfo is None:
-        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware timestamps")
-    return instant.astimezone(UTC).isoformat(sep=separator, timespec="microseconds")
+def _text(timestamp: datetime, separator: str) -> str:
+    if timestamp.tzinfo is None:
+        raise ValueError(f"found {timestamp.isoformat()} without a time zone: pass timezone-aware timestamps")
+    return timestamp.astimezone(UTC).isoformat(sep=separator, timespec="microseconds")

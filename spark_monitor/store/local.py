@@ -22,7 +22,7 @@ NAMES = (
     *("checks", "incidents", "deliveries", "baselines", "runs"),
 )
 NOT_SIMPLY_FILES = frozenset({"deletionVectors", "columnMapping"})
-INSTANT = "timestamp"
+TIMESTAMP = "timestamp"
 SIMPLE = {
     "string": "VARCHAR",
     "long": "BIGINT",
@@ -165,9 +165,9 @@ def _in_utc(field: Field) -> str:
     """A column whose timestamps are timestamps of UTC: without a zone, as DuckDB reads zones only with an extension."""
     name = _quoted(field["name"])
     reference, inner = f"t.{name}", _members(field)
-    if field["type"] == INSTANT:
+    if field["type"] == TIMESTAMP:
         return f"make_timestamp(epoch_us({reference})) AS {name}"
-    if not any(one["type"] == INSTANT for one in inner):
+    if not any(one["type"] == TIMESTAMP for one in inner):
         return reference
     packed = ", ".join(f"{_quoted(one['name'])} := {_member_in_utc(reference, one)}" for one in inner)
     return f"CASE WHEN {reference} IS NULL THEN NULL ELSE struct_pack({packed}) END AS {name}"
@@ -175,7 +175,7 @@ def _in_utc(field: Field) -> str:
 
 def _member_in_utc(reference: str, member: Field) -> str:
     sql = f"{reference}.{_quoted(member['name'])}"
-    return f"make_timestamp(epoch_us({sql}))" if member["type"] == INSTANT else sql
+    return f"make_timestamp(epoch_us({sql}))" if member["type"] == TIMESTAMP else sql
 
 
 def _absent(field: Field) -> str:
@@ -190,7 +190,7 @@ def _flat(field: Field) -> Sequence[str]:
         parts = [(f"{_quoted(name)}.{_quoted(one['name'])}", f"{name}_{one['name']}", one["type"]) for one in inner]
     else:
         parts = [(_quoted(name), name, field["type"])]
-    return [f"{f'epoch_us({sql})' if kind == INSTANT else sql} AS {_quoted(flat)}" for sql, flat, kind in parts]
+    return [f"{f'epoch_us({sql})' if kind == TIMESTAMP else sql} AS {_quoted(flat)}" for sql, flat, kind in parts]
 
 
 def _members(field: Field) -> list[Field]:

@@ -12,7 +12,7 @@ from pyspark.sql.types import ArrayType, DataType, StructType
 
 from spark_monitor.errors import RunError
 from spark_monitor.store.described import PARTITION, Table
-from spark_monitor.store.literals import instant_sql
+from spark_monitor.store.literals import timestamp_sql
 from spark_monitor.text.quoting import literal, quote
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import Window
@@ -61,9 +61,9 @@ def of_monitor(monitor_id: str, alias: str = "") -> str:
 def spans(windows: Iterable[Window]) -> list[tuple[datetime, datetime]]:
     """Windows joined where one ends as the next begins: a year of hours is one span.
 
-    >>> from spark_monitor.windowing.instants import EPOCH
-    >>> from spark_monitor.windowing.windows import parse_every, parse_instant, windows_between
-    >>> hours = windows_between(EPOCH, parse_instant("1970-01-03"), parse_every("1 hour"), "UTC")
+    >>> from spark_monitor.windowing.timestamps import EPOCH
+    >>> from spark_monitor.windowing.windows import parse_every, parse_timestamp, windows_between
+    >>> hours = windows_between(EPOCH, parse_timestamp("1970-01-03"), parse_every("1 hour"), "UTC")
     >>> len(hours), len(spans(hours)), len(spans([*hours[:5], *hours[7:]]))
     (48, 1, 2)
     """
@@ -112,5 +112,5 @@ class Scope:
 
 def _of_granularity(granularity: str, windows: Iterable[Window]) -> str:
     begins = f"{quote('window')}.{quote('start')}"
-    ranges = [f"({begins} >= {instant_sql(start)} AND {begins} < {instant_sql(end)})" for start, end in spans(windows)]
+    ranges = [f"({begins} >= {timestamp_sql(start)} AND {begins} < {timestamp_sql(end)})" for start, end in spans(windows)]
     return f"({quote('granularity')} = {literal(granularity)} AND ({' OR '.join(ranges)}))"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pyspark.sql.types import StructField, StructType
 
-from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, WHOLE, column, list_of, struct
+from spark_monitor.store.described import COUNT, NUMBER, TEXT, TIMESTAMP, WHOLE, column, list_of, struct
 
 EDGES: StructType = struct(
-    column("start", INSTANT, "first timestamp of the window"),
-    column("end", INSTANT, "first timestamp after the window"),
+    column("start", TIMESTAMP, "first timestamp of the window"),
+    column("end", TIMESTAMP, "first timestamp after the window"),
 )
 
 MONITOR = column("monitor_id", TEXT, "the monitor: the name in its file; the tables are partitioned by it")
@@ -28,7 +28,7 @@ STATUSES = (
 )
 STATUS = column("status", TEXT, f"OK; CAPPED (other slice values together); or why numbers are missing: {STATUSES}")
 MESSAGE = column("message", TEXT, "one sentence that explains a status other than OK")
-AS_OF = column("as_of", INSTANT, "the timestamp the run pretended to be at: it saw nothing later")
+AS_OF = column("as_of", TIMESTAMP, "the timestamp the run pretended to be at: it saw nothing later")
 OWNER = column("owner", TEXT, "who is told, as the rule says")
 RUNBOOK = column("runbook", TEXT, "what to do, as the rule says: a page or a path")
 SEVERITY = column("severity", TEXT, "low, medium, high or critical, as the rule says")

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.text.quoting import quote, quote_table
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 _LISTED = re.compile(r"(\d+) files, (-?\d+)")
 
@@ -32,13 +32,13 @@ def source_version(spark: SparkSession, source: SourceConfig) -> str | None:
     if source.path is not None and source.format != FORMAT:
         return _listing(spark, source.path)
     commit = _last_commit(spark, source)
-    return None if commit is None else version_text(int(commit["version"]), instant_of(commit["at"]))
+    return None if commit is None else version_text(int(commit["version"]), timestamp_of(commit["at"]))
 
 
 def version_text(version: int, at: datetime) -> str:
     """A version as the ledger writes it.
 
-    >>> version_text(7, instant_of(0))
+    >>> version_text(7, timestamp_of(0))
     '7 of 1970-01-01T00:00:00.000000+00:00'
     """
     return f"{version} of {at.isoformat(timespec='microseconds')}"

@@ -20,7 +20,7 @@ from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS
 from spark_monitor.store.lease import WAIT_SECONDS
 from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger
-from spark_monitor.store.literals import instant_sql
+from spark_monitor.store.literals import timestamp_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.readable import Readable
 from spark_monitor.store.rows import BASELINE_GRANULARITY, Scope, aligned, of_monitor, of_windows
@@ -29,7 +29,7 @@ from spark_monitor.store.turn import Turn
 from spark_monitor.text.masking import first_line, mask_secrets
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 INCIDENT, TELL = "INCIDENT", "TELL"
 """Kinds of turns that are no runs."""
@@ -194,7 +194,7 @@ class Store(Readable):
 
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
         """Note of incidents that somebody was notified."""
-        self._update("incidents", f"notified_at = {instant_sql(at)}", monitor_id, "incident_id", incident_ids)
+        self._update("incidents", f"notified_at = {timestamp_sql(at)}", monitor_id, "incident_id", incident_ids)
 
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what became of messages, in one commit: a row that is there under the same key is replaced."""
@@ -208,7 +208,7 @@ class Store(Readable):
 
     def change_incident(self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime]) -> None:
         """Write columns of an incident while the monitor is held; the ledger says when, and nothing else changes."""
-        shown = {name: instant_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
+        shown = {name: timestamp_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
         given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
         with self._holding(monitor_id, INCIDENT):
             self._update("incidents", given, monitor_id, "incident_id", [incident_id])
@@ -225,7 +225,7 @@ class Store(Readable):
         row = last.collect()[0]
         if row["at"] is None:
             raise RunError(f"monitor {monitor_id}: no run has been committed, so there is no incident.")
-        run: dict[str, Any] = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": instant_of(row["at"])}
+        run: dict[str, Any] = {"run_id": uuid.uuid4().hex, "monitor_id": monitor_id, "as_of": timestamp_of(row["at"])}
         with self.run({**run, "kind": kind}, patience=patience):
             yield
             self.finish_run(run["run_id"], status=NOTHING_NEW, baseline_version=row["version"], published="OFF")

@@ -9,7 +9,7 @@ from typing import Final
 from pyspark.sql.types import StructField
 
 from spark_monitor.store.dataset_views import BUDGET_COLUMNS, SERVICE_COLUMNS, budget_status, service_status
-from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, column, list_of
+from spark_monitor.store.described import COUNT, NUMBER, TEXT, TIMESTAMP, column, list_of
 from spark_monitor.store.series_sql import Source, metric_series
 from spark_monitor.store.shared_columns import (
     GRANULARITY,
@@ -25,9 +25,9 @@ from spark_monitor.store.shared_columns import (
 VERDICTS: Final = ("PASS", "UNDECIDED", "NO_DATA", "WARN", "ERROR", "FAIL")
 """From the best to the worst."""
 
-WINDOW_START = column("window_start", INSTANT, "first timestamp of the window")
-WINDOW_END = column("window_end", INSTANT, "first timestamp after the window")
-AS_OF = column("as_of", INSTANT, "as-of of the monitor's last run that ended well, whether it found anything new or not")
+WINDOW_START = column("window_start", TIMESTAMP, "first timestamp of the window")
+WINDOW_END = column("window_end", TIMESTAMP, "first timestamp after the window")
+AS_OF = column("as_of", TIMESTAMP, "as-of of the monitor's last run that ended well, whether it found anything new or not")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ VIEWS: Final = (
         "metric_series",
         "number: every metric of every window below each other, for charts",
         (
-            column("time", INSTANT, "first timestamp of the window"),
+            column("time", TIMESTAMP, "first timestamp of the window"),
             MONITOR,
             MODEL_VERSION,
             column("metric", TEXT, "the metric, as rules name it"),
@@ -166,7 +166,7 @@ VIEWS: Final = (
         "histograms",
         "cell of a state that holds rows, for charts of distributions",
         (
-            column("time", INSTANT, "first timestamp of the window"),
+            column("time", TIMESTAMP, "first timestamp of the window"),
             MONITOR,
             MODEL_VERSION,
             GRANULARITY,
@@ -198,16 +198,16 @@ VIEWS: Final = (
             SLICE_KEY,
             SLICE_VALUE,
             column("model_versions", list_of(TEXT), "the model versions in which checks failed"),
-            column("opened", INSTANT, "start of the first window that failed"),
-            column("last_seen", INSTANT, "end of the last window that failed"),
+            column("opened", TIMESTAMP, "start of the first window that failed"),
+            column("last_seen", TIMESTAMP, "end of the last window that failed"),
             column("occurrences", COUNT, "windows that failed"),
             column("checks", COUNT, "checks that failed"),
             column("first_cause", TEXT, "the first cause to look at, in one sentence; NULL: none is known"),
             OWNER,
             RUNBOOK,
             column("acknowledged_by", TEXT, "who has acknowledged it"),
-            column("muted_until", INSTANT, "until when nobody is told of it"),
-            column("notified_at", INSTANT, "when somebody was told; NULL: nobody yet"),
+            column("muted_until", TIMESTAMP, "until when nobody is told of it"),
+            column("notified_at", TIMESTAMP, "when somebody was told; NULL: nobody yet"),
         ),
         open_incidents,
     ),
@@ -224,7 +224,7 @@ VIEWS: Final = (
             SLICE_VALUE,
             column("label_status", TEXT, "NO_LABELS, PROVISIONAL (labels may still come) or FINAL"),
             column("label_coverage", NUMBER, "share of the rows that have a label, 0 to 1"),
-            column("as_of", INSTANT, "as-of of the run that measured it last"),
+            column("as_of", TIMESTAMP, "as-of of the run that measured it last"),
         ),
         label_maturity,
     ),

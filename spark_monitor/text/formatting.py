@@ -152,11 +152,11 @@ def place(key: str | None, value: str | None, also_slices: int) -> str:
     return f"{slice_name(key, value)}{more}"
 
 
-def day(instant: datetime | None) -> str:
+def day(timestamp: datetime | None) -> str:
     """A timestamp as short as it can be written: the day alone at midnight."""
-    if instant is None:
+    if timestamp is None:
         return "-"
-    return instant.strftime("%Y-%m-%d" if not (instant.hour or instant.minute) else "%Y-%m-%d %H:%M")
+    return timestamp.strftime("%Y-%m-%d" if not (timestamp.hour or timestamp.minute) else "%Y-%m-%d %H:%M")
 
 
 def subject(metric: str, column: str | None) -> str:

@@ -114,8 +114,8 @@ def relabelled(
         before = handled[due]
         now = fingerprints.get(due, 0)
         statuses = [
-            maturity(window_end=due.window.end, horizon=horizon, as_of=instant, labelled=int(bool(now)))
-            for instant in (before.as_of, as_of)
+            maturity(window_end=due.window.end, horizon=horizon, as_of=timestamp, labelled=int(bool(now)))
+            for timestamp in (before.as_of, as_of)
         ]
         if now != (before.label_fingerprint or 0) or statuses[0] != statuses[1]:
             changed.append(due)

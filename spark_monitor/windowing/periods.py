@@ -122,10 +122,10 @@ def parse_trigger(text: str) -> timedelta | None:
     return interval
 
 
-def parse_instant(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     """The UTC timestamp that an ISO 8601 date or date-time names; without an offset it is read as UTC.
 
-    >>> parse_instant("2013-09-02").isoformat(), parse_instant("2013-09-02T02:00+02:00").isoformat()
+    >>> parse_timestamp("2013-09-02").isoformat(), parse_timestamp("2013-09-02T02:00+02:00").isoformat()
     ('2013-09-02T00:00:00+00:00', '2013-09-02T00:00:00+00:00')
     """
     allowed = "Allowed: an ISO date or date-time, such as 2013-09-02 or 2013-09-02T06:00:00Z (UTC unless an offset is given)"

@@ -29,8 +29,8 @@ class Reference:
     def before(self, one: DueWindow, granularity: Granularity, zone: str) -> list[DueWindow]:
         """The windows that this one is measured against, the latest last.
 
-        >>> from spark_monitor.windowing.periods import parse_every, parse_instant
-        >>> week = DueWindow("1 week", window_of(parse_instant("2013-09-16"), parse_every("1 week"), "UTC"))
+        >>> from spark_monitor.windowing.periods import parse_every, parse_timestamp
+        >>> week = DueWindow("1 week", window_of(parse_timestamp("2013-09-16"), parse_every("1 week"), "UTC"))
         >>> [due.window.text for due in Reference("year", (timedelta(days=364),)).before(week, parse_every("1 week"), "UTC")]
         ['2012-09-17 to 2012-09-24']
         >>> [due.window.text for due in Reference("two", windows=2).before(week, parse_every("1 week"), "UTC")]

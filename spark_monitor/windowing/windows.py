@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.windowing.instants import EPOCH
-from spark_monitor.windowing.periods import MINUTE, Granularity, parse_duration, parse_every, parse_instant, parse_zone
+from spark_monitor.windowing.periods import MINUTE, Granularity, parse_duration, parse_every, parse_timestamp, parse_zone
+from spark_monitor.windowing.timestamps import EPOCH
 
 __all__ = [
     "Granularity",
@@ -24,7 +24,7 @@ __all__ = [
     "ordinal",
     "parse_duration",
     "parse_every",
-    "parse_instant",
+    "parse_timestamp",
     "window_of",
     "windows_between",
 ]
@@ -48,8 +48,8 @@ class Window:
     start: datetime
     end: datetime
 
-    def __contains__(self, instant: datetime) -> bool:
-        return self.start <= instant < self.end
+    def __contains__(self, timestamp: datetime) -> bool:
+        return self.start <= timestamp < self.end
 
     @property
     def text(self) -> str:
@@ -61,14 +61,14 @@ class Window:
         return f"{_short(self.start)} to {_short(self.end)}"
 
 
-def window_of(instant: datetime, granularity: Granularity, zone: str | tzinfo) -> Window:
+def window_of(timestamp: datetime, granularity: Granularity, zone: str | tzinfo) -> Window:
     """The window that holds a timestamp.
 
     >>> summer = window_of(datetime(2024, 3, 31, 12, tzinfo=UTC), parse_every("1 day"), "Europe/Berlin")
     >>> summer.start.isoformat(), (summer.end - summer.start).total_seconds() / 3600
     ('2024-03-30T23:00:00+00:00', 23.0)
     """
-    clock, moment = _zone(zone), _utc(instant)
+    clock, moment = _zone(zone), _utc(timestamp)
     try:
         if granularity == Granularity("hour"):
             return _elapsed_hour(moment, clock)
@@ -78,14 +78,14 @@ def window_of(instant: datetime, granularity: Granularity, zone: str | tzinfo) -
         return Window(_edge(index, granularity, clock), _edge(index + 1, granularity, clock))
     except OverflowError:
         raise ConfigError(
-            f"found the timestamp {instant.isoformat()}, which no window of {granularity.label} can hold."
+            f"found the timestamp {timestamp.isoformat()}, which no window of {granularity.label} can hold."
         ) from None
 
 
 def windows_between(start: datetime, end: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
     """Every window that intersects ``[start, end)``, in order and without gaps; none where ``end`` is not after ``start``.
 
-    >>> start, end = parse_instant("2013-01-31"), parse_instant("2013-02-02")
+    >>> start, end = parse_timestamp("2013-01-31"), parse_timestamp("2013-02-02")
     >>> [window.text for window in windows_between(start, end, parse_every("1 month"), "UTC")]
     ['2013-01-01 to 2013-02-01', '2013-02-01 to 2013-03-01']
     """
@@ -102,7 +102,7 @@ def windows_between(start: datetime, end: datetime, granularity: Granularity, zo
 def closed_windows(first: datetime, as_of: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
     """The windows that were closed at ``as_of``, from the one that holds ``first``.
 
-    >>> closed = closed_windows(parse_instant("2013-01-02"), parse_instant("2013-01-20"), parse_every("1 week"), "UTC")
+    >>> closed = closed_windows(parse_timestamp("2013-01-02"), parse_timestamp("2013-01-20"), parse_every("1 week"), "UTC")
     >>> [window.text for window in closed]
     ['2012-12-31 to 2013-01-07', '2013-01-07 to 2013-01-14']
     """
@@ -116,7 +116,7 @@ def ordinal(window: Window, granularity: Granularity, zone: str | tzinfo) -> int
     Where a zone's clock moves by half an hour, two one-hour windows of one night a year share a number.
 
     >>> monthly = parse_every("1 month")
-    >>> [ordinal(window, monthly, "UTC") for window in windows_between(EPOCH, parse_instant("1970-03-02"), monthly, "UTC")]
+    >>> [ordinal(window, monthly, "UTC") for window in windows_between(EPOCH, parse_timestamp("1970-03-02"), monthly, "UTC")]
     [0, 1, 2]
     """
     if granularity == Granularity("hour"):
@@ -203,11 +203,11 @@ def _zone(zone: str | tzinfo) -> tzinfo:
     return parse_zone(zone) if isinstance(zone, str) else zone
 
 
-def _utc(instant: datetime) -> datetime:
-    if instant.tzinfo is None:
-        raise ValueError(f"found {instant.isoformat()} without a time zone: pass timezone-aware timestamps")
-    return instant.astimezone(UTC)
+def _utc(timestamp: datetime) -> datetime:
+    if timestamp.tzinfo is None:
+        raise ValueError(f"found {timestamp.isoformat()} without a time zone: pass timezone-aware timestamps")
+    return timestamp.astimezone(UTC)
 
 
-def _short(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%d" if instant.time() == MIDNIGHT else "%Y-%m-%d %H:%M")
+def _short(timestamp: datetime) -> str:
+    return timestamp.strftime("%Y-%m-%d" if timestamp.time() == MIDNIGHT else "%Y-%m-%d %H:%M")

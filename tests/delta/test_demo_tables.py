@@ -29,7 +29,7 @@ def read(path: Path) -> pd.DataFrame:
     return DeltaTable(str(path)).to_pandas().sort_values("flight_id", ignore_index=True)
 
 
-def test_instants_and_numbers_arrive_unchanged_and_a_second_writing_replaces_them(spark: SparkSession, tmp_path: Path) -> None:
+def test_timestamps_and_numbers_arrive_unchanged_and_a_second_writing_replaces_them(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "data" / "labels"
     for days in (
         ["2013-03-10 06:59:59", "2013-03-10 07:00:00"],

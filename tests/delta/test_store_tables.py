@@ -123,9 +123,9 @@ def test_a_monitor_whose_name_is_sql_touches_only_its_own_rows(writer: Writer) -
 
 def test_the_ledger_gives_back_what_was_written(writer: Writer) -> None:
     store, row = writer.another(), writer.row("ledger")
-    instant = datetime(2024, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)
+    timestamp = datetime(2024, 2, 3, 4, 5, 6, 789012, tzinfo=UTC)
     config = '{"where": "a = \'b\\\\c\'", "emoji": "λ\\n"}'
-    with store.run({**row, "as_of": instant, "config": config, "package_versions": {"pyspark": "4.2.0"}}) as run_id:
+    with store.run({**row, "as_of": timestamp, "config": config, "package_versions": {"pyspark": "4.2.0"}}) as run_id:
         store.note(run_id, rows_in=2**53 + 1)
         windows = [("1 week", one.window.start, one.window.end, -(2**62)) for one in WEEKS]
         store.finish_run(run_id, status="COMMITTED", windows=windows, rows_out={"checks": 7}, step_seconds={"read it": 0.1})

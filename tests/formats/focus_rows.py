@@ -16,8 +16,8 @@ START, DAYS = datetime(2024, 1, 1, tzinfo=UTC), 10
 SERVICES = (("Virtual Machines", "Compute", 12.5), ("Object Storage", "Storage", 1.25))
 
 
-def instant(day: int) -> str:
-    """A day's first instant as FOCUS writes it."""
+def timestamp(day: int) -> str:
+    """A day's first timestamp as FOCUS writes it."""
     return f"{START + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -36,8 +36,8 @@ def row(day: int, service: str, category: str, cost: float, charge: str = "Usage
         "ChargeClass": "",
         "ChargeDescription": f"{service} of the day",
         "ChargeFrequency": "Usage-Based" if charge == "Usage" else "One-Time",
-        "ChargePeriodEnd": instant(day + 1),
-        "ChargePeriodStart": instant(day),
+        "ChargePeriodEnd": timestamp(day + 1),
+        "ChargePeriodStart": timestamp(day),
         "ChargeType": charge,
         "CommitmentDiscountCategory": "",
         "CommitmentDiscountId": "",

@@ -16,7 +16,7 @@ from spark_monitor import Monitor
 from spark_monitor.session import open_session
 from spark_monitor.store.place import Place
 from spark_monitor.store.tables import Store
-from spark_monitor.windowing.windows import parse_instant
+from spark_monitor.windowing.windows import parse_timestamp
 
 INSIDE_SECONDS = 0.7
 
@@ -53,7 +53,7 @@ def main() -> None:
         else:
             Place.overwrite = dying(Place.overwrite, lambda *arguments: arguments[2], table, moment)  # type: ignore[method-assign]
     spark = open_session(master="local[2]", conf={"spark.sql.shuffle.partitions": "2"})
-    result = Monitor.load(file).run(spark, as_of=parse_instant(as_of))
+    result = Monitor.load(file).run(spark, as_of=parse_timestamp(as_of))
     print(result.status, flush=True)
     spark.stop()
 

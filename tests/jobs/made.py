@@ -72,7 +72,7 @@ def _write(frame: pd.DataFrame, directory: Path) -> None:
         for name in kept
         if name != "at"
     }
-    arrays["at"] = instants(frame["at"])
+    arrays["at"] = timestamps(frame["at"])
     (directory / "predictions").mkdir(parents=True)
     table = pa.table(arrays)
     for part in range(3):
@@ -85,11 +85,11 @@ def _write(frame: pd.DataFrame, directory: Path) -> None:
 def write_labels(directory: Path, ids: np.ndarray, truth: np.ndarray, times: pd.Series, *, part: int) -> None:
     """Add a file to the label table, whose ids are strings and whose labels are doubles, unlike the predictions'."""
     (directory / "labels").mkdir(exist_ok=True)
-    table = pa.table({"id": pa.array([str(one) for one in ids]), "truth": pa.array(truth), "known": instants(times)})
+    table = pa.table({"id": pa.array([str(one) for one in ids]), "truth": pa.array(truth), "known": timestamps(times)})
     pq.write_table(table, directory / "labels" / f"part-{part}.parquet")
 
 
-def instants(times: pd.Series) -> pa.Array:
+def timestamps(times: pd.Series) -> pa.Array:
     """UTC timestamps of microseconds."""
     return pa.array(times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")).cast(
         pa.timestamp("us", "UTC")

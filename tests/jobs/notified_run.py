@@ -7,12 +7,12 @@ import sys
 from spark_monitor import Monitor
 from spark_monitor.outputs.publish import tell_people
 from spark_monitor.session import open_session
-from spark_monitor.windowing.windows import parse_instant
+from spark_monitor.windowing.windows import parse_timestamp
 
 
 def main() -> None:
     """Tell, and say how many messages were taken."""
-    monitor, as_of = Monitor.load(sys.argv[1]), parse_instant(sys.argv[2])
+    monitor, as_of = Monitor.load(sys.argv[1]), parse_timestamp(sys.argv[2])
     spark = open_session(master="local[1]", conf={"spark.sql.shuffle.partitions": "1"})
     taken = tell_people(monitor.store(spark), monitor.config, as_of=as_of, run_id="told")
     print(f"taken: {taken}", flush=True)

@@ -35,7 +35,7 @@ class Scene:
     coarse: str
     merged: int
 
-    def instant(self, text: str) -> datetime:
+    def timestamp(self, text: str) -> datetime:
         """The first timestamp of a local day."""
         return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 
@@ -77,13 +77,13 @@ def told(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: 
     scene = SCENES[request.param]
     directory = tmp_path_factory.mktemp("coarse")
     growing, whole = Growing(spark, directory), Growing(spark, directory, "whole")
-    before = scene.instant("2024-01-01")
+    before = scene.timestamp("2024-01-01")
     baseline = days.rows_of(before, before + timedelta(days=20), rows=3_000, seed=0)
     growing.write_baseline(baseline)
     monitor = growing.monitor("merged", windows=scene.windows)
-    start, parts = scene.instant(scene.first), []
+    start, parts = scene.timestamp(scene.first), []
     for number, text in enumerate(scene.ends):
-        end = scene.instant(text)
+        end = scene.timestamp(text)
         cut = start
         while cut < end:  # a file for every day, as a daily job writes them
             day = min(cut + timedelta(days=1), end)
@@ -102,7 +102,7 @@ def told(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: 
 
 def is_edge(scene: Scene, last: pd.Timestamp) -> bool:
     """Whether a timestamp lies in the first days of March 2024, whose week began in February."""
-    return pd.Timestamp(scene.instant("2024-03-01")) <= last < pd.Timestamp(scene.instant("2024-03-04"))
+    return pd.Timestamp(scene.timestamp("2024-03-01")) <= last < pd.Timestamp(scene.timestamp("2024-03-04"))
 
 
 def frame_of(tables: list[days.pa.Table]) -> pd.DataFrame:
@@ -153,7 +153,7 @@ def test_the_last_run_merged_the_finer_windows_and_read_of_their_rows_only_times
     merged = f"Stored states of {told.scene.merged} finer windows were merged; their rows were not read."
     assert last["reader_reason"].endswith(merged)
     assert last["reader"] == "files"
-    new = told.rows["at"] >= pd.Timestamp(told.scene.instant(told.scene.ends[-2]))
+    new = told.rows["at"] >= pd.Timestamp(told.scene.timestamp(told.scene.ends[-2]))
     edge = told.rows["at"].map(lambda at: is_edge(told.scene, at))
     assert last["rows_in"] == (new | edge).sum()
 

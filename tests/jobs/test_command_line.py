@@ -151,7 +151,7 @@ def test_sql_knows_every_table_and_view_by_its_name(finished: Finished) -> None:
         assert many[name] == len(finished.table(name)), name
 
 
-def test_sql_prints_instants_in_utc_and_says_when_there_is_more(finished: Finished) -> None:
+def test_sql_prints_timestamps_in_utc_and_says_when_there_is_more(finished: Finished) -> None:
     query = "SELECT DISTINCT window.start, '[b]x' AS text FROM profile_metrics WHERE granularity = '1 week' ORDER BY 1"
     done = typed("sql", finished.made.monitor_file, query, "--limit", "2")
     assert done.exit_code == 0, done.stderr

@@ -65,7 +65,7 @@ class Watched:
         ids = pa.array([f"{week}-{row}" for row in range(ROWS_A_WEEK)])
         columns = {
             "id": ids,
-            "at": made.instants(pd.Series(at)),
+            "at": made.timestamps(pd.Series(at)),
             "score": pa.array(score),
             "amount": pa.array(random.normal(week, 1, ROWS_A_WEEK)),
             "side": pa.array(random.choice(["left", "right"], ROWS_A_WEEK).tolist()),
@@ -76,7 +76,7 @@ class Watched:
 
     def add_labels(self, ids: pa.Array, truth: np.ndarray, known: pd.Series) -> None:
         """Append labels."""
-        columns = {"id": ids, "truth": pa.array(truth.astype(float)), "known": made.instants(known)}
+        columns = {"id": ids, "truth": pa.array(truth.astype(float)), "known": made.timestamps(known)}
         write_deltalake(str(self.root / "labels"), pa.table(columns), mode="append")
 
     def monitor(self, name: str) -> Monitor:

@@ -70,7 +70,7 @@ def small(directory: Path) -> Path:
     random = np.random.default_rng(7)
     seconds = np.sort(random.integers(0, 7 * 86_400, 1_000))
     times = pd.Series(pd.Timestamp("2024-01-15", tz="UTC") + pd.to_timedelta(seconds, unit="s"))
-    columns = {"id": np.arange(1_000), "at": made.instants(times), "predicted": random.normal(size=1_000)}
+    columns = {"id": np.arange(1_000), "at": made.timestamps(times), "predicted": random.normal(size=1_000)}
     (directory / "predictions").mkdir()
     pq.write_table(pa.table(columns), directory / "predictions" / "part-0.parquet")
     file = directory / "told.yaml"

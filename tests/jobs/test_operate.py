@@ -37,7 +37,7 @@ outputs: {{path: {0}/out}}
 """
 
 
-def instants(times: pd.Series | pd.DatetimeIndex) -> pa.Array:
+def timestamps(times: pd.Series | pd.DatetimeIndex) -> pa.Array:
     return pa.array(pd.DatetimeIndex(times).as_unit("us"), pa.timestamp("us", "UTC"))
 
 
@@ -56,7 +56,8 @@ def log_of(random: np.random.Generator, rows: int, days: tuple[float, float]) ->
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     arrays = {
-        name: instants(frame[name]) if str(frame[name].dtype).startswith("datetime") else pa.array(frame[name]) for name in frame
+        name: timestamps(frame[name]) if str(frame[name].dtype).startswith("datetime") else pa.array(frame[name])
+        for name in frame
     }
     deltalake.write_deltalake(str(path), pa.table(arrays), mode="append")
 

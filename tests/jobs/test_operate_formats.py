@@ -50,7 +50,7 @@ outputs: {{path: {0}/out, mlflow: {{tracking_uri: "sqlite:///{0}/mlflow.db", exp
 """
 
 
-def instants(times: Any) -> pa.Array:
+def timestamps(times: Any) -> pa.Array:
     return pa.array(pd.DatetimeIndex(times).as_unit("us"), pa.timestamp("us", "UTC"))
 
 
@@ -78,11 +78,11 @@ def test_foreign_formats_are_measured_judged_and_charted(spark: SparkSession, tm
     random = np.random.default_rng(41)
     samples = samples_of(random)
     told = {name: pa.array(samples[name]) for name in ("name", "value", "labels")}
-    deltalake.write_deltalake(str(tmp_path / "samples"), pa.table({"at": instants(samples["at"]), **told}))
+    deltalake.write_deltalake(str(tmp_path / "samples"), pa.table({"at": timestamps(samples["at"]), **told}))
     at = START + pd.to_timedelta(np.arange(900) / 300, unit="D")
     version = np.where(np.arange(900) < 450, "1", "2")
     said = (random.random(900) < np.where(version == "1", 0.2, 0.5)).astype(np.int64)
-    table = pa.table({"id": range(900), "at": instants(at), "version": pa.array(version), "said": pa.array(said)})
+    table = pa.table({"id": range(900), "at": timestamps(at), "version": pa.array(version), "said": pa.array(said)})
     deltalake.write_deltalake(str(tmp_path / "predictions"), table)
     (tmp_path / "monitor.yaml").write_text(FILE.format(tmp_path, FORMATS), encoding="utf-8")
     monitor = Monitor.load(tmp_path / "monitor.yaml")

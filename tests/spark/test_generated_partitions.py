@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.readers.rows import within
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 
 DAY = datetime(2024, 5, 2, tzinfo=UTC)
 

@@ -97,9 +97,9 @@ def test_a_check_has_every_column_of_its_table(spark: SparkSession) -> None:
     found = judged_frame(spark, [rule], [table_row(), numeric("wind speed")], [drift("wind speed", **ks(0.412, 0.01))])
     written = {field.name: field.dataType.simpleString() for field in TABLES["checks"].columns}
     assert {field.name: field.dataType.simpleString() for field in found.schema.fields} == written
-    row = only(found.selectExpr("*", "unix_micros(window.start) AS start", "unix_micros(as_of) AS instant").collect())
+    row = only(found.selectExpr("*", "unix_micros(window.start) AS start", "unix_micros(as_of) AS timestamp").collect())
     assert row.start == int(FIRST.timestamp()) * 1_000_000
-    assert row.instant == int(AS_OF.timestamp()) * 1_000_000 + 250
+    assert row.timestamp == int(AS_OF.timestamp()) * 1_000_000 + 250
     assert (row.monitor_id, row.granularity, row.model_version, row.slice_key, row.run_id) == (MONITOR, "1 day", "1", None, "r1")
     assert (row.family, row.metric, row.column_name, row["class"]) == ("drift", "ks", "wind speed", None)
     assert (row.value, row.lower, row.upper) == pytest.approx((0.412, 0.402, 0.422))

@@ -67,7 +67,7 @@ def test_the_latest_usable_label_of_every_id_is_found_whatever_the_order_of_rows
         assert seen == expected
 
 
-def test_a_label_of_the_very_instant_counts_and_one_a_microsecond_later_does_not(spark: SparkSession) -> None:
+def test_a_label_of_the_very_timestamp_counts_and_one_a_microsecond_later_does_not(spark: SparkSession) -> None:
     rows = [(1, 1.0, AS_OF), (2, 1.0, AS_OF + timedelta(microseconds=1))]
     assert list(by_id(latest_labels(table(spark, rows), config(), as_of=AS_OF))) == ["1"]
 

@@ -57,11 +57,11 @@ def rows_of(seed: int) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, directory: Path) -> Monitor:
-    def instants(times: pd.Series) -> pa.Array:
+    def timestamps(times: pd.Series) -> pa.Array:
         return pa.array(times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
 
     table = pa.table({name: pa.array(frame[name].to_numpy()) for name in ("id", "version", "team", "weight")})
-    table = table.append_column("at", instants(frame["at"]))
+    table = table.append_column("at", timestamps(frame["at"]))
     probs = [[1 - score, score] for score in frame["score"]]
     (directory / "predictions").mkdir()
     (directory / "labels").mkdir()
@@ -69,7 +69,7 @@ def write(frame: pd.DataFrame, directory: Path) -> Monitor:
     known = frame[frame["labelled"]]
     labels = {"id": pa.array(known["id"].to_numpy()), "truth": pa.array(known["truth"].to_numpy())}
     pq.write_table(
-        pa.table({**labels, "known": instants(known["at"] + pd.Timedelta(days=1))}), directory / "labels" / "p.parquet"
+        pa.table({**labels, "known": timestamps(known["at"] + pd.Timedelta(days=1))}), directory / "labels" / "p.parquet"
     )
     path = directory / "whom.yaml"
     path.write_text(MONITOR.format(directory), encoding="utf-8")

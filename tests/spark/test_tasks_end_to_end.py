@@ -51,12 +51,12 @@ Tables = dict[str, pd.DataFrame]
 def write(frame: pd.DataFrame, directory: Path) -> None:
     """Predictions in two files, and labels of the rows that have one, a day later."""
 
-    def instants(times: pd.Series) -> pa.Array:
+    def timestamps(times: pd.Series) -> pa.Array:
         return pa.array(times.to_numpy().astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
 
     frame = frame.sample(frac=1, random_state=3)
     own = frame.drop(columns=["truth", "at"])
-    table = pa.Table.from_pandas(own, preserve_index=False).append_column("at", instants(frame["at"]))
+    table = pa.Table.from_pandas(own, preserve_index=False).append_column("at", timestamps(frame["at"]))
     for name in ("predictions", "labels"):
         (directory / name).mkdir()
     half = table.num_rows // 2
@@ -65,7 +65,7 @@ def write(frame: pd.DataFrame, directory: Path) -> None:
     known = frame[frame["truth"].notna()]
     labels = pa.table({"id": pa.array(known["id"].to_numpy()), "truth": pa.array(known["truth"].tolist())})
     pq.write_table(
-        labels.append_column("known", instants(known["at"] + pd.Timedelta(days=1))), directory / "labels" / "p.parquet"
+        labels.append_column("known", timestamps(known["at"] + pd.Timedelta(days=1))), directory / "labels" / "p.parquet"
     )
 
 

@@ -29,7 +29,7 @@ from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.deliver import deliver
 from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.outputs.digest.due import send_digest
-from spark_monitor.windowing.instants import micros
+from spark_monitor.windowing.timestamps import micros
 from spark_monitor.windowing.windows import Window
 from tests.logged import logged
 

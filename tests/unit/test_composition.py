@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from spark_monitor.kernel.plan import WindowKey, plan_segments, wanted_spans
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.instants import EPOCH, ONE_MICROSECOND
+from spark_monitor.windowing.timestamps import EPOCH, ONE_MICROSECOND
 from spark_monitor.windowing.windows import parse_every, windows_between
 
 GRANULARITIES = [parse_every(text) for text in ("6 hours", "1 day", "1 week", "1 month")]
@@ -26,7 +26,7 @@ def every_window(zone: str) -> list[DueWindow]:
 
 
 def key(one: DueWindow) -> WindowKey:
-    start, end = ((instant - EPOCH) // ONE_MICROSECOND for instant in (one.window.start, one.window.end))
+    start, end = ((timestamp - EPOCH) // ONE_MICROSECOND for timestamp in (one.window.start, one.window.end))
     return WindowKey(one.granularity, start, end)
 
 

@@ -98,7 +98,7 @@ def test_missing_values_become_null_and_never_nan(rows: pd.DataFrame, scored: pa
             assert not pc.any(pc.is_nan(column)).as_py()
 
 
-def test_the_tables_have_instants_in_utc_and_plain_types(scored: pa.Table) -> None:
+def test_the_tables_have_timestamps_in_utc_and_plain_types(scored: pa.Table) -> None:
     assert scored.schema == tables.PREDICTION_SCHEMA
     assert {str(field.type) for field in scored.schema} == {"string", "timestamp[us, tz=UTC]", "int32", "double"}
 

@@ -37,14 +37,14 @@ def mornings_run(monkeypatch: pytest.MonkeyPatch, last: datetime | None) -> list
 
 
 def test_the_acts_are_mornings_of_mondays_in_their_order() -> None:
-    instants = [act.as_of for act in story.ACTS]
-    assert instants == sorted(set(instants))
-    assert {instant.strftime("%A %H:%M") for instant in instants} == {"Monday 06:00"}
+    timestamps = [act.as_of for act in story.ACTS]
+    assert timestamps == sorted(set(timestamps))
+    assert {timestamp.strftime("%A %H:%M") for timestamp in timestamps} == {"Monday 06:00"}
 
 
 def test_a_first_demo_runs_every_morning_after_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    instants = [act.as_of for act in story.ACTS]
-    assert mornings_run(monkeypatch, None) == list(zip(instants, [None, *instants[:-1]], strict=True))
+    timestamps = [act.as_of for act in story.ACTS]
+    assert mornings_run(monkeypatch, None) == list(zip(timestamps, [None, *timestamps[:-1]], strict=True))
 
 
 def test_a_second_demo_runs_the_last_morning_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +60,8 @@ def test_a_demo_that_was_cut_off_goes_on_where_it_ended(monkeypatch: pytest.Monk
 def test_the_change_of_unit_is_found_by_the_first_run_after_its_first_week() -> None:
     from spark_monitor.demo.data import WIND_FAULT_FROM
 
-    instants = [pd.Timestamp(act.as_of) for act in story.ACTS]
-    assert any(pd.Timedelta(days=7) <= instant - WIND_FAULT_FROM < pd.Timedelta(days=8) for instant in instants)
+    timestamps = [pd.Timestamp(act.as_of) for act in story.ACTS]
+    assert any(pd.Timedelta(days=7) <= timestamp - WIND_FAULT_FROM < pd.Timedelta(days=8) for timestamp in timestamps)
 
 
 @pytest.mark.parametrize("anew", [True, False])

@@ -34,7 +34,7 @@ from spark_monitor.kernel.partials import NO_WINDOW, OTHER, TABLE_COLUMN, Task
 from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.kernel.state_rows import states_at
 from spark_monitor.kernel.tables import WHOLE
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.distinct import K_SLICE, K_WINDOW, Distinct, hash_numbers
 from spark_monitor.states.grid import Grid, grid_from_quantiles
@@ -119,7 +119,7 @@ def numbers(random: np.random.Generator, rows: int) -> dict[str, list[Any]]:
         "whole": whole.tolist(),
         "flag": (random.random(rows) < 0.3).tolist(),
         "day": days,
-        "instant": times,
+        "timestamp": times,
         "money": money,
         "constant": [0.1] * rows,
         "nothing": [None] * rows,
@@ -136,7 +136,7 @@ TYPES = {
     "whole": pa.int64(),
     "flag": pa.bool_(),
     "day": pa.date32(),
-    "instant": pa.timestamp("us", tz="UTC"),
+    "timestamp": pa.timestamp("us", tz="UTC"),
     "money": pa.decimal128(10, 2),
     "constant": pa.float64(),
     "nothing": pa.float64(),
@@ -629,15 +629,15 @@ def test_a_column_of_any_type_becomes_doubles(values: pa.Array, expected: list[f
         (pa.array([datetime.datetime(2024, 7, 1, 12)], pa.timestamp("ms", tz="Asia/Tokyo")), "UTC", "2024-07-01T12:00:00+00:00"),
     ],
 )
-def test_times_of_any_kind_become_instants(values: pa.Array, zone: str, expected: str) -> None:
+def test_times_of_any_kind_become_timestamps(values: pa.Array, zone: str, expected: str) -> None:
     micros = int(datetime.datetime.fromisoformat(expected).timestamp()) * 1_000_000
-    found = instants(pa.concat_arrays([values, pa.nulls(1, values.type)]), zone)
+    found = timestamps(pa.concat_arrays([values, pa.nulls(1, values.type)]), zone)
     assert found.to_pylist() == [micros, None]
 
 
 def test_a_time_column_that_is_no_time_is_refused() -> None:
     with pytest.raises(StateError, match="of type string, a timestamp or a date is needed"):
-        instants(pa.array(["2024-01-01"]), "UTC")
+        timestamps(pa.array(["2024-01-01"]), "UTC")
 
 
 @given(st.integers(0, 2**32))

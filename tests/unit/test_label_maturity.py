@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.windowing.instants import micros
 from spark_monitor.windowing.maturity import maturity
+from spark_monitor.windowing.timestamps import micros
 
 END, HORIZON = datetime(2024, 3, 31, 1, tzinfo=UTC), timedelta(days=14)
 
@@ -28,7 +28,7 @@ def test_labels_are_final_from_the_horizon_on(as_of: datetime, labelled: int, ex
     assert maturity(END, HORIZON, as_of, labelled) == expected
 
 
-def test_instants_are_whole_microseconds_before_and_after_1970() -> None:
+def test_timestamps_are_whole_microseconds_before_and_after_1970() -> None:
     assert micros(datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC)) == -1
     assert micros(datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)) == 253_402_300_799_999_999
     with pytest.raises(ConfigError, match="has no time zone"):

@@ -100,7 +100,7 @@ from spark_monitor.insight.headline_metrics import higher_is_better, shown_metri
 from spark_monitor.insight.judged import _lower_is_better
 from spark_monitor.outputs.mlflow.points import points
 from spark_monitor.windowing.periods import parse_every
-from spark_monitor.windowing.windows import Window, parse_instant
+from spark_monitor.windowing.windows import Window, parse_timestamp
 from spark_monitor.outputs.alerts.channels import open_channel
 from spark_monitor.outputs.alerts.message import Message
 from spark_monitor.scores.catalogue import present
@@ -116,7 +116,7 @@ first, second = (NumericBlock.of([profile_column(given[side], grid)]) for side i
 column = SimpleNamespace(count=second.count, numeric=np.array([True]), min=second.min, max=second.max)
 people = PeopleConfig.model_validate({"channels": {"door": {"url_env": "LETTERBOX", "kind": "letterbox"}}})
 open_channel("door", people, {"LETTERBOX": given["letters"]}).send(Message("wind_speed is in another unit", "", "key"))
-week = Window(parse_instant("2024-01-01"), parse_instant("2024-01-08"))
+week = Window(parse_timestamp("2024-01-01"), parse_timestamp("2024-01-08"))
 broken = SimpleNamespace(version="1", window=week, value=0.5, limit=0.4)
 row = dict(is_open=True, series=(broken,), slice_key=None, column="fare")
 readings = [

@@ -20,7 +20,7 @@ import pytest
 from spark_monitor.errors import StateError
 from spark_monitor.kernel import parquet, storage
 from spark_monitor.kernel.conditions import Compared
-from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout, FileSlice, Take, as_type, doubles, sizes
+from spark_monitor.kernel.layout import MICROS, TIMESTAMPS, FileColumn, FileLayout, FileSlice, Take, as_type, doubles, sizes
 from spark_monitor.kernel.parquet import Block, FileUnreadable, middle, read_blocks
 from spark_monitor.kernel.storage import located
 
@@ -33,7 +33,7 @@ def table(rows: int = ROWS) -> pa.Table:
     return pa.table(
         {
             "id": pa.array(np.arange(rows)),
-            "at": pa.array(np.arange(rows) * (DAY // 10), INSTANTS),
+            "at": pa.array(np.arange(rows) * (DAY // 10), TIMESTAMPS),
             "x": pa.array(random.normal(size=rows), mask=random.random(rows) < 0.1),
             "group": pa.array(random.choice(["a", "b"], rows)),
         }
@@ -42,7 +42,7 @@ def table(rows: int = ROWS) -> pa.Table:
 
 def layout(low: int = 0, high: int = 1_000 * DAY, *columns: FileColumn, slices: tuple[FileSlice, ...] = ()) -> FileLayout:
     wanted = columns or (FileColumn("x", pa.float64()),)
-    return FileLayout(FileColumn("at", INSTANTS), ((low, high),), "UTC", ("id",), None, slices, wanted)
+    return FileLayout(FileColumn("at", TIMESTAMPS), ((low, high),), "UTC", ("id",), None, slices, wanted)
 
 
 def block(path: Path, rows: int, *, start: int = 0, length: int | None = None) -> Block:
@@ -159,9 +159,9 @@ def test_files_of_the_old_calendar_are_left_to_spark(tmp_path: Path) -> None:
         read([block(path, 5)], layout())
 
 
-def test_timestamps_of_parquets_oldest_kind_are_instants(tmp_path: Path) -> None:
+def test_timestamps_of_parquets_oldest_kind_are_timestamps(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
-    far = table(3).set_column(1, "at", pa.array([0, DAY, 300_000 * DAY // 2], INSTANTS))
+    far = table(3).set_column(1, "at", pa.array([0, DAY, 300_000 * DAY // 2], TIMESTAMPS))
     pq.write_table(far, path, use_deprecated_int96_timestamps=True)
     assert read([block(path, 3)], layout(0, 1 << 62)).column(0).to_pylist() == [0, DAY, 150_000 * DAY]
 
@@ -194,7 +194,7 @@ def test_types_that_were_widened_since_keep_their_values(kind: pa.DataType, want
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted"), [(pa.int64(), pa.float64()), (pa.string(), pa.int64()), (INSTANTS, MICROS), (pa.uint64(), pa.int64())]
+    ("kind", "wanted"), [(pa.int64(), pa.float64()), (pa.string(), pa.int64()), (TIMESTAMPS, MICROS), (pa.uint64(), pa.int64())]
 )
 def test_types_that_do_not_widen_are_left_to_spark(kind: pa.DataType, wanted: pa.DataType) -> None:
     with pytest.raises(StateError, match="in the table"):
@@ -221,7 +221,7 @@ ARROWS_OWN: dict[str, tuple[pa.Array, pa.DataType, list[Any]]] = {
 def test_types_that_arrow_alone_remembers_are_read_as_parquet_has_them(tmp_path: Path, name: str) -> None:
     values, wanted, expected = ARROWS_OWN[name]
     path = tmp_path / "part.parquet"
-    times = pa.array(np.arange(len(values)), INSTANTS)
+    times = pa.array(np.arange(len(values)), TIMESTAMPS)
     pq.write_table(pa.table({"id": pa.array(np.arange(len(values))), "at": times, "x": values}), path)
     found = read([block(path, len(values))], layout(0, DAY, FileColumn("x", wanted))).column(3)
     assert found.type == wanted

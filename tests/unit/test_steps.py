@@ -57,7 +57,7 @@ def test_durations_failures_retries_and_rows_are_counted_in_the_window_of_a_runs
     assert told[1, "train", "step_seconds"]["value"] == 3600
 
 
-def test_a_night_on_which_a_step_did_not_run_is_said_with_its_instant() -> None:
+def test_a_night_on_which_a_step_did_not_run_is_said_with_its_timestamp() -> None:
     rows = [ran("features", day * 24 + 6.1) for day in (0, 1, 3)]
     told = found(rows, ticks=EVERY_MORNING, grace=HOUR)
     assert [told[day, "features", "step_missed_runs"]["value"] for day in range(4)] == [0, 0, 1, 0]

@@ -10,7 +10,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructT
 
 from spark_monitor.errors import RunError
 from spark_monitor.store.creation import PLAIN, create_sql, missing_fields
-from spark_monitor.store.described import COUNT, INSTANT, NUMBER, TEXT, Table, column, list_of, struct
+from spark_monitor.store.described import COUNT, NUMBER, TEXT, TIMESTAMP, Table, column, list_of, struct
 from spark_monitor.store.document import page
 from spark_monitor.store.place import Place
 from spark_monitor.store.schemas import TABLES, table_named
@@ -73,9 +73,9 @@ def test_no_reader_feature_is_asked_for() -> None:
 
 
 def test_columns_that_a_table_lacks_are_found_with_nested_ones() -> None:
-    edges = struct(column("start", INSTANT, "a"), column("end", INSTANT, "b"))
+    edges = struct(column("start", TIMESTAMP, "a"), column("end", TIMESTAMP, "b"))
     expected = struct(column("name", TEXT, "n"), column("windows", list_of(edges), "w"), column("value", NUMBER, "v"))
-    found = struct(column("NAME", TEXT, ""), column("windows", list_of(struct(column("start", INSTANT, ""))), ""))
+    found = struct(column("NAME", TEXT, ""), column("windows", list_of(struct(column("start", TIMESTAMP, ""))), ""))
     missing = [(path, field.name) for path, field in missing_fields(expected, found)]
     assert missing == [("`windows`.element.`end`", "end"), ("`value`", "value")]
 

@@ -50,7 +50,7 @@ def test_a_monitor_with_quotes_stays_a_literal() -> None:
     assert predicate.startswith(r"`monitor_id` = 'm\' OR \'1\' = \'1' AND (")
 
 
-def test_an_instant_of_another_zone_is_written_in_utc_and_one_without_a_zone_refused() -> None:
+def test_a_timestamp_of_another_zone_is_written_in_utc_and_one_without_a_zone_refused() -> None:
     east = datetime(2024, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     assert value_sql(east, TYPES["as_of"]) == "TIMESTAMP '2024-01-01 00:00:00.000000+00:00'"
     with pytest.raises(ValueError, match="without a time zone"):

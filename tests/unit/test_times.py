@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spark_monitor.kernel.times import first_readings, instants
+from spark_monitor.kernel.times import first_readings, timestamps
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 CHANGES = {
@@ -25,11 +25,11 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_local_time_is_at_or_above_the_first_reading_exactly_if_it_is_placed_at_or_after_the_instant(change: str) -> None:
+def test_a_local_time_is_at_or_above_the_first_reading_exactly_if_it_is_placed_at_or_after_the_timestamp(change: str) -> None:
     zone = change.split()[0]
     around = round((CHANGES[change] - dt.datetime(1970, 1, 1)) / dt.timedelta(microseconds=1))
     local = around + np.arange(-2 * DAY, 2 * DAY, 10 * MINUTE)
-    placed = np.asarray(instants(pa.array(local, pa.timestamp("us")), zone).to_numpy())
+    placed = np.asarray(timestamps(pa.array(local, pa.timestamp("us")), zone).to_numpy())
     assert (np.diff(placed) >= 0).all()
     random = np.random.default_rng(5)
     moments = np.concatenate([placed, placed + 1, placed - 1, random.integers(placed[0], placed[-1], 200)])
@@ -37,7 +37,7 @@ def test_a_local_time_is_at_or_above_the_first_reading_exactly_if_it_is_placed_a
     np.testing.assert_array_equal(local[None, :] >= readings[:, None], placed[None, :] >= moments[:, None])
     # The reading itself is reached, and the microsecond before it is not.
     for shift, reached in ((0, True), (-1, False)):
-        at = np.asarray(instants(pa.array(readings + shift, pa.timestamp("us")), zone).to_numpy())
+        at = np.asarray(timestamps(pa.array(readings + shift, pa.timestamp("us")), zone).to_numpy())
         assert ((at >= moments) == reached).all()
 
 
@@ -48,5 +48,5 @@ def test_a_day_begins_when_the_zones_clock_reads_midnight() -> None:
     assert first_readings([round(day.timestamp()) * 1_000_000 for day in days], "Europe/Berlin") == expected
 
 
-def test_of_no_instant_there_is_no_reading() -> None:
+def test_of_no_timestamp_there_is_no_reading() -> None:
     assert first_readings([], "Europe/Berlin") == []

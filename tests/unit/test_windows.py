@@ -22,7 +22,7 @@ from spark_monitor.windowing.windows import (
     ordinal,
     parse_duration,
     parse_every,
-    parse_instant,
+    parse_timestamp,
     window_of,
     windows_between,
 )
@@ -191,7 +191,7 @@ def test_a_window_holds_its_start_and_not_its_end() -> None:
     assert window.end not in window
 
 
-def test_an_instant_without_a_time_zone_is_refused() -> None:
+def test_a_timestamp_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         window_of(datetime(2024, 1, 1), parse_every("1 day"), "UTC")
 
@@ -238,16 +238,16 @@ def test_other_durations_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2013-09-02", "2013-09-02T00:00", "2013-09-02 00:00", "2013-09-02T00:00:00Z", "2013-09-02T02:00+02:00", "20130902"]
 )
-def test_instants_are_read_as_utc(text: str) -> None:
-    found = parse_instant(text)
+def test_timestamps_are_read_as_utc(text: str) -> None:
+    found = parse_timestamp(text)
     assert found == pd.Timestamp("2013-09-02", tz="UTC")
     assert found.tzinfo is UTC
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2013-13-01", "0001-01-01T00:00+14:00", "9999-12-31", "1378080000"])
-def test_other_instants_are_refused_with_an_example(text: str) -> None:
+def test_other_timestamps_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match="2013-09-02"):
-        parse_instant(text)
+        parse_timestamp(text)
 
 
 @pytest.mark.parametrize("name", ["Europe/Berln", "", "../etc/passwd", "America", "CEST"])

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from spark_monitor.insight.scope import instant_in, one_of
+from spark_monitor.insight.scope import one_of, timestamp_in
 from spark_monitor.insight.tables import Tables
-from spark_monitor.windowing.instants import EPOCH, micros
+from spark_monitor.windowing.timestamps import EPOCH, micros
 
 OPENED, ESCALATED, RESOLVED, DIGEST, ACTION = "OPENED", "ESCALATED", "RESOLVED", "DIGEST", "ACTION"
 SENT, FAILED, PENDING, IN_DIGEST = "SENT", "FAILED", "PENDING", "DIGEST"
@@ -71,7 +71,7 @@ def deliveries_of(tables: Tables, monitor_id: str, incident_ids: Iterable[str]) 
 
 
 def standing(tables: Tables, monitor_id: str, *, since: datetime) -> list[Delivery]:
-    """What is under way together with other events, and what was sent after an instant, for the budget."""
+    """What is under way together with other events, and what was sent after a timestamp, for the budget."""
     if not tables.has("deliveries", "message_id"):
         return _asked(tables, monitor_id, f"status = '{SENT}' AND as_of > {micros(since)}")
     under_way = f"message_id IS NOT NULL AND status IN ('{PENDING}', '{FAILED}')"
@@ -98,9 +98,9 @@ def _delivery(row: Mapping[str, Any]) -> Delivery:
         row["event"],
         row["status"],
         int(row["attempts"] or 0),
-        instant_in(row, "as_of") or EPOCH,
+        timestamp_in(row, "as_of") or EPOCH,
         severity=row["severity"],
-        sent=instant_in(row, "sent"),
+        sent=timestamp_in(row, "sent"),
         error=row["error"],
         run_id=row["run_id"],
         message_id=row["message_id"],

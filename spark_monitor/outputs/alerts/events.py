@@ -106,7 +106,7 @@ def budget_begins(budget: str | None, as_of: datetime) -> datetime:
 
 
 def is_quiet(quiet: str | None, as_of: datetime, zone: str) -> bool:
-    """Whether an instant lies in a channel's quiet hours, which may go over midnight.
+    """Whether a timestamp lies in a channel's quiet hours, which may go over midnight.
 
     >>> from datetime import UTC
     >>> is_quiet("22:00-07:00", datetime(2024, 1, 1, 23, tzinfo=UTC), "UTC")

@@ -24,7 +24,7 @@ MOST_PICTURES = 3
 
 
 def last_period(every: str, as_of: datetime, zone: str) -> Window:
-    """The last period that was over at an instant.
+    """The last period that was over at a timestamp.
 
     >>> from datetime import UTC
     >>> last_period("1 week", datetime(2013, 9, 25, tzinfo=UTC), "UTC").text

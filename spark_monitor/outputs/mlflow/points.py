@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from spark_monitor.insight.reading import Reading
 from spark_monitor.outputs.mlflow.keys import metric_key, with_hash
-from spark_monitor.windowing.instants import EPOCH
+from spark_monitor.windowing.timestamps import EPOCH
 from spark_monitor.windowing.windows import Granularity, ordinal
 
 REVISIONS = 60_000
@@ -50,9 +50,9 @@ class Logged:
 def points(readings: Iterable[Reading], granularity: Granularity, zone: str, *, ascii_only: bool = False) -> list[Point]:
     """The points of readings in order of time and key; NaN, infinities and missing values have none.
 
-    >>> from spark_monitor.windowing.windows import Window, parse_every, parse_instant
+    >>> from spark_monitor.windowing.windows import Window, parse_every, parse_timestamp
     >>> from spark_monitor.insight.reading import Reading
-    >>> week = Window(parse_instant("2013-09-02"), parse_instant("2013-09-09"))
+    >>> week = Window(parse_timestamp("2013-09-02"), parse_timestamp("2013-09-09"))
     >>> [point] = points([Reading("2", week, "drift", "ks", 0.25, column="wind_speed")], parse_every("1 week"), "UTC")
     >>> point.key, point.step, point.timestamp
     ('drift/ks.wind_speed', 2278, 1378684800000)
@@ -91,9 +91,9 @@ def unpublished(wanted: Sequence[Point], history: Mapping[str, Sequence[Logged]]
     return lacking
 
 
-def milliseconds(instant: datetime) -> int:
+def milliseconds(timestamp: datetime) -> int:
     """Milliseconds since 1970 UTC, as MLflow counts time."""
-    return (instant - EPOCH) // _MILLISECOND
+    return (timestamp - EPOCH) // _MILLISECOND
 
 
 def _key(reading: Reading, *, ascii_only: bool) -> str:

@@ -71,7 +71,7 @@ def _requirements(location: str, tracking_uri: str) -> tuple[str, ...]:
 
 def _origin(client: MlflowClient, entry: Any, described: Mapping[str, Any]) -> dict[str, str]:
     """Who registered it when, from which run with which parameters, metrics and data, and its aliases."""
-    origin = {"registered_at": _instant(entry.creation_timestamp), "registered_by": entry.user_id, "run_id": entry.run_id}
+    origin = {"registered_at": _timestamp(entry.creation_timestamp), "registered_by": entry.user_id, "run_id": entry.run_id}
     origin["aliases"] = ", ".join(map(str, entry.aliases or ()))
     origin["mlflow_version"] = described.get("mlflow_version")
     if entry.run_id:
@@ -88,7 +88,7 @@ def _datasets(run: Any) -> list[Any]:
     return list(inputs.dataset_inputs or ())[:PARAMETERS_SHOWN] if inputs is not None else []
 
 
-def _instant(milliseconds: int | None) -> str | None:
+def _timestamp(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.conditions import Condition
-from spark_monitor.kernel.layout import INSTANTS, MICROS, FileColumn, FileLayout, FileSlice, Take
+from spark_monitor.kernel.layout import MICROS, TIMESTAMPS, FileColumn, FileLayout, FileSlice, Take
 from spark_monitor.kernel.parquet import MARK, Block, read_blocks
 from spark_monitor.kernel.partials import Task
 from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
@@ -54,7 +54,7 @@ VALUES: Mapping[type[T.DataType], pa.DataType] = {
     T.DoubleType: pa.float64(),
     T.BooleanType: pa.bool_(),
     T.DateType: pa.date32(),
-    T.TimestampType: INSTANTS,
+    T.TimestampType: TIMESTAMPS,
     T.TimestampNTZType: MICROS,
     T.StringType: pa.string(),
     T.CharType: pa.string(),

@@ -204,10 +204,10 @@ def inside_sql(frame: DataFrame, time: str, spans: Iterable[tuple[int, int]], *,
     return " OR ".join(f"({_inside(kind, quote(time), low, high)})" for low, high in raw_ranges(kind, spans, zone)) or "false"
 
 
-def before(frame: DataFrame, time: str, instant_micros: int, *, zone: str) -> Column:
-    """The condition that a row's time lies before an instant; local times and dates are those of ``zone``."""
+def before(frame: DataFrame, time: str, timestamp_micros: int, *, zone: str) -> Column:
+    """The condition that a row's time lies before a timestamp; local times and dates are those of ``zone``."""
     kind = frame.schema[time].dataType
-    return F.expr(f"{quote(time)} < {_literal(kind, _stored(kind, [instant_micros], zone)[0])}")
+    return F.expr(f"{quote(time)} < {_literal(kind, _stored(kind, [timestamp_micros], zone)[0])}")
 
 
 def _inside(kind: T.DataType, name: str, low: int, high: int) -> str:
@@ -220,13 +220,13 @@ def _literal(kind: T.DataType, stored: int) -> str:
         return f"date_from_unix_date({stored})"
     if isinstance(kind, T.TimestampType):
         return f"timestamp_micros({stored})"
-    # The last instants of year 9999 have no local time east of Greenwich that Spark could hold.
+    # The last timestamps of year 9999 have no local time east of Greenwich that Spark could hold.
     local = datetime(1970, 1, 1) + timedelta(microseconds=min(max(stored, _FIRST_LOCAL), _LAST_LOCAL))
     return f"TIMESTAMP_NTZ '{local.isoformat(sep=' ')}'"
 
 
 def _stored(kind: T.DataType, moments: Sequence[int], zone: str) -> list[int]:
-    """The least number that a time column stores for any time at or after each instant: microseconds, or days of a date."""
+    """The least number that a time column stores for any time at or after each timestamp: microseconds, or days of a date."""
     if isinstance(kind, T.TimestampType):
         return list(moments)
     readings = first_readings(moments, zone)

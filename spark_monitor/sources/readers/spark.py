@@ -10,7 +10,7 @@ import pyarrow as pa
 from spark_monitor.kernel.partials import Task
 from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
 from spark_monitor.kernel.spans import CHUNK_BYTES
-from spark_monitor.kernel.times import instants
+from spark_monitor.kernel.times import timestamps
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -46,7 +46,7 @@ def partition_number() -> int:
 
 def _timed(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
     """The batch with its first column as microseconds since 1970."""
-    return batch.set_column(0, "time", instants(batch.column(0), zone))
+    return batch.set_column(0, "time", timestamps(batch.column(0), zone))
 
 
 def bounded_batches(width: int) -> int:
