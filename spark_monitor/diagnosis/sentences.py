@@ -53,7 +53,8 @@ def title(problem: Problem, kind: str) -> str:
     """A few words: what, and where."""
     where = "" if problem.slice == WHOLE else f" where {slice_name(*problem.slice)}"
     named = TITLES[kind].format(_subject(problem))
-    if " and " in _subject(problem) or (len(problem.columns) > 1 and problem.main.first.column is not None):
+    several = " and " in _subject(problem) or (len(problem.columns) > 1 and problem.main.first.column is not None)
+    if several and TITLES[kind].startswith("{}"):
         named = named.replace(" is ", " are ", 1).replace(" has ", " have ", 1)
     if kind == "version" and problem.kind in ("lost_rows", "version"):
         named = f"{_subject(problem)} is not as expected in one version"

@@ -20,7 +20,7 @@ from spark_monitor.estimation.estimator import FEWEST_RECALIBRATED, Estimator, e
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.scored_states import ScoredState, scored_state
 from spark_monitor.states.grid import Grid
-from spark_monitor.windowing.instants import instant_of
+from spark_monitor.windowing.timestamps import timestamp_of
 
 REACH_WINDOWS = 12
 """Labels older than so many of the finest windows before the newest final one do not calibrate."""
@@ -66,7 +66,7 @@ class Recalibration:
         found = estimator(baseline.version, self.state, baseline.features)
         if found is None or found.rows < FEWEST_RECALIBRATED:
             return baseline
-        return replace(found, span=(instant_of(self.start), instant_of(self.end)))
+        return replace(found, span=(timestamp_of(self.start), timestamp_of(self.end)))
 
 
 @dataclass(frozen=True)

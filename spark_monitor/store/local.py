@@ -59,6 +59,7 @@ class LocalTables:
             raise NotHere(f'{error.name} is not installed. Install it: pip install "spark-monitor[local]".') from None
         root = _local_directory(directory)
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
+        self.connection.execute("SET ieee_floating_point_ops = false")  # a division by zero is an error, as in Spark
         self.names: dict[str, tuple[str, ...]] = {}
         delta_tables = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
         if LEDGER not in delta_tables:

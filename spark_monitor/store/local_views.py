@@ -9,7 +9,8 @@ from spark_monitor.errors import ConfigError
 from spark_monitor.store.local import LocalTables
 from spark_monitor.store.view_sql import VIEWS
 
-SPARK, DUCKDB = "spark", "duckdb"
+SPARK, DUCKDB = "databricks", "duckdb"
+"""Databricks' dialect is Spark's under ANSI: a cast that fails is an error, and no NULL."""
 
 
 def translated(query: str) -> str:

@@ -148,7 +148,7 @@ MODEL_METRICS: Final = Table(
         ),
         column("label_coverage", NUMBER, "share of the window's rows that have a label, 0 to 1"),
         column("label_status", TEXT, "NO_LABELS, PROVISIONAL (labels may still come) or FINAL (the label horizon is over)"),
-        column("basis", TEXT, "REALISED: computed from labels; ESTIMATED: expected without them, from the labelled baseline"),
+        column("basis", TEXT, "REALISED: computed from labels; ESTIMATED: expected without them, by a calibration"),
         column("log_type", TEXT, "INPUT, or BASELINE for the labelled baseline itself: granularity baseline"),
         STATUS,
         MESSAGE,

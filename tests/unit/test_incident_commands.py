@@ -59,7 +59,7 @@ def test_an_explanation_goes_from_the_symptom_to_the_causes_with_their_sql() -> 
     text = "\n".join(lines)
     assert text.index("incident_id = ") < text.index("another unit") < text.index("JFK: 0.7")
     assert text.count("spark-monitor sql flights.yaml") == 4
-    assert "metric_series JOIN (SELECT DISTINCT metric FROM" in text
+    assert "metric_series JOIN (SELECT DISTINCT q.member.metric AS metric FROM" in text
 
 
 def test_nothing_in_an_explanation_acts_on_a_terminal() -> None:
