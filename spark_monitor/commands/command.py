@@ -20,8 +20,8 @@ import typer
 from typer.core import TyperCommand
 
 from spark_monitor.commands.terminal import Terminal
-from spark_monitor.errors import JAVA_CALLED, ConfigError, MonitorError
-from spark_monitor.text.masking import mask_secrets
+from spark_monitor.errors import ConfigError, MonitorError
+from spark_monitor.text.masking import first_line, mask_secrets
 
 DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"
 REACHED, WRONG_USE, RUN_FAILED = 1, ConfigError.exit_code, MonitorError.exit_code
@@ -131,16 +131,15 @@ def report(error: BaseException, terminal: Terminal, *, command: str) -> int:
 
 
 def sentence_of(error: BaseException) -> str:
-    """A MonitorError's text as it is; of any other error its kind and its first line, secrets masked.
+    """A MonitorError's text as it is; of any other error its kind, its first line and its root cause, secrets masked.
 
     >>> sentence_of(ConfigError("flights.yaml: no such file.")), sentence_of(ValueError("no\\nmore"))
     ('flights.yaml: no such file.', 'ValueError: no')
     """
     if isinstance(error, MonitorError):
         return mask_secrets(str(error))
-    lines = [line.strip(": ") for line in str(error).splitlines() if line.strip()]
-    first = next((line for line in lines if not line.startswith(JAVA_CALLED)), "")
-    return mask_secrets(f"{type(error).__name__}: {first}")[:LONGEST_LINE].rstrip(": ")
+    kind, first = type(error).__name__, first_line(error)
+    return (kind if first == kind else f"{kind}: {first}")[:LONGEST_LINE]
 
 
 def has_text(log: Path | None) -> bool:

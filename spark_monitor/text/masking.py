@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 from spark_monitor.errors import JAVA_CALLED
 
 MASK: Final = "***"
+CAUSED_BY: Final = "Caused by: "
 SHORTEST_SECRET: Final = 6
 """Shorter values of the environment are words such as "true" that stand in many strings and protect nothing."""
 
@@ -99,14 +100,20 @@ def secret_values(environment: Mapping[str, str]) -> list[str]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says before its stack traces begin, secrets masked; Py4J's own first line says nothing.
+    """What an error says before its stack traces begin, and its root cause, secrets masked; Py4J's own first line says nothing.
 
     >>> first_line(RuntimeError("An error occurred while calling o5.save.\\n: java.io.IOException: disk full\\n\\tat x"))
     'java.io.IOException: disk full'
+    >>> first_line(RuntimeError("SparkException: Task failed.\\n\\tat x\\nCaused by: IOException: disk full\\n\\tat y"))
+    'SparkException: Task failed. (caused by IOException: disk full)'
     """
     lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
     readable = [line for line in lines if not line.startswith(JAVA_CALLED)]
-    return mask_secrets((readable or lines or [type(error).__name__])[0])
+    first = (readable or lines or [type(error).__name__])[0]
+    # Spark wraps what went wrong in its own words, and says last what it was.
+    causes = [line.removeprefix(CAUSED_BY) for line in lines if line.startswith(CAUSED_BY)]
+    root = f" (caused by {causes[-1]})" if causes and causes[-1] not in first else ""
+    return mask_secrets(f"{first}{root}")
 
 
 def _without_values(text: str, values: Iterable[str]) -> str:
