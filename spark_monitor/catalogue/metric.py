@@ -137,6 +137,7 @@ def _decorator(name: str, *, register: bool = True, **about: Any) -> Callable[[F
             if there is not None and (there.module, there.compute.__qualname__) != (metric.module, function.__qualname__):
                 raise MonitorError(f"metric {name}: defined in {there.module} and again in {metric.module}. Rename one of them.")
             DECORATED[name] = metric
+        # A function has no such attribute for the type checker; whoever imports it finds its metric there.
         function.metric = metric  # type: ignore[attr-defined]
         return function
 

@@ -107,7 +107,7 @@ def examined(name: str, look: Callable[[], str]) -> Result:
     """The result of one look; whatever goes wrong is a result too."""
     try:
         return Result(name, True, look())
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is what this look found
         return Result(name, False, sentence_of(error))
 
 

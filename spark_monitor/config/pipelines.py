@@ -49,6 +49,7 @@ class RunsConfig(MonitoredTable):
 class WatchedTable(SourceConfig):
     """A table whose history is watched: of Delta and Iceberg by what they write down, of Parquet by its files."""
 
+    # Wider than where rows are read from: of Iceberg only what the table writes down is read.
     format: Literal["delta", "parquet", "iceberg"] | None = Field(  # type: ignore[assignment]
         default=None, description="delta, parquet or iceberg, beside `path`; default delta"
     )

@@ -16,6 +16,7 @@ from spark_monitor.stages.first_pass import facts_of, grid_of
 from spark_monitor.stages.quality_plan import known_codes
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import NumericState
+from tests.looks import look_at
 
 SHOPS = [101, 102, 210, 305, 318, 402]
 
@@ -96,17 +97,7 @@ def test_exchanged_codes_are_told_and_exchanged_quantities_have_no_row() -> None
 
 def look(counts: dict[int, int]) -> Look:
     values = np.repeat(list(counts), list(counts.values())).astype(np.float64)
-    quantiles = tuple(np.quantile(values, np.linspace(0, 1, 101), method="inverted_cdf").tolist())
-    return Look(
-        count=values.size,
-        mean=float(values.mean()),
-        stddev=float(values.std()),
-        least=float(values.min()),
-        greatest=float(values.max()),
-        quantiles=quantiles,
-        distinct=len(counts),
-        items={str(code): count for code, count in counts.items()},
-    )
+    return look_at(values, {str(code): count for code, count in counts.items()})
 
 
 @pytest.mark.parametrize(("code", "kind"), [(7700, "unseen_category"), (999, "sentinel")])

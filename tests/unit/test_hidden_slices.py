@@ -13,23 +13,14 @@ from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Key, Slice
 from spark_monitor.diagnosis.hidden import hidden_place
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, Look
+from tests.looks import look_at
 
 ROWS = {"surgery": 100, "medicine": 120, "cardiology": 60, "paediatrics": 40, "maternity": 30}
 TRIALS = 15
 
 
 def look(values: np.ndarray) -> Look:
-    quantiles = np.quantile(values, np.linspace(0, 1, 101), method="inverted_cdf")
-    return Look(
-        count=values.size,
-        mean=float(values.mean()),
-        stddev=float(values.std()),
-        least=float(values.min()),
-        greatest=float(values.max()),
-        quantiles=tuple(quantiles.tolist()),
-        distinct=np.unique(values).size,
-        items={repr(value): rows for value, rows in Counter(values.tolist()).most_common(20)},
-    )
+    return look_at(values, {repr(value): rows for value, rows in Counter(values.tolist()).most_common(20)})
 
 
 def weights(random: np.random.Generator, rows: int) -> np.ndarray:
