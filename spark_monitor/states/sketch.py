@@ -70,14 +70,18 @@ class Kll:
         n = values.size
         if n == 0:
             return cls.empty(k)
-        level = max(0, (n // k).bit_length() - 1)
+        level = fed_level(n, k)
         whole = (n >> level) << level
+        offset = fed_offset(bits_of(values) if bits is None else bits, n, level)
+        return cls.of_fed(n, k, values[offset : whole : 1 << level], values[whole:], float(values[0]), float(values[-1]))
+
+    @classmethod
+    def of_fed(cls, n: int, k: int, sampled: Floats, rest: Floats, minimum: float, maximum: float) -> Kll:
+        """The sketch of n values of which those on level ``fed_level(n, k)`` and those left over are known: see ``of_sorted``."""
+        level = fed_level(n, k)
         # Copied, since what is kept is far less than all, with one zero, since sorting leaves -0.0 and 0.0 in any order.
-        offset = _drawn(bits_of(values) if bits is None else bits, n, level) & ((1 << level) - 1)
-        sampled = values[offset : whole : 1 << level] + 0.0
-        levels = (values[whole:] + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled) if level else (sampled,)
-        sketch = cls(k=k, n=n, levels=levels, minimum=float(values[0]) + 0.0, maximum=float(values[-1]) + 0.0)
-        return sketch._compressed()
+        levels = (rest + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled + 0.0) if level else (sampled + 0.0,)
+        return cls(k=k, n=n, levels=levels, minimum=minimum + 0.0, maximum=maximum + 0.0)._compressed()
 
     def merge(self, other: Kll) -> Kll:
         """The sketch of both; both must have the same k, since the result could only be as good as the coarser one."""
@@ -197,6 +201,20 @@ def capacity(k: int, levels: int) -> int:
     return sum(level_capacity(k, levels, height) for height in range(levels))
 
 
+def fed_level(n: int, k: int) -> int:
+    """The level on which a sketch that is fed n values at once keeps some of them.
+
+    >>> [fed_level(n, 1024) for n in (0, 2047, 2048, 1 << 18)]
+    [0, 0, 1, 8]
+    """
+    return max(0, (n // k).bit_length() - 1)
+
+
+def fed_offset(bits: int, n: int, level: int) -> int:
+    """The rank of the first value that is kept on this level, drawn from the values' bits."""
+    return _drawn(bits, n, level) & ((1 << level) - 1)
+
+
 def _joined(first: Floats, second: Floats) -> Floats:
     if not first.size or not second.size:
         return first if first.size else second
@@ -213,8 +231,16 @@ def _mixed(number: int) -> int:
 
 
 def bits_of(values: Floats) -> int:
-    """The sum of the values' bits, modulo 2^64: it depends on all of them and not on their order."""
-    return int(np.add.reduce(values.view(np.uint64)))
+    """The sum of the bits of values in increasing order, modulo 2^64: it depends on all of them.
+
+    Zeros count nothing, whatever their sign: numpy's sort turns some of -0.0 and 0.0 into each other, on some processors.
+
+    >>> bits_of(np.array([-0.0, 0.0, 0.0])), bits_of(np.array([-1.0, -0.0, 1.0])) == bits_of(np.array([-1.0, 0.0, 1.0]))
+    (0, True)
+    """
+    first, last = np.searchsorted(values, 0.0, "left"), np.searchsorted(values, 0.0, "right")
+    parts = values[:first], values[last:]
+    return sum(int(np.add.reduce(part.view(np.uint64))) for part in parts) % (1 << 64)
 
 
 def _drawn(bits: int, size: int, salt: int) -> int:
