@@ -18,9 +18,12 @@ from hypothesis import strategies as st
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.native import build, library
 from spark_monitor.kernel.native.library import Library
+from spark_monitor.kernel.native.ranked import LEAST_ROWS, ranked_state_of
 from spark_monitor.kernel.native.windows import state_of
-from spark_monitor.states.grid import Grid
+from spark_monitor.states.distinct import ALL
+from spark_monitor.states.grid import Floats, Grid
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.sketch import K
 from tests.kernels import (
     KINDS,
     assert_same,
@@ -56,6 +59,74 @@ def test_a_window_is_the_same_by_both_kernels(native: Library, seed: int, kind: 
         assert_same(state_of(native, values, nulls, grid, theta=limit), expected)
     if not nulls.any():
         assert_same(state_of(native, values, None, grid), NumericState.of_sorted(np.sort(values), grid))
+
+
+def long_segment(random: np.random.Generator, shape: str, size: int) -> Floats:
+    """Many values of a shape that a key of sixteen bits divides well or badly."""
+    normal = random.normal(size=size)
+    made = {
+        "lognormal": lambda: np.exp(2 * normal),
+        "heavy tails": lambda: random.standard_t(1.5, size),
+        "one far away": lambda: np.append(normal[1:], 1e150),
+        "mostly zero": lambda: np.where(random.random(size) < 0.6, random.choice([-0.0, 0.0], size), normal),
+        "seldom zero": lambda: np.where(random.random(size) < 0.01, random.choice([-0.0, 0.0], size), normal),
+        "two clusters": lambda: np.where(random.random(size) < 0.5, normal * 1e-6, 1e6 + normal),
+        "rounded": lambda: np.round(normal, 3),
+        "whole numbers": lambda: random.integers(-(10**6), 10**6, size).astype(np.float64),
+        "twice each": lambda: np.repeat(normal, 2)[:size],
+        "in order": lambda: np.sort(normal),
+        "in falling order": lambda: -np.sort(normal),
+        "periodic": lambda: np.arange(size) % (size // 512) + 1e-3 * normal,
+        "hidden from the sample": lambda: np.where(np.arange(size) % (size // 512), 1e3 + normal, normal),
+        "negative and tiny": lambda: -np.exp(3 * normal) * 1e-300,
+        "subnormal": lambda: random.integers(0, 10**6, size) * 5e-324,
+        "beyond float32": lambda: np.exp(normal) * 1e45,
+        "far from zero": lambda: 1e15 + random.integers(0, 10**6, size),
+    }
+    return np.asarray(made[shape](), dtype=np.float64)
+
+
+RANKED = ("lognormal", "one far away", "seldom zero", "whole numbers", "in order", "in falling order", "far from zero")
+SHAPES = (*RANKED, "heavy tails", "mostly zero", "two clusters", "rounded", "twice each", "periodic", "hidden from the sample")
+EXTREME_SHAPES = ("negative and tiny", "subnormal", "beyond float32")
+
+
+@given(
+    seeds,
+    st.sampled_from([*SHAPES, *EXTREME_SHAPES, *KINDS]),
+    st.sampled_from([LEAST_ROWS, LEAST_ROWS + 1, 40_961, 1 << 17]),
+    st.sampled_from([0.0, 0.02, 0.5]),
+    st.sampled_from([0, 3, 60, 1023]),
+)
+@settings(max_examples=80)
+def test_a_long_window_is_the_same_by_both_kernels(
+    native: Library, seed: int, shape: str, size: int, share: float, edges: int
+) -> None:
+    random = np.random.default_rng(seed)
+    values = numbers(random, shape, size) if shape in KINDS else long_segment(random, shape, size)
+    grid = grid_for(random, values, edges)
+    values = with_specials(random, values, share)
+    nulls = random.random(size) < share if share and random.random() < 0.5 else None
+    present = values if nulls is None else values[~nulls]
+    for theta in (ALL, int(random.integers(1, 1 << 55)) * 2):
+        expected = NumericState.of_sorted(np.sort(present), grid, nulls=size - present.size, theta=theta)
+        assert_same(state_of(native, values, nulls, grid, theta=theta), expected)
+
+
+@pytest.mark.parametrize("shape", RANKED)
+def test_a_long_window_of_many_different_values_is_not_sorted(native: Library, shape: str) -> None:
+    random = np.random.default_rng(11)
+    values = long_segment(random, shape, 1 << 17)
+    state = ranked_state_of(native, values, None, grid_for(random, values, 1023), k=K, theta=ALL)
+    assert state is not None
+    assert state.count == values.size
+
+
+@pytest.mark.parametrize("shape", ["mostly zero", "few", "constant", "hours", "overflowing"])
+def test_a_long_window_of_values_that_share_keys_is_sorted(native: Library, shape: str) -> None:
+    random = np.random.default_rng(11)
+    values = numbers(random, shape, 1 << 17) if shape in KINDS else long_segment(random, shape, 1 << 17)
+    assert ranked_state_of(native, values, None, grid_for(random, values, 1023), k=K, theta=ALL) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,9 +267,10 @@ def test_the_library_is_compiled_once_and_again_when_its_source_changes(monkeypa
     command = next(build.compilers(), None)
     if command is None:
         pytest.skip("there is no C compiler")
-    source = tmp_path / "kernel.c"
-    source.write_bytes(build.SOURCE.read_bytes())
-    monkeypatch.setattr(build, "SOURCE", source)
+    for path in build.sources():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    source = tmp_path / "kernel.h"
+    monkeypatch.setattr(build, "HERE", tmp_path)
     made = tmp_path / "one.so"
     build.compile_to(made, command)
     assert build.is_current(made)

@@ -1,4 +1,4 @@
-"""Compiles ``kernel.c`` beside it, with the system's C compiler or the one that the package ziglang brings.
+"""Compiles the C files beside it into one library, with the system's C compiler or the one that the package ziglang brings.
 
 Run by ``make setup``, by the build of a wheel, or by hand: ``python -m spark_monitor.kernel.native.build``. It uses the standard
 library alone and imports nothing of this package, since a wheel is built where numpy may be missing. No compiler is no error.
@@ -21,7 +21,6 @@ from pathlib import Path
 from platform import libc_ver
 
 HERE = Path(__file__).resolve().parent
-SOURCE = HERE / "kernel.c"
 LIBRARY = HERE / ("kernel.dll" if sys.platform == "win32" else "kernel.so")
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fvisibility=hidden", "-s")
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
@@ -75,11 +74,11 @@ def compilers() -> Iterator[Sequence[str]]:
 
 def compile_to(target: Path, command: Sequence[str], *more: str) -> None:
     """Compile into a file of its own, then put it in place at once: another process may be loading the old one."""
-    stamp = f"-DSM_SOURCE={source_stamp()}u"
+    stamp, units = f"-DSM_SOURCE={source_stamp()}u", [str(path) for path in sources() if path.suffix == ".c"]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".compiling-") as directory:
         made = Path(directory) / target.name
         subprocess.run(
-            [*command, *FLAGS, *WARNINGS, stamp, *more, str(SOURCE), "-o", str(made)],
+            [*command, *FLAGS, *WARNINGS, stamp, *more, *units, "-o", str(made)],
             capture_output=True,
             text=True,
             check=True,
@@ -88,9 +87,14 @@ def compile_to(target: Path, command: Sequence[str], *more: str) -> None:
         os.replace(made, target)
 
 
+def sources() -> list[Path]:
+    """What the library is made of, headers too."""
+    return sorted(path for path in HERE.iterdir() if path.suffix in (".c", ".h"))
+
+
 def source_stamp() -> int:
-    """The CRC-32 of the source, which the library knows of itself."""
-    return zlib.crc32(SOURCE.read_bytes())
+    """The CRC-32 of the sources, which the library knows of itself."""
+    return zlib.crc32(b"".join(path.read_bytes() for path in sources()))
 
 
 def is_current(library: Path) -> bool:

@@ -1,28 +1,11 @@
-/* The numpy kernel's inner loops, each pass over a value once. The numpy kernel is the specification: counts, cells, extremes,
- * hashes, sketches and frequent values are the same to the last bit, sums of deviations to rounding.
- *
- * Rules: no allocation, no state, no input or output: every function works on the caller's arrays alone, so that threads may call
- * them side by side. Sizes and positions are int64. A function returns a count, or one of the negative codes below; what it
- * returns after an error has left its outputs unspecified, but has written within their sizes only.
- */
-#include <float.h>
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#ifdef _WIN32
-#define EXPORTED __declspec(dllexport)
-#else
-#define EXPORTED __attribute__((visibility("default")))
-#endif
+/* Values in order, and the rows of slices. */
+#include "kernel.h"
 
 #ifndef SM_SOURCE
 #define SM_SOURCE 0u
 #endif
 
-enum { BAD_SIZE = -1, BAD_CODE = -2, BAD_CELL = -3 };
-enum { LANES = 8, BLOCK = 1024, GROUP = 32, SAMPLED = 64, MEAN_OF_ALL = 1 << 15, MOST_EDGES = 8192, FACTORS = 4 };
+enum { SAMPLED = 64, MEAN_OF_ALL = 1 << 15, FACTORS = 4 };
 enum { NAN_COUNT, HIGH_COUNT, LOW_COUNT, FINITE_COUNT, HASH_COUNT, FREQUENT_COUNT, STEP, BITS, COUNTS };
 enum { GUESS, DEVIATIONS, SQUARES, SUMS };
 enum { SUM, SUM_OF_SQUARES, LEAST, GREATEST, MOMENTS };
@@ -55,20 +38,6 @@ EXPORTED int64_t sm_hashes_between(const double *values, const uint16_t *cells, 
 /* Which source this was compiled from. */
 uint32_t sm_source(void) { return SM_SOURCE; }
 
-static inline uint64_t bits_of(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* splitmix64 of the bits; -0.0 and 0.0 are one value. */
-static inline uint64_t hash_of(double value) {
-    uint64_t bits = bits_of(value + 0.0) + UINT64_C(0x9E3779B97F4A7C15);
-    bits = (bits ^ (bits >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return bits ^ (bits >> 31);
-}
-
 /* The hashes of a group of values, and whether any is not above `most`: a loop that compilers make vectors of, compiled once for
  * every kind of processor and chosen where the library is entered. The hashes are the same everywhere. */
 #define HASHES_OF_GROUP                                                            \
@@ -78,8 +47,6 @@ static inline uint64_t hash_of(double value) {
         any |= (uint64_t)(hashes[lane] <= most);                                   \
     }                                                                              \
     return any != 0;
-
-typedef int (*hasher)(const double *values, uint64_t most, uint64_t *hashes);
 
 static int hashes_of_group(const double *values, uint64_t most, uint64_t *hashes) { HASHES_OF_GROUP }
 
@@ -91,55 +58,20 @@ __attribute__((target("avx512f,avx512dq,avx512vl"))) static int hashes_by_avx512
     HASHES_OF_GROUP
 }
 
-static hasher best_hasher(void) {
+hasher best_hasher(void) {
     if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return hashes_by_avx512;
     return __builtin_cpu_supports("avx2") ? hashes_by_avx2 : hashes_of_group;
 }
 #else
-static hasher best_hasher(void) { return hashes_of_group; }
+hasher best_hasher(void) { return hashes_of_group; }
 #endif
 
-/* The same of the group's first `size` values. */
-static int hashes_of_some(hasher hash, const double *values, int64_t size, uint64_t most, uint64_t *hashes) {
+int hashes_of_some(hasher hash, const double *values, int64_t size, uint64_t most, uint64_t *hashes) {
     double padded[GROUP] = {0};
     if (size == GROUP) return hash(values, most, hashes);
     memcpy(padded, values, (size_t)size * sizeof *padded);
     hash(padded, most, hashes);
     return 1;
-}
-
-static inline int is_finite(double value) { return value >= -DBL_MAX && value <= DBL_MAX; }
-
-/* The first position in [low, high) whose value is not below `wanted`, looked for from `low` on in growing steps. */
-static int64_t not_below(const double *values, int64_t low, int64_t high, double wanted) {
-    int64_t step = 1;
-    while (step < high - low && values[low + step - 1] < wanted) {
-        low += step;
-        step += step;
-    }
-    if (step < high - low) high = low + step;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (values[middle] < wanted) low = middle + 1;
-        else high = middle;
-    }
-    return low;
-}
-
-/* The first position in [low, high) whose value is above `wanted`. */
-static int64_t above(const double *values, int64_t low, int64_t high, double wanted) {
-    int64_t step = 1;
-    while (step < high - low && values[low + step - 1] <= wanted) {
-        low += step;
-        step += step;
-    }
-    if (step < high - low) high = low + step;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (values[middle] <= wanted) low = middle + 1;
-        else high = middle;
-    }
-    return low;
 }
 
 /* The values that are not null, in their order. */
@@ -199,13 +131,13 @@ static int64_t summed(const double *values, int64_t size, double guess, double *
                 double deviation = values[row + lane] - guess;
                 lanes[lane] += deviation;
                 squared[lane] += deviation * deviation;
-                wrapping[lane] += bits_of(values[row + lane]);
+                wrapping[lane] += bits_of(values[row + lane] + 0.0);
             }
         for (; row < high; row++) {
             double deviation = values[row] - guess;
             lanes[0] += deviation;
             squared[0] += deviation * deviation;
-            wrapping[0] += bits_of(values[row]);
+            wrapping[0] += bits_of(values[row] + 0.0);
         }
         for (row = low > 0 ? low : 1; row < high; row++) changes += values[row] != values[row - 1];
         runs += changes;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import zlib
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spark_monitor.errors import StateError
-from spark_monitor.kernel.native.build import LIBRARY, SOURCE
+from spark_monitor.kernel.native.build import LIBRARY, source_stamp, sources
 
 VARIABLE = "SPARK_MONITOR_KERNEL"
 AUTO, NUMPY, NATIVE = "auto", "numpy", "native"
@@ -22,6 +21,9 @@ _TABLE = (_SIZE, _REAL, _REAL, _SIZE, _SIZE, _ARRAY, _SIZE)
 SIGNATURES = {
     "sm_present": (_ARRAY, _ARRAY, _SIZE, _ARRAY),
     "sm_sorted": (_ARRAY, _SIZE, _ARRAY, _SIZE, _HASH, _SIZE, _SIZE, *(_ARRAY,) * 4),
+    "sm_finite": (_ARRAY, _ARRAY, _SIZE, _ARRAY, _ARRAY),
+    "sm_scan": (_ARRAY, _SIZE, _SIZE, _HASH, _SIZE, *(_ARRAY,) * 5),
+    "sm_ranked": (_ARRAY, _ARRAY, _ARRAY, _SIZE, _ARRAY, *(_SIZE,) * 4, *(_ARRAY,) * 9),
     "sm_part": (_ARRAY, _ARRAY, _SIZE, _ARRAY, _SIZE, *_TABLE, _HASH, _ARRAY, _ARRAY, _ARRAY),
     "sm_key": (_ARRAY, _ARRAY, _ARRAY, _SIZE, _REAL, _SIZE, _SIZE, _SIZE, *(_ARRAY,) * 4),
     "sm_hashes_between": (_ARRAY, _ARRAY, _ARRAY, _SIZE, _SIZE, *(_ARRAY,) * 4),
@@ -58,7 +60,7 @@ def loaded() -> Library | str:
     try:
         functions = ctypes.CDLL(str(LIBRARY))
         functions.sm_source.restype = ctypes.c_uint32
-        if SOURCE.exists() and functions.sm_source() != zlib.crc32(SOURCE.read_bytes()):
+        if sources() and functions.sm_source() != source_stamp():
             return f"{LIBRARY.name} was compiled from another source; compile it again"
         for name, arguments in SIGNATURES.items():
             function = getattr(functions, name)

@@ -1,4 +1,4 @@
-"""A whole window's values by the compiled kernel: numpy sorts them, one call reads off everything else."""
+"""A whole window's values by the compiled kernel: sorted by numpy and read off in one call, or not sorted where they are many."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from spark_monitor.kernel.groups import Mask
 from spark_monitor.kernel.native.library import Library
+from spark_monitor.kernel.native.ranked import LEAST_ROWS, ranked_state_of
 from spark_monitor.states.distinct import ALL, K_WINDOW, Distinct
 from spark_monitor.states.frequent import CAPACITY, Frequent
 from spark_monitor.states.grid import Floats, Grid
@@ -21,6 +22,10 @@ SUMS, COUNTS = 3, 8
 
 def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *, k: int = K, theta: int = ALL) -> NumericState:
     """What ``NumericState.of_sorted`` gives of the values that are not null, from values in any order."""
+    if values.size >= LEAST_ROWS:
+        state = ranked_state_of(library, values, nulls, grid, k=k, theta=theta)
+        if state is not None:
+            return state
     ordered = _present(library, values, nulls)
     ordered.sort()
     cells, hashes = np.empty(grid.cells, dtype=np.int64), np.empty(ordered.size, dtype=np.uint64)
