@@ -135,17 +135,26 @@ def _subject(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     failed: dict[str, int] = {}
     passed: dict[str, int] = {}
+    last: dict[str, tuple[float | None, float | None]] = {}
     found = []
     for row in rows:
         check, verdict = row["check_id"], row["verdict"]
         if verdict == "FAIL":
-            failed[check] = row["start"]
+            failed[check], last[check] = row["start"], (row["lower"], row["upper"])
         if verdict == "PASS":
             passed[check] = row["start"]
         lately = check in failed and row["start"] - failed[check] <= 12 * (row["end"] - row["start"])
-        held = verdict not in ("FAIL", "PASS") and lately and failed[check] > passed.get(check, -1)
+        held = verdict not in ("FAIL", "PASS") and lately and failed[check] > passed.get(check, -1) and not _is_over(row, last)
         found.append({**row, "held": held})
     return found
+
+
+def _is_over(row: Mapping[str, Any], last: Mapping[str, tuple[float | None, float | None]]) -> bool:
+    """Whether a slice's interval is away from the one that failed last."""
+    lower, upper = last.get(row["check_id"], (None, None))
+    if row["slice_key"] is None or None in (lower, upper, row["lower"], row["upper"]):
+        return False
+    return bool(row["lower"] > upper or row["upper"] < lower)
 
 
 def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: list[dict[str, Any]]) -> dict[str, Any]:

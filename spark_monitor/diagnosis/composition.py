@@ -86,7 +86,7 @@ def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]
     """Whether features are broken while the model's answers begin to move, or drift while these move by and by."""
     if cause is answers or cause.dataset != answers.dataset or set(cause.columns) <= set(outputs):
         return False
-    is_open = cause.opened < answers.opened and (cause.resolved is None or answers.opened < cause.resolved)
+    is_open = cause.opened < answers.opened and cause.goes_on_at(answers.opened)
     if not is_open or not cause.columns:
         return False
     is_broken = cause.finding.is_fault or cause.kind in ("upstream", "mix_shift")

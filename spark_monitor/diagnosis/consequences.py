@@ -86,7 +86,7 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
     """Whether a fall begins while inputs are broken, and soon, or with numbers like those of the windows before."""
     if cause.main.first.track in OF_THE_MODEL or fall.main.first.track in OF_THE_MODEL[1:] or not cause.columns:
         return False
-    is_open = cause.opened < fall.opened and (cause.resolved is None or fall.opened < cause.resolved)
+    is_open = cause.opened < fall.opened and cause.goes_on_at(fall.opened)
     if not is_open or set(cause.columns) <= set(outputs) or not (cause.finding.is_fault or cause.kind in OF_INPUTS):
         return False
     first = fall.main.first

@@ -8,7 +8,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.absences import emptied, gone, missing
 from spark_monitor.diagnosis.categories import encoding_swap, unseen
-from spark_monitor.diagnosis.findings import DRIFT, Finding, named_by_metrics
+from spark_monitor.diagnosis.findings import DRIFT, NAMED_BY_METRIC, Finding, named_by_metrics
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.placeholders import sentinel
 from spark_monitor.diagnosis.scales import exact_unit, unit_change
@@ -36,7 +36,7 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = F
         if finding is not None:
             return replace(finding, abrupt=not is_steady(evidence))
     named = named_by_metrics(metrics - OF_INPUTS if answers else metrics)
-    if named != DRIFT or evidence.now is None or evidence.before is None:
+    if named not in SEEN_IN_VALUES or evidence.now is None or evidence.before is None:
         return named
     return replace(named, abrupt=not is_steady(evidence))
 
@@ -45,6 +45,9 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     *(gone, missing, emptied, exact_unit, rotated_hours, sentinel, unit_change, damaged, cut, stuck, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
+
+SEEN_IN_VALUES: Final = (DRIFT, NAMED_BY_METRIC["unit_factor"])
+"""What moves all values: where these lie as in the window before, nothing has begun, whatever a metric reaches by chance."""
 
 OF_INPUTS: Final = frozenset({"unit_factor"})
 

@@ -134,6 +134,6 @@ def _sliced(
 
 
 def _slice_of(episode: Episode, located: Mapping[tuple[object, int], Slice]) -> Slice:
-    """Where the first window that fails in all rows says it is; where none does, the first that fails."""
-    first = next((group for group in episode.groups if group.whole), episode.first)
+    """Where the window that shows it says it is: the first that fails in all rows; where none does, the first that fails."""
+    first = episode.shown or next((group for group in episode.groups if group.whole), episode.first)
     return located.get((first.subject, first.start), WHOLE)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
 from spark_monitor.diagnosis.findings import DRIFT, Finding
-from spark_monitor.diagnosis.groups import FAIL, WELL, Group
+from spark_monitor.diagnosis.groups import FAIL, WELL, Group, Slice
 
 WELL_WINDOWS: Final = 2
 """So many windows that are well, and none between them that fails, resolve an incident."""
@@ -18,6 +18,7 @@ STALE_WINDOWS: Final = 12
 """After so many windows without a failure an incident is resolved although nobody can say that it is well.
 
 A season of weeks, half a day of hours: a slice too small to be judged well that fails once more until then is the same problem.
+What fails elsewhere meanwhile is not: that nobody can decide is no evidence that a problem goes on.
 """
 
 Windows = Mapping[str, Sequence[tuple[int, int]]]
@@ -34,6 +35,8 @@ class Episode:
     groups: list[Group] = field(default_factory=list)
     resolved: int | None = None
     ending: str | None = None
+    shown: Group | None = None
+    """The window that shows what is wrong, where the first one did not."""
 
     @property
     def first(self) -> Group:
@@ -50,6 +53,27 @@ class Episode:
         """Its beginning."""
         return self.first.start
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether slices alone have failed, never all rows."""
+        return not any(group.whole for group in self.groups)
+
+    @property
+    def is_lone(self) -> bool:
+        """Whether it is one slice in one window: what chance reaches among many checks."""
+        return len(self.groups) == 1 and self.is_narrow and len(self.places) == 1
+
+    @property
+    def places(self) -> set[Slice]:
+        """The slices that have failed."""
+        return {one.slice for group in self.groups for one in group.failing}
+
+    def add(self, group: Group, finding: Finding) -> None:
+        """One more failing window, which may show what is wrong better than those before."""
+        if finding.tells_more_than(self.finding) or _is_rest_of_a_window(self, group, finding):
+            self.finding, self.shown = finding, group
+        self.groups.append(group)
+
 
 def episodes(
     groups: Iterable[Group], windows: Windows, findings: Mapping[tuple[tuple[str, str, str, str], int], Finding]
@@ -57,7 +81,8 @@ def episodes(
     """The episodes of all subjects; ``findings`` say what is wrong in a subject's failing window, by its start.
 
     A window that fails in another way than an episode's windows before (values that had drifted are suddenly in another unit)
-    opens an episode of its own, and the one before is superseded by it.
+    opens an episode of its own, and the one before is superseded by it. So does one that fails in all rows, or in other slices,
+    while nobody could say that a slice's failure went on: chance in a slice is not the beginning of what comes later.
     """
     found: list[Episode] = []
     ordered = sorted(groups, key=lambda group: (group.subject, group.start))
@@ -82,16 +107,42 @@ def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], fin
         if group.state != FAIL:
             continue
         wells, finding = 0, findings.get(group.start, DRIFT)
-        if current is not None and finding.is_another_than(current.finding, paused=group.start > current.last.end):
+        if current is not None and _is_another(current, group, finding, quiet=_between(current, group, windows)):
             current.resolved, current.ending = group.start, SUPERSEDED
             current = None
         if current is None:
             current = Episode(finding)
             found.append(current)
-        current.groups.append(group)
+        current.add(group, finding)
     if current is not None and windows:
         _close_if_stale(current, windows[-1][1], windows)
     return found
+
+
+def _between(episode: Episode, group: Group, windows: Sequence[tuple[int, int]]) -> int:
+    """How many windows lie between an episode's last failure and another one; at least one where there is a gap."""
+    if group.start <= episode.last.end:
+        return 0
+    return max(bisect_left(windows, (group.start,)) - bisect_left(windows, (episode.last.end,)), 1)
+
+
+def _is_another(episode: Episode, group: Group, finding: Finding, *, quiet: int) -> bool:
+    """Whether a failing window begins another problem than the one that is open, which was ``quiet`` for so many windows."""
+    if _is_rest_of_a_window(episode, group, finding):
+        return False
+    if finding.is_another_than(episode.finding, paused=quiet > 0):
+        return True
+    if not episode.is_narrow or not (group.whole or episode.places.isdisjoint(one.slice for one in group.failing)):
+        return False
+    return quiet >= WELL_WINDOWS or (quiet > 0 and episode.is_lone) or (group.whole and finding.abrupt)
+
+
+def _is_rest_of_a_window(episode: Episode, group: Group, finding: Finding) -> bool:
+    """Whether a fault shows itself right after the one window in which values began to move: it began within that one."""
+    if not finding.is_fault or episode.finding.is_fault or len(episode.groups) != 1:
+        return False
+    first = episode.first
+    return episode.finding.abrupt and group.start == first.end and group.whole == first.whole
 
 
 def _close_if_stale(episode: Episode, now: int, windows: Sequence[tuple[int, int]]) -> bool:

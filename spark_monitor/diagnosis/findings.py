@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ KINDS: Final = (
 
 FAULTS: Final = frozenset(KINDS[:10])
 """Kinds that name a fault of the data, which begins at one time and in one way; the others name what a fault may lead to."""
+
+SAME_FACTOR: Final = 0.05
+"""Factors that differ by no more, relatively, are one factor: those that are read from quantiles differ by chance."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,29 @@ class Finding:
     def is_another_than(self, earlier: Finding, *, paused: bool = False) -> bool:
         """Whether it is another problem than the one that a subject already had: a fault where there had been none.
 
-        After windows in which the subject did not fail (``paused``), another kind of fault is another problem as well.
+        After windows in which the subject did not fail (``paused``), another kind of fault or another factor is another problem
+        as well; so is a factor where nothing had really changed before, whatever a rule's limit made of it.
+
+        >>> chance, cents = Finding("unit_change", abrupt=False), Finding("unit_change", factor=100.0)
+        >>> cents.is_another_than(chance), Finding("unit_change", factor=100.3).is_another_than(cents, paused=True)
+        (True, False)
         """
-        return self.is_fault and self.abrupt and (not earlier.is_fault or (paused and earlier.kind != self.kind))
+        if not (self.is_fault and self.abrupt):
+            return False
+        if not earlier.is_fault:
+            return True
+        if earlier.kind != self.kind:
+            return paused
+        return self._has_another_factor(earlier) and (paused or (earlier.factor is None and not earlier.abrupt))
+
+    def _has_another_factor(self, earlier: Finding) -> bool:
+        if self.factor is None:
+            return False
+        return earlier.factor is None or not math.isclose(self.factor, earlier.factor, rel_tol=SAME_FACTOR)
+
+    def tells_more_than(self, earlier: Finding) -> bool:
+        """Whether it names what an earlier window of the same problem could not."""
+        return self.kind == earlier.kind and self.factor is not None and earlier.factor is None
 
 
 DRIFT: Final = Finding("drift", "its distribution has moved from the baseline's", abrupt=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.episodes import WELL_WINDOWS, Episode
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
 from spark_monitor.diagnosis.shares import Shift
@@ -85,6 +85,16 @@ class Problem:
         """When all of it had ended, in the finest windows that fail; None while some of it has not."""
         ends = [episode.resolved for episode in self._finest]
         return None if None in ends else max(end for end in ends if end is not None)
+
+    def goes_on_at(self, timestamp: int) -> bool:
+        """Whether it has begun and there is evidence that it has not ended: it failed lately, and is not resolved.
+
+        An incident stays open while nobody can decide; that is no evidence that it goes on.
+        """
+        if timestamp < self.opened or (self.resolved is not None and timestamp >= self.resolved):
+            return False
+        last = max((one.last for one in self._finest), key=lambda group: group.end)
+        return timestamp < last.end + WELL_WINDOWS * (last.end - last.start)
 
 
 def absorb(problem: Problem, other: Problem) -> None:

@@ -38,7 +38,7 @@ def within_mix(problems: list[Problem]) -> list[Problem]:
 
 def _is_of_mix(problem: Problem, mix: Problem) -> bool:
     is_column = problem.kind == "drift" and problem.main.first.track in OF_COLUMNS and problem.main.first.column is not None
-    within = mix.opened <= problem.opened and (mix.resolved is None or problem.opened < mix.resolved)
+    within = mix.goes_on_at(problem.opened)
     about = (problem.dataset, problem.granularity) == (mix.dataset, mix.granularity)
     if not (is_column and within and about) or mix.shifted is None:
         return False
@@ -71,4 +71,4 @@ def _is_of_labels(problem: Problem, labels: Problem) -> bool:
     if problem.dataset != labels.dataset or problem.main.first.track not in OF_COLUMNS or is_prior(problem):
         return False
     is_drift = problem.kind in ("drift", "upstream") and not problem.finding.is_fault
-    return is_drift and labels.opened <= problem.opened and (labels.resolved is None or problem.opened < labels.resolved)
+    return is_drift and labels.goes_on_at(problem.opened)

@@ -94,7 +94,7 @@ def moving_slices(problems: list[Problem]) -> list[Problem]:
         earlier = open_in.get(about)
         if one.kind != "drift" or one.slice == WHOLE or one.main.first.track not in OF_COLUMNS:
             kept.append(one)
-        elif earlier is not None and (earlier.resolved is None or one.opened < earlier.resolved):
+        elif earlier is not None and earlier.goes_on_at(one.opened):
             absorb(earlier, one)
         else:
             open_in[about] = one

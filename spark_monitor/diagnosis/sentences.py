@@ -213,5 +213,5 @@ def _ended(problem: Problem) -> str:
     if ending == STALE:
         return f" It was closed on {when}: no window failed in {counted(STALE_WINDOWS, 'window')}, and none could be judged well."
     if ending == SUPERSEDED:
-        return f" On {when} another problem of the same column took its place."
+        return f" On {when} another problem took its place."
     return f" It has been well since, for {counted(WELL_WINDOWS, 'window')} on {when}."

@@ -117,14 +117,21 @@ def _map(entries: Mapping[str, str]) -> Column:
 
 
 def _with_held(rows: DataFrame) -> DataFrame:
-    """Whether a check failed lately, has not passed since, and cannot be judged now."""
+    """Whether a check failed lately, has not passed since, and cannot be judged now.
+
+    Of a slice that is so no longer where its interval is surely apart from the one that failed last: what is too small to be
+    judged well need not be what it was.
+    """
     until_now = (
         Window.partitionBy("dataset", "check_id").orderBy("start").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
     failed = F.max(F.when(F.col("verdict") == FAIL, F.col("start"))).over(until_now)
     passed = F.max(F.when(F.col("verdict") == "PASS", F.col("start"))).over(until_now)
     lately = F.col("start") - failed <= (F.col("end") - F.col("start")) * STALE_WINDOWS
-    held = ~F.col("verdict").isin(FAIL, "PASS") & (failed > F.coalesce(passed, F.lit(-(2**62)))) & lately
+    last = F.last(F.when(F.col("verdict") == FAIL, F.struct("lower", "upper")), ignorenulls=True).over(until_now)
+    apart = F.col("slice_key").isNotNull() & ((F.col("lower") > last["upper"]) | (F.col("upper") < last["lower"]))
+    undecided = ~F.col("verdict").isin(FAIL, "PASS") & ~F.coalesce(apart, F.lit(False))
+    held = undecided & (failed > F.coalesce(passed, F.lit(-(2**62)))) & lately
     return rows.withColumn("held", F.coalesce(held, F.lit(False)))
 
 

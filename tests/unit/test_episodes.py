@@ -1,0 +1,141 @@
+"""What one incident is: a chance failure of a slice is not the beginning of what comes later, and what begins says since when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spark_monitor.diagnosis.diagnose import incidents
+from spark_monitor.diagnosis.groups import WHOLE, Failing, Slice, of_checks
+from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
+
+JFK: Slice = ("origin", "JFK")
+B6: Slice = ("carrier", "B6")
+Told = tuple[str, str | None, Slice, int]
+
+
+def cents(values: pd.Series[Any]) -> Any:
+    return values * 100
+
+
+def series(letters: str, *, where: Slice = WHOLE, **about: Any) -> list[dict[str, Any]]:
+    """One check through the weeks; F fails, P passes, U cannot be decided, . is not there."""
+    verdicts = {"F": "FAIL", "P": "PASS", "U": "UNDECIDED"}
+    common = {"metric": "roc_auc_score", "family": "model", "column_name": ":table", "value": 0.6, "expected": ">= 0.7"}
+    return [
+        {
+            **common,
+            **about,
+            "model_version": "1",
+            "slice_key": where[0],
+            "slice_value": where[1],
+            "verdict": verdicts[letter],
+            "start": start(week),
+            "end": start(week + 1),
+        }
+        for week, letter in enumerate(letters)
+        if letter != "."
+    ]
+
+
+def by_chance(letters: str, *, where: Slice = JFK, column: str = "price") -> list[dict[str, Any]]:
+    """A rule for unit_factor whose limit chance reaches."""
+    about = {"metric": "unit_factor", "family": "quality", "column_name": column, "value": 1.3, "expected": "<= 1"}
+    return series(letters, where=where, **about)
+
+
+def told(rows: pd.DataFrame, columns: tuple[str, ...], extra: list[dict[str, Any]]) -> list[Told]:
+    found = diagnosed(rows, columns, extra=extra).incidents
+    return [(one.kind, one.column, one.slice, (one.opened - FIRST) // WEEK) for one in found]
+
+
+@pytest.mark.parametrize("letters", ["UUFUUUUUUUUUUU", "UUUUUUFUUUUUUU", "UUFUUUUUUFFFFF", "UUUUUUUFUFFFFF"])
+def test_a_slice_that_fails_by_chance_does_not_date_the_change_of_unit_that_comes_later(letters: str) -> None:
+    rows = planted("price", cents, weeks=range(8, WEEKS))
+
+    found = diagnosed(rows, ["price"], extra=by_chance(letters)).incidents
+
+    assert len(found) == 2
+    chance, change = found
+    assert (chance.kind, chance.slice, chance.opened) == ("unit_change", JFK, start(letters.index("F")))
+    assert chance.occurrences == 1
+    assert (change.kind, change.slice, change.opened, change.resolved) == ("unit_change", WHOLE, start(8), None)
+    assert "100 times" in change.diagnosis
+
+
+@pytest.mark.parametrize("week", [4, 7])
+def test_all_rows_that_fail_by_chance_do_not_date_it_either(week: int) -> None:
+    rows = planted("price", cents, weeks=range(8, WEEKS))
+    letters = "".join("F" if one == week or one >= 8 else "U" for one in range(WEEKS))
+
+    change = diagnosed(rows, ["price"], extra=by_chance(letters, where=WHOLE)).incidents[-1]
+
+    assert (change.kind, change.slice, change.opened) == ("unit_change", WHOLE, start(8))
+    assert "100 times" in change.diagnosis
+
+
+def test_a_fall_of_all_rows_is_dated_by_itself_and_not_by_a_slice_that_failed_weeks_before() -> None:
+    extra = [*series("PPFUUUUUUUFFFF", where=JFK), *series("PPPPPPPPPPFFFF")]
+
+    assert told(table(1), (), extra) == [("performance", None, JFK, 2), ("performance", None, WHOLE, 10)]
+
+
+def test_another_slice_that_fails_while_nobody_can_decide_is_another_problem() -> None:
+    extra = [*series("PPFUUUUUUUUUUU", where=JFK), *series("PPPPPPUUUFFFFF", where=B6)]
+
+    assert told(table(1), (), extra) == [("performance", None, JFK, 2), ("performance", None, B6, 9)]
+
+
+def test_a_small_slice_that_fails_again_after_windows_nobody_can_decide_is_the_same_problem() -> None:
+    extra = [*series("PPFUUUUFUUUUUU", where=JFK), *series("PPPPPPPPPPPPPP", where=B6)]
+
+    assert told(table(1), (), extra) == [("performance", None, JFK, 2)]
+
+
+def test_slices_that_fail_before_all_rows_do_are_one_problem_that_grows() -> None:
+    extra = [*series("PPPPPFFFFFFFFF", where=JFK), *series("PPPPPPUFFFFFFF")]
+
+    assert told(table(1), (), extra) == [("performance", None, WHOLE, 5)]
+
+
+def test_answers_that_move_weeks_after_a_slice_failed_by_chance_are_no_part_of_that() -> None:
+    """Nobody could decide since: the incident is open, but that is no evidence that anything is broken."""
+    chance = Failing("c", "unit_factor", column="price", slice_key="origin", slice_value="JFK", value=1.3)
+    moved = Failing("s", "ks", column="score", value=0.4)
+    windows = {"1 week": [(at, at + 1) for at in range(12)]}
+
+    for began, together in ((4, True), (8, False)):
+        groups = [of_checks(chance, start=3, end=4), *(of_checks(moved, start=at, end=at + 1) for at in range(began, 12))]
+        found = incidents(groups, windows, {}, monitor_id="m", outputs={"score"})
+        assert [(one.kind, one.column, one.opened) for one in found] == [
+            ("unit_change", "price", 3),
+            *([] if together else [("drift", "score", began)]),
+        ]
+
+
+def test_a_fault_that_begins_in_the_midst_of_a_window_is_one_incident_from_that_window_on() -> None:
+    rows = planted("price", cents, weeks=range(9, WEEKS))
+    late = (rows["week"] == 8) & (np.random.default_rng(3).random(len(rows)) < 0.4)
+    rows.loc[late, "price"] *= 100
+
+    found = diagnosed(rows, ["price"]).only
+
+    assert (found.kind, found.opened, found.occurrences) == ("unit_change", start(8), WEEKS - 8)
+    assert "100 times" in found.diagnosis
+
+
+@pytest.mark.parametrize(("upper", "resolved"), [(7.0, 5), (99.0, None)])
+def test_a_slice_too_small_to_be_judged_well_is_over_where_it_is_surely_not_what_failed(
+    upper: float, resolved: int | None
+) -> None:
+    """The limit is 2 %; that none of fifty rows is new proves no more than 7 %, but it is not the 100 % that failed."""
+    about = {"metric": "percent_unseen", "family": "quality", "column_name": "carrier", "expected": "<= 2"}
+    intervals = {"FAIL": {"lower": 93.0, "upper": 100.0}, "UNDECIDED": {"lower": 0.0, "upper": upper}, "PASS": {}}
+    rows = [*series("PPFPPPP", **about), *series("PPFUUUU", where=JFK, **about)]
+
+    found = diagnosed(table(1), (), extra=[row | intervals[row["verdict"]] for row in rows]).only
+
+    assert (found.opened, found.resolved) == (start(2), None if resolved is None else start(resolved))
