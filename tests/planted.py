@@ -144,17 +144,21 @@ def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if verdict == "PASS":
             passed[check] = row["start"]
         lately = check in failed and row["start"] - failed[check] <= 12 * (row["end"] - row["start"])
-        held = verdict not in ("FAIL", "PASS") and lately and failed[check] > passed.get(check, -1) and not _is_over(row, last)
-        found.append({**row, "held": held})
+        undecided = verdict not in ("FAIL", "PASS") and lately
+        over = undecided and _is_over(row, last)
+        found.append({**row, "held": undecided and failed[check] > passed.get(check, -1) and not over, "over": over})
     return found
 
 
 def _is_over(row: Mapping[str, Any], last: Mapping[str, tuple[float | None, float | None]]) -> bool:
-    """Whether a slice's interval is away from the one that failed last."""
+    """Whether a value is within its limit, and its interval away from the one that failed last."""
     lower, upper = last.get(row["check_id"], (None, None))
-    if row["slice_key"] is None or None in (lower, upper, row["lower"], row["upper"]):
+    if None in (lower, upper, row["lower"], row["upper"], row["value"]):
         return False
-    return bool(row["lower"] > upper or row["upper"] < lower)
+    allowed = (row["expected"] or "").split("(")[0].strip()
+    sides = [part.split(" ") for part in allowed.split(" and ") if part]
+    within = all(row["value"] >= float(limit) if sign[0] == ">" else row["value"] <= float(limit) for sign, limit in sides)
+    return bool(sides) and within and bool(row["lower"] > upper or row["upper"] < lower)
 
 
 def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -169,7 +173,7 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
         "end": end,
         "keys": [_key(key, of_key) for key, of_key in keys.items()],
         "checks": len(fails),
-        "well": len(passes),
+        "well": len(passes) + sum(row["over"] for row in rows),
         "held": any(row["held"] for row in rows),
         "versions_failing": sorted({row["model_version"] or "\0" for row in fails}),
         "versions_well": sorted({row["model_version"] or "\0" for row in [*passes, *_apart(rows)] if row["slice_key"] is None}),

@@ -117,22 +117,35 @@ def _map(entries: Mapping[str, str]) -> Column:
 
 
 def _with_held(rows: DataFrame) -> DataFrame:
-    """Whether a check failed lately, has not passed since, and cannot be judged now.
+    """Of checks that failed lately and cannot be judged now: whether they are ``held``, or their failure is surely ``over``.
 
-    Of a slice that is so no longer where its interval is surely apart from the one that failed last: what is too small to be
-    judged well need not be what it was.
+    Held is what has not passed since. Over is what lies within its limit, by an interval that does not meet the one which failed
+    last: what rests on too few rows to be judged well need not be what it was.
     """
     until_now = (
         Window.partitionBy("dataset", "check_id").orderBy("start").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    failed = F.max(F.when(F.col("verdict") == FAIL, F.col("start"))).over(until_now)
+    is_failure = F.col("verdict") == FAIL
+    failed = F.max(F.when(is_failure, F.col("start"))).over(until_now)
     passed = F.max(F.when(F.col("verdict") == "PASS", F.col("start"))).over(until_now)
+    last = F.last(F.when(is_failure, F.struct("lower", "upper")), ignorenulls=True).over(until_now)
     lately = F.col("start") - failed <= (F.col("end") - F.col("start")) * STALE_WINDOWS
-    last = F.last(F.when(F.col("verdict") == FAIL, F.struct("lower", "upper")), ignorenulls=True).over(until_now)
-    apart = F.col("slice_key").isNotNull() & ((F.col("lower") > last["upper"]) | (F.col("upper") < last["lower"]))
-    undecided = ~F.col("verdict").isin(FAIL, "PASS") & ~F.coalesce(apart, F.lit(False))
-    held = undecided & (failed > F.coalesce(passed, F.lit(-(2**62)))) & lately
-    return rows.withColumn("held", F.coalesce(held, F.lit(False)))
+    undecided = ~F.col("verdict").isin(FAIL, "PASS") & lately
+    apart = (F.col("lower") > last["upper"]) | (F.col("upper") < last["lower"])
+    over = F.coalesce(undecided & apart & _is_within(), F.lit(False))
+    held = undecided & (failed > F.coalesce(passed, F.lit(-(2**62)))) & ~over
+    return rows.withColumns({"held": F.coalesce(held, F.lit(False)), "over": over})
+
+
+def _is_within() -> Column:
+    """Whether a value lies within what ``expected`` allows, as ``rules.verdicts.expected`` writes it; NULL where nobody knows."""
+    least, most = (
+        F.expr(f"try_cast(nullif(regexp_extract(expected, '{side}=? ([-+.0-9e]+)', 1), '') AS double)")
+        for side in ("^>", "^(?:>=? [-+.0-9e]+ and )?<")
+    )
+    known = least.isNotNull() | most.isNotNull()
+    within = F.coalesce(F.col("value") >= least, F.lit(True)) & F.coalesce(F.col("value") <= most, F.lit(True))
+    return F.when(known & F.col("value").isNotNull(), within)
 
 
 def _of_key() -> list[Column]:
@@ -151,7 +164,7 @@ def _of_key() -> list[Column]:
         F.size(failing_values).alias("failing_values"),
         F.size(F.array_except(F.transform(same, lambda one: one["value"]), failing_values)).alias("well_values"),
         F.count_if(failed).alias("checks"),
-        F.count_if(passed).alias("well"),
+        F.count_if(passed | F.col("over")).alias("well"),
         F.max("held").alias("held"),
         F.collect_set(F.when(failed, version)).alias("versions_failing"),
         F.array_union(F.collect_set(F.when(passed & whole, version)), _versions_apart(version)).alias("versions_well"),

@@ -19,6 +19,7 @@ DDL = (
     "check_id string, family string, metric string, column_name string, value double, lower double, upper double, "
     "expected string, verdict string, severity string, reason string, owner string, runbook string"
 )
+EXPECTED = ("<= 0.5 (fail > 0.5)", "> 4e-1 (fail <= 0.4)", ">= 0.2 and <= 0.7 (fail < 0.2 or > 0.7)", "(fail: not known)", None)
 NAMES = [part.split()[0] for part in DDL.split(", ")]
 WINDOW = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
 
@@ -35,7 +36,14 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
                     when = {"start": planted.start(week), "end": planted.start(week + 1)}
                     value_ = dice.random()
                     interval = {"lower": value_ - 0.2 * dice.random(), "upper": value_ + 0.2 * dice.random()}
-                    told = {"metric": metric, "family": family, "value": value_, "verdict": verdict, **interval}
+                    told = {
+                        "expected": dice.choice(EXPECTED),
+                        "metric": metric,
+                        "family": family,
+                        "value": value_,
+                        "verdict": verdict,
+                        **interval,
+                    }
                     rows.append(planted._named({**about, **when, **told, "severity": dice.choice(["low", "high"])}))
     return rows
 

@@ -127,15 +127,20 @@ def test_a_fault_that_begins_in_the_midst_of_a_window_is_one_incident_from_that_
     assert "100 times" in found.diagnosis
 
 
-@pytest.mark.parametrize(("upper", "resolved"), [(7.0, 5), (99.0, None)])
-def test_a_slice_too_small_to_be_judged_well_is_over_where_it_is_surely_not_what_failed(
-    upper: float, resolved: int | None
+@pytest.mark.parametrize(("value", "upper", "resolved"), [(0.0, 7.0, 5), (0.0, 99.0, None), (3.0, 7.0, None)])
+@pytest.mark.parametrize("whole", ["PPFPPPP", "PPFUUUU"])
+def test_what_rests_on_too_few_rows_to_be_judged_well_is_over_where_it_is_surely_not_what_failed(
+    value: float, upper: float, resolved: int | None, whole: str
 ) -> None:
     """The limit is 2 %; that none of fifty rows is new proves no more than 7 %, but it is not the 100 % that failed."""
     about = {"metric": "percent_unseen", "family": "quality", "column_name": "carrier", "expected": "<= 2"}
-    intervals = {"FAIL": {"lower": 93.0, "upper": 100.0}, "UNDECIDED": {"lower": 0.0, "upper": upper}, "PASS": {}}
-    rows = [*series("PPFPPPP", **about), *series("PPFUUUU", where=JFK, **about)]
+    numbers = {
+        "FAIL": {"value": 100.0, "lower": 93.0, "upper": 100.0},
+        "UNDECIDED": {"value": value, "lower": 0.0, "upper": upper},
+        "PASS": {"value": 0.0, "lower": 0.0, "upper": 1.0},
+    }
+    rows = [*series(whole, **about), *series("PPFUUUU", where=JFK, **about)]
 
-    found = diagnosed(table(1), (), extra=[row | intervals[row["verdict"]] for row in rows]).only
+    found = diagnosed(table(1), (), extra=[row | numbers[row["verdict"]] for row in rows]).only
 
     assert (found.opened, found.resolved) == (start(2), None if resolved is None else start(resolved))
