@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spark_monitor.kernel.cells import SliceCells
-from spark_monitor.kernel.groups import Mask
+from spark_monitor.kernel.groups import Mask, Shorts
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.states.distinct import Hashes
 from spark_monitor.states.grid import Floats, Grid, Integers
@@ -215,11 +215,12 @@ class SliceBlock:
 
 @dataclass(frozen=True)
 class KeyedRows:
-    """A part's rows by one slice key: its block, the slice value of every row, and how many rows each value has."""
+    """A part's rows by one slice key: its block, the slice value of every row, how many rows each has; the values once more."""
 
     block: SliceBlock
     codes: Integers
     rows: Integers
+    short: Shorts | None = None
 
 
 def add_part(part: Part, keys: Sequence[KeyedRows]) -> None:

@@ -14,6 +14,9 @@ from spark_monitor.states.grid import Integers
 
 DAY_SECONDS = 86_400.0
 Mask = npt.NDArray[np.bool_]
+Shorts = npt.NDArray[np.uint32]
+"""Slice values in half the memory: every column reads them again."""
+
 Array = TypeVar("Array", bound=npt.NDArray[np.generic])
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from spark_monitor.kernel.groups import Mask, order_of
+from spark_monitor.kernel.groups import Mask, Shorts, order_of
 from spark_monitor.states.distinct import ALL, K_SLICE, Distinct, Hashes
 from spark_monitor.states.grid import Integers
 
@@ -149,6 +149,7 @@ class Keyed:
     held: SliceHashes
     codes: Integers
     rows: Integers
+    short: Shorts | None = None
 
 
 def add_hashes(keys: Sequence[Keyed], hashes: Hashes, inner: Integers | None) -> None:

@@ -213,12 +213,12 @@ def test_threads_do_not_disturb_each_other(native: Library) -> None:
 def test_arguments_out_of_bounds_are_refused(native: Library) -> None:
     values, cells = np.zeros(2), np.zeros(2, dtype=np.uint16)
     moments, totals, table = np.empty((1, 4)), np.zeros((1, 5), dtype=np.int64), np.zeros((1, 3), dtype=np.uint32)
-    for codes in ([0, 1], [-1, 0]):
+    for codes in ([0, 1], [2**32 - 1, 0]):
         with pytest.raises(StateError, match="a slice value has no number here"):
-            native.call("sm_key", values, cells, np.array(codes), 2, 0.0, 1, 3, 1, table, None, moments, totals)
+            native.call("sm_key", values, cells, np.array(codes, dtype=np.uint32), 2, 0.0, 1, 3, 1, table, None, moments, totals)
     cells[1] = 3
     with pytest.raises(StateError, match="a cell is not the grid's"):
-        native.call("sm_key", values, cells, np.zeros(2, dtype=np.int64), 2, 0.0, 1, 3, 1, table, None, moments, totals)
+        native.call("sm_key", values, cells, np.zeros(2, dtype=np.uint32), 2, 0.0, 1, 3, 1, table, None, moments, totals)
     with pytest.raises(StateError, match="a size is out of range"):
         native.call("sm_present", values, np.zeros(2, dtype=np.bool_), -1, values)
     with pytest.raises(StateError, match="do not lie side by side"):

@@ -1,4 +1,4 @@
-/* Values in order, and the rows of slices. */
+/* What is read off values in order, and hashes. */
 #include "kernel.h"
 
 #ifndef SM_SOURCE
@@ -8,33 +8,11 @@
 enum { SAMPLED = 64, MEAN_OF_ALL = 1 << 15, FACTORS = 4 };
 enum { NAN_COUNT, HIGH_COUNT, LOW_COUNT, FINITE_COUNT, HASH_COUNT, FREQUENT_COUNT, STEP, BITS, COUNTS };
 enum { GUESS, DEVIATIONS, SQUARES, SUMS };
-enum { SUM, SUM_OF_SQUARES, LEAST, GREATEST, MOMENTS };
-enum { BY_SEARCH, AFFINE, ORDERED };
-enum { NULLS = 1, NANS, HIGH, LOW, TOTALS };
-
-/* Cells of rows without a finite value; no grid has so many cells. */
-#define SPECIAL 0xFFFCu
-#define CELL_OF_NULL 0xFFFFu
-#define CELL_OF_NAN 0xFFFEu
-#define CELL_OF_HIGH 0xFFFDu
-#define CELL_OF_LOW 0xFFFCu
-/* Marks a key of the look-up table that several edges share. */
-#define SHARED 0x8000u
 
 EXPORTED uint32_t sm_source(void);
 EXPORTED int64_t sm_present(const double *values, const uint8_t *absent, int64_t size, double *into);
 EXPORTED int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64_t edge_count, uint64_t most, int64_t kept,
                            int64_t capacity, int64_t *cells, uint64_t *hashes, double *reals, int64_t *integers);
-EXPORTED int64_t sm_part(const double *values, const uint8_t *absent, int64_t size, const double *edges, int64_t edge_count,
-                         int64_t kind, double low, double scale, int64_t shift, int64_t first, const uint16_t *below,
-                         int64_t keys, uint64_t most, uint16_t *cells, int64_t *rows, uint64_t *hashes);
-EXPORTED int64_t sm_key(const double *values, const uint16_t *cells, const int64_t *codes, int64_t size, double guess,
-                        int64_t code_count, int64_t width, int64_t copies, uint32_t *table, int64_t *pairs, double *moments,
-                        int64_t *totals);
-EXPORTED int64_t sm_hashes_between(const double *values, const uint16_t *cells, const int64_t *codes, int64_t size,
-                                   int64_t code_count, const uint64_t *lowest, const uint64_t *highest, int64_t *found,
-                                   uint64_t *hashes);
-
 /* Which source this was compiled from. */
 uint32_t sm_source(void) { return SM_SOURCE; }
 
@@ -219,170 +197,4 @@ int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64
     counts[STEP] = (size + capacity - 1) / capacity;
     counts[FREQUENT_COUNT] = frequent_of(values, size, counts[STEP], frequent, many);
     return 0;
-}
-
-/* A grid's edges, and its look-up table: for each of `keys` keys how many edges have a lesser one, SHARED added where several edges
- * share it. A grid of the kind BY_SEARCH has no table. */
-struct grid {
-    const double *edges;
-    int64_t edge_count;
-    int64_t kind;
-    double low, scale;
-    int64_t shift, first;
-    const uint16_t *below;
-    int64_t keys;
-};
-
-static inline int32_t affine_key(double value, const struct grid *grid) {
-    double steps = (value - grid->low) * grid->scale, last = (double)(grid->keys - 1);
-    steps = steps > 0.0 ? steps : 0.0;
-    return (int32_t)(steps < last ? steps : last);
-}
-
-/* The leading bits of the value as float32 (beyond its range an infinity), in numeric order. */
-static inline int32_t ordered_key(double value, const struct grid *grid) {
-    float single = (float)value;
-    int32_t bits;
-    memcpy(&bits, &single, sizeof bits);
-    int64_t key = bits < 0 ? INT64_C(-2147483648) - bits : bits;
-    /* Moved up by 2^31, a multiple of every 2^shift, so that no negative number is shifted. */
-    key = ((key + (INT64_C(1) << 31)) >> grid->shift) - (INT64_C(1) << 31 >> grid->shift) - grid->first;
-    return (int32_t)(key < 0 ? 0 : key < grid->keys ? key : grid->keys - 1);
-}
-
-/* The cells of finite values: guessed from the table, corrected by comparing with the edges. */
-static inline void cells_of_finite(const double *values, int64_t size, const struct grid *grid, int64_t kind, uint16_t *cells) {
-    const double *edges = grid->edges;
-    int64_t last = grid->edge_count - 1;
-    int32_t ranks[GROUP];
-    if (kind == BY_SEARCH)
-        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = SHARED;
-    if (kind == AFFINE)
-        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = affine_key(values[lane], grid);
-    if (kind == ORDERED)
-        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = ordered_key(values[lane], grid);
-    if (kind != BY_SEARCH)
-        for (int64_t lane = 0; lane < size; lane++) ranks[lane] = grid->below[ranks[lane]];
-    for (int64_t lane = 0; lane < size; lane++) {
-        double value = values[lane];
-        int64_t rank = ranks[lane];
-        if (rank & (int64_t)SHARED) rank = above(edges, rank & (int64_t)(SHARED - 1), last + 1, value);
-        else rank += (rank <= last) & (value >= edges[rank < last ? rank : last]);
-        cells[lane] = (uint16_t)(2 * rank - ((rank > 0) & (value == edges[rank > 0 ? rank - 1 : 0])));
-    }
-}
-
-/* The same where some are null or not finite, whose cells are SPECIAL ones. */
-static void cells_of_some(const double *values, const uint8_t *absent, int64_t size, const struct grid *grid, uint16_t *cells) {
-    for (int64_t lane = 0; lane < size; lane++) {
-        double value = values[lane];
-        if (absent && absent[lane]) cells[lane] = CELL_OF_NULL;
-        else if (value != value) cells[lane] = CELL_OF_NAN;
-        else if (!is_finite(value)) cells[lane] = value > 0.0 ? CELL_OF_HIGH : CELL_OF_LOW;
-        else cells_of_finite(values + lane, 1, grid, grid->kind, cells + lane);
-    }
-}
-
-static int all_finite(const double *values, const uint8_t *absent, int64_t size) {
-    int others = 0;
-    for (int64_t lane = 0; lane < size; lane++) others |= !is_finite(values[lane]);
-    for (int64_t lane = 0; absent && lane < size; lane++) others |= absent[lane];
-    return others == 0;
-}
-
-/* The cell of every row, and the row and hash of every finite value that is no edge and whose hash is not above `most`.
- *
- * cells uint16[size], rows int64[size], hashes uint64[size].
- */
-int64_t sm_part(const double *values, const uint8_t *absent, int64_t size, const double *edges, int64_t edge_count, int64_t kind,
-                double low, double scale, int64_t shift, int64_t first, const uint16_t *below, int64_t keys, uint64_t most,
-                uint16_t *cells, int64_t *rows, uint64_t *hashes) {
-    if (size < 0 || edge_count < 1 || edge_count > MOST_EDGES || shift < 0 || shift > 31) return BAD_SIZE;
-    if (kind != BY_SEARCH && kind != AFFINE && kind != ORDERED) return BAD_SIZE;
-    if (kind != BY_SEARCH && (keys < 1 || keys > 1 << 24)) return BAD_SIZE;
-    for (int64_t key = 0; kind != BY_SEARCH && key < keys; key++)
-        if ((below[key] & (SHARED - 1)) > edge_count) return BAD_CELL;
-    const struct grid grid = {edges, edge_count, kind, low, scale, shift, first, below, keys};
-    hasher hash = best_hasher();
-    uint64_t own[GROUP];
-    int64_t found = 0;
-    for (int64_t from = 0; from < size; from += GROUP) {
-        int64_t count = size - from < GROUP ? size - from : GROUP;
-        int any = hashes_of_some(hash, values + from, count, most, own);
-        if (!all_finite(values + from, absent ? absent + from : NULL, count))
-            cells_of_some(values + from, absent ? absent + from : NULL, count, &grid, cells + from);
-        else if (kind == AFFINE) cells_of_finite(values + from, count, &grid, AFFINE, cells + from);
-        else if (kind == ORDERED) cells_of_finite(values + from, count, &grid, ORDERED, cells + from);
-        else cells_of_finite(values + from, count, &grid, BY_SEARCH, cells + from);
-        for (int64_t lane = 0; any && lane < count; lane++) {
-            rows[found] = from + lane;
-            hashes[found] = own[lane];
-            found += (own[lane] <= most) & (cells[from + lane] < SPECIAL) & ~cells[from + lane];
-        }
-    }
-    return found;
-}
-
-/* Counts of one slice key: for every code (slice value) its moments about a guess and its extremes, its nulls, NaN and infinities,
- * and the cells of its finite values, in a table of `code_count` times `width` counters or, where that is NULL, as pairs
- * code * width + cell.
- *
- * moments double[copies * code_count][4] (`copies`, a power of two, spread rows of one code over several sums, so that one addition
- * need not wait for the other), totals int64[code_count][5] are added to; pairs int64[size].
- * Returns the number of finite values.
- */
-int64_t sm_key(const double *values, const uint16_t *cells, const int64_t *codes, int64_t size, double guess, int64_t code_count,
-               int64_t width, int64_t copies, uint32_t *table, int64_t *pairs, double *moments, int64_t *totals) {
-    int64_t found = 0;
-    if (size < 0 || code_count < 0 || width < 1 || width > 2 * MOST_EDGES + 1) return BAD_SIZE;
-    if (copies < 1 || (copies & (copies - 1)) || code_count > INT64_C(1) << 40) return BAD_SIZE;
-    for (int64_t place = 0; place < copies * code_count; place++) {
-        double *own = moments + place * MOMENTS;
-        own[SUM] = own[SUM_OF_SQUARES] = 0.0;
-        own[LEAST] = (double)INFINITY;
-        own[GREATEST] = -(double)INFINITY;
-    }
-    for (int64_t row = 0; row < size; row++) {
-        int64_t code = codes[row], cell = cells[row];
-        if (code < 0 || code >= code_count) return BAD_CODE;
-        if (cell >= width) {
-            if (cell < (int64_t)SPECIAL) return BAD_CELL;
-            totals[code * TOTALS + NULLS + ((int64_t)CELL_OF_NULL - cell)]++;
-            continue;
-        }
-        double value = values[row], deviation = value - guess;
-        double *own = moments + ((row & (copies - 1)) * code_count + code) * MOMENTS;
-        own[SUM] += deviation;
-        own[SUM_OF_SQUARES] += deviation * deviation;
-        own[LEAST] = value < own[LEAST] ? value : own[LEAST];
-        own[GREATEST] = value > own[GREATEST] ? value : own[GREATEST];
-        if (table) table[code * width + cell]++;
-        else pairs[found] = code * width + cell;
-        found++;
-    }
-    for (int64_t place = code_count; place < copies * code_count; place++) {
-        double *own = moments + place % code_count * MOMENTS, *more = moments + place * MOMENTS;
-        own[SUM] += more[SUM];
-        own[SUM_OF_SQUARES] += more[SUM_OF_SQUARES];
-        own[LEAST] = more[LEAST] < own[LEAST] ? more[LEAST] : own[LEAST];
-        own[GREATEST] = more[GREATEST] > own[GREATEST] ? more[GREATEST] : own[GREATEST];
-    }
-    return found;
-}
-
-/* Codes and hashes of the finite values off the edges whose hash lies within their code's bounds, both included. */
-int64_t sm_hashes_between(const double *values, const uint16_t *cells, const int64_t *codes, int64_t size, int64_t code_count,
-                          const uint64_t *lowest, const uint64_t *highest, int64_t *found_codes, uint64_t *hashes) {
-    int64_t found = 0;
-    if (size < 0 || code_count < 0) return BAD_SIZE;
-    for (int64_t row = 0; row < size; row++) {
-        int64_t code = codes[row];
-        if (code < 0 || code >= code_count) return BAD_CODE;
-        if (lowest[code] > highest[code] || cells[row] >= SPECIAL || (cells[row] & 1)) continue;
-        uint64_t hash = hash_of(values[row]);
-        if (hash < lowest[code] || hash > highest[code]) continue;
-        found_codes[found] = code;
-        hashes[found++] = hash;
-    }
-    return found;
 }

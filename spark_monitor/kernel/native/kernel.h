@@ -19,17 +19,24 @@
 #define EXPORTED __attribute__((visibility("default")))
 #endif
 
+/* Compiled into each of its callers, with the vectors that the caller may use. */
+#ifdef __GNUC__
+#define INLINED static inline __attribute__((always_inline))
+#else
+#define INLINED static inline
+#endif
+
 enum { BAD_SIZE = -1, BAD_CODE = -2, BAD_CELL = -3 };
 enum { LANES = 8, BLOCK = 1024, GROUP = 32, MOST_EDGES = 8192 };
 
-static inline uint64_t bits_of(double value) {
+INLINED uint64_t bits_of(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
 /* splitmix64 of the bits; -0.0 and 0.0 are one value. */
-static inline uint64_t hash_of(double value) {
+INLINED uint64_t hash_of(double value) {
     uint64_t bits = bits_of(value + 0.0) + UINT64_C(0x9E3779B97F4A7C15);
     bits = (bits ^ (bits >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     bits = (bits ^ (bits >> 27)) * UINT64_C(0x94D049BB133111EB);
@@ -45,7 +52,7 @@ hasher best_hasher(void);
 /* The same of the group's first `size` values. */
 int hashes_of_some(hasher hash, const double *values, int64_t size, uint64_t most, uint64_t *hashes);
 
-static inline int is_finite(double value) { return value >= -DBL_MAX && value <= DBL_MAX; }
+INLINED int is_finite(double value) { return value >= -DBL_MAX && value <= DBL_MAX; }
 
 /* The first position in [low, high) whose value is not below `wanted`, looked for from `low` on in growing steps. */
 static inline int64_t not_below(const double *values, int64_t low, int64_t high, double wanted) {

@@ -96,21 +96,21 @@ struct key {
     double low, high, scale;
 };
 
-static inline int32_t ordered_bits(double value) {
+INLINED int32_t ordered_bits(double value) {
     float single = (float)value;
     int32_t bits;
     memcpy(&bits, &single, sizeof bits);
     return bits < 0 ? INT32_MIN - bits : bits;
 }
 
-static inline int32_t limited(double steps) {
+INLINED int32_t limited(double steps) {
     steps = steps > 0.0 ? steps : 0.0;
     return (int32_t)(steps < KEYS - 1 ? steps : KEYS - 1);
 }
 
-static inline int32_t affine_key(double value, double low, double scale) { return limited((value - low) * scale); }
+INLINED int32_t affine_key(double value, double low, double scale) { return limited((value - low) * scale); }
 
-static inline int32_t logarithmic_key(double value, int32_t first, int32_t last, double scale) {
+INLINED int32_t logarithmic_key(double value, int32_t first, int32_t last, double scale) {
     int32_t bits = ordered_bits(value);
     bits = bits > first ? bits : first;
     bits = bits < last ? bits : last;
@@ -153,7 +153,7 @@ struct sums {
 };
 
 /* Add a block's values. Lanes are written out so that the additions have one order, whatever vectors a processor has. */
-static inline void add_sums(const double *values, int64_t size, double guess, struct sums *sums) {
+INLINED void add_sums(const double *values, int64_t size, double guess, struct sums *sums) {
     double deviations[LANES] = {0}, squares[LANES] = {0}, least[LANES], greatest[LANES];
     uint64_t bits[LANES] = {0};
     int64_t row = 0;
@@ -184,7 +184,7 @@ static inline void add_sums(const double *values, int64_t size, double guess, st
     }
 }
 
-static inline void add_keys(const double *values, int64_t size, const struct key *key, uint16_t *keys) {
+INLINED void add_keys(const double *values, int64_t size, const struct key *key, uint16_t *keys) {
     if (key->logarithmic) {
         int32_t first = (int32_t)key->low, last = (int32_t)key->high;
         double scale = key->scale;

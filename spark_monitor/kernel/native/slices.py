@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from spark_monitor.kernel.blocks import KeyedRows, Sums
-from spark_monitor.kernel.groups import Mask
+from spark_monitor.kernel.groups import Mask, Shorts
 from spark_monitor.kernel.hashes import Keyed, likely_limits
 from spark_monitor.kernel.native.library import Library
 from spark_monitor.states.distinct import ALL, Distinct, Hashes
@@ -41,14 +41,21 @@ class Table:
     shift: int
     first: int
     below: np.ndarray
+    bounded: Floats
+    """The grid's edges between two infinities."""
 
     @property
-    def arguments(self) -> tuple[int, float, float, int, int, np.ndarray, int]:
+    def arguments(self) -> tuple[np.ndarray, int, int, float, float, int, int, np.ndarray, int]:
         """As a function takes them."""
-        return self.kind, self.low, self.scale, self.shift, self.first, self.below, self.below.size
+        table = (self.kind, self.low, self.scale, self.shift, self.first, self.below, self.below.size)
+        return self.bounded, self.bounded.size - 2, *table
 
 
-BY_SEARCH_ALONE = Table(BY_SEARCH, 0.0, 0.0, 0, 0, np.zeros(1, dtype=np.uint16))
+@lru_cache(maxsize=TABLES_KEPT)
+def edges_alone(grid: Grid) -> Table:
+    """The grid without a look-up table, for few values."""
+    bounded = np.concatenate([[-np.inf], grid.edges, [np.inf]])
+    return Table(BY_SEARCH, 0.0, 0.0, 0, 0, np.zeros(1, dtype=np.uint16), bounded)
 
 
 @lru_cache(maxsize=TABLES_KEPT)
@@ -57,10 +64,11 @@ def compact_table(grid: Grid) -> Table:
     table = table_of(grid)
     below, shared = table.edges_below()
     entries = (below + _SHARED_BIT * shared).astype(np.uint16)
+    bounded = edges_alone(grid).bounded
     if isinstance(table, AffineLookUp):
-        return Table(AFFINE, table.low, table.scale, 0, 0, entries)
+        return Table(AFFINE, table.low, table.scale, 0, 0, entries, bounded)
     assert isinstance(table, OrderedLookUp)
-    return Table(ORDERED, 0.0, 0.0, table.shift, table.first, entries)
+    return Table(ORDERED, 0.0, 0.0, table.shift, table.first, entries, bounded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +85,8 @@ class Rows:
         """The rows; and the positions and hashes of finite values that are no edge and have a hash of at most ``most``."""
         size = values.size
         cells, rows, hashes = np.empty(size, np.uint16), np.empty(size, np.int64), np.empty(size, np.uint64)
-        table = BY_SEARCH_ALONE if size < grid.edges.size else compact_table(grid)
-        grid_arguments = (grid.edges, grid.edges.size, *table.arguments)
-        many = library.call("sm_part", values, nulls, size, *grid_arguments, most, cells, rows, hashes)
+        table = edges_alone(grid) if size < grid.edges.size else compact_table(grid)
+        many = library.call("sm_part", values, nulls, size, *table.arguments, most, cells, rows, hashes)
         return cls(library, grid, values, cells), rows[:many], hashes[:many]
 
     def count(self, key: KeyedRows, guess: float) -> None:
@@ -90,7 +97,7 @@ class Rows:
         moments = np.empty((copies * size, 4))
         table = key.block.cells.counters(size, codes.size)
         pairs = np.empty(codes.size if table is None else 0, dtype=np.int64)
-        where = (self.values, self.cells, codes, codes.size, guess, size, self.grid.cells, copies)
+        where = (self.values, self.cells, _short(key), codes.size, guess, size, self.grid.cells, copies)
         many = self.library.call("sm_key", *where, table, pairs, moments, totals)
         if table is None:
             key.block.cells.add_pairs(pairs[:many])
@@ -102,7 +109,7 @@ class Rows:
         rows = np.flatnonzero(asked.take(codes) & (self.cells < SPECIAL))
         return self.values[rows], codes[rows]
 
-    def hashes_between(self, codes: Integers, lowest: Hashes, highest: Hashes) -> tuple[Integers, Hashes]:
+    def hashes_between(self, codes: Shorts, lowest: Hashes, highest: Hashes) -> tuple[Integers, Hashes]:
         """Slice value and hash of finite values off the edges whose hash lies within the bounds of their slice value."""
         slices, hashes = np.empty(codes.size, np.int64), np.empty(codes.size, np.uint64)
         where = (self.values, self.cells, codes, codes.size, lowest.size, lowest, highest)
@@ -126,7 +133,7 @@ def add_rows(
     ``distinct`` is the distinct count of the whole group, these rows included; about a fraction ``inner`` of them has a value
     that is finite and no edge.
     """
-    keyed = [Keyed(key.block.hashes, key.codes, key.rows) for key in keys]
+    keyed = [Keyed(key.block.hashes, key.codes, key.rows, key.short) for key in keys]
     if distinct.is_exact:
         rows, positions, hashes = Rows.of(library, grid, values, nulls, _EVERY)
         if hashes.size:
@@ -148,10 +155,14 @@ def _add_hashes(rows: Rows, key: Keyed, positions: Integers, hashes: Hashes, lim
     size = key.rows.size
     rare = limits[:size] > most
     if rare.any():
-        key.held.hold(*rows.hashes_between(key.codes, *_bounds(rare, most + np.uint64(1), limits[:size])), limits)
+        key.held.hold(*rows.hashes_between(_short(key), *_bounds(rare, most + np.uint64(1), limits[:size])), limits)
     missed = key.held.missed(limits, key.rows)
     if missed is not None:
-        key.held.hold(*rows.hashes_between(key.codes, *_bounds(missed, limits + np.uint64(1), np.uint64(_EVERY))))
+        key.held.hold(*rows.hashes_between(_short(key), *_bounds(missed, limits + np.uint64(1), np.uint64(_EVERY))))
+
+
+def _short(key: Keyed | KeyedRows) -> Shorts:
+    return key.codes.astype(np.uint32) if key.short is None else key.short
 
 
 def _bounds(asked: Mask, lowest: Hashes | np.uint64, highest: Hashes | np.uint64) -> tuple[Hashes, Hashes]:
