@@ -110,11 +110,12 @@ class SliceBlock:
     def _grow(self, size: int) -> None:
         more = max(size, 2 * self.n.size) - self.n.size if size > self.n.size else 0
         if more:
-            self.totals = np.pad(self.totals, ((0, more), (0, 0)))
-            self.n, self.mean = np.pad(self.n, (0, more)), np.pad(self.mean, (0, more))
-            self.low, self.m2 = np.pad(self.low, (0, more)), np.pad(self.m2, (0, more))
-            self.minimum = np.pad(self.minimum, (0, more), constant_values=np.inf)
-            self.maximum = np.pad(self.maximum, (0, more), constant_values=-np.inf)
+            zeros = np.zeros(more)
+            self.totals = np.concatenate([self.totals, np.zeros((more, 5), dtype=np.int64)])
+            self.n = np.concatenate([self.n, np.zeros(more, dtype=np.int64)])
+            self.mean, self.low, self.m2 = (np.concatenate([part, zeros]) for part in (self.mean, self.low, self.m2))
+            self.minimum = np.concatenate([self.minimum, np.full(more, np.inf)])
+            self.maximum = np.concatenate([self.maximum, np.full(more, -np.inf)])
 
     def count(self, codes: Integers, rows: Integers, part: Part) -> Integers:
         """Count rows; how many finite values each slice value has among them."""

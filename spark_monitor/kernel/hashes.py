@@ -17,7 +17,9 @@ from spark_monitor.states.grid import Integers
 
 _HELD = 1 << 14
 _EVERY = np.uint64(ALL - 1)
-_SAMPLED = 2 * K_SLICE
+_SAMPLED = 3 * K_SLICE // 2
+"""So many hashes of a slice value are expected below its likely limit; fewer than ``K_SLICE`` once in a million times."""
+
 _TABLE_PER_ROW = 16
 _SORTED_ALONE = 64
 """With so many hashes each on average, slice values are sorted one by one: faster than an order for all of them."""
