@@ -10,7 +10,7 @@ from typing import Final
 from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior
-from spark_monitor.diagnosis.slice_causes import is_clear, of_the_change, slice_causes
+from spark_monitor.diagnosis.slice_causes import is_clear, is_of_one_slice, of_the_change, place_causes, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.formatting import day, harmless, number, percent, slice_name
 from spark_monitor.windowing.timestamps import timestamp_of
@@ -48,7 +48,8 @@ def causes_of(
     broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {})
     slices = slice_causes(fall) if fall is not None and fall.is_worse else []
     prior, concept = (prior_causes(fall), concept_causes(fall)) if fall is not None and fall.is_worse else ([], [])
-    clear = slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
+    clear = place_causes(fall) if fall is not None and fall.is_worse else []
+    clear += slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
     strong = [cause for cause in concept[:1] if cause.kind == "concept" and (cause.share or 0) >= CONCEPT_SHARE]
     ordered = dict.fromkeys([*broken, *clear, *prior, *strong, *drifted, *slices, *concept])
     return divided_once(list(ordered))
@@ -166,8 +167,11 @@ def concept_causes(fall: Fall) -> list[Cause]:
 
 
 def is_concept_drift(fall: Fall | None) -> bool:
-    """Whether a fall is one that neither the inputs nor the label's rate make one expect."""
-    if fall is None or not fall.is_worse or prior_causes(fall):
+    """Whether a fall is one that neither the inputs nor the label's rate make one expect.
+
+    Where it is one slice's, labels follow the inputs in another way there, and their rate is a symptom.
+    """
+    if fall is None or not fall.is_worse or (prior_causes(fall) and not is_of_one_slice(fall)):
         return False
     part = fall.expected_part
     return part is not None and 1 - part >= CONCEPT_SHARE

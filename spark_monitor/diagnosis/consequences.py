@@ -8,7 +8,7 @@ from typing import Final
 from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import WHOLE, Failing
 from spark_monitor.diagnosis.problems import Problem, is_prior
-from spark_monitor.diagnosis.slice_causes import is_clear, slice_causes
+from spark_monitor.diagnosis.slice_causes import is_of_one_slice
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 
 OF_THE_MODEL: Final = (MODEL, FAIRNESS)
@@ -70,7 +70,7 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
     if cause.main.first.track in OF_THE_MODEL:
         return (cause.main.first.track, fall.main.first.track) == (MODEL, FAIRNESS)
     if is_prior(cause):
-        return not _is_of_one_slice(numbers)
+        return not is_of_one_slice(numbers)
     if not cause.columns or set(cause.columns) <= set(outputs):
         return False
     part = None if numbers is None else numbers.expected_part
@@ -110,13 +110,6 @@ def _is_as_before(failing: Sequence[Failing], numbers: Fall | None) -> bool:
 def _is_sudden(cause: Problem) -> bool:
     """Whether a column drifts that looked well in the window before: an estimate trusts such inputs although nobody should."""
     return cause.kind == "drift" and cause.finding.abrupt
-
-
-def _is_of_one_slice(fall: Fall | None) -> bool:
-    """Whether one slice explains most of a fall, and clearly more than its part of the rows would."""
-    if fall is None or not fall.is_worse:
-        return False
-    return any(is_clear(fall, cause) for cause in slice_causes(fall)[:1])
 
 
 def _take_labels(fall: Problem, kept: list[Problem]) -> None:

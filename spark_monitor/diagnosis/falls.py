@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spark_monitor.diagnosis.groups import Slice
+from spark_monitor.diagnosis.groups import WHOLE, Slice
 
 
 @dataclass(frozen=True)
 class Score:
-    """A metric's value and the rows it rests on."""
+    """A metric's value, the rows it rests on and its standard error; 0 where that is not known."""
 
     value: float
     count: float
+    error: float = 0.0
+
+
+def mean(scores: Sequence[Score]) -> Score | None:
+    """The mean of independent scores, each weighted by its rows, with its standard error; None of no rows.
+
+    >>> mean([Score(0.6, 100, 0.03), Score(0.8, 300, 0.01)])
+    Score(value=0.75, count=400, error=0.010606601717798213)
+    """
+    rows = sum(score.count for score in scores)
+    if not rows:
+        return None
+    value = sum(score.value * score.count for score in scores) / rows
+    return Score(value, rows, math.sqrt(sum((score.error * score.count) ** 2 for score in scores)) / rows)
 
 
 @dataclass(frozen=True)
 class Fall:
-    """A model metric in its worst failing window beside what it was before the incident, in all rows and in slices."""
+    """A model metric in its failing windows beside what it was before the incident, in all rows and in slices."""
 
     metric: str
     lower_is_worse: bool
@@ -30,6 +45,8 @@ class Fall:
     estimated_before: float | None = None
     rate_now: Score | None = None
     rate_before: Score | None = None
+    place: Slice = WHOLE
+    """What ``now`` and ``before`` are about: all rows, or the one slice that fails."""
 
     @property
     def change(self) -> float:

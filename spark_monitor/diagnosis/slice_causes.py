@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
-from spark_monitor.diagnosis.falls import Cause, Fall
-from spark_monitor.diagnosis.groups import Slice
+from spark_monitor.diagnosis.falls import Cause, Fall, mean
+from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.text.formatting import number, percent, slice_name
 
 SLICES_SHOWN: Final = 4
@@ -16,11 +17,44 @@ CLEARLY_MORE: Final = 1.3
 """A slice that explains so much of a fall, and so many times what its part of the rows would, is named before other causes."""
 
 
+STANDS_OUT: Final = 3.0
+"""By so many standard errors its own change must differ from that of the others of its key: one in a dozen does by two."""
+
+
+def is_of_one_slice(fall: Fall | None) -> bool:
+    """Whether a fall is that of one slice: it alone fails, or it clearly explains most."""
+    if fall is None or not fall.is_worse:
+        return False
+    return fall.place != WHOLE or any(is_clear(fall, cause) for cause in slice_causes(fall)[:1])
+
+
 def is_clear(fall: Fall, cause: Cause) -> bool:
-    """Whether one slice explains a fall: most of it, and clearly more than the rows it has."""
-    weight = next((score.count for one, score in fall.slices_now.items() if slice_name(*one) == cause.what), 0.0)
-    part = weight / fall.now.count if fall.now.count else 1.0
-    return cause.share is not None and cause.share >= max(CLEAR_SHARE, CLEARLY_MORE * part)
+    """Whether one slice explains a fall: most of it, clearly more than the rows it has, and more than chance."""
+    slice_ = next((one for one in fall.slices_now if slice_name(*one) == cause.what), None)
+    if slice_ is None or cause.share is None:
+        return False
+    part = fall.slices_now[slice_].count / fall.now.count if fall.now.count else 1.0
+    return cause.share >= max(CLEAR_SHARE, CLEARLY_MORE * part) and (cause.kind == "mix" or _stands_out(fall, slice_))
+
+
+def _stands_out(fall: Fall, slice_: Slice) -> bool:
+    """Whether a slice's value has changed otherwise than that of the other slices of its key, beyond chance."""
+    others = [one for one in fall.slices_now if one[0] == slice_[0] and one != slice_ and one in fall.slices_before]
+    now, before = fall.slices_now[slice_], fall.slices_before.get(slice_)
+    rest_now, rest_before = (mean([scores[one] for one in others]) for scores in (fall.slices_now, fall.slices_before))
+    if before is None or rest_now is None or rest_before is None:
+        return False
+    error = math.sqrt(sum(one.error**2 for one in (now, before, rest_now, rest_before)))
+    return abs((now.value - before.value) - (rest_now.value - rest_before.value)) > STANDS_OUT * error
+
+
+def place_causes(fall: Fall) -> list[Cause]:
+    """The slice that a fall is in, where it alone fails."""
+    if fall.place == WHOLE:
+        return []
+    name = slice_name(*fall.place)
+    sentence = f"{name}: {fall.metric} {number(fall.before.value)} to {number(fall.now.value)}; all rows together do not fail."
+    return [Cause("slice", name, 1.0, sentence)]
 
 
 def slice_causes(fall: Fall) -> list[Cause]:
@@ -30,7 +64,7 @@ def slice_causes(fall: Fall) -> list[Cause]:
     both overall values, and (w0 + w1) / 2 (m1 - m0) by the rate. What a metric of all rows has beyond the mean of its slices
     (ranks between slices, say) is the rest, so that shares add up to 1.
     """
-    keys = sorted({key for key, _ in fall.slices_now if key is not None})
+    keys = sorted({key for key, _ in fall.slices_now if key is not None}) if fall.place == WHOLE else []
     split = [parts for key in keys if (parts := _parts(fall, key))]
     if not split:
         return []

@@ -1,25 +1,31 @@
-"""What model_metrics say of a fall: the worst failing window beside the windows before, in all rows, slices and estimates."""
+"""What model_metrics say of a fall: its failing windows together beside the windows before, in all rows, slices and estimates."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from pyspark.sql import functions as F
 
 from spark_monitor.diagnosis.causes import worst_group
 from spark_monitor.diagnosis.episodes import Windows
-from spark_monitor.diagnosis.falls import Fall, Score
+from spark_monitor.diagnosis.falls import Fall, Score, mean
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import Run
+from spark_monitor.states.proportions import Z
 
 BEFORE_WINDOWS: Final = 4
 """A fall is held against the mean of so many windows before its incident opened, weighted by their rows."""
+
+MOST_WINDOWS: Final = 50
+"""So many failing windows of a version are looked at, evenly spread over all."""
 
 MOST_ROWS: Final = 50_000
 MOST_FEATURES: Final = 10_000
@@ -27,17 +33,29 @@ BASE_RATE: Final = "base_rate"
 REALISED, ESTIMATED = "REALISED", "ESTIMATED"
 
 
+Moment = tuple[str | None, int]
+"""A model version in a window, by its start."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """Which rows a problem's causes need."""
 
     metric: str
-    version: str | None
+    granularity: str
+    place: Slice
+    """All rows, or the one slice that fails."""
+
     lower_is_worse: bool
-    now: int
+    now: tuple[Moment, ...]
     before: tuple[int, ...]
-    estimated_at: int
-    """Of which window the estimate counts: the last one that is calibrated by no window of the problem itself."""
+    estimated: tuple[Moment, ...]
+    """Where estimates count: in windows that are calibrated by none of the problem's own."""
+
+    @property
+    def versions(self) -> set[str | None]:
+        """The versions that fail."""
+        return {version for version, _ in self.now}
 
 
 Values = Mapping[tuple[str, str | None, int, str, Slice], Score]
@@ -51,93 +69,117 @@ def needs_causes(problem: Problem) -> bool:
 
 def falls_of(run: Run, found: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
     """The fall of each problem of a model metric, by the problem's ``id``: one query, none where no model metric fails."""
-    asked = {id(one): wanted for one in found if needs_causes(one) and (wanted := _asked(one, windows, run)) is not None}
+    asked = {
+        id(one): wanted
+        for one in found
+        if needs_causes(one) and (wanted := asked_of(one, windows, run.schedule.horizon)) is not None
+    }
     if not asked:
         return {}
     values = _values(run, asked.values())
-    falls = {about: fall(wanted, values) for about, wanted in asked.items()}
+    falls = {about: fall(wanted, values.get(wanted.granularity, {})) for about, wanted in asked.items()}
     return {about: one for about, one in falls.items() if one is not None}
 
 
-def _asked(problem: Problem, windows: Windows, run: Run) -> Asked | None:
-    group = worst_group(problem)
-    if group is None:
+def asked_of(problem: Problem, windows: Windows, horizon: timedelta | None) -> Asked | None:
+    """What a fall is told from: every version and window in which its metric fails, for one window may be chance."""
+    worst = worst_group(problem)
+    if worst is None:
         return None
-    starts = [start for start, _ in windows.get(group.granularity, ())]
-    place = bisect_left(starts, problem.opened)
-    before = tuple(starts[max(0, place - BEFORE_WINDOWS) : place])
-    first = group.failing[0]
-    horizon = run.schedule.horizon
-    calibrated = horizon is not None and group.start - int(horizon.total_seconds() * 1_000_000) >= problem.opened
-    estimated_at = problem.opened if calibrated else group.start
-    return Asked(first.metric, first.version, _lower_is_worse(group), group.start, before, estimated_at)
+    metric, place = worst.failing[0].metric, problem.slice
+    groups = [group for group in problem.groups if group.track == MODEL and group.granularity == worst.granularity]
+    failing = [(one, group.start) for group in groups for one in group.failing if one.metric == metric]
+    in_place = [(one, start) for one, start in failing if one.slice == place] or failing
+    now = sorted({(one.version, start) for one, start in in_place}, key=lambda moment: (moment[1], moment[0] or ""))
+    starts = [start for start, _ in windows.get(worst.granularity, ())]
+    first = bisect_left(starts, problem.opened)
+    calibrated_from = math.inf if horizon is None else problem.opened + int(horizon.total_seconds() * 1_000_000)
+    return Asked(
+        metric,
+        worst.granularity,
+        place,
+        _lower_is_worse(worst),
+        spread(now, MOST_WINDOWS),
+        tuple(starts[max(0, first - BEFORE_WINDOWS) : first]),
+        spread([one for one in now if one[1] < calibrated_from] or now[:1], MOST_WINDOWS),
+    )
+
+
+def spread(moments: Sequence[Moment], most: int) -> tuple[Moment, ...]:
+    """At most so many, evenly spread over all.
+
+    >>> spread([("1", start) for start in range(5)], 3)
+    (('1', 0), ('1', 2), ('1', 4))
+    """
+    if len(moments) <= most:
+        return tuple(moments)
+    return tuple(moments[round(place * (len(moments) - 1) / (most - 1))] for place in range(most))
 
 
 def _lower_is_worse(group: Group) -> bool:
     return (group.failing[0].expected or "").startswith(">")
 
 
-def _values(run: Run, asked: Iterable[Asked]) -> Values:
+def _values(run: Run, asked: Iterable[Asked]) -> Mapping[str, Values]:
+    """What is known of the windows that are asked for, by their granularity."""
     listed = list(asked)
     metrics = sorted({one.metric for one in listed} | {BASE_RATE})
-    starts = sorted({start for one in listed for start in (one.now, one.estimated_at, *one.before)})
+    starts = sorted({start for one in listed for start in (*one.before, *(at for _, at in (*one.now, *one.estimated)))})
     own = run.store.frame("model_metrics").where(F.col("monitor_id") == run.monitor_id)
     edges = [F.timestamp_micros(F.lit(start)) for start in starts]
     rows = own.where(F.col("metric").isin(metrics) & F.col("window.start").isin(edges) & F.col("class").isNull())
     known = rows.where("value IS NOT NULL").select(
-        *("metric", "model_version", "basis", "slice_key", "slice_value", "value"),
+        *("granularity", "metric", "model_version", "basis", "slice_key", "slice_value", "value"),
+        ((F.col("upper") - F.col("lower")) / (2 * Z)).alias("error"),
         (F.col("count") * F.coalesce("label_coverage", F.lit(1.0))).alias("rows"),
         F.unix_micros("window.start").alias("start"),
     )
-    found: dict[tuple[str, str | None, int, str, Slice], Score] = {}
+    found: dict[str, dict[tuple[str, str | None, int, str, Slice], Score]] = {}
     for row in known.orderBy(F.col("slice_key").isNotNull(), "start", "slice_key", "slice_value").limit(MOST_ROWS).collect():
-        key = (
-            row["metric"],
-            row["model_version"],
-            row["start"],
-            row["basis"] or REALISED,
-            (row["slice_key"], row["slice_value"]),
-        )
-        found[key] = Score(row["value"], row["rows"] or 0.0)
+        slice_ = (row["slice_key"], row["slice_value"])
+        key = (row["metric"], row["model_version"], row["start"], row["basis"] or REALISED, slice_)
+        found.setdefault(row["granularity"], {})[key] = Score(row["value"], row["rows"] or 0.0, row["error"] or 0.0)
     return found
 
 
 def fall(asked: Asked, values: Values) -> Fall | None:
     """A fall from the values; None where there is no value before it or none now."""
     slices = sorted({key[4] for key in values if key[0] == asked.metric}, key=repr)
-    now = {one: values.get((asked.metric, asked.version, asked.now, REALISED, one)) for one in slices}
-    before = {one: _mean(asked, asked.metric, REALISED, one, values) for one in slices}
-    whole_now, whole_before = now.get(WHOLE), before.get(WHOLE)
-    if whole_now is None or whole_before is None:
+    now = {one: _at(asked.now, asked.metric, REALISED, one, values) for one in slices}
+    before = {one: _before(asked, asked.metric, REALISED, one, values) for one in slices}
+    own_now, own_before = now.get(asked.place), before.get(asked.place)
+    if own_now is None or own_before is None:
         return None
-    estimated = values.get((asked.metric, asked.version, asked.estimated_at, ESTIMATED, WHOLE))
-    estimated_before = _mean(asked, asked.metric, ESTIMATED, WHOLE, values)
+    estimated = _at(asked.estimated, asked.metric, ESTIMATED, asked.place, values)
+    estimated_before = _before(asked, asked.metric, ESTIMATED, asked.place, values)
     return Fall(
         asked.metric,
         asked.lower_is_worse,
-        whole_now,
-        whole_before,
+        own_now,
+        own_before,
         {one: score for one, score in now.items() if score is not None and one != WHOLE},
         {one: score for one, score in before.items() if score is not None and one != WHOLE},
         None if estimated is None else estimated.value,
         None if estimated_before is None else estimated_before.value,
-        values.get((BASE_RATE, asked.version, asked.now, REALISED, WHOLE)),
-        _mean(asked, BASE_RATE, REALISED, WHOLE, values),
+        _at(asked.now, BASE_RATE, REALISED, asked.place, values),
+        _before(asked, BASE_RATE, REALISED, asked.place, values),
+        asked.place,
     )
 
 
-def _mean(asked: Asked, metric: str, basis: str, slice_: Slice, values: Values) -> Score | None:
-    """The mean of the windows before, of the version itself; of a version that was not there then, of all others."""
-    own = [values.get((metric, asked.version, start, basis, slice_)) for start in asked.before]
-    known = [score for score in own if score is not None and score.count > 0]
-    if not known:
-        known = [
-            score
-            for (name, _, start, of, one), score in values.items()
-            if (name, of, one) == (metric, basis, slice_) and start in asked.before and score.count > 0
-        ]
-    rows = sum(score.count for score in known)
-    return Score(sum(score.value * score.count for score in known) / rows, rows) if rows else None
+def _at(moments: Iterable[Moment], metric: str, basis: str, slice_: Slice, values: Values) -> Score | None:
+    """The mean over some versions and windows."""
+    known = [values.get((metric, version, start, basis, slice_)) for version, start in moments]
+    return mean([score for score in known if score is not None])
+
+
+def _before(asked: Asked, metric: str, basis: str, slice_: Slice, values: Values) -> Score | None:
+    """The mean of the windows before, of the versions themselves; of versions that were not there then, of all others."""
+    own = _at([(version, start) for version in asked.versions for start in asked.before], metric, basis, slice_, values)
+    if own is not None:
+        return own
+    others = sorted({key[1] for key in values if key[0] == metric}, key=repr)
+    return _at([(version, start) for version in others for start in asked.before], metric, basis, slice_, values)
 
 
 def importances(run: Run) -> dict[str, float]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -11,7 +14,9 @@ from spark_monitor.diagnosis.falls import Fall, Score
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, of_checks
 from spark_monitor.diagnosis.problems import Problem
-from spark_monitor.diagnosis.slice_causes import slice_causes
+from spark_monitor.diagnosis.slice_causes import is_of_one_slice, slice_causes
+from spark_monitor.stages.falls import Asked, Moment, asked_of
+from spark_monitor.stages.falls import fall as fall_of
 
 
 def problem(check: Failing, finding: Finding = DRIFT, kind: str = "drift", *, start: int = 5) -> Problem:
@@ -117,3 +122,83 @@ def test_a_label_that_became_twice_as_frequent_is_named() -> None:
     assert causes_of(FALLEN, [], doubled)[0].kind == "prior_shift"
     assert all(cause.kind != "prior_shift" for cause in causes_of(FALLEN, [], same))
     assert WHOLE == (None, None)
+
+
+def failing(*moments: tuple[str, int, Slice]) -> Problem:
+    """A fall of accuracy in some versions, windows and slices."""
+    groups = []
+    for start in sorted({start for _, start, _ in moments}):
+        checks = [
+            Failing(
+                f"{version} {slice_}", "accuracy_score", "model", None, *slice_, version, 0.6 - start / 100, expected=">= 0.7"
+            )
+            for version, at, slice_ in moments
+            if at == start
+        ]
+        groups.append(replace(of_checks(checks[0], start=start, end=start + 1, name=":table"), failing=tuple(checks)))
+    where = WHOLE if any(slice_ == WHOLE for *_, slice_ in moments) else moments[0][2]
+    return Problem([Episode(DRIFT, groups)], "performance", where)
+
+
+def test_a_fall_is_told_from_every_version_and_window_that_fails() -> None:
+    problem = failing(("1", 5, WHOLE), ("2", 5, WHOLE), ("2", 6, WHOLE), ("2", 8, WHOLE), ("2", 8, ("origin", "JFK")))
+    windows = {"1 week": [(at, at + 1) for at in range(9)]}
+
+    asked = asked_of(problem, windows, timedelta(microseconds=2))
+
+    now: tuple[Moment, ...] = (("1", 5), ("2", 5), ("2", 6), ("2", 8))
+    assert asked == Asked("accuracy_score", "1 week", WHOLE, True, now, (1, 2, 3, 4), now[:3])
+
+
+def test_one_window_in_which_a_slice_is_off_by_chance_does_not_make_it_the_cause() -> None:
+    """Every slice falls by 0.2, and in the worst window one of them by 0.5 more."""
+    dice = np.random.default_rng(8)
+    places: list[Slice] = [("origin", name) for name in ("JFK", "LGA", "EWR")]
+    asked = Asked("accuracy_score", "1 week", WHOLE, True, tuple(("1", at) for at in range(4, 10)), (0, 1, 2, 3), ())
+    values = {}
+    for at in range(10):
+        level = {place: (0.8 if at < 4 else 0.6) + float(dice.normal(0, 0.01)) for place in places}
+        level[places[0]] -= 0.5 if at == 7 else 0.0
+        for place, value in {**level, WHOLE: float(np.mean(list(level.values())))}.items():
+            values["accuracy_score", "1", at, "REALISED", place] = Score(value, 300.0 if place == WHOLE else 100.0, 0.05)
+
+    worst = fall_of(replace(asked, now=(("1", 7),)), values)
+    together = fall_of(asked, values)
+
+    assert is_of_one_slice(worst)
+    assert not is_of_one_slice(together)
+
+
+def test_a_slice_explains_a_fall_only_where_it_differs_from_the_others_beyond_chance() -> None:
+    places: list[Slice] = [("origin", "JFK"), ("origin", "LGA"), ("origin", "EWR")]
+    before = {one: Score(0.8, 100, 0.03) for one in places}
+    for error, told in ((0.02, True), (0.15, False)):
+        now = {one: Score(0.4 if one[1] == "JFK" else 0.75, 100, error) for one in places}
+        fallen = Fall("accuracy_score", True, Score(0.633, 300), Score(0.8, 300), now, before)
+        assert is_of_one_slice(fallen) is told
+
+
+def test_a_slice_that_alone_fails_comes_first_and_is_concept_drift_where_its_inputs_do_not_explain_it() -> None:
+    """Labels turn in one slice: their rate there is another one as well, which does not make it other cases."""
+    basic: Slice = ("plan", "basic")
+    problem = failing(("1", 5, basic), ("1", 6, basic))
+    asked = asked_of(problem, {"1 week": [(at, at + 1) for at in range(8)]}, None)
+    assert asked is not None
+    values = {
+        (metric, "1", at, basis, place): Score(value if at >= 5 else well, 300.0, 0.02)
+        for at in range(1, 7)
+        for metric, basis, place, well, value in (
+            ("accuracy_score", "REALISED", WHOLE, 0.8, 0.74),
+            ("accuracy_score", "REALISED", basic, 0.8, 0.3),
+            ("accuracy_score", "REALISED", ("plan", "gold"), 0.8, 0.8),
+            ("accuracy_score", "ESTIMATED", basic, 0.8, 0.79),
+            ("base_rate", "REALISED", basic, 0.3, 0.7),
+        )
+    }
+
+    fallen = fall_of(asked, values)
+    causes = causes_of(problem, [problem], fallen)
+
+    assert is_concept_drift(fallen)
+    assert [(cause.kind, cause.what) for cause in causes[:2]] == [("slice", "plan = basic"), ("prior_shift", "the label's rate")]
+    assert sum(cause.share or 0.0 for cause in causes) == 1.0

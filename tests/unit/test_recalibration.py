@@ -117,8 +117,8 @@ def test_a_fall_is_held_against_an_estimate_that_the_incident_did_not_calibrate(
             *((9, "REALISED", 0.6), (9, "ESTIMATED", 0.6)),
         )
     }
-    by_opening = fall(Asked("auc", "1", True, 9, (1,), 2), values)
-    by_worst = fall(Asked("auc", "1", True, 9, (1,), 9), values)
+    by_opening = fall(Asked("auc", "1 day", whole, True, (("1", 9),), (1,), (("1", 2),)), values)
+    by_worst = fall(Asked("auc", "1 day", whole, True, (("1", 9),), (1,), (("1", 9),)), values)
     assert by_opening is not None
     assert by_worst is not None
     assert (by_opening.expected_part, by_worst.expected_part) == (0.05, 1.0)
