@@ -21,6 +21,7 @@ KNOWN_SHARE: Final = 0.98
 SWAPPED, SAME = 0.2, 0.03
 """Total variation between two lists of shares: that much by name, and by rank no more than this and noise, exchanges names."""
 
+EXCHANGED: Final = "its categories have exchanged their frequencies"
 RENAMED: Final = 0.8
 """Where so many of the rows have names that were not there before, all categories have other names."""
 
@@ -45,7 +46,7 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
     if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
         return None  # some values alone have another name: they were not seen before
-    what = "its categories have other names" if new >= RENAMED else "its categories have exchanged their frequencies"
+    what = "its categories have other names" if new >= RENAMED else EXCHANGED
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
 
 

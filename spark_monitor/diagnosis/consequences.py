@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from spark_monitor.diagnosis.falls import Fall
-from spark_monitor.diagnosis.groups import WHOLE, Failing
+from spark_monitor.diagnosis.groups import WHOLE, Failing, Slice
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.slice_causes import is_of_one_slice
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
@@ -91,9 +91,17 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
         return False
     first = fall.main.first
     # What is wrong in one slice does not explain, windows later, a fall that this slice has no part in.
-    if cause.slice != WHOLE and all(one.slice != cause.slice for one in first.failing):
+    if cause.slice != WHOLE and all(one.slice != cause.slice for one in first.failing) and not _fell_too(cause.slice, numbers):
         return False
     return fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start) or _is_as_before(first.failing, numbers)
+
+
+def _fell_too(slice_: Slice, numbers: Fall | None) -> bool:
+    """Whether a slice, which may be too small for checks of its own, fell at least as far as all rows did."""
+    if numbers is None or not numbers.is_worse or slice_ not in numbers.slices_now or slice_ not in numbers.slices_before:
+        return False
+    change = numbers.slices_now[slice_].value - numbers.slices_before[slice_].value
+    return change <= numbers.change if numbers.lower_is_worse else change >= numbers.change
 
 
 def _is_as_before(failing: Sequence[Failing], numbers: Fall | None) -> bool:

@@ -21,8 +21,8 @@ class Score:
 def mean(scores: Sequence[Score]) -> Score | None:
     """The mean of independent scores, each weighted by its rows, with its standard error; None of no rows.
 
-    >>> mean([Score(0.6, 100, 0.03), Score(0.8, 300, 0.01)])
-    Score(value=0.75, count=400, error=0.010606601717798213)
+    >>> mean([Score(0.6, 100, 0.03), Score(0.8, 100, 0.04)])
+    Score(value=0.7, count=200, error=0.025)
     """
     rows = sum(score.count for score in scores)
     if not rows:

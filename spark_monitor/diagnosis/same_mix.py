@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from spark_monitor.diagnosis.categories import EXCHANGED
 from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, is_prior
+from spark_monitor.diagnosis.shares import LEAST_SHIFT, Shift
+
+MOVED_TOGETHER: Final = 1.5
+"""Beside the slice that has grown or shrunk most others may have, by half as much again."""
 
 
 def _is_well_in_slices(problem: Problem, slice_: Slice) -> bool:
@@ -18,9 +25,16 @@ def explained_by_mix(problems: list[Problem], shifts: Shifts) -> list[Problem]:
     """Columns that only look broken where a slice has grown: within each slice they are what they were, so that they drift."""
     for one in problems:
         shift = shifts.get((one.granularity, one.opened))
-        if shift is not None and one.main.first.track in OF_COLUMNS and _is_well_in_slices(one, shift.slice):
+        if shift is None or one.main.first.track not in OF_COLUMNS:
+            continue
+        if _is_well_in_slices(one, shift.slice) or (one.finding.what == EXCHANGED and _is_cut_otherwise(one.slice, shift)):
             one.kind = "drift"
     return problems
+
+
+def _is_cut_otherwise(slice_: Slice, shift: Shift) -> bool:
+    """Whether a slice is of another key than the one that has grown: within it the mix is another one as well."""
+    return slice_ != WHOLE and shift.slice[0] not in (slice_[0] or "").split(", ")
 
 
 def within_mix(problems: list[Problem]) -> list[Problem]:
@@ -42,28 +56,40 @@ def _is_of_mix(problem: Problem, mix: Problem) -> bool:
     about = (problem.dataset, problem.granularity) == (mix.dataset, mix.granularity)
     if not (is_column and within and about) or mix.shifted is None:
         return False
-    # In the slices of another key the mix is another one as well.
-    of_others = problem.slice != WHOLE and mix.shifted.slice[0] not in (problem.slice[0] or "").split(", ")
-    return of_others or (mix.opened < problem.opened and _is_well_in_slices(problem, mix.shifted.slice))
+    if _is_cut_otherwise(problem.slice, mix.shifted):
+        return True
+    return mix.opened < problem.opened and _is_well_in_slices(problem, mix.shifted.slice)
 
 
 def other_labels(problems: list[Problem]) -> list[Problem]:
     """Columns that begin to drift in the window from which on labels are spread in another way: other cases arrive than before.
 
-    Where the mix of the rows has changed there, other labels follow from it.
+    Where the mix of the rows has changed there, and by as much, other labels follow from it; where it has hardly, its own change
+    follows from theirs.
     """
     kept = list(problems)
     for labels in [one for one in problems if is_prior(one)]:
         same = [one for one in kept if one is not labels and (one.dataset, one.opened) == (labels.dataset, labels.opened)]
         mixed = next((one for one in same if one.kind == "mix_shift"), None)
-        if mixed is not None:
+        if mixed is not None and _makes_other_labels(mixed, labels):
             absorb(mixed, labels)
             kept.remove(labels)
             continue
-        for one in [one for one in kept if one is not labels and _is_of_labels(one, labels)]:
+        for one in [one for one in kept if one is mixed or (one is not labels and _is_of_labels(one, labels))]:
             absorb(labels, one)
             kept.remove(one)
     return kept
+
+
+def _makes_other_labels(mix: Problem, labels: Problem) -> bool:
+    """Whether a shift of the mix can be why labels are spread in another way.
+
+    With w the slices' shares of the rows and p the labels' within each, labels move by the sum of (w' - w) p, which is no more
+    than the share of the rows that has moved, however much slices differ.
+    """
+    moved = LEAST_SHIFT if mix.shifted is None else abs(mix.shifted.now - mix.shifted.before)
+    values = [abs(one.value) for one in labels.main.first.failing if one.value is not None]
+    return not values or max(values) <= MOVED_TOGETHER * moved
 
 
 def _is_of_labels(problem: Problem, labels: Problem) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from spark_monitor.diagnosis.groups import WHOLE, Slice
-from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, alike
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, alike, is_prior
 
 UPSTREAM_COLUMNS: Final = 2
 """So many columns with the same fault, or in the same slice, from the same window on have one cause further up."""
@@ -45,7 +45,7 @@ def drifting_together(
     drifting = [
         one
         for one in problems
-        if one.kind == "drift" and one.main.first.track in OF_COLUMNS and one.main.first.name not in outputs
+        if one.kind == "drift" and one.main.first.track in OF_COLUMNS and one.main.first.name not in outputs and not is_prior(one)
     ]
     rest = [one for one in problems if one not in drifting]
     for members in alike(drifting, lambda one: (one.dataset, one.granularity, one.opened)):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.text.formatting import percent, slice_name
+
+LEAST_SHIFT: Final = 0.1
+"""The smallest change of a slice's share of the rows, from the window before, that is a change of the mix."""
 
 
 @dataclass(frozen=True)

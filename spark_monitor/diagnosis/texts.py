@@ -11,6 +11,9 @@ from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.text.formatting import harmless, number
 
 LEAST_ROWS: Final = 50
+LEAST_CUT: Final = 25
+"""Texts of which nearly all are beginnings of longer ones were cut, though a slice has few."""
+
 NEW_SHARE: Final = 0.01
 CUT_SHARE: Final = 0.05
 """Texts that were longer are worth naming from this share of the rows on."""
@@ -26,7 +29,7 @@ SIGNS_OF_DAMAGE: Final = re.compile("\ufffd|[\u00c2-\u00f4][\u0080-\u00bf\u0152-
 def cut(evidence: Evidence) -> Finding | None:
     """Many texts are beginnings of longer ones of the baseline, and all are shorter than its longest."""
     now, was = evidence.now, evidence.baseline or evidence.before
-    if now is None or was is None or now.mean is not None or now.filled < LEAST_ROWS:
+    if now is None or was is None or now.mean is not None or now.filled < LEAST_CUT:
         return None
     longest, before = now.longest, was.longest
     if longest is None or before is None or longest > SHORTER * before:

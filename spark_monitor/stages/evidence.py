@@ -13,7 +13,7 @@ from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.groups import Group, Slice
 from spark_monitor.diagnosis.hidden import LEAST_ROWS
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look, Measured
-from spark_monitor.diagnosis.shares import Shift, shift_of
+from spark_monitor.diagnosis.shares import LEAST_SHIFT, Shift, shift_of
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.present import PresentPlan, profile_rows
@@ -157,8 +157,6 @@ def populated_slices(run: Run, groups: Sequence[Group]) -> dict[tuple[str, int, 
 
 
 MOST_SHARES: Final = 20_000
-LEAST_SHIFT: Final = 0.1
-"""The smallest change of a slice's share of the rows, from the window before, that is a change of the mix."""
 
 
 def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows) -> dict[tuple[str, int], Shift]:

@@ -68,6 +68,18 @@ def test_a_fall_that_a_slice_has_no_part_in_does_not_follow_from_what_broke_ther
         assert (with_consequences([broken, fall], {})[0] == [broken]) is alone, place
 
 
+def test_a_fall_that_a_slice_without_checks_of_its_own_takes_part_in_follows_from_what_broke_there() -> None:
+    """The slice is too small to be judged, but its numbers fell as far as those of all rows."""
+    for value, alone in ((0.55, True), (0.79, False)):
+        broken = wind(MISSING, "missing", start=4)
+        broken.slice = ("carrier", "MQ")
+        fall = auc()
+        small = {("carrier", "MQ"): Score(value, 60), ("carrier", "UA"): Score(0.8, 840)}
+        before = {("carrier", "MQ"): Score(0.8, 60), ("carrier", "UA"): Score(0.8, 840)}
+        numbers = replace(fallen(0.8), slices_now=small, slices_before=before)
+        assert (with_consequences([broken, fall], {id(fall): numbers})[0] == [broken]) is alone, value
+
+
 def test_a_fall_follows_from_drift_where_it_is_sudden_or_makes_one_expect_it() -> None:
     for estimated, alone in ((0.62, True), (0.79, False)):
         drift, fall = wind(), auc()

@@ -70,6 +70,7 @@ def test_texts_that_were_cut_or_read_in_another_encoding_are_named() -> None:
 
     assert (cut.kind, cut.conclusion) == ("unseen_category", "they were cut")
     assert "at most 5 characters" in cut.what
+    assert found(before, now[:30].str.slice(0, 5)).conclusion == "they were cut"  # a slice of few rows
     assert (damaged.kind, damaged.conclusion) == ("encoding_swap", "they were read in another encoding")
     assert found(before, now.where(now != "Bo Li", "Newcomer")).what.endswith("(Newcomer)")
 

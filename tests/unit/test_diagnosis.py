@@ -466,26 +466,36 @@ def test_texts_that_are_empty_and_codes_that_are_exchanged_or_new_are_named() ->
     assert (found.kind, found.column, "empty" in found.diagnosis) == ("missing", "carrier", True)
 
 
-def test_other_labels_are_one_incident_with_what_drifts_with_them() -> None:
-    rows = planted("price", lambda v: v * noise(len(v)), weeks=range(6, WEEKS))
-    labels = [
-        {
-            "metric": "label_shift",
-            "family": "drift",
-            "column_name": ":table",
-            "model_version": "1",
-            "slice_key": None,
-            "slice_value": None,
-            "value": 0.2,
-            "verdict": "FAIL" if week >= 6 else "PASS",
-            "start": start(week),
-            "end": start(week + 1),
-        }
+def other_labels(value: float) -> list[dict[str, Any]]:
+    """Labels that are spread in another way from week 6 on."""
+    about = {"metric": "label_shift", "family": "drift", "column_name": ":table", "model_version": "1", "value": value}
+    place = {"slice_key": None, "slice_value": None}
+    return [
+        {**about, **place, "verdict": "FAIL" if week >= 6 else "PASS", "start": start(week), "end": start(week + 1)}
         for week in range(WEEKS)
     ]
-    found = diagnosed(rows, ["price", "temp"], labels).only
+
+
+def test_other_labels_are_one_incident_with_what_drifts_with_them() -> None:
+    rows = planted("price", lambda v: v * noise(len(v)), weeks=range(6, WEEKS))
+    found = diagnosed(rows, ["price", "temp"], other_labels(0.2)).only
     assert (found.kind, found.column, found.opened) == ("drift", None, start(6))
     assert found.columns == ("price",)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(0.4, "mix_shift"), (0.9, "drift")])
+def test_labels_that_move_further_than_the_mix_of_the_rows_are_the_cause_of_it(value: float, kind: str) -> None:
+    """LGA grows from a fifth of the rows to two thirds: whatever its labels are, that moves all labels by half or so."""
+    rows = table(5)
+    dice = np.random.default_rng(2)
+    later, is_lga = rows["week"] >= 6, rows["origin"] == "LGA"
+    rows["price"] = rows["price"] * rows["origin"].map({"EWR": 1.0, "JFK": 1.2, "LGA": 4.0})
+    mixed = rows[~later | is_lga | (dice.random(len(rows)) < 0.12)]
+
+    found = diagnosed(mixed, ["origin", "price"], other_labels(value)).only
+
+    assert (found.kind, found.opened) == (kind, start(6)), found.diagnosis
+    assert found.columns == ("origin", "price")
 
 
 def test_columns_that_differ_only_because_a_slice_has_grown_are_part_of_that_shift() -> None:
