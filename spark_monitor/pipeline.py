@@ -116,7 +116,7 @@ def planned(
     current: Run, predictions: Predictions, ledger: Ledger, asked: tuple[datetime, datetime] | None
 ) -> tuple[Plan, Baseline | None]:
     """What a run has to do, and the baseline it is compared with; of a timestamp before all rows nothing, and none is frozen."""
-    current.handled = ledger.handled
+    current.handled, current.pruned_until = ledger.handled, ledger.pruned_until
     first = ledger.baseline_version is None and not ledger.handled and not configured(current)
     early = before_all_rows(current, predictions) if first and asked is None else None
     if early is not None:

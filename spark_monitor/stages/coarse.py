@@ -7,7 +7,6 @@ slice values were counted together; else its rows are read again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,7 @@ from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.timestamps import micros, timestamp_of
+from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -69,25 +68,22 @@ def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueW
     for row in seen.join(runs, on="run_id", how="left").collect():
         place = (row["granularity"], row["start"])
         usable[place] = usable.get(place, True) and bool(row["sound"] and row["same"])
-    empty = [one for one in asked if _place(one) not in usable and handled[one].profile_hash == run.profile_hash]
-    until = pruned_until(run) if empty else None
-    kept = {one for one in empty if until is None or one.window.end > until}
-    return [one for one in asked if usable.get(_place(one), one in kept)]
+    empty = [one for one in asked if place_of(one) not in usable and handled[one].profile_hash == run.profile_hash]
+    kept = {one for one in empty if run.pruned_until is None or one.window.end > run.pruned_until}
+    return [one for one in asked if usable.get(place_of(one), one in kept)]
 
 
-def pruned_until(run: Run) -> datetime | None:
-    """Until when the states of this monitor's windows are deleted; also where that was broken off half-way."""
-    pruned = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & F.col("pruned_until").isNotNull())
-    last = pruned.agg(F.expr("unix_micros(max(pruned_until))").alias("until")).collect()[0]["until"]
-    return None if last is None else timestamp_of(last)
+def places_of(run: Run, parts: Parts) -> DataFrame:
+    """Where each part stands: its granularity and start, the number of the window that it is a part of, and which part it is."""
+    places = [
+        (*place_of(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
+    ]
+    return run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
 
 
 def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
     """The stored states of the parts as partial states of the windows that they are parts of."""
-    places = [
-        (*_place(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
-    ]
-    windows = run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
+    windows = places_of(run, parts)
     special = plan.kernel.special_rows()
     of_rows = [(TABLE_ROW, TABLE_COLUMN), *((name, number) for number, name in special.items())]
     names = [*of_rows, *((column.name, position) for position, column in enumerate(plan.kernel.columns))]
@@ -99,7 +95,7 @@ def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
     rows = placed.select(
         F.col("number").alias("window"),
         "model_version",
-        _slice_number(plan.slice_keys).alias("slice_key"),
+        slice_number(plan.slice_keys).alias("slice_key"),
         "slice_value",
         F.col("position").alias("column"),
         F.lit(STORED).alias("part"),
@@ -132,10 +128,10 @@ def stored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> Da
     """Every slice value (key, value) that the parts have rows of."""
     states = states_of(run, {part for several in parts.values() for part in several})
     tables = states.where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNotNull())
-    return tables.select(_slice_number(slice_keys).alias("key"), F.col("slice_value").alias("value")).distinct()
+    return tables.select(slice_number(slice_keys).alias("key"), F.col("slice_value").alias("value")).distinct()
 
 
-def _slice_number(slice_keys: Sequence[str]) -> Column:
+def slice_number(slice_keys: Sequence[str]) -> Column:
     """The number of the stored row's slice key."""
     number = F.lit(WHOLE)
     for position, key in enumerate(slice_keys):
@@ -143,5 +139,6 @@ def _slice_number(slice_keys: Sequence[str]) -> Column:
     return number
 
 
-def _place(one: DueWindow) -> tuple[str, int]:
+def place_of(one: DueWindow) -> tuple[str, int]:
+    """By what rows of a window are told from those of others: its granularity and its start in microseconds."""
     return one.granularity, micros(one.window.start)

@@ -65,6 +65,9 @@ class Run:
     handled: Collection[DueWindow] | None = None
     """The windows that runs before have handled, where the ledger was asked: only of these are there rows of earlier runs."""
 
+    pruned_until: datetime | None = None
+    """Until when the states of windows are deleted, where the ledger was asked."""
+
     times: Sequence[Bunch] | None = None
     """When there are rows before the as-of timestamp, where that was asked for."""
 

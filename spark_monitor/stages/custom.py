@@ -22,7 +22,7 @@ from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.custom_references import with_references
 from spark_monitor.stages.custom_values import SUMS, aggregated, aggregates, metric_of, same
-from spark_monitor.stages.labelled import PREFIX, labelled_rows
+from spark_monitor.stages.labelled import PREFIX, labelled_rows, spans_of
 from spark_monitor.stages.placed import placed, rows_within
 from spark_monitor.states.ratios import count_bounds, ratio_bounds, sum_bounds
 from spark_monitor.text.quoting import quote
@@ -67,7 +67,7 @@ def values_of(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) 
 
 def _labelled(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
     """The rows that have a label, which SQL calls ``label``."""
-    rows = labelled_rows(run, predictions, windows)
+    rows = labelled_rows(run, predictions, spans_of(windows))
     labelled = rows.where(F.col(quote(PREFIX + LABEL)).isNotNull())
     return labelled.withColumn("label", F.col(quote(PREFIX + LABEL)))
 

@@ -9,6 +9,7 @@ from functools import partial
 from spark_monitor.session import side_by_side
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
+from spark_monitor.stages.coarse_scores import LabelledWindows
 from spark_monitor.stages.compare import compare_step
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.custom import custom_step
@@ -48,7 +49,7 @@ def looked_at(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan
 
 def measured(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
     """How well the model does, and what the monitor's own metrics say."""
-    run.timed("measure", measure_step, predictions, baseline, plan.windows)
+    run.timed("measure", measure_step, predictions, baseline, plan.windows, LabelledWindows(plan.handled, plan.fingerprints))
     if run.config.metrics:
         run.timed("custom", custom_step, predictions, plan.windows)
 

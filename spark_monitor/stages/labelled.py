@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.kernel.partials import segment_of
-from spark_monitor.kernel.plan import plan_segments
+from spark_monitor.kernel.plan import plan_segments, wanted_spans
 from spark_monitor.kernel.spans import one_array
 from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.labels import (
@@ -25,7 +25,7 @@ from spark_monitor.sources.labels import (
     latest_labels,
 )
 from spark_monitor.sources.predictions import Predictions, expressions, slice_applies, time_range
-from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_roles, within
+from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_roles, within_any
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
@@ -35,34 +35,44 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 PREFIX = "spark_monitor_"
+Spans = Sequence[tuple[int, int]]
+"""Spans of time in microseconds, half-open."""
+
 _SUMS_DDL = "segment int, labelled long, total long"
 _SUMS = pa.schema([("segment", pa.int32()), ("labelled", pa.int64()), ("total", pa.int64())])
 _TWO_TO_64 = "18446744073709551616BD"
 
 
-def labelled_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
-    """The prediction rows of the windows' span, each once, with the label known at the run's as-of."""
+def spans_of(windows: Sequence[DueWindow]) -> Spans:
+    """The spans of time that hold every row of some windows, and few others."""
+    return wanted_spans(*plan_segments(window_keys(windows)))
+
+
+def rows_in(run: Run, predictions: Predictions, spans: Spans) -> DataFrame:
+    """The prediction rows of some spans of time."""
+    time, zone = run.config.predictions.time, run.schedule.zone
+    return predictions.frame.where(within_any(predictions.frame, time, spans, zone=zone, with_null=False))
+
+
+def labelled_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame:
+    """The prediction rows of some spans of time, each once, with the label known at the run's as-of."""
     labels = run.config.labels
     if labels is None:
         raise ValueError("labelled_rows: the monitor has no labels")
-    edges, _ = plan_segments(window_keys(windows))
-    inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
     known, own = read_source(run.spark, labels), run.config.predictions.id
     plain = both_strings(predictions.frame, own, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
-    rows = predictions.frame.where(inside)
+    rows = rows_in(run, predictions, spans)
     return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
 
 
-def answered_rows(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
-    """The prediction rows of the windows' span, each once, with its label; without a label table no row has one."""
+def answered_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame:
+    """The prediction rows of some spans of time, each once, with its label; without a label table no row has one."""
     if run.config.labels is not None:
-        return labelled_rows(run, predictions, windows)
-    edges, _ = plan_segments(window_keys(windows))
-    inside = within(predictions.frame, run.config.predictions.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
+        return labelled_rows(run, predictions, spans)
     absent = {LABEL: "STRING", LABEL_TIME: "TIMESTAMP", LABEL_ROWS: "BIGINT", LABEL_CONFLICTS: "BOOLEAN"}
     nothing = (f"CAST(NULL AS {kind}) AS {quote(PREFIX + name)}" for name, kind in absent.items())
-    return predictions.frame.where(inside).selectExpr("*", *nothing)
+    return rows_in(run, predictions, spans).selectExpr("*", *nothing)
 
 
 def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[ReadSlice], tuple[int, int]] | None:
@@ -114,7 +124,7 @@ def label_fingerprints(run: Run, predictions: Predictions, windows: Sequence[Due
         for batch in batches:
             yield segment_sums(batch, edges, members, zone)
 
-    joined = labelled_rows(run, predictions, windows)
+    joined = labelled_rows(run, predictions, wanted_spans(edges, members))
     hashed = joined.selectExpr(f"{quote(run.config.predictions.time)} AS time", f"{quote(PREFIX + LABEL_FINGERPRINT)} AS hash")
     # The sums of a batch have wrapped around at 2^64; so does their sum, and then no batching can be seen in it.
     total = F.expr(f"pmod(sum(CAST(total AS DECIMAL(38, 0))), {_TWO_TO_64})").alias("total")

@@ -23,17 +23,19 @@ from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME
 from spark_monitor.sources.readers.spark import partition_number
 from spark_monitor.sources.slice_values import capped_slice_values
+from spark_monitor.stages.coarse_scores import LabelledWindows, scored_parts, sound_before, stored_scores
 from spark_monitor.stages.context import INPUT, Run, write
 from spark_monitor.stages.error_tree import error_tree_of
 from spark_monitor.stages.estimate import estimated_from, estimator_of
 from spark_monitor.stages.fairness import comparison_of, group_measurements
 from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import baseline_rows
-from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_plan, measures, rows_for_measure, settings_of
+from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_work, measures, rows_for_measure, settings_of
 from spark_monitor.stages.recalibrate import calibrations, recalibrating
 from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
+from spark_monitor.text.formatting import counted
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import micros
 
@@ -59,8 +61,8 @@ STATE_DDL = (
 )
 
 
-def model_states(rows: DataFrame, plan: MeasurePlan) -> DataFrame:
-    """Rows of ``model_states`` for every window, version, slice and kind of state."""
+def model_states(rows: DataFrame, plan: MeasurePlan, stored: DataFrame | None = None) -> DataFrame:
+    """Rows of ``model_states`` for every window, version, slice and kind of state, from rows and ``stored`` partial states."""
     kernel, zone = plan.kernel, plan.zone
 
     def gather(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -71,7 +73,8 @@ def model_states(rows: DataFrame, plan: MeasurePlan) -> DataFrame:
         for place, states in merge_scored(batches, kernel.score_grid):
             yield pa.RecordBatch.from_pylist(state_rows(place, states, plan), schema=STATE_SCHEMA)
 
-    partials = rows.mapInArrow(gather, PARTIAL_DDL)
+    gathered = rows.mapInArrow(gather, PARTIAL_DDL)
+    partials = gathered if stored is None else gathered.unionByName(stored)
     return partials.repartition(*_KEYS[:-1]).sortWithinPartitions(*_KEYS, "part", "sequence").mapInArrow(merge, STATE_DDL)
 
 
@@ -93,14 +96,24 @@ def state_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: 
     ]
 
 
-def measure_step(run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:
+def measure_step(
+    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow], known: LabelledWindows
+) -> None:
     """Write model_states and model_metrics of these windows, and of the labelled baseline where it has none yet."""
     if not windows or not measures(run):
         return
-    missing = baseline_is_missing(run, baseline)
+    wanted = baseline.version if estimates(run) else None
+    parts, sound = sound_before(run, scored_parts(run, windows, known), wanted)
+    missing = not sound
     tree = error_tree_of(run, predictions, baseline, missing=missing)
-    plan, rows = measure_plan(run, predictions, baseline, windows, tree)
-    states = model_states(rows, plan).selectExpr("*", f"'{INPUT}' AS log_type", f"{baseline.version} AS baseline_version")
+    # States of a baseline that is counted anew may be of another tree of errors.
+    work = measure_work(run, predictions, baseline, windows, {} if missing else parts, tree)
+    plan, merged = work.plan, len({part for several in work.parts.values() for part in several})
+    if merged:
+        run.notes.append(f"States of labels of {counted(merged, 'finer window')} were merged; these rows were not joined again.")
+    stored = stored_scores(run, work.parts, plan.slice_keys) if work.parts else None
+    states = model_states(work.rows, plan, stored)
+    states = states.selectExpr("*", f"'{INPUT}' AS log_type", f"{baseline.version} AS baseline_version")
     if missing:
         of_baseline = baseline_states(run, predictions, baseline, plan.kernel)
         states = states if of_baseline is None else states.unionByName(of_baseline)
@@ -157,16 +170,6 @@ def flat_states(stored: DataFrame) -> DataFrame:
     edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
     states = stored.where(F.col("kind") != KIND_NAMES[TREE])
     return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", "state")
-
-
-def baseline_is_missing(run: Run, baseline: Baseline) -> bool:
-    """Whether no committed run has measured this version of a labelled baseline, or what one stored of it is damaged."""
-    if not estimates(run):
-        return False
-    stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
-    there = stored.where((F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version))
-    sound = {row["sound"] for row in there.selectExpr("state IS NOT NULL AS sound").distinct().collect()}
-    return sound != {True}
 
 
 def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kernel: ScoredPlan) -> DataFrame | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.estimation.error_tree import ErrorTree
-from spark_monitor.kernel.plan import WindowKey, plan_segments
+from spark_monitor.kernel.plan import WindowKey, plan_segments, wanted_spans
 from spark_monitor.kernel.scored import ScoredPlan
 from spark_monitor.scores.metric import Settings
 from spark_monitor.sources.baseline import Baseline
@@ -17,9 +17,11 @@ from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LAB
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME, VERSION, ReadSlice, column_or_sql
 from spark_monitor.sources.slice_values import capped_slice_values
+from spark_monitor.stages.coarse import Parts
+from spark_monitor.stages.coarse_scores import scored_slice_values
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.labelled import PREFIX, answered_rows
-from spark_monitor.stages.rivals import ROW, have_rivals, row_hash, with_rivals
+from spark_monitor.stages.rivals import ROW, Rivals, rivals_of, row_hash, with_rivals
 from spark_monitor.states.binary import score_grid
 from spark_monitor.states.cell_errors import cell_edges
 from spark_monitor.states.classes import canonical_label
@@ -32,12 +34,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasurePlan:
-    """The kernel's plan, what its numbers stand for, and when labels count as complete."""
+    """The kernel's plan and what its numbers stand for."""
 
     kernel: ScoredPlan
     windows: tuple[WindowKey, ...]
     slice_keys: tuple[str, ...]
     zone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class MeasureWork:
+    """What measuring does: the rows that it reads, by which plan, and the stored windows whose rows it need not read."""
+
+    plan: MeasurePlan
+    rows: DataFrame
+    parts: Parts
 
 
 def measures(run: Run) -> bool:
@@ -57,23 +68,34 @@ def settings_of(run: Run) -> Settings:
     return Settings(costs=given, k=10 if groups is None else groups.k)
 
 
-def measure_plan(
-    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow], tree: ErrorTree | None = None
-) -> tuple[MeasurePlan, DataFrame]:
-    """The kernel's plan and the rows that it reads: the predictions of the windows, each with its label."""
+def measure_work(
+    run: Run,
+    predictions: Predictions,
+    baseline: Baseline,
+    windows: Sequence[DueWindow],
+    parts: Parts,
+    tree: ErrorTree | None = None,
+) -> MeasureWork:
+    """The kernel's plan and the rows that it reads: the predictions of the windows that no parts hold, each with its label."""
     columns, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
-    joined = answered_rows(run, predictions, windows)
-    edges, members = plan_segments(keys)
-    paired = edges if have_rivals(run, predictions, windows) else None
+    edges, members = plan_segments(keys, {number: window_keys(several) for number, several in parts.items()})
+    spans = wanted_spans(edges, members)
+    joined = answered_rows(run, predictions, spans)
+    rivals = rivals_of(run, predictions, spans)
     rows = rows_for_measure(
         run,
         joined,
         predictions.slices,
         time=columns.time,
         version_sql=predictions.version_sql,
-        paired_within=paired,
+        rivals=rivals,
         features=() if tree is None else tree.names,
     )
+    stored = scored_slice_values(run, parts, predictions.slice_keys) if parts else None
+    kept = capped_slice_values(rows, len(predictions.slices), run.config.max_slice_values, stored=stored)
+    if parts and any(values is not None for values in kept):
+        # What was counted by itself before may be among the others now.
+        return measure_work(run, predictions, baseline, windows, {}, tree)
     guessed = baseline.columns.get(columns.prediction) if columns.prediction is not None else None
     by_prediction = cell_edges(guessed.grid if guessed is not None else None)
     frozen = baseline.columns.get(columns.score) if columns.score is not None else None
@@ -88,18 +110,18 @@ def measure_plan(
         has_score=columns.score is not None,
         has_prediction=columns.prediction is not None,
         slice_keys=len(predictions.slices),
-        slice_values=capped_slice_values(rows, len(predictions.slices), run.config.max_slice_values),
+        slice_values=kept,
         byte_budget=run.config.task_bytes,
         classes=class_names(run),
         group_k=None if groups is None else groups.k,
         weighted=run.config.weights is not None,
         predicted=run.config.fairness is not None and task != "regression",
         answers=estimates(run),
-        paired=paired is not None,
+        paired=rivals is not None,
         error_edges=() if task != "regression" else by_prediction if tree is None else tree.cells,
         error_tree=tree,
     )
-    return MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.zone), rows
+    return MeasureWork(MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.zone), rows, parts)
 
 
 def class_names(run: Run) -> tuple[str, ...]:
@@ -114,13 +136,12 @@ def rows_for_measure(
     *,
     time: str | None,
     version_sql: str,
-    paired_within: Sequence[int] | None = None,
+    rivals: Rivals | None = None,
     features: Sequence[str] = (),
 ) -> DataFrame:
     """The frame that a task of measuring expects, from predictions that carry their labels, by group.
 
-    Rows that several versions scored between two timestamps of ``paired_within`` say so; ``features`` are those that a tree of
-    errors asks for.
+    Rows that several versions scored say so where ``rivals`` tells of any; ``features`` are those that a tree of errors asks for.
     """
     config, number = run.config.predictions, run.config.model.task == "regression"
     columns = set(joined.columns)
@@ -131,7 +152,7 @@ def rows_for_measure(
     prediction, ends = read(config.prediction), config.interval
     group = None if run.config.groups is None else _group_sql(f"CAST({read(run.config.groups.column)} AS STRING)")
     label, rows, conflicts, came = (quote(PREFIX + name) for name in (LABEL, LABEL_ROWS, LABEL_CONFLICTS, LABEL_TIME))
-    keyed = joined if paired_within is None else joined.withColumn(ROW, row_hash(joined, config.id))
+    keyed = joined if rivals is None else joined.withColumn(ROW, row_hash(joined, config.id))
     selected = keyed.selectExpr(
         f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
         f"CAST({version_sql} AS STRING) AS {VERSION}",
@@ -152,11 +173,11 @@ def rows_for_measure(
             for place, name in enumerate(sorted_classes(config.scores))
         ),
         *(f"{_try_double(_read_where_known(name, columns))} AS feature{place}" for place, name in enumerate(features)),
-        *([ROW] if paired_within is not None else []),
+        *([ROW] if rivals is not None else []),
     )
-    if paired_within is not None:
+    if rivals is not None:
         names = [name for name in selected.columns if name != ROW]
-        selected = with_rivals(selected, paired_within, run.schedule.zone).select(*map(quote, names))
+        selected = with_rivals(selected, rivals, run.schedule.zone).select(*map(quote, names))
     if group is None:
         return selected
     # Rows of no group need not meet.

@@ -42,6 +42,8 @@ class Ledger:
     last_as_of: datetime | None = None
     dead: tuple[str, ...] = ()
     """The runs whose rows, where they wrote any, nobody sees."""
+    pruned_until: datetime | None = None
+    """Until when the states of windows are deleted; also where that was broken off half-way."""
 
 
 def read_ledger(run: Run) -> Ledger:
@@ -52,8 +54,9 @@ def read_ledger(run: Run) -> Ledger:
     last, windows = results
     dead = tuple(one for one in last["dead"] if one != run.run_id)
     handled = {_due(row): _as_handled(row) for row in windows}
+    pruned = None if last["pruned_until"] is None else timestamp_of(last["pruned_until"])
     if last["last_as_of"] is None:
-        return Ledger(handled, {}, {}, None, None, None, dead=dead)
+        return Ledger(handled, {}, {}, None, None, None, dead=dead, pruned_until=pruned)
     return Ledger(
         handled=handled,
         firsts=_firsts(row for row in windows if row["complete"]),
@@ -64,11 +67,12 @@ def read_ledger(run: Run) -> Ledger:
         profile_hash=last["profile_hash"],
         last_as_of=timestamp_of(last["last_as_of"]),
         dead=dead,
+        pruned_until=pruned,
     )
 
 
 def _last_of(runs: DataFrame) -> Any:
-    """One row: of the last committed run that did whatever was due what it saw, and the runs that were not committed."""
+    """One row: of the last committed run that did whatever was due what it saw; runs not committed; how far states are gone."""
     complete = f"status = {literal(COMMITTED)} AND kind = {literal(DUE)}"
     ended = f"status IN ({literal(COMMITTED)}, {literal(NOTHING_NEW)})"
     last = "max_by({}, struct(ended, run_id)) FILTER (WHERE {}) AS {}"
@@ -77,6 +81,7 @@ def _last_of(runs: DataFrame) -> Any:
         last.format("unix_micros(as_of)", complete, "last_as_of"),
         f"unix_micros(max(as_of) FILTER (WHERE {complete})) AS as_of",
         f"sort_array(collect_list(run_id) FILTER (WHERE NOT {ended})) AS dead",
+        "unix_micros(max(pruned_until)) AS pruned_until",
     ).collect()[0]
 
 
@@ -99,7 +104,7 @@ def _handled(runs: DataFrame) -> list[Any]:
     )
     agreed = "CASE WHEN count(profile_hash) = count(*) AND min(profile_hash) = max(profile_hash) THEN min(profile_hash) END"
     latest = exploded.groupBy("granularity", "start", "end").agg(
-        F.expr("max_by(struct(as_of, label_fingerprint), struct(ended, run_id))").alias("last"),
+        F.expr("max_by(struct(as_of, label_fingerprint, profile_hash), struct(ended, run_id))").alias("last"),
         F.expr(agreed).alias("profile_hash"),
         F.expr(f"count_if(kind = {literal(DUE)}) > 0").alias("complete"),
     )
@@ -107,7 +112,8 @@ def _handled(runs: DataFrame) -> list[Any]:
 
 
 def _as_handled(row: Any) -> Handled:
-    return Handled(timestamp_of(row["last"]["as_of"]), row["last"]["label_fingerprint"], row["profile_hash"])
+    last = row["last"]
+    return Handled(timestamp_of(last["as_of"]), last["label_fingerprint"], row["profile_hash"], last["profile_hash"])
 
 
 def _due(row: Any) -> DueWindow:

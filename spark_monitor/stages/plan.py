@@ -18,6 +18,7 @@ from spark_monitor.stages.datasets import dataset_versions
 from spark_monitor.stages.labelled import label_fingerprints
 from spark_monitor.stages.occupancy import PREDICTIONS, due_now
 from spark_monitor.stages.past_runs import Ledger
+from spark_monitor.windowing.composition import candidates
 from spark_monitor.windowing.due import DueWindow, Handled, label_candidates, relabelled
 from spark_monitor.windowing.timestamps import micros
 
@@ -71,18 +72,18 @@ def plan_step(
     torn = [one for one in interrupted if one.window.end <= run.as_of and one.granularity in labels]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
-        return Plan(tuple(due), (), label_fingerprints(run, predictions, due), ledger.handled)
+        return Plan(tuple(due), (), _fingerprints(run, predictions, due, ledger), ledger.handled)
     moved = _moved(run, ledger, versions, baseline_version)
     look = due_now(run, predictions, ledger, versions, moved=moved)
     due = sorted({*look.due, *torn})
-    candidates = _candidates(run, ledger, versions, due)
+    open_windows = _candidates(run, ledger, versions, due)
     # What was labelled in a window that is not due is what it was, if neither its predictions nor any labels can be others.
-    if candidates and (look.exact or not moved) and not _labels_moved(run, ledger, versions):
-        fingerprints = {**label_fingerprints(run, predictions, due), **_fingerprints_before(ledger, candidates)}
+    if open_windows and (look.exact or not moved) and not _labels_moved(run, ledger, versions):
+        fingerprints = {**_fingerprints(run, predictions, due, ledger), **_fingerprints_before(ledger, open_windows)}
     else:
-        fingerprints = label_fingerprints(run, predictions, [*due, *candidates])
+        fingerprints = _fingerprints(run, predictions, [*due, *open_windows], ledger)
     horizon = run.schedule.horizon or timedelta(0)
-    changed = relabelled(candidates, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
+    changed = relabelled(open_windows, ledger.handled, fingerprints, as_of=run.as_of, horizon=horizon)
     return Plan(tuple(due), tuple(changed), fingerprints, ledger.handled, look.note)
 
 
@@ -102,6 +103,12 @@ def _moved(run: Run, ledger: Ledger, versions: Mapping[str, str], baseline_versi
         or ledger.config_hash != run.config.config_hash()
         or ledger.baseline_version != baseline_version
     )
+
+
+def _fingerprints(run: Run, predictions: Predictions, windows: list[DueWindow], ledger: Ledger) -> dict[DueWindow, int]:
+    """The fingerprints of windows and of those handled before within coarser ones, whose rows these need: they may be parts."""
+    finer = candidates(windows, ledger.handled, run.schedule.granularities)
+    return label_fingerprints(run, predictions, [*windows, *finer])
 
 
 def _fingerprints_before(ledger: Ledger, windows: list[DueWindow]) -> dict[DueWindow, int]:

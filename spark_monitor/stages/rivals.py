@@ -1,23 +1,26 @@
 """Rows that several model versions scored: whether a run has any, and which versions and part belong to each.
 
-A row is known by its id within a segment of time, so an id that comes back in another window is another row there.
+A row is known by its id within a piece of time: what no end of a window of any granularity cuts. An id that comes back in another
+piece is another row there, so that what several versions scored in a month is what they did in its days.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from spark_monitor.kernel.plan import plan_segments
 from spark_monitor.sources.labels import id_strings, timestamp_micros
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.rows import TIME, VERSION, within
-from spark_monitor.stages.context import Run, window_keys
+from spark_monitor.sources.readers.rows import TIME, VERSION
+from spark_monitor.stages.context import Run
+from spark_monitor.stages.labelled import Spans, rows_in
 from spark_monitor.states.paired import PARTS
-from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.timestamps import micros, timestamp_of
+from spark_monitor.windowing.windows import windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -29,15 +32,32 @@ SAMPLED = 16
 _AT, _SEGMENT = "spark_monitor_at", "spark_monitor_segment"
 
 
-def have_rivals(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> bool:
-    """Whether several versions scored the same rows: a query over ids, times and versions where versions are a column."""
-    columns = run.config.predictions
-    if run.config.labels is None or not isinstance(columns.model_version, str):
-        return False
-    edges, _ = plan_segments(window_keys(windows))
-    rows = predictions.frame.where(
-        within(predictions.frame, columns.time, edges[0], edges[-1], zone=run.schedule.zone, with_null=False)
+@dataclass(frozen=True)
+class Rivals:
+    """The timestamps that bound pieces of time, and the numbers of the pieces in which several versions scored the same rows."""
+
+    edges: tuple[int, ...]
+    pieces: tuple[int, ...]
+
+
+def pieces_of(run: Run, spans: Spans) -> tuple[int, ...]:
+    """The timestamps by which windows of any granularity cut some spans of time: always the same, whichever windows are due."""
+    between = [(timestamp_of(start), timestamp_of(end)) for start, end in spans]
+    windows = (
+        window
+        for start, end in between
+        for granularity in run.schedule.granularities
+        for window in windows_between(start, end, granularity, run.schedule.zone)
     )
+    return tuple(sorted({micros(edge) for window in windows for edge in (window.start, window.end)}))
+
+
+def rivals_of(run: Run, predictions: Predictions, spans: Spans) -> Rivals | None:
+    """Where several versions scored the same rows: a query over ids, times and versions where versions are a column."""
+    columns = run.config.predictions
+    if not spans or run.config.labels is None or not isinstance(columns.model_version, str):
+        return None
+    edges, rows = pieces_of(run, spans), rows_in(run, predictions, spans)
     keyed = rows.select(
         row_hash(rows, columns.id).alias(ROW),
         F.expr(f"CAST({predictions.version_sql} AS STRING)").alias(VERSION),
@@ -45,7 +65,8 @@ def have_rivals(run: Run, predictions: Predictions, windows: Sequence[DueWindow]
     )
     sampled = keyed.where(f"pmod({ROW}, {SAMPLED}) = 0").withColumn(_SEGMENT, segment_of(_AT, edges))
     several = sampled.groupBy(ROW, _SEGMENT).agg(F.expr(f"min({VERSION}) < max({VERSION})").alias("several"))
-    return bool(several.where("several").limit(1).collect())
+    found = several.where("several").select(_SEGMENT).distinct().collect()
+    return Rivals(edges, tuple(sorted(row[_SEGMENT] for row in found))) if found else None
 
 
 def row_hash(frame: DataFrame, names: Sequence[str]) -> Column:
@@ -63,11 +84,13 @@ def segment_of(column: str, edges: Sequence[int]) -> Column:
     return F.expr(f"aggregate(array({steps}), 0, (low, step) -> IF({further}, low + step, low))")
 
 
-def with_rivals(rows: DataFrame, edges: Sequence[int], zone: str) -> DataFrame:
+def with_rivals(rows: DataFrame, rivals: Rivals, zone: str) -> DataFrame:
     """Rows (time, version and ``ROW``), and for each the versions that scored the same (JSON; NULL: one alone) and its part."""
-    placed = rows.withColumn(_AT, timestamp_micros(rows, TIME, zone)).withColumn(_SEGMENT, segment_of(_AT, edges))
+    placed = rows.withColumn(_AT, timestamp_micros(rows, TIME, zone)).withColumn(_SEGMENT, segment_of(_AT, rivals.edges))
     # Rows without an id are no one's rivals; by a hash of their own they do not all meet in one task.
     same = f"coalesce({ROW}, xxhash64({_AT}, {VERSION})), {_SEGMENT}"
     versions = placed.withColumn("versions", F.expr(f"array_sort(collect_set({VERSION}) OVER (PARTITION BY {same}))"))
-    named = F.expr(f"CASE WHEN {ROW} IS NOT NULL AND size(versions) > 1 THEN to_json(versions) END")
+    # A piece of which the sample told nothing is left out here as it is by a run over this piece alone.
+    told = f"{_SEGMENT} IN ({', '.join(map(str, rivals.pieces))})"
+    named = F.expr(f"CASE WHEN {ROW} IS NOT NULL AND size(versions) > 1 AND {told} THEN to_json(versions) END")
     return versions.withColumn("versions", named).withColumn("part", F.expr(f"pmod({ROW}, {PARTS})"))

@@ -23,12 +23,14 @@ class DueWindow:
 class Handled:
     """What the ledger says of a window: the as-of of the last run that wrote it, and its labels' fingerprint then.
 
-    ``profile_hash`` is that of all runs that wrote it (see ``stages/frames.py``), None where they differ.
+    ``profile_hash`` is that of all runs that wrote it (see ``stages/frames.py``), None where they differ; ``last_hash`` that of
+    the last, which wrote the states of labels.
     """
 
     as_of: datetime
     label_fingerprint: int | None
     profile_hash: str | None = None
+    last_hash: str | None = None
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ outputs: {{path: "{self.directory}/{output}"}}
         return self.read(output, "runs").sort_values("started").iloc[-1]
 
 
-def spoil(files: list[Path], kept: str = "at") -> None:
-    """Overwrite all columns of files but one with zero bytes: whoever reads another one fails."""
+def spoil(files: list[Path], kept: tuple[str, ...] = ("at",)) -> None:
+    """Overwrite all columns of files but these with zero bytes: whoever reads another one fails."""
     assert files
     for path in files:
         with path.open("r+b") as file:
@@ -133,11 +133,11 @@ def spoil(files: list[Path], kept: str = "at") -> None:
                 file.write(b"\x00" * size)
 
 
-def _chunks(metadata: pq.FileMetaData, kept: str) -> Iterator[tuple[int, int]]:
+def _chunks(metadata: pq.FileMetaData, kept: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where the bytes of all columns but one begin, and how many there are."""
     for group in range(metadata.num_row_groups):
         for column in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(column)
-            if chunk.path_in_schema != kept:
+            if chunk.path_in_schema not in kept:
                 start = chunk.data_page_offset if chunk.dictionary_page_offset is None else chunk.dictionary_page_offset
                 yield start, chunk.total_compressed_size

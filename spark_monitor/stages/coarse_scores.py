@@ -1,0 +1,104 @@
+"""Coarse windows of how the model does, from what is stored of finer ones: their rows are not joined with labels again.
+
+A stored window can be used where its last run had this run's profile hash, its labels are what they were then, nothing of it is
+damaged and none of its slice values were counted together; else its rows are read. With ``groups`` rows are always read: a group
+may straddle the end of a finer window, and what its order is worth does not follow from the worth of its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from spark_monitor.kernel.partials import OTHER
+from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES
+from spark_monitor.stages.coarse import STORED, Parts, place_of, places_of, slice_number
+from spark_monitor.stages.context import INPUT, Run
+from spark_monitor.store.rows import BASELINE_GRANULARITY
+from spark_monitor.windowing.composition import candidates, compose
+from spark_monitor.windowing.due import DueWindow, Handled
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class LabelledWindows:
+    """What runs left of the windows that they handled, and a number for the labels that each has now."""
+
+    handled: Mapping[DueWindow, Handled]
+    fingerprints: Mapping[DueWindow, int]
+
+    def as_they_were(self, one: DueWindow) -> bool:
+        """Whether a window's labels are those that its last run saw."""
+        return (self.fingerprints.get(one) or 0) == (self.handled[one].label_fingerprint or 0)
+
+
+def scored_parts(run: Run, due: Sequence[DueWindow], known: LabelledWindows) -> Parts:
+    """The stored windows that the due ones can be put together from, as far as the ledger tells."""
+    if run.config.groups is not None:
+        return {}
+    granularities = run.schedule.granularities
+    usable = [
+        one
+        for one in candidates(due, known.handled, granularities)
+        if known.handled[one].last_hash == run.profile_hash
+        and known.as_they_were(one)
+        and not (run.pruned_until and one.window.end <= run.pruned_until)
+    ]
+    parts = compose(due, usable, granularities)
+    return {number: parts[one] for number, one in enumerate(due) if one in parts}
+
+
+def sound_before(run: Run, parts: Parts, baseline_version: int | None) -> tuple[Parts, bool]:
+    """The parts that are stored soundly, and whether the labelled baseline of a version is; one row for each comes to the driver.
+
+    A window without states had no rows.
+    """
+    wanted = {part for several in parts.values() for part in several}
+    if not wanted and baseline_version is None:
+        return parts, True
+    asked = [f"log_type = '{INPUT}' AND {run.store.in_windows(run.monitor_id, wanted)}"] if wanted else []
+    asked += [f"log_type <> '{INPUT}' AND baseline_version = {baseline_version}"] if baseline_version is not None else []
+    stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
+    chosen = stored.where(" OR ".join(f"({one})" for one in asked))
+    sound = F.expr(f"bool_and(state IS NOT NULL AND NOT (log_type = '{INPUT}' AND slice_value <=> '{OTHER}'))")
+    rows = chosen.groupBy("granularity", F.expr("unix_micros(window.start)").alias("start")).agg(sound.alias("sound")).collect()
+    found = {(row["granularity"], row["start"]): bool(row["sound"]) for row in rows}
+    of_baseline = [kept for (granularity, _), kept in found.items() if granularity == BASELINE_GRANULARITY]
+    left = {number: tuple(part for part in several if found.get(place_of(part), True)) for number, several in parts.items()}
+    kept_parts = {number: several for number, several in left.items() if several}
+    return kept_parts, baseline_version is None or (bool(of_baseline) and all(of_baseline))
+
+
+def stored_scores(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:
+    """The stored states of the parts as partial states of the windows that they are parts of."""
+    placed = _states_of(run, parts).join(F.broadcast(places_of(run, parts)), on=["granularity", "start"], how="inner")
+    kinds = F.expr("CASE kind " + " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(KIND_NAMES)) + " END")
+    return placed.select(
+        F.col("number").alias("window"),
+        "model_version",
+        slice_number(slice_keys).alias("slice_key"),
+        "slice_value",
+        kinds.alias("column"),
+        F.lit(STORED).alias("part"),
+        "sequence",
+        "state",
+        F.expr("CAST(NULL AS BINARY) AS sketch"),
+        F.expr("CAST(NULL AS STRING) AS error"),
+    )
+
+
+def scored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:
+    """Every slice value (key, value) that the parts have rows of."""
+    rows = _states_of(run, parts).where((F.col("kind") == KIND_NAMES[COVERAGE]) & F.col("slice_key").isNotNull())
+    return rows.select(slice_number(slice_keys).alias("key"), F.col("slice_value").alias("value")).distinct()
+
+
+def _states_of(run: Run, parts: Parts) -> DataFrame:
+    wanted: Collection[DueWindow] = {part for several in parts.values() for part in several}
+    stored = run.store.frame("model_states").where(run.store.in_windows(run.monitor_id, wanted))
+    return stored.where(F.col("log_type") == INPUT).withColumn("start", F.expr("unix_micros(window.start)"))
