@@ -73,17 +73,12 @@ def usable_windows(run: Run, windows: Iterable[DueWindow], handled: Mapping[DueW
     return [one for one in asked if usable.get(place_of(one), one in kept)]
 
 
-def places_of(run: Run, parts: Parts) -> DataFrame:
-    """Where each part stands: its granularity and start, the number of the window that it is a part of, and which part it is."""
+def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
+    """The stored states of the parts as partial states of the windows that they are parts of."""
     places = [
         (*place_of(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
     ]
-    return run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
-
-
-def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
-    """The stored states of the parts as partial states of the windows that they are parts of."""
-    windows = places_of(run, parts)
+    windows = run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
     special = plan.kernel.special_rows()
     of_rows = [(TABLE_ROW, TABLE_COLUMN), *((name, number) for number, name in special.items())]
     names = [*of_rows, *((column.name, position) for position, column in enumerate(plan.kernel.columns))]

@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES
-from spark_monitor.stages.coarse import STORED, Parts, place_of, places_of, slice_number
+from spark_monitor.stages.coarse import STORED, Parts, place_of, slice_number
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.store.rows import BASELINE_GRANULARITY
+from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.composition import candidates, compose
 from spark_monitor.windowing.due import DueWindow, Handled
 
@@ -76,7 +77,14 @@ def sound_before(run: Run, parts: Parts, baseline_version: int | None) -> tuple[
 
 def stored_scores(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:
     """The stored states of the parts as partial states of the windows that they are parts of."""
-    placed = _states_of(run, parts).join(F.broadcast(places_of(run, parts)), on=["granularity", "start"], how="inner")
+    # Looked up in a map that the query carries: a join would be one more Spark job.
+    members: dict[str, list[str]] = {}
+    for number, several in sorted(parts.items()):
+        for sequence, part in enumerate(several):
+            members.setdefault(_name_of(part), []).append(f"named_struct('number', {number}, 'sequence', {sequence})")
+    known = ", ".join(f"{literal(name)}, array({', '.join(places)})" for name, places in members.items())
+    place = f"inline(element_at(map({known}), concat(granularity, ' ', start)))"
+    placed = _states_of(run, parts).selectExpr("*", place)
     kinds = F.expr("CASE kind " + " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(KIND_NAMES)) + " END")
     return placed.select(
         F.col("number").alias("window"),
@@ -96,6 +104,11 @@ def scored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> Da
     """Every slice value (key, value) that the parts have rows of."""
     rows = _states_of(run, parts).where((F.col("kind") == KIND_NAMES[COVERAGE]) & F.col("slice_key").isNotNull())
     return rows.select(slice_number(slice_keys).alias("key"), F.col("slice_value").alias("value")).distinct()
+
+
+def _name_of(part: DueWindow) -> str:
+    granularity, start = place_of(part)
+    return f"{granularity} {start}"
 
 
 def _states_of(run: Run, parts: Parts) -> DataFrame:
