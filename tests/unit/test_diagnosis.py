@@ -277,6 +277,21 @@ def test_any_cut_of_a_history_gives_the_same_incidents() -> None:
         assert by_runs(rows, sorted(dice.sample(range(1, WEEKS), 4))) == whole
 
 
+def test_any_cut_of_a_history_of_slices_gives_the_same_incidents() -> None:
+    """So do slices that fail while all rows do not, and numbers that are surely not what failed."""
+    dice = random.Random(12)
+    for _ in range(60):
+        rows = []
+        for key, value, weights in ((None, None, [1, 3, 4]), ("origin", "JFK", [2, 1, 5]), ("origin", "LGA", [2, 1, 5])):
+            for week, verdict in enumerate(dice.choices(["FAIL", "PASS", "UNDECIDED"], weights, k=WEEKS)):
+                reached = 0.5 if verdict == "FAIL" else dice.uniform(0.55, 0.8)
+                interval = {"lower": reached - 0.1 * dice.random(), "upper": reached + 0.1 * dice.random()}
+                about = {"slice_key": key, "slice_value": value, "family": "custom", "expected": ">= 0.6"}
+                rows.append(model_check(week, reached, metric="share", verdict=verdict, **about, **interval))
+        whole = {one.incident_id: one for one in of_rows(rows)}
+        assert by_runs(rows, sorted(dice.sample(range(1, WEEKS), 4))) == whole
+
+
 def of_rows(rows: list[dict[str, Any]], since: int = 0) -> list[Incident]:
     from tests.planted import _named, groups_of
 
