@@ -75,7 +75,9 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
         return False
     part = None if numbers is None else numbers.expected_part
     expected = part is not None and part >= EXPECTED_PART
-    return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or _is_sudden(cause)
+    # Drift of all rows, however sudden, is not why one slice alone does worse.
+    sudden = _is_sudden(cause) and (cause.slice != WHOLE or not is_of_one_slice(numbers))
+    return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or sudden
 
 
 def _of_inputs(cause: Problem) -> bool:

@@ -89,6 +89,15 @@ def test_a_fall_follows_from_drift_where_it_is_sudden_or_makes_one_expect_it() -
     assert with_consequences([sudden, fall], {id(fall): fallen(0.79)})[0] == [sudden]
 
 
+def test_a_fall_of_one_slice_does_not_follow_from_drift_of_all_rows_however_sudden() -> None:
+    before = {("plan", "basic"): Score(0.8, 600), ("plan", "gold"): Score(0.8, 300)}
+    for basic, gold, alone in ((0.6, 0.6, True), (0.79, 0.22, False)):
+        drifted, fall = wind(replace(DRIFT, abrupt=True)), auc()
+        now = {("plan", "basic"): Score(basic, 600), ("plan", "gold"): Score(gold, 300)}
+        numbers = replace(fallen(0.79), slices_now=now, slices_before=before)
+        assert (with_consequences([drifted, fall], {id(fall): numbers})[0] == [drifted]) is alone, gold
+
+
 def test_answers_that_move_about_when_the_model_falls_are_part_of_it() -> None:
     early = problem(Failing("p", "ks", column="score", value=0.4), start=4)
     late = problem(Failing("q", "ks", column="score", value=0.4), start=9)
