@@ -27,6 +27,7 @@ CONFLICTS: Final = (
     "ConcurrentModificationException",
     "MetadataChangedException",
     "ProtocolChangedException",
+    *("Failed to commit transaction", "Transaction failed", "Commit failed", "concurrent transaction"),
 )
 """Strings by which a conflict is known. Classic sessions raise Py4J's error around Java's, Connect its own: both carry these."""
 

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store import appends, feed, files, history, sources
+from spark_monitor.store.access import access_to
 from spark_monitor.store.checksums import verified
-from spark_monitor.store.committed import committed_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_windows
 from spark_monitor.store.schemas import table_named
@@ -21,16 +21,17 @@ class Readable:
 
     def __init__(self, spark: SparkSession, place: Place) -> None:
         self.spark, self.place = spark, place
+        self.access = access_to(spark, place)
 
     def frame(self, table: str) -> DataFrame:
         """All rows of a table, of committed runs or not; states whose row is damaged are none, and say so."""
         described = table_named(table)
-        return verified(self.place.frame(self.spark, described.name), described)
+        return verified(self.access.frame(described.name), described)
 
     def committed(self, table: str) -> DataFrame:
         """The rows that committed runs wrote; of ``runs`` all rows."""
         described = table_named(table)
-        return verified(self.spark.sql(committed_sql(self.place, described)), described)
+        return verified(self.access.committed(described), described)
 
     def in_windows(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
         """The predicate of a monitor's rows of some windows, for ``where``."""

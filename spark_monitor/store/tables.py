@@ -16,17 +16,16 @@ from spark_monitor.errors import RunError
 from spark_monitor.store import creation, deliveries, schema_version, upkeep, views
 from spark_monitor.store.changes import windows_of
 from spark_monitor.store.checksums import checked
-from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS
 from spark_monitor.store.lease import WAIT_SECONDS
-from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger
-from spark_monitor.store.literals import timestamp_sql
+from spark_monitor.store.ledger import COMMITTED, ENDINGS, FAILED, NOTHING_NEW, RUNS, Ledger, masked
 from spark_monitor.store.place import Place
 from spark_monitor.store.readable import Readable
 from spark_monitor.store.rows import BASELINE_GRANULARITY, Scope, aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
+from spark_monitor.store.spark_tables import MISMATCH
 from spark_monitor.store.turn import Turn
-from spark_monitor.text.masking import first_line, mask_secrets
+from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import timestamp_of
@@ -46,12 +45,13 @@ class Store(Readable):
     ) -> None:
         super().__init__(spark, outputs if isinstance(outputs, Place) else Place.of(outputs))
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._ledger = Ledger(spark, self.place)
+        self._ledger = Ledger(self.access)
         self._turn: Turn | None = None
 
     def ensure(self) -> None:
         """Create the tables and views that are missing, and bring older ones up to date."""
-        creation.ensure(self.spark, self.place)
+        if not self.access.ensure():
+            creation.ensure(self.spark, self.place)
 
     def register(self) -> None:
         """Make every table (its committed rows) and view readable by its bare name in this session."""
@@ -78,7 +78,7 @@ class Store(Readable):
         if self._turn is not None:
             raise RunError(f"run {row.get('run_id')}: run {self._turn.run_id} of this store has not been finished.")
         self._turn = Turn.take(self._ledger, row, clock=self._clock, patience=patience)
-        upkeep.prune(self.spark, self.place, self._turn.monitor_id)
+        upkeep.prune(self.access, self._turn.monitor_id)
 
     def append_runs(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of runs that took no turn, for they had nothing to do and wrote nothing else; one commit."""
@@ -102,7 +102,7 @@ class Store(Readable):
         self._turn = None
         turn.end({**values, "status": status, "ended": self._clock()})
         if status == COMMITTED:
-            upkeep.settle(self.spark, self.place, turn.monitor_id, run_id, turn.generations)
+            upkeep.settle(self.access, self.spark, self.place, turn.monitor_id, run_id, turn.generations)
 
     @contextmanager
     def run(self, row: Mapping[str, Any], *, patience: float = WAIT_SECONDS) -> Iterator[str]:
@@ -145,7 +145,7 @@ class Store(Readable):
         if table not in GENERATIONS:
             self._write(table_named(table), frame, monitor_id, of_monitor(monitor_id))
             return
-        kept = upkeep.generation(self.spark, self.place, table, monitor_id)
+        kept = self.access.latest_generation(table, monitor_id)
         where = of_monitor(monitor_id) + (f" AND run_id <> {literal(kept)}" if kept is not None else "")
         self._write(table_named(table), frame, monitor_id, where).generations.add(table)
 
@@ -155,11 +155,11 @@ class Store(Readable):
         if turn is None or turn.monitor_id != monitor_id:
             raise RunError(f"{table}: monitor {monitor_id} has no run under way here. Call begin_run first.")
         turn.verify()
-        upkeep.delete(self.spark, self.place, table_named(table).name, f"{of_monitor(monitor_id)} AND ({where})")
+        self.access.delete(table_named(table).name, where=f"{of_monitor(monitor_id)} AND ({where})")
 
     def forget_runs(self, monitor_id: str) -> None:
         """Delete the ledger of a monitor that is no more, after all its other rows."""
-        upkeep.delete(self.spark, self.place, RUNS, of_monitor(monitor_id))
+        self.access.delete(RUNS, where=of_monitor(monitor_id))
 
     def tidy(self, monitor_ids: Iterable[str]) -> None:
         """Rewrite the small files of monitors as few, and remove files that no version of the last week needs."""
@@ -178,27 +178,22 @@ class Store(Readable):
         """How many rows the run that has its turn wrote to each table: those of its id, counted in one query."""
         turn = self._held(run_id)
         of_run = f"{of_monitor(turn.monitor_id)} AND run_id = {literal(run_id)}"
-        counted = [
-            f"SELECT {literal(name)} AS name, count(*) AS many FROM {self.place.relation(name)} WHERE {of_run}"
-            for name in sorted(turn.written)
-        ]
-        rows = self.spark.sql(" UNION ALL ".join(counted)).collect() if counted else []
-        return {row["name"]: row["many"] for row in rows}
+        return self.access.counts(sorted(turn.written), where=of_run)
 
     # What is noted after the commit
 
     def mark_published(self, monitor_id: str, run_ids: Iterable[str], *, published: str, message: str | None = None) -> None:
         """Note of committed runs whether MLflow shows them: OFF, PENDING or PUBLISHED."""
-        shown = "NULL" if message is None else literal(mask_secrets(message))
-        self._update(RUNS, f"published = {literal(published)}, publish_message = {shown}", monitor_id, "run_id", run_ids)
+        values = masked({"published": published, "publish_message": message})
+        self._change(RUNS, values, monitor_id, "run_id", run_ids)
 
     def mark_notified(self, monitor_id: str, incident_ids: Iterable[str], *, at: datetime) -> None:
         """Note of incidents that somebody was notified."""
-        self._update("incidents", f"notified_at = {timestamp_sql(at)}", monitor_id, "incident_id", incident_ids)
+        self._change("incidents", {"notified_at": at}, monitor_id, "incident_id", incident_ids)
 
     def record_deliveries(self, monitor_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what became of messages, in one commit: a row that is there under the same key is replaced."""
-        deliveries.record(self.spark, self.place, monitor_id, rows)
+        deliveries.record(self.access, monitor_id, rows)
 
     @contextmanager
     def telling(self, monitor_id: str) -> Iterator[None]:
@@ -208,10 +203,8 @@ class Store(Readable):
 
     def change_incident(self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime]) -> None:
         """Write columns of an incident while the monitor is held; the ledger says when, and nothing else changes."""
-        shown = {name: timestamp_sql(one) if isinstance(one, datetime) else literal(one) for name, one in values.items()}
-        given = ", ".join(f"{name} = {sql}" for name, sql in shown.items())
         with self._holding(monitor_id, INCIDENT):
-            self._update("incidents", given, monitor_id, "incident_id", [incident_id])
+            self._change("incidents", values, monitor_id, "incident_id", [incident_id])
 
     @contextmanager
     def _holding(self, monitor_id: str, kind: str, *, patience: float = WAIT_SECONDS) -> Iterator[None]:
@@ -230,28 +223,26 @@ class Store(Readable):
             yield
             self.finish_run(run["run_id"], status=NOTHING_NEW, baseline_version=row["version"], published="OFF")
 
-    def _update(self, table: str, assignments: str, monitor_id: str, column: str, members: Iterable[str]) -> None:
+    def _change(self, table: str, values: Mapping[str, Any], monitor_id: str, column: str, members: Iterable[str]) -> None:
         listed = ", ".join(literal(member) for member in sorted(set(members)))
         if listed:
-            where = f"{of_monitor(monitor_id)} AND {column} IN ({listed})"
-            statement = f"UPDATE {self.place.relation(table)} SET {assignments} WHERE {where}"
-            commit(lambda: self.spark.sql(statement).collect(), what=f"{self.place.relation(table)}: monitor {monitor_id}")
+            self.access.change(table_named(table), values, where=f"{of_monitor(monitor_id)} AND {column} IN ({listed})")
 
     def _write(self, table: Table, frame: DataFrame, monitor_id: str, where: str) -> Turn:
-        """Verify the turn, then commit. ``rebalance`` makes few files of many partitions, and several only of much data."""
+        """Verify the turn, then commit."""
         turn = self._turn
         if turn is None or turn.monitor_id != monitor_id:
             raise RunError(f"{table.name}: monitor {monitor_id} has no run under way here. Call begin_run first.")
         turn.verify()
         turn.beat()
         constants = {"monitor_id": monitor_id, "run_id": turn.run_id}
-        rows = checked(aligned(frame, table, constants=constants), table).hint("rebalance")
-        what = f"{self.place.relation(table.name)}: writing rows of monitor {monitor_id}"
+        rows = checked(aligned(frame, table, constants=constants), table)
         try:
-            commit(lambda: self.place.overwrite(rows, table.name, where=where), what=what)
+            self.access.replace(table, rows, where=where, monitor_id=monitor_id, run_id=turn.run_id)
         except Exception as error:
-            if "DELTA_REPLACE_WHERE_MISMATCH" not in str(error):
+            if MISMATCH not in str(error):
                 raise
+            what = f"{self.place.relation(table.name)}: writing rows of monitor {monitor_id}"
             raise RunError(
                 f"{what}: some rows belong to other windows or another monitor. Nothing was written. {where}"
             ) from error

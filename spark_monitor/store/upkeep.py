@@ -9,8 +9,9 @@ from zlib import crc32
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import RunError
-from spark_monitor.store.commits import commit, is_conflict
-from spark_monitor.store.committed import GENERATIONS, latest_generation_sql
+from spark_monitor.store.access import Access
+from spark_monitor.store.commits import is_conflict
+from spark_monitor.store.committed import GENERATIONS
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
@@ -20,46 +21,29 @@ TIDY_EVERY: Final = 25
 """One in so many committed runs tidies its monitor's files: each run adds about one file to each table."""
 
 
-def generation(spark: SparkSession, place: Place, table: str, monitor_id: str) -> str | None:
-    """The last committed run that wrote a table's rows of a monitor; None where none did."""
-    latest = latest_generation_sql(place, TABLES[table])
-    rows = spark.sql(f"SELECT run_id FROM ({latest}) WHERE {of_monitor(monitor_id)}").collect()
-    return rows[0]["run_id"] if rows else None
-
-
-def prune(spark: SparkSession, place: Place, monitor_id: str) -> None:
+def prune(access: Access, monitor_id: str) -> None:
     """Delete what killed runs left: generations that were never committed, and those that a committed one has replaced."""
     for table in sorted(GENERATIONS):
-        relation = place.relation(table)
-        counted = f"SELECT count(DISTINCT run_id) AS generations FROM {relation} WHERE {of_monitor(monitor_id)}"
-        if spark.sql(counted).collect()[0]["generations"] > 1:
-            kept = generation(spark, place, table, monitor_id)
+        if access.generations(table, monitor_id) > 1:
+            kept = access.latest_generation(table, monitor_id)
             if kept is not None:
-                keep(spark, place, table, monitor_id, kept)
+                keep(access, table, monitor_id, kept)
 
 
-def keep(spark: SparkSession, place: Place, table: str, monitor_id: str, run_id: str) -> None:
+def keep(access: Access, table: str, monitor_id: str, run_id: str) -> None:
     """Delete every generation of a monitor's rows but one."""
-    relation = place.relation(table)
-    statement = f"DELETE FROM {relation} WHERE {of_monitor(monitor_id)} AND run_id <> {literal(run_id)}"
-    commit(lambda: spark.sql(statement).collect(), what=f"{relation}: deleting former rows of monitor {monitor_id}")
+    access.delete(table, where=f"{of_monitor(monitor_id)} AND run_id <> {literal(run_id)}")
 
 
-def settle(spark: SparkSession, place: Place, monitor_id: str, run_id: str, generations: Iterable[str]) -> None:
+def settle(access: Access, spark: SparkSession, place: Place, monitor_id: str, run_id: str, generations: Iterable[str]) -> None:
     """What follows a commit: the generations it replaced are deleted, and now and then the files are tidied."""
     for table in sorted(generations):
         try:
-            keep(spark, place, table, monitor_id, run_id)
+            keep(access, table, monitor_id, run_id)
         except RunError:
             continue  # others write to this table all the time; the run is committed, and the next one prunes
     if is_turn_to_tidy(run_id):
         tidy(spark, place, monitor_id)
-
-
-def delete(spark: SparkSession, place: Place, table: str, where: str) -> None:
-    """Delete the rows of a table that satisfy a predicate."""
-    relation = place.relation(table)
-    commit(lambda: spark.sql(f"DELETE FROM {relation} WHERE {where}").collect(), what=f"{relation}: deleting rows")
 
 
 def vacuum(spark: SparkSession, place: Place) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.columns import Finding
-from spark_monitor.store.ledger import assignments
+from spark_monitor.store.ledger import masked
 from spark_monitor.text.masking import first_line, mask_secrets
 
 CANARY = "C4n4rySecretVa1ue"
@@ -101,8 +101,8 @@ def test_the_first_line_of_an_error_and_a_finding_are_masked() -> None:
 
 
 def test_texts_of_errors_are_masked_in_the_ledger() -> None:
-    given = assignments({"error": f"s3a://K:{CANARY}@b/t", "status": "FAILED"})
-    assert CANARY not in given["`error`"]
+    given = masked({"error": f"s3a://K:{CANARY}@b/t", "status": "FAILED"})
+    assert CANARY not in given["error"]
 
 
 def test_a_run_s_configuration_is_masked_and_its_hash_is_not_the_environment_s(monkeypatch: pytest.MonkeyPatch) -> None:

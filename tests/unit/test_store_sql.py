@@ -10,11 +10,11 @@ import pytest
 
 from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import ConfigError, RunError
-from spark_monitor.store.ledger import assignments
 from spark_monitor.store.literals import value_sql
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_windows
 from spark_monitor.store.schemas import TABLES
+from spark_monitor.store.spark_tables import assignments
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.windows import Window
 
@@ -69,7 +69,7 @@ def test_structs_are_given_in_order_or_by_name(given: object) -> None:
 
 def test_an_unknown_column_of_the_ledger_is_refused_with_the_nearest() -> None:
     with pytest.raises(RunError, match=r'unknown column "row_in".*Did you mean "rows_in"'):
-        assignments({"row_in": 1})
+        assignments(TABLES["runs"], {"row_in": 1})
 
 
 def test_paths_are_made_absolute_and_lose_their_last_slash() -> None:

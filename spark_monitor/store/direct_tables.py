@@ -1,0 +1,225 @@
+"""The tables of a directory of this machine: delta-rs finds their files and makes the commits, Spark's tasks write the rows.
+
+It is the same Delta protocol, so Spark, Databricks or any other reader sees the same tables. Rows that are replaced are deleted
+after the new ones are there: until its run is committed nobody sees the new ones, and a run killed in between is done again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import TableNotFoundError
+from deltalake.transaction import AddAction
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+
+from spark_monitor.errors import RunError, unknown
+from spark_monitor.store.commits import commit
+from spark_monitor.store.committed import GENERATIONS, SEEN_AT_ONCE
+from spark_monitor.store.described import PARTITION, Table
+from spark_monitor.store.direct_creation import ensure
+from spark_monitor.store.direct_predicates import in_datafusion
+from spark_monitor.store.place import Place
+from spark_monitor.store.rows import of_monitor
+from spark_monitor.store.spark_tables import MISMATCH
+from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
+from spark_monitor.text.quoting import literal, quote
+
+IDS_IN_A_FILTER: Final = 1_000
+"""Up to so many committed runs are named in a filter; beyond, the ledger is joined."""
+
+MEASURED: Final = (("granularity",), ("run_id",), ("window", "start"), ("window", "end"))
+_COMMITTED: Final = f"status = {literal('COMMITTED')}"
+Values = Mapping[str, Any]
+
+
+class DirectTables:
+    """The tables of a directory, by their files."""
+
+    def __init__(self, spark: SparkSession, place: Place, root: str) -> None:
+        self.spark, self.place, self.root = spark, place, root
+
+    def ensure(self) -> bool:
+        """Create the tables that are missing; False where one is not as this release makes it, or cannot be made like this."""
+        return ensure(self.root)
+
+    def frame(self, table: str) -> DataFrame:
+        """All rows of a table, as they are now: its files of this version, with the columns that it has."""
+        try:
+            delta = self._opened(table)
+        except TableNotFoundError:
+            return self.place.frame(self.spark, table)  # which says so in the words that every place has
+        stored = StructType.fromJson(json.loads(delta.schema().to_json()))
+        location = self._location(table)
+        files = [f"{location}/{unquote(path)}" for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
+        if not files:
+            nothing = [F.lit(None).cast(one.dataType).alias(one.name, metadata=one.metadata) for one in stored.fields]
+            return self.spark.range(0).select(nothing)
+        read = self.spark.read.schema(stored).option("basePath", location).parquet(*files)
+        # Spark takes the partition's column from the directories' names, without its comment.
+        return read.select([F.col(quote(one.name)).alias(one.name, metadata=one.metadata) for one in stored.fields])
+
+    def committed(self, table: Table) -> DataFrame:
+        """The rows of committed runs; of ledgers all rows."""
+        rows = self.frame(table.name)
+        if table.name in SEEN_AT_ONCE:
+            return rows
+        rows = rows.select([quote(name) for name in table.names])
+        if table.name in GENERATIONS:
+            ids = set(self._latest_generations(table.name).values())
+        else:
+            ids = {row["run_id"] for row in self._committed()}
+        if len(ids) <= IDS_IN_A_FILTER:
+            return rows.where(F.col("run_id").isin(sorted(ids)))
+        runs = self.frame("runs").where(_COMMITTED).select(PARTITION, "run_id")
+        return rows.join(runs, [PARTITION, "run_id"], "left_semi").select(rows.columns)
+
+    def rows(self, table: str, columns: Sequence[str], *, where: str) -> list[dict[str, Any]]:
+        """Some columns of a few rows."""
+        return self._ask(table, f"SELECT {', '.join(map(_name, columns))} FROM t WHERE {in_datafusion(where)}")
+
+    def replace(self, table: Table, rows: DataFrame, *, where: str, monitor_id: str, run_id: str) -> None:
+        """Replace rows: files are written by the tasks, then named in one commit, and what they replace is deleted in another.
+
+        What this run itself wrote there before goes first: its rows are seen by nobody yet, and are not to be there twice.
+        """
+        fitting = F.coalesce(F.expr(where), F.lit(False)).alias(FITS)
+        files = TaskFiles(self._location(table.name), f"{PARTITION}={monitor_id}", PARTITION, _measured(table))
+        made = rows.hint("rebalance").select("*", fitting).mapInArrow(files, MADE).collect()
+        if any(one["misfits"] for one in made):
+            raise RunError(f"{MISMATCH}: {sum(one['misfits'] for one in made)} rows do not satisfy {where}")
+        mine, what = f"run_id = {literal(run_id)}", f"{self._location(table.name)}: writing rows of monitor {monitor_id}"
+        commit(lambda: self._delete(table.name, f"({where}) AND {mine}"), what=what)
+        if made:
+            commit(lambda: self._name_files(table.name, made, monitor_id), what=what)
+        commit(lambda: self._delete(table.name, f"({where}) AND (run_id IS NULL OR NOT {mine})"), what=what)
+
+    def append(self, table: Table, rows: Sequence[Values]) -> None:
+        """Add a few rows."""
+        from deltalake import write_deltalake
+
+        where, given = self._location(table.name), self._arrow(table, rows, table.names)
+        commit(lambda: write_deltalake(where, given, mode="append"), what=f"{where}: adding rows")
+
+    def change(self, table: Table, values: Values, *, where: str) -> int:
+        """Set columns of some rows."""
+        given = self._arrow(table, [values], tuple(values)).rename_columns([_given(name) for name in values])
+        updates = {_name(name): _name(_given(name)) for name in values}
+
+        def changed() -> int:
+            merge = self._opened(table.name).merge(given, in_datafusion(where), source_alias="s", target_alias="t")
+            return int(merge.when_matched_update(updates).execute()["num_target_rows_updated"])
+
+        return commit(changed, what=f"{self._location(table.name)}: changing rows")
+
+    def insert_unless(self, table: Table, values: Values, *, taken: str) -> int:
+        """Add a row unless one satisfies a predicate. What was looked for is part of the commit: of two only one adds a row."""
+        given = self._arrow(table, [values], table.names).rename_columns([_given(name) for name in table.names])
+        inserted = {_name(name): _name(_given(name)) for name in table.names}
+
+        def added() -> int:
+            merge = self._opened(table.name).merge(given, in_datafusion(taken), source_alias="s", target_alias="t")
+            return int(merge.when_not_matched_insert(inserted).execute()["num_target_rows_inserted"])
+
+        return commit(added, what=f"{self._location(table.name)}: adding a row")
+
+    def put(self, table: Table, rows: Sequence[Values], *, key: str) -> None:
+        """Add or replace a few rows of one monitor."""
+        given = self._arrow(table, rows, table.names)
+        same = f"t.{PARTITION} = s.{PARTITION} AND t.{key} = s.{key}"
+
+        def written() -> None:
+            merge = self._opened(table.name).merge(given, same, source_alias="s", target_alias="t")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute()
+
+        commit(written, what=f"{self._location(table.name)}: writing rows")
+
+    def delete(self, table: str, *, where: str) -> None:
+        """Delete rows in one commit."""
+        commit(lambda: self._delete(table, where), what=f"{self._location(table)}: deleting rows")
+
+    def generations(self, table: str, monitor_id: str) -> int:
+        """How many runs wrote the rows of a monitor that are there."""
+        return len({row["run_id"] for row in self.rows(table, ["run_id"], where=of_monitor(monitor_id))})
+
+    def latest_generation(self, table: str, monitor_id: str) -> str | None:
+        """The last committed run that wrote a table's rows of a monitor; None where none did."""
+        return self._latest_generations(table, of_monitor(monitor_id)).get(monitor_id)
+
+    def counts(self, tables: Sequence[str], *, where: str) -> dict[str, int]:
+        """How many rows of each table satisfy a predicate."""
+        return {
+            name: self._ask(name, f"SELECT count(*) AS many FROM t WHERE {in_datafusion(where)}")[0]["many"] for name in tables
+        }
+
+    def _opened(self, table: str) -> DeltaTable:
+        return DeltaTable(self._location(table))
+
+    def _location(self, table: str) -> str:
+        return f"{self.root}/{table}"
+
+    def _committed(self, where: str = "true") -> list[dict[str, Any]]:
+        return self.rows("runs", [PARTITION, "run_id", "ended"], where=f"{_COMMITTED} AND {where}")
+
+    def _latest_generations(self, table: str, where: str = "true") -> dict[str, str]:
+        """The last committed run of each monitor that wrote a table."""
+        wrote = {row["run_id"] for row in self._ask(table, f"SELECT DISTINCT run_id FROM t WHERE {in_datafusion(where)}")}
+        ended = sorted((row["ended"], row["run_id"], row[PARTITION]) for row in self._committed(where) if row["run_id"] in wrote)
+        return {monitor_id: run_id for _, run_id, monitor_id in ended}
+
+    def _ask(self, table: str, sql: str) -> list[dict[str, Any]]:
+        read = pa.table(QueryBuilder().register("t", self._opened(table)).execute(sql))
+        rows: list[dict[str, Any]] = in_utc(read).to_pylist()
+        return rows
+
+    def _delete(self, table: str, where: str) -> None:
+        self._opened(table).delete(in_datafusion(where))
+
+    def _name_files(self, table: str, made: Sequence[Any], monitor_id: str) -> None:
+        delta = self._opened(table)
+        of = {PARTITION: monitor_id}
+        added = [AddAction(one["path"], one["size"], of, one["written_at"], True, one["statistics"]) for one in made]
+        delta.create_write_transaction(added, mode="append", schema=delta.schema(), partition_by=[PARTITION])
+
+    def _arrow(self, table: Table, rows: Sequence[Values], names: Sequence[str]) -> pa.Table:
+        """Rows as the table's own types."""
+        types = {field.name: field.dataType for field in table.columns}
+        for name in names:
+            if name not in types:
+                raise RunError(unknown(f"table {table.name}", "column", name, types))
+        stored = pa.schema(self._opened(table.name).schema().to_arrow())
+        columns = [pa.array([_plain(row.get(name), types[name]) for row in rows], stored.field(name).type) for name in names]
+        return pa.table(columns, schema=pa.schema([stored.field(name) for name in names]))
+
+
+def _measured(table: Table) -> tuple[tuple[str, ...], ...]:
+    return tuple(path for path in MEASURED if path[0] in table.names)
+
+
+def _plain(value: Any, kind: DataType) -> Any:
+    """A value as pyarrow takes it: a struct by its fields' names, a map as its pairs."""
+    if value is None:
+        return None
+    if isinstance(kind, StructType):
+        given = value if isinstance(value, Mapping) else dict(zip(kind.names, value, strict=True))
+        return {field.name: _plain(given.get(field.name), field.dataType) for field in kind.fields}
+    if isinstance(kind, ArrayType):
+        return [_plain(member, kind.elementType) for member in value]
+    if isinstance(kind, MapType):
+        return [(str(key), _plain(member, kind.valueType)) for key, member in value.items()]
+    return value
+
+
+def _given(name: str) -> str:
+    """What a column of given values is called, so that a predicate's columns are the table's."""
+    return f"given_{name}"
+
+
+def _name(name: str) -> str:
+    return in_datafusion(quote(name))
