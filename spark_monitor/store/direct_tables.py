@@ -7,6 +7,7 @@ after the new ones are there: until its run is committed nobody sees the new one
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
@@ -27,7 +28,7 @@ from spark_monitor.store.direct_creation import ensure
 from spark_monitor.store.direct_predicates import in_datafusion
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
-from spark_monitor.store.spark_tables import MISMATCH
+from spark_monitor.store.spark_tables import MISMATCH, SparkTables
 from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
 from spark_monitor.text.quoting import literal, quote
 
@@ -35,6 +36,7 @@ IDS_IN_A_FILTER: Final = 1_000
 """Up to so many committed runs are named in a filter; beyond, the ledger is joined."""
 
 MEASURED: Final = (("granularity",), ("run_id",), ("window", "start"), ("window", "end"))
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _COMMITTED: Final = f"status = {literal('COMMITTED')}"
 Values = Mapping[str, Any]
 
@@ -87,8 +89,12 @@ class DirectTables:
     def replace(self, table: Table, rows: DataFrame, *, where: str, monitor_id: str, run_id: str) -> None:
         """Replace rows: files are written by the tasks, then named in one commit, and what they replace is deleted in another.
 
-        What this run itself wrote there before goes first: its rows are seen by nobody yet, and are not to be there twice.
+        What this run itself wrote there before goes first: its rows are seen by nobody yet, and are not to be there twice. A name
+        that would have to be escaped in a path, which no monitor's file can give, is left to Spark.
         """
+        if not _PLAIN_NAME.fullmatch(monitor_id):
+            SparkTables(self.spark, self.place).replace(table, rows, where=where, monitor_id=monitor_id, run_id=run_id)
+            return
         fitting = F.coalesce(F.expr(where), F.lit(False)).alias(FITS)
         files = TaskFiles(self._location(table.name), f"{PARTITION}={monitor_id}", PARTITION, _measured(table))
         made = rows.hint("rebalance").select("*", fitting).mapInArrow(files, MADE).collect()
@@ -97,7 +103,7 @@ class DirectTables:
         mine, what = f"run_id = {literal(run_id)}", f"{self._location(table.name)}: writing rows of monitor {monitor_id}"
         commit(lambda: self._delete(table.name, f"({where}) AND {mine}"), what=what)
         if made:
-            commit(lambda: self._name_files(table.name, made, monitor_id), what=what)
+            commit(lambda: self.name_files(table.name, made, monitor_id), what=what)
         commit(lambda: self._delete(table.name, f"({where}) AND (run_id IS NULL OR NOT {mine})"), what=what)
 
     def append(self, table: Table, rows: Sequence[Values]) -> None:
@@ -158,6 +164,13 @@ class DirectTables:
             name: self._ask(name, f"SELECT count(*) AS many FROM t WHERE {in_datafusion(where)}")[0]["many"] for name in tables
         }
 
+    def name_files(self, table: str, made: Sequence[Any], monitor_id: str) -> None:
+        """Make files of a partition part of the table, in one commit."""
+        delta = self._opened(table)
+        of = {PARTITION: monitor_id}
+        added = [AddAction(one["path"], one["size"], of, one["written_at"], True, one["statistics"]) for one in made]
+        delta.create_write_transaction(added, mode="append", schema=delta.schema(), partition_by=[PARTITION])
+
     def _opened(self, table: str) -> DeltaTable:
         return DeltaTable(self._location(table))
 
@@ -180,12 +193,6 @@ class DirectTables:
 
     def _delete(self, table: str, where: str) -> None:
         self._opened(table).delete(in_datafusion(where))
-
-    def _name_files(self, table: str, made: Sequence[Any], monitor_id: str) -> None:
-        delta = self._opened(table)
-        of = {PARTITION: monitor_id}
-        added = [AddAction(one["path"], one["size"], of, one["written_at"], True, one["statistics"]) for one in made]
-        delta.create_write_transaction(added, mode="append", schema=delta.schema(), partition_by=[PARTITION])
 
     def _arrow(self, table: Table, rows: Sequence[Values], names: Sequence[str]) -> pa.Table:
         """Rows as the table's own types."""

@@ -1,5 +1,7 @@
 """A run in a process of its own that kills itself at a named point: `TABLE:before`, `TABLE:inside` or `TABLE:after`.
 
+`TABLE:unnamed` and `TABLE:named` are within a write of a local directory: its files are there, and are not or just in a version.
+
 python dying_run.py MONITOR_FILE AS_OF [POINT]
 """
 
@@ -14,11 +16,12 @@ from typing import Any
 
 from spark_monitor import Monitor
 from spark_monitor.session import open_session
-from spark_monitor.store.place import Place
+from spark_monitor.store.direct_tables import DirectTables
 from spark_monitor.store.tables import Store
 from spark_monitor.windowing.windows import parse_timestamp
 
 INSIDE_SECONDS = 0.7
+WITHIN = {"unnamed": "before", "named": "after"}
 
 
 def die() -> None:
@@ -50,8 +53,10 @@ def main() -> None:
         table, moment = point.split(":")
         if table == "runs":
             Store.finish_run = dying(Store.finish_run, lambda *_: "runs", table, moment)  # type: ignore[method-assign]
+        elif moment in WITHIN:
+            DirectTables.name_files = dying(DirectTables.name_files, lambda *given: given[1], table, WITHIN[moment])  # type: ignore[method-assign]
         else:
-            Place.overwrite = dying(Place.overwrite, lambda *arguments: arguments[2], table, moment)  # type: ignore[method-assign]
+            DirectTables.replace = dying(DirectTables.replace, lambda *given: given[1].name, table, moment)  # type: ignore[method-assign]
     spark = open_session(master="local[2]", conf={"spark.sql.shuffle.partitions": "2"})
     result = Monitor.load(file).run(spark, as_of=parse_timestamp(as_of))
     print(result.status, flush=True)
