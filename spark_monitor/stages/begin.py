@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.check import require_outputs, require_valid
 from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
-from spark_monitor.stages.context import COMMITTED, FREEZE, Run, schedule_of
+from spark_monitor.stages.context import FREEZE, Run, schedule_of
 from spark_monitor.stages.plan import source_versions
 from spark_monitor.stages.run_row import running_row
 from spark_monitor.store import Store
@@ -44,8 +42,10 @@ def begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: 
     store = Store(spark, config.outputs)
     require_outputs(config, spark)
     store.ensure()
-    frozen = bool(store.committed("baselines").where(F.col("monitor_id") == config.monitor).limit(1).collect())
-    for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run(store, config)):
+    committed = store.committed_runs(config.monitor)
+    frozen = not store.runs_that_wrote("baselines", config.monitor).isdisjoint(committed)
+    was_run = config.config_hash() in committed.values()
+    for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run):
         log.warning(str(finding))
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), kind)
     with about(config.monitor), store.run(running_row(current)):
@@ -54,10 +54,3 @@ def begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: 
         predictions = open_predictions(spark, config)
         with whole_partitions(spark), setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns)))):
             yield current, predictions
-
-
-def was_run(store: Store, config: MonitorConfig) -> bool:
-    """Whether a run with this very configuration has been committed."""
-    committed = (F.col("monitor_id") == config.monitor) & (F.col("status") == COMMITTED)
-    runs = store.frame("runs").where(committed & (F.col("config_hash") == config.config_hash()))
-    return bool(runs.limit(1).collect())

@@ -65,14 +65,17 @@ class Access(Protocol):
     def delete(self, table: str, *, where: str) -> None:
         """Delete the rows that satisfy a predicate."""
 
-    def generations(self, table: str, monitor_id: str) -> int:
-        """How many runs wrote the rows of a monitor that are there."""
+    def run_ids(self, table: str, monitor_id: str) -> frozenset[str]:
+        """The runs that wrote the rows of a monitor that are there."""
 
     def latest_generation(self, table: str, monitor_id: str) -> str | None:
         """The last committed run that wrote a table's rows of a monitor; None where none did."""
 
     def counts(self, tables: Sequence[str], *, where: str) -> dict[str, int]:
         """How many rows of each table satisfy a predicate; a table without any may be left out."""
+
+    def tidy(self, monitor_id: str) -> None:
+        """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
 
 
 def access_to(spark: SparkSession, place: Place) -> Access:

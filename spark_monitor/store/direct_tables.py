@@ -14,20 +14,21 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from spark_monitor.errors import RunError, unknown
-from spark_monitor.store.commits import commit
+from spark_monitor.store.commits import commit, is_conflict
 from spark_monitor.store.committed import GENERATIONS, SEEN_AT_ONCE
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.direct_creation import ensure
 from spark_monitor.store.direct_predicates import in_datafusion
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
+from spark_monitor.store.schemas import TABLES
 from spark_monitor.store.spark_tables import MISMATCH, SparkTables
 from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
 from spark_monitor.text.quoting import literal, quote
@@ -150,9 +151,9 @@ class DirectTables:
         """Delete rows in one commit."""
         commit(lambda: self._delete(table, where), what=f"{self._location(table)}: deleting rows")
 
-    def generations(self, table: str, monitor_id: str) -> int:
-        """How many runs wrote the rows of a monitor that are there."""
-        return len({row["run_id"] for row in self.rows(table, ["run_id"], where=of_monitor(monitor_id))})
+    def run_ids(self, table: str, monitor_id: str) -> frozenset[str]:
+        """The runs that wrote the rows of a monitor that are there."""
+        return self._run_ids(table, of_monitor(monitor_id))
 
     def latest_generation(self, table: str, monitor_id: str) -> str | None:
         """The last committed run that wrote a table's rows of a monitor; None where none did."""
@@ -163,6 +164,15 @@ class DirectTables:
         return {
             name: self._ask(name, f"SELECT count(*) AS many FROM t WHERE {in_datafusion(where)}")[0]["many"] for name in tables
         }
+
+    def tidy(self, monitor_id: str) -> None:
+        """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
+        for name in TABLES:
+            try:
+                self._opened(name).optimize.compact(partition_filters=[(PARTITION, "=", monitor_id)])
+            except DeltaError as error:
+                if not is_conflict(error):
+                    raise
 
     def name_files(self, table: str, made: Sequence[Any], monitor_id: str) -> None:
         """Make files of a partition part of the table, in one commit."""
@@ -182,9 +192,13 @@ class DirectTables:
 
     def _latest_generations(self, table: str, where: str = "true") -> dict[str, str]:
         """The last committed run of each monitor that wrote a table."""
-        wrote = {row["run_id"] for row in self._ask(table, f"SELECT DISTINCT run_id FROM t WHERE {in_datafusion(where)}")}
+        wrote = self._run_ids(table, where)
         ended = sorted((row["ended"], row["run_id"], row[PARTITION]) for row in self._committed(where) if row["run_id"] in wrote)
         return {monitor_id: run_id for _, run_id, monitor_id in ended}
+
+    def _run_ids(self, table: str, where: str) -> frozenset[str]:
+        asked = f"SELECT DISTINCT run_id FROM t WHERE {in_datafusion(where)}"
+        return frozenset(row["run_id"] for row in self._ask(table, asked))
 
     def _ask(self, table: str, sql: str) -> list[dict[str, Any]]:
         read = pa.table(QueryBuilder().register("t", self._opened(table)).execute(sql))

@@ -11,8 +11,9 @@ from spark_monitor.store import appends, feed, files, history, sources
 from spark_monitor.store.access import access_to
 from spark_monitor.store.checksums import verified
 from spark_monitor.store.place import Place
-from spark_monitor.store.rows import of_windows
+from spark_monitor.store.rows import of_monitor, of_windows
 from spark_monitor.store.schemas import table_named
+from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
 
 
@@ -32,6 +33,15 @@ class Readable:
         """The rows that committed runs wrote; of ``runs`` all rows."""
         described = table_named(table)
         return verified(self.access.committed(described), described)
+
+    def committed_runs(self, monitor_id: str) -> dict[str, str | None]:
+        """The committed runs of a monitor, each with the hash of its configuration."""
+        where = f"{of_monitor(monitor_id)} AND status = {literal('COMMITTED')}"
+        return {row["run_id"]: row["config_hash"] for row in self.access.rows("runs", ["run_id", "config_hash"], where=where)}
+
+    def runs_that_wrote(self, table: str, monitor_id: str) -> frozenset[str]:
+        """The runs, committed or not, whose rows of a monitor are in a table."""
+        return self.access.run_ids(table_named(table).name, monitor_id)
 
     def in_windows(self, monitor_id: str, windows: Iterable[DueWindow]) -> str:
         """The predicate of a monitor's rows of some windows, for ``where``."""

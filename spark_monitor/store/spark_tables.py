@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, TimestampType
 
 from spark_monitor.errors import RunError, unknown
-from spark_monitor.store.commits import commit
+from spark_monitor.store.commits import commit, is_conflict
 from spark_monitor.store.committed import committed_sql, latest_generation_sql
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.literals import value_sql
@@ -92,11 +92,10 @@ class SparkTables:
         statement = f"DELETE FROM {self.place.relation(table)} WHERE {where}"
         commit(lambda: self.spark.sql(statement).collect(), what=self._what(TABLES[table], "deleting rows"))
 
-    def generations(self, table: str, monitor_id: str) -> int:
-        """How many runs wrote the rows of a monitor that are there."""
-        relation = self.place.relation(table)
-        counted = f"SELECT count(DISTINCT run_id) AS generations FROM {relation} WHERE {of_monitor(monitor_id)}"
-        return int(self.spark.sql(counted).collect()[0]["generations"])
+    def run_ids(self, table: str, monitor_id: str) -> frozenset[str]:
+        """The runs that wrote the rows of a monitor that are there."""
+        asked = f"SELECT DISTINCT run_id FROM {self.place.relation(table)} WHERE {of_monitor(monitor_id)}"
+        return frozenset(row["run_id"] for row in self.spark.sql(asked).collect())
 
     def latest_generation(self, table: str, monitor_id: str) -> str | None:
         """The last committed run that wrote a table's rows of a monitor; None where none did."""
@@ -111,6 +110,15 @@ class SparkTables:
         ]
         rows = self.spark.sql(" UNION ALL ".join(counted)).collect() if counted else []
         return {row["name"]: row["many"] for row in rows}
+
+    def tidy(self, monitor_id: str) -> None:
+        """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
+        for name in TABLES:
+            try:
+                self.spark.sql(f"OPTIMIZE {self.place.relation(name)} WHERE {of_monitor(monitor_id)}").collect()
+            except Exception as error:
+                if not is_conflict(error):
+                    raise
 
     def _affected(self, table: Table, statement: str) -> int:
         return commit(lambda: int(self.spark.sql(statement).collect()[0][0]), what=self._what(table, "changing rows"))

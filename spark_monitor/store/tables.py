@@ -102,7 +102,7 @@ class Store(Readable):
         self._turn = None
         turn.end({**values, "status": status, "ended": self._clock()})
         if status == COMMITTED:
-            upkeep.settle(self.access, self.spark, self.place, turn.monitor_id, run_id, turn.generations)
+            upkeep.settle(self.access, turn.monitor_id, run_id, turn.generations)
 
     @contextmanager
     def run(self, row: Mapping[str, Any], *, patience: float = WAIT_SECONDS) -> Iterator[str]:
@@ -164,7 +164,7 @@ class Store(Readable):
     def tidy(self, monitor_ids: Iterable[str]) -> None:
         """Rewrite the small files of monitors as few, and remove files that no version of the last week needs."""
         for monitor_id in monitor_ids:
-            upkeep.tidy(self.spark, self.place, monitor_id)
+            self.access.tidy(monitor_id)
         upkeep.vacuum(self.spark, self.place)
 
     def replace_baseline(self, frame: DataFrame, *, monitor_id: str, version: int) -> None:

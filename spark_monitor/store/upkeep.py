@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 
 from spark_monitor.errors import RunError
 from spark_monitor.store.access import Access
-from spark_monitor.store.commits import is_conflict
 from spark_monitor.store.committed import GENERATIONS
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
@@ -24,7 +23,7 @@ TIDY_EVERY: Final = 25
 def prune(access: Access, monitor_id: str) -> None:
     """Delete what killed runs left: generations that were never committed, and those that a committed one has replaced."""
     for table in sorted(GENERATIONS):
-        if access.generations(table, monitor_id) > 1:
+        if len(access.run_ids(table, monitor_id)) > 1:
             kept = access.latest_generation(table, monitor_id)
             if kept is not None:
                 keep(access, table, monitor_id, kept)
@@ -35,7 +34,7 @@ def keep(access: Access, table: str, monitor_id: str, run_id: str) -> None:
     access.delete(table, where=f"{of_monitor(monitor_id)} AND run_id <> {literal(run_id)}")
 
 
-def settle(access: Access, spark: SparkSession, place: Place, monitor_id: str, run_id: str, generations: Iterable[str]) -> None:
+def settle(access: Access, monitor_id: str, run_id: str, generations: Iterable[str]) -> None:
     """What follows a commit: the generations it replaced are deleted, and now and then the files are tidied."""
     for table in sorted(generations):
         try:
@@ -43,7 +42,7 @@ def settle(access: Access, spark: SparkSession, place: Place, monitor_id: str, r
         except RunError:
             continue  # others write to this table all the time; the run is committed, and the next one prunes
     if is_turn_to_tidy(run_id):
-        tidy(spark, place, monitor_id)
+        access.tidy(monitor_id)
 
 
 def vacuum(spark: SparkSession, place: Place) -> None:
@@ -55,13 +54,3 @@ def vacuum(spark: SparkSession, place: Place) -> None:
 def is_turn_to_tidy(run_id: str) -> bool:
     """Whether this run is the one in ``TIDY_EVERY`` that tidies: asked of its name, which costs no query."""
     return crc32(run_id.encode("utf-8")) % TIDY_EVERY == 0
-
-
-def tidy(spark: SparkSession, place: Place, monitor_id: str) -> None:
-    """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
-    for name in TABLES:
-        try:
-            spark.sql(f"OPTIMIZE {place.relation(name)} WHERE {of_monitor(monitor_id)}").collect()
-        except Exception as error:
-            if not is_conflict(error):
-                raise

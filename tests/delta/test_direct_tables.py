@@ -96,11 +96,12 @@ def test_windows_are_replaced_alike(both: tuple[SparkTables, DirectTables], writ
     same(both, PROFILE.name, replacing(2, 2.0, WEEKS[1:3]))
     same(both, PROFILE.name, replacing(2, 3.0, WEEKS[2:]))  # the same run again, over some of its own rows
     same(both, PROFILE.name, lambda access: access.counts([PROFILE.name], where="run_id = 'run 2'"))
-    same(both, PROFILE.name, lambda access: access.generations(PROFILE.name, "m"))
+    same(both, PROFILE.name, lambda access: access.run_ids(PROFILE.name, "m"))
     rows = aligned(writer.profile(WEEKS), PROFILE, constants={"monitor_id": "m", "run_id": "run 5"})
     for refused in both:
         with pytest.raises(Exception, match="DELTA_REPLACE_WHERE_MISMATCH"):
             refused.replace(PROFILE, rows, where=of_windows("m", WEEKS[:2]), monitor_id="m", run_id="run 5")
+    same(both, PROFILE.name, lambda access: access.tidy("m"))
     same(both, PROFILE.name, lambda access: access.delete(PROFILE.name, where=of_windows("m", WEEKS[:1])))
 
 

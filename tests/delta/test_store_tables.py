@@ -195,9 +195,7 @@ def test_many_partitions_become_one_file_and_many_runs_few(writer: Writer) -> No
             store.finish_run(run_id, status="COMMITTED")
     table = DeltaTable(str(writer.directory / "profile_metrics"))
     assert len(table.file_uris(file_pruning_predicate=[("monitor_id", "=", "files")])) <= 3
-    from spark_monitor.store.upkeep import tidy
-
-    tidy(writer.spark, writer.store.place, "files")
+    writer.store.access.tidy("files")
     table.update_incremental()
     assert len(table.file_uris(file_pruning_predicate=[("monitor_id", "=", "files")])) == 1
     assert len(writer.stored("profile_metrics", "files", "avg")) == 120
