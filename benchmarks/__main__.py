@@ -1,7 +1,7 @@
 """Every benchmark, each printed as ratios within one run.
 
 python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [beside] [kernel] [false_alarms]
-    [small] [many_states] [operations] [--rows 4000000] [--columns 40] [--repeats 3]
+    [small] [many_states] [operations] [labels] [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SUITES = (
     "small",
     "many_states",
     "operations",
+    "labels",
 )
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from benchmarks.monitors import fresh_session
 from benchmarks.timing import ratio, timed
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LABEL_TIME, both_strings, join_labels, latest_labels
+from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LABEL_TIME, join_labels, latest_labels, plain_ids
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -60,7 +60,7 @@ def joined_by_us(predictions: DataFrame, labels: DataFrame, config: MonitorConfi
     """The product's, each prediction once; counted is what the states of labels need."""
     own = config.labels
     assert own is not None
-    plain = both_strings(predictions, ["id"], labels, own.id)
+    plain = plain_ids(predictions, ["id"], labels, own.id)
     latest = latest_labels(labels, own, as_of=AS_OF, plain=plain)
     joined = join_labels(predictions, latest, prediction_id=["id"], label_id=own.id, prefix="monitor_", plain=plain)
     counts = [F.count("*"), *(F.count(f"monitor_{name}") for name in (LABEL, LABEL_TIME, LABEL_ROWS, LABEL_CONFLICTS))]

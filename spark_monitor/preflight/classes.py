@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig
 from spark_monitor.preflight.columns import Finding
-from spark_monitor.sources.labels import both_strings, id_strings
+from spark_monitor.sources.labels import id_strings, plain_ids
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.text.quoting import quote
 
@@ -69,7 +69,7 @@ def order_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame
     source = config.predictions
     if config.model.task != "binary" or source.score is None or source.score not in predictions.columns:
         return
-    plain = both_strings(predictions, source.id, frame, labels.id)
+    plain = plain_ids(predictions, source.id, frame, labels.id)
     scores = _keyed(predictions, source.id, plain, f"try_cast({quote(source.score)} AS DOUBLE) AS score").limit(ROWS)
     keyed_labels = _keyed(frame, labels.id, plain, f"{quote(labels.label)} AS label")
     pairs = keyed_labels.join(F.broadcast(scores), on=[f"i{place}" for place in range(len(source.id))], how="inner").limit(ROWS)

@@ -16,7 +16,7 @@ from spark_monitor.preflight.columns import (
     role_findings,
 )
 from spark_monitor.preflight.opened import attempt, has_rows, of_values, row_findings
-from spark_monitor.sources.labels import LABEL_COLUMNS, both_strings, id_strings
+from spark_monitor.sources.labels import LABEL_COLUMNS, id_strings, plain_ids
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -48,7 +48,7 @@ def label_findings(
 def _meeting_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:
     """Ids of two tables that have rows and never meet."""
     ids = config.predictions.id
-    plain = both_strings(predictions, ids, frame, labels.id)
+    plain = plain_ids(predictions, ids, frame, labels.id)
     they_meet, reason = attempt(lambda: _ids_meet(_ids(predictions, ids, plain), _ids(frame, labels.id, plain)))
     if reason is not None:
         yield Finding("labels.id", f"ids of {labels.text} and {config.predictions.text} cannot be compared: {reason}")

@@ -1,8 +1,8 @@
 """Late labels: one per id as of a timestamp, joined to predictions without ever adding or losing a row.
 
-Texts are compared with texts as they are. Ids of other types are compared by their canonical text, so that 4, 4.0 and "4" meet
-whatever types the two tables chose. Because labels are grouped by that same text first, an id stands at most once on the right
-side of the join: fan-out is impossible.
+Texts are compared with texts and integers with integers as they are. Ids of other types are compared by their canonical text, so
+that 4, 4.0 and "4" meet whatever types the two tables chose. Because labels are grouped by just what is compared, an id stands at
+most once on the right side of the join: fan-out is impossible.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ LABEL_CONFLICTS, LABEL_FINGERPRINT = "label_conflicts", "label_fingerprint"
 LABEL_COLUMNS = (LABEL, LABEL_TIME, LABEL_ROWS, LABEL_CONFLICTS, LABEL_FINGERPRINT)
 
 
-_KEY, _TEXT, _RAW, _AT = "__label_key_", "__label_text", "__label_raw", "__label_at"
+_KEY, _TEXT, _RAW, _AT, _LAST = "__label_key_", "__label_text", "__label_raw", "__label_at", "__label_last"
+_INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _NTZ_EPOCH = "TIMESTAMP_NTZ'1970-01-01 00:00:00'"
 _WHITE_SPACE = " \t\n\r"
 _INTEGRAL = r"^[+]?(-?)(0|[1-9][0-9]*)([.]0*)?$"
@@ -45,22 +46,24 @@ def canonical_text(name: str, kind: T.DataType, *, booleans: bool = False) -> Co
 
 
 def id_strings(frame: DataFrame, names: Sequence[str], *, plain: Sequence[bool]) -> list[Column]:
-    """The strings by which the id columns of a table are compared: as they are where ``plain`` says so, else canonical."""
+    """What the id columns of a table are compared by: themselves where ``plain`` says so, else their canonical text."""
     types = {field.name: field.dataType for field in frame.schema.fields}
     plain_columns = [*plain, *[False] * (len(names) - len(plain))]
     return [
-        F.expr(f"CAST({quote(name)} AS STRING)") if as_it_is else canonical_text(name, types[name])
+        F.expr(f"CAST({quote(name)} AS {'BIGINT' if isinstance(types[name], _INTEGERS) else 'STRING'})")
+        if as_it_is
+        else canonical_text(name, types[name])
         for name, as_it_is in zip(names, plain_columns, strict=True)
     ]
 
 
-def both_strings(predictions: DataFrame, prediction_id: Sequence[str], labels: DataFrame, label_id: Sequence[str]) -> list[bool]:
-    """For each id column whether both tables hold strings in it: two strings are one id only where they are equal."""
-    pairs = zip(prediction_id, label_id, strict=True)
-    return [
-        all(isinstance(kind, T.StringType) for kind in (predictions.schema[one].dataType, labels.schema[other].dataType))
-        for one, other in pairs
+def plain_ids(predictions: DataFrame, prediction_id: Sequence[str], labels: DataFrame, label_id: Sequence[str]) -> list[bool]:
+    """For each id column whether both tables hold strings in it, or both integers: two are one id only where they are equal."""
+    pairs = [
+        (predictions.schema[one].dataType, labels.schema[other].dataType)
+        for one, other in zip(prediction_id, label_id, strict=True)
     ]
+    return [any(all(isinstance(kind, kinds) for kind in pair) for kinds in (T.StringType, _INTEGERS)) for pair in pairs]
 
 
 def _canonical_sql(name: str, kind: T.DataType, *, booleans: bool) -> str:
@@ -125,7 +128,7 @@ def latest_labels(
     label time wins; among equal times the label whose canonical text is greatest, byte by byte, then the greatest plain text, so
     that the same rows give the same label in whatever order they are read.
 
-    Columns: the id columns under their own names, as the strings that are compared; ``label`` in its own type; ``label_time``;
+    Columns: the id columns under their own names, as what is compared; ``label`` in its own type; ``label_time``;
     ``label_rows``, how many rows the id had; ``label_conflicts``, whether they named different labels; ``label_fingerprint``, a
     hash of the row.
     """
@@ -135,22 +138,25 @@ def latest_labels(
         raise ConfigError(f'labels.id: the name "{clash[0]}" is taken by a column that is computed. Rename it in a view.')
     usable = _readable(_before(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
     present = usable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
-    latest = present.groupBy(*keys).agg(
-        F.expr(f"max_by({LABEL}, struct({_AT}, {_TEXT}, {_RAW}))").alias(LABEL),
-        F.expr(f"max(struct({_AT}, {_TEXT}))").alias(_TEXT),
-        F.count(F.lit(1)).alias(LABEL_ROWS),
-        F.expr(f"min({_TEXT}) <> max({_TEXT})").alias(LABEL_CONFLICTS),
+    # Rows of an id meet once, as the join needs them: few ids have two, so what a task would merge before is not worth its sort.
+    latest = (
+        present.repartition(*keys)
+        .groupBy(*keys)
+        .agg(
+            F.expr(f"max_by(struct({LABEL}, {_AT}, {_TEXT}), struct({_AT}, {_TEXT}, {_RAW}))").alias(_LAST),
+            F.count(F.lit(1)).alias(LABEL_ROWS),
+            F.expr(f"min({_TEXT}) <> max({_TEXT})").alias(LABEL_CONFLICTS),
+        )
     )
+    strings = ", ".join(f"CAST({key} AS STRING)" for key in keys)
     return latest.select(
         *(F.col(key).alias(name) for key, name in zip(keys, config.id, strict=True)),
-        LABEL,
-        F.expr(f"timestamp_micros({_TEXT}.{_AT})").alias(LABEL_TIME),
+        F.col(f"{_LAST}.{LABEL}"),
+        F.expr(f"timestamp_micros({_LAST}.{_AT})").alias(LABEL_TIME),
         LABEL_ROWS,
         LABEL_CONFLICTS,
         # Rows that lose are hashed by their number and disagreement: these are counted as well.
-        F.expr(f"xxhash64({', '.join(keys)}, {_TEXT}.{_TEXT}, {_TEXT}.{_AT}, {LABEL_ROWS}, {LABEL_CONFLICTS})").alias(
-            LABEL_FINGERPRINT
-        ),
+        F.expr(f"xxhash64({strings}, {_LAST}.{_TEXT}, {_LAST}.{_AT}, {LABEL_ROWS}, {LABEL_CONFLICTS})").alias(LABEL_FINGERPRINT),
     )
 
 

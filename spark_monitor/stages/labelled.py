@@ -20,9 +20,9 @@ from spark_monitor.sources.labels import (
     LABEL_FINGERPRINT,
     LABEL_ROWS,
     LABEL_TIME,
-    both_strings,
     join_labels,
     latest_labels,
+    plain_ids,
 )
 from spark_monitor.sources.predictions import Predictions, expressions, slice_applies, time_range
 from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_roles, within_any
@@ -60,7 +60,7 @@ def labelled_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame
     if labels is None:
         raise ValueError("labelled_rows: the monitor has no labels")
     known, own = read_source(run.spark, labels), run.config.predictions.id
-    plain = both_strings(predictions.frame, own, known, labels.id)
+    plain = plain_ids(predictions.frame, own, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     rows = rows_in(run, predictions, spans)
     return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
@@ -97,7 +97,7 @@ def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
     if labels is None or set(own.id) - set(frame.columns):
         return None
     known = read_source(run.spark, labels)
-    plain = both_strings(frame, own.id, known, labels.id)
+    plain = plain_ids(frame, own.id, known, labels.id)
     latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     return join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
 

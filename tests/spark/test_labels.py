@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.sources.labels import both_strings, join_labels, latest_labels
+from spark_monitor.sources.labels import join_labels, latest_labels, plain_ids
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -111,7 +111,7 @@ def test_ids_of_different_types_meet_when_they_name_the_same_thing(
     predictions = spark.createDataFrame(
         [(value, place) for place, value in enumerate(prediction_ids)], f"key {prediction_type}, n int"
     )
-    plain = both_strings(predictions, ("key",), labels, ("id",))
+    plain = plain_ids(predictions, ("key",), labels, ("id",))
     latest = latest_labels(labels, config(), as_of=AS_OF, plain=plain)
     rows = join_labels(predictions, latest, prediction_id=("key",), label_id=("id",), plain=plain).collect()
     assert sorted(row.n for row in rows) == list(range(len(prediction_ids)))
@@ -123,7 +123,7 @@ def test_texts_that_are_written_in_two_ways_are_two_ids(spark: SparkSession) -> 
     labels = table(spark, [(7, one, one, at(1)) for one in ids], "m long, id string, y string, at timestamp")
     predictions = spark.createDataFrame([("7.0", one) for one in ids], "n string, key string")
     names = ("n", "key"), ("m", "id")
-    plain = both_strings(predictions, names[0], labels, names[1])
+    plain = plain_ids(predictions, names[0], labels, names[1])
     latest = latest_labels(labels, config("m", "id"), as_of=AS_OF, plain=plain)
     rows = join_labels(predictions, latest, prediction_id=names[0], label_id=names[1], plain=plain).collect()
     assert {row.key: (row.label, row.label_rows, row.label_conflicts) for row in rows} == {one: (one, 1, False) for one in ids}
