@@ -101,16 +101,17 @@ static int64_t summed(const double *values, int64_t size, double guess, double *
     uint64_t total = 0;
     int64_t runs = size > 0;
     for (int64_t low = 0; low < size; low += BLOCK) {
-        double lanes[LANES] = {0}, squared[LANES] = {0};
-        uint64_t wrapping[LANES] = {0};
+        eight lanes = {0.0}, squared = {0.0};
+        eight_words wrapping = {0};
         int64_t high = size - low < BLOCK ? size : low + BLOCK, row = low, changes = 0;
-        for (; high - row >= LANES; row += LANES)
-            for (int64_t lane = 0; lane < LANES; lane++) {
-                double deviation = values[row + lane] - guess;
-                lanes[lane] += deviation;
-                squared[lane] += deviation * deviation;
-                wrapping[lane] += bits_of(values[row + lane] + 0.0);
-            }
+        for (; high - row >= LANES; row += LANES) {
+            eight value;
+            memcpy(&value, values + row, sizeof value);
+            eight deviation = value - guess;
+            lanes += deviation;
+            squared += deviation * deviation;
+            wrapping += (eight_words)(value + 0.0);
+        }
         for (; row < high; row++) {
             double deviation = values[row] - guess;
             lanes[0] += deviation;

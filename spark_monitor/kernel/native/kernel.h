@@ -43,6 +43,10 @@ INLINED uint64_t hash_of(double value) {
     return bits ^ (bits >> 31);
 }
 
+/* Eight values side by side, in whatever vectors the processor has; a comparison gives words of ones or zeros. */
+typedef double eight __attribute__((vector_size(LANES * sizeof(double))));
+typedef uint64_t eight_words __attribute__((vector_size(LANES * sizeof(uint64_t))));
+
 /* Hashes a group of values and says whether any hash is not above `most`. */
 typedef int (*hasher)(const double *values, uint64_t most, uint64_t *hashes);
 

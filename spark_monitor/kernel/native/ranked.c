@@ -152,21 +152,24 @@ struct sums {
     uint64_t bits;
 };
 
-/* Add a block's values. Lanes are written out so that the additions have one order, whatever vectors a processor has. */
+#define CHOSEN(where, first, second) \
+    ((eight)(((eight_words)(where) & (eight_words)(first)) | (~(eight_words)(where) & (eight_words)(second))))
+
+/* Add a block's values: the lanes give the additions one order, whatever vectors a processor has. */
 INLINED void add_sums(const double *values, int64_t size, double guess, struct sums *sums) {
-    double deviations[LANES] = {0}, squares[LANES] = {0}, least[LANES], greatest[LANES];
-    uint64_t bits[LANES] = {0};
+    eight deviations = {0.0}, squares = {0.0}, least = values[0] + deviations, greatest = least;
+    eight_words bits = {0};
     int64_t row = 0;
-    for (int64_t lane = 0; lane < LANES; lane++) least[lane] = greatest[lane] = values[0];
-    for (; size - row >= LANES; row += LANES)
-        for (int64_t lane = 0; lane < LANES; lane++) {
-            double value = values[row + lane], deviation = value - guess;
-            deviations[lane] += deviation;
-            squares[lane] += deviation * deviation;
-            least[lane] = value < least[lane] ? value : least[lane];
-            greatest[lane] = value > greatest[lane] ? value : greatest[lane];
-            bits[lane] += bits_of(value + 0.0);
-        }
+    for (; size - row >= LANES; row += LANES) {
+        eight value;
+        memcpy(&value, values + row, sizeof value);
+        eight deviation = value - guess;
+        deviations += deviation;
+        squares += deviation * deviation;
+        least = CHOSEN(value < least, value, least);
+        greatest = CHOSEN(value > greatest, value, greatest);
+        bits += (eight_words)(value + 0.0);
+    }
     for (; row < size; row++) {
         double value = values[row], deviation = value - guess;
         deviations[0] += deviation;
