@@ -113,6 +113,22 @@ def test_a_long_window_is_the_same_by_both_kernels(
         assert_same(state_of(native, values, nulls, grid, theta=theta), expected)
 
 
+@given(seeds, st.integers(0, 3), st.sampled_from([0, 900, LEAST_ROWS, 40_000]), st.sampled_from([0, 60]))
+@settings(max_examples=40)
+def test_values_of_any_bits_are_the_same_by_both_kernels(native: Library, seed: int, narrow: int, size: int, edges: int) -> None:
+    random = np.random.default_rng(seed)
+    bits = random.integers(0, 1 << 64, size, dtype=np.uint64, endpoint=False)
+    # With some bits fixed more values are near each other; the signs, NaN and the infinities stay.
+    values = (
+        bits if not narrow else bits & ~(np.uint64(0x7FC) << np.uint64(52)) | np.uint64(0x3F0 + narrow) << np.uint64(52)
+    ).view(np.float64)
+    with np.errstate(invalid="ignore"):
+        keys = [random.integers(0, 3, size), random.integers(0, 70, size)]
+        chunks = [(pa.array(values), rows_of(np.zeros(size, dtype=np.int64), keys))]
+        grid = grid_for(random, values, edges)
+        assert_same_states(gathered(chunks, grid, native), gathered(chunks, grid, None))
+
+
 @pytest.mark.parametrize("shape", RANKED)
 def test_a_long_window_of_many_different_values_is_not_sorted(native: Library, shape: str) -> None:
     random = np.random.default_rng(11)
@@ -221,6 +237,11 @@ def test_arguments_out_of_bounds_are_refused(native: Library) -> None:
         native.call("sm_key", values, cells, np.zeros(2, dtype=np.uint32), 2, 0.0, 1, 3, 1, table, None, moments, totals)
     with pytest.raises(StateError, match="a size is out of range"):
         native.call("sm_present", values, np.zeros(2, dtype=np.bool_), -1, values)
+    arrays = [np.empty(1 << 16, dtype=np.uint64) for _ in range(9)]
+    with pytest.raises(StateError, match="a size is out of range"):
+        native.call("sm_scan", values, 2, 1, 0, 1, *arrays[:5])
+    with pytest.raises(StateError, match="a size is out of range"):
+        native.call("sm_ranked", values, cells, arrays[0], 2, values, 2, 1, 0, 1, *arrays)
     with pytest.raises(StateError, match="do not lie side by side"):
         native.call("sm_present", np.zeros(4)[::2], np.zeros(2, dtype=np.bool_), 2, values)
 
@@ -298,7 +319,7 @@ def test_the_properties_hold_under_the_sanitizers(tmp_path: Path) -> None:
     if command is None or not Path(runtime).is_absolute():
         pytest.skip("no C compiler with the sanitizers' libraries")
     made = tmp_path / "kernel.so"
-    build.compile_to(made, command, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    build.compile_to(made, command, "-O1", "-g", "-DSM_DEPTH=1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     done = subprocess.run(
         [sys.executable, "-c", SANITIZED, str(made), __file__],
         env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"},

@@ -87,7 +87,11 @@ static void sort(double *values, int64_t size, int64_t depth) {
     insertion_sort(values, size);
 }
 
-enum { DEPTH = 48 };
+/* So many divisions a quicksort may take; few where its tests are to see the heap. */
+#ifndef SM_DEPTH
+#define SM_DEPTH 48
+#endif
+enum { DEPTH = SM_DEPTH };
 
 /* Keys that never decrease with the value: equal steps from `low` on, or equal steps of the value as float32 read as an integer,
  * which is about its logarithm. What lies beyond the range that they divide has the first or the last key. */
