@@ -72,16 +72,19 @@ class Kll:
             return cls.empty(k)
         level = fed_level(n, k)
         whole = (n >> level) << level
-        offset = fed_offset(bits_of(values) if bits is None else bits, n, level)
+        offset = fed_offset(bits_of(values) if bits is None else bits, n, level) if level else 0
         return cls.of_fed(n, k, values[offset : whole : 1 << level], values[whole:], float(values[0]), float(values[-1]))
 
     @classmethod
     def of_fed(cls, n: int, k: int, sampled: Floats, rest: Floats, minimum: float, maximum: float) -> Kll:
         """The sketch of n values of which those on level ``fed_level(n, k)`` and those left over are known: see ``of_sorted``."""
         level = fed_level(n, k)
+        minimum, maximum = minimum + 0.0, maximum + 0.0
         # Copied, since what is kept is far less than all, with one zero, since sorting leaves -0.0 and 0.0 in any order.
-        levels = (rest + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled + 0.0) if level else (sampled + 0.0,)
-        return cls(k=k, n=n, levels=levels, minimum=minimum + 0.0, maximum=maximum + 0.0)._compressed()
+        if not level:
+            return cls(k=k, n=n, levels=(sampled + 0.0,), minimum=minimum, maximum=maximum)._compressed()
+        levels = (rest + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled + 0.0)
+        return cls(k=k, n=n, levels=levels, minimum=minimum, maximum=maximum)._compressed()
 
     def merge(self, other: Kll) -> Kll:
         """The sketch of both; both must have the same k, since the result could only be as good as the coarser one."""
