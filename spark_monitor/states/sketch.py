@@ -79,12 +79,9 @@ class Kll:
     def of_fed(cls, n: int, k: int, sampled: Floats, rest: Floats, minimum: float, maximum: float) -> Kll:
         """The sketch of n values of which those on level ``fed_level(n, k)`` and those left over are known: see ``of_sorted``."""
         level = fed_level(n, k)
-        minimum, maximum = minimum + 0.0, maximum + 0.0
         # Copied, since what is kept is far less than all, with one zero, since sorting leaves -0.0 and 0.0 in any order.
-        if not level:
-            return cls(k=k, n=n, levels=(sampled + 0.0,), minimum=minimum, maximum=maximum)._compressed()
-        levels = (rest + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled + 0.0)
-        return cls(k=k, n=n, levels=levels, minimum=minimum, maximum=maximum)._compressed()
+        levels = (rest + 0.0, *(np.empty(0) for _ in range(level - 1)), sampled + 0.0) if level else (sampled + 0.0,)
+        return cls(k=k, n=n, levels=levels, minimum=minimum + 0.0, maximum=maximum + 0.0)._compressed()
 
     def merge(self, other: Kll) -> Kll:
         """The sketch of both; both must have the same k, since the result could only be as good as the coarser one."""
@@ -205,11 +202,7 @@ def capacity(k: int, levels: int) -> int:
 
 
 def fed_level(n: int, k: int) -> int:
-    """The level on which a sketch that is fed n values at once keeps some of them.
-
-    >>> [fed_level(n, 1024) for n in (0, 2047, 2048, 1 << 18)]
-    [0, 0, 1, 8]
-    """
+    """The level on which a sketch that is fed n values at once keeps some of them: floor(log2(n / k)), 0 below 2k."""
     return max(0, (n // k).bit_length() - 1)
 
 
