@@ -293,7 +293,7 @@ def test_the_library_is_compiled_once_and_again_when_its_source_changes(monkeypa
     source = tmp_path / "kernel.h"
     monkeypatch.setattr(build, "HERE", tmp_path)
     made = tmp_path / "one.so"
-    build.compile_to(made, command)
+    build.compile_to(made, command, *build.WARNINGS)
     assert build.is_current(made)
     source.write_text(source.read_text() + "\n")
     assert not build.is_current(made)
@@ -319,7 +319,9 @@ def test_the_properties_hold_under_the_sanitizers(tmp_path: Path) -> None:
     if command is None or not Path(runtime).is_absolute():
         pytest.skip("no C compiler with the sanitizers' libraries")
     made = tmp_path / "kernel.so"
-    build.compile_to(made, command, "-O1", "-g", "-DSM_DEPTH=1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    build.compile_to(
+        made, command, "-O1", "-g", "-DSM_DEPTH=1", *build.WARNINGS, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    )
     done = subprocess.run(
         [sys.executable, "-c", SANITIZED, str(made), __file__],
         env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"},

@@ -126,7 +126,7 @@ static uint16_t special_cell(double value) {
 /* The same of a block in which some are null or not finite, whose cells are SPECIAL ones. */
 static void cells_of_some(cell_finder find, const double *values, const uint8_t *absent, int64_t size, const struct grid *grid,
                           uint16_t *cells) {
-    double finite[BLOCK];
+    double finite[BLOCK] = {0.0};
     for (int64_t row = 0; row < size; row++) finite[row] = is_finite(values[row]) ? values[row] : 0.0;
     find(finite, NULL, size, grid, cells);
     for (int64_t row = 0; row < size; row++)
