@@ -61,12 +61,10 @@ class DirectTables:
         stored = StructType.fromJson(json.loads(delta.schema().to_json()))
         location = self._location(table)
         files = [f"{location}/{unquote(path)}" for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
+        # Both ways the columns' order and comments are the table's: of the partition's column Spark knows neither from the paths.
         if not files:
-            nothing = [F.lit(None).cast(one.dataType).alias(one.name, metadata=one.metadata) for one in stored.fields]
-            return self.spark.range(0).select(nothing)
-        read = self.spark.read.schema(stored).option("basePath", location).parquet(*files)
-        # Spark takes the partition's column from the directories' names, without its comment.
-        return read.select([F.col(quote(one.name)).alias(one.name, metadata=one.metadata) for one in stored.fields])
+            return self.spark.range(0).select().to(stored)
+        return self.spark.read.schema(stored).option("basePath", location).parquet(*files).to(stored)
 
     def committed(self, table: Table) -> DataFrame:
         """The rows of committed runs; of ledgers all rows."""
