@@ -1,24 +1,25 @@
 """The tables of a directory of this machine: delta-rs finds their files and makes the commits, Spark's tasks write the rows.
 
-It is the same Delta protocol, so Spark, Databricks or any other reader sees the same tables. Rows that are replaced are deleted
-after the new ones are there: until its run is committed nobody sees the new ones, and a run killed in between is done again.
+It is the same Delta protocol, so Spark, Databricks or any other reader sees the same tables. Every change is one commit.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+from pyspark.sql.types import StructType
 
 from spark_monitor.errors import RunError, unknown
 from spark_monitor.store.commits import commit, is_conflict
@@ -26,10 +27,11 @@ from spark_monitor.store.committed import GENERATIONS, SEEN_AT_ONCE
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.direct_creation import ensure
 from spark_monitor.store.direct_predicates import in_datafusion
+from spark_monitor.store.literals import plain
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.store.spark_tables import MISMATCH, SparkTables
+from spark_monitor.store.spark_tables import MISMATCH, SparkTables, Values
 from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
 from spark_monitor.text.quoting import literal, quote
 
@@ -39,7 +41,6 @@ IDS_IN_A_FILTER: Final = 1_000
 MEASURED: Final = (("granularity",), ("run_id",), ("window", "start"), ("window", "end"))
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _COMMITTED: Final = f"status = {literal('COMMITTED')}"
-Values = Mapping[str, Any]
 
 
 class DirectTables:
@@ -86,10 +87,10 @@ class DirectTables:
         return self._ask(table, f"SELECT {', '.join(map(_name, columns))} FROM t WHERE {in_datafusion(where)}")
 
     def replace(self, table: Table, rows: DataFrame, *, where: str, monitor_id: str, run_id: str) -> None:
-        """Replace rows: files are written by the tasks, then named in one commit, and what they replace is deleted in another.
+        """Replace rows in one commit. Files are written by the tasks; where nothing is replaced the commit is all that is left.
 
-        What this run itself wrote there before goes first: its rows are seen by nobody yet, and are not to be there twice. A name
-        that would have to be escaped in a path, which no monitor's file can give, is left to Spark.
+        Where there is something, delta-rs streams the new rows once more beside those that stay. A name that would have to be
+        escaped in a path, which no monitor's file can give, is left to Spark.
         """
         if not _PLAIN_NAME.fullmatch(monitor_id):
             SparkTables(self.spark, self.place).replace(table, rows, where=where, monitor_id=monitor_id, run_id=run_id)
@@ -99,16 +100,16 @@ class DirectTables:
         made = rows.hint("rebalance").select("*", fitting).mapInArrow(files, MADE).collect()
         if any(one["misfits"] for one in made):
             raise RunError(f"{MISMATCH}: {sum(one['misfits'] for one in made)} rows do not satisfy {where}")
-        mine, what = f"run_id = {literal(run_id)}", f"{self._location(table.name)}: writing rows of monitor {monitor_id}"
-        commit(lambda: self._delete(table.name, f"({where}) AND {mine}"), what=what)
-        if made:
+        what = f"{self._location(table.name)}: writing rows of monitor {monitor_id}"
+        if not made:
+            commit(lambda: self._delete(table.name, where), what=what)
+        elif self.counts([table.name], where=where)[table.name] == 0:
             commit(lambda: self.name_files(table.name, made, monitor_id), what=what)
-        commit(lambda: self._delete(table.name, f"({where}) AND (run_id IS NULL OR NOT {mine})"), what=what)
+        else:
+            commit(lambda: self.overwrite(table.name, made, monitor_id, where), what=what)
 
     def append(self, table: Table, rows: Sequence[Values]) -> None:
         """Add a few rows."""
-        from deltalake import write_deltalake
-
         where, given = self._location(table.name), self._arrow(table, rows, table.names)
         commit(lambda: write_deltalake(where, given, mode="append"), what=f"{where}: adding rows")
 
@@ -179,6 +180,23 @@ class DirectTables:
         added = [AddAction(one["path"], one["size"], of, one["written_at"], True, one["statistics"]) for one in made]
         delta.create_write_transaction(added, mode="append", schema=delta.schema(), partition_by=[PARTITION])
 
+    def overwrite(self, table: str, made: Sequence[Any], monitor_id: str, where: str) -> None:
+        """Put the rows of files in the place of those that satisfy a predicate, in one commit; the files are gone then."""
+        root, delta = Path(self._location(table)), self._opened(table)
+        schema = pa.schema(delta.schema().to_arrow())
+        paths = [root / one["path"] for one in made]
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for path in paths:
+                for batch in pq.ParquetFile(path).iter_batches():
+                    whose = pa.array([monitor_id] * batch.num_rows, pa.string())
+                    yield batch.append_column(PARTITION, whose).select(schema.names).cast(schema)
+
+        given = pa.RecordBatchReader.from_batches(schema, batches())
+        write_deltalake(delta, given, mode="overwrite", predicate=in_datafusion(where))
+        for path in paths:
+            path.unlink()
+
     def _opened(self, table: str) -> DeltaTable:
         return DeltaTable(self._location(table))
 
@@ -213,26 +231,14 @@ class DirectTables:
             if name not in types:
                 raise RunError(unknown(f"table {table.name}", "column", name, types))
         stored = pa.schema(self._opened(table.name).schema().to_arrow())
-        columns = [pa.array([_plain(row.get(name), types[name]) for row in rows], stored.field(name).type) for name in names]
+        columns = [
+            pa.array([plain(row.get(name), types[name], mapped=list) for row in rows], stored.field(name).type) for name in names
+        ]
         return pa.table(columns, schema=pa.schema([stored.field(name) for name in names]))
 
 
 def _measured(table: Table) -> tuple[tuple[str, ...], ...]:
     return tuple(path for path in MEASURED if path[0] in table.names)
-
-
-def _plain(value: Any, kind: DataType) -> Any:
-    """A value as pyarrow takes it: a struct by its fields' names, a map as its pairs."""
-    if value is None:
-        return None
-    if isinstance(kind, StructType):
-        given = value if isinstance(value, Mapping) else dict(zip(kind.names, value, strict=True))
-        return {field.name: _plain(given.get(field.name), field.dataType) for field in kind.fields}
-    if isinstance(kind, ArrayType):
-        return [_plain(member, kind.elementType) for member in value]
-    if isinstance(kind, MapType):
-        return [(str(key), _plain(member, kind.valueType)) for key, member in value.items()]
-    return value
 
 
 def _given(name: str) -> str:

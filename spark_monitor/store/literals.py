@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ def value_sql(value: Any, kind: DataType) -> str:
     if isinstance(kind, DoubleType):
         return f"CAST({literal(repr(float(value)))} AS double)"
     if isinstance(kind, ArrayType | MapType | StructType):
-        document = json.dumps(_plain(value, kind), ensure_ascii=False)
+        document = json.dumps(plain(value, kind, mapped=dict), ensure_ascii=False, default=_in_json)
         return f"from_json({literal(document)}, {literal(type_sql(kind, comments=False))})"
     return literal(str(value))
 
@@ -45,18 +45,30 @@ def timestamp_sql(timestamp: datetime) -> str:
     return f"TIMESTAMP '{_text(timestamp, ' ')}'"
 
 
-def _plain(value: Any, kind: DataType) -> Any:
-    """A value as JSON can hold it; a struct is given as a mapping or in the order of its fields."""
+def plain(value: Any, kind: DataType, *, mapped: Callable[[Iterable[tuple[str, Any]]], Any]) -> Any:
+    """A value without Spark: a struct, given as a mapping or in the order of its fields, by their names; ``mapped`` makes a map.
+
+    >>> from spark_monitor.store.described import COUNT, list_of, map_of
+    >>> plain({"rows": [3, None]}, map_of(list_of(COUNT)), mapped=list)
+    [('rows', [3, None])]
+    """
     if value is None:
         return None
     if isinstance(kind, StructType):
         given = value if isinstance(value, Mapping) else dict(zip(kind.names, value, strict=True))
-        return {field.name: _plain(given.get(field.name), field.dataType) for field in kind.fields}
+        return {field.name: plain(given.get(field.name), field.dataType, mapped=mapped) for field in kind.fields}
     if isinstance(kind, ArrayType):
-        return [_plain(member, kind.elementType) for member in value]
+        return [plain(member, kind.elementType, mapped=mapped) for member in value]
     if isinstance(kind, MapType):
-        return {str(key): _plain(member, kind.valueType) for key, member in value.items()}
-    return _text(value, "T") if isinstance(kind, TimestampType) else value
+        return mapped((str(key), plain(member, kind.valueType, mapped=mapped)) for key, member in value.items())
+    return value
+
+
+def _in_json(value: Any) -> str:
+    """What JSON has no form for: a timestamp as text."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"found a {type(value).__name__}, expected a number, text or timestamp")
+    return _text(value, "T")
 
 
 def _text(timestamp: datetime, separator: str) -> str:

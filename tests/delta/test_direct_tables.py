@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from written import WEEKS, Writer
 
@@ -103,6 +104,21 @@ def test_windows_are_replaced_alike(both: tuple[SparkTables, DirectTables], writ
             refused.replace(PROFILE, rows, where=of_windows("m", WEEKS[:2]), monitor_id="m", run_id="run 5")
     same(both, PROFILE.name, lambda access: access.tidy("m"))
     same(both, PROFILE.name, lambda access: access.delete(PROFILE.name, where=of_windows("m", WEEKS[:1])))
+
+
+def test_a_write_is_one_commit_and_leaves_no_file_that_no_version_names(
+    spark: SparkSession, writer: Writer, tmp_path: Path
+) -> None:
+    tables = access_to(spark, Place(path=str(tmp_path)))
+    assert isinstance(tables, DirectTables)
+    tables.ensure()
+    location = tmp_path / PROFILE.name
+    for version, windows in enumerate((WEEKS, WEEKS[1:3], WEEKS[2:]), start=1):
+        rows = aligned(writer.profile(windows, avg=float(version)), PROFILE, constants={"monitor_id": "m", "run_id": f"run {version}"})
+        tables.replace(PROFILE, rows, where=of_windows("m", windows), monitor_id="m", run_id=f"run {version}")
+        assert DeltaTable(str(location)).version() == version
+    named = {file.rsplit("/", 1)[1] for number in range(4) for file in DeltaTable(str(location), version=number).file_uris()}
+    assert {file.name for file in location.rglob("*.parquet")} == named
 
 
 def test_messages_are_put_alike_and_twice_are_there_once(both: tuple[SparkTables, DirectTables]) -> None:

@@ -1,6 +1,6 @@
 """A run in a process of its own that kills itself at a named point: `TABLE:before`, `TABLE:inside` or `TABLE:after`.
 
-`TABLE:unnamed` and `TABLE:named` are within a write of a local directory: its files are there, and are not or just in a version.
+`TABLE:unnamed` and `TABLE:named` are within a write of a local directory: its files are there, before or right after its commit.
 
 python dying_run.py MONITOR_FILE AS_OF [POINT]
 """
@@ -54,7 +54,9 @@ def main() -> None:
         if table == "runs":
             Store.finish_run = dying(Store.finish_run, lambda *_: "runs", table, moment)  # type: ignore[method-assign]
         elif moment in WITHIN:
-            DirectTables.name_files = dying(DirectTables.name_files, lambda *given: given[1], table, WITHIN[moment])  # type: ignore[method-assign]
+            for commit in ("name_files", "overwrite"):
+                dies = dying(getattr(DirectTables, commit), lambda *given: given[1], table, WITHIN[moment])
+                setattr(DirectTables, commit, dies)
         else:
             DirectTables.replace = dying(DirectTables.replace, lambda *given: given[1].name, table, moment)  # type: ignore[method-assign]
     spark = open_session(master="local[2]", conf={"spark.sql.shuffle.partitions": "2"})
