@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from spark_monitor.catalogue.metric import ANY_NUMBER, DECORATED, Metric
 
@@ -91,16 +91,15 @@ def catalogue() -> Catalogue:
     return Catalogue(dict(sorted(DECORATED.items())), tuple(broken))
 
 
-def _load_plugins(points: Iterable[object], decorated: Mapping[str, Metric]) -> list[BrokenPlugin]:
+def _load_plugins(points: Iterable[EntryPoint], decorated: Mapping[str, Metric]) -> list[BrokenPlugin]:
     """Import plug-ins one by one; what a broken one had registered before it broke is taken out again."""
     broken = []
-    for point in sorted(points, key=lambda point: str(getattr(point, "name", point))):
+    for point in sorted(points, key=lambda point: point.name):
         before = dict(DECORATED)
         try:
-            point.load()  # type: ignore[attr-defined]
+            point.load()
         except Exception as error:  # somebody else's code: whatever it raises is that plug-in's status
             DECORATED.clear()
             DECORATED.update(before)
-            name = str(getattr(point, "name", point))
-            broken.append(BrokenPlugin(name, f"Plug-in {name} could not be loaded: {type(error).__name__}: {error}"))
+            broken.append(BrokenPlugin(point.name, f"Plug-in {point.name} could not be loaded: {type(error).__name__}: {error}"))
     return broken

@@ -172,7 +172,7 @@ def _experiments(address: str) -> str:
         raise MonitorError(
             f"MLflow at {mask_secrets(address)}: {error}. Is the address right, and reachable from here?"
         ) from None
-    except Exception as error:
+    except Exception as error:  # whatever MLflow's client raises is what this look found
         raise MonitorError(sentence_of(error, address).replace("could not be written", "cannot be used")) from error
     return f"{number} experiments"
 

@@ -54,7 +54,9 @@ def open_spark(options: SessionOptions, terminal: Terminal) -> SparkSession:
             return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
         except MonitorError:
             raise
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # py4j, Spark and Java end a start in many ways; each becomes one sentence with the log's lines
             lines = telling_lines(file.read_text(encoding="utf-8", errors="replace")) if file is not None else []
             excerpt = "".join(f"\n  {mask_secrets(line)}" for line in lines)
             raise RunError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from spark_monitor.diagnosis.subjects import track_of
 
@@ -87,16 +87,16 @@ class Group:
         return any(one.slice_key is None for one in self.failing)
 
 
-def of_checks(check: Failing, **about: object) -> Group:
-    """A group of one failing check, for a table made by hand.
+def of_checks(check: Failing, *, start: int, end: int, **about: Any) -> Group:
+    """A group of one failing check, for a table made by hand; ``about`` are other fields of the group.
 
     >>> group = of_checks(Failing("c", "ks", column="a"), start=0, end=1)
     >>> group.subject, group.whole
     (('predictions', '1 week', 'values', 'a'), True)
     """
-    track = track_of(check.family, check.metric)
-    given: dict[str, object] = {"dataset": "predictions", "granularity": "1 week", "name": check.column or check.metric, **about}
-    return Group(track=track, failing=(check,), checks=1, versions_failing=(check.version,), **given)  # type: ignore[arg-type]
+    track, name = track_of(check.family, check.metric), check.column or check.metric
+    group = Group("predictions", "1 week", track, name, start, end, failing=(check,), checks=1, versions_failing=(check.version,))
+    return replace(group, **about)
 
 
 def worst(severities: list[str]) -> str:

@@ -73,10 +73,9 @@ class DirectTables:
         if table.name in SEEN_AT_ONCE:
             return rows
         rows = rows.select([quote(name) for name in table.names])
-        if table.name in GENERATIONS:
-            ids = set(self._latest_generations(table.name).values())
-        else:
-            ids = {row["run_id"] for row in self._committed()}
+        if table.name in GENERATIONS:  # one for each monitor
+            return rows.where(F.col("run_id").isin(sorted(self._latest_generations(table.name).values())))
+        ids = {row["run_id"] for row in self._committed()}
         if len(ids) <= IDS_IN_A_FILTER:
             return rows.where(F.col("run_id").isin(sorted(ids)))
         runs = self.frame("runs").where(_COMMITTED).select(PARTITION, "run_id")

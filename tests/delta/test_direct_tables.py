@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from written import WEEKS, Writer
 
-from spark_monitor.store import creation
+from spark_monitor.store import creation, direct_tables
 from spark_monitor.store.access import VARIABLE, Access, access_to
 from spark_monitor.store.direct_tables import DirectTables
 from spark_monitor.store.place import Place
@@ -114,11 +114,38 @@ def test_a_write_is_one_commit_and_leaves_no_file_that_no_version_names(
     tables.ensure()
     location = tmp_path / PROFILE.name
     for version, windows in enumerate((WEEKS, WEEKS[1:3], WEEKS[2:]), start=1):
-        rows = aligned(writer.profile(windows, avg=float(version)), PROFILE, constants={"monitor_id": "m", "run_id": f"run {version}"})
+        rows = aligned(
+            writer.profile(windows, avg=float(version)), PROFILE, constants={"monitor_id": "m", "run_id": f"run {version}"}
+        )
         tables.replace(PROFILE, rows, where=of_windows("m", windows), monitor_id="m", run_id=f"run {version}")
         assert DeltaTable(str(location)).version() == version
     named = {file.rsplit("/", 1)[1] for number in range(4) for file in DeltaTable(str(location), version=number).file_uris()}
     assert {file.name for file in location.rglob("*.parquet")} == named
+
+
+@pytest.mark.parametrize("named", [0, 1_000])
+def test_the_rows_that_count_are_alike_whether_runs_are_named_or_joined(
+    spark: SparkSession, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
+) -> None:
+    monkeypatch.setattr(direct_tables, "IDS_IN_A_FILTER", named)
+    place = Place(path=str(tmp_path))
+    direct, by_spark = access_to(spark, place), SparkTables(spark, place)
+    assert isinstance(direct, DirectTables)
+    direct.ensure()
+    ended = {"status": "COMMITTED", "ended": AT}
+    later = {**ended, "ended": AT + timedelta(hours=1)}
+    direct.append(RUNS, [run(2, **ended), run(1, **later), run(3, status="FAILED"), run(4, monitor_id="other", **ended)])
+    incidents = [("m", "run 1"), ("m", "run 2"), ("m", "run 3"), ("other", "run 4"), ("other", "nobody")]
+    for table in (TABLES["incidents"], PROFILE):
+        direct.append(table, [{"monitor_id": monitor, "run_id": run_id} for monitor, run_id in incidents])
+    expected = {
+        "incidents": {("m", "run 1"), ("other", "run 4")},  # of each monitor the last committed run's
+        PROFILE.name: {("m", "run 1"), ("m", "run 2"), ("other", "run 4")},
+    }
+    for name, kept in expected.items():
+        for access in (direct, by_spark):
+            rows = access.committed(TABLES[name]).select("monitor_id", "run_id").collect()
+            assert sorted(map(tuple, rows)) == sorted(kept)
 
 
 def test_messages_are_put_alike_and_twice_are_there_once(both: tuple[SparkTables, DirectTables]) -> None:
