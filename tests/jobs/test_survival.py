@@ -73,12 +73,14 @@ def plain(value: object) -> str:
 
 
 def assert_same_tables(first: made.Made, second: made.Made, monitor: str = "made") -> None:
+    """Every value is the same; a row's checksum too, unless the monitor has another name, which is among what it is made of."""
+    apart = [*CLOCKS, "monitor_id", "incident_id", *(["checksum"] if monitor != "made" else [])]
     for name in TABLES:
         frames = []
         for source in (first, second):
             frame = read(source, name)
             own = frame[frame["monitor_id"] == (monitor if source is second else "made")]
-            own = own.drop(columns=[*CLOCKS, "monitor_id", "incident_id"], errors="ignore").map(plain)
+            own = own.drop(columns=apart, errors="ignore").map(plain)
             frames.append(own.sort_values(list(own.columns)).reset_index(drop=True))
         pd.testing.assert_frame_equal(*frames)
 
