@@ -16,6 +16,7 @@ from spark_monitor.errors import JAVA_CALLED
 
 MASK: Final = "***"
 CAUSED_BY: Final = "Caused by: "
+TRACEBACK: Final = "Traceback (most recent call last):"
 SHORTEST_SECRET: Final = 6
 """Shorter values of the environment are words such as "true" that stand in many strings and protect nothing."""
 
@@ -106,14 +107,23 @@ def first_line(error: BaseException) -> str:
     'java.io.IOException: disk full'
     >>> first_line(RuntimeError("SparkException: Task failed.\\n\\tat x\\nCaused by: IOException: disk full\\n\\tat y"))
     'SparkException: Task failed. (caused by IOException: disk full)'
+    >>> first_line(RuntimeError(f"Thrown in a worker.\\n{TRACEBACK}\\n  File x, line 7\\nOSError: disk full"))
+    'Thrown in a worker. (caused by OSError: disk full)'
     """
     lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
     readable = [line for line in lines if not line.startswith(JAVA_CALLED)]
     first = (readable or lines or [type(error).__name__])[0]
     # Spark wraps what went wrong in its own words, and says last what it was.
-    causes = [line.removeprefix(CAUSED_BY) for line in lines if line.startswith(CAUSED_BY)]
+    causes = [line.removeprefix(CAUSED_BY) for line in lines if line.startswith(CAUSED_BY)] + _of_python(str(error))
     root = f" (caused by {causes[-1]})" if causes and causes[-1] not in first else ""
     return mask_secrets(f"{first}{root}")
+
+
+def _of_python(text: str) -> list[str]:
+    """What Python raised, in a worker of Spark's: the line after each of its stack traces, which are indented."""
+    *before, last = text.split(TRACEBACK)
+    after = last.splitlines() if before else []
+    return [line.strip() for line in after if line.strip() and not line[0].isspace()][:1]
 
 
 def _without_values(text: str, values: Iterable[str]) -> str:

@@ -41,20 +41,25 @@ def undisturbed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -
     return source
 
 
+def ended(source: made.Made) -> None:
+    """Run in a process of its own, to its end."""
+    with start(source) as process:
+        assert process.wait(LONGEST_SECONDS) == 0
+
+
 def test_runs_killed_at_random_moments_leave_the_tables_of_an_undisturbed_one(undisturbed: made.Made) -> None:
     clock = time.monotonic()
-    assert start(elsewhere(undisturbed, "timed")).wait(LONGEST_SECONDS) == 0
+    ended(elsewhere(undisturbed, "timed"))
     longest, seed = time.monotonic() - clock, time.time_ns()
     disturbed, draw = elsewhere(undisturbed, "random"), random.Random(seed)
     print(f"seed {seed}, a run takes {longest:.0f} s")
     for _ in range(KILLS):
-        process = start(disturbed)
-        try:
-            process.wait(draw.uniform(0.1, 1.0) * longest)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-    assert start(disturbed).wait(LONGEST_SECONDS) == 0
+        with start(disturbed) as process:
+            try:
+                process.wait(draw.uniform(0.1, 1.0) * longest)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+    ended(disturbed)
     assert_same_tables(undisturbed, disturbed)
 
 
@@ -84,14 +89,14 @@ def test_a_disk_that_fills_ends_the_run_with_a_sentence_and_the_next_one_is_righ
     command = [sys.executable, "-m", "spark_monitor", "run", str(file), "--as-of", AS_OF, "--master", "local[2]"]
     for size in ("64k", "400k", "1m"):
         small_disk(size)
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS)
-        said = ended.stdout + ended.stderr
-        assert ended.returncode == 3, said
+        run = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS)
+        said = run.stdout + run.stderr
+        assert run.returncode == 3, said
         assert "No space left on device" in said, size
         assert "Traceback" not in said
     directory = small_disk("200m")
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS)
-    assert ended.returncode == 0, ended.stderr
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS)
+    assert run.returncode == 0, run.stderr
     assert_same_tables(undisturbed, made.Made(undisturbed.rows, directory, file))
 
 
