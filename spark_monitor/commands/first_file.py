@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
 from spark_monitor.commands.roles import MOST_CLASSES, Roles
 
@@ -39,8 +40,11 @@ class FirstFile:
     missing: Mapping[str, float] = field(default_factory=dict)
     """Of the baseline's rows: how many values a string column has, and which percent of a column is NULL."""
 
-    positives: float | None = None
-    """The fraction of the baseline's labels that mean yes."""
+    signed: tuple[str, ...] = ()
+    """Numbers of both signs, of many values."""
+
+    answered: Answered = field(default_factory=Answered)
+    """What the baseline's labels tell."""
 
     @property
     def seen(self) -> Seen:
@@ -54,7 +58,8 @@ class FirstFile:
             categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.strings},
             missing=self.missing,
             quality=self.quality,
-            positives=self.positives,
+            positives=self.answered.positives,
+            signed=self.signed,
         )
 
 
@@ -145,7 +150,8 @@ def _labels(made: FirstFile) -> Iterator[str]:
         yield _line("  time", roles.label_time, _guess(roles, "label_time", "when that became known"))
     else:
         yield _line("  time", roles.time, f"{GUESS}; no column says when the label became known")
-    yield _line("  horizon", "14 days", "how long labels may take; then metrics are FINAL", quoted=False)
+    horizon, evidence = made.answered.horizon
+    yield _line("  horizon", horizon, f"how long labels may take; then metrics are FINAL; {evidence}", quoted=False)
 
 
 def _baseline(made: FirstFile) -> Iterator[str]:

@@ -10,6 +10,7 @@ from spark_monitor.quality.codes import MOST_CODES, are_codes
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame
 
 
@@ -19,6 +20,7 @@ RUNNING: Final = 0.98
 """A number that goes with time so closely, over the baseline, is counted up; of so many values at least."""
 
 LEAST_RUNNING: Final = 20
+LARGEST_CODE: Final = float(1 << 53)
 
 
 def running_columns(frame: DataFrame, columns: Sequence[Column], time: str) -> tuple[str, ...]:
@@ -51,7 +53,11 @@ def look(frame: DataFrame) -> list[Column]:
             asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
         if kind == "whole":
             asked.append(F.slice(F.sort_array(F.collect_set(column.cast("long"))), 1, MOST_CODES[1] + 1).alias(f"k{place}"))
+        if kind in ("whole", "real"):
+            asked.append((F.max(column < 0) & F.max(column > 0)).alias(f"s{place}"))
         if kind == "real":
+            codes = F.when(_all_whole(column), F.sort_array(F.collect_set(F.expr(f"try_cast({quote(name)} AS BIGINT)"))))
+            asked.append(F.slice(codes, 1, MOST_CODES[1] + 1).alias(f"k{place}"))
             asked.append(F.min((column >= 0) & (column <= 1)).alias(f"u{place}"))
     row = frame.limit(ROWS_LOOKED_AT).agg(F.count(F.lit(1)).alias("rows"), *asked).collect()[0].asDict()
     empty = not row["rows"]
@@ -63,10 +69,19 @@ def look(frame: DataFrame) -> list[Column]:
             count=None if empty else row.get(f"n{place}"),
             within_unit=row.get(f"u{place}"),
             missing=row.get(f"m{place}"),
+            has_both_signs=row.get(f"s{place}"),
             is_code=not empty and are_codes(name, row.get(f"k{place}") or ()),
         )
         for place, (name, kind) in enumerate(kinds.items())
     ]
+
+
+def _all_whole(column: SparkColumn) -> SparkColumn:
+    """Whether the values of a column of doubles are integers, as far as they are there (pandas writes NaN for missing ones)."""
+    from pyspark.sql import functions as F
+
+    number = column.cast("double")
+    return F.min(F.when(~F.isnan(number), (number == F.rint(number)) & (F.abs(number) <= LARGEST_CODE)))
 
 
 def kind_of(data_type: Any) -> Kind:

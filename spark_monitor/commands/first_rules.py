@@ -28,6 +28,9 @@ MOST_CHANCE: Final = 0.1
 FEWEST_FOR_SHARES: Final = 100
 FEWEST_FOR_STUCK: Final = 50
 FEWEST_FOR_MODEL: Final = 300
+FEWEST_FOR_SIGN: Final = 300
+"""Of fewer rows chance alone flips the sign of numbers around zero more often than once in ten thousand windows."""
+
 FEWEST_AT_ALL: Final = 30
 QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
@@ -69,6 +72,8 @@ class Seen:
     missing: Mapping[str, float] = field(default_factory=dict)
     quality: Sequence[QualityGuess] = ()
     positives: float | None = None
+    signed: Sequence[str] = ()
+    """Numbers of both signs, of so many values that a factor between two windows can be read."""
 
 
 def proposed_rules(seen: Seen) -> Iterator[RuleLine]:
@@ -162,6 +167,15 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         yield RuleLine(
             {"metric": "is_stuck", "columns": "*", "fail": "> 0", "min_count": min(FEWEST_FOR_STUCK, _usual_rows(seen))}, comment
         )
+    if seen.has_baseline and seen.signed:
+        rule = {
+            "metric": "unit_factor",
+            "columns": list(seen.signed),
+            "fail": "< 0",
+            "min_count": FEWEST_FOR_SIGN,
+            "slices": "none",
+        }
+        yield RuleLine(rule, "a flipped sign of numbers around zero; one that is alike on both sides of it shows none")
     comment = "strings that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
 

@@ -14,6 +14,7 @@ import typer
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, look, running_columns
+from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
 from spark_monitor.commands.roles import Roles, guess_roles
@@ -21,6 +22,7 @@ from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
+from spark_monitor.quality.unit_factor import LEAST_DISTINCT
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote, quoted, split_table
 
@@ -178,6 +180,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     free = [column for column in columns if column.name not in taken]
     running = running_columns(baseline, free, roles.time)
     roles = replace(roles, times=(*roles.times, *running))
+    watched = {column.name for column in free if column.name not in running}
     of_baseline = look(baseline) if condition is not None else columns
     rows = baseline.count() if condition is not None else None
     return FirstFile(
@@ -195,20 +198,35 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         categories={
             column.name: column.count for column in of_baseline if column.name in roles.strings and column.count is not None
         },
-        positives=positives_of(baseline, roles),
+        signed=tuple(
+            column.name
+            for column in of_baseline
+            if column.has_both_signs and (column.count or 0) >= 2 * LEAST_DISTINCT and column.name in watched
+        ),
+        answered=answered_in(baseline, roles),
         missing={column.name: column.missing for column in of_baseline if column.missing},
     )
 
 
-def positives_of(frame: DataFrame, roles: Roles) -> float | None:
-    """The fraction of the baseline's labels that mean yes: one aggregate; None for other tasks and without labels."""
+def answered_in(frame: DataFrame, roles: Roles) -> Answered:
+    """What the baseline's labels tell: one aggregate, and none where there are no labels."""
     from pyspark.sql import functions as F
 
-    if roles.task != "binary" or roles.label is None:
-        return None
-    label = F.col(quote(roles.label))
-    fraction = frame.where(label.isNotNull()).agg(F.avg((label == F.lit(roles.positive)).cast("int"))).collect()[0][0]
-    return None if fraction is None else float(fraction)
+    if roles.label is None:
+        return Answered()
+    label, nothing = F.col(quote(roles.label)), F.lit(None).cast("double")
+    known, made = (F.unix_micros(F.col(quote(name)).cast("timestamp")) for name in (roles.label_time or roles.time, roles.time))
+    hours = (known - made) / F.lit(3_600_000_000.0) if roles.label_time is not None else nothing
+    row = (
+        frame.where(label.isNotNull())
+        .agg(
+            F.avg((label == F.lit(roles.positive)).cast("int")) if roles.task == "binary" else nothing,
+            F.percentile_approx(hours, NEARLY_ALL, 10_000),
+            F.max(hours),
+        )
+        .collect()[0]
+    )
+    return Answered(*(None if value is None else float(value) for value in row))
 
 
 def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> list[QualityGuess]:

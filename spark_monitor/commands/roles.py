@@ -42,8 +42,11 @@ class Column:
     missing: float | None = None
     """Which percent of its rows is NULL."""
 
+    has_both_signs: bool | None = None
+    """Whether numbers below and above zero are among its values."""
+
     is_code: bool = False
-    """Whether its integers are names."""
+    """Whether its integers, which may be written as doubles, are names."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -70,7 +73,9 @@ class Roles:
     label_time: str | None = None
     strings: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
-    """Integers that are names, which are compared as categories; they are among the ``strings``."""
+    """Integers that are names, which are compared as categories; they are among the ``strings``.
+
+    So are doubles that are names, but their text is Spark's own: they are compared as numbers and as names, as they are frozen."""
 
     slices: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
@@ -113,7 +118,7 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
         label=_name(label),
         label_time=_name(label_time) if label is not None and label_time is not time else None,
         strings=tuple(column.name for column in free.columns if _has_few_strings(column) or column.is_code),
-        codes=tuple(column.name for column in free.columns if column.is_code),
+        codes=tuple(column.name for column in free.columns if column.is_code and column.kind == "whole"),
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
         times=tuple(column.name for column in free.columns if column.kind == "time"),
         others=free.others,

@@ -13,7 +13,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.known_units import both_ways
 from spark_monitor.diagnosis.looks import Look
-from spark_monitor.diagnosis.units import Fit, is_power
+from spark_monitor.diagnosis.units import SIGN, Fit, is_power
 
 FAR: Final = 8.0
 """Smaller changes mostly stay within cells that tell their shape."""
@@ -90,7 +90,7 @@ def _by_ends(was: Look, now: Look, noise: float) -> Fit | None:
 def _near(ratio: float, noise: float) -> Fit | None:
     """The known far change that is nearest to a ratio of means; powers of ten are the commonest."""
     if abs(ratio + 1) <= REACH * noise:
-        return Fit(-1.0, name="the sign is flipped")
+        return SIGN
     off = [(abs(math.log(ratio) - math.log(factor)) / noise, factor, name) for factor, name in both_ways() if ratio > 0]
     known = [(away - POWER_OF_TEN * is_power(factor), factor, name) for away, factor, name in off if away <= REACH]
     far = [one for one in known if max(one[1], 1 / one[1]) >= FAR]

@@ -9,8 +9,9 @@ from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.diagnosis.moments import FAR, by_moments, is_of_all
+from spark_monitor.diagnosis.signs import is_mirrored
 from spark_monitor.diagnosis.steadiness import is_steady
-from spark_monitor.diagnosis.units import LEAST_CHANGE, UNKNOWN_CHANGE, Fit, unit_fit
+from spark_monitor.diagnosis.units import LEAST_CHANGE, SIGN, UNKNOWN_CHANGE, Fit, unit_fit
 from spark_monitor.text.formatting import number
 
 LEAST_ROWS: Final = 30
@@ -50,6 +51,8 @@ def _fit(evidence: Evidence) -> Fit | None:
     if told is not None and told.name is not None and 1 / FAR < abs(told.factor) < FAR:
         return told
     far = by_moments(known[-1], now)
+    if far is None and told is None and is_mirrored(known[-1], now):
+        return SIGN
     return told if far is None and told is not None and is_of_all(told.factor, known[-1], now) else far
 
 

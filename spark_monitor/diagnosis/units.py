@@ -57,6 +57,9 @@ class Fit:
     """Whether it was read from single values, not from the shape of the distribution."""
 
 
+SIGN: Final = Fit(-1.0, name="the sign is flipped")
+
+
 def unit_fit(
     before: Sequence[float],
     current: Sequence[float],
@@ -145,9 +148,8 @@ def _other_scales(one: Floats, two: Floats) -> list[Fit]:
         Fit(slope, offset, name="degrees Celsius to Fahrenheit"),
         Fit(1 / slope, -offset / slope, name="degrees Fahrenheit to Celsius"),
     ]
-    if one[50] * two[50] < 0:
-        return [*fits, Fit(-1.0, name="the sign is flipped")]
-    return fits
+    # Of values of both signs the middle may be nothing, or nearly: the whole shape tells.
+    return [*fits, SIGN] if one[50] * two[50] < 0 or one[LEVELS[0]] < 0 < one[LEVELS[-1]] else fits
 
 
 def _named(factor: float, *, room: float = 1e-4) -> Fit:

@@ -106,8 +106,9 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
 
     k is the median of the ratios of the 2nd to the 98th percentile (of the mirrored ones for a negative k, where these fit
     better). It fits where the mean distance of the percentiles to k times the baseline's (Wasserstein-1), in k times the
-    baseline's standard deviation, is at most 0.1 + 2 sqrt(1/n + 1/m). The interval is the sampling error of log |k|. Details name
-    a ``known`` unit, or an ``offset`` (1.8 x + 32) where no factor fits.
+    baseline's standard deviation, is at most 0.1 + 2 sqrt(1/n + 1/m). The interval is the sampling error of log |k|; where 1 fits
+    as well as a negative k, of values around zero, it holds both. Details name a ``known`` unit, or an ``offset`` (1.8 x + 32)
+    where no factor fits.
     """
     size = len(current)
     status, message = statuses(size)
@@ -125,15 +126,18 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
         relative = relative_error(current, baseline)
         reach = np.exp(1.959963984540054 * relative)
         ends = fit.factor / reach, fit.factor * reach
-        fits = fit.left <= TOLERANCE + noise
+        allowed = TOLERANCE + noise
+        fits = fit.left <= allowed
+        either = (fit.factor < 0) & (same <= allowed)  # no change fits as well: of values around zero the sign is not certain
+        lower, upper = np.fmin(*ends), np.where(either, np.fmax(np.fmax(*ends), reach), np.fmax(*ends))
         offset = known_offset(before, now, spread)
     bad = (status == "OK") & ~fits
     status[bad], message[bad] = UNDEFINED, "No factor fits: the values are not the baseline's in another unit."
     details = [
-        _details(fit, same, offset, (relative, TOLERANCE + noise), place) if status[place] in ("OK", UNDEFINED) else None
+        _details(fit, same, offset, (relative, allowed), place) if status[place] in ("OK", UNDEFINED) else None
         for place in range(size)
     ]
-    return with_status(fit.factor, np.fmin(*ends), np.fmax(*ends), status, message, current.present, details)
+    return with_status(fit.factor, lower, upper, status, message, current.present, details)
 
 
 def _say_what_is_undefined(current: ColumnBlock, baseline: ColumnBlock, status: np.ndarray, message: np.ndarray) -> None:

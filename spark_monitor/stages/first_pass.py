@@ -38,8 +38,8 @@ CATEGORIES_COUNTED = 4096
 RANGE_LOOKED_THROUGH = 1 << 20
 """In a range of so many integers rare ones are found by their hashes."""
 
-WHOLE_TYPES = re.compile(r"tinyint|smallint|int|bigint|decimal\(\d+,0\)")
-"""Types of integers, as Spark writes them."""
+NUMBER_TYPES = re.compile(r"tinyint|smallint|int|bigint|float|double|decimal\(\d+,0\)")
+"""Types whose values can be integers, as Spark writes them: where one is missing, pandas makes doubles of integers."""
 
 _FRAME_DDL = "column_name string, grid array<double>, categories array<string>, facts map<string, double>, error string"
 
@@ -68,7 +68,7 @@ def _framed(column: FrozenColumn, frame: Mapping[str, Any] | None) -> FrozenColu
     if frame is None or column.kind is Kind.UNSUPPORTED:
         return column
     grid, categories, facts = frame["grid"], frame["categories"], dict(frame["facts"] or {})
-    if WHOLE_TYPES.fullmatch(column.data_type) is None:
+    if NUMBER_TYPES.fullmatch(column.data_type) is None:
         facts.pop(CODES, None)
     return FrozenColumn(
         column.name,

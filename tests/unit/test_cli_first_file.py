@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
 from spark_monitor.commands.init import guess_outputs, require_free, write
+from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.roles import Column, Roles, guess_roles
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig, load_config
@@ -145,6 +146,35 @@ def test_labels_in_the_same_table_are_labels_and_no_features() -> None:
     assert (config.labels.table, config.labels.label, config.labels.time) == ("demo.predictions", "label", "label_time")
     assert config.predictions.features.exclude == ("label", "label_time")
     assert "roc_auc_score" in [rule.metric for rule in config.rules]
+
+
+@pytest.mark.parametrize(
+    ("delay", "horizon"),
+    [(0.016, "1 hour"), (29.9, "36 hours"), (36.5, "2 days"), (24.0 * 9.5, "10 days"), (-3.0, "1 hour"), (9000.0, "730 days")],
+)
+def test_the_horizon_follows_from_the_delays_of_the_baselines_labels(delay: float, horizon: str) -> None:
+    labelled = roles(*FLIGHTS, Column("label", "whole", values=(0, 1), count=2), Column("label_time", "time"))
+    file = made(labelled, answered=Answered(delay=delay, longest=2 * delay))
+    known, unknown = loaded(file), loaded(made(labelled))
+
+    assert known.labels is not None
+    assert unknown.labels is not None
+    assert (known.labels.horizon, unknown.labels.horizon) == (horizon, "14 days")
+    assert known.labels.horizon_duration >= timedelta(hours=delay)
+    assert "99.9 % of the baseline's came within" in first_file(file)
+
+
+def test_doubles_that_are_names_have_their_rules_and_are_read_as_numbers() -> None:
+    config = loaded(made(roles(*FLIGHTS, Column("region_code", "real", count=8, is_code=True))))
+
+    assert config.columns == {}
+    assert [rule.columns for rule in config.rules if rule.metric == "percent_unseen"] == [("origin", "region_code")]
+
+
+def test_numbers_of_both_signs_have_a_rule_for_a_flipped_sign() -> None:
+    config = loaded(made(roles(*FLIGHTS), signed=("balance",)))
+
+    assert [(rule.columns, rule.slices) for rule in config.rules if rule.metric == "unit_factor"] == [(("balance",), "none")]
 
 
 NAMES = st.text(min_size=1, max_size=12).filter(str.strip)

@@ -12,7 +12,7 @@ from spark_monitor.quality.column_block import ColumnBlock
 from spark_monitor.quality.permutation import category_permutation
 from spark_monitor.sources.baseline import CODES, FrozenColumn
 from spark_monitor.sources.readers.rows import Kind
-from spark_monitor.stages.first_pass import facts_of, grid_of
+from spark_monitor.stages.first_pass import _framed, facts_of, grid_of
 from spark_monitor.stages.quality_plan import known_codes
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import NumericState
@@ -109,3 +109,19 @@ def test_a_code_far_from_all_others_is_a_new_name_unless_it_is_a_usual_placehold
 
     assert found.kind == kind
     assert str(code) in found.what
+
+
+@pytest.mark.parametrize("data_type", ["double", "float", "bigint", "decimal(5,0)"])
+def test_integers_that_are_written_as_doubles_can_be_names(data_type: str) -> None:
+    column = frozen("region", np.array([11.0, 24.0, 32.0, 75.0, 93.0] * 20), data_type)
+    frame = {"grid": column.grid.edges.tolist(), "categories": None, "facts": column.facts}  # type: ignore[union-attr]
+
+    assert known_codes(config(), _framed(column, frame)) == (11.0, 24.0, 32.0, 75.0, 93.0)
+
+
+@pytest.mark.parametrize("data_type", ["timestamp", "date", "boolean", "decimal(5,2)"])
+def test_times_and_amounts_are_no_names_whatever_their_values(data_type: str) -> None:
+    column = frozen("region", np.array([11.0, 24.0, 32.0, 75.0, 93.0] * 20), data_type)
+    frame = {"grid": column.grid.edges.tolist(), "categories": None, "facts": column.facts}  # type: ignore[union-attr]
+
+    assert known_codes(config(), _framed(column, frame)) is None
