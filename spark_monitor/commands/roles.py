@@ -75,7 +75,8 @@ class Roles:
     codes: tuple[str, ...] = ()
     """Integers that are names, which are compared as categories; they are among the ``strings``.
 
-    So are doubles that are names, but their text is Spark's own: they are compared as numbers and as names, as they are frozen."""
+    So are doubles that are names, but their text is Spark's own: what is frozen of them says that they are names.
+    """
 
     slices: tuple[str, ...] = ()
     times: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A flipped sign of values around zero: of a mean that is small beside the deviation, the whole shape tells, not the ratio of means.
+"""A flipped sign of values around zero: of a mean that is small beside the deviation, the shape tells, not the ratio of means.
 
 Where the shape is the same on both sides of zero, a flipped sign leaves every number as it was: then nothing is claimed.
 """
