@@ -176,17 +176,28 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
         "well": len(passes) + sum(row["over"] for row in rows),
         "held": any(row["held"] for row in rows),
         "versions_failing": sorted({row["model_version"] or "\0" for row in fails}),
-        "versions_well": sorted({row["model_version"] or "\0" for row in [*passes, *_apart(rows)] if row["slice_key"] is None}),
+        "versions_well": sorted(
+            {row["model_version"] or "\0" for row in [*_same(rows), *_apart(rows)] if row["slice_key"] is None}
+        ),
     }
+
+
+def _number(row: dict[str, Any]) -> tuple[str, str | None]:
+    return row["metric"], row.get("basis")
+
+
+def _same(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Checks of all rows that pass, of the numbers that fail of all rows where any does."""
+    whole = [row for row in rows if row["slice_key"] is None]
+    numbers = {_number(row) for row in whole if row["verdict"] == "FAIL"}
+    return [row for row in whole if row["verdict"] == "PASS" and (not numbers or _number(row) in numbers)]
 
 
 def _apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Checks that nobody can decide, whose interval is away from that of every failing one of their metric."""
     found = []
     for row in rows:
-        failing = [
-            one for one in rows if one["verdict"] == "FAIL" and one["slice_key"] is None and one["metric"] == row["metric"]
-        ]
+        failing = [one for one in rows if one["verdict"] == "FAIL" and one["slice_key"] is None and _number(one) == _number(row)]
         if row["verdict"] != "UNDECIDED" or not failing or None in (row.get("lower"), row.get("upper")):
             continue
         if all(row["lower"] > one["upper"] or row["upper"] < one["lower"] for one in failing):
@@ -197,8 +208,8 @@ def _apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _key(key: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
     failing = [row for row in rows if row["verdict"] == "FAIL"]
     values = {row["slice_value"] for row in failing}
-    metrics = {row["metric"] for row in failing}
-    well = {row["slice_value"] for row in rows if row["verdict"] == "PASS" and row["metric"] in metrics} - values
+    numbers = {_number(row) for row in failing}
+    well = {row["slice_value"] for row in rows if row["verdict"] == "PASS" and _number(row) in numbers} - values
     return {"slice_key": key, "failing": failing, "failing_values": len(values), "well_values": len(well)}
 
 

@@ -103,6 +103,7 @@ def _with_subject(checks: DataFrame) -> DataFrame:
     per_metric = (named == TABLE_ROW) & (track.isin(*PER_METRIC) | (track == VALUES))
     return checks.withColumns(
         {
+            "number": F.concat_ws(_NONE, "metric", "basis") if "basis" in checks.columns else F.col("metric"),
             "dataset": F.col("dataset") if "dataset" in checks.columns else F.lit("predictions"),
             "track": track,
             "name": F.when(per_metric, F.col("metric")).otherwise(named),
@@ -153,12 +154,17 @@ def _of_key() -> list[Column]:
     # As SQL: Spark 3.5's own function takes no column to look for.
     worst_first = F.expr(f"-array_position(array({', '.join(map(literal, SEVERITIES))}), severity)")
     check = F.struct(worst_first.alias("rank"), *_FIELDS)
-    value, version = F.coalesce("slice_value", F.lit(_NONE)), F.coalesce("model_version", F.lit(_NONE))
-    failing_values, failing_metrics = F.collect_set(F.when(failed, value)), F.collect_set(F.when(failed, F.col("metric")))
-    # A slice is well where what fails elsewhere passes there; another metric that passes says nothing of it.
-    passing = F.collect_set(F.when(passed, F.struct(value.alias("value"), "metric")))
-    same = F.filter(passing, lambda one: F.array_contains(failing_metrics, one["metric"]))
     whole = F.col("slice_key").isNull()
+    value, version = F.coalesce("slice_value", F.lit(_NONE)), F.coalesce("model_version", F.lit(_NONE))
+    failing_values, failing_numbers = F.collect_set(F.when(failed, value)), F.collect_set(F.when(failed, F.col("number")))
+    # A slice or a version is well where what fails elsewhere passes there; another metric that passes says nothing of it, nor
+    # does an estimate of what failed by its labels: it takes for granted that inputs and labels belong together as they did.
+    passing = F.collect_set(
+        F.when(passed, F.struct(value.alias("value"), version.alias("version"), "number", whole.alias("whole")))
+    )
+    same = F.filter(passing, lambda one: F.array_contains(failing_numbers, one["number"]))
+    of_whole = F.filter(F.when(F.size(failing_numbers) > 0, same).otherwise(passing), lambda one: one["whole"])
+    versions_well = F.transform(of_whole, lambda one: one["version"])
     return [
         F.slice(F.array_sort(F.collect_list(F.when(failed, check))), 1, KEPT_PER_KEY).alias("failing"),
         F.size(failing_values).alias("failing_values"),
@@ -167,19 +173,19 @@ def _of_key() -> list[Column]:
         F.count_if(passed | F.col("over")).alias("well"),
         F.max("held").alias("held"),
         F.collect_set(F.when(failed, version)).alias("versions_failing"),
-        F.array_union(F.collect_set(F.when(passed & whole, version)), _versions_apart(version)).alias("versions_well"),
+        F.array_union(versions_well, _versions_apart(version)).alias("versions_well"),
     ]
 
 
 def _versions_apart(version: Column) -> Column:
     """The versions that nobody can call well, but surely better than those that fail: their intervals do not meet."""
     whole = F.col("slice_key").isNull()
-    about = F.struct("metric", "lower", "upper", version.alias("version"))
+    about = F.struct("number", "lower", "upper", version.alias("version"))
     failing = F.collect_list(F.when(whole & (F.col("verdict") == FAIL), about))
     undecided = F.collect_list(F.when(whole & (F.col("verdict") == "UNDECIDED"), about))
 
     def is_apart(one: Column) -> Column:
-        own = F.filter(failing, lambda other: other["metric"] == one["metric"])
+        own = F.filter(failing, lambda other: other["number"] == one["number"])
         away = F.forall(
             own, lambda other: F.coalesce((one["lower"] > other["upper"]) | (one["upper"] < other["lower"]), F.lit(False))
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DDL = (
     "dataset string, granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
     "check_id string, family string, metric string, column_name string, value double, lower double, upper double, "
-    "expected string, verdict string, severity string, reason string, owner string, runbook string"
+    "basis string, expected string, verdict string, severity string, reason string, owner string, runbook string"
 )
 EXPECTED = ("<= 0.5 (fail > 0.5)", "> 4e-1 (fail <= 0.4)", ">= 0.2 and <= 0.7 (fail < 0.2 or > 0.7)", "(fail: not known)", None)
 NAMES = [part.split()[0] for part in DDL.split(", ")]
@@ -38,6 +38,7 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
                     interval = {"lower": value_ - 0.2 * dice.random(), "upper": value_ + 0.2 * dice.random()}
                     told = {
                         "expected": dice.choice(EXPECTED),
+                        "basis": dice.choice(["REALISED", "ESTIMATED"]) if family == "model" else None,
                         "metric": metric,
                         "family": family,
                         "value": value_,
