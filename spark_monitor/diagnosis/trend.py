@@ -112,5 +112,6 @@ def _slope(at: Floats, series: Floats) -> tuple[float, float, float]:
     slope = float(centred @ series) / width
     left = series - series.mean() - slope * centred
     error = np.sqrt(float(left @ left) / (n - 2) / width)
-    reach = float(stdtrit(n - 2, 0.975)) * float(error)
+    rounding = n * float(np.finfo(np.float64).eps) * float(np.abs(series).max()) / float(at[-1] - at[0])
+    reach = float(stdtrit(n - 2, 0.975)) * float(error) + rounding
     return slope, slope - reach, slope + reach

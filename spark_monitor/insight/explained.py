@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
-from spark_monitor.insight.runbook import Step, page_of, runbook_of
+from spark_monitor.insight.runbook import Step, keys_are, page_of, runbook_of
 from spark_monitor.insight.trends import trend_sentence
 from spark_monitor.text.formatting import counted, day, harmless, slice_name, subject, versions_named
 from spark_monitor.text.quoting import literal
@@ -49,7 +51,7 @@ def explained(row: IncidentRow, file: str) -> Iterator[str]:
 def _parts(row: IncidentRow, file: str) -> Iterator[tuple[str, list[str]]]:
     """The chain from symptom to cause, then what to do; each part a heading and its lines."""
     yield "The symptom: what failed, window by window", [_command(file, _symptom(row))]
-    if row.column not in (None, ":table"):
+    if row.column not in (None, ":table") or row.dataset != "predictions":
         query = _profile(row) if row.dataset == "predictions" else _measured(row)
         yield "What it looks like, beside the windows before", [_command(file, query)]
     causes = "The causes, the first to look at first" if row.causes else "No cause further back is known."
@@ -77,9 +79,12 @@ def _causes(row: IncidentRow, file: str) -> Iterator[str]:
 
 
 def _symptom(row: IncidentRow) -> str:
+    """The windows that failed, the last one first: how many checks of each number, and how far off."""
     return (
-        "SELECT c.`window`.start, c.metric, c.column_name, c.slice_key, c.slice_value, c.model_version, c.value, c.verdict "
-        f"FROM checks c JOIN {_members(row, 'check_id')} m USING (check_id) ORDER BY 1"
+        "SELECT c.`window`.start, c.metric, c.column_name, count(*) AS failing, count(c.slice_key) AS of_them_slices, "
+        "min(c.value) AS lowest, max(c.value) AS highest, max(c.expected) AS expected "
+        f"FROM checks c JOIN {_members(row, 'check_id')} m USING (check_id) "
+        "WHERE c.verdict IN ('FAIL', 'ERROR') GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4 DESC, 2, 3"
     )
 
 
@@ -92,39 +97,57 @@ def _members(row: IncidentRow, field: str) -> str:
 def _profile(row: IncidentRow) -> str:
     return (
         "SELECT `window`.start, model_version, count, percent_null, avg, stddev, `min`, median, `max`, distinct_count "
-        f"FROM profile_metrics WHERE column_name = {literal(row.column or '')} AND {_slice(row)} ORDER BY 1"
+        f"FROM profile_metrics WHERE column_name = {literal(row.column or '')} AND {keys_are(row)} AND {_until(row)} "
+        "ORDER BY 1 DESC, 2"
     )
 
 
 def _measured(row: IncidentRow) -> str:
-    """The numbers of a part of another dataset: an endpoint, a step, a service."""
-    about = f"dataset = {literal(row.dataset)} AND column_name = {literal(row.column or '')} AND slice_key IS NULL"
-    return f"SELECT `window`.start, metric, model_version, value, lower, upper, unit FROM metrics WHERE {about} ORDER BY 1, 2, 3"
+    """The numbers of a part of another dataset: an endpoint, a step, a service; or of all together."""
+    about = f"dataset = {literal(row.dataset)} AND column_name = {literal(row.column or ':table')} AND slice_key IS NULL"
+    return (
+        "SELECT `window`.start, metric, model_version, value, lower, upper, unit, message FROM metrics "
+        f"WHERE {about} AND metric IN {_members(row, 'metric')} AND {_until(row)} ORDER BY 1 DESC, 2, 3"
+    )
 
 
-def _slice(row: IncidentRow) -> str:
-    if row.slice_key is None:
-        return "slice_key IS NULL"
-    value = "slice_value IS NULL" if row.slice_value is None else f"slice_value = {literal(row.slice_value)}"
-    return f"slice_key = {literal(row.slice_key)} AND {value}"
+def _until(row: IncidentRow, column: str = "`window`.start") -> str:
+    """Up to the end of the incident, so that what it looked like comes first and not what came long after."""
+    return f"{column} < TIMESTAMP '{row.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00:00'"
 
 
 def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
-    """The query that shows a cause's numbers."""
+    """The query that shows a cause's numbers, the last of the incident's windows first."""
     # What fails first may be a column: causes divide the model's metric, which is another member.
-    members = f"{_members(row, 'metric')} m"
+    members, newest = f"{_members(row, 'metric')} m", f"{_until(row, 'time')} ORDER BY time DESC, model_version"
     if kind == "column":
-        of_column = f"column_name = {literal(what)} AND family = 'drift'"
-        return f"SELECT time, metric, value FROM metric_series WHERE {of_column} ORDER BY time"
-    if kind in ("slice", "mix", "rest"):
-        by_slice = "column_name IS NULL AND slice IS NOT NULL"
+        drift = "family = 'drift' AND drift_type = 'BASELINE' AND metric IN ('ks', 'js_distance') AND slice IS NULL"
         return (
-            f"SELECT time, metric, slice, value FROM metric_series JOIN {members} USING (metric) WHERE {by_slice} ORDER BY 1, 3"
+            "SELECT time, model_version, metric, value, lower, upper FROM metric_series "
+            f"WHERE column_name = {literal(what)} AND {drift} AND {newest}"
         )
+    of_model = "SELECT time, model_version, metric, {}, value, lower, upper FROM metric_series JOIN {} USING (metric) "
+    if kind in ("slice", "mix", "rest"):
+        named = f"slice = {literal(_as_in_series(what))}" if kind != "rest" else "slice IS NOT NULL"
+        return f"{of_model.format('slice', members)}WHERE column_name IS NULL AND {named} AND {newest}"
     if kind in ("concept", "inputs"):
-        of_all = "column_name IS NULL AND slice IS NULL"
-        return f"SELECT time, metric, basis, value FROM metric_series JOIN {members} USING (metric) WHERE {of_all} ORDER BY 1, 3"
-    return "SELECT time, value FROM metric_series WHERE metric = 'base_rate' ORDER BY time" if kind == "prior_shift" else None
+        return f"{of_model.format('basis', members)}WHERE column_name IS NULL AND slice IS NULL AND {newest}, basis"
+    if kind == "prior_shift":
+        rates = "metric = 'base_rate' AND slice IS NULL"
+        return f"SELECT time, model_version, basis, value, lower, upper FROM metric_series WHERE {rates} AND {newest}"
+    return None
+
+
+def _as_in_series(name: str) -> str:
+    """A slice as `metric_series` names it.
+
+    >>> _as_in_series("(distance > 1000) is true"), _as_in_series("origin is NULL"), _as_in_series("origin = JFK")
+    ('distance > 1000 = true', 'origin = NULL', 'origin = JFK')
+    """
+    condition = re.fullmatch(r"\((?P<key>.*)\) is (?P<value>true|false)", name)
+    if condition is not None:
+        return f"{condition['key']} = {condition['value']}"
+    return f"{name.removesuffix(' is NULL')} = NULL" if name.endswith(" is NULL") else name
 
 
 def _command(file: str, query: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.insight.rows import SEVERITIES, Cause, CheckRow, IncidentRow, Judged, RunRow, UndecidedRow, VerdictRow
+from spark_monitor.insight.runbook import followed
 from spark_monitor.insight.scope import (
     HISTORY_WINDOWS,
     INCIDENTS_A_PAGE,
@@ -244,10 +245,10 @@ def _check_row(row: Mapping[str, Any]) -> CheckRow:
 
 def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
     opened = timestamp_in(row, "opened") or EPOCH
-    same = ("slice_key", "slice_value", "owner", "runbook", "acknowledged_by")
+    same, kind = ("slice_key", "slice_value", "owner", "acknowledged_by"), row["kind"] or "drift"
     return IncidentRow(
         row["incident_id"],
-        row["kind"] or "drift",
+        kind,
         row["title"] or row["kind"] or row["incident_id"],
         row["diagnosis"] or "",
         opened,
@@ -265,6 +266,7 @@ def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
         notified_at=timestamp_in(row, "notified_at"),
         metric=row["first_metric"],
         check_id=row["first_check_id"],
+        runbook=followed(row["runbook"], kind),
         **{name: row[name] for name in same},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Final, Literal
 
@@ -45,6 +46,16 @@ def page_of(row: IncidentRow) -> str:
     return row.runbook if is_of_user and row.runbook is not None else f"docs/runbooks/{row.kind}.md"
 
 
+def followed(runbook: str | None, kind: str) -> str | None:
+    """What a rule names as the next step, read when an incident's kind is known: the page about that kind for one about another.
+
+    >>> followed("docs/runbooks/drift.md", "unit_change"), followed("docs/runbooks/auc.md", "performance")
+    ('docs/runbooks/unit_change.md', 'docs/runbooks/auc.md')
+    """
+    named = _PAGE.fullmatch(runbook or "")
+    return f"docs/runbooks/{kind}.md" if named is not None and named[1] in KINDS and kind in KINDS else runbook
+
+
 def runbook_of(row: IncidentRow) -> list[Step]:
     """What to do about an incident, by the page about its kind; nothing of a kind that has none.
 
@@ -69,9 +80,28 @@ def _words(row: IncidentRow) -> Mapping[str, str]:
     return {
         "'COLUMN'": literal(row.column or ":table"),
         "'METRIC'": literal(row.metric or ""),
+        "slice IS NULL": _slice_is(row),
+        "slice_key IS NULL": keys_are(row),
+        "'ONSET'": f"'{row.opened.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00:00'",
         "INCIDENT": row.incident_id,
         "ONSET": day(row.opened),
     }
+
+
+def keys_are(row: IncidentRow) -> str:
+    """The slice of an incident as tables have it, as a condition in SQL."""
+    if row.slice_key is None:
+        return "slice_key IS NULL"
+    value = "slice_value IS NULL" if row.slice_value is None else f"slice_value = {literal(row.slice_value)}"
+    return f"slice_key = {literal(row.slice_key)} AND {value}"
+
+
+def _slice_is(row: IncidentRow) -> str:
+    """The same as the view `metric_series` has it."""
+    if row.slice_key is None:
+        return "slice IS NULL"
+    value = "NULL" if row.slice_value is None else row.slice_value
+    return f"slice = {literal(f'{row.slice_key} = {value}')}"
 
 
 def _steps(page: str, words: Mapping[str, str]) -> Iterator[Step]:
@@ -84,4 +114,4 @@ def _steps(page: str, words: Mapping[str, str]) -> Iterator[Step]:
             yield from (Step(title, kind, text) for one in paragraphs if (text := _SPACE.sub(" ", one).strip()))
 
 
-__all__ = ["Step", "page_of", "runbook_of"]
+__all__ = ["Step", "followed", "keys_are", "page_of", "runbook_of"]

@@ -21,6 +21,7 @@ from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident
+from spark_monitor.diagnosis.parts import Remark, part_causes, part_key
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
@@ -29,6 +30,7 @@ from spark_monitor.stages.evidence import gathered, populated_slices, slice_shif
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
 from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.parts import remarks_of
 from spark_monitor.stages.present import PresentPlan
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import micros
@@ -91,7 +93,10 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     )
     falls, weights = falls_of(run, found, judged), importances(run) if any(map(needs_causes, found)) else {}
     kept, explained = with_consequences(found, falls, outputs=outputs)
-    return [with_causes(one, explained.get(id(one)), found, falls, outputs, weights, run.monitor_id) for one in kept]
+    keys = {id(one): key for one in kept if (key := part_key(one)) is not None}
+    remarks = remarks_of(run, keys.values())
+    told = {about: remarks[key] for about, key in keys.items() if key in remarks}
+    return [with_causes(one, explained.get(id(one)), found, falls, outputs, weights, run.monitor_id, told) for one in kept]
 
 
 def with_causes(
@@ -102,6 +107,7 @@ def with_causes(
     outputs: Collection[str],
     weights: Mapping[str, float],
     monitor_id: str,
+    told: Mapping[int, Remark],
 ) -> Incident:
     """The incident of a problem with its causes, or those of the model's fall that followed from it.
 
@@ -111,7 +117,8 @@ def with_causes(
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
     causes = causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
-    return incident(problem, monitor_id=monitor_id, causes=[*mix_causes(problem), *causes], outputs=outputs)
+    own = [*mix_causes(problem), *part_causes(told.get(id(problem)))]
+    return incident(problem, monitor_id=monitor_id, causes=[*own, *causes], outputs=outputs)
 
 
 def longest_window(run: Run) -> int:

@@ -94,3 +94,37 @@ def test_what_a_part_looks_like_is_asked_of_the_table_that_has_it(dataset: str, 
 
     after = lines[next(place for place, line in enumerate(lines) if line.startswith("2. What it looks like")) + 1]
     assert f" FROM {table} WHERE" in after
+
+
+OF_SLICE = replace(ROW, slice_key="origin", slice_value="JFK", last_seen=datetime(2024, 5, 20, tzinfo=UTC))
+
+
+def test_queries_are_about_the_slice_of_an_incident_and_end_with_it() -> None:
+    commands = [shlex.split(line.strip())[3] for line in explained(replace(OF_SLICE, kind="drift"), "a.yaml") if " sql " in line]
+
+    assert "slice_key = 'origin' AND slice_value = 'JFK'" in commands[1]
+    assert "< TIMESTAMP '2024-05-20 00:00:00+00:00'" in commands[1]
+    assert "slice = 'origin = JFK'" in commands[2]
+
+
+def test_a_page_asks_from_the_first_failing_window_on() -> None:
+    (query,) = [step.text for step in runbook_of(replace(ROW, kind="service", dataset="operations")) if step.kind == "query"]
+
+    assert "`window`.start >= TIMESTAMP '2024-05-06 00:00:00+00:00'" in query
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "asked"),
+    [
+        ("column", "wind", "column_name = 'wind' AND family = 'drift' AND drift_type = 'BASELINE'"),
+        ("slice", "(distance > 1000) is false", "slice = 'distance > 1000 = false'"),
+        ("rest", "other slices", "slice IS NOT NULL"),
+        ("concept", "the relation of inputs and labels", "slice IS NULL"),
+    ],
+)
+def test_a_cause_is_asked_for_by_what_it_names(kind: str, what: str, asked: str) -> None:
+    lines = list(explained(replace(ROW, causes=(Cause(kind, what, 1.0, "because."),)), "a.yaml"))
+
+    query = lines[lines.index("  - because.") + 1]
+    assert asked in shlex.split(query.strip())[3]
+    assert "ORDER BY time DESC" in query

@@ -21,7 +21,7 @@ from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.rows import Cause, CountRow, MeasureRow, ModelRow, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import MOST_HEAT_COLUMNS, MOST_INCIDENTS
 from spark_monitor.outputs.mlflow.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
-from spark_monitor.outputs.report.charts import Mark, line_chart, verdict_strip
+from spark_monitor.outputs.report.charts import WIDTH, Mark, line_chart, verdict_strip
 from spark_monitor.outputs.report.page import fleet_html, report_html
 from spark_monitor.outputs.report.sections import measured_charts
 from spark_monitor.windowing.windows import Window
@@ -264,7 +264,7 @@ def test_a_chart_of_any_numbers_stays_inside_its_frame(values: list[float]) -> N
 
     places = [float(value) for value in re.findall(r'c[xy]="([^"]+)"', drawing)]
     assert places
-    assert all(0 <= place <= 620 for place in places)
+    assert all(0 <= place <= WIDTH for place in places)
     ElementTree.fromstring(drawing)
 
 

@@ -58,3 +58,10 @@ def test_the_slope_is_that_of_scipy() -> None:
 
 def test_few_windows_have_no_trend() -> None:
     assert trend(range(7), np.arange(7.0)) is None
+
+
+def test_rounding_is_no_rise() -> None:
+    level = trend(np.arange(26) * 7.0, [0.03] * 13 + [0.1 * 4 + 0.012 + place * 1e-17 for place in range(13)])
+    assert level is not None
+    assert level.onset == 13
+    assert not level.is_going_on

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from spark_monitor.text.formatting import day, harmless, number
 from spark_monitor.windowing.windows import Window
 
-WIDTH, HEIGHT = 620, 110
-LEFT, RIGHT, TOP, BOTTOM = 58, 10, 8, 20
-STRIP_HEIGHT, CELL_GAP = 14, 0.5
+WIDTH, HEIGHT = 400, 96
+LEFT, RIGHT, TOP, BOTTOM = 70, 8, 8, 20
+"""As wide as a phone or a third of a page, where letters are as large as text; report.css makes them smaller in wider places."""
+STRIP_HEIGHT, CELL_GAP = 10, 0.5
 
 HEAT_WIDTH, HEAT_HEIGHT, DEPTHS = 1000, 10, 5
 JUDGED_COLOURS = ("FAIL", "ERROR", "WARN", "UNDECIDED")
@@ -79,7 +80,8 @@ def verdict_strip(verdicts: Sequence[tuple[Window, str]]) -> str:
     start, span = _span([window for window, _ in verdicts])
     cells = "".join(_cell(window, verdict, start, span) for window, verdict in verdicts)
     return (
-        f'<svg viewBox="0 0 {WIDTH} {STRIP_HEIGHT}" role="img" aria-label="verdict of every window" class="strip">{cells}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {STRIP_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="verdict of every window" '
+        f'class="strip">{cells}</svg>'
     )
 
 

@@ -32,9 +32,6 @@ def histogram(now: Sequence[float], baseline: Sequence[float], label: str) -> st
         return f"<p>Every value is {html.escape(number(float(first[0])))}.</p>"
     fractions, before = _fractions(first, edges), _fractions(second, edges)
     most = max(float(fractions.max()), float(before.max()) if len(before) else 0.0) or 1.0
-    text = html.escape(
-        f"{label}: distribution, the baseline as an outline; {number(float(edges[0]))} to {number(float(edges[-1]))}"
-    )
     low, high = number(float(edges[0])), number(float(edges[-1]))
     text = html.escape(f"{label}: distribution, the baseline as an outline; {low} to {high}")
     bars = "".join(_bar(place, float(fraction) / most) for place, fraction in enumerate(fractions))

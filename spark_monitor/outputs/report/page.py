@@ -46,7 +46,7 @@ from spark_monitor.text.formatting import (
 )
 
 PACKAGE = "spark_monitor.outputs.report"
-ROWS_SHOWN, LONGEST_COMMAND, LONGEST_TEXT = 50, 1_000, 400
+ROWS_SHOWN, LONGEST_COMMAND, LONGEST_TEXT, LONGEST_PARAGRAPH = 50, 1_000, 400, 2_000
 
 ORDER = (
     "incidents",
@@ -69,6 +69,7 @@ FOR_ROLES: dict[str, tuple[str, ...]] = {
 }
 """What each role sees, in order; what it does not need is left out. Without a role everything is shown."""
 
+_CODE = re.compile(r"`([^`]+)`")
 _RUNBOOK = re.compile(r"https?://[^\s<>\"']+\Z")
 
 
@@ -108,6 +109,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         shown=shown,
+        prose=prose,
         plain=lambda text: harmless(text or "-"),
         number=number,
         percent=percent,
@@ -130,6 +132,15 @@ def shown(text: str | None, longest: int = LONGEST_TEXT) -> Markup:
     """
     escaped = escape(harmless(text or "-", longest))
     return escaped if escaped.isascii() else Markup("<bdi>") + escaped + Markup("</bdi>")
+
+
+def prose(text: str) -> Markup:
+    """A paragraph of a runbook, with what stands between backticks as code.
+
+    >>> prose("Type `spark-monitor status`, not <b>.")
+    Markup('Type <code>spark-monitor status</code>, not &lt;b&gt;.')
+    """
+    return Markup(_CODE.sub(r"<code>\1</code>", str(shown(text, LONGEST_PARAGRAPH))))
 
 
 def badge(status: str | None) -> Markup:

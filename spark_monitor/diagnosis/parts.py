@@ -1,0 +1,83 @@
+"""What is behind a number of the service or of a step: the host, the run or the step upstream that its row of `metrics` names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from spark_monitor.diagnosis.falls import Cause
+from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.text.formatting import harmless, number
+
+PREDICTIONS: Final = "predictions"
+STANDS_OUT: Final = 2.0
+"""A host is named where it is so many times as slow as the median host, or fails so many times as often as the one after it."""
+
+PartKey = tuple[str, int, str, str, str | None]
+"""Dataset, start of the window in microseconds, metric, column (`:table` of everything) and version."""
+
+Remark = tuple[str | None, Mapping[str, str]]
+"""The message and the details of a measurement."""
+
+_SLOWEST: Final = re.compile(r"(?P<host>.+?) (?P<ms>[-+.\deE]+) ms \((?P<times>[-+.\deE]+) times the median host\)(?:, |$)")
+_FAILING: Final = re.compile(r"(?P<host>.+?) (?P<failed>[-+.\deE]+) of (?P<requests>[-+.\deE]+)(?:, |$)")
+
+
+def part_key(problem: Problem) -> PartKey | None:
+    """The measurement that failed first; None of predictions, whose causes are others."""
+    first = problem.main.first
+    if problem.dataset == PREDICTIONS or not first.failing:
+        return None
+    failing = first.failing[0]
+    return problem.dataset, first.start, failing.metric, failing.column or ":table", failing.version
+
+
+def part_causes(remark: Remark | None) -> list[Cause]:
+    """What a measurement's own remarks name, the first to look at first.
+
+    >>> [cause.what for cause in part_causes((None, {"slowest_hosts": "h4 2010 ms (183 times the median host)"}))]
+    ['host h4']
+    >>> [cause.what for cause in part_causes(("It did not run.", {"missed": "2013-08-14 03:00:00 UTC"}))]
+    ['the run that was due 2013-08-14 03:00:00 UTC']
+    """
+    if remark is None:
+        return []
+    message, details = remark
+    causes = [_slow(details.get("slowest_hosts", "")), _failing(details), _upstream(details), _missed(message, details)]
+    return [cause for cause in causes if cause is not None]
+
+
+def _slow(hosts: str) -> Cause | None:
+    slowest = _SLOWEST.match(hosts)
+    if slowest is None or float(slowest["times"]) < STANDS_OUT:
+        return None
+    host, times = harmless(slowest["host"]), number(float(slowest["times"]))
+    sentence = f"Host {host} took {number(float(slowest['ms']))} ms on average, {times} times the median host."
+    return Cause("host", f"host {host}", None, sentence)
+
+
+def _failing(details: Mapping[str, str]) -> Cause | None:
+    hosts = list(_FAILING.finditer(details.get("failing_hosts", "")))
+    shares = [float(one["failed"]) / float(one["requests"]) for one in hosts]
+    if not hosts or shares[0] < STANDS_OUT * max(shares[1:], default=0.0):
+        return None
+    host, first = harmless(hosts[0]["host"]), details.get("first_failed_host")
+    began = f"; the first that failed was {harmless(first)}" if first else ""
+    sentence = f"Host {host} failed {hosts[0]['failed']} of {hosts[0]['requests']} requests{began}."
+    return Cause("host", f"host {host}", None, sentence)
+
+
+def _upstream(details: Mapping[str, str]) -> Cause | None:
+    step = details.get("first_broken_step")
+    return Cause("step", f"step {harmless(step)}", None, f"The first broken step upstream: {harmless(step)}.") if step else None
+
+
+def _missed(message: str | None, details: Mapping[str, str]) -> Cause | None:
+    missed = details.get("missed")
+    if not missed or not message:
+        return None
+    return Cause("step", f"the run that was due {harmless(missed)}", None, harmless(message, 300))
+
+
+__all__ = ["PartKey", "Remark", "part_causes", "part_key"]
