@@ -31,7 +31,7 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     now, was = evidence.now, evidence.baseline
     if evidence.measured("category_permutation") > 0:
         return NAMED_BY_METRIC["category_permutation"]
-    listed = was is not None and (_listed(was) or _few_numbers(was))
+    listed = was is not None and (_listed(was) or few_numbers(was))
     if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not listed:
         return None
     names = sorted({*now.items, *was.items})
@@ -80,7 +80,12 @@ def unseen(evidence: Evidence) -> Finding | None:
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
     if share < NEW_SHARE:
         return None
-    shown = ", ".join(harmless(item, 30) for item in sorted(new, key=lambda item: (-new[item], item))[:3])
+    return unseen_values(sorted(new, key=lambda item: (-new[item], item)), share)
+
+
+def unseen_values(names: Sequence[str], share: float) -> Finding:
+    """What values are called that were not there before, those of most rows first."""
+    shown = ", ".join(harmless(name.removesuffix(".0"), 30) for name in names[:3])
     named = f" ({shown})" if shown else ""
     return Finding(
         "unseen_category",
@@ -91,7 +96,7 @@ def unseen(evidence: Evidence) -> Finding | None:
 
 
 def _are_read_as_codes(now: Look, was: Look) -> bool:
-    return _are_codes(was) and _few_numbers(now)
+    return _are_codes(was) and few_numbers(now)
 
 
 def _listed(look: Look) -> bool:
@@ -104,7 +109,7 @@ GAPS: Final = 2.0
 """Whole numbers of a range so many times as long as they are many are names, not quantities."""
 
 
-def _few_numbers(look: Look) -> bool:
+def few_numbers(look: Look) -> bool:
     """Whether a column holds some whole numbers alone, all of which are known."""
     atoms = look.atoms
     if look.mean is None or not 2 <= len(atoms) <= MOST_CODES or sum(atoms.values()) < KNOWN_SHARE * look.filled:
@@ -119,7 +124,7 @@ def _are_codes(look: Look) -> bool:
     >>> _are_codes(codes), _are_codes(Look(count=6, mean=1.0, items={"0": 2, "1": 2, "2": 2}))
     (True, False)
     """
-    if not _few_numbers(look):
+    if not few_numbers(look):
         return False
     numbers = sorted(int(value) for value in look.atoms)
     return numbers[-1] - numbers[0] + 1 >= GAPS * len(numbers) and math.gcd(*numbers) == 1

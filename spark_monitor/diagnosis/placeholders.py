@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
 
+from spark_monitor.diagnosis.categories import few_numbers, unseen_values
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.text.formatting import harmless
@@ -35,9 +37,21 @@ def sentinel(evidence: Evidence) -> Finding | None:
     share, item = max(((_sentinel_share(item, evidence), item) for item in now.items), default=(0.0, ""))
     if share < SENTINEL_SHARE:
         return NAMED_BY_METRIC["percent_sentinel"] if is_measured else None
+    if few_numbers(was) and few_numbers(now) and not _is_usual(item):
+        return unseen_values([item], share)  # of a few grades or codes, another one
     shown = item.removesuffix(".0")
     what = f"{100 * share:.1f} % of its values are {harmless(shown, 40)}, {100 * was.share(item):.1f} % in the baseline"
     return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share)
+
+
+def _is_usual(item: str) -> bool:
+    """Whether a number is written where one is missing: -1, or nothing but nines.
+
+    >>> [_is_usual(item) for item in ("-1", "99999999.0", "-999", "77", "9", "6")]
+    [True, True, True, False, False, False]
+    """
+    value = number_in(item)
+    return value in KNOWN_SENTINELS or re.fullmatch(r"-?99+(\.0)?", item) is not None
 
 
 def _sentinel_share(item: str, evidence: Evidence) -> float:

@@ -111,6 +111,18 @@ def test_a_code_far_from_all_others_is_a_new_name_unless_it_is_a_usual_placehold
     assert str(code) in found.what
 
 
+@pytest.mark.parametrize(
+    ("grade", "kind"),
+    [(6, "unseen_category"), (77, "unseen_category"), (-1, "sentinel"), (99, "sentinel"), (99999999, "sentinel")],
+)
+def test_another_grade_than_a_few_is_a_new_value_and_no_placeholder(grade: int, kind: str) -> None:
+    was, now = look({1: 30, 2: 120, 3: 380, 4: 330, 5: 140}), look({1: 12, 2: 50, 3: 150, 4: 130, 5: 58, grade: 100})
+
+    found = finding_of(Evidence(now, was), frozenset({"ks"}))
+
+    assert (found.kind, str(grade) in found.what) == (kind, True)
+
+
 @pytest.mark.parametrize("data_type", ["double", "float", "bigint", "decimal(5,0)"])
 def test_integers_that_are_written_as_doubles_can_be_names(data_type: str) -> None:
     column = frozen("region", np.array([11.0, 24.0, 32.0, 75.0, 93.0] * 20), data_type)
