@@ -7,8 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from spark_monitor.commands.first_rules import FEWEST_FOR_SIGN
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.quality.column_block import ColumnBlock
+from spark_monitor.quality.unit_factor import unit_factor
 from tests.looks import look_at
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -59,3 +62,33 @@ def test_values_that_move_to_the_other_side_of_zero_in_another_shape_are_drift(s
     found = finding_of(Evidence(look_at(later, {}), look_at(before, {})), frozenset({"ks"}))
 
     assert found.kind == "drift", found.what
+
+
+def block(samples: np.ndarray) -> ColumnBlock:
+    ordered, rows, nothing = np.sort(samples, axis=1), samples.shape[1], np.zeros(len(samples), dtype=np.int64)
+    places = np.clip(np.ceil(np.arange(101) / 100 * rows).astype(int) - 1, 0, rows - 1)
+    return ColumnBlock(
+        count=np.full(len(samples), rows),
+        nulls=nothing,
+        numeric=np.ones(len(samples), dtype=np.bool_),
+        distinct_count=np.full(len(samples), float(rows)),
+        quantiles=ordered[:, places],
+        items=[[] for _ in samples],
+        min=ordered[:, 0],
+        max=ordered[:, -1],
+        mean=ordered.mean(axis=1),
+        stddev=ordered.std(axis=1, ddof=1),
+        empties=nothing,
+    )
+
+
+@pytest.mark.parametrize(("rows", "least"), [(60, 0.0), (300, 0.6), (1_000, 0.99)])
+def test_the_interval_of_a_negative_factor_holds_both_signs_where_no_change_fits_as_well(rows: int, least: float) -> None:
+    random, samples = np.random.default_rng([5, rows]), 400
+    before = block(np.repeat(random.normal(140, 900, 9000)[None, :], samples, axis=0))
+
+    surely = {sign: unit_factor(block(sign * random.normal(140, 900, (samples, rows))), before).upper < 0 for sign in (1, -1)}
+
+    assert surely[-1].mean() >= least
+    # What a 95 % interval may miss on one side; the rule of `init` asks for 300 rows.
+    assert surely[1].mean() <= (0.025 if rows < FEWEST_FOR_SIGN else 0.0)
