@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from spark_monitor.config.aggregates import parse_aggregate
 from spark_monitor.config.file import describe, problems
 from spark_monitor.config.types import Section, Text, YesOrNo
 from spark_monitor.errors import ConfigError
@@ -32,6 +31,8 @@ class CustomMetricConfig(Section):
 
     @model_validator(mode="after")
     def _sql_is_an_aggregate(self) -> Self:
+        from spark_monitor.config.aggregates import parse_aggregate  # reads SQL: workers that hold rules need it not
+
         if self.sql is not None:
             try:
                 parse_aggregate(self.sql)

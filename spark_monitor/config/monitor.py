@@ -28,7 +28,7 @@ from spark_monitor.config.people import AlertsConfig, PeopleConfig
 from spark_monitor.config.pipelines import PipelinesConfig
 from spark_monitor.config.quality import QualityConfig
 from spark_monitor.config.references import ReferenceConfig, require_names_apart
-from spark_monitor.config.rules import RuleConfig, scope_problems, slice_key
+from spark_monitor.config.rules import RuleConfig, scope_problems
 from spark_monitor.config.sources import BaselineConfig, FeaturesConfig, LabelsConfig, PredictionsConfig, SourceConfig
 from spark_monitor.config.thresholds import Threshold, parse_threshold
 from spark_monitor.config.types import (
@@ -47,6 +47,7 @@ from spark_monitor.config.vocabulary import KNOWN_METRICS, METRIC_ALIASES, custo
 from spark_monitor.config.windows import WindowsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_forms, mask_secrets
+from spark_monitor.text.quoting import slice_key
 
 __all__ = [
     "KNOWN_METRICS",
@@ -67,7 +68,6 @@ __all__ = [
     "WindowsConfig",
     "load_config",
     "parse_threshold",
-    "slice_key",
 ]
 
 LONGEST_NAME = 200

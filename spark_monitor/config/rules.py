@@ -25,7 +25,7 @@ from spark_monitor.config.types import (
 )
 from spark_monitor.config.vocabulary import KNOWN_METRICS, canonical_metric, worse_values
 from spark_monitor.errors import unknown
-from spark_monitor.text.quoting import crossed
+from spark_monitor.text.quoting import slice_key
 
 BASELINE, CONSECUTIVE = "baseline", "consecutive"
 """What a rule calls the frozen baseline and the window before, beside the names under `baselines`."""
@@ -164,15 +164,6 @@ def _other_side(bare: Sequence[str], given: dict[str, Any]) -> PydanticCustomErr
     return problems(*pairs)
 
 
-def slice_key(slice_: Slice) -> str:
-    """What the column ``slice_key`` holds: a column or an expression as written, a cross as "a, b".
-
-    >>> slice_key("distance > 1000"), slice_key(("origin", "carrier"))
-    ('distance > 1000', 'origin, carrier')
-    """
-    return slice_ if isinstance(slice_, str) else crossed(slice_)
-
-
 def scope_problems(rules: Sequence[RuleConfig], slices: Iterable[Slice], baselines: Iterable[str]) -> list[tuple[str, str]]:
     """Rules about slices and baselines that the file does not have, as pairs of place and sentence."""
     keys, names = {slice_key(one) for one in slices}, [BASELINE, CONSECUTIVE, *baselines]
@@ -188,4 +179,4 @@ def scope_problems(rules: Sequence[RuleConfig], slices: Iterable[Slice], baselin
     return pairs
 
 
-__all__ = ["RuleConfig", "Threshold", "parse_limit", "scope_problems", "slice_key"]
+__all__ = ["RuleConfig", "Threshold", "parse_limit", "scope_problems"]

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from spark_monitor.config.expressions import require_expression
 from spark_monitor.config.file import describe, problems, unknown_name
 from spark_monitor.config.vocabulary import KNOWN_METRICS, MEANT, METRIC_ALIASES, canonical_metric, is_known
 from spark_monitor.errors import ConfigError
@@ -75,6 +74,13 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _expression(text: str) -> str:
+    # Reading SQL takes a parser, a third of a second to import, which a Python worker that holds a rule has no use for.
+    from spark_monitor.config.expressions import require_expression
+
+    return require_expression(text)
+
+
 def _star_or_listed(value: Any) -> Any:
     return "*" if value in ("*", ["*"]) else _listed(value)
 
@@ -136,7 +142,7 @@ def _timestamp_text(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_not_blank)]
-Expression = Annotated[Text, AfterValidator(_sentence_of(require_expression))]
+Expression = Annotated[Text, AfterValidator(_sentence_of(_expression))]
 """A column, or SQL over one row that can do no more than compute a value."""
 
 Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_listed), AfterValidator(_distinct)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats
@@ -52,6 +51,9 @@ def calibrate(labelled: ScoreState, *, replicates: int = REPLICATES) -> Calibrat
 
 
 def _isotonic(shares: Floats, weights: Floats) -> Floats:
+    # Half a second to import, which every worker would pay for: the catalogue imports this file.
+    from scipy.optimize import isotonic_regression
+
     return np.clip(np.asarray(isotonic_regression(shares, weights=weights).x, dtype=np.float64), 0.0, 1.0)
 
 

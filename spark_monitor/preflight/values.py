@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitor import MonitorConfig, SourceConfig, slice_key
+from spark_monitor.config.monitor import MonitorConfig, SourceConfig
 from spark_monitor.preflight.columns import Finding
 from spark_monitor.sources.readers.rows import read_slice
-from spark_monitor.text.quoting import quote, quote_table
+from spark_monitor.text.quoting import quote, quote_table, slice_key
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

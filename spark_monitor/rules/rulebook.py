@@ -15,8 +15,9 @@ from typing import Final
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.limits import History
-from spark_monitor.config.rules import BASELINE, RuleConfig, slice_key
+from spark_monitor.config.rules import BASELINE, RuleConfig
 from spark_monitor.config.vocabulary import KNOWN_METRICS
+from spark_monitor.text.quoting import slice_key
 
 ANY: Final = "*"
 TABLE_METRICS: Final = frozenset({"count", "count_delta"}) | {

@@ -12,7 +12,6 @@ import numpy as np
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.errors import RunError
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.kernel.plan import KernelColumn
@@ -25,6 +24,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 
 
 CODES = "codes"
@@ -58,7 +59,7 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     more = [(one.name, one.table, one.path, one.where) for one in config.baselines if one.kind == "frozen"]
     if more:
         settings["references"] = more
-    if config.max_correlated_columns != MonitorConfig.model_fields["max_correlated_columns"].default:
+    if config.max_correlated_columns != type(config).model_fields["max_correlated_columns"].default:
         settings["max_correlated_columns"] = config.max_correlated_columns
     if baseline is not None and baseline.label is not None:
         settings["label"] = baseline.label
@@ -84,6 +85,8 @@ def latest_version(stored: DataFrame) -> Latest | None:
         return None
     if rows[0]["message"] == DAMAGED_ROW:
         return Latest(int(rows[0]["baseline_version"]), DAMAGED_ROW)
+    from spark_monitor.config.monitor import BaselineConfig  # workers import this file, and need no configuration
+
     settings = json.loads(rows[0]["config"])
     accepted = settings.get("accepted")
     return Latest(
@@ -95,6 +98,8 @@ def latest_version(stored: DataFrame) -> Latest | None:
 
 def accepted_period(config: MonitorConfig, frame: DataFrame, start: datetime, end: datetime) -> BaselineConfig:
     """The predictions of an accepted period as a baseline; labelled where the monitor has labels."""
+    from spark_monitor.config.monitor import BaselineConfig
+
     predictions = config.predictions
     where = inside_sql(frame, predictions.time, [(micros(start), micros(end))], zone=config.windows.zone)
     labels = config.labels is not None

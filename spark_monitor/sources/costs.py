@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.costs import CostsConfig
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.kernel.bills import BILL
 from spark_monitor.sources.tables import first_of, open_table, sql_of, text_sql, time_sql, type_of
@@ -16,6 +15,8 @@ from spark_monitor.text.quoting import split_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.costs import CostsConfig
 
 FOCUS, DATABRICKS = "focus", "databricks"
 QUARTER = 900_000_000

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import types as T
 
-from spark_monitor.config.operations import OperationsConfig
 from spark_monitor.kernel.conditions import Flag
 from spark_monitor.kernel.layout import FileColumn, FileLayout, FileSlice, Take
 from spark_monitor.kernel.log_spans import FAILED, LOG_SPAN_ROWS, LogColumns, log_batches
 from spark_monitor.kernel.parquet import Block, read_blocks
 from spark_monitor.kernel.requests import NUMBERS, STRING_COLUMNS, RequestPlan, RequestTask
 from spark_monitor.kernel.tallies import TALLY_DDL
-from spark_monitor.sources.readers.expressions import OnlySpark
 from spark_monitor.sources.readers.files import (
     blocks_of,
     conditional,
@@ -29,10 +27,12 @@ from spark_monitor.sources.readers.files import (
     text_of,
     value_type,
 )
-from spark_monitor.sources.readers.rows import raw_ranges
+from spark_monitor.sources.readers.rows import OnlySpark, raw_ranges
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.operations import OperationsConfig
 
 _KEYS = {
     "latency": "latency_ms",

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.pipelines import RunsConfig
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.kernel.steps import COMMIT, RUN
 from spark_monitor.sources.tables import first_of, number_sql, open_table, sql_of, stored_source, text_sql, time_sql, type_of
 from spark_monitor.text.quoting import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.pipelines import RunsConfig
+    from spark_monitor.config.sources import SourceConfig
 
 OPENLINEAGE, DATABRICKS = "openlineage", "databricks"
 FAILED = "FAIL|ERROR|ABORT|TIMED.?OUT|CANCEL|KILL|CRASH"

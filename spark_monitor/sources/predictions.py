@@ -12,7 +12,6 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.readers.rows import (
@@ -33,6 +32,8 @@ from spark_monitor.windowing.timestamps import micros, timestamp_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
+
+    from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig
 
 HOURS_A_DAY = 24
 

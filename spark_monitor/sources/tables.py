@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.sources.readers.partitions import read_parquet
 from spark_monitor.text.quoting import quote, quote_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.monitored import MonitoredTable
 
 DELTA, PARQUET, CSV, JSON = "delta", "parquet", "csv", "json"
 ANSI = "spark.sql.ansi.enabled"

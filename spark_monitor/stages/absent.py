@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
 from spark_monitor.sources.predictions import Predictions, only_in_baseline
@@ -20,6 +19,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 _PLACE_DDL = "granularity string, start long, end long, model_version string"
 _SLICED = ("granularity", "start", "model_version", "slice_key")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.check import require_outputs, require_valid
 from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
@@ -21,6 +20,8 @@ from spark_monitor.text.logs import about, log_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 log = log_of(__name__)
 

@@ -12,19 +12,20 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.states.columns import STATE_COLUMNS
-from spark_monitor.store import Store
-from spark_monitor.store.rows import Scope
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Schedule
-from spark_monitor.windowing.occupied import Bunch
 from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
+    from spark_monitor.store import Store
+    from spark_monitor.store.rows import Scope
+    from spark_monitor.windowing.occupied import Bunch
 
 log = log_of(__name__)
 

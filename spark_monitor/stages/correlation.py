@@ -9,7 +9,6 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.covariances import COVARIANCE_ROW, CovariancePlan
 from spark_monitor.kernel.measured_correlation import CorrelationPlan, correlation_batches
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
@@ -20,6 +19,8 @@ from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 SLICES_BYTES = 8 << 20
 """The states of the slices of one window take about so much at most: the slices with most rows in the baseline have one."""

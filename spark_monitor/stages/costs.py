@@ -11,7 +11,6 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
-from spark_monitor.config.costs import CostsConfig
 from spark_monitor.kernel.bills import BILL, BILL_DDL, PREDICTIONS, BillPlan, Period, bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
@@ -24,6 +23,8 @@ from spark_monitor.windowing.windows import window_of, windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.costs import CostsConfig
 
 OWN_SERVICE = "spark_monitor"
 """What monitoring itself cost, where the file says what an hour of a run costs."""

@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, batch_of_measurements, measurements
 from spark_monitor.config.aggregates import parse_aggregate
-from spark_monitor.config.metrics import CustomMetricConfig
 from spark_monitor.sources.labels import LABEL
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
@@ -30,6 +29,8 @@ from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.metrics import CustomMetricConfig
 
 
 def custom_step(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> None:

@@ -9,7 +9,6 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import DIMENSIONS
 from spark_monitor.config.aggregates import Derived, parse_derived
-from spark_monitor.config.metrics import CustomMetricConfig
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import Run
@@ -20,6 +19,8 @@ from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.metrics import CustomMetricConfig
 
 
 def with_references(

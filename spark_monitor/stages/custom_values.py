@@ -11,13 +11,14 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.measurement import DIMENSIONS
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.config.aggregates import Aggregate, parse_aggregate
-from spark_monitor.config.metrics import CustomMetricConfig
 from spark_monitor.stages.labelled import PREFIX
 from spark_monitor.stages.placed import own_name
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+
+    from spark_monitor.config.metrics import CustomMetricConfig
 
 
 REPLICATES: Final = 200

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql import functions as F
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.causes import causes_of, is_concept_drift, mix_causes
 from spark_monitor.diagnosis.consequences import with_consequences
@@ -37,6 +36,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 MOST_EARLIER: Final = 10_000
 """Earlier incidents that come to the driver: those that are open, then those resolved last."""

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements, measurement
 from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.config.monitor import slice_key
 from spark_monitor.estimation.estimator import calibration_rows, estimated_rows, estimation_error
 from spark_monitor.estimation.selectivity import score_coverage_rows, slice_coverage_rows
 from spark_monitor.fairness.compare import fairness_rows
@@ -30,6 +29,7 @@ from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
+from spark_monitor.text.quoting import slice_key
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -6,10 +6,13 @@ import hashlib
 import json
 import math
 import re
+from typing import TYPE_CHECKING
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.sources.baseline import Baseline, FrozenColumn, unframed
 from spark_monitor.sources.predictions import Predictions, kinds_agree
+
+if TYPE_CHECKING:
+    from spark_monitor.config.monitor import MonitorConfig
 
 
 def frames_of(predictions: Predictions, baseline: Baseline) -> list[FrozenColumn]:

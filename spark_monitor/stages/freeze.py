@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.covariances import COVARIANCE_ROW, CovariancePlan
 from spark_monitor.kernel.partials import OTHER
@@ -48,6 +47,8 @@ from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.references import ReferenceConfig
 
 log = log_of(__name__)
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql import functions as F
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.sources import LabelsConfig
 from spark_monitor.stages.context import COMMITTED, DUE, Run, schedule_of
 from spark_monitor.stages.occupancy import PREDICTIONS
@@ -34,6 +33,8 @@ from spark_monitor.windowing.windows import windows_between
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 log = log_of(__name__)
 

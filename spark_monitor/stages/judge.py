@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.check_rows import CHECK_DDL
 from spark_monitor.rules.held import Knowledge
 from spark_monitor.rules.judgement import Bench
@@ -32,6 +31,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.rules import RuleConfig
 
 ROWS_AT_ONCE = 1 << 15
 WINDOW = ("granularity", "start", "end")

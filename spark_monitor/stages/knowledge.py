@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.limits import Learned, Relative
 from spark_monitor.config.metrics import worse_of
-from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.held import Knowledge, OfBaseline
 from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.learned import own_windows as windows_of
@@ -24,6 +23,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.rules import RuleConfig
 
 MOST_WINDOWS: Final = 400
 """Of a longer baseline its last windows are taken, so that what comes to the driver is bounded by the number of columns."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.sources.baseline import latest_version, load_baseline
 from spark_monitor.sources.predictions import open_predictions
 from spark_monitor.stages.context import Run, schedule_of
@@ -19,6 +19,9 @@ from spark_monitor.stages.operate import has_due_datasets
 from spark_monitor.stages.past_runs import Ledger, read_ledger
 from spark_monitor.stages.plan import has_news, source_versions
 from spark_monitor.store import Store
+
+if TYPE_CHECKING:
+    from spark_monitor.config.monitor import MonitorConfig
 
 
 @dataclass

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA, measurement
 from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.config.pipelines import PipelinesConfig
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import RunError
 from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
@@ -46,6 +44,9 @@ from spark_monitor.windowing.windows import window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.pipelines import PipelinesConfig
+    from spark_monitor.config.sources import SourceConfig
 
 log = log_of(__name__)
 

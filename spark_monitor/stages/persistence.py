@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from spark_monitor.config.rules import RuleConfig
 from spark_monitor.stages.context import Run
 from spark_monitor.store.literals import timestamp_sql
 from spark_monitor.windowing.due import DueWindow
@@ -17,6 +16,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.rules import RuleConfig
 
 SERIES = ("check_id", "granularity", "model_version", "slice_key", "slice_value", "column_name", "class", "basis")
 _TAKEN = (*SERIES, "verdict", "reason", "broken")

@@ -13,8 +13,6 @@ from croniter import croniter
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
-from spark_monitor.config.pipelines import PipelinesConfig, RunsConfig
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.kernel.steps import COMMIT, OWN, OWN_PREFIX, PIPELINE_DDL, SCHEMA, SKEW, PipelinePlan, pipeline_measurements
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
 from spark_monitor.stages.context import Run, window_keys
@@ -25,6 +23,9 @@ from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros, timestam
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.pipelines import PipelinesConfig, RunsConfig
+    from spark_monitor.config.sources import SourceConfig
 
 MOST_TICKS = 200_000
 """Of a schedule that is due more often in the windows of one run, lateness is not measured."""

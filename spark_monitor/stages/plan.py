@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitor import LabelsConfig
 from spark_monitor.sources.labels import timestamp_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import read_source, within
@@ -24,6 +23,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.monitor import LabelsConfig
 
 LABELS = "labels"
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from spark_monitor.config.limits import Learned
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.stages.context import Run, schedule_of
 from spark_monitor.stages.knowledge import baseline_span
 from spark_monitor.store import Store
@@ -21,6 +20,9 @@ from spark_monitor.store.rows import BASELINE_GRANULARITY, of_monitor
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.logs import about, log_of
 from spark_monitor.windowing.timestamps import micros
+
+if TYPE_CHECKING:
+    from spark_monitor.config.monitor import MonitorConfig
 
 log = log_of(__name__)
 

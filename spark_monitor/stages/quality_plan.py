@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.quality import COUNTRIES, NAMED_FORMATS
 from spark_monitor.kernel.checks import ColumnChecks
 from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
+
+if TYPE_CHECKING:
+    from spark_monitor.config.monitor import MonitorConfig
 
 NUMBERS_OF_TEXTS = 0.9
 """A string column of which so large a fraction of the baseline's values are numbers should hold numbers."""

@@ -12,8 +12,8 @@ from spark_monitor.kernel.parquet import Block
 from spark_monitor.kernel.plan import ProfilePlan
 from spark_monitor.preflight.opened import first_line
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.expressions import OnlySpark
 from spark_monitor.sources.readers.files import FileTable, blocks_of, file_partials, file_table, why_unreadable
+from spark_monitor.sources.readers.rows import OnlySpark
 from spark_monitor.sources.readers.spark import partial_states
 from spark_monitor.stages.context import FILES, SPARK, Run
 from spark_monitor.stages.merge import merged

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA
-from spark_monitor.config.pipelines import PipelinesConfig
 from spark_monitor.kernel.pipeline_values import Value, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving_series import UNDEFINED
@@ -22,6 +21,8 @@ from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.pipelines import PipelinesConfig
 
 Registry = Callable[[Iterable[str]], Mapping[str, Registered]]
 """From version numbers to what the registry knows of them."""

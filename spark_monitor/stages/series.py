@@ -11,7 +11,6 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from spark_monitor.config.limits import History
-from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.history import reach
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import BEFORE_DDL, HISTORY, NUMBERS_DDL, REALS, STREAM, STRINGS, WHOLES
@@ -22,6 +21,8 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.rules import RuleConfig
 
 SERIES = ("granularity", "model_version", "slice_key", "slice_value", "column_name", "dataset", "baseline_name", "basis")
 

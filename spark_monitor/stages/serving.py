@@ -20,7 +20,7 @@ from spark_monitor.kernel.serving_series import series_measurements
 from spark_monitor.kernel.tallies import TALLY_DDL
 from spark_monitor.sources.log_files import log_files, require_rows
 from spark_monitor.sources.operations import RequestLog
-from spark_monitor.sources.readers.expressions import OnlySpark
+from spark_monitor.sources.readers.rows import OnlySpark
 from spark_monitor.sources.tables import stored_source
 from spark_monitor.stages.context import INPUT, SPARK, Run, window_keys
 from spark_monitor.windowing.due import DueWindow

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.store.sources import FILE_HASH, files_of, listing_parts, relation_of, version_text
 from spark_monitor.windowing.timestamps import timestamp_of
+
+if TYPE_CHECKING:
+    from spark_monitor.config.sources import SourceConfig
 
 _MODE: Final = "upper(coalesce(operationParameters['mode'], operationParameters['outputMode'], ''))"
 _UNCHANGED: Final = (

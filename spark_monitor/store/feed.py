@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.store.sources import relation_of, version_text
 from spark_monitor.text.quoting import quote_table
 from spark_monitor.windowing.timestamps import timestamp_of
+
+if TYPE_CHECKING:
+    from spark_monitor.config.sources import SourceConfig
 
 SWITCH: Final = "delta.enableChangeDataFeed"
 MISSING_FILES: Final = "spark.sql.files.ignoreMissingFiles"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spark_monitor.sources.readers.expressions import OnlySpark
-from spark_monitor.sources.readers.rows import Source, read_source
+from spark_monitor.sources.readers.rows import OnlySpark, Source, read_source
 from spark_monitor.text.quoting import quote, quote_table, split_table
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.iceberg import ICEBERG, iceberg_commits, iceberg_schemas
 from spark_monitor.store.sources import relation_of
 from spark_monitor.text.quoting import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.sources import SourceConfig
 
 _ROWS = ("numOutputRows", "num_added_rows", "num_output_rows", "numUpdatedRows", "num_updated_rows")
 _BYTES = ("numOutputBytes", "numAddedBytes", "num_added_bytes")

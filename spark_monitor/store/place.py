@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.quoting import quote, quote_table
+
+if TYPE_CHECKING:
+    from spark_monitor.config.outputs import OutputsConfig
 
 FORMAT = "delta"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store import appends, feed, files, history, sources
 from spark_monitor.store.access import access_to
 from spark_monitor.store.checksums import verified
@@ -15,6 +15,9 @@ from spark_monitor.store.rows import of_monitor, of_windows
 from spark_monitor.store.schemas import table_named
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
+
+if TYPE_CHECKING:
+    from spark_monitor.config.sources import SourceConfig
 
 
 class Readable:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.store.place import FORMAT
 from spark_monitor.text.quoting import quote, quote_table
 from spark_monitor.windowing.timestamps import timestamp_of
+
+if TYPE_CHECKING:
+    from spark_monitor.config.sources import SourceConfig
 
 _LISTED = re.compile(r"(\d+) files, (-?\d+)")
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.errors import AnalysisException
 
-from spark_monitor.config.sources import SourceConfig
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.store.place import FORMAT, Place
@@ -25,6 +24,8 @@ from spark_monitor.text.quoting import quote, quote_table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
+
+    from spark_monitor.config.sources import SourceConfig
 
 CHECKPOINTS: Final = "_checkpoints"
 """The directory of the streams' checkpoints, beside the tables."""

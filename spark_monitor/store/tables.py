@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.config.outputs import OutputsConfig
 from spark_monitor.errors import RunError
 from spark_monitor.store import creation, deliveries, schema_version, upkeep, views
 from spark_monitor.store.changes import windows_of
@@ -29,6 +28,9 @@ from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import timestamp_of
+
+if TYPE_CHECKING:
+    from spark_monitor.config.outputs import OutputsConfig
 
 INCIDENT, TELL = "INCIDENT", "TELL"
 """Kinds of turns that are no runs."""

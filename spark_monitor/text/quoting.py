@@ -70,6 +70,15 @@ def crossed(parts: Iterable[str | None]) -> str:
     return ", ".join(map(_part, parts))
 
 
+def slice_key(slice_: str | tuple[str, ...]) -> str:
+    """What the column ``slice_key`` holds: a column or an expression as written, a cross as "a, b".
+
+    >>> slice_key("distance > 1000"), slice_key(("origin", "carrier"))
+    ('distance > 1000', 'origin, carrier')
+    """
+    return slice_ if isinstance(slice_, str) else crossed(slice_)
+
+
 def uncrossed(text: str) -> list[str | None]:
     """The values of a cross, as they were.
 

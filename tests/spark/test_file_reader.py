@@ -22,9 +22,8 @@ from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_s
 from spark_monitor.kernel.state_rows import state_of_row
 from spark_monitor.session import setting
 from spark_monitor.sources.predictions import Predictions, open_predictions
-from spark_monitor.sources.readers.expressions import OnlySpark
 from spark_monitor.sources.readers.files import TASK_SETTING, blocks_of, file_partials, file_table, why_unreadable
-from spark_monitor.sources.readers.rows import rows_for_profile, within, within_any
+from spark_monitor.sources.readers.rows import OnlySpark, rows_for_profile, within, within_any
 from spark_monitor.sources.readers.spark import partial_states
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.freeze import freeze

@@ -21,7 +21,7 @@ from spark_monitor.kernel.tallies import TALLY_DDL, TALLY_SCHEMA, merged_tallies
 from spark_monitor.session import setting
 from spark_monitor.sources.log_files import log_files, require_rows
 from spark_monitor.sources.operations import open_operations
-from spark_monitor.sources.readers.expressions import OnlySpark
+from spark_monitor.sources.readers.rows import OnlySpark
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE, stored_source
 from spark_monitor.store.files import columns_in_paths
 

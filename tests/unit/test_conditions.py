@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spark_monitor.sources.readers.expressions import OnlySpark, condition
+from spark_monitor.sources.readers.expressions import condition
+from spark_monitor.sources.readers.rows import OnlySpark
 
 TYPES = {"number": "double", "whole": "int", "Name": "string", "flag": "boolean", "day": "date", "big": "bigint"}
 COLUMNS = {

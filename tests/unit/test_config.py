@@ -17,11 +17,12 @@ import yaml
 from pydantic import ValidationError
 
 from spark_monitor.config.file import key_names
-from spark_monitor.config.monitor import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config, slice_key
+from spark_monitor.config.monitor import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config
 from spark_monitor.config.thresholds import Threshold, parse_threshold
 from spark_monitor.config.vocabulary import METRICS_OF_TASK
 from spark_monitor.errors import ConfigError
 from spark_monitor.scores.catalogue import METRICS
+from spark_monitor.text.quoting import slice_key
 from spark_monitor.windowing.windows import Granularity
 
 DESIGN = """

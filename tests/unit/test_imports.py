@@ -150,6 +150,26 @@ def test_importing_them_loads_no_spark_by_way_of_anything_else() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_functions_of_the_main_job_take_no_configuration_into_a_worker() -> None:
+    # Each Python worker imports the files of the functions it runs; reading YAML and SQL would be most of a small run's seconds.
+    stages = (
+        "first_pass",
+        "merge",
+        "present",
+        "compare",
+        "quality_columns",
+        "quality_rows",
+        "correlation",
+        "scored_rows",
+        "measure",
+    )
+    files = ", ".join([*(f"spark_monitor.stages.{stage}" for stage in stages), "spark_monitor.sources.readers.files"])
+    dear = "('pydantic', 'yaml', 'sqlglot', 'scipy.optimize', 'mlflow')"
+    script = f"import sys, {files}; print([name for name in {dear} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.strip() == "[]"
+
+
 def texts(file: Path) -> Iterator[str]:
     """Every string in a file's code, docstrings aside."""
     prose = {

@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from spark_monitor.kernel.conditions import Alike, Compared, Condition, Flag, IsNull, Joined, Not, Value
+from spark_monitor.sources.readers.rows import OnlySpark
 
 EXACT_DOUBLE, EXACT_FLOAT = 1 << 53, 1 << 24
 WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
@@ -22,10 +23,6 @@ _PARTS = frozenset({"this", "expression", "expressions", "low", "high", "to", "i
 """What a part of a parsed expression may have; anything else says something that is not looked at here."""
 
 _TURNED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-
-
-class OnlySpark(ValueError):
-    """Why only Spark can evaluate an expression."""
 
 
 def condition(sql: str, types: Mapping[str, str]) -> Condition:

@@ -15,7 +15,6 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.kernel.conditions import Condition
 from spark_monitor.kernel.layout import MICROS, TIMESTAMPS, FileColumn, FileLayout, FileSlice, Take
 from spark_monitor.kernel.parquet import MARK, Block, read_blocks
@@ -24,12 +23,13 @@ from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
 from spark_monitor.kernel.storage import SCHEMES, scheme_of
 from spark_monitor.session import setting
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.expressions import OnlySpark, condition
-from spark_monitor.sources.readers.rows import Kind, ReadColumn, raw_ranges, within_any
+from spark_monitor.sources.readers.rows import Kind, OnlySpark, ReadColumn, raw_ranges, within_any
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 MOST_BLOCKS = 100_000
 """More blocks than this are not listed on the driver; the run then reads through Spark."""
@@ -258,6 +258,8 @@ def _slice(slice_: str | Sequence[str], fields: Mapping[str, T.StructField]) -> 
 
 def conditional(text: str, fields: Mapping[str, T.StructField]) -> FileSlice:
     """Whether a condition on the table's columns holds."""
+    from spark_monitor.sources.readers.expressions import condition  # reads SQL, which workers need not
+
     types = {name: field.dataType.simpleString() for name, field in fields.items()}
     tree = condition(text, types)
     widths = [name for name in _named(tree) if _width(fields[name])]

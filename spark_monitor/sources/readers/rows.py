@@ -30,6 +30,10 @@ _DAY_MICROS = 86_400_000_000
 _FIRST_LOCAL, _LAST_LOCAL = ((end - datetime(1970, 1, 1)) // timedelta(microseconds=1) for end in (datetime.min, datetime.max))
 
 
+class OnlySpark(ValueError):
+    """Why only Spark can read or evaluate something."""
+
+
 class Source(Protocol):
     """A table by name, or files by path and format."""
 
