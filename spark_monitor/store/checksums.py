@@ -52,11 +52,13 @@ def verified(frame: DataFrame, table: Table) -> DataFrame:
 def checksum(table: Table) -> Column:
     """The checksum of a row of the table; which run wrote the row is left out, so that a run done again writes the same."""
     fields = sorted((field for field in table.columns if field.name not in _APART), key=lambda field: field.name)
-    return F.xxhash64(*(part for field in fields for part in _parts(field)))
+    # One string for Spark to read: made of columns it would be hundreds of calls to the JVM for each frame.
+    return F.expr(f"xxhash64({', '.join(map(_parts, fields))})")
 
 
-def _parts(field: StructField) -> tuple[Column, Column]:
+def _parts(field: StructField) -> str:
     """A value, and before it which column it is of and how long it is: NULL and an empty list leave no trace in the hash."""
-    value = F.col(quote(field.name))
-    name = F.lit(zlib.crc32(field.name.encode())).cast("long")
-    return F.when(value.isNotNull(), name + F.size(value) if isinstance(field.dataType, ArrayType) else name), value
+    value = quote(field.name)
+    name = f"{zlib.crc32(field.name.encode())}L"
+    sized = f"{name} + size({value})" if isinstance(field.dataType, ArrayType) else name
+    return f"CASE WHEN {value} IS NOT NULL THEN {sized} END, {value}"
