@@ -11,6 +11,7 @@ from spark_monitor.outputs.mlflow.publish import PublishResult
 from spark_monitor.outputs.mlflow.registered import registry_of
 from spark_monitor.outputs.publish import NO_FILE, publish_pending, tell_people
 from spark_monitor.outputs.result import RunResult
+from spark_monitor.session import interpreted
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.begin import begun
@@ -136,4 +137,5 @@ def planned(
 def conclude(current: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:
     """Judge what was measured of predictions, operations, pipelines and costs, and say which problems there are."""
     current.timed("judge", judge_step, windows)
-    current.timed("diagnose", diagnose_step, predictions, baseline, windows)
+    with interpreted(current.spark):
+        current.timed("diagnose", diagnose_step, predictions, baseline, windows)

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,9 @@ USUAL_SCALA = "2.13"
 DERIVED_FILTERS = "spark.databricks.delta.generatedColumn.partitionFilterOptimization.enabled"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+
+INTERPRETED: Mapping[str, str] = {"spark.sql.codegen.factoryMode": "NO_CODEGEN", "spark.sql.codegen.wholeStage": "false"}
+"""Settings under which Spark evaluates a plan as it stands, and compiles no Java for it."""
 
 LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -105,6 +108,19 @@ def setting(spark: SparkSession, name: str, value: str, *, unless_set: bool = Fa
         yield
     finally:
         spark.conf.set(name, before) if before is not None else spark.conf.unset(name)
+
+
+@contextmanager
+def interpreted(spark: SparkSession) -> Iterator[None]:
+    """Queries over few wide rows, such as stored states, whose compiling would take longer than they do (docs/performance.md).
+
+    Nothing that reads a monitored table's rows belongs in here. Where the platform forbids a setting it is left as it is.
+    """
+    with ExitStack() as settings:
+        for name, value in INTERPRETED.items():
+            with suppress(Exception):
+                settings.enter_context(setting(spark, name, value, unless_set=True))
+        yield
 
 
 def side_by_side(spark: SparkSession, calls: Sequence[Callable[[], Result]]) -> list[Result]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
-from spark_monitor.session import side_by_side
+from spark_monitor.session import interpreted, side_by_side
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.coarse_scores import LabelledWindows
@@ -27,17 +28,21 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
 
     These write tables of their own, side by side; what each measured is recorded in one order, in one commit.
     """
-    branches: list[Callable[[Run], None]] = []
     if plan.due:
         current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
-        versions = versions_within(current, plan.due)
-        branches += [
-            lambda run: looked_at(run, predictions, baseline, plan, versions),
-            lambda run: run.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled),
-        ]
-    branches.append(lambda run: measured(run, predictions, baseline, plan))
-    in_branches(current, branches)
-    current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
+        with interpreted(current.spark):
+            versions = versions_within(current, plan.due)
+            in_branches(
+                current,
+                [
+                    lambda run: looked_at(run, predictions, baseline, plan, versions),
+                    lambda run: run.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled),
+                ],
+            )
+    measured(current, predictions, baseline, plan)
+    # A monitor's own metrics are measured as they are recorded, from rows.
+    with nullcontext() if current.config.metrics else interpreted(current.spark):
+        current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
 
 
 def looked_at(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan, versions: Versions) -> None:

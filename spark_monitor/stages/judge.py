@@ -20,6 +20,7 @@ from spark_monitor.rules.held import Knowledge
 from spark_monitor.rules.judgement import Bench
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import STREAM
+from spark_monitor.session import interpreted
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.knowledge import knowledge_of
 from spark_monitor.stages.metric_rows import metric_rows
@@ -116,6 +117,13 @@ def _begins(table: pa.Table) -> int:
 
 def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
     """Write the checks of these windows, from all that is known of them."""
+    knowledge = knowledge_of(run)
+    with interpreted(run.spark):
+        write_checks(run, windows, knowledge)
+
+
+def write_checks(run: Run, windows: Sequence[DueWindow], knowledge: Knowledge) -> None:
+    """Hold what is stored of these windows against the rules."""
     wanted = run.store.in_windows(run.monitor_id, windows)
     judged = checks(
         run.store.frame("profile_metrics").where(wanted).where(F.col("log_type") == INPUT),
@@ -128,6 +136,6 @@ def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
         metrics=run.store.frame("metrics").where(wanted),
         earlier=Earlier.of(run, windows),
         stored=Stored.of(run, windows),
-        knowledge=knowledge_of(run),
+        knowledge=knowledge,
     )
     run.store.replace_windows("checks", judged, monitor_id=run.monitor_id, windows=windows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -110,6 +111,7 @@ def runs_here(spark: SparkSession) -> bool:
     return str(master).startswith("local") and str(storage).startswith("file:") and _has_delta_rs()
 
 
+@lru_cache(maxsize=1)  # looking through what is installed takes half a second
 def _has_delta_rs() -> bool:
     try:
         return int(version("deltalake").split(".")[0]) >= 1
