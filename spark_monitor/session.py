@@ -46,6 +46,7 @@ LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "2g",
+    "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
     "spark.log.level": "ERROR",
 }
 
