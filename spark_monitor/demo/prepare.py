@@ -55,6 +55,10 @@ class DemoPaths:
         return self.directory / "data" / "task_runs"
 
     @property
+    def features(self) -> Path:
+        return self.directory / "data" / "features"
+
+    @property
     def costs(self) -> Path:
         return self.directory / "data" / "costs"
 
@@ -119,7 +123,7 @@ def prepare(directory: Path, spark: SparkSession) -> Prepared:
 
 def _make(paths: DemoPaths, spark: SparkSession) -> dict[str, Any]:
     """Spark writes in the background, the tables one after the other, while this process trains and registers."""
-    from spark_monitor.demo import data, models, registry, service, tables
+    from spark_monitor.demo import data, features, models, registry, service, tables
 
     log.info("Flights, weather and planes of 2013")
     rows = data.flights_as_scored(data.load_source())
@@ -138,6 +142,7 @@ def _make(paths: DemoPaths, spark: SparkSession) -> dict[str, Any]:
             paths.costs: service.bill(scored),
         }
         writing += [background.submit(tables.write_delta, spark, table, path) for path, table in around.items()]
+        features.write_nightly(rows, around[paths.task_runs], paths.features)
         log.info("Both models into MLflow")
         registry.register(
             versions, example=rows.head(100), training_scores=scores, tracking_uri=paths.tracking_uri, artifacts=paths.artifacts
@@ -147,6 +152,7 @@ def _make(paths: DemoPaths, spark: SparkSession) -> dict[str, Any]:
             table.result()
     names = {"demo.predictions": paths.predictions, "demo.labels": paths.labels}
     names |= {"demo.serving": paths.serving, "demo.task_runs": paths.task_runs, "demo.costs": paths.costs}
+    names |= {"demo.features": paths.features}
     text = adapt(template(), tables=names, outputs=paths.outputs, tracking_uri=paths.tracking_uri)
     paths.monitor_file.write_text(text, encoding="utf-8")
     return {

@@ -107,6 +107,7 @@ def introduction(prepared: Prepared) -> Iterator[str]:
     yield f"{prepared.flights:,} real flights from New York in 2013. Question: does it arrive 15 minutes late or more?"
     yield f"Trained on January and February, measured on the same flights: {trained}."
     yield f"{prepared.predictions:,} predictions and {prepared.labels:,} labels that came late, as Delta tables{again}."
+    yield "A commit a night to the table of features, made now; the files of its log are dated to the nights of 2013."
     yield "Injected on purpose (the rest of the drift is the year's own):"
     yield from (f"  {fault}" for fault in (*FAULTS, *SERVICE_FAULTS))
     yield f"The monitor, every key explained: {typed(prepared.paths.monitor_file)}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+PYTHON: Final = "python"
 WHOLE: Final = ("tinyint", "smallint", "int", "bigint", "integer", "long", "short", "byte")
 ACCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
     "integer": ("tinyint", "smallint", "int"),
@@ -26,12 +27,16 @@ _CLAUSE = re.compile(r"(===|==|~=|!=|>=|<=|>|<)\s*([0-9][0-9A-Za-z.!+*]*)")
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered version: its inputs (name, type, whether it must be there), requirements, and where it comes from."""
+    """A registered version: its inputs (name, type, whether it must be there), requirements, and where it comes from.
+
+    ``python`` is the version of Python that it was made with, where it says so.
+    """
 
     version: str
     inputs: tuple[tuple[str, str, bool], ...] = ()
     requirements: tuple[str, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None
 
 
 def signature_problems(registered: Registered, columns: Mapping[str, str]) -> list[str]:
@@ -54,12 +59,16 @@ def signature_problems(registered: Registered, columns: Mapping[str, str]) -> li
 def dependency_problems(registered: Registered, installed: Mapping[str, str]) -> list[str]:
     """Requirements that are not installed, or in another major or minor version, or outside the range that is asked for.
 
+    Python itself is held to the version that the model was made with, where the environment tells its own as ``python``.
+
     >>> model = Registered("1", requirements=("scikit-learn==1.5.2", "pandas>=2.2,<3", "numpy", "shap==0.46"))
     >>> dependency_problems(model, {"scikit_learn": "1.6.0", "pandas": "2.3.3", "numpy": "2.4"})
     ['scikit-learn 1.6.0 is another minor version than 1.5.2', 'shap is not installed']
+    >>> dependency_problems(Registered("1", python="3.11.7"), {"python": "3.12.1"}), dependency_problems(model, {})[-1]
+    (['python 3.12.1 is another minor version than 3.11.7'], 'shap is not installed')
     """
     versions = {normalised(name): version for name, version in installed.items()}
-    problems = []
+    problems = [problem for problem in [_of_python(registered, versions)] if problem is not None]
     for text in registered.requirements:
         parts = _REQUIREMENT.match(text)
         if parts is None or text.lstrip().startswith(("-", "#")) or "://" in text:
@@ -72,6 +81,16 @@ def dependency_problems(registered: Registered, installed: Mapping[str, str]) ->
             broken = (_broken(name, there, clause, wanted) for clause, wanted in clauses)
             problems += [problem for problem in broken if problem is not None][:1]
     return problems
+
+
+def requirements_compared(registered: Registered, installed: Mapping[str, str]) -> int:
+    """How many requirements there are, Python's among them where the environment tells its own."""
+    return len(registered.requirements) + (registered.python is not None and PYTHON in map(normalised, installed))
+
+
+def _of_python(registered: Registered, versions: Mapping[str, str]) -> str | None:
+    there = versions.get(PYTHON)
+    return None if registered.python is None or there is None else _broken(PYTHON, there, "==", registered.python)
 
 
 def normalised(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import distributions
+from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
@@ -11,7 +12,7 @@ from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCH
 from spark_monitor.kernel.pipeline_values import Value, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving_series import UNDEFINED
-from spark_monitor.operations.registered import Registered, dependency_problems, signature_problems
+from spark_monitor.operations.registered import PYTHON, Registered, dependency_problems, requirements_compared, signature_problems
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.sources.tables import open_table
 from spark_monitor.stages.context import Run
@@ -88,7 +89,7 @@ def _environment(run: Run, section: PipelinesConfig) -> tuple[dict[str, str], st
     """The installed packages that a table lists, else those that this monitor runs with, and a word on which these are."""
     if section.environment is None:
         installed = {str(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
-        return installed, "the environment that this monitor runs in"
+        return {**installed, PYTHON: python_version()}, "the environment that this monitor runs in"
     listed = open_table(run.spark, section.environment).selectExpr("CAST(name AS STRING)", "CAST(version AS STRING)")
     rows = listed.where("name IS NOT NULL AND version IS NOT NULL").limit(MOST_PACKAGES).collect()
     return {row["name"]: row["version"] for row in rows}, section.environment.text
@@ -105,7 +106,7 @@ def _of_version(
     return {
         "signature_mismatches": _counted(signature, len(registered.inputs), "The model has no signature with named columns."),
         "dependency_mismatches": _counted(
-            packages, len(registered.requirements), "The model lists no requirements.", f"Compared with {whose}."
+            packages, requirements_compared(registered, installed), "The model lists no requirements.", f"Compared with {whose}."
         ),
         "served_version_mismatch": Value(0.0, details=dict(registered.origin)),
     }

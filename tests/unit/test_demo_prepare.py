@@ -35,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def adapted(directory: Path) -> str:
     paths = prepare.DemoPaths(directory)
     tables = {"demo.predictions": paths.predictions, "demo.labels": paths.labels, "demo.serving": paths.serving}
-    tables |= {"demo.task_runs": paths.task_runs, "demo.costs": paths.costs}
+    tables |= {"demo.task_runs": paths.task_runs, "demo.costs": paths.costs, "demo.features": paths.features}
     return adapt(template(), tables=tables, outputs=paths.outputs, tracking_uri=paths.tracking_uri)
 
 
@@ -57,8 +57,9 @@ def test_the_adapted_file_names_paths_and_no_catalog(tmp_path: Path) -> None:
 
 def test_everything_but_the_places_stays_as_in_the_committed_file(tmp_path: Path) -> None:
     before, after = yaml.safe_load(template()), yaml.safe_load(adapted(tmp_path))
+    (before["features"],), (after["features"],) = before["pipelines"].pop("tables"), after["pipelines"].pop("tables")
     before["pipelines.runs"], after["pipelines.runs"] = before["pipelines"].pop("runs"), after["pipelines"].pop("runs")
-    for section in ("predictions", "labels", "baseline", "operations", "pipelines.runs", "costs"):
+    for section in ("predictions", "labels", "baseline", "operations", "pipelines.runs", "features", "costs"):
         del before[section]["table"], after[section]["path"], after[section]["format"]
     del before["outputs"]["schema"], after["outputs"]["path"]
     del before["outputs"]["mlflow"]["tracking_uri"], after["outputs"]["mlflow"]["tracking_uri"]

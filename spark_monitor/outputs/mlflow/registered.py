@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -47,8 +48,14 @@ def _registered(client: MlflowClient, entry: Any, tracking_uri: str) -> Register
     location = client.get_model_version_download_uri(entry.name, entry.version)
     described = yaml.safe_load(_text(f"{location}/MLmodel", tracking_uri) or "") or {}
     signature = described.get("signature") or {}
-    requirements = _requirements(location, tracking_uri)
-    return Registered(str(entry.version), _inputs(signature.get("inputs")), requirements, _origin(client, entry, described))
+    conda = yaml.safe_load(_text(f"{location}/conda.yaml", tracking_uri) or "") or {}
+    return Registered(
+        str(entry.version),
+        _inputs(signature.get("inputs")),
+        _requirements(location, tracking_uri, conda),
+        _origin(client, entry, described),
+        _python(location, tracking_uri, conda),
+    )
 
 
 def _inputs(text: str | None) -> tuple[tuple[str, str, bool], ...]:
@@ -58,15 +65,23 @@ def _inputs(text: str | None) -> tuple[tuple[str, str, bool], ...]:
     return tuple((one["name"], one["type"], bool(one.get("required", True))) for one in named if one["type"] != "tensor")
 
 
-def _requirements(location: str, tracking_uri: str) -> tuple[str, ...]:
+def _requirements(location: str, tracking_uri: str, conda: Mapping[str, Any]) -> tuple[str, ...]:
     """The lines of requirements.txt, else the pip part of conda.yaml."""
     text = _text(f"{location}/requirements.txt", tracking_uri)
     if text is not None:
         return tuple(line.strip() for line in text.splitlines() if line.strip())
-    conda = yaml.safe_load(_text(f"{location}/conda.yaml", tracking_uri) or "") or {}
     listed = [one for one in conda.get("dependencies", []) if isinstance(one, Mapping)]
     pip: list[object] = next((one["pip"] for one in listed if "pip" in one), [])
     return tuple(map(str, pip))
+
+
+def _python(location: str, tracking_uri: str, conda: Mapping[str, Any]) -> str | None:
+    """The version of Python in python_env.yaml, else in conda.yaml."""
+    described = yaml.safe_load(_text(f"{location}/python_env.yaml", tracking_uri) or "") or {}
+    if described.get("python"):
+        return str(described["python"])
+    named = [re.fullmatch(r"python *={1,2} *([\d.]+)", one) for one in conda.get("dependencies", []) if isinstance(one, str)]
+    return next((one[1] for one in named if one is not None), None)
 
 
 def _origin(client: MlflowClient, entry: Any, described: Mapping[str, Any]) -> dict[str, str]:
