@@ -210,8 +210,8 @@ def test_long_lists_say_how_many_more_there_are() -> None:
 
     written = summary(assembled(replace(answers(), incidents=many, open_total=25), config()), config())
 
-    assert written.count("MEDIUM column_") == 4
-    assert "    and 21 more" in written.splitlines()
+    assert written.count("MEDIUM column_") == 3
+    assert "    and 22 more" in written.splitlines()
 
 
 def test_the_short_summary_fits_a_screen_and_names_the_longer_one() -> None:

@@ -29,7 +29,7 @@ from spark_monitor.text.formatting import (
     with_interval,
 )
 
-OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 4, 3, 2, 2
+OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 3, 2, 2, 1
 """Rows of lists; how many more there are is shown."""
 
 LONGEST_FILE = 1_000
