@@ -6,7 +6,6 @@ table's history takes the time of a commit from there: without that no commit wo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +15,13 @@ import pyarrow as pa
 from spark_monitor.demo.data import WEATHER
 from spark_monitor.demo.service import MISSED_STEP
 from spark_monitor.demo.tables import TIMESTAMP
+from spark_monitor.store.dated_commits import write_dated
 
 FEATURE_SCHEMA = pa.schema(
     [("origin", pa.string()), ("observed", TIMESTAMP), *((name, pa.float64()) for name in WEATHER), ("loaded_at", TIMESTAMP)]
 )
 FIRST_NIGHT = pd.Timestamp("2013-06-03", tz="UTC")
 """The table came with version 2."""
-KEEPS_ITS_HISTORY = {"delta.enableExpiredLogCleanup": "false"}
-"""Or Delta would take commits away that are dated years ago."""
 
 
 def nightly_loads(rows: pd.DataFrame, runs: pa.Table) -> Iterator[tuple[pd.Timestamp, pa.Table]]:
@@ -40,13 +38,4 @@ def nightly_loads(rows: pd.DataFrame, runs: pa.Table) -> Iterator[tuple[pd.Times
 
 def write_nightly(rows: pd.DataFrame, runs: pa.Table, path: Path) -> None:
     """Commit each night's load to the Delta table at ``path``."""
-    from deltalake import DeltaTable, write_deltalake
-
-    path.mkdir(parents=True, exist_ok=True)
-    table = DeltaTable.create(str(path), FEATURE_SCHEMA, configuration=KEEPS_ITS_HISTORY)
-    times = []
-    for ended, loaded in nightly_loads(rows, runs):
-        write_deltalake(table, loaded, mode="append")
-        times.append(ended.timestamp())
-    for version, at in enumerate([times[0], *times]):  # the first commit makes the table
-        os.utime(path / "_delta_log" / f"{version:020}.json", (at, at))
+    write_dated(path, FEATURE_SCHEMA, ((ended.timestamp(), loaded) for ended, loaded in nightly_loads(rows, runs)))
