@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from spark_monitor.store.iceberg import ICEBERG, iceberg_commits, iceberg_schemas
+from spark_monitor.store.iceberg import iceberg_commits, iceberg_path, iceberg_schemas
 from spark_monitor.store.sources import relation_of
 from spark_monitor.text.quoting import literal
 
@@ -38,8 +38,9 @@ def commits(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame |
 
     What a writer's metrics do not say (delta-rs reports no bytes) is summed up from the files that the commit's log adds.
     """
-    if str(source.format) == ICEBERG:
-        return iceberg_commits(spark, str(source.path), name)
+    iceberg = iceberg_path(spark, source)
+    if iceberg is not None:
+        return iceberg_commits(spark, iceberg, name)
     relation = relation_of(source)
     if relation is None:
         return None
@@ -97,8 +98,9 @@ def _log(spark: SparkSession, relation: str, columns: str) -> DataFrame | None:
 
 def schemas(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame | None:
     """The schema that a commit left, for each commit that says one; None where the log cannot be read."""
-    if str(source.format) == ICEBERG:
-        return iceberg_schemas(spark, str(source.path), name)
+    iceberg = iceberg_path(spark, source)
+    if iceberg is not None:
+        return iceberg_schemas(spark, iceberg, name)
     relation = relation_of(source)
     if relation is None:
         return None

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from spark_monitor.text.quoting import literal
+from spark_monitor.text.quoting import literal, quote_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from spark_monitor.config.sources import SourceConfig
 
 ICEBERG = "iceberg"
 _METADATA = (
@@ -23,6 +26,21 @@ _METADATA = (
 )
 _REWRITES = "replace"
 """The operation of compactions, which write files and change no data."""
+
+
+def iceberg_path(spark: SparkSession, source: SourceConfig) -> str | None:
+    """Where an Iceberg table lies, by path or as a catalog tells of a name; None of other tables."""
+    if str(source.format) == ICEBERG:
+        return str(source.path)
+    if source.table is None:
+        return None
+    try:
+        described = spark.sql(f"DESCRIBE TABLE EXTENDED {quote_table(source.table)}")
+        rows = described.where("lower(col_name) IN ('provider', 'location')").collect()
+    except AnalysisException:
+        return None  # no such table, which those that read it say
+    told = {row["col_name"].lower(): row["data_type"] for row in rows}
+    return told.get("location") if str(told.get("provider")).lower() == ICEBERG else None
 
 
 def iceberg_commits(spark: SparkSession, path: str, name: str) -> DataFrame:
