@@ -25,7 +25,7 @@ DAYS, BASELINE_DAYS, ROWS = 12, 4, 6_000
 AS_OF = datetime(2024, 3, 13, 5, 30, tzinfo=UTC)
 FIRST_DAY = START + pd.Timedelta(days=BASELINE_DAYS)
 TEXTS = ("email", "mark", "number", "kind", "zip")
-READERS = ("spark", "files")
+READERS = (pytest.param("spark", marks=pytest.mark.slow), "files")
 
 
 def made(seed: int = 3) -> pd.DataFrame:

@@ -398,7 +398,9 @@ def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark
     assert run.reader_reason.startswith("Read through Spark: the files cannot be listed (")
 
 
-@pytest.mark.parametrize("wanted", [(0, 2), ()], ids=["first and last week", "nothing"])
+@pytest.mark.parametrize(
+    "wanted", [pytest.param((0, 2), id="first and last week"), pytest.param((), id="nothing", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("reader", ["files", pytest.param("spark", marks=pytest.mark.slow)])
 def test_stored_states_stand_for_the_rows_of_spans_that_are_not_read(
     spark: SparkSession, tmp_path: Path, wanted: Sequence[int], reader: str
