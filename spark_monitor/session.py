@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pyspark.sql import SparkSession
 
@@ -23,6 +23,8 @@ from spark_monitor.errors import ConfigError
 from spark_monitor.java import use_java
 
 Result = TypeVar("Result")
+One = TypeVar("One")
+Other = TypeVar("Other")
 AT_ONCE = 4
 """So many queries and commits that do not depend on each other are under way at once."""
 
@@ -135,6 +137,12 @@ def side_by_side(spark: SparkSession, calls: Sequence[Callable[[], Result]]) -> 
     with ThreadPoolExecutor(max_workers=min(len(calls), AT_ONCE), thread_name_prefix="spark_monitor") as pool:
         tasks = [pool.submit(_inheriting(spark, call)) for call in calls]
     return [task.result() for task in tasks]
+
+
+def both(spark: SparkSession, one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
+    """The results of two calls of different kinds, as ``side_by_side`` makes them."""
+    results: list[One | Other] = side_by_side(spark, [one, other])
+    return cast("tuple[One, Other]", tuple(results))
 
 
 def _inheriting(spark: SparkSession, call: Callable[[], Result]) -> Callable[[], Result]:

@@ -16,6 +16,7 @@ from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.covariances import COVARIANCE_ROW, CovariancePlan
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.kernel.plan import BYTE_BUDGET
+from spark_monitor.session import both
 from spark_monitor.sources.baseline import (
     Baseline,
     FrozenColumn,
@@ -69,8 +70,11 @@ def freeze(
 
     ``correlate`` says which of the frozen columns are multiplied with each other.
     """
-    frozen = frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget)
-    kept = capped_slice_values(rows, len(slice_keys), max_slice_values)
+    frozen, kept = both(
+        rows.sparkSession,
+        lambda: frozen_columns(rows, columns, len(slice_keys), byte_budget=byte_budget),
+        lambda: capped_slice_values(rows, len(slice_keys), max_slice_values),
+    )
     plan = frame_plan(frozen, slice_keys=slice_keys, slice_values=kept, byte_budget=byte_budget, covariance=correlate(frozen))
     return frozen, profile(rows, plan)
 
