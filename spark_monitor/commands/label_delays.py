@@ -55,10 +55,12 @@ def rounded_up(hours: float) -> str:
 def spoken(hours: float) -> str:
     """A delay as people say it.
 
-    >>> spoken(-2.0), spoken(0.0167), spoken(29.26), spoken(240.0)
-    ('0 hours', 'a minute', '29.3 hours', '10 days')
+    >>> spoken(-2.0), spoken(0.0167), spoken(1.0), spoken(29.26), spoken(240.0), spoken(48_000.0)
+    ('0 hours', 'a minute', '1 hour', '29.3 hours', '10 days', '2,000 days')
     """
     if 0 < hours < 1:
         minutes = max(round(hours * 60), 1)
         return f"{minutes} minutes" if minutes > 1 else "a minute"
-    return f"{max(hours, 0.0):.3g} hours" if hours < 24 * DAYS[0] else f"{hours / 24:.3g} days"
+    number, unit = (max(hours, 0.0), "hour") if hours < 24 * DAYS[0] else (hours / 24, "day")
+    shown = f"{number:.3g}" if number < 100 else f"{number:,.0f}"
+    return f"{shown} {unit}" if shown == "1" else f"{shown} {unit}s"
