@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -22,16 +22,21 @@ from spark_monitor.stages.profile import profile_step
 from spark_monitor.stages.quality import quality_step
 from spark_monitor.stages.record import record_step
 
+MOST_INTERPRETED = 8_000
+"""Of more states the checksums of their arrays alone take longer than compiling them (docs/decisions/0030)."""
+
 
 def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
     """Profile; then from the states what they look like and how far they moved, and from rows and labels how the model does.
 
     These write tables of their own, side by side; what each measured is recorded in one order, in one commit.
     """
+    states = 0
     if plan.due:
         current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
-        with interpreted(current.spark):
-            versions = versions_within(current, plan.due)
+        versions = versions_within(current, plan.due)
+        states = about_states(versions, baseline)
+        with plans_over(current, states):
             in_branches(
                 current,
                 [
@@ -41,8 +46,18 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
             )
     measured(current, predictions, baseline, plan)
     # A monitor's own metrics are measured as they are recorded, from rows.
-    with nullcontext() if current.config.metrics else interpreted(current.spark):
+    with nullcontext() if current.config.metrics else plans_over(current, states):
         current.timed("record", record_step, plan.due, relabelled=plan.relabelled)
+
+
+def about_states(versions: Versions, baseline: Baseline) -> int:
+    """How many states were made, about: a state a column of each window and version and of the baseline's slices."""
+    return sum(map(len, versions.values())) * len(baseline.columns) * (1 + len(baseline.covariance_slices))
+
+
+def plans_over(run: Run, states: int) -> AbstractContextManager[None]:
+    """How Spark evaluates queries that read so many states."""
+    return interpreted(run.spark) if states <= MOST_INTERPRETED else nullcontext()
 
 
 def looked_at(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan, versions: Versions) -> None:

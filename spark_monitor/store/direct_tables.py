@@ -62,10 +62,13 @@ class DirectTables:
         stored = StructType.fromJson(json.loads(delta.schema().to_json()))
         location = self._location(table)
         files = [f"{location}/{unquote(path)}" for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
-        # Both ways the columns' order and comments are the table's: of the partition's column Spark knows neither from the paths.
         if not files:
             return self.spark.range(0).select().to(stored)
-        return self.spark.read.schema(stored).option("basePath", location).parquet(*files).to(stored)
+        rows = self.spark.read.schema(stored).option("basePath", location).parquet(*files)
+        # The columns' order and comments are the table's: of the partition's column Spark knows neither from the paths. Not by
+        # ``to``, which would go through each item of an array.
+        partition = F.col(PARTITION).alias(PARTITION, metadata=stored[PARTITION].metadata)
+        return rows.select([partition if name == PARTITION else quote(name) for name in stored.names])
 
     def committed(self, table: Table) -> DataFrame:
         """The rows of committed runs; of ledgers all rows."""
