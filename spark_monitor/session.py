@@ -110,7 +110,8 @@ def setting(spark: SparkSession, name: str, value: str, *, unless_set: bool = Fa
     try:
         yield
     finally:
-        spark.conf.set(name, before) if before is not None else spark.conf.unset(name)
+        with suppress(Exception):  # a session that has ended meanwhile has no settings, and the error that tells so goes on
+            spark.conf.set(name, before) if before is not None else spark.conf.unset(name)
 
 
 @contextmanager

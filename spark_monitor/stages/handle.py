@@ -35,15 +35,17 @@ def handle(current: Run, predictions: Predictions, baseline: Baseline, plan: Pla
     if plan.due:
         current.timed("profile", profile_step, predictions, baseline, plan.due, plan.handled)
         versions = versions_within(current, plan.due)
-        states = about_states(versions, baseline)
+        states, commit_version = about_states(versions, baseline), current.store.commit_version(current.config.predictions)
         with plans_over(current, states):
             in_branches(
                 current,
                 [
-                    lambda run: looked_at(run, predictions, baseline, plan, versions),
+                    lambda run: run.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version),
                     lambda run: run.timed("compare", compare_step, predictions, baseline, plan.due, versions, plan.handled),
                 ],
             )
+        # The newest rows' times and a manifest are read from their tables.
+        current.timed("quality", quality_step, predictions, baseline, plan.due, plan.handled)
     measured(current, predictions, baseline, plan)
     # A monitor's own metrics are measured as they are recorded, from rows.
     with nullcontext() if current.config.metrics else plans_over(current, states):
@@ -58,13 +60,6 @@ def about_states(versions: Versions, baseline: Baseline) -> int:
 def plans_over(run: Run, states: int) -> AbstractContextManager[None]:
     """How Spark evaluates queries that read so many states."""
     return interpreted(run.spark) if states <= MOST_INTERPRETED else nullcontext()
-
-
-def looked_at(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan, versions: Versions) -> None:
-    """What the columns look like, and whether they are sound."""
-    commit_version = run.store.commit_version(run.config.predictions)
-    run.timed("present", present_step, predictions, baseline, plan.due, versions, commit_version)
-    run.timed("quality", quality_step, predictions, baseline, plan.due, plan.handled)
 
 
 def measured(run: Run, predictions: Predictions, baseline: Baseline, plan: Plan) -> None:
