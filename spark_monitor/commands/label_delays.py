@@ -32,9 +32,13 @@ class Answered:
         ('36 hours', "99.9 % of the baseline's came within 29.2 hours, the last after 40 hours")
         >>> Answered().horizon
         ('14 days', 'GUESS, as nothing tells when labels came')
+        >>> Answered(delay=-3.0, longest=-1.0).horizon[1]
+        "GUESS, as the baseline's are timed before their predictions: another column may say when they came"
         """
         if self.delay is None or self.longest is None:
             return UNKNOWN, "GUESS, as nothing tells when labels came"
+        if self.longest < 0:
+            return UNKNOWN, "GUESS, as the baseline's are timed before their predictions: another column may say when they came"
         shown = (
             f"{100 * NEARLY_ALL:g} % of the baseline's came within {spoken(self.delay)}, the last after {spoken(self.longest)}"
         )
