@@ -9,7 +9,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import Group
-from spark_monitor.diagnosis.problems import Problem, is_prior
+from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
 from spark_monitor.diagnosis.slice_causes import is_clear, is_of_one_slice, of_the_change, place_causes, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.text.formatting import day, harmless, number, percent, slice_name
@@ -86,7 +86,8 @@ def column_causes(
     """Columns that broke or began to drift about when a problem did: share = distance x importance, over the sum of these.
 
     What was off long before cannot explain a change, nor can what is well both when it begins and when it is worst. What broke
-    only after the change had begun can have made it worse: it says since when, and does not come first.
+    only after the change had begun can have made it worse: it says since when, and does not come first; nor does what is broken
+    in a version that does well.
     """
     first, worst = problem.main.first, worst_group(problem) or problem.main.last
     since = problem.opened - SOONER * (first.end - first.start)
@@ -103,7 +104,7 @@ def column_causes(
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
             later = other.opened >= ends
             what = f"{other.finding.what}, since {day(timestamp_of(other.opened))} only" if later else other.finding.what
-            named.setdefault(group.column, (other.finding.is_fault and not later, what))
+            named.setdefault(group.column, (other.finding.is_fault and not later and not spares_a_version(other, problem), what))
     total = sum(sizes.values())
     basis = "" if importances else ", all columns taken as equally important"
     causes = {

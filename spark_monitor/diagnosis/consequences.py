@@ -7,7 +7,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Slice
-from spark_monitor.diagnosis.problems import Problem, is_prior
+from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
 from spark_monitor.diagnosis.slice_causes import is_of_one_slice
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 
@@ -92,6 +92,9 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
     if not is_open or set(cause.columns) <= set(outputs) or not (cause.finding.is_fault or cause.kind in OF_INPUTS):
         return False
     first = fall.main.first
+    # What is wrong in several versions does not explain, windows later, a fall that one of them has no part in.
+    if spares_a_version(cause, fall):
+        return False
     # What is wrong in one slice does not explain, windows later, a fall that this slice has no part in.
     if cause.slice != WHOLE and all(one.slice != cause.slice for one in first.failing) and not _fell_too(cause.slice, numbers):
         return False

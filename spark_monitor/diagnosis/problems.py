@@ -107,6 +107,13 @@ def alike(problems: Iterable[Problem], key: Callable[[Problem], Any]) -> list[li
     return [list(members) for _, members in groupby(sorted(problems, key=key), key=key)]
 
 
+def spares_a_version(cause: Problem, fall: Problem) -> bool:
+    """Whether a model version does well when a fall begins, although the cause is there in that version as well."""
+    first = fall.main.first
+    broken = {version for group in cause.groups for version in group.versions_failing}
+    return bool(broken & (set(first.versions_well) - set(first.versions_failing) - {None}))
+
+
 def is_prior(problem: Problem) -> bool:
     """Whether it is that the labels are spread in another way."""
     return problem.main.first.name == LABEL_SHIFT and problem.main.first.column is None

@@ -59,6 +59,30 @@ def test_a_fall_soon_after_a_column_broke_is_that_incident() -> None:
     assert with_consequences([broken, fall], {})[0] == [broken]
 
 
+def test_a_fall_of_one_version_does_not_follow_from_what_broke_in_another_too_that_does_well() -> None:
+    def of_versions(one: Problem, failing: tuple[str | None, ...], well: tuple[str | None, ...] = ()) -> Problem:
+        one.episodes[0].groups[0] = replace(one.main.first, versions_failing=failing, versions_well=well)
+        return one
+
+    for broken_in, well, alone in (
+        (("1", "2"), ("2",), False),
+        (("1", "2"), (), True),
+        (("1",), ("2",), True),
+        ((None,), (None,), True),
+    ):
+        broken = of_versions(wind(MISSING, "missing", start=4), broken_in)
+        fall = of_versions(auc(), ("1",), well)
+        assert (with_consequences([broken, fall], {})[0] == [broken]) is alone, (broken_in, well)
+
+
+def test_what_is_broken_in_a_version_that_does_well_is_not_the_first_cause_of_another_versions_fall() -> None:
+    for well, first in (((), "column"), (("2",), "concept")):
+        broken, fall = wind(MISSING, "missing"), auc()
+        broken.episodes[0].groups[0] = replace(broken.main.first, versions_failing=("1", "2"))
+        fall.episodes[0].groups[0] = replace(fall.main.first, versions_failing=("1",), versions_well=well)
+        assert next(cause.kind for cause in causes_of(fall, [broken, fall], fallen(0.8))) == first
+
+
 def test_a_fall_that_a_slice_has_no_part_in_does_not_follow_from_what_broke_there() -> None:
     for place, alone in (("MQ", True), ("UA", False)):
         broken = wind(MISSING, "missing", start=4)
