@@ -150,7 +150,7 @@ def test_labels_in_the_same_table_are_labels_and_no_features() -> None:
 
 @pytest.mark.parametrize(
     ("delay", "horizon"),
-    [(0.016, "1 hour"), (29.9, "36 hours"), (36.5, "2 days"), (24.0 * 9.5, "10 days"), (-3.0, "1 hour"), (9000.0, "730 days")],
+    [(0.016, "1 hour"), (29.9, "36 hours"), (36.5, "2 days"), (24.0 * 9.5, "10 days"), (-3.0, "14 days"), (9000.0, "730 days")],
 )
 def test_the_horizon_follows_from_the_delays_of_the_baselines_labels(delay: float, horizon: str) -> None:
     labelled = roles(*FLIGHTS, Column("label", "whole", values=(0, 1), count=2), Column("label_time", "time"))
