@@ -67,6 +67,8 @@ class Metric:
     per_class: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     sentence: str | None = None
+    by_stage: bool = False
+    """Of a model metric: a stage of the product computes it; others, such as a plug-in's, are computed from the scores."""
 
     @property
     def description(self) -> str:

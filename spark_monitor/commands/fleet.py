@@ -92,8 +92,8 @@ def idle_results(
         store = Store(opened(), place)
         try:
             idle = note_idle(store, [monitor.config for _, monitor in monitors], as_of)
-        except Exception:
-            continue  # no tables yet, or no right to read them: every monitor's own run says what there is to say
+        except Exception:  # no tables yet, or no right to read them: every monitor's own run says what there is to say
+            continue
         idle_runs = {id(one.config): one for one in idle}
         for file, monitor in monitors:
             if id(monitor.config) in idle_runs:

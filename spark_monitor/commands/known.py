@@ -45,9 +45,9 @@ def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = Fa
     if local is not None:
         try:
             return facts(local, config, pictures=pictures)
-        except Exception as error:
+        except Exception as error:  # tables of another release, or a file that DuckDB cannot read: Spark is asked instead
             if not is_of_duckdb(error):
-                raise  # tables of another version of the program, or a file that DuckDB cannot read: Spark is asked instead
+                raise
     if not session.wanted and config.outputs.path is not None and local is None and is_empty_directory(config.outputs.path):
         return facts_of_file(config)
     store = store_of(config, session)

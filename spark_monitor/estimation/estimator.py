@@ -150,7 +150,9 @@ def _mixed(share: Floats, rows: int, labelled: CellErrorsState, first: int, seco
     return value, value - half, value + half
 
 
-@model_metric("estimation_error", tasks=("binary", "multiclass", "regression"), worse="both", needs=("label", "estimate"))
+@model_metric(
+    "estimation_error", tasks=("binary", "multiclass", "regression"), worse="both", needs=("label", "estimate"), by_stage=True
+)
 def estimation_error(estimated: dict[str, Any], realised: dict[str, Any]) -> Interval | None:
     """Estimated minus realised value of a metric in the same window; its class is the metric.
 
@@ -169,9 +171,6 @@ def estimation_error(estimated: dict[str, Any], realised: dict[str, Any]) -> Int
     return Interval(np.array([gap]), np.array([gap - below]), np.array([gap + above]))
 
 
-estimation_error.of_product = True  # type: ignore[attr-defined]
-
-
 @model_metric(
     "calibration_rows",
     tasks=("binary", "multiclass", "regression"),
@@ -179,6 +178,7 @@ estimation_error.of_product = True  # type: ignore[attr-defined]
     worse="lower",
     unit="rows",
     needs=("label", "estimate"),
+    by_stage=True,
 )
 def calibration_rows(known: Estimator) -> Interval:
     """Labelled rows that a window's estimates rest on, of the baseline or of final windows; its class is their version.
@@ -188,6 +188,3 @@ def calibration_rows(known: Estimator) -> Interval:
     """
     rows = np.array([float(known.rows)])
     return Interval(rows, rows, rows)
-
-
-calibration_rows.of_product = True  # type: ignore[attr-defined]

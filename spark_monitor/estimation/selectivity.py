@@ -36,7 +36,7 @@ OF_SCORES = ("roc_auc_score", "gini", "average_precision", "ks_score", "log_loss
 _TASKS = ("binary", "multiclass", "regression")
 
 
-@model_metric("label_selectivity", tasks=_TASKS, range=(-1, 1), worse="both", needs=("label",))
+@model_metric("label_selectivity", tasks=_TASKS, range=(-1, 1), worse="both", needs=("label",), by_stage=True)
 def label_selectivity(labelled: Floats, rows: Floats, rest_labelled: Floats, rest: Floats, z: float = Z) -> Interval:
     """Label coverage of some rows minus that of the others, k / n - (K - k) / (N - n), of a slice or of a range of scores.
 
@@ -54,10 +54,7 @@ def label_selectivity(labelled: Floats, rows: Floats, rest_labelled: Floats, res
     return Interval(value, np.maximum(lower, -1), np.minimum(upper, 1))
 
 
-label_selectivity.of_product = True  # type: ignore[attr-defined]
-
-
-@model_metric("selection_error", tasks=("binary",), worse="both", needs=("score", "label"))
+@model_metric("selection_error", tasks=("binary",), worse="both", needs=("score", "label"), by_stage=True)
 def selection_error(uncorrected: Floats, corrected: Floats) -> Interval:
     """Realised value of a metric minus the value by inverse coverage of the score's ranges; its class is the metric.
 
@@ -69,9 +66,6 @@ def selection_error(uncorrected: Floats, corrected: Floats) -> Interval:
     gaps = uncorrected - corrected
     half = Z * float(np.nanstd(gaps[1:], ddof=1))
     return Interval(gaps[:1], gaps[:1] - half, gaps[:1] + half)
-
-
-selection_error.of_product = True  # type: ignore[attr-defined]
 
 
 def slice_coverage_rows(slices: Mapping[tuple[str | None, str | None], CoverageState]) -> Iterator[dict[str, Any]]:

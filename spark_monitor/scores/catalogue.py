@@ -80,7 +80,7 @@ def plugins(task: str) -> list[Catalogued]:
     """The model metrics of this task that are not the product's own."""
     from spark_monitor.catalogue.registry import catalogue
 
-    return [metric for metric in catalogue().of("model", task=task) if not hasattr(metric.compute, "of_product")]
+    return [metric for metric in catalogue().of("model", task=task) if not metric.by_stage]
 
 
 def _effective(state: Any) -> Any:

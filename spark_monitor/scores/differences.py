@@ -48,9 +48,8 @@ def _define(metric: Metric) -> None:
 
     compute.__doc__ = f"{metric.name} of a version minus that of the version with most labelled rows (its class)."
     compute.__module__, compute.__qualname__ = __name__, f"{metric.name}{SUFFIX}"
-    compute.of_product = True  # type: ignore[attr-defined]
     about: dict[str, Any] = {"range": (-width, width), "worse": metric.worse, "tasks": metric.tasks, "needs": metric.needs}
-    model_metric(f"{metric.name}{SUFFIX}", **about)(compute)
+    model_metric(f"{metric.name}{SUFFIX}", by_stage=True, **about)(compute)
 
 
 def define_differences() -> Callable[[], tuple[str, ...]]:

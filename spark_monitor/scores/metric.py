@@ -134,7 +134,7 @@ def scored(
             DECORATED[name] = replace(there, tasks=tuple(dict.fromkeys([*there.tasks, *tasks])))
             return function
         catalogued = {"range": range, "worse": worse, "headline": headline, "needs": tuple(needs), "tasks": tasks, **about}
-        model_metric(name, **catalogued)(_of_scores(name, function, sentence))
+        model_metric(name, by_stage=True, **catalogued)(_of_scores(name, function, sentence))
         return function
 
     return decorate
@@ -149,5 +149,4 @@ def _of_scores(name: str, function: Callable[..., Any], sentence: str) -> Callab
         return {}
 
     compute.__doc__, compute.__module__, compute.__qualname__ = sentence, function.__module__, f"{name}"
-    compute.of_product = True  # type: ignore[attr-defined]
     return compute

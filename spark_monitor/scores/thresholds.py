@@ -34,9 +34,8 @@ def _define(name: str) -> None:
 
     compute.__doc__ = f"{name} if scores at or above a threshold, its class, counted as positive."
     compute.__module__, compute.__qualname__ = __name__, f"{name}{SUFFIX}"
-    compute.of_product = True  # type: ignore[attr-defined]
     about: dict[str, Any] = {"range": metric.range, "worse": metric.worse, "needs": ("score", "label", "threshold")}
-    model_metric(f"{name}{SUFFIX}", tasks=("binary",), **about)(compute)
+    model_metric(f"{name}{SUFFIX}", tasks=("binary",), by_stage=True, **about)(compute)
 
 
 for _name in (*METRICS, "cost_loss"):

@@ -16,7 +16,9 @@ Row = Mapping[str, Any]
 Place = tuple[str | None, str | None]
 
 
-@model_metric("worst_slice", tasks=("binary", "multiclass", "regression"), worse="both", needs=("label", "worst_slices"))
+@model_metric(
+    "worst_slice", tasks=("binary", "multiclass", "regression"), worse="both", needs=("label", "worst_slices"), by_stage=True
+)
 def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
     """The model's headline metric in the slices where it surely does worst; its class is the rank, its details the slice.
 
@@ -28,9 +30,6 @@ def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
     """
     factor = -float(ndtri((1 - CONFIDENCE) / 2 / max(looked_at, 1))) / Z
     return row["value"] - (row["value"] - row["lower"]) * factor, row["value"] + (row["upper"] - row["value"]) * factor
-
-
-worst_slice.of_product = True  # type: ignore[attr-defined]
 
 
 def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from spark_monitor.operations.registered import Registered, dependency_problems, signature_problems
-from spark_monitor.outputs.mlflow.registered import read_registered
+from spark_monitor.outputs.mlflow.registered import _python, read_registered
 
 VERSIONS = ("1.5.2", "1.6.0", "2.0.0", "1.5.9", "0.9")
 
@@ -71,3 +71,11 @@ def test_a_registry_is_read_with_signature_requirements_and_origin(tmp_path: Pat
     assert "scikit-learn==1.0.0" in found["1"].requirements
     assert found["1"].origin["param.depth"] == "7"
     assert any("scikit-learn" in told for told in dependency_problems(found["1"], {"scikit-learn": "1.9.1", "pandas": "2.3.3"}))
+
+
+def test_the_python_of_a_model_is_a_version_and_no_number(tmp_path: Path) -> None:
+    (tmp_path / "python_env.yaml").write_text("python: 3.10\n", encoding="utf-8")
+    conda = {"dependencies": ["python=3.9.1", {"pip": ["mlflow"]}]}
+
+    assert _python(str(tmp_path), f"sqlite:///{tmp_path}/mlflow.db", conda) == "3.10"
+    assert _python(str(tmp_path / "none"), f"sqlite:///{tmp_path}/mlflow.db", conda) == "3.9.1"

@@ -77,7 +77,7 @@ def _requirements(location: str, tracking_uri: str, conda: Mapping[str, Any]) ->
 
 def _python(location: str, tracking_uri: str, conda: Mapping[str, Any]) -> str | None:
     """The version of Python in python_env.yaml, else in conda.yaml."""
-    described = yaml.safe_load(_text(f"{location}/python_env.yaml", tracking_uri) or "") or {}
+    described = yaml.load(_text(f"{location}/python_env.yaml", tracking_uri) or "", yaml.BaseLoader) or {}  # 3.10 is no number
     if described.get("python"):
         return str(described["python"])
     named = [re.fullmatch(r"python *={1,2} *([\d.]+)", one) for one in conda.get("dependencies", []) if isinstance(one, str)]
