@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from spark_monitor.diagnosis.looks import Look
+from spark_monitor.diagnosis.percentiles import distance
+from spark_monitor.diagnosis.units import Fit
 
 PERCENTILES: Final = 101
+
+TOLD_APART: Final = 0.5
+"""Two distributions that lie nearer to each other have mixtures that a drift from one to the other looks like."""
+
+PARTS: Final = tuple(percent / 100 for percent in range(2, 99))
+LEFT: Final = 0.02
+"""What percentiles, which are rounded to hundredths, may leave between a window and the best mixture, beside noise."""
+
+NOISE: Final = 1.36
+"""Times sqrt(1/n + 1/m): the Kolmogorov-Smirnov distance of two samples of one distribution, 95 % of the time."""
 
 
 def mixture(looks: Sequence[Look], parts: Sequence[float]) -> Look:
@@ -44,3 +58,23 @@ def _percentiles(looks: Sequence[Look], parts: Sequence[float]) -> tuple[float, 
     wanted = np.linspace(0.0, 1.0, PERCENTILES) * mass[-1]
     places = np.minimum(np.searchsorted(mass, wanted - 1e-9 * mass[-1]), values.size - 1)
     return tuple(values[order][places].tolist())
+
+
+def began_within(fit: Fit, baseline: Look, before: Look) -> bool:
+    """Whether the window before holds the baseline's values and changed ones: a change of unit that began in its middle.
+
+    A drift that passes by lies between the two distributions, where no mixture of them has values.
+
+    >>> year = np.linspace(0.0, 30.0, 101)
+    >>> was = Look(count=9000, quantiles=tuple(year))
+    >>> half = Look(count=9000, quantiles=mixture([was, replace(was, quantiles=tuple(year * 100))], [0.5, 0.5]).quantiles)
+    >>> began_within(Fit(100.0), was, half), began_within(Fit(100.0), was, replace(was, quantiles=tuple(year * 10)))
+    (True, False)
+    """
+    changed = replace(baseline, quantiles=tuple(sorted(value * fit.factor + fit.offset for value in baseline.quantiles)))
+    one, two, between = (np.array(look.quantiles) for look in (baseline, changed, before))
+    if distance(one, two) < TOLD_APART:
+        return False
+    mixed = (np.array(_percentiles([baseline, changed], [1 - part, part])) for part in PARTS)
+    noise = math.sqrt(1 / max(before.filled, 1) + 1 / max(baseline.filled, 1))
+    return min(distance(one, between) for one in mixed) <= LEFT + NOISE * noise

@@ -8,6 +8,7 @@ from typing import Final, TypeGuard
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.diagnosis.mixtures import began_within
 from spark_monitor.diagnosis.moments import FAR, by_moments, is_of_all
 from spark_monitor.diagnosis.signs import is_mirrored
 from spark_monitor.diagnosis.steadiness import is_steady
@@ -47,7 +48,7 @@ def _fit(evidence: Evidence) -> Fit | None:
     exact = next((fit for fit in fits if fit is not None and fit.exact), None)
     if exact is not None or not fits:
         return exact
-    told = _agreed(fits, evidence)
+    told = _agreed(fits, known, evidence)
     if told is not None and told.name is not None and 1 / FAR < abs(told.factor) < FAR:
         return told
     far = by_moments(known[-1], now)
@@ -56,9 +57,14 @@ def _fit(evidence: Evidence) -> Fit | None:
     return told if far is None and told is not None and is_of_all(told.factor, known[-1], now) else far
 
 
-def _agreed(fits: Sequence[Fit | None], evidence: Evidence) -> Fit | None:
-    """The change from the baseline. As a shape may fit by chance, it must fit what was before as well, where that has changed."""
-    return None if len(fits) > 1 and fits[0] is None and not is_steady(evidence) else fits[-1]
+def _agreed(fits: Sequence[Fit | None], known: Sequence[Look], evidence: Evidence) -> Fit | None:
+    """The change from the baseline. As a shape may fit by chance, it must fit what was before as well, where that has changed;
+    or the change began within the window before, which holds values of both kinds.
+    """
+    told = fits[-1]
+    if told is None or len(fits) == 1 or fits[0] is not None or is_steady(evidence):
+        return told
+    return told if began_within(told, baseline=known[-1], before=known[0]) else None
 
 
 def _has_shape(look: Look | None) -> TypeGuard[Look]:
