@@ -37,15 +37,17 @@ def problems_of(
     populated: Populated | None = None,
 ) -> list[Problem]:
     """The problems of the groups, in the order in which they began; the same groups and evidence give the same problems."""
-    known = list(groups)
-    named, located = _named(known, evidence, outputs, populated or {})
+    all_groups = list(groups)
+    named, located = _named(all_groups, evidence, outputs, populated or {})
     within = {
-        (group.subject, group.start): steady_keys(_sliced(group, evidence, populated)) for group in openings(known) if populated
+        (group.subject, group.start): steady_keys(_sliced(group, evidence, populated))
+        for group in openings(all_groups)
+        if populated
     }
-    found = episodes(known, windows, named)
-    where = {id(one): _slice_of(one, located) for one in found}
-    steady = {id(one): within.get((one.first.subject, one.first.start), frozenset()) for one in found}
-    return problems(found, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts, steady=steady)
+    found_episodes = episodes(all_groups, windows, named)
+    where = {id(one): _slice_of(one, located) for one in found_episodes}
+    steady = {id(one): within.get((one.first.subject, one.first.start), frozenset()) for one in found_episodes}
+    return problems(found_episodes, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts, steady=steady)
 
 
 def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -> list[EvidenceKey]:
@@ -55,13 +57,13 @@ def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -
     its own checks cannot say so.
     """
     keys: dict[EvidenceKey, None] = {}
-    known = list(groups)
-    for group in known:
+    all_groups = list(groups)
+    for group in all_groups:
         if group.state == FAIL and group.track in OF_COLUMNS and group.column is not None:
             version = group.failing[0].version
             for slice_ in (WHOLE, *candidates(group)):
                 keys.setdefault((group.column, group.start, version, slice_))
-    for group in openings(known) if populated else ():
+    for group in openings(all_groups) if populated else ():
         for slice_ in slices_of(group, populated or {}):
             keys.setdefault((group.column or "", group.start, group.failing[0].version, slice_))
     return list(keys)
@@ -74,12 +76,12 @@ def _named(
     groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence], outputs: Collection[str], populated: Populated
 ) -> tuple[Named, dict[tuple[object, int], Slice]]:
     """What is wrong with each subject in each failing window, and in which slice."""
-    known = list(groups)
-    moved = exchanged(known, evidence)
+    all_groups = list(groups)
+    moved = exchanged(all_groups, evidence)
     named: Named = {}
     located: dict[tuple[object, int], Slice] = {}
-    opening = {id(group) for group in openings(known)} if populated else set()
-    for group in known:
+    opening = {id(group) for group in openings(all_groups)} if populated else set()
+    for group in all_groups:
         if group.state != FAIL:
             continue
         finding, slice_ = _finding(group, evidence, answers=group.column in outputs)

@@ -84,16 +84,16 @@ def episodes(
     opens an episode of its own, and the one before is superseded by it. So does one that fails in all rows, or in other slices,
     while nobody could say that a slice's failure went on: chance in a slice is not the beginning of what comes later.
     """
-    found: list[Episode] = []
+    episodes: list[Episode] = []
     ordered = sorted(groups, key=lambda group: (group.subject, group.start))
     for subject, of_subject in groupby(ordered, key=lambda group: group.subject):
         named = {start: finding for (about, start), finding in findings.items() if about == subject}
-        found += _of_subject(list(of_subject), windows.get(subject[1], ()), named)
-    return found
+        episodes += _of_subject(list(of_subject), windows.get(subject[1], ()), named)
+    return episodes
 
 
 def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], findings: Mapping[int, Finding]) -> list[Episode]:
-    found: list[Episode] = []
+    episodes: list[Episode] = []
     current: Episode | None = None
     wells = 0
     for group in groups:
@@ -112,11 +112,11 @@ def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], fin
             current = None
         if current is None:
             current = Episode(finding)
-            found.append(current)
+            episodes.append(current)
         current.add(group, finding)
     if current is not None and windows:
         _close_if_stale(current, windows[-1][1], windows)
-    return found
+    return episodes
 
 
 def _between(episode: Episode, group: Group, windows: Sequence[tuple[int, int]]) -> int:

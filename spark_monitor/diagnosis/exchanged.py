@@ -40,7 +40,7 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
         known = evidence.get((group.column, group.start, version, WHOLE))
         if known is not None and _is_told(known.now) and _is_told(known.baseline):
             windows[group.granularity, group.start][group.column] = known
-    found: dict[tuple[str, int], Finding] = {}
+    findings: dict[tuple[str, int], Finding] = {}
     for (_, start), columns in windows.items():
         sources = _sources(dict(list(columns.items())[:MOST_COLUMNS]))
         if len(sources) >= LEAST_COLUMNS:
@@ -51,19 +51,19 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
             finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
             alike = _sources(columns, apart=BESIDE_OTHERS)
             moved = [name for name, known in columns.items() if name in sources or name in alike or _is_apart(known)]
-            found |= {(name, start): finding for name in moved}
-    return found
+            findings |= {(name, start): finding for name in moved}
+    return findings
 
 
 def _is_told(look: Look | None) -> bool:
     return look is not None and len(look.quantiles) == 101 and look.filled >= LEAST_ROWS
 
 
-def _is_apart(known: Evidence) -> bool:
+def _is_apart(evidence: Evidence) -> bool:
     """Whether a column that fails beside exchanged ones is so far off that it is one of them, whose values it may hold."""
-    if known.now is None or known.baseline is None:
+    if evidence.now is None or evidence.baseline is None:
         return False
-    return distance(np.array(known.baseline.quantiles), np.array(known.now.quantiles)) >= APART
+    return distance(np.array(evidence.baseline.quantiles), np.array(evidence.now.quantiles)) >= APART
 
 
 def _sources(columns: Mapping[str, Evidence], *, apart: float = APART) -> dict[str, str]:
@@ -71,12 +71,12 @@ def _sources(columns: Mapping[str, Evidence], *, apart: float = APART) -> dict[s
     now = {name: np.array(known.now.quantiles) for name, known in columns.items() if known.now is not None}
     was = {name: np.array(known.baseline.quantiles) for name, known in columns.items() if known.baseline is not None}
     rows = {name: known.now.filled for name, known in columns.items() if known.now is not None}
-    found = {}
+    nearest_names = {}
     for name, values in now.items():
         if distance(was[name], values) < apart:
             continue
         left = {other: distance(was[other], values) for other in was if other != name}
         nearest = min(left, key=lambda other: (left[other], other), default=None)
         if nearest is not None and left[nearest] <= SAME + 1 / math.sqrt(rows[name]):
-            found[name] = nearest
-    return found
+            nearest_names[name] = nearest
+    return nearest_names

@@ -39,32 +39,32 @@ def _fit(evidence: Evidence) -> Fit | None:
     now = evidence.now
     if not _has_shape(now):
         return None
-    known = [look for look in (evidence.before, evidence.baseline) if _has_shape(look)]
-    atoms = {value: rows for look in reversed(known) for value, rows in look.atoms.items()}
+    looks = [look for look in (evidence.before, evidence.baseline) if _has_shape(look)]
+    atoms = {value: rows for look in reversed(looks) for value, rows in look.atoms.items()}
     fits = [
         unit_fit(was.quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms, rows=(was.filled, now.filled))
-        for was in known
+        for was in looks
     ]
     exact = next((fit for fit in fits if fit is not None and fit.exact), None)
     if exact is not None or not fits:
         return exact
-    told = _agreed(fits, known, evidence)
-    if told is not None and told.name is not None and 1 / FAR < abs(told.factor) < FAR:
-        return told
-    far = by_moments(known[-1], now)
-    if far is None and told is None and is_mirrored(known[-1], now):
+    agreed = _agreed(fits, looks, evidence)
+    if agreed is not None and agreed.name is not None and 1 / FAR < abs(agreed.factor) < FAR:
+        return agreed
+    far = by_moments(looks[-1], now)
+    if far is None and agreed is None and is_mirrored(looks[-1], now):
         return SIGN
-    return told if far is None and told is not None and is_of_all(told.factor, known[-1], now) else far
+    return agreed if far is None and agreed is not None and is_of_all(agreed.factor, looks[-1], now) else far
 
 
-def _agreed(fits: Sequence[Fit | None], known: Sequence[Look], evidence: Evidence) -> Fit | None:
+def _agreed(fits: Sequence[Fit | None], looks: Sequence[Look], evidence: Evidence) -> Fit | None:
     """The change from the baseline. As a shape may fit by chance, it must fit what was before as well, where that has changed;
     or the change began within the window before, which holds values of both kinds.
     """
-    told = fits[-1]
-    if told is None or len(fits) == 1 or fits[0] is not None or is_steady(evidence):
-        return told
-    return told if began_within(told, baseline=known[-1], before=known[0]) else None
+    from_baseline = fits[-1]
+    if from_baseline is None or len(fits) == 1 or fits[0] is not None or is_steady(evidence):
+        return from_baseline
+    return from_baseline if began_within(from_baseline, baseline=looks[-1], before=looks[0]) else None
 
 
 def _has_shape(look: Look | None) -> TypeGuard[Look]:

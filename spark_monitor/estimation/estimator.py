@@ -73,31 +73,31 @@ def estimator(version: int, state: Any, features: tuple[str, ...] = ()) -> Estim
     if isinstance(state, CellErrorsState):
         return Estimator(version, errors=state, features=features) if state.labelled.sum() >= FEWEST_ROWS else None
     states = state.states if isinstance(state, ClassScoresState) else (state,)
-    found = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
-    known = tuple(one for one in found if one is not None)
+    calibrations = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
+    known = tuple(one for one in calibrations if one is not None)
     return Estimator(version, known) if known and len(known) == len(states) else None
 
 
-def estimated_rows(answers: Any, known: Estimator) -> Iterator[dict[str, Any]]:
+def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any]]:
     """The estimated metrics of a window, version and slice, from the state of all its answers."""
     if not answers.count:
         return
-    if isinstance(answers, CellErrorsState) and known.errors is not None:
-        message = ASSUMED_ERRORS.format(known=known.named, rows=known.rows)
-        if known.features:
-            message += f" They are told apart by {', '.join(known.features)}."
-        for name, (value, below, above) in _errors(answers, known.errors).items():
+    if isinstance(answers, CellErrorsState) and estimator.errors is not None:
+        message = ASSUMED_ERRORS.format(known=estimator.named, rows=estimator.rows)
+        if estimator.features:
+            message += f" They are told apart by {', '.join(estimator.features)}."
+        for name, (value, below, above) in _errors(answers, estimator.errors).items():
             yield _row(name, value, below, above, answers.count, message)
         return
     if isinstance(answers, ClassScoresState):
-        pairs = zip(answers.states, known.calibrations, strict=True)
+        pairs = zip(answers.states, estimator.calibrations, strict=True)
         metrics, rows = class_metrics([expected_labels(*pair) for pair in pairs]), answers.used
     elif isinstance(answers, ScoreState):
-        metrics, rows = binary_metrics(expected_labels(answers, known.calibrations[0])), answers.scored
+        metrics, rows = binary_metrics(expected_labels(answers, estimator.calibrations[0])), answers.scored
     else:
         return
     if rows:
-        message = ASSUMED_SCORES.format(known=known.named, rows=known.rows)
+        message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows)
         for name, draws in metrics.items():
             yield _drawn(name, draws, rows, message)
 
@@ -123,7 +123,7 @@ def _row(name: str, value: float | None, lower: float | None, upper: float | Non
 def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tuple[float, float, float]]:
     """Mean errors at the window's mix of predictions: sum w_i m_i, and its error, from the baseline's rows and its own."""
     share = answers.rows / answers.count
-    found = {
+    errors = {
         name: _mixed(share, answers.count, labelled, first, second)
         for name, first, second in (
             ("mean_error", ERROR, SQUARED),
@@ -131,9 +131,9 @@ def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tu
             ("mean_squared_error", SQUARED, FOURTH),
         )
     }
-    value, below, above = found["mean_squared_error"]
+    value, below, above = errors["mean_squared_error"]
     root = tuple(float(np.sqrt(max(one, 0.0))) for one in (value, below, above))
-    return {**found, "root_mean_squared_error": (root[0], root[1], root[2])}
+    return {**errors, "root_mean_squared_error": (root[0], root[1], root[2])}
 
 
 def _mixed(share: Floats, rows: int, labelled: CellErrorsState, first: int, second: int) -> tuple[float, float, float]:
@@ -180,11 +180,11 @@ def estimation_error(estimated: dict[str, Any], realised: dict[str, Any]) -> Int
     needs=("label", "estimate"),
     by_stage=True,
 )
-def calibration_rows(known: Estimator) -> Interval:
+def calibration_rows(estimator: Estimator) -> Interval:
     """Labelled rows that a window's estimates rest on, of the baseline or of final windows; its class is their version.
 
     >>> calibration_rows(Estimator(1, (Calibration(np.zeros((1, 1)), np.zeros(1), 500),))).value.tolist()
     [500.0]
     """
-    rows = np.array([float(known.rows)])
+    rows = np.array([float(estimator.rows)])
     return Interval(rows, rows, rows)

@@ -68,10 +68,12 @@ def sound_before(run: Run, parts: Parts, baseline_version: int | None) -> tuple[
     chosen = stored.where(" OR ".join(f"({one})" for one in asked))
     sound = F.expr(f"bool_and(state IS NOT NULL AND NOT (log_type = '{INPUT}' AND slice_value <=> '{OTHER}'))")
     rows = chosen.groupBy("granularity", F.expr("unix_micros(window.start)").alias("start")).agg(sound.alias("sound")).collect()
-    found = {(row["granularity"], row["start"]): bool(row["sound"]) for row in rows}
-    of_baseline = [kept for (granularity, _), kept in found.items() if granularity == BASELINE_GRANULARITY]
-    left = {number: tuple(part for part in several if found.get(place_of(part), True)) for number, several in parts.items()}
-    kept_parts = {number: several for number, several in left.items() if several}
+    is_sound = {(row["granularity"], row["start"]): bool(row["sound"]) for row in rows}
+    of_baseline = [kept for (granularity, _), kept in is_sound.items() if granularity == BASELINE_GRANULARITY]
+    sound_parts = {
+        number: tuple(part for part in several if is_sound.get(place_of(part), True)) for number, several in parts.items()
+    }
+    kept_parts = {number: several for number, several in sound_parts.items() if several}
     return kept_parts, baseline_version is None or (bool(of_baseline) and all(of_baseline))
 
 
@@ -82,8 +84,8 @@ def stored_scores(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFram
     for number, several in sorted(parts.items()):
         for sequence, part in enumerate(several):
             members.setdefault(_name_of(part), []).append(f"named_struct('number', {number}, 'sequence', {sequence})")
-    known = ", ".join(f"{literal(name)}, array({', '.join(places)})" for name, places in members.items())
-    place = f"inline(element_at(map({known}), concat(granularity, ' ', start)))"
+    pairs = ", ".join(f"{literal(name)}, array({', '.join(places)})" for name, places in members.items())
+    place = f"inline(element_at(map({pairs}), concat(granularity, ' ', start)))"
     placed = _states_of(run, parts).selectExpr("*", place)
     kinds = F.expr("CASE kind " + " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(KIND_NAMES)) + " END")
     return placed.select(

@@ -59,8 +59,8 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
     previous = run.store.committed("incidents").where(F.col("monitor_id") == run.monitor_id)
     earlier = earlier_rows(previous)
     since = recomputed_from(min(micros(one.window.start) for one in windows), earlier)
-    found = computed(run, predictions, baseline, since)
-    rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of)) for one in found]
+    incidents = computed(run, predictions, baseline, since)
+    rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of)) for one in incidents]
     if not rows and not earlier:
         return
     kept = previous.where((F.col("status") == RESOLVED) & (F.unix_micros("resolved") <= since))
@@ -72,8 +72,8 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
 def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int) -> list[Incident]:
     """The incidents of the checks since a timestamp."""
     reach = since - STALE_WINDOWS * longest_window(run)
-    own = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
-    checks = own.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))
+    stored = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
+    checks = stored.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))
     groups, more = groups_of(group_frame(checks, since=since))
     if more:
         run.notes.append(f"More than {MOST_GROUPS:,} subjects fail in windows: incidents of the latest are left out.")
@@ -83,7 +83,7 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     populated = populated_slices(run, openings(groups)) if run.config.slices else {}
     evidence = gathered(run, baseline, present_plan(predictions, baseline), evidence_keys(groups, populated), judged)
     outputs, cut_by = output_columns(run.config), sliced_columns(run.config, predictions)
-    found = problems_of(
+    problems = problems_of(
         groups,
         judged,
         evidence,
@@ -92,12 +92,14 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
         populated=populated,
         shifts=slice_shifts(run, drifting_starts(groups, cut_by), judged) if run.config.slices else {},
     )
-    falls, weights = falls_of(run, found, judged), importances(run) if any(map(needs_causes, found)) else {}
-    kept, explained = with_consequences(found, falls, outputs=outputs)
+    falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
+    kept, explained = with_consequences(problems, falls, outputs=outputs)
     keys = {id(one): key for one in kept if (key := part_key(one)) is not None}
     remarks = remarks_of(run, keys.values())
-    told = {about: remarks[key] for about, key in keys.items() if key in remarks}
-    return [with_causes(one, explained.get(id(one)), found, falls, outputs, weights, run.monitor_id, told) for one in kept]
+    remark_of = {about: remarks[key] for about, key in keys.items() if key in remarks}
+    return [
+        with_causes(one, explained.get(id(one)), problems, falls, outputs, weights, run.monitor_id, remark_of) for one in kept
+    ]
 
 
 def with_causes(
@@ -108,7 +110,7 @@ def with_causes(
     outputs: Collection[str],
     weights: Mapping[str, float],
     monitor_id: str,
-    told: Mapping[int, Remark],
+    remark_of: Mapping[int, Remark],
 ) -> Incident:
     """The incident of a problem with its causes, or those of the model's fall that followed from it.
 
@@ -118,8 +120,8 @@ def with_causes(
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
     causes = causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
-    own = [*mix_causes(problem), *part_causes(told.get(id(problem)))]
-    return incident(problem, monitor_id=monitor_id, causes=[*own, *causes], outputs=outputs)
+    first = [*mix_causes(problem), *part_causes(remark_of.get(id(problem)))]
+    return incident(problem, monitor_id=monitor_id, causes=[*first, *causes], outputs=outputs)
 
 
 def longest_window(run: Run) -> int:

@@ -35,16 +35,16 @@ def error_tree_of(run: Run, predictions: Predictions, baseline: Baseline, *, mis
     if missing:
         return _grown(run, predictions, baseline)
     stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
-    own = stored.where((F.col("kind") == KIND_NAMES[TREE]) & (F.col("baseline_version") == baseline.version))
-    rows = own.select("state").limit(1).collect()
+    trees = stored.where((F.col("kind") == KIND_NAMES[TREE]) & (F.col("baseline_version") == baseline.version))
+    rows = trees.select("state").limit(1).collect()
     return ErrorTree.from_bytes(bytes(rows[0]["state"])) if rows else None
 
 
 def _grown(run: Run, predictions: Predictions, baseline: Baseline) -> ErrorTree | None:
-    found, answer = baseline_rows(run, predictions), run.config.predictions.prediction
-    if found is None or answer is None:
+    labelled, answer = baseline_rows(run, predictions), run.config.predictions.prediction
+    if labelled is None or answer is None:
         return None
-    joined = found[0]
+    joined = labelled[0]
     names = (answer, *telling(baseline, predictions, joined, answer)[:MOST_FEATURES])
     columns = set(joined.columns)
     numbers = [f"try_cast({quote(PREFIX + LABEL)} AS DOUBLE) AS label"]

@@ -57,38 +57,38 @@ def gathered(
 
 def _starts_before(windows: Windows) -> dict[int, int]:
     """The start of the window before each one; where windows of two lengths start together, that of the shorter."""
-    found: dict[int, int] = {}
+    earlier_starts: dict[int, int] = {}
     by_length = sorted(windows.values(), key=lambda edges: min((end - start for start, end in edges), default=0), reverse=True)
     for edges in by_length:
-        found |= {later[0]: earlier[0] for earlier, later in pairwise(edges)}
-    return found
+        earlier_starts |= {later[0]: earlier[0] for earlier, later in pairwise(edges)}
+    return earlier_starts
 
 
 def _looks(run: Run, keys: Collection[EvidenceKey]) -> dict[EvidenceKey, Look]:
     stored = run.store.frame("profile_metrics").where(F.col("monitor_id") == run.monitor_id)
     rows = stored.where((F.col("log_type") == INPUT) & _between(keys)).withColumn("start", F.unix_micros("window.start"))
-    found = _matching(rows, keys).orderBy(F.col("window.end").desc()).select(*_KEY, *_LOOK).collect()
+    latest_first = _matching(rows, keys).orderBy(F.col("window.end").desc()).select(*_KEY, *_LOOK).collect()
     # Of windows of several lengths that start together the shortest comes last and stays.
-    return {_key_in(row): look_of(row.asDict(recursive=True)) for row in found}
+    return {_key_in(row): look_of(row.asDict(recursive=True)) for row in latest_first}
 
 
 def _baseline_looks(baseline: Baseline, plan: PresentPlan, keys: Collection[tuple[str, Slice]]) -> dict[tuple[str, Slice], Look]:
-    known = {(name, 0, None, slice_) for name, slice_ in keys if name in plan.columns}
+    places = {(name, 0, None, slice_) for name, slice_ in keys if name in plan.columns}
     states = baseline.states.selectExpr(
         "'' AS granularity", "0L AS start", "0L AS end", "CAST(NULL AS string) AS model_version", "*"
     )
-    if not known:
+    if not places:
         return {}
-    rows = profile_rows(_matching(states, known), plan).select(*_KEY, *_LOOK).collect()
+    rows = profile_rows(_matching(states, places), plan).select(*_KEY, *_LOOK).collect()
     return {(row["column_name"], (row["slice_key"], row["slice_value"])): look_of(row.asDict(recursive=True)) for row in rows}
 
 
 def _measured(run: Run, keys: Collection[EvidenceKey]) -> dict[EvidenceKey, dict[str, Measured]]:
     stored = run.store.frame("metrics").where(F.col("monitor_id") == run.monitor_id).where(F.col("dataset") == "predictions")
     rows = stored.where((F.col("family") == "quality") & F.col("value").isNotNull() & _between(keys))
-    found = _matching(rows.withColumn("start", F.unix_micros("window.start")), keys)
+    matching = _matching(rows.withColumn("start", F.unix_micros("window.start")), keys)
     measured: dict[EvidenceKey, dict[str, Measured]] = {}
-    for row in found.select(*_KEY, "metric", "value", "details").collect():
+    for row in matching.select(*_KEY, "metric", "value", "details").collect():
         measured.setdefault(_key_in(row), {})[row["metric"]] = Measured(row["value"], dict(row["details"] or {}))
     return measured
 
@@ -149,11 +149,11 @@ def populated_slices(run: Run, groups: Sequence[Group]) -> dict[tuple[str, int, 
         .limit(MOST_SHARES)
         .collect()
     )
-    found: dict[tuple[str, int, str | None], list[Slice]] = {}
+    slices: dict[tuple[str, int, str | None], list[Slice]] = {}
     for row in rows:
         about = (row["granularity"], row["start"], row["model_version"])
-        found.setdefault(about, []).append((row["slice_key"], row["slice_value"]))
-    return found
+        slices.setdefault(about, []).append((row["slice_key"], row["slice_value"]))
+    return slices
 
 
 MOST_SHARES: Final = 20_000
@@ -179,9 +179,9 @@ def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows
     rows: dict[tuple[str, int], dict[Slice, int]] = {}
     for row in counted:
         rows.setdefault((row["granularity"], row["start"]), {})[row["slice_key"], row["slice_value"]] = row["rows"]
-    found = {
+    shifts = {
         about: shift_of(rows.get((about[0], before[about[1]]), {}), rows.get(about, {}), least=LEAST_SHIFT)
         for about in starts
         if about[1] in before
     }
-    return {about: shift for about, shift in found.items() if shift is not None}
+    return {about: shift for about, shift in shifts.items() if shift is not None}

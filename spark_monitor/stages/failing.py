@@ -38,8 +38,8 @@ def group_frame(checks: DataFrame, *, since: int) -> DataFrame:
     """
     rows = _with_subject(checks)
     failing = rows.where((F.col("verdict") == FAIL) & (F.col("start") >= since)).select(*SUBJECT).distinct()
-    own = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
-    by_key = own.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
+    failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
+    by_key = failing_checks.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
     return by_key.groupBy(*SUBJECT, "start", "end").agg(
         F.collect_list(F.struct("slice_key", "failing", "failing_values", "well_values")).alias("keys"),
         F.sum("checks").alias("checks"),
@@ -53,10 +53,10 @@ def group_frame(checks: DataFrame, *, since: int) -> DataFrame:
 def window_rows(checks: DataFrame) -> dict[str, list[tuple[int, int]]]:
     """The edges of every window that was judged, in order, by granularity."""
     edges = ("granularity", F.unix_micros("window.start").alias("start"), F.unix_micros("window.end").alias("end"))
-    found: dict[str, list[tuple[int, int]]] = {}
+    edges_by_granularity: dict[str, list[tuple[int, int]]] = {}
     for row in checks.select(*edges).distinct().orderBy("start").collect():
-        found.setdefault(row["granularity"], []).append((row["start"], row["end"]))
-    return found
+        edges_by_granularity.setdefault(row["granularity"], []).append((row["start"], row["end"]))
+    return edges_by_granularity
 
 
 def groups_of(frame: DataFrame) -> tuple[list[Group], bool]:
@@ -144,9 +144,9 @@ def _is_within() -> Column:
         F.expr(f"try_cast(nullif(regexp_extract(expected, '{side}=? ([-+.0-9e]+)', 1), '') AS double)")
         for side in ("^>", "^(?:>=? [-+.0-9e]+ and )?<")
     )
-    known = least.isNotNull() | most.isNotNull()
+    is_bounded = least.isNotNull() | most.isNotNull()
     within = F.coalesce(F.col("value") >= least, F.lit(True)) & F.coalesce(F.col("value") <= most, F.lit(True))
-    return F.when(known & F.col("value").isNotNull(), within)
+    return F.when(is_bounded & F.col("value").isNotNull(), within)
 
 
 def _of_key() -> list[Column]:
@@ -185,10 +185,10 @@ def _versions_apart(version: Column) -> Column:
     undecided = F.collect_list(F.when(whole & (F.col("verdict") == "UNDECIDED"), about))
 
     def is_apart(one: Column) -> Column:
-        own = F.filter(failing, lambda other: other["number"] == one["number"])
+        same_check = F.filter(failing, lambda other: other["number"] == one["number"])
         away = F.forall(
-            own, lambda other: F.coalesce((one["lower"] > other["upper"]) | (one["upper"] < other["lower"]), F.lit(False))
+            same_check, lambda other: F.coalesce((one["lower"] > other["upper"]) | (one["upper"] < other["lower"]), F.lit(False))
         )
-        return (F.size(own) > 0) & away
+        return (F.size(same_check) > 0) & away
 
     return F.transform(F.filter(undecided, is_apart), lambda one: one["version"])

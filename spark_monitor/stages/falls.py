@@ -67,11 +67,11 @@ def needs_causes(problem: Problem) -> bool:
     return problem.main.first.track == MODEL
 
 
-def falls_of(run: Run, found: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
+def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
     """The fall of each problem of a model metric, by the problem's ``id``: one query, none where no model metric fails."""
     asked = {
         id(one): wanted
-        for one in found
+        for one in problems
         if needs_causes(one) and (wanted := asked_of(one, windows, run.schedule.horizon)) is not None
     }
     if not asked:
@@ -125,21 +125,21 @@ def _values(run: Run, asked: Iterable[Asked]) -> Mapping[str, Values]:
     listed = list(asked)
     metrics = sorted({one.metric for one in listed} | {BASE_RATE})
     starts = sorted({start for one in listed for start in (*one.before, *(at for _, at in (*one.now, *one.estimated)))})
-    own = run.store.frame("model_metrics").where(F.col("monitor_id") == run.monitor_id)
+    stored = run.store.frame("model_metrics").where(F.col("monitor_id") == run.monitor_id)
     edges = [F.timestamp_micros(F.lit(start)) for start in starts]
-    rows = own.where(F.col("metric").isin(metrics) & F.col("window.start").isin(edges) & F.col("class").isNull())
-    known = rows.where("value IS NOT NULL").select(
+    rows = stored.where(F.col("metric").isin(metrics) & F.col("window.start").isin(edges) & F.col("class").isNull())
+    scores = rows.where("value IS NOT NULL").select(
         *("granularity", "metric", "model_version", "basis", "slice_key", "slice_value", "value"),
         ((F.col("upper") - F.col("lower")) / (2 * Z)).alias("error"),
         (F.col("count") * F.coalesce("label_coverage", F.lit(1.0))).alias("rows"),
         F.unix_micros("window.start").alias("start"),
     )
-    found: dict[str, dict[tuple[str, str | None, int, str, Slice], Score]] = {}
-    for row in known.orderBy(F.col("slice_key").isNotNull(), "start", "slice_key", "slice_value").limit(MOST_ROWS).collect():
+    values: dict[str, dict[tuple[str, str | None, int, str, Slice], Score]] = {}
+    for row in scores.orderBy(F.col("slice_key").isNotNull(), "start", "slice_key", "slice_value").limit(MOST_ROWS).collect():
         slice_ = (row["slice_key"], row["slice_value"])
         key = (row["metric"], row["model_version"], row["start"], row["basis"] or REALISED, slice_)
-        found.setdefault(row["granularity"], {})[key] = Score(row["value"], row["rows"] or 0.0, row["error"] or 0.0)
-    return found
+        values.setdefault(row["granularity"], {})[key] = Score(row["value"], row["rows"] or 0.0, row["error"] or 0.0)
+    return values
 
 
 def fall(asked: Asked, values: Values) -> Fall | None:
@@ -169,15 +169,15 @@ def fall(asked: Asked, values: Values) -> Fall | None:
 
 def _at(moments: Iterable[Moment], metric: str, basis: str, slice_: Slice, values: Values) -> Score | None:
     """The mean over some versions and windows."""
-    known = [values.get((metric, version, start, basis, slice_)) for version, start in moments]
-    return mean([score for score in known if score is not None])
+    scores = [values.get((metric, version, start, basis, slice_)) for version, start in moments]
+    return mean([score for score in scores if score is not None])
 
 
 def _before(asked: Asked, metric: str, basis: str, slice_: Slice, values: Values) -> Score | None:
     """The mean of the windows before, of the versions themselves; of versions that were not there then, of all others."""
-    own = _at([(version, start) for version in asked.versions for start in asked.before], metric, basis, slice_, values)
-    if own is not None:
-        return own
+    same_versions = _at([(version, start) for version in asked.versions for start in asked.before], metric, basis, slice_, values)
+    if same_versions is not None:
+        return same_versions
     others = sorted({key[1] for key in values if key[0] == metric}, key=repr)
     return _at([(version, start) for version in others for start in asked.before], metric, basis, slice_, values)
 

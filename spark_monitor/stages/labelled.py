@@ -59,11 +59,11 @@ def labelled_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame
     labels = run.config.labels
     if labels is None:
         raise ValueError("labelled_rows: the monitor has no labels")
-    known, own = read_source(run.spark, labels), run.config.predictions.id
-    plain = plain_ids(predictions.frame, own, known, labels.id)
-    latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
+    all_labels, prediction_id = read_source(run.spark, labels), run.config.predictions.id
+    plain = plain_ids(predictions.frame, prediction_id, all_labels, labels.id)
+    latest = latest_labels(all_labels, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     rows = rows_in(run, predictions, spans)
-    return join_labels(rows, latest, prediction_id=own, label_id=labels.id, prefix=PREFIX, plain=plain)
+    return join_labels(rows, latest, prediction_id=prediction_id, label_id=labels.id, prefix=PREFIX, plain=plain)
 
 
 def answered_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame:
@@ -96,17 +96,17 @@ def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
     labels, own = run.config.labels, run.config.predictions
     if labels is None or set(own.id) - set(frame.columns):
         return None
-    known = read_source(run.spark, labels)
-    plain = plain_ids(frame, own.id, known, labels.id)
-    latest = latest_labels(known, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
+    all_labels = read_source(run.spark, labels)
+    plain = plain_ids(frame, own.id, all_labels, labels.id)
+    latest = latest_labels(all_labels, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
     return join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
 
 
 def _with_own_labels(frame: DataFrame, label: str) -> DataFrame:
     """The baseline's rows with the label that each has in a column of its own; when it came is not known."""
     present = f"CASE WHEN {quote(label)} IS NOT NULL THEN 1L ELSE 0L END"
-    given = {LABEL: quote(label), LABEL_TIME: "CAST(NULL AS TIMESTAMP)", LABEL_ROWS: present, LABEL_CONFLICTS: "false"}
-    return frame.selectExpr("*", *(f"{sql} AS {quote(PREFIX + name)}" for name, sql in given.items()))
+    label_columns = {LABEL: quote(label), LABEL_TIME: "CAST(NULL AS TIMESTAMP)", LABEL_ROWS: present, LABEL_CONFLICTS: "false"}
+    return frame.selectExpr("*", *(f"{sql} AS {quote(PREFIX + name)}" for name, sql in label_columns.items()))
 
 
 def label_fingerprints(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> dict[DueWindow, int]:
@@ -141,12 +141,12 @@ def segment_sums(
     wanted = np.array([bool(numbers) for numbers in members])
     segment = segment_of(time, np.array(edges, dtype=np.int64), wanted)
     hashes = np.asarray(one_array(pa.chunked_array([batch.column(1)])).to_numpy(zero_copy_only=False), dtype=np.int64)
-    found, position = np.unique(segment, return_inverse=True)
-    totals = np.zeros(found.size, dtype=np.int64)
+    segments, position = np.unique(segment, return_inverse=True)
+    totals = np.zeros(segments.size, dtype=np.int64)
     np.add.at(totals, position, hashes)
-    counts = np.bincount(position, minlength=found.size)
-    inside = found >= 0
-    columns = [found[inside].astype(np.int32), counts[inside].astype(np.int64), totals[inside]]
+    counts = np.bincount(position, minlength=segments.size)
+    inside = segments >= 0
+    columns = [segments[inside].astype(np.int32), counts[inside].astype(np.int64), totals[inside]]
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=_SUMS)
 
 
@@ -162,8 +162,8 @@ def combined(
         for number in members[segment]:
             labelled[number] += rows
             totals[number] += total
-    found = enumerate(windows)
-    return {window: _hashed(labelled[number], totals[number] % (1 << 64)) for number, window in found if labelled[number]}
+    numbered = enumerate(windows)
+    return {window: _hashed(labelled[number], totals[number] % (1 << 64)) for number, window in numbered if labelled[number]}
 
 
 def _hashed(rows: int, total: int) -> int:
