@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from spark_monitor.config.file import key_names
 from spark_monitor.config.monitor import KNOWN_METRICS, METRIC_ALIASES, MonitorConfig, load_config
@@ -154,6 +154,30 @@ def test_the_reference_has_every_section_and_loads() -> None:
     written = yaml.safe_load((CONF / "reference.yaml").read_text(encoding="utf-8"))
     load_config(CONF / "reference.yaml")
     assert set(written) == set(key_names(MonitorConfig))
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
+
+
+def keys_below(model: type[BaseModel]) -> set[str]:
+    """Every key of a section and of the sections in it."""
+    below = [keys_below(inner) for field in model.model_fields.values() for inner in models_in(field.annotation)]
+    return set(key_names(model)).union(*below)
+
+
+def test_the_reference_has_every_key_in_its_section() -> None:
+    text = (CONF / "reference.yaml").read_text(encoding="utf-8")
+    blocks = {found[1]: found[0] for found in re.finditer(r"^([a-z_]+):.*\n(?:[ #].*\n)*", text, re.MULTILINE)}
+    fields = {field.alias or name: field for name, field in MonitorConfig.model_fields.items()}
+    wanted = {(name, key) for name, field in fields.items() for model in models_in(field.annotation) for key in keys_below(model)}
+    wanted = {(name, key) for name, key in wanted if key not in ("path", "format")}  # the first lines speak of both
+    missing = {(name, key) for name, key in wanted if not re.search(rf"\b{key}\b(: |:\n| is| are)", blocks[name])}
+    assert len(wanted) > 100
+    assert sorted(missing) == []
 
 
 @pytest.mark.parametrize("name", ["flights.yaml", "reference.yaml"])
