@@ -118,7 +118,10 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     yield _line("  time", roles.time, _guess(roles, "time", "when it was made"))
     yield _either("  model_version", roles.model_version, "its model's version", roles, '{literal: "1"}')
     yield _either("  prediction", roles.prediction, "the predicted class or value", roles, "COLUMN")
-    yield _either("  score", roles.score, "the probability of `positive`", roles, "COLUMN")
+    if roles.task == "multiclass":
+        yield "  # scores: {CLASS: COLUMN}      # the probability of each class: a column, or an expression such as p[0]"
+    else:
+        yield _either("  score", roles.score, "the probability of `positive`", roles, "COLUMN")
     if roles.task == "binary":
         yield _line("  positive", roles.positive, f"{GUESS}; the label that means yes")
         yield _line("  threshold", 0.5, "scores at or above it count as positive")

@@ -24,7 +24,7 @@ LABEL_WORDS = frozenset({"label", "labels", "labelled", "labeled", "target", "ac
 TIME_WORDS = frozenset({"at", "time", "timestamp", "ts", "date", "datetime", "day"})
 MADE_WORDS = PREDICTED_WORDS | SCORE_WORDS | {"scored", "scoring", "inference", "request", "event"}
 ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
-VERSION_WORDS = frozenset({"version", "revision"})
+VERSION_WORDS = frozenset({"version", "ver", "revision"})
 ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
 
 POSITIVE_STRINGS = ("1", "true", "yes", "y", "t", "positive", "pos")
@@ -204,7 +204,8 @@ def _id(column: Column) -> int:
 
 
 def _could_be_id(column: Column) -> int:
-    return int(column.kind in ("text", "whole"))
+    """Whether its values may be ids: those of a column that cuts the rows into a few parts are none, whatever its place."""
+    return int(column.kind in ("text", "whole") and (column.count is None or column.count > MOST_SLICE_VALUES))
 
 
 def _score(column: Column) -> int:

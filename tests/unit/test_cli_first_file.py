@@ -63,6 +63,23 @@ def test_the_columns_of_a_usual_prediction_table_get_their_roles() -> None:
     assert (found.label, found.slices, found.strings) == (None, ("origin",), ("origin",))
 
 
+def test_columns_that_cut_the_rows_into_few_parts_are_no_ids_wherever_they_stand() -> None:
+    found = roles(
+        Column("country", "text", count=5),
+        Column("ver", "text", count=2),
+        Column("req", "text", count=9000),
+        Column("ts", "time"),
+        Column("cust", "whole"),
+    )
+    assert (found.id, found.model_version, found.others["id"], found.slices) == ("req", "ver", ("cust",), ("country",))
+
+
+def test_a_first_file_of_classes_names_the_key_of_their_probabilities() -> None:
+    written = first_file(made(roles(*FLIGHTS[:3], Column("pred", "text", values=("a", "b", "c"), count=3))))
+    assert "  # scores: {CLASS: " in written
+    assert "`positive`" not in written
+
+
 def test_words_are_found_in_camel_case_and_in_any_order_of_columns() -> None:
     found = roles(
         Column("yPred", "text", values=("cat", "dog", "owl"), count=3),
