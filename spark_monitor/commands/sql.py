@@ -97,7 +97,7 @@ def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer |
 
     local_views.register(tables)
     try:
-        cursor = tables.connection.execute(local_views.translated(query))
+        cursor = tables.connection.execute(local_views.asked(query))
     except (duckdb.Error, ConfigError):
         return None
     described = cursor.description or []

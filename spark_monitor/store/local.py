@@ -60,6 +60,7 @@ class LocalTables:
         root = _local_directory(directory)
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
         self.connection.execute("SET ieee_floating_point_ops = false")  # a division by zero is an error, as in Spark
+        self.connection.execute("SET TimeZone = 'UTC'")  # else timestamps of a query are compared in the machine's zone
         self.names: dict[str, tuple[str, ...]] = {}
         delta_tables = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
         if LEDGER not in delta_tables:

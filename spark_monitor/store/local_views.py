@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlglot
 from sqlglot import exp
 
@@ -12,9 +14,38 @@ from spark_monitor.store.view_sql import VIEWS
 SPARK, DUCKDB = "databricks", "duckdb"
 """Databricks' dialect is Spark's under ANSI: a cast that fails is an error, and no NULL."""
 
+ALIKE: Final = (
+    *(exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Cast, exp.Exists, exp.Explode, exp.ArraySize),
+    *(exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Abs, exp.Floor, exp.Ceil, exp.Lower, exp.Upper),
+    *(exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead),
+)
+"""Functions that mean the same to both engines; a function that is not here is left to Spark."""
+
+CASTS_ALIKE: Final = (exp.DType.DOUBLE, exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ)
+"""To integers one engine truncates and the other rounds; as strings they write numbers and times differently."""
+
+
+def asked(query: str) -> str:
+    """A person's query as DuckDB reads it; ConfigError where DuckDB could give another answer than Spark, or it is no query."""
+    for node in _parsed(query).walk():
+        alike = not isinstance(node, exp.Func) or isinstance(node, ALIKE)
+        if isinstance(node, exp.Cast):
+            alike = node.to.this in CASTS_ALIKE
+        elif isinstance(node, exp.Bracket):  # Spark counts from 0, DuckDB from 1, and a map is asked by its keys
+            alike = all(isinstance(index, exp.Literal) for index in node.expressions)
+        elif isinstance(node, exp.IntDiv | exp.Mod):  # of negative numbers
+            alike = False
+        if not alike:
+            raise ConfigError(f"QUERY: {node.sql(dialect=SPARK)} is left to Spark.")
+    return translated(query)
+
 
 def translated(query: str) -> str:
     """A query in Spark's SQL as DuckDB reads it; ConfigError where it is no query."""
+    return _parsed(query).transform(_without_stack).sql(dialect=DUCKDB)
+
+
+def _parsed(query: str) -> exp.Expr:
     try:
         trees = [tree for tree in sqlglot.parse(query, read=SPARK) if tree is not None]
     except sqlglot.errors.ParseError as error:
@@ -22,7 +53,7 @@ def translated(query: str) -> str:
         raise ConfigError(f"QUERY: {first}") from None
     if len(trees) != 1:
         raise ConfigError("QUERY: found several statements. Allowed: one query.")
-    return trees[0].transform(_without_stack).sql(dialect=DUCKDB)
+    return trees[0]
 
 
 def register(tables: LocalTables) -> list[str]:

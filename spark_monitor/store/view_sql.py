@@ -62,25 +62,36 @@ def label_maturity(source: Source) -> str:
 
 
 def histograms(source: Source) -> str:
-    """The cells of every stored state between their edges: an edge of the grid is a bar without width."""
+    """The cells of every stored state between their edges: an edge of the grid is a bar without width.
+
+    Strings that are none of the categories have no cell: they are what a state's cells lack of its values.
+    """
     one = "monitor_id, grid_id, column_name"
     frames = (
         f"SELECT {one}, any_value(grid) AS grid, any_value(categories) AS categories FROM {source('baselines')} "
         f"WHERE slice_key IS NULL AND name IS NULL AND grid_id IS NOT NULL GROUP BY {one}"
     )
-    states = (
-        "SELECT `window`.`start` AS time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id, "
-        f"min, max, explode(cells) AS one FROM {source('profile_states')} WHERE log_type = 'INPUT'"
-    )
+    alike = "s.monitor_id = f.monitor_id AND s.grid_id = f.grid_id AND s.column_name = f.column_name"
+    dimensions = "time, s.monitor_id, model_version, granularity, slice_key, slice_value, s.column_name"
+    state = "`window`.`start` AS time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id"
+    present = "count - num_nulls AS present"
+    states = f"FROM {source('profile_states')} WHERE log_type = 'INPUT'"
+    exploded = f"SELECT {state}, {present}, min, max, explode(cells) AS one {states}"
+    # The casts tell sqlglot that these are numbers: DuckDB counts members from 1.
     below, above = "CAST((one.cell + 1) DIV 2 AS int) - 1", "CAST(one.cell DIV 2 AS int)"
     lower = f"CASE WHEN grid IS NULL THEN NULL WHEN one.cell > 0 THEN grid[{below}] ELSE min END"
     upper = f"CASE WHEN grid IS NULL THEN NULL WHEN one.cell < 2 * size(grid) THEN grid[{above}] ELSE max END"
+    category = "CASE WHEN categories IS NOT NULL THEN categories[CAST(one.cell AS int)] END"
+    counted = (
+        f"SELECT time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id, present, "
+        f"one.n AS n FROM ({exploded}) UNION ALL SELECT {state}, {present}, CAST(0 AS bigint) AS n {states}"
+    )
     return (
-        "SELECT time, s.monitor_id, model_version, granularity, slice_key, slice_value, s.column_name, "
-        f"{lower} AS lower_edge, {upper} AS upper_edge, "
-        "CASE WHEN categories IS NOT NULL THEN categories[one.cell + 0] END AS category, one.n AS n "
-        f"FROM ({states}) s JOIN ({frames}) f "
-        "ON s.monitor_id = f.monitor_id AND s.grid_id = f.grid_id AND s.column_name = f.column_name"
+        f"SELECT {dimensions}, {lower} AS lower_edge, {upper} AS upper_edge, {category} AS category, one.n AS n "
+        f"FROM ({exploded}) s JOIN ({frames}) f ON {alike} "
+        f"UNION ALL SELECT {dimensions}, CAST(NULL AS double), CAST(NULL AS double), CAST(NULL AS string), present - sum(n) AS n "
+        f"FROM ({counted}) s JOIN ({frames}) f ON {alike} WHERE categories IS NOT NULL "
+        f"GROUP BY {dimensions}, present HAVING present - sum(n) > 0"
     )
 
 
@@ -177,8 +188,8 @@ VIEWS: Final = (
             column(
                 "upper_edge", NUMBER, "the edge above, the greatest value where there is none; the edge itself where it is one"
             ),
-            column("category", TEXT, "the category of a column of strings; NULL for numbers"),
-            column("n", COUNT, "values in it"),
+            column("category", TEXT, "the category of a column of strings; NULL for numbers, and for all values that are none"),
+            column("n", COUNT, "values in it; NaN and infinities are in none"),
         ),
         histograms,
     ),
