@@ -29,11 +29,17 @@ def both(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple
     """The same empty tables twice: made by Spark, and by delta-rs."""
     by_spark, direct = (Place(path=str(tmp_path_factory.mktemp(name))) for name in ("spark", "direct"))
     creation.ensure(spark, by_spark)
-    tables = access_to(spark, direct)
-    if not isinstance(tables, DirectTables):
-        pytest.skip("this session's tables are Spark's own")
+    tables = direct_access(spark, direct)
     assert tables.ensure()
     return SparkTables(spark, by_spark), tables
+
+
+def direct_access(spark: SparkSession, place: Place) -> DirectTables:
+    """Delta-rs' way to a place; where the session may run elsewhere there is none."""
+    tables = access_to(spark, place)
+    if not isinstance(tables, DirectTables):
+        pytest.skip("this session's tables are Spark's own")
+    return tables
 
 
 def rows_in(access: Access, table: str) -> list[str]:
@@ -109,8 +115,7 @@ def test_windows_are_replaced_alike(both: tuple[SparkTables, DirectTables], writ
 def test_a_write_is_one_commit_and_leaves_no_file_that_no_version_names(
     spark: SparkSession, writer: Writer, tmp_path: Path
 ) -> None:
-    tables = access_to(spark, Place(path=str(tmp_path)))
-    assert isinstance(tables, DirectTables)
+    tables = direct_access(spark, Place(path=str(tmp_path)))
     tables.ensure()
     location = tmp_path / PROFILE.name
     for version, windows in enumerate((WEEKS, WEEKS[1:3], WEEKS[2:]), start=1):
@@ -129,8 +134,7 @@ def test_the_rows_that_count_are_alike_whether_runs_are_named_or_joined(
 ) -> None:
     monkeypatch.setattr(direct_tables, "IDS_IN_A_FILTER", named)
     place = Place(path=str(tmp_path))
-    direct, by_spark = access_to(spark, place), SparkTables(spark, place)
-    assert isinstance(direct, DirectTables)
+    direct, by_spark = direct_access(spark, place), SparkTables(spark, place)
     direct.ensure()
     ended = {"status": "COMMITTED", "ended": AT}
     later = {**ended, "ended": AT + timedelta(hours=1)}
