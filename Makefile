@@ -39,7 +39,7 @@ test-all: setup  ## every test, slow ones too, and the tests with Spark once mor
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws tests/platforms $(ARGS)
-	@$(BIN)/python -m pytest -m slow tests/unit tests/laws $(ARGS)
+	@$(BIN)/python -m pytest -m slow tests/unit tests/laws tests/platforms $(ARGS)
 	@$(BIN)/python -m pytest -m "not cluster" tests/spark tests/delta tests/jobs $(ARGS)
 	@SPARK_MONITOR_TEST_MODE=connect $(BIN)/python -m pytest tests/spark tests/delta tests/jobs $(ARGS)
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.distances.compare import columns_of, compared, drift_entries, with_columns
+from spark_monitor.kernel.batches import one_batch
 from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE, GROUP, PAIRS_AT_ONCE, PLACE, Pairs, at, chunks, pairs_of, within
 from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import Block, by_column, opened, states_at
@@ -209,7 +210,7 @@ class Comparison:
             row: self._plan.placed(state, is_current=is_current[row]) if isinstance(state, TableState) else None
             for row, state in states.items()
         }
-        return pa.concat_batches([self._table_pairs(chunk, one, placed) for one in pairs])
+        return one_batch([self._table_pairs(chunk, one, placed) for one in pairs])
 
     def _table_pairs(self, chunk: pa.RecordBatch, pairs: Pairs, states: Mapping[int, TableState | None]) -> pa.RecordBatch:
         current, reference = pairs.current.tolist(), pairs.reference.tolist()

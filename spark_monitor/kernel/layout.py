@@ -20,7 +20,15 @@ EXACT_DIGITS = 15
 UNSIGNED_DIGITS = 20
 """Digits of the largest unsigned integer of 64 bits, which Spark reads as a decimal."""
 
-SAME_STRINGS = {pa.string(), pa.large_string(), pa.string_view()}, {pa.binary(), pa.large_binary(), pa.binary_view()}
+VIEWS = "string_view", "binary_view"
+"""Types that pyarrow has from version 16 on; files hand no column as one of them where it has none."""
+
+SAME_STRINGS = tuple(
+    {plain_type, large_type, *([getattr(pa, view)()] if hasattr(pa, view) else [])}
+    for plain_type, large_type, view in zip(
+        (pa.string(), pa.binary()), (pa.large_string(), pa.large_binary()), VIEWS, strict=True
+    )
+)
 MICROS, TIMESTAMPS = pa.timestamp("us"), pa.timestamp("us", tz="UTC")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from spark_monitor.errors import StateError
+from spark_monitor.kernel.batches import one_batch
 from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA
 from spark_monitor.kernel.spans import CHUNK_BYTES
 from spark_monitor.kernel.state_rows import QualityState, state_columns
@@ -81,7 +82,7 @@ class Held:
         parts = [*self.batches, *(self._opened(several) for several in self.small.values())]
         parts += [_batch(self.rows)] if self.rows else []
         self.rows, self.small, self.batches, self.size, self.count = [], {}, [], 0, 0
-        return parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+        return one_batch(parts)
 
     def _opened(self, several: Sequence[Small]) -> pa.RecordBatch:
         """Small states of a column at once; where bytes of any are damaged one by one, so that this costs no other."""

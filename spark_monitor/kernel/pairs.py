@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_monitor.kernel.batches import one_batch
 from spark_monitor.states.grid import Integers
 
 BASELINE, CONSECUTIVE = "BASELINE", "CONSECUTIVE"
@@ -42,11 +43,11 @@ def chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if batch.num_rows:
             held.append(batch)
         if sum(one.num_rows for one in held) >= CHUNK_STATES:
-            chunk = pa.concat_batches(held)
+            chunk = one_batch(held)
             yield chunk
             held = [carried(chunk)]
     if held:
-        yield pa.concat_batches(held)
+        yield one_batch(held)
 
 
 def carried(chunk: pa.RecordBatch) -> pa.RecordBatch:

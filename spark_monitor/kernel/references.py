@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.distances.compare import compared
+from spark_monitor.kernel.batches import one_batch
 from spark_monitor.kernel.comparison import ComparePlan, arrow_numbers, drift_schema
 from spark_monitor.kernel.pairs import GROUP, PLACE, begins
 from spark_monitor.kernel.state_rows import Block, by_column, opened
@@ -74,7 +75,7 @@ class ReferenceComparison:
             columns = {name: arrow_numbers(column) for name, column in distances.columns.items()}
             columns |= {f"cmp_{edge[4:]}": pa.array(values, pa.int64()) for (edge, _), values in zip(_ENDS, ends, strict=True)}
             parts.append(self._batch(rows, valid, columns, (distances.status, distances.message)))
-        return pa.concat_batches(parts)
+        return one_batch(parts)
 
     def _absent(self, rows: pa.RecordBatch, places: np.ndarray, states: Any) -> pa.RecordBatch:
         broken = [states.errors[place] for place in places.tolist()]
@@ -117,10 +118,10 @@ def whole_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held += [batch] if batch.num_rows else []
         if sum(one.num_rows for one in held) < CHUNK_STATES:
             continue
-        chunk = pa.concat_batches(held)
+        chunk = one_batch(held)
         last = int(np.flatnonzero(begins(chunk, SERIES))[-1])
         if last:
             yield chunk.slice(0, last)
         held = [chunk.slice(last)]
     if held:
-        yield pa.concat_batches(held)
+        yield one_batch(held)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.kernel.batches import one_batch
 from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA
 from spark_monitor.kernel.partials import OTHER, TABLE_COLUMN
 from spark_monitor.kernel.plan import PARTIAL_DDL, KernelColumn, ProfilePlan
@@ -116,7 +117,7 @@ def as_partials(batch: pa.RecordBatch, columns: Sequence[KernelColumn]) -> pa.Re
         column = None if number < 0 else columns[number]
         contents = quality_content(rows) if number < TABLE_COLUMN else partial_content(rows, column)
         parts.append(pa.RecordBatch.from_arrays([*(rows.column(name) for name in names), *contents], schema=PARTIAL_SCHEMA))
-    return pa.concat_batches(parts) if parts else pa.RecordBatch.from_pylist([], schema=PARTIAL_SCHEMA)
+    return one_batch(parts) if parts else pa.RecordBatch.from_pylist([], schema=PARTIAL_SCHEMA)
 
 
 def stored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:

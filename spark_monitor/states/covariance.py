@@ -73,8 +73,8 @@ class CovarianceState:
             squared, ones = block * block, np.ones(block.shape[1])
             products += block @ block.T
             powers[0] += block @ ones
-            powers[2] += np.vecdot(squared, block)
-            powers[3] += np.vecdot(squared, squared)
+            powers[2] += row_products(squared, block)
+            powers[3] += row_products(squared, squared)
             lengths = np.ones(size) @ squared
             norms += float(lengths @ lengths)
             if missing is not None and incomplete.size:
@@ -203,3 +203,9 @@ class CovarianceState:
         if both.max(initial=0) > rows or not all(np.isfinite(part).all() for part in (products, powers, sums, squares, norms)):
             raise StateError("covariance state: a sum is no number, or more values than rows are counted.")
         return cls(names, rows, present, powers, products, float(norms[0]), incomplete, both, sums, squares)
+
+
+def row_products(one: Floats, other: Floats) -> Floats:
+    """The inner product of each row with the other's: ``np.vecdot``, which numpy has from version 2 on, to its last bit."""
+    products: Floats = (one[:, np.newaxis, :] @ other[:, :, np.newaxis])[:, 0, 0]
+    return products

@@ -70,7 +70,7 @@ class DistinctBlock:
     def count(self) -> Integers:
         """The distinct counts: exact where nothing was dropped, else estimates, which are more than the hashes that are kept."""
         kept = np.diff(self.offsets)
-        fraction = np.where(self.theta == 0, 1.0, self.theta.astype(np.float64) / ALL)
+        fraction = np.where(self.theta == 0, 1.0, self.theta.astype(np.float64) / float(ALL))
         return np.where(self.theta == 0, kept, np.maximum(np.rint(kept / fraction).astype(np.int64), kept + 1))
 
     @property

@@ -192,7 +192,8 @@ class DirectTables:
             for path in paths:
                 for batch in pq.ParquetFile(path).iter_batches():
                     whose = pa.array([monitor_id] * batch.num_rows, pa.string())
-                    yield batch.append_column(PARTITION, whose).select(schema.names).cast(schema)
+                    rows = pa.Table.from_batches([batch]).append_column(PARTITION, whose)
+                    yield from rows.select(schema.names).cast(schema).to_batches()
 
         given = pa.RecordBatchReader.from_batches(schema, batches())
         write_deltalake(delta, given, mode="overwrite", predicate=in_datafusion(where))

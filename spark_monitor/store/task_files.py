@@ -138,7 +138,7 @@ def _utc(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_timestamp(kind):
         return pa.timestamp(kind.unit, tz="UTC")
     if pa.types.is_struct(kind):
-        return pa.struct([one.with_type(_utc(one.type)) for one in kind.fields])
+        return pa.struct([one.with_type(_utc(one.type)) for one in map(kind.field, range(kind.num_fields))])
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_utc(kind.value_type)))
     return kind

@@ -232,11 +232,13 @@ def stored_rows(found: pa.RecordBatch, case: Case) -> Iterator[dict[str, Any]]:
     numbers = found["column"].to_pylist()
     for place, number in enumerate(numbers):
         column = None if number == TABLE_COLUMN else case.columns[number]
-        one = found.slice(place, 1).append_column("grid_id", pa.array([None if column is None else column.frame_id], pa.string()))
+        named = pa.array([None if column is None else column.frame_id], pa.string())
+        row = pa.Table.from_batches([found.slice(place, 1)]).append_column("grid_id", named)
+        [one] = row.to_batches()
         (state,) = states_at(one, column)
         data, sketch = (None, None) if state is None else content_of(state)
-        row = one.select(["window", "model_version", "slice_key", "slice_value", "column", "error"]).to_pylist()[0]
-        yield {**row, "state": data, "sketch": sketch}
+        [values] = row.select(["window", "model_version", "slice_key", "slice_value", "column", "error"]).to_pylist()
+        yield {**values, "state": data, "sketch": sketch}
 
 
 def in_batches(rows: Sequence[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
