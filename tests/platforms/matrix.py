@@ -1,7 +1,8 @@
 """The main job and its oracles under several versions of Spark and Delta Lake, each in an environment of its own.
 
 ``make test-matrix`` makes an environment ``.venv-matrix-SPARK`` for each pair below, runs the tests of the main job in it once
-for each of the cases, and prints a table. ``python tests/platforms/matrix.py 3.5.7 4.1.1`` runs some of the versions.
+for each of the cases, and prints a table. ``python tests/platforms/matrix.py 3.5.7 4.1.1`` runs some of the versions,
+``4.2.0-python3.13`` one of them under another Python.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ FREE = frozenset({"pyspark", "delta-spark", "py4j", "importlib-metadata", "grpci
 """Locked packages whose version follows from pyspark's or Delta's."""
 
 TESTS = ("tests/jobs/test_run_against_oracles.py",)
+SETTINGS_TESTS = ("tests/jobs/test_session_settings.py",)
+"""These set the session's settings themselves, and compare the tables of each with those of UTC and ANSI."""
+
 SECONDS = 1800
 TEST_SECONDS = 900
 
@@ -51,6 +55,12 @@ class Versions:
 
     spark: str
     delta: str
+    python: str = ""
+    """The Python of its environment, as 3.13; that of this one where nothing is said."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.spark}-python{self.python}" if self.python else self.spark
 
 
 @dataclass(frozen=True)
@@ -60,9 +70,13 @@ class Case:
     name: str
     conf: Mapping[str, str] = field(default_factory=dict)
     mode: str = "classic"
+    tests: tuple[str, ...] = TESTS
 
 
-MATRIX = (Versions("3.5.7", "3.3.2"), Versions("4.0.1", "4.0.0"), Versions("4.1.1", "4.1.0"), Versions("4.2.0", "4.4.0"))
+MATRIX = (
+    *(Versions("3.5.7", "3.3.2"), Versions("4.0.1", "4.0.0"), Versions("4.1.1", "4.1.0"), Versions("4.2.0", "4.4.0")),
+    *(Versions("4.2.0", "4.4.0", "3.12"), Versions("4.2.0", "4.4.0", "3.13")),
+)
 CASES = (
     Case("ANSI on, UTC", {"spark.sql.ansi.enabled": "true"}),
     Case(
@@ -74,6 +88,7 @@ CASES = (
         },
     ),
     Case("Connect", {"spark.sql.ansi.enabled": "true"}, mode="connect"),
+    Case("each setting against UTC and ANSI", tests=SETTINGS_TESTS),
 )
 
 
@@ -81,26 +96,28 @@ def main(wanted: Sequence[str]) -> int:
     """Run the matrix; 1 where something failed."""
     rows = []
     for versions in MATRIX:
-        if wanted and versions.spark not in wanted:
+        if wanted and versions.name not in wanted and versions.spark not in wanted:
             continue
         python = environment(versions)
         for case in CASES:
             rows.append((versions, case, *outcome(python, case)))
-            print(f"Spark {versions.spark}, {case.name}: {rows[-1][2]} in {rows[-1][3]:.0f} s", flush=True)
+            print(f"Spark {versions.name}, {case.name}: {rows[-1][2]} in {rows[-1][3]:.0f} s", flush=True)
     print("\n".join(["", "| Spark | Delta | case | outcome |", "| --- | --- | --- | --- |"]))
     for versions, case, found, _ in rows:
-        print(f"| {versions.spark} | {versions.delta} | {case.name} | {found} |")
+        print(f"| {versions.name} | {versions.delta} | {case.name} | {found} |")
     return int(not rows or any("passed" not in found or "failed" in found for _, _, found, _ in rows))
 
 
 def environment(versions: Versions) -> Path:
     """The Python of the environment, made where there is none."""
-    place = PROJECT / f".venv-matrix-{versions.spark}"
+    place = PROJECT / f".venv-matrix-{versions.name}"
     python, stamp = place / "bin" / "python", place / "ready"
     if not stamp.exists():
         print(f"Making {place.name}...", flush=True)
         settings = {**os.environ, **pip_settings(), "VIRTUAL_ENV": str(place)}
-        subprocess.run([UV, "venv", "--quiet", "--clear", "--python", sys.executable, place], env=settings, check=True)
+        subprocess.run(
+            [UV, "venv", "--quiet", "--clear", "--python", versions.python or sys.executable, place], env=settings, check=True
+        )
         constraints = place / "constraints.txt"
         constraints.write_text("\n".join(locked()) + "\n", encoding="utf-8")
         named = [f"pyspark[connect]=={versions.spark}", f"delta-spark=={versions.delta}", *PACKAGES]
@@ -150,7 +167,7 @@ def outcome(python: Path, case: Case) -> tuple[str, float]:
         "no:cacheprovider",
         "-p",
         "no:randomly",
-        *TESTS,
+        *case.tests,
     ]
     began = time.monotonic()
     log = PROJECT / f"{python.parents[1].name}" / f"{re.sub(r'[^a-z]+', '-', case.name.lower())}.log"
