@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_monitor.kernel.batches import one_batch
+from spark_monitor.kernel.batches import one_batch, with_column
 from spark_monitor.states.grid import Integers
 
 BASELINE, CONSECUTIVE = "BASELINE", "CONSECUTIVE"
@@ -56,7 +56,7 @@ def carried(chunk: pa.RecordBatch) -> pa.RecordBatch:
     baseline = int(_baselines(chunk)[last])
     kept = chunk.take(pa.array(sorted({row for row in (baseline, last) if row >= 0})))
     nothing = pa.array([[]] * kept.num_rows, pa.list_(pa.string()))
-    return kept.set_column(kept.schema.get_field_index("wanted"), kept.schema.field("wanted"), nothing)
+    return with_column(kept, kept.schema.get_field_index("wanted"), kept.schema.field("wanted"), nothing)
 
 
 def pairs_of(chunk: pa.RecordBatch) -> list[Pairs]:

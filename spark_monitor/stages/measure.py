@@ -17,11 +17,9 @@ from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey
 from spark_monitor.kernel.scored import ScoredPlan, ScoredTask
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES, TREE, ScoredState, merge_scored
 from spark_monitor.kernel.tables import WHOLE
-from spark_monitor.kernel.times import timestamps
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.rows import TIME
-from spark_monitor.sources.readers.spark import partition_number
+from spark_monitor.sources.readers.spark import partition_number, timed
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.coarse_scores import LabelledWindows, scored_parts, sound_before, stored_scores
 from spark_monitor.stages.context import INPUT, Run, write
@@ -66,8 +64,7 @@ def model_states(rows: DataFrame, plan: MeasurePlan, stored: DataFrame | None = 
     kernel, zone = plan.kernel, plan.zone
 
     def gather(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        timed = (batch.set_column(0, TIME, timestamps(batch.column(0), zone)) for batch in batches)
-        yield from ScoredTask(kernel, partition_number()).run(timed)
+        yield from ScoredTask(kernel, partition_number()).run(timed(batch, zone) for batch in batches)
 
     def merge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for place, states in merge_scored(batches, kernel.score_grid):

@@ -48,7 +48,7 @@ class TaskFiles:
         for batch in batches:
             if batch.num_rows:
                 file.misfits += batch.num_rows - (pc.sum(batch.column(FITS)).as_py() or 0)
-                file.add(batch.drop_columns([FITS, self.partition_column]))
+                file.add(batch.select([name for name in batch.schema.names if name not in (FITS, self.partition_column)]))
         if file.rows:
             yield file.closed()
 

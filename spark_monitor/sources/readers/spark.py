@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from spark_monitor.kernel.batches import with_column
 from spark_monitor.kernel.partials import Task
 from spark_monitor.kernel.plan import PARTIAL_DDL, ProfilePlan
 from spark_monitor.kernel.spans import CHUNK_BYTES
@@ -31,7 +32,7 @@ def partial_states(rows: DataFrame, plan: ProfilePlan) -> DataFrame:
     kernel, zone = plan.kernel, plan.zone
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from Task(kernel, partition_number()).run(_timed(batch, zone) for batch in batches)
+        yield from Task(kernel, partition_number()).run(timed(batch, zone) for batch in batches)
 
     return rows.mapInArrow(run, PARTIAL_DDL)
 
@@ -44,9 +45,10 @@ def partition_number() -> int:
     return int(context.partitionId()) if context else 0
 
 
-def _timed(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
+def timed(batch: pa.RecordBatch, zone: str) -> pa.RecordBatch:
     """The batch with its first column as microseconds since 1970."""
-    return batch.set_column(0, "time", timestamps(batch.column(0), zone))
+    values = timestamps(batch.column(0), zone)
+    return with_column(batch, 0, pa.field("time", values.type), values)
 
 
 def bounded_batches(width: int) -> int:
