@@ -12,6 +12,7 @@ from spark_monitor.preflight.check import require_outputs, require_valid
 from spark_monitor.session import setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
+from spark_monitor.sources.tables import SESSION_ZONE
 from spark_monitor.stages.context import FREEZE, Run, schedule_of
 from spark_monitor.stages.plan import source_versions
 from spark_monitor.stages.run_row import running_row
@@ -33,7 +34,7 @@ def looking(config: MonitorConfig, spark: SparkSession, as_of: datetime) -> Iter
     current = Run(spark, config, Store(spark, config.outputs), "", as_of, schedule_of(config), FREEZE)
     predictions = open_predictions(spark, config)
     batches = setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns))))
-    with about(config.monitor), whole_partitions(spark), batches:
+    with about(config.monitor), whole_partitions(spark), batches, setting(spark, SESSION_ZONE, current.schedule.zone):
         yield current, predictions
 
 
@@ -49,7 +50,9 @@ def begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: 
     for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run):
         log.warning(str(finding))
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), kind)
-    with about(config.monitor), store.run(running_row(current)):
+    # SQL of the monitor's file that reads a clock, such as hour(at), is about the monitor's zone, whatever the session's is.
+    in_zone = setting(spark, SESSION_ZONE, current.schedule.zone)
+    with about(config.monitor), store.run(running_row(current)), in_zone:
         # Before a row is read: what changes meanwhile is then looked at again by the next run.
         current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)

@@ -118,6 +118,6 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("case", CASES)
 def test_the_tables_are_those_of_a_session_in_utc_with_ansi(written: Read, case: str) -> None:
     usual, other = written("usual"), written(case)
+    assert min(len(usual[table]) for table in TABLES if table != "incidents") > 0
     for table in TABLES:
-        assert len(usual[table]) > 0, table
         pd.testing.assert_frame_equal(usual[table], other[table], obj=table)
