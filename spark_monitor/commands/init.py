@@ -41,11 +41,11 @@ def init(
         str,
         typer.Argument(
             metavar="TABLE",
-            help="A table's name, or the path of Delta or Parquet files; with --all, a schema.",
+            help="A table's name, or the path of Delta or Parquet files; with --all, a schema or a directory of tables.",
             show_default=False,
         ),
     ],
-    every_table: Annotated[bool, typer.Option("--all", help="A file for every table of the schema that is named.")] = False,
+    every_table: Annotated[bool, typer.Option("--all", help="A file for every table of the schema or directory.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -61,6 +61,7 @@ def init(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     if every_table:
+        require_directory(out or Path())
         with terminal.progress():
             spark = open_spark(session, terminal)
             outcome = init_schema(spark, table, out or Path())
@@ -86,22 +87,13 @@ def init(
 
 
 def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, dict[str, str]]:
-    """A file for each table of a schema but the monitor's own; which were written, and why others were left out."""
+    """A file for each table of a schema or directory but the monitor's own; which were written, and why others were left out."""
     from pyspark.errors import PySparkException
 
-    from spark_monitor.store.schemas import TABLES
-
-    if not directory.is_dir():
-        raise ConfigError(f"--out {directory}: found no directory. With --all, give the directory that the files go to.")
-    try:
-        listed = spark.catalog.listTables(".".join(quoted(part) for part in split_table(schema)))
-    except PySparkException as error:
-        reason = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
-        raise ConfigError(f"{schema}: its tables cannot be listed. Give a schema's name. {reason}") from error
     written: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for name in sorted(one.name for one in listed if not one.isTemporary and one.name not in TABLES):
-        table, file = f"{schema}.{quoted(name)}", directory / f"{monitor_id(name)}.yaml"
+    for name, table in tables_in(spark, schema):
+        file = directory / f"{monitor_id(name)}.yaml"
         log.info(table)
         try:
             require_free(file)
@@ -111,8 +103,37 @@ def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, 
         except (ConfigError, PySparkException) as error:
             left_out[table] = str(error) if isinstance(error, ConfigError) else f"{table}: {sentence_of(error)}"
     if not written:
-        raise ConfigError("\n".join([f"{schema}: no file was written.", *(left_out.values() or ["It has no tables."])]))
+        raise ConfigError("\n".join([f"{schema}: no file was written.", *(left_out.values() or ["It holds no tables."])]))
     return {"written": written, "left_out": left_out}
+
+
+def tables_in(spark: SparkSession, schema: str) -> list[tuple[str, str]]:
+    """The tables of a schema, or of a directory, by their names: each with what ``init`` is given to read it."""
+    from pyspark.errors import PySparkException
+
+    from spark_monitor.store.schemas import TABLES
+
+    if Path(schema).is_dir():
+        kept = [place for place in sorted(Path(schema).iterdir()) if place.name not in TABLES and holds_a_table(place)]
+        return [(place.name, str(place)) for place in kept]
+    try:
+        listed = spark.catalog.listTables(".".join(quoted(part) for part in split_table(schema)))
+    except PySparkException as error:
+        reason = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
+        raise ConfigError(f"{schema}: its tables cannot be listed. Give a schema's name, or a directory. {reason}") from error
+    names = sorted(one.name for one in listed if not one.isTemporary and one.name not in TABLES)
+    return [(name, f"{schema}.{quoted(name)}") for name in names]
+
+
+def holds_a_table(place: Path) -> bool:
+    """Whether a directory holds a Delta table or Parquet files, in partitions too."""
+    return place.is_dir() and ((place / "_delta_log").is_dir() or any(place.glob("*.parquet")) or any(place.glob("*=*")))
+
+
+def require_directory(directory: Path) -> None:
+    """ConfigError where files cannot be written into a directory."""
+    if not directory.is_dir():
+        raise ConfigError(f"--out {directory}: found no directory. With --all, give the directory that the files go to.")
 
 
 def require_free(file: Path) -> None:

@@ -125,3 +125,11 @@ def test_init_all_writes_a_file_for_each_table_that_has_a_time(spark: SparkSessi
     assert [one.name for one in tmp_path.iterdir()] == ["loans.yaml"]
     assert "limits_demo.codes: no column is a timestamp or a date" in done.stderr
     assert typed("init", "limits_demo", "--all", "--out", tmp_path / "no").exit_code == 2
+
+    tables, files = tmp_path / "tables", tmp_path / "files"
+    files.mkdir()
+    (tables / "empty").mkdir(parents=True)
+    spark.table("limits_demo.loans").coalesce(1).write.parquet(str(tables / "loans of 2024"))
+    done = typed("init", tables, "--all", "--out", files)
+    assert done.exit_code == 0, done.stderr
+    assert [one.name for one in files.iterdir()] == ["loans_of_2024.yaml"]
