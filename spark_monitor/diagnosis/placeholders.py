@@ -64,8 +64,8 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
     if share - usual < SENTINEL_SHARE or len(was.quantiles) != 101 or len(now.quantiles) != 101:
         return 0.0
     others = [quantile for quantile in now.quantiles if quantile != value]
-    if not others:
-        return 0.0
+    if not others:  # every row holds it: a source that stands still, unless nobody could have measured it
+        return share if value in KNOWN_SENTINELS and value != 0 and not was.least <= value <= was.greatest else 0.0
     spread = max(was.quantiles[95] - was.quantiles[5], float(np.subtract(*np.percentile(others, [95, 5]))), 1e-12)
     alone = min(abs(other - value) for other in others) >= ISOLATED * spread
     outside = not was.least <= value <= was.greatest

@@ -84,31 +84,37 @@ def _symptom(row: IncidentRow) -> str:
         "SELECT c.`window`.start, c.metric, c.column_name, count(*) AS failing, count(c.slice_key) AS of_them_slices, "
         "min(c.value) AS lowest, max(c.value) AS highest, max(c.expected) AS expected "
         f"FROM checks c JOIN {_members(row, 'check_id')} m USING (check_id) "
-        "WHERE c.verdict IN ('FAIL', 'ERROR') GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4 DESC, 2, 3"
+        f"WHERE c.{_is_of(row)} AND c.verdict IN ('FAIL', 'ERROR') GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4 DESC, 2, 3"
     )
 
 
 def _members(row: IncidentRow, field: str) -> str:
     """A field of the members, each value once; they are exploded whole, since DuckDB takes no field of a list of structs."""
-    members = f"SELECT explode(members) AS member FROM incidents WHERE incident_id = {literal(row.incident_id)}"
+    members = f"SELECT explode(members) AS member FROM incidents WHERE {_is_of(row)} AND incident_id = {literal(row.incident_id)}"
     return f"(SELECT DISTINCT q.member.{field} AS {field} FROM ({members}) q)"
 
 
 def _profile(row: IncidentRow) -> str:
     return (
         "SELECT `window`.start, model_version, count, percent_null, avg, stddev, `min`, median, `max`, distinct_count "
-        f"FROM profile_metrics WHERE column_name = {literal(row.column or '')} AND {keys_are(row)} AND {_until(row)} "
-        "ORDER BY 1 DESC, 2"
+        f"FROM profile_metrics WHERE {_is_of(row)} AND column_name = {literal(row.column or '')} "
+        f"AND {keys_are(row)} AND {_until(row)} ORDER BY 1 DESC, 2"
     )
 
 
 def _measured(row: IncidentRow) -> str:
     """The numbers of a part of another dataset: an endpoint, a step, a service; or of all together."""
-    about = f"dataset = {literal(row.dataset)} AND column_name = {literal(row.column or ':table')} AND slice_key IS NULL"
+    part = f"column_name = {literal(row.column or ':table')} AND slice_key IS NULL"
+    about = f"{_is_of(row)} AND dataset = {literal(row.dataset)} AND {part}"
     return (
         "SELECT `window`.start, metric, model_version, value, lower, upper, unit, message FROM metrics "
         f"WHERE {about} AND metric IN {_members(row, 'metric')} AND {_until(row)} ORDER BY 1 DESC, 2, 3"
     )
+
+
+def _is_of(row: IncidentRow) -> str:
+    """The tables of one schema may hold many monitors."""
+    return f"monitor_id = {literal(row.monitor)}"
 
 
 def _until(row: IncidentRow, column: str = "`window`.start") -> str:
@@ -119,7 +125,7 @@ def _until(row: IncidentRow, column: str = "`window`.start") -> str:
 def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
     """The query that shows a cause's numbers, the last of the incident's windows first."""
     # What fails first may be a column: causes divide the model's metric, which is another member.
-    members, newest = f"{_members(row, 'metric')} m", f"{_until(row, 'time')} ORDER BY time DESC, model_version"
+    members, newest = f"{_members(row, 'metric')} m", f"{_is_of(row)} AND {_until(row, 'time')} ORDER BY time DESC, model_version"
     if kind == "column":
         drift = "family = 'drift' AND drift_type = 'BASELINE' AND metric IN ('ks', 'js_distance') AND slice IS NULL"
         return (

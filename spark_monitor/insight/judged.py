@@ -41,7 +41,7 @@ CHECK_COLUMNS = (
 INCIDENT_COLUMNS = (
     "incident_id, kind, title, diagnosis, dataset, column_name, slice_key, slice_value, model_versions, opened, last_seen, "
     "resolved, occurrences, checks, causes, severity, status, owner, runbook, acknowledged_by, "
-    "muted_until, notified_at"
+    "muted_until, notified_at, monitor_id"
 )
 
 
@@ -267,6 +267,7 @@ def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
         metric=row["first_metric"],
         check_id=row["first_check_id"],
         runbook=followed(row["runbook"], kind),
+        monitor=row["monitor_id"],
         **{name: row[name] for name in same},
     )
 

@@ -189,6 +189,7 @@ class IncidentRow:
     check_id: str | None = None
     series: tuple[Judged, ...] = ()
     notified_at: datetime | None = None
+    monitor: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -78,6 +78,7 @@ def _places(name: str) -> Iterator[Path]:
 def _words(row: IncidentRow) -> Mapping[str, str]:
     """What stands in the pages for what an incident is about."""
     return {
+        "'MONITOR'": literal(row.monitor),
         "'COLUMN'": literal(row.column or ":table"),
         "'METRIC'": literal(row.metric or ""),
         "slice IS NULL": _slice_is(row),

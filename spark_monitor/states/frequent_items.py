@@ -26,15 +26,14 @@ def numeric_items(block: NumericBlock) -> pa.ListArray:
     listed = block.grid.edges[at] != block.frequent_values
     with_sketch = np.array([sketch is not None for sketch in block.sketches], dtype=np.bool_)
     listed &= ~with_sketch[rest] | (block.frequent_counts > block.dropped[rest])
-    shown, offsets = _ranked(
-        np.concatenate([owner, rest[listed]]),
-        np.concatenate([block.cell_counts[edge], block.frequent_counts[listed]]),
-        np.concatenate([values, block.frequent_values[listed]]),
-        len(block),
-    )
-    counts = np.concatenate([block.cell_counts[edge], block.frequent_counts[listed]])[shown]
-    items = np.concatenate([values, block.frequent_values[listed]])[shown]
-    return _items(offsets, _strings(items), counts)
+    # Where the least and the greatest are one value, every finite row holds it, whatever else is known: slices keep no list.
+    constant = np.flatnonzero((block.finite > 0) & (block.min == block.max))
+    constant = constant[~np.isin(constant, np.concatenate([owner, rest[listed]]))]
+    owner = np.concatenate([owner, rest[listed], constant])
+    counts = np.concatenate([block.cell_counts[edge], block.frequent_counts[listed], block.finite[constant]])
+    items = np.concatenate([values, block.frequent_values[listed], block.min[constant]])
+    shown, offsets = _ranked(owner, counts, items, len(block))
+    return _items(offsets, _strings(items[shown]), counts[shown])
 
 
 def categorical_items(block: CategoricalBlock) -> pa.ListArray:

@@ -53,6 +53,8 @@ PLANTINGS: dict[str, tuple[str, Change, range, Slice, str, float | None]] = {
     "stuck in a slice": ("temp", lambda v: 3.5, range(6, WEEKS), JFK, "stuck", None),
     "sentinel": ("temp", lambda v: often(v, -999.0), range(6, WEEKS), WHOLE, "sentinel", None),
     "sentinel in a slice": ("price", lambda v: often(v, 9999.0, 0.6), range(6, WEEKS), B6, "sentinel", None),
+    "sentinel in every row": ("price", lambda v: -999.0, range(6, WEEKS), WHOLE, "sentinel", None),
+    "sentinel in every row of a slice": ("price", lambda v: -1.0, range(6, WEEKS), B6, "sentinel", None),
     "exchanged categories": ("carrier", lambda v: v.map(ROTATED), range(6, WEEKS), WHOLE, "encoding_swap", None),
     "new names": ("carrier", lambda v: v.str.lower(), range(6, WEEKS), WHOLE, "encoding_swap", None),
     "unseen category": ("carrier", lambda v: v.where(v != "AA", "ZZ"), range(6, WEEKS), JFK, "unseen_category", None),

@@ -19,7 +19,15 @@ from spark_monitor.insight.runbook import page_of, runbook_of
 ONSET = datetime(2024, 5, 6, tzinfo=UTC)
 DEFAULT = "docs/runbooks/{}.md"
 ROW = IncidentRow(
-    "a1b2", "missing", "age is missing", "age is missing since then.", ONSET, ONSET, column="age", metric="percent_null"
+    "a1b2",
+    "missing",
+    "age is missing",
+    "age is missing since then.",
+    ONSET,
+    ONSET,
+    column="age",
+    metric="percent_null",
+    monitor="m'1",
 )
 
 
@@ -49,6 +57,9 @@ def test_every_command_is_one_query_for_a_shell(column: str) -> None:
         assert len(words) == 4
         (statement,) = sqlglot.parse(words[3], dialect="databricks")
         assert statement is not None
+        # A schema may hold many monitors: every table that is read is cut to one.
+        tables = len(list(statement.find_all(sqlglot.exp.Table)))
+        assert len(re.findall(r"monitor_id = 'm(?:''|\\')1'", words[3])) == tables
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,10 +72,11 @@ def test_every_page_has_its_sections_and_its_words_are_filled_in(kind: str) -> N
     assert queries
     text = " ".join(step.text for step in steps)
     page = (Path(__file__).parents[2] / "docs" / "runbooks" / f"{kind}.md").read_text(encoding="utf-8")
-    assert not re.search(r"'COLUMN'|'METRIC'|\bINCIDENT\b|\bONSET\b", text)
+    assert not re.search(r"'MONITOR'|'COLUMN'|'METRIC'|\bINCIDENT\b|\bONSET\b", text)
     assert ("'it''s'" in text or r"'it\'s'" in text) == ("'COLUMN'" in page)
     for query in queries:
         assert sqlglot.parse_one(query, dialect="databricks") is not None
+        assert re.search(r"\bmonitor_id = 'm(''|\\')1'", query)
 
 
 @pytest.mark.parametrize(
@@ -127,4 +139,5 @@ def test_a_cause_is_asked_for_by_what_it_names(kind: str, what: str, asked: str)
 
     query = lines[lines.index("  - because.") + 1]
     assert asked in shlex.split(query.strip())[3]
+    assert query.count("monitor_id = ") == query.count(" FROM metric_series") + query.count(" FROM incidents")
     assert "ORDER BY time DESC" in query

@@ -283,3 +283,13 @@ def test_updating_changes_no_array_of_the_callers() -> None:
     profile_column(values)
     assert values.tolist() == [3.0, 0.0, 1.0]
     assert np.signbit(values[1])
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.5, 7.25])
+def test_a_slice_that_holds_one_value_alone_names_it(value: float) -> None:
+    state = NumericState.empty(Grid.of([0.5, 2.0]), k=0).update(np.array([value] * 7 + [NAN, INF]))
+
+    (item,) = present(state)["frequent_items"]
+    assert (float(item["item"]), item["count"]) == (value, 7)
+    two = state.update(np.array([value + 5.0]))
+    assert all(item["count"] <= 7 for item in present(two)["frequent_items"])
