@@ -35,6 +35,9 @@ class Episode:
     groups: list[Group] = field(default_factory=list)
     resolved: int | None = None
     ending: str | None = None
+    well: set[int] = field(default_factory=set)
+    """The starts of the windows that were well before it was resolved."""
+
     shown: Group | None = None
     """The window that shows what is wrong, where the first one did not."""
 
@@ -101,6 +104,7 @@ def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], fin
             current = None
         if group.state == WELL and current is not None:
             wells += 1
+            current.well.add(group.start)
             if wells >= WELL_WINDOWS:
                 current.resolved, current.ending = group.end, WELL_AGAIN
                 current = None

@@ -89,9 +89,13 @@ class Problem:
     def goes_on_at(self, timestamp: int) -> bool:
         """Whether it has begun and there is evidence that it has not ended: it failed lately, and is not resolved.
 
-        An incident stays open while nobody can decide; that is no evidence that it goes on.
+        An incident stays open while nobody can decide; that is no evidence that it goes on. Where the window itself is well, what
+        else begins there has other reasons.
         """
         if timestamp < self.opened or (self.resolved is not None and timestamp >= self.resolved):
+            return False
+        of_columns = self.main.first.track in OF_COLUMNS
+        if all(timestamp in one.well for one in self._finest if (one.first.track in OF_COLUMNS) == of_columns):
             return False
         last = max((one.last for one in self._finest), key=lambda group: group.end)
         return timestamp < last.end + WELL_WINDOWS * (last.end - last.start)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from spark_monitor.diagnosis.causes import causes_of
 from spark_monitor.diagnosis.consequences import with_consequences
-from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.episodes import Episode, episodes
 from spark_monitor.diagnosis.falls import Fall, Score
 from spark_monitor.diagnosis.findings import DRIFT, Finding
-from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.groups import WELL, Failing, of_checks
 from spark_monitor.diagnosis.incident import incident
 from spark_monitor.diagnosis.problems import Problem
 
@@ -51,6 +51,17 @@ def test_a_fall_at_another_time_is_an_incident_of_its_own() -> None:
     for start in (2, 6):
         broken, fall = wind(MISSING, "missing", start=start), auc()
         assert with_consequences([broken, fall], {})[0] == [broken, fall], start
+
+
+def test_a_fall_in_a_window_in_which_the_broken_column_is_well_is_an_incident_of_its_own() -> None:
+    """A column fails in window 3, is well in 5 (and resolved in 6 at the earliest), and in 4 nobody can say."""
+    failing = of_checks(Failing("w", "ks", column="wind", value=0.5), start=3, end=4, name="wind")
+    groups = [failing, replace(failing, start=5, end=6, state=WELL, failing=())]
+    windows = {"1 week": [(start, start + 1) for start in range(8)]}
+    for fallen, alone in ((4, True), (5, False)):
+        (broken,) = episodes(groups, windows, {(failing.subject, 3): MISSING})
+        cause, fall = Problem([broken], "missing"), auc(fallen)
+        assert (with_consequences([cause, fall], {})[0] == [cause]) is alone, fallen
 
 
 def test_a_fall_soon_after_a_column_broke_is_that_incident() -> None:
