@@ -78,6 +78,24 @@ def rows_again(problems: list[Problem]) -> list[Problem]:
     return kept
 
 
+def rows_gone(problems: list[Problem]) -> list[Problem]:
+    """Columns that drift only in windows with another number of rows than expected: what came is no fair sample of all rows.
+
+    Half a day without rows moves every column that follows the hour. A drift that outlasts it, and any fault, is a problem apart.
+    """
+    counts = {(one.dataset, one.granularity, one.opened): one for one in problems if one.main.first.track == ROWS}
+    kept = []
+    for one in problems:
+        above = counts.get((one.dataset, one.granularity, one.opened))
+        is_drift = one.main.first.track in OF_COLUMNS and one.kind == "drift" and one.main.first.column is not None
+        if above is None or not is_drift or one.main.last.end > above.main.last.end:
+            kept.append(one)
+        else:
+            above.symptoms |= set(one.columns)
+            absorb(above, one)
+    return kept
+
+
 def parts_of_a_whole(problems: list[Problem]) -> list[Problem]:
     """Endpoints, steps or services that fail from the same window on as all of them together are that one problem."""
     wholes = {

@@ -25,6 +25,14 @@ def failing_versions(groups: Sequence[Group]) -> tuple[str | None, ...]:
     )
 
 
+TITLES_OF_REPEATED: Final[Mapping[str, str]] = {
+    "duplicated_window": "rows are there more than once",
+    "percent_duplicate_rows": "rows are there more than once",
+    "percent_duplicate_ids": "ids are there more than once",
+    "percent_duplicated_values": "values of {} are there more than once",
+}
+"""Titles by the metric that fails, the one that tells most first: where rows are repeated, so are their ids."""
+
 TITLES: Final[Mapping[str, str]] = {
     "unit_change": "{} is in another unit",
     "missing": "{} is missing",
@@ -52,7 +60,7 @@ TITLES: Final[Mapping[str, str]] = {
 def title(problem: Problem, kind: str) -> str:
     """A few words: what, and where."""
     where = "" if problem.slice == WHOLE else f" where {slice_name(*problem.slice)}"
-    named = TITLES[kind].format(_subject(problem))
+    named = _title_of(problem, kind).format(_subject(problem))
     several = " and " in _subject(problem) or (len(problem.columns) > 1 and problem.main.first.column is not None)
     if several and TITLES[kind].startswith("{}"):
         named = named.replace(" is ", " are ", 1).replace(" has ", " have ", 1)
@@ -61,6 +69,14 @@ def title(problem: Problem, kind: str) -> str:
     elif kind == "version" and problem.kind == "drift":
         named = f"{_subject(problem)} {'have' if len(problem.columns) > 1 else 'has'} drifted in one version alone"
     return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}"
+
+
+def _title_of(problem: Problem, kind: str) -> str:
+    if kind != "duplicated_window":
+        return TITLES[kind]
+    failing = {one.metric for group in own_groups(problem) for one in group.failing}
+    named = next((title for metric, title in TITLES_OF_REPEATED.items() if metric in failing), TITLES[kind])
+    return named.replace("{}", harmless(problem.main.first.column or "").replace("{", "{{").replace("}", "}}"))
 
 
 def _subject(problem: Problem) -> str:
@@ -134,7 +150,8 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     if not whole:
         reason = next((one.reason for group in groups for one in group.failing if one.reason), None)
         return harmless(reason.rstrip("."), 300) if reason else "a check fails"
-    metric = whole[0].metric
+    first = next(group.failing for group in groups if whole[0] in group.failing)
+    metric = next((name for name in TITLES_OF_REPEATED if any(one.metric == name for one in first)), whole[0].metric)
     same = [one for one in whole if one.metric == metric]
     # A number of another slice, or a limit of another window, says nothing of this one.
     far = _farthest_off([one for one in same if one.slice == place] or same)

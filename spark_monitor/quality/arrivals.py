@@ -97,7 +97,7 @@ def missing_hours(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -
     return _exact(current, "missing_hours")
 
 
-@quality_metric("duplicated_window", columns=(":table",), range=SHARE)
+@quality_metric("duplicated_window", columns=(":table",), range=SHARE, sentence="{} earlier window has the same rows")
 def duplicated_window(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """1 where the rows' contents are those of an earlier window, whatever their order, times and ids; 0 where they are not."""
     return _exact(current, "duplicated_window")

@@ -537,3 +537,44 @@ def test_another_fault_of_a_column_that_was_well_between_is_another_incident() -
     found = diagnosed(rows, ["temp"]).incidents
 
     assert [(one.kind, one.opened) for one in found] == [("unit_change", start(4)), ("missing", start(6))]
+
+
+@pytest.mark.parametrize(("weeks", "expected"), [(range(6, 7), ["lost_rows"]), (range(6, 8), ["drift", "lost_rows"])])
+def test_columns_that_drift_only_while_rows_are_lost_are_part_of_that(weeks: range, expected: list[str]) -> None:
+    rows = planted("price", lambda v: v * noise(len(v)), weeks=weeks)
+    lost = model_check(6, 0.4, metric="row_count_ratio", family="quality", expected=">= 0.6")
+
+    found = diagnosed(rows, ["price"], extra=[lost]).incidents
+
+    assert sorted(one.kind for one in found) == expected
+    assert next(one.column for one in found if one.kind == "lost_rows") is None
+
+
+def test_a_fault_that_begins_where_rows_are_lost_is_a_problem_apart() -> None:
+    rows = planted("price", lambda v: v * 100, weeks=range(6, 7))
+    lost = model_check(6, 0.4, metric="row_count_ratio", family="quality", expected=">= 0.6")
+
+    found = diagnosed(rows, ["price"], extra=[lost]).incidents
+
+    assert sorted(one.kind for one in found) == ["lost_rows", "unit_change"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "title", "told"),
+    [
+        (["percent_duplicate_ids"], "ids are there more than once", "50 % of the rows repeat an id"),
+        (
+            ["percent_duplicate_ids", "percent_duplicate_rows"],
+            "rows are there more than once",
+            "50 % of the rows repeat another row",
+        ),
+        (["percent_duplicate_rows", "duplicated_window"], "rows are there more than once", "50 earlier window has the same rows"),
+    ],
+)
+def test_what_is_repeated_is_told_by_the_metric_that_tells_most(metrics: list[str], title: str, told: str) -> None:
+    failing = [model_check(4, 50.0, metric=one, family="quality", expected="<= 1") for one in metrics]
+
+    found = diagnosed(table(1), (), extra=failing).only
+
+    assert (found.kind, found.title) == ("duplicated_window", title)
+    assert found.diagnosis.startswith(told)
