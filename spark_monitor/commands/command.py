@@ -29,6 +29,10 @@ INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 """What shells show for a program that Ctrl+C, a reader that went away, or SIGTERM has ended."""
 
 LONGEST_LINE = 500
+REFUSED_BY_STORAGE = ("Status Code: 503", "SlowDown", "SLOW_DOWN", "ThrottledException", "ServiceUnavailable", "ServerBusy")
+"""Signs, in the words of S3's, Azure's and Hadoop's clients, that an object store answers 503 after all that they try."""
+
+AFTER_REFUSAL = "Nothing half-written counts. Run again when it answers; how long a request is tried is its client's setting."
 
 
 class Terminated(KeyboardInterrupt):
@@ -135,10 +139,14 @@ def sentence_of(error: BaseException) -> str:
 
     >>> sentence_of(ConfigError("flights.yaml: no such file.")), sentence_of(ValueError("no\\nmore"))
     ('flights.yaml: no such file.', 'ValueError: no')
+    >>> sentence_of(OSError("When reading: AWS Error SLOW_DOWN: Please reduce your request rate.")).startswith("Storage refuses")
+    True
     """
     if isinstance(error, MonitorError):
         return mask_secrets(str(error))
     kind, first = type(error).__name__, first_line(error)
+    if any(sign in str(error) for sign in REFUSED_BY_STORAGE):
+        return f"Storage refuses requests: {first[:LONGEST_LINE]} {AFTER_REFUSAL}"
     return (kind if first == kind else f"{kind}: {first}")[:LONGEST_LINE]
 
 
