@@ -18,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # uv writes no address of an index into the lock, so that it can be installed from any mirror.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all test-cluster test-airflow test-matrix check fmt bench docs wheel sbom lock clean
+.PHONY: help setup demo test test-all test-cluster test-store test-airflow test-matrix check fmt bench docs wheel sbom lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-19s%s\n' "$$name" "$$what"; done
@@ -45,6 +45,10 @@ test-all: setup  ## every test, slow ones too, and the tests with Spark once mor
 
 test-cluster: setup  ## the main job on a standalone Spark cluster on this machine, a worker of which is killed
 	@$(BIN)/python -m pytest tests/cluster -m cluster -p no:randomly $(ARGS)
+
+test-store: setup  ## tables in an S3 that refuses or is slow, on this machine (needs mvn for S3A's jars)
+	@mvn -q -B -f tests/platforms/s3a/pom.xml dependency:copy-dependencies -DexcludeArtifactIds=slf4j-api -DoutputDirectory="$(CURDIR)/.deps/s3a"
+	@SPARK_MONITOR_TEST_S3A="$(CURDIR)/.deps/s3a" $(BIN)/python -m pytest -p no:randomly tests/jobs/test_object_store.py $(ARGS)
 
 test-airflow: setup  ## the DAGs of conf/airflow, run by a real Airflow in an environment of its own
 	@sh tests/platforms/airflow.sh
