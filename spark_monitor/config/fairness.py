@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
-from spark_monitor.config.types import Columns, OneValue, Section, Text, WholeNumber, quoted
+from spark_monitor.config.types import Columns, OneValue, Section, Slice, Text, WholeNumber, quoted
+from spark_monitor.text.quoting import slice_key
 
 
 class FairnessConfig(Section):
@@ -25,6 +27,27 @@ class FairnessConfig(Section):
         if strangers:
             raise problems(("reference", f"found {quoted(strangers)}, not in `groups`. Name a key of `groups`."))
         return self
+
+
+def group_problems(fairness: FairnessConfig, slices: Iterable[Slice], task: str) -> list[tuple[str, str]]:
+    """Groups that are no slices, and a task without a favourable class, as pairs of place and sentence.
+
+    >>> group_problems(FairnessConfig(groups=("origin",)), ("carrier",), "binary")
+    [('fairness.groups', 'found "origin", which is no slice. Slices of this monitor: "carrier". Add it to `slices`.')]
+    """
+    keys = {slice_key(one) for one in slices}
+    strangers = [name for name in fairness.groups if name not in keys]
+    pairs = []
+    if strangers:
+        each, them = ("which is no slice", "it") if len(strangers) == 1 else ("which are no slices", "them")
+        known = quoted(sorted(keys)) or "none"
+        pairs.append(
+            ("fairness.groups", f"found {quoted(strangers)}, {each}. Slices of this monitor: {known}. Add {them} to `slices`.")
+        )
+    if task in ("regression", "none"):
+        step = "Groups are compared by a favourable class: remove it, or set model.task to binary or multiclass"
+        pairs.append(("fairness", f"found beside task {task}. {step}."))
+    return pairs
 
 
 class WorstSlicesConfig(Section):

@@ -13,12 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic.functional_validators import ModelWrapValidatorHandler
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
 from spark_monitor.config.aggregates import parse_derived
 from spark_monitor.config.costs import CostsConfig
-from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig
+from spark_monitor.config.fairness import FairnessConfig, WorstSlicesConfig, group_problems
 from spark_monitor.config.file import describe, problems, read_yaml, sentences
 from spark_monitor.config.keep import needed_metrics, needed_states
 from spark_monitor.config.metrics import CustomMetricConfig, worse_of
@@ -191,6 +190,13 @@ class MonitorConfig(Section):
     @model_validator(mode="after")
     def _rules_fit(self) -> Self:
         misfits = scope_problems(self.rules, self.slices, (reference.name for reference in self.baselines))
+        if misfits:
+            raise problems(*misfits)
+        return self
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        misfits = group_problems(self.fairness, self.slices, self.model.task) if self.fairness is not None else []
         if misfits:
             raise problems(*misfits)
         return self

@@ -83,6 +83,16 @@ def changed(change: Change) -> str:
     return yaml.safe_dump(content)
 
 
+def replaced(*parts: tuple[str, object]) -> Change:
+    """Several changes one after the other."""
+
+    def change(content: Any) -> None:
+        for place, value in parts:
+            put(place, value)(content)
+
+    return change
+
+
 def put(place: str, value: object) -> Change:
     """A change that sets the key at a dotted place, numbers being list positions."""
 
@@ -277,6 +287,8 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("slices", [["a"]]), "slices: found the crossing [a]."),
     (put("slices", [["a", "a"]]), 'slices[0]: found "a" more than once.'),
     (put("slices", [4]), "slices[0]: found the number 4."),
+    (put("fairness", {"groups": ["orign"]}), 'fairness.groups: found "orign", which is no slice. Slices of this monitor: "'),
+    (replaced(("model.task", "regression"), ("fairness", {"groups": ["origin"]})), "fairness: found beside task regression."),
     (put("slices", "origin"), 'slices: found "origin". Allowed: columns, boolean SQL expressions'),
     (put("max_slice_values", 0), "max_slice_values: found the number 0. Allowed: how many values of a slice key are told apart"),
     (put("max_slice_values", True), "max_slice_values: found true."),
