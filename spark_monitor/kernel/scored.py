@@ -137,8 +137,6 @@ class ScoredTask:
         label, prediction, score = (one_array(column) for column in chunk.columns[FIRST_SLICE + self._plan.slice_keys :][:3])
         rows = np.flatnonzero(~flags_of(label.is_null()))
         rest = self._rest(chunk, label, prediction, score)
-        if rest["weights"] is not None:
-            rows = rows[rest["weights"][rows] > 0]
         if self._plan.task == "regression":
             return LabelledRows(rows, None, None, None, doubles_of(label), doubles_of(prediction), **rest)
         labels = canonical_labels(label)
@@ -213,10 +211,12 @@ class ScoredTask:
             coverage = CoverageState(rows.size, labelled_rows.size, duplicates, int(conflicts[labelled_rows].sum()), delays)
             place = (key, *divmod(code, stride))
             self._merge((*place, COVERAGE), coverage)
-            self._measure(place, labelled_rows, scored)
+            # A row without weight is no part of a metric, but its label has come.
+            judged = labelled_rows if scored.weights is None else labelled_rows[scored.weights[labelled_rows] > 0]
+            self._measure(place, judged, scored)
             self._add_predictions(place, rows, scored)
             if key == WHOLE and scored.shared is not None:
-                self._pair(place, labelled_rows, scored)
+                self._pair(place, judged, scored)
 
     def _add_predictions(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
         """Add the states of all predictions, labelled or not."""

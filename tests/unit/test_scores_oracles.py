@@ -11,6 +11,7 @@ from sklearn import metrics as oracle
 from spark_monitor.scores import Settings, present
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grouped import GroupedState
+from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.scores import ConfusionState, RegressionState, ScoreState, canonical_labels, score_grid
 
 EXACT = 1e-9
@@ -127,6 +128,17 @@ def test_metrics_of_several_classes_are_those_of_scikit_learn(seed: int, n: int,
         ("precision", "c"): oracle.precision_score(labels, guess, labels=[2], average="macro", **w),
     }
     assert [name for name, value in wanted.items() if not near(rows[name], value)] == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("q", [0.5, 0.9])
+def test_quantiles_of_few_weighted_errors_are_those_of_numpy(seed: int, q: float) -> None:
+    random = np.random.default_rng(seed)
+    errors, weights = random.pareto(1.5, 40), random.gamma(1, 1, 40) * 10 ** random.uniform(-3, 3)
+
+    low, high = Magnitudes.of(errors, weights).quantile(q)
+
+    assert low <= np.quantile(errors, q, method="inverted_cdf", weights=weights) <= high <= 1.011 * low
 
 
 @pytest.mark.parametrize("weighted", [False, True])
