@@ -104,7 +104,15 @@ def stored(row: IncidentRow) -> dict[str, Any]:
     times = {name: micros(at) for name in ("opened", "last_seen", "resolved", "muted_until") if (at := getattr(row, name))}
     renamed = {"column_name": row.column, "model_versions": row.versions, "causes": ()}
     absent = dict.fromkeys(("resolved", "muted_until", "notified_at"))
-    return {**vars(row), **absent, **times, **renamed, "first_metric": row.metric, "first_check_id": None}
+    return {
+        **vars(row),
+        **absent,
+        **times,
+        **renamed,
+        "first_metric": row.metric,
+        "first_check_id": None,
+        "monitor_id": row.monitor,
+    }
 
 
 def people(**changes: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ TARGETS = {
     "test-cluster",
     "test-airflow",
     "test-matrix",
+    "test-store",
     "check",
     "fmt",
     "bench",
