@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pyspark.sql import SparkSession
 
@@ -152,9 +153,17 @@ def _inheriting(spark: SparkSession, call: Callable[[], Result]) -> Callable[[],
 
     logged = partial(copy_context().run, call)  # of which monitor is logged
     wrapped: Callable[[], Result]
-    # Sessions that know tags give them on; a classic one of Spark 3.5 has none, and its call is wrapped itself.
-    wrapped = inheritable_thread_target(spark)(logged) if hasattr(spark, "getTags") else inheritable_thread_target(logged)
+    takes_session = _takes_session(inheritable_thread_target)
+    wrapped = inheritable_thread_target(spark)(logged) if takes_session else inheritable_thread_target(logged)
     return wrapped
+
+
+def _takes_session(wrapper: Callable[..., Any]) -> bool:
+    """Whether pyspark's ``inheritable_thread_target`` takes the session, whose tags it hands on; Spark 3.5's does not.
+
+    A session says nothing of it: one of Spark 3.5 has ``getTags`` too, which then raises an error.
+    """
+    return any("SparkSession" in str(one.annotation) for one in signature(wrapper).parameters.values())
 
 
 def worker_environment() -> dict[str, str]:

@@ -43,7 +43,9 @@ def show_rows(answer: Answer, console: Console, *, terminal: bool) -> None:
             for line in block_of(row, answer.columns):
                 console.print(line)
         return
-    console.print(table_of(answer), soft_wrap=False, width=None if terminal else WIDEST)
+    if not terminal:  # who reads a pipe has no width: rich would take 80 characters for one
+        console = Console(file=console.file, markup=False, highlight=False, emoji=False, width=WIDEST)
+    console.print(table_of(answer), soft_wrap=False)
 
 
 def least_width(answer: Answer) -> int:

@@ -55,6 +55,17 @@ def test_a_wide_result_is_a_record_a_block() -> None:
     assert lines[0].split("  ") == [names[0], f"value 0 of {names[0]}"]
 
 
+def test_a_wide_result_in_a_pipe_is_a_line_a_row() -> None:
+    names = tuple(f"a_rather_long_name_{place}" for place in range(9))
+    rows = tuple(json.dumps({name: f"value {number} of {name}" for name in names}) for number in range(2))
+    stream = io.StringIO()
+    show_rows(Answer(names, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=False)
+    lines = stream.getvalue().splitlines()
+
+    assert len(lines) == 1 + 1 + 2  # the names, a rule, the rows
+    assert [cell.strip() for cell in lines[3].split("   ")] == [f"value 1 of {name}" for name in names]
+
+
 def test_a_megabyte_in_a_cell_is_cut() -> None:
     assert len(shown(Answer(("a",), ("binary",), (json.dumps({"a": "x" * 1_000_000}),), False))) < 2000
 

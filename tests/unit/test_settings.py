@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pyspark
 import pytest
+from pyspark import inheritable_thread_target
+from pyspark.sql import SparkSession
 
-from spark_monitor.session import INTERPRETED, interpreted
+from spark_monitor.session import INTERPRETED, _takes_session, interpreted
 
 
 class Settings:
@@ -76,3 +80,17 @@ def test_threads_that_come_and_go_leave_what_was_before(before: dict[str, str]) 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, [draw.random() < 0.3 for _ in range(200)]))
     assert session.conf.given == before
+
+
+def of_spark_3(f: Callable[..., Any]) -> Callable[..., Any]:
+    return f
+
+
+def of_spark_4(f: Callable[..., Any] | SparkSession | None = None) -> Callable[..., Any]:
+    return lambda call: call
+
+
+def test_a_session_is_handed_to_what_takes_one() -> None:
+    assert not _takes_session(of_spark_3)
+    assert _takes_session(of_spark_4)
+    assert _takes_session(inheritable_thread_target) == (not pyspark.__version__.startswith("3."))
