@@ -44,26 +44,29 @@ def test_numbers_keep_every_digit_and_stand_to_the_right() -> None:
     assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02", '{"w":', '["1",', "null]}"]
 
 
-def test_a_wide_result_is_a_record_a_block() -> None:
-    names = tuple(f"a_rather_long_name_{place}" for place in range(9))
-    rows = tuple(json.dumps({name: f"value {number} of {name}" for name in names}) for number in range(2))
+WIDE = tuple(f"a_rather_long_name_{place}" for place in range(9))
+
+
+def shown_wide(*, terminal: bool) -> list[str]:
+    """Two rows of nine long values on a console of 80 characters."""
+    rows = tuple(json.dumps({name: f"value {number} of {name}" for name in WIDE}) for number in range(2))
     stream = io.StringIO()
-    show_rows(Answer(names, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=True)
-    lines = stream.getvalue().splitlines()
+    show_rows(Answer(WIDE, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=terminal)
+    return stream.getvalue().splitlines()
+
+
+def test_a_wide_result_is_a_record_a_block() -> None:
+    lines = shown_wide(terminal=True)
 
     assert len(lines) == 9 + 1 + 9  # a line a column, an empty line between the records
-    assert lines[0].split("  ") == [names[0], f"value 0 of {names[0]}"]
+    assert lines[0].split("  ") == [WIDE[0], f"value 0 of {WIDE[0]}"]
 
 
 def test_a_wide_result_in_a_pipe_is_a_line_a_row() -> None:
-    names = tuple(f"a_rather_long_name_{place}" for place in range(9))
-    rows = tuple(json.dumps({name: f"value {number} of {name}" for name in names}) for number in range(2))
-    stream = io.StringIO()
-    show_rows(Answer(names, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=False)
-    lines = stream.getvalue().splitlines()
+    lines = shown_wide(terminal=False)
 
     assert len(lines) == 1 + 1 + 2  # the names, a rule, the rows
-    assert [cell.strip() for cell in lines[3].split("   ")] == [f"value 1 of {name}" for name in names]
+    assert [cell.strip() for cell in lines[3].split("   ")] == [f"value 1 of {name}" for name in WIDE]
 
 
 def test_a_megabyte_in_a_cell_is_cut() -> None:
