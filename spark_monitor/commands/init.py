@@ -259,13 +259,17 @@ def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> 
         *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None),
     ]
 
+    names = list(frame.columns)
+
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = list(batches)
-        guesses = guess_quality(pa.Table.from_batches(held), skip) if held else []
+        guesses = guess_quality(pa.Table.from_batches(held).rename_columns(names), skip) if held else []
         documents = [json.dumps([one.section, one.column, one.value, one.evidence, one.broken]) for one in guesses]
         yield pa.RecordBatch.from_arrays([pa.array(documents, pa.string())], names=["guess"])
 
-    rows = frame.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
+    # Columns go by their places: mapInArrow asks for each by its name, unquoted, and fails where that holds a backtick.
+    placed = frame.toDF(*(f"c{place}" for place in range(len(names))))
+    rows = placed.limit(ROWS_LOOKED_AT).repartition(1).mapInArrow(run, "guess string").collect()
     return [QualityGuess(*json.loads(row["guess"])) for row in rows]
 
 

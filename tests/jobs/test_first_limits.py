@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import Result
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
@@ -133,3 +134,13 @@ def test_init_all_writes_a_file_for_each_table_that_has_a_time(spark: SparkSessi
     done = typed("init", tables, "--all", "--out", files)
     assert done.exit_code == 0, done.stderr
     assert [one.name for one in files.iterdir()] == ["loans_of_2024.yaml"]
+
+
+def test_init_names_a_column_whatever_it_is_called(tmp_path: Path) -> None:
+    hostile = '<b>`x`; DROP "y".z'
+    loans().rename(columns={"income": hostile}).to_parquet(tmp_path / "loans.parquet", coerce_timestamps="us")
+
+    done = typed("init", tmp_path / "loans.parquet", "--out", tmp_path / "loans.yaml")
+
+    assert done.exit_code == 0, done.stderr
+    assert hostile in yaml.safe_load((tmp_path / "loans.yaml").read_text())["quality"]["ranges"]
