@@ -19,6 +19,7 @@ from spark_monitor.kernel.columns import NumericColumn, Rows, RowSlices
 from spark_monitor.kernel.groups import Segments, numbers_of
 from spark_monitor.kernel.memory import keep_freed_memory
 from spark_monitor.kernel.native.library import AUTO, Library, in_use, library
+from spark_monitor.kernel.partial_rows import counted_content
 from spark_monitor.kernel.spans import CHUNK_ROWS
 from spark_monitor.states.grid import Grid, Integers, grid_from_quantiles
 
@@ -105,12 +106,14 @@ def _sliced(groups: Segments, values: Integers) -> RowSlices:
 
 
 def profile(file: pa.Buffer, grids: list[Grid], kernel: Library | None, chunks: list[tuple[int, Rows]]) -> Callable[[], None]:
-    """Decode the file and gather every column."""
+    """Decode the file, gather every column, and make the bytes of the windows' states."""
 
     def run() -> None:
         for values, grid in zip(decoded(file), grids, strict=True):
             column = NumericColumn(grid, library=kernel)
             for low, rows in chunks:
                 column.add(values.slice(low, int(rows.groups.bounds[-1])), rows)
+            for one in column.gathered():
+                counted_content(one.state)
 
     return run

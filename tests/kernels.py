@@ -13,9 +13,11 @@ from spark_monitor.kernel.groups import Segments
 from spark_monitor.kernel.named_blocks import NamedBlock
 from spark_monitor.kernel.native import build
 from spark_monitor.kernel.native.library import Library, loaded
+from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.grid import Floats, Grid, Integers, grid_from_quantiles
 from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.small import small_block
 
 KINDS = (
     *("normal", "uniform", "few", "integers", "huge integers", "powers", "subnormal", "zeros", "constant"),
@@ -94,9 +96,12 @@ def gathered(chunks: list[tuple[pa.Array, Rows]], grid: Grid, library: Library |
 
 def states_of(column: NumericColumn) -> dict[tuple[int | None, int, int], NumericState]:
     """Every state of a column, of groups and of slice values, the latter by way of their bytes."""
-    found: dict[tuple[int | None, int, int], NumericState] = {
-        (None, one.group, 0): one.state for one in column.gathered() if isinstance(one.state, NumericState)
-    }
+    found: dict[tuple[int | None, int, int], NumericState] = {}
+    for one in column.gathered():
+        assert not isinstance(one.state, CategoricalState)
+        found[None, one.group, 0] = (
+            small_block([one.state], column.grid).states()[0] if isinstance(one.state, tuple) else one.state
+        )
     for key, group, block in column.blocks():
         texts: list[str | None] = [str(code) for code in range(block.totals.shape[0])]
         for text, state in NamedBlock.from_bytes(NamedBlock(texts, block).to_bytes(), block.grid).states():

@@ -16,6 +16,7 @@ from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.groups import Mask, Segments, Shorts, numbers_of
 from spark_monitor.kernel.hashes import Keyed, add_hashes
 from spark_monitor.kernel.native.library import Library
+from spark_monitor.kernel.native.short import ShortWindows, are_short, short_windows
 from spark_monitor.kernel.native.slices import add_rows
 from spark_monitor.kernel.native.windows import state_of
 from spark_monitor.states.categorical import CategoricalState, Categories, Dictionary
@@ -24,6 +25,7 @@ from spark_monitor.states.frequent import CAPACITY
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K
+from spark_monitor.states.small import Parts, small_block
 
 Group = int
 TEXT_STATE_BYTES = 48 << 10
@@ -67,7 +69,8 @@ class Gathered:
     group: Group
     slice_key: int | None
     slice_value: int
-    state: NumericState | CategoricalState
+    state: NumericState | CategoricalState | Parts
+    """Of a window of few rows the bytes of a small state, if no state of its own was made."""
 
 
 class Column(Protocol):
@@ -92,22 +95,29 @@ class NumericColumn:
 
     def __init__(self, grid: Grid, *, k: int = K, library: Library | None = None) -> None:
         """With a ``library`` the compiled kernel does the work, else numpy."""
-        self._grid, self._k, self._library = grid, k, library
+        self.grid, self._k, self._library = grid, k, library
         self._windows: dict[Group, NumericState] = {}
         self._blocks: dict[tuple[int, Group], SliceBlock] = {}
+        self._short: list[ShortWindows] = []
+        self._in_short: dict[Group, tuple[int, int]] = {}
+        """Groups of which only few rows have come, all in one chunk: the chunk's place, and theirs in it."""
 
     @property
     def nbytes(self) -> int:
         """About how many bytes are held."""
-        each = 8 * self._grid.cells + SKETCH_BYTES_PER_K * self._k + SMALL_PARTS_BYTES
-        return len(self._windows) * each + sum(block.nbytes for block in self._blocks.values())
+        each = 8 * self.grid.cells + SKETCH_BYTES_PER_K * self._k + SMALL_PARTS_BYTES
+        held = sum(block.nbytes for block in self._blocks.values()) + sum(short.nbytes for short in self._short)
+        return len(self._windows) * each + held
 
     def add(self, values: pa.Array, rows: Rows) -> None:
         """Add a chunk's values."""
         numbers, nulls = numbers_of(values)
         numbers, nulls = rows.groups.arranged(numbers), None if nulls is None else rows.groups.arranged(nulls)
         plain = nulls is None
+        short = self._add_short(self._library, numbers, nulls, rows) if self._library is not None and not rows.slices else None
         for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
+            if short is not None and short[position]:
+                continue
             of_window = numbers[low:high]
             absent = nulls[low:high] if nulls is not None else None
             state = self._add_window(int(rows.groups.codes[position]), of_window, absent)
@@ -117,15 +127,35 @@ class NumericColumn:
         elif rows.slices:
             self._add_slices(numbers, nulls, rows, plain=plain)
 
+    def _add_short(self, library: Library, numbers: Floats, nulls: Mask | None, rows: Rows) -> Mask:
+        """Take in the groups of few rows that come for the first time; returns which these are."""
+        groups = rows.groups
+        chosen = are_short(groups, self._k)
+        for position in np.flatnonzero(chosen).tolist():
+            group = int(groups.codes[position])
+            chosen[position] = group not in self._windows and group not in self._in_short
+        if chosen.any():
+            for place, group in enumerate(groups.codes[chosen].tolist()):
+                self._in_short[group] = (len(self._short), place)
+            self._short.append(short_windows(library, numbers, nulls, groups, chosen))
+        return chosen
+
+    def _before(self, group: Group) -> NumericState | None:
+        """What has come of a group."""
+        if group in self._in_short:
+            chunk, place = self._in_short.pop(group)
+            self._windows[group] = small_block(list(self._short[chunk].parts([place], self.grid, self._k)), self.grid).states()[0]
+        return self._windows.get(group)
+
     def _add_window(self, group: Group, numbers: Floats, absent: Mask | None) -> NumericState:
-        before = self._windows.get(group)
+        before = self._before(group)
         theta = before.distinct.theta if before else ALL
         if self._library is not None:
-            state = state_of(self._library, numbers, absent, self._grid, k=self._k, theta=theta)
+            state = state_of(self._library, numbers, absent, self.grid, k=self._k, theta=theta)
         else:
             missing = int(np.count_nonzero(absent)) if absent is not None else 0
             ordered = np.sort(numbers[~absent] if absent is not None and missing else numbers)
-            state = NumericState.of_sorted(ordered, self._grid, nulls=missing, k=self._k, theta=theta)
+            state = NumericState.of_sorted(ordered, self.grid, nulls=missing, k=self._k, theta=theta)
         self._windows[group] = before.merge(state) if before else state
         return state
 
@@ -138,7 +168,7 @@ class NumericColumn:
             guess = window.mean if np.isfinite(window.mean) else 0.0
             keys = self._keyed(position, group, low, high, rows)
             add_rows(
-                library, self._grid, numbers[low:high], absent, keys, guess=guess, distinct=window.distinct, inner=max(inner, 0.0)
+                library, self.grid, numbers[low:high], absent, keys, guess=guess, distinct=window.distinct, inner=max(inner, 0.0)
             )
 
     def _add_slices(self, numbers: Floats, nulls: Mask | None, rows: Rows, *, plain: bool) -> None:
@@ -148,7 +178,7 @@ class NumericColumn:
             finite = np.isfinite(numbers)
             if nulls is not None:
                 finite &= ~nulls
-        cells = self._grid.codes(numbers if finite is None else np.where(finite, numbers, 0.0))
+        cells = self.grid.codes(numbers if finite is None else np.where(finite, numbers, 0.0))
         hashes = hash_numbers(numbers)
         for position, (low, high) in enumerate(pairwise(rows.groups.bounds.tolist())):
             group, absent = int(rows.groups.codes[position]), None if nulls is None else nulls[low:high]
@@ -174,7 +204,7 @@ class NumericColumn:
 
     def _block(self, key: int, group: Group) -> SliceBlock:
         if (key, group) not in self._blocks:
-            self._blocks[key, group] = SliceBlock(self._grid)
+            self._blocks[key, group] = SliceBlock(self.grid)
         return self._blocks[key, group]
 
     def _add_hashes(self, group: Group, part: Part, keys: Sequence[KeyedRows]) -> None:
@@ -195,6 +225,12 @@ class NumericColumn:
         """The states so far."""
         for group, state in self._windows.items():
             yield Gathered(group, None, 0, state)
+        places: list[dict[Group, int]] = [{} for _ in self._short]
+        for group, (chunk, place) in self._in_short.items():
+            places[chunk][group] = place
+        for short, of_chunk in zip(self._short, places, strict=True):
+            for group, parts in zip(of_chunk, short.parts(list(of_chunk.values()), self.grid, self._k), strict=True):
+                yield Gathered(group, None, 0, parts)
 
     def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
         """The blocks of slice values: slice key, group, block."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_monitor.states.grid import Floats
+from spark_monitor.states.grid import Floats, Integers
 
 _CACHED = 1 << 15
 _SAMPLED = 64
@@ -78,6 +78,20 @@ class Moments:
         if self.n < 2 or not np.isfinite(self.m2):
             return float("nan")
         return float(np.sqrt(self.m2 / (self.n - 1)))
+
+
+def moments_about(guess: Floats, n: Integers, rest: Floats, squares: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean, its low part and M2 of many states at once: see ``Moments.about``.
+
+    >>> [one.tolist() for one in moments_about(np.array([2.0]), np.array([4]), np.array([0.5]), np.array([6.0]))]
+    [[2.5], [0.0], [5.0]]
+    """
+    mean = guess + rest
+    virtual = mean - guess
+    low = (guess - (mean - virtual)) + (rest - virtual)
+    with np.errstate(over="ignore", invalid="ignore"):
+        m2 = squares - n * (rest * rest)
+    return mean, low, np.where(np.isfinite(m2), np.maximum(m2, 0.0), np.inf)
 
 
 def _deviations(values: Floats, guess: float) -> tuple[float, float]:

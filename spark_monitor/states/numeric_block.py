@@ -24,7 +24,8 @@ from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.ragged import owners, sums
-from spark_monitor.states.sketch import Kll, is_exact_image
+from spark_monitor.states.sketch import Kll
+from spark_monitor.states.sketch_image import is_exact_image
 
 _COUNTS = ("count", "num_nulls", "num_nan", "num_positive_inf", "num_negative_inf")
 DAMAGED = "numeric state: damaged, its cells and moments do not fit its counts."

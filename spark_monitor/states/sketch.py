@@ -19,20 +19,13 @@ import numpy.typing as npt
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.sketch_image import EMPTY, FAMILY, FULL, MIN_LEVEL_WIDTH, SHORT, SINGLE, SORTED, exact_image
 
 K = 1024
 K_FREEZE = 8192
 LEAST_K, MOST_K = 8, 65535
 MOST_LEVELS = 60
 _REMEMBERED = 1 << 12
-_MIN_LEVEL_WIDTH = 8
-_FAMILY, _EMPTY, _SORTED, _SINGLE = 15, 1, 2, 4
-_SHORT, _FULL = struct.Struct("<BBBBHBB"), struct.Struct("<BBBBHBBQHBB")
-_EXACT = struct.Struct("<BBBBHBBQHBBI")
-"""What the image of a sketch that keeps every value on its only level begins with."""
-
-_LEVELS_AT = 18
-"""Where the number of levels stands in the image of a sketch of more than one value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,16 +158,11 @@ class Kll:
 
     def to_bytes(self) -> bytes:
         """The image that DataSketches (C++, Java, Python), Spark's ``kll_*`` functions and Databricks read."""
-        if self.n == 0:
-            return _SHORT.pack(2, 1, _FAMILY, _EMPTY, self.k, _MIN_LEVEL_WIDTH, 0)
-        if self.n == 1:
-            return _SHORT.pack(2, 2, _FAMILY, _SINGLE, self.k, _MIN_LEVEL_WIDTH, 0) + struct.pack("<d", self.minimum)
         if self.is_exact:
-            head = _EXACT.pack(5, 1, _FAMILY, _SORTED, self.k, _MIN_LEVEL_WIDTH, 0, self.n, self.k, 1, 0, self.k - self.n)
-            return b"".join((head, struct.pack("<dd", self.minimum, self.maximum), self.levels[0].astype("<f8").tobytes()))
+            return exact_image(self.k, self.levels[0].astype("<f8").tobytes())
         sizes = [level.size for level in self.levels]
         starts = capacity(self.k, len(sizes)) - sum(sizes) + np.cumsum([0, *sizes[:-1]])
-        head = _FULL.pack(5, 1, _FAMILY, _SORTED, self.k, _MIN_LEVEL_WIDTH, 0, self.n, self.k, len(sizes), 0)
+        head = FULL.pack(5, 1, FAMILY, SORTED, self.k, MIN_LEVEL_WIDTH, 0, self.n, self.k, len(sizes), 0)
         ends = struct.pack("<dd", self.minimum, self.maximum)
         return head + starts.astype("<u4").tobytes() + ends + np.concatenate(self.levels).astype("<f8").tobytes()
 
@@ -192,7 +180,7 @@ def level_capacity(k: int, levels: int, height: int) -> int:
     """How many items level ``height`` of ``levels`` may hold: round(k (2/3)^(levels - 1 - height)), at least 8."""
     depth = levels - height - 1
     thirds: int = 3**depth
-    return max(_MIN_LEVEL_WIDTH, (((2 * k) << depth) // thirds + 1) >> 1)
+    return max(MIN_LEVEL_WIDTH, (((2 * k) << depth) // thirds + 1) >> 1)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -245,24 +233,24 @@ def _drawn(bits: int, size: int, salt: int) -> int:
 
 
 def _parsed(data: bytes) -> Kll:
-    preamble, version, family, flags, k, width, _ = _SHORT.unpack_from(data)
-    if family != _FAMILY or width != _MIN_LEVEL_WIDTH or version not in (1, 2) or not LEAST_K <= k <= MOST_K:
+    preamble, version, family, flags, k, width, _ = SHORT.unpack_from(data)
+    if family != FAMILY or width != MIN_LEVEL_WIDTH or version not in (1, 2) or not LEAST_K <= k <= MOST_K:
         raise StateError(f"sketch: family {family}, version {version}, k {k}, m {width}: not a KLL image of doubles.")
-    if flags & _EMPTY:
-        if len(data) != _SHORT.size:
+    if flags & EMPTY:
+        if len(data) != SHORT.size:
             raise StateError(f"sketch: {len(data)} bytes: not the KLL image of an empty sketch.")
         return Kll.empty(k)
-    if flags & _SINGLE:
-        (item,) = struct.unpack_from("<d", data, _SHORT.size)
-        if len(data) != _SHORT.size + 8 or np.isnan(item):
+    if flags & SINGLE:
+        (item,) = struct.unpack_from("<d", data, SHORT.size)
+        if len(data) != SHORT.size + 8 or np.isnan(item):
             raise StateError(f"sketch: {len(data)} bytes that hold {item}: not a KLL image of one double.")
         return Kll(k=k, n=1, levels=(np.array([item]),), minimum=item, maximum=item)
-    _, _, _, _, _, _, _, n, _, height, _ = _FULL.unpack_from(data)
+    _, _, _, _, _, _, _, n, _, height, _ = FULL.unpack_from(data)
     if preamble != 5 or not 1 <= height <= MOST_LEVELS:
         raise StateError(f"sketch: preamble {preamble} and {height} levels: not a KLL image of doubles.")
-    starts = struct.unpack_from(f"<{height}I", data, _FULL.size)
+    starts = struct.unpack_from(f"<{height}I", data, FULL.size)
     bounds = [start - starts[0] for start in (*starts, capacity(k, height))]
-    offset = _FULL.size + 4 * height
+    offset = FULL.size + 4 * height
     minimum, maximum = struct.unpack_from("<dd", data, offset)
     items = np.frombuffer(data, "<f8", bounds[-1], offset + 16)
     if offset + 16 + items.nbytes != len(data) or any(high < low for low, high in pairwise(bounds)):
@@ -273,21 +261,3 @@ def _parsed(data: bytes) -> Kll:
     if sum(level.size << h for h, level in enumerate(levels)) != n:
         raise StateError(f"sketch: the items stand for another number of values than the {n} it claims.")
     return Kll(k=k, n=n, levels=levels, minimum=minimum, maximum=maximum)
-
-
-def is_exact_image(image: bytes) -> bool:
-    """Whether an image keeps every value, read from its first bytes.
-
-    >>> is_exact_image(Kll.of(np.arange(9.0)).to_bytes()), is_exact_image(Kll.of(np.arange(1e5)).to_bytes())
-    (True, False)
-    """
-    return len(image) < _FULL.size or image[_LEVELS_AT] == 1
-
-
-def exact_length(n: int) -> int:
-    """How many bytes the image of a sketch that keeps all of n values takes; the values are its end.
-
-    >>> [exact_length(n) - len(Kll.of(np.arange(float(n))).to_bytes()) for n in (0, 1, 2, 1000)]
-    [0, 0, 0, 0]
-    """
-    return _SHORT.size + 8 * n if n < 2 else _EXACT.size + 8 * (n + 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +24,7 @@ from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.numeric_block import NumericBlock
 from spark_monitor.states.ragged import offsets_of, owners
-from spark_monitor.states.sketch import exact_length, is_exact_image
+from spark_monitor.states.sketch_image import exact_image, exact_length, is_exact_image
 
 TAG = "SMAL"
 _HEAD = struct.Struct("<4sB4sI16s5q5d")
@@ -56,6 +56,22 @@ def small_parts(state: NumericState) -> Parts | None:
     numbers = (state.minimum, state.maximum, moments.mean, moments.low, moments.m2)
     head = _HEAD.pack(MAGIC, VERSION, TAG.encode(), 0, state.grid.grid_id.encode(), *totals, *numbers)
     return head[: _CHECKED_FROM - 4] + struct.pack("<I", _checksum(head, image)) + head[_CHECKED_FROM:], image
+
+
+def parts_of(grid: Grid, k: int, counts: Integers, moments: Floats, values: Sequence[bytes]) -> Iterator[Parts]:
+    """The bytes of many small states: what ``small_parts`` gives of each.
+
+    ``counts`` int64[5, S] (rows, nulls, NaN, infinities), ``moments`` double[5, S] (minimum, maximum, mean, its low part, M2),
+    ``values`` the doubles of each state's finite values in increasing order, -0.0 being none of them.
+    """
+    heads = np.zeros(len(values), _HEADS)
+    heads["magic"], heads["version"], heads["tag"], heads["grid"] = MAGIC, VERSION, TAG.encode(), grid.grid_id.encode()
+    heads["counts"], heads["moments"] = counts.T, moments.T
+    raw, size, before = heads.tobytes(), _HEAD.size, _CHECKED_FROM - 4
+    for place, one in zip(range(0, len(raw), size), values, strict=True):
+        image, checked = exact_image(k, one), raw[place + _CHECKED_FROM : place + size]
+        checksum = zlib.crc32(image, zlib.crc32(checked)).to_bytes(4, "little")
+        yield b"".join((raw[place : place + before], checksum, checked)), image
 
 
 def is_small(data: bytes | None) -> bool:

@@ -13,6 +13,7 @@ EXPORTED uint32_t sm_source(void);
 EXPORTED int64_t sm_present(const double *values, const uint8_t *absent, int64_t size, double *into);
 EXPORTED int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64_t edge_count, uint64_t most, int64_t kept,
                            int64_t capacity, int64_t *cells, uint64_t *hashes, double *reals, int64_t *integers);
+EXPORTED int64_t sm_short(double *values, const int64_t *bounds, int64_t windows, double *reals, int64_t *integers);
 /* Which source this was compiled from. */
 uint32_t sm_source(void) { return SM_SOURCE; }
 
@@ -197,5 +198,30 @@ int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64
     counts[HASH_COUNT] = found;
     counts[STEP] = (size + capacity - 1) / capacity;
     counts[FREQUENT_COUNT] = frequent_of(values, size, counts[STEP], frequent, many);
+    return 0;
+}
+
+/* Totals and sums of many short windows: the values of each stand between two bounds in increasing order, NaN last. Zeros get one
+ * sign where they stand. reals double[SUMS windows], integers int64[4 windows]: NaN, infinities, finite values.
+ */
+int64_t sm_short(double *values, const int64_t *bounds, int64_t windows, double *reals, int64_t *integers) {
+    if (windows < 0) return BAD_SIZE;
+    for (int64_t window = 0; window < windows; window++, reals += SUMS, integers += FINITE_COUNT + 1) {
+        int64_t low = bounds[window], high = bounds[window + 1];
+        uint64_t bits = 0;
+        if (low < 0 || high < low) return BAD_SIZE;
+        while (high > low && values[high - 1] != values[high - 1]) high--;
+        integers[NAN_COUNT] = bounds[window + 1] - high;
+        while (high > low && values[high - 1] > DBL_MAX) high--;
+        integers[HIGH_COUNT] = bounds[window + 1] - integers[NAN_COUNT] - high;
+        while (low < high && values[low] < -DBL_MAX) low++;
+        integers[LOW_COUNT] = low - bounds[window];
+        integers[FINITE_COUNT] = high - low;
+        for (int64_t row = low; row < high; row++) values[row] += 0.0;
+        reals[GUESS] = reals[DEVIATIONS] = reals[SQUARES] = 0.0;
+        if (high == low) continue;
+        reals[GUESS] = mean_of(values + low, high - low, 1);
+        summed(values + low, high - low, reals[GUESS], reals, &bits);
+    }
     return 0;
 }
