@@ -32,7 +32,9 @@ class CostsConfig(MonitoredTable):
     tag: Expression | None = Field(default=None, description="a column or SQL expression to cut the bill by")
     where: Expression | None = Field(default=None, description="a SQL condition on the rows that belong to this model")
     budget: BudgetConfig | None = Field(default=None, description="{amount: 500, currency: EUR, per: month}")
-    rate_per_hour: Number | None = Field(default=None, description="what an hour of a monitoring run costs")
+    rate_per_hour: Number | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="a number, 0 or above: what an hour of a monitoring run costs"
+    )
 
     @model_validator(mode="after")
     def _columns_are_named(self) -> Self:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from spark_monitor.config.file import describe, problems
+from spark_monitor.config.file import describe, problems, unknown_name
 from spark_monitor.config.types import Every, MetricName, Number, Section, Text, YesOrNo, quoted
+from spark_monitor.diagnosis.findings import KINDS
 
 Severity = Literal["low", "medium", "high", "critical"]
 Role = Literal["data_scientist", "engineer", "product", "executive"]
@@ -31,7 +32,23 @@ def _times(text: str) -> str:
     return text
 
 
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise unknown_name("kind of incident", text, list(KINDS))
+    return text
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise problems(("", "found no name of an environment variable. Put the address into one and write its name."))
+    return text
+
+
 Names = Annotated[tuple[Text, ...], BeforeValidator(_names)]
+Kind = Annotated[Text, AfterValidator(_kind)]
+Variable = Annotated[Text, AfterValidator(_variable)]
+"""An environment variable that holds an address: what is written in its place may be a secret, so it is never repeated."""
+
 Times = Annotated[Text, AfterValidator(_times)]
 Budget = Annotated[Text, AfterValidator(_budget)]
 
@@ -54,14 +71,12 @@ class OwnerConfig(Section):
 class ChannelConfig(Section):
     """Where messages go; its address stands in an environment variable."""
 
-    url_env: Text = Field(description="the environment variable that holds the address, such as SPARK_MONITOR_ONCALL_URL")
+    url_env: Variable = Field(description="the environment variable that holds the address, such as SPARK_MONITOR_ONCALL_URL")
     kind: Text | None = Field(default=None, description="apprise, or what another kind of channel is called")
     quiet: Text | None = Field(default=None, description="hours without messages in the monitor's zone, such as 22:00-07:00")
 
     @model_validator(mode="after")
-    def _a_variable_and_no_address(self) -> Self:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.url_env):
-            raise problems(("url_env", "found no name of an environment variable. Put the address into one and write its name."))
+    def _hours_of_a_day(self) -> Self:
         if self.quiet is not None and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", self.quiet):
             raise problems(("quiet", f'found "{self.quiet}". Allowed: two times of day, such as 22:00-07:00.'))
         return self
@@ -73,7 +88,9 @@ class RouteConfig(Section):
     severity: Annotated[tuple[Severity, ...], BeforeValidator(_names)] = Field(default=(), description="[high, critical]")
     owner: Text | None = Field(default=None, description="the owner of the incident")
     role: Role | None = Field(default=None, description="the role of its owner")
-    kind: Names = Field(default=(), description="kinds of incidents, such as [unit_change, missing]")
+    kind: Annotated[tuple[Kind, ...], BeforeValidator(_names)] = Field(
+        default=(), description="kinds of incidents, such as [unit_change, missing]"
+    )
     to: Text = Field(description="a channel, or an owner who has an e-mail address")
 
 
@@ -89,14 +106,24 @@ class ConditionConfig(Section):
 
     metric: MetricName | None = Field(default=None, description="the metric whose verdict decides")
     verdict: Literal["WARN", "FAIL"] = Field(default="FAIL", description="WARN or FAIL")
-    kind: Text | None = Field(default=None, description="a kind of incident")
+    kind: Kind | None = Field(default=None, description="a kind of incident")
     for_: Times | None = Field(default=None, alias="for", description="m of n windows running, such as 2 of 2")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if (self.metric is None) == (self.kind is None):
+            given = "neither `metric` nor `kind`" if self.kind is None else "both `metric` and `kind`"
+            raise problems(("", f"found {given}. Allowed: one of them, a metric with its verdict or a kind of incident."))
+        beside = [key for key, name in (("verdict", "verdict"), ("for", "for_")) if name in self.model_fields_set]
+        if self.kind is not None and beside:
+            raise problems((beside[0], "found beside `kind`. It is about a metric's verdicts: remove it, or name a metric."))
+        return self
 
 
 class WebhookConfig(Section):
     """An address that is called."""
 
-    url_env: Text = Field(description="the environment variable that holds the address")
+    url_env: Variable = Field(description="the environment variable that holds the address")
 
 
 class DoConfig(Section):
@@ -112,6 +139,8 @@ class DoConfig(Section):
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise problems(("", f"found {quoted(given) or 'nothing'}. Allowed: one of {', '.join(type(self).model_fields)}."))
+        if self.mlflow_tag == {}:
+            raise problems(("mlflow_tag", "found no tags. Allowed: tags and their values, such as {status: failing}."))
         return self
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isnan
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -82,8 +83,18 @@ class QualityConfig(Section):
     expected_rows: ExpectedRowsConfig | None = Field(default=None, description="{table: ..., time: day, count: rows}")
 
     @model_validator(mode="after")
+    def _something_is_allowed(self) -> Self:
+        nothing = [name for name, values in self.allowed.items() if not values]
+        if nothing:
+            step = "Name the values that are, or remove the column"
+            raise problems((f"allowed.{nothing[0]}", f"found an empty list: no value would be allowed. {step}."))
+        return self
+
+    @model_validator(mode="after")
     def _ranges_rise(self) -> Self:
         for name, (least, greatest) in self.ranges.items():
+            if any(bound is not None and isnan(bound) for bound in (least, greatest)):
+                raise problems((f"ranges.{name}", "found the number nan. Allowed: two numbers; null where there is no bound."))
             if least is not None and greatest is not None and least > greatest:
                 raise problems((f"ranges.{name}", f"found [{least:g}, {greatest:g}]. Write the least value first."))
         return self

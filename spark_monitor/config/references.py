@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,11 +10,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from spark_monitor.config.file import problems
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.config.types import Duration, Expression, Section, Text, WholeNumber, repeated_names
+from spark_monitor.windowing.periods import parse_duration
 
 
 def _lags(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
+
+TAKEN = ("baseline", "consecutive")
 
 Lags = Annotated[tuple[Duration, ...], BeforeValidator(_lags)]
 
@@ -40,6 +44,10 @@ class ReferenceConfig(Section):
         needed = {"seasonal": "lag", "rolling": "windows"}.get(self.kind)
         if needed is not None and needed not in given:
             raise problems((needed, f"this key is missing. Kind {self.kind} needs it."))
+        if any(parse_duration(lag) <= timedelta(0) for lag in self.lag):
+            raise problems(
+                ("lag", "found 0: each window would be compared with itself. Allowed: a length of time, such as 364 days.")
+            )
         if self.kind == "frozen" and (self.table is None) == (self.path is None):
             raise problems(("", "found not one of `table` and `path`. Kind frozen needs one of them."))
         return self
@@ -51,7 +59,8 @@ class ReferenceConfig(Section):
 
 
 def require_names_apart(references: tuple[ReferenceConfig, ...]) -> None:
-    """A pydantic problem where two references have one name, or the name of the baseline itself."""
-    repeated = repeated_names(["baseline", *(reference.name for reference in references)])
+    """A pydantic problem where two references have one name, or one that rules call the baseline or the window before by."""
+    repeated = repeated_names([*TAKEN, *(reference.name for reference in references)])
     if repeated:
-        raise problems(("", f'found the name "{repeated[0]}" more than once; "baseline" is the first one\'s. Name each once.'))
+        taken = "rules call the first one baseline, and the window before consecutive"
+        raise problems(("", f'found the name "{repeated[0]}" more than once; {taken}. Name each once.'))

@@ -24,6 +24,7 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
             yield _warning(
                 f"people.channels.{name}.url_env", f"{channel.url_env} is not set here. Put the channel's address into it."
             )
+    yield from _never_reached(config)
     receivers = {*(route.to for route in people.routes), *(people.digest.to if people.digest is not None else ())}
     for name in sorted(receivers & set(people.owners) - set(people.channels)):
         owner = people.owners[name]
@@ -36,6 +37,32 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
             yield _warning(
                 f"people.owners.{name}.email", f"{MAIL_VARIABLE} is not set here. Put the mail server's address there."
             )
+
+
+def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
+    """Routes that fit no incident, messages that nobody gets, and actions that nothing will set off."""
+    people = config.people
+    owners = {*people.owners, *(rule.owner for rule in config.rules)}
+    roles = {owner.role for owner in people.owners.values()}
+    for position, route in enumerate(people.routes):
+        if route.owner is not None and route.owner not in owners:
+            problem = f'found "{route.owner}", whom neither people.owners nor a rule names: no incident will take this route'
+            yield _warning(f"people.routes[{position}].owner", f"{problem}. Name the owner of a rule.")
+        if route.role is not None and route.role not in roles:
+            problem = f'found "{route.role}", which no owner has: no incident will take this route'
+            yield _warning(f"people.routes[{position}].role", f"{problem}. Give an owner of people.owners this role.")
+    if people.digest is not None and not people.digest.to:
+        yield _warning("people.digest.to", "found nobody: it is never sent. Name channels or owners, such as [digest].")
+    if config.alerts.budget is not None and (people.digest is None or not people.digest.to):
+        yield _warning(
+            "alerts.budget", "what does not fit is told by the digest alone, and none is sent. Say in people.digest to whom."
+        )
+    ruled = {rule.metric for rule in config.rules}
+    for position, action in enumerate(people.actions):
+        metric = action.when.metric
+        if metric is not None and metric not in ruled:
+            lack = f"no rule is about {metric}, so it has no verdict and the action is never taken"
+            yield _warning(f"people.actions[{position}].when.metric", f"{lack}. Add a rule for it.")
 
 
 def _warning(where: str, sentence: str) -> Finding:

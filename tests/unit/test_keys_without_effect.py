@@ -1,0 +1,122 @@
+"""What a file may say and nothing would ever come of is refused, or told by `check`, and never taken in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spark_monitor.config.monitor import MonitorConfig, load_config
+from spark_monitor.diagnosis.findings import KINDS
+from spark_monitor.errors import ConfigError
+from spark_monitor.preflight.people import people_findings
+
+CHANNELS = {"oncall": {"url_env": "ONCALL"}}
+NAN = float("nan")
+POST = {"webhook": {"url_env": "RETRAIN"}}
+LEFT = "found beside `kind`. It is about a metric's verdicts"
+
+
+def loaded(directory: Path, **sections: Any) -> MonitorConfig:
+    content = {
+        "monitor": "fraud",
+        "model": {"name": "fraud", "task": "none"},
+        "predictions": {"table": "t", "id": "id", "time": "at"},
+        "outputs": {"path": "out"},
+        **sections,
+    }
+    file = directory / "fraud.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return load_config(file)
+
+
+def actions(when: Mapping[str, Any], do: Mapping[str, Any] = POST) -> dict[str, Any]:
+    return {"people": {"actions": [{"when": when, "do": do}]}}
+
+
+@pytest.mark.parametrize(
+    ("sections", "sentence"),
+    [
+        (
+            {"baselines": [{"name": "last", "kind": "seasonal", "lag": ["7 days", "0 days"]}]},
+            "baselines[0].lag: found 0: each window would be compared with itself.",
+        ),
+        (
+            {"baselines": [{"name": "consecutive", "kind": "rolling", "windows": 3}]},
+            'baselines: found the name "consecutive" more than once; rules call',
+        ),
+        (
+            {"costs": {"table": "c", "format": "focus", "rate_per_hour": float("nan")}},
+            "costs.rate_per_hour: found the number nan.",
+        ),
+        ({"costs": {"table": "c", "format": "focus", "rate_per_hour": -1}}, "costs.rate_per_hour: found the number -1."),
+        ({"quality": {"ranges": {"age": [0, NAN]}}}, "quality.ranges.age: found the number nan."),
+        ({"quality": {"allowed": {"country": []}}}, "quality.allowed.country: found an empty list: no value would be allowed."),
+        (
+            {"people": {"channels": CHANNELS, "routes": [{"kind": ["unit_chnge"], "to": "oncall"}]}},
+            'people.routes[0].kind[0]: unknown kind of incident "unit_chnge". Known: ',
+        ),
+        (actions({"kind": "dirft"}), 'people.actions[0].when.kind: unknown kind of incident "dirft". Known: '),
+        (actions({}), "people.actions[0].when: found neither `metric` nor `kind`."),
+        (actions({"metric": "ks", "kind": "drift"}), "people.actions[0].when: found both `metric` and `kind`."),
+        (actions({"kind": "drift", "for": "2 of 2"}), f"people.actions[0].when.for: {LEFT}"),
+        (actions({"kind": "drift", "verdict": "WARN"}), f"people.actions[0].when.verdict: {LEFT}"),
+        (actions({"kind": "drift"}, {"mlflow_tag": {}}), "people.actions[0].do.mlflow_tag: found no tags."),
+        (
+            actions({"kind": "drift"}, {"webhook": {"url_env": "https://u:hunter2@h"}}),
+            "people.actions[0].do.webhook.url_env: found no name of an environment variable.",
+        ),
+    ],
+)
+def test_a_value_that_would_have_no_effect_is_refused(tmp_path: Path, sections: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(tmp_path, **sections)
+    assert f"fraud.yaml: {sentence}" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_incident_may_be_routed_and_acted_upon(tmp_path: Path, kind: str) -> None:
+    people = {"channels": CHANNELS, "routes": [{"kind": kind, "to": "oncall"}], "actions": [{"when": {"kind": kind}, "do": POST}]}
+
+    config = loaded(tmp_path, people=people)
+
+    assert config.people.routes[0].kind == (kind,)
+    assert config.people.actions[0].when.kind == kind
+
+
+def told(config: MonitorConfig) -> dict[str, str]:
+    return {finding.where: finding.sentence for finding in people_findings(config, {"ONCALL": "json://h", "RETRAIN": "http://h"})}
+
+
+def test_check_tells_of_people_whom_nothing_would_reach(tmp_path: Path) -> None:
+    people = {
+        "channels": CHANNELS,
+        "routes": [{"owner": "risk", "to": "oncall"}, {"role": "executive", "to": "oncall"}],
+        "digest": {"every": "1 week"},
+        "actions": [{"when": {"metric": "roc_auc_score"}, "do": POST}],
+    }
+
+    said = told(loaded(tmp_path, people=people, alerts={"budget": "5 per week"}))
+
+    assert said["people.routes[0].owner"].startswith('found "risk", whom neither people.owners nor a rule names')
+    assert said["people.routes[1].role"].startswith('found "executive", which no owner has')
+    assert said["people.digest.to"].startswith("found nobody")
+    assert said["alerts.budget"].startswith("what does not fit is told by the digest alone")
+    assert said["people.actions[0].when.metric"].startswith("no rule is about roc_auc_score")
+
+
+def test_check_has_nothing_to_tell_where_everybody_is_reached(tmp_path: Path) -> None:
+    people = {
+        "owners": {"risk": {"role": "executive", "channel": "oncall"}},
+        "channels": CHANNELS,
+        "routes": [{"owner": "risk", "to": "oncall"}, {"owner": "feed", "to": "oncall"}, {"role": "executive", "to": "oncall"}],
+        "digest": {"every": "1 week", "to": ["oncall"]},
+        "actions": [{"when": {"metric": "psi"}, "do": POST}],
+    }
+    rules = [{"metric": "population_stability_index", "fail": 0.2, "owner": "feed"}]
+
+    assert told(loaded(tmp_path, people=people, rules=rules, alerts={"budget": "5 per week"})) == {}
