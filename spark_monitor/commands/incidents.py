@@ -15,7 +15,9 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp, timestamp_or_now
 from spark_monitor.commands.several import sessions
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import harmless
+from spark_monitor.text.formatting import day, harmless
+
+SILENT = "nobody is notified of it again, so there is nothing to acknowledge or mute"
 
 IncidentId = Annotated[
     str, typer.Argument(metavar="INCIDENT", help="The incident's id, or the beginning of it.", show_default=False)
@@ -39,8 +41,9 @@ def ack(
     as_json: AsJson = False,
 ) -> None:
     """Acknowledge an incident: somebody is at it, nobody is notified again."""
-    who = by or getpass.getuser()
-    _change(context, incident, file or other_file, (master, remote, conf), acknowledged_by=who, status="ACKNOWLEDGED")
+    _change(
+        context, incident, one_file(file, other_file), (master, remote, conf), acknowledged_by=by or user(), status="ACKNOWLEDGED"
+    )
 
 
 def mute(
@@ -60,7 +63,7 @@ def mute(
         raise ConfigError("--until: it was not given. Give the time until which nobody is told, such as 2026-01-31.")
     if end <= timestamp_or_now("--until", None):
         raise ConfigError(f'--until: found "{until}", which is over. Give a time to come.')
-    _change(context, incident, file or other_file, (master, remote, conf), muted_until=end, status="MUTED")
+    _change(context, incident, one_file(file, other_file), (master, remote, conf), muted_until=end, status="MUTED")
 
 
 def explain(
@@ -77,19 +80,32 @@ def explain(
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
-        from spark_monitor.commands.known import stored_facts
+        from spark_monitor.commands.known import stored_incident
         from spark_monitor.config.monitor import load_config
-        from spark_monitor.insight.explained import explained, found_incident
+        from spark_monitor.insight.explained import explained
 
-        path = monitor_file(file or other_file)
-        config = load_config(path)
-        facts = stored_facts(config, sessions(options, terminal))
-        row = found_incident([*facts.open, *facts.resolved], incident)
+        path = monitor_file(one_file(file, other_file))
+        row = stored_incident(load_config(path), sessions(options, terminal), incident)
     if as_json:
         terminal.document(row)
         return
     for line in explained(row, str(path)):
         terminal.tell(line)
+
+
+def user() -> str:
+    """Who is at the keyboard; ConfigError where the system has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise ConfigError("--by: it was not given, and this system has no name for you. Give yours.") from None
+
+
+def one_file(file: Path | None, other: Path | None) -> Path | None:
+    """The file, which may be given in either of two ways."""
+    if file is not None and other is not None and file != other:
+        raise ConfigError(f"--file: found {other} beside FILE, which is {file}. Give one of them.")
+    return file or other
 
 
 def monitor_file(file: Path | None, directory: Path | None = None) -> Path:
@@ -118,14 +134,17 @@ def _change(context: typer.Context, incident: str, file: Path | None, spark: tup
     terminal = terminal_of(context)
     options = SessionOptions.read(*spark)
     with terminal.progress():
-        from spark_monitor.commands.known import store_of, stored_facts
+        from spark_monitor.commands.known import store_of, stored_incident
         from spark_monitor.config.monitor import load_config
-        from spark_monitor.insight.explained import found_incident
 
         path = monitor_file(file)
         config = load_config(path)
         session = sessions(options, terminal)
-        row = found_incident(stored_facts(config, session).open, incident)
-        store_of(config, session).change_incident(config.monitor, row.incident_id, values)
+        row = stored_incident(config, session, incident)
+        if not row.is_open:
+            raise ConfigError(f"INCIDENT: {row.incident_id} was resolved {day(row.resolved)}: {SILENT}.")
+        if not store_of(config, session).change_incident(config.monitor, row.incident_id, values):
+            gone = "a run has resolved it meanwhile, or found that it began in another window"
+            raise ConfigError(f"INCIDENT: {row.incident_id}: {gone}. Nothing was changed; see: spark-monitor status {path}")
     terminal.document({"monitor": config.monitor, "incident": row.incident_id, **values})
     terminal.tell(f"{values['status']}: {harmless(row.title, 300)} [{row.incident_id}]")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import ConfigError
+from spark_monitor.insight.explained import found_incident
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.gather import facts
+from spark_monitor.insight.judged import incidents_beginning
+from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import SparkTables, Tables, local_tables
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from spark_monitor.store import Store
 
+Answer = TypeVar("Answer")
 
 ABSENT = ("DELTA_MISSING_DELTA_TABLE", "DELTA_TABLE_NOT_FOUND", "DELTA_PATH_DOES_NOT_EXIST", "PATH_NOT_FOUND")
 
@@ -41,20 +45,32 @@ class Session:
 
 def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = False) -> Facts:
     """The facts from the committed tables; those of the monitor's file alone where nothing has been committed."""
+    return _answered(config, session, lambda tables: facts(tables, config, pictures=pictures), lambda: facts_of_file(config))
+
+
+def stored_incident(config: MonitorConfig, session: Session, named: str) -> IncidentRow:
+    """The incident whose id begins as named, open or resolved; ConfigError where none does, or several do."""
+    rows = _answered(config, session, lambda tables: incidents_beginning(tables, config.monitor, named), list[IncidentRow])
+    return found_incident(rows, named)
+
+
+def _answered(
+    config: MonitorConfig, session: Session, ask: Callable[[Tables], Answer], without_tables: Callable[[], Answer]
+) -> Answer:
+    """What the committed tables answer, without Spark where they are files of this machine."""
     local = None if session.wanted else local_tables(config)
     if local is not None:
         try:
-            return facts(local, config, pictures=pictures)
+            return ask(local)
         except Exception as error:  # tables of another release, or a file that DuckDB cannot read: Spark is asked instead
             if not is_of_duckdb(error):
                 raise
     if not session.wanted and config.outputs.path is not None and local is None and is_empty_directory(config.outputs.path):
-        return facts_of_file(config)
+        return without_tables()
     store = store_of(config, session)
     if not has_tables(store):
-        return facts_of_file(config)
-    tables: Tables = SparkTables(session.spark, store)
-    return facts(tables, config, pictures=pictures)
+        return without_tables()
+    return ask(SparkTables(session.spark, store))
 
 
 def is_of_duckdb(error: BaseException) -> bool:

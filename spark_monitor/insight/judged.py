@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -31,6 +32,8 @@ from spark_monitor.insight.tables import Tables
 from spark_monitor.windowing.timestamps import EPOCH, timestamp_of
 
 RESOLVED = "RESOLVED"
+IDS_LISTED = 6
+_ID = re.compile(r"[\w-]+", re.ASCII)
 BAD = ("FAIL", "ERROR", "WARN")
 """Verdicts that are listed one by one, worst first."""
 
@@ -141,6 +144,16 @@ def incidents_named(tables: Tables, monitor_id: str, incident_ids: Iterable[str]
     pages = [wanted[first : first + INCIDENTS_A_PAGE] for first in range(0, len(wanted), INCIDENTS_A_PAGE)]
     named = (one_of(tables, "incident_id", page) for page in pages)
     return [row for page in named for row in _incidents(tables, monitor_id, most=INCIDENTS_A_PAGE, wanted=page)]
+
+
+def incidents_beginning(tables: Tables, monitor_id: str, named: str) -> list[IncidentRow]:
+    """The incidents whose ids begin so, with their series; where none does, a few of those there are.
+
+    All incidents are asked, however many there are and however long ago they were resolved.
+    """
+    begins = f"substr(incident_id, 1, {len(named)}) = {tables.literal(named)}" if _ID.fullmatch(named) else "1 = 0"
+    matching = _incidents(tables, monitor_id, most=IDS_LISTED, wanted=begins)
+    return with_series(tables, monitor_id, matching) if matching else _incidents(tables, monitor_id, most=IDS_LISTED)
 
 
 def _incidents(tables: Tables, monitor_id: str, *, most: int, first: int = 0, wanted: str = "true") -> list[IncidentRow]:

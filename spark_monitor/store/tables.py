@@ -203,10 +203,14 @@ class Store(Readable):
         with self._holding(monitor_id, TELL, patience=TELL_PATIENCE_SECONDS):
             yield
 
-    def change_incident(self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime]) -> None:
-        """Write columns of an incident while the monitor is held; the ledger says when, and nothing else changes."""
+    def change_incident(self, monitor_id: str, incident_id: str, values: Mapping[str, str | datetime]) -> bool:
+        """Write columns of an open incident while the monitor is held; the ledger says when, and nothing else changes.
+
+        False where a run that was waited for has resolved it, or given it another id: then nothing is written.
+        """
+        where = f"{of_monitor(monitor_id)} AND incident_id = {literal(incident_id)} AND resolved IS NULL"
         with self._holding(monitor_id, INCIDENT):
-            self._change("incidents", values, monitor_id, "incident_id", [incident_id])
+            return self.access.change(table_named("incidents"), values, where=where) > 0
 
     @contextmanager
     def _holding(self, monitor_id: str, kind: str, *, patience: float = WAIT_SECONDS) -> Iterator[None]:

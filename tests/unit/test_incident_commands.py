@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tables_written import write_tables
+from typer.testing import CliRunner
 
-from spark_monitor.commands.incidents import monitor_file
+from spark_monitor.cli import app
+from spark_monitor.commands.incidents import monitor_file, one_file, user
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.explained import explained, found_incident
 from spark_monitor.insight.rows import Cause, IncidentRow
 
+YAML = (
+    "monitor: flights\nmodel: {name: flights, task: none}\npredictions: {path: rows, format: parquet, id: id, time: at}\n"
+    "outputs: {path: results}\n"
+)
+MANY = 1_200
 ONSET = datetime(2013, 9, 16, tzinfo=UTC)
 
 
@@ -66,3 +74,68 @@ def test_nothing_in_an_explanation_acts_on_a_terminal() -> None:
     hostile = "\x1b[2J\u202eevil"
 
     assert "\x1b" not in "".join(explained(row(title=hostile, diagnosis=hostile, column=hostile, owner=hostile), "f.yaml"))
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A monitor with more incidents than any page shows, half of them resolved; the directory is that of its file."""
+    rows = [
+        {
+            "monitor_id": "flights",
+            "run_id": "r1",
+            "incident_id": f"{number:08x}",
+            "kind": "drift",
+            "title": f"column {number} has moved",
+            "diagnosis": "It has moved.",
+            "severity": "medium",
+            "opened": ONSET,
+            "last_seen": ONSET + timedelta(days=1),
+            "resolved": ONSET + timedelta(days=2) if number % 2 else None,
+            "status": "RESOLVED" if number % 2 else "OPEN",
+        }
+        for number in range(MANY)
+    ]
+    runs = [{"monitor_id": "flights", "run_id": "r1", "as_of": ONSET, "started": ONSET, "ended": ONSET, "status": "COMMITTED"}]
+    write_tables(tmp_path / "results", {"incidents": rows, "runs": runs})
+    (tmp_path / "flights.yaml").write_text(YAML)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_incident_is_explained_however_many_there_are(many: Path) -> None:
+    for number in (0, 1, 700, MANY - 2, MANY - 1):
+        done = CliRunner().invoke(app, ["explain", f"{number:08x}"])
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith(f"MEDIUM column {number} has moved [{number:08x}]")
+
+
+@pytest.mark.parametrize("named", ["zz", "", "%", "_", "0000_000", "' OR true --", "\\", "\udcff", "0" * 5_000])
+def test_what_begins_no_id_is_answered_with_ids_that_are_there(many: Path, named: str) -> None:
+    done = CliRunner().invoke(app, ["explain", named])
+    assert done.exit_code == 2
+    assert ": no such incident is known. Known: 000" in done.stderr
+
+
+def test_a_beginning_of_several_ids_names_them(many: Path) -> None:
+    done = CliRunner().invoke(app, ["explain", "0000002"])
+    assert done.exit_code == 2
+    assert ": several incidents begin so. Known: 00000020, 00000022, 00000024" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["ack", "00000301"], ["mute", "00000301", "--until", "2100-01-01"]])
+def test_who_acknowledges_what_is_resolved_is_told_so(many: Path, command: list[str]) -> None:
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert "INCIDENT: 00000301 was resolved 2013-09-18: nobody is notified of it again" in done.stderr
+
+
+def test_two_files_or_nobodys_name_are_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(ConfigError, match=r"--by: it was not given, and this system has no name for you\. Give yours\."):
+        user()
+    with pytest.raises(ConfigError, match=r"--file: found b\.yaml beside FILE, which is a\.yaml\. Give one of them\."):
+        one_file(Path("a.yaml"), Path("b.yaml"))
+    assert one_file(None, Path("b.yaml")) == one_file(Path("b.yaml"), None) == Path("b.yaml")
