@@ -40,8 +40,9 @@ def digest(
             require_place(out)
         left = Left(terminal)
         log.info("Tables")
-        each = list(each_with_facts(files, sessions(options, terminal), left))
-        period = last_period(every, timestamp_or_now("--as-of", as_of), each[0][1].windows.zone)
+        moment = timestamp_or_now("--as-of", as_of)
+        each = list(each_with_facts(files, sessions(options, terminal), left, at=moment))
+        period = last_period(every, moment, each[0][1].windows.zone)
         content = digest_of([facts for _, _, facts in each], period.start, period.end)
         if out is not None:
             out.write_text(digest_html(content), encoding="utf-8")

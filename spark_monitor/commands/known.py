@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from spark_monitor.config.monitor import MonitorConfig
@@ -43,9 +44,13 @@ class Session:
         return self._spark
 
 
-def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = False) -> Facts:
+def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = False, at: datetime | None = None) -> Facts:
     """The facts from the committed tables; those of the monitor's file alone where nothing has been committed."""
-    return _answered(config, session, lambda tables: facts(tables, config, pictures=pictures), lambda: facts_of_file(config))
+
+    def known(tables: Tables) -> Facts:
+        return facts(tables, config, pictures=pictures, at=at)
+
+    return _answered(config, session, known, lambda: facts_of_file(config))
 
 
 def stored_incident(config: MonitorConfig, session: Session, named: str) -> IncidentRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +60,7 @@ class Left:
 
 
 def each_with_facts(
-    given: Sequence[Path], session: Session, left: Left, *, pictures: bool = False
+    given: Sequence[Path], session: Session, left: Left, *, pictures: bool = False, at: datetime | None = None
 ) -> Iterator[tuple[Path, MonitorConfig, Facts]]:
     """Each file with its monitor and what is known of it; of several, one of which nothing can be known is passed over."""
     from spark_monitor.commands.known import stored_facts
@@ -67,7 +68,7 @@ def each_with_facts(
     single, any_read = len(monitor_files(given)) == 1, False
     for file, config in each_monitor(given, left):
         try:
-            facts = stored_facts(config, session, pictures=pictures)
+            facts = stored_facts(config, session, pictures=pictures, at=at)
         except Exception as error:  # whatever it is, it is this monitor's alone
             if single:
                 raise

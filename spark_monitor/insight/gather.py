@@ -9,6 +9,7 @@ from datetime import datetime
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, latest_versions, latest_windows, usual_worst
 from spark_monitor.insight.assemble import assembled
+from spark_monitor.insight.earlier import known_at
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, higher_is_better, main_metric, shown_metrics
 from spark_monitor.insight.judged import failing_checks, incidents, open_total, recent_runs, undecided, verdicts
@@ -27,9 +28,10 @@ from spark_monitor.insight.tables import Tables
 from spark_monitor.windowing.windows import Window
 
 
-def facts(tables: Tables, config: MonitorConfig, *, pictures: bool = False) -> Facts:
-    """The facts of a monitor, from its committed tables."""
-    return assembled(gather(tables, config, pictures=pictures), config)
+def facts(tables: Tables, config: MonitorConfig, *, pictures: bool = False, at: datetime | None = None) -> Facts:
+    """The facts of a monitor, from its committed tables; as they would have been ``at`` an earlier timestamp."""
+    answers = gather(tables, config, pictures=pictures)
+    return assembled(answers if at is None else known_at(answers, at), config)
 
 
 def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = (), *, pictures: bool = False) -> Answers:

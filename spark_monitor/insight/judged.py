@@ -44,7 +44,7 @@ CHECK_COLUMNS = (
 INCIDENT_COLUMNS = (
     "incident_id, kind, title, diagnosis, dataset, column_name, slice_key, slice_value, model_versions, opened, last_seen, "
     "resolved, occurrences, checks, causes, severity, status, owner, runbook, acknowledged_by, "
-    "muted_until, notified_at, monitor_id"
+    "muted_until, notified_at, monitor_id, first_window_end"
 )
 
 
@@ -269,6 +269,7 @@ def _incident_row(row: Mapping[str, Any]) -> IncidentRow:
         dataset=row["dataset"] or "predictions",
         column=column_in(row),
         versions=tuple(row["model_versions"] or ()),
+        first_end=timestamp_in(row, "first_window_end"),
         resolved=timestamp_in(row, "resolved"),
         occurrences=int(row["occurrences"] or 1),
         checks=int(row["checks"] or 1),

@@ -159,7 +159,8 @@ class Judged:
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """One problem, open or resolved: from the start of its first failing window to the end of its last.
+    """One problem, open or resolved: from the start of its first failing window, which ends at ``first_end``, to the end of its
+    last.
 
     ``checks`` is how many checks belong to it, ``metric`` what the first of them is about, ``series`` that one's verdicts.
     """
@@ -190,6 +191,7 @@ class IncidentRow:
     series: tuple[Judged, ...] = ()
     notified_at: datetime | None = None
     monitor: str = ""
+    first_end: datetime | None = None
 
     @property
     def is_open(self) -> bool:

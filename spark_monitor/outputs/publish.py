@@ -120,7 +120,7 @@ def _tell(
         return (row for page in all_incidents(tables, config.monitor) for row in page if row.is_open)
 
     taken = deliver(all_incidents(tables, config.monitor), config, tables, store, file=file, **about)
-    taken += send_digest(lambda: facts_of(tables, config), config, tables, store, file=file, **about)
+    taken += send_digest(lambda: facts_of(tables, config, at=as_of), config, tables, store, file=file, **about)
     return taken + act(opened, config, tables, store, command=command, **about)
 
 

@@ -56,13 +56,16 @@ class Digest:
 
 
 def digest_of(all_facts: Sequence[Facts], start: datetime, end: datetime) -> Digest:
-    """What happened in ``[start, end)``: an incident is new where it began in a window of the period."""
+    """What happened in ``[start, end)``: an incident is new where its first failing window ended in the period.
+
+    Before it has ended no run knows of it: a month that failed is new in the week that follows it.
+    """
     return Digest(start, end, tuple(_model(facts, start, end) for facts in all_facts))
 
 
 def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:
     everything = (*facts.open, *facts.resolved)
-    opened = tuple(row for row in everything if start <= row.opened < end)
+    opened = tuple(row for row in everything if _is_new(row, start, end))
     new = {row.incident_id for row in opened}
     return ModelDigest(
         facts,
@@ -73,6 +76,10 @@ def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:
         tuple(text for version in facts.versions if (text := _expected(version)) is not None),
         tuple(_cost(row) for row in facts.measures if row.family == "cost" and row.metric in COSTS and row.column is None),
     )
+
+
+def _is_new(row: IncidentRow, start: datetime, end: datetime) -> bool:
+    return start <= row.opened < end if row.first_end is None else start < row.first_end <= end
 
 
 def _performance(version: VersionFacts, facts: Facts) -> str | None:
