@@ -14,6 +14,7 @@ from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
 from spark_monitor.commands.roles import MOST_CLASSES, Roles
+from spark_monitor.text.formatting import in_shell
 
 GUESS = "GUESS"
 COMMENT_COLUMN = 34
@@ -99,8 +100,8 @@ def monitor_id(name: str) -> str:
 def _head(made: FirstFile) -> Iterator[str]:
     yield f"# A first monitor of {_one_line(made.title)}, written by `spark-monitor init`."
     yield f"# What is marked {GUESS} was guessed from names, types and the first rows: look at it. Then:"
-    yield f"#   spark-monitor check {made.file}    compares this file with the real tables"
-    yield f"#   spark-monitor run {made.file}      does what is due"
+    yield f"#   spark-monitor check {in_shell(made.file)}    compares this file with the real tables"
+    yield f"#   spark-monitor run {in_shell(made.file)}      does what is due"
 
 
 def _model(made: FirstFile) -> Iterator[str]:
@@ -203,7 +204,7 @@ def _rules(made: FirstFile) -> Iterator[str]:
     yield '# What may not happen. A number t means "> t"; strings such as "< 0.65" say the side. The most specific rule wins.'
     if made.baseline is not None:
         yield "# {learned: q, at_least: t} is what q of the baseline's own windows stay below, and never less than t."
-        yield f"# What these rules cost in false alarms: spark-monitor replay {made.file} --shuffle"
+        yield f"# What these rules cost in false alarms: spark-monitor replay {in_shell(made.file)} --shuffle"
     yield "rules:"
     for line in proposed_rules(made.seen):
         yield f"  - {flow(line.rule)}   # {_one_line(line.evidence)}"

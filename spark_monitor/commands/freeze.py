@@ -21,7 +21,7 @@ from spark_monitor.commands.options import (
 )
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import harmless
+from spark_monitor.text.formatting import harmless, in_shell
 from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def freeze(
         spark = open_spark(session, terminal)
         if diff:
             if not has_tables(monitor.store(spark)):
-                raise ConfigError(f"--diff: {file} has no baseline yet. Freeze the first: spark-monitor freeze {file}")
+                raise ConfigError(f"--diff: {file} has no baseline yet. Freeze the first: spark-monitor freeze {in_shell(file)}")
             log.info("Baselines")
             changes = monitor.freeze_diff(spark, as_of=moment, period=accepted)
         else:

@@ -15,7 +15,7 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp, timestamp_or_now
 from spark_monitor.commands.several import sessions
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import day, harmless
+from spark_monitor.text.formatting import day, harmless, in_shell
 
 SILENT = "nobody is notified of it again, so there is nothing to acknowledge or mute"
 
@@ -145,6 +145,8 @@ def _change(context: typer.Context, incident: str, file: Path | None, spark: tup
             raise ConfigError(f"INCIDENT: {row.incident_id} was resolved {day(row.resolved)}: {SILENT}.")
         if not store_of(config, session).change_incident(config.monitor, row.incident_id, values):
             gone = "a run has resolved it meanwhile, or found that it began in another window"
-            raise ConfigError(f"INCIDENT: {row.incident_id}: {gone}. Nothing was changed; see: spark-monitor status {path}")
+            raise ConfigError(
+                f"INCIDENT: {row.incident_id}: {gone}. Nothing was changed; see: spark-monitor status {in_shell(path)}"
+            )
     terminal.document({"monitor": config.monitor, "incident": row.incident_id, **values})
     terminal.tell(f"{values['status']}: {harmless(row.title, 300)} [{row.incident_id}]")

@@ -23,6 +23,7 @@ from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
 from spark_monitor.quality.unit_factor import LEAST_DISTINCT
+from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote, quoted, split_table
 
@@ -70,7 +71,7 @@ def init(
             terminal.tell(f"Written: {path} for {name}.")
         for reason in outcome["left_out"].values():
             terminal.remark(f"left out: {reason}")
-        terminal.tell(f"Look at what is marked GUESS in them, then: spark-monitor check {out or '.'}/NAME.yaml")
+        terminal.tell(f"Look at what is marked GUESS in them, then: spark-monitor check {in_shell(out or '.')}/NAME.yaml")
         return
     file = out or Path(f"{monitor_id(table)}.yaml")
     require_free(file)
@@ -83,7 +84,7 @@ def init(
     roles = made.roles
     terminal.document({"file": file.resolve(), "monitor": made.monitor, "guessed": roles})
     terminal.tell(f"Written: {file}. Guessed: task {roles.task}, id {roles.id}, time {roles.time}.")
-    terminal.tell(f"Look at what is marked GUESS in it, then: spark-monitor check {file}")
+    terminal.tell(f"Look at what is marked GUESS in it, then: spark-monitor check {in_shell(file)}")
 
 
 def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, dict[str, str]]:

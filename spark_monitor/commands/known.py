@@ -14,6 +14,7 @@ from spark_monitor.insight.gather import facts
 from spark_monitor.insight.judged import incidents_beginning
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import SparkTables, Tables, local_tables
+from spark_monitor.text.formatting import in_shell
 
 if TYPE_CHECKING:
     from pyspark.errors import AnalysisException
@@ -114,7 +115,7 @@ def require_tables(store: Store, file: str) -> None:
     """ConfigError where no run has made the tables."""
     if not has_tables(store):
         where = store.place.schema or store.place.path
-        raise ConfigError(f"outputs: there are no tables at {where} yet. Make them: spark-monitor run {file}")
+        raise ConfigError(f"outputs: there are no tables at {where} yet. Make them: spark-monitor run {in_shell(file)}")
 
 
 def has_tables(store: Store) -> bool:

@@ -12,6 +12,7 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
 from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.logs import log_of
 
 log = log_of(__name__)
@@ -60,7 +61,7 @@ def report(
     terminal.tell(f"Written: {page}")
     for facts, _, file in pages:
         if not facts.runs:
-            terminal.remark(f"{facts.monitor} has not run yet, so its page is empty. Run: spark-monitor run {file}")
+            terminal.remark(f"{facts.monitor} has not run yet, so its page is empty. Run: spark-monitor run {in_shell(file)}")
     left.end()
 
 

@@ -28,6 +28,7 @@ from spark_monitor.commands.several import Files, monitor_files
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.formatting import in_shell
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -198,7 +199,7 @@ def summary_lines(result: RunResult, file: str) -> Iterator[str]:
         yield f"Checks: {', '.join(numbers)}."
     if result.published.status == "FAILED":
         yield f"MLflow does not show this yet; the next run tries again: {result.published.message}"
-    yield f"What is known now: spark-monitor status {file}"
+    yield f"What is known now: spark-monitor status {in_shell(file)}"
 
 
 def document(result: RunResult, *, reached: bool) -> dict[str, Any]:

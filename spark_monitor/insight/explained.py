@@ -11,7 +11,7 @@ from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.runbook import Step, keys_are, page_of, runbook_of
 from spark_monitor.insight.trends import trend_sentence
-from spark_monitor.text.formatting import counted, day, harmless, slice_name, subject, versions_named
+from spark_monitor.text.formatting import counted, day, harmless, in_shell, slice_name, subject, versions_named
 from spark_monitor.text.quoting import literal
 
 LONGEST, LONGEST_COMMAND = 600, 4_000
@@ -158,7 +158,7 @@ def _as_in_series(name: str) -> str:
 
 def _command(file: str, query: str) -> str:
     """A query as a command that a shell reads."""
-    return harmless(f"   spark-monitor sql {shlex.quote(file)} {shlex.quote(query)}", LONGEST_COMMAND)
+    return harmless(f"   spark-monitor sql {in_shell(file)} {shlex.quote(query)}", LONGEST_COMMAND)
 
 
 __all__: Sequence[str] = ("explained", "found_incident")

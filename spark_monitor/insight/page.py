@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts
-from spark_monitor.text.formatting import harmless
+from spark_monitor.text.formatting import harmless, in_shell
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import literal
 
@@ -36,7 +36,7 @@ def mlflow_page(config: MonitorConfig) -> tuple[str, ...]:
 def further_commands(facts: Facts, file: str) -> tuple[str, ...]:
     """Commands that answer the questions that come next: why and what to do, the course of what fails, and all that is open."""
     if not facts.versions and not facts.runs:
-        return tuple(f"spark-monitor {command} {shlex.quote(file)}" for command in ("check", "run", "status"))
+        return tuple(f"spark-monitor {command} {in_shell(file)}" for command in ("check", "run", "status"))
     queries = []
     failing = [check for version in facts.versions for check in version.failing]
     check = next((check for check in failing if check.column is None or harmless(check.column) == check.column), None)
@@ -47,8 +47,8 @@ def further_commands(facts: Facts, file: str) -> tuple[str, ...]:
     if facts.has_labels:
         queries.append("SELECT * FROM label_maturity")
     queries.append("SELECT * FROM open_incidents")
-    asked = [f"spark-monitor sql {shlex.quote(file)} {_shell_quoted(query)}" for query in queries]
-    why = [f"spark-monitor explain {row.incident_id} {shlex.quote(file)}" for row in facts.open[:1]]
+    asked = [f"spark-monitor sql {in_shell(file)} {_shell_quoted(query)}" for query in queries]
+    why = [f"spark-monitor explain {row.incident_id} {in_shell(file)}" for row in facts.open[:1]]
     return (*why, *asked)
 
 

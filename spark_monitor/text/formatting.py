@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
 LONGEST_TEXT = 120
 """Longer strings from data (a category of a megabyte) are cut."""
+
+LONGEST_PATH = 4_096
 
 _LONG_DECIMAL = re.compile(r"-?\d+\.\d{5,}(?:e[-+]?\d+)?")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -26,6 +29,16 @@ def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
     """
     shown = "".join("�" if unicodedata.category(letter) in _UNSEEN else letter for letter in text[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def in_shell(path: object) -> str:
+    """A path as it is typed at a shell, so that a command that is told can be copied.
+
+    >>> print(in_shell("fraud_model.yaml"), in_shell("-x.yaml"), in_shell("my monitors/x.yaml"))
+    fraud_model.yaml ./-x.yaml 'my monitors/x.yaml'
+    """
+    shown = harmless(str(path), LONGEST_PATH)
+    return shlex.quote(f"./{shown}" if shown.startswith("-") else shown)
 
 
 def number(value: float | None) -> str:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from example_facts import answers, config
 from tables_written import write_tables
 from typer.testing import CliRunner
 
 from spark_monitor.cli import app
 from spark_monitor.commands.incidents import monitor_file, one_file, user
 from spark_monitor.errors import ConfigError
+from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.explained import explained, found_incident
 from spark_monitor.insight.rows import Cause, IncidentRow
+from spark_monitor.outputs.alerts.deliveries import Delivery
+from spark_monitor.outputs.alerts.message import message_of
+from spark_monitor.outputs.alerts.together import Group, message_of_group
+from spark_monitor.outputs.terminal.fleet import fleet_summary
+from spark_monitor.outputs.terminal.summary import summary
 
 YAML = (
     "monitor: flights\nmodel: {name: flights, task: none}\npredictions: {path: rows, format: parquet, id: id, time: at}\n"
@@ -139,3 +149,22 @@ def test_two_files_or_nobodys_name_are_wrong_usage(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError, match=r"--file: found b\.yaml beside FILE, which is a\.yaml\. Give one of them\."):
         one_file(Path("a.yaml"), Path("b.yaml"))
     assert one_file(None, Path("b.yaml")) == one_file(Path("b.yaml"), None) == Path("b.yaml")
+
+
+@pytest.mark.parametrize("file", ["fraud_model.yaml", "my monitors/it's $HOME `id`.yaml", "-x.yaml"])
+def test_commands_that_are_told_can_be_copied_to_a_shell(file: str) -> None:
+    facts = assembled(replace(answers(), incidents=[row(severity="high")], open_total=1), config())
+    event = Delivery("k", "abc123", "oncall", "OPENED", "PENDING", 0, ONSET)
+    message = message_of(facts.open[0], "OPENED", "key", monitor="m", people=config().people, file=file)
+    shared = message_of_group(
+        Group("k", "oncall", (event,)), {"abc123": facts.open[0]}, monitor="m", people=config().people, file=file
+    )
+    told = [summary(facts, config(), file=file), fleet_summary([(facts, file), (facts, file)]), message.body, shared.body]
+    told.append("\n".join(explained(facts.open[0], file)))
+
+    for text in told:
+        flat = " ".join(text.split())
+        commands = re.findall(r"spark-monitor (?:explain \w+|status|sql|run) (\S.*)", flat)
+        assert commands, text
+        for rest in commands:
+            assert rest.startswith(f"./{file}" if file.startswith("-") else shlex.quote(file)), rest

@@ -9,7 +9,7 @@ from pathlib import Path
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import ESCALATED, OPENED, RESOLVED
-from spark_monitor.text.formatting import counted, day, harmless, percent, slice_name, versions_named
+from spark_monitor.text.formatting import counted, day, harmless, in_shell, percent, slice_name, versions_named
 
 VERBS = {OPENED: "new", ESCALATED: "worse", RESOLVED: "resolved"}
 LONGEST_TITLE, LONGEST_DIAGNOSIS, MOST_CAUSES = 160, 600, 3
@@ -66,9 +66,9 @@ def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, fi
         yield f"Where: {neutral(_where(incident))}."
         yield from _causes(incident)
     yield f"Owner: {neutral(incident.owner) if incident.owner else 'nobody named'}."
-    explain = f"spark-monitor explain {incident.incident_id} {neutral(file)}"
+    explain = f"spark-monitor explain {incident.incident_id} {in_shell(file)}"
     yield f"Next step: {_page(incident.runbook)}." if incident.runbook else f"Next step: {explain}"
-    yield f"More: {explain}, or spark-monitor status {neutral(file)}"
+    yield f"More: {explain}, or spark-monitor status {in_shell(file)}"
     links = (("Report", people.report_url), ("MLflow", people.mlflow_url))
     yield from (f"{name}: {address}" for name, address in links if address)
     yield f"Reference: {key}"

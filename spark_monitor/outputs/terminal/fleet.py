@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import SEVERITIES, IncidentRow
 from spark_monitor.outputs.terminal.layout import INDENT, more, sections, table, wrapped
-from spark_monitor.outputs.terminal.summary import LONGEST_FILE, course_of, version_row, with_course
-from spark_monitor.text.formatting import counted, day, harmless, number, versions_named
+from spark_monitor.outputs.terminal.summary import course_of, version_row, with_course
+from spark_monitor.text.formatting import counted, day, harmless, in_shell, number, versions_named
 
 LINES_SHOWN, OPEN_SHOWN = 30, 10
 """Rows of lists; how many more there are is shown."""
@@ -80,7 +79,7 @@ def _open(monitors: Sequence[tuple[Facts, str]], *, everything: bool) -> Iterato
 
 def _hints(monitors: Sequence[tuple[Facts, str]]) -> Iterator[str]:
     worst, given = monitors[0]
-    file = shlex.quote(harmless(given, LONGEST_FILE))
+    file = in_shell(given)
     if not worst.runs:
         yield f"{INDENT}spark-monitor run {file}"
     if worst.open:
@@ -88,7 +87,7 @@ def _hints(monitors: Sequence[tuple[Facts, str]]) -> Iterator[str]:
     yield f"{INDENT}spark-monitor status {file}"
     folders = {Path(one).parent for _, one in monitors}
     if len(folders) == 1:
-        yield f"{INDENT}spark-monitor report {shlex.quote(harmless(str(folders.pop()), LONGEST_FILE))}"
+        yield f"{INDENT}spark-monitor report {in_shell(folders.pop())}"
 
 
 def _rank(row: IncidentRow) -> int:

@@ -19,6 +19,7 @@ from spark_monitor.text.formatting import (
     counted,
     day,
     harmless,
+    in_shell,
     interval,
     number,
     percent,
@@ -32,7 +33,6 @@ from spark_monitor.text.formatting import (
 OPEN_SHOWN, RESOLVED_SHOWN, EXAMPLES_SHOWN, CAUSES_SHOWN = 3, 2, 2, 1
 """Rows of lists; how many more there are is shown."""
 
-LONGEST_FILE = 1_000
 SPARKS, LEAST_SPARKS, BARS = 26, 8, "▁▂▃▄▅▆▇█"
 
 _VERDICT_STYLES = {
@@ -50,12 +50,11 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", 
 
     It fits a screen: a line per version and the open incidents. ``everything`` adds what each version's checks say one by one.
     """
-    file = harmless(file, LONGEST_FILE)
     lines = [*_head(facts), ""]
     if not facts.versions:
-        lines += [f"Run: spark-monitor run {file}", ""]
+        lines += [f"Run: spark-monitor run {in_shell(file)}", ""]
     lines += [*overview(facts), ""] if facts.versions else []
-    lines += sections(("Open incidents", _open(facts, everything=everything)))
+    lines += sections(("Open incidents", _open(facts, file, everything=everything)))
     for version in facts.versions if everything else ():
         lines += [*_version(version, facts), ""]
     lines += sections(
@@ -64,7 +63,7 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", 
         ("MLflow's page", [f"{INDENT}{line}" for line in mlflow_page(config)]),
     )
     if facts.versions and not everything:
-        lines += [f"Every check, slice and reason: spark-monitor status {file} --all"]
+        lines += [f"Every check, slice and reason: spark-monitor status {in_shell(file)} --all"]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -254,7 +253,7 @@ def _undecided(version: VersionFacts) -> Iterator[str]:
             yield from wrapped(f"{example}{harmless(row.reason or 'no reason recorded', 300)}", INDENT * 3)
 
 
-def _open(facts: Facts, *, everything: bool) -> Iterator[str]:
+def _open(facts: Facts, file: str, *, everything: bool) -> Iterator[str]:
     if not facts.open_total and facts.versions:
         yield f"{INDENT}none"
     most = len(facts.open) if everything else OPEN_SHOWN
@@ -266,7 +265,11 @@ def _open(facts: Facts, *, everything: bool) -> Iterator[str]:
         for cause in row.causes[:CAUSES_SHOWN]:
             yield from wrapped(f"likely cause: {harmless(cause.sentence or cause.what, 300)}", INDENT * 2)
         owner = f"owner: {harmless(row.owner)}" if row.owner else "owner: nobody named"
-        step = f"next step: {harmless(row.runbook)}" if row.runbook else f"next step: spark-monitor explain {row.incident_id}"
+        step = (
+            f"next step: {harmless(row.runbook)}"
+            if row.runbook
+            else f"next step: spark-monitor explain {row.incident_id} {in_shell(file)}"
+        )
         yield from wrapped(f"{owner}; {step}", INDENT * 2)
     yield from more(facts.open_total, min(most, len(facts.open)))
 
