@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from spark_monitor.config.monitor import MonitorConfig
@@ -14,6 +16,7 @@ from spark_monitor.insight.gather import facts
 from spark_monitor.insight.judged import incidents_beginning
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import SparkTables, Tables, local_tables
+from spark_monitor.store.local import has_scheme
 from spark_monitor.text.formatting import in_shell
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from spark_monitor.store import Store
 
 Answer = TypeVar("Answer")
+
+SET_UP = ("HADOOP_CONF_DIR", "SPARK_CONF_DIR", "SPARK_ENV_LOADED", "DATABRICKS_RUNTIME_VERSION")
+"""Where one is set, a file system of a cluster may be the one that paths are of."""
 
 ABSENT = ("DELTA_MISSING_DELTA_TABLE", "DELTA_TABLE_NOT_FOUND", "DELTA_PATH_DOES_NOT_EXIST", "PATH_NOT_FOUND")
 
@@ -85,11 +91,14 @@ def is_of_duckdb(error: BaseException) -> bool:
 
 
 def is_empty_directory(path: str) -> bool:
-    """Whether a path is a place of this machine that holds no ledger yet, so that no engine needs to be asked."""
-    from pathlib import Path
+    """Whether a path is a place of this machine that holds no ledger yet, so that no engine needs to be asked.
 
-    local = "://" not in path
-    return local and not (Path(path.removeprefix("file:")) / "runs" / "_delta_log").is_dir()
+    Where Hadoop or Spark is set up, a path without a scheme may lie elsewhere.
+    """
+    place = path.removeprefix("file://").removeprefix("file:")
+    if has_scheme(place) or (place == path and any(os.environ.get(name) for name in SET_UP)):
+        return False
+    return not (Path(place) / "runs" / "_delta_log").is_dir()
 
 
 def facts_of_file(config: MonitorConfig) -> Facts:
@@ -111,10 +120,11 @@ def store_of(config: MonitorConfig, session: Session) -> Store:
     return Store(session.spark, config.outputs)
 
 
-def require_tables(store: Store, file: str) -> None:
-    """ConfigError where no run has made the tables."""
-    if not has_tables(store):
-        where = store.place.schema or store.place.path
+def require_tables(config: MonitorConfig, session: Session, file: Path) -> None:
+    """ConfigError where no run has made the tables; of an empty directory without asking Spark."""
+    path = None if session.wanted else config.outputs.path
+    if (path is not None and is_empty_directory(path)) or not has_tables(store_of(config, session)):
+        where = config.outputs.schema_name or config.outputs.path
         raise ConfigError(f"outputs: there are no tables at {where} yet. Make them: spark-monitor run {in_shell(file)}")
 
 

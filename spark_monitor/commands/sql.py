@@ -69,9 +69,8 @@ def sql(
         log.info("Query")
         answer = None if session.wanted else ask_without_spark(config, query, limit)
         if answer is None:
-            store = store_of(config, session)
-            require_tables(store, str(file))
-            answer = ask(store, query, limit)
+            require_tables(config, session, file)
+            answer = ask(store_of(config, session), query, limit)
     if as_json:
         for row in answer.rows:
             terminal.out.out(row, highlight=False)

@@ -144,9 +144,18 @@ def _quoted(name: str) -> str:
     return f'"{doubled}"'
 
 
+def has_scheme(path: str) -> bool:
+    """Whether a path begins with the name of a file system.
+
+    >>> has_scheme("dbfs:/mnt/monitoring"), has_scheme("s3://bucket/x"), has_scheme("/data/10:30")
+    (True, True, False)
+    """
+    return _SCHEME.match(path) is not None
+
+
 def _local_directory(directory: str) -> Path:
     path = directory.removeprefix("file://").removeprefix("file:")
-    if _SCHEME.match(path):
+    if has_scheme(path):
         raise NotHere(f"{directory} is no directory of this machine")
     return Path(path)
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from spark_monitor.cli import app
 from spark_monitor.commands.incidents import monitor_file, one_file, user
+from spark_monitor.commands.known import SET_UP, is_empty_directory
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.explained import explained, found_incident
@@ -168,3 +169,40 @@ def test_commands_that_are_told_can_be_copied_to_a_shell(file: str) -> None:
         assert commands, text
         for rest in commands:
             assert rest.startswith(f"./{file}" if file.startswith("-") else shlex.quote(file)), rest
+
+
+@pytest.mark.parametrize(
+    ("path", "variable", "empty"),
+    [
+        ("results", None, True),
+        ("file:results", None, True),
+        ("file:///nowhere/results", "HADOOP_CONF_DIR", True),
+        ("/nowhere/results", "HADOOP_CONF_DIR", False),
+        ("dbfs:/mnt/results", None, False),
+        ("s3://bucket/results", None, False),
+    ],
+)
+def test_only_a_place_of_this_machine_is_called_empty(
+    path: str, variable: str | None, empty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in SET_UP:
+        monkeypatch.delenv(name, raising=False)
+    if variable is not None:
+        monkeypatch.setenv(variable, "/etc/hadoop/conf")
+
+    assert is_empty_directory(path) is empty
+
+
+def test_a_query_before_any_run_is_answered_without_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(**_: object) -> object:
+        raise AssertionError("no session is needed to see that a directory is empty")
+
+    monkeypatch.setattr("spark_monitor.session.open_session", opened)
+    monkeypatch.chdir(tmp_path)
+    Path("flights.yaml").write_text(YAML)
+
+    done = CliRunner().invoke(app, ["sql", "flights.yaml", "SELECT 1"])
+
+    assert done.exit_code == 2
+    assert "outputs: there are no tables at results yet. Make them: spark-monitor run flights.yaml" in done.stderr
