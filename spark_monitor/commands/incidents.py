@@ -40,7 +40,7 @@ def ack(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge an incident: somebody is at it, nobody is notified again."""
+    """Acknowledge an incident: somebody is at it, and only its end is told."""
     _change(
         context, incident, one_file(file, other_file), (master, remote, conf), acknowledged_by=by or user(), status="ACKNOWLEDGED"
     )

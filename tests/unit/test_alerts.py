@@ -202,6 +202,22 @@ def test_acknowledged_and_muted_incidents_are_silent(state: dict[str, Any], inbo
     assert told([incident(**state)], Book(), inboxes) == 0
 
 
+def test_the_end_of_a_muted_incident_is_told_when_its_time_has_come_and_that_of_an_acknowledged_one_at_once(
+    inboxes: dict[str, Inbox],
+) -> None:
+    book, until = Book(), NOW + timedelta(days=2)
+    rows = [incident("muted"), incident("taken")]
+    told(rows, book, inboxes)
+    over = {"status": "RESOLVED", "resolved": NOW}
+    rows = [incident("muted", muted_until=until, **over), incident("taken", acknowledged_by="me", **over)]
+
+    for day in range(4):
+        told(rows, book, inboxes, at=NOW + timedelta(days=day))
+
+    ends = [(row["incident_id"], row["as_of"]) for row in book.rows.values() if row["event"] == "RESOLVED"]
+    assert sorted(set(ends)) == [("muted", until), ("taken", NOW)]
+
+
 def test_a_channel_that_is_down_is_tried_again_by_the_next_run_and_costs_no_other(inboxes: dict[str, Inbox]) -> None:
     book = Book()
     inboxes["oncall"].down = True

@@ -130,7 +130,9 @@ def _fits(route: RouteConfig, incident: IncidentRow, people: PeopleConfig) -> bo
 
 
 def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping[str, Delivery], as_of: datetime) -> str | None:
-    """What a channel has not been sent of an incident yet; nothing of one that is acknowledged, muted, or was resolved before."""
+    """What a channel has not been sent of an incident yet: of one that is acknowledged only its end, of one that is muted nothing
+    before its time has come, and nothing of one that was resolved before anybody was told.
+    """
 
     def delivery_of(event: str) -> Delivery | None:
         delivery = by_key.get(key_of(monitor_id, incident.incident_id, event, channel))
@@ -139,7 +141,7 @@ def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping
     opened = delivery_of(OPENED)
     if not incident.is_open:
         was_sent = opened is not None and opened.status == SENT
-        return RESOLVED if was_sent and delivery_of(RESOLVED) is None else None
+        return RESOLVED if was_sent and delivery_of(RESOLVED) is None and not is_muted(incident, as_of) else None
     if is_silent(incident, as_of):
         return None
     if opened is None:
@@ -150,9 +152,14 @@ def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping
 
 def is_silent(incident: IncidentRow, as_of: datetime) -> bool:
     """Whether somebody has taken the incident, or does not want to hear of it for now."""
-    muted = incident.muted_until is not None and incident.muted_until > as_of
-    forever = incident.status == "MUTED" and incident.muted_until is None
-    return incident.status == "ACKNOWLEDGED" or muted or forever
+    return incident.status == "ACKNOWLEDGED" or is_muted(incident, as_of)
+
+
+def is_muted(incident: IncidentRow, as_of: datetime) -> bool:
+    """Whether nobody is to hear of the incident for now; one that is muted without a time stays so."""
+    if incident.muted_until is None:
+        return incident.status == "MUTED"
+    return incident.muted_until > as_of
 
 
 def _severity(severity: str | None) -> int:
