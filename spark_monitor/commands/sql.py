@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,8 @@ log = log_of(__name__)
 
 DEFAULT_LIMIT = 100
 
+EXAMPLE = "a query, such as SELECT * FROM latest_status"
+WRITING = {("INSERT", "INTO"), ("INSERT", "OVERWRITE"), ("DELETE", "FROM"), ("MERGE", "INTO")}
 READING = ("select", "with", "from", "values", "table", "describe", "desc", "show", "explain")
 JSON_FORMAT = {
     "timeZone": "UTC",
@@ -129,7 +132,28 @@ def require_reading(query: str) -> None:
     first = _first_word(query)
     if first.lower() not in READING:
         beginning = f'found "{harmless(first)}" at its beginning' if first else "found nothing"
-        raise ConfigError(f"QUERY: {beginning}. Allowed: a query, such as SELECT * FROM latest_status.")
+        raise ConfigError(f"QUERY: {beginning}. Allowed: {EXAMPLE}.")
+    # WITH and FROM may begin a statement that writes: its two words follow one another outside of quotes and comments.
+    words = words_of(query)
+    written = next((" ".join(pair) for pair in pairwise(words) if pair in WRITING), None)
+    if written is not None or ("UPDATE" in words and "SET" in words):
+        raise ConfigError(f'QUERY: found "{written or "UPDATE"}", which writes. Allowed: {EXAMPLE}.')
+
+
+def words_of(query: str) -> list[str]:
+    """The words and signs of a query in capitals, quoted ones as nothing; none of one that cannot be read: Spark will refuse it.
+
+    >>> words_of("select 'insert into x' -- delete from x")
+    ['SELECT', '']
+    """
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    quoted = (sqlglot.TokenType.STRING, sqlglot.TokenType.IDENTIFIER)
+    try:
+        return ["" if token.token_type in quoted else token.text.upper() for token in sqlglot.tokenize(query, read="spark")]
+    except SqlglotError:
+        return []
 
 
 def _first_word(query: str) -> str:

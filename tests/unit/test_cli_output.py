@@ -86,6 +86,8 @@ def test_columns_of_the_same_name_are_numbered_whatever_their_case() -> None:
         "FROM runs",
         "describe runs",
         "SHOW TABLES",
+        "SELECT 'insert into x', `delete` FROM `from` -- delete from x",
+        "SELECT insert_ , into_, update_ FROM runs WHERE error = 'SET'",
     ],
 )
 def test_queries_are_let_through(query: str) -> None:
@@ -93,7 +95,13 @@ def test_queries_are_let_through(query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "   ", "-- only a remark", "DELETE FROM runs", "drop table runs", "/*x*/ INSERT INTO a", "SET a=b"]
+    "query",
+    [
+        *("", "   ", "-- only a remark", "DELETE FROM runs", "drop table runs", "/*x*/ INSERT INTO a", "SET a=b"),
+        *("FROM a INSERT INTO b SELECT *", "from a insert overwrite table b select *", "WITH x AS (SELECT 1) DELETE FROM runs"),
+        *("WITH x AS (SELECT 1) UPDATE runs SET a = 1", "with x as (values 1) /* */ merge /**/ into t using x on true"),
+        "(WITH x AS (SELECT 1) SELECT * FROM x); INSERT\nINTO runs VALUES (1)",
+    ],
 )
 def test_statements_that_do_not_read_are_refused(query: str) -> None:
     with pytest.raises(ConfigError, match=r"^QUERY: found .*Allowed: a query"):
