@@ -10,6 +10,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, MonitorFile
+from spark_monitor.commands.report import require_place, write
 from spark_monitor.errors import ConfigError
 
 
@@ -43,6 +44,7 @@ def dashboards(
         raise ConfigError(f"--out {out}: found no directory. Give one that exists.")
     written = out / NAMES[target]
     made = databricks_dashboard(schema) if target is Target.databricks else grafana_dashboard(schema)
-    written.write_text(made, encoding="utf-8")
+    require_place(written)
+    write(written, made)
     terminal.document({"dashboard": written.resolve(), "for": target.value})
     terminal.tell(f"Written: {written}")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, timestamp_or_now
-from spark_monitor.commands.report import require_place
+from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, granularity, timestamp_or_now
+from spark_monitor.commands.report import require_place, write
 from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
 from spark_monitor.text.logs import log_of
 
@@ -40,12 +40,12 @@ def digest(
             require_place(out)
         left = Left(terminal)
         log.info("Tables")
-        moment = timestamp_or_now("--as-of", as_of)
+        moment, length = timestamp_or_now("--as-of", as_of), granularity("--every", every)
         each = list(each_with_facts(files, sessions(options, terminal), left, at=moment))
-        period = last_period(every, moment, each[0][1].windows.zone)
+        period = last_period(length, moment, each[0][1].windows.zone)
         content = digest_of([facts for _, _, facts in each], period.start, period.end)
         if out is not None:
-            out.write_text(digest_html(content), encoding="utf-8")
+            write(out, digest_html(content))
     text = digest_markdown(content)
     terminal.document({"subject": content.subject, "start": period.start, "end": period.end, "markdown": text, "html": out})
     terminal.tell(text.rstrip() if out is None else f"Written: {out}")

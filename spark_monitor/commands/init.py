@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, look, running_colu
 from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
+from spark_monitor.commands.report import not_written
 from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
@@ -141,6 +143,8 @@ def require_free(file: Path) -> None:
     """ConfigError where a file cannot be written without losing another."""
     if file.exists():
         raise ConfigError(f"{file}: exists already and is left as it is. Give another name with --out, or remove it.")
+    if file.parent.is_dir() and not os.access(file.parent, os.W_OK):
+        raise not_written(file, "you have no right to write there")
     if not file.parent.is_dir():
         raise ConfigError(f"{file}: the directory {file.parent} does not exist. Give a file in one that does, with --out.")
 
@@ -152,6 +156,8 @@ def write(file: Path, text: str) -> None:
             stream.write(text)
     except FileExistsError:
         require_free(file)
+    except OSError as error:
+        raise not_written(file, error.strerror or type(error).__name__) from None
     load_config(file)
 
 

@@ -13,7 +13,7 @@ import typer
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_secrets
-from spark_monitor.windowing.windows import parse_timestamp
+from spark_monitor.windowing.windows import parse_every, parse_timestamp
 
 SPARK_PANEL = "Spark"
 
@@ -78,6 +78,14 @@ def _setting(text: str) -> tuple[str, str]:
     if not separator or not key.strip():
         raise ConfigError(f'--conf: found "{text}". Allowed: KEY=VALUE, such as spark.sql.shuffle.partitions=8.')
     return key.strip(), value.strip()
+
+
+def granularity(option: str, text: str) -> str:
+    """The length of a period that an option names, as windows have it; a ConfigError says which option was wrong."""
+    try:
+        return parse_every(text).label
+    except ConfigError as error:
+        raise ConfigError(f"{option}: {error}") from None
 
 
 def timestamp(option: str, text: str | None) -> datetime | None:

@@ -34,7 +34,7 @@ def prune(
 ) -> None:
     """Delete results older than `outputs.keep`, rewrite small files and remove files that are no longer needed."""
     terminal = terminal_of(context)
-    session = SessionOptions.read(master, remote, conf)
+    session, moment = SessionOptions.read(master, remote, conf), timestamp_or_now("--as-of", as_of)
     with terminal.progress():
         from spark_monitor.stages.prune import monitors_at, remove
         from spark_monitor.stages.prune import prune as pruned
@@ -50,7 +50,7 @@ def prune(
         stores = {place: Store(spark, place) for place in dict.fromkeys(Place.of(config.outputs) for config in monitors)}
         for store in stores.values():
             store.ensure()
-        moment, done = timestamp_or_now("--as-of", as_of), {}
+        done = {}
         for config in monitors:
             done[config.monitor] = pruned(stores[Place.of(config.outputs)], config, moment, dry=dry_run)
         for name in deleted or ():

@@ -10,7 +10,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, MonitorFile, Remote, SessionOptions, timestamp_or_now
-from spark_monitor.commands.report import require_place
+from spark_monitor.commands.report import require_place, write
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import counted
@@ -51,7 +51,7 @@ def replay(
         require_place(picture)
         spark = open_spark(session, terminal)
         replayed = monitor.replay(spark, as_of=moment, shuffled=shuffle, shifts=shifts, seed=seed)
-        picture.write_text(drawn(monitor.config.monitor, replayed), encoding="utf-8")
+        write(picture, drawn(monitor.config.monitor, replayed))
     terminal.document({"monitor": monitor.config.monitor, "picture": picture.resolve(), "replay": replayed})
     for line in lines_of(replayed):
         terminal.tell(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +56,7 @@ def report(
         page = out or Path(f"{monitors[0][1].monitor if len(monitors) == 1 else FLEET}.html")
         require_place(page)
         pages = [(facts, config, str(file)) for file, config, facts in monitors]
-        page.write_text(fleet_html(pages, role=role.value if role is not None else None), encoding="utf-8")
+        write(page, fleet_html(pages, role=role.value if role is not None else None))
     names = [config.monitor for _, config, _ in monitors]
     terminal.document({"monitor": names[0] if len(names) == 1 else names, "report": page.resolve()})
     terminal.tell(f"Written: {page}")
@@ -69,3 +70,18 @@ def require_place(page: Path) -> None:
     """ConfigError where a file cannot be written there."""
     if not page.parent.is_dir() or page.is_dir():
         raise ConfigError(f"--out {page}: found no directory to write a file into. Give a file in a directory that exists.")
+    if not os.access(page if page.exists() else page.parent, os.W_OK):
+        raise not_written(page, "you have no right to write there")
+
+
+def write(page: Path, text: str) -> None:
+    """Write a file; ConfigError where that is not possible, such as on a full disk."""
+    try:
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise not_written(page, error.strerror or type(error).__name__) from None
+
+
+def not_written(page: Path, why: str) -> ConfigError:
+    """The error of a file that cannot be written."""
+    return ConfigError(f"--out {page}: cannot be written ({why}). Give a file in a directory that you may write to, with --out.")
