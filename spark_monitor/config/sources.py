@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.types import (
@@ -23,6 +24,23 @@ from spark_monitor.config.types import (
 )
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.windowing.periods import parse_duration
+
+
+def column_name(text: str) -> str:
+    """The name of the column that SQL quotes in backticks; any other text as it is.
+
+    >>> column_name("`wind speed`"), column_name("`a``b`"), column_name("`a` + `b`"), column_name("back`tick")
+    ('wind speed', 'a`b', '`a` + `b`', 'back`tick')
+    """
+    return text[1:-1].replace("``", "`") if re.fullmatch(r"`(?:[^`]|``)+`", text) else text
+
+
+def _named(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(column_name, texts))
+
+
+Role = Annotated[Expression, AfterValidator(column_name)]
+"""A column, also one in backticks, or an expression: else a column that has a role would be watched as a feature beside it."""
 
 
 class SourceConfig(Section):
@@ -73,11 +91,13 @@ class PredictedInterval(Section):
 class PredictionsConfig(SourceConfig):
     """The prediction table and the roles of its columns."""
 
-    id: Expressions = Field(description="the column that identifies a prediction, or a list of columns", min_length=1)
+    id: Annotated[Expressions, AfterValidator(_named)] = Field(
+        description="the column that identifies a prediction, or a list of columns", min_length=1
+    )
     time: Text = Field(description="the column that holds when the prediction was made (a timestamp)")
     model_version: Version | None = Field(default=None, description='a column\'s name, or {literal: "3"}')
-    prediction: Expression | None = Field(default=None, description="the column with the predicted class or value")
-    score: Expression | None = Field(default=None, description="the column with the probability of `positive`")
+    prediction: Role | None = Field(default=None, description="the column with the predicted class or value")
+    score: Role | None = Field(default=None, description="the column with the probability of `positive`")
     positive: OneValue = Field(default=1, description="the label's value that `score` is the probability of")
     threshold: Number = Field(
         default=0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1: scores at or above it count as positive"

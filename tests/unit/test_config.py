@@ -233,6 +233,15 @@ def test_odd_column_names_are_kept_as_they_are(load: Load) -> None:
     assert load(changed(put("predictions.features.include", names))).predictions.features.include == tuple(names)
 
 
+def test_a_column_in_backticks_is_that_column(load: Load) -> None:
+    written = replaced(
+        ("predictions.id", ["`pred id`", "`a``b`"]), ("predictions.score", "`my score`"), ("labels.id", ["x", "y"])
+    )
+    predictions = load(changed(written)).predictions
+    assert (predictions.id, predictions.score) == (("pred id", "a`b"), "my score")
+    assert load(changed(put("predictions.score", "`p`[1]"))).predictions.score == "`p`[1]"
+
+
 COMPLAINTS: list[tuple[Change, str]] = [
     (put("monitor", "Flights Delay"), 'monitor: found "Flights Delay". Allowed: a-z, 0-9 and _'),
     (put("monitor", "flights\n"), "monitor: found"),
