@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spark_monitor.commands.terminal import PlainConsole
 from spark_monitor.text.formatting import harmless
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d{6})?(?:Z|(?=$))")
@@ -44,7 +45,7 @@ def show_rows(answer: Answer, console: Console, *, terminal: bool) -> None:
                 console.print(line)
         return
     if not terminal:  # who reads a pipe has no width: rich would take 80 characters for one
-        console = Console(file=console.file, markup=False, highlight=False, emoji=False, width=WIDEST)
+        console = PlainConsole(file=console.file, markup=False, highlight=False, emoji=False, width=WIDEST)
     console.print(table_of(answer), soft_wrap=False)
 
 

@@ -130,9 +130,17 @@ class Remarks(logging.Handler):
         self.terminal.remark(f"{mark}{record.getMessage()}")
 
 
+class PlainConsole(Console):
+    """A console whose reader may go away, as `head` does: rich would end the process with 1, which means a failing check here."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave the exit code to the command."""
+        raise BrokenPipeError
+
+
 def plain_console(stream: IO[str]) -> Console:
     """A console that shows strings as they are: no markup in values, no colours where there is no terminal."""
-    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return PlainConsole(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def show(console: Console, text: str | Text) -> None:

@@ -67,7 +67,20 @@ def _to_do(steps: Sequence[Step], file: str) -> Iterator[str]:
         if step.section != section:
             section = step.section
             yield f"   {section}"
-        yield _command(file, step.text) if step.kind == "query" else f"     {harmless(step.text, LONGEST_COMMAND)}"
+        yield (
+            _command(file, step.text)
+            if step.kind == "query"
+            else f"     {harmless(_with_file(step.text, file), LONGEST_COMMAND)}"
+        )
+
+
+def _with_file(text: str, file: str) -> str:
+    """A page's text with the monitor's file behind commands about an incident, so that they can be typed in any directory.
+
+    >>> _with_file("Then `spark-monitor ack ab12` says so.", "f.yaml")
+    'Then `spark-monitor ack ab12 f.yaml` says so.'
+    """
+    return re.sub(r"`(spark-monitor (?:ack|explain) \w+)`", lambda match: f"`{match[1]} {in_shell(file)}`", text)
 
 
 def _causes(row: IncidentRow, file: str) -> Iterator[str]:
