@@ -170,7 +170,7 @@ OneValue = Annotated[Scalar, BeforeValidator(_scalar)]
 class Section(BaseModel):
     """One section of the file: frozen, unknown keys refused, secrets kept out of its text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
