@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Integers
 
 DAY_SECONDS = 86_400.0
@@ -119,6 +120,8 @@ def numbers_of(column: pa.Array) -> tuple[npt.NDArray[np.float64], Mask | None]:
 
     Nulls read as 0, booleans as 0 and 1, dates and timestamps as epoch seconds.
     """
+    if pa.types.is_nested(column.type):  # of lists of one number older versions of numpy make numbers
+        raise StateError(f"values of type {column.type} are no numbers.")
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     nulls = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
