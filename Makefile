@@ -32,8 +32,7 @@ demo: setup  ## a real year of flights, monitored week by week, in some minutes 
 test: setup  ## what continuous integration runs: ruff, mypy, every test that is not slow
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws tests/platforms $(ARGS)
-	@$(BIN)/python -m pytest -m "not slow" tests/spark tests/delta tests/jobs $(ARGS)
+	@sh .ci/tests $(ARGS)
 
 test-all: setup  ## every test, slow ones too, and the tests with Spark once more on Spark Connect
 	@$(BIN)/ruff check .

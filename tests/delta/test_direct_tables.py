@@ -92,6 +92,7 @@ def test_the_ledger_changes_alike(both: tuple[SparkTables, DirectTables]) -> Non
     same(both, "runs", lambda access: access.delete("runs", where="run_id = 'run 3'"))
 
 
+@pytest.mark.slow
 def test_windows_are_replaced_alike(both: tuple[SparkTables, DirectTables], writer: Writer) -> None:
     def replacing(number: int, avg: float, windows: Any) -> Callable[[Access], None]:
         constants = {"monitor_id": "m", "run_id": f"run {number}"}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
@@ -42,6 +43,7 @@ def made() -> pd.DataFrame:
     return rows[~gone]
 
 
+@pytest.mark.slow
 def test_a_slice_of_the_baseline_without_rows_is_said_to_be_empty_and_judged(spark: SparkSession, tmp_path: Path) -> None:
     rows = made()
     (tmp_path / "rows").mkdir()

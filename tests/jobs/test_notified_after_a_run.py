@@ -79,6 +79,7 @@ def small(directory: Path) -> Path:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_people_are_told_once_and_a_channel_that_is_down_fails_nothing(
     spark: SparkSession, tmp_path: Path, posted: list[dict[str, Any]]
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor, RunResult
@@ -49,6 +50,7 @@ def numbers(result: RunResult) -> list[int]:
     return [(one.window.start - START).days for one in result.windows]
 
 
+@pytest.mark.slow
 def test_a_row_of_1970_and_a_silence_of_years_make_one_statement_each(spark: SparkSession, tmp_path: Path) -> None:
     monitor = made(tmp_path, [datetime(1970, 1, 1, tzinfo=UTC), *times_of(0, 1, 5)])
     with logged() as lines:

@@ -248,6 +248,7 @@ def test_delta_files_that_spark_wrote_give_the_same_states(
     assert both(spark, config_of(delta(spark, tmp_path / "rows", *partitions))) > 500
 
 
+@pytest.mark.slow
 def test_a_parquet_directory_with_values_in_its_paths_gives_the_same_states(spark: SparkSession, tmp_path: Path) -> None:
     source = parquet(tmp_path / "source")
     spark.read.parquet(source["path"]).write.partitionBy("group", "whole").parquet(str(tmp_path / "rows"))
@@ -361,6 +362,7 @@ def run_of(spark: SparkSession, config: MonitorConfig, store: Any = None) -> Run
     return Run(spark, config, store, "run", START, schedule)
 
 
+@pytest.mark.slow
 def test_what_the_files_do_not_give_is_read_again_through_spark_and_logged(spark: SparkSession, tmp_path: Path) -> None:
     config = config_of(parquet(tmp_path / "rows"))
     predictions = open_predictions(spark, config)
@@ -398,10 +400,9 @@ def test_a_platform_that_does_not_tell_where_its_files_are_is_read_through_spark
     assert run.reader_reason.startswith("Read through Spark: the files cannot be listed (")
 
 
-@pytest.mark.parametrize(
-    "wanted", [pytest.param((0, 2), id="first and last week"), pytest.param((), id="nothing", marks=pytest.mark.slow)]
-)
-@pytest.mark.parametrize("reader", ["files", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("wanted", [pytest.param((0, 2), id="first and last week"), pytest.param((), id="nothing")])
+@pytest.mark.parametrize("reader", ["files", "spark"])
+@pytest.mark.slow
 def test_stored_states_stand_for_the_rows_of_spans_that_are_not_read(
     spark: SparkSession, tmp_path: Path, wanted: Sequence[int], reader: str
 ) -> None:
