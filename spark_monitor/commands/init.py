@@ -243,8 +243,10 @@ def answered_in(frame: DataFrame, roles: Roles) -> Answered:
     if roles.label is None:
         return Answered()
     label, nothing = F.col(quote(roles.label)), F.lit(None).cast("double")
-    known, made = (F.unix_micros(F.col(quote(name)).cast("timestamp")) for name in (roles.label_time or roles.time, roles.time))
-    hours = (known - made) / F.lit(3_600_000_000.0) if roles.label_time is not None else nothing
+    label_times, made = (
+        F.unix_micros(F.col(quote(name)).cast("timestamp")) for name in (roles.label_time or roles.time, roles.time)
+    )
+    hours = (label_times - made) / F.lit(3_600_000_000.0) if roles.label_time is not None else nothing
     row = (
         frame.where(label.isNotNull())
         .agg(

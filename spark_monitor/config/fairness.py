@@ -40,9 +40,12 @@ def group_problems(fairness: FairnessConfig, slices: Iterable[Slice], task: str)
     pairs = []
     if strangers:
         each, them = ("which is no slice", "it") if len(strangers) == 1 else ("which are no slices", "them")
-        known = quoted(sorted(keys)) or "none"
+        sliced = quoted(sorted(keys)) or "none"
         pairs.append(
-            ("fairness.groups", f"found {quoted(strangers)}, {each}. Slices of this monitor: {known}. Add {them} to `slices`.")
+            (
+                "fairness.groups",
+                f"found {quoted(strangers)}, {each}. Slices of this monitor: {sliced}. Add {them} to `slices`.",
+            )
         )
     if task in ("regression", "none"):
         step = "Groups are compared by a favourable class: remove it, or set model.task to binary or multiclass"

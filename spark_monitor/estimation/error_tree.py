@@ -76,12 +76,12 @@ class ErrorTree:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not size:
             raise StateError("error tree: its columns have no names, or it has no node.")
         inner, places = feature != LEAF, np.arange(size)
-        known = (feature >= LEAF).all() and (feature < len(names)).all()
+        is_valid = (feature >= LEAF).all() and (feature < len(names)).all()
         # Children come after their parent, so every way ends.
         later = (low[inner] > places[inner]).all() and (high[inner] > places[inner]).all()
         within = (low[inner] < size).all() and (high[inner] < size).all()
         numbered = np.array_equal(np.sort(low[~inner]), np.arange(size - np.count_nonzero(inner)))
-        if not (known and later and within and numbered):
+        if not (is_valid and later and within and numbered):
             raise StateError("error tree: its nodes do not lead to its leaves.")
         return cls(tuple(names), feature, bound, low, high)
 
@@ -115,7 +115,7 @@ class _Growing:
     def __init__(self, values: Floats, sizes: Floats, bounds: list[Floats]) -> None:
         self._sizes, self._bounds = sizes, bounds
         pairs = zip(bounds, values.T, strict=True)
-        self._bins = np.stack([np.searchsorted(known, column, side="right") for known, column in pairs])
+        self._bins = np.stack([np.searchsorted(edges, column, side="right") for edges, column in pairs])
 
     def tree(self, names: tuple[str, ...]) -> ErrorTree:
         rows = [np.arange(self._sizes.size)]

@@ -74,8 +74,8 @@ def estimator(version: int, state: Any, features: tuple[str, ...] = ()) -> Estim
         return Estimator(version, errors=state, features=features) if state.labelled.sum() >= FEWEST_ROWS else None
     states = state.states if isinstance(state, ClassScoresState) else (state,)
     calibrations = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
-    known = tuple(one for one in calibrations if one is not None)
-    return Estimator(version, known) if known and len(known) == len(states) else None
+    calibrated = tuple(one for one in calibrations if one is not None)
+    return Estimator(version, calibrated) if calibrated and len(calibrated) == len(states) else None
 
 
 def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any]]:
@@ -116,8 +116,8 @@ def _row(name: str, value: float | None, lower: float | None, upper: float | Non
     least, most = DECORATED[name].range if name in DECORATED else ANY_NUMBER
     bounds = [None if bound is None else float(min(max(bound, least), most)) for bound in (lower, upper)]
     error, status = (None, "UNDEFINED") if value is None else (0.0, "OK")
-    known = {"value": value, "value_error": error, "lower": bounds[0], "upper": bounds[1], "count": count}
-    return {"metric": name, "class": None, **known, "status": status, "message": message}
+    numbers = {"value": value, "value_error": error, "lower": bounds[0], "upper": bounds[1], "count": count}
+    return {"metric": name, "class": None, **numbers, "status": status, "message": message}
 
 
 def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tuple[float, float, float]]:
@@ -137,14 +137,14 @@ def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tu
 
 
 def _mixed(share: Floats, rows: int, labelled: CellErrorsState, first: int, second: int) -> tuple[float, float, float]:
-    known = np.flatnonzero(labelled.labelled > 0)
-    n = labelled.labelled[known].astype(float)
-    means, squares = labelled.sums[first][known] / n, labelled.sums[second][known] / n
+    labelled_cells = np.flatnonzero(labelled.labelled > 0)
+    n = labelled.labelled[labelled_cells].astype(float)
+    means, squares = labelled.sums[first][labelled_cells] / n, labelled.sums[second][labelled_cells] / n
     pooled = float(np.average(squares - np.square(means), weights=n))
     # A cell of few rows shows less spread than it has: half a dozen rows of the common one are added.
     spread = ((squares - np.square(means)) * n + 6 * pooled) / (n + 6)
     cells = np.arange(share.size)
-    mean, variance, weight = (np.interp(cells, known, one) for one in (means, spread, n))
+    mean, variance, weight = (np.interp(cells, labelled_cells, one) for one in (means, spread, n))
     value = float(np.dot(share, mean))
     half = Z * float(np.sqrt(max(np.dot(np.square(share), variance / weight) + np.dot(share, variance) / rows, 0.0)))
     return value, value - half, value + half

@@ -51,8 +51,8 @@ def expected_labels(answers: ScoreState, calibration: Calibration) -> Expected:
 def cell_of(answers: ScoreState, calibration: Calibration) -> Floats:
     """The score that stands for each cell: the window's only one where there is only one."""
     scores = calibration.scores.copy()
-    known = ~np.isnan(answers.atoms)
-    scores[::2][known] = np.clip(answers.atoms[known], 0.0, 1.0)
+    has_atom = ~np.isnan(answers.atoms)
+    scores[::2][has_atom] = np.clip(answers.atoms[has_atom], 0.0, 1.0)
     return scores
 
 

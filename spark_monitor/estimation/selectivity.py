@@ -73,22 +73,22 @@ def slice_coverage_rows(slices: Mapping[tuple[str | None, str | None], CoverageS
     whole = slices.get((None, None))
     if whole is None or not whole.labelled:
         return
-    for (key, value), own in slices.items():
-        rest = whole.count - own.count
-        if key is None or rest <= 0 or not own.count:
+    for (key, value), states in slices.items():
+        rest = whole.count - states.count
+        if key is None or rest <= 0 or not states.count:
             continue
-        counts = (float(own.labelled), float(own.count), float(whole.labelled - own.labelled), float(rest))
+        counts = (float(states.labelled), float(states.count), float(whole.labelled - states.labelled), float(rest))
         row = _coverage_row(*counts, f"{slice_name(key, value)}")
         yield {**row, "slice_key": key, "slice_value": value}
 
 
 def _coverage_row(labelled: float, rows: float, rest_labelled: float, rest: float, named: str, z: float = Z) -> dict[str, Any]:
     counts = (np.array([one]) for one in (labelled, rows, rest_labelled, rest))
-    found = label_selectivity(*counts, z=z).at(0)
-    selective = found["lower"] > 0 or found["upper"] < 0
+    selectivity = label_selectivity(*counts, z=z).at(0)
+    selective = selectivity["lower"] > 0 or selectivity["upper"] < 0
     verdict = "labels are selective" if selective else "the difference may be chance"
     shares = f"{percent(labelled / rows)} of the rows of {named} have a label, {percent(rest_labelled / rest)} of the others"
-    return {"metric": "label_selectivity", **found, "count": int(rows + rest), "message": f"{shares}: {verdict}."}
+    return {"metric": "label_selectivity", **selectivity, "count": int(rows + rest), "message": f"{shares}: {verdict}."}
 
 
 def score_coverage_rows(answers: ScoreState, labelled: ScoreState) -> Iterator[dict[str, Any]]:
@@ -98,23 +98,23 @@ def score_coverage_rows(answers: ScoreState, labelled: ScoreState) -> Iterator[d
     """
     if labelled.weighting is not None:
         return
-    rows, own = (np.asarray(one.positives + one.negatives, dtype=float) for one in (answers, labelled))
-    ranges = score_ranges(own)
+    rows, labelled_rows = (np.asarray(one.positives + one.negatives, dtype=float) for one in (answers, labelled))
+    ranges = score_ranges(labelled_rows)
     if ranges.max() < 1:
         return
-    sizes, known = (np.bincount(ranges, weights=one) for one in (rows, own))
-    if (known > sizes).any():
+    sizes, labelled_sizes = (np.bincount(ranges, weights=one) for one in (rows, labelled_rows))
+    if (labelled_sizes > sizes).any():
         return
     z = float(ndtri(1 - (1 - CONFIDENCE) / (2 * sizes.size)))
-    shares = known / sizes - (known.sum() - known) / (sizes.sum() - sizes)
+    shares = labelled_sizes / sizes - (labelled_sizes.sum() - labelled_sizes) / (sizes.sum() - sizes)
     worst = int(np.argmax(np.abs(shares)))
     scores = cell_scores(answers)[ranges == worst]
     named = f"scores from {number(float(scores[0]))} to {number(float(scores[-1]))}"
-    rest = float(known.sum() - known[worst]), float(sizes.sum() - sizes[worst])
-    row = _coverage_row(float(known[worst]), float(sizes[worst]), *rest, named, z)
+    rest = float(labelled_sizes.sum() - labelled_sizes[worst]), float(sizes.sum() - sizes[worst])
+    row = _coverage_row(float(labelled_sizes[worst]), float(sizes[worst]), *rest, named, z)
     yield row
     if row["lower"] > 0 or row["upper"] < 0:
-        yield from _selection_rows(answers, labelled, score_ranges(own, FINER_RANGES), rows)
+        yield from _selection_rows(answers, labelled, score_ranges(labelled_rows, FINER_RANGES), rows)
 
 
 def score_ranges(labelled: Floats, most: int = RANGES) -> Integers:
@@ -153,7 +153,7 @@ def _selection_rows(answers: ScoreState, labelled: ScoreState, ranges: Integers,
     for name in plain:
         if (mixed and name not in OF_SCORES) or not np.isfinite([plain[name][0], corrected[name][0]]).all():
             continue
-        found = selection_error(plain[name], corrected[name]).at(0)
+        error = selection_error(plain[name], corrected[name]).at(0)
         half = Z * float(np.nanstd(corrected[name][1:], ddof=1))
         value = float(corrected[name][0])
         message = (
@@ -161,7 +161,7 @@ def _selection_rows(answers: ScoreState, labelled: ScoreState, ranges: Integers,
             f"range of scores it is {number(value)} ({number(value - half)} to {number(value + half)}), as if labels came "
             f"irrespective of what they are within a range."
         )
-        yield {"metric": "selection_error", "class": name, **found, "count": int(labelled.scored), "message": message}
+        yield {"metric": "selection_error", "class": name, **error, "count": int(labelled.scored), "message": message}
 
 
 def _decided(answers: ScoreState, positives: Floats, negatives: Floats) -> Expected:

@@ -63,10 +63,10 @@ class Recalibration:
 
     def estimator(self, baseline: Estimator) -> Estimator:
         """What these rows say of later ones; what the baseline says where they are too few or of one kind."""
-        found = estimator(baseline.version, self.state, baseline.features)
-        if found is None or found.rows < FEWEST_RECALIBRATED:
+        recalibrated = estimator(baseline.version, self.state, baseline.features)
+        if recalibrated is None or recalibrated.rows < FEWEST_RECALIBRATED:
             return baseline
-        return replace(found, span=(timestamp_of(self.start), timestamp_of(self.end)))
+        return replace(recalibrated, span=(timestamp_of(self.start), timestamp_of(self.end)))
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,16 @@ class Recalibrating:
         ordered = sorted(self.windows, key=lambda one: one.end)
         ends = [one.end for one in ordered]
         for batch in (part for whole in batches for part in _parts(whole)):
-            found: list[dict[str, Any]] = []
+            rows: list[dict[str, Any]] = []
             for row in batch.to_pylist():
                 first = bisect_left(ends, row["end"] + self.horizon)
                 last = bisect_left(ends, row["start"] + self.horizon + self.reach + 1)
-                own = {"model_version": row["model_version"], "since": row["start"], "until": row["end"]}
-                kept = {**own, "labelled": row["labelled"], "state": row["state"]}
-                found += [
+                period = {"model_version": row["model_version"], "since": row["start"], "until": row["end"]}
+                kept = {**period, "labelled": row["labelled"], "state": row["state"]}
+                rows += [
                     {"granularity": one.granularity, "start": one.start, "end": one.end, **kept} for one in ordered[first:last]
                 ]
-            yield pa.RecordBatch.from_pylist(found, schema=_SOURCE)
+            yield pa.RecordBatch.from_pylist(rows, schema=_SOURCE)
 
     def merge(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One calibration a window and version, a copy for each bucket, from spread rows sorted by these, the newest first."""

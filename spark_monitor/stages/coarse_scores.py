@@ -38,16 +38,16 @@ class LabelledWindows:
         return (self.fingerprints.get(one) or 0) == (self.handled[one].label_fingerprint or 0)
 
 
-def scored_parts(run: Run, due: Sequence[DueWindow], known: LabelledWindows) -> Parts:
+def scored_parts(run: Run, due: Sequence[DueWindow], labelled: LabelledWindows) -> Parts:
     """The stored windows that the due ones can be put together from, as far as the ledger tells."""
     if run.config.groups is not None:
         return {}
     granularities = run.schedule.granularities
     usable = [
         one
-        for one in candidates(due, known.handled, granularities)
-        if known.handled[one].last_hash == run.profile_hash
-        and known.as_they_were(one)
+        for one in candidates(due, labelled.handled, granularities)
+        if labelled.handled[one].last_hash == run.profile_hash
+        and labelled.as_they_were(one)
         and not (run.pruned_until and one.window.end <= run.pruned_until)
     ]
     parts = compose(due, usable, granularities)

@@ -81,9 +81,9 @@ def group_measurements(
         places = stored_states(batches, presentation)
         for window, several in groupby(places, key=lambda one: (*one[0][:3], one[0][5])):
             slices = {(place[3], place[4]): kinds for place, kinds in several}
-            found = slices.get(WHOLE, {}).pop(NUMBER, None)
-            own = replace(presentation, estimator=presentation.estimator_by(found))
-            yield batch_of_measurements(measured(window, slices, own, comparison))
+            recalibration = slices.get(WHOLE, {}).pop(NUMBER, None)
+            recalibrated = replace(presentation, estimator=presentation.estimator_by(recalibration))
+            yield batch_of_measurements(measured(window, slices, recalibrated, comparison))
 
     keys = ("granularity", "start", "end", "model_version")
     order = (*keys, "slice_key", "slice_value", "kind")
@@ -140,9 +140,11 @@ def _estimation_errors(
 ) -> Iterator[dict[str, Any]]:
     if presentation.estimator is None or ANSWERS not in whole:
         return
-    known = presentation.estimator
-    about = {"metric": "calibration_rows", "class": known.calibration, "count": known.rows, "basis": "ESTIMATED"}
-    yield _measurement(where, {**calibration_rows(known).at(0), **about, "message": f"Estimates are as in {known.named}."})
+    estimator = presentation.estimator
+    about = {"metric": "calibration_rows", "class": estimator.calibration, "count": estimator.rows, "basis": "ESTIMATED"}
+    yield _measurement(
+        where, {**calibration_rows(estimator).at(0), **about, "message": f"Estimates are as in {estimator.named}."}
+    )
     realised = {row["metric"]: row for row in _realised(whole, presentation) if row["class"] is None and row["value"] is not None}
     for row in estimated_rows(whole[ANSWERS], presentation.estimator):
         error = estimation_error(row, realised[row["metric"]]) if row["metric"] in realised else None
@@ -157,8 +159,8 @@ def _selectivity(
     """Whether labels come for some slices, or scores, rather than others; asked only where labels are awaited."""
     if presentation.horizon is None:
         return
-    known = ((place, kinds.get(COVERAGE)) for place, kinds in slices.items())
-    coverages = {place: state for place, state in known if isinstance(state, CoverageState)}
+    coverage_states = ((place, kinds.get(COVERAGE)) for place, kinds in slices.items())
+    coverages = {place: state for place, state in coverage_states if isinstance(state, CoverageState)}
     for row in slice_coverage_rows(coverages):
         place = {"slice_key": row.pop("slice_key"), "slice_value": row.pop("slice_value")}
         yield _measurement({**where, **place}, row)

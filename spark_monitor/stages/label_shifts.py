@@ -55,8 +55,8 @@ def label_rows(place: tuple[Any, ...], kinds: Kinds, baseline: Kinds) -> list[di
     """The measurement of one window, version and slice."""
     names = dict(zip(PLACE, place, strict=True))
     labelled = int(getattr(kinds.get(COVERAGE), "labelled", 0))
-    found = _compared(kinds, baseline, labelled) if labelled else _undefined(NO_LABELS, "No row has a label yet.", 0)
-    return measurements([names], METRIC, found, column_name=TABLE_ROW, basis="BASELINE")
+    compared = _compared(kinds, baseline, labelled) if labelled else _undefined(NO_LABELS, "No row has a label yet.", 0)
+    return measurements([names], METRIC, compared, column_name=TABLE_ROW, basis="BASELINE")
 
 
 def _compared(kinds: Kinds, baseline: Kinds, labelled: int) -> Interval:
@@ -87,7 +87,7 @@ def _numbers(state: RegressionState) -> LabelBlock:
 def _classes(state: ConfusionState, names: Sequence[str]) -> LabelBlock:
     """The labelled rows of each class, and last those of classes beyond the counted ones."""
     labelled = state.effective().labelled
-    own = dict(zip(state.classes, labelled.tolist(), strict=False))
-    rest = max(labelled.sum().item() - sum(own.values()), 0)
-    counts = np.array([[*(own.get(name, 0) for name in names), rest]])
+    labelled_rows = dict(zip(state.classes, labelled.tolist(), strict=False))
+    rest = max(labelled.sum().item() - sum(labelled_rows.values()), 0)
+    counts = np.array([[*(labelled_rows.get(name, 0) for name in names), rest]])
     return LabelBlock(counts.sum(axis=1), counts)

@@ -77,29 +77,29 @@ def answered_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame
 
 def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[ReadSlice], tuple[int, int]] | None:
     """The baseline's rows with their labels, the slices that it has, and the span of its times; None without its id columns."""
-    baseline, own = run.baseline, run.config.predictions
+    baseline, section = run.baseline, run.config.predictions
     if baseline is None:
         return None
-    frame = with_roles(read_source(run.spark, baseline), expressions(own))
+    frame = with_roles(read_source(run.spark, baseline), expressions(section))
     frame = frame.where(baseline.where) if baseline.where else frame
     joined = _with_own_labels(frame, baseline.label) if baseline.label is not None else _with_labels(run, frame)
     if joined is None:
         run.notes.append("The baseline has no ids by which labels could be found: nothing is estimated.")
         return None
-    span = time_range(frame, own.time, run.schedule.zone, run.as_of) if own.time in frame.columns else None
+    span = time_range(frame, section.time, run.schedule.zone, run.as_of) if section.time in frame.columns else None
     edges = (micros(span[0]), micros(span[1]) + 1) if span is not None else (0, 1)
     return joined, [slice_ for slice_ in predictions.slices if slice_applies(frame, slice_)], edges
 
 
 def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
     """The baseline's rows with their labels from the label table; None without ids."""
-    labels, own = run.config.labels, run.config.predictions
-    if labels is None or set(own.id) - set(frame.columns):
+    labels, section = run.config.labels, run.config.predictions
+    if labels is None or set(section.id) - set(frame.columns):
         return None
     all_labels = read_source(run.spark, labels)
-    plain = plain_ids(frame, own.id, all_labels, labels.id)
+    plain = plain_ids(frame, section.id, all_labels, labels.id)
     latest = latest_labels(all_labels, labels, as_of=run.as_of, zone=run.schedule.zone, plain=plain)
-    return join_labels(frame, latest, prediction_id=own.id, label_id=labels.id, prefix=PREFIX, plain=plain)
+    return join_labels(frame, latest, prediction_id=section.id, label_id=labels.id, prefix=PREFIX, plain=plain)
 
 
 def _with_own_labels(frame: DataFrame, label: str) -> DataFrame:

@@ -94,13 +94,13 @@ def state_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: 
 
 
 def measure_step(
-    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow], known: LabelledWindows
+    run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow], labelled: LabelledWindows
 ) -> None:
     """Write model_states and model_metrics of these windows, and of the labelled baseline where it has none yet."""
     if not windows or not measures(run):
         return
     wanted = baseline.version if estimates(run) else None
-    parts, sound = sound_before(run, scored_parts(run, windows, known), wanted)
+    parts, sound = sound_before(run, scored_parts(run, windows, labelled), wanted)
     missing = not sound
     tree = error_tree_of(run, predictions, baseline, missing=missing)
     # States of a baseline that is counted anew may be of another tree of errors.

@@ -64,6 +64,6 @@ def _codes(run: Run) -> tuple[str, ...]:
     latest = latest_version(stored)
     if latest is None:
         return ()
-    own = stored.where((F.col("baseline_version") == latest.version) & F.col("slice_key").isNull() & F.col("name").isNull())
-    rows = own.where(F.get_json_object("config", f"$.facts.{CODES}") == "1.0").select("column_name").distinct().collect()
+    codes = stored.where((F.col("baseline_version") == latest.version) & F.col("slice_key").isNull() & F.col("name").isNull())
+    rows = codes.where(F.get_json_object("config", f"$.facts.{CODES}") == "1.0").select("column_name").distinct().collect()
     return tuple(sorted(row["column_name"] for row in rows if run.config.columns.get(row["column_name"]) != "numeric"))

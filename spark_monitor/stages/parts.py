@@ -28,8 +28,8 @@ def remarks_of(run: Run, keys: Iterable[PartKey]) -> dict[PartKey, Remark]:
     for name in _KEY:
         condition = condition & F.col(name).eqNullSafe(F.col(f"_{name}"))
     rows = near.withColumn("start", F.unix_micros("window.start")).where(F.col("class").isNull())
-    found = rows.join(F.broadcast(wanted), on=condition, how="left_semi").select(*_KEY, "message", "details").collect()
-    return {tuple(row[name] for name in _KEY): (row["message"], dict(row["details"] or {})) for row in found}
+    remarks = rows.join(F.broadcast(wanted), on=condition, how="left_semi").select(*_KEY, "message", "details").collect()
+    return {tuple(row[name] for name in _KEY): (row["message"], dict(row["details"] or {})) for row in remarks}
 
 
 __all__ = ["remarks_of"]

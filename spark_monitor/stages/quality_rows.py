@@ -131,15 +131,15 @@ def place_of(one: DueWindow) -> Place:
     return one.granularity, micros(one.window.start)
 
 
-def arrival_block(due: Sequence[DueWindow], known: Known) -> ArrivalBlock:
+def arrival_block(due: Sequence[DueWindow], arrived: Known) -> ArrivalBlock:
     """The arrivals of due windows as a block."""
-    history = _History(known)
+    history = _History(arrived)
     arrivals = [history.arrival(one) for one in due]
     names = sorted({name for one in arrivals for name in one.numbers})
     numbers = {name: np.array([one.numbers.get(name, np.nan) for one in arrivals]) for name in names}
     metrics = sorted({name for one in arrivals for name in (*one.why, *one.details)})
     return ArrivalBlock(
-        count=np.array([known.of(one).count for one in due], dtype=np.int64),
+        count=np.array([arrived.of(one).count for one in due], dtype=np.int64),
         numbers=numbers,
         why={name: [one.why.get(name) for one in arrivals] for name in metrics},
         details={name: [one.details.get(name) for one in arrivals] for name in metrics},
@@ -158,11 +158,11 @@ class Arrival:
 class _History:
     """Earlier windows looked at from each due one."""
 
-    def __init__(self, known: Known) -> None:
-        self._known, self._zone = known, ZoneInfo(known.zone)
+    def __init__(self, arrived: Known) -> None:
+        self._arrived, self._zone = arrived, ZoneInfo(arrived.zone)
         self._offsets: dict[int, int] = {}
         self._by_granularity: dict[str, list[DueWindow]] = {}
-        for one in sorted(known.handled):
+        for one in sorted(arrived.handled):
             self._by_granularity.setdefault(one.granularity, []).append(one)
         self._occupied = {granularity: self._hours_of(ones) for granularity, ones in self._by_granularity.items()}
         self._contents = {granularity: self._first_contents(ones) for granularity, ones in self._by_granularity.items()}
@@ -171,7 +171,7 @@ class _History:
         """Of every hour of the windows of which states tell it, whether it has rows."""
         occupied: dict[int, bool] = {}
         for one in windows:
-            windowful = self._known.of(one)
+            windowful = self._arrived.of(one)
             if windowful.count and windowful.hours is None:
                 continue
             occupied |= dict.fromkeys(_hours(one), False)
@@ -181,30 +181,30 @@ class _History:
     def _first_contents(self, windows: Sequence[DueWindow]) -> dict[tuple[int, int], DueWindow]:
         first: dict[tuple[int, int], DueWindow] = {}
         for one in windows:
-            content = self._known.of(one).content
+            content = self._arrived.of(one).content
             if content is not None:
                 first.setdefault(content, one)
         return first
 
     def arrival(self, one: DueWindow) -> Arrival:
         """Everything that is known of a window."""
-        arrival, windowful = Arrival(), self._known.of(one)
+        arrival, windowful = Arrival(), self._arrived.of(one)
         self._add_rows(one, arrival)
         self._add_hours(one, windowful, arrival)
         self._add_content(one, windowful, arrival)
-        first = self._known.first_counts.get(place_of(one), windowful.count)
+        first = self._arrived.first_counts.get(place_of(one), windowful.count)
         arrival.details["late_rows_percent"] = {"first": str(first)}
         arrival.numbers["late"] = float(max(windowful.count - first, 0)) if windowful.count else np.nan
         arrival.why["late_rows_percent"] = NO_ROWS
-        if one == self._known.newest:
+        if one == self._arrived.newest:
             self._add_freshness(arrival)
         return arrival
 
     def _add_freshness(self, arrival: Arrival) -> None:
-        newest = self._known.newest_micros
+        newest = self._arrived.newest_micros
         arrival.why["freshness_hours"] = "The table has no row before the as-of timestamp."
         if newest is not None:
-            arrival.numbers["freshness_hours"] = (self._known.as_of_micros - newest) / HOUR_MICROS
+            arrival.numbers["freshness_hours"] = (self._arrived.as_of_micros - newest) / HOUR_MICROS
             arrival.details["freshness_hours"] = {"newest": timestamp_of(newest).isoformat()}
 
     def _add_rows(self, one: DueWindow, arrival: Arrival) -> None:
@@ -217,12 +217,12 @@ class _History:
                 arrival.why["row_count_ratio"] = "No rows are expected, so there is no ratio to them."
 
     def _expected(self, one: DueWindow) -> Expected:
-        manifest = self._known.manifest
+        manifest = self._arrived.manifest
         if manifest is not None:
             rows = manifest.get(place_of(one), float("nan"))
             return Expected(rows, rows, rows, "manifest" if np.isfinite(rows) else "The manifest says nothing of this window.")
         earlier = [other for other in self._by_granularity.get(one.granularity, ()) if other.window.end <= one.window.start]
-        before = [(self._phase(other), _length(other), self._known.of(other).count) for other in earlier]
+        before = [(self._phase(other), _length(other), self._arrived.of(other).count) for other in earlier]
         return expected_rows(before, self._phase(one), _length(one))
 
     def _phase(self, one: DueWindow) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ def calibrations(run: Run, stored: DataFrame, baseline: Baseline, asked: Recalib
     """A row of MADE_DDL for each window and version that final windows of the same version, and of this baseline, calibrate."""
     finest, ends = run.schedule.granularities[0].label, [one.end for one in asked.windows]
     whole = stored.where(F.col("slice_key").isNull() & (F.col("kind") == KIND_NAMES[asked.kind]))
-    own = whole.where(
+    states = whole.where(
         (F.col("log_type") == INPUT)
         & (F.col("granularity") == finest)
         & (F.col("baseline_version") == baseline.version)
@@ -43,7 +43,7 @@ def calibrations(run: Run, stored: DataFrame, baseline: Baseline, asked: Recalib
         & (F.col("window.start") >= F.timestamp_micros(F.lit(min(ends) - asked.horizon - asked.reach)))
     )
     edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
-    spread = own.selectExpr("model_version", *edges, "labelled", "state").mapInArrow(asked.spread, SOURCE_DDL)
+    spread = states.selectExpr("model_version", *edges, "labelled", "state").mapInArrow(asked.spread, SOURCE_DDL)
     keys = ("granularity", "start", "end", "model_version")
     ordered = spread.repartition(*keys).sortWithinPartitions(*keys, F.col("until").desc())
     return ordered.mapInArrow(asked.merge, MADE_DDL)

@@ -65,8 +65,8 @@ def rivals_of(run: Run, predictions: Predictions, spans: Spans) -> Rivals | None
     )
     sampled = keyed.where(f"pmod({ROW}, {SAMPLED}) = 0").withColumn(_SEGMENT, segment_of(_AT, edges))
     several = sampled.groupBy(ROW, _SEGMENT).agg(F.expr(f"min({VERSION}) < max({VERSION})").alias("several"))
-    found = several.where("several").select(_SEGMENT).distinct().collect()
-    return Rivals(edges, tuple(sorted(row[_SEGMENT] for row in found))) if found else None
+    segments = several.where("several").select(_SEGMENT).distinct().collect()
+    return Rivals(edges, tuple(sorted(row[_SEGMENT] for row in segments))) if segments else None
 
 
 def row_hash(frame: DataFrame, names: Sequence[str]) -> Column:
@@ -91,6 +91,6 @@ def with_rivals(rows: DataFrame, rivals: Rivals, zone: str) -> DataFrame:
     same = f"coalesce({ROW}, xxhash64({_AT}, {VERSION})), {_SEGMENT}"
     versions = placed.withColumn("versions", F.expr(f"array_sort(collect_set({VERSION}) OVER (PARTITION BY {same}))"))
     # A piece of which the sample told nothing is left out here as it is by a run over this piece alone.
-    told = f"{_SEGMENT} IN ({', '.join(map(str, rivals.pieces))})"
-    named = F.expr(f"CASE WHEN {ROW} IS NOT NULL AND size(versions) > 1 AND {told} THEN to_json(versions) END")
+    condition = f"{_SEGMENT} IN ({', '.join(map(str, rivals.pieces))})"
+    named = F.expr(f"CASE WHEN {ROW} IS NOT NULL AND size(versions) > 1 AND {condition} THEN to_json(versions) END")
     return versions.withColumn("versions", named).withColumn("part", F.expr(f"pmod({ROW}, {PARTS})"))

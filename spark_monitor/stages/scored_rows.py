@@ -81,9 +81,9 @@ class Presentation:
     estimated_from: int = SCORE
     """The kind of state that estimators are made of."""
 
-    def estimator_by(self, found: Recalibration | None) -> Estimator | None:
+    def estimator_by(self, recalibration: Recalibration | None) -> Estimator | None:
         """The estimator of final windows where there is one, else the baseline's."""
-        return self.estimator if self.estimator is None or found is None else found.estimator(self.estimator)
+        return self.estimator if self.estimator is None or recalibration is None else recalibration.estimator(self.estimator)
 
 
 def model_rows(states: DataFrame, presentation: Presentation, made: DataFrame | None = None) -> DataFrame:
@@ -110,8 +110,8 @@ def model_rows(states: DataFrame, presentation: Presentation, made: DataFrame | 
             if place[:5] != before:
                 rows += difference_rows(versions, paired, **settings)
                 before, versions, paired = place[:5], [], []
-            own = replace(presentation, estimator=estimators.get(place[5], presentation.estimator))
-            versions.append(list(measured_rows(place, kinds, own)))
+            recalibrated = replace(presentation, estimator=estimators.get(place[5], presentation.estimator))
+            versions.append(list(measured_rows(place, kinds, recalibrated)))
             shared = kinds.get(PAIRED)
             paired.append(shared if isinstance(shared, PairedState) else None)
             rows += versions[-1]

@@ -39,8 +39,8 @@ def iceberg_path(spark: SparkSession, source: SourceConfig) -> str | None:
         rows = described.where("lower(col_name) IN ('provider', 'location')").collect()
     except AnalysisException:
         return None  # no such table, which those that read it say
-    told = {row["col_name"].lower(): row["data_type"] for row in rows}
-    return told.get("location") if str(told.get("provider")).lower() == ICEBERG else None
+    types = {row["col_name"].lower(): row["data_type"] for row in rows}
+    return types.get("location") if str(types.get("provider")).lower() == ICEBERG else None
 
 
 def iceberg_commits(spark: SparkSession, path: str, name: str) -> DataFrame:
