@@ -287,8 +287,6 @@ class NumericBlock(Block):
     def sketch_error(self, place: int) -> float | None:
         """How far a rank of one state's sketch may be off, read from the image's first bytes; None without a sketch."""
         stored = self.sketches[place]
-        if stored is None:
-            return None
         if isinstance(stored, bytes) and is_exact_image(stored):
             return 0.0
         sketch = self.sketch(place)
