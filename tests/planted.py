@@ -269,7 +269,7 @@ def _evidence(rows: pd.DataFrame, key: EvidenceKey) -> Evidence:
         own = own if slice_ == WHOLE else own[own[slice_[0]] == slice_[1]]
         return look(own[column]) if len(own) else None
 
-    return Evidence(part(week), part(-1), part(week - 1) if week > 0 else None)
+    return Evidence(part(week), part(-1), part(week - 1) if week > 0 else None, name=column)
 
 
 def planted(

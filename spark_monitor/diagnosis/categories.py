@@ -46,6 +46,8 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
     if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
         return None  # some values alone have another name: they were not seen before
+    if few_numbers(was) and not (evidence.is_code or _are_codes(was)) and (new >= NEW_SHARE or _moved_by_a_step(was, now)):
+        return None  # counts and grades that have become others have moved: they are no names
     what = "its categories have other names" if new >= RENAMED else EXCHANGED
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
 
@@ -62,6 +64,24 @@ def _one_alone_moved(one: Sequence[float], two: Sequence[float], room: float) ->
         if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < room:
             return True
     return False
+
+
+def _moved_by_a_step(was: Look, now: Look) -> bool:
+    """Whether whole numbers are those of before, each so many more or fewer: then their frequencies only look exchanged.
+
+    >>> was = Look(count=9, mean=2.0, items={"1": 5, "2": 3, "3": 1})
+    >>> now = Look(count=9, mean=3.0, items={"2": 5, "3": 3, "4": 1})
+    >>> _moved_by_a_step(was, now), _moved_by_a_step(was, was)
+    (True, False)
+    """
+    one, two = was.atoms, now.atoms
+    steps = {int(after - before) for after in two for before in one} - {0}
+
+    def apart(step: int) -> float:
+        values = {*two, *(value + step for value in one)}
+        return sum(abs(two.get(v, 0) / now.filled - one.get(v - step, 0) / was.filled) for v in values) / 2
+
+    return min(map(apart, steps), default=1.0) < apart(0) / 3
 
 
 def _known_apart(now: Look, was: Look) -> float:

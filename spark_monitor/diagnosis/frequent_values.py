@@ -9,6 +9,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.diagnosis.known_units import both_ways
+from spark_monitor.diagnosis.lattice import are_images
 
 LATTICE_VALUES: Final = 4
 LATTICE_SHARE: Final = 0.3
@@ -18,6 +19,7 @@ WHOLE_SHARE: Final = 0.8
 """The same where whole numbers become whole numbers by a small factor, which chance does as well."""
 
 SMALL_FACTOR: Final = 10.0
+LEAST_FACTOR: Final = 1.05
 
 
 def lattice_factor(before: Mapping[float, int], now: Mapping[float, int], *, near: float) -> float | None:
@@ -36,7 +38,9 @@ def lattice_factor(before: Mapping[float, int], now: Mapping[float, int], *, nea
     ratios = np.round(np.divide.outer(values, was).ravel(), 6)
     common, counts = np.unique(ratios[(ratios > near / 2) & (ratios < near * 2)], return_counts=True)
     others = common[np.argsort(-counts, kind="stable")][:20].tolist()
-    best = max([*known, *others], key=lambda factor: explained(was * factor, values, rows), default=1.0)
+    # A factor near 1 is none: it is how a small step looks beside large values.
+    candidates = [one for one in (*known, *others) if max(one, 1 / one) >= LEAST_FACTOR and are_images(was, values, one)]
+    best = max(candidates, key=lambda factor: explained(was * factor, values, rows), default=1.0)
     share = explained(was * best, values, rows)
     return float(best) if share >= _least_share(was, values, float(best)) and explained(was, values, rows) < share / 2 else None
 

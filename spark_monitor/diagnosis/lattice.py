@@ -16,6 +16,9 @@ ON_STEP: Final = 0.98
 IMAGES: Final = 0.9
 """So many of the baseline's values are multiples of its step, and of the values now are images of such multiples."""
 
+MOSTLY: Final = 0.65
+"""So many where single values are compared, of which some may be others: a wrong factor reaches a half."""
+
 LEAST_VALUES: Final = 8
 EXACT: Final = 1e-3
 """How far from a whole number of steps a value may lie: what float arithmetic leaves; chance gives one in 500."""
@@ -35,11 +38,39 @@ def told_by_decimals(before: Sequence[float], now: Sequence[float], changes: Ite
     was, values = was[was != 0], values[values != 0]
     if min(was.size, values.size) < LEAST_VALUES:
         return []
-    step = next((one for one in STEPS if on_lattice(was, one, precision(was)) >= ON_STEP), None)
+    step, new_step, digits = step_of(was), step_of(values), precision(values)
     if step is None:
         return []
-    digits = precision(values)
-    return [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step, digits) >= IMAGES]
+    told = [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step, digits) >= IMAGES]
+    # Where the values now have a step of their own, those of before must have become multiples of it: of values that were rounded
+    # after they were changed, many a factor turns the coarser ones back into multiples of a finer step.
+    own = precision(was)
+    return [one for one in told if new_step is None or on_lattice(was * one[0] + one[1], new_step, own) >= IMAGES]
+
+
+def step_of(values: Floats) -> float | None:
+    """The coarsest step that values other than zero are multiples of; None where there is none.
+
+    >>> step_of(np.array([0.1, 0.2, 0.7])), step_of(np.array([1.15078, 2.30156]))
+    (0.1, None)
+    """
+    return next((one for one in STEPS if on_lattice(values, one, precision(values)) >= ON_STEP), None)
+
+
+def are_images(was: Floats, values: Floats, factor: float) -> bool:
+    """Whether a factor leads from one step to the other, both ways, as far as values are multiples of one.
+
+    Half of the tenths are twice a tenth, and every tenth is half of one: of values that both have a step, a factor that does not
+    lead from one to the other explains many by chance.
+
+    >>> tenths = np.arange(1, 40) / 10
+    >>> [are_images(tenths, tenths * 2, 2.0), are_images(tenths, tenths + 3, 2.0), are_images(tenths, tenths + 3, 0.5)]
+    [True, False, False]
+    """
+    step, new_step = step_of(was), step_of(values)
+    back = step is None or on_lattice(values / factor, step, precision(values)) >= MOSTLY
+    there = new_step is None or on_lattice(was * factor, new_step, precision(was)) >= MOSTLY
+    return back and there
 
 
 def precision(values: Floats) -> float:

@@ -68,6 +68,8 @@ class Evidence:
     baseline: Look | None = None
     before: Look | None = None
     quality: Mapping[str, Measured] = field(default_factory=dict)
+    name: str = ""
+    """The column's name, whose words may say what its numbers are."""
 
     @property
     def is_code(self) -> bool:

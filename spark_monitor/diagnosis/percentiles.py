@@ -11,6 +11,9 @@ from spark_monitor.catalogue.interval import Floats
 LEVELS: Final = tuple(range(5, 100, 5))
 """Percentiles that two distributions are compared at."""
 
+LEAST_TELLING: Final = 4
+"""At so many percentiles at least two distributions must not be near zero for their ratio to tell."""
+
 CLOSELY, CLOSE_NOISE = 0.0006, 2.5
 """What a change that only the shape tells may leave: a hundredth at every percentile, about, beside noise."""
 
@@ -58,7 +61,9 @@ def median_ratio(one: Floats, two: Floats) -> float | None:
     low, high = one[list(LEVELS)], two[list(LEVELS)]
     size = np.abs(low).max()
     telling = np.abs(low) > 0.05 * size
-    if size == 0 or telling.sum() < len(LEVELS) // 2:
+    # Zero is zero in every unit: of what is mostly zero, the others tell.
+    zero = (low == 0) & (high == 0)
+    if size == 0 or telling.sum() < min(len(LEVELS) // 2, max(LEAST_TELLING, (~zero).sum() // 2)):
         return None
     ratio = float(np.median(high[telling] / low[telling]))
     return ratio if ratio > 0 and np.isfinite(ratio) else None

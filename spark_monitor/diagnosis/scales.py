@@ -85,7 +85,7 @@ def of_fit(fit: Fit) -> Finding:
         offset = f"{'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
         what = f"values are {fit.factor:.4g} times the baseline's {offset}"
         return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
-    return scaled(fit.factor, fit.name)
+    return scaled(fit.factor, fit.name, fit.ratio)
 
 
 def is_unit(factor: float) -> bool:
@@ -100,11 +100,12 @@ def is_unit(factor: float) -> bool:
     return change >= UNKNOWN_CHANGE or (change >= LEAST_CHANGE and unit_name(factor) is not None)
 
 
-def scaled(factor: float, name: str | None) -> Finding:
-    """A change of unit by a factor.
+def scaled(factor: float, name: str | None, ratio: float | None = None) -> Finding:
+    """A change of unit by a factor; by about a ``ratio`` where that is near to several known factors.
 
-    >>> scaled(1.609344, "miles to kilometres").what
-    "values are 1.609 times the baseline's"
+    >>> scaled(1.609344, "miles to kilometres").what, scaled(3.6, "m/s to km/h, or metres to feet", 3.437).what
+    ("values are 1.609 times the baseline's", "values are about 3.4 times the baseline's")
     """
     shown = f"another unit, {name}" if name else "another unit or scale"
-    return Finding("unit_change", f"values are {factor:.4g} times the baseline's", shown, factor=factor, evidence="quantiles")
+    times = f"{factor:.4g}" if ratio is None else f"about {ratio:.2g}"
+    return Finding("unit_change", f"values are {times} times the baseline's", shown, factor=factor, evidence="quantiles")

@@ -56,6 +56,9 @@ class Fit:
     exact: bool = False
     """Whether it was read from single values, not from the shape of the distribution."""
 
+    ratio: float | None = None
+    """Of a factor that so few rows do not tell from another known one: the ratio that was seen; ``name`` has both units."""
+
 
 SIGN: Final = Fit(-1.0, name="the sign is flipped")
 
@@ -105,7 +108,7 @@ def _leaves_little(fit: Fit, one: Floats, two: Floats, apart: float, noise: floa
 
 def _held(fits: Iterable[Fit], one: Floats, two: Floats) -> list[Fit]:
     """Fits with what they leave between the two distributions."""
-    return [Fit(fit.factor, fit.offset, distance(one * fit.factor + fit.offset, two), fit.name) for fit in fits]
+    return [replace(fit, distance=distance(one * fit.factor + fit.offset, two)) for fit in fits]
 
 
 def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequence[float]) -> list[Fit]:
@@ -154,10 +157,15 @@ def _other_scales(one: Floats, two: Floats) -> list[Fit]:
 
 def _named(factor: float, *, room: float = 1e-4) -> Fit:
     """A factor with the units that it leads from and to; one that lies near a known unit's becomes that."""
-    known = [(off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room]
+    known = sorted((off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room)
     # Where several are near, powers of ten come first: thousands are more common than KiB.
     best = min(known, key=lambda entry: (not is_power(entry[1]), entry[0]), default=None)
-    return Fit(factor) if best is None else Fit(best[1], name=best[2])
+    if best is None:
+        return Fit(factor)
+    rival = next((name for _, one, name in known if one != best[1]), None)
+    if rival is None or is_power(best[1]):
+        return Fit(best[1], name=best[2])
+    return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor)
 
 
 def is_power(factor: float) -> bool:

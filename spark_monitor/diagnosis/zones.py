@@ -11,12 +11,15 @@ import numpy as np
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.text.words import words_of
 
 HOURS: Final = 24
 LEAST_ROWS: Final = 50
 LEAST_HOURS: Final = 8
 MOVED: Final = 0.15
 """Two days' courses that differ by less, in shares of the rows, are the same."""
+
+HOUR_WORDS: Final = frozenset({"hour", "hours", "hr", "hod", "stunde", "heure", "hora", "ora", "uur"})
 
 EXPLAINED: Final = 0.4
 """The rotation must leave at most this part of the difference, beside noise."""
@@ -25,7 +28,7 @@ EXPLAINED: Final = 0.4
 def rotated_hours(evidence: Evidence) -> Finding | None:
     """A column of hours from 0 to 23 of which the baseline's course of the day comes some hours earlier or later."""
     now, was = evidence.now, evidence.baseline or evidence.before
-    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS:
+    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS or not _is_of_a_day(was, evidence.name):
         return None
     before, current = hours_of(was), hours_of(now)
     if before is None or current is None:
@@ -37,6 +40,18 @@ def rotated_hours(evidence: Evidence) -> Finding | None:
     hours = best if best <= HOURS // 2 else best - HOURS
     what = f"its hours of the day are those of the baseline {'+' if hours > 0 else '-'} {abs(hours)} hours"
     return Finding("unit_change", what, "another time zone", evidence="quantiles")
+
+
+def _is_of_a_day(look: Look, name: str) -> bool:
+    """Whether a column's integers are hours of the day: its name says so, or they come from a whole day, and no more than that.
+
+    A count of a few things has the same values, and one more of each looks like an hour later.
+
+    >>> counts, hours = Look(least=1.0, greatest=14.0), Look(least=0.0, greatest=23.0)
+    >>> _is_of_a_day(counts, "items"), _is_of_a_day(hours, "items"), _is_of_a_day(counts, "order_hour")
+    (False, True, True)
+    """
+    return bool(HOUR_WORDS & set(words_of(name))) or (look.least == 0 and look.greatest == HOURS - 1)
 
 
 def hours_of(look: Look) -> Floats | None:

@@ -50,6 +50,7 @@ def gathered(
             frozen.get((key[0], key[3])),
             looks.get(earlier[key]) if key in earlier else None,
             measured.get(key, {}),
+            key[0],
         )
         for key in asked
     }
@@ -130,8 +131,21 @@ def look_of(row: Mapping[str, Any]) -> Look:
         distinct=row["distinct_count"],
         longest=row["max_length"],
         mean_length=row["avg_length"],
-        items={item["item"]: item["count"] for item in row["frequent_items"] or () if item["item"] is not None},
+        items=_items(row["frequent_items"] or (), numbers=row["avg"] is not None),
     )
+
+
+def _items(items: Iterable[Mapping[str, Any]], *, numbers: bool) -> dict[str, int]:
+    """Frequent values with their rows; numbers as they are written whatever their type: 399.0 is 399.
+
+    A column of integers becomes one of doubles where a value is missing, and its values are still the same.
+    """
+    named: dict[str, int] = {}
+    for item in items:
+        if item["item"] is not None:
+            name = item["item"].removesuffix(".0") if numbers else item["item"]
+            named[name] = named.get(name, 0) + item["count"]
+    return named
 
 
 def populated_slices(run: Run, groups: Sequence[Group]) -> dict[tuple[str, int, str | None], list[Slice]]:

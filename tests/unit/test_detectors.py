@@ -14,8 +14,8 @@ from tests.planted import diagnosed, look, start, table
 KS = frozenset({"ks"})
 
 
-def found(before: pd.Series, now: pd.Series) -> Finding:
-    return finding_of(Evidence(look(now), look(before), look(before)), KS)
+def found(before: pd.Series, now: pd.Series, name: str = "") -> Finding:
+    return finding_of(Evidence(look(now), look(before), look(before), name=name), KS)
 
 
 @pytest.mark.parametrize("factor", [1.609344, 0.45359237, 0.44704, 2.54, 3.6, 100.0, 0.001, 1 / 1.609344])
@@ -28,6 +28,56 @@ def test_a_unit_is_read_from_decimals_in_few_rows(factor: float, decimals: int) 
 
     assert told.kind == "unit_change"
     assert told.factor == pytest.approx(factor, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1.609344, 1 / 1.609344, 3.6, 1 / 3.6, 0.45359237, 2.54, 1.852])
+@pytest.mark.parametrize("middle", [4.2, 38.0])
+def test_values_that_are_rounded_again_in_another_unit_have_no_other_factor(factor: float, middle: float) -> None:
+    dice = np.random.default_rng([5, int(middle)])
+    before, now = (pd.Series(np.round(dice.normal(middle, middle / 4, rows), 1)) for rows in (9000, 2500))
+
+    told = found(before, np.round(now * factor, 1))
+
+    assert told.kind == "unit_change"
+    assert told.factor == pytest.approx(factor, rel=1e-3)
+
+
+@pytest.mark.parametrize("step", [0.7, 1.0987, 4.0])
+def test_large_values_that_move_by_a_step_are_not_one_time_what_they_were(step: float) -> None:
+    dice = np.random.default_rng(9)
+    before, now = (pd.Series(np.round(dice.normal(231.0, 2.2, rows), 1)) for rows in (9000, 1200))
+
+    assert found(before, now + step).kind == "drift"
+
+
+@pytest.mark.parametrize("more", [1, 2, 3, 5])
+def test_counts_that_grow_are_no_hours_and_no_names(more: int) -> None:
+    dice = np.random.default_rng(10)
+    for draw in (lambda rows: dice.geometric(0.38, rows), lambda rows: dice.poisson(9, rows)):
+        before, now = pd.Series(draw(20_000)), pd.Series(draw(1500))
+        assert found(before, now + more, "item_count").kind == "drift"
+
+
+@pytest.mark.parametrize("factor", [0.01, 100.0, 1000.0, 1.609344])
+def test_a_unit_is_read_from_what_is_mostly_zero(factor: float) -> None:
+    dice = np.random.default_rng(12)
+
+    def draw(rows: int) -> pd.Series:
+        return pd.Series(np.where(dice.random(rows) < 0.62, 0.0, np.round(dice.uniform(5, 40, rows), 1)))
+
+    told = found(draw(20_000), draw(2000) * factor)
+
+    assert (told.kind, told.factor) == ("unit_change", pytest.approx(factor, rel=1e-3))
+
+
+def test_a_factor_that_few_rows_do_not_tell_from_another_is_told_as_about_so_much() -> None:
+    dice = np.random.default_rng(3)
+    before, now = (pd.Series(np.round(dice.exponential(48.0, rows))) for rows in (20_000, 300))
+
+    told = found(before, np.round(now * 3.6))
+
+    assert told.what == "values are about 3.6 times the baseline's"
+    assert told.conclusion == "another unit, m/s to km/h, or US gallons to litres"
 
 
 def test_values_that_only_move_or_spread_are_in_no_other_unit() -> None:
@@ -53,7 +103,7 @@ def test_hours_of_the_day_in_another_zone_are_named(hours: int) -> None:
     dice = np.random.default_rng(6)
     before, now = (pd.Series(np.clip(np.round(dice.normal(13, 3.0, rows)), 0, 23)) for rows in (5000, 700))
 
-    told = found(before, (now + hours) % 24)
+    told = found(before, (now + hours) % 24, "arrival_hour")
 
     assert (told.kind, told.conclusion) == ("unit_change", "another time zone")
     assert f"{'+' if hours > 0 else '-'} {abs(hours)} hours" in told.what
