@@ -31,8 +31,12 @@ def fairness_rows(
                 {**where, "slice_value": value},
                 metric,
                 **{**row, "column_name": ":table", "count": count},
-                **_numbers(metric.compute, group, other, labelled=labelled, against=against),
+                **_numbers(metric.compute, group.effective(), _effective(other), labelled=labelled, against=against),
             )
+
+
+def _effective(group: Group | None) -> Group | None:
+    return None if group is None else group.effective()
 
 
 def _numbers(compute: Any, group: Group, other: Group | None, *, labelled: bool, against: str) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.weighting import Weighting, left_of
 
 SMALL_GROUP = 30
 """Groups with fewer rows are not shown: their numbers are noise, and may tell of single persons."""
@@ -19,14 +20,19 @@ class Rate:
 
     def __sub__(self, other: Rate) -> Rate:
         """The rate of the rows that are not among the others, which are a part of these."""
-        return Rate(max(self.part - other.part, 0.0), max(self.whole - other.whole, 0.0))
+        return Rate(left_of(self.part, other.part), left_of(self.whole, other.whole))
+
+    def scaled(self, weighting: Weighting | None) -> Rate:
+        """The same rate of as many equal rows as the weights are worth."""
+        return self if weighting is None else Rate(self.part * weighting.scale, self.whole * weighting.scale)
 
 
 @dataclass(frozen=True)
 class Group:
     """One group of rows: ``selected`` of all rows those with the favourable prediction; of labelled rows ``true_positives``
     (the favourable label: how many were favoured), ``false_positives`` (another label) and ``precision`` (favoured: how many
-    have the favourable label)."""
+    have the favourable label). Of rows with weights the rates are weights, and ``weightings`` those of the predicted and of the
+    labelled rows."""
 
     count: int
     labelled: int
@@ -34,9 +40,14 @@ class Group:
     true_positives: Rate
     false_positives: Rate
     precision: Rate
+    weightings: tuple[Weighting | None, Weighting | None] = (None, None)
 
     def without(self, other: Group) -> Group:
         """The rows of this group that are not in another, which is a part of it."""
+        first, second = (
+            None if own is None else own - (part or Weighting.equal(0))
+            for own, part in zip(self.weightings, other.weightings, strict=True)
+        )
         return Group(
             self.count - other.count,
             self.labelled - other.labelled,
@@ -44,6 +55,19 @@ class Group:
             self.true_positives - other.true_positives,
             self.false_positives - other.false_positives,
             self.precision - other.precision,
+            (first, second),
+        )
+
+    def effective(self) -> Group:
+        """This group as one of as many equal rows as its weights are worth; only groups as they are can be subtracted."""
+        predicted, labelled = self.weightings
+        return replace(
+            self,
+            selected=self.selected.scaled(predicted),
+            true_positives=self.true_positives.scaled(labelled),
+            false_positives=self.false_positives.scaled(labelled),
+            precision=self.precision.scaled(labelled),
+            weightings=(None, None),
         )
 
 
@@ -56,22 +80,22 @@ def group_of(predicted: ConfusionState, confusion: ConfusionState | None, favour
     >>> group.selected, group.true_positives, group.precision
     (Rate(part=2.0, whole=4.0), Rate(part=1.0, whole=2.0), Rate(part=1.0, whole=2.0))
     """
-    labels = (confusion or ConfusionState.empty()).effective()
-    favourable_rows = float(_total(predicted, favourable, label=False))
-    selected = Rate(favourable_rows, float(predicted.counts.sum()))
+    labels = confusion or ConfusionState.empty()
+    selected = Rate(float(_total(predicted, favourable, label=False)), float(predicted.counts.sum()))
     labelled, favoured, right = (
         float(_total(labels, favourable, label=True)),
         float(_total(labels, favourable, label=False)),
         float(labels.cell(favourable, favourable)),
     )
-    rest = float(labels.counts.sum()) - labelled
+    rest = left_of(float(labels.counts.sum()), labelled)
     return Group(
         predicted.count,
-        0 if confusion is None else confusion.count,
+        labels.count,
         selected,
         Rate(right, labelled),
-        Rate(favoured - right, rest),
+        Rate(left_of(favoured, right), rest),
         Rate(right, favoured),
+        (predicted.weighting, labels.weighting),
     )
 
 

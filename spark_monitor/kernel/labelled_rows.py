@@ -45,6 +45,14 @@ class LabelledRows:
     shared: Integers | None = None
     leaves: Integers | None = None
 
+    def weighed(self, rows: Integers) -> Integers:
+        """Those of some rows that have a weight, all where rows have none."""
+        return rows if self.weights is None else rows[self.weights[rows] > 0]
+
+    def weights_of(self, rows: Integers) -> Floats | None:
+        """The weights of some rows; None where rows have none."""
+        return None if self.weights is None else self.weights[rows]
+
 
 def whole_groups(tables: Iterable[pa.Table], column: int) -> Iterator[pa.Table]:
     """Tables cut so that no group, whose rows follow each other, lies in two; rows of no group come first, cut anywhere."""

@@ -212,7 +212,7 @@ class ScoredTask:
             place = (key, *divmod(code, stride))
             self._merge((*place, COVERAGE), coverage)
             # A row without weight is no part of a metric, but its label has come.
-            judged = labelled_rows if scored.weights is None else labelled_rows[scored.weights[labelled_rows] > 0]
+            judged = scored.weighed(labelled_rows)
             self._measure(place, judged, scored)
             self._add_predictions(place, rows, scored)
             if key == WHOLE and scored.shared is not None:
@@ -226,12 +226,11 @@ class ScoredTask:
             numbers = scored.label_numbers[rows], scored.predicted_numbers[rows]
             errors = CellErrorsState.empty(plan.error_edges).update(*numbers, leaves)
             self._merge((*place, ANSWERS), errors)
-        if scored.predictions is None:
-            return
-        if plan.predicted:
-            predicted = scored.predictions.select(rows)
-            self._merge((*place, PREDICTED), ConfusionState.empty().update(predicted, predicted))
-        if not plan.answers:
+        if plan.predicted and scored.predictions is not None:
+            judged = scored.weighed(rows)
+            predicted, weights = scored.predictions.select(judged), scored.weights_of(judged)
+            self._merge((*place, PREDICTED), ConfusionState.empty().update(predicted, predicted, weights=weights))
+        if not plan.answers or scored.predictions is None:
             return
         present = rows[scored.predictions.present[rows]]
         if plan.classes and scored.class_scores is not None and scored.predicted_places is not None:
@@ -262,7 +261,7 @@ class ScoredTask:
 
     def _labelled_states(self, rows: Integers, scored: LabelledRows) -> Iterator[tuple[int, Answered]]:
         """The states of predictions against labels of some labelled rows."""
-        weights = None if scored.weights is None else scored.weights[rows]
+        weights = scored.weights_of(rows)
         if self._plan.task == "regression" and scored.label_numbers is not None and scored.predicted_numbers is not None:
             ends = {name: one[rows] for name, one in (("lower", scored.lower), ("upper", scored.upper)) if one is not None}
             numbers = scored.label_numbers[rows], scored.predicted_numbers[rows]

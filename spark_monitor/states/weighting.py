@@ -15,6 +15,19 @@ import numpy as np
 from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Floats
 
+ROUNDED = 1e-12
+"""What is left of a sum by so small a part of it is rounding."""
+
+
+def left_of(whole: float, part: float) -> float:
+    """What a part leaves of a whole: nothing where only rounding is left.
+
+    >>> left_of(0.1 + 0.2 + 0.3, 0.6), left_of(5.0, 3.0)
+    (0.0, 2.0)
+    """
+    rest = whole - part
+    return rest if rest > ROUNDED * whole else 0.0
+
 
 @dataclass(frozen=True)
 class Weighting:
@@ -41,6 +54,14 @@ class Weighting:
     def __add__(self, other: Weighting) -> Weighting:
         """Of the rows of both."""
         return Weighting(self.rows + other.rows, self.total + other.total, self.squares + other.squares)
+
+    def __sub__(self, other: Weighting) -> Weighting:
+        """Of the rows that are not among the others, which are a part of these.
+
+        >>> Weighting.of(np.array([1.0, 1.0, 2.0])) - Weighting.of(np.array([1.0]))
+        Weighting(rows=2, total=3.0, squares=5.0)
+        """
+        return Weighting(self.rows - other.rows, left_of(self.total, other.total), left_of(self.squares, other.squares))
 
     @property
     def effective(self) -> float:

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fairlearn import metrics as oracle
+from sklearn.metrics import precision_score
 
 from spark_monitor.fairness.compare import fairness_rows
 from spark_monitor.fairness.groups import Group, group_of
 from spark_monitor.scores.classification import binary_confusion
+from spark_monitor.states.classes import canonical_labels
+from spark_monitor.states.confusion import ConfusionState
 
 WHERE = {"granularity": "1 day", "start": 0, "end": 1, "model_version": "1", "slice_key": "team", "slice_value": None}
 
@@ -49,6 +52,39 @@ def test_two_groups_are_compared_as_fairlearn_does(seed: int) -> None:
     assert found["disparate_impact"]["value"] == pytest.approx(rates[0] / rates[1])
     assert found["predictive_parity_difference"]["value"] == pytest.approx(precision[0] - precision[1])
     assert all(row["lower"] <= row["value"] <= row["upper"] for row in found.values())
+
+
+def weighted(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> Group:
+    codes = [canonical_labels([str(one) for one in side.tolist()]).equal_to(1) for side in (truth, guess)]
+    predicted = ConfusionState.empty().update(codes[1], codes[1], weights=weights)
+    return group_of(predicted, ConfusionState.empty().update(*codes, weights=weights), "1")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_weighted_groups_are_compared_with_the_rest_as_fairlearn_does(seed: int) -> None:
+    """Groups whose weights differ in kind: what their weights are worth may not be subtracted."""
+    random = np.random.default_rng(seed)
+    team = random.choice(["a", "b", "c"], 3000, p=[0.3, 0.4, 0.3])
+    weights = np.where(team == "a", 1.0, random.choice([0.25, 1 / 3, 1.0, 7.0], team.size))
+    truth = (random.random(team.size) < 0.4).astype(int)
+    guess = (random.random(team.size) < np.where(weights > 1, 0.9, 0.2) * (0.5 + truth / 2)).astype(int)
+    groups = {name: weighted(truth[team == name], guess[team == name], weights[team == name]) for name in ("a", "b", "c")}
+    whole = weighted(truth, guess, weights)
+    frames: dict[str, Any] = {"sensitive_features": team == "a", "sample_params": {"sample_weight": weights}}
+    functions = {
+        "demographic_parity_difference": oracle.selection_rate,
+        "equal_opportunity_difference": oracle.true_positive_rate,
+        "predictive_equality_difference": oracle.false_positive_rate,
+        "predictive_parity_difference": precision_score,
+    }
+    found = by_metric(list(fairness_rows(WHERE, groups, whole, None)), "a")
+    for name, function in functions.items():
+        rates = oracle.MetricFrame(metrics=function, y_true=truth, y_pred=guess, **frames).by_group
+        assert found[name]["value"] == pytest.approx(rates[True] - rates[False], abs=1e-12), name
+        assert found[name]["lower"] <= found[name]["value"] <= found[name]["upper"]
+    assert found["equal_opportunity_difference"]["count"] == (team == "a").sum()
+    alone = fairness_rows(WHERE, {"all": whole}, whole, None)
+    assert {row["status"] for row in alone} == {"SUPPRESSED"}
 
 
 def test_small_groups_and_missing_references_are_not_shown() -> None:
