@@ -19,10 +19,10 @@ from sklearn import metrics as oracle
 
 from spark_monitor.estimation.error_tree import ErrorTree, grow
 from spark_monitor.estimation.estimator import estimated_rows, estimator
-from spark_monitor.states.binary import ScoreState, score_grid
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.scores import ScoreState, score_grid
 
 NAMES = {
     "binary": {

@@ -69,7 +69,8 @@ def present(task: str, *states: ScoredState, settings: Settings | None = None) -
     """
     rows: list[dict[str, Any]] = []
     for name, (metric, state) in metrics_of(task, states).items():
-        rows += _rows(name, state, metric.of(_effective(state), settings))
+        effective = _effective(state)
+        rows += _rows(name, state, effective, metric.of(effective, settings))
     scores = Scores(task, tuple(map(_effective, states)), settings or Settings())
     for plugin in plugins(task):
         rows += [_row(plugin.name, key, interval) for key, interval in _of_plugin(plugin, scores)]
@@ -87,12 +88,22 @@ def _effective(state: Any) -> Any:
     return state.effective() if hasattr(state, "effective") else state
 
 
-def _rows(name: str, state: ScoredState, intervals: Intervals) -> Iterator[dict[str, Any]]:
-    note, weighted = _note(state), getattr(state, "weighting", None) is not None
+def _rows(name: str, state: ScoredState, effective: ScoredState, intervals: Intervals) -> Iterator[dict[str, Any]]:
+    note = _note(state)
     for key, interval in intervals.items():
-        # Weighted rows are presented as fewer equal ones; what is counted are rows all the same.
-        counted = replace(interval, count=state.count) if weighted and interval.count else interval
-        yield _row(name, key, _noted(counted, note))
+        yield _row(name, key, _noted(interval if effective is state else _counted(interval, state, effective), note))
+
+
+def _counted(interval: Interval, state: ScoredState, effective: ScoredState) -> Interval:
+    """Weighted rows are presented as fewer equal ones; what is counted, and named in messages, are rows all the same."""
+    count, message = interval.count, interval.message
+    for name in ("usable", "used", "scored", "count"):
+        worth = getattr(effective, name, None)
+        if not isinstance(worth, float):
+            continue
+        count = getattr(state, name) if interval.count == worth else count
+        message = None if message is None else message.replace(f"{worth:,}", f"{getattr(state, name):,}")
+    return replace(interval, count=count, message=message)
 
 
 def _of_plugin(metric: Catalogued, scores: Scores) -> Iterator[tuple[str | None, Interval]]:

@@ -176,7 +176,8 @@ def base_rate_of_predicted(state: ConfusionState) -> Interval:
 def confusion_matrix(state: ConfusionState) -> Intervals:
     """Rows per "label|prediction", exact; the interval is what the cell would hold in as many other rows (Wilson's, times n).
 
-    All four cells of a binary model; of a multiclass model the cells that hold rows, the 1,000 fullest.
+    All four cells of a binary model; of a multiclass model the cells that hold rows, the 1,000 fullest. Of rows with weights it
+    is their weight. In a class's name a | is written as \\| and a \\ as \\\\, so that a cell has one name.
 
     >>> {cell: found.value for cell, found in confusion_matrix(binary_confusion([1, 0, 0], [1, 1, 1])).items()}
     {'0|0': 0.0, '0|1': 2.0, '1|0': 0.0, '1|1': 1.0}
@@ -187,22 +188,29 @@ def confusion_matrix(state: ConfusionState) -> Intervals:
     cells = dict(_listed_cells(state))
     if set(state.classes) <= set(BINARY_CLASSES) and not state.overflowed:
         cells = {f"{label}|{guess}": state.cell(label, guess) for label in BINARY_CLASSES for guess in BINARY_CLASSES}
-    intervals: dict[str | None, Interval] = {name: _cell(rows, state.count) for name, rows in cells.items()}
+    count, scale = state.count, state.scale
+    intervals: dict[str | None, Interval] = {name: _cell(rows, count, scale) for name, rows in cells.items()}
     left = state.counts.size - len(cells)
     if left > 0:
-        intervals[OTHER] = _cell(state.count - sum(cells.values()), state.count, f"{left:,} cells with fewer rows, together.")
+        intervals[OTHER] = _cell(count - sum(cells.values()), count, scale, f"{left:,} cells with fewer rows, together.")
     return intervals
 
 
 def _listed_cells(state: ConfusionState) -> list[tuple[str, float]]:
     order = np.argsort(-state.counts, kind="stable")[:LISTED_CELLS]
-    names = (f"{state.name(state.labels[place])}|{state.name(state.predictions[place])}" for place in order)
+    names = ("|".join(_escaped(state.name(side[place])) for side in (state.labels, state.predictions)) for place in order)
     return sorted(zip(names, state.counts[order].tolist(), strict=True))
 
 
-def _cell(rows: float, count: int, message: str | None = None) -> Interval:
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _cell(rows: float, count: float, scale: float, message: str | None = None) -> Interval:
     lower, upper = wilson(rows, count)
-    return interval(float(rows), (float(lower) * count, float(upper) * count), count, within=(0.0, float(count)), message=message)
+    whole = count / scale
+    bounds = float(lower) * whole, float(upper) * whole
+    return interval(float(rows) / scale, bounds, count, within=(0.0, whole), message=message)  # type: ignore[arg-type]
 
 
 def binary_confusion(labels: Sequence[object], predictions: Sequence[object], *, positive: object = 1) -> ConfusionState:

@@ -163,9 +163,8 @@ def base_rate(state: ScoreState) -> Interval:
     >>> base_rate(ScoreState.empty().update([True, False, False, False], [0.8, 0.4, 0.1, 0.2])).value
     0.25
     """
-    n = state.count
+    positives, n = state.labelled
     if not n:
         return undefined(0, "There is no labelled row.", status=NO_LABELS)
-    positives = (state.positives.sum() + state.unscored[1]).item()
     lower, upper = wilson(positives, n)
-    return interval(positives / n, (float(lower), float(upper)), n, within=(0.0, 1.0))
+    return interval(positives / n, (float(lower), float(upper)), state.count, within=(0.0, 1.0))

@@ -11,8 +11,9 @@ from spark_monitor.catalogue.metric import DECORATED, model_metric
 from spark_monitor.scores.classification import f1_score, precision, recall
 from spark_monitor.scores.decisions import cost_loss, fbeta_0_5, fbeta_2, specificity
 from spark_monitor.scores.metric import Settings
-from spark_monitor.states.binary import SWEPT, ScoreState
+from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.confusion import ConfusionState
+from spark_monitor.states.score_grids import SWEPT
 
 SUFFIX = "_at_threshold"
 METRICS = {

@@ -22,9 +22,9 @@ from spark_monitor.stages.coarse_scores import scored_slice_values
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.labelled import PREFIX, answered_rows
 from spark_monitor.stages.rivals import ROW, Rivals, rivals_of, row_hash, with_rivals
-from spark_monitor.states.binary import score_grid
 from spark_monitor.states.cell_errors import cell_edges
 from spark_monitor.states.classes import canonical_label
+from spark_monitor.states.score_grids import score_grid
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
 

@@ -17,53 +17,18 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.score_grids import default_score_grid
 from spark_monitor.states.stored import counts as integer_counts
 from spark_monitor.states.stored import floats, pairs, weights_of
 from spark_monitor.states.sums import add_pairs, pair_of
-from spark_monitor.states.weighting import Weighting, added
+from spark_monitor.states.weighting import Weighting, added, by_label
 
 TAG = "SCOR"
 CALIBRATION_BINS = 10
 CLIP = float(np.finfo(np.float64).eps)
-UNIFORM_EDGES = 768
-TAIL_EDGES = 128
-TAIL_END = 1e-12
 _CHUNK = 1 << 16
 _LOSSES = 4
-SWEPT = tuple(percent / 100 for percent in range(5, 100, 5))
-"""Thresholds at which decisions are looked at: they are edges of every grid of scores."""
 LOG_LOSS, LOG_LOSS_SQUARED, BRIER, BRIER_SQUARED = range(_LOSSES)
-
-
-def default_score_grid() -> Grid:
-    """1,024 edges on [0, 1] for models without a baseline of scores: 768 equally spaced, 128 more towards 0 and towards 1.
-
-    The outer ones are spaced equally in the logarithm of the distance from the end, down to 1e-12, as log-odds are.
-
-    >>> grid = default_score_grid()
-    >>> grid.edges.size, float(grid.edges[0]), float(grid.edges[-1])
-    (1024, 0.0, 1.0)
-    """
-    return Grid.of(_unit_edges(UNIFORM_EDGES))
-
-
-def score_grid(baseline: Grid | None = None) -> Grid:
-    """The edges of the baseline's score column and 1,792 on [0, 1]: fine where the baseline was, and where it was not.
-
-    A window whose scores have left the baseline's range meets equal steps of 1/1535, so that the area under the ROC curve is
-    still certain to about a thousandth.
-
-    >>> score_grid(Grid.of([0.12345])).edges.size
-    1808
-    """
-    unit = _unit_edges(UNIFORM_EDGES if baseline is None else 2 * UNIFORM_EDGES)
-    return Grid.of(np.concatenate([unit, SWEPT, [] if baseline is None else baseline.edges]))
-
-
-def _unit_edges(uniform: int) -> Floats:
-    steps = np.linspace(0.0, 1.0, uniform)
-    tail = np.geomspace(TAIL_END, steps[1], TAIL_EDGES + 1)[:-1]
-    return np.concatenate([steps, tail, 1.0 - tail])
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +41,8 @@ class ScoreState:
     its square, squared error and its square; the bins (equal width, closed above, as in scikit-learn's ``calibration_curve``)
     hold counts, positives, sums of scores and of squared errors. Losses and bins are over scores in [0, 1]. ``cubes`` float64[2]
     are sums of the third powers of log loss and squared error. With ``weighting`` the cells, bins and sums hold weights, and are
-    of scored rows; ``unscored`` and ``out_of_range`` count rows.
+    of scored rows; ``unscored`` and ``out_of_range`` count rows, and ``unscored_weights`` float64[3] are the weights of negative
+    and positive rows without a score, and the sum of their squares.
 
     >>> state = ScoreState.empty(Grid.of([0.5])).update(np.array([True, False, True]), np.array([0.9, 0.2, np.nan]))
     >>> state.count, state.positives.tolist(), state.negatives.tolist(), state.unscored.tolist()
@@ -96,6 +62,7 @@ class ScoreState:
     bin_squares: Floats
     cubes: Floats
     weighting: Weighting | None = None
+    unscored_weights: Floats | None = None
 
     @classmethod
     def empty(cls, grid: Grid | None = None) -> ScoreState:
@@ -132,6 +99,7 @@ class ScoreState:
             bin_squares=add_pairs(self.bin_squares, other.bin_squares),
             cubes=self.cubes + other.cubes,
             weighting=added(self.weighting, self.scored, other.weighting, other.scored),
+            unscored_weights=_added_weights(self, other),
         )
 
     def effective(self) -> ScoreState:
@@ -140,7 +108,9 @@ class ScoreState:
             return self
         names = ("positives", "negatives", "losses", "bin_counts", "bin_positives", "bin_scores", "bin_squares", "cubes")
         scaled = {name: getattr(self, name) * self.weighting.scale for name in names}
-        return replace(self, **scaled, weighting=None)
+        scale = self.weighting.scale or 1.0
+        left = None if self.unscored_weights is None else self.unscored_weights * np.array([scale, scale, scale * scale])
+        return replace(self, **scaled, weighting=None, unscored_weights=left)
 
     @property
     def scored(self) -> int:
@@ -154,6 +124,20 @@ class ScoreState:
     def count(self) -> int:
         """Number of labelled rows, with a score or without."""
         return self.scored + int(self.unscored.sum())
+
+    @property
+    def labelled(self) -> tuple[float, float]:
+        """Positive rows among all labelled ones, with a score or without; of weighted rows as many equal ones as they are worth.
+
+        >>> ScoreState.empty().update([True, False], [0.9, np.nan], weights=np.array([2.0, 2.0])).labelled
+        (1.0, 2.0)
+        """
+        if self.unscored_weights is None:
+            return float(self.positives.sum() + self.unscored[1]), float(self.count)
+        negative, positive, squares = self.unscored_weights.tolist()
+        known = self.weighting or Weighting(0, float(self.scored), float(self.scored))
+        both = known + Weighting(0, negative + positive, squares)
+        return (float(self.positives.sum()) + positive) * both.scale, both.effective
 
     @property
     def probabilities(self) -> int:
@@ -171,6 +155,7 @@ class ScoreState:
         if self.weighting is not None:
             meta["weights"] = self.weighting.stored()
         arrays: dict[str, npt.NDArray[Any]] = {
+            **({} if self.unscored_weights is None else {"unscored_weights": self.unscored_weights}),
             "positives": self.positives,
             "negatives": self.negatives,
             "atoms": self.atoms,
@@ -196,6 +181,7 @@ class ScoreState:
 def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> ScoreState:
     missing = np.isnan(scores)
     unscored = np.bincount(labels[missing], minlength=2).astype(np.int64)
+    left = None if weights is None else by_label(labels[missing], weights[missing])
     if missing.any():
         labels, scores = labels[~missing], scores[~missing]
         weights = None if weights is None else weights[~missing]
@@ -212,7 +198,16 @@ def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights
     bins = _bins(labels, scores, squared, weights)
     losses, cubes = _losses(labels, scores, squared, weights)
     positives, negatives = per_cell[:, 1].copy(), per_cell[:, 0].copy()
-    return ScoreState(grid, positives, negatives, atoms, unscored, outside, losses, *bins, cubes, weighting)
+    return ScoreState(grid, positives, negatives, atoms, unscored, outside, losses, *bins, cubes, weighting, left)
+
+
+def _added_weights(first: ScoreState, second: ScoreState) -> Floats | None:
+    """The weights without a score of both; rows of a part without weights count once each."""
+    if first.weighting is None and second.weighting is None:
+        return None
+    plain = (np.append(state.unscored, state.unscored.sum()).astype(np.float64) for state in (first, second))
+    sides = zip((first.unscored_weights, second.unscored_weights), plain, strict=True)
+    return np.sum([rows if weights is None else weights for weights, rows in sides], axis=0)  # type: ignore[no-any-return]
 
 
 def _counted(numbers: Integers, weights: Floats | None, size: int) -> npt.NDArray[Any]:
@@ -292,6 +287,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState
         bin_squares=pairs(arrays, "bin_squares", CALIBRATION_BINS),
         cubes=floats(arrays, "cubes", 2),
         weighting=weighting,
+        unscored_weights=weights_of(arrays, "unscored_weights", 3) if "unscored_weights" in arrays else None,
     )
     whole = weighting is not None or state.bin_counts.sum() == state.probabilities
     if not whole or (state.bin_positives > state.bin_counts * (1 + 1e-9)).any():

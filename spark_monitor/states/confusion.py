@@ -34,7 +34,7 @@ class ConfusionState:
     ``classes`` are in the order of their strings; ``labels``, ``predictions`` int64[m] are positions in it (-1: another class)
     and ``counts`` int64[m] the rows of each pair, none of them 0; ``matches`` are the rows whose prediction is the label;
     ``unpredicted`` the rows that have a label and no prediction; ``overflowed`` says that classes were left out. With
-    ``weighting`` ``counts`` and ``matches`` are weights.
+    ``weighting`` ``counts`` and ``matches`` are weights, of which ``scale`` says what they were multiplied by.
 
     >>> labels, predictions = (ClassCodes(np.array(codes), ("0", "1")) for codes in ([1, 0, 1, 1], [1, 1, 1, -1]))
     >>> state = ConfusionState.empty().update(labels, predictions)
@@ -50,6 +50,7 @@ class ConfusionState:
     unpredicted: int
     overflowed: bool
     weighting: Weighting | None = None
+    scale: float = 1.0
 
     @classmethod
     def empty(cls) -> ConfusionState:
@@ -96,7 +97,7 @@ class ConfusionState:
             return self
         scale = self.weighting.scale
         scaled: dict[str, Any] = {"counts": self.counts * scale, "matches": self.matches * scale}
-        return replace(self, **scaled, weighting=None)
+        return replace(self, **scaled, weighting=None, scale=scale)
 
     @property
     def count(self) -> int:

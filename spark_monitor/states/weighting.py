@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Floats
@@ -86,6 +87,15 @@ class Weighting:
         if not whole or not all(isinstance(one, (int, float)) and one >= 0 for one in numbers):
             raise StateError(f"state: {numbers!r} are not the totals of weights.")
         return cls(int(numbers[0]), float(numbers[1]), float(numbers[2]))
+
+
+def by_label(labels: npt.NDArray[np.bool_], weights: Floats) -> Floats:
+    """The weights of negative and of positive rows, and the sum of their squares.
+
+    >>> by_label(np.array([True, False, True]), np.array([1.0, 2.0, 3.0])).tolist()
+    [2.0, 4.0, 14.0]
+    """
+    return np.append(np.bincount(labels, weights=weights, minlength=2).astype(np.float64), np.square(weights).sum())
 
 
 def added(first: Weighting | None, first_rows: int, second: Weighting | None, second_rows: int) -> Weighting | None:

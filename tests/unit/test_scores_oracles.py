@@ -80,6 +80,45 @@ def test_binary_metrics_are_those_of_scikit_learn(seed: int, n: int, decimals: i
     assert all(row["count"] == n for row in rows.values())
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_weighted_rows_without_a_score_count_with_their_weight(seed: int) -> None:
+    labels, scores, _ = binary(seed, 500, 3)
+    random = np.random.default_rng(seed)
+    weights = random.choice([0.25, 1 / 3, 1.0, 7.0], labels.size)
+    labels = labels | (weights > 1)
+    scores[random.random(labels.size) < np.where(weights > 1, 0.5, 0.1)] = np.nan
+    state = ScoreState.empty()
+    for half in (slice(0, 200), slice(200, 500)):
+        part = ScoreState.empty().update(labels[half], scores[half], weights=weights[half])
+        state = state.merge(ScoreState.from_bytes(part.to_bytes(), part.grid))
+    row = by_name(present("binary", state))["base_rate", None]
+    assert near(row, float(np.average(labels, weights=weights)))
+    assert row["count"] == 500
+    none = ScoreState.empty().update(labels, np.full(500, np.nan), weights=weights)
+    assert near(by_name(present("binary", none))["base_rate", None], float(np.average(labels, weights=weights)))
+
+
+def test_weighted_cells_are_weights_and_messages_speak_of_rows() -> None:
+    random = np.random.default_rng(1)
+    labels, weights = random.choice(["a", "b"], 300), random.choice([0.25, 1 / 3, 7.0], 300)
+    guess = np.where(random.random(300) < 0.7, labels, "c")
+    codes = [canonical_labels(side.tolist()) for side in (labels, guess)]
+    rows = by_name(present("multiclass", ConfusionState.empty().update(*codes, weights=weights)))
+    cells = oracle.confusion_matrix(labels, guess, labels=["a", "b", "c"], sample_weight=weights)
+    for place, cell in np.ndenumerate(cells):
+        name = "|".join("abc"[one] for one in place)
+        assert not cell or near(rows["confusion_matrix", name], float(cell))
+    assert rows["recall", "c"]["message"] == "The class is no label of any of the 300 rows."
+    scored = ScoreState.empty().update([True] * 300, np.r_[random.random(299), 1.5], weights=weights)
+    assert "1 of 300 scores lie outside" in by_name(present("binary", scored))["log_loss", None]["message"]
+
+
+def test_cells_of_classes_with_a_bar_in_their_names_stay_apart() -> None:
+    state = ConfusionState.empty().update(canonical_labels(["a|b", "a", "a"]), canonical_labels(["c", "b|c", "b|c"]))
+    cells = {row["class"]: row["value"] for row in present("multiclass", state) if row["metric"] == "confusion_matrix"}
+    assert cells == {"a\\|b|c": 1.0, "a|b\\|c": 2.0}
+
+
 @pytest.mark.parametrize(("seed", "n", "decimals"), CASES)
 def test_the_best_rows_are_those_with_the_highest_scores(seed: int, n: int, decimals: int) -> None:
     labels, scores, _ = binary(seed, n, decimals)
