@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from spark_monitor.config.types import Number, Section, Text, WholeNumber
+from spark_monitor.config.types import Expression, Number, Section, Text, WholeNumber
 
 
 class MistakeCosts(Section):
@@ -21,7 +21,7 @@ class MistakeCosts(Section):
 class GroupsConfig(Section):
     """Rows that are ranked together, as the results of one query are."""
 
-    column: Text = Field(description="the column that says which rows belong together, such as query_id")
+    column: Expression = Field(description="the column that says which rows belong together, such as query_id")
     k: WholeNumber = Field(default=10, ge=1, description="how many of a group's best rows are looked at")
 
 

@@ -33,6 +33,7 @@ from spark_monitor.config.rules import RuleConfig, scope_problems
 from spark_monitor.config.sources import BaselineConfig, FeaturesConfig, LabelsConfig, PredictionsConfig, SourceConfig
 from spark_monitor.config.thresholds import Threshold, parse_threshold
 from spark_monitor.config.types import (
+    Expression,
     LiteralVersion,
     Memory,
     Section,
@@ -98,7 +99,7 @@ class MonitorConfig(Section):
     baselines: tuple[ReferenceConfig, ...] = Field(
         default=(), description="more references: [{name: ..., kind: seasonal, lag: ...}]"
     )
-    weights: Text | None = Field(default=None, description="the column with each row's weight in model metrics")
+    weights: Expression | None = Field(default=None, description="the column or SQL with each row's weight in model metrics")
     groups: GroupsConfig | None = Field(default=None, description="{column: query_id}: rows that are ranked together")
     importances: SourceConfig | None = Field(default=None, description="a table of columns feature and importance")
     worst_slices: WorstSlicesConfig | None = Field(default=None, description="{depth: 2, max: 200}")

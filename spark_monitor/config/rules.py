@@ -142,7 +142,23 @@ class RuleConfig(Section):
             if isinstance(limit, Relative) and family != "model":
                 misfit = f"found {limit.side}_baseline beside {self.metric}. It is for metrics of the model"
                 raise problems((name, f"{misfit}. Use learned or history instead."))
+            if isinstance(limit, Relative) and (better := _better_side(limit, self.metric)) is not None:
+                raise problems((name, better))
         return self
+
+
+def _better_side(limit: Relative, metric: str) -> str | None:
+    """A sentence where a limit about the baseline would forbid the values that are better than the baseline's.
+
+    >>> _better_side(Relative("below", 0.05), "log_loss")
+    'found below_baseline beside log_loss, of which large values are the bad ones. Write {above_baseline: 0.05}.'
+    """
+    worse = worse_values(metric)
+    if worse == "both" or (limit.side == "below") == (worse == "lower"):
+        return None
+    size, side = ("large", "above") if worse == "higher" else ("small", "below")
+    found = f"found {limit.side}_baseline beside {metric}, of which {size} values are the bad ones"
+    return f"{found}. Write {{{side}_baseline: {limit.by:.15g}}}."
 
 
 def _is_bare(limit: Any) -> bool:

@@ -84,8 +84,8 @@ class FeaturesConfig(Section):
 class PredictedInterval(Section):
     """The columns with the ends of the interval that a model predicts."""
 
-    lower: Text = Field(description="the column with its lower end")
-    upper: Text = Field(description="the column with its upper end")
+    lower: Expression = Field(description="the column with its lower end")
+    upper: Expression = Field(description="the column with its upper end")
 
 
 class PredictionsConfig(SourceConfig):

@@ -21,6 +21,7 @@ from spark_monitor.preflight.columns import (
     baseline_column_findings,
     feature_findings,
     manifest_roles,
+    measured_roles,
     missing,
     nearest,
     numbers_and_strings,
@@ -107,6 +108,8 @@ def _prediction_findings(
     if str(spark.conf.get(CASE_SETTING, "false")).lower() != "true":
         yield from _case_findings(config, columns)
     yield from role_findings(frame.schema, prediction_roles(config), config.predictions)
+    measured = measured_roles(config)
+    yield from role_findings(with_roles(frame, (role.column for role in measured)).schema, measured, config.predictions)
     yield from feature_findings(config, columns, baseline_columns)
     yield from rule_column_findings(config, columns, baseline_columns)
     yield from kind_findings(config.rules, *numbers_and_strings(config, frame.schema))
@@ -180,7 +183,9 @@ def _baseline_findings(
         outputs = [*filter(None, (config.predictions.prediction, config.predictions.score))]
         needed = [*config.predictions.id, *outputs] if baseline.label is None else [baseline.label, *outputs]
         where = "baseline.labels" if baseline.label is None else "baseline.label"
-        absent = [name for name in needed if name not in frame.columns]
+        # What the predictions lack as well was named where their columns are.
+        elsewhere = set() if predictions is None else {*needed} - {*predictions.columns, baseline.label}
+        absent = [name for name in needed if name not in frame.columns and name not in elsewhere]
         yield from (Finding(where, missing(name, frame.columns, baseline)) for name in absent)
     if frozen:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import combinations
 from typing import Literal
@@ -21,6 +21,7 @@ from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import crossed
 
 COLUMNS_SHOWN = 20
+RANKED_BY = "a number by which the rows of `groups` are ranked, or one in `predictions.score`"
 OTHER_DATASETS = ("system", "pipeline", "cost")
 """Families whose rules name endpoints, steps, tables or services, which no column of the predictions is."""
 
@@ -54,18 +55,30 @@ def prediction_roles(config: MonitorConfig) -> list[Role]:
     """The columns that the prediction table must have, features aside."""
     predictions = config.predictions
     numeric = config.model.task == "regression"
+    ranks = config.groups is not None and predictions.score is None
     roles = _ids("predictions.id", predictions.id)
     roles.append(Role("predictions.time", predictions.time, TIME, is_time))
     if isinstance(predictions.model_version, str):
         roles.append(Role("predictions.model_version", predictions.model_version, PLAIN, is_plain))
     if predictions.prediction is not None:
-        roles.append(_answer("predictions.prediction", predictions.prediction, numeric=numeric))
+        role = _answer("predictions.prediction", predictions.prediction, numeric=numeric or ranks)
+        roles.append(replace(role, allowed=RANKED_BY) if ranks and not numeric else role)
     if predictions.score is not None:
         roles.append(_answer("predictions.score", predictions.score, numeric=True))
+    return roles
+
+
+def measured_roles(config: MonitorConfig) -> list[Role]:
+    """What only metrics of the model read: columns or SQL."""
+    roles, predictions = [], config.predictions
     if config.weights is not None:
         roles.append(Role("weights", config.weights, "a number", is_number))
     if config.groups is not None:
         roles.append(Role("groups.column", config.groups.column, PLAIN, is_plain))
+    if predictions.interval is not None:
+        for side in ("lower", "upper"):
+            roles.append(Role(f"predictions.interval.{side}", getattr(predictions.interval, side), "a number", is_number))
+    roles += [Role(f"predictions.scores.{name}", text, "a number", is_number) for name, text in predictions.scores.items()]
     return roles
 
 

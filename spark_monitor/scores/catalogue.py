@@ -158,6 +158,8 @@ def _note(state: ScoredState) -> str | None:
         left = [(state.unpredicted, "no prediction"), (state.infinite, "an infinite label or prediction")]
     elif isinstance(state, ClassScoresState):
         left = [(state.unscored, "a class without a score")]
+    elif isinstance(state, GroupedState):
+        left = [(state.unranked, "no score, no group or no finite label")]
     else:
         return None
     total = state.count + (state.unpredicted if isinstance(state, ConfusionState) else 0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from spark_monitor.scores.interval import NO_LABELS, Interval, interval, undefined
+from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.metric import Task, scored
 from spark_monitor.states.grouped import HIT, MAP, MRR, NDCG, GroupedState
 from spark_monitor.states.proportions import student, wilson
+from spark_monitor.text.formatting import counted
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 RANKED = ("groups", "label")
@@ -16,7 +17,10 @@ RANKED = ("groups", "label")
 def _mean(state: GroupedState, metric: int) -> Interval:
     """The mean over groups, with Student's interval, Wilson's of a fraction at least."""
     if not state.rows:
-        return undefined(0, "There is no labelled row.", status=NO_LABELS)
+        if not state.unranked:
+            return undefined(0, "There is no labelled row.", status=NO_LABELS)
+        message = f"None of the {state.unranked:,} labelled rows has a score, a group and a finite label."
+        return undefined(0, message, status=ALL_NULL)
     if not state.groups:
         return undefined(state.rows, f"None of the {state.without:,} groups has a relevant row.")
     n = state.groups
@@ -26,7 +30,7 @@ def _mean(state: GroupedState, metric: int) -> Interval:
     normal, fraction = student(value, variance, n), wilson(value * n, n)
     # A mean of numbers from 0 to 1 varies at most as a fraction does; where all groups agree the fraction still says how far.
     bounds = (normal if variance > 0 else (float(fraction[0]), float(fraction[1]))) if n > 1 else (0.0, 1.0)
-    left = f"{state.without:,} groups without a relevant row are left out." if state.without else None
+    left = f"Left out: {counted(state.without, 'group')} without a relevant row." if state.without else None
     return interval(value, (bounds[0] - error, bounds[1] + error), n, within=(0.0, 1.0), value_error=error, message=left)
 
 
@@ -34,8 +38,8 @@ def _mean(state: GroupedState, metric: int) -> Interval:
 def ndcg_at_k(state: GroupedState) -> Interval:
     """Mean over groups of the discounted gain of the first k rows, over that of the best order.
 
-    Gain is the relevance itself, the discount log2(rank + 1), equal scores count as their mean: scikit-learn's ``ndcg_score``
-    (Jarvelin and Kekalainen 2002; McSherry and Najork 2008 for ties).
+    Gain is the relevance itself (nothing where it is negative), the discount log2(rank + 1), equal scores count as their mean:
+    scikit-learn's ``ndcg_score`` (Jarvelin and Kekalainen 2002; McSherry and Najork 2008 for ties).
     """
     return _mean(state, NDCG)
 

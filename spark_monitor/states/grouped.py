@@ -19,11 +19,13 @@ from spark_monitor.states.stored import counts, floats
 TAG = "GRPS"
 NDCG, MAP, MRR, HIT = range(4)
 _METRICS = 4
+_TOTALS = ("groups", "without", "rows", "unranked")
 
 
 @dataclass(frozen=True, eq=False)
 class GroupedState:
-    """``groups`` counted, ``without`` groups in which no row is relevant (they count nowhere else), ``rows`` labelled rows.
+    """``groups`` counted, ``without`` groups in which no row is relevant (they count nowhere else), ``rows`` labelled rows that
+    are ranked, ``unranked`` those without a score, a group or a finite label.
 
     ``sums`` float64[4, 3] hold for ndcg, average precision, reciprocal rank and hit, all but the third of the first k rows: the
     sum over groups in the worst order, in the best one, and of the squares of the middle.
@@ -38,6 +40,7 @@ class GroupedState:
     without: int
     rows: int
     sums: Floats
+    unranked: int = 0
 
     @classmethod
     def empty(cls, k: int) -> GroupedState:
@@ -45,8 +48,12 @@ class GroupedState:
         return cls(k, 0, 0, 0, np.zeros((_METRICS, 3)))
 
     def update(self, groups: Integers, scores: Floats, relevances: Floats) -> GroupedState:
-        """This state and whole groups: the group of each row, its score and how relevant it is; NaN rows do not count."""
-        usable = np.isfinite(scores) & np.isfinite(relevances)
+        """This state and whole groups: the group of each row, its score and how relevant it is.
+
+        Rows whose score is NaN, or whose relevance is not finite, are not ranked. A negative relevance is worth nothing.
+        """
+        usable = ~np.isnan(scores) & np.isfinite(relevances)
+        unranked = int(usable.size - np.count_nonzero(usable))
         groups, scores, relevances = groups[usable], scores[usable], relevances[usable]
         order = np.lexsort((-scores, groups))
         groups, scores, relevances = groups[order], scores[order], relevances[order]
@@ -57,44 +64,52 @@ class GroupedState:
         if defined:
             both = np.stack(defined)
             sums = np.concatenate([both.sum(axis=0), np.square(both.mean(axis=2)).sum(axis=0)[:, None]], axis=1)
-        part = GroupedState(self.k, len(defined), len(worth) - len(defined), int(groups.size), sums)
+        part = GroupedState(self.k, len(defined), len(worth) - len(defined), int(groups.size), sums, unranked)
         return self.merge(part)
 
     def merge(self, other: GroupedState) -> GroupedState:
         """The state of both; no group may be in both."""
         if self.k != other.k:
             raise StateError(f"groups: of the first {self.k} rows, cannot be merged with those of the first {other.k}.")
-        return GroupedState(
-            self.k, self.groups + other.groups, self.without + other.without, self.rows + other.rows, self.sums + other.sums
-        )
+        totals = (one + two for one, two in zip(self._totals, other._totals, strict=True))
+        groups, without, rows, unranked = totals
+        return GroupedState(self.k, groups, without, rows, self.sums + other.sums, unranked)
+
+    @property
+    def _totals(self) -> tuple[int, int, int, int]:
+        return self.groups, self.without, self.rows, self.unranked
 
     @property
     def count(self) -> int:
-        """Labelled rows."""
-        return self.rows
+        """Labelled rows, ranked or not."""
+        return self.rows + self.unranked
 
     def to_bytes(self) -> bytes:
         """The state's bytes."""
-        totals = np.array([self.groups, self.without, self.rows], dtype=np.int64)
+        totals = np.array(self._totals, dtype=np.int64)
         return pack(TAG, {"k": self.k}, {"totals": totals, "sums": self.sums.ravel()})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> GroupedState:
         """The state that ``to_bytes`` wrote."""
         meta, arrays = unpack(data, TAG)
-        k, (groups, without, rows) = meta.get("k"), counts(arrays, "totals", 3).tolist()
+        k, totals = meta.get("k"), counts(arrays, "totals").tolist()
+        if len(totals) not in (len(_TOTALS) - 1, len(_TOTALS)):
+            raise StateError(f"groups: found {len(totals)} totals. Expected: {', '.join(_TOTALS)}.")
+        # What older versions wrote does not say how many rows were not ranked.
+        groups, without, rows, unranked = [*totals, 0][: len(_TOTALS)]
         sums = floats(arrays, "sums", 3 * _METRICS).reshape(_METRICS, 3)
         if not np.isfinite(sums).all() or type(k) is not int or k < 1 or groups > rows:
             raise StateError(f"groups: {groups} groups of {rows} rows with such sums cannot be.")
-        return cls(k, groups, without, rows, sums)
+        return cls(k, groups, without, rows, sums, unranked)
 
 
 def _worth(scores: Floats, relevances: Floats, k: int) -> Floats | None:
     """ndcg, average precision, reciprocal rank and hit of one group, [4, 2]: worst and best order of equal scores."""
-    relevant = relevances > 0
+    relevant, gains = relevances > 0, np.maximum(relevances, 0.0)
     if not relevant.any():
         return None
-    gain = _discounted(scores, relevances, k) / _discounted(-np.arange(float(relevances.size)), -np.sort(-relevances), k)
+    gain = _discounted(scores, gains, k) / _discounted(-np.arange(float(gains.size)), -np.sort(-gains), k)
     worst, best = (_ordered(relevant[np.lexsort((sign * relevant, -scores))], k) for sign in (1, -1))
     return np.array([[gain, gain], *zip(worst, best, strict=True)])
 

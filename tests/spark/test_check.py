@@ -169,12 +169,36 @@ WRONG_TYPES: list[tuple[dict[str, Any], str]] = [
         {"model.task": "regression", "predictions.prediction": "region", "predictions.score": None},
         'predictions.prediction: column "region" of check_predictions is string. Allowed: a number.',
     ),
+    ({"weights": "made_text"}, "Write try_cast(`made_text` AS DOUBLE) instead"),
+    (
+        {"predictions.prediction": "region", "predictions.score": None, "groups": {"column": "version"}},
+        "Allowed: a number by which the rows of `groups` are ranked, or one in `predictions.score`.",
+    ),
+    (
+        {"model.task": "regression", "predictions.score": None, "predictions.interval": {"lower": "low", "upper": "price"}},
+        'predictions.interval.lower: no column "low" in check_predictions.',
+    ),
+    (
+        {"model.task": "multiclass", "predictions.scores": {"0": "1 - probability", "1": "probabilty"}},
+        'predictions.scores.1: no column "probabilty" in check_predictions. Did you mean "probability"?',
+    ),
 ]
 
 
 @pytest.mark.parametrize(("changes", "sentence"), WRONG_COLUMNS + WRONG_TYPES)
 def test_a_column_that_is_missing_or_of_the_wrong_type_is_named(checked: Check, changes: dict[str, Any], sentence: str) -> None:
     assert sentence in "\n".join(errors(checked(changes)))
+
+
+def test_a_weight_that_is_made_as_the_finding_advises_is_accepted(checked: Check) -> None:
+    assert errors(checked({"weights": "made_text"})) != []
+    assert errors(checked({"weights": "try_cast(`made_text` AS DOUBLE)"})) == []
+
+
+@pytest.mark.parametrize("role", ["predictions.prediction", "predictions.score", "predictions.id"])
+def test_a_column_that_predictions_and_baseline_both_lack_is_named_once(checked: Check, role: str) -> None:
+    found = [text for text in errors(checked({role: "lacking"})) if '"lacking"' in text]
+    assert [text.partition(":")[0] for text in found] == [role]
 
 
 def test_a_decimal_score_and_an_excluded_column_that_is_not_there_do_not_stop_a_run(checked: Check) -> None:

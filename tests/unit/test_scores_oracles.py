@@ -215,6 +215,22 @@ def test_regression_metrics_are_those_of_scikit_learn(seed: int, n: int, weighte
     assert rows["quantile_error_90", None]["value_error"] < 0.01 * rows["quantile_error_90", None]["value"] or n < 100
 
 
+def test_infinite_scores_rank_first_and_last_and_negative_labels_are_worth_nothing() -> None:
+    groups = np.repeat(np.arange(4), 3)
+    scores = np.array([np.inf, 0.5, 0.1, 0.9, -np.inf, 0.8, 0.3, 0.2, 0.1, 0.9, np.nan, np.nan])
+    relevances = np.array([1.0, 0.0, 2.0, 0.0, 3.0, 1.0, -1.0, 0.0, -2.0, 1.0, 1.0, np.inf])
+    state = GroupedState.empty(2).update(groups, scores, relevances)
+    found = by_name(present("regression", GroupedState.from_bytes(state.to_bytes())))
+    finite = np.nan_to_num(scores, posinf=9.0, neginf=-9.0)
+    wanted = [oracle.ndcg_score(relevances[rows][None], finite[rows][None], k=2) for rows in (slice(0, 3), slice(3, 6))]
+    assert near(found["ndcg_at_k", None], (sum(wanted) + 1.0) / 3)
+    assert near(found["mrr", None], (1.0 + 1 / 2 + 1.0) / 3)
+    assert "Left out: 1 group without a relevant row." in found["mrr", None]["message"]
+    assert "2 of 12 labelled rows have no score, no group or no finite label." in found["mrr", None]["message"]
+    nothing = by_name(present("binary", GroupedState.empty(2).update(groups, np.full(12, np.nan), relevances)))
+    assert (nothing["mrr", None]["status"], nothing["mrr", None]["count"]) == ("ALL_NULL", 0)
+
+
 def test_groups_are_ranked_as_scikit_learn_and_the_definitions_do() -> None:
     random = np.random.default_rng(3)
     groups = np.repeat(np.arange(300), 12)
