@@ -28,6 +28,12 @@ REFUSED_FUNCTIONS: Final = frozenset(
 )
 """Functions with side effects, of chance or of the clock, or that reach beyond the row."""
 
+_SAME: Final[dict[str, type[exp.AggFunc]]] = {
+    "mean": exp.Avg,
+    "std": exp.Stddev,
+    "every": exp.LogicalAnd,
+    "some": exp.LogicalOr,
+}
 _ROOTS: Final = ("baseline", "previous")
 WRITTEN: Final = "databricks"
 """The dialect that is written: Spark's, with TRY_CAST where Spark's own drops it."""
@@ -76,6 +82,7 @@ def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
     Derived(sql='TRY_DIVIDE(v0, v1) - 1', columns=((None, 'a', 'v0'), ('baseline', 'a', 'v1')))
     """
     tree, names = _parsed(text), set(metrics)
+    tree = exp.Paren(this=tree) if isinstance(tree, exp.Column) else tree
     columns: dict[tuple[str | None, str], str] = {}
     for column in list(tree.find_all(exp.Column)):
         root, name = column.table or None, column.name
@@ -101,11 +108,26 @@ def _parsed(text: str) -> exp.Expr:
         raise ConfigError(f'found "{text}", which is no SQL expression ({first}). Allowed: sum(amount) / count(*).') from None
     if _reaches_out(tree):
         raise ConfigError(f'found "{text}". Allowed: an expression of one table\'s columns, without subquery, join or window.')
+    if tree.find(exp.Alias) is not None:
+        raise ConfigError(f'found "{text}", which gives its value a name. The name is the metric\'s own: leave AS out.')
     for function in tree.find_all(exp.Func):
         name = name_of(function)
         if name in REFUSED_FUNCTIONS:
             raise ConfigError(f'found "{text}": {name} is not allowed, for its value does not follow from the rows.')
     require_no_reach(tree, text)
+    return _named_in_full(tree)
+
+
+def _named_in_full(tree: exp.Expr) -> exp.Expr:
+    """The same with Spark's other names of aggregates written as the ones that the parser knows."""
+    for function in list(tree.find_all(exp.Anonymous)):
+        known = _SAME.get(name_of(function))
+        if known is None or len(function.expressions) != 1:
+            continue
+        written = known(this=function.expressions[0])
+        if function is tree:
+            return written
+        function.replace(written)
     return tree
 
 
@@ -157,11 +179,27 @@ def _expression(sql: str) -> exp.Expr:
 
 
 def _safe(tree: exp.Expr) -> exp.Expr:
-    """The same with divisions and casts that give NULL where there is no result."""
+    """The same with divisions, remainders and casts that give NULL where there is no result."""
+    copied = tree.copy()
+    for node in reversed(list(copied.walk())):  # what is inside first: a division may hold another one
+        changed = _changed(node)
+        if changed is not node and node is copied:
+            copied = changed
+        elif changed is not node:
+            node.replace(changed)
+    return copied
 
-    def changed(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Div):
-            return exp.Anonymous(this="try_divide", expressions=[node.left, node.right])
-        return exp.TryCast(this=node.this, to=node.to) if type(node) is exp.Cast else node
 
-    return tree.copy().transform(changed)
+def _changed(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Div):
+        return exp.Anonymous(this="try_divide", expressions=[node.left, node.right])
+    if isinstance(node, exp.IntDiv | exp.Mod):
+        return type(node)(this=node.left, expression=_not_zero(node.right))
+    if isinstance(node, exp.Anonymous) and name_of(node) == "pmod" and len(node.expressions) == 2:
+        first, second = node.expressions
+        return exp.Anonymous(this="pmod", expressions=[first, _not_zero(second)])
+    return exp.TryCast(this=node.this, to=node.to) if type(node) is exp.Cast else node
+
+
+def _not_zero(value: exp.Expr) -> exp.Expr:
+    return exp.Nullif(this=value, expression=exp.Literal.number(0))

@@ -31,6 +31,7 @@ from spark_monitor.preflight.columns import (
     rule_column_findings,
     same_but_for_case,
 )
+from spark_monitor.preflight.custom import custom_findings
 from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.labels import label_findings
 from spark_monitor.preflight.opened import CASE_SETTING, attempt, has_rows, of_values, opened, row_findings
@@ -70,6 +71,7 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     findings += people_findings(config)
     if predictions is not None:
         findings += _prediction_findings(config, spark, predictions, baseline, rows=rows)
+        findings += custom_findings(config, (predictions, labels, baseline))
     if config.labels is not None and labels is not None:
         findings += label_findings(config, config.labels, labels, predictions, rows=rows)
     expected = config.quality.expected_rows

@@ -16,15 +16,13 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, batch_of_measurements, measurements
 from spark_monitor.config.aggregates import parse_aggregate
-from spark_monitor.sources.labels import LABEL
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.custom_references import with_references
 from spark_monitor.stages.custom_values import SUMS, aggregated, aggregates, metric_of, same
-from spark_monitor.stages.labelled import PREFIX, labelled_rows, spans_of
+from spark_monitor.stages.labelled import labelled_rows, spans_of, with_label
 from spark_monitor.stages.placed import placed, rows_within
 from spark_monitor.states.ratios import count_bounds, ratio_bounds, sum_bounds
-from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
@@ -67,10 +65,7 @@ def values_of(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) 
 
 
 def _labelled(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
-    """The rows that have a label, which SQL calls ``label``."""
-    rows = labelled_rows(run, predictions, spans_of(windows))
-    labelled = rows.where(F.col(quote(PREFIX + LABEL)).isNotNull())
-    return labelled.withColumn("label", F.col(quote(PREFIX + LABEL)))
+    return with_label(labelled_rows(run, predictions, spans_of(windows)))
 
 
 def measured(values: DataFrame, metrics: Sequence[CustomMetricConfig]) -> DataFrame:
@@ -122,7 +117,7 @@ def interval_of(numbers: dict[str, Floats], one: CustomMetricConfig) -> Interval
 def _message(one: CustomMetricConfig, *, is_absent: bool, has_bounds: bool) -> str | None:
     if is_absent:
         what = "Its SQL gives no number here" if one.sql is not None else "A number that it is derived from is missing here"
-        return f"{what}: no rows, only NULL, or a division by zero."
+        return f"{what}: no rows, only NULL, or a division by zero; or what it gives is not finite."
     if has_bounds or one.derived is not None or one.interval == "none":
         return None
     return "No interval follows from the form of this aggregate; `interval: bootstrap` draws one."

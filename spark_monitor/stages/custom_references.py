@@ -9,10 +9,11 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import DIMENSIONS
 from spark_monitor.config.aggregates import Derived, parse_derived
-from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.rows import read_source
+from spark_monitor.sources.predictions import Predictions, expressions, slice_applies
+from spark_monitor.sources.readers.rows import read_source, with_roles
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.custom_values import SUMS, aggregates, struct
+from spark_monitor.stages.labelled import baseline_rows, with_label
 from spark_monitor.stages.neighbours import just_before
 from spark_monitor.stages.placed import own_name
 from spark_monitor.windowing.due import DueWindow
@@ -57,21 +58,34 @@ def _with_derived(values: DataFrame, one: Derived, places: dict[str, int], place
 
 
 def _with_baseline(run: Run, predictions: Predictions, values: DataFrame) -> DataFrame:
-    """The values beside those of the baseline's rows, slice by slice; one pass over the baseline."""
-    wanted = [one for one in aggregates(run.config.metrics) if not one.config.labels]
+    """The values beside those of the baseline's rows, slice by slice; one pass over the baseline, and one over its labels."""
+    for labels in (False, True):
+        wanted = [one for one in aggregates(run.config.metrics) if one.config.labels == labels]
+        rows = _baseline_rows(run, predictions, labels=labels) if wanted else None
+        if rows is None:
+            continue
+        sliced = [F.struct(F.lit(None).cast("string").alias("key"), F.lit(None).cast("string").alias("value"))]
+        known = (one for one in predictions.slices if slice_applies(rows, one))
+        sliced += [F.struct(F.lit(one.key).alias("key"), F.expr(one.sql).alias("value")) for one in known]
+        exploded = rows.withColumn(own_name("slice"), F.explode(F.array(*sliced)))
+        key, value = F.col(own_name("slice") + ".key").alias("b_key"), F.col(own_name("slice") + ".value").alias("b_value")
+        frozen = exploded.groupBy(key, value).agg(*(struct(one).alias(f"b{one.place}") for one in wanted))
+        same = values["slice_key"].eqNullSafe(frozen["b_key"]) & values["slice_value"].eqNullSafe(frozen["b_value"])
+        # Grouped by key and value, so no row of the values is doubled.
+        values = values.join(frozen, on=same, how="left").drop("b_key", "b_value")
+    return values
+
+
+def _baseline_rows(run: Run, predictions: Predictions, *, labels: bool) -> DataFrame | None:
+    """The baseline's rows, with ``labels`` those that have one, which SQL calls ``label``; None where there are none."""
     source = run.baseline
-    if source is None or not wanted:
-        return values
-    rows = read_source(run.spark, source)
-    rows = rows.where(source.where) if source.where is not None else rows
-    sliced = [F.struct(F.lit(None).cast("string").alias("key"), F.lit(None).cast("string").alias("value"))]
-    sliced += [F.struct(F.lit(one.key).alias("key"), F.expr(one.sql).alias("value")) for one in predictions.slices]
-    exploded = rows.withColumn(own_name("slice"), F.explode(F.array(*sliced)))
-    key, value = F.col(own_name("slice") + ".key").alias("b_key"), F.col(own_name("slice") + ".value").alias("b_value")
-    frozen = exploded.groupBy(key, value).agg(*(struct(one).alias(f"b{one.place}") for one in wanted))
-    same = values["slice_key"].eqNullSafe(frozen["b_key"]) & values["slice_value"].eqNullSafe(frozen["b_value"])
-    # Grouped by key and value, so no row of the values is doubled.
-    return values.join(frozen, on=same, how="left").drop("b_key", "b_value")
+    if source is None or (labels and not source.is_labelled):
+        return None
+    if labels:
+        found = baseline_rows(run, predictions)
+        return None if found is None else with_label(found[0])
+    rows = with_roles(read_source(run.spark, source), expressions(run.config.predictions))
+    return rows.where(source.where) if source.where is not None else rows
 
 
 def _with_previous(run: Run, values: DataFrame, windows: Sequence[DueWindow]) -> DataFrame:

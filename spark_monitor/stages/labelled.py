@@ -102,6 +102,12 @@ def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
     return join_labels(frame, latest, prediction_id=section.id, label_id=labels.id, prefix=PREFIX, plain=plain)
 
 
+def with_label(joined: DataFrame) -> DataFrame:
+    """The rows that have a label, which SQL of the monitor's file calls ``label``."""
+    label = F.col(quote(PREFIX + LABEL))
+    return joined.where(label.isNotNull()).withColumn("label", label)
+
+
 def _with_own_labels(frame: DataFrame, label: str) -> DataFrame:
     """The baseline's rows with the label that each has in a column of its own; when it came is not known."""
     present = f"CASE WHEN {quote(label)} IS NOT NULL THEN 1L ELSE 0L END"

@@ -190,6 +190,24 @@ def test_a_column_that_is_missing_or_of_the_wrong_type_is_named(checked: Check, 
     assert sentence in "\n".join(errors(checked(changes)))
 
 
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        ([{"name": "m", "sql": "avg(amont)"}], 'metrics[0].sql: "avg(amont)" cannot be computed of check_predictions: '),
+        ([{"name": "m", "sql": "max(tags)"}], 'metrics[0].sql: "max(tags)" cannot be computed of check_predictions: '),
+        ([{"name": "m", "sql": "avg(label)", "labels": True}], ""),
+        ([{"name": "m", "sql": "avg(amount)"}, {"name": "d", "derived": "m / baseline.m - 1"}], ""),
+        ([{"name": "m", "sql": "avg(amount)"}, {"name": "d", "derived": "m div 2"}], "metrics[1].derived: "),
+    ],
+)
+def test_the_sql_of_custom_metrics_is_held_against_the_tables(
+    checked: Check, metrics: list[dict[str, Any]], sentence: str
+) -> None:
+    found = errors(checked({"metrics": metrics}))
+    assert len(found) == (1 if sentence else 0)
+    assert sentence in "".join(found)
+
+
 def test_a_weight_that_is_made_as_the_finding_advises_is_accepted(checked: Check) -> None:
     assert errors(checked({"weights": "made_text"})) != []
     assert errors(checked({"weights": "try_cast(`made_text` AS DOUBLE)"})) == []

@@ -51,6 +51,33 @@ def test_what_is_no_aggregate_over_the_rows_is_refused(text: str, sentence: str)
         parse_aggregate(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "sql"),
+    [
+        ("sum(a) / sum(b) / 2", "TRY_DIVIDE(TRY_DIVIDE(SUM(a), SUM(b)), 2)"),
+        ("sum(a) div count(b)", "SUM(a) DIV NULLIF(COUNT(b), 0)"),
+        ("sum(a % b)", "SUM(a % NULLIF(b, 0))"),
+        ("mod(sum(a), count(b))", "SUM(a) % NULLIF(COUNT(b), 0)"),
+        ("sum(pmod(a, b))", "SUM(PMOD(a, NULLIF(b, 0)))"),
+        ("sum(CAST(a AS INT) / b) / count(*)", "TRY_DIVIDE(SUM(TRY_DIVIDE(TRY_CAST(a AS INT), b)), COUNT(*))"),
+    ],
+)
+def test_no_division_or_remainder_within_another_can_end_a_run(text: str, sql: str) -> None:
+    assert parse_aggregate(text).sql == sql
+
+
+def test_sparks_other_names_of_aggregates_are_known() -> None:
+    assert parse_aggregate("mean(x)") == parse_aggregate("avg(x)")
+    assert parse_aggregate("std(x) + 1").sql == "STDDEV(x) + 1"
+    with pytest.raises(ConfigError, match="leave AS out"):
+        parse_aggregate("sum(x) AS y")
+
+
+@pytest.mark.parametrize("text", ["a", "previous.a", "(baseline.a)"])
+def test_a_metric_may_be_derived_of_one_alone(text: str) -> None:
+    assert parse_derived(text, ["a"]).sql == "(v0)"
+
+
 def test_divisions_and_casts_cannot_end_a_run() -> None:
     assert parse_aggregate("sum(CAST(x AS INT)) / sum(y)").sql == "TRY_DIVIDE(SUM(TRY_CAST(x AS INT)), SUM(y))"
 
