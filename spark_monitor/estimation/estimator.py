@@ -90,10 +90,10 @@ def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any
             yield _row(name, value, below, above, answers.count, message)
         return
     if isinstance(answers, ClassScoresState):
-        pairs = zip(answers.states, estimator.calibrations, strict=True)
+        pairs = zip(answers.effective().states, estimator.calibrations, strict=True)
         metrics, rows = class_metrics([expected_labels(*pair) for pair in pairs]), answers.used
     elif isinstance(answers, ScoreState):
-        metrics, rows = binary_metrics(expected_labels(answers, estimator.calibrations[0])), answers.scored
+        metrics, rows = binary_metrics(expected_labels(answers.effective(), estimator.calibrations[0])), answers.scored
     else:
         return
     if rows:

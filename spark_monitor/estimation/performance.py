@@ -13,7 +13,7 @@ import numpy as np
 
 from spark_monitor.estimation.calibration import SEED, Calibration
 from spark_monitor.states.binary import CLIP, ScoreState
-from spark_monitor.states.grid import Floats
+from spark_monitor.states.grid import Floats, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +40,20 @@ class Expected:
 def expected_labels(answers: ScoreState, calibration: Calibration) -> Expected:
     """The labels that a window's scores let expect, and draws of them: of the calibration, and of labels given it."""
     used = np.flatnonzero(answers.positives + answers.negatives > 0)
-    said, not_said = (np.asarray(side[used], dtype=np.int64) for side in (answers.positives, answers.negatives))
+    said, not_said = answers.positives[used], answers.negatives[used]
     probabilities = calibration.probabilities[:, used]
     random = np.random.default_rng(SEED)
-    drawn = [random.binomial(side, probabilities[1:]).astype(float) for side in (said, not_said)]
+    drawn = [_drawn(random, side, probabilities[1:]) for side in (said, not_said)]
     true, missed = (np.vstack([side * probabilities[:1], one]) for side, one in zip((said, not_said), drawn, strict=True))
     return Expected(true, said - true, missed, not_said - missed, cell_of(answers, calibration)[used])
+
+
+def _drawn(random: np.random.Generator, rows: Floats | Integers, probabilities: Floats) -> Floats:
+    """Positives among the rows of each cell; of weights, which are no counts, the normal distribution of the same spread."""
+    if rows.dtype.kind == "i":
+        return random.binomial(np.asarray(rows, dtype=np.int64), probabilities).astype(float)
+    spread = np.sqrt(rows * probabilities * (1 - probabilities))
+    return np.clip(random.normal(rows * probabilities, spread), 0.0, np.broadcast_to(rows, probabilities.shape))
 
 
 def cell_of(answers: ScoreState, calibration: Calibration) -> Floats:

@@ -232,13 +232,14 @@ class ScoredTask:
             self._merge((*place, PREDICTED), ConfusionState.empty().update(predicted, predicted, weights=weights))
         if not plan.answers or scored.predictions is None:
             return
-        present = rows[scored.predictions.present[rows]]
+        present = scored.weighed(rows[scored.predictions.present[rows]])
+        key, weights = (*place, ANSWERS), scored.weights_of(present)
         if plan.classes and scored.class_scores is not None and scored.predicted_places is not None:
-            state = ClassScoresState.empty(plan.classes).update(scored.predicted_places[present], scored.class_scores[present])
-            self._merge((*place, ANSWERS), state)
+            answered = scored.predicted_places[present], scored.class_scores[present]
+            self._merge(key, ClassScoresState.empty(plan.classes).update(*answered, weights=weights))
         elif plan.task == "binary" and scored.scores is not None:
             is_positive = np.asarray(scored.predictions.codes[present] == BINARY_CLASSES.index("1"))
-            self._merge((*place, ANSWERS), ScoreState.empty(plan.score_grid).update(is_positive, scored.scores[present]))
+            self._merge(key, ScoreState.empty(plan.score_grid).update(is_positive, scored.scores[present], weights=weights))
 
     def _measure(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
         if scored.groups is not None and scored.relevances is not None and scored.ranked_by is not None:

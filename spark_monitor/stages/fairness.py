@@ -145,6 +145,8 @@ def _estimation_errors(
     yield _measurement(
         where, {**calibration_rows(estimator).at(0), **about, "message": f"Estimates are as in {estimator.named}."}
     )
+    if not presentation.weighs_errors:
+        return
     realised = {row["metric"]: row for row in _realised(whole, presentation) if row["class"] is None and row["value"] is not None}
     for row in estimated_rows(whole[ANSWERS], presentation.estimator):
         error = estimation_error(row, realised[row["metric"]]) if row["metric"] in realised else None

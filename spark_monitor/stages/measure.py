@@ -138,6 +138,7 @@ def present_states(
         as_of=run.as_of,
         estimator=estimator,
         estimated_from=kind,
+        weighs_errors=run.config.model.task != "regression" or run.config.weights is None,
     )
     chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows
     log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"

@@ -49,6 +49,7 @@ PLACE = ("granularity", "start", "end", "slice_key", "slice_value", "model_versi
 OF_CLASSES = frozenset(metric.name for metric in catalogue().of("model") if "prediction" in metric.needs)
 """Metrics that mean nothing where labels and predictions write their classes in different ways."""
 FEW_LABELS = 30
+UNWEIGHTED = " Every row counts alike: `weights` are not part of this estimate."
 _ROWS_OUT = 2048
 _DDL = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, metric string, "
@@ -80,6 +81,9 @@ class Presentation:
     estimator: Estimator | None = None
     estimated_from: int = SCORE
     """The kind of state that estimators are made of."""
+
+    weighs_errors: bool = True
+    """Whether estimated errors of numbers count rows as realised ones do, which they do not where rows have weights."""
 
     def estimator_by(self, recalibration: Recalibration | None) -> Estimator | None:
         """The estimator of final windows where there is one, else the baseline's."""
@@ -176,8 +180,9 @@ def measured_rows(
         for row in realised_rows(coverage, states, presentation):
             yield {**key, **row, "basis": REALISED}
     if presentation.estimator is not None and ANSWERS in states and not of_baseline:
+        remark = "" if presentation.weighs_errors else UNWEIGHTED
         for row in estimated_rows(states[ANSWERS], presentation.estimator):
-            yield {**key, **row, "basis": ESTIMATED}
+            yield {**key, **row, "message": f"{row['message']}{remark}", "basis": ESTIMATED}
 
 
 def _label_status(end: int, labelled: int, presentation: Presentation, *, of_baseline: bool) -> str:

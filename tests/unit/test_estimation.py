@@ -47,6 +47,37 @@ def test_the_estimates_of_a_binary_model_hold_the_realised_values() -> None:
     assert {name: np.mean(found) for name, found in held.items() if np.mean(found) < 0.88} == {}
 
 
+def test_the_estimates_of_weighted_rows_hold_the_weighted_realised_values() -> None:
+    """Where the weights follow the scores, what counts every row alike is far off."""
+    random = np.random.default_rng(13)
+
+    def draw(n: int, a: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scores = np.round(random.beta(a, 2, n), 4)
+        return scores, random.random(n) < scores**1.5, np.where(scores > 0.6, random.choice([3.0, 6.5], n), 1 / 3)
+
+    scores, labels, weights = draw(8000, 1.5)
+    known = estimator(3, ScoreState.empty(GRID).update(labels, scores, weights=weights))
+    assert known is not None
+    held, gaps = [], []
+    for _ in range(WINDOWS):
+        scores, labels, weights = draw(1500, random.uniform(1, 3))
+        guess, w = scores >= 0.5, {"sample_weight": weights}
+        state = ScoreState.empty(GRID).update(guess, scores, weights=weights)
+        rows = {row["metric"]: row for row in estimated_rows(state, known)}
+        realised = {
+            "roc_auc_score": oracle.roc_auc_score(labels, scores, **w),
+            "precision": oracle.precision_score(labels, guess, **w),
+            "base_rate": float(np.average(labels, weights=weights)),
+            "brier_score": oracle.brier_score_loss(labels, scores, **w),
+        }
+        held += [rows[name]["lower"] <= value <= rows[name]["upper"] for name, value in realised.items()]
+        gaps.append(rows["base_rate"]["value"] - realised["base_rate"])
+        assert abs(realised["base_rate"] - labels.mean()) > 0.1
+        assert rows["base_rate"]["count"] == 1500
+    assert np.mean(held) >= 0.9
+    assert abs(np.mean(gaps)) < 0.01
+
+
 def test_the_estimates_of_several_classes_hold_the_realised_values() -> None:
     random = np.random.default_rng(12)
     classes = ("a", "b", "c")
