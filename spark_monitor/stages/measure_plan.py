@@ -152,7 +152,13 @@ def rows_for_measure(
     prediction, ends = read(config.prediction), config.interval
     group = None if run.config.groups is None else _group_sql(f"CAST({read(run.config.groups.column)} AS STRING)")
     label, rows, conflicts, came = (quote(PREFIX + name) for name in (LABEL, LABEL_ROWS, LABEL_CONFLICTS, LABEL_TIME))
-    keyed = joined if rivals is None else joined.withColumn(ROW, row_hash(joined, config.id))
+    scores = [config.scores[name] for name in sorted_classes(config.scores)]
+    keyed = joined
+    if rivals is not None:
+        # A row that a version leaves without an answer is none that it scored, whatever others did.
+        parts = [None if config.prediction is None else prediction, None if config.score is None else read(config.score)]
+        answered = answered_sql(parts[0], parts[1], [read(one) for one in scores], number=number)
+        keyed = joined.withColumn(ROW, F.when(F.expr(answered), row_hash(joined, config.id)))
     selected = keyed.selectExpr(
         f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
         f"CAST({version_sql} AS STRING) AS {VERSION}",
@@ -168,10 +174,7 @@ def rows_for_measure(
         f"CAST({group or 'NULL'} AS BIGINT) AS `group`",
         "CAST(NULL AS STRING) AS versions",
         "CAST(NULL AS BIGINT) AS part",
-        *(
-            f"{_try_double(read(config.scores[name]))} AS class{place}"
-            for place, name in enumerate(sorted_classes(config.scores))
-        ),
+        *(f"{_try_double(read(one))} AS class{place}" for place, one in enumerate(scores)),
         *(f"{_try_double(_read_where_known(name, columns))} AS feature{place}" for place, name in enumerate(features)),
         *([ROW] if rivals is not None else []),
     )
@@ -182,6 +185,21 @@ def rows_for_measure(
         return selected
     # Rows of no group need not meet.
     return selected.repartition(F.expr(f"coalesce(`group`, xxhash64({TIME}))")).sortWithinPartitions("group")
+
+
+def answered_sql(prediction: str | None, score: str | None, class_scores: Sequence[str], *, number: bool) -> str:
+    """Whether a row has all that the model's metrics are made of, as states count it.
+
+    >>> answered_sql("`guess`", None, (), number=False)
+    '`guess` IS NOT NULL'
+    """
+    finite = [*class_scores, *([prediction] if number and prediction is not None else [])]
+    conditions = [f"coalesce(abs({_try_double(sql)}) < double('Infinity'), false)" for sql in finite]
+    if prediction is not None and not number:
+        conditions.append(f"{prediction} IS NOT NULL")
+    if score is not None:
+        conditions.append(f"coalesce(NOT isnan({_try_double(score)}), false)")
+    return " AND ".join(conditions) or "true"
 
 
 def _read_where_known(name: str, columns: set[str]) -> str:
