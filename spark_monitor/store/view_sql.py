@@ -51,13 +51,17 @@ def open_incidents(source: Source) -> str:
 
 
 def label_maturity(source: Source) -> str:
-    """How complete each window's labels are."""
+    """How complete each window's labels are, as of the newest run: of both values together, for DuckDB passes over a NULL."""
+    key = "monitor_id, granularity, `window`, model_version, slice_key, slice_value"
+    newest = (
+        f"SELECT {key}, max_by(struct(label_status, label_coverage), as_of) AS labels, max(as_of) AS as_of "
+        f"FROM {source('model_metrics')} WHERE (basis = 'REALISED' OR basis IS NULL) "
+        f"AND log_type IS DISTINCT FROM 'BASELINE' GROUP BY {key}"
+    )
     return (
         "SELECT monitor_id, granularity, `window`.`start` AS window_start, `window`.`end` AS window_end, model_version, "
-        "slice_key, slice_value, max_by(label_status, as_of) AS label_status, max_by(label_coverage, as_of) AS label_coverage, "
-        f"max(as_of) AS as_of FROM {source('model_metrics')} WHERE (basis = 'REALISED' OR basis IS NULL) "
-        "AND log_type IS DISTINCT FROM 'BASELINE' "
-        "GROUP BY monitor_id, granularity, `window`, model_version, slice_key, slice_value"
+        "slice_key, slice_value, labels.label_status AS label_status, labels.label_coverage AS label_coverage, as_of "
+        f"FROM ({newest})"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from test_insight_queries import example_rows
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.store.local_views import asked, translated
+from spark_monitor.store.view_sql import label_maturity
 
 TABLE = "(SELECT [10, 20, 30] AS a, 1 AS i, 1.7 AS x, -7 AS y)"
 
@@ -77,3 +79,20 @@ for literal in (f"TIMESTAMP '{{first}}Z'", f"TIMESTAMP '{{first}}+00:00'", f"TIM
     counts = [int(line) for line in done.stdout.split()]
     assert counts[0] > 0
     assert counts == counts[:1] * 3
+
+
+def test_the_newest_run_tells_a_windows_labels_where_what_it_tells_is_null() -> None:
+    """Spark's max_by gives the value beside the greatest timestamp; DuckDB's passes over one that is NULL."""
+    edges = "{'start': TIMESTAMP '2024-01-01', 'end': TIMESTAMP '2024-01-08'} AS \"window\""
+    where = "'REALISED' AS basis, 'INPUT' AS log_type, 'm' AS monitor_id, '1 week' AS granularity, '1' AS model_version"
+    known = "NULL AS slice_key, NULL AS slice_value"
+    rows = [("2024-02-01", "'FINAL'", "0.5"), ("2024-02-02", "'NO_LABELS'", "NULL::DOUBLE")]
+    selects = [
+        f"SELECT {edges}, {where}, {known}, TIMESTAMP '{as_of}' AS as_of, {status} AS label_status, {coverage} AS label_coverage"
+        for as_of, status, coverage in rows
+    ]
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE model_metrics AS {' UNION ALL '.join(selects)}")
+        view = translated(label_maturity(lambda table: table))
+        found = connection.execute(f"SELECT label_status, label_coverage, window_start, as_of FROM ({view})").fetchall()
+    assert found == [("NO_LABELS", None, datetime(2024, 1, 1), datetime(2024, 2, 2))]
