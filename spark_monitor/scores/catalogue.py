@@ -28,7 +28,7 @@ from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: s
     thresholds,
     worst,
 )
-from spark_monitor.scores.interval import OK, Interval, undefined
+from spark_monitor.scores.interval import OK, Interval, in_rows, undefined
 from spark_monitor.scores.metric import ENTRIES, Intervals, Metric, Scores, Settings
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.class_scores import ClassScoresState
@@ -102,7 +102,7 @@ def _counted(interval: Interval, state: ScoredState, effective: ScoredState) -> 
         if not isinstance(worth, float):
             continue
         count = getattr(state, name) if interval.count == worth else count
-        message = None if message is None else message.replace(f"{worth:,}", f"{getattr(state, name):,}")
+        message = in_rows(message, worth, getattr(state, name))
     return replace(interval, count=count, message=message)
 
 

@@ -59,3 +59,12 @@ def _finite(number: float) -> float | None:
 def undefined(count: int, message: str, *, status: str = UNDEFINED) -> Interval:
     """A metric that these rows do not define."""
     return Interval(None, None, None, None, count, status, message)
+
+
+def in_rows(message: str | None, worth: float, rows: int) -> str | None:
+    """A message about as many equal rows as weighted ones are worth, with the rows themselves.
+
+    >>> in_rows("The class is never predicted in 3.5 rows.", 3.5, 6)
+    'The class is never predicted in 6 rows.'
+    """
+    return None if message is None else message.replace(f"{worth:,}", f"{rows:,}")

@@ -10,6 +10,7 @@ import numpy as np
 from spark_monitor.catalogue.metric import DECORATED, model_metric
 from spark_monitor.scores.classification import f1_score, precision, recall
 from spark_monitor.scores.decisions import cost_loss, fbeta_0_5, fbeta_2, specificity
+from spark_monitor.scores.interval import in_rows
 from spark_monitor.scores.metric import Settings
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.confusion import ConfusionState
@@ -73,5 +74,7 @@ def threshold_rows(state: ScoreState, settings: Settings) -> Iterator[dict[str, 
         intervals = {name: function(confusion) for name, function in METRICS.items()}
         cost = cost_loss(confusion, settings)
         for name, one in {**intervals, **({} if cost is None else {"cost_loss": cost})}.items():
-            numbers = {key: getattr(one, key) for key in ("value", "value_error", "lower", "upper", "status", "message")}
-            yield {"metric": f"{name}{SUFFIX}", "class": f"{threshold:g}", **numbers, "count": state.scored}
+            numbers = {key: getattr(one, key) for key in ("value", "value_error", "lower", "upper", "status")}
+            message = one.message if effective is state else in_rows(one.message, confusion.count, state.scored)
+            about = {"metric": f"{name}{SUFFIX}", "class": f"{threshold:g}", "count": state.scored, "message": message}
+            yield {**about, **numbers}

@@ -9,6 +9,7 @@ import pytest
 from sklearn import metrics as oracle
 
 from spark_monitor.scores import Settings, present
+from spark_monitor.scores.thresholds import threshold_rows
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.magnitudes import Magnitudes
@@ -110,6 +111,9 @@ def test_weighted_cells_are_weights_and_messages_speak_of_rows() -> None:
         assert not cell or near(rows["confusion_matrix", name], float(cell))
     assert rows["recall", "c"]["message"] == "The class is no label of any of the 300 rows."
     scored = ScoreState.empty().update([True] * 300, np.r_[random.random(299), 1.5], weights=weights)
+    at_most_half = ScoreState.empty(score_grid()).update([True] * 300, random.random(300) / 2, weights=weights)
+    swept = {(row["metric"], row["class"]): row for row in threshold_rows(at_most_half, Settings())}
+    assert swept["precision_at_threshold", "0.95"]["message"] == "The class is never predicted in 300 rows."
     assert "1 of 300 scores lie outside" in by_name(present("binary", scored))["log_loss", None]["message"]
 
 
