@@ -79,8 +79,9 @@ def _precision_sums(cells: Descending) -> tuple[float, float]:
         tied = np.where(p > 0, p * (above + p) / (above + p + false + n), 0.0)
         best = np.where(p > 0, p * (above + p) / (above + p + false), 0.0)
         worst = p - (false + n) * np.log((above + p + false + n) / np.where(above + false + n > 0, above + false + n, 1.0))
-    worst = np.where((p > 0) & (n > 0), np.maximum(worst, 0.0), best)
-    low, high = (np.where(cells.mixed & (n > 0), one, tied) for one in (np.minimum(worst, tied), np.maximum(best, tied)))
+    # Positives alone have an order as well: each counts those above it, so that of several scores fewer than of a tie.
+    worst = np.where(p > 0, np.maximum(worst, 0.0), 0.0)
+    low, high = (np.where(cells.mixed & (p > 0), one, tied) for one in (np.minimum(worst, tied), np.maximum(best, tied)))
     return float(low.sum()), float(high.sum())
 
 

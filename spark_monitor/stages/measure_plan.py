@@ -11,9 +11,10 @@ from pyspark.sql import functions as F
 from spark_monitor.estimation.error_tree import ErrorTree
 from spark_monitor.kernel.plan import WindowKey, plan_segments, wanted_spans
 from spark_monitor.kernel.scored import ScoredPlan
+from spark_monitor.preflight.types import is_time
 from spark_monitor.scores.metric import Settings
 from spark_monitor.sources.baseline import Baseline
-from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LABEL_TIME
+from spark_monitor.sources.labels import LABEL, LABEL_CONFLICTS, LABEL_ROWS, LABEL_TIME, timestamp_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import TIME, VERSION, ReadSlice, column_or_sql
 from spark_monitor.sources.slice_values import capped_slice_values
@@ -30,6 +31,9 @@ from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+MADE = "spark_monitor_made"
+"""The column with the microseconds at which a row of the baseline was predicted."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,10 @@ def rows_for_measure(
         parts = [None if config.prediction is None else prediction, None if config.score is None else read(config.score)]
         answered = answered_sql(parts[0], parts[1], [read(one) for one in scores], number=number)
         keyed = joined.withColumn(ROW, F.when(F.expr(answered), row_hash(joined, config.id)))
+    since = ""
+    if time is None and config.time in columns and is_time(joined.schema[config.time].dataType):
+        # The baseline's rows are all of one window, at 0: when their labels came is told from there as well.
+        keyed, since = keyed.withColumn(MADE, timestamp_micros(joined, config.time, run.schedule.zone)), f" - {MADE}"
     selected = keyed.selectExpr(
         f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",
         f"CAST({version_sql} AS STRING) AS {VERSION}",
@@ -168,7 +176,7 @@ def rows_for_measure(
         f"{_try_double(read(config.score))} AS score",
         f"CAST({rows} AS BIGINT) AS label_rows",
         f"{conflicts} AS label_conflicts",
-        f"unix_micros({came}) AS label_time",
+        f"unix_micros({came}){since} AS label_time",
         f"{_try_double(read(run.config.weights))} AS weight",
         *(f"{_try_double(read(None if ends is None else getattr(ends, side)))} AS {side}" for side in ("lower", "upper")),
         f"CAST({group or 'NULL'} AS BIGINT) AS `group`",

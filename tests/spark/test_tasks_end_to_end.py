@@ -198,6 +198,10 @@ def test_several_classes_are_scikit_learns(spark: SparkSession, tmp_path: Path, 
         assert accuracy["lower"] < accuracy["value"] < accuracy["upper"]
         if week == 1:
             assert accuracy["lower"] - 0.03 < realised["value"] < accuracy["upper"] + 0.03
+    model = tables["model_metrics"]
+    delays = model[(model["log_type"] == "BASELINE") & (model["metric"] == "label_delay_p50") & model["value"].notna()]
+    assert len(delays) == 4
+    assert (abs(delays["value"] - 86_400) <= delays["value_error"] + 1e-6).all()
     absent = value(rows_of(tables, 2, "1"), "recall", "c")
     assert (absent["status"], absent["value"] is None or np.isnan(absent["value"])) == ("UNDEFINED", True)
     assert absent["message"]

@@ -11,6 +11,7 @@ from sklearn import metrics as oracle
 from spark_monitor.scores import Settings, present
 from spark_monitor.scores.thresholds import threshold_rows
 from spark_monitor.states.class_scores import ClassScoresState
+from spark_monitor.states.grid import Grid
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.scores import ConfusionState, RegressionState, ScoreState, canonical_labels, score_grid
@@ -121,6 +122,20 @@ def test_cells_of_classes_with_a_bar_in_their_names_stay_apart() -> None:
     state = ConfusionState.empty().update(canonical_labels(["a|b", "a", "a"]), canonical_labels(["c", "b|c", "b|c"]))
     cells = {row["class"]: row["value"] for row in present("multiclass", state) if row["metric"] == "confusion_matrix"}
     assert cells == {"a\\|b|c": 1.0, "a|b\\|c": 2.0}
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_error_of_average_precision_holds_where_cells_are_of_positives_alone(seed: int, weighted: bool) -> None:
+    """Few wide cells, some of which hold several scores of positives and no negative below others that do."""
+    random = np.random.default_rng(seed)
+    n = 120
+    scores = random.random(n)
+    labels = random.random(n) < np.where((scores * 10).astype(int) % 2 == 0, 1.0, 0.4)
+    weights = random.choice([0.25, 1.0, 3.0], n) if weighted else None
+    state = ScoreState.empty(Grid.of(np.linspace(0, 1, 11))).update(labels, scores, weights=weights)
+    row = by_name(present("binary", state))["average_precision", None]
+    assert near(row, oracle.average_precision_score(labels, scores, sample_weight=weights))
 
 
 @pytest.mark.parametrize(("seed", "n", "decimals"), CASES)
