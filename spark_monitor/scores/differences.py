@@ -22,28 +22,34 @@ from spark_monitor.states.paired import PairedState
 Row = Mapping[str, Any]
 
 
-def unpaired(one: Row, other: Row) -> tuple[float, float, float] | None:
+Gap = tuple[float, float | None, float | None]
+"""A difference and its bounds; None where it has no bound."""
+
+
+def unpaired(one: Row, other: Row) -> Gap | None:
     """one - other and its 95 % interval, recovered from both intervals (Zou and Donner 2008), as of independent rows.
+
+    A bound that rests on one that is not known is not known either.
 
     >>> unpaired({"value": 0.8, "lower": 0.77, "upper": 0.84}, {"value": 0.7, "lower": 0.67, "upper": 0.74})[0] > 0.09
     True
+    >>> unpaired({"value": 2.0, "lower": 1.0, "upper": None}, {"value": 1.0, "lower": 0.5, "upper": 1.5})[2] is None
+    True
     """
-    numbers = [row[name] for row in (one, other) for name in ("value", "lower", "upper")]
-    if any(number is None for number in numbers):
+    value, base = one["value"], other["value"]
+    if value is None or base is None:
         return None
-    value, low, high, base, least, most = numbers
-    return (
-        value - base,
-        value - base - math.hypot(value - low, most - base),
-        value - base + math.hypot(high - value, base - least),
-    )
+    low, high, least, most = one["lower"], one["upper"], other["lower"], other["upper"]
+    lower = None if low is None or most is None else value - base - math.hypot(value - low, most - base)
+    upper = None if high is None or least is None else value - base + math.hypot(high - value, base - least)
+    return value - base, lower, upper
 
 
 def _define(metric: Metric) -> None:
     """``<name>_difference`` of a headline metric, in its unit; which side is worse is the metric's own."""
     width = metric.range[1] - metric.range[0]
 
-    def compute(one: Row, other: Row) -> tuple[float, float, float] | None:
+    def compute(one: Row, other: Row) -> Gap | None:
         return unpaired(one, other)
 
     compute.__doc__ = f"{metric.name} of a version minus that of the version with most labelled rows (its class)."
@@ -102,20 +108,24 @@ def _against(
         difference = unpaired(row, other) if both is None else (both.value, both.lower, both.upper)
         given = dict(zip(("value", "lower", "upper"), difference or (None, None, None), strict=True))
         status = "OK" if difference else "UNDEFINED"
-        about = {"metric": f"{name}{SUFFIX}", "class": version, "status": status, "value_error": 0.0 if difference else None}
+        error = (row.get("value_error") or 0.0) + (other.get("value_error") or 0.0) if both is None else both.error
+        about = {"metric": f"{name}{SUFFIX}", "class": version, "status": status, "value_error": error if difference else None}
         counted = {} if both is None else {"count": both.rows}
         yield {**row, **given, **about, **counted, "message": _sentence(name, row["model_version"], version, difference, both)}
 
 
-def _sentence(
-    name: str, version: str | None, champion: str | None, difference: tuple[float, float, float] | None, both: Difference | None
-) -> str:
+def _sentence(name: str, version: str | None, champion: str | None, difference: Gap | None, both: Difference | None) -> str:
     """The verdict: better or worse by how much, between which bounds, and of which rows."""
     if difference is None:
         return f"{name} is not known of both version {version} and version {champion}."
     value, low, high = difference
     rows = "rows of the two taken as independent" if both is None else f"on {both.rows:,} labelled rows that both scored"
     worse, up = DECORATED[name].worse, DECORATED[name].worse == "lower"
+    if low is None or high is None:
+        return (
+            f"Challenger {version} cannot be told from champion {champion} in {name}: the difference is {value:.4g}, and how far "
+            f"it may be off is not known ({rows})."
+        )
     if low <= 0 <= high:
         verb = "cannot be told from" if worse != "both" else "is not surely different from"
         return (

@@ -29,12 +29,16 @@ SUFFIX = "_difference"
 
 @dataclass(frozen=True)
 class Difference:
-    """One version's metric minus another's on ``rows`` labelled rows that both scored, and its 95 % interval."""
+    """One version's metric minus another's on ``rows`` labelled rows that both scored, and its 95 % interval.
+
+    ``error`` is by how much the value may be off for these very rows: both metrics' own errors.
+    """
 
     value: float
     lower: float
     upper: float
     rows: int
+    error: float = 0.0
 
 
 def paired_differences(
@@ -63,18 +67,14 @@ def paired_differences(
     if sizes.sum() < FEWEST_PAIRS or (sizes == 0).any():
         return {}
     names = headline_names(task, first[0])
-    whole = _values(merged_all(first), names, task, settings) - _values(merged_all(second), names, task, settings)
-    without = np.stack(
-        [
-            _values(left, names, task, settings) - _values(right, names, task, settings)
-            for left, right in zip(merged_but_one(first), merged_but_one(second), strict=True)
-        ]
-    )
-    halves = _half_widths(whole, without, sizes, names)
+    whole, errors = _difference(merged_all(first), merged_all(second), names, task, settings)
+    pairs = zip(merged_but_one(first), merged_but_one(second), strict=True)
+    without = np.stack([_difference(left, right, names, task, settings)[0] for left, right in pairs])
+    halves = np.maximum(_half_widths(whole, without, sizes, names), errors)
     rows = int(sizes.sum())
     return {
-        name: Difference(float(value), float(value - half), float(value + half), rows)
-        for name, value, half in zip(names, whole, halves, strict=True)
+        name: Difference(float(value), float(value - half), float(value + half), rows, float(error))
+        for name, value, half, error in zip(names, whole, halves, errors, strict=True)
         if math.isfinite(value) and math.isfinite(half)
     }
 
@@ -94,15 +94,27 @@ def _metrics(task: str, states: Sequence[Answered]) -> dict[str, tuple[Metric, A
     return by_name
 
 
-def _values(states: Sequence[Answered], names: Sequence[str], task: str, settings: Settings | None) -> np.ndarray:
-    """The metrics' values, NaN where one is not defined."""
+def _difference(
+    first: Sequence[Answered], second: Sequence[Answered], names: Sequence[str], task: str, settings: Settings | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The differences of the metrics' values, NaN where one is not defined, and both values' errors together."""
+    (one, error), (other, more) = (_values(states, names, task, settings) for states in (first, second))
+    return one - other, error + more
+
+
+def _values(
+    states: Sequence[Answered], names: Sequence[str], task: str, settings: Settings | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The metrics' values, NaN where one is not defined, and by how much each may be off."""
     by_name = _metrics(task, states)
     values = []
     for name in names:
         metric, state = by_name[name]
         interval = metric.of(state.effective() if hasattr(state, "effective") else state, settings).get(None)
-        values.append(math.nan if interval is None or interval.value is None else interval.value)
-    return np.array(values)
+        known = None if interval is None else interval.value
+        values.append((math.nan, 0.0) if interval is None or known is None else (known, interval.value_error or 0.0))
+    numbers = np.array(values, dtype=float).reshape(-1, 2)
+    return numbers[:, 0], numbers[:, 1]
 
 
 def _half_widths(whole: np.ndarray, without: np.ndarray, sizes: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -51,10 +53,27 @@ def test_the_difference_is_that_of_the_rows_and_its_interval_knows_that_they_are
     found = paired_differences(of_scores(labels, second, part), of_scores(labels, first, part), ("2", "1"), "binary")
     one, other = truth_of(labels, first), truth_of(labels, second)
     for name in one:
-        assert found[name].value == pytest.approx(other[name] - one[name], abs=2e-3)
+        wanted = other[name] - one[name]
+        assert abs(found[name].value - wanted) <= found[name].error + 1e-9
+        assert found[name].lower <= wanted <= found[name].upper
         assert found[name].rows == 3000
     deviation = np.std(np.square(second - labels) - np.square(first - labels), ddof=1) / np.sqrt(3000)
     assert 0.6 * 2 * 1.96 * deviation < found["brier_score"].upper - found["brier_score"].lower < 1.5 * 2 * 1.96 * deviation
+
+
+def test_a_difference_says_how_far_both_values_may_be_off_and_has_no_bound_where_one_has_none() -> None:
+    def row(version: str, metric: str, value: float, upper: float | None, count: int) -> dict[str, Any]:
+        numbers = {"value": value, "value_error": 0.001, "lower": value - 0.1, "upper": upper, "count": count}
+        return {**numbers, "model_version": version, "metric": metric, "class": None, "basis": "REALISED", "status": "OK"}
+
+    first = [row("1", "roc_auc_score", 0.8, 0.9, 100), row("1", "log_loss", 0.5, 0.6, 100)]
+    second = [row("2", "roc_auc_score", 0.7, 0.8, 90), row("2", "log_loss", 0.9, None, 90)]
+    found = {one["metric"]: one for one in difference_rows([first, second])}
+    assert found["roc_auc_score_difference"]["value_error"] == pytest.approx(0.002)
+    open_ended = found["log_loss_difference"]
+    assert (open_ended["value"], open_ended["upper"], open_ended["status"]) == (pytest.approx(0.4), None, "OK")
+    assert open_ended["lower"] == pytest.approx(0.4 - np.hypot(0.1, 0.1))
+    assert "how far it may be off is not known" in open_ended["message"]
 
 
 def test_rows_that_one_version_alone_scored_do_not_count_and_few_pairs_are_none() -> None:
