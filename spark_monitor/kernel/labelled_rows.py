@@ -54,6 +54,11 @@ class LabelledRows:
         return None if self.weights is None else self.weights[rows]
 
 
+def stacked(chunk: pa.Table, first: int, many: int) -> Floats:
+    """So many columns of doubles from one on, float64[n, many]."""
+    return np.stack([doubles_of(one_array(chunk.column(first + place))) for place in range(many)], axis=1)
+
+
 def whole_groups(tables: Iterable[pa.Table], column: int) -> Iterator[pa.Table]:
     """Tables cut so that no group, whose rows follow each other, lies in two; rows of no group come first, cut anywhere."""
     kept: pa.Table | None = None

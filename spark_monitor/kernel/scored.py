@@ -29,11 +29,13 @@ from spark_monitor.kernel.labelled_rows import (
     places_of,
     relevances_of,
     sharers_of,
+    stacked,
     whole_groups,
     yes_or_no,
 )
 from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA, batched
 from spark_monitor.kernel.partials import OTHER, segment_of
+from spark_monitor.kernel.ranked_groups import Place, RankedGroups
 from spark_monitor.kernel.scored_states import (
     ANSWERS,
     CLASS_SCORES,
@@ -54,8 +56,7 @@ from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.classes import BINARY_CLASSES, canonical_labels, threshold_classes
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
-from spark_monitor.states.grid import Floats, Grid, Integers
-from spark_monitor.states.grouped import GroupedState
+from spark_monitor.states.grid import Grid, Integers
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.paired import PARTS, Answered, PairedState
 from spark_monitor.states.regression import RegressionState
@@ -103,6 +104,7 @@ class ScoredTask:
         self._edges = np.array(plan.edges, dtype=np.int64)
         self._wanted = np.array([bool(windows) for windows in plan.windows])
         self._states: dict[StateKey, ScoredState] = {}
+        self._ranked = None if plan.group_k is None else RankedGroups(plan.windows, plan.group_k)
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Partial rows of all batches, flushed when the states pass the byte budget."""
@@ -124,13 +126,17 @@ class ScoredTask:
             chunk, window = chunk.filter(pa.array(inside)), window[inside]
         if not chunk.num_rows:
             return
-        group = self._versions.encode(one_array(chunk.column(1))) * self._wanted.size + window
+        versions = self._versions.encode(one_array(chunk.column(1)))
+        group, keyed = versions * self._wanted.size + window, [(WHOLE, 1, versions)]
         scored = self._labelled_rows(chunk)
         self._add_segments(WHOLE, Segments.of(group), 1, scored, chunk)
         for key, codes in enumerate(self._slices):
             values = codes.encode(one_array(chunk.column(FIRST_SLICE + key)))
             stride = max(len(codes.strings), 1)
             self._add_segments(key, Segments.of(group * stride + values), stride, scored, chunk)
+            keyed.append((key, stride, versions * stride + values))
+        if self._ranked is not None:
+            self._ranked.add(window, keyed, scored)
 
     def _labelled_rows(self, chunk: pa.Table) -> LabelledRows:
         """Everything that is read of labels and predictions, once for all slices."""
@@ -151,7 +157,7 @@ class ScoredTask:
             labels = yes_or_no(labels, self._plan.positive)
             predictions = yes_or_no(predictions, self._plan.positive) if self._plan.has_prediction else predictions
         if self._plan.classes:
-            rest["class_scores"] = self._class_scores(chunk)
+            rest["class_scores"] = stacked(chunk, self._place(COLUMNS[-1]) + 1, len(self._plan.classes))
             rest["label_places"], rest["predicted_places"] = (
                 places_of(side, self._plan.classes) for side in (labels, predictions)
             )
@@ -185,15 +191,8 @@ class ScoredTask:
 
     def _leaves(self, chunk: pa.Table) -> Integers | None:
         """The leaf of each row in the tree of errors, whose features stand last."""
-        tree, first = self._plan.error_tree, FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
-        if tree is None:
-            return None
-        columns = [doubles_of(one_array(chunk.column(first + place))) for place in range(len(tree.names))]
-        return tree.leaf_of(np.stack(columns, axis=1))
-
-    def _class_scores(self, chunk: pa.Table) -> Floats:
-        first = FIRST_SLICE + self._plan.slice_keys + len(COLUMNS)
-        return np.stack([doubles_of(one_array(chunk.column(first + place))) for place in range(len(self._plan.classes))], axis=1)
+        tree = self._plan.error_tree
+        return None if tree is None else tree.leaf_of(stacked(chunk, self._place(COLUMNS[-1]) + 1, len(tree.names)))
 
     def _add_segments(self, key: int, segments: Segments, stride: int, scored: LabelledRows, chunk: pa.Table) -> None:
         order = np.arange(chunk.num_rows) if segments.order is None else segments.order
@@ -213,7 +212,8 @@ class ScoredTask:
             self._merge((*place, COVERAGE), coverage)
             # A row without weight is no part of a metric, but its label has come.
             judged = scored.weighed(labelled_rows)
-            self._measure(place, judged, scored)
+            for kind, state in self._labelled_states(judged, scored):
+                self._merge((*place, kind), state)
             self._add_predictions(place, rows, scored)
             if key == WHOLE and scored.shared is not None:
                 self._pair(place, judged, scored)
@@ -240,13 +240,6 @@ class ScoredTask:
         elif plan.task == "binary" and scored.scores is not None:
             is_positive = np.asarray(scored.predictions.codes[present] == BINARY_CLASSES.index("1"))
             self._merge(key, ScoreState.empty(plan.score_grid).update(is_positive, scored.scores[present], weights=weights))
-
-    def _measure(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
-        if scored.groups is not None and scored.relevances is not None and scored.ranked_by is not None:
-            ranked = (scored.groups[rows], scored.ranked_by[rows], scored.relevances[rows])
-            self._merge((*place, GROUPED), GroupedState.empty(self._plan.group_k or 1).update(*ranked))
-        for kind, state in self._labelled_states(rows, scored):
-            self._merge((*place, kind), state)
 
     def _pair(self, place: tuple[int, int, int], rows: Integers, scored: LabelledRows) -> None:
         """The states of rows that other versions scored too, by these versions and by the part that a row's id gives."""
@@ -288,12 +281,19 @@ class ScoredTask:
         """The states as partial rows, in batches of bounded size; the task then holds nothing."""
         yield from batched(self._partials(), PARTIAL_SCHEMA)
         self._states = {}
+        self._ranked = None if self._plan.group_k is None else RankedGroups(self._plan.windows, self._plan.group_k)
 
     def _partials(self) -> Iterator[tuple[object, ...]]:
         for (key, group, value, kind), state in self._states.items():
             version, segment = divmod(group, self._wanted.size)
-            text = None if key == WHOLE else self._slices[key].strings[value]
             for window in self._plan.windows[segment]:
-                self._sequence += 1
-                stamp = (self._part, self._sequence)
-                yield (window, self._versions.strings[version], key, text, kind, *stamp, state.to_bytes(), None, None)
+                yield self._partial((key, version, window, value), kind, state)
+        for place, ranked in ({} if self._ranked is None else self._ranked.states).items():
+            yield self._partial(place, GROUPED, ranked)
+
+    def _partial(self, place: Place, kind: int, state: ScoredState) -> tuple[object, ...]:
+        key, version, window, value = place
+        text = None if key == WHOLE else self._slices[key].strings[value]
+        self._sequence += 1
+        named = (window, self._versions.strings[version], key, text, kind)
+        return (*named, self._part, self._sequence, state.to_bytes(), None, None)
