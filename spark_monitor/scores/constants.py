@@ -170,7 +170,8 @@ def mean_squared_error_constant(state: RegressionState) -> Interval:
     if refused:
         return refused
     n = state.usable
-    value = state.label_m2 / n
+    # Sums of weighted squares leave what rounding left of labels that are all one.
+    value = 0.0 if state.least_label == state.greatest_label else state.label_m2 / n
     spread = math.sqrt(max(float(state.central[1]) / n - value * value, 0.0) / n)
     return interval(value, (value - 1.96 * spread, value + 1.96 * spread), n, within=POSITIVE_RANGE)
 

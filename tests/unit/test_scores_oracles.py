@@ -234,6 +234,14 @@ def test_regression_metrics_are_those_of_scikit_learn(seed: int, n: int, weighte
     assert rows["quantile_error_90", None]["value_error"] < 0.01 * rows["quantile_error_90", None]["value"] or n < 100
 
 
+def test_the_best_constant_errs_by_nothing_where_weighted_labels_are_all_one() -> None:
+    state = RegressionState.empty()
+    for weights in ([1 / 3, 2.75, 0.25], [0.1, 1 / 3, 7.0]):
+        state = state.merge(RegressionState.empty().update([5.1] * 3, [1.0, 2.0, 3.0], weights=np.array(weights)))
+    found = by_name(present("regression", state))
+    assert found["root_mean_squared_error_constant", None]["value"] == 0.0
+
+
 def test_infinite_scores_rank_first_and_last_and_negative_labels_are_worth_nothing() -> None:
     groups = np.repeat(np.arange(4), 3)
     scores = np.array([np.inf, 0.5, 0.1, 0.9, -np.inf, 0.8, 0.3, 0.2, 0.1, 0.9, np.nan, np.nan])
