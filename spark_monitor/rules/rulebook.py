@@ -17,7 +17,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.limits import History
 from spark_monitor.config.rules import BASELINE, RuleConfig
 from spark_monitor.config.vocabulary import KNOWN_METRICS
-from spark_monitor.text.quoting import slice_key
+from spark_monitor.text.quoting import crossed, slice_key
 
 ANY: Final = "*"
 TABLE_METRICS: Final = frozenset({"count", "count_delta"}) | {
@@ -33,6 +33,9 @@ NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split()) | {
 
 OF_COLUMNS: Final = frozenset({"profile", "drift"})
 """Families whose row ``:table`` is no column: a rule for "*" passes over it."""
+
+SAID_BY_SLICES: Final = frozenset({"percent_null", "num_nulls"})
+"""Metrics of a column that its own slices say by being what they are: of rows without a value every value is missing."""
 
 SIDES: Final = ("above", "below", "moves")
 """The order of rules that judge one number, whatever their order in the file."""
@@ -159,6 +162,8 @@ def _rank(rule: RuleConfig, key: Key) -> tuple[int, int, int, int] | None:
         return None
     if rule.columns == ANY and not _is_of_any_column(rule, column):
         return None
+    if metric in SAID_BY_SLICES and sliced is not None and _is_cut_by(sliced, column):
+        return None
     if (rule.columns != ANY and column not in rule.columns) or (rule.versions and version not in rule.versions):
         return None
     if rule.class_ is not None and rule.class_ != class_name:
@@ -172,6 +177,15 @@ def _rank(rule: RuleConfig, key: Key) -> tuple[int, int, int, int] | None:
     else:
         slice_rank = 2 if listed else 1
     return int(rule.columns != ANY), slice_rank, int(bool(rule.versions)), int(rule.class_ is not None)
+
+
+def _is_cut_by(sliced: str, column: str) -> bool:
+    """Whether a slice key is a column, or a cross of it; an expression is taken for none.
+
+    >>> _is_cut_by("origin", "origin"), _is_cut_by("carrier, origin", "origin"), _is_cut_by("coalesce(a, origin)", "origin")
+    (True, True, False)
+    """
+    return sliced == column or ("(" not in sliced and f", {crossed([column])}, " in f", {sliced}, ")
 
 
 def _is_of_any_column(rule: RuleConfig, column: str) -> bool:

@@ -318,6 +318,30 @@ def test_a_listed_column_beats_any_column_and_later_beats_earlier(column: str, l
     assert rule.fail.value == limit
 
 
+@pytest.mark.parametrize(
+    ("column", "sliced", "judged"),
+    [
+        ("city", None, True),
+        ("city", "country", True),
+        ("city", "city", False),
+        ("city", "city, country", False),
+        ("country", "city, country", False),
+        ("a, b", '"a, b", city', False),
+        ("b", '"a, b", city', True),
+        ("city", "coalesce(x, city, y) = 1", True),
+        ("city", "city IS NULL", True),
+    ],
+)
+@pytest.mark.parametrize("metric", ["percent_null", "num_nulls"])
+@pytest.mark.parametrize("columns", ["*", ["city", "country", "a, b", "b"]])
+def test_no_rule_holds_the_missing_values_of_a_column_against_its_own_slices(
+    metric: str, columns: Any, column: str, sliced: str | None, judged: bool
+) -> None:
+    book = Rulebook.of([RuleConfig(metric=metric, columns=columns, fail=5), RuleConfig(metric="ks", columns=columns, fail=0.1)])
+    assert (book.rule_for(metric, column, slice_key=sliced) is not None) is judged
+    assert book.rule_for("ks", column, slice_key=sliced) is not None
+
+
 def test_no_rule_speaks_about_a_metric_or_column_that_none_names() -> None:
     assert BOOK.rule_for("js_distance", "a") is None
     assert BOOK.rule_for("population_stability_index", "a") is None
