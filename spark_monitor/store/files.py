@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spark_monitor.sources.readers.rows import OnlySpark, Source, read_source
-from spark_monitor.text.quoting import quote, quote_table, split_table
+from spark_monitor.store.place import delta_at
+from spark_monitor.text.quoting import quote_table, split_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -21,7 +22,7 @@ def columns_in_paths(spark: SparkSession, source: Source) -> tuple[str, ...]:
     if source.table is not None:
         return _of_catalog(spark, source.table, frame)
     if source.format == "delta":
-        return _of_delta(spark, f"delta.{quote(str(source.path))}")
+        return _of_delta(spark, delta_at(str(source.path)))
     if source.format == "parquet":
         return _named_in_paths(frame)
     raise OnlySpark(f"the format is {source.format}")

@@ -37,7 +37,7 @@ class Place:
     @classmethod
     def of(cls, outputs: OutputsConfig) -> Place:
         """The place that a monitor's outputs name; a relative directory counts from the working directory."""
-        return cls(schema=outputs.schema_name, path=None if outputs.path is None else _absolute(outputs.path))
+        return cls(schema=outputs.schema_name, path=None if outputs.path is None else absolute(outputs.path))
 
     @property
     def is_schema(self) -> bool:
@@ -81,7 +81,16 @@ class Place:
         return spark.table(self.relation(table))
 
 
-def _absolute(path: str) -> str:
+def delta_at(path: str) -> str:
+    """How SQL names a Delta table by its path: Delta takes no relative one there, though a reader does.
+
+    >>> delta_at("s3://bucket/it's"), delta_at("/data/a`b/")
+    ("delta.`s3://bucket/it's`", 'delta.`/data/a``b`')
+    """
+    return f"{FORMAT}.{quote(absolute(path))}"
+
+
+def absolute(path: str) -> str:
     """A directory without a trailing slash; one that names no file system and does not begin at the root is made absolute."""
     kept = path.rstrip("/") or "/"
     return kept if _SCHEME.match(kept) or kept.startswith("/") else str(Path(kept).absolute())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_monitor.store.place import FORMAT
-from spark_monitor.text.quoting import quote, quote_table
+from spark_monitor.store.place import FORMAT, delta_at
+from spark_monitor.text.quoting import quote_table
 from spark_monitor.windowing.timestamps import timestamp_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def relation_of(source: SourceConfig) -> str | None:
     """What SQL calls the source; None where it has no versions for certain."""
     if source.table is None and source.format != FORMAT:
         return None
-    return quote_table(source.table) if source.table is not None else f"{FORMAT}.{quote(source.path or '')}"
+    return quote_table(source.table) if source.table is not None else delta_at(source.path or "")
 
 
 def _last_commit(spark: SparkSession, source: SourceConfig) -> Any:

@@ -16,10 +16,10 @@ from pyspark.errors import AnalysisException
 
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.sources.readers.rows import read_source
-from spark_monitor.store.place import FORMAT, Place
+from spark_monitor.store.place import FORMAT, Place, delta_at
 from spark_monitor.store.sources import commit_version
 from spark_monitor.text.masking import first_line
-from spark_monitor.text.quoting import quote, quote_table
+from spark_monitor.text.quoting import quote_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -140,7 +140,7 @@ def _detail(spark: SparkSession, relation: str) -> Any:
 
 
 def _relation(source: SourceConfig) -> str:
-    return quote_table(source.table) if source.table is not None else f"{FORMAT}.{quote(str(source.path))}"
+    return quote_table(source.table) if source.table is not None else delta_at(str(source.path))
 
 
 def _is_files(source: SourceConfig) -> bool:
