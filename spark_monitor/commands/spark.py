@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = log_of(__name__)
 
-STANDARD_ERROR = 2
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 LOG_LEVEL_SETTING = "spark.log.level"
 CONNECT_PORT, CONNECT_SECONDS = 15002, 15.0
 PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY")
@@ -46,9 +46,10 @@ def open_spark(options: SessionOptions, terminal: Terminal) -> SparkSession:
     if options.remote is not None:
         require_reachable(options.remote)
     if terminal.debug or LOG_LEVEL_SETTING in options.conf:
-        return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
+        with output_to_error():
+            return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
     _hush()
-    with standard_error_to_file() as file:
+    with standard_error_to_file() as file, output_to_error():
         terminal.spark_log = file
         try:
             return session.open_session(master=options.master, remote=options.remote, conf=options.conf)
@@ -74,6 +75,27 @@ def require_reachable(remote: str) -> None:
     except OSError as error:
         shown = f"{address.hostname}:{address.port or CONNECT_PORT}"
         raise RunError(f"--remote: nobody answers at {shown} ({error.strerror or error}). Is the address right?") from None
+
+
+@contextmanager
+def output_to_error() -> Iterator[None]:
+    """Whatever a program that is started meanwhile prints goes where its errors go: standard output is the command's answer.
+
+    A JVM keeps what it inherits, and Delta's VACUUM prints how many files it deleted.
+    """
+    try:
+        kept = os.dup(STANDARD_OUTPUT)
+    except OSError:
+        yield
+        return
+    sys.stdout.flush()
+    os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, STANDARD_OUTPUT)
+        os.close(kept)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import io
 import json
 import math
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -147,3 +149,24 @@ def test_json_holds_no_number_that_json_lacks() -> None:
         "at": "2013-09-02T01:02:03.000004Z",
     }
     assert "\n" not in text
+
+
+def test_what_a_program_prints_that_starts_with_the_session_is_no_part_of_the_answer() -> None:
+    """The JVM of a local session inherits the command's streams and keeps them: a shell stands in for it."""
+    script = (
+        "import subprocess, sys\n"
+        "from spark_monitor.commands.options import SessionOptions\n"
+        "from spark_monitor.commands.spark import open_spark\n"
+        "from spark_monitor.commands.terminal import Terminal\n"
+        "def opened(**_): return subprocess.Popen(['sh', '-c', 'read _; echo Deleted 0 files; echo oops >&2'], stdin=-1)\n"
+        "import spark_monitor.session; spark_monitor.session.open_session = opened\n"
+        "terminal = Terminal(as_json=True, debug=bool(sys.argv[1:]))\n"
+        "with terminal.progress():\n"
+        "    spark = open_spark(SessionOptions(), terminal)\n"
+        "spark.communicate(b'go\\n')\n"
+        "terminal.document({'deleted': {}})\n"
+    )
+    for debug in ([], ["debug"]):
+        done = subprocess.run([sys.executable, "-c", script, *debug], capture_output=True, text=True, check=True, timeout=60)
+        assert json.loads(done.stdout) == {"deleted": {}}
+        assert ("Deleted 0 files" in done.stderr) is bool(debug)
