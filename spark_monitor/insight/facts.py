@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from spark_monitor.insight.rows import (
     VERDICTS,
@@ -98,6 +99,11 @@ class Facts:
     def last_committed(self) -> RunRow | None:
         """The last run that committed."""
         return next((run for run in self.runs if run.status in ("COMMITTED", "NOTHING_NEW")), None)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Up to when the tables know: the latest as-of of runs that ended well, whichever of them came last."""
+        return max((run.as_of for run in self.runs if run.status in ("COMMITTED", "NOTHING_NEW")), default=None)
 
     @property
     def unpublished(self) -> RunRow | None:

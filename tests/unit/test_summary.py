@@ -272,3 +272,11 @@ def test_texts_of_any_length_are_cut_and_half_characters_replaced() -> None:
     assert len(harmless("x" * 10_000_000)) == 120
     assert harmless("\ud800") == "�"
     assert slice_name("a\u202eb", "\x07") == "a�b = �"
+
+
+def test_a_run_of_an_earlier_time_does_not_turn_back_up_to_when_the_tables_know() -> None:
+    backfill = RunRow("r9", datetime(2013, 1, 1, tzinfo=UTC), "NOTHING_NEW", baseline_version=1)
+    failed = RunRow("r10", datetime(2014, 1, 1, tzinfo=UTC), "FAILED")
+    facts = assembled(replace(answers(), runs=[failed, backfill, *answers().runs]), config())
+
+    assert "As of 2013-12-10 UTC, baseline version 1" in summary(facts, config())

@@ -83,7 +83,7 @@ def _head(facts: Facts) -> Iterator[str]:
     yield from wrapped(harmless(facts.sentence, 400), "")
     if last is not None:
         baseline = f", baseline version {last.baseline_version}" if last.baseline_version is not None else ""
-        yield f"As of {day(last.as_of)} UTC{baseline}"
+        yield f"As of {day(facts.as_of)} UTC{baseline}"
     if last is not None and last.null_time_rows:
         yield f"{counted(last.null_time_rows, 'row')} without a time belong to no window"
     if unpublished is not None:
