@@ -81,7 +81,7 @@ def require_reachable(remote: str) -> None:
 def output_to_error() -> Iterator[None]:
     """Whatever a program that is started meanwhile prints goes where its errors go: standard output is the command's answer.
 
-    A JVM keeps what it inherits, and Delta's VACUUM prints how many files it deleted.
+    A JVM keeps what it inherits, and removing files that are no longer needed prints how many they were.
     """
     try:
         kept = os.dup(STANDARD_OUTPUT)
