@@ -120,12 +120,21 @@ def groups_of(checks: Iterable[Mapping[str, Any]]) -> list[Group]:
     """The groups of checks, by plain loops: what the query over the table has to give as well."""
     rows = [{**row, "track": track_of(row["family"], row["metric"])} for row in checks]
     rows = [{**row, "name": name_of(row["track"], row["column_name"], row["metric"])} for row in rows]
-    failing = {_subject(row) for row in rows if row["verdict"] == "FAIL"}
+    rows = [{**row, "fails": row["verdict"] == "FAIL" or _is_gone(row, rows)} for row in rows]
+    failing = {_subject(row) for row in rows if row["fails"]}
     rows = sorted((row for row in rows if _subject(row) in failing), key=lambda row: row["start"])
     windows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in _with_held(rows):
         windows[_subject(row), row["start"], row["end"]].append(row)
     return [group_of(_collected(*about, of_window)) for about, of_window in windows.items()]
+
+
+def _is_gone(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a column has no number that can be judged, though an earlier window had one."""
+    if row["verdict"] != "ERROR" or row["value"] is not None or row["track"] not in ("values", "missing"):
+        return False
+    same = [one for one in rows if _subject(one) == _subject(row) and one["metric"] == row["metric"]]
+    return any(one["start"] < row["start"] and one["verdict"] not in ("ERROR", "NO_DATA") for one in same)
 
 
 def _subject(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -139,12 +148,12 @@ def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         check, verdict = row["check_id"], row["verdict"]
-        if verdict == "FAIL":
+        if row["fails"]:
             failed[check], last[check] = row["start"], (row["lower"], row["upper"])
         if verdict == "PASS":
             passed[check] = row["start"]
         lately = check in failed and row["start"] - failed[check] <= 12 * (row["end"] - row["start"])
-        undecided = verdict not in ("FAIL", "PASS") and lately
+        undecided = not row["fails"] and verdict != "PASS" and lately
         over = undecided and _is_over(row, last)
         found.append({**row, "held": undecided and failed[check] > passed.get(check, -1) and not over, "over": over})
     return found
@@ -165,7 +174,7 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
     keys: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         keys[row["slice_key"]].append(row)
-    fails = [row for row in rows if row["verdict"] == "FAIL"]
+    fails = [row for row in rows if row["fails"]]
     passes = [row for row in rows if row["verdict"] == "PASS"]
     return {
         **dict(zip(("dataset", "granularity", "track", "name"), subject, strict=True)),
@@ -189,7 +198,7 @@ def _number(row: dict[str, Any]) -> tuple[str, str | None]:
 def _same(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Checks of all rows that pass, of the numbers that fail of all rows where any does."""
     whole = [row for row in rows if row["slice_key"] is None]
-    numbers = {_number(row) for row in whole if row["verdict"] == "FAIL"}
+    numbers = {_number(row) for row in whole if row["fails"]}
     return [row for row in whole if row["verdict"] == "PASS" and (not numbers or _number(row) in numbers)]
 
 
@@ -206,7 +215,7 @@ def _apart(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _key(key: str | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    failing = [row for row in rows if row["verdict"] == "FAIL"]
+    failing = [row for row in rows if row["fails"]]
     values = {row["slice_value"] for row in failing}
     numbers = {_number(row) for row in failing}
     well = {row["slice_value"] for row in rows if row["verdict"] == "PASS" and _number(row) in numbers} - values

@@ -29,12 +29,30 @@ def missing(evidence: Evidence) -> Finding | None:
     return Finding("missing", what, evidence="percent_null", part=now.percent_null / 100)
 
 
+GONE, TYPE_CHANGED, UNREADABLE = "MISSING", "TYPE_CHANGED", "ERROR"
+WHAT_CHANGED: Final = {
+    GONE: ("the column is gone", "the table does not have it any more"),
+    TYPE_CHANGED: ("the column has another type", "the table has changed"),
+    UNREADABLE: ("the column cannot be read", "the table has changed"),
+}
+"""By status: what has happened to a column, and what that means where no sentence says it."""
+
+
 def gone(evidence: Evidence) -> Finding | None:
-    """The column is not there any more, or has another type."""
+    """The column is not there any more, has another type, or cannot be read.
+
+    >>> from spark_monitor.diagnosis.looks import Look
+    >>> gone(Evidence(Look(status="MISSING", message="The column is missing: it was there as int."))).what
+    'the column is gone'
+    """
     now = evidence.now
-    if now is None or now.status not in ("MISSING", "TYPE_CHANGED"):
+    if now is None or now.status not in WHAT_CHANGED:
         return None
-    return Finding("schema_change", now.message.rstrip(".") if now.message else "the column has changed", evidence="status")
+    what, otherwise = WHAT_CHANGED[now.status]
+    # The sentence stands behind what has happened: as "The column was int in the baseline and is string now."
+    why = (now.message or otherwise).rstrip(".").removeprefix("The column is missing: ")
+    why = why[:1].lower() + why[1:] if why.startswith("The ") else why
+    return Finding("schema_change", what, why, evidence="status")
 
 
 def emptied(evidence: Evidence) -> Finding | None:

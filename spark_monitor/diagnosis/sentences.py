@@ -72,6 +72,8 @@ def title(problem: Problem, kind: str) -> str:
 
 
 def _title_of(problem: Problem, kind: str) -> str:
+    if kind == "schema_change" and problem.main.first.track in OF_COLUMNS and problem.finding.evidence == "status":
+        return f"{{}}: {problem.finding.what}"
     if kind != "duplicated_window":
         return TITLES[kind]
     failing = {one.metric for group in own_groups(problem) for one in group.failing}

@@ -81,7 +81,9 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
         return []
     judged = window_rows(checks)
     populated = populated_slices(run, openings(groups)) if run.config.slices else {}
-    evidence = gathered(run, baseline, present_plan(predictions, baseline), evidence_keys(groups, populated), judged)
+    retyped = any(one.value is None for group in groups for one in group.failing)
+    keys, plan = evidence_keys(groups, populated), present_plan(predictions, baseline)
+    evidence = gathered(run, baseline, plan, keys, judged, retyped=retyped)
     outputs, cut_by = output_columns(run.config), sliced_columns(run.config, predictions)
     problems = problems_of(
         groups,
@@ -94,9 +96,9 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     )
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
     kept, explained = with_consequences(problems, falls, outputs=outputs)
-    keys = {id(one): key for one in kept if (key := part_key(one)) is not None}
-    remarks = remarks_of(run, keys.values())
-    remark_of = {about: remarks[key] for about, key in keys.items() if key in remarks}
+    parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
+    remarks = remarks_of(run, parts.values())
+    remark_of = {about: remarks[key] for about, key in parts.items() if key in remarks}
     return [
         with_causes(one, explained.get(id(one)), problems, falls, outputs, weights, run.monitor_id, remark_of) for one in kept
     ]

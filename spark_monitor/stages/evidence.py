@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.absences import TYPE_CHANGED
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.groups import Group, Slice
 from spark_monitor.diagnosis.hidden import LEAST_ROWS
@@ -33,15 +35,20 @@ _KEY = ("column_name", "start", "model_version", "slice_key", "slice_value")
 
 
 def gathered(
-    run: Run, baseline: Baseline, plan: PresentPlan, keys: Sequence[EvidenceKey], windows: Windows
+    run: Run, baseline: Baseline, plan: PresentPlan, keys: Sequence[EvidenceKey], windows: Windows, *, retyped: bool = False
 ) -> dict[EvidenceKey, Evidence]:
-    """The evidence of the keys, of too many the first: three queries, whatever their number."""
+    """The evidence of the keys, of too many the first: three queries, whatever their number.
+
+    With ``retyped`` one more asks which columns have another type than the baseline's: what they look like is their own.
+    """
     asked = list(keys)[:MOST_KEYS]
     if not asked:
         return {}
     before = _starts_before(windows)
     earlier = {key: (key[0], before[key[1]], key[2], key[3]) for key in asked if key[1] in before}
     looks = _looks(run, {*asked, *earlier.values()})
+    if retyped:
+        looks |= {key: replace(looks.get(key, Look()), status=TYPE_CHANGED, message=why) for key, why in _retyped(run, asked)}
     frozen = _baseline_looks(baseline, plan, {(key[0], key[3]) for key in asked})
     measured = _measured(run, asked)
     return {
@@ -71,6 +78,14 @@ def _looks(run: Run, keys: Collection[EvidenceKey]) -> dict[EvidenceKey, Look]:
     latest_first = _matching(rows, keys).orderBy(F.col("window.end").desc()).select(*_KEY, *_LOOK).collect()
     # Of windows of several lengths that start together the shortest comes last and stays.
     return {_key_in(row): look_of(row.asDict(recursive=True)) for row in latest_first}
+
+
+def _retyped(run: Run, keys: Collection[EvidenceKey]) -> list[tuple[EvidenceKey, str | None]]:
+    """Which of the keys are of a column that had another type in the baseline, each with the sentence about it."""
+    stored = run.store.frame("drift_metrics").where(F.col("monitor_id") == run.monitor_id)
+    of_baseline = stored.where((F.col("drift_type") == "BASELINE") & (F.col("status") == TYPE_CHANGED))
+    rows = of_baseline.where(_between(keys)).withColumn("start", F.unix_micros("window.start"))
+    return [(_key_in(row), row["message"]) for row in _matching(rows, keys).select(*_KEY, "message").collect()]
 
 
 def _baseline_looks(baseline: Baseline, plan: PresentPlan, keys: Collection[tuple[str, Slice]]) -> dict[tuple[str, Slice], Look]:

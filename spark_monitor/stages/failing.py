@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
 from spark_monitor.diagnosis.groups import FAIL, HELD, SEVERITIES, WELL, Failing, Group, Key
+from spark_monitor.diagnosis.problems import OF_COLUMNS
 from spark_monitor.diagnosis.subjects import PER_METRIC, TRACK_OF_FAMILY, TRACK_OF_METRIC, VALUES
 from spark_monitor.text.quoting import literal
 
@@ -29,6 +30,7 @@ _FIELDS = (
     *("expected", "severity", "reason", "owner", "runbook"),
 )
 _NONE = "\0"
+ERROR, NO_DATA, PREDICTIONS = "ERROR", "NO_DATA", "predictions"
 
 
 def group_frame(checks: DataFrame, *, since: int) -> DataFrame:
@@ -36,8 +38,8 @@ def group_frame(checks: DataFrame, *, since: int) -> DataFrame:
 
     ``checks`` reach back further by the windows after which an incident is stale, so that it is known what failed just before.
     """
-    rows = _with_subject(checks)
-    failing = rows.where((F.col("verdict") == FAIL) & (F.col("start") >= since)).select(*SUBJECT).distinct()
+    rows = _with_failures(_with_subject(checks))
+    failing = rows.where(F.col("fails") & (F.col("start") >= since)).select(*SUBJECT).distinct()
     failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
     by_key = failing_checks.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
     return by_key.groupBy(*SUBJECT, "start", "end").agg(
@@ -113,6 +115,25 @@ def _with_subject(checks: DataFrame) -> DataFrame:
     )
 
 
+_SERIES: Final = ("dataset", "granularity", "track", "name", "metric")
+
+
+def _with_failures(rows: DataFrame) -> DataFrame:
+    """The checks with whether each one ``fails``: a FAIL, or an ERROR where a column's number was judged in an earlier window.
+
+    A column that was there and is no longer, or has another type from some window on, has no number that could break a limit. One
+    that the table never had, such as a column of the training data alone, is an ERROR and no incident: nothing has happened.
+    """
+    is_error = (F.col("verdict") == ERROR) & F.col("value").isNull() & (F.col("dataset") == PREDICTIONS)
+    errors = rows.where(is_error & F.col("track").isin(*OF_COLUMNS) & (F.col("name") != TABLE_ROW))
+    judged = rows.where(~F.col("verdict").isin(ERROR, NO_DATA))
+    known = judged.join(F.broadcast(errors.select(*_SERIES).distinct()), on=list(_SERIES), how="left_semi")
+    since = known.groupBy(*_SERIES).agg(F.min("start").alias("judged_since"))
+    beside = rows.join(F.broadcast(since), on=list(_SERIES), how="left")
+    gone = is_error & F.coalesce(F.col("start") > F.col("judged_since"), F.lit(False))
+    return beside.withColumn("fails", (F.col("verdict") == FAIL) | gone).drop("judged_since")
+
+
 def _map(entries: Mapping[str, str]) -> Column:
     return F.create_map(*(F.lit(text) for entry in entries.items() for text in entry))
 
@@ -126,12 +147,12 @@ def _with_held(rows: DataFrame) -> DataFrame:
     until_now = (
         Window.partitionBy("dataset", "check_id").orderBy("start").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    is_failure = F.col("verdict") == FAIL
+    is_failure = F.col("fails")
     failed = F.max(F.when(is_failure, F.col("start"))).over(until_now)
     passed = F.max(F.when(F.col("verdict") == "PASS", F.col("start"))).over(until_now)
     last = F.last(F.when(is_failure, F.struct("lower", "upper")), ignorenulls=True).over(until_now)
     lately = F.col("start") - failed <= (F.col("end") - F.col("start")) * STALE_WINDOWS
-    undecided = ~F.col("verdict").isin(FAIL, "PASS") & lately
+    undecided = ~(F.col("fails") | (F.col("verdict") == "PASS")) & lately
     apart = (F.col("lower") > last["upper"]) | (F.col("upper") < last["lower"])
     over = F.coalesce(undecided & apart & _is_within(), F.lit(False))
     held = undecided & (failed > F.coalesce(passed, F.lit(-(2**62)))) & ~over
@@ -150,7 +171,7 @@ def _is_within() -> Column:
 
 
 def _of_key() -> list[Column]:
-    failed, passed = F.col("verdict") == FAIL, F.col("verdict") == "PASS"
+    failed, passed = F.col("fails"), F.col("verdict") == "PASS"
     # As SQL: Spark 3.5's own function takes no column to look for.
     worst_first = F.expr(f"-array_position(array({', '.join(map(literal, SEVERITIES))}), severity)")
     check = F.struct(worst_first.alias("rank"), *_FIELDS)

@@ -31,9 +31,10 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
         for version in ("1", None):
             for key, value in ((None, None), ("k", "x"), ("k", "y"), ("k", None), ("other", "z")):
                 for week in range(9):
-                    verdict = dice.choice(["FAIL", "PASS", "PASS", "UNDECIDED", "NO_DATA", "WARN"])
+                    verdict = dice.choice(["FAIL", "PASS", "PASS", "UNDECIDED", "NO_DATA", "WARN", "ERROR"])
                     about = {"slice_key": key, "slice_value": value, "model_version": version, "column_name": column}
                     when = {"start": planted.start(week), "end": planted.start(week + 1)}
+                    verdict = "ERROR" if (metric, week) == ("percent_null", 0) else verdict  # not there from the beginning
                     value_ = dice.random()
                     interval = {"lower": value_ - 0.2 * dice.random(), "upper": value_ + 0.2 * dice.random()}
                     told = {
@@ -41,9 +42,8 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
                         "basis": dice.choice(["REALISED", "ESTIMATED"]) if family == "model" else None,
                         "metric": metric,
                         "family": family,
-                        "value": value_,
+                        **({"value": value_, **interval} if verdict != "ERROR" else dict.fromkeys(("value", *interval))),
                         "verdict": verdict,
-                        **interval,
                     }
                     rows.append(planted._named({**about, **when, **told, "severity": dice.choice(["low", "high"])}))
     return rows

@@ -1,49 +1,92 @@
-"""Columns of the baseline that the prediction table does not have."""
+"""A column that is gone, or has another type, has no number that could break a limit, and is an incident all the same."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.sources.baseline import Baseline, FrozenColumn
-from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.rows import Kind
-from spark_monitor.stages.absent import gone_columns
+from spark_monitor.diagnosis.diagnose import incidents
+from spark_monitor.diagnosis.groups import FAIL, WHOLE, Failing, Group
+from spark_monitor.diagnosis.looks import Evidence, Look
+from tests import planted
 
-FROZEN = ("amount", "left", "truth", "known", "at")
+WINDOWS = {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(planted.WEEKS)]}
 
 
-def gone(features: dict[str, list[str]], *, labels: bool = True) -> list[str]:
-    """Of the frozen columns those that are missing from a table with an id, a time and an amount."""
-    told: dict[str, Any] = {
-        "monitor": "m",
-        "model": {"name": "m", "task": "none"},
-        "predictions": {"path": "p", "id": "id", "time": "at", "model_version": {"literal": "1"}, "features": features},
-        "outputs": {"path": "out"},
-    }
-    if labels:
-        told |= {"labels": {"path": "l", "id": "id", "label": "truth", "time": "known"}}
-        told["predictions"]["prediction"] = "amount"
-        told["model"]["task"] = "regression"
-    predictions = cast(Predictions, SimpleNamespace(frame=SimpleNamespace(columns=["id", "at", "amount"])))
-    columns = {name: FrozenColumn(name, "double", Kind.NUMERIC, None, None) for name in FROZEN}
-    found = gone_columns(MonitorConfig.model_validate(told), predictions, Baseline(1, columns, cast(Any, None)))
-    return [column.name for column in found]
+def checks(column: str, week: int, verdict: str) -> list[dict[str, Any]]:
+    """One check of a column's values and one of its missing values, in one week."""
+    about = {"column_name": column, "slice_key": None, "slice_value": None, "model_version": "1"}
+    about |= {"start": planted.start(week), "end": planted.start(week + 1), "verdict": verdict}
+    value = None if verdict in ("ERROR", "NO_DATA") else 0.01
+    return [
+        planted._named({**about, "metric": metric, "family": family, "value": value})
+        for metric, family in (("ks", "drift"), ("percent_null_delta", "drift"))
+    ]
+
+
+def groups(*columns: tuple[str, list[str]]) -> list[Group]:
+    """The groups of columns, each with its verdicts from the first week on."""
+    return planted.groups_of(
+        row for column, verdicts in columns for week, verdict in enumerate(verdicts) for row in checks(column, week, verdict)
+    )
+
+
+def looks(status: str, message: str, *columns: str) -> dict[Any, Evidence]:
+    changed = Evidence(Look(status=status, message=message), Look(count=900, mean=1.0), Look(count=300, mean=1.0))
+    return {(column, planted.start(week), "1", WHOLE): changed for column in columns for week in range(planted.WEEKS)}
+
+
+MESSAGES = {
+    "MISSING": "The column is missing: the baseline has it as double, the prediction table does not.",
+    "TYPE_CHANGED": "The column was double in the baseline and is string now.",
+    "ERROR": "It cannot be read.",
+}
 
 
 @pytest.mark.parametrize(
-    ("features", "labels", "expected"),
+    ("status", "title", "what"),
     [
-        ({}, True, ["left"]),
-        ({}, False, ["left", "truth", "known"]),
-        ({"include": ["amount", "left"]}, False, ["left"]),
-        ({"exclude": ["left", "amount"]}, True, []),
+        ("MISSING", "price: the column is gone", "since 2013-01-15 in version 1: the baseline has it as double"),
+        (
+            "TYPE_CHANGED",
+            "price: the column has another type",
+            "in version 1: the column was double in the baseline and is string now",
+        ),
+        ("ERROR", "price: the column cannot be read", "It cannot be read"),
     ],
 )
-def test_what_is_gone_is_what_would_be_watched_and_is_not_there(
-    features: dict[str, list[str]], labels: bool, expected: list[str]
-) -> None:
-    assert gone(features, labels=labels) == expected
+def test_a_column_that_was_judged_and_no_longer_can_be_is_one_incident(status: str, title: str, what: str) -> None:
+    failing = groups(("price", ["PASS", "PASS", "ERROR", "ERROR"]))
+    (one,) = incidents(failing, WINDOWS, looks(status, MESSAGES[status], "price"), monitor_id="m")
+
+    assert (one.kind, one.column, one.slice, one.opened) == ("schema_change", "price", WHOLE, planted.start(2))
+    assert one.title == title
+    assert what in one.diagnosis
+    assert one.resolved is None
+
+
+def test_it_is_over_when_the_column_is_back() -> None:
+    failing = groups(("price", ["PASS", "ERROR", "PASS", "PASS"]))
+    (one,) = incidents(failing, WINDOWS, looks("MISSING", MESSAGES["MISSING"], "price"), monitor_id="m")
+
+    assert one.resolved == planted.start(4)
+
+
+def test_columns_that_go_together_are_one_incident() -> None:
+    failing = groups(("price", ["PASS", "ERROR"]), ("seats", ["UNDECIDED", "ERROR"]))
+    (one,) = incidents(failing, WINDOWS, looks("MISSING", MESSAGES["MISSING"], "price", "seats"), monitor_id="m")
+
+    assert (one.kind, one.columns) == ("upstream", ("price", "seats"))
+    assert "price, seats: the column is gone since 2013-01-08" in one.diagnosis
+
+
+@pytest.mark.parametrize("verdicts", [["ERROR", "ERROR", "ERROR"], ["NO_DATA", "ERROR", "ERROR"]])
+def test_a_column_that_was_never_there_is_no_incident(verdicts: list[str]) -> None:
+    assert not [group for group in groups(("training_only", verdicts)) if group.state == FAIL]
+
+
+def test_a_failing_check_without_a_number_is_kept_as_such() -> None:
+    (missing, values) = sorted(groups(("price", ["PASS", "ERROR"])), key=lambda group: group.track)[1::2]
+    assert [one.value for one in (*missing.failing, *values.failing)] == [None, None]
+    assert isinstance(values.failing[0], Failing)
