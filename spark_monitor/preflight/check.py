@@ -6,6 +6,7 @@ Only cheap questions are asked: schemas, whether a first row exists, and whether
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -93,14 +94,38 @@ def require_outputs(config: MonitorConfig, spark: SparkSession) -> None:
 
 
 def require_valid(
-    config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True
+    config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool = False, rows: bool = True, was_run: bool = False
 ) -> list[Finding]:
-    """The warnings of ``check``; a ConfigError with one line for each error where there are any."""
+    """The warnings of ``check``; a ConfigError with one line for each error where there are any.
+
+    ``was_run``: the same configuration was run before, so it was right then. What it says of watched columns that are gone or
+    have another type since is no mistake of its file: the run goes on, and says so of the columns.
+    """
     findings = check(config, spark, baseline_is_frozen=baseline_is_frozen, rows=rows)
+    if was_run:
+        findings = [of_a_changed_table(finding) for finding in findings]
     errors = [f"{config.monitor}: {finding}" for finding in findings if finding.level == "error"]
     if errors:
         raise ConfigError("\n".join(errors))
     return findings
+
+
+ABOUT_WATCHED = ("rules[", "quality.formats", "quality.ranges", "quality.allowed", "quality.unique", "columns.")
+"""Where a file names columns that are watched and not needed to read the table."""
+
+
+def of_a_changed_table(finding: Finding) -> Finding:
+    """An error about a watched column as the warning that it is where the table has changed since the file was right.
+
+    >>> str(of_a_changed_table(Finding("rules[3].columns", 'no column "a" in t. Name one.')))
+    'rules[3].columns: no column "a" in t. Name one. The file was right before: the table has changed, and the run goes on.'
+    >>> of_a_changed_table(Finding("predictions.id", 'no column "a" in t.')).level
+    'error'
+    """
+    if finding.level == "warning" or not finding.where.startswith(ABOUT_WATCHED):
+        return finding
+    since = "The file was right before: the table has changed, and the run goes on."
+    return replace(finding, sentence=f"{finding.sentence} {since}", level="warning")
 
 
 def _prediction_findings(

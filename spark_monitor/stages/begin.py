@@ -47,7 +47,7 @@ def begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: 
     committed = store.committed_runs(config.monitor)
     frozen = not store.runs_that_wrote("baselines", config.monitor).isdisjoint(committed)
     was_run = config.config_hash() in committed.values()
-    for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run):
+    for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run, was_run=was_run):
         log.warning(str(finding))
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), kind)
     # SQL of the monitor's file that reads a clock, such as hour(at), is about the monitor's zone, whatever the session's is.

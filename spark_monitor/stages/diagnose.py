@@ -74,7 +74,7 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     reach = since - STALE_WINDOWS * longest_window(run)
     stored = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
     checks = stored.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))
-    groups, more = groups_of(group_frame(checks, since=since))
+    groups, more = groups_of(group_frame(checks, since=since, were_there=is_of_predictions(run.config)))
     if more:
         run.notes.append(f"More than {MOST_GROUPS:,} subjects fail in windows: incidents of the latest are left out.")
     if not any(group.state == FAIL for group in groups):
@@ -124,6 +124,12 @@ def with_causes(
     causes = causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
     first = [*mix_causes(problem), *part_causes(remark_of.get(id(problem)))]
     return incident(problem, monitor_id=monitor_id, causes=[*first, *causes], outputs=outputs)
+
+
+def is_of_predictions(config: MonitorConfig) -> bool:
+    """Whether the baseline is a part of the prediction table, so that its columns were that table's."""
+    frozen, predictions = config.baseline, config.predictions
+    return frozen is not None and (frozen.table, frozen.path) == (predictions.table, predictions.path)
 
 
 def longest_window(run: Run) -> int:

@@ -33,12 +33,14 @@ _NONE = "\0"
 ERROR, NO_DATA, PREDICTIONS = "ERROR", "NO_DATA", "predictions"
 
 
-def group_frame(checks: DataFrame, *, since: int) -> DataFrame:
+def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> DataFrame:
     """One row per subject and window from ``since`` (microseconds) on, of the subjects that fail in one of them.
+
+    ``were_there``: the columns of the baseline were columns of the predictions, whether or not a window that is left says so.
 
     ``checks`` reach back further by the windows after which an incident is stale, so that it is known what failed just before.
     """
-    rows = _with_failures(_with_subject(checks))
+    rows = _with_failures(_with_subject(checks), were_there=were_there)
     failing = rows.where(F.col("fails") & (F.col("start") >= since)).select(*SUBJECT).distinct()
     failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
     by_key = failing_checks.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
@@ -118,14 +120,17 @@ def _with_subject(checks: DataFrame) -> DataFrame:
 _SERIES: Final = ("dataset", "granularity", "track", "name", "metric")
 
 
-def _with_failures(rows: DataFrame) -> DataFrame:
+def _with_failures(rows: DataFrame, *, were_there: bool) -> DataFrame:
     """The checks with whether each one ``fails``: a FAIL, or an ERROR where a column's number was judged in an earlier window.
 
     A column that was there and is no longer, or has another type from some window on, has no number that could break a limit. One
     that the table never had, such as a column of the training data alone, is an ERROR and no incident: nothing has happened.
     """
     is_error = (F.col("verdict") == ERROR) & F.col("value").isNull() & (F.col("dataset") == PREDICTIONS)
-    errors = rows.where(is_error & F.col("track").isin(*OF_COLUMNS) & (F.col("name") != TABLE_ROW))
+    is_error = is_error & F.col("track").isin(*OF_COLUMNS) & (F.col("name") != TABLE_ROW)
+    if were_there:
+        return rows.withColumn("fails", (F.col("verdict") == FAIL) | is_error)
+    errors = rows.where(is_error)
     judged = rows.where(~F.col("verdict").isin(ERROR, NO_DATA))
     known = judged.join(F.broadcast(errors.select(*_SERIES).distinct()), on=list(_SERIES), how="left_semi")
     since = known.groupBy(*_SERIES).agg(F.min("start").alias("judged_since"))
