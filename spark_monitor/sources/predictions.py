@@ -195,9 +195,26 @@ def _stretch_keys(kind: T.DataType, name: str, stretch: timedelta) -> list[Colum
     return [F.expr(key) for key in keys]
 
 
+WHOLE_TYPES = ("tinyint", "smallint", "int", "bigint")
+
+
+def is_of_numbers(data_type: str) -> bool:
+    """Whether a type, as Spark writes it, is one of numbers.
+
+    >>> is_of_numbers("decimal(10,2)"), is_of_numbers("string")
+    (True, False)
+    """
+    return data_type in (*WHOLE_TYPES, "float", "double") or data_type.startswith("decimal")
+
+
 def kinds_agree(frozen: tuple[Kind, str], now: ReadColumn) -> str | None:
-    """None where a column can still be compared with its baseline, else the sentence that says why not."""
+    """None where a column can still be compared with its baseline, else the sentence that says why not.
+
+    Integers that are compared as strings are others as doubles: 110 is written 110.0.
+    """
     kind, data_type = frozen
-    if kind is now.kind:
+    one, other = data_type in WHOLE_TYPES, now.data_type in WHOLE_TYPES
+    of_numbers = is_of_numbers(data_type) and is_of_numbers(now.data_type)
+    if kind is now.kind and not (kind is Kind.CATEGORICAL and of_numbers and one is not other):
         return None
     return f"The column was {data_type} in the baseline and is {now.data_type} now."

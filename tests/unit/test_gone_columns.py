@@ -9,6 +9,8 @@ import pytest
 from spark_monitor.diagnosis.diagnose import incidents
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Failing, Group
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.sources.predictions import kinds_agree
+from spark_monitor.sources.readers.rows import Kind, ReadColumn
 from tests import planted
 
 WINDOWS = {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(planted.WEEKS)]}
@@ -90,3 +92,15 @@ def test_a_failing_check_without_a_number_is_kept_as_such() -> None:
     (missing, values) = sorted(groups(("price", ["PASS", "ERROR"])), key=lambda group: group.track)[1::2]
     assert [one.value for one in (*missing.failing, *values.failing)] == [None, None]
     assert isinstance(values.failing[0], Failing)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "agrees"),
+    [("int", "bigint", True), ("int", "double", False), ("double", "float", True), ("string", "int", True)],
+)
+def test_integers_that_are_names_are_other_names_as_doubles(before: str, now: str, agrees: bool) -> None:
+    """110 is written 110.0: that all categories have other names would be the wrong thing to say of it."""
+    sentence = kinds_agree((Kind.CATEGORICAL, before), ReadColumn("shelf", now, Kind.CATEGORICAL, "shelf"))
+
+    assert sentence == (None if agrees else f"The column was {before} in the baseline and is {now} now.")
+    assert kinds_agree((Kind.NUMERIC, before), ReadColumn("shelf", now, Kind.NUMERIC, "shelf")) is None
