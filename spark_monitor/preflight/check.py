@@ -110,7 +110,9 @@ def require_valid(
     return findings
 
 
-ABOUT_WATCHED = ("rules[", "quality.formats", "quality.ranges", "quality.allowed", "quality.unique", "columns.")
+ABOUT_WATCHED = (
+    *("rules[", "quality.formats", "quality.ranges", "quality.allowed", "quality.unique", "columns.", "predictions.features"),
+)
 """Where a file names columns that are watched and not needed to read the table."""
 
 

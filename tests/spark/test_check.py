@@ -471,6 +471,18 @@ def test_all_errors_are_raised_at_once_and_warnings_are_returned(spark: SparkSes
     assert [finding.level for finding in require_valid(configured({"labels.id": "loan_text"}), spark)] == ["warning"]
 
 
+def test_watched_columns_that_go_after_the_file_was_run_are_warnings(spark: SparkSession, tables: None) -> None:
+    later = {"rules": [rule_on("amount"), rule_on("gone")], "quality": {"ranges": {"gone": [0, 1], "region": [0, 1]}}}
+    with pytest.raises(ConfigError, match=r"quality\.ranges\.gone"):
+        require_valid(configured(later), spark)
+    told = [str(finding) for finding in require_valid(configured(later), spark, was_run=True)]
+    for place in ("rules[1].columns", "quality.ranges.gone", "quality.ranges.region"):
+        (one,) = [sentence for sentence in told if sentence.startswith(f"{place}: ")]
+        assert one.endswith("The file was right before: the table has changed, and the run goes on.")
+    with pytest.raises(ConfigError, match=r"predictions\.time"):
+        require_valid(configured({**later, "predictions.time": "made_text"}), spark, was_run=True)
+
+
 def made_view(spark: SparkSession, name: str, *columns: str) -> None:
     """The predictions with columns made otherwise."""
     frame = spark.table("check_predictions")
