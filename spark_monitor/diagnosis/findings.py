@@ -50,6 +50,8 @@ class Finding:
     @property
     def signature(self) -> str:
         """The same for columns that have the same trouble."""
+        if self.kind == "schema_change":
+            return f"{self.kind} {self.what}"  # one that is gone has not the trouble of one that has another type
         return self.kind if self.factor is None else f"{self.kind} {self.factor:.4g}"
 
     def is_another_than(self, earlier: Finding, *, paused: bool = False) -> bool:

@@ -104,3 +104,11 @@ def test_integers_that_are_names_are_other_names_as_doubles(before: str, now: st
 
     assert sentence == (None if agrees else f"The column was {before} in the baseline and is {now} now.")
     assert kinds_agree((Kind.NUMERIC, before), ReadColumn("shelf", now, Kind.NUMERIC, "shelf")) is None
+
+
+def test_a_column_that_goes_and_one_that_is_retyped_are_told_apart() -> None:
+    failing = groups(("price", ["PASS", "ERROR"]), ("seats", ["PASS", "ERROR"]))
+    known = looks("MISSING", MESSAGES["MISSING"], "price") | looks("TYPE_CHANGED", MESSAGES["TYPE_CHANGED"], "seats")
+    titles = [one.title for one in incidents(failing, WINDOWS, known, monitor_id="m")]
+
+    assert titles == ["price: the column is gone", "seats: the column has another type"]
