@@ -19,6 +19,10 @@ LEAST_ROWS = 30
 TOLERANCE = 0.1
 """A factor fits where what it leaves is below a tenth of the spread, beside the noise of both samples."""
 
+MIRRORED: Final = TOLERANCE / 3
+OTHER_SCALE: Final = 1.5
+"""What a flipped sign may leave beside noise; a negative factor that is so many times 1, or more, is of another scale too."""
+
 NOISE = 2.0
 Z_WIDE = 3.0
 """A known factor is named where it lies within three standard errors: names are few, and drift moves the estimate."""
@@ -127,7 +131,7 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
         reach = np.exp(1.959963984540054 * relative)
         ends = fit.factor / reach, fit.factor * reach
         allowed = TOLERANCE + noise
-        fits = fit.left <= allowed
+        fits = (fit.left <= allowed) & ~_only_moved(fit.factor, before, now, spread, noise)
         either = (fit.factor < 0) & (same <= allowed)  # no change fits as well: of values around zero the sign is not certain
         lower, upper = np.fmin(*ends), np.where(either, np.fmax(np.fmax(*ends), reach), np.fmax(*ends))
         offset = known_offset(before, now, spread)
@@ -138,6 +142,17 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
         for place in range(size)
     ]
     return with_status(fit.factor, lower, upper, status, message, current.present, details)
+
+
+def _only_moved(factor: Floats, before: Floats, now: Floats, spread: Floats, noise: Floats) -> Floats:
+    """Whether values around zero lie on its other side without being the baseline's, mirrored: an hour or a season moves them so.
+
+    A flipped sign puts every percentile where its mirror image was, but for noise; the tolerance that other factors have, which
+    drift uses up, would take every mean that passes through zero for a flipped sign.
+    """
+    is_flip = (factor < 0) & (np.abs(np.log(np.abs(factor))) < np.log(OTHER_SCALE))
+    left = left_of(-before[:, ::-1], now, 1.0, 0.0, spread)
+    return np.asarray(is_flip & ~(left <= noise + MIRRORED))
 
 
 def _say_what_is_undefined(current: ColumnBlock, baseline: ColumnBlock, status: np.ndarray, message: np.ndarray) -> None:

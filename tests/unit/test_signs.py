@@ -92,3 +92,17 @@ def test_the_interval_of_a_negative_factor_holds_both_signs_where_no_change_fits
     assert surely[-1].mean() >= least
     # What a 95 % interval may miss on one side; the rule of `init` asks for 300 rows.
     assert surely[1].mean() <= (0.025 if rows < FEWEST_FOR_SIGN else 0.0)
+
+
+@pytest.mark.parametrize(("rows", "most"), [(700, 0.04), (5_000, 0.0)])
+def test_a_mean_that_passes_through_zero_by_the_hour_is_no_flipped_sign(rows: int, most: float) -> None:
+    """Power that flows out of houses at night and into them at noon: the baseline holds all hours, a window one of them."""
+    random, hours = np.random.default_rng([3, rows]), np.arange(24)
+    middles = 0.9 - 1.2 * np.maximum(np.sin((hours - 9) / 24 * 2 * np.pi), 0.0)
+    baseline = np.concatenate([random.normal(middle, 1.5, 1500) for middle in middles])
+    windows = np.array([random.normal(middle, 1.5, rows) for middle in middles for _ in range(10)])
+
+    found = unit_factor(block(windows), block(np.repeat(baseline[None, :], len(windows), axis=0)))
+
+    assert (found.upper < 0).mean() <= most
+    assert (unit_factor(block(-windows[:10]), block(windows[10:20])).upper < 0).all()
