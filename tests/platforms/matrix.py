@@ -123,7 +123,7 @@ def environment(versions: Versions) -> Path:
         named = [f"pyspark[connect]=={versions.spark}", f"delta-spark=={versions.delta}", *PACKAGES]
         # Delta's package names the pyspark that it was built with; the jar works with every later one of its line.
         overrides = place / "overrides.txt"
-        overrides.write_text(f"pyspark=={versions.spark}\nimportlib-metadata>=1\n", encoding="utf-8")
+        overrides.write_text(f"pyspark[connect]=={versions.spark}\nimportlib-metadata>=1\n", encoding="utf-8")
         # --no-config: the project's own settings hold Spark and Delta to the locked versions.
         command = [UV, "pip", "install", "--no-config", "--quiet", "--constraints", constraints, "--overrides", overrides, *named]
         subprocess.run(command, env=settings, check=True)
