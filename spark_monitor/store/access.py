@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from spark_monitor.store.delta_rs import has_delta_rs
 from spark_monitor.store.described import Table
 from spark_monitor.store.place import Place
 from spark_monitor.store.spark_tables import SparkTables
@@ -108,12 +107,4 @@ def runs_here(spark: SparkSession) -> bool:
     if type(spark).__module__.startswith("pyspark.sql.connect"):
         return False
     master, storage = spark.conf.get("spark.master", ""), spark.conf.get("spark.hadoop.fs.defaultFS", "file:///")
-    return str(master).startswith("local") and str(storage).startswith("file:") and _has_delta_rs()
-
-
-@lru_cache(maxsize=1)  # looking through what is installed takes half a second
-def _has_delta_rs() -> bool:
-    try:
-        return int(version("deltalake").split(".")[0]) >= 1
-    except PackageNotFoundError:
-        return False
+    return str(master).startswith("local") and str(storage).startswith("file:") and has_delta_rs()

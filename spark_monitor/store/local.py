@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spark_monitor.errors import RunError
+from spark_monitor.store.delta_rs import has_delta_rs
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,6 +58,10 @@ class LocalTables:
             import duckdb
         except ImportError as error:
             raise NotHere(f'{error.name} is not installed. Install it: pip install "spark-monitor[local]".') from None
+        if not has_delta_rs():
+            raise NotHere(
+                "pyarrow or delta-rs is too old for the other. Install newer ones: pip install 'pyarrow>=16' 'deltalake>=1'."
+            )
         root = _local_directory(directory)
         self.connection: duckdb.DuckDBPyConnection = duckdb.connect()
         self.connection.execute("SET ieee_floating_point_ops = false")  # a division by zero is an error, as in Spark
