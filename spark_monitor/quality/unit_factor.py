@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.metric import quality_metric
@@ -144,7 +145,7 @@ def unit_factor(current: ColumnBlock, baseline: ColumnBlock | None = None) -> In
     return with_status(fit.factor, lower, upper, status, message, current.present, details)
 
 
-def _only_moved(factor: Floats, before: Floats, now: Floats, spread: Floats, noise: Floats) -> Floats:
+def _only_moved(factor: Floats, before: Floats, now: Floats, spread: Floats, noise: Floats) -> npt.NDArray[np.bool_]:
     """Whether values around zero lie on its other side without being the baseline's, mirrored: an hour or a season moves them so.
 
     A flipped sign puts every percentile where its mirror image was, but for noise; the tolerance that other factors have, which
@@ -152,7 +153,7 @@ def _only_moved(factor: Floats, before: Floats, now: Floats, spread: Floats, noi
     """
     is_flip = (factor < 0) & (np.abs(np.log(np.abs(factor))) < np.log(OTHER_SCALE))
     left = left_of(-before[:, ::-1], now, 1.0, 0.0, spread)
-    return np.asarray(is_flip & ~(left <= noise + MIRRORED))
+    return np.asarray(is_flip & ~(left <= noise + MIRRORED), dtype=np.bool_)
 
 
 def _say_what_is_undefined(current: ColumnBlock, baseline: ColumnBlock, status: np.ndarray, message: np.ndarray) -> None:
