@@ -30,7 +30,7 @@ from spark_monitor.sources.baseline import (
     unframed,
 )
 from spark_monitor.sources.predictions import Predictions, baseline_columns, kinds_agree
-from spark_monitor.sources.readers.rows import ReadColumn, ReadSlice, rows_for_profile
+from spark_monitor.sources.readers.rows import ReadColumn, ReadSlice, rows_for_profile, within
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.compare import tabled_metrics
 from spark_monitor.stages.context import Run
@@ -111,7 +111,8 @@ def replay(run: Run, predictions: Predictions, *, shuffled: bool, shifts: Mappin
     rows = [RuleReplayed(place, rule.metric, _limits(rule), left_out=reason) for place, rule, reason in rules]
     every = run.schedule.granularities[0]
     results = [_with_counts(row, places, counted, len(windows), WEEK_HOURS / every.nominal_hours, shifts) for row in rows]
-    return Replayed(len(windows), every.label, shuffled, seed, frame.count(), tuple(results))
+    laid = within(frame, TIME, windows[0].start, windows[-1].end, zone=run.schedule.zone, with_null=False)
+    return Replayed(len(windows), every.label, shuffled, seed, frame.where(laid).count(), tuple(results))
 
 
 def _current(run: Run, predictions: Predictions) -> Baseline | None:
