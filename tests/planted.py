@@ -155,7 +155,8 @@ def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         lately = check in failed and row["start"] - failed[check] <= 12 * (row["end"] - row["start"])
         undecided = not row["fails"] and verdict != "PASS" and lately
         over = undecided and _is_over(row, last)
-        found.append({**row, "held": undecided and failed[check] > passed.get(check, -1) and not over, "over": over})
+        held = undecided and failed[check] > passed.get(check, -1) and not over
+        found.append({**row, "held": held, "over": over, "recovered": verdict == "PASS" and lately})
     return found
 
 
@@ -176,6 +177,7 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
         keys[row["slice_key"]].append(row)
     fails = [row for row in rows if row["fails"]]
     passes = [row for row in rows if row["verdict"] == "PASS"]
+    recovered = {_about(row) for row in rows if row["recovered"] and row["slice_key"] is None}
     return {
         **dict(zip(("dataset", "granularity", "track", "name"), subject, strict=True)),
         "start": begin,
@@ -183,12 +185,16 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
         "keys": [_key(key, of_key) for key, of_key in keys.items()],
         "checks": len(fails),
         "well": len(passes) + sum(row["over"] for row in rows),
-        "held": any(row["held"] for row in rows),
+        "held": any(row["held"] and _about(row) not in recovered for row in rows),
         "versions_failing": sorted({row["model_version"] or "\0" for row in fails}),
         "versions_well": sorted(
             {row["model_version"] or "\0" for row in [*_same(rows), *_apart(rows)] if row["slice_key"] is None}
         ),
     }
+
+
+def _about(row: dict[str, Any]) -> tuple[Any, ...]:
+    return *_number(row), row["model_version"]
 
 
 def _number(row: dict[str, Any]) -> tuple[str, str | None]:

@@ -30,15 +30,24 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = F
     >>> now, was = Look(count=100, nulls=100), Look(count=100)
     >>> finding_of(Evidence(now, was), frozenset({"percent_null"})).kind
     'missing'
+    >>> finding_of(Evidence(was, Look(count=100, nulls=40)), frozenset({"percent_null_delta"})).what
+    'fewer of its values are missing than in the baseline'
     """
     for detector in OF_ANSWERS if answers else DETECTORS:
         finding = detector(evidence)
         if finding is not None:
             return replace(finding, abrupt=not is_steady(evidence))
     named = named_by_metrics(metrics - OF_INPUTS if answers else metrics)
+    if named == NAMED_BY_METRIC["percent_null"] and _are_fewer_missing(evidence):
+        named = FILLED
     if named not in SEEN_IN_VALUES or evidence.now is None or evidence.before is None:
         return named
     return replace(named, abrupt=not is_steady(evidence))
+
+
+def _are_fewer_missing(evidence: Evidence) -> bool:
+    now, was = evidence.now, evidence.baseline
+    return now is not None and was is not None and now.percent_null < was.percent_null
 
 
 DETECTORS: Final[tuple[Detector, ...]] = (
@@ -48,6 +57,9 @@ DETECTORS: Final[tuple[Detector, ...]] = (
 
 SEEN_IN_VALUES: Final = (DRIFT, NAMED_BY_METRIC["unit_factor"])
 """What moves all values: where these lie as in the window before, nothing has begun, whatever a metric reaches by chance."""
+
+FILLED: Final = Finding("drift", "fewer of its values are missing than in the baseline", "missing values are filled in upstream")
+"""What a failing difference of missing values says where there are fewer now."""
 
 OF_INPUTS: Final = frozenset({"unit_factor"})
 

@@ -44,11 +44,14 @@ def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> D
     failing = rows.where(F.col("fails") & (F.col("start") >= since)).select(*SUBJECT).distinct()
     failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
     by_key = failing_checks.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
+    held = F.flatten(F.collect_list("held"))
+    recovered = F.flatten(F.collect_list("recovered"))
     return by_key.groupBy(*SUBJECT, "start", "end").agg(
         F.collect_list(F.struct("slice_key", "failing", "failing_values", "well_values")).alias("keys"),
         F.sum("checks").alias("checks"),
         F.sum("well").alias("well"),
-        F.max("held").alias("held"),
+        # What had failed in all rows and is well in them is over: that a slice is too small to be judged well holds nothing then.
+        (F.size(F.array_except(held, recovered)) > 0).alias("held"),
         F.array_distinct(F.flatten(F.collect_list("versions_failing"))).alias("versions_failing"),
         F.array_distinct(F.flatten(F.collect_list("versions_well"))).alias("versions_well"),
     )
@@ -144,10 +147,11 @@ def _map(entries: Mapping[str, str]) -> Column:
 
 
 def _with_held(rows: DataFrame) -> DataFrame:
-    """Of checks that failed lately and cannot be judged now: whether they are ``held``, or their failure is surely ``over``.
+    """Of checks that failed lately: whether they are ``held``, or their failure is surely ``over``, or they have ``recovered``.
 
-    Held is what has not passed since. Over is what lies within its limit, by an interval that does not meet the one which failed
-    last: what rests on too few rows to be judged well need not be what it was.
+    Held is what cannot be judged now and has not passed since; recovered is what passes now. Over is what lies within its limit,
+    by an interval that does not meet the one which failed last: what rests on too few rows to be judged well need not be what it
+    was.
     """
     until_now = (
         Window.partitionBy("dataset", "check_id").orderBy("start").rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -161,7 +165,10 @@ def _with_held(rows: DataFrame) -> DataFrame:
     apart = (F.col("lower") > last["upper"]) | (F.col("upper") < last["lower"])
     over = F.coalesce(undecided & apart & _is_within(), F.lit(False))
     held = undecided & (failed > F.coalesce(passed, F.lit(-(2**62)))) & ~over
-    return rows.withColumns({"held": F.coalesce(held, F.lit(False)), "over": over})
+    recovered = (F.col("verdict") == "PASS") & lately
+    return rows.withColumns(
+        {"held": F.coalesce(held, F.lit(False)), "over": over, "recovered": F.coalesce(recovered, F.lit(False))}
+    )
 
 
 def _is_within() -> Column:
@@ -182,6 +189,7 @@ def _of_key() -> list[Column]:
     check = F.struct(worst_first.alias("rank"), *_FIELDS)
     whole = F.col("slice_key").isNull()
     value, version = F.coalesce("slice_value", F.lit(_NONE)), F.coalesce("model_version", F.lit(_NONE))
+    about = F.struct("number", version.alias("version"))
     failing_values, failing_numbers = F.collect_set(F.when(failed, value)), F.collect_set(F.when(failed, F.col("number")))
     # A slice or a version is well where what fails elsewhere passes there; another metric that passes says nothing of it, nor
     # does an estimate of what failed by its labels: it takes for granted that inputs and labels belong together as they did.
@@ -197,7 +205,8 @@ def _of_key() -> list[Column]:
         F.size(F.array_except(F.transform(same, lambda one: one["value"]), failing_values)).alias("well_values"),
         F.count_if(failed).alias("checks"),
         F.count_if(passed | F.col("over")).alias("well"),
-        F.max("held").alias("held"),
+        F.collect_set(F.when(F.col("held"), about)).alias("held"),
+        F.collect_set(F.when(F.col("recovered") & whole, about)).alias("recovered"),
         F.collect_set(F.when(failed, version)).alias("versions_failing"),
         F.array_union(versions_well, _versions_apart(version)).alias("versions_well"),
     ]

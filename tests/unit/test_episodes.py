@@ -132,7 +132,10 @@ def test_a_fault_that_begins_in_the_midst_of_a_window_is_one_incident_from_that_
 def test_what_rests_on_too_few_rows_to_be_judged_well_is_over_where_it_is_surely_not_what_failed(
     value: float, upper: float, resolved: int | None, whole: str
 ) -> None:
-    """The limit is 2 %; that none of fifty rows is new proves no more than 7 %, but it is not the 100 % that failed."""
+    """The limit is 2 %; that none of fifty rows is new proves no more than 7 %, but it is not the 100 % that failed.
+
+    Where all rows had failed and are well, what nobody can say of a slice holds nothing.
+    """
     about = {"metric": "percent_unseen", "family": "quality", "column_name": "carrier", "expected": "<= 2"}
     numbers = {
         "FAIL": {"value": 100.0, "lower": 93.0, "upper": 100.0},
@@ -143,4 +146,17 @@ def test_what_rests_on_too_few_rows_to_be_judged_well_is_over_where_it_is_surely
 
     found = diagnosed(table(1), (), extra=[row | numbers[row["verdict"]] for row in rows]).only
 
-    assert (found.opened, found.resolved) == (start(2), None if resolved is None else start(resolved))
+    expected = 5 if whole == "PPFPPPP" else resolved
+    assert (found.opened, found.resolved) == (start(2), None if expected is None else start(expected))
+
+
+def test_a_slice_that_nobody_can_judge_holds_no_problem_of_all_rows_that_is_well_again() -> None:
+    extra = [*series("PPFFPPPPPFFFPP"), *series("PPFFUUUUUFFFUU", where=JFK)]
+
+    assert told(table(1), (), extra) == [("performance", None, WHOLE, 2), ("performance", None, WHOLE, 9)]
+
+
+def test_a_slice_that_failed_alone_is_held_until_it_is_well() -> None:
+    extra = [*series("PPPPPPPPPPPPPP"), *series("PPFFUUUUUFFFUU", where=JFK)]
+
+    assert told(table(1), (), extra) == [("performance", None, JFK, 2)]
