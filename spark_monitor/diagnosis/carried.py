@@ -38,9 +38,9 @@ class Earlier:
 
 def earlier_of(incident: Incident, earlier: Iterable[Earlier]) -> Earlier | None:
     """The same incident as it was: by its name, else by subject and time."""
-    known = list(earlier)
-    named = next((one for one in known if one.incident_id == incident.incident_id), None)
-    return named or next((one for one in sorted(known, key=lambda one: one.opened) if one.is_same_as(incident)), None)
+    incidents = list(earlier)
+    named = next((one for one in incidents if one.incident_id == incident.incident_id), None)
+    return named or next((one for one in sorted(incidents, key=lambda one: one.opened) if one.is_same_as(incident)), None)
 
 
 def status_of(incident: Incident, earlier: Earlier | None, *, as_of: int) -> str:
@@ -61,10 +61,10 @@ def recomputed_from(changed: int, earlier: Iterable[Earlier]) -> int:
     >>> recomputed_from(5, [old]), recomputed_from(6, [old])
     (1, 6)
     """
-    known = list(earlier)
+    incidents = list(earlier)
     since = changed
     while True:
-        reaching = [one.opened for one in known if one.resolved is None or one.resolved > since]
+        reaching = [one.opened for one in incidents if one.resolved is None or one.resolved > since]
         earliest = min([since, *reaching])
         if earliest == since:
             return since

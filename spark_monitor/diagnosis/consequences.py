@@ -26,7 +26,7 @@ Explained = dict[int, Problem]
 
 
 def with_consequences(
-    found: Sequence[Problem], falls: Mapping[int, Fall], *, outputs: Collection[str] = ()
+    problems: Sequence[Problem], falls: Mapping[int, Fall], *, outputs: Collection[str] = ()
 ) -> tuple[list[Problem], Explained]:
     """The problems without those that follow from another, which takes their checks; and which falls they were.
 
@@ -37,8 +37,8 @@ def with_consequences(
     slice explains it: there they follow the inputs in another way, and their rate is a symptom.
     """
     explained: Explained = {}
-    kept = list(found)
-    for one in sorted(found, key=lambda problem: problem.main.first.track == MODEL):
+    kept = list(problems)
+    for one in sorted(problems, key=lambda problem: problem.main.first.track == MODEL):
         if one.main.first.track not in OF_THE_MODEL:
             continue
         cause = min(
@@ -113,11 +113,11 @@ def _is_as_before(failing: Sequence[Failing], numbers: Fall | None) -> bool:
     """Whether what fails lies within twice its interval of the windows before: a number that was near its limit already."""
     if numbers is None:
         return False
-    own = next((one for one in failing if one.metric == numbers.metric and one.value is not None), None)
-    if own is None or own.value is None or own.lower is None or own.upper is None:
+    check = next((one for one in failing if one.metric == numbers.metric and one.value is not None), None)
+    if check is None or check.value is None or check.lower is None or check.upper is None:
         return False
-    reach = own.upper - own.value if numbers.lower_is_worse else own.value - own.lower
-    return abs(numbers.before.value - own.value) <= 2 * reach
+    reach = check.upper - check.value if numbers.lower_is_worse else check.value - check.lower
+    return abs(numbers.before.value - check.value) <= 2 * reach
 
 
 def _is_sudden(cause: Problem) -> bool:

@@ -132,7 +132,7 @@ def _sliced(
     keys = {one: (group.column or "", group.start, group.failing[0].version, one) for one in slices_of(group, populated)}
     looks = {one: evidence[key] for one, key in keys.items() if key in evidence}
     # What is wrong in a slice is what its own numbers show, whatever fails in all rows.
-    return {one: (finding_of(known, frozenset()), known) for one, known in looks.items()}
+    return {one: (finding_of(look, frozenset()), look) for one, look in looks.items()}
 
 
 def _slice_of(episode: Episode, located: Mapping[tuple[object, int], Slice]) -> Slice:

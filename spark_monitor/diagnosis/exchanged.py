@@ -37,9 +37,9 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
         if group.state != FAIL or group.track not in (VALUES, MISSING) or group.column is None:
             continue
         version = group.failing[0].version
-        known = evidence.get((group.column, group.start, version, WHOLE))
-        if known is not None and _is_told(known.now) and _is_told(known.baseline):
-            windows[group.granularity, group.start][group.column] = known
+        column_evidence = evidence.get((group.column, group.start, version, WHOLE))
+        if column_evidence is not None and _is_told(column_evidence.now) and _is_told(column_evidence.baseline):
+            windows[group.granularity, group.start][group.column] = column_evidence
     findings: dict[tuple[str, int], Finding] = {}
     for (_, start), columns in windows.items():
         sources = _sources(dict(list(columns.items())[:MOST_COLUMNS]))
@@ -50,7 +50,11 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
             what = f"they hold each other's values ({said})"
             finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
             alike = _sources(columns, apart=BESIDE_OTHERS)
-            moved = [name for name, known in columns.items() if name in sources or name in alike or _is_apart(known)]
+            moved = [
+                name
+                for name, column_evidence in columns.items()
+                if name in sources or name in alike or _is_apart(column_evidence)
+            ]
             findings |= {(name, start): finding for name in moved}
     return findings
 
@@ -68,9 +72,9 @@ def _is_apart(evidence: Evidence) -> bool:
 
 def _sources(columns: Mapping[str, Evidence], *, apart: float = APART) -> dict[str, str]:
     """Which other column's values a column holds."""
-    now = {name: np.array(known.now.quantiles) for name, known in columns.items() if known.now is not None}
-    was = {name: np.array(known.baseline.quantiles) for name, known in columns.items() if known.baseline is not None}
-    rows = {name: known.now.filled for name, known in columns.items() if known.now is not None}
+    now = {name: np.array(evidence.now.quantiles) for name, evidence in columns.items() if evidence.now is not None}
+    was = {name: np.array(evidence.baseline.quantiles) for name, evidence in columns.items() if evidence.baseline is not None}
+    rows = {name: evidence.now.filled for name, evidence in columns.items() if evidence.now is not None}
     nearest_names = {}
     for name, values in now.items():
         if distance(was[name], values) < apart:

@@ -34,12 +34,12 @@ def lattice_factor(before: Mapping[float, int], now: Mapping[float, int], *, nea
     was, values, rows = frequent(before, now)
     if was.size < LATTICE_VALUES or values.size < LATTICE_VALUES:
         return None
-    known = [factor for factor, _ in both_ways() if near / 2 <= factor <= near * 2]
+    units = [factor for factor, _ in both_ways() if near / 2 <= factor <= near * 2]
     ratios = np.round(np.divide.outer(values, was).ravel(), 6)
     common, counts = np.unique(ratios[(ratios > near / 2) & (ratios < near * 2)], return_counts=True)
     others = common[np.argsort(-counts, kind="stable")][:20].tolist()
     # A factor near 1 is none: it is how a small step looks beside large values.
-    candidates = [one for one in (*known, *others) if max(one, 1 / one) >= LEAST_FACTOR and are_images(was, values, one)]
+    candidates = [one for one in (*units, *others) if max(one, 1 / one) >= LEAST_FACTOR and are_images(was, values, one)]
     best = max(candidates, key=lambda factor: explained(was * factor, values, rows), default=1.0)
     share = explained(was * best, values, rows)
     return float(best) if share >= _least_share(was, values, float(best)) and explained(was, values, rows) < share / 2 else None

@@ -105,5 +105,5 @@ def worst(severities: list[str]) -> str:
     >>> worst(["low", "critical", "high"]), worst([])
     ('critical', 'medium')
     """
-    known = [name for name in severities if name in SEVERITIES]
-    return max(known, key=SEVERITIES.index) if known else "medium"
+    named = [name for name in severities if name in SEVERITIES]
+    return max(named, key=SEVERITIES.index) if named else "medium"

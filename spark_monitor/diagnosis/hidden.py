@@ -39,21 +39,21 @@ Populated = Mapping[tuple[str, int, str | None], Sequence[Slice]]
 def openings(groups: Iterable[Group]) -> list[Group]:
     """The first failing windows of columns that fail in all rows: there it is asked where, if checks of slices cannot say."""
     ordered = sorted(groups, key=lambda group: (group.subject, group.start))
-    found = []
+    firsts = []
     for _, of_subject in groupby(ordered, key=lambda group: group.subject):
         failed = False
         for group in of_subject:
             is_failing = group.state == FAIL
             if is_failing and not failed and group.track in OF_COLUMNS and group.column is not None and group.whole:
-                found.append(group)
+                firsts.append(group)
             failed = is_failing
-    return found
+    return firsts
 
 
 def slices_of(group: Group, populated: Populated) -> list[Slice]:
     """The slices to look at for a group."""
-    known = populated.get((group.granularity, group.start, group.failing[0].version), ())
-    return [one for one in known if not cut_by(one, group.column)][:MOST_SLICES]
+    filled = populated.get((group.granularity, group.start, group.failing[0].version), ())
+    return [one for one in filled if not cut_by(one, group.column)][:MOST_SLICES]
 
 
 def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> Slice:
@@ -63,10 +63,10 @@ def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]
     """
     best, size = WHOLE, 0.0
     for key in sorted({key for key, _ in sliced if key is not None}):
-        own = {one: given for one, given in sliced.items() if one[0] == key}
-        if len(own) < LEAST_KNOWN:
+        of_key = {one: given for one, given in sliced.items() if one[0] == key}
+        if len(of_key) < LEAST_KNOWN:
             continue
-        place, moved = _of_key(whole, own)
+        place, moved = _of_key(whole, of_key)
         if place != WHOLE and moved > size:
             best, size = place, moved
     return best
@@ -75,28 +75,28 @@ def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]
 def steady_keys(sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> frozenset[str]:
     """The keys of which no slice shows anything: where all rows differ, their mix does."""
     keys = {key for key, _ in sliced if key is not None}
-    own = {key: [given for (name, _), given in sliced.items() if name == key] for key in keys}
-    told = {key for key, known in own.items() if any(_moved(evidence) is not None for _, evidence in known)}
-    return frozenset(key for key in told if all(_is_steady(*given) for given in own[key]))
+    of_keys = {key: [given for (name, _), given in sliced.items() if name == key] for key in keys}
+    comparable = {key for key, slices in of_keys.items() if any(_moved(evidence) is not None for _, evidence in slices)}
+    return frozenset(key for key in comparable if all(_is_steady(*given) for given in of_keys[key]))
 
 
 def _is_steady(finding: Finding, evidence: Evidence) -> bool:
     return not finding.is_fault and not _moved(evidence)
 
 
-def _of_key(whole: Finding, own: Mapping[Slice, tuple[Finding, Evidence]]) -> tuple[Slice, float]:
+def _of_key(whole: Finding, slices: Mapping[Slice, tuple[Finding, Evidence]]) -> tuple[Slice, float]:
     if whole.is_fault and whole.part >= 1.0:
         return WHOLE, 0.0
     if whole.is_fault:
-        showing = {one: part for one, given in own.items() if (part := _part_of(whole, *given)) > 0}
+        showing = {one: part for one, given in slices.items() if (part := _part_of(whole, *given)) > 0}
         return next(iter(showing.items())) if len(showing) == 1 else (WHOLE, 0.0)
-    distances = {one: _moved(evidence) for one, (_, evidence) in own.items()}
-    known = sorted(((moved, one) for one, moved in distances.items() if moved is not None), key=lambda entry: -entry[0])
-    if len(known) < LEAST_KNOWN:
+    distances = {one: _moved(evidence) for one, (_, evidence) in slices.items()}
+    ranked = sorted(((moved, one) for one, moved in distances.items() if moved is not None), key=lambda entry: -entry[0])
+    if len(ranked) < LEAST_KNOWN:
         return WHOLE, 0.0
-    (largest, place), (second, _) = known[0], known[1]
+    (largest, place), (second, _) = ranked[0], ranked[1]
     # That small slices are not surely off says little of them: what they are together must be nearer than the slice surely is.
-    others = _moved_together([own[one][1] for _, one in known[1:]])
+    others = _moved_together([slices[one][1] for _, one in ranked[1:]])
     return (place, largest) if largest > CLEARLY * second and largest > others else (WHOLE, 0.0)
 
 
@@ -128,7 +128,7 @@ def _moved(evidence: Evidence) -> float | None:
 
 def _moved_together(slices: Sequence[Evidence]) -> float:
     """How far some slices together are from their baselines, each by its part of the rows now; chance included."""
-    known = [(one.now, one.baseline) for one in slices if one.now is not None and one.baseline is not None]
-    parts = [now.filled for now, _ in known]
-    moved = apart(mixture([was for _, was in known], parts), mixture([now for now, _ in known], parts))
+    looks = [(one.now, one.baseline) for one in slices if one.now is not None and one.baseline is not None]
+    parts = [now.filled for now, _ in looks]
+    moved = apart(mixture([was for _, was in looks], parts), mixture([now for now, _ in looks], parts))
     return 0.0 if moved is None else moved

@@ -57,7 +57,7 @@ class Incident:
 def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (), outputs: Collection[str] = ()) -> Incident:
     """The incident that a problem is; ``outputs`` are the columns of the model's answers."""
     groups = problem.groups
-    own = [group for group in own_groups(problem) if group.granularity == problem.granularity]
+    of_granularity = [group for group in own_groups(problem) if group.granularity == problem.granularity]
     members = _members([*own_groups(problem), *groups])
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
@@ -72,10 +72,10 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (),
         column=_column(problem, columns),
         slice=problem.slice,
         versions=failing_versions(groups),
-        first=(own[0].start, own[0].end),
-        last=(own[-1].start, own[-1].end),
+        first=(of_granularity[0].start, of_granularity[0].end),
+        last=(of_granularity[-1].start, of_granularity[-1].end),
         resolved=problem.resolved,
-        occurrences=len({group.start for group in own}),
+        occurrences=len({group.start for group in of_granularity}),
         checks=max(len(members), max(group.checks for group in groups)),
         members=tuple(members[:MEMBERS_KEPT]),
         causes=tuple(causes),
@@ -106,11 +106,11 @@ def _members(groups: Sequence[Group]) -> list[Failing]:
 
     The first is what the incident is about: of equals those of the groups that are given first.
     """
-    found: dict[str, Failing] = {}
+    members: dict[str, Failing] = {}
     for group in groups:
         for one in group.failing:
-            found.setdefault(one.check_id, one)
-    return sorted(found.values(), key=lambda one: one.slice_key is not None)
+            members.setdefault(one.check_id, one)
+    return sorted(members.values(), key=lambda one: one.slice_key is not None)
 
 
 def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | None]:

@@ -41,11 +41,11 @@ def told_by_decimals(before: Sequence[float], now: Sequence[float], changes: Ite
     step, new_step, digits = step_of(was), step_of(values), precision(values)
     if step is None:
         return []
-    told = [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step, digits) >= IMAGES]
+    possible = [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step, digits) >= IMAGES]
     # Where the values now have a step of their own, those of before must have become multiples of it: of values that were rounded
     # after they were changed, many a factor turns the coarser ones back into multiples of a finer step.
-    own = precision(was)
-    return [one for one in told if new_step is None or on_lattice(was * one[0] + one[1], new_step, own) >= IMAGES]
+    digits_before = precision(was)
+    return [one for one in possible if new_step is None or on_lattice(was * one[0] + one[1], new_step, digits_before) >= IMAGES]
 
 
 def step_of(values: Floats) -> float | None:

@@ -79,8 +79,8 @@ class Evidence:
 
     def measured(self, metric: str) -> float:
         """A quality metric's value, 0 where there is none."""
-        known = self.quality.get(metric)
-        return known.value if known is not None else 0.0
+        metric_value = self.quality.get(metric)
+        return metric_value.value if metric_value is not None else 0.0
 
 
 EvidenceKey = tuple[str, int, str | None, Slice]

@@ -92,8 +92,8 @@ def _near(ratio: float, noise: float) -> Fit | None:
     if abs(ratio + 1) <= REACH * noise:
         return SIGN
     off = [(abs(math.log(ratio) - math.log(factor)) / noise, factor, name) for factor, name in both_ways() if ratio > 0]
-    known = [(away - POWER_OF_TEN * is_power(factor), factor, name) for away, factor, name in off if away <= REACH]
-    far = [one for one in known if max(one[1], 1 / one[1]) >= FAR]
+    units = [(away - POWER_OF_TEN * is_power(factor), factor, name) for away, factor, name in off if away <= REACH]
+    far = [one for one in units if max(one[1], 1 / one[1]) >= FAR]
     return Fit(min(far)[1], name=min(far)[2]) if far else None
 
 

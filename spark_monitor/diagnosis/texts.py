@@ -38,8 +38,8 @@ def cut(evidence: Evidence) -> Finding | None:
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
     whole = [text for text in was.items if len(text) > longest]
     shortened = sum(rows for text, rows in new.items() if len(text) == longest and any(one.startswith(text) for one in whole))
-    told = shortened >= MOSTLY * sum(rows for text, rows in new.items() if len(text) == longest) > 0
-    if not told or share < CUT_SHARE:
+    is_cut = shortened >= MOSTLY * sum(rows for text, rows in new.items() if len(text) == longest) > 0
+    if not is_cut or share < CUT_SHARE:
         return None
     what = f"texts are at most {number(longest)} characters long, up to {number(before)} in the baseline"
     return Finding("unseen_category", what, "they were cut", evidence="max_length")
@@ -50,12 +50,12 @@ def damaged(evidence: Evidence) -> Finding | None:
     now, was = evidence.now, evidence.baseline or evidence.before
     share = evidence.measured("percent_mojibake") / 100
     new = new_items(now, was) if now is not None and was is not None and now.mean is None else {}
-    found = {text: rows for text, rows in new.items() if SIGNS_OF_DAMAGE.search(text)}
+    damaged_texts = {text: rows for text, rows in new.items() if SIGNS_OF_DAMAGE.search(text)}
     if now is not None and now.filled >= LEAST_ROWS:
-        share = max(share, sum(found.values()) / now.filled)
+        share = max(share, sum(damaged_texts.values()) / now.filled)
     if share <= NEW_SHARE:
         return None
-    example = max(found, key=lambda text: (found[text], text), default=None)
+    example = max(damaged_texts, key=lambda text: (damaged_texts[text], text), default=None)
     shown = f", such as {harmless(example, 30)}" if example is not None else ""
     what = f"{100 * share:.1f} % of its texts have damaged letters{shown}"
     return Finding("encoding_swap", what, "they were read in another encoding", evidence="percent_mojibake", part=share)

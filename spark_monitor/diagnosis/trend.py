@@ -79,9 +79,9 @@ def _strengths(series: Floats) -> Floats:
 
 
 def _change_point(series: Floats) -> tuple[int, float]:
-    found = _strengths(series)
-    place = int(np.argmax(found))
-    return place + LEAST_SIDE, float(found[place])
+    strengths = _strengths(series)
+    place = int(np.argmax(strengths))
+    return place + LEAST_SIDE, float(strengths[place])
 
 
 def _bend(at: Floats, series: Floats, split: int) -> int:

@@ -86,9 +86,9 @@ def unit_fit(
     if one.size != two.size or one.size < max(LEVELS) or not (np.isfinite(one).all() and np.isfinite(two).all()):
         return None
     apart = distance(one, two)
-    told = _by_values(one, two, atoms_before, atoms)
-    if told is not None:
-        return told
+    by_values = _by_values(one, two, atoms_before, atoms)
+    if by_values is not None:
+        return by_values
     noise = math.sqrt(1 / max(rows[0], 1) + 1 / max(rows[1], 1))
     by_decimals = _held(_by_decimals(one, two, (*atoms_before, *before), (*atoms, *current)), one, two)
     exact = [fit for fit in by_decimals if fit.distance <= 2 * CLOSE + SAMPLING * noise and fit.distance <= apart / 2]
@@ -117,8 +117,8 @@ def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequenc
     near = () if ratio is None or max(ratio, 1 / ratio) < LEAST_KNOWN else both_ways()
     close = [(factor, name) for factor, name in near if ratio is not None and 1 / NEAR <= factor / ratio <= NEAR]
     fits = [Fit(one, name=name) for factor, name in close for one in as_typed(factor)]
-    known = {(fit.factor, fit.offset): fit for fit in (*fits, *_other_scales(one, two))}
-    return [known[change] for change in told_by_decimals(before, now, known)]
+    candidates = {(fit.factor, fit.offset): fit for fit in (*fits, *_other_scales(one, two))}
+    return [candidates[change] for change in told_by_decimals(before, now, candidates)]
 
 
 def _by_values(one: Floats, two: Floats, before: Mapping[float, int], now: Mapping[float, int]) -> Fit | None:
@@ -157,12 +157,12 @@ def _other_scales(one: Floats, two: Floats) -> list[Fit]:
 
 def _named(factor: float, *, room: float = 1e-4) -> Fit:
     """A factor with the units that it leads from and to; one that lies near a known unit's becomes that."""
-    known = sorted((off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room)
+    units = sorted((off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room)
     # Where several are near, powers of ten come first: thousands are more common than KiB.
-    best = min(known, key=lambda entry: (not is_power(entry[1]), entry[0]), default=None)
+    best = min(units, key=lambda entry: (not is_power(entry[1]), entry[0]), default=None)
     if best is None:
         return Fit(factor)
-    rival = next((name for _, one, name in known if one != best[1]), None)
+    rival = next((name for _, one, name in units if one != best[1]), None)
     if rival is None or is_power(best[1]):
         return Fit(best[1], name=best[2])
     return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor)
