@@ -50,7 +50,17 @@ def dataset_findings(config: MonitorConfig, spark: SparkSession, attempt: Attemp
     if config.pipelines is not None:
         yield from _pipelines(config, config.pipelines, spark, attempt)
     if config.costs is not None:
+        yield from budget_findings(config.costs)
         yield from _section("costs", config.costs, spark, attempt, open_costs)
+
+
+def budget_findings(section: CostsConfig) -> Iterator[Finding]:
+    """A budget that no row can be held against, since the rows have no currency."""
+    budget = section.budget
+    if budget is not None and section.currency is None and section.format not in ("focus", "databricks"):
+        lack = f"it was not given, so no cost can be held against the budget in {budget.currency}"
+        code = f"\"'{budget.currency}'\""
+        yield Finding("costs.currency", f"{lack}. Name the rows' column, or the code in quotes: {code}.", level="warning")
 
 
 def rule_findings(config: MonitorConfig) -> Iterator[Finding]:

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1 << 15
 WINDOW = ("granularity", "start", "end")
 ORDER = (*WINDOW, "model_version", "slice_key", "slice_value", "column_name")
-OF_OTHERS = frozenset({"incident_id"})
-"""Columns of checks that later stages fill."""
 
 
 def checks(
@@ -84,7 +82,7 @@ def checks(
     window = F.struct(F.timestamp_micros("start").alias("start"), F.timestamp_micros("end").alias("end"))
     timestamp = F.timestamp_micros(F.lit(micros(as_of)))
     added = {"window": window, "as_of": timestamp, "run_id": F.lit(run_id), "monitor_id": F.lit(monitor_id)}
-    return judged.withColumns(added).select(*(name for name in TABLES["checks"].names if name not in OF_OTHERS))
+    return judged.withColumns(added).select(*TABLES["checks"].names)
 
 
 def whole_windows(batches: Iterable[pa.RecordBatch], at_least: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:

@@ -12,6 +12,7 @@ import yaml
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.errors import ConfigError
+from spark_monitor.preflight.datasets import budget_findings
 from spark_monitor.preflight.people import people_findings
 
 CHANNELS = {"oncall": {"url_env": "ONCALL"}}
@@ -120,3 +121,15 @@ def test_check_has_nothing_to_tell_where_everybody_is_reached(tmp_path: Path) ->
     rules = [{"metric": "population_stability_index", "fail": 0.2, "owner": "feed"}]
 
     assert told(loaded(tmp_path, people=people, rules=rules, alerts={"budget": "5 per week"})) == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "is_told"), [({}, True), ({"currency": "'EUR'"}, False), ({"format": "focus", "time": None, "cost": None}, False)]
+)
+def test_a_budget_that_no_row_can_be_held_against_is_told(tmp_path: Path, more: Mapping[str, Any], is_told: bool) -> None:
+    costs = {"table": "bill", "time": "day", "cost": "amount", "budget": {"amount": 500, "currency": "EUR"}, **more}
+    config = loaded(tmp_path, costs={key: value for key, value in costs.items() if value is not None})
+    assert config.costs is not None
+    found = {finding.where: finding.sentence for finding in budget_findings(config.costs)}
+    assert list(found) == (["costs.currency"] if is_told else [])
+    assert all("\"'EUR'\"" in sentence for sentence in found.values())
