@@ -147,15 +147,16 @@ def test_fairness_is_fairlearns(tables: dict[str, pd.DataFrame]) -> None:
     own = rates[(rates["family"] == "fairness") & (rates["start"].str[:10] == f"{start:%Y-%m-%d}")]
     own = own[own["model_version"] == "1"].set_index(["slice_value", "metric"])
     guess, truth, team = rows["score"] >= 0.5, rows["truth"] == "yes", rows["team"]
+    weighted = {"sensitive_features": team, "sample_weight": rows["weight"]}
     wanted = {
-        "demographic_parity_difference": fair.demographic_parity_difference(truth, guess, sensitive_features=team),
-        "demographic_parity_ratio": fair.demographic_parity_ratio(truth, guess, sensitive_features=team),
+        "demographic_parity_difference": fair.demographic_parity_difference(truth, guess, **weighted),
+        "demographic_parity_ratio": fair.demographic_parity_ratio(truth, guess, **weighted),
     }
     for name, value in wanted.items():
         row = own.loc[("a", name)]
         assert abs(row["value"]) == pytest.approx(value)
         assert row["lower"] <= row["value"] <= row["upper"]
-    odds = fair.equalized_odds_difference(truth, guess, sensitive_features=team, sample_weight=rows["weight"])
+    odds = fair.equalized_odds_difference(truth, guess, **weighted)
     assert own.loc[("a", "equalized_odds_difference"), "value"] == pytest.approx(odds)
     assert set(own.loc["rare", "status"]) == {"SUPPRESSED"}
     assert own.loc["rare", "value"].isna().all()

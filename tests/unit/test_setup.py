@@ -78,13 +78,26 @@ def test_every_target_is_phony_and_all_but_help_and_clean_set_up_first() -> None
         assert re.search(rf"^{target}: setup\b", text, re.MULTILINE), target
 
 
-def test_make_test_runs_ruff_then_mypy_then_pytest_without_the_slow_tests() -> None:
-    lines = make("--dry-run", "test").stdout.splitlines()
-    steps = [index for word in ("ruff check", "mypy", "pytest") for index, line in enumerate(lines) if word in line]
+def test_make_test_runs_ruff_then_mypy_then_the_tests() -> None:
+    lines = make("--dry-run", "test", "ARGS=-k windows").stdout.splitlines()
+    steps = [index for word in ("ruff check", "mypy", ".ci/tests -k windows") for index, line in enumerate(lines) if word in line]
     assert steps == sorted(steps)
-    assert len(steps) == 4
-    assert all('-m "not slow"' in lines[step] for step in steps[2:])
-    assert "-n 2" in lines[steps[2]]
+    assert len(steps) == 3
+
+
+@pytest.mark.parametrize(("with_spark", "without", "code"), [(0, 0, 0), (1, 0, 1), (0, 3, 3), (1, 3, 3)])
+def test_tests_with_spark_and_those_without_are_all_run_and_any_failure_counts(
+    tmp_path: Path, with_spark: int, without: int, code: int
+) -> None:
+    program = f'echo "$@"; case "$*" in *tests/spark*) exit {with_spark};; *) exit {without};; esac'
+    write_program(tmp_path / ".venv" / "bin" / "python", program)
+    ran = subprocess.run(
+        ["sh", PROJECT / ".ci" / "tests", "-k", "windows of"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == code
+    first, second = ran.stdout.splitlines()
+    assert first == "-m pytest -m not slow tests/spark tests/delta tests/jobs -k windows of"
+    assert second == "-m pytest -q -n 2 -m not slow tests/unit tests/laws tests/platforms -k windows of"
 
 
 def test_test_all_repeats_the_tests_that_use_spark_on_spark_connect() -> None:
