@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pyspark
 import pytest
-from matrix import pip_settings
-from test_constraints import NO_NETWORK, UV, needed
+from test_constraints import by_uv, needed
 
 OLDEST_PANDAS = "pandas==1.5.3"
 """Of the platforms' lists; pyspark imports it, the wheel asks for none."""
@@ -36,17 +35,8 @@ def test_every_module_is_imported_beside_the_oldest_packages(tmp_path: Path) -> 
     oldest = [f"{name}=={next(iter(one.specifier)).version}" for name, one in needed().items()]
     environment = tmp_path / "environment"
     python = environment / "bin" / "python"
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True, timeout=120)
-    installed = subprocess.run(
-        [UV, "pip", "install", "--no-config", "--quiet", "--python", python, *oldest, OLDEST_PANDAS],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env={**os.environ, **pip_settings()},
-    )
-    if any(sign in installed.stderr for sign in NO_NETWORK):
-        pytest.skip("no package index can be reached")
-    assert installed.returncode == 0, installed.stderr
+    by_uv(["venv", "--quiet", "--python", sys.executable, environment])
+    by_uv(["pip", "install", "--no-config", "--quiet", "--python", python, *oldest, OLDEST_PANDAS])
     # Spark comes with the platform, in a version of its own: here this environment's.
     spark = tmp_path / "spark"
     spark.mkdir()

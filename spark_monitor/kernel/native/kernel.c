@@ -86,6 +86,19 @@ static void cells_of_sorted(const double *values, int64_t size, const double *ed
     cells[2 * edge_count] = size - at;
 }
 
+/* Where the finite ones of values in increasing order begin, NaN last; counts them and the others. */
+static int64_t finite_of_sorted(const double *values, int64_t size, int64_t *counts) {
+    int64_t low = 0, high = size;
+    while (high > 0 && values[high - 1] != values[high - 1]) high--;
+    counts[NAN_COUNT] = size - high;
+    while (high > 0 && values[high - 1] > DBL_MAX) high--;
+    counts[HIGH_COUNT] = size - counts[NAN_COUNT] - high;
+    while (low < high && values[low] < -DBL_MAX) low++;
+    counts[LOW_COUNT] = low;
+    counts[FINITE_COUNT] = high - low;
+    return low;
+}
+
 static double mean_of(const double *values, int64_t size, int64_t step) {
     double lanes[LANES] = {0}, total = 0.0;
     int64_t row = 0, taken = (size + step - 1) / step, whole = taken - taken % LANES;
@@ -172,20 +185,13 @@ static int64_t frequent_of(const double *values, int64_t size, int64_t step, dou
  */
 int64_t sm_sorted(const double *values, int64_t size, const double *edges, int64_t edge_count, uint64_t most, int64_t kept,
                   int64_t capacity, int64_t *cells, uint64_t *hashes, double *reals, int64_t *integers) {
-    int64_t low = 0, high = size, *counts = integers, *many = integers + COUNTS;
+    int64_t *counts = integers, *many = integers + COUNTS;
     double *sums = reals, *frequent = reals + SUMS;
     uint64_t bits = 0;
     if (size < 0 || edge_count < 1 || edge_count > MOST_EDGES || kept < 1 || kept > INT32_MAX || capacity < 1) return BAD_SIZE;
     memset(counts, 0, COUNTS * sizeof *counts);
-    while (high > 0 && values[high - 1] != values[high - 1]) high--;
-    counts[NAN_COUNT] = size - high;
-    while (high > 0 && values[high - 1] > DBL_MAX) high--;
-    counts[HIGH_COUNT] = size - counts[NAN_COUNT] - high;
-    while (low < high && values[low] < -DBL_MAX) low++;
-    counts[LOW_COUNT] = low;
-    values += low;
-    size = high - low;
-    counts[FINITE_COUNT] = size;
+    values += finite_of_sorted(values, size, counts);
+    size = counts[FINITE_COUNT];
     cells_of_sorted(values, size, edges, edge_count, cells);
     sums[GUESS] = sums[DEVIATIONS] = sums[SQUARES] = 0.0;
     if (size == 0) return 0;
@@ -210,13 +216,8 @@ int64_t sm_short(double *values, const int64_t *bounds, int64_t windows, double 
         int64_t low = bounds[window], high = bounds[window + 1];
         uint64_t bits = 0;
         if (low < 0 || high < low) return BAD_SIZE;
-        while (high > low && values[high - 1] != values[high - 1]) high--;
-        integers[NAN_COUNT] = bounds[window + 1] - high;
-        while (high > low && values[high - 1] > DBL_MAX) high--;
-        integers[HIGH_COUNT] = bounds[window + 1] - integers[NAN_COUNT] - high;
-        while (low < high && values[low] < -DBL_MAX) low++;
-        integers[LOW_COUNT] = low - bounds[window];
-        integers[FINITE_COUNT] = high - low;
+        low += finite_of_sorted(values + low, high - low, integers);
+        high = low + integers[FINITE_COUNT];
         for (int64_t row = low; row < high; row++) values[row] += 0.0;
         reals[GUESS] = reals[DEVIATIONS] = reals[SQUARES] = 0.0;
         if (high == low) continue;
