@@ -331,3 +331,21 @@ def test_the_properties_hold_under_the_sanitizers(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
+
+
+@given(seeds, kinds, st.integers(0, 2500), st.sampled_from([0.0, 0.05, 1.0]), st.sampled_from([0, 3, 60]))
+def test_short_windows_are_the_same_by_both_kernels(
+    native: Library, seed: int, kind: str, size: int, share: float, edges: int
+) -> None:
+    """Windows of few rows and of more, in any order, some of which go on in the next chunk."""
+    random = np.random.default_rng(seed)
+    values = with_specials(random, numbers(random, kind, size), share)
+    values = np.where(values == 0, random.choice([0.0, -0.0], size), values)
+    grid, windows = grid_for(random, values, edges), int(random.choice([1, 2, 40, 600]))
+    chunks = []
+    for part in np.array_split(values, 2):
+        groups = random.integers(0, windows, part.size)
+        groups = np.sort(groups) if random.random() < 0.5 else groups
+        chunks.append((pa.array(part, mask=random.random(part.size) < random.choice([0.0, 0.1, 1.0])), rows_of(groups, [])))
+    for several in ([chunks[0]], chunks):
+        assert_same_states(gathered(several, grid, native), gathered(several, grid, None))
