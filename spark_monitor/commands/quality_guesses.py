@@ -28,6 +28,12 @@ NUMBER_SENTINELS: Final = (-999, -9999, -99999, -999999, 999, 9999, 99999, 99999
 TEXT_SENTINELS: Final = ("n/a", "N/A", "NA", "NULL", "null", "None", "none", "NaN", "nan", "-", "?", "unknown", "UNKNOWN")
 FIRST_DAY: Final = "1970-01-01"
 
+FAR_OF_STEPS: Final = 5.0
+"""Of few different values the greatest is often the next step of a scale: a sentinel lies so much further than they reach."""
+
+PRICE_ENDING: Final = 0.5
+"""Where the digit 9 ends so many of the other values, they are prices, and 999 is one more."""
+
 
 @dataclass(frozen=True)
 class QualityGuess:
@@ -154,17 +160,21 @@ def _of_numbers(name: str, values: np.ndarray, *, is_whole: bool) -> Iterator[Qu
 
 
 def is_sentinel(values: np.ndarray, number: float) -> bool:
-    """Whether a number occurs several times, far outside of all others: further than these are apart.
+    """Whether a number occurs several times, far outside of all others: further than these are apart, and no step of their scale.
 
     >>> is_sentinel(np.array([1.0, 5.0, 9.0, -999.0, -999.0, -999.0]), -999), is_sentinel(np.array([-1.0] * 9 + [0.0, 1.0]), -1)
     (True, False)
+    >>> is_sentinel(np.repeat([0.0, 399.0, 499.0, 999.0], 9), 999)
+    False
     """
     same = values == number
     rest = values[~same]
     if same.sum() < LEAST_SENTINEL or not rest.size:
         return False
     apart = rest.min() - number if number < rest.min() else number - rest.max()
-    return bool(apart > max(float(rest.max() - rest.min()), 1.0))
+    steps = FAR_OF_STEPS if np.unique(rest).size < LEAST_DISTINCT else 1.0
+    is_price = number > 0 and bool((rest[rest != 0] % 10 == 9).mean() >= PRICE_ENDING) if rest.any() else False
+    return not is_price and bool(apart > max(steps * float(rest.max() - rest.min()), 1.0))
 
 
 def _of_times(name: str, values: pa.Array) -> Iterator[QualityGuess]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import yaml
 from pyspark.sql import types as T
 
@@ -103,6 +104,24 @@ def test_what_rows_suggest_is_a_section_that_loads() -> None:
     assert section.unique == ("mail",)
     assert set(section.sentinels) == {-999, "n/a"}
     assert "age is -999 in 20 of 500 values" in text
+
+
+@pytest.mark.parametrize(
+    ("others", "number", "is_guessed"),
+    [
+        ([0, 399, 499], 999, False),  # shipping tiers in cents: each ends in 99
+        ([99, 149, 299, 499], 999, False),
+        ([199, 299], 999, False),  # far beyond both, and a price like them
+        ([100, 250, 500], 999, False),  # the next step of a scale of few values
+        ([101, 105, 110, 118, 130], 999, True),  # codes that lie near each other
+        ([0, 1, 2, 3], -999, True),
+        ([399, 499, 599], -999, True),  # no price is negative
+    ],
+)
+def test_a_price_that_ends_in_nines_is_no_sentinel(others: list[int], number: int, is_guessed: bool) -> None:
+    values = np.random.default_rng(7).permutation(np.repeat([*others, number], 50))
+    guesses = guess_quality(pa.table({"amount": values}))
+    assert [one.value for one in guesses if one.section == "sentinels"] == ([number] if is_guessed else [])
 
 
 def test_a_column_is_held_against_what_is_declared_else_against_its_baseline() -> None:
