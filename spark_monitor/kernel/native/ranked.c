@@ -311,7 +311,7 @@ struct ranks {
  * those of at least `step` values; returns how many values they hold. */
 static int64_t mark(struct ranks *ranks, int64_t size, const double *edges, int64_t edge_count, const struct key *key,
                     int64_t offset, int64_t level, int64_t step) {
-    int64_t whole = size >> level << level, rank = offset, until = 0, total = 0;
+    int64_t whole = size >> level << level, rank = offset < whole ? offset : whole, until = 0, total = 0;
     memset(ranks->places, 0, KEYS * sizeof *ranks->places);
     for (int64_t edge = 0; edge < edge_count; edge++) ranks->places[key_of(edges[edge], key)] = 1;
     for (int64_t own = 0; own < KEYS; own++) {

@@ -159,13 +159,12 @@ int64_t sm_part(const double *values, const uint8_t *absent, int64_t size, const
                 double low, double scale, int64_t shift, int64_t first, const uint16_t *below, int64_t keys, uint64_t most,
                 uint16_t *cells, int64_t *rows, uint64_t *hashes) {
     if (size < 0 || edge_count < 1 || edge_count > MOST_EDGES || shift < 0 || shift > 31) return BAD_SIZE;
-    if (edges[0] > -DBL_MAX || edges[edge_count + 1] < DBL_MAX) return BAD_SIZE;
+    if (!(edges[0] < -DBL_MAX) || !(edges[edge_count + 1] > DBL_MAX)) return BAD_SIZE;
     if (kind != BY_SEARCH && kind != AFFINE && kind != ORDERED) return BAD_SIZE;
-    if (kind != BY_SEARCH && (keys < 1 || keys > 1 << 24)) return BAD_SIZE;
+    if (keys < 1 || keys > 1 << 24 || first < INT32_MIN || first > INT32_MAX - keys) return BAD_SIZE;
     for (int64_t key = 0; kind != BY_SEARCH && key < keys; key++)
         if ((below[key] & (SHARED - 1)) > edge_count) return BAD_CELL;
     const int64_t least = first * (INT64_C(1) << shift), greatest = (first + keys) * (INT64_C(1) << shift) - 1;
-    if (kind == ORDERED && (first < INT32_MIN || first > INT32_MAX - keys)) return BAD_SIZE;
     const struct grid grid = {edges, edge_count, kind, low, scale, (double)(keys - 1), (int32_t)shift, within_int32(first),
                               within_int32(least), within_int32(greatest), below};
     hasher hash = best_hasher();
