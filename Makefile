@@ -18,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # uv writes no address of an index into the lock, so that it can be installed from any mirror.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup demo test test-all test-cluster test-store test-airflow test-matrix check fmt bench docs wheel sbom lock clean
+.PHONY: help setup demo test test-all test-cluster test-store test-airflow test-matrix fuzz check fmt bench docs wheel sbom lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '%-19s%s\n' "$$name" "$$what"; done
@@ -54,6 +54,9 @@ test-airflow: setup  ## the DAGs of conf/airflow, run by a real Airflow in an en
 
 test-matrix: setup  ## the main job under Spark 3.5, 4.0, 4.1 and 4.2, each in an environment of its own (ARGS=3.5.7)
 	@$(BIN)/python tests/platforms/matrix.py $(ARGS)
+
+fuzz: setup  ## the compiled kernel under libFuzzer and sanitizers for 20 minutes (needs clang; ARGS="--seconds 3600 --corpus DIR")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: setup  ## ruff, mypy --strict and the directions of imports
 	@$(BIN)/ruff check .

@@ -24,6 +24,7 @@ TARGETS = {
     "test-airflow",
     "test-matrix",
     "test-store",
+    "fuzz",
     "check",
     "fmt",
     "bench",
