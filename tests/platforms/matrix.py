@@ -41,6 +41,9 @@ PACKAGES = (
 FREE = frozenset({"pyspark", "delta-spark", "py4j", "importlib-metadata", "grpcio", "grpcio-status", "protobuf"})
 """Locked packages whose version follows from pyspark's or Delta's."""
 
+FREE_UNDER_SPARK_3 = frozenset({"numpy"})
+"""Spark 3.5 asks for numpy 1: its extra `connect` refuses the lock's."""
+
 TESTS = ("tests/jobs/test_run_against_oracles.py",)
 SETTINGS_TESTS = ("tests/jobs/test_session_settings.py",)
 """These set the session's settings themselves, and compare the tables of each with those of UTC and ANSI."""
@@ -61,6 +64,11 @@ class Versions:
     @property
     def name(self) -> str:
         return f"{self.spark}-python{self.python}" if self.python else self.spark
+
+    @property
+    def free(self) -> frozenset[str]:
+        """Locked packages whose locked version is not asked for."""
+        return FREE | FREE_UNDER_SPARK_3 if self.spark.startswith("3.") else FREE
 
 
 @dataclass(frozen=True)
@@ -118,24 +126,28 @@ def environment(versions: Versions) -> Path:
         subprocess.run(
             [UV, "venv", "--quiet", "--clear", "--python", versions.python or sys.executable, place], env=settings, check=True
         )
-        constraints = place / "constraints.txt"
-        constraints.write_text("\n".join(locked()) + "\n", encoding="utf-8")
-        named = [f"pyspark[connect]=={versions.spark}", f"delta-spark=={versions.delta}", *PACKAGES]
-        # Delta's package names the pyspark that it was built with; the jar works with every later one of its line.
-        overrides = place / "overrides.txt"
-        overrides.write_text(f"pyspark[connect]=={versions.spark}\nimportlib-metadata>=1\n", encoding="utf-8")
         # --no-config: the project's own settings hold Spark and Delta to the locked versions.
-        command = [UV, "pip", "install", "--no-config", "--quiet", "--constraints", constraints, "--overrides", overrides, *named]
+        command = [UV, "pip", "install", "--no-config", "--quiet", *asked(versions, place)]
         subprocess.run(command, env=settings, check=True)
         stamp.touch()
     return python
 
 
-def locked() -> Iterator[str]:
-    """The lock's versions without hashes, as constraints."""
+def asked(versions: Versions, place: Path) -> list[str | Path]:
+    """Uv's options and packages of an environment; the options' files are written into a directory."""
+    constraints, overrides = place / "constraints.txt", place / "overrides.txt"
+    constraints.write_text("\n".join(locked(versions.free)) + "\n", encoding="utf-8")
+    # Delta's package names the pyspark that it was built with; the jar works with every later one of its line.
+    overrides.write_text(f"pyspark[connect]=={versions.spark}\nimportlib-metadata>=1\n", encoding="utf-8")
+    named = (f"pyspark[connect]=={versions.spark}", f"delta-spark=={versions.delta}", *PACKAGES)
+    return ["--constraints", constraints, "--overrides", overrides, *named]
+
+
+def locked(free: frozenset[str]) -> Iterator[str]:
+    """The lock's versions without hashes, as constraints; none of the packages that are free."""
     for line in (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines():
         found = re.match(r"([A-Za-z0-9._-]+)==[^ ]+", line)
-        if found and found[1] not in FREE:
+        if found and found[1] not in free:
             yield line.removesuffix("\\").strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from matrix import pip_settings
+from matrix import MATRIX, Versions, asked, pip_settings
 from packaging.requirements import Requirement
 
 PROJECT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ def listed(platform: Platform) -> dict[str, Requirement]:
 def by_uv(arguments: Sequence[str | Path], *, given: str | None = None) -> str:
     """What uv prints; the test is left out where no index is reached."""
     done = subprocess.run(
-        [UV, *arguments], input=given, capture_output=True, text=True, timeout=600, env={**os.environ, **pip_settings()}
+        [UV, *arguments], input=given, capture_output=True, text=True, timeout=1500, env={**os.environ, **pip_settings()}
     )
     if any(sign in done.stderr for sign in NO_NETWORK):
         pytest.skip("no package index can be reached")
@@ -108,3 +109,15 @@ def test_a_solution_is_found_that_leaves_the_platforms_packages_as_they_are(name
     found = {one.name.lower(): str(one.specifier) for one in map(Requirement, solved.split())}
     kept = {package: str(one.specifier) for package, one in listed(platform).items() if package in found}
     assert kept.items() <= found.items()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("versions", MATRIX, ids=lambda versions: versions.name)
+def test_every_environment_of_the_matrix_has_a_solution(versions: Versions, tmp_path: Path) -> None:
+    asked_for = asked(versions, tmp_path)
+    options, packages = asked_for[:4], asked_for[4:]
+    command = ["pip", "compile", "--no-config", "--quiet", "--no-annotate", "--no-header", "--no-emit-index-url"]
+    arguments = ("--python-version", versions.python or "3.11", *options, "-")
+    solved = by_uv([*command, *arguments], given="\n".join(map(str, packages)))
+    assert {f"pyspark=={versions.spark}", f"delta-spark=={versions.delta}"} <= set(re.findall(r"^[\w.-]+==[^\s;]+", solved, re.M))
