@@ -22,6 +22,7 @@ from pyspark.sql import SparkSession
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.java import use_java
+from spark_monitor.text.masking import remember_secrets
 
 Result = TypeVar("Result")
 One = TypeVar("One")
@@ -62,6 +63,7 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
     """
     if master and remote:
         raise ConfigError("--master and --remote: both were given. Give one: a Spark master, or a Spark Connect address.")
+    remember_secrets(conf or {})
     active = SparkSession.getActiveSession()
     if active is not None and not (master or remote):
         for key, value in (conf or {}).items():

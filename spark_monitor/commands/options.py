@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.masking import mask_secrets
+from spark_monitor.text.masking import MASK, mask_secrets, remember_secrets
 from spark_monitor.windowing.windows import parse_every, parse_timestamp
 
 SPARK_PANEL = "Spark"
@@ -62,7 +63,9 @@ class SessionOptions:
         if remote and not _is_connect_address(remote):
             address = mask_secrets(remote)
             raise ConfigError(f'--remote: found "{address}". Allowed: a Spark Connect address, such as sc://host:15002.')
-        return cls(master, remote, dict(_setting(text) for text in conf or ()))
+        settings = dict(_setting(text) for text in conf or ())
+        remember_secrets(settings)
+        return cls(master, remote, settings)
 
 
 def _is_connect_address(text: str) -> bool:
@@ -76,8 +79,18 @@ def _is_connect_address(text: str) -> bool:
 def _setting(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        raise ConfigError(f'--conf: found "{text}". Allowed: KEY=VALUE, such as spark.sql.shuffle.partitions=8.')
+        raise ConfigError(f'--conf: found "{_named(text.strip())}". Allowed: KEY=VALUE, such as spark.sql.shuffle.partitions=8.')
     return key.strip(), value.strip()
+
+
+def _named(text: str) -> str:
+    """A setting without =, as far as it is a name of Spark's: what follows may be its value, and secret.
+
+    >>> _named("spark.ui.enabled"), _named("spark.my.password: abc"), _named("abc")
+    ('spark.ui.enabled', 'spark.my.password***', '***')
+    """
+    name = re.match(r"spark(?:\.[A-Za-z_-]\w*)+", text)
+    return f"{name[0]}{MASK if name[0] != text else ''}" if name else MASK
 
 
 def granularity(option: str, text: str) -> str:

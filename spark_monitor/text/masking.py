@@ -1,7 +1,8 @@
 """Secrets kept out of every text that leaves the process: messages, findings, logs, rows of the ledger.
 
 Known forms are masked by their look (credentials in addresses, named parameters, headers, keys of well-known services), and the
-values of environment variables whose names say that they are secret by what they are. Rather too much is masked than too little.
+values of environment variables and of Spark settings whose names say that they are secret by what they are. Rather too much is
+masked than too little.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ TRACEBACK: Final = "Traceback (most recent call last):"
 SHORTEST_SECRET: Final = 6
 """Shorter values of the environment are words such as "true" that stand in many strings and protect nothing."""
 
-_SECRET_VARIABLE = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK|CONNECTION_STRING|(?:^|_)(?:PASS|PAT|SAS|DSN)$|_PWD$",
+    re.IGNORECASE,
+)
 _CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 _BUCKET_SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "oss", "cos"})
 """Addresses of buckets: no port stands in them, so a colon begins a secret, which may hold slashes."""
@@ -32,6 +36,7 @@ _NAME = (
     r"|(?:api|access|account|private|secret|storage|shared|encryption|sas)[_.-]?key)"
 )
 _STRONG_NAME = r"(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|account|private|secret|storage|shared)[_.-]?key)"
+_SECRET_SETTING = re.compile(rf"(?i){_STRONG_NAME}")
 _QUOTED_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
 _PARAMETER = re.compile(rf"(?i)({_NAME}=)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)")
 _VARIABLE = re.compile(
@@ -61,6 +66,19 @@ _SHAPES = re.compile(
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
+_REMEMBERED: set[str] = set()
+
+
+def remember_secrets(settings: Mapping[str, str]) -> None:
+    """From now on mask the values of settings, such as Spark's, whose names say that they are secret.
+
+    >>> remember_secrets({"spark.hadoop.fs.s3a.secret.key": "an/example", "spark.sql.shuffle.partitions": "200000"})
+    >>> mask_secrets("denied for an/example and an%2Fexample: 200000")
+    'denied for *** and ***: 200000'
+    """
+    _REMEMBERED.update(_forms(value for name, value in settings.items() if _SECRET_SETTING.search(name)))
+
+
 def mask_secrets(text: str) -> str:
     """A string without the secrets in it: those of the environment, and whatever looks like one.
 
@@ -71,7 +89,7 @@ def mask_secrets(text: str) -> str:
     >>> mask_secrets("abfss://container@account.dfs.core.windows.net/path")
     'abfss://container@account.dfs.core.windows.net/path'
     """
-    return mask_forms(_without_values(text, secret_values(os.environ)))
+    return mask_forms(_without_values(text, _longest_first({*secret_values(os.environ), *_REMEMBERED})))
 
 
 def mask_forms(text: str) -> str:
@@ -95,9 +113,7 @@ def secret_values(environment: Mapping[str, str]) -> list[str]:
     >>> secret_values({"DB_PASSWORD": "p@ss word", "HOME": "elsewhere", "USE_KEY": "yes"})
     ['p%40ss%20word', 'p%40ss+word', 'p@ss word']
     """
-    values = {value for name, value in environment.items() if _SECRET_VARIABLE.search(name) and len(value) >= SHORTEST_SECRET}
-    forms = {form for value in values for form in (value, quote(value, safe=""), quote_plus(value))}
-    return sorted(forms, key=lambda form: (-len(form), form))
+    return _longest_first(_forms(value for name, value in environment.items() if _SECRET_VARIABLE.search(name)))
 
 
 def first_line(error: BaseException) -> str:
@@ -124,6 +140,16 @@ def _of_python(text: str) -> list[str]:
     *before, last = text.split(TRACEBACK)
     after = last.splitlines() if before else []
     return [line.strip() for line in after if line.strip() and not line[0].isspace()][:1]
+
+
+def _forms(values: Iterable[str]) -> set[str]:
+    """Values long enough to be secrets, and as they stand in addresses."""
+    secrets = {value for value in values if len(value) >= SHORTEST_SECRET}
+    return {form for value in secrets for form in (value, quote(value, safe=""), quote_plus(value))}
+
+
+def _longest_first(forms: Iterable[str]) -> list[str]:
+    return sorted(forms, key=lambda form: (-len(form), form))
 
 
 def _without_values(text: str, values: Iterable[str]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
+from spark_monitor.commands.options import SessionOptions
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.columns import Finding
 from spark_monitor.store.ledger import masked
@@ -120,3 +123,37 @@ def test_a_run_s_configuration_is_masked_and_its_hash_is_not_the_environment_s(m
     monkeypatch.setenv("SOME_TOKEN", "quietly")
     assert CANARY not in str(config.public_dict()) + repr(config)
     assert config.config_hash() == before
+
+
+SECRET_SETTINGS = (
+    "spark.hadoop.fs.s3a.secret.key",
+    "spark.hadoop.fs.azure.account.key.account.dfs.core.windows.net",
+    "spark.hadoop.javax.jdo.option.ConnectionPassword",
+    "spark.ssl.keyStorePassword",
+    "spark.kubernetes.authenticate.driver.oauthToken",
+    "spark.authenticate.secret",
+)
+
+
+@pytest.mark.parametrize("name", SECRET_SETTINGS)
+def test_the_value_of_a_secret_setting_of_spark_is_masked_wherever_it_stands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spark_monitor.text.masking._REMEMBERED", set())
+    value = f"{CANARY}/of+{name}"
+    assert CANARY in mask_secrets(f"nobody knows the key {value}")
+
+    SessionOptions.read(None, None, [f"{name}={value}", "spark.sql.shuffle.partitions=2000000"])
+
+    assert CANARY not in mask_secrets(f"denied for {value}; in an address {quote(value, safe='')}")
+    assert mask_secrets("2000000 partitions") == "2000000 partitions"
+
+
+@pytest.mark.parametrize("name", ["DB_PASS", "DB_PWD", "GITHUB_PAT", "SENTRY_DSN", "STORAGE_CONNECTION_STRING", "KEY_PASSPHRASE"])
+def test_so_is_that_of_a_variable_of_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, CANARY)
+    assert CANARY not in mask_secrets(f"denied for {CANARY}")
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "PATH", "COMPASS", "PASSAGE"])
+def test_the_value_of_a_variable_that_is_no_secret_stays_readable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "/srv/monitors")
+    assert mask_secrets("/srv/monitors/a.yaml") == "/srv/monitors/a.yaml"
