@@ -9,7 +9,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.diagnosis.known_units import both_ways
-from spark_monitor.diagnosis.lattice import are_images
+from spark_monitor.diagnosis.lattice import leading
 
 LATTICE_VALUES: Final = 4
 LATTICE_SHARE: Final = 0.3
@@ -39,7 +39,7 @@ def lattice_factor(before: Mapping[float, int], now: Mapping[float, int], *, nea
     common, counts = np.unique(ratios[(ratios > near / 2) & (ratios < near * 2)], return_counts=True)
     others = common[np.argsort(-counts, kind="stable")][:20].tolist()
     # A factor near 1 is none: it is how a small step looks beside large values.
-    candidates = [one for one in (*units, *others) if max(one, 1 / one) >= LEAST_FACTOR and are_images(was, values, one)]
+    candidates = leading(was, values, (one for one in (*units, *others) if max(one, 1 / one) >= LEAST_FACTOR))
     best = max(candidates, key=lambda factor: explained(was * factor, values, rows), default=1.0)
     share = explained(was * best, values, rows)
     return float(best) if share >= _least_share(was, values, float(best)) and explained(was, values, rows) < share / 2 else None

@@ -54,23 +54,23 @@ def step_of(values: Floats) -> float | None:
     >>> step_of(np.array([0.1, 0.2, 0.7])), step_of(np.array([1.15078, 2.30156]))
     (0.1, None)
     """
-    return next((one for one in STEPS if on_lattice(values, one, precision(values)) >= ON_STEP), None)
+    digits = precision(values)
+    return next((one for one in STEPS if on_lattice(values, one, digits) >= ON_STEP), None)
 
 
-def are_images(was: Floats, values: Floats, factor: float) -> bool:
-    """Whether a factor leads from one step to the other, both ways, as far as values are multiples of one.
+def leading(was: Floats, values: Floats, factors: Iterable[float]) -> list[float]:
+    """The factors that lead from one step to the other, both ways, as far as values are multiples of one.
 
     Half of the tenths are twice a tenth, and every tenth is half of one: of values that both have a step, a factor that does not
     lead from one to the other explains many by chance.
 
     >>> tenths = np.arange(1, 40) / 10
-    >>> [are_images(tenths, tenths * 2, 2.0), are_images(tenths, tenths + 3, 2.0), are_images(tenths, tenths + 3, 0.5)]
-    [True, False, False]
+    >>> [leading(tenths, tenths * 2, [2.0]), leading(tenths, tenths + 3, [2.0, 0.5])]
+    [[2.0], []]
     """
-    step, new_step = step_of(was), step_of(values)
-    back = step is None or on_lattice(values / factor, step, precision(values)) >= MOSTLY
-    there = new_step is None or on_lattice(was * factor, new_step, precision(was)) >= MOSTLY
-    return back and there
+    step, new_step, digits, digits_before = step_of(was), step_of(values), precision(values), precision(was)
+    back = [one for one in factors if step is None or on_lattice(values / one, step, digits) >= MOSTLY]
+    return [one for one in back if new_step is None or on_lattice(was * one, new_step, digits_before) >= MOSTLY]
 
 
 def precision(values: Floats) -> float:

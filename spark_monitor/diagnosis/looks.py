@@ -71,6 +71,12 @@ class Evidence:
     name: str = ""
     """The column's name, whose words may say what its numbers are."""
 
+    season: Look | None = None
+    """The same hour a day before, of windows of days the same weekday: what a season makes one expect now."""
+
+    season_before: Look | None = None
+    """The window before that one: what a season made one expect of the window before."""
+
     @property
     def is_code(self) -> bool:
         """Whether numbers are held against the ones that are known: then they are names."""

@@ -10,6 +10,7 @@ from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.diagnosis.mixtures import began_within
 from spark_monitor.diagnosis.moments import FAR, by_moments, is_of_all
+from spark_monitor.diagnosis.seasons import is_denied, of_season
 from spark_monitor.diagnosis.signs import is_mirrored
 from spark_monitor.diagnosis.steadiness import is_steady
 from spark_monitor.diagnosis.units import LEAST_CHANGE, SIGN, UNKNOWN_CHANGE, Fit, unit_fit
@@ -48,6 +49,9 @@ def _fit(evidence: Evidence) -> Fit | None:
     exact = next((fit for fit in fits if fit is not None and fit.exact), None)
     if exact is not None or not fits:
         return exact
+    expected = of_season(evidence)
+    if expected is not None:
+        return expected
     agreed = _agreed(fits, looks, evidence)
     if agreed is not None and agreed.name is not None and 1 / FAR < abs(agreed.factor) < FAR:
         return agreed
@@ -62,6 +66,8 @@ def _agreed(fits: Sequence[Fit | None], looks: Sequence[Look], evidence: Evidenc
     or the change began within the window before, which holds values of both kinds.
     """
     from_baseline = fits[-1]
+    if from_baseline is not None and is_denied(from_baseline, evidence):
+        return None
     if from_baseline is None or len(fits) == 1 or fits[0] is not None or is_steady(evidence):
         return from_baseline
     return from_baseline if began_within(from_baseline, baseline=looks[-1], before=looks[0]) else None

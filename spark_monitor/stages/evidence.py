@@ -44,9 +44,10 @@ def gathered(
     asked = list(keys)[:MOST_KEYS]
     if not asked:
         return {}
-    before = _starts_before(windows)
-    earlier = {key: (key[0], before[key[1]], key[2], key[3]) for key in asked if key[1] in before}
-    looks = _looks(run, {*asked, *earlier.values()})
+    before, season = _starts_before(windows), starts_of_season(windows)
+    earlier, expected = _at(before, asked), _at(season, asked)
+    expected_before = _at(before, expected.values())
+    looks = _looks(run, {*asked, *earlier.values(), *expected.values(), *expected_before.values()})
     if retyped:
         looks |= {key: replace(looks.get(key, Look()), status=TYPE_CHANGED, message=why) for key, why in _retyped(run, asked)}
     frozen = _baseline_looks(baseline, plan, {(key[0], key[3]) for key in asked})
@@ -58,9 +59,16 @@ def gathered(
             looks.get(earlier[key]) if key in earlier else None,
             measured.get(key, {}),
             key[0],
+            looks.get(expected[key]) if key in expected else None,
+            looks.get(expected_before.get(expected[key], key)) if expected.get(key) in expected_before else None,
         )
         for key in asked
     }
+
+
+def _at(places: Mapping[int, int], keys: Iterable[EvidenceKey]) -> dict[EvidenceKey, EvidenceKey]:
+    """The same column, version and slice of each key in the window that another one leads to, where there is one."""
+    return {key: (key[0], places[key[1]], key[2], key[3]) for key in keys if key[1] in places}
 
 
 def _starts_before(windows: Windows) -> dict[int, int]:
@@ -70,6 +78,27 @@ def _starts_before(windows: Windows) -> dict[int, int]:
     for edges in by_length:
         earlier_starts |= {later[0]: earlier[0] for earlier, later in pairwise(edges)}
     return earlier_starts
+
+
+DAY: Final = 86_400_000_000
+SEASONS: Final = ((DAY // 2, DAY), (round(1.1 * DAY), 7 * DAY))
+"""Windows of so many microseconds at most are held against those of so many before: of the same hour, or the same weekday."""
+
+
+def starts_of_season(windows: Windows) -> dict[int, int]:
+    """The start of the window a season before each one; of windows of weeks and more there is none.
+
+    >>> hours = [(hour * DAY // 24, (hour + 1) * DAY // 24) for hour in range(26)]
+    >>> starts_of_season({"1 hour": hours}) == {hours[24][0]: hours[0][0], hours[25][0]: hours[1][0]}
+    True
+    """
+    earlier: dict[int, int] = {}
+    for edges in windows.values():
+        length = max((end - start for start, end in edges), default=0)
+        lag = next((lag for longest, lag in SEASONS if length <= longest), None)
+        starts = {start for start, _ in edges}
+        earlier |= {start: start - lag for start in starts if lag is not None and start - lag in starts}
+    return earlier
 
 
 def _looks(run: Run, keys: Collection[EvidenceKey]) -> dict[EvidenceKey, Look]:
