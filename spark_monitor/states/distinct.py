@@ -174,7 +174,8 @@ def hashes_below(values: Floats, theta: int) -> Hashes:
 
 def _scrambled(values: Floats) -> Hashes:
     """Splitmix64 of the numbers' bits up to its last step."""
-    bits = (values + 0.0).view(np.uint64)
+    with np.errstate(invalid="ignore"):  # a NaN of other bits, which a column may hold, is none to be warned of
+        bits = (values + 0.0).view(np.uint64)
     bits += _WORD
     bits ^= bits >> _SHIFTS[0]
     bits *= _FIRST
