@@ -16,10 +16,12 @@ def stuck(evidence: Evidence) -> Finding | None:
         return NAMED_BY_METRIC["is_stuck"] if is_measured else None
     value = max(now.items, key=lambda item: now.items[item], default=None)
     is_usual = value is not None and was.share(value) >= DOMINANT  # a calm period, not a source that stands still
+    season = evidence.season
+    is_usual |= value is not None and season is not None and season.share(value) >= DOMINANT  # nor is a night without sun
     alone = now.distinct == 1 and (was.distinct or 0) >= 5 and not is_usual
     narrow = bool(was.stddev) and now.stddev is not None and was.stddev is not None and now.stddev < 0.01 * was.stddev
     earlier = evidence.before.distinct if evidence.before is not None else was.distinct
-    few = narrow and (now.distinct or 0) <= 0.1 * (earlier or 0)
+    few = narrow and not is_usual and (now.distinct or 0) <= 0.1 * (earlier or 0)
     if not (is_measured or alone or few):
         return None
     shown = f"its value is always {harmless(value, 40)}" if alone and value is not None else "its values hardly vary any more"

@@ -22,6 +22,9 @@ _LOW, _MIDDLE, _HIGH = 10, 50, 90
 DOMINANT = 0.9
 """Of a column that holds one value in so many of the baseline's rows, a calm period (a week without rain) holds it alone."""
 
+QUIET, LEAST_QUANTITY = 0.25, 10
+"""A quantity of at least so many values that was zero in so much of the baseline's rows may be zero alone: nights have no sun."""
+
 HELD_BY_ONE = 0.5
 """A spread that is gone because a value that this part of the baseline's rows held has become commoner has not collapsed."""
 
@@ -59,8 +62,19 @@ def is_stuck(current: ColumnBlock, baseline: ColumnBlock | None = None) -> Inter
     status[lacking], message[lacking] = NO_BASELINE, "The baseline has no value of this column."
     empty = current.present == 0
     status[empty], message[empty] = UNDEFINED, "There is no value to look at."
-    value = _flag(_one_value(current, baseline) | _no_spread(current, baseline) | _few_values(current, baseline))
+    ceased = _one_value(current, baseline) | _no_spread(current, baseline) | _few_values(current, baseline)
+    for place in np.flatnonzero(ceased).tolist():
+        ceased[place] = not _is_quiet(current, baseline, place)
+    value = _flag(ceased)
     return with_status(value, value, value, status, message, current.present)
+
+
+def _is_quiet(current: ColumnBlock, baseline: ColumnBlock, place: int) -> bool:
+    """Whether a quantity is zero now that often was."""
+    if not baseline.quantities[place] or baseline.is_time[place] or not baseline.distinct_count[place] >= LEAST_QUANTITY:
+        return False
+    is_zero = not current.quantiles[place, [_LOW, _MIDDLE, _HIGH]].any()
+    return is_zero and _share_of(0.0, baseline, place) >= QUIET
 
 
 def _one_value(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:
