@@ -77,6 +77,9 @@ class Evidence:
     season_before: Look | None = None
     """The window before that one: what a season made one expect of the window before."""
 
+    season_earlier: Look | None = None
+    """The same hour, or weekday, once more before: it tells which of two days is the odd one."""
+
     @property
     def is_code(self) -> bool:
         """Whether numbers are held against the ones that are known: then they are names."""

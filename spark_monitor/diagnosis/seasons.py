@@ -39,6 +39,8 @@ def of_season(evidence: Evidence) -> Fit | None:
     fit = next((fit for fit in _fits(was, now, _as_this_day(was, before, was_before)) if fit.name is not None), None)
     if fit is None or not _is_unchanged(fit, was_before.quantiles, before.quantiles):
         return None
+    if _has_shape(evidence.season_earlier) and not _is_unchanged(fit, was.quantiles, evidence.season_earlier.quantiles):
+        return None  # the day before was the odd one
     return fit if 1 / FAR < abs(fit.factor) < FAR or is_of_all(fit.factor, was, now) else None
 
 

@@ -46,8 +46,9 @@ def gathered(
         return {}
     before, season = _starts_before(windows), starts_of_season(windows)
     earlier, expected = _at(before, asked), _at(season, asked)
-    expected_before = _at(before, expected.values())
-    looks = _looks(run, {*asked, *earlier.values(), *expected.values(), *expected_before.values()})
+    expected_before, expected_earlier = _at(before, expected.values()), _at(season, expected.values())
+    known = (earlier, expected, expected_before, expected_earlier)
+    looks = _looks(run, {*asked, *(key for keys in known for key in keys.values())})
     if retyped:
         looks |= {key: replace(looks.get(key, Look()), status=TYPE_CHANGED, message=why) for key, why in _retyped(run, asked)}
     frozen = _baseline_looks(baseline, plan, {(key[0], key[3]) for key in asked})
@@ -56,14 +57,19 @@ def gathered(
         key: Evidence(
             looks.get(key),
             frozen.get((key[0], key[3])),
-            looks.get(earlier[key]) if key in earlier else None,
+            _found(looks, earlier.get(key)),
             measured.get(key, {}),
             key[0],
-            looks.get(expected[key]) if key in expected else None,
-            looks.get(expected_before.get(expected[key], key)) if expected.get(key) in expected_before else None,
+            _found(looks, expected.get(key)),
+            _found(looks, expected_before.get(expected[key]) if key in expected else None),
+            _found(looks, expected_earlier.get(expected[key]) if key in expected else None),
         )
         for key in asked
     }
+
+
+def _found(looks: Mapping[EvidenceKey, Look], key: EvidenceKey | None) -> Look | None:
+    return None if key is None else looks.get(key)
 
 
 def _at(places: Mapping[int, int], keys: Iterable[EvidenceKey]) -> dict[EvidenceKey, EvidenceKey]:

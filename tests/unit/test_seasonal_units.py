@@ -85,6 +85,7 @@ def evidence(name: str, seed: int, place: int, change: Callable[[np.ndarray], np
         name=name,
         season=at(place - 24),
         season_before=at(place - 25),
+        season_earlier=at(place - 48),
     )
 
 
@@ -128,6 +129,22 @@ def test_a_windy_day_is_in_no_other_unit_in_any_of_its_hours() -> None:
         for place in range(24 * CHANGED + 1, 24 * CHANGED + 24)
     ]
     assert told.count("unit_change") <= 1
+
+
+@pytest.mark.parametrize("name", ["roof", "gust"])
+def test_the_day_after_a_fault_is_in_no_other_unit(name: str) -> None:
+    factor, offset, _ = CHANGES[name]
+    rows = table(name, 9)
+    told = []
+    for place in range(24 * CHANGED + 1, 24 * CHANGED + 24):
+        looks = [look(rows[divmod(hours, 24)]) for hours in (place, place - 1, place - 25, place - 48)]
+        broken = look(np.round(rows[divmod(place - 24, 24)] * factor + offset, 1))
+        evidence_then = Evidence(
+            looks[0], look(baseline_rows(name, 9)), looks[1], season=broken, season_before=looks[2], season_earlier=looks[3]
+        )
+        told.append(finding_of(evidence_then, frozenset({"ks"})).kind)
+
+    assert told == ["drift"] * len(told)
 
 
 def test_the_window_a_season_before_is_that_of_the_same_hour_or_weekday() -> None:
