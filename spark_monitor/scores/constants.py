@@ -13,6 +13,7 @@ import numpy as np
 
 from spark_monitor.scores.classification import class_counts
 from spark_monitor.scores.classification import refusal as no_predictions
+from spark_monitor.scores.curves import refused
 from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import Function, Task, scored
 from spark_monitor.scores.probability import without_scores
@@ -26,6 +27,8 @@ from spark_monitor.states.proportions import wilson
 from spark_monitor.states.regression import RegressionState
 
 SUFFIX = "_constant"
+ROUNDING = 1e-9
+"""Moments of labels are known so well."""
 Bounds = tuple[float, float]
 
 
@@ -74,13 +77,13 @@ def brier_score_constant(state: ScoreState) -> Interval:
 @_constant("roc_auc_score", "binary", state=ScoreState)
 def roc_auc_score_constant(state: ScoreState) -> Interval:
     """One half: a constant orders nothing."""
-    return _of_fraction(state, lambda _: 0.5)
+    return refused(state) or _of_fraction(state, lambda _: 0.5)
 
 
 @_constant("average_precision", "binary", state=ScoreState)
 def average_precision_constant(state: ScoreState) -> Interval:
     """The fraction of positives."""
-    return _of_fraction(state, lambda p: p)
+    return refused(state, both=False) or _of_fraction(state, lambda p: p)
 
 
 @_constant("expected_calibration_error", "binary", state=ScoreState)
@@ -170,8 +173,7 @@ def mean_squared_error_constant(state: RegressionState) -> Interval:
     if refused:
         return refused
     n = state.usable
-    # Sums of weighted squares leave what rounding left of labels that are all one.
-    value = 0.0 if state.least_label == state.greatest_label else state.label_m2 / n
+    value = _variance(state)
     spread = math.sqrt(max(float(state.central[1]) / n - value * value, 0.0) / n)
     return interval(value, (value - 1.96 * spread, value + 1.96 * spread), n, within=POSITIVE_RANGE)
 
@@ -192,16 +194,39 @@ def mean_absolute_error_constant(state: RegressionState) -> Interval:
         return refused
     low, high = _label_cells(state.lows, state.highs)
     rows = np.concatenate([state.lows.rows[::-1], state.highs.rows])
-    place = int(np.searchsorted(np.cumsum(rows), rows.sum() / 2))
-    median = (low[place] + high[place]) / 2
-    distances = np.abs((low + high) / 2 - median)
-    error = float(np.dot(rows, (high - low) / 2) / rows.sum())
-    value = float(np.dot(rows, distances) / rows.sum())
+    total = float(rows.sum())
+    place = int(np.searchsorted(np.cumsum(rows), total / 2))
+    distances = np.abs((low + high) / 2 - (low[place] + high[place]) / 2)
+    # Of the median's place in its cell no more matters than the cell's rows: the others are balanced.
+    error = float(np.dot(rows, (high - low) / 2) + rows[place] * (high[place] - low[place]) / 2) / total
+    counted = float(np.dot(rows, distances)) / total
+    least, most = _within_moments(state, max(counted - error, 0.0), counted + error)
+    value = counted if least <= counted <= most else (least + most) / 2
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = float(np.dot(rows, np.square(distances)) / rows.sum()) - float(np.square(value))
-    spread = math.sqrt(max(squares, 0.0) / float(rows.sum())) if math.isfinite(squares) else math.inf
-    bounds = value - error - 1.96 * spread, value + error + 1.96 * spread
-    return interval(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=min(error, value))
+        squares = max(float(np.dot(rows, np.square(distances)) / total), _variance(state)) - float(np.square(value))
+    spread = math.sqrt(max(squares, 0.0) / total) if math.isfinite(squares) else math.inf
+    bounds = least - 1.96 * spread, most + 1.96 * spread
+    return interval(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=max(most - value, value - least))
+
+
+def _within_moments(state: RegressionState, least: float, most: float) -> tuple[float, float]:
+    """Bounds of the mean distance from the median, narrowed by the labels' moments where cells are wide beside their spread.
+
+    It is at most the standard deviation, and at least half the mean distance from the mean, which is at least m2^(3/2) / m4^(1/2)
+    (Hoelder's inequality).
+    """
+    variance = _variance(state)
+    fourth = float(state.central[1]) / state.usable
+    if not math.isfinite(variance) or not math.isfinite(fourth):
+        return least, most
+    low = math.sqrt(variance) * (variance / math.sqrt(fourth)) / 2 if fourth > 0 else 0.0
+    most = min(most, math.sqrt(variance) * (1 + ROUNDING))
+    return min(max(least, low * (1 - ROUNDING)), most), most
+
+
+def _variance(state: RegressionState) -> float:
+    """The labels' variance over n; 0 where they are all one, of which sums of weighted squares leave what rounding left."""
+    return 0.0 if state.least_label == state.greatest_label else max(float(state.label_m2) / state.usable, 0.0)
 
 
 def _label_cells(lows: Magnitudes, highs: Magnitudes) -> tuple[np.ndarray, np.ndarray]:
