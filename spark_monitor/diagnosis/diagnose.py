@@ -109,9 +109,17 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     rows = {one: look.count for one, look in looks.items() if look is not None}
     slice_ = location(group, {one: finding.is_fault for one, finding in sliced.items()}, rows)
     in_slice = sliced.get(slice_)
+    if in_slice is not None and group.whole and _is_of_all_rows(whole, in_slice):
+        return whole, WHOLE  # that smaller slices keep their more lenient limits says nothing of them
     if in_slice is not None and (in_slice.is_fault or not whole.is_fault):
         return in_slice, slice_
     return whole, slice_
+
+
+def _is_of_all_rows(whole: Finding, in_slice: Finding) -> bool:
+    """Whether all rows show what a slice does, and all of them: of a fault in one slice they show a part, or a mixture."""
+    is_same = whole.kind == in_slice.kind and not whole.is_another_than(in_slice, paused=True)
+    return whole.is_fault and whole.part >= 1.0 and is_same
 
 
 def _hidden(
