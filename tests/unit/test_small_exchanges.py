@@ -1,0 +1,63 @@
+"""Two categories that exchange a few percent of the rows are re-coded; shares that shift in some other way hardly look so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spark_monitor.diagnosis.categories import encoding_swap
+from spark_monitor.diagnosis.looks import Evidence, Look
+
+BASELINE_ROWS, TRIALS = 30_000, 400
+
+
+def look(random: np.random.Generator, shares: np.ndarray, rows: int) -> Look:
+    counts = random.multinomial(rows, shares)
+    items = {f"category {place}": int(count) for place, count in enumerate(counts) if count}
+    return Look(count=rows, distinct=len(items), items=items, longest=10.0)
+
+
+def told(random: np.random.Generator, was: np.ndarray, now: np.ndarray, rows: int) -> str | None:
+    finding = encoding_swap(Evidence(look(random, now, rows), look(random, was, BASELINE_ROWS)))
+    return None if finding is None else finding.kind
+
+
+@pytest.mark.parametrize(
+    ("shares", "places", "rows"),
+    [
+        ([0.35, 0.3, 0.2, 0.15], (0, 2), 1000),
+        ([0.27, 0.22, 0.18, 0.13, 0.11, 0.09], (0, 3), 2400),
+        ([0.4, 0.25, 0.2, 0.15], (0, 1), 2400),
+    ],
+)
+def test_two_categories_that_exchange_their_names_are_re_coded(shares: list[float], places: tuple[int, int], rows: int) -> None:
+    random, was = np.random.default_rng(3), np.array(shares)
+    now = was.copy()
+    now[list(places)] = was[list(places[::-1])]
+
+    found = [told(random, was, now, rows) for _ in range(40)]
+    assert found.count("encoding_swap") >= 34
+
+
+@pytest.mark.parametrize("rows", [1000, 2400, 10_000])
+@pytest.mark.parametrize("many", [3, 4, 6, 8])
+def test_shares_that_shift_are_hardly_ever_taken_for_exchanged(many: int, rows: int) -> None:
+    random = np.random.default_rng([many, rows])
+    found, moved = 0, 0
+    for _ in range(TRIALS):
+        was = random.dirichlet(np.full(many, 3))
+        now = was * np.exp(random.normal(0, 0.5, many))
+        now /= now.sum()
+        if 0.1 <= np.abs(was - now).sum() / 2 < 0.2:
+            moved += 1
+            found += told(random, was, now, rows) is not None
+
+    assert moved > 100
+    assert found <= 0.05 * moved
+
+
+def test_one_category_that_grows_at_the_cost_of_all_others_is_not_re_coded() -> None:
+    random = np.random.default_rng(8)
+    was = np.array([0.35, 0.3, 0.2, 0.15])
+    now = was * np.array([1.0, 1.0, 1.0, 2.4])
+    assert {told(random, was, now / now.sum(), 2400) for _ in range(40)} == {None}
