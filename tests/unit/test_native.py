@@ -306,12 +306,13 @@ import pytest
 from spark_monitor.kernel.native import build, library
 build.LIBRARY = library.LIBRARY = pathlib.Path(sys.argv[1])
 assert isinstance(library.loaded(), library.Library), library.loaded()
-chosen = "kernels or kernel_merge or threads or bounds"
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", chosen, sys.argv[2]]))
+chosen = "kernels or kernel_merge or threads or bounds or refused or every_value"
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", "-k", chosen, *sys.argv[2:]]))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_properties_hold_under_the_sanitizers(tmp_path: Path) -> None:
     command = next(build.compilers(), None)
     found = subprocess.run([*(command or ["cc"]), "-print-file-name=libasan.so"], capture_output=True, text=True, check=False)
@@ -323,7 +324,7 @@ def test_the_properties_hold_under_the_sanitizers(tmp_path: Path) -> None:
         made, command, "-O1", "-g", "-DSM_DEPTH=1", *build.WARNINGS, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     )
     done = subprocess.run(
-        [sys.executable, "-c", SANITIZED, str(made), __file__],
+        [sys.executable, "-c", SANITIZED, str(made), *(str(path) for path in Path(__file__).parent.glob("test_native*.py"))],
         env={**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"},
         capture_output=True,
         text=True,

@@ -59,6 +59,11 @@ def adjacent(random: Random, values: np.ndarray, edges: int) -> Grid:
     return Grid.of(np.concatenate([found, -found, np.arange(-2, 3) * 5e-324]))
 
 
+def between(values: np.ndarray) -> Grid:
+    """An edge between each two of different values, on none of them."""
+    return Grid.of(values[:-1] / 2 + values[1:] / 2)
+
+
 GRIDS: dict[str, Callable[[Random, np.ndarray], Grid]] = {
     "zero alone": lambda random, values: Grid.trivial(),
     "quantiles": lambda random, values: grid_for(random, values, 60),
@@ -69,7 +74,7 @@ GRIDS: dict[str, Callable[[Random, np.ndarray], Grid]] = {
     "all below": lambda random, values: Grid.of(float(values.min(initial=0.0)) / 2 - 1e300 - np.arange(5) * 1e290),
     "all above": lambda random, values: Grid.of(float(values.max(initial=0.0)) / 2 + 1e300 + np.arange(300) * 1e290),
     "both ends": lambda random, values: Grid.of(random.choice([-1.0, 1.0], 40) * np.finfo(float).max * random.random(40)),
-    "between the values": lambda random, values: Grid.of(np.unique(values)[:-1] / 2 + np.unique(values)[1:] / 2),
+    "between the values": lambda random, values: between(np.unique(values)[: MAX_EDGES - 1]),
 }
 
 
