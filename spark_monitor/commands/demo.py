@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import Conf, Master, Remote, SessionOptions
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
+from spark_monitor.commands.run import document
 from spark_monitor.commands.spark import open_spark
 
 DIRECTORY = Path("demo-output")
@@ -22,6 +23,7 @@ def demo(
     master: Master = None,
     remote: Remote = None,
     conf: Conf = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train, score and monitor a real year of flights, week by week (some minutes)."""
     terminal = terminal_of(context)
@@ -32,4 +34,7 @@ def demo(
 
         claim(directory)  # a directory that cannot be used is reported before Spark starts
         spark = open_spark(session, terminal)
-    run_demo(directory, spark, tell=terminal.tell, progress=terminal.progress)
+    story = run_demo(directory, spark, tell=terminal.tell, progress=terminal.progress)
+    files = {"file": story.file, "report": story.report, "digest": story.digest}
+    found = {"findings": list(story.findings), **{name: str(path) for name, path in files.items()}}
+    terminal.document({**document(story.result, reached=False), **found})

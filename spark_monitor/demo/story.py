@@ -46,6 +46,17 @@ class Act:
     title: str
 
 
+@dataclass(frozen=True)
+class Story:
+    """What was told: the last run, what the monitor says of each injected fault, and the files to open."""
+
+    result: RunResult
+    findings: tuple[str, ...]
+    file: Path
+    report: Path
+    digest: Path
+
+
 ACTS = (
     Act(datetime(2013, 3, 4, 6, tzinfo=UTC), "version 1 goes live; the baseline is frozen from January and February"),
     Act(
@@ -56,7 +67,7 @@ ACTS = (
 )
 
 
-def run_demo(directory: Path, spark: SparkSession, *, tell: Tell, progress: Progress) -> None:
+def run_demo(directory: Path, spark: SparkSession, *, tell: Tell, progress: Progress) -> Story:
     """Prepare, monitor, and tell. ``tell`` prints the story; ``progress`` shows the steps in between as they begin."""
     from spark_monitor.api.monitor import Monitor
     from spark_monitor.demo.service import service_faults_found
@@ -77,14 +88,16 @@ def run_demo(directory: Path, spark: SparkSession, *, tell: Tell, progress: Prog
         findings = [*faults_found(result.checks), *service_faults_found(result.metrics)]
         monitor_facts = facts(tables_of(monitor.config, result.store), monitor.config, pictures=True)
         text = summary(monitor_facts, monitor.config, file=typed(prepared.paths.monitor_file))
-        pages = written_pages(monitor_facts, monitor.config, prepared.paths.monitor_file)
+        report, digest = written_pages(monitor_facts, monitor.config, prepared.paths.monitor_file)
+    pages = [f"Report, to open in a browser: {typed(report)}", f"Digest of the last week, as it is mailed: {typed(digest)}"]
     injected = ("", "What was injected, and what the monitor says of it", *findings)
     for line in (*injected, "", text.rstrip(), "", *pages, *ending(began)):
         tell(line)
+    return Story(result, tuple(findings), prepared.paths.monitor_file, report, digest)
 
 
-def written_pages(monitor_facts: Facts, config: MonitorConfig, file: Path) -> list[str]:
-    """The report and last week's digest, written beside the monitor's file, and where they are."""
+def written_pages(monitor_facts: Facts, config: MonitorConfig, file: Path) -> tuple[Path, Path]:
+    """The report and last week's digest, written beside the monitor's file."""
     from spark_monitor.outputs.digest.digest import digest_html, digest_of
     from spark_monitor.outputs.digest.due import last_period
     from spark_monitor.outputs.report.page import report_html
@@ -93,7 +106,7 @@ def written_pages(monitor_facts: Facts, config: MonitorConfig, file: Path) -> li
     period = last_period(DIGEST_EVERY, ACTS[-1].as_of, config.windows.zone)
     report.write_text(report_html(monitor_facts, config, file=typed(file)), encoding="utf-8")
     digest.write_text(digest_html(digest_of([monitor_facts], period.start, period.end)), encoding="utf-8")
-    return [f"Report, to open in a browser: {typed(report)}", f"Digest of the last week, as it is mailed: {typed(digest)}"]
+    return report, digest
 
 
 def introduction(prepared: Prepared) -> Iterator[str]:

@@ -25,6 +25,7 @@ from spark_monitor.commands import examinations
 from spark_monitor.commands.options import SessionOptions
 from spark_monitor.commands.spark import PROXY_VARIABLES, open_spark, require_reachable
 from spark_monitor.commands.terminal import Terminal
+from spark_monitor.demo.story import Story
 from spark_monitor.errors import ConfigError, MonitorError, RunError
 from spark_monitor.outputs.mlflow.publish import PublishResult
 from spark_monitor.preflight.check import Finding
@@ -515,12 +516,25 @@ def test_replay_says_of_every_rule_what_it_costs_and_draws_it(console: Console, 
 
 def test_the_demo_goes_where_it_is_told(console: Console, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told: list[Path] = []
-    monkeypatch.setattr("spark_monitor.demo.story.run_demo", lambda directory, *_, **__: told.append(directory))
+    result = console.monitor.run(None, as_of=WEEK.end)
+
+    def story(directory: Path, *_: Any, tell: Callable[[str], None], **__: Any) -> Story:
+        told.append(directory)
+        tell("Monday")
+        files = (directory / name for name in ("f.yaml", "report.html", "digest.html"))
+        return Story(result, ("found",), *files)
+
+    monkeypatch.setattr("spark_monitor.demo.story.run_demo", story)
     monkeypatch.chdir(tmp_path)
     assert console.type("demo", "--dir", "here", "--master", "local[1]").exit_code == 0
     assert console.type("demo").exit_code == 0
     assert told == [Path("here"), Path("demo-output")]
     assert [session["master"] for session in console.sessions] == ["local[1]", None]
+    done = console.type("demo", "--json")
+    document = json.loads(done.stdout)
+    assert (document["findings"], document["report"]) == (["found"], "demo-output/report.html")
+    assert document["status"] == "COMMITTED"
+    assert "Monday" in done.stderr
 
 
 def test_a_directory_that_the_demo_cannot_use_is_said_before_spark_starts(console: Console, tmp_path: Path) -> None:
