@@ -112,7 +112,8 @@ def _judged(was: pd.Series[Any], now: pd.Series[Any]) -> list[dict[str, Any]]:
 def _named(row: dict[str, Any]) -> dict[str, Any]:
     about = (row["metric"], row["column_name"], row["model_version"], row["slice_key"], row["slice_value"])
     common = {"granularity": "1 week", "dataset": "predictions", "lower": None, "upper": None, "expected": "<= 0.15"}
-    told = {"severity": "medium", "reason": "It is too far off.", "owner": None, "runbook": None, "class": None}
+    told: dict[str, Any] = {"severity": "medium", "reason": "It is too far off.", "owner": None, "runbook": None, "class": None}
+    told["incident_id"] = None
     return {**common, **told, **row, "check_id": "|".join(map(str, about))}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from spark_monitor.diagnosis.subjects import track_of
@@ -34,6 +34,8 @@ class Failing:
     reason: str | None = None
     owner: str | None = None
     runbook: str | None = None
+    incident_id: str | None = field(default=None, compare=False)
+    """The incident that an earlier run gave it to."""
 
     @property
     def slice(self) -> Slice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +84,24 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (),
         runbook=runbook or f"docs/runbooks/{kind}.md",
         columns=tuple(columns),
     )
+
+
+def renamed(groups: Iterable[Group], incidents: Iterable[tuple[str, Iterable[Group]]]) -> list[tuple[str, int, str | None]]:
+    """The failing checks of ``groups``, by id and start of the window, whose incident is not the stored one, and which it is.
+
+    >>> check = Failing("c1", "ks", incident_id="before")
+    >>> group = Group("predictions", "1 day", "values", "price", 0, 9, failing=(check, Failing("c2", "psi")))
+    >>> renamed([group], [("now", [group])]), renamed([group], [])
+    ([('c1', 0, 'now'), ('c2', 0, 'now')], [('c1', 0, None)])
+    """
+    of_check = {
+        (one.check_id, group.start): incident_id
+        for incident_id, several in incidents
+        for group in several
+        for one in group.failing
+    }
+    stored = {(one.check_id, group.start): one.incident_id for group in groups for one in group.failing}
+    return [(*about, of_check.get(about)) for about, before in stored.items() if of_check.get(about) != before]
 
 
 def _identity(monitor_id: str, problem: Problem) -> str:

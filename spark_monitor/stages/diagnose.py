@@ -19,7 +19,7 @@ from spark_monitor.diagnosis.episodes import STALE_WINDOWS
 from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
-from spark_monitor.diagnosis.incident import Incident, incident
+from spark_monitor.diagnosis.incident import Incident, incident, renamed
 from spark_monitor.diagnosis.parts import Remark, part_causes, part_key
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.sources.baseline import Baseline
@@ -59,7 +59,8 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
     previous = run.store.committed("incidents").where(F.col("monitor_id") == run.monitor_id)
     earlier = earlier_rows(previous)
     since = recomputed_from(min(micros(one.window.start) for one in windows), earlier)
-    incidents = computed(run, predictions, baseline, since)
+    incidents, named = computed(run, predictions, baseline, since)
+    run.store.name_incidents(run.monitor_id, named)
     rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of)) for one in incidents]
     if not rows and not earlier:
         return
@@ -69,8 +70,10 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
     run.store.replace_monitor("incidents", both, monitor_id=run.monitor_id)
 
 
-def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int) -> list[Incident]:
-    """The incidents of the checks since a timestamp."""
+def computed(
+    run: Run, predictions: Predictions, baseline: Baseline, since: int
+) -> tuple[list[Incident], list[tuple[str, int, str | None]]]:
+    """The incidents of the checks since a timestamp, and which checks belong to another one than is stored (`renamed`)."""
     reach = since - STALE_WINDOWS * longest_window(run)
     stored = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
     checks = stored.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))
@@ -78,7 +81,7 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     if more:
         run.notes.append(f"More than {MOST_GROUPS:,} subjects fail in windows: incidents of the latest are left out.")
     if not any(group.state == FAIL for group in groups):
-        return []
+        return [], []
     judged = window_rows(checks)
     populated = populated_slices(run, openings(groups)) if run.config.slices else {}
     retyped = any(one.value is None for group in groups for one in group.failing)
@@ -99,9 +102,10 @@ def computed(run: Run, predictions: Predictions, baseline: Baseline, since: int)
     parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
     remarks = remarks_of(run, parts.values())
     remark_of = {about: remarks[key] for about, key in parts.items() if key in remarks}
-    return [
+    incidents = [
         with_causes(one, explained.get(id(one)), problems, falls, outputs, weights, run.monitor_id, remark_of) for one in kept
     ]
+    return incidents, renamed(groups, [(one.incident_id, problem.groups) for one, problem in zip(incidents, kept, strict=True)])
 
 
 def with_causes(

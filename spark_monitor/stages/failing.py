@@ -27,7 +27,7 @@ KEPT_PER_KEY: Final = 20
 
 _FIELDS = (
     *("check_id", "metric", "family", "column_name", "slice_key", "slice_value", "model_version", "value", "lower", "upper"),
-    *("expected", "severity", "reason", "owner", "runbook"),
+    *("expected", "severity", "reason", "owner", "runbook", "incident_id"),
 )
 _NONE = "\0"
 ERROR, NO_DATA, PREDICTIONS = "ERROR", "NO_DATA", "predictions"
@@ -112,6 +112,7 @@ def _with_subject(checks: DataFrame) -> DataFrame:
         {
             "number": F.concat_ws(_NONE, "metric", "basis") if "basis" in checks.columns else F.col("metric"),
             "dataset": F.col("dataset") if "dataset" in checks.columns else F.lit("predictions"),
+            "incident_id": F.col("incident_id") if "incident_id" in checks.columns else F.lit(None).cast("string"),
             "track": track,
             "name": F.when(per_metric, F.col("metric")).otherwise(named),
             "start": F.unix_micros("window.start"),

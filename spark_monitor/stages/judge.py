@@ -82,6 +82,7 @@ def checks(
     window = F.struct(F.timestamp_micros("start").alias("start"), F.timestamp_micros("end").alias("end"))
     timestamp = F.timestamp_micros(F.lit(micros(as_of)))
     added = {"window": window, "as_of": timestamp, "run_id": F.lit(run_id), "monitor_id": F.lit(monitor_id)}
+    added["incident_id"] = F.lit(None).cast("string")  # `diagnose` names it
     return judged.withColumns(added).select(*TABLES["checks"].names)
 
 

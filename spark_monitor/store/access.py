@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from spark_monitor.store.delta_rs import has_delta_rs
 from spark_monitor.store.described import Table
 from spark_monitor.store.place import Place
-from spark_monitor.store.spark_tables import SparkTables
+from spark_monitor.store.spark_tables import NamedCheck, SparkTables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -61,6 +61,9 @@ class Access(Protocol):
 
     def put(self, table: Table, rows: Sequence[Values], *, key: str) -> None:
         """Add a few rows of one monitor; those that are there under the same key are replaced."""
+
+    def name_incidents(self, monitor_id: str, checks: Sequence[NamedCheck]) -> None:
+        """Set ``incident_id`` of checks, each by its id and its window's start, in one commit."""
 
     def delete(self, table: str, *, where: str) -> None:
         """Delete the rows that satisfy a predicate."""

@@ -31,7 +31,7 @@ from spark_monitor.store.literals import plain
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.store.spark_tables import MISMATCH, SparkTables, Values
+from spark_monitor.store.spark_tables import MISMATCH, NamedCheck, SparkTables, Values
 from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
 from spark_monitor.text.quoting import literal, quote
 
@@ -147,6 +147,24 @@ class DirectTables:
             merge.when_matched_update_all().when_not_matched_insert_all().execute()
 
         commit(written, what=f"{self._location(table.name)}: writing rows")
+
+    def name_incidents(self, monitor_id: str, checks: Sequence[NamedCheck]) -> None:
+        """Set ``incident_id`` of checks in one commit."""
+        ids, starts, incidents = zip(*checks, strict=True)
+        columns = {
+            "check_id": pa.array(ids, pa.string()),
+            "start": pa.array(starts, pa.timestamp("us", "UTC")),
+            "incident_id": pa.array(incidents, pa.string()),
+        }
+        given = pa.table({_given(name): column for name, column in columns.items()})
+        same = f"check_id = {_given('check_id')} AND `window`.`start` = {_given('start')}"
+        where = in_datafusion(f"{of_monitor(monitor_id)} AND {same}")
+
+        def named() -> None:
+            merge = self._opened("checks").merge(given, where, source_alias="s", target_alias="t")
+            merge.when_matched_update({_name("incident_id"): _name(_given("incident_id"))}).execute()
+
+        commit(named, what=f"{self._location('checks')}: naming incidents")
 
     def delete(self, table: str, *, where: str) -> None:
         """Delete rows in one commit."""

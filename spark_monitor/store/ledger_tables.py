@@ -61,6 +61,11 @@ CHECKS: Final = Table(
         column("reason", TEXT, "the verdict in one sentence"),
         OWNER,
         RUNBOOK,
+        column(
+            "incident_id",
+            TEXT,
+            "the incident that a failing check belongs to; NULL: none, or one of more than 20 in its window and slice key",
+        ),
         AS_OF,
         RUN_ID,
     ),

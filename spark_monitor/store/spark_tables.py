@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ MISMATCH: Final = "DELTA_REPLACE_WHERE_MISMATCH"
 """What an error says of rows that do not satisfy the predicate whose rows they replace."""
 
 Values = Mapping[str, Any]
+NamedCheck = tuple[str, int, str | None]
+"""A check's id, the start of its window in microseconds, and its incident."""
 
 
 class SparkTables:
@@ -86,6 +89,21 @@ class SparkTables:
         """Add or replace a few rows, thousands of them as one text."""
         statement = merge_sql(self.place.relation(table.name), table, rows, key=key)
         commit(lambda: self.spark.sql(statement).collect(), what=self._what(table, "writing rows"))
+
+    def name_incidents(self, monitor_id: str, checks: Sequence[NamedCheck]) -> None:
+        """Set ``incident_id`` of checks in one commit; they are handed over as a view, since there may be thousands."""
+        table, view = TABLES["checks"], f"named_checks_{uuid.uuid4().hex}"
+        given = self.spark.createDataFrame(list(checks), "check_id string, start long, incident_id string")
+        given.createOrReplaceTempView(view)
+        statement = (
+            f"MERGE INTO {self.place.relation(table.name)} t USING {view} s ON {of_monitor(monitor_id, 't.')} "
+            "AND t.check_id = s.check_id AND t.`window`.`start` = timestamp_micros(s.start) "
+            "WHEN MATCHED THEN UPDATE SET incident_id = s.incident_id"
+        )
+        try:
+            commit(lambda: self.spark.sql(statement).collect(), what=self._what(table, "naming incidents"))
+        finally:
+            self.spark.catalog.dropTempView(view)
 
     def delete(self, table: str, *, where: str) -> None:
         """Delete rows in one commit."""

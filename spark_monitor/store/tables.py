@@ -153,10 +153,7 @@ class Store(Readable):
 
     def delete(self, table: str, *, monitor_id: str, where: str) -> None:
         """Delete a monitor's rows that satisfy a predicate, in one commit."""
-        turn = self._turn
-        if turn is None or turn.monitor_id != monitor_id:
-            raise RunError(f"{table}: monitor {monitor_id} has no run under way here. Call begin_run first.")
-        turn.verify()
+        self._turn_of(monitor_id, table).verify()
         self.access.delete(table_named(table).name, where=f"{of_monitor(monitor_id)} AND ({where})")
 
     def forget_runs(self, monitor_id: str) -> None:
@@ -168,6 +165,12 @@ class Store(Readable):
         for monitor_id in monitor_ids:
             self.access.tidy(monitor_id)
         upkeep.vacuum(self.spark, self.place)
+
+    def name_incidents(self, monitor_id: str, checks: Sequence[tuple[str, int, str | None]]) -> None:
+        """Write to checks, each given by its id and its window's start in microseconds, the incident that it belongs to."""
+        if checks:
+            self._turn_of(monitor_id, "checks").verify()
+            self.access.name_incidents(monitor_id, checks)
 
     def replace_baseline(self, frame: DataFrame, *, monitor_id: str, version: int) -> None:
         """Write a baseline's version; one that a committed run wrote never changes."""
@@ -234,11 +237,14 @@ class Store(Readable):
         if listed:
             self.access.change(table_named(table), values, where=f"{of_monitor(monitor_id)} AND {column} IN ({listed})")
 
+    def _turn_of(self, monitor_id: str, table: str) -> Turn:
+        if self._turn is None or self._turn.monitor_id != monitor_id:
+            raise RunError(f"{table}: monitor {monitor_id} has no run under way here. Call begin_run first.")
+        return self._turn
+
     def _write(self, table: Table, frame: DataFrame, monitor_id: str, where: str) -> Turn:
         """Verify the turn, then commit."""
-        turn = self._turn
-        if turn is None or turn.monitor_id != monitor_id:
-            raise RunError(f"{table.name}: monitor {monitor_id} has no run under way here. Call begin_run first.")
+        turn = self._turn_of(monitor_id, table.name)
         turn.verify()
         turn.beat()
         constants = {"monitor_id": monitor_id, "run_id": turn.run_id}

@@ -174,3 +174,23 @@ def test_a_table_with_deletion_vectors_is_left_to_spark(spark: SparkSession, tmp
     creation.ensure(spark, place)
     spark.sql(f"ALTER TABLE {place.relation('checks')} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
     assert isinstance(access_to(spark, place), SparkTables)
+
+
+def test_checks_are_given_their_incidents_alike(both: tuple[SparkTables, DirectTables]) -> None:
+    weeks = [{"start": AT + timedelta(weeks=number), "end": AT + timedelta(weeks=number + 1)} for number in range(3)]
+    rows = [
+        {"monitor_id": monitor, "check_id": check, "window": week, "run_id": "run 1", "value": float(number)}
+        for monitor in ("m", "other")
+        for check in ("c1", "c2")
+        for number, week in enumerate(weeks)
+    ]
+    same(both, "checks", lambda access: access.append(TABLES["checks"], rows))
+    first, second, _ = (int(week["start"].timestamp()) * 1_000_000 + AT.microsecond for week in weeks)
+    same(
+        both,
+        "checks",
+        lambda access: access.name_incidents("m", [("c1", first, "it's"), ("c1", second, "b"), ("c9", first, "c")]),
+    )
+    same(both, "checks", lambda access: access.name_incidents("m", [("c1", first, None), ("c2", second, "b")]))
+    read = both[1].frame("checks").where("incident_id IS NOT NULL").select("monitor_id", "check_id", "value", "incident_id")
+    assert sorted(map(tuple, read.collect())) == [("m", "c1", 1.0, "b"), ("m", "c2", 1.0, "b")]

@@ -224,3 +224,14 @@ def test_duckdb_reads_what_delta_rs_lists(finished: Finished) -> None:
         connection.register("checks", checks)
         found = connection.execute("SELECT verdict, count(*) FROM checks GROUP BY verdict").fetchall()
     assert dict(found) == finished.table("checks")["verdict"].value_counts().to_dict()
+
+
+def test_every_failing_check_names_an_incident_that_names_it(finished: Finished) -> None:
+    checks, incidents = finished.table("checks"), finished.table("incidents").set_index("incident_id")
+    failing = checks[checks["verdict"] == "FAIL"]
+    assert len(failing)
+    assert failing["incident_id"].isin(incidents.index).all()
+    assert checks.loc[checks["verdict"].isin(["PASS", "WARN", "UNDECIDED", "NO_DATA"]), "incident_id"].isna().all()
+    for incident_id, several in failing.groupby("incident_id"):
+        named = {member["check_id"] for member in incidents.at[incident_id, "members"]}
+        assert named == set(several["check_id"]) or len(named) == 200
