@@ -20,6 +20,7 @@ from spark_monitor.estimation.estimator import FEWEST_RECALIBRATED, Estimator, e
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.scored_states import ScoredState, scored_state
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.named_arrays import stored_bytes
 from spark_monitor.windowing.timestamps import timestamp_of
 
 REACH_WINDOWS = 12
@@ -31,11 +32,11 @@ ENOUGH_ROWS = 20_000
 BUCKETS = 8
 """The slices of a window are presented in so many groups, each of which is handed its own copy of the calibrations."""
 
-KIND, NUMBER = "calibration", -1
+KIND, CALIBRATION, NUMBER = "calibration", "calibration", -1
 SOURCE_DDL = "granularity string, start long, end long, model_version string, since long, until long, labelled long, state binary"
 MADE_DDL = (
     "granularity string, start long, end long, slice_key string, slice_value string, model_version string, kind string, "
-    "state binary, bucket int"
+    "calibration binary, bucket int"
 )
 _AT_ONCE = 64
 _PLACE = ("granularity", "start", "end", "model_version")
@@ -85,11 +86,12 @@ class Recalibrating:
         ends = [one.end for one in ordered]
         for batch in (part for whole in batches for part in _parts(whole)):
             rows: list[dict[str, Any]] = []
-            for row in batch.to_pylist():
+            states = stored_bytes(batch.column("state"))
+            for row, state in zip(batch.drop_columns(["state"]).to_pylist(), states, strict=True):
                 first = bisect_left(ends, row["end"] + self.horizon)
                 last = bisect_left(ends, row["start"] + self.horizon + self.reach + 1)
                 period = {"model_version": row["model_version"], "since": row["start"], "until": row["end"]}
-                kept = {**period, "labelled": row["labelled"], "state": row["state"]}
+                kept = {**period, "labelled": row["labelled"], "state": state}
                 rows += [
                     {"granularity": one.granularity, "start": one.start, "end": one.end, **kept} for one in ordered[first:last]
                 ]
@@ -101,7 +103,7 @@ class Recalibrating:
         for place, several in groupby(rows, key=lambda row: tuple(row[name] for name in _PLACE)):
             made = self.merged(several)
             if made is not None:
-                key = {**dict(zip(_PLACE, place, strict=True)), "kind": KIND, "state": made.to_bytes()}
+                key = {**dict(zip(_PLACE, place, strict=True)), "kind": KIND, CALIBRATION: made.to_bytes()}
                 yield pa.RecordBatch.from_pylist([{**key, "bucket": bucket} for bucket in range(BUCKETS)], schema=_MADE)
 
     def merged(self, newest_first: Iterable[dict[str, Any]]) -> Recalibration | None:

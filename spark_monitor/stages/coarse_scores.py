@@ -7,16 +7,20 @@ may straddle the end of a finer window, and what its order is worth does not fol
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.kernel.batches import with_column
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES
 from spark_monitor.stages.coarse import STORED, Parts, place_of, slice_number
 from spark_monitor.stages.context import INPUT, Run
+from spark_monitor.stages.scored_rows import STORED_STATE
+from spark_monitor.states.named_arrays import stored_bytes
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.composition import candidates, compose
@@ -24,6 +28,10 @@ from spark_monitor.windowing.due import DueWindow, Handled
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_PACKED_DDL = (
+    "kind string, granularity string, start long, model_version string, slice_key string, slice_value string, state binary"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ def sound_before(run: Run, parts: Parts, baseline_version: int | None) -> tuple[
     asked += [f"log_type <> '{INPUT}' AND baseline_version = {baseline_version}"] if baseline_version is not None else []
     stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
     chosen = stored.where(" OR ".join(f"({one})" for one in asked))
-    sound = F.expr(f"bool_and(state IS NOT NULL AND NOT (log_type = '{INPUT}' AND slice_value <=> '{OTHER}'))")
+    sound = F.expr(f"bool_and(properties IS NOT NULL AND NOT (log_type = '{INPUT}' AND slice_value <=> '{OTHER}'))")
     rows = chosen.groupBy("granularity", F.expr("unix_micros(window.start)").alias("start")).agg(sound.alias("sound")).collect()
     is_sound = {(row["granularity"], row["start"]): bool(row["sound"]) for row in rows}
     of_baseline = [kept for (granularity, _), kept in is_sound.items() if granularity == BASELINE_GRANULARITY]
@@ -86,7 +94,9 @@ def stored_scores(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFram
             members.setdefault(_name_of(part), []).append(f"named_struct('number', {number}, 'sequence', {sequence})")
     pairs = ", ".join(f"{literal(name)}, array({', '.join(places)})" for name, places in members.items())
     place = f"inline(element_at(map({pairs}), concat(granularity, ' ', start)))"
-    placed = _states_of(run, parts).selectExpr("*", place)
+    content = ("kind", "granularity", "start", "model_version", "slice_key", "slice_value")
+    states = _states_of(run, parts).selectExpr(*content, STORED_STATE).mapInArrow(_packed, _PACKED_DDL)
+    placed = states.selectExpr("*", place)
     kinds = F.expr("CASE kind " + " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(KIND_NAMES)) + " END")
     return placed.select(
         F.col("number").alias("window"),
@@ -100,6 +110,13 @@ def stored_scores(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFram
         F.expr("CAST(NULL AS BINARY) AS sketch"),
         F.expr("CAST(NULL AS STRING) AS error"),
     )
+
+
+def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows whose stored states are bytes again, as partial states travel."""
+    for batch in batches:
+        place = batch.schema.get_field_index("state")
+        yield with_column(batch, place, pa.field("state", pa.binary()), pa.array(stored_bytes(batch.column(place)), pa.binary()))
 
 
 def scored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:

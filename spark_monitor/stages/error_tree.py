@@ -18,6 +18,7 @@ from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import column_or_sql
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.labelled import PREFIX, baseline_rows
+from spark_monitor.states.named_arrays import NAMED_COLUMNS, bytes_of_row
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def error_tree_of(run: Run, predictions: Predictions, baseline: Baseline, *, mis
         return _grown(run, predictions, baseline)
     stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
     trees = stored.where((F.col("kind") == KIND_NAMES[TREE]) & (F.col("baseline_version") == baseline.version))
-    rows = trees.select("state").limit(1).collect()
-    return ErrorTree.from_bytes(bytes(rows[0]["state"])) if rows else None
+    rows = trees.where("properties IS NOT NULL").select(*NAMED_COLUMNS).limit(1).collect()
+    return ErrorTree.from_bytes(bytes_of_row(rows[0].asDict())) if rows else None
 
 
 def _grown(run: Run, predictions: Predictions, baseline: Baseline) -> ErrorTree | None:

@@ -30,8 +30,9 @@ from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import baseline_rows
 from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_work, measures, rows_for_measure, settings_of
 from spark_monitor.stages.recalibrate import calibrations, recalibrating
-from spark_monitor.stages.scored_rows import Presentation, model_rows
+from spark_monitor.stages.scored_rows import STORED_STATE, Presentation, model_rows
 from spark_monitor.states.coverage import CoverageState
+from spark_monitor.states.named_arrays import NAMED, NAMED_COLUMNS, NAMED_DDL, named, stored_arrays
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.text.formatting import counted
 from spark_monitor.windowing.due import DueWindow
@@ -50,12 +51,12 @@ STATE_SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("model_version", "slice_key", "slice_value", "kind")),
         ("count", pa.int64()),
         ("labelled", pa.int64()),
-        ("state", pa.binary()),
+        *NAMED,
     ]
 )
 STATE_DDL = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, kind string, "
-    "count long, labelled long, state binary"
+    f"count long, labelled long, {NAMED_DDL}"
 )
 
 
@@ -68,14 +69,14 @@ def model_states(rows: DataFrame, plan: MeasurePlan, stored: DataFrame | None = 
 
     def merge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for place, states in merge_scored(batches, kernel.score_grid):
-            yield pa.RecordBatch.from_pylist(state_rows(place, states, plan), schema=STATE_SCHEMA)
+            yield state_rows(place, states, plan)
 
     gathered = rows.mapInArrow(gather, PARTIAL_DDL)
     partials = gathered if stored is None else gathered.unionByName(stored)
     return partials.repartition(*_KEYS[:-1]).sortWithinPartitions(*_KEYS, "part", "sequence").mapInArrow(merge, STATE_DDL)
 
 
-def state_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: MeasurePlan) -> list[dict[str, Any]]:
+def state_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: MeasurePlan) -> pa.RecordBatch:
     """The rows of one window, version and slice."""
     number, version, slice_key, slice_value = place
     window, coverage = plan.windows[number], states[COVERAGE]
@@ -88,9 +89,10 @@ def state_rows(place: tuple[Any, ...], states: Mapping[int, ScoredState], plan: 
         "slice_value": slice_value,
         "labelled": coverage.labelled if isinstance(coverage, CoverageState) else None,
     }
-    return [
-        {**key, "kind": KIND_NAMES[kind], "count": int(state.count), "state": state.to_bytes()} for kind, state in states.items()
-    ]
+    rows = [{**key, "kind": KIND_NAMES[kind], "count": int(state.count)} for kind, state in states.items()]
+    dimensions = pa.RecordBatch.from_pylist(rows, schema=pa.schema([*STATE_SCHEMA][: -len(NAMED_COLUMNS)]))
+    contents = stored_arrays([state.to_bytes() for state in states.values()])
+    return pa.RecordBatch.from_arrays([*dimensions.columns, *contents], schema=STATE_SCHEMA)
 
 
 def measure_step(
@@ -167,7 +169,7 @@ def flat_states(stored: DataFrame) -> DataFrame:
     """Stored states under the names that `stored_states` reads."""
     edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
     states = stored.where(F.col("kind") != KIND_NAMES[TREE])
-    return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", "state")
+    return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", STORED_STATE)
 
 
 def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kernel: ScoredPlan) -> DataFrame | None:
@@ -189,6 +191,9 @@ def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kern
     plan = MeasurePlan(baseline_plan, (window,), tuple(slice_.key for slice_ in slices), run.schedule.zone)
     states = model_states(rows, plan)
     if tree is not None:
-        kept = (BASELINE_GRANULARITY, start, end, None, None, None, KIND_NAMES[TREE], tree.leaves, None, tree.to_bytes())
+        content = named(tree.to_bytes())
+        arrays = ({name: values.tolist() for name, values in one.items()} for one in (content.counts, content.numbers))
+        place = (BASELINE_GRANULARITY, start, end, None, None, None, KIND_NAMES[TREE], tree.leaves, None)
+        kept = (*place, content.properties, *arrays)
         states = states.unionByName(run.spark.createDataFrame([kept], STATE_DDL))
     return states.selectExpr("*", f"'{BASELINE}' AS log_type", f"{baseline.version} AS baseline_version")

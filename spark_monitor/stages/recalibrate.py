@@ -11,6 +11,7 @@ from spark_monitor.kernel.recalibration import MADE_DDL, REACH_WINDOWS, SOURCE_D
 from spark_monitor.kernel.scored_states import KIND_NAMES
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.stages.context import INPUT, Run, window_keys
+from spark_monitor.stages.scored_rows import STORED_STATE
 from spark_monitor.states.grid import Grid
 from spark_monitor.windowing.due import DueWindow
 
@@ -38,12 +39,12 @@ def calibrations(run: Run, stored: DataFrame, baseline: Baseline, asked: Recalib
         & (F.col("granularity") == finest)
         & (F.col("baseline_version") == baseline.version)
         & (F.col("labelled") > 0)
-        & F.col("state").isNotNull()
+        & F.col("properties").isNotNull()
         & (F.col("window.end") <= F.timestamp_micros(F.lit(max(ends) - asked.horizon)))
         & (F.col("window.start") >= F.timestamp_micros(F.lit(min(ends) - asked.horizon - asked.reach)))
     )
     edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
-    spread = states.selectExpr("model_version", *edges, "labelled", "state").mapInArrow(asked.spread, SOURCE_DDL)
+    spread = states.selectExpr("model_version", *edges, "labelled", STORED_STATE).mapInArrow(asked.spread, SOURCE_DDL)
     keys = ("granularity", "start", "end", "model_version")
     ordered = spread.repartition(*keys).sortWithinPartitions(*keys, F.col("until").desc())
     return ordered.mapInArrow(asked.merge, MADE_DDL)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.errors import StateError
 from spark_monitor.estimation.estimator import Estimator, estimated_rows
-from spark_monitor.kernel.recalibration import BUCKETS, KIND, NUMBER, Recalibration
+from spark_monitor.kernel.recalibration import BUCKETS, CALIBRATION, KIND, NUMBER, Recalibration
 from spark_monitor.kernel.scored_states import (
     ANSWERS,
     CONFUSION,
@@ -35,6 +35,7 @@ from spark_monitor.states.columns import DAMAGED_ROW
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.named_arrays import NAMED_COLUMNS, stored_bytes
 from spark_monitor.states.paired import PairedState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.windowing.maturity import maturity
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 REALISED, ESTIMATED = "REALISED", "ESTIMATED"
 NO_LABELS, FINAL = "NO_LABELS", "FINAL"
+STORED_STATE = f"struct({', '.join(NAMED_COLUMNS)}) AS state"
+"""The columns of a stored state as one."""
 PLACE = ("granularity", "start", "end", "slice_key", "slice_value", "model_version")
 OF_CLASSES = frozenset(metric.name for metric in catalogue().of("model") if "prediction" in metric.needs)
 """Metrics that mean nothing where labels and predictions write their classes in different ways."""
@@ -126,7 +129,7 @@ def model_rows(states: DataFrame, presentation: Presentation, made: DataFrame | 
 
     window, slice_ = ("granularity", "start", "end"), ("slice_key", "slice_value")
     placed = states.select(*PLACE, "kind", "state", F.pmod(F.hash(*slice_), F.lit(BUCKETS)).alias("bucket"))
-    both = placed if made is None else placed.unionByName(made)
+    both = placed if made is None else placed.unionByName(made, allowMissingColumns=True)
     order = (*window, "bucket", (F.col("kind") != KIND).alias("later"), *slice_, "model_version", "kind")
     return both.repartition(*window, "bucket").sortWithinPartitions(*order).mapInArrow(measure, _DDL)
 
@@ -138,8 +141,8 @@ def stored_states(
     current: tuple[Any, ...] | None = None
     states: dict[int, Any] = {}
     for batch in batches:
-        columns = [batch.column(name).to_pylist() for name in (*PLACE, "kind", "state")]
-        for *key, kind, data in zip(*columns, strict=True):
+        columns = [batch.column(name).to_pylist() for name in (*PLACE, "kind")]
+        for *key, kind, data in zip(*columns, contents_of(batch), strict=True):
             place = tuple(key)
             if current is not None and place != current:
                 yield current, states
@@ -154,6 +157,15 @@ def stored_states(
             states[number] = scored_state(number, data, presentation.grid)
     if current is not None:
         yield current, states
+
+
+def contents_of(batch: pa.RecordBatch) -> list[bytes | None]:
+    """The bytes of the state in every row, or of the calibration."""
+    contents = stored_bytes(batch.column("state"))
+    if CALIBRATION not in batch.schema.names:
+        return contents
+    made = batch.column(CALIBRATION).to_pylist()
+    return [state if calibration is None else calibration for state, calibration in zip(contents, made, strict=True)]
 
 
 def measured_rows(

@@ -31,7 +31,8 @@ _COMPACT = ((DTYPES["|u1"], 8), (DTYPES["<u2"], 16), (DTYPES["<u4"], 32))
 _HEADER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CODECS = {1: pa.Codec("zstd"), VERSION: pa.Codec("lz4_raw")}
 """What the bodies of each version are compressed by: older ones are read, the newest is written."""
-_MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, struct.error, RecursionError)
+MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, struct.error, RecursionError)
+"""What reading bytes that are not what they claim can raise."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -120,7 +121,7 @@ def unpack(data: bytes, tag: str) -> tuple[dict[str, Any], Arrays]:
         return _decoded(raw)
     except StateError:
         raise
-    except (pa.ArrowException, OSError, *_MALFORMED) as error:
+    except (pa.ArrowException, OSError, *MALFORMED) as error:
         raise StateError(f"state of kind {tag!r}: damaged ({error}).") from error
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, StructField
+from pyspark.sql.types import ArrayType, MapType, StructField
 
 from spark_monitor.states.columns import DAMAGED_ROW
 from spark_monitor.store.described import Table
@@ -23,7 +23,7 @@ from spark_monitor.text.quoting import quote
 VOIDED: Final[Mapping[str, tuple[str, ...]]] = {
     "profile_states": ("count", "sketch"),
     "baselines": ("count", "sketch"),
-    "model_states": ("state",),
+    "model_states": ("properties",),
 }
 """The columns that are NULL in a damaged row, by table: a row without them holds no state."""
 
@@ -60,5 +60,7 @@ def _parts(field: StructField) -> str:
     """A value, and before it which column it is of and how long it is: NULL and an empty list leave no trace in the hash."""
     value = quote(field.name)
     name = f"{zlib.crc32(field.name.encode())}L"
-    sized = f"{name} + size({value})" if isinstance(field.dataType, ArrayType) else name
-    return f"CASE WHEN {value} IS NOT NULL THEN {sized} END, {value}"
+    is_map = isinstance(field.dataType, MapType)
+    sized = f"{name} + size({value})" if is_map or isinstance(field.dataType, ArrayType) else name
+    # Spark hashes no maps, but the list of their entries.
+    return f"CASE WHEN {value} IS NOT NULL THEN {sized} END, {f'map_entries({value})' if is_map else value}"

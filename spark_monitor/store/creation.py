@@ -75,7 +75,8 @@ def ensure_schema(spark: SparkSession, place: Place) -> None:
 
 def create_sql(place: Place, table: Table) -> str:
     """The statement that creates a table."""
-    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in PLAIN.items())
+    noted = {**PLAIN, **(schema_version.NOTED if table.name == LEDGER else {})}
+    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in noted.items())
     return (
         f"CREATE TABLE IF NOT EXISTS {place.relation(table.name)} (\n  {table.columns_sql}\n) USING {FORMAT} "
         f"PARTITIONED BY ({quote(PARTITION)}) COMMENT {literal(_comment(table))} TBLPROPERTIES ({properties})"

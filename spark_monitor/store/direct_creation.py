@@ -12,7 +12,7 @@ from pyspark.sql.types import StructType
 
 from spark_monitor.errors import RunError
 from spark_monitor.store import schema_version
-from spark_monitor.store.creation import missing_fields
+from spark_monitor.store.creation import LEDGER, missing_fields
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.schemas import TABLES
 
@@ -46,20 +46,16 @@ def _is_complete(root: str, table: Table) -> bool:
         if any(one.name != "_delta_log" for one in location.glob("*")):
             return False
         schema = Schema.from_json(table.schema.json())
-        comment = f"one row per {table.one_row_per}"
-        DeltaTable.create(
-            str(location), schema, mode="ignore", partition_by=[PARTITION], description=comment, configuration=dict(PLAIN)
-        )
+        properties = {**PLAIN, **(schema_version.NOTED if table.name == LEDGER else {})}
+        described = {"description": f"one row per {table.one_row_per}", "partition_by": [PARTITION], "configuration": properties}
+        # The ledger's property is ours, not one of Delta's.
+        DeltaTable.create(str(location), schema, mode="ignore", raise_if_key_not_exists=False, **described)
         return True
     stored = StructType.fromJson(json.loads(DeltaTable(str(location)).schema().to_json()))
     return not list(missing_fields(table.schema, stored))
 
 
 def _has_version(root: str) -> bool:
-    """Whether the ledger carries this release's number; one that carries none gets it."""
-    ledger = DeltaTable(f"{root}/runs")
-    number, current = ledger.metadata().configuration.get(schema_version.PROPERTY), str(schema_version.CURRENT)
-    if number is None and schema_version.CURRENT == 1:
-        ledger.alter.set_table_properties({schema_version.PROPERTY: current}, raise_if_not_exists=False)
-        return True
-    return bool(number == current)
+    """Whether the ledger carries this release's number."""
+    number = DeltaTable(f"{root}/{LEDGER}").metadata().configuration.get(schema_version.PROPERTY)
+    return bool(number == str(schema_version.CURRENT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.store.described import BYTES, COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
+from spark_monitor.store.described import COUNT, NUMBER, TEXT, WHOLE, Table, column, list_of, map_of, struct
 from spark_monitor.store.shared_columns import (
     AS_OF,
     BASELINE_VERSION,
@@ -168,7 +168,15 @@ MODEL_STATES: Final = Table(
         column("log_type", TEXT, "INPUT, or BASELINE for the labelled baseline itself: granularity baseline"),
         column("count", COUNT, "rows that the state counts"),
         column("labelled", COUNT, "rows of the window, version and slice that have a label"),
-        column("state", BYTES, "the state, as spark_monitor.states reads it; states of one grid merge"),
+        column(
+            "properties", TEXT, "the state's tag, classes, grid and the lengths of its arrays, as JSON; NULL: there is no state"
+        ),
+        column(
+            "counts",
+            map_of(list_of(COUNT)),
+            "the state's counts by name; of long arrays (64 and more) NAME.cell says which are not zero, NAME.n what is there",
+        ),
+        column("numbers", map_of(list_of(NUMBER)), "the state's sums and other numbers by name"),
         BASELINE_VERSION,
         RUN_ID,
         CHECKSUM,

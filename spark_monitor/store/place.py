@@ -68,6 +68,15 @@ class Place:
         else:
             writer.save(self.location(table))
 
+    def rewrite(self, frame: DataFrame, table: str, *, partition: str) -> None:
+        """Make the frame's rows and columns all that a table holds, in one commit."""
+        writer = frame.write.format(FORMAT).mode("overwrite").option("overwriteSchema", "true").partitionBy(partition)
+        writer = writer.option("partitionOverwriteMode", "static")
+        if self.schema is not None:
+            writer.saveAsTable(self.relation(table))
+        else:
+            writer.save(self.location(table))
+
     def append(self, frame: DataFrame, table: str) -> None:
         """Add the rows of the frame to a table."""
         writer = frame.write.format(FORMAT).mode("append")

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from spark_monitor.kernel.state_rows import state_columns
 from spark_monitor.states.categorical import CategoricalState, Categories
@@ -44,6 +45,8 @@ def arrow(kind: Any) -> pa.DataType:
         return plain[kind.simpleString()]
     if hasattr(kind, "elementType"):
         return pa.list_(arrow(kind.elementType))
+    if hasattr(kind, "keyType"):
+        return pa.map_(arrow(kind.keyType), arrow(kind.valueType))
     return pa.struct([(field.name, arrow(field.dataType)) for field in kind.fields])
 
 
@@ -144,8 +147,19 @@ def test_rows_of_releases_that_wrote_no_checksum_are_read_as_they_are(spark: Spa
     assert verified(without, STATES).columns == without.columns
 
 
-def test_damaged_states_of_scores_have_no_bytes(spark: SparkSession, tmp_path: Path) -> None:
-    row = {**CUT, "kind": "score", "count": 7, "labelled": 5, "state": b"SMON", "baseline_version": 1}
+def test_damaged_states_of_scores_are_no_states(spark: SparkSession, tmp_path: Path) -> None:
+    arrays = {"counts": {"few": [1, 2], "none": []}, "numbers": {"sums": [0.5, -0.0]}}
+    row = {**CUT, "kind": "score", "count": 7, "labelled": 5, "properties": "{}", **arrays, "baseline_version": 1}
     frame = checked(stored(spark, tmp_path / "rows", [row], "model_states"), SCORED)
-    assert [bytes(one["state"]) for one in verified(frame, SCORED).collect()] == [b"SMON"]
-    assert verified(frame.selectExpr("*").withColumn("slice_value", frame["kind"]), SCORED).collect()[0]["state"] is None
+    assert [(one["properties"], one["counts"]) for one in verified(frame, SCORED).collect()] == [("{}", arrays["counts"])]
+    changes = {
+        "slice_value": "kind",
+        "properties": "'[]'",
+        "counts": "map('few', array(1L, 3L), 'none', array())",
+        "numbers": "map('sum', array(0.5D, -0.0D))",
+    }
+    damaged = {name: frame.selectExpr("*").withColumn(name, F.expr(value)) for name, value in changes.items()}
+    damaged["counts, of none"] = frame.withColumn("counts", F.expr("map('few', array(1L, 2L))"))
+    damaged["numbers, missing"] = frame.withColumn("numbers", F.expr("CAST(NULL AS map<string, array<double>>)"))
+    found = {name: verified(one, SCORED).collect()[0]["properties"] for name, one in damaged.items()}
+    assert found == dict.fromkeys(damaged)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import io
 import json
 import math
 import pkgutil
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +43,7 @@ from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.hours import HOUR_MICROS, HourState
+from spark_monitor.states.named_arrays import NAMED, bytes_of_row, stored_arrays, stored_bytes
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.paired import PairedState
 from spark_monitor.states.regression import RegressionState
@@ -398,6 +401,19 @@ def test_empty_is_neutral_and_bytes_bring_a_state_back(case: Case, data: st.Data
     restored = case.read(written)
     assert facts(restored) == facts(state)
     assert restored.to_bytes() == written
+
+
+@every_case
+@given(data=st.data())
+def test_a_state_is_the_same_from_arrays_by_name_through_parquet(case: Case, data: st.DataObject) -> None:
+    several = [case.of(data.draw(st.lists(case.rows, max_size=8))).to_bytes() for _ in range(3)]
+    columns = pa.StructArray.from_arrays(stored_arrays([several[0], None, *several[1:]]), fields=[*NAMED])
+    with io.BytesIO() as file:
+        pq.write_table(pa.table({"state": columns}), file)
+        read = pq.read_table(io.BytesIO(file.getvalue()))["state"].combine_chunks()
+    assert stored_bytes(read) == [several[0], None, *several[1:]]
+    assert stored_bytes(read.slice(2, 1)) == [several[1]]
+    assert bytes_of_row(read[3].as_py(maps_as_pydicts="strict")) == several[2]
 
 
 @every_case
