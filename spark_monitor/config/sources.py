@@ -22,7 +22,7 @@ from spark_monitor.config.types import (
     YesOrNo,
     quoted,
 )
-from spark_monitor.text.masking import mask_secrets
+from spark_monitor.text.masking import mask_forms, mask_secrets
 from spark_monitor.windowing.periods import parse_duration
 
 
@@ -60,6 +60,15 @@ class SourceConfig(Section):
         if self.path is not None and self.format is None:
             object.__setattr__(self, "format", "delta")
         return self
+
+    @property
+    def name(self) -> str:
+        """What rows of results call the source: the table's name, or its path without what looks like a secret.
+
+        >>> SourceConfig(path="s3a://ID:secret@bucket/rows").name, SourceConfig(table="sales.rows").name
+        ('s3a://***@bucket/rows', 'sales.rows')
+        """
+        return self.table if self.table is not None else mask_forms(str(self.path))
 
     @property
     def text(self) -> str:

@@ -41,6 +41,7 @@ from spark_monitor.stages.quality_plan import known_codes
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.text.formatting import harmless
 from spark_monitor.text.logs import log_of
+from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.occupied import without_strays
 from spark_monitor.windowing.timestamps import micros
@@ -153,8 +154,8 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
             "data_type": data_type,
             "monitor_id": F.lit(run.monitor_id),
             "baseline_version": F.lit(version),
-            "source": F.lit(source.table or source.path),
-            "predicate": F.lit(predicate),
+            "source": F.lit(source.name),
+            "predicate": F.lit(predicate and mask_secrets(predicate)),
             "source_version": F.lit(run.store.source_version(source)),
             "rows": F.when(F.col("slice_key").isNull(), F.lit(frame.count())),
             "created": F.lit(run.as_of),
@@ -189,8 +190,8 @@ def reference_states(run: Run, predictions: Predictions, reference: ReferenceCon
             # Counted by the columns of this table, which may be others than the baseline's.
             "non_null": F.lit(None).cast("array<bigint>"),
             "monitor_id": F.lit(run.monitor_id),
-            "source": F.lit(reference.table or reference.path),
-            "predicate": F.lit(reference.where),
+            "source": F.lit(reference.source.name),
+            "predicate": F.lit(reference.where and mask_secrets(reference.where)),
             "source_version": F.lit(run.store.source_version(reference.source)),
             "created": F.lit(run.as_of),
             "status": F.when(F.col("count").isNotNull(), "OK").otherwise("UNSUPPORTED"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyspark.sql import functions as F
 
-from spark_monitor.config.sources import LabelsConfig
+from spark_monitor.config.sources import LabelsConfig, SourceConfig
 from spark_monitor.stages.context import COMMITTED, DUE, Run, schedule_of
 from spark_monitor.stages.occupancy import PREDICTIONS
 from spark_monitor.stages.plan import LABELS, label_times_between
@@ -40,6 +40,9 @@ log = log_of(__name__)
 
 ASKED_AT_ONCE = 4
 """Questions for the versions of tables that are under way at once; each waits for a catalog or a storage most of its time."""
+
+Place = tuple[str | None, str | None, str | None]
+"""A table's name, or its path and format."""
 
 LABELS_AT_ONCE = 10
 """Label tables that one query looks at."""
@@ -128,13 +131,18 @@ def _last_runs(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Know
     }
 
 
-def _versions(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, str | None]:
-    """The version of every table that these monitors read, each asked for once however many read it."""
-    sources = {one.text: one for config in configs for one in (config.predictions, config.labels) if one is not None}
+def _place(source: SourceConfig) -> Place:
+    """Which table it is, its path in full: two that differ in what is masked are two."""
+    return source.table, source.path, source.format
 
-    def asked(name: str) -> str | None:
+
+def _versions(store: Store, configs: Iterable[MonitorConfig]) -> dict[Place, str | None]:
+    """The version of every table that these monitors read, each asked for once however many read it."""
+    sources = {_place(one): one for config in configs for one in (config.predictions, config.labels) if one is not None}
+
+    def asked(place: Place) -> str | None:
         try:
-            return store.source_version(sources[name])
+            return store.source_version(sources[place])
         except Exception:  # the monitor's own run says what is wrong with its table
             return None
 
@@ -142,10 +150,10 @@ def _versions(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, str |
         return dict(zip(sources, several.map(asked, sources), strict=True))
 
 
-def _same(config: MonitorConfig, last: Known, versions: Mapping[str, str | None]) -> bool:
+def _same(config: MonitorConfig, last: Known, versions: Mapping[Place, str | None]) -> bool:
     """Whether both tables have versions, and those that the last run saw."""
     sources = {PREDICTIONS: config.predictions, LABELS: config.labels}
-    each = [(last.source_versions.get(name), versions[one.text]) for name, one in sources.items() if one is not None]
+    each = [(last.source_versions.get(name), versions[_place(one)]) for name, one in sources.items() if one is not None]
     return all(before is not None and before == now for before, now in each)
 
 

@@ -36,7 +36,7 @@ def open_pipelines(run: Run, section: PipelinesConfig) -> tuple[StepRuns | None,
     runs = open_runs(run.spark, section.runs) if section.runs is not None else None
     tables = []
     for source in section.tables:
-        name = source.table if source.table is not None else str(source.path)
+        name = source.name
         commits = run.store.source_commits(source, name)
         if commits is not None:
             shaped = commits.selectExpr(f"'{COMMIT}' AS kind", "at AS ended", *(one for one in commits.columns if one != "at"))

@@ -295,6 +295,19 @@ def test_a_message_of_several_says_what_of_which_and_hides_names_where_the_file_
     assert f"Reference: {message.key}" in message.body
 
 
+def test_the_links_of_a_message_hold_no_password_and_no_token(inboxes: dict[str, Inbox]) -> None:
+    links = {
+        "report_url": f"https://ann:{SECRET}@reports.example.org/flights",
+        "mlflow_url": f"https://m.example.org/?token={SECRET}",
+    }
+    told([incident(f"i{place}") for place in range(22)], Book(), inboxes, monitor=config(people=people(**links)))
+
+    alone, *_, together = inboxes["oncall"].messages
+    for message in (alone, together):
+        assert SECRET not in message.body
+        assert "Report: https://***@reports.example.org/flights\nMLflow: https://m.example.org/?token=***\n" in message.body
+
+
 def test_messages_of_several_that_were_refused_are_the_same_when_they_are_tried_again(inboxes: dict[str, Inbox]) -> None:
     book = Book()
     many = [incident(f"i{place}", owner=None) for place in range(250)]

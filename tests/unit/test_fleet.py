@@ -13,6 +13,7 @@ from spark_monitor.commands.fleet import Fleet, by_place, summary
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
+from spark_monitor.stages import idle
 from spark_monitor.stages.idle import Known, waits
 
 SUNDAY = datetime(2024, 1, 14, 12, tzinfo=UTC)
@@ -104,3 +105,20 @@ def test_one_that_fails_stops_no_other_and_the_worst_code_counts(capsys: pytest.
     assert fleet.summary() == "3 monitors: 1 committed, 2 failed (a.yaml, b.yaml)."
     assert "ValueError: broken" in capsys.readouterr().err
     assert summary({Path(f"{number}.yaml"): "FAILED" for number in range(12)}).endswith("and 2 more).")
+
+
+def test_tables_whose_paths_differ_only_in_what_is_masked_have_versions_of_their_own(tmp_path: Path) -> None:
+    monitors = []
+    for token in ("de", "fr"):
+        file = written(tmp_path, token)
+        text = file.read_text(encoding="utf-8").replace("{table: t,", f"{{path: /rows/token={token}/t, format: parquet,")
+        file.write_text(text, encoding="utf-8")
+        monitors.append(load_config(file))
+    assert monitors[0].predictions.text == monitors[1].predictions.text
+
+    store: Any = SimpleNamespace(source_version=lambda source: source.path or source.table)
+    versions = idle._versions(store, monitors)
+
+    assert sorted(versions.values(), key=str) == ["/rows/token=de/t", "/rows/token=fr/t", "l"]
+    seen = [Known("", SUNDAY, 1, {"predictions": f"/rows/token={token}/t", "labels": "l"}) for token in ("de", "fr")]
+    assert [[idle._same(one, last, versions) for last in seen] for one in monitors] == [[True, False], [False, True]]

@@ -10,6 +10,7 @@ from spark_monitor.config.people import PeopleConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import ESCALATED, OPENED, RESOLVED
 from spark_monitor.text.formatting import counted, day, harmless, in_shell, percent, slice_name, versions_named
+from spark_monitor.text.masking import mask_secrets
 
 VERBS = {OPENED: "new", ESCALATED: "worse", RESOLVED: "resolved"}
 LONGEST_TITLE, LONGEST_DIAGNOSIS, MOST_CAUSES = 160, 600, 3
@@ -70,7 +71,7 @@ def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, fi
     yield f"Next step: {_page(incident.runbook)}." if incident.runbook else f"Next step: {explain}"
     yield f"More: {explain}, or spark-monitor status {in_shell(file)}"
     links = (("Report", people.report_url), ("MLflow", people.mlflow_url))
-    yield from (f"{name}: {address}" for name, address in links if address)
+    yield from (f"{name}: {mask_secrets(address)}" for name, address in links if address)
     yield f"Reference: {key}"
 
 

@@ -12,6 +12,7 @@ from spark_monitor.outputs.alerts.deliveries import PENDING, Delivery, key_of
 from spark_monitor.outputs.alerts.events import Due
 from spark_monitor.outputs.alerts.message import VERBS, Message, neutral
 from spark_monitor.text.formatting import counted, day, in_shell
+from spark_monitor.text.masking import mask_secrets
 
 ALONE, TOGETHER = 20, 100
 """Of a run's events for one channel so many have a message each; so many of the others share one."""
@@ -71,7 +72,7 @@ def _lines(group: Group, incidents: Mapping[str, IncidentRow], people: PeopleCon
     yield from (_line(row, incidents.get(row.incident_id), people) for row in group.members)
     yield f"More: spark-monitor explain INCIDENT {in_shell(file)}, or spark-monitor status {in_shell(file)} --all"
     links = (("Report", people.report_url), ("MLflow", people.mlflow_url))
-    yield from (f"{name}: {address}" for name, address in links if address)
+    yield from (f"{name}: {mask_secrets(address)}" for name, address in links if address)
     yield f"Reference: {group.key}"
 
 
