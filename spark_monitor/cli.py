@@ -29,13 +29,14 @@ from spark_monitor.commands import (
     sql,
     status,
 )
-from spark_monitor.commands.command import MonitorCommand
+from spark_monitor.commands.command import MonitorCommand, MonitorGroup
 from spark_monitor.commands.terminal import printable
 
 EPILOG = "Exit codes: 0 ran; 1 ran and a check reached --fail-on; 2 wrong usage or configuration; 3 the run failed."
 
 app = typer.Typer(
     name="spark-monitor",
+    cls=MonitorGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

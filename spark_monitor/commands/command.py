@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError, MonitorError
@@ -28,6 +28,9 @@ REACHED, WRONG_USE, RUN_FAILED = 1, ConfigError.exit_code, MonitorError.exit_cod
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 """What shells show for a program that Ctrl+C, a reader that went away, or SIGTERM has ended."""
 
+USAGE_ERROR = typer.BadParameter.__mro__[1]
+"""What typer raises for wrong usage of any kind; it has no public name."""
+
 LONGEST_LINE = 500
 REFUSED_BY_STORAGE = ("Status Code: 503", "SlowDown", "SLOW_DOWN", "ThrottledException", "ServiceUnavailable", "ServerBusy")
 """Signs, in the words of S3's, Azure's and Hadoop's clients, that an object store answers 503 after all that they try."""
@@ -37,6 +40,32 @@ AFTER_REFUSAL = "Nothing half-written counts. Run again when it answers; how lon
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM: whoever runs the job wants it to end, as Ctrl+C does."""
+
+
+class MonitorGroup(TyperGroup):
+    """The commands together: what wrong usage quotes of the line that was typed is without secrets."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the options before the command."""
+        with quoted_without_secrets():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Find the command, read its options and do it."""
+        with quoted_without_secrets():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def quoted_without_secrets() -> Iterator[None]:
+    """Secrets masked in the message of wrong usage, whose text is typer's own."""
+    try:
+        yield
+    except Exception as error:
+        message = getattr(error, "message", None)
+        if isinstance(error, USAGE_ERROR) and isinstance(message, str):
+            error.__dict__["message"] = mask_secrets(message)
+        raise
 
 
 class MonitorCommand(TyperCommand):

@@ -29,7 +29,9 @@ _CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 _BUCKET_SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "oss", "cos"})
 """Addresses of buckets: no port stands in them, so a colon begins a secret, which may hold slashes."""
 
-_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)://(?P<rest>[^\s\"'<>`,]+)")
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)(?P<slashes>://|(?<=\w\w):/)(?P<rest>[^\s\"'<>`,]+)")
+"""What is taken for a path of this machine, as the name of a monitor's file is, has one slash."""
+
 _PORT = re.compile(r"[^/:@]+:\d{1,5}/|\[[0-9a-fA-F:]+\](?::\d{1,5})?/")
 _NAME = (
     r"(?:password|passwd|passphrase|pwd|token|secret|signature|credentials?|(?:(?<=[?&;])|^)(?:key|sig)"
@@ -168,7 +170,7 @@ def _address(match: re.Match[str]) -> str:
         if "@" not in rest.partition("/")[0] and (":" not in authority or _PORT.match(f"{user}/")):
             return match[0]  # an @ of the path: a version, a mail address
         user, _, place = _credentials(rest)
-    return f"{match['scheme']}://{MASK}@{place}"
+    return f"{match['scheme']}{match['slashes']}{MASK}@{place}"
 
 
 def _credentials(rest: str) -> tuple[str, str, str]:

@@ -199,6 +199,29 @@ def test_wrong_usage_is_exit_code_2_before_any_session(console: Console, argumen
     assert console.sessions == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("password=c4n4ry",),
+        ("--password=c4n4ry",),
+        ("run", "f.yaml", "--token=c4n4ry"),
+        ("run", "f.yaml", "--reader", "password=c4n4ry"),
+        ("report", "f.yaml", "--role", "token=c4n4ry"),
+        ("sql", "f.yaml", "SELECT 1", "--limit", "https://ann:c4n4ry@host/x"),
+        ("run", "f.yaml", "--conf", "c4n4ry"),
+        ("run", "f.yaml", "--as-of", "password=c4n4ry"),
+        ("status", "https://ann:c4n4ry@host/f.yaml"),
+        ("status", "s3a://ID:c4n/4ry-c4n4ry@bucket/f.yaml"),
+    ],
+)
+@pytest.mark.parametrize("debug", [(), ("--debug",)], ids=["", "debug"])
+def test_wrong_usage_quotes_no_secret(console: Console, arguments: tuple[str, ...], debug: tuple[str, ...]) -> None:
+    done = console.type(*debug, *arguments, COLUMNS="200")
+    assert done.exit_code == 2
+    assert "c4n4ry" not in done.output + done.stderr
+    assert done.stderr.strip()
+
+
 def test_without_a_command_help_is_shown_and_nothing_is_run(console: Console) -> None:
     done = console.type()
     assert done.exit_code == 2
