@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from spark_monitor.sources.readers.rows import Kind, ReadColumn, inside_sql
 from spark_monitor.states.categorical import Categories
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
 from spark_monitor.states.grid import Grid
+from spark_monitor.text.masking import mask_forms
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.timestamps import micros
 
@@ -50,13 +52,14 @@ class Baseline:
 
 
 def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
-    """What a baseline was frozen with, as JSON: a monitor whose file says something else needs a new version."""
+    """What a baseline was frozen with, as JSON without secrets: a monitor whose file says something else needs a new version."""
     baseline = config.baseline
     source: dict[str, str | None] = {"table": None, "path": None, "where": None}
     if baseline is not None:
-        source = {"table": baseline.table, "path": baseline.path, "where": baseline.where}
+        source = {"table": baseline.table, "path": _address(baseline.path), "where": _condition(baseline.where)}
     settings: dict[str, object] = {**source, "slices": list(slice_keys), "max_slice_values": config.max_slice_values}
-    more = [(one.name, one.table, one.path, one.where) for one in config.baselines if one.kind == "frozen"]
+    frozen = [one for one in config.baselines if one.kind == "frozen"]
+    more = [(one.name, one.table, _address(one.path), _condition(one.where)) for one in frozen]
     if more:
         settings["references"] = more
     if config.max_correlated_columns != type(config).model_fields["max_correlated_columns"].default:
@@ -66,6 +69,29 @@ def signature(config: MonitorConfig, slice_keys: Sequence[str]) -> str:
     if config.columns:  # baselines that were frozen without any stay what they are
         settings["columns"] = config.columns
     return json.dumps(settings, sort_keys=True, ensure_ascii=False)
+
+
+def _address(path: str | None) -> str | None:
+    """A path without its secrets: another password is no other table."""
+    return None if path is None else mask_forms(path)
+
+
+def _condition(sql: str | None) -> str | None:
+    """A condition without its secrets; its checksum tells it from one with others, which chooses other rows.
+
+    >>> _condition("day < '2024-02-01'"), _condition("link = 'https://ann:abc@host'")
+    ("day < '2024-02-01'", "link = 'https://***@host' (2f7952ff925e)")
+    """
+    masked = None if sql is None else mask_forms(sql)
+    return masked if sql is None or masked == sql else f"{masked} ({hashlib.sha256(sql.encode()).hexdigest()[:12]})"
+
+
+def accepted_by(config: MonitorConfig, latest: Latest) -> BaselineConfig | None:
+    """The accepted period that a baseline is, which was stored without the secrets in its table's path."""
+    accepted, path = latest.accepted, config.predictions.path
+    if accepted is None or path is None or accepted.path != _address(path):
+        return accepted
+    return accepted.model_copy(update={"path": path})
 
 
 @dataclass(frozen=True)
@@ -194,7 +220,7 @@ def stored_rows(
     ]
     settings: dict[str, object] = {"signature": signature_text}
     if accepted is not None:
-        settings["accepted"] = accepted.model_dump(exclude_none=True)
+        settings["accepted"] = accepted.model_copy(update={"path": _address(accepted.path)}).model_dump(exclude_none=True)
     for name in (TABLE_ROW, *((COVARIANCE_ROW,) if correlated else ())):
         described.append((name, None, None, json.dumps(settings, ensure_ascii=False)))
     ddl = "column_name string, grid array<double>, categories array<string>, config string"

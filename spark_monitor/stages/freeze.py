@@ -20,6 +20,7 @@ from spark_monitor.session import both
 from spark_monitor.sources.baseline import (
     Baseline,
     FrozenColumn,
+    accepted_by,
     accepted_period,
     damaged_baseline,
     frozen_names,
@@ -93,7 +94,7 @@ def baseline_step(
     if latest is not None and latest.signature == DAMAGED_ROW and not new:
         raise damaged_baseline(latest.version, [TABLE_ROW])
     if latest is not None and latest.signature == text and not new:
-        run.accepted = latest.accepted
+        run.accepted = accepted_by(run.config, latest)
         return load_baseline(stored, latest.version, frozen_names(run.config))
     run.accepted = accepted_period(run.config, predictions.frame, *period) if period is not None else None
     if period is not None:

@@ -23,6 +23,7 @@ from spark_monitor.rules.rulebook import TABLE_METRICS, Rulebook
 from spark_monitor.sources.baseline import (
     Baseline,
     FrozenColumn,
+    accepted_by,
     frozen_names,
     latest_version,
     load_baseline,
@@ -126,7 +127,7 @@ def _current(run: Run, predictions: Predictions) -> Baseline | None:
     latest = latest_version(stored)
     if latest is None or latest.signature != signature(run.config, predictions.slice_keys):
         return None
-    run.accepted = latest.accepted
+    run.accepted = accepted_by(run.config, latest)
     return load_baseline(stored, latest.version, frozen_names(run.config))
 
 

@@ -1,4 +1,4 @@
-"""A secret in the path of every table that a run reads and writes: none of its tables, files or messages holds it."""
+"""A secret in the path of every table that a run reads: none of its tables, files or messages holds it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ baselines: [{{name: first, path: "{0}/predictions", format: parquet, where: "at 
 windows: {{every: 1 week, lookback: 30 days}}
 rules: [{{metric: count, fail: 5}}, {{metric: hours_since_commit, fail: 1}}]
 pipelines: {{tables: [{{path: "{0}/predictions", format: parquet}}]}}
-outputs: {{path: "{0}/out"}}
+outputs: {{path: "{2}/out"}}
 """
 
 
@@ -56,17 +56,17 @@ def test_a_secret_in_the_paths_of_all_tables_is_in_none_of_the_results(spark: Sp
     rows = pa.table({"id": np.arange(600), "at": made.timestamps(times), "x": random.normal(size=600)})
     pq.write_table(rows, directory / "predictions" / "part-0.parquet")
     file = tmp_path / "hidden.yaml"
-    file.write_text(MONITOR.format(directory, CANARY), encoding="utf-8")
+    file.write_text(MONITOR.format(directory, CANARY, tmp_path), encoding="utf-8")
     monitor = Monitor.load(file)
 
     with logged() as lines:
         assert monitor.run(spark, as_of=AS_OF).status == "COMMITTED"
 
-    results = held(directory / "out")
+    results = held(tmp_path / "out")
     assert len(results) > 20
     assert {name for name, text in results.items() if CANARY in text} == set()
     assert CANARY not in str(lines)
-    tables = LocalTables(str(directory / "out"), "hidden")
+    tables = LocalTables(str(tmp_path / "out"), "hidden")
     masked = f"{tmp_path}/token=***/predictions"
     assert tables.ask("SELECT DISTINCT source FROM baselines") == [{"source": masked}]
     assert CANARY not in report_html(facts(tables, monitor.config), monitor.config)
