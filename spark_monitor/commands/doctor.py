@@ -18,6 +18,7 @@ from spark_monitor.commands.terminal import DONE, FAILED, Terminal
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import MonitorError
 from spark_monitor.text.logs import log_of
+from spark_monitor.text.masking import mask_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -106,7 +107,7 @@ def looks(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:
 def examined(name: str, look: Callable[[], str]) -> Result:
     """The result of one look; whatever goes wrong is a result too."""
     try:
-        return Result(name, True, look())
+        return Result(name, True, mask_secrets(look()))
     except Exception as error:  # whatever it is, it is what this look found
         return Result(name, False, sentence_of(error))
 

@@ -40,12 +40,12 @@ class Terminal:
         self.err = plain_console(sys.stderr)
 
     def tell(self, text: str | Text) -> None:
-        """Part of the answer; beside a JSON document it goes to standard error."""
-        show(self.err if self.as_json else self.out, text)
+        """Part of the answer, secrets in it masked; beside a JSON document it goes to standard error."""
+        show(self.err if self.as_json else self.out, _masked(text))
 
     def remark(self, text: str | Text) -> None:
         """Something worth knowing that is no part of the answer; secrets in it are masked."""
-        show(self.err, mask_secrets(text) if isinstance(text, str) else text)
+        show(self.err, _masked(text))
 
     def document(self, content: Any) -> None:
         """The JSON document of a command that was asked for one, on one line."""
@@ -64,6 +64,10 @@ class Terminal:
                 steps.end(done=False)
                 raise
             steps.end(done=True)
+
+
+def _masked(text: str | Text) -> str | Text:
+    return mask_secrets(text) if isinstance(text, str) else text
 
 
 class Steps:

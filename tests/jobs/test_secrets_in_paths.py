@@ -67,6 +67,6 @@ def test_a_secret_in_the_paths_of_all_tables_is_in_none_of_the_results(spark: Sp
     assert {name for name, text in results.items() if CANARY in text} == set()
     assert CANARY not in str(lines)
     tables = LocalTables(str(tmp_path / "out"), "hidden")
-    masked = f"{tmp_path}/token=***/predictions"
+    masked = f"{tmp_path}/token=***"
     assert tables.ask("SELECT DISTINCT source FROM baselines") == [{"source": masked}]
     assert CANARY not in report_html(facts(tables, monitor.config), monitor.config)

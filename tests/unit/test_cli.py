@@ -610,6 +610,25 @@ def test_the_doctor_goes_on_after_what_does_not_work(console: Console, monkeypat
     assert "✗ Java" in done.stderr
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["lines", "json"])
+def test_the_doctor_tells_no_secret(console: Console, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> str:
+        raise RuntimeError("denied for https://ann:c4n4ry@host")
+
+    monkeypatch.setattr(examinations, "starts_java", lambda _: True)
+    monkeypatch.setattr(examinations, "java", refused)
+    for name in ("session", "tables", "mlflow"):
+        monkeypatch.setattr(examinations, name, lambda *_: "written in s3a://ID:c4n4ry@bucket/out, token=c4n4ry")
+    done = console.type("doctor", *options)
+    assert "c4n4ry" not in done.stdout + done.stderr
+    assert "s3a://***@bucket/out" in done.stdout + done.stderr
+
+
+def test_what_a_command_answers_holds_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().tell("Written: /srv/token=c4n4ry/report.html")
+    assert capsys.readouterr().out == "Written: /srv/token=***\n"
+
+
 def test_the_doctor_names_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     real = examinations._installed
     monkeypatch.setattr(examinations, "_installed", lambda name: None if name in ("pyarrow", "mlflow") else real(name))
