@@ -109,7 +109,7 @@ static void fuzz_second_pass(struct input *in, const struct scan *scan) {
 }
 
 void fuzz_ranked(struct input *in) {
-    int64_t size = SAMPLE + draw_size(in, 40000), capacity = draw_chance(in, 4) ? 1 + draw_below(in, 100) : size + GROUP;
+    int64_t drawn = draw_size(in, 40000), size = drawn < SAMPLE ? SAMPLE + drawn : drawn, capacity = draw_chance(in, 4) ? 1 + draw_below(in, 100) : size + GROUP;
     int64_t marks = draw_chance(in, 2) ? 1 : 1 + draw_below(in, 2000);
     struct scan scan = {size, draw_column(in, size, NULL, 0, !draw_chance(in, 6)), NULL, memory(in, REALS, sizeof(double)), NULL, NULL, NULL};
     uint64_t most = draw_limit(in), *hashes = memory(in, capacity, sizeof *hashes);

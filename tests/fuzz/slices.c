@@ -145,10 +145,10 @@ static void fuzz_between(struct input *in, const struct rows *rows, const uint32
     uint64_t *hashes = memory(in, rows->size, sizeof *hashes);
     int64_t *slices = memory(in, rows->size, sizeof *slices), at = 0;
     for (int64_t code = 0; code < code_count; code++) {
-        uint8_t kind = draw_byte(in) % 4;
+        uint8_t kind = draw_byte(in) % 5;
         uint64_t hash = rows->size ? plain_hash(rows->values[draw_below(in, rows->size)]) : 0;
-        lowest[code] = kind == 0 ? 1 : kind == 1 ? hash : kind == 2 ? 0 : draw_bits(in);
-        highest[code] = kind == 0 ? 0 : kind == 2 ? hash : UINT64_MAX >> draw_byte(in) % 3;
+        lowest[code] = kind == 0 ? 1 : kind == 1 || kind == 4 ? hash : kind == 2 ? 0 : draw_bits(in);
+        highest[code] = kind == 0 ? 0 : kind == 2 || kind == 4 ? hash : UINT64_MAX >> draw_byte(in) % 3;
     }
     int64_t found = sm_hashes_between(rows->values, rows->cells, codes, rows->size, code_count, lowest, highest, slices, hashes);
     REQUIRE(found >= 0, "result %lld", (long long)found);

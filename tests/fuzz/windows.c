@@ -122,6 +122,7 @@ void fuzz_sorted(struct input *in) {
     held[SORTED]++;
     if (!finite) {
         REQUIRE(!integers[HASH_COUNT] && !integers[FREQUENT_COUNT], "nothing is finite");
+        REQUIRE(reals[GUESS] == 0.0 && reals[DEVIATIONS] == 0.0 && reals[SQUARES] == 0.0, "nothing is finite");
         return;
     }
     values += low;
