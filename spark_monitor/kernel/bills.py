@@ -4,62 +4,33 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import fsum
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.catalogue.measurement import measurements
-from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.bill_plan import (
+    BILL,
+    MIXED,
+    NAMED,
+    NEW_SERVICE,
+    NO_CURRENCY,
+    NO_SERVICE,
+    PARTIAL,
+    BillPlan,
+    Row,
+    bill_row,
+    days_without,
+    unread_rows,
+)
+from spark_monitor.kernel.budgets import against_budget
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, timestamp_text
 from spark_monitor.kernel.serving_series import UNDEFINED
-from spark_monitor.operations.billing import CostBlock, Week
-
-BILL, PREDICTIONS = "bill", "predictions"
-BILL_DDL: Final = (
-    "kind string, at bigint, service string, currency string, tag string, amount double, n bigint, unread bigint, "
-    "granularity string, predictions double"
-)
-PARTIAL: Final = "PARTIAL"
-MIXED: Final = "MIXED_CURRENCIES"
-NO_SERVICE: Final = "(no service)"
-NEW_SERVICE: Final = "No cost of this service is known before this window."
-NO_CURRENCY: Final = "(no currency)"
-NAMED: Final = 5
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Period:
-    """The budget's period that a window ends in, and the edges of its days, in microseconds; and of those before it.
-
-    Each day's weekday stands beside (0 is Monday); without them every day is like another.
-    """
-
-    start: int
-    end: int
-    days: tuple[int, ...]
-    weekdays: tuple[int, ...] = ()
-    before: tuple[int, ...] = ()
-    weekdays_before: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class BillPlan:
-    """The due windows, the edges of the days in each, the budget, and how far back services are known."""
-
-    windows: tuple[WindowKey, ...]
-    days: Mapping[WindowKey, tuple[int, ...]]
-    periods: Mapping[WindowKey, Period] = field(default_factory=dict)
-    lookback: int = 0
-    budget: float | None = None
-    budget_currency: str | None = None
-    budget_per: str = "month"
-    most_services: int = 200
+from spark_monitor.operations.billing import CostBlock
 
 
 @dataclass
@@ -67,11 +38,23 @@ class _Sum:
     """One service, tag or everything, of one window."""
 
     by_currency: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    rows_of: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     rows: int = 0
+    unread: int = 0
 
     def add(self, row: Row) -> None:
-        self.by_currency[row["currency"] or NO_CURRENCY].append(row["amount"] or 0.0)
+        """Add a row; where no amount of it can be read it has none, in whatever currency."""
         self.rows += row["n"]
+        self.unread += row["unread"]
+        if row["amount"] is not None:
+            currency = row["currency"] or NO_CURRENCY
+            self.by_currency[currency].append(row["amount"])
+            self.rows_of[currency] += row["n"] - row["unread"]
+
+    @property
+    def remark(self) -> str | None:
+        """A sentence about amounts that are left out."""
+        return unread_rows(self.unread, self.rows) if self.unread else None
 
 
 def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str, Any]]:
@@ -92,7 +75,7 @@ def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str,
             period = plan.periods[window]
             spent = bill[bisect_left(times, period.start) : bisect_left(times, window.end)]
             earlier = bill[bisect_left(times, period.before[0]) : bisect_left(times, period.start)] if period.before else []
-            yield from _against_budget(window, period, spent, plan, earlier)
+            yield from against_budget(window, period, spent, plan, earlier)
 
 
 def _window(
@@ -113,7 +96,9 @@ def _window(
     kept = sorted(sums, key=lambda name: (-sum(map(fsum, sums[name].by_currency.values())), name))[: plan.most_services]
     for name in kept:
         fresh = last_costs and name not in last_costs and not name.startswith("tag=")
-        yield from _costs(window, name, sums[name], None, NEW_SERVICE if fresh else None)
+        remarks = [NEW_SERVICE] if fresh else []
+        remarks += [sums[name].remark or ""] if sums[name].unread else []
+        yield from _costs(window, name, sums[name], PARTIAL if sums[name].unread else None, " ".join(remarks) or None)
     for name in sorted(set(last_costs) - set(sums)):
         absence = f"No cost of this service in this window; its last was {timestamp_text(last_costs[name])}."
         yield from _costs(window, name, _Sum(), EMPTY, absence)
@@ -135,33 +120,8 @@ def _completeness(
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         sentences.append(f"{len(missing)} of {len(days) - 1} days have no rows: {shown}{more}.")
     if unread:
-        sentences.append(f"The amounts of {unread} of {sum(row['n'] for row in inside)} rows cannot be read, or have no price.")
+        sentences.append(unread_rows(unread, sum(row["n"] for row in inside)))
     return (PARTIAL if sentences else None), " ".join(sentences) or None
-
-
-def days_without(days: Sequence[int], rows: Sequence[Row]) -> list[int]:
-    """The days, by their first timestamps, in which no row lies; ``days`` are the edges.
-
-    >>> days_without([0, 10, 20, 30], [{"at": 3}, {"at": 25}])
-    [10]
-    """
-    held = {bisect_left(days, row["at"] + 1) - 1 for row in rows}
-    return [day for place, day in enumerate(days[:-1]) if place not in held]
-
-
-def _row(window: WindowKey, metric_name: str, block: CostBlock, column: str, **fields: Any) -> dict[str, Any]:
-    """One measurement; an undefined number says so where nothing else does."""
-    metric = catalogue().metrics[metric_name]
-    edges = {"granularity": window.granularity, "start": window.start, "end": window.end}
-    where = [{**edges, "model_version": None, "slice_key": None, "slice_value": None}]
-    given = {name: value for name, value in fields.items() if value is not None}
-    status = given.pop("status", None)
-    class_name, details, count = given.pop("class_name", None), given.pop("details", None), given.pop("count", None)
-    message = given.pop("message", None)
-    [row] = measurements(where, metric, metric.compute(block), count=[count], column_name=column, **given)
-    if row["count"] is None:
-        row["count"] = count
-    return {**row, "class": class_name, "details": details, "message": message, "status": status or row["status"]}
 
 
 def _costs(window: WindowKey, name: str, total: _Sum, status: str | None, message: str | None) -> Iterator[dict[str, Any]]:
@@ -170,15 +130,16 @@ def _costs(window: WindowKey, name: str, total: _Sum, status: str | None, messag
     if single is None and total.by_currency:
         sentence = f"Costs in {', '.join(sorted(total.by_currency))} are not added: see a row for each."
         block = CostBlock(cost=np.array([np.nan]))
-        yield _row(window, "cost", block, name, status=MIXED, message=sentence, count=total.rows)
+        yield bill_row(window, "cost", block, name, status=MIXED, message=sentence, count=total.rows)
     elif single is None:
-        yield _row(window, "cost", CostBlock(cost=np.array([np.nan])), name, status=status, message=message, count=0)
+        status = UNDEFINED if total.rows else status
+        yield bill_row(window, "cost", CostBlock(cost=np.array([np.nan])), name, status=status, message=message, count=total.rows)
     for currency, amounts in sorted(total.by_currency.items()):
         block = CostBlock(cost=np.array([fsum(amounts)]))
         unit = currency if currency != NO_CURRENCY else None
         class_name = None if single is not None else currency
-        fields = {"status": status, "message": message, "unit": unit, "count": total.rows, "class_name": class_name}
-        yield _row(window, "cost", block, name, **fields)
+        fields = {"status": status, "message": message, "unit": unit, "count": total.rows_of[currency], "class_name": class_name}
+        yield bill_row(window, "cost", block, name, **fields)
 
 
 def _single(total: _Sum) -> str | None:
@@ -197,66 +158,6 @@ def _per_prediction(
         status, message = MIXED, "Costs in several currencies are not added."
     elif not predictions and status != EMPTY:
         status, message = UNDEFINED, "No predictions are known of this window."
-    yield _row(window, "cost_per_1000_predictions", block, TABLE_ROW, status=status, message=message, unit=unit, count=count)
-
-
-def _against_budget(
-    window: WindowKey, period: Period, rows: Sequence[Row], plan: BillPlan, earlier: Sequence[Row]
-) -> Iterator[dict[str, Any]]:
-    """What the period has cost so far, and what it will have cost at its end."""
-    in_budget = [row for row in rows if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
-    others = sorted({row["currency"] or NO_CURRENCY for row in rows} - {str(plan.budget_currency)})
-    past = [day for day in period.days if day <= window.end]
-    missing = days_without(past, rows) if len(past) > 1 else []
-    sums = _daily(past, in_budget, set(missing))
-    sentences = []
-    if others:
-        sentences.append(f"Costs in {', '.join(others)} are left out: the budget is in {plan.budget_currency}.")
-    if missing:
-        sentences.append(f"{len(missing)} of {len(past) - 1} days of the {plan.budget_per} so far have no rows.")
-    has_rows = bool(in_budget)
-    status = (EMPTY if not rows else UNDEFINED) if not has_rows else (PARTIAL if sentences else None)
-    if not has_rows:
-        sentences = sentences or [f"The bill has no rows in this {plan.budget_per} so far."]
-    block = CostBlock(
-        spent=np.array([fsum(row["amount"] or 0.0 for row in in_budget) if has_rows else np.nan]),
-        budget=np.array([plan.budget or np.nan]),
-        open_days=np.array([float(len(period.days) - len(past) + len(missing))]),
-        days=[sums if has_rows else np.empty(0)],
-        weeks=[_week(period, past, set(missing), earlier, plan) if has_rows else None],
-    )
-    details = {
-        "budget": f"{plan.budget:g} {plan.budget_currency} per {plan.budget_per}",
-        "period_from": timestamp_text(period.start),
-    }
-    fields = {"status": status, "message": " ".join(sentences) or None, "details": list(details.items()), "count": len(sums)}
-    for metric in ("budget_used_percent", "budget_forecast_percent"):
-        yield _row(window, metric, block, TABLE_ROW, **fields)
-
-
-def _week(period: Period, past: Sequence[int], missing: set[int], earlier: Sequence[Row], plan: BillPlan) -> Week | None:
-    """The weekdays of the days so far and to come, and what days before the period cost, as far as they have rows."""
-    if not period.weekdays or not period.before:
-        return None
-    of = dict(zip(period.days, period.weekdays, strict=False))
-    so_far = [day for day in past[:-1] if day not in missing]
-    to_come = [day for day in period.days[:-1] if day not in set(so_far)]
-    absent = set(days_without(period.before, earlier))
-    in_budget = [row for row in earlier if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
-    kept = [weekday for day, weekday in zip(period.before, period.weekdays_before, strict=False) if day not in absent]
-    return Week(
-        weekdays=np.array([of[day] for day in so_far], dtype=np.int64),
-        open_weekdays=np.array([of[day] for day in to_come], dtype=np.int64),
-        before=_daily(period.before, in_budget, absent),
-        weekdays_before=np.array(kept, dtype=np.int64),
-    )
-
-
-def _daily(days: Sequence[int], rows: Sequence[Row], missing: set[int]) -> Any:
-    """The sums of the complete days that have rows."""
-    sums: dict[int, list[float]] = {day: [] for day in days[:-1] if day not in missing}
-    for row in rows:
-        place = bisect_left(days, row["at"] + 1) - 1
-        if 0 <= place < len(days) - 1:
-            sums.setdefault(days[place], []).append(row["amount"] or 0.0)
-    return np.array([fsum(amounts) for _, amounts in sorted(sums.items())], dtype=np.float64)
+    elif currency is None and status != EMPTY:
+        status = UNDEFINED
+    yield bill_row(window, "cost_per_1000_predictions", block, TABLE_ROW, status=status, message=message, unit=unit, count=count)

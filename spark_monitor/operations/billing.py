@@ -30,6 +30,8 @@ class Week:
     open_weekdays: Integers
     before: Floats
     weekdays_before: Integers
+    begun: int | None = None
+    """The weekday of the day that is under way, or begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class CostBlock:
     """S windows of one bill: each attribute has length S, NaN where nothing is known.
 
     ``days`` are the daily sums of the budget's period so far, ``open_days`` how many days of it are to come or have no rows, and
-    ``spent`` the period's sum so far; ``budget`` is the amount that may be spent in it.
+    ``spent`` the period's sum so far, ``begun`` what of it is of a day under way; ``budget`` is the amount that may be spent.
     """
 
     cost: Floats = field(default_factory=_none)
@@ -47,6 +49,7 @@ class CostBlock:
     open_days: Floats = field(default_factory=_none)
     days: Sequence[Floats] = ()
     weeks: Sequence[Week | None] = ()
+    begun: Floats = field(default_factory=_none)
 
 
 @operation_metric("cost", dataset="costs", range=ANY_NUMBER, headline=0)
@@ -80,7 +83,8 @@ def budget_forecast_percent(current: CostBlock) -> Interval:
     Each day has a weight: its weekday's mean over the mean of all, of the 35 days before the period, where weekdays differ (F
     test, 1 %), else 1. With n days of level m = sum y / sum w and residuals y - m w of variance v, and R days to come whose
     weights sum to W: spent + m W, with the 95 % prediction interval
-    m W -+ t(n - 1) sqrt(v (R + W^2 n / (sum w)^2) + noise of the weights).
+    m W -+ t(n - 1) sqrt(v (R + W^2 n / (sum w)^2) + noise of the weights). A day that is not over counts as one to come, or with
+    what it has cost already where that is more.
 
     >>> block = CostBlock(
     ...     spent=np.array([30.0]), budget=np.array([100.0]), open_days=np.array([7.0]), days=[np.array([9.0, 11.0, 10.0])]
@@ -90,26 +94,28 @@ def budget_forecast_percent(current: CostBlock) -> Interval:
     [100.0, 79.2, 120.8]
     """
     weeks = current.weeks or [None] * len(current.days)
-    rows = [_forecast(*each) for each in zip(current.spent, current.open_days, current.days, weeks, strict=True)]
+    begun = current.begun if current.begun.size else np.zeros(len(current.days))
+    rows = [_forecast(*each) for each in zip(current.spent, current.open_days, current.days, weeks, begun, strict=True)]
     value, half = np.array(rows, dtype=np.float64).reshape(-1, 2).T
     scale = 100 / current.budget
     count = np.array([days.size for days in current.days], dtype=np.int64)
     return Interval(scale * value, scale * (value - half), scale * (value + half), np.zeros(value.shape), count)
 
 
-def _forecast(spent: float, open_days: float, days: Floats, week: Week | None) -> tuple[float, float]:
+def _forecast(spent: float, open_days: float, days: Floats, week: Week | None, begun: float) -> tuple[float, float]:
     """The sum at the period's end and half the width of its interval; NaN where no spread is known."""
     n = days.size
     if not open_days:
         return spent, 0.0
     shape = None if week is None else week_shape(week.before, week.weekdays_before)
-    weights, to_come = np.ones(n), open_days
+    weights, to_come, today = np.ones(n), open_days, 1.0
     if week is not None and shape is not None:
+        today = float(shape.weights[week.begun]) if week.begun is not None else 1.0
         weights, to_come = shape.weights[week.weekdays], float(shape.weights[week.open_weekdays].sum())
     if not n or not weights.sum() > 0:
         return np.nan, np.nan
     level = float(days.sum() / weights.sum())
-    value = spent + level * to_come
+    value = spent + level * to_come - min(begun, level * today)
     if n < 2:
         return value, np.nan
     variance = float(np.square(days - level * weights).sum() / (n - 1)) * (open_days + to_come**2 * n / weights.sum() ** 2)

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.config.monitored import MonitoredTable
-from spark_monitor.kernel.bills import BILL
+from spark_monitor.kernel.bill_plan import BILL
 from spark_monitor.sources.tables import first_of, open_table, sql_of, text_sql, time_sql, type_of
 from spark_monitor.text.quoting import split_table
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
-from spark_monitor.kernel.bills import BILL, BILL_DDL, PREDICTIONS, BillPlan, Period, bill_measurements
+from spark_monitor.kernel.bill_plan import BILL, BILL_DDL, PREDICTIONS, BillPlan, Period
+from spark_monitor.kernel.bills import bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
 from spark_monitor.stages.context import Run, window_keys

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.kernel.bills import BILL, PREDICTIONS, BillPlan, Period, bill_measurements
+from spark_monitor.kernel.bill_plan import BILL, PREDICTIONS, BillPlan, Period
+from spark_monitor.kernel.bills import bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.operations.billing import CostBlock, Week, budget_forecast_percent
 
@@ -18,7 +19,7 @@ WEEKS = tuple(WindowKey("1 week", 7 * week * DAY, 7 * (week + 1) * DAY) for week
 
 
 def billed(
-    day: float, amount: float, service: str | None = "serving", currency: str | None = "EUR", **more: Any
+    day: float, amount: float | None, service: str | None = "serving", currency: str | None = "EUR", **more: Any
 ) -> dict[str, Any]:
     told = {"at": int(day * DAY), "service": service, "currency": currency, "tag": None, "amount": amount, "n": 1, "unread": 0}
     return {"kind": BILL, "granularity": None, "predictions": None, **told, **more}
@@ -159,3 +160,63 @@ def test_an_empty_bill_has_rows_that_say_so() -> None:
     told = found([], budget=100.0)
     assert told[0, TABLE_ROW, "cost", None]["status"] == "EMPTY"
     assert told[0, TABLE_ROW, "budget_forecast_percent", None]["status"] == "EMPTY"
+
+
+def test_a_service_whose_amounts_cannot_be_read_has_no_cost_rather_than_none() -> None:
+    rows = [billed(day, 1.0) for day in range(7)] + [
+        billed(2, None, "odd", None, unread=2, n=2),
+        billed(3, 4.0, "half", unread=1, n=3),
+    ]
+    told = found(rows, budget=100.0)
+    odd, half = told[0, "odd", "cost", None], told[0, "half", "cost", None]
+    assert (odd["value"], odd["status"], odd["message"]) == (
+        None,
+        "UNDEFINED",
+        "The amounts of 2 of 2 rows cannot be read, or have no price.",
+    )
+    assert (half["value"], half["status"], half["count"]) == (4, "PARTIAL", 2)
+    assert half["message"] == "The amounts of 1 of 3 rows cannot be read, or have no price."
+    # A record without a price has no currency: it is no cost in another one.
+    whole = told[0, TABLE_ROW, "cost", None]
+    assert (whole["value"], whole["status"], whole["count"]) == (11, "PARTIAL", 9)
+    used = told[0, TABLE_ROW, "budget_used_percent", None]
+    assert (used["value"], used["status"]) == (11, "PARTIAL")
+    assert used["message"] == "The amounts of 3 of 12 rows cannot be read, or have no price."
+
+
+def test_a_bill_of_which_no_amount_can_be_read_has_no_number() -> None:
+    told = found([billed(day, None, unread=1) for day in range(7)] + [predicted(0, 100.0)], budget=10.0)
+    names = ("cost", "cost_per_1000_predictions", "budget_used_percent", "budget_forecast_percent")
+    assert {(told[0, TABLE_ROW, name, None]["value"], told[0, TABLE_ROW, name, None]["status"]) for name in names} == {
+        (None, "UNDEFINED")
+    }
+
+
+def test_costs_of_a_currency_count_its_own_rows() -> None:
+    told = found([billed(day, 1.0) for day in range(7)] + [billed(2, 5.0, currency="USD", n=3)])
+    assert [told[0, TABLE_ROW, "cost", name]["count"] for name in (None, "EUR", "USD")] == [10, 7, 3]
+
+
+@pytest.mark.parametrize("by_the_hour", [True, False])
+def test_a_day_that_is_under_way_is_forecast_once(by_the_hour: bool) -> None:
+    """Of bills by the hour, and of those that have a day's cost at its begin, of which nothing is to come that day."""
+    hour = DAY // 24
+    rows = [billed(place / 24, 1.0) for place in range(60)] if by_the_hour else [billed(day, 24.0) for day in range(3)]
+    window = WindowKey("1 hour", 59 * hour, 60 * hour)
+    month = Period(0, 30 * DAY, tuple(range(0, 31 * DAY, DAY)))
+    plan = BillPlan((window,), {window: (window.start, window.end)}, {window: month}, 0, 1000.0, "EUR")
+    told = {row["metric"]: row for row in bill_measurements(rows, plan) if row["column_name"] == TABLE_ROW}
+    assert told["budget_used_percent"]["value"] == pytest.approx(6.0 if by_the_hour else 7.2)
+    assert told["budget_forecast_percent"]["value"] == pytest.approx(100 * 24 * 30 / 1000)
+
+
+def test_the_first_day_of_a_period_says_why_nothing_is_forecast() -> None:
+    hour = DAY // 24
+    for hours, sentence in ((12, "No whole day of it is over"), (36, "One whole day does not say")):
+        window = WindowKey("1 hour", (hours - 1) * hour, hours * hour)
+        month = Period(0, 30 * DAY, tuple(range(0, 31 * DAY, DAY)))
+        plan = BillPlan((window,), {window: (window.start, window.end)}, {window: month}, 0, 1000.0, "EUR")
+        told = {row["metric"]: row for row in bill_measurements([billed(place / 24, 1.0) for place in range(hours)], plan)}
+        assert sentence in told["budget_forecast_percent"]["message"]
+        assert told["budget_forecast_percent"]["upper"] is None
+        assert told["budget_used_percent"]["message"] is None
