@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from croniter import croniter
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
@@ -17,8 +16,9 @@ from spark_monitor.kernel.steps import COMMIT, OWN, OWN_PREFIX, PIPELINE_DDL, SC
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.store.tables import TELL
+from spark_monitor.windowing.cron import due_times
 from spark_monitor.windowing.due import DueWindow
-from spark_monitor.windowing.periods import parse_duration, parse_zone
+from spark_monitor.windowing.periods import parse_duration
 from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros, timestamp_of
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
     """The timestamps at which steps are due in these windows, and one beyond; by the monitor's clock."""
     if section is None or section.schedule is None:
         return ()
-    zone = parse_zone(run.schedule.zone)
-    first = (timestamp_of(start - SKEW) - timedelta(seconds=1)).astimezone(zone)
-    times = croniter(section.schedule, first).all_next(datetime)
+    times = due_times(section.schedule, run.schedule.zone, timestamp_of(start - SKEW))
     ticks = []
     for moment in takewhile(lambda moment: micros(moment) < end + 400 * 86_400_000_000, times):
         ticks.append(micros(moment))
