@@ -44,7 +44,9 @@ def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[d
     largest = sorted(usable, key=lambda place: (-usable[place]["count"], str(place)))[:most]
     if whole is None or whole["value"] is None or not largest:
         return
-    bounds = {place: worst_slice(usable[place], len(largest)) for place in largest}
+    least, most_of = DECORATED[name].range
+    widened = {place: worst_slice(usable[place], len(largest)) for place in largest}
+    bounds = {place: (max(low, least), min(high, most_of)) for place, (low, high) in widened.items()}
     surely = [place for place in largest if (bounds[place][1] < whole["value"] if up else bounds[place][0] > whole["value"])]
     ranked = sorted(surely, key=lambda place: (bounds[place][1] if up else -bounds[place][0], str(place)))
     for rank, place in enumerate(ranked[:SHOWN], start=1):
