@@ -16,7 +16,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, timestamp_text
 from spark_monitor.kernel.table_history import changes_of, table_values
 
-RUN, COMMIT, SCHEMA, OWN = "run", "commit", "schema", "own"
+RUN, COMMIT, SCHEMA, OWN, FIRST = "run", "commit", "schema", "own", "first"
 PIPELINE_DDL: Final = (
     "kind string, name string, started bigint, ended bigint, version bigint, failed boolean, attempt double, rows double, "
     "bytes double, files double, operation string, author string, writes boolean, fields string, seconds double, "
@@ -30,7 +30,10 @@ OWN_PREFIX: Final = "spark_monitor."
 
 @dataclass(frozen=True)
 class PipelinePlan:
-    """The due windows; when steps are due (microseconds, sorted); how late they may start; which step waits for which."""
+    """The due windows; when steps are due (microseconds, sorted); how late they may start; which step waits for which.
+
+    A timestamp of the schedule belongs to the window in which its grace ends: when that window is over it can be judged.
+    """
 
     windows: tuple[WindowKey, ...]
     as_of: int
@@ -50,12 +53,13 @@ def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[d
         by_kind[row["kind"]].append(row)
     runs = _by_name(by_kind[RUN])
     after = _order(plan, by_kind[RUN])
+    first = min((row["started"] for row in by_kind[FIRST] if row["started"] is not None), default=plan.as_of)
     commits, schemas, stages = _by_name(by_kind[COMMIT]), _by_name(by_kind[SCHEMA]), _by_name(by_kind[OWN])
     changes = {name: changes_of(schemas.get(name, []), commits.get(name, [])) for name in plan.tables}
     for window in plan.windows:
         values_by_name: dict[str, Values] = {}
         for name in sorted({*runs, *plan.after}):
-            step_values = _step(name, runs.get(name, []), window, plan, since=_began(name, runs, plan))
+            step_values = _step(name, runs.get(name, []), window, plan, since=_began(name, runs, plan, first))
             if step_values:
                 values_by_name[name] = step_values
         _name_causes(values_by_name, after)
@@ -83,10 +87,15 @@ def _by_name(rows: Iterable[Row]) -> dict[str, list[Row]]:
 # Steps
 
 
-def _began(name: str, runs: Mapping[str, list[Row]], plan: PipelinePlan) -> int:
-    """From when on a step is due: its own first run, or, of a step that the file names, the first of any."""
+def _began(name: str, runs: Mapping[str, list[Row]], plan: PipelinePlan, first: int) -> int:
+    """From when on a step is due: its own first run, or, of a step that the file names, the first of any there ever was."""
     of = [run for one in runs.values() for run in one] if name in plan.after else runs.get(name, [])
-    return min((run["started"] for run in of if run["started"] is not None), default=plan.as_of) - SKEW
+    return min([_at(run) for run in of] + ([first] if name in plan.after else []), default=plan.as_of) - SKEW
+
+
+def _at(run: Row) -> int:
+    """When a run started; where it does not say so, when it ended."""
+    return int(run["ended"] if run["started"] is None else run["started"])
 
 
 def _step(name: str, runs: list[Row], window: WindowKey, plan: PipelinePlan, *, since: int) -> Values:
@@ -150,11 +159,11 @@ def _failures(ended: list[Row]) -> Value:
 
 def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: int) -> Values:
     """How late the step started after each timestamp of the schedule in the window, and how often it did not."""
-    first, last = bisect_left(plan.ticks, window.start), bisect_left(plan.ticks, window.end)
+    first, last = (bisect_left(plan.ticks, edge - plan.grace) for edge in (window.start, window.end))
     ticks = [tick for tick in plan.ticks[first:last] if tick >= since - plan.grace and tick + plan.grace <= plan.as_of]
     if not ticks:
         return {}
-    starts = sorted(run["started"] for run in runs if run["started"] is not None)
+    starts = sorted(map(_at, runs))
     lateness, missed = [], []
     for tick in ticks:
         after = bisect_right(plan.ticks, tick)
@@ -169,9 +178,12 @@ def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: in
     )
     message = f"The step was due {named} and did not run." if missed else None
     details = {"missed": named} if missed else {}
+    late = Value(max(lateness), message, None, len(ticks), details)
+    if runs and all(run["started"] is None for run in runs):
+        late = Value(None, "No run says when it started.", None, len(ticks), details)
     return {
         "step_missed_runs": Value(float(len(missed)), message, None, len(ticks), dict(details)),
-        "step_lateness_seconds": Value(max(lateness), message, None, len(ticks), details),
+        "step_lateness_seconds": late,
     }
 
 

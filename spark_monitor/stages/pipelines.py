@@ -12,7 +12,17 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
-from spark_monitor.kernel.steps import COMMIT, OWN, OWN_PREFIX, PIPELINE_DDL, SCHEMA, SKEW, PipelinePlan, pipeline_measurements
+from spark_monitor.kernel.steps import (
+    COMMIT,
+    FIRST,
+    OWN,
+    OWN_PREFIX,
+    PIPELINE_DDL,
+    SCHEMA,
+    SKEW,
+    PipelinePlan,
+    pipeline_measurements,
+)
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.store.tables import TELL
@@ -71,6 +81,7 @@ def pipeline_frame(
     keys = window_keys(windows)
     behind = run.schedule.lookback // ONE_MICROSECOND
     start, end = min(key.start for key in keys), max(key.end for key in keys)
+    grace = parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0
     parts, logged = [_own_runs(run)], set()
     for name, source, commits in tables:
         parts.append(commits.where(F.col("ended") < micros(run.as_of)))
@@ -79,8 +90,11 @@ def pipeline_frame(
             logged.add(name)
             parts.append(schemas.selectExpr(f"'{SCHEMA}' AS kind", "*"))
     if runs is not None:
-        near = f"coalesce(started, ended) >= {start - behind} AND coalesce(started, ended) < {micros(run.as_of)}"
+        near = f"coalesce(started, ended) >= {start - behind - grace} AND coalesce(started, ended) < {micros(run.as_of)}"
         reported = runs.frame.where(near).drop("time")
+        # A step that the file names is due since the first run of any, be it longer ago than the lookback.
+        ever = runs.frame.selectExpr("coalesce(started, ended) AS started").where(f"started < {micros(run.as_of)}")
+        parts.append(ever.agg(F.min("started").alias("started")).selectExpr(f"'{FIRST}' AS kind", "started"))
         # A run that ends after the as-of timestamp was still under way then.
         parts.append(reported.withColumn("ended", F.expr(f"CASE WHEN ended < {micros(run.as_of)} THEN ended END")))
     plan = PipelinePlan(
@@ -88,8 +102,8 @@ def pipeline_frame(
         as_of=micros(run.as_of),
         lookback=behind,
         has=runs.has if runs is not None else frozenset(),
-        ticks=_ticks(run, section.runs, start, end),
-        grace=parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0,
+        ticks=_ticks(run, section.runs, start - grace, end),
+        grace=grace,
         after={one.step: one.after for one in section.runs.steps} if section.runs is not None else {},
         tables=tuple(name for name, _, _ in tables),
         logged_tables=frozenset(logged),

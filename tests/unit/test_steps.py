@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.steps import COMMIT, OWN, RUN, SCHEMA, PipelinePlan, pipeline_measurements
+from spark_monitor.kernel.steps import COMMIT, FIRST, OWN, RUN, SCHEMA, PipelinePlan, pipeline_measurements
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -185,3 +185,31 @@ def test_before_a_pipelines_first_run_nothing_was_due() -> None:
     assert told[1, "features", "step_missed_runs"]["value"] == 0
     named = found(rows, ticks=EVERY_MORNING, grace=HOUR, after={"features": (), "train": ("features",)})
     assert [named[day, "train", "step_missed_runs"]["value"] for day in (1, 2)] == [1, 1]
+
+
+def test_a_time_just_before_a_windows_end_is_judged_in_the_window_in_which_its_grace_ends() -> None:
+    """A run right after a window's end cannot know yet; where nothing runs any more, nothing makes that window due again."""
+    late = tuple(day * DAY + int(23.5 * HOUR) for day in range(-1, 5))
+    rows = [ran("features", day * 24 + 23.6, 0.1) for day in (-1, 0)]
+    told = {}
+    for day in range(4):  # a run ten minutes after each window's end, which measures this window alone
+        told |= found(rows, windows=(DAYS[day],), ticks=late, grace=HOUR, as_of=(day + 1) * DAY + HOUR // 6)
+    assert [told[day, "features", "step_missed_runs"]["value"] for day in range(4)] == [0, 0, 1, 1]
+    assert told[0, "features", "step_lateness_seconds"]["value"] == pytest.approx(360)
+    assert told[2, "features", "step_missed_runs"]["message"] == "The step was due 1970-01-02 23:30:00 UTC and did not run."
+
+
+def test_a_named_step_is_missed_where_nothing_has_run_for_longer_than_the_lookback() -> None:
+    steps = {"features": (), "train": ("features",)}
+    ever = row(kind=FIRST, started=-90 * DAY)
+    told = found([ever], ticks=EVERY_MORNING, grace=HOUR, after=steps)
+    assert [told[day, step, "step_missed_runs"]["value"] for day in range(4) for step in steps] == [1] * 8
+    assert not [key for key in found([], ticks=EVERY_MORNING, grace=HOUR, after=steps) if key[2] == "step_missed_runs"]
+
+
+def test_runs_that_say_only_when_they_ended_are_not_missed() -> None:
+    rows = [{**ran("features", day * 24 + 6.1, 0.5), "started": None} for day in (0, 1, 3)]
+    told = found(rows, ticks=EVERY_MORNING, grace=HOUR)
+    assert [told[day, "features", "step_missed_runs"]["value"] for day in range(4)] == [0, 0, 1, 0]
+    late = told[0, "features", "step_lateness_seconds"]
+    assert (late["value"], late["status"], late["message"]) == (None, "UNDEFINED", "No run says when it started.")
