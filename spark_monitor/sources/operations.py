@@ -200,11 +200,15 @@ def _label(frame: DataFrame, section: OperationsConfig, role: str) -> str:
 
 
 def _increments(rows: DataFrame) -> DataFrame:
-    """Counters as what they added since their series' last value: after a reset, which is a smaller value, all that they show."""
-    partition = "(PARTITION BY series, endpoint, version, host, cluster ORDER BY time)"
-    before = f"lag(raw) OVER {partition}"
+    """Counters as what they added since their series' last value: after a reset, which is a smaller value, all that they show.
+
+    Samples that are no finite number, such as the NaN by which Prometheus says that a series has ended, are no values.
+    """
+    partition = "(PARTITION BY series, endpoint, version, host, cluster ORDER BY time, raw)"
+    before = f"lag(raw) IGNORE NULLS OVER {partition}"
     added = f"CASE WHEN {before} IS NULL THEN NULL WHEN raw < {before} THEN raw ELSE raw - {before} END"
-    with_increments = rows.withColumn("added", F.expr(added))
+    finite = rows.withColumn("raw", F.expr("CASE WHEN abs(raw) < double('Infinity') THEN raw END"))
+    with_increments = finite.withColumn("added", F.expr(added))
     grown = {
         name: F.expr(f"CASE WHEN grows AND {name} IS NOT NULL THEN added ELSE {name} END") for name in ("requests", "failed")
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import deltalake
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -81,6 +82,19 @@ def test_counters_count_what_they_add_and_start_again_after_a_reset(spark: Spark
     assert log.has == {"endpoint", "host", "version", "cluster", "latency"}
     found = rows_of(log.rows(FIRST_HOUR, "UTC"), "endpoint", "host", "requests", "latency")
     assert found == [("p", "h1", 30.0, None), ("p", "h1", 50.0, None), ("p", "h1", None, None), ("p", "h2", None, 200.0)]
+
+
+def test_samples_that_are_no_number_or_come_twice_do_not_count_a_counter_again(spark: SparkSession) -> None:
+    """By an increment at a time in numpy: from 1,000 to 1,080, whatever lies between."""
+    samples = [(1, 1000.0), (2, 1010.0), (3, float("nan")), (4, 1030.0), (5, None), (6, 1050.0), (6, 1060.0), (7, float("inf"))]
+    made = [(f"2024-01-01 00:0{minute}:00", "hits_total", value, "{}") for minute, value in (*samples, (8, 1080.0))]
+    spark.createDataFrame(made, "at string, m string, v double, l string").createOrReplaceTempView("stale")
+    names = {"hits_total": "requests"}
+    log = open_operations(spark, OperationsConfig(table="stale", format="long", time="at", metric="m", value="v", names=names))
+    found = [row["requests"] for row in log.rows(FIRST_HOUR, "UTC").collect() if row["requests"] is not None]
+    known = np.array([value for _, value in (*samples, (8, 1080.0)) if value is not None and np.isfinite(value)])
+    assert sorted(found) == sorted(np.diff(known))
+    assert sum(found) == 80
 
 
 def test_an_inference_table_of_databricks_is_known_by_its_columns(spark: SparkSession) -> None:
