@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.metric import ANY_NUMBER, DECORATED, model_metric
 from spark_monitor.estimation.calibration import Calibration, calibrate
+from spark_monitor.estimation.dispersion import NO_DISPERSION, Dispersion, dispersion_of_errors, dispersion_of_scores
 from spark_monitor.estimation.performance import binary_metrics, class_metrics, expected_labels
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.cell_errors import ABSOLUTE, ERROR, FOURTH, SQUARED, CellErrorsState
@@ -22,6 +23,9 @@ from spark_monitor.text.formatting import day
 
 ASSUMED_SCORES = "Estimated without labels: as if labels depended on scores as in {known} ({rows:,} labelled rows)."
 ASSUMED_ERRORS = "Estimated without labels: as if predictions erred as in {known} ({rows:,} labelled rows)."
+WINDOWS_DIFFER = " The interval allows for how the baseline's windows differ beyond chance."
+NO_ANSWERS = "No row has a prediction and a score to estimate from."
+ERRORS = ("mean_error", "mean_absolute_error", "mean_squared_error", "root_mean_squared_error")
 FEWEST_ROWS = 30
 FEWEST_RECALIBRATED = 2_000
 """Final windows with fewer labelled rows together do not replace the baseline's calibration."""
@@ -36,6 +40,9 @@ class Estimator:
     errors: CellErrorsState | None = None
     features: tuple[str, ...] = ()
     """What tells errors apart, where it is more than the prediction."""
+
+    dispersion: Dispersion = NO_DISPERSION
+    """How much windows of the baseline differ beyond chance."""
 
     span: tuple[datetime, datetime] | None = None
     """The final windows that it was made of, where it is not the baseline's own."""
@@ -64,42 +71,57 @@ class Estimator:
         return f"calibration {self.calibration}, the final windows from {day(self.span[0])} to {day(self.span[1])}"
 
 
-def estimator(version: int, state: Any, features: tuple[str, ...] = ()) -> Estimator | None:
+def estimator(version: int, state: Any, features: tuple[str, ...] = (), windows: Sequence[Any] = ()) -> Estimator | None:
     """From the baseline's state; None where it has too few labels or only labels of one kind.
+
+    ``windows`` are states of parts of the baseline as long as windows are, which say how much windows differ beyond chance.
 
     >>> estimator(1, ScoreState.empty()) is None
     True
     """
     if isinstance(state, CellErrorsState):
-        return Estimator(version, errors=state, features=features) if state.labelled.sum() >= FEWEST_ROWS else None
+        if state.labelled.sum() < FEWEST_ROWS:
+            return None
+        dispersion = Dispersion(errors=dispersion_of_errors(windows, state))
+        return Estimator(version, errors=state, features=features, dispersion=dispersion)
     states = state.states if isinstance(state, ClassScoresState) else (state,)
     calibrations = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
     calibrated = tuple(one for one in calibrations if one is not None)
-    return Estimator(version, calibrated) if calibrated and len(calibrated) == len(states) else None
+    if not calibrated or len(calibrated) != len(states):
+        return None
+    parts = [one.states if isinstance(one, ClassScoresState) else (one,) for one in windows]
+    of_class = zip(*parts, strict=True) if parts else [()] * len(states)
+    log_odds = tuple(dispersion_of_scores(each, one) for each, one in zip(of_class, calibrated, strict=True))
+    return Estimator(version, calibrated, dispersion=Dispersion(log_odds))
 
 
 def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any]]:
-    """The estimated metrics of a window, version and slice, from the state of all its answers."""
-    if not answers.count:
-        return
+    """The estimated metrics of a window, version and slice, from the state of all its answers; where none can be used, why."""
+    differ = WINDOWS_DIFFER if estimator.dispersion.is_known else ""
     if isinstance(answers, CellErrorsState) and estimator.errors is not None:
-        message = ASSUMED_ERRORS.format(known=estimator.named, rows=estimator.rows)
+        if not answers.count:
+            yield from (_row(name, None, None, None, 0, NO_ANSWERS) for name in ERRORS)
+            return
+        message = ASSUMED_ERRORS.format(known=estimator.named, rows=estimator.rows) + differ
         if estimator.features:
             message += f" They are told apart by {', '.join(estimator.features)}."
-        for name, (value, below, above) in _errors(answers, estimator.errors).items():
+        for name, (value, below, above) in _errors(answers, estimator.errors, estimator.dispersion).items():
             yield _row(name, value, below, above, answers.count, message)
         return
     if isinstance(answers, ClassScoresState):
         pairs = zip(answers.effective().states, estimator.calibrations, strict=True)
-        metrics, rows = class_metrics([expected_labels(*pair) for pair in pairs]), answers.used
+        deviations = map(estimator.dispersion.of_calibration, range(len(estimator.calibrations)))
+        labels = [expected_labels(*pair, one, place) for place, (pair, one) in enumerate(zip(pairs, deviations, strict=True))]
+        metrics, rows = class_metrics(labels), answers.used
     elif isinstance(answers, ScoreState):
-        metrics, rows = binary_metrics(expected_labels(answers.effective(), estimator.calibrations[0])), answers.scored
+        deviation = estimator.dispersion.of_calibration(0)
+        metrics = binary_metrics(expected_labels(answers.effective(), estimator.calibrations[0], deviation))
+        rows = answers.scored
     else:
         return
-    if rows:
-        message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows)
-        for name, draws in metrics.items():
-            yield _drawn(name, draws, rows, message)
+    message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows) + differ
+    for name, draws in metrics.items():
+        yield _drawn(name, draws, rows, message) if rows else _row(name, None, None, None, 0, NO_ANSWERS)
 
 
 def _drawn(name: str, draws: Floats, count: int, message: str) -> dict[str, Any]:
@@ -120,11 +142,11 @@ def _row(name: str, value: float | None, lower: float | None, upper: float | Non
     return {"metric": name, "class": None, **numbers, "status": status, "message": message}
 
 
-def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tuple[float, float, float]]:
+def _errors(answers: CellErrorsState, labelled: CellErrorsState, dispersion: Dispersion) -> dict[str, tuple[float, float, float]]:
     """Mean errors at the window's mix of predictions: sum w_i m_i, and its error, from the baseline's rows and its own."""
     share = answers.rows / answers.count
     errors = {
-        name: _mixed(share, answers.count, labelled, first, second)
+        name: _mixed(share, answers.count, labelled, (first, second), dispersion.errors[first])
         for name, first, second in (
             ("mean_error", ERROR, SQUARED),
             ("mean_absolute_error", ABSOLUTE, SQUARED),
@@ -136,7 +158,10 @@ def _errors(answers: CellErrorsState, labelled: CellErrorsState) -> dict[str, tu
     return {**errors, "root_mean_squared_error": (root[0], root[1], root[2])}
 
 
-def _mixed(share: Floats, rows: int, labelled: CellErrorsState, first: int, second: int) -> tuple[float, float, float]:
+def _mixed(
+    share: Floats, rows: int, labelled: CellErrorsState, powers: tuple[int, int], deviation: float
+) -> tuple[float, float, float]:
+    first, second = powers
     labelled_cells = np.flatnonzero(labelled.labelled > 0)
     n = labelled.labelled[labelled_cells].astype(float)
     means, squares = labelled.sums[first][labelled_cells] / n, labelled.sums[second][labelled_cells] / n
@@ -146,7 +171,9 @@ def _mixed(share: Floats, rows: int, labelled: CellErrorsState, first: int, seco
     cells = np.arange(share.size)
     mean, variance, weight = (np.interp(cells, labelled_cells, one) for one in (means, spread, n))
     value = float(np.dot(share, mean))
-    half = Z * float(np.sqrt(max(np.dot(np.square(share), variance / weight) + np.dot(share, variance) / rows, 0.0)))
+    between = deviation * (1.0 if first == ERROR else value)
+    sampled = np.dot(np.square(share), variance / weight) + np.dot(share, variance) / rows
+    half = Z * float(np.sqrt(max(sampled, 0.0) + between**2))
     return value, value - half, value + half
 
 

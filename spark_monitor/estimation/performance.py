@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_monitor.estimation.calibration import SEED, Calibration
+from spark_monitor.estimation.dispersion import shifted
 from spark_monitor.states.binary import CLIP, ScoreState
 from spark_monitor.states.grid import Floats, Integers
 
@@ -37,13 +38,16 @@ class Expected:
         return self.false_positives + self.true_negatives
 
 
-def expected_labels(answers: ScoreState, calibration: Calibration) -> Expected:
-    """The labels that a window's scores let expect, and draws of them: of the calibration, and of labels given it."""
+def expected_labels(answers: ScoreState, calibration: Calibration, deviation: float = 0.0, place: int = 0) -> Expected:
+    """The labels that a window's scores let expect, and draws of them: of the calibration, and of labels given it.
+
+    ``deviation`` is that of the labels' log-odds between windows, beyond chance; ``place`` the class that scores are of.
+    """
     used = np.flatnonzero(answers.positives + answers.negatives > 0)
     said, not_said = answers.positives[used], answers.negatives[used]
     probabilities = calibration.probabilities[:, used]
-    random = np.random.default_rng(SEED)
-    drawn = [_drawn(random, side, probabilities[1:]) for side in (said, not_said)]
+    random, moved = np.random.default_rng(SEED), shifted(probabilities[1:], deviation, place)
+    drawn = [_drawn(random, side, moved) for side in (said, not_said)]
     true, missed = (np.vstack([side * probabilities[:1], one]) for side, one in zip((said, not_said), drawn, strict=True))
     return Expected(true, said - true, missed, not_said - missed, cell_of(answers, calibration)[used])
 
@@ -139,9 +143,9 @@ def class_metrics(labels: list[Expected]) -> dict[str, Floats]:
         precision = np.where(predicted > 0, right / predicted, 0.0)
         recall = np.where(labelled > 0, right / labelled, 0.0)
         f1 = np.where(labelled + predicted > 0, 2 * right / (labelled + predicted), 0.0)
-        shares = labelled / labelled.sum(axis=0)
+        shares, accuracy = labelled / labelled.sum(axis=0), right.sum(axis=0) / n
     return {
-        "accuracy_score": right.sum(axis=0) / n,
+        "accuracy_score": accuracy,
         "balanced_accuracy_score": recall.mean(axis=0),
         "precision_macro": precision.mean(axis=0),
         "recall_macro": recall.mean(axis=0),

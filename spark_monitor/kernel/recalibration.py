@@ -67,7 +67,8 @@ class Recalibration:
         recalibrated = estimator(baseline.version, self.state, baseline.features)
         if recalibrated is None or recalibrated.rows < FEWEST_RECALIBRATED:
             return baseline
-        return replace(recalibrated, span=(timestamp_of(self.start), timestamp_of(self.end)))
+        span = (timestamp_of(self.start), timestamp_of(self.end))
+        return replace(recalibrated, dispersion=baseline.dispersion, span=span)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.estimation.estimator import FEWEST_ROWS
 from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey
 from spark_monitor.kernel.scored import ScoredPlan, ScoredTask
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES, TREE, ScoredState, merge_scored
@@ -21,6 +22,7 @@ from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.spark import partition_number, timed
 from spark_monitor.sources.slice_values import capped_slice_values
+from spark_monitor.stages.baseline_windows import baseline_windows, without_windows
 from spark_monitor.stages.coarse_scores import LabelledWindows, scored_parts, sound_before, stored_scores
 from spark_monitor.stages.context import INPUT, Run, write
 from spark_monitor.stages.error_tree import error_tree_of
@@ -130,6 +132,10 @@ def present_states(
     of_windows = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
     kind = estimated_from(run, kernel)
     estimator = estimator_of(run, stored.where(of_baseline), kernel) if estimates(run) else None
+    if estimates(run) and estimator is None:
+        run.notes.append(
+            f"The baseline has fewer than {FEWEST_ROWS} labelled rows, or labels of one kind only: nothing is estimated."
+        )
     asked = None if estimator is None else recalibrating(run, kind, kernel.score_grid, windows)
     made = None if asked is None else calibrations(run, stored, baseline, asked)
     presentation = Presentation(
@@ -168,7 +174,7 @@ def main_metric_of(run: Run) -> str | None:
 def flat_states(stored: DataFrame) -> DataFrame:
     """Stored states under the names that `stored_states` reads."""
     edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
-    states = stored.where(F.col("kind") != KIND_NAMES[TREE])
+    states = without_windows(stored).where(F.col("kind") != KIND_NAMES[TREE])
     return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", STORED_STATE)
 
 
@@ -178,22 +184,19 @@ def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kern
     if labelled is None:
         return None
     joined, slices, (start, end) = labelled
-    tree = kernel.error_tree
-    rows = rows_for_measure(run, joined, slices, time=None, version_sql="NULL", features=() if tree is None else tree.names)
-    baseline_plan = replace(
-        kernel,
-        edges=(0, 1),
-        windows=((0,),),
-        slice_keys=len(slices),
-        slice_values=capped_slice_values(rows, len(slices), run.config.max_slice_values),
-    )
+    tree, windows = kernel.error_tree, baseline_windows(run, joined, (start, end))
+    cut = slices if windows is None else [*slices, windows]
+    rows = rows_for_measure(run, joined, cut, time=None, version_sql="NULL", features=() if tree is None else tree.names)
+    kept = capped_slice_values(rows, len(slices), run.config.max_slice_values) or (None,) * len(slices)
+    kept_values = kept if windows is None else (*kept, None)
+    baseline_plan = replace(kernel, edges=(0, 1), windows=((0,),), slice_keys=len(cut), slice_values=kept_values)
     window = WindowKey(BASELINE_GRANULARITY, start, end)
-    plan = MeasurePlan(baseline_plan, (window,), tuple(slice_.key for slice_ in slices), run.schedule.zone)
+    plan = MeasurePlan(baseline_plan, (window,), tuple(slice_.key for slice_ in cut), run.schedule.zone)
     states = model_states(rows, plan)
     if tree is not None:
         content = named(tree.to_bytes())
         arrays = ({name: values.tolist() for name, values in one.items()} for one in (content.counts, content.numbers))
         place = (BASELINE_GRANULARITY, start, end, None, None, None, KIND_NAMES[TREE], tree.leaves, None)
-        kept = (*place, content.properties, *arrays)
-        states = states.unionByName(run.spark.createDataFrame([kept], STATE_DDL))
+        grown = (*place, content.properties, *arrays)
+        states = states.unionByName(run.spark.createDataFrame([grown], STATE_DDL))
     return states.selectExpr("*", f"'{BASELINE}' AS log_type", f"{baseline.version} AS baseline_version")

@@ -165,7 +165,11 @@ MODEL_STATES: Final = Table(
     (
         *CUT,
         column("kind", TEXT, f"what it counts: {', '.join(STATE_KINDS)}"),
-        column("log_type", TEXT, "INPUT, or BASELINE for the labelled baseline itself: granularity baseline"),
+        column(
+            "log_type",
+            TEXT,
+            "INPUT, or BASELINE for the labelled baseline (slice_key :window: its windows): granularity baseline",
+        ),
         column("count", COUNT, "rows that the state counts"),
         column("labelled", COUNT, "rows of the window, version and slice that have a label"),
         column(

@@ -136,3 +136,27 @@ def test_the_error_of_an_estimate_is_its_difference_from_what_labels_say() -> No
         | {"status": "OK", "message": None}
     )
     assert estimation_error({"value": None, "lower": None, "upper": None}, {"value": 0.6, "lower": 0.5, "upper": 0.7}) is None
+
+
+def test_answers_of_which_none_can_be_used_have_rows_that_say_so() -> None:
+    random = np.random.default_rng(3)
+    scores = random.random(500)
+    binary = estimator(1, ScoreState.empty(GRID).update(random.random(500) < scores, scores))
+    shares = random.dirichlet(np.ones(3), 500)
+    several = estimator(1, ClassScoresState.empty(("a", "b", "c")).update(random.integers(0, 3, 500), shares))
+    numbers = estimator(1, CellErrorsState.empty((0.0,)).update(scores, scores + 1))
+    unscored = ScoreState.empty(GRID).update(np.zeros(3, dtype=bool), np.full(3, np.nan))
+    for known, used, none in (
+        (binary, ScoreState.empty(GRID).update([True, False], [0.7, 0.2]), unscored),
+        (
+            several,
+            ClassScoresState.empty(("a", "b", "c")).update(np.array([0, 1]), shares[:2]),
+            ClassScoresState.empty(("a", "b", "c")),
+        ),
+        (numbers, CellErrorsState.empty((0.0,)).update([np.nan], [1.0]), CellErrorsState.empty((0.0,))),
+    ):
+        assert known is not None
+        rows = list(estimated_rows(none, known))
+        assert [row["metric"] for row in rows] == [row["metric"] for row in estimated_rows(used, known)]
+        assert {(row["value"], row["lower"], row["status"], row["count"]) for row in rows} == {(None, None, "UNDEFINED", 0)}
+        assert all(row["message"] == "No row has a prediction and a score to estimate from." for row in rows)
