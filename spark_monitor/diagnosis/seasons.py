@@ -17,9 +17,6 @@ from spark_monitor.diagnosis.units import Fit, unit_fit
 MUCH_NEARER: Final = 0.5
 """The window before must lie so much nearer to what its season was than to that in the other unit."""
 
-LIKE_DAYS: Final = 1.25
-"""Two days that differ by no more are corrected for what they differ by."""
-
 
 def of_season(evidence: Evidence) -> Fit | None:
     """The change that leads from the same hour a day before to now, where the window before was still as its own hour was.
@@ -36,7 +33,8 @@ def of_season(evidence: Evidence) -> Fit | None:
     now, before, was, was_before = evidence.now, evidence.before, evidence.season, evidence.season_before
     if not (_has_shape(now) and _has_shape(before) and _has_shape(was) and _has_shape(was_before)):
         return None
-    fit = next((fit for fit in _fits(was, now, _as_this_day(was, before, was_before)) if fit.name is not None), None)
+    others = _expected(was, before, was_before) + _expected(before, was, was_before)
+    fit = next((fit for fit in _fits(was, now, *others) if fit.name is not None), None)
     if fit is None or not _is_unchanged(fit, was_before.quantiles, before.quantiles):
         return None
     if _has_shape(evidence.season_earlier) and not _is_unchanged(fit, was.quantiles, evidence.season_earlier.quantiles):
@@ -56,17 +54,17 @@ def is_denied(fit: Fit, evidence: Evidence) -> bool:
     now, was, before, was_before = evidence.now, evidence.season, evidence.before, evidence.season_before
     if not (_has_shape(now) and _has_shape(was)):
         return False
-    expected = _as_this_day(was, before, was_before) if _has_shape(before) and _has_shape(was_before) else was.quantiles
+    known = _expected(was, before, was_before) if _has_shape(before) and _has_shape(was_before) else []
     told = any(math.isclose(one.factor, fit.factor, rel_tol=SAME_FACTOR) for one in _fits(was, now, was.quantiles))
-    return _is_unchanged(fit, expected, now.quantiles) or not told
+    return not told or any(_is_unchanged(fit, one, now.quantiles) for one in (was.quantiles, *known))
 
 
-def _fits(was: Look, now: Look, otherwise: Sequence[float]) -> list[Fit]:
-    """The changes from a look as it is, and from other percentiles for it."""
+def _fits(was: Look, now: Look, *others: Sequence[float]) -> list[Fit]:
+    """The changes from a look as it is, and from other percentiles for it, which samples of few rows may tell better."""
     rows, atoms = (was.filled, now.filled), was.atoms
     found = (
         unit_fit(quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms, rows=rows)
-        for quantiles in dict.fromkeys((was.quantiles, tuple(otherwise)))
+        for quantiles in dict.fromkeys((was.quantiles, *map(tuple, others)))
     )
     return [fit for fit in found if fit is not None]
 
@@ -75,12 +73,12 @@ def _has_shape(look: Look | None) -> TypeGuard[Look]:
     return look is not None and len(look.quantiles) == 101 and look.filled >= LEAST_ROWS
 
 
-def _as_this_day(was: Look, before: Look, was_before: Look) -> Sequence[float]:
-    """The hour a day before, times by how much this day's hour before was more than that day's."""
-    ratio = median_ratio(np.array(was_before.quantiles), np.array(before.quantiles))
-    if ratio is None or not 1 / LIKE_DAYS <= ratio <= LIKE_DAYS:
-        return was.quantiles
-    return tuple((np.array(was.quantiles) * ratio).tolist())
+def _expected(look: Look, now: Look, before: Look) -> list[Sequence[float]]:
+    """A look as it would be if it had gone on as another did from ``before`` to ``now``: by its ratio, and by its step."""
+    values, one, two = (np.array(each.quantiles) for each in (look, before, now))
+    ratio, step = median_ratio(one, two), float(np.median(two) - np.median(one))
+    by_ratio = [] if ratio is None else [tuple((values * ratio).tolist())]
+    return [*by_ratio, tuple((values + step).tolist())]
 
 
 def _is_unchanged(fit: Fit, expected: Sequence[float], seen: Sequence[float]) -> bool:
