@@ -88,7 +88,8 @@ class Recalibrating:
         for batch in (part for whole in batches for part in _parts(whole)):
             rows: list[dict[str, Any]] = []
             states = stored_bytes(batch.column("state"))
-            for row, state in zip(batch.drop_columns(["state"]).to_pylist(), states, strict=True):
+            known = batch.select([name for name in batch.schema.names if name != "state"])
+            for row, state in zip(known.to_pylist(), states, strict=True):
                 first = bisect_left(ends, row["end"] + self.horizon)
                 last = bisect_left(ends, row["start"] + self.horizon + self.reach + 1)
                 period = {"model_version": row["model_version"], "since": row["start"], "until": row["end"]}

@@ -40,7 +40,7 @@ def name_arrays(spark: SparkSession, place: Place) -> None:
 def _converted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         contents = stored_arrays([_sound(one) for one in batch.column(_BYTES).to_pylist()])
-        dimensions = batch.drop_columns([_BYTES])
+        dimensions = batch.select([name for name in batch.schema.names if name != _BYTES])
         names = [*dimensions.schema.names, *NAMED_COLUMNS]
         yield pa.RecordBatch.from_arrays([*dimensions.columns, *contents], names=names)
 

@@ -13,9 +13,10 @@ from spark_monitor.diagnosis.falls import Score
 from spark_monitor.errors import StateError
 from spark_monitor.estimation.estimator import estimated_rows, estimator
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.recalibration import BUCKETS, ENOUGH_ROWS, KIND, Recalibrating, Recalibration
+from spark_monitor.kernel.recalibration import BUCKETS, CALIBRATION, ENOUGH_ROWS, KIND, Recalibrating, Recalibration
 from spark_monitor.kernel.scored_states import SCORE
 from spark_monitor.stages.falls import Asked, fall
+from spark_monitor.states.named_arrays import NAMED, stored_arrays
 from spark_monitor.states.scores import ScoreState, score_grid
 
 DAY = 86_400_000_000
@@ -36,14 +37,16 @@ def stored(day: int, rows: int, *, version: str | None = "1", power: float = 1.0
 
 
 def made(asked: Recalibrating, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    spread = [row for batch in asked.spread([pa.RecordBatch.from_pylist(rows)]) for row in batch.to_pylist()]
+    states = pa.StructArray.from_arrays(stored_arrays([row["state"] for row in rows]), fields=[*NAMED])
+    known = pa.RecordBatch.from_pylist([{name: value for name, value in row.items() if name != "state"} for row in rows])
+    spread = [row for batch in asked.spread([known.append_column("state", states)]) for row in batch.to_pylist()]
     spread.sort(key=lambda row: (row["granularity"], row["start"], row["end"], str(row["model_version"]), -row["until"]))
     batches = [pa.RecordBatch.from_pylist(spread)] if spread else []
     return [row for batch in asked.merge(batches) for row in batch.to_pylist()]
 
 
 def read(row: dict[str, Any]) -> Recalibration:
-    return Recalibration.from_bytes(SCORE, row["state"], GRID)
+    return Recalibration.from_bytes(SCORE, row[CALIBRATION], GRID)
 
 
 def test_only_windows_whose_labels_were_final_within_reach_calibrate() -> None:
@@ -58,10 +61,10 @@ def test_only_windows_whose_labels_were_final_within_reach_calibrate() -> None:
 
 def test_a_backfill_finds_the_calibrations_of_the_days() -> None:
     rows = [stored(day, 1000) for day in range(30)]
-    together = {row["start"]: row["state"] for row in made(asked(range(30)), rows)}
+    together = {row["start"]: row[CALIBRATION] for row in made(asked(range(30)), rows)}
     for day in (0, 4, 5, 17, 29):
         alone = made(asked(range(day, day + 1)), [row for row in rows if row["start"] <= day * DAY])
-        assert {row["start"]: row["state"] for row in alone} == ({day * DAY: together[day * DAY]} if alone else {})
+        assert {row["start"]: row[CALIBRATION] for row in alone} == ({day * DAY: together[day * DAY]} if alone else {})
     assert min(together) // DAY == 3
 
 
