@@ -77,6 +77,9 @@ class Evidence:
     season_before: Look | None = None
     """The window before that one: what a season made one expect of the window before."""
 
+    by_weekday: bool = False
+    """Whether the season is of weekdays: then a window before that has changed as well does not make one expect this."""
+
     season_earlier: Look | None = None
     """The same hour, or weekday, once more before: it tells which of two days is the odd one."""
 

@@ -96,6 +96,7 @@ def unit_fit(
         return replace(min(exact, key=lambda fit: fit.distance), exact=True)
     fits = _held([*_scaled(one, two, noise), *_other_scales(one, two)], one, two)
     good = [fit for fit in fits if fit.distance <= apart / 2 and _leaves_little(fit, one, two, apart, noise)]
+    good = [fit for fit in good if fit.offset == 0 or _tells_offset(fit, one, two, noise)]
     return min(good, key=lambda fit: (fit.distance, fit.offset != 0)) if good else None
 
 
@@ -104,6 +105,15 @@ def _leaves_little(fit: Fit, one: Floats, two: Floats, apart: float, noise: floa
     if apart < TELLING * noise:
         return False
     return fit.distance <= min(CLOSE, FAR_BETTER * apart) or is_close(one * fit.factor + fit.offset, two, noise)
+
+
+def _tells_offset(fit: Fit, one: Floats, two: Floats, noise: float) -> bool:
+    """Whether a change with an offset leaves surely less than the bare ratio: of thousands 32 more or less tells nothing.
+
+    So kilometres, whose ratio few rows leave a little off 1.609, are not taken for degrees, whose 1.8 is not far.
+    """
+    ratio = median_ratio(one, two)
+    return ratio is None or fit.distance + noise / 2 <= distance(one * ratio, two)
 
 
 def _held(fits: Iterable[Fit], one: Floats, two: Floats) -> list[Fit]:

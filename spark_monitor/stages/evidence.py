@@ -62,7 +62,8 @@ def gathered(
             key[0],
             _found(looks, expected.get(key)),
             _found(looks, expected_before.get(expected[key]) if key in expected else None),
-            _found(looks, expected_earlier.get(expected[key]) if key in expected else None),
+            season_earlier=_found(looks, expected_earlier.get(expected[key]) if key in expected else None),
+            by_weekday=key in expected and key[1] - expected[key][1] > DAY,
         )
         for key in asked
     }

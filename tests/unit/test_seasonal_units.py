@@ -155,3 +155,33 @@ def test_the_window_a_season_before_is_that_of_the_same_hour_or_weekday() -> Non
     assert starts_of_season({"1 hour": hours})[50 * DAY // 24] == 26 * DAY // 24
     assert starts_of_season({"1 day": days}) == {7 * DAY: 0, 8 * DAY: DAY}
     assert starts_of_season({"1 week": weeks}) == {}
+
+
+def thousands(dice: np.random.Generator, rows: int, factor: float = 1.0) -> np.ndarray:
+    """Such as the miles of a year, counted in hundreds."""
+    return np.round(np.round(dice.lognormal(9.0, 0.45, rows) / 100) * 100 * factor)
+
+
+def kilometres(seed: int) -> Evidence:
+    """The second day of a change: the day before has changed, its weekday and this one had not."""
+    dice = np.random.default_rng(seed)
+    now, before = (look(thousands(dice, 1200, 1.609344)) for _ in range(2))
+    season, season_before, season_earlier = (look(thousands(dice, 1200)) for _ in range(3))
+    baseline = look(thousands(dice, 30_000))
+    return Evidence(now, baseline, before, {}, "annual", season, season_before, True, season_earlier)
+
+
+def test_thousands_in_another_unit_are_named_on_the_second_day_too_and_never_for_degrees() -> None:
+    named = [str(finding_of(kilometres(seed), frozenset({"ks"})).conclusion) for seed in range(40)]
+    assert not [one for one in named if "Celsius" in one or "Fahrenheit" in one]
+    assert sum("miles to kilometres" in one for one in named) >= 34
+
+
+@pytest.mark.parametrize("rows", [330, 5_000])
+def test_degrees_in_the_other_unit_are_still_named(rows: int) -> None:
+    def conclusion(seed: int) -> str:
+        dice = np.random.default_rng(seed)
+        now = look(np.round(dice.normal(18, 6, rows) * 1.8 + 32, 1))
+        return str(finding_of(Evidence(now, look(np.round(dice.normal(18, 6, 20_000), 1))), frozenset({"ks"})).conclusion)
+
+    assert sum("Celsius to Fahrenheit" in conclusion(seed) for seed in range(40)) >= 38
