@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -21,6 +25,15 @@ COUNTED = ("precision", "recall", "specificity", "accuracy_score", "base_rate")
 def binary_window(random: np.random.Generator, rows: int, between: float) -> tuple[np.ndarray, np.ndarray]:
     scores = np.round(random.beta(2, 2, rows), 3)
     return scores, random.random(rows) < expit(logit(np.clip(scores, 1e-3, 1 - 1e-3)) + between * random.normal())
+
+
+def estimators_of(windows: Sequence[Any]) -> tuple[Estimator, Estimator]:
+    """What these windows together let expect, with and without what tells how they differ."""
+    whole = reduce(lambda one, other: one.merge(other), windows)
+    known, unaware = estimator(1, whole, windows=windows), estimator(1, whole)
+    assert known is not None
+    assert unaware is not None
+    return known, unaware
 
 
 def held_by(known: Estimator, random: np.random.Generator, between: float, later: int) -> dict[str, list[bool]]:
@@ -51,12 +64,7 @@ def test_the_intervals_hold_where_the_log_odds_of_labels_wander_between_windows(
         for _ in range(14):
             scores, labels = binary_window(random, 2_000, between)
             windows.append(ScoreState.empty(GRID).update(labels, scores))
-        whole = windows[0]
-        for window in windows[1:]:
-            whole = whole.merge(window)
-        known, unaware = estimator(1, whole, windows=windows), estimator(1, whole)
-        assert known is not None
-        assert unaware is not None
+        known, unaware = estimators_of(windows)
         for name, one in held_by(known, random, between, 20).items():
             held.setdefault(name, []).extend(one)
         unaware_held += held_by(unaware, random, between, 5)["base_rate"]
@@ -91,12 +99,7 @@ def test_the_errors_of_numbers_hold_where_their_scale_wanders_between_windows() 
 
     edges = (8.0, 10.0, 12.0)
     windows = [CellErrorsState.empty(edges).update(*window()) for _ in range(16)]
-    whole = windows[0]
-    for one in windows[1:]:
-        whole = whole.merge(one)
-    known, unaware = estimator(1, whole, windows=windows), estimator(1, whole)
-    assert known is not None
-    assert unaware is not None
+    known, unaware = estimators_of(windows)
     held: dict[tuple[str, bool], list[bool]] = {}
     for _ in range(LATER):
         labels, guess = window()

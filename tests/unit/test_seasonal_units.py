@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from looks import look_at
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.looks import Evidence, Look
@@ -58,16 +59,7 @@ def look(values: np.ndarray) -> Look:
     """A window as its sketch tells it: of so few rows that holds every value."""
     items, counts = np.unique(values, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:64]
-    return Look(
-        count=values.size,
-        mean=float(values.mean()),
-        stddev=float(values.std()),
-        least=float(values.min()),
-        greatest=float(values.max()),
-        quantiles=tuple(np.quantile(values, np.linspace(0, 1, 101), method="inverted_cdf").tolist()),
-        distinct=items.size,
-        items={f"{items[place]}": int(counts[place]) for place in most},
-    )
+    return look_at(values, {f"{items[place]}": int(counts[place]) for place in most})
 
 
 def evidence(name: str, seed: int, place: int, change: Callable[[np.ndarray], np.ndarray]) -> Evidence:
