@@ -58,9 +58,7 @@ def is_denied(fit: Fit, evidence: Evidence) -> bool:
     if _has_shape(before) and _has_shape(was_before) and not evidence.by_weekday:
         expected += _expected(was, before, was_before)
     told = any(math.isclose(one.factor, fit.factor, rel_tol=SAME_FACTOR) for one in _fits(was, now, was.quantiles))
-    if not told and not _is_changed(fit, was.quantiles, now.quantiles):
-        return True
-    return any(_is_unchanged(fit, one, now.quantiles) for one in expected)
+    return not told or any(_is_unchanged(fit, one, now.quantiles) for one in expected)
 
 
 def _fits(was: Look, now: Look, *others: Sequence[float]) -> list[Fit]:
@@ -83,12 +81,6 @@ def _expected(look: Look, now: Look, before: Look) -> list[Sequence[float]]:
     ratio, step = median_ratio(one, two), float(np.median(two) - np.median(one))
     by_ratio = [] if ratio is None else [tuple((values * ratio).tolist())]
     return [*by_ratio, tuple((values + step).tolist())]
-
-
-def _is_changed(fit: Fit, expected: Sequence[float], seen: Sequence[float]) -> bool:
-    """Whether what is seen lies much nearer to what was expected in the other unit than to that as it was."""
-    one, two = np.array(expected), np.array(seen)
-    return distance(np.sort(one * fit.factor + fit.offset), two) <= MUCH_NEARER * distance(one, two)
 
 
 def _is_unchanged(fit: Fit, expected: Sequence[float], seen: Sequence[float]) -> bool:

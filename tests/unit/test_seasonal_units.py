@@ -7,11 +7,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from looks import look_at
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.diagnosis.units import unit_fit
 from spark_monitor.stages.evidence import DAY, starts_of_season
+from tests.looks import look_at
 
 ROWS, DAYS, CHANGED = 330, 6, 4
 Draw = Callable[[np.random.Generator, int, float], np.ndarray]
@@ -167,6 +168,18 @@ def test_thousands_in_another_unit_are_named_on_the_second_day_too_and_never_for
     named = [str(finding_of(kilometres(seed), frozenset({"ks"})).conclusion) for seed in range(40)]
     assert not [one for one in named if "Celsius" in one or "Fahrenheit" in one]
     assert sum("miles to kilometres" in one for one in named) >= 34
+
+
+def test_few_thousands_in_another_unit_are_never_taken_for_degrees() -> None:
+    def name(seed: int) -> str:
+        dice = np.random.default_rng(seed)
+        was, now = look(thousands(dice, ROWS)), look(thousands(dice, ROWS, 1.609344))
+        fit = unit_fit(was.quantiles, now.quantiles, atoms_before=was.atoms, atoms=now.atoms, rows=(ROWS, ROWS))
+        return "" if fit is None else str(fit.name)
+
+    names = [name(seed) for seed in range(200)]
+    assert not [one for one in names if "Celsius" in one]
+    assert sum("miles to kilometres" in one for one in names) >= 170
 
 
 @pytest.mark.parametrize("rows", [330, 5_000])
