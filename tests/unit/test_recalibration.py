@@ -50,13 +50,13 @@ def read(row: dict[str, Any]) -> Recalibration:
 
 
 def test_only_windows_whose_labels_were_final_within_reach_calibrate() -> None:
-    found = made(asked(range(20, 21)), [stored(day, 1000) for day in range(25)])
+    found = made(asked(range(20, 21)), [stored(day, 1000 + day) for day in range(25)])
     assert len(found) == BUCKETS
     assert {row["kind"] for row in found} == {KIND}
     one = read(found[0])
     # Day 20 ends at 21; labels take 2 days: days that ended by 19 are final, and those that began by 14 are not too old.
     assert (one.start // DAY, one.end // DAY) == (14, 19)
-    assert one.state.count == 5000
+    assert one.state.count == sum(1000 + day for day in range(14, 19))
 
 
 def test_a_backfill_finds_the_calibrations_of_the_days() -> None:
