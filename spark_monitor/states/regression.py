@@ -30,7 +30,7 @@ from spark_monitor.states.error_powers import (
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.stored import counts, floats, pairs
-from spark_monitor.states.sums import add_pairs, pair_of, squared_deviations, squares
+from spark_monitor.states.sums import add_pairs, pair_of, products, scaled_pairs, squared_deviations, squares
 from spark_monitor.states.weighting import Weighting, added
 
 TAG = "REGR"
@@ -48,7 +48,8 @@ class RegressionState:
     have a label and no prediction, in ``infinite`` rows one of the two is infinite; neither is usable. ``below`` rows have a
     label or prediction of -1 or less, of which there is no logarithm. ``errors`` counts |error| by magnitude, ``highs`` and
     ``lows`` the labels at or above zero and below. ``ranges`` counts rows with a predicted interval, and those it holds.
-    With ``weighting`` every sum and count but ``unpredicted`` and ``infinite`` is one of weights.
+    With ``weighting`` every sum and count but ``unpredicted`` and ``infinite`` is one of weights. ``lost`` is what rounding took
+    of ``usable`` where that is a sum of weights.
 
     >>> from spark_monitor.states.error_powers import ABSOLUTE
     >>> state = RegressionState.empty().update([1.0, 2.0, 4.0], [1.5, 2.0, float("nan")])
@@ -73,6 +74,7 @@ class RegressionState:
     lows: Magnitudes
     ranges: Floats
     weighting: Weighting | None = None
+    lost: float = 0.0
 
     @classmethod
     def empty(cls) -> RegressionState:
@@ -136,10 +138,12 @@ class RegressionState:
         if self.weighting is None:
             return self
         scale = self.weighting.scale
+        usable, lost = scaled_pairs(np.array([self.weighting.total, self.weighting.lost]), scale).tolist()
         return replace(
             self,
-            usable=self.weighting.effective,  # type: ignore[arg-type]
-            sums=self.sums * scale,
+            usable=usable,
+            lost=lost,
+            sums=scaled_pairs(self.sums, scale),
             central=self.central * scale,
             cubes=self.cubes * scale,
             errors=self.errors.scaled(scale),
@@ -184,7 +188,8 @@ class RegressionState:
     @property
     def label_m2(self) -> float:
         """Sum of squared deviations of the labels from their mean."""
-        return squared_deviations(self.sums[LABEL], self.sums[LABEL_SQUARED], self.mass)
+        lost = self.lost if self.weighting is None else self.weighting.lost
+        return squared_deviations(self.sums[LABEL], self.sums[LABEL_SQUARED], self.mass, lost)
 
     def total(self, power: int) -> float:
         """One of the sums, rounded to a double."""
@@ -231,9 +236,9 @@ def _of_chunk(
         return replace(RegressionState.empty(), unpredicted=unpredicted, infinite=infinite, weighting=weighting)
     errors, powers = powers_of(labels, predictions)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        squared_labels = squares(labels) if weights is None else (weights * np.square(labels),)
         counted = powers if weights is None else [weights * power for power in powers]
-        sums = np.stack([*(pair_of(power) for power in counted[:7]), pair_of(*squared_labels), *map(pair_of, counted[7:])])
+        exact = _label_sums(labels, weights)
+        sums = np.stack([*(pair_of(power) for power in counted[:LABEL]), *exact, *map(pair_of, counted[LABEL + 1 :])])
         mean = mean_of(sums, labels.size if weighting is None else weighting.total)
         central = central_sums(labels - mean, powers[SQUARED], weights)
         cubed = [powers[place if place < LABEL_SQUARED else place - 1] for place in CUBED]
@@ -259,6 +264,14 @@ def _of_chunk(
         ranges=_ranges(labels, weights, lower, upper),
         weighting=weighting,
     )
+
+
+def _label_sums(labels: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """The exact sums of the labels and of their squares: their variance is the small difference of two large numbers."""
+    squared, lost = squares(labels)
+    if weights is None:
+        return pair_of(labels), pair_of(squared, lost)
+    return pair_of(*products(weights, labels)), pair_of(*products(weights, squared), weights * lost)
 
 
 def _ranges(labels: Floats, weights: Floats | None, lower: Floats | None, upper: Floats | None) -> Floats:

@@ -29,15 +29,42 @@ def two_sum(first: Floats, second: Floats) -> tuple[Floats, Floats]:
     return total, (first - (total - virtual)) + (second - virtual)
 
 
+def products(first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """The products, rounded, and their exact rounding errors (0 where the product is not finite).
+
+    >>> [one.tolist() for one in products(np.array([1 + 2.0**-30]), np.array([1 - 2.0**-30]))]
+    [[1.0], [-8.673617379884035e-19]]
+    """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        rounded = first * second
+        (high, low), (other_high, other_low) = _halves(first), _halves(second)
+        lost = ((high * other_high - rounded) + high * other_low + low * other_high) + low * other_low
+    return rounded, np.where(np.isfinite(lost), lost, 0.0)
+
+
 def squares(values: Floats) -> tuple[Floats, Floats]:
     """The squares, rounded, and their exact rounding errors (0 where the square is not finite)."""
+    return products(values, values)
+
+
+def _halves(values: Floats) -> tuple[Floats, Floats]:
+    """The values as sums of two of 26 bits each, whose products are exact (Veltkamp, 1968)."""
+    scaled = _SPLITTER * values
+    high = scaled - (scaled - values)
+    return high, values - high
+
+
+def scaled_pairs(pairs: Floats, factor: float) -> Floats:
+    """Sums float64[..., 2] of [total, lost], times a factor, to their last bit.
+
+    >>> scaled_pairs(np.array([[3.0, 1e-20]]), 2.0).tolist()
+    [[6.0, 2e-20]]
+    """
+    total, lost = products(pairs[..., 0], np.asarray(factor))
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        rounded = values * values
-        scaled = _SPLITTER * values
-        high = scaled - (scaled - values)
-        low = values - high
-        lost = ((high * high - rounded) + 2 * high * low) + low * low
-    return rounded, np.where(np.isfinite(lost), lost, 0.0)
+        total, lost = two_sum(total, lost + pairs[..., 1] * factor)
+    finite = np.isfinite(total)
+    return np.stack([np.where(finite, total, np.inf), np.where(finite, lost, 0.0)], axis=-1)
 
 
 def pair_of(*parts: Floats) -> Floats:
@@ -84,8 +111,10 @@ def add_pairs(first: Floats, second: Floats) -> Floats:
     return np.stack([np.where(finite, total, np.inf), np.where(finite, lost, 0.0)], axis=-1)
 
 
-def squared_deviations(total: Floats, total_of_squares: Floats, n: float) -> float:
+def squared_deviations(total: Floats, total_of_squares: Floats, n: float, lost: float = 0.0) -> float:
     """Sum of squared deviations from the mean, sum x^2 - (sum x)^2 / n, from exact pairs: no cancellation.
+
+    A sum n of weights is no exact number either: ``lost`` is what rounding took of it.
 
     >>> values = 1e9 + np.array([0.0, 1.0, 2.0])
     >>> squared_deviations(pair_of(values), pair_of(*squares(values)), 3)
@@ -95,7 +124,7 @@ def squared_deviations(total: Floats, total_of_squares: Floats, n: float) -> flo
         return 0.0
     if not (math.isfinite(total[0]) and math.isfinite(total_of_squares[0])):
         return math.inf
-    exact = _fraction(total_of_squares) - _fraction(total) ** 2 / Fraction(n)
+    exact = _fraction(total_of_squares) - _fraction(total) ** 2 / (Fraction(n) + Fraction(lost))
     try:
         return max(float(exact), 0.0)
     except OverflowError:

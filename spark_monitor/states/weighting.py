@@ -7,6 +7,7 @@ presented as one whose weights are scaled so that they add up to that number.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.sums import add_pairs, pair_of
 
 ROUNDED = 1e-12
 """What is left of a sum by so small a part of it is rounding."""
@@ -32,7 +34,7 @@ def left_of(whole: float, part: float) -> float:
 
 @dataclass(frozen=True)
 class Weighting:
-    """How many rows there are, their weights' sum and their weights' squares' sum.
+    """How many rows there are, their weights' sum and their weights' squares' sum; ``lost`` is what rounding took of the first.
 
     >>> Weighting.of(np.array([1.0, 1.0, 2.0])).effective
     2.6666666666666665
@@ -41,11 +43,13 @@ class Weighting:
     rows: int
     total: float
     squares: float
+    lost: float = 0.0
 
     @classmethod
     def of(cls, weights: Floats) -> Weighting:
         """Of the weights of some rows."""
-        return cls(int(weights.size), float(weights.sum()), float(np.square(weights).sum()))
+        total, lost = pair_of(weights).tolist()
+        return cls(int(weights.size), total, float(np.square(weights).sum()), lost)
 
     @classmethod
     def equal(cls, rows: int) -> Weighting:
@@ -54,13 +58,14 @@ class Weighting:
 
     def __add__(self, other: Weighting) -> Weighting:
         """Of the rows of both."""
-        return Weighting(self.rows + other.rows, self.total + other.total, self.squares + other.squares)
+        total, lost = add_pairs(np.array([self.total, self.lost]), np.array([other.total, other.lost])).tolist()
+        return Weighting(self.rows + other.rows, total, self.squares + other.squares, lost)
 
     def __sub__(self, other: Weighting) -> Weighting:
         """Of the rows that are not among the others, which are a part of these.
 
         >>> Weighting.of(np.array([1.0, 1.0, 2.0])) - Weighting.of(np.array([1.0]))
-        Weighting(rows=2, total=3.0, squares=5.0)
+        Weighting(rows=2, total=3.0, squares=5.0, lost=0.0)
         """
         return Weighting(self.rows - other.rows, left_of(self.total, other.total), left_of(self.squares, other.squares))
 
@@ -76,17 +81,18 @@ class Weighting:
 
     def stored(self) -> list[float]:
         """As numbers of a state's header."""
-        return [self.rows, self.total, self.squares]
+        return [self.rows, self.total, self.squares, self.lost]
 
     @classmethod
     def restored(cls, numbers: Any) -> Weighting | None:
         """From a state's header; None where its rows have no weights."""
         if numbers is None:
             return None
-        whole = isinstance(numbers, list) and len(numbers) == 3
-        if not whole or not all(isinstance(one, (int, float)) and one >= 0 for one in numbers):
+        # States that were stored before sums of weights were exact have three numbers.
+        whole = isinstance(numbers, list) and len(numbers) in (3, 4) and all(isinstance(one, (int, float)) for one in numbers)
+        if not whole or not all(one >= 0 for one in numbers[:3]) or not all(map(math.isfinite, numbers[3:])):
             raise StateError(f"state: {numbers!r} are not the totals of weights.")
-        return cls(int(numbers[0]), float(numbers[1]), float(numbers[2]))
+        return cls(int(numbers[0]), *map(float, numbers[1:]))
 
 
 def by_label(labels: npt.NDArray[np.bool_], weights: Floats) -> Floats:
