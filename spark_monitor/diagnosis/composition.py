@@ -10,7 +10,15 @@ from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, alike
 from spark_monitor.diagnosis.same_mix import explained_by_mix, other_labels, within_mix
 from spark_monitor.diagnosis.same_onset import drifting_together, moving_slices, same_signature
-from spark_monitor.diagnosis.same_table import parts_of_a_whole, rows_again, rows_gone, same_column, same_subject, table_troubles
+from spark_monitor.diagnosis.same_table import (
+    of_one_fault,
+    parts_of_a_whole,
+    rows_again,
+    rows_gone,
+    same_column,
+    same_subject,
+    table_troubles,
+)
 from spark_monitor.diagnosis.subjects import (
     COST,
     DUPLICATES,
@@ -65,7 +73,7 @@ def problems(
         Problem([one], _kind(one), located.get(id(one), WHOLE), steady=within.get(id(one), frozenset())) for one in episodes
     ]
     merged = same_subject(single)
-    merged = same_column(merged)
+    merged = of_one_fault(same_column(merged))
     merged = rows_gone(rows_again(table_troubles(merged)))
     merged = parts_of_a_whole(merged)
     merged = same_signature(explained_by_mix(merged, shifts or {}))

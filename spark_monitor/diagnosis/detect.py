@@ -8,7 +8,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.absences import emptied, gone, missing
 from spark_monitor.diagnosis.categories import encoding_swap, unseen
-from spark_monitor.diagnosis.findings import DRIFT, NAMED_BY_METRIC, Finding, named_by_metrics
+from spark_monitor.diagnosis.findings import DRIFT, FILLED, NAMED_BY_METRIC, Finding, named_by_metrics
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.placeholders import sentinel
 from spark_monitor.diagnosis.scales import exact_unit, unit_change
@@ -57,9 +57,6 @@ DETECTORS: Final[tuple[Detector, ...]] = (
 
 SEEN_IN_VALUES: Final = (DRIFT, NAMED_BY_METRIC["unit_factor"])
 """What moves all values: where these lie as in the window before, nothing has begun, whatever a metric reaches by chance."""
-
-FILLED: Final = Finding("drift", "fewer of its values are missing than in the baseline", "missing values are filled in upstream")
-"""What a failing difference of missing values says where there are fewer now."""
 
 OF_INPUTS: Final = frozenset({"unit_factor"})
 

@@ -84,6 +84,9 @@ class Finding:
 
 DRIFT: Final = Finding("drift", "its distribution has moved from the baseline's", abrupt=False)
 
+FILLED: Final = Finding("drift", "fewer of its values are missing than in the baseline", "missing values are filled in upstream")
+"""What a failing difference of missing values says where there are fewer now."""
+
 
 NAMED_BY_METRIC: Final[Mapping[str, Finding]] = {
     "percent_null": Finding("missing", "values are missing"),

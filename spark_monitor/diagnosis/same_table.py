@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.findings import FILLED
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, absorb, alike
 from spark_monitor.diagnosis.subjects import (
     COST,
@@ -11,7 +14,14 @@ from spark_monitor.diagnosis.subjects import (
     ROWS,
     SCHEMA,
     SERVICE,
+    VALUES,
 )
+
+SOON: Final = 2
+"""What else of a column begins to fail so many windows after its fault, while that goes on, only could not be decided earlier."""
+
+FILLING: Final = frozenset({"sentinel", "stuck", "unseen_category"})
+"""Faults that write a value where one was missing: while they go on there are fewer missing values."""
 
 
 def same_subject(problems: list[Problem]) -> list[Problem]:
@@ -45,6 +55,38 @@ def same_column(problems: list[Problem]) -> list[Problem]:
             absorb(first, other)
         rest.append(first)
     return rest
+
+
+def of_one_fault(problems: list[Problem]) -> list[Problem]:
+    """What a column's fault does beside is no problem of its own, though its checks were decided a window sooner or later.
+
+    Placeholders that also stand where values were missing leave fewer missing; values that go missing leave others than before.
+    """
+    ordered = sorted(problems, key=lambda one: (one.opened, one.main.first.track != VALUES))
+    faults = [one for one in ordered if one.main.first.track in OF_COLUMNS and one.finding.is_fault]
+    kept: list[Problem] = []
+    for one in ordered:
+        above = next((fault for fault in faults if fault is not one and _is_of_fault(one, fault)), None)
+        if above is None:
+            kept.append(one)
+        else:
+            absorb(above, one)
+    return kept
+
+
+def _is_of_fault(problem: Problem, fault: Problem) -> bool:
+    one, first = problem.main.first, fault.main.first
+    about = (one.dataset, one.granularity, one.name) == (first.dataset, first.granularity, first.name)
+    if not about or one.track == first.track or one.track not in OF_COLUMNS:
+        return False
+    length, later = first.end - first.start, problem.opened - fault.opened
+    same = problem.kind == fault.kind
+    if problem.finding.is_fault and not (same and later > 0):
+        return False
+    if later < 0:
+        return -later <= length and problem.goes_on_at(fault.opened)
+    fills = fault.kind in FILLING and (same or problem.finding.what == FILLED.what)
+    return fault.goes_on_at(problem.opened) and (fills or later <= SOON * length)
 
 
 def table_troubles(problems: list[Problem]) -> list[Problem]:
