@@ -31,7 +31,7 @@ def label_shift(baseline: LabelBlock, current: LabelBlock) -> Interval:
     Of classes total variation, from 0 to 1: the largest difference in probability of any set of classes (of two classes that of
     the positive one). Of numbers the difference of the means in the baseline's standard deviations, without its sign. The
     interval holds the sampling error of both sides, 95 %. Labels that are missing belong to no class: where not all have come,
-    those that come late may be others.
+    those that come late may be others. Labels of rows without a prediction are not counted.
 
     >>> before, now = LabelBlock(np.array([100]), np.array([[50, 50]])), LabelBlock(np.array([100]), np.array([[30, 70]]))
     >>> round(float(label_shift(before, now).value[0]), 3)

@@ -49,7 +49,7 @@ def against_budget(
         begun=np.array([fsum(row["amount"] for row in in_budget if past and row["at"] >= past[-1])]),
     )
     details = {
-        "budget": f"{plan.budget:g} {plan.budget_currency} per {plan.budget_per}",
+        "budget": f"{plan.budget:.15g} {plan.budget_currency} per {plan.budget_per}",
         "period_from": timestamp_text(period.start),
     }
     for metric in ("budget_used_percent", "budget_forecast_percent"):

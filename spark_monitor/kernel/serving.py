@@ -112,7 +112,7 @@ def _summarised(window: _Window, plan: ServingPlan) -> Iterator[dict[str, Any]]:
     for version, tally in window.table.items():
         more = _endpoint_details(window, version) if version is None else {}
         if version is None and window.unnamed:
-            more["requests_without_version"] = f"{window.unnamed:g}"
+            more["requests_without_version"] = f"{window.unnamed:.0f}"
         yield _summary(key, TABLE_ROW, version, tally, plan, more)
     for endpoint, versions in window.endpoints.items():
         for version, tally in versions.items():
@@ -134,8 +134,9 @@ def _summary(
         "model_version": version,
         **{name: getattr(tally, name) for name in ("requests", "failed", "copies", "rows")},
         "known": tally.requests if plan.counts_apart else tally.known,
-        "hosts": float(len(tally.hosts)),
-        "clusters": float(len(tally.clusters)),
+        # Rows of which none names a machine do not say that there was none.
+        "hosts": float(len(tally.hosts)) if tally.hosts or not tally.rows else None,
+        "clusters": float(len(tally.clusters)) if tally.clusters or not tally.rows else None,
         "per_second": float(many.max()) if many.size else None,
         "samples": [{"name": name, **one.columns()} for name, one in sorted(tally.samples.items())],
         "quantiles": [(name, kept_quantiles(name, one).text) for name, one in sorted(tally.samples.items()) if one.n],
@@ -162,7 +163,7 @@ def _host_details(tally: Tally) -> dict[str, str]:
         details["slowest_hosts"] = ", ".join(named)
     bad = sorted(((one.failed, name) for name, one in tally.hosts.items() if one.failed), reverse=True)[:HOSTS_NAMED]
     if bad:
-        details["failing_hosts"] = ", ".join(f"{name} {failed:g} of {tally.hosts[name].requests:g}" for failed, name in bad)
+        details["failing_hosts"] = ", ".join(f"{name} {failed:.0f} of {tally.hosts[name].requests:.0f}" for failed, name in bad)
         first = min((one.first, name) for name, one in tally.hosts.items() if one.failed)
         if first[0] != FIRST_NEVER:
             details["first_failed_host"] = f"{first[1]} at {timestamp_text(first[0])}"

@@ -28,7 +28,7 @@ def explained(
         sentences += _of_requests(row, details)
     elif metric.name in ("failure_rate", "failed_requests"):
         unread = row["requests"] - row["known"]
-        sentences += [f"The outcome of {unread:g} of {row['requests']:g} requests cannot be read."] if unread > 0 else []
+        sentences += [f"The outcome of {unread:,.0f} of {row['requests']:,.0f} requests cannot be read."] if unread > 0 else []
     elif metric.name.startswith("latency"):
         sentences += _of_latency(row, factor, unit)
         details |= {"unit_factor": f"{1000 if factor > 1 else 0.001:g}"} if factor is not None else {}
@@ -55,9 +55,9 @@ def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
 
 def _of_requests(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator[str]:
     if row["copies"]:
-        yield f"{row['copies']:g} rows repeat the id of another request and are counted once."
+        yield f"{row['copies']:,.0f} rows repeat the id of another request and are counted once."
     if "requests_without_version" in details:
-        yield f"{details['requests_without_version']} requests name no model version."
+        yield f"{float(details['requests_without_version']):,.0f} requests name no model version."
     if "endpoints_left_out" in details:
         yield f"{details['endpoints_left_out']} endpoints with few requests are counted here alone."
 
@@ -91,4 +91,6 @@ def _why_undefined(metric: Metric, *, baseline: bool) -> str:
         return f"No window {'of the baseline period' if baseline else 'before this one'} has values to compare with."
     if metric.name == "lost_predictions_percent":
         return "No predictions are known of this window."
+    if metric.name in ("active_hosts", "active_clusters"):
+        return f"No row of this window names a {'machine' if metric.name == 'active_hosts' else 'cluster'}."
     return "No row of this window has this number."

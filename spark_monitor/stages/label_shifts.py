@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 METRIC: Metric = label_shift.metric  # type: ignore[attr-defined]
 NO_BASELINE = "NO_BASELINE", "The baseline has no labels of these rows to compare with."
+NO_PREDICTIONS = "UNDEFINED", "No labelled row has a prediction."
 NO_LABELS = "NO_LABELS"
 Kinds = Mapping[int, ScoredState]
 
@@ -62,7 +63,9 @@ def label_rows(place: tuple[Any, ...], kinds: Kinds, baseline: Kinds) -> list[di
 def _compared(kinds: Kinds, baseline: Kinds, labelled: int) -> Interval:
     for number in (REGRESSION, CONFUSION):
         before, now = baseline.get(number), kinds.get(number)
-        if now is not None and (before is None or not before.count):
+        if now is not None and not _counted(now):
+            return _undefined(*NO_PREDICTIONS, labelled)
+        if now is not None and (before is None or not _counted(before)):
             return _undefined(*NO_BASELINE, labelled)
         if isinstance(before, RegressionState) and isinstance(now, RegressionState):
             return Interval.of(label_shift(_numbers(before), _numbers(now)))
@@ -72,6 +75,11 @@ def _compared(kinds: Kinds, baseline: Kinds, labelled: int) -> Interval:
     return _undefined("UNDEFINED", "Labels are not counted by their values.", labelled)
 
 
+def _counted(state: ScoredState) -> float:
+    """Rows of a state whose labels are counted: those that have a prediction."""
+    return state.usable if isinstance(state, RegressionState) else state.count
+
+
 def _undefined(status: str, message: str, count: int) -> Interval:
     nothing = np.full(1, np.nan)
     return Interval(nothing, nothing, nothing, nothing, np.array([count]), [status], [message])
@@ -79,7 +87,7 @@ def _undefined(status: str, message: str, count: int) -> Interval:
 
 def _numbers(state: RegressionState) -> LabelBlock:
     state = state.effective()
-    rows = int(state.count)
+    rows = int(state.usable)
     deviation = np.sqrt(state.label_m2 / (rows - 1)) if rows > 1 else np.nan
     return LabelBlock(np.array([rows]), mean=np.array([state.label_mean]), deviation=np.array([deviation]))
 

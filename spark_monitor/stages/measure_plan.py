@@ -206,7 +206,8 @@ def answered_sql(prediction: str | None, score: str | None, class_scores: Sequen
     if prediction is not None and not number:
         conditions.append(f"{prediction} IS NOT NULL")
     if score is not None:
-        conditions.append(f"coalesce(NOT isnan({_try_double(score)}), false)")
+        # Of NULL Spark's isnan is false, not NULL.
+        conditions.append(f"coalesce(NOT isnan({_try_double(score)}) AND {_try_double(score)} IS NOT NULL, false)")
     return " AND ".join(conditions) or "true"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.sources.labels import join_labels, latest_labels, plain_ids
+from spark_monitor.stages.measure_plan import answered_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -193,3 +194,16 @@ def test_an_empty_label_table_leaves_every_prediction_without_a_label(spark: Spa
     predictions = spark.createDataFrame([(1, 0), (2, 0)], "id long, w int")
     joined = join_labels(predictions, latest, prediction_id=("id",), label_id=("id",))
     assert [row.label for row in joined.collect()] == [None, None]
+
+
+def test_a_row_without_a_score_or_a_finite_number_is_not_answered(spark: SparkSession) -> None:
+    values = "(1, 0.5), (2, CAST(NULL AS DOUBLE)), (3, double('NaN')), (4, double('Infinity')), (5, -2.0)"
+    rows = spark.sql(f"SELECT * FROM VALUES {values} AS rows(id, score)")
+
+    def answered(sql: str) -> list[int]:
+        return sorted(row["id"] for row in rows.where(sql).collect())
+
+    assert answered(answered_sql(None, "score", (), number=False)) == [1, 4, 5], "an infinite score still ranks a row"
+    assert answered(answered_sql("score", None, (), number=True)) == [1, 5]
+    assert answered(answered_sql("id", None, ("score",), number=False)) == [1, 5]
+    assert answered(answered_sql("CAST(NULL AS STRING)", None, (), number=False)) == []

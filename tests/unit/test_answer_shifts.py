@@ -112,3 +112,17 @@ def test_the_interval_of_a_shift_of_means_holds_the_truth() -> None:
         assert found.upper is not None
         inside.append(found.lower[0] <= 0.5 <= found.upper[0])
     assert 0.92 <= np.mean(inside) <= 0.99
+
+
+def test_labels_without_a_prediction_are_not_counted() -> None:
+    generator = np.random.default_rng(5)
+    before, now = generator.normal(10, 2, 40), generator.normal(11, 2, 30)
+    half = np.where(np.arange(40) < 20, 10.0, np.nan)
+    baseline, current = RegressionState.empty().update(before, half), RegressionState.empty().update(now, now)
+    (row,) = label_rows(PLACE, kinds(REGRESSION, current, 30), kinds(REGRESSION, baseline, 40))
+    assert row["value"] == pytest.approx(abs(now.mean() - before[:20].mean()) / before[:20].std(ddof=1), rel=1e-12)
+    nothing = RegressionState.empty().update(now, np.full(30, np.nan))
+    (row,) = label_rows(PLACE, kinds(REGRESSION, nothing, 30), kinds(REGRESSION, baseline, 40))
+    assert (row["status"], row["value"], row["message"]) == ("UNDEFINED", None, "No labelled row has a prediction.")
+    (row,) = label_rows(PLACE, kinds(REGRESSION, current, 30), kinds(REGRESSION, nothing, 30))
+    assert row["status"] == "NO_BASELINE"

@@ -175,7 +175,7 @@ def test_outcomes_that_cannot_be_read_count_neither_as_failed_nor_as_well() -> N
     row = one(measured(frame, HOURS[:1]), "failure_rate", 0)
     known = frame["failed"].notna().sum()
     assert row["value"] == pytest.approx(frame["failed"].sum() / known)
-    assert row["message"] == f"The outcome of {1000 - known} of 1000 requests cannot be read."
+    assert row["message"] == f"The outcome of {1000 - known} of 1,000 requests cannot be read."
 
 
 def test_a_change_from_milliseconds_to_seconds_is_named() -> None:
