@@ -72,7 +72,8 @@ def look(values: pd.Series[Any]) -> Look:
         return Look(**about, status="ALL_NULL")
     quantiles = np.quantile(numbers, np.linspace(0, 1, 101), method="inverted_cdf")
     repeated = {item: count for item, count in top.items() if count > 1}
-    moments = {"mean": numbers.mean(), "stddev": numbers.std(ddof=1), "least": numbers.min(), "greatest": numbers.max()}
+    spread = numbers.std(ddof=min(1, numbers.size - 1))
+    moments = {"mean": numbers.mean(), "stddev": spread, "least": numbers.min(), "greatest": numbers.max()}
     return Look(**about, **moments, quantiles=tuple(quantiles.tolist()), items=repeated)
 
 

@@ -15,6 +15,7 @@ from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, sl
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
+from spark_monitor.diagnosis.placeholders import placeholder_in
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts
 
 
@@ -111,9 +112,17 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     in_slice = sliced.get(slice_)
     if in_slice is not None and group.whole and _is_of_all_rows(whole, in_slice):
         return whole, WHOLE  # that smaller slices keep their more lenient limits says nothing of them
-    if in_slice is not None and (in_slice.is_fault or not whole.is_fault):
-        return in_slice, slice_
-    return whole, slice_
+    if in_slice is None:
+        return whole, slice_
+    return _as_in_slice(whole, in_slice, evidence[group.column, group.start, version, slice_]), slice_
+
+
+def _as_in_slice(whole: Finding, in_slice: Finding, evidence: Evidence) -> Finding:
+    """What is wrong in the slice that it comes from, as much as it is there."""
+    held = placeholder_in(whole, evidence) if whole.kind == "sentinel" and in_slice.kind in ("drift", "sentinel") else None
+    if held is not None:
+        return held
+    return in_slice if in_slice.is_fault or not whole.is_fault else whole
 
 
 def _is_of_all_rows(whole: Finding, in_slice: Finding) -> bool:
@@ -127,10 +136,9 @@ def _hidden(
 ) -> tuple[Finding, Slice]:
     """What is wrong in the one slice that a trouble of all rows comes from; as it was where there is none."""
     sliced = _sliced(group, evidence, populated)
-    place = hidden_place(whole, sliced)
-    if place == WHOLE:
-        return whole, WHOLE
-    return (sliced[place][0] if sliced[place][0].is_fault or not whole.is_fault else whole), place
+    rows = evidence.get((group.column or "", group.start, group.failing[0].version, WHOLE), Evidence())
+    place = hidden_place(whole, sliced, rows)
+    return (whole, WHOLE) if place == WHOLE else (_as_in_slice(whole, *sliced[place]), place)
 
 
 def _sliced(

@@ -42,6 +42,9 @@ class Finding:
     abrupt: bool = True
     """Whether the window before looked otherwise."""
 
+    item: str | None = None
+    """The placeholder, as it is written."""
+
     @property
     def is_fault(self) -> bool:
         """Whether it names a fault of the data."""

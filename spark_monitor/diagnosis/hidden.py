@@ -10,27 +10,33 @@ from typing import Final
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
 from spark_monitor.diagnosis.located import cut_by
-from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.diagnosis.mixtures import mixture
+from spark_monitor.diagnosis.placeholders import placeholder_in
 from spark_monitor.diagnosis.problems import OF_COLUMNS
 from spark_monitor.diagnosis.steadiness import apart
 
 LEAST_ROWS: Final = 25
-"""Slices of fewer rows are not looked at."""
+"""Of slices of fewer rows nobody knows whether their values have moved."""
+
+LEAST_LOOKED: Final = 8
+"""Slices of fewer rows are not looked at; of so few it is seen whether all of them show what a part of all rows does."""
 
 MOST_SLICES: Final = 50
 """So many slices of a window are looked at, those of the most rows first."""
 
 LEAST_KNOWN: Final = 2
-LEAST_PART: Final = 0.03
-"""A slice of which so much lies outside the range shows placeholders; its 101 percentiles tell no less."""
-
 CHANCE: Final = 1.5
 LITTLE: Final = 0.04
 """Two samples of one distribution are rarely further apart than this times sqrt(1/n + 1/m), and this."""
 
 CLEARLY: Final = 2.0
 """Beyond that the slice must be so many times as far off as any other of its key, and further than all others together are."""
+
+LEFT_ELSEWHERE: Final = 0.25
+SURELY: Final = 3.0
+"""A fault of some rows is in one slice where the others hold so little of what they would if it were spread evenly, and so many
+standard deviations less."""
 
 Populated = Mapping[tuple[str, int, str | None], Sequence[Slice]]
 """By granularity, window and model version: the slices that have rows enough for a look."""
@@ -43,10 +49,10 @@ def openings(groups: Iterable[Group]) -> list[Group]:
     for _, of_subject in groupby(ordered, key=lambda group: group.subject):
         failed = False
         for group in of_subject:
-            is_failing = group.state == FAIL
-            if is_failing and not failed and group.track in OF_COLUMNS and group.column is not None and group.whole:
+            is_whole = group.state == FAIL and group.track in OF_COLUMNS and group.column is not None and group.whole
+            if is_whole and not failed:
                 firsts.append(group)
-            failed = is_failing
+            failed = group.state == FAIL and (failed or is_whole)
     return firsts
 
 
@@ -56,17 +62,18 @@ def slices_of(group: Group, populated: Populated) -> list[Slice]:
     return [one for one in filled if not cut_by(one, group.column)][:MOST_SLICES]
 
 
-def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> Slice:
+def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]], rows: Evidence | None = None) -> Slice:
     """The one slice of its key that shows what is wrong while its other slices look as they did; WHOLE where there is none.
 
-    A fault of some rows is in the slice in which the largest part of them shows it; what all rows show is in no slice.
+    A fault of some rows is in the slice in which the largest part of them shows it, while all other rows do not (``rows`` is the
+    evidence of all); what all rows show is in no slice.
     """
     best, size = WHOLE, 0.0
     for key in sorted({key for key, _ in sliced if key is not None}):
         of_key = {one: given for one, given in sliced.items() if one[0] == key}
         if len(of_key) < LEAST_KNOWN:
             continue
-        place, moved = _of_key(whole, of_key)
+        place, moved = _of_key(whole, of_key, rows)
         if place != WHOLE and moved > size:
             best, size = place, moved
     return best
@@ -75,7 +82,9 @@ def hidden_place(whole: Finding, sliced: Mapping[Slice, tuple[Finding, Evidence]
 def steady_keys(sliced: Mapping[Slice, tuple[Finding, Evidence]]) -> frozenset[str]:
     """The keys of which no slice shows anything: where all rows differ, their mix does."""
     keys = {key for key, _ in sliced if key is not None}
-    of_keys = {key: [given for (name, _), given in sliced.items() if name == key] for key in keys}
+    of_keys = {
+        key: [given for (name, _), given in sliced.items() if name == key and _rows(given[1].now) >= LEAST_ROWS] for key in keys
+    }
     comparable = {key for key, slices in of_keys.items() if any(_moved(evidence) is not None for _, evidence in slices)}
     return frozenset(key for key in comparable if all(_is_steady(*given) for given in of_keys[key]))
 
@@ -84,12 +93,20 @@ def _is_steady(finding: Finding, evidence: Evidence) -> bool:
     return not finding.is_fault and not _moved(evidence)
 
 
-def _of_key(whole: Finding, slices: Mapping[Slice, tuple[Finding, Evidence]]) -> tuple[Slice, float]:
+def _rows(look: Look | None) -> int:
+    return 0 if look is None else look.count
+
+
+def _of_key(whole: Finding, slices: Mapping[Slice, tuple[Finding, Evidence]], rows: Evidence | None) -> tuple[Slice, float]:
     if whole.is_fault and whole.part >= 1.0:
         return WHOLE, 0.0
     if whole.is_fault:
-        showing = {one: part for one, given in slices.items() if (part := _part_of(whole, *given)) > 0}
-        return next(iter(showing.items())) if len(showing) == 1 else (WHOLE, 0.0)
+        parts = {one: part for one, given in slices.items() if (part := _part_of(whole, *given)) > 0}
+        if rows is None:
+            return next(iter(parts.items())) if len(parts) == 1 else (WHOLE, 0.0)
+        holding = [one for one, part in parts.items() if _holds_all(whole, rows, part, slices[one][1])]
+        best = max(holding, key=lambda one: parts[one], default=WHOLE)
+        return best, parts.get(best, 0.0)
     distances = {one: _moved(evidence) for one, (_, evidence) in slices.items()}
     ranked = sorted(((moved, one) for one, moved in distances.items() if moved is not None), key=lambda entry: -entry[0])
     if len(ranked) < LEAST_KNOWN:
@@ -100,18 +117,34 @@ def _of_key(whole: Finding, slices: Mapping[Slice, tuple[Finding, Evidence]]) ->
     return (place, largest) if largest > CLEARLY * second and largest > others else (WHOLE, 0.0)
 
 
-def _part_of(whole: Finding, finding: Finding, evidence: Evidence) -> float:
-    """The part of a slice's rows that shows the fault of all rows; of placeholders, the part outside the baseline's range.
+def _holds_all(whole: Finding, rows: Evidence, part: float, evidence: Evidence) -> bool:
+    """Whether the rows beside a slice show, surely, next to nothing of a fault that a part of all rows shows."""
+    is_missing = whole.evidence == "percent_null"
+    everywhere, here = _size(rows.now, is_missing), _size(evidence.now, is_missing)
+    others = everywhere - here
+    if others <= 0:
+        return False
+    excess = whole.part - _usual_part(rows, is_missing)
+    left = excess * everywhere - (part - _usual_part(evidence, is_missing)) * here
+    spread, deviation = excess * others, math.sqrt(whole.part * (1 - whole.part) * others)
+    return left <= LEFT_ELSEWHERE * spread and spread - left >= SURELY * deviation
 
-    Which numbers are frequent is known of all rows alone.
-    """
+
+def _size(look: Look | None, is_missing: bool) -> int:
+    """The rows that a part is of: what is missing is a share of the rows, other faults are of the values."""
+    return 0 if look is None else look.count if is_missing else look.filled
+
+
+def _usual_part(evidence: Evidence, is_missing: bool) -> float:
+    return evidence.baseline.percent_null / 100 if is_missing and evidence.baseline is not None else 0.0
+
+
+def _part_of(whole: Finding, finding: Finding, evidence: Evidence) -> float:
+    """The part of a slice's rows that shows the fault of all rows."""
     if finding.kind == whole.kind:
         return finding.part
-    now, was = evidence.now, evidence.baseline
-    if whole.kind != "sentinel" or now is None or was is None or was.least is None or was.greatest is None or not now.quantiles:
-        return 0.0
-    part = sum(not was.least <= one <= was.greatest for one in now.quantiles) / len(now.quantiles)
-    return part if part >= LEAST_PART else 0.0
+    held = placeholder_in(whole, evidence) if whole.kind == "sentinel" else None
+    return 0.0 if held is None else held.part
 
 
 def _moved(evidence: Evidence) -> float | None:

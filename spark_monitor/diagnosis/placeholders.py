@@ -9,7 +9,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.categories import few_numbers, unseen_values
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
-from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.text.formatting import harmless
 from spark_monitor.text.words import number_in
 
@@ -23,6 +23,9 @@ FEW_BESIDE: Final = 0.2
 
 Zero is not: it is where many quantities that had no zero yet begin.
 """
+
+LEAST_PART: Final = 0.03
+"""A slice of which so much more than before lies at a placeholder holds it; its 101 percentiles tell no less."""
 
 ISOLATED: Final = 0.25
 """A value that stands so far from all others, in parts of the baseline's spread (5th to 95th percentile), is no measurement."""
@@ -39,9 +42,45 @@ def sentinel(evidence: Evidence) -> Finding | None:
         return NAMED_BY_METRIC["percent_sentinel"] if is_measured else None
     if few_numbers(was) and few_numbers(now) and not _is_usual(item):
         return unseen_values([item], share)  # of a few grades or codes, another one
-    shown = item.removesuffix(".0")
-    what = f"{100 * share:.1f} % of its values are {harmless(shown, 40)}, {100 * was.share(item):.1f} % in the baseline"
-    return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share)
+    return _placeholder(item, share, was.share(item))
+
+
+def _placeholder(item: str, share: float, usual: float) -> Finding:
+    shown = harmless(item.removesuffix(".0"), 40)
+    what = f"{100 * share:.1f} % of its values are {shown}, {100 * usual:.1f} % in the baseline"
+    return Finding("sentinel", what, "a placeholder for missing values", evidence="frequent_items", part=share, item=item)
+
+
+def placeholder_in(whole: Finding, evidence: Evidence) -> Finding | None:
+    """The placeholder of all rows in a slice, of which its percentiles tell how many rows hold it; None where few do.
+
+    Which numbers are frequent is known of all rows alone.
+
+    >>> was = Look(count=900, least=1.0, greatest=100.0, quantiles=tuple(np.linspace(1.0, 100.0, 101)))
+    >>> now = Look(count=60, quantiles=(-1.0,) * 48 + was.quantiles[48:])
+    >>> placeholder_in(Finding("sentinel", item="-1"), Evidence(now, was)).what
+    '47.5 % of its values are -1, 0.0 % in the baseline'
+    """
+    now, was, value = evidence.now, evidence.baseline, None if whole.item is None else number_in(whole.item)
+    if whole.item is None or value is None or now is None or was is None or len(was.quantiles) != 101 or not now.quantiles:
+        return None
+    if now.items:
+        part, usual = now.share(whole.item), was.share(whole.item)
+    else:
+        part, usual = _near(value, now, was), _near(value, was, was)
+    return _placeholder(whole.item, part, usual) if part - usual >= LEAST_PART else None
+
+
+def _near(value: float, look: Look, was: Look) -> float:
+    """The share of a look's values that lie no further from a value than the baseline's percentiles beside it do."""
+    known, seen = np.array(was.quantiles), np.array(look.quantiles)
+    if was.least is not None and value < was.least:
+        return float((seen < was.least).mean())
+    if was.greatest is not None and value > was.greatest:
+        return float((seen > was.greatest).mean())
+    low = known[max(int(np.searchsorted(known, value, side="left")) - 1, 0)]
+    high = known[min(int(np.searchsorted(known, value, side="right")), known.size - 1)]
+    return float(((seen >= low) & (seen <= high)).mean())
 
 
 def _is_usual(item: str) -> bool:

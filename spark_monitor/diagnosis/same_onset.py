@@ -26,16 +26,28 @@ def same_signature(problems: list[Problem]) -> list[Problem]:
     rest = [one for one in problems if one not in columns]
 
     def key(one: Problem) -> tuple[str, ...]:
-        return (one.dataset, one.granularity, f"{one.opened:020d}", repr(one.slice), one.finding.signature)
+        return (*_about(one), repr(_place_among(one, columns)))
 
     for members in alike(columns, key):
-        first, *others = sorted(members, key=lambda one: one.main.first.name)
+        first, *others = sorted(members, key=lambda one: (one.slice == WHOLE, one.main.first.name))
         for other in others:
             absorb(first, other)
         if len(members) >= UPSTREAM_COLUMNS:
             first.kind = "upstream"
         rest.append(first)
     return rest
+
+
+def _about(problem: Problem) -> tuple[str, ...]:
+    return problem.dataset, problem.granularity, f"{problem.opened:020d}", problem.finding.signature
+
+
+def _place_among(problem: Problem, problems: list[Problem]) -> Slice:
+    """Where a problem is: what a part of all rows shows is in the one slice, if any, in which other columns show the same."""
+    if problem.slice != WHOLE or problem.finding.part >= 1.0:
+        return problem.slice
+    places = {other.slice for other in problems if _about(other) == _about(problem)} - {WHOLE}
+    return places.pop() if len(places) == 1 else WHOLE
 
 
 def drifting_together(

@@ -13,7 +13,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.absences import TYPE_CHANGED
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.groups import Group, Slice
-from spark_monitor.diagnosis.hidden import LEAST_ROWS
+from spark_monitor.diagnosis.hidden import LEAST_LOOKED
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look, Measured
 from spark_monitor.diagnosis.shares import LEAST_SHIFT, Shift, shift_of
 from spark_monitor.sources.baseline import Baseline
@@ -208,7 +208,7 @@ def populated_slices(run: Run, groups: Sequence[Group]) -> dict[tuple[str, int, 
     table = stored.where((F.col("log_type") == INPUT) & (F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNotNull())
     rows = (
         table.where(F.col("window.start").isin([F.timestamp_micros(F.lit(start)) for start in starts]))
-        .where(F.col("count") >= LEAST_ROWS)
+        .where(F.col("count") >= LEAST_LOOKED)
         .select("granularity", F.unix_micros("window.start").alias("start"), *_KEY[2:], "count")
         .orderBy("start", F.col("count").desc(), "slice_key", "slice_value")
         .limit(MOST_SHARES)
