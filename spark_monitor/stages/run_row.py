@@ -52,7 +52,9 @@ def ended_row(
     }
     if status != COMMITTED:
         return {**row, "published": "OFF", "reader_reason": " ".join(run.notes) or None}
-    row["rows_out"] = run.store.rows_written(run.run_id)
+    written = run.store.written(run.run_id)
+    row |= {"rows_out": {name: rows for name, (rows, _) in written.items()}}
+    row |= {"bytes_out": {name: size for name, (_, size) in written.items()}}
     windows = [
         {
             "granularity": one.granularity,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from spark_monitor.store.delta_rs import has_delta_rs
 from spark_monitor.store.described import Table
 from spark_monitor.store.place import Place
-from spark_monitor.store.spark_tables import NamedCheck, SparkTables
+from spark_monitor.store.spark_tables import NamedCheck, SparkTables, Written
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -74,8 +74,8 @@ class Access(Protocol):
     def latest_generation(self, table: str, monitor_id: str) -> str | None:
         """The last committed run that wrote a table's rows of a monitor; None where none did."""
 
-    def counts(self, tables: Sequence[str], *, where: str) -> dict[str, int]:
-        """How many rows of each table satisfy a predicate; a table without any may be left out."""
+    def written(self, tables: Sequence[str], *, monitor_id: str, run_id: str) -> dict[str, Written]:
+        """How many rows a run wrote to each table, and the bytes of the files that hold them; those without may be left out."""
 
     def tidy(self, monitor_id: str) -> None:
         """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""

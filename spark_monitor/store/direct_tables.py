@@ -31,7 +31,7 @@ from spark_monitor.store.literals import plain
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
 from spark_monitor.store.schemas import TABLES
-from spark_monitor.store.spark_tables import MISMATCH, NamedCheck, SparkTables, Values
+from spark_monitor.store.spark_tables import MISMATCH, NamedCheck, SparkTables, Values, Written
 from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
 from spark_monitor.text.quoting import literal, quote
 
@@ -105,7 +105,7 @@ class DirectTables:
         what = f"{self._location(table.name)}: writing rows of monitor {monitor_id}"
         if not made:
             commit(lambda: self._delete(table.name, where), what=what)
-        elif self.counts([table.name], where=where)[table.name] == 0:
+        elif self._count(table.name, where) == 0:
             commit(lambda: self.name_files(table.name, made, monitor_id), what=what)
         else:
             commit(lambda: self.overwrite(table.name, made, monitor_id, where), what=what)
@@ -178,11 +178,11 @@ class DirectTables:
         """The last committed run that wrote a table's rows of a monitor; None where none did."""
         return self._latest_generations(table, of_monitor(monitor_id)).get(monitor_id)
 
-    def counts(self, tables: Sequence[str], *, where: str) -> dict[str, int]:
-        """How many rows of each table satisfy a predicate."""
-        return {
-            name: self._ask(name, f"SELECT count(*) AS many FROM t WHERE {in_datafusion(where)}")[0]["many"] for name in tables
-        }
+    def written(self, tables: Sequence[str], *, monitor_id: str, run_id: str) -> dict[str, Written]:
+        """How many rows a run wrote to each table, and the bytes of the files that hold them."""
+        of_run = f"{of_monitor(monitor_id)} AND run_id = {literal(run_id)}"
+        rows = {name: self._count(name, of_run) for name in tables}
+        return {name: (many, self._bytes_of(name, monitor_id, run_id)) for name, many in rows.items() if many}
 
     def tidy(self, monitor_id: str) -> None:
         """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
@@ -217,6 +217,23 @@ class DirectTables:
         write_deltalake(delta, given, mode="overwrite", predicate=in_datafusion(where))
         for path in paths:
             path.unlink()
+
+    def _count(self, table: str, where: str) -> int:
+        return int(self._ask(table, f"SELECT count(*) AS many FROM t WHERE {in_datafusion(where)}")[0]["many"])
+
+    def _bytes_of(self, table: str, monitor_id: str, run_id: str) -> int:
+        """The bytes of the files of a monitor that hold rows of a run; statistics tell of most that they hold none."""
+        names = ("path", "size_bytes", f"partition.{PARTITION}", "min.run_id", "max.run_id")
+        actions = pa.table(self._opened(table).get_add_actions(flatten=True))
+        files = actions.select([name for name in names if name in actions.schema.names]).to_pylist()
+        root, total = Path(self._location(table)), 0
+        for one in files:
+            low, high = one.get("min.run_id"), one.get("max.run_id")
+            is_possible = low is None or high is None or low <= run_id <= high
+            if one[f"partition.{PARTITION}"] == monitor_id and is_possible:
+                run_ids = pq.read_table(root / unquote(one["path"]), columns=["run_id"], partitioning=None).column(0)
+                total += one["size_bytes"] if run_id in run_ids.unique().to_pylist() else 0
+        return total
 
     def _opened(self, table: str) -> DeltaTable:
         return DeltaTable(self._location(table))

@@ -190,6 +190,7 @@ RUNS: Final = Table(
         column("rows_in", COUNT, "rows read"),
         column("bytes_in", COUNT, "bytes of the files' blocks that were read; NULL where rows came through Spark"),
         column("rows_out", map_of(COUNT), "rows written to each table; a run that found nothing new wrote none"),
+        column("bytes_out", map_of(COUNT), "bytes of the files of each table that hold these rows"),
         column("null_time_rows", COUNT, "rows read whose time is NULL: they belong to no window"),
         column("null_id_rows", COUNT, "rows read whose id is NULL: no label can join them"),
         column("null_version_rows", COUNT, "rows read whose model version is NULL"),

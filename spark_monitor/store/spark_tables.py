@@ -24,6 +24,9 @@ MISMATCH: Final = "DELTA_REPLACE_WHERE_MISMATCH"
 """What an error says of rows that do not satisfy the predicate whose rows they replace."""
 
 Values = Mapping[str, Any]
+Written = tuple[int, int]
+"""Rows, and the bytes of the files that hold them."""
+
 NamedCheck = tuple[str, int, str | None]
 """A check's id, the start of its window in microseconds, and its incident."""
 
@@ -121,13 +124,18 @@ class SparkTables:
         rows = self.spark.sql(f"SELECT run_id FROM ({latest}) WHERE {of_monitor(monitor_id)}").collect()
         return rows[0]["run_id"] if rows else None
 
-    def counts(self, tables: Sequence[str], *, where: str) -> dict[str, int]:
-        """How many rows of each table satisfy a predicate, in one query."""
-        counted = [
-            f"SELECT {literal(name)} AS name, count(*) AS many FROM {self.place.relation(name)} WHERE {where}" for name in tables
+    def written(self, tables: Sequence[str], *, monitor_id: str, run_id: str) -> dict[str, Written]:
+        """How many rows a run wrote to each table, and the bytes of the files that hold them, in one query."""
+        of_run = f"{of_monitor(monitor_id)} AND run_id = {literal(run_id)}"
+        files = [
+            f"SELECT {literal(name)} AS name, count(*) AS many, max(_metadata.file_size) AS size "
+            f"FROM {self.place.relation(name)} WHERE {of_run} GROUP BY _metadata.file_path"
+            for name in tables
         ]
-        rows = self.spark.sql(" UNION ALL ".join(counted)).collect() if counted else []
-        return {row["name"]: row["many"] for row in rows}
+        if not files:
+            return {}
+        asked = f"SELECT name, sum(many) AS many, sum(size) AS size FROM ({' UNION ALL '.join(files)}) GROUP BY name"
+        return {row["name"]: (row["many"], row["size"]) for row in self.spark.sql(asked).collect()}
 
     def tidy(self, monitor_id: str) -> None:
         """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""

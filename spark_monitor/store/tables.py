@@ -22,7 +22,7 @@ from spark_monitor.store.place import Place
 from spark_monitor.store.readable import Readable
 from spark_monitor.store.rows import BASELINE_GRANULARITY, Scope, aligned, of_monitor, of_windows
 from spark_monitor.store.schemas import TABLES, Table, table_named
-from spark_monitor.store.spark_tables import MISMATCH
+from spark_monitor.store.spark_tables import MISMATCH, Written
 from spark_monitor.store.turn import Turn
 from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import literal
@@ -179,11 +179,10 @@ class Store(Readable):
             raise RunError(f"monitor {monitor_id}: baseline {version} is committed and never changes. Freeze a new version.")
         self._write(table_named("baselines"), frame, monitor_id, where)
 
-    def rows_written(self, run_id: str) -> dict[str, int]:
-        """How many rows the run that has its turn wrote to each table: those of its id, counted in one query."""
+    def written(self, run_id: str) -> dict[str, Written]:
+        """How many rows the run that has its turn wrote to each table, and the bytes of the files that hold them."""
         turn = self._held(run_id)
-        of_run = f"{of_monitor(turn.monitor_id)} AND run_id = {literal(run_id)}"
-        return self.access.counts(sorted(turn.written), where=of_run)
+        return self.access.written(sorted(turn.written), monitor_id=turn.monitor_id, run_id=run_id)
 
     # What is noted after the commit
 

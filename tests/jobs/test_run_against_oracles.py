@@ -42,6 +42,10 @@ def test_the_run_is_committed_with_every_window_version_and_slice(finished: Fini
     assert (baseline.loc[baseline["slice_key"].isna(), "rows"] == (rows["at"] < made.START + made.WEEK).sum()).all()
     (written,) = map(dict, ledger["rows_out"])
     assert written == {name: len(finished.table(name)) for name in written}
+    (sizes,) = map(dict, ledger["bytes_out"])
+    tables = {name: (finished.made.output / name).rglob("*.parquet") for name in sizes}
+    assert sizes.keys() == written.keys()
+    assert all(0 < sizes[name] <= sum(file.stat().st_size for file in files) for name, files in tables.items())
     assert {*written} >= {"baselines", "profile_metrics", "profile_states", "drift_metrics", "checks", "incidents"}
 
 
