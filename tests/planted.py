@@ -167,10 +167,19 @@ def _is_over(row: Mapping[str, Any], last: Mapping[str, tuple[float | None, floa
     lower, upper = last.get(row["check_id"], (None, None))
     if None in (lower, upper, row["lower"], row["upper"], row["value"]):
         return False
+    return _keeps_limit(row) is True and bool(row["lower"] > upper or row["upper"] < lower)
+
+
+def _is_beyond(row: Mapping[str, Any]) -> bool:
+    return row["value"] is not None and _keeps_limit(row) is False
+
+
+def _keeps_limit(row: Mapping[str, Any]) -> bool | None:
+    """Whether a value is within its limit; None where no limit is written."""
     allowed = (row["expected"] or "").split("(")[0].strip()
     sides = [part.split(" ") for part in allowed.split(" and ") if part]
     within = all(row["value"] >= float(limit) if sign[0] == ">" else row["value"] <= float(limit) for sign, limit in sides)
-    return bool(sides) and within and bool(row["lower"] > upper or row["upper"] < lower)
+    return within if sides else None
 
 
 def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -180,6 +189,7 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
     fails = [row for row in rows if row["fails"]]
     passes = [row for row in rows if row["verdict"] == "PASS"]
     recovered = {_about(row) for row in rows if row["recovered"] and row["slice_key"] is None}
+    beyond = [row for row in rows if row["verdict"] in ("UNDECIDED", "WARN") and row["slice_key"] is None and _is_beyond(row)]
     return {
         **dict(zip(("dataset", "granularity", "track", "name"), subject, strict=True)),
         "start": begin,
@@ -192,6 +202,7 @@ def _collected(subject: tuple[str, str, str, str], begin: int, end: int, rows: l
         "versions_well": sorted(
             {row["model_version"] or "\0" for row in [*_same(rows), *_apart(rows)] if row["slice_key"] is None}
         ),
+        "doubtful": sorted({row["model_version"] or "\0" for row in beyond if subject[2] in ("values", "missing")}),
     }
 
 

@@ -15,6 +15,7 @@ from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, sl
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
+from spark_monitor.diagnosis.onsets import Onset, Subject, doubted, keys_of, onsets
 from spark_monitor.diagnosis.placeholders import placeholder_in
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts
 
@@ -40,12 +41,14 @@ def problems_of(
     """The problems of the groups, in the order in which they began; the same groups and evidence give the same problems."""
     all_groups = list(groups)
     named, located = _named(all_groups, evidence, outputs, populated or {})
+    begun = onsets(all_groups, evidence, named)
+    _take_names(begun, named, located)
     within = {
         (group.subject, group.start): steady_keys(_sliced(group, evidence, populated))
         for group in openings(all_groups)
         if populated
     }
-    found_episodes = episodes(all_groups, windows, named)
+    found_episodes = episodes(all_groups, windows, named, {about: onset.window for about, onset in begun.items()})
     where = {id(one): _slice_of(one, located) for one in found_episodes}
     steady = {id(one): within.get((one.first.subject, one.first.start), frozenset()) for one in found_episodes}
     return problems(found_episodes, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts, steady=steady)
@@ -64,6 +67,8 @@ def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -
             version = group.failing[0].version
             for slice_ in (WHOLE, *candidates(group)):
                 keys.setdefault((group.column, group.start, version, slice_))
+    for group, before in doubted(all_groups):
+        keys.update(dict.fromkeys(keys_of(group, before)))
     for group in openings(all_groups) if populated else ():
         for slice_ in slices_of(group, populated or {}):
             keys.setdefault((group.column or "", group.start, group.failing[0].version, slice_))
@@ -92,6 +97,15 @@ def _named(
             finding, slice_ = moved[group.column or "", group.start], WHOLE
         named[group.subject, group.start], located[group.subject, group.start] = finding, slice_
     return named, located
+
+
+def _take_names(begun: Mapping[tuple[Subject, int], Onset], named: Named, located: dict[tuple[object, int], Slice]) -> None:
+    """Where the failing window itself does not tell what is wrong, the one in which it began may."""
+    for about, onset in begun.items():
+        if onset.finding is not None and not named[about].is_fault:
+            named[about] = onset.finding
+            if onset.finding.part >= 1.0:
+                located[about] = WHOLE
 
 
 def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> tuple[Finding, Slice]:

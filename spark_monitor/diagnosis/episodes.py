@@ -41,6 +41,9 @@ class Episode:
     shown: Group | None = None
     """The window that shows what is wrong, where the first one did not."""
 
+    began: tuple[int, int] | None = None
+    """The window in which it began, where that is earlier than the first that surely fails."""
+
     @property
     def first(self) -> Group:
         """The first failing window."""
@@ -54,7 +57,7 @@ class Episode:
     @property
     def opened(self) -> int:
         """Its beginning."""
-        return self.first.start
+        return self.first.start if self.began is None else self.began[0]
 
     @property
     def is_narrow(self) -> bool:
@@ -79,9 +82,13 @@ class Episode:
 
 
 def episodes(
-    groups: Iterable[Group], windows: Windows, findings: Mapping[tuple[tuple[str, str, str, str], int], Finding]
+    groups: Iterable[Group],
+    windows: Windows,
+    findings: Mapping[tuple[tuple[str, str, str, str], int], Finding],
+    begun: Mapping[tuple[tuple[str, str, str, str], int], tuple[int, int]] | None = None,
 ) -> list[Episode]:
-    """The episodes of all subjects; ``findings`` say what is wrong in a subject's failing window, by its start.
+    """The episodes of all subjects; ``findings`` say what is wrong in a subject's failing window, by its start; ``begun``, where
+    what such a window begins with began earlier.
 
     A window that fails in another way than an episode's windows before (values that had drifted are suddenly in another unit)
     opens an episode of its own, and the one before is superseded by it. So does one that fails in all rows, or in other slices,
@@ -92,6 +99,8 @@ def episodes(
     for subject, of_subject in groupby(ordered, key=lambda group: group.subject):
         named = {start: finding for (about, start), finding in findings.items() if about == subject}
         episodes += _of_subject(list(of_subject), windows.get(subject[1], ()), named)
+    for one in episodes:
+        one.began = (begun or {}).get((one.first.subject, one.first.start))
     return episodes
 
 

@@ -72,6 +72,8 @@ class Group:
     keys: tuple[Key, ...] = ()
     versions_failing: tuple[str | None, ...] = ()
     versions_well: tuple[str | None, ...] = ()
+    doubtful: tuple[str | None, ...] = ()
+    """The versions of which a value of all rows lies beyond its limit, though not surely."""
 
     @property
     def subject(self) -> tuple[str, str, str, str]:

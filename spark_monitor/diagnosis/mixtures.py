@@ -50,6 +50,37 @@ def mixture(looks: Sequence[Look], parts: Sequence[float]) -> Look:
     )
 
 
+def pool(looks: Sequence[Look]) -> Look:
+    """Looks at parts of some rows as the one at all of them: percentiles as `mixture` has them, the other numbers exactly.
+
+    >>> one, two = Look(count=2, mean=1.0, stddev=0.0, least=1.0, greatest=1.0), Look(count=2, mean=3.0, stddev=0.0, least=3.0)
+    >>> pool([one, replace(two, greatest=3.0)]).stddev.__round__(4)
+    1.1547
+    """
+    if len(looks) == 1:
+        return looks[0]
+    rows = np.array([look.filled for look in looks], dtype=np.float64)
+    items: dict[str, int] = {}
+    for look in looks:
+        for item, count in look.items.items():
+            items[item] = items.get(item, 0) + count
+    whole = Look(count=sum(look.count for look in looks), nulls=sum(look.nulls for look in looks), items=items)
+    if any(look.mean is None or look.stddev is None or look.least is None or look.greatest is None for look in looks):
+        return whole
+    means, spreads = (np.array([getattr(look, name) for look in looks], dtype=np.float64) for name in ("mean", "stddev"))
+    mean = float((rows * means).sum() / rows.sum())
+    squares = float(((rows - 1) * spreads**2 + rows * (means - mean) ** 2).sum())
+    return replace(
+        whole,
+        mean=mean,
+        stddev=math.sqrt(squares / max(rows.sum() - 1, 1)),
+        least=min(look.least for look in looks if look.least is not None),
+        greatest=max(look.greatest for look in looks if look.greatest is not None),
+        distinct=max((look.distinct or 0) for look in looks) or None,
+        quantiles=_percentiles(looks, rows.tolist()) if all(len(look.quantiles) == PERCENTILES for look in looks) else (),
+    )
+
+
 def _percentiles(looks: Sequence[Look], parts: Sequence[float]) -> tuple[float, ...]:
     values = np.concatenate([look.quantiles for look in looks])
     weights = np.repeat(np.asarray(parts, dtype=np.float64), PERCENTILES)

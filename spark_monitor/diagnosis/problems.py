@@ -64,6 +64,11 @@ class Problem:
         return min(one.opened for one in self._finest if (one.first.track in OF_COLUMNS) == of_columns)
 
     @property
+    def began(self) -> tuple[int, int] | None:
+        """The window that it began in, where none surely failed yet."""
+        return next((one.began for one in self._finest if one.began is not None and one.began[0] == self.opened), None)
+
+    @property
     def _finest(self) -> list[Episode]:
         return [episode for episode in self.episodes if episode.first.granularity == self.granularity]
 

@@ -165,10 +165,13 @@ def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset
 
 
 def drifting_starts(groups: Iterable[Group], cut_by: Collection[str]) -> set[tuple[str, int]]:
-    """The windows in which two columns or more fail, or one that slices are cut by: there the mix of rows may have changed."""
+    """The windows in which two columns or more fail, or one that slices are cut by: there the mix of rows may have changed.
+
+    So it may where nobody could say that they fail.
+    """
     columns: dict[tuple[str, int], set[str]] = {}
     for group in groups:
-        if group.state == FAIL and group.track in OF_COLUMNS:
+        if (group.state == FAIL or group.doubtful) and group.track in OF_COLUMNS:
             columns.setdefault((group.granularity, group.start), set()).add(group.name)
     return {about for about, names in columns.items() if len(names) > 1 or not names.isdisjoint(cut_by)}
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
 from spark_monitor.diagnosis.groups import FAIL, HELD, SEVERITIES, WELL, Failing, Group, Key
+from spark_monitor.diagnosis.onsets import DOUBTED
 from spark_monitor.diagnosis.problems import OF_COLUMNS
 from spark_monitor.diagnosis.subjects import PER_METRIC, TRACK_OF_FAMILY, TRACK_OF_METRIC, VALUES
 from spark_monitor.text.quoting import literal
@@ -42,11 +43,12 @@ def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> D
     """
     rows = _with_failures(_with_subject(checks), were_there=were_there)
     failing = rows.where(F.col("fails") & (F.col("start") >= since)).select(*SUBJECT).distinct()
-    failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(F.col("start") >= since)
+    near = F.col("start") >= since - DOUBTED * (F.col("end") - F.col("start"))
+    failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(near)
     by_key = failing_checks.groupBy(*SUBJECT, "start", "end", "slice_key").agg(*_of_key())
     held = F.flatten(F.collect_list("held"))
     recovered = F.flatten(F.collect_list("recovered"))
-    return by_key.groupBy(*SUBJECT, "start", "end").agg(
+    by_window = by_key.groupBy(*SUBJECT, "start", "end").agg(
         F.collect_list(F.struct("slice_key", "failing", "failing_values", "well_values")).alias("keys"),
         F.sum("checks").alias("checks"),
         F.sum("well").alias("well"),
@@ -54,7 +56,10 @@ def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> D
         (F.size(F.array_except(held, recovered)) > 0).alias("held"),
         F.array_distinct(F.flatten(F.collect_list("versions_failing"))).alias("versions_failing"),
         F.array_distinct(F.flatten(F.collect_list("versions_well"))).alias("versions_well"),
+        F.array_distinct(F.flatten(F.collect_list("doubtful"))).alias("doubtful"),
     )
+    # Of the windows just before, those alone that may be where something began.
+    return by_window.where((F.col("start") >= since) | ((F.size("doubtful") > 0) & (F.col("checks") == 0)))
 
 
 def window_rows(checks: DataFrame) -> dict[str, list[tuple[int, int]]]:
@@ -88,6 +93,7 @@ def group_of(row: Mapping[str, Any]) -> Group:
         keys=tuple(sorted(keys, key=lambda key: (key.slice_key is not None, key.slice_key or ""))),
         versions_failing=_versions(row["versions_failing"]),
         versions_well=_versions(row["versions_well"]),
+        doubtful=_versions(row["doubtful"]),
     )
 
 
@@ -200,6 +206,8 @@ def _of_key() -> list[Column]:
     same = F.filter(passing, lambda one: F.array_contains(failing_numbers, one["number"]))
     of_whole = F.filter(F.when(F.size(failing_numbers) > 0, same).otherwise(passing), lambda one: one["whole"])
     versions_well = F.transform(of_whole, lambda one: one["version"])
+    is_beyond = F.col("verdict").isin("UNDECIDED", "WARN") & ~F.coalesce(_is_within(), F.lit(True))
+    doubtful = whole & is_beyond & F.col("track").isin(*OF_COLUMNS)
     return [
         F.slice(F.array_sort(F.collect_list(F.when(failed, check))), 1, KEPT_PER_KEY).alias("failing"),
         F.size(failing_values).alias("failing_values"),
@@ -210,6 +218,7 @@ def _of_key() -> list[Column]:
         F.collect_set(F.when(F.col("recovered") & whole, about)).alias("recovered"),
         F.collect_set(F.when(failed, version)).alias("versions_failing"),
         F.array_union(versions_well, _versions_apart(version)).alias("versions_well"),
+        F.collect_set(F.when(doubtful, version)).alias("doubtful"),
     ]
 
 
