@@ -54,7 +54,7 @@ def _placeholder(item: str, share: float, usual: float) -> Finding:
 def placeholder_in(whole: Finding, evidence: Evidence) -> Finding | None:
     """The placeholder of all rows in a slice, of which its percentiles tell how many rows hold it; None where few do.
 
-    Which numbers are frequent is known of all rows alone.
+    Of a slice only the numbers that are frequent in the baseline are counted one by one.
 
     >>> was = Look(count=900, least=1.0, greatest=100.0, quantiles=tuple(np.linspace(1.0, 100.0, 101)))
     >>> now = Look(count=60, quantiles=(-1.0,) * 48 + was.quantiles[48:])
@@ -64,7 +64,7 @@ def placeholder_in(whole: Finding, evidence: Evidence) -> Finding | None:
     now, was, value = evidence.now, evidence.baseline, None if whole.item is None else number_in(whole.item)
     if whole.item is None or value is None or now is None or was is None or len(was.quantiles) != 101 or not now.quantiles:
         return None
-    if now.items:
+    if whole.item in now.items:
         part, usual = now.share(whole.item), was.share(whole.item)
     else:
         part, usual = _near(value, now, was), _near(value, was, was)
