@@ -96,8 +96,15 @@ def _together(looks: Sequence[Evidence]) -> Evidence:
         parts = [part for look in looks if (part := getattr(look, name)) is not None]
         return pool(parts) if len(parts) == len(looks) else None
 
-    names = ("now", "before", "season", "season_before", "season_earlier")
-    return replace(looks[0], quality={}, **{name: pooled(name) for name in names})
+    return replace(
+        looks[0],
+        now=pooled("now"),
+        before=pooled("before"),
+        season=pooled("season"),
+        season_before=pooled("season_before"),
+        season_earlier=pooled("season_earlier"),
+        quality={},
+    )
 
 
 def _is_part(found: Finding, look: Evidence, failing: Evidence, finding: Finding | None) -> bool:
