@@ -15,7 +15,7 @@ from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, sl
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
-from spark_monitor.diagnosis.onsets import Onset, Subject, doubted, keys_of, onsets
+from spark_monitor.diagnosis.onsets import Onset, Subject, doubted, keys_of, keys_of_versions, onsets, together
 from spark_monitor.diagnosis.placeholders import placeholder_in
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts
 
@@ -67,9 +67,12 @@ def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -
             version = group.failing[0].version
             for slice_ in (WHOLE, *candidates(group)):
                 keys.setdefault((group.column, group.start, version, slice_))
+    first = openings(all_groups)
+    for group in first:
+        keys.update(dict.fromkeys(keys_of_versions(group, group.start, group.versions_failing)))
     for group, before in doubted(all_groups):
         keys.update(dict.fromkeys(keys_of(group, before)))
-    for group in openings(all_groups) if populated else ():
+    for group in first if populated else ():
         for slice_ in slices_of(group, populated or {}):
             keys.setdefault((group.column or "", group.start, group.failing[0].version, slice_))
     return list(keys)
@@ -112,11 +115,10 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     """All rows are asked first; a slice that shows a fault more clearly, while the others of its key are well, is its place."""
     if group.track not in OF_COLUMNS or group.column is None:
         return DRIFT, location(group, {})
-    metrics = frozenset(one.metric for one in group.failing)
     version = group.failing[0].version
-    whole = finding_of(evidence.get((group.column, group.start, version, WHOLE), Evidence()), metrics, answers=answers)
+    whole = _of_all_rows(group, evidence, answers=answers)
     sliced = {
-        slice_: finding_of(evidence[group.column, group.start, version, slice_], metrics, answers=answers)
+        slice_: finding_of(evidence[group.column, group.start, version, slice_], _metrics(group, slice_), answers=answers)
         for slice_ in candidates(group)
         if (group.column, group.start, version, slice_) in evidence
     }
@@ -129,6 +131,23 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     if in_slice is None:
         return whole, slice_
     return _as_in_slice(whole, in_slice, evidence[group.column, group.start, version, slice_]), slice_
+
+
+def _metrics(group: Group, slice_: Slice) -> frozenset[str]:
+    """The metrics that fail in a slice, or in all rows; all of them where none does there."""
+    here = frozenset(one.metric for one in group.failing if one.slice == slice_)
+    return here or frozenset(one.metric for one in group.failing)
+
+
+def _of_all_rows(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> Finding:
+    """What all rows show: those of one version, or, where these tell no fault or no sure factor, those of all that fail."""
+    key = (group.column or "", group.start, group.failing[0].version, WHOLE)
+    alone = finding_of(evidence.get(key, Evidence()), _metrics(group, WHOLE), answers=answers)
+    looks = [evidence[one] for one in keys_of_versions(group, group.start, group.versions_failing) if one in evidence]
+    if len(looks) < 2 or answers or (alone.is_fault and alone.kind != "unit_change"):
+        return alone
+    pooled = finding_of(together(looks), frozenset())
+    return pooled if pooled.is_fault else alone
 
 
 def _as_in_slice(whole: Finding, in_slice: Finding, evidence: Evidence) -> Finding:

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from spark_monitor.catalogue.interval import Floats
 from spark_monitor.diagnosis.looks import Look
 from spark_monitor.diagnosis.percentiles import distance
 from spark_monitor.diagnosis.units import Fit
@@ -77,8 +78,22 @@ def pool(looks: Sequence[Look]) -> Look:
         least=min(look.least for look in looks if look.least is not None),
         greatest=max(look.greatest for look in looks if look.greatest is not None),
         distinct=max((look.distinct or 0) for look in looks) or None,
-        quantiles=_percentiles(looks, rows.tolist()) if all(len(look.quantiles) == PERCENTILES for look in looks) else (),
+        quantiles=_pooled_percentiles(looks, rows) if all(len(look.quantiles) == PERCENTILES for look in looks) else (),
     )
+
+
+def _pooled_percentiles(looks: Sequence[Look], rows: Floats) -> tuple[float, ...]:
+    """The percentiles of all rows: each of a part stands for the rows around it, the least and the greatest for half as many."""
+    values = np.concatenate([look.quantiles for look in looks])
+    around = np.ones(PERCENTILES)
+    around[[0, -1]] = 0.5
+    weights = np.outer(rows, around).ravel()
+    order = np.argsort(values, kind="stable")
+    mass = np.cumsum(weights[order]) - weights[order] / 2
+    places = np.searchsorted(mass, np.linspace(0.0, 1.0, PERCENTILES) * weights.sum()).clip(0, values.size - 1)
+    found = values[order][places]
+    found[[0, -1]] = values.min(), values.max()
+    return tuple(found.tolist())
 
 
 def _percentiles(looks: Sequence[Look], parts: Sequence[float]) -> tuple[float, ...]:

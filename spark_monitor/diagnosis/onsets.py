@@ -70,7 +70,12 @@ def onsets(
 
 
 def _keys(group: Group, one: Group) -> list[EvidenceKey]:
-    return [(group.column or "", one.start, version, WHOLE) for version in one.doubtful[:VERSIONS]]
+    return keys_of_versions(group, one.start, one.doubtful)
+
+
+def keys_of_versions(group: Group, start: int, versions: Sequence[str | None]) -> list[EvidenceKey]:
+    """All rows of a window, by model version."""
+    return [(group.column or "", start, version, WHOLE) for version in versions[:VERSIONS]]
 
 
 def _onset(
@@ -84,12 +89,12 @@ def _onset(
         if failing is None or not any(_is_part(found, look, failing, finding) for found, look in shown):
             break
         if any(_has_begun(found, look) for found, look in shown):
-            together = finding_of(_together(looks), frozenset())
-            onset = Onset((one.start, one.end), together if together.is_fault else None)
+            pooled = finding_of(together(looks), frozenset())
+            onset = Onset((one.start, one.end), pooled if pooled.is_fault else None)
     return onset
 
 
-def _together(looks: Sequence[Evidence]) -> Evidence:
+def together(looks: Sequence[Evidence]) -> Evidence:
     """What several versions show together: of twice the rows a shape tells more, and fits fewer changes by chance."""
 
     def pooled(name: str) -> Look | None:
