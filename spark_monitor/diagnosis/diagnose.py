@@ -69,7 +69,8 @@ def evidence_keys(groups: Iterable[Group], populated: Populated | None = None) -
                 keys.setdefault((group.column, group.start, version, slice_))
     first = openings(all_groups)
     for group in first:
-        keys.update(dict.fromkeys(keys_of_versions(group, group.start, group.versions_failing)))
+        for slice_ in (WHOLE, *candidates(group)):
+            keys.update(dict.fromkeys(keys_of_versions(group, group.start, group.versions_failing, slice_)))
     for group, before in doubted(all_groups):
         keys.update(dict.fromkeys(keys_of(group, before)))
     for group in first if populated else ():
@@ -116,9 +117,9 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     if group.track not in OF_COLUMNS or group.column is None:
         return DRIFT, location(group, {})
     version = group.failing[0].version
-    whole = _of_all_rows(group, evidence, answers=answers)
+    whole = _of_versions(group, WHOLE, evidence, answers=answers)
     sliced = {
-        slice_: finding_of(evidence[group.column, group.start, version, slice_], _metrics(group, slice_), answers=answers)
+        slice_: _of_versions(group, slice_, evidence, answers=answers)
         for slice_ in candidates(group)
         if (group.column, group.start, version, slice_) in evidence
     }
@@ -139,11 +140,11 @@ def _metrics(group: Group, slice_: Slice) -> frozenset[str]:
     return here or frozenset(one.metric for one in group.failing)
 
 
-def _of_all_rows(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> Finding:
-    """What all rows show: those of one version, or, where these tell no fault or no sure factor, those of all that fail."""
-    key = (group.column or "", group.start, group.failing[0].version, WHOLE)
-    alone = finding_of(evidence.get(key, Evidence()), _metrics(group, WHOLE), answers=answers)
-    looks = [evidence[one] for one in keys_of_versions(group, group.start, group.versions_failing) if one in evidence]
+def _of_versions(group: Group, slice_: Slice, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> Finding:
+    """What all rows or a slice show: those of one version, or, where these tell no fault or no sure factor, of all that fail."""
+    key = (group.column or "", group.start, group.failing[0].version, slice_)
+    alone = finding_of(evidence.get(key, Evidence()), _metrics(group, slice_), answers=answers)
+    looks = [evidence[one] for one in keys_of_versions(group, group.start, group.versions_failing, slice_) if one in evidence]
     if len(looks) < 2 or answers or (alone.is_fault and alone.kind != "unit_change"):
         return alone
     pooled = finding_of(together(looks), frozenset())

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.findings import Finding
-from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group
+from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look
 from spark_monitor.diagnosis.mixtures import NOISE, pool
 from spark_monitor.diagnosis.problems import OF_COLUMNS
@@ -73,9 +73,9 @@ def _keys(group: Group, one: Group) -> list[EvidenceKey]:
     return keys_of_versions(group, one.start, one.doubtful)
 
 
-def keys_of_versions(group: Group, start: int, versions: Sequence[str | None]) -> list[EvidenceKey]:
-    """All rows of a window, by model version."""
-    return [(group.column or "", start, version, WHOLE) for version in versions[:VERSIONS]]
+def keys_of_versions(group: Group, start: int, versions: Sequence[str | None], place: Slice = WHOLE) -> list[EvidenceKey]:
+    """All rows of a window, or a slice, by model version."""
+    return [(group.column or "", start, version, place) for version in versions[:VERSIONS]]
 
 
 def _onset(
