@@ -12,9 +12,11 @@ import yaml
 
 from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.label_delays import Answered
+from spark_monitor.commands.label_guesses import MOST_CLASSES
 from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
-from spark_monitor.commands.roles import MOST_CLASSES, Roles
+from spark_monitor.commands.roles import Roles
 from spark_monitor.text.formatting import in_shell
+from spark_monitor.text.words import without_accents
 
 GUESS = "GUESS"
 COMMENT_COLUMN = 34
@@ -60,6 +62,7 @@ class FirstFile:
             missing=self.missing,
             quality=self.quality,
             positives=self.answered.positives,
+            error=self.answered.error,
             signed=self.signed,
         )
 
@@ -94,7 +97,7 @@ def monitor_id(name: str) -> str:
     ('flight_predictions', 'v1', 'monitor')
     """
     last = re.split(r"[./\\`]+", name.rstrip("/.`\\"))[-1]
-    return re.sub(r"[^a-z0-9]+", "_", last.lower()).strip("_") or "monitor"
+    return re.sub(r"[^a-z0-9]+", "_", without_accents(last).lower()).strip("_") or "monitor"
 
 
 def _head(made: FirstFile) -> Iterator[str]:
@@ -115,9 +118,13 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     roles = made.roles
     yield "predictions:"
     yield from (_line(f"  {key}", value, "") for key, value in made.source)
-    yield _line("  id", roles.id, _guess(roles, "id", "identifies a prediction: a column, or a list of columns"))
+    yield _line(
+        "  id", flow(roles.id), _guess(roles, "id", "identifies a prediction: a column, or a list of columns"), quoted=False
+    )
     yield _line("  time", roles.time, _guess(roles, "time", "when it was made"))
     yield _either("  model_version", roles.model_version, "its model's version", roles, '{literal: "1"}')
+    if roles.task == "none":
+        yield "  # No column is named like a prediction or a score: the data alone is watched. Name one here, and the task above."
     yield _either("  prediction", roles.prediction, "the predicted class or value", roles, "COLUMN")
     if roles.task == "multiclass":
         yield "  # scores: {CLASS: COLUMN}      # the probability of each class: a column, or an expression such as p[0]"
@@ -132,7 +139,7 @@ def _predictions(made: FirstFile) -> Iterator[str]:
         why = " and ".join(
             [
                 *["the label is no feature"] * bool(label),
-                *["other times, and numbers that are counted up, move with the calendar"] * bool(roles.times),
+                *["what is another time, is counted up or is one value a window moves with the calendar"] * bool(roles.times),
             ]
         )
         yield f"  features: {{exclude: [{', '.join(map(scalar, left_out))}]}}   # {why}"
@@ -144,11 +151,16 @@ def _labels(made: FirstFile) -> Iterator[str]:
     roles = made.roles
     if roles.label is None:
         yield "# What turned out to be true, where that becomes known; the metrics of the model come from it."
-        yield f"# labels: {{table: TABLE, id: {scalar(roles.id)}, label: COLUMN, time: COLUMN, horizon: 14 days}}"
+        labels = [scalar(name) for name in roles.maybe_labels[:OTHERS_SHOWN]]
+        if labels:
+            yield f"# {GUESS}: {', '.join(labels)} may be it, which neither names nor values tell. If one is, say so here,"
+            yield "# with this table or another, and name it under features: {exclude: [...]}, as a label is no feature."
+        label = labels[0] if labels else "COLUMN"
+        yield f"# labels: {{table: TABLE, id: {flow(roles.id)}, label: {label}, time: COLUMN, horizon: 14 days}}"
         return
     yield "labels:                           # what turned out to be true"
     yield from (_line(f"  {key}", value, "") for key, value in made.source)
-    yield _line("  id", roles.id, "matches predictions.id")
+    yield _line("  id", flow(roles.id), "matches predictions.id", quoted=False)
     yield _line("  label", roles.label, _guess(roles, "label", "what turned out to be true"))
     if roles.label_time is not None:
         yield _line("  time", roles.label_time, _guess(roles, "label_time", "when that became known"))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from spark_monitor.commands.roles import MOST_CLASSES, Column, Kind, is_answer
+from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
+from spark_monitor.commands.label_guesses import MOST_CLASSES, may_be_labels
+from spark_monitor.commands.role_words import TIME_WORDS
+from spark_monitor.commands.roles import Column, Kind, Roles, is_answer
 from spark_monitor.quality.codes import MOST_CODES, are_codes
 from spark_monitor.text.quoting import quote
+from spark_monitor.text.words import words_of
+from spark_monitor.windowing.windows import parse_every
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
@@ -16,10 +22,12 @@ if TYPE_CHECKING:
 
 ROWS_LOOKED_AT = 10_000
 
+LEAST_TOGETHER_ROWS: Final = 100
 RUNNING: Final = 0.98
 """A number that goes with time so closely, over the baseline, is counted up; of so many values at least."""
 
 LEAST_RUNNING: Final = 20
+HOURS_OF_A_WEEK: Final = 168
 LARGEST_CODE: Final = float(1 << 53)
 
 
@@ -38,21 +46,48 @@ def running_columns(frame: DataFrame, columns: Sequence[Column], time: str) -> t
     )
 
 
+def calendar_columns(frame: DataFrame, columns: Sequence[Column], time: str, every: str) -> tuple[str, ...]:
+    """Columns of few values that hold a single one in each window, such as the day of the week: the calendar's. One aggregate."""
+    from pyspark.sql import functions as F
+
+    hours = parse_every(every).nominal_hours
+    names = [one.name for one in columns if one.kind not in ("time", "other") and 2 <= (one.count or 0) <= MOST_CLASSES]
+    if not names or hours > HOURS_OF_A_WEEK:
+        return ()
+    # Weeks begin on Mondays, and 1970 began on a Thursday.
+    since = F.unix_micros(F.col(quote(time)).cast("timestamp")) / F.lit(3_600_000_000.0) + F.lit(
+        72.0 * (hours == HOURS_OF_A_WEEK)
+    )
+    ends = [
+        each(F.col(quote(name))).alias(f"{side}{place}")
+        for place, name in enumerate(names)
+        for side, each in (("a", F.min), ("z", F.max))
+    ]
+    windows = frame.groupBy(F.floor(since / F.lit(float(hours))).alias("window")).agg(F.count(F.lit(1)).alias("rows"), *ends)
+    single = [F.min(F.col(f"a{place}") == F.col(f"z{place}")).alias(f"c{place}") for place in range(len(names))]
+    differ = [(F.min(f"a{place}") < F.max(f"z{place}")).alias(f"d{place}") for place in range(len(names))]
+    row = windows.where(F.col("rows") >= LEAST_RUNNING).agg(*single, *differ).collect()[0]
+    return tuple(name for place, name in enumerate(names) if row[f"c{place}"] and row[f"d{place}"])
+
+
 def look(frame: DataFrame) -> list[Column]:
     """The columns with what the first rows hold of them: one small job."""
     from pyspark.sql import functions as F
 
     kinds = {field.name: kind_of(field.dataType) for field in frame.schema.fields}
     asked: list[Any] = []
+    labels = may_be_labels(kinds)
     for place, (name, kind) in enumerate(kinds.items()):
         column = F.col(quote(name))
         asked.append(F.avg(F.when(column.isNull(), 100.0).otherwise(0.0)).alias(f"m{place}"))
         if kind not in ("time", "other"):
             asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
-        if kind not in ("time", "other") and is_answer(name):
+        if kind not in ("time", "other") and (is_answer(name) or name in labels):
             asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
         if kind == "whole":
             asked.append(F.slice(F.sort_array(F.collect_set(column.cast("long"))), 1, MOST_CODES[1] + 1).alias(f"k{place}"))
+        if kind == "whole" and set(words_of(name)) & TIME_WORDS:
+            asked.append(F.max(column.cast("double")).alias(f"t{place}"))
         if kind in ("whole", "real"):
             asked.append((F.max(column < 0) & F.max(column > 0)).alias(f"s{place}"))
         if kind == "real":
@@ -70,10 +105,79 @@ def look(frame: DataFrame) -> list[Column]:
             within_unit=row.get(f"u{place}"),
             missing=row.get(f"m{place}"),
             has_both_signs=row.get(f"s{place}"),
+            repeats=row["rows"] / row[f"n{place}"] if row.get(f"n{place}") else None,
+            greatest=row.get(f"t{place}"),
             is_code=not empty and are_codes(name, row.get(f"k{place}") or ()),
         )
         for place, (name, kind) in enumerate(kinds.items())
     ]
+
+
+def going_together(frame: DataFrame, columns: Sequence[Column], answer: Column) -> dict[str, float | None]:
+    """How closely columns go with a score or a prediction, over the first rows that have both: one small job.
+
+    Of two classes the last in their order counts as 1, the other as 0. None of fewer than ``LEAST_TOGETHER_ROWS`` rows.
+    """
+    from pyspark.sql import functions as F
+
+    if not columns:
+        return {}
+    against = _as_number(answer)
+    asked: list[Any] = []
+    for place, column in enumerate(columns):
+        number = _as_number(column)
+        both = number.isNotNull() & against.isNotNull()
+        asked += [F.corr(number, against).alias(f"c{place}"), F.count(F.when(both, 1)).alias(f"n{place}")]
+    row = frame.limit(ROWS_LOOKED_AT).agg(*asked).collect()[0]
+    known = {column.name: (row[f"c{place}"], row[f"n{place}"]) for place, column in enumerate(columns)}
+    return {
+        name: None if together is None or math.isnan(together) or rows < LEAST_TOGETHER_ROWS else float(together)
+        for name, (together, rows) in known.items()
+    }
+
+
+def _as_number(column: Column) -> SparkColumn:
+    """A column as doubles without NaN; of two classes that are no numbers the last is 1."""
+    from pyspark.sql import functions as F
+
+    one = F.col(quote(column.name))
+    if column.kind == "text":
+        last = max(column.values or ("",), key=str)
+        return F.when(one.isNotNull(), (one == F.lit(last)).cast("double"))
+    number = one.cast("double")
+    return F.when(~F.isnan(number), number)
+
+
+def answered_in(frame: DataFrame, roles: Roles) -> Answered:
+    """What the baseline's labels tell: one aggregate, and none where there are no labels."""
+    from pyspark.sql import functions as F
+
+    if roles.label is None:
+        return Answered()
+    label, nothing = F.col(quote(roles.label)), F.lit(None).cast("double")
+    label_times, made = (
+        F.unix_micros(F.col(quote(name)).cast("timestamp")) for name in (roles.label_time or roles.time, roles.time)
+    )
+    hours = (label_times - made) / F.lit(3_600_000_000.0) if roles.label_time is not None else nothing
+    row = (
+        frame.where(label.isNotNull())
+        .agg(
+            F.avg((label == F.lit(roles.positive)).cast("int")) if roles.task == "binary" else nothing,
+            F.percentile_approx(hours, NEARLY_ALL, 10_000),
+            F.max(hours),
+            F.sqrt(F.avg(_squared_error(roles))) if roles.task == "regression" and roles.prediction is not None else nothing,
+        )
+        .collect()[0]
+    )
+    return Answered(*(None if value is None or math.isnan(value) else float(value) for value in row))
+
+
+def _squared_error(roles: Roles) -> SparkColumn:
+    """The squared error of rows that have both numbers."""
+    from pyspark.sql import functions as F
+
+    error = F.col(quote(str(roles.prediction))).cast("double") - F.col(quote(str(roles.label))).cast("double")
+    return F.when(~F.isnan(error), error * error)
 
 
 def _all_whole(column: SparkColumn) -> SparkColumn:

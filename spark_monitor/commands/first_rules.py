@@ -36,6 +36,7 @@ QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
 
 MOST_LABELS, HALF_OF_LABELS = 0.8, 0.5
+LARGER_ERROR, MUCH_LARGER_ERROR = 0.1, 0.2
 OTHER_RATE: Final = 0.3
 LEAST_SHIFT: Final = 0.01
 """The rate of labels has changed where it moved by this part of what it was, and by so much."""
@@ -72,6 +73,9 @@ class Seen:
     missing: Mapping[str, float] = field(default_factory=dict)
     quality: Sequence[QualityGuess] = ()
     positives: float | None = None
+    error: float | None = None
+    """The root of the mean squared error on the labelled baseline."""
+
     signed: Sequence[str] = ()
     """Numbers of both signs, of so many values that a factor between two windows can be read."""
 
@@ -198,17 +202,20 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     warn, fail = (f"< {round(part * usual, 2):g}" for part in (MOST_LABELS, HALF_OF_LABELS))
     comment = f"predictions with a label, once their time has come ({usual:.0%} in the baseline)"
     yield RuleLine({"metric": "label_coverage", "warn": warn, "fail": fail, "min_count": _fewest(seen)}, comment)
+    least = min(FEWEST_FOR_MODEL, _usual_rows(seen))
     if seen.has_baseline and seen.positives is not None:
         step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
-        least = min(FEWEST_FOR_MODEL, _usual_rows(seen))
         comment = f"how far the fraction of labels that mean yes is from the baseline's {seen.positives:.3g}"
         yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, comment)
+    if roles.task == "regression" and seen.error and seen.has_baseline:
+        # R2 would fall where a window's own labels vary little, which is no fault of the model.
+        larger = [{"above_baseline": float(f"{part * seen.error:.2g}")} for part in (LARGER_ERROR, MUCH_LARGER_ERROR)]
+        comment = f"{LARGER_ERROR:.0%} and {MUCH_LARGER_ERROR:.0%} more than the labelled baseline's {seen.error:.3g}"
+        yield RuleLine({"metric": "root_mean_squared_error", "warn": larger[0], "fail": larger[1], "min_count": least}, comment)
     metric = {"binary": "roc_auc_score" if roles.score else "accuracy_score", "multiclass": "accuracy_score"}.get(roles.task)
-    if metric is None:
-        metric = "r2_score" if roles.task == "regression" else None
     if metric is None:
         return
     comment = f"{metric} on the labelled baseline, less this much"
     if seen.has_baseline:
         limits: dict[str, Any] = {"warn": {"below_baseline": 0.03}, "fail": {"below_baseline": 0.05}}
-        yield RuleLine({"metric": metric, **limits, "min_count": min(FEWEST_FOR_MODEL, _usual_rows(seen))}, comment)
+        yield RuleLine({"metric": metric, **limits, "min_count": least}, comment)

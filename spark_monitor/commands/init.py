@@ -14,8 +14,7 @@ import typer
 
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
-from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, look, running_columns
-from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
+from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, calendar_columns, going_together, look, running_columns
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
 from spark_monitor.commands.report import not_written
@@ -85,7 +84,7 @@ def init(
     write(file, first_file(made))
     roles = made.roles
     terminal.document({"file": file.resolve(), "monitor": made.monitor, "guessed": roles})
-    terminal.tell(f"Written: {file}. Guessed: task {roles.task}, id {roles.id}, time {roles.time}.")
+    terminal.tell(f"Written: {file}. Guessed: task {roles.task}, id {', '.join(roles.ids)}, time {roles.time}.")
     terminal.tell(f"Look at what is marked GUESS in it, then: spark-monitor check {in_shell(file)}")
 
 
@@ -196,17 +195,18 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     from spark_monitor.sources.predictions import time_range
 
     columns = look(frame)
-    roles = guess_roles(columns)
+    roles = guess_roles(columns, lambda labels, answer: going_together(frame, labels, answer))
     if roles is None:
-        raise ConfigError(no_time(source.text, columns))
+        raise ConfigError(no_time(source.text, columns, in_query(source)))
     span = time_range(frame, roles.time, "UTC", timestamp_or_now("", None))
     kind = frame.schema[roles.time].dataType.simpleString()
-    every = guess_every(span, kind)
+    every = guess_every(span, kind, frame.count())
     condition = guess_baseline(span, roles.time, kind, every)
     baseline = frame.where(condition) if condition is not None else frame
-    taken = {roles.id, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
+    taken = {*roles.ids, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
     free = [column for column in columns if column.name not in taken]
     running = running_columns(baseline, free, roles.time)
+    running += calendar_columns(baseline, [one for one in free if one.name not in running], roles.time, every)
     roles = replace(roles, times=(*roles.times, *running))
     watched = {column.name for column in free if column.name not in running}
     of_baseline = look(baseline) if condition is not None else columns
@@ -236,34 +236,17 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     )
 
 
-def answered_in(frame: DataFrame, roles: Roles) -> Answered:
-    """What the baseline's labels tell: one aggregate, and none where there are no labels."""
-    from pyspark.sql import functions as F
-
-    if roles.label is None:
-        return Answered()
-    label, nothing = F.col(quote(roles.label)), F.lit(None).cast("double")
-    label_times, made = (
-        F.unix_micros(F.col(quote(name)).cast("timestamp")) for name in (roles.label_time or roles.time, roles.time)
-    )
-    hours = (label_times - made) / F.lit(3_600_000_000.0) if roles.label_time is not None else nothing
-    row = (
-        frame.where(label.isNotNull())
-        .agg(
-            F.avg((label == F.lit(roles.positive)).cast("int")) if roles.task == "binary" else nothing,
-            F.percentile_approx(hours, NEARLY_ALL, 10_000),
-            F.max(hours),
-        )
-        .collect()[0]
-    )
-    return Answered(*(None if value is None else float(value) for value in row))
+def in_query(source: PredictionsConfig) -> str:
+    """How a query names a source."""
+    if source.path is None:
+        return ".".join(quoted(part) for part in split_table(str(source.table)))
+    return f"{source.format}.{quote(source.path)}"
 
 
 def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> list[QualityGuess]:
     """What the baseline's first rows suggest of the columns that will be watched: one small job, in one task."""
-    ids = [roles.id] if isinstance(roles.id, str) else list(roles.id)
     skip = [
-        *ids,
+        *roles.ids,
         *left_out,
         *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None),
     ]

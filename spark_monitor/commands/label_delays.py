@@ -21,6 +21,8 @@ class Answered:
     positives: float | None = None
     delay: float | None = None
     longest: float | None = None
+    error: float | None = None
+    """Of predicted numbers, the root of the mean squared error."""
 
     @property
     def horizon(self) -> tuple[str, str]:

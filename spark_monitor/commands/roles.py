@@ -6,26 +6,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spark_monitor.commands.label_guesses import FACT, MOST_CLASSES, chosen, label_fits
+from spark_monitor.commands.role_words import (
+    ANSWER_WORDS,
+    ID_WORDS,
+    KNOWN_WORDS,
+    LABEL_WORDS,
+    MADE_WORDS,
+    PREDICTED_WORDS,
+    SCORE_WORDS,
+    TIME_WORDS,
+    VERSION_WORDS,
+)
 from spark_monitor.config.expressions import is_allowed
 from spark_monitor.text.words import words_of
 
 Task = Literal["binary", "multiclass", "regression", "none"]
 Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
 
-MOST_CLASSES = 50
-"""A predicted integer with more values than this is a quantity, a string with more values no category."""
-
 MOST_SLICE_VALUES = 20
 SLICES_SUGGESTED = 3
-
-PREDICTED_WORDS = frozenset({"prediction", "predictions", "predicted", "pred", "preds", "predict", "yhat", "forecast"})
-SCORE_WORDS = frozenset({"probability", "probabilities", "prob", "proba", "score", "scores", "confidence", "propensity"})
-LABEL_WORDS = frozenset({"label", "labels", "labelled", "labeled", "target", "actual", "actuals", "truth", "outcome", "true"})
-TIME_WORDS = frozenset({"at", "time", "timestamp", "ts", "date", "datetime", "day"})
-MADE_WORDS = PREDICTED_WORDS | SCORE_WORDS | {"scored", "scoring", "inference", "request", "event"}
-ID_WORDS = frozenset({"id", "uuid", "guid", "key"})
-VERSION_WORDS = frozenset({"version", "ver", "revision"})
-ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
+REPEATED = 1.2
+"""Ids that stand in more rows than so many, a version, name no single prediction; distinct values are counted within 5 %."""
 
 POSITIVE_STRINGS = ("1", "true", "yes", "y", "t", "positive", "pos")
 
@@ -48,6 +50,12 @@ class Column:
     is_code: bool = False
     """Whether its integers, which may be written as doubles, are names."""
 
+    repeats: float | None = None
+    """In how many rows a value stands, on average."""
+
+    greatest: float | None = None
+    """Of integers whose name is a time's, the greatest: it tells seconds from milliseconds."""
+
     @property
     def words(self) -> tuple[str, ...]:
         """The words of the name, in lower case.
@@ -64,7 +72,7 @@ class Roles:
 
     task: Task
     time: str
-    id: str
+    id: str | tuple[str, ...]
     model_version: str | None = None
     prediction: str | None = None
     score: str | None = None
@@ -82,9 +90,20 @@ class Roles:
     times: tuple[str, ...] = ()
     """Further times, and numbers that are counted up: they move with the calendar, every window is another distribution."""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    maybe_labels: tuple[str, ...] = ()
+    """Columns that may say what turned out to be true, where none surely does."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns of the id."""
+        return (self.id,) if isinstance(self.id, str) else self.id
 
 
-def guess_roles(columns: Sequence[Column]) -> Roles | None:
+Together = Callable[[Sequence[Column], Column], Mapping[str, float | None]]
+"""How closely columns go with a score or a prediction: Pearson's correlation, of two classes that of the last in their order."""
+
+
+def guess_roles(columns: Sequence[Column], together: Together | None = None) -> Roles | None:
     """The roles of a table's columns; None where no column says when.
 
     >>> names = [("flight_id", "text"), ("predicted_at", "time"), ("probability", "real"), ("distance", "whole")]
@@ -99,23 +118,26 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
     time = free.take("time", _time) or label_time
     if time is None:
         return None
-    version, id_ = free.take("model_version", _model_version), free.take("id", _id)
+    version = free.take("model_version", _model_version)
+    versions = (version.count if version is not None else None) or 1
+    id_ = free.take("id", lambda column: _id(column, versions))
     score, prediction = free.take("score", _score), free.take("prediction", _prediction)
     if prediction is not None and score is None and _is_probability(prediction):
         score, prediction = prediction, None
     task = guess_task(prediction, score)
-    label = free.take("label", _label) if task != "none" else None
-    if label is not None and task == "regression" and label.kind not in ("whole", "real"):
-        label = None
-    id_ = id_ or free.take("id", _could_be_id) or time
+    label, direction, maybe = _label(free, task, prediction, score, together)
+    if label is None and label_time is not None and label_time is not time:
+        free.columns.append(label_time)
+        label_time = None
+    id_ = id_ or free.take("id", lambda column: _could_be_id(column, versions)) or time
     return Roles(
         task=task,
         time=time.name,
-        id=id_.name,
+        id=(id_.name, time.name) if _comes_again(id_, versions) and id_ is not time else id_.name,
         model_version=_name(version),
         prediction=_name(prediction),
         score=_name(score) if task == "binary" else None,
-        positive=guess_positive(label, prediction) if task == "binary" else 1,
+        positive=guess_positive(label, prediction, direction) if task == "binary" else 1,
         label=_name(label),
         label_time=_name(label_time) if label is not None and label_time is not time else None,
         strings=tuple(column.name for column in free.columns if _has_few_strings(column) or column.is_code),
@@ -123,7 +145,27 @@ def guess_roles(columns: Sequence[Column]) -> Roles | None:
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
         times=tuple(column.name for column in free.columns if column.kind == "time"),
         others=free.others,
+        maybe_labels=() if label is not None else maybe,
     )
+
+
+def _label(
+    free: _Free, task: Task, prediction: Column | None, score: Column | None, together: Together | None
+) -> tuple[Column | None, float | None, tuple[str, ...]]:
+    """The label, how it goes with the answers, and which other columns may be it."""
+    answers = [one for one in (score, prediction) if one is not None]
+    if task == "none" or not answers:
+        return None, None, ()
+    words = [word for one in answers for word in one.words]
+    by_name = {one.name: one for one in free.columns}
+    fits = {name: fit for name, one in by_name.items() if (fit := label_fits(one, words, task))}
+    known = together([by_name[name] for name in fits], answers[0]) if together is not None and task != "multiclass" else {}
+    name, maybe = chosen(fits, known)
+    if name is None:
+        return None, None, maybe
+    free.columns.remove(by_name[name])
+    free.others["label"] = tuple(one for one in maybe if fits[one] > FACT)
+    return by_name[name], known.get(name), maybe
 
 
 class _Free:
@@ -159,8 +201,11 @@ def guess_task(prediction: Column | None, score: Column | None) -> Task:
     return by_kind.get(prediction.kind, "binary")
 
 
-def guess_positive(label: Column | None, prediction: Column | None) -> Any:
-    """The value that means yes, in the words of the labels or else of the predictions."""
+def guess_positive(label: Column | None, prediction: Column | None, direction: float | None = None) -> Any:
+    """The value that means yes, in the words of the labels or else of the predictions.
+
+    Where no word tells, it is the one with the higher scores: ``direction`` is below 0 where that is the first in their order.
+    """
     column = next((one for one in (label, prediction) if one is not None and one.values), label or prediction)
     if column is None:
         return 1
@@ -169,7 +214,8 @@ def guess_positive(label: Column | None, prediction: Column | None) -> Any:
     values = column.values or ()
     meaning_yes = [value for value in values if f"{value:g}" in POSITIVE_STRINGS] if column.kind == "real" else []
     meaning_yes = meaning_yes or [value for value in values if str(value).lower() in POSITIVE_STRINGS]
-    return next(iter(meaning_yes), max(values, key=str, default=1))
+    first = direction is not None and direction < 0 and column is label
+    return next(iter(meaning_yes), (min if first else max)(values, key=str, default=1))
 
 
 def is_answer(name: str) -> bool:
@@ -179,7 +225,7 @@ def is_answer(name: str) -> bool:
 
 def _label_time(column: Column) -> int:
     words = set(column.words)
-    return int(column.kind == "time" and bool(words & LABEL_WORDS) and not words & PREDICTED_WORDS)
+    return int(column.kind == "time" and bool(words & (LABEL_WORDS | KNOWN_WORDS)) and not words & PREDICTED_WORDS)
 
 
 def _time(column: Column) -> int:
@@ -196,16 +242,23 @@ def _model_version(column: Column) -> int:
     return 3 if {"model", "version"} <= words else 2 if "model" in words else 1
 
 
-def _id(column: Column) -> int:
+def _comes_again(column: Column, versions: int) -> bool:
+    """Whether values come in more rows than there are versions: a customer's or a shop's name, not a prediction's."""
+    return column.repeats is not None and column.repeats > REPEATED * versions
+
+
+def _id(column: Column, versions: int) -> int:
     words = set(column.words)
     if column.kind not in ("text", "whole") or "model" in words or not words & ID_WORDS:
         return 0
-    return 4 if words & MADE_WORDS else 3 if words <= ID_WORDS else 2 if column.words[-1] in ID_WORDS else 1
+    unique = 0 if _comes_again(column, versions) else 4
+    return unique + (4 if words & MADE_WORDS else 3 if words <= ID_WORDS else 2 if column.words[-1] in ID_WORDS else 1)
 
 
-def _could_be_id(column: Column) -> int:
+def _could_be_id(column: Column, versions: int) -> int:
     """Whether its values may be ids: those of a column that cuts the rows into a few parts are none, whatever its place."""
-    return int(column.kind in ("text", "whole") and (column.count is None or column.count > MOST_SLICE_VALUES))
+    many = column.kind in ("text", "whole") and (column.count is None or column.count > MOST_SLICE_VALUES)
+    return (1 if _comes_again(column, versions) else 2) if many else 0
 
 
 def _score(column: Column) -> int:
@@ -222,11 +275,6 @@ def _prediction(column: Column) -> int:
     if not (words & PREDICTED_WORDS or {"y", "hat"} <= words):
         return 0
     return 2 if words <= PREDICTED_WORDS | LABEL_WORDS | ANSWER_WORDS else 1
-
-
-def _label(column: Column) -> int:
-    words = set(column.words)
-    return int(column.kind not in ("time", "other") and bool(words & LABEL_WORDS) and words <= LABEL_WORDS | ANSWER_WORDS)
 
 
 def _is_probability(column: Column) -> bool:

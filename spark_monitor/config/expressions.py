@@ -33,7 +33,7 @@ _QUERY_WORDS = re.compile(r"\b(select|from|table|values|map|reduce)\b", re.IGNOR
 """Words that begin a query without any parenthesis; after WITH there is always one."""
 _QUOTED: Final = frozenset({"STRING", "IDENTIFIER", "RAW_STRING"})
 _QUERIES: Final = (exp.Query, exp.DDL, exp.DML, exp.Command, exp.Join, exp.Lateral, exp.Values, exp.Window, exp.Block, exp.Alias)
-VIEW: Final = "Rename a column of such a name in a view."
+VIEW: Final = "Put the name of a column that is SQL's own, or no plain word, in backticks, such as `select` > 0."
 ALLOWED: Final = "Allowed: one SQL expression over the columns of a row, such as distance > 1000."
 
 

@@ -38,6 +38,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         next_step = "Give the path of a monitor's YAML file; `spark-monitor init TABLE` writes one"
         raise ConfigError(f"{path}: no such file. {next_step}.") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory. Give one monitor's YAML file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a string file ({error}). Give a readable UTF-8 YAML file.") from None
     try:

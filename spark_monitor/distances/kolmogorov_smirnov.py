@@ -265,7 +265,7 @@ def _ks_of_sorted(first: Floats, second: Floats) -> Interval:
 
 @drift_metric("ks", columns=("numeric",), range=SHARE, aliases=("ks_test",), databricks_column="ks_test")
 def kolmogorov_smirnov(baseline: NumericBlock, current: NumericBlock) -> Distance:
-    """Largest difference between the two distribution functions, with certain bounds.
+    """Largest difference between the distribution functions of the finite values, with certain bounds.
 
     ``ks_lower`` and ``ks_upper`` hold D of the samples for certain; ``lower`` and ``upper`` are those of the populations, 95 %.
     """

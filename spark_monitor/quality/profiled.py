@@ -83,7 +83,10 @@ def percent_zeros(current: Any, baseline: Any = None) -> Interval:
     "distinct_count", family=FAMILY, range=NOT_NEGATIVE, worse="both", unit="values", databricks_column="distinct_count"
 )
 def distinct_count(current: Any, baseline: Any = None) -> Interval:
-    """Distinct values other than NULL: exact while few, otherwise estimated from the smallest hashes, with a 95 % interval."""
+    """Distinct values other than NULL, of numbers the finite ones: exact while few, else estimated, with a 95 % interval.
+
+    Up to 1,024 of a whole window and 128 of a slice are counted; of more the smallest hashes tell how many there are.
+    """
     value = np.asarray(current.distinct_count, dtype=np.float64)
     error = np.asarray(current.distinct_error, dtype=np.float64)
     return Interval(value, value / (1 + error), value / (1 - error), np.zeros(value.shape))

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name, in lower case.
+    """The words of a name, in lower case and without accents.
 
-    >>> words_of("modelVersion"), words_of("y_pred")
-    (('model', 'version'), ('y', 'pred'))
+    >>> words_of("modelVersion"), words_of("y_pred"), words_of("probabilité")
+    (('model', 'version'), ('y', 'pred'), ('probabilite',))
     """
-    return tuple(word.lower() for word in _PARTS.findall(name))
+    return tuple(word.lower() for word in _PARTS.findall(without_accents(name)))
+
+
+def without_accents(text: str) -> str:
+    """A text whose letters have lost their accents.
+
+    >>> without_accents("Île tatsächlich")
+    'Ile tatsachlich'
+    """
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
 
 
 def number_in(text: str) -> float | None:

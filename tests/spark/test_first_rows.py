@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
+from pyspark.sql import functions as F
 
-from spark_monitor.commands.first_rows import look
-from spark_monitor.commands.init import answered_in
+from spark_monitor.commands.first_rows import answered_in, calendar_columns, going_together, look
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.roles import Roles
 
@@ -50,3 +51,48 @@ def test_the_delay_of_labels_is_the_high_quantile_of_those_that_came(spark: Spar
     assert found.delay is not None
     assert abs(found.delay - float(np.quantile(hours, 0.999, method="inverted_cdf"))) < 0.01
     assert (found.longest, none) == (max(hours), Answered())
+
+
+def test_columns_go_with_the_scores_as_numpy_correlates_them(spark: SparkSession) -> None:
+    random = np.random.default_rng(4)
+    score = random.random(400)
+    late, outcome = random.random(400) < score, np.where(random.random(400) < score, "default", "repaid")
+    held = np.where(random.random(400) < 0.1, math.nan, score + random.normal(size=400))
+    rows = list(zip(score.tolist(), late.tolist(), outcome.tolist(), held.tolist(), strict=True))
+    frame = spark.createDataFrame(rows, "score double, late boolean, final_outcome string, held double").withColumn(
+        "few", F.expr("IF(rand(1) < 0.1, score, NULL)")
+    )
+    columns = {column.name: column for column in look(frame)}
+    assert columns["final_outcome"].values == ("default", "repaid")
+    assert columns["score"].repeats == pytest.approx(1.0, abs=0.2)
+
+    found = going_together(frame, [columns[name] for name in ("late", "final_outcome", "held", "few")], columns["score"])
+
+    there = ~np.isnan(held)
+    assert found["late"] == pytest.approx(np.corrcoef(late, score)[0, 1], rel=1e-9)
+    assert found["final_outcome"] == pytest.approx(np.corrcoef(outcome == "repaid", score)[0, 1], rel=1e-9)
+    assert found["held"] == pytest.approx(np.corrcoef(held[there], score[there])[0, 1], rel=1e-9)
+    assert found["few"] is None
+
+
+def test_columns_of_one_value_a_window_are_the_calendars(spark: SparkSession) -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    times = [start + timedelta(hours=place / 4) for place in range(14 * 96)]
+    rows = [(at, at.weekday() >= 5, f"{at:%a}", at.isocalendar().week, at.hour, place % 3) for place, at in enumerate(times)]
+    frame = spark.createDataFrame(rows, "at timestamp, weekend boolean, day string, week long, hour long, mixed long")
+    columns = [column for column in look(frame) if column.name != "at"]
+
+    assert calendar_columns(frame, columns, "at", "1 day") == ("weekend", "day", "week")
+    assert calendar_columns(frame, columns, "at", "1 week") == ("week",)
+    assert calendar_columns(frame, columns, "at", "1 month") == ()
+    assert calendar_columns(frame.limit(90), columns, "at", "1 day") == (), "one window tells nothing"
+
+
+def test_the_error_of_predicted_numbers_is_that_of_rows_with_both(spark: SparkSession) -> None:
+    rows = [
+        (datetime(2024, 1, 1, tzinfo=UTC), guess, label)
+        for guess, label in ((1.0, 2.0), (5.0, 2.0), (None, 1.0), (math.nan, 1.0))
+    ]
+    frame = spark.createDataFrame(rows, "at timestamp, g double, y double")
+    found = answered_in(frame, Roles("regression", "at", "id", prediction="g", label="y"))
+    assert found.error == pytest.approx(math.sqrt(5.0))

@@ -391,7 +391,7 @@ def test_a_file_that_expands_without_end_is_described_and_not_printed(complaint:
 def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     binary = tmp_path / "latin.yaml"
     binary.write_bytes(b"monitor: \xff\xfe")
-    for path, sentence in [(tmp_path / "none.yaml", "no such file"), (tmp_path, "cannot be read"), (binary, "cannot be read")]:
+    for path, sentence in [(tmp_path / "none.yaml", "no such file"), (tmp_path, "is a directory"), (binary, "cannot be read")]:
         with pytest.raises(ConfigError, match=sentence):
             load_config(path)
 

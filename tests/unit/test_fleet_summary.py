@@ -46,3 +46,10 @@ def test_a_hundred_monitors_fit_a_screen_unless_all_is_asked_for(everything: boo
 
 def test_nothing_open_is_said() -> None:
     assert "Open incidents\n  none\n" in fleet_summary([(well("a"), "a.yaml"), (well("b"), "b.yaml")])
+
+
+def test_a_feed_that_ended_is_no_data_in_its_lines_as_in_the_first() -> None:
+    ended = replace(example(), empty=(example().versions[0].window,))
+    lines = fleet_summary([(ended, "d/flights.yaml"), (well("calm"), "d/calm.yaml")]).splitlines()
+    assert lines[0] == "2 monitors: 1 NO_DATA, 1 PASS"
+    assert [line.split()[2] for line in lines if line.startswith("    flights_delay")] == ["NO_DATA", "NO_DATA"]

@@ -56,6 +56,8 @@ def _row(version: VersionFacts, facts: Facts) -> tuple[str, ...]:
     name, status, last, *_ = version_row(version, facts)
     main = version.realised[0] if version.realised else None
     value = f"{main.metric} {number(main.value)}" if main is not None else "-"
+    # The last rows' status is no state of a feed that has ended.
+    status = facts.status if facts.empty else status
     return facts.monitor, name, status, f"{version.open_incidents:,}", last[:DAY], value
 
 
