@@ -71,6 +71,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(warehouse),
             "spark.sql.ansi.enabled": "true",
+            # Tests are many short queries: what the second compiler would make faster has ended by then.
+            "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1",
             **dict(one.split("=", 1) for one in os.environ.get("SPARK_MONITOR_TEST_CONF", "").split(";") if one),
         },
     )

@@ -34,6 +34,7 @@ def source(path: Path, kind: str) -> SourceConfig:
     return SourceConfig.model_validate({"path": str(path), "format": kind})
 
 
+@pytest.mark.slow
 def test_appended_commits_are_told_from_changed_ones(spark: SparkSession, tmp_path: Path) -> None:
     path, name = tmp_path / "t", f"delta.`{tmp_path / 't'}`"
     table = source(path, "delta")

@@ -72,6 +72,7 @@ def run(number: int, **values: Any) -> dict[str, Any]:
     return {"run_id": f"run {number}", "monitor_id": "m", "as_of": AT + timedelta(days=number), **values}
 
 
+@pytest.mark.slow
 def test_the_tables_that_are_made_have_the_same_columns_comments_and_partition(both: tuple[SparkTables, DirectTables]) -> None:
     for name in TABLES:
         by_spark, direct = (each.spark.read.format("delta").load(each.place.location(name)).schema for each in both)
@@ -186,6 +187,7 @@ def test_a_table_with_deletion_vectors_is_left_to_spark(spark: SparkSession, tmp
     assert isinstance(access_to(spark, place), SparkTables)
 
 
+@pytest.mark.slow
 def test_checks_are_given_their_incidents_alike(both: tuple[SparkTables, DirectTables]) -> None:
     weeks = [{"start": AT + timedelta(weeks=number), "end": AT + timedelta(weeks=number + 1)} for number in range(3)]
     rows = [

@@ -59,6 +59,7 @@ def run_row(store: Store, one: MonitorConfig, run_id: str, **values: Any) -> dic
     return {**row, **about, "source_versions": versions, **values}
 
 
+@pytest.mark.slow
 def test_a_hundred_monitors_are_asked_for_together(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources(tmp_path)
     fleet = [config(tmp_path, f"monitor_{number}") for number in range(FLEET)]

@@ -46,6 +46,7 @@ def held(directory: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_secret_in_the_paths_of_all_tables_is_in_none_of_the_results(spark: SparkSession, tmp_path: Path) -> None:
     directory = tmp_path / f"token={CANARY}"

@@ -71,6 +71,7 @@ def test_a_row_of_1970_and_a_silence_of_years_make_one_statement_each(spark: Spa
     assert table_rows(spark, tmp_path) == {**expected, 7: "EMPTY", 8: "EMPTY", 9: "OK"}
 
 
+@pytest.mark.slow
 def test_a_timestamp_before_the_first_row_freezes_nothing_and_says_when_they_begin(spark: SparkSession, tmp_path: Path) -> None:
     monitor = made(tmp_path, times_of(0, 3))
     result = monitor.run(spark, as_of=START - timedelta(days=30))

@@ -162,6 +162,7 @@ def test_a_state_is_read_by_its_words_its_exit_code_or_as_a_boolean(
     assert frame.selectExpr(failed_sql(frame, status)).collect()[0][0] is failed
 
 
+@pytest.mark.slow
 def test_the_history_of_tables_that_spark_and_delta_rs_wrote(spark: SparkSession, tmp_path: Path) -> None:
     path = str(tmp_path / "rust")
     deltalake.write_deltalake(path, pa.table({"a": [1, 2, 3]}))

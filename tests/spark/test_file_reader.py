@@ -255,7 +255,7 @@ def test_a_parquet_directory_with_values_in_its_paths_gives_the_same_states(spar
     assert both(spark, config_of({"path": str(tmp_path / "rows"), "format": "parquet"})) > 500
 
 
-@pytest.mark.parametrize("time", ["local", "day"])
+@pytest.mark.parametrize("time", ["local", pytest.param("day", marks=pytest.mark.slow)])
 def test_local_times_and_dates_place_rows_in_the_same_windows(spark: SparkSession, tmp_path: Path, time: str) -> None:
     (tmp_path / "rows").mkdir()
     random = np.random.default_rng(8)
@@ -267,6 +267,7 @@ def test_local_times_and_dates_place_rows_in_the_same_windows(spark: SparkSessio
     assert both(spark, config_of(source, ["group"])) > 100
 
 
+@pytest.mark.slow
 def test_columns_that_older_files_lack_or_hold_narrower_give_the_same_states(spark: SparkSession, tmp_path: Path) -> None:
     table = rows_of().drop_columns(["local"])
     path = tmp_path / "rows"

@@ -16,7 +16,7 @@ from spark_monitor.store.files import columns_in_paths
 from spark_monitor.store.sources import commit_version, source_version
 
 
-@pytest.mark.parametrize("name", ["scored", "odd preds", "a`b.c"])
+@pytest.mark.parametrize("name", [*(pytest.param(one, marks=pytest.mark.slow) for one in ("scored", "odd preds")), "a`b.c"])
 def test_a_relative_path_of_a_delta_table_has_the_versions_of_the_absolute_one(
     spark: SparkSession, tmp_path: Path, name: str
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_replay_counts_rows_alarms_and_windows_as_a_person_would(
     assert (shift.windows, shift.found, shift.first) == (whole, whole, 1)
 
 
+@pytest.mark.slow
 def test_a_shuffled_replay_lays_every_row_into_a_window(spark: SparkSession, monitor: tuple[Monitor, pd.DataFrame]) -> None:
     watched, rows = monitor
     found = watched.replay(spark, as_of=datetime(2024, 2, 1, tzinfo=UTC), shuffled=True, shifts={"steady": 0.02})

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from test_file_reader import START, both, config_of, decoded, plan_of, refusal
 
@@ -78,6 +79,7 @@ def test_a_crossing_in_spark_is_written_as_the_files_reader_writes_it(spark: Spa
     assert found["value"].nunique() == len(rows)
 
 
+@pytest.mark.slow
 def test_texts_of_char_columns_are_filled_up_in_both_readers(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "rows"
     spark.sql(

@@ -349,11 +349,11 @@ def check_column(case: Case, found: Found, rows: np.ndarray, position: int, *, w
     ("rows", "chunk_rows", "byte_budget", "tasks", "clustered", "trivial"),
     [
         (1200, 1 << 16, 1 << 29, 1, False, False),
-        (700, 1 << 16, 1 << 29, 1, True, False),
+        pytest.param(700, 1 << 16, 1 << 29, 1, True, False, marks=pytest.mark.slow),
         (500, 101, 1 << 29, 3, False, True),
         (160, 61, 0, 2, True, False),
         (30, 7, 0, 1, False, False),
-        (25, 1, 1 << 29, 5, False, False),
+        pytest.param(25, 1, 1 << 29, 5, False, False, marks=pytest.mark.slow),
     ],
     ids=["one chunk", "clustered", "odd chunks, no baseline", "flushed every chunk", "tiny chunks", "row by row"],
 )
@@ -711,7 +711,14 @@ def test_rows_of_many_windows_are_ordered_once_for_all_columns() -> None:
     assert sum(piece.rows.groups.codes.size for piece in found.pieces) <= windows + len(found.pieces) - 1
 
 
-@pytest.mark.parametrize("cuts", [(0,), (1_000,), (0, 300, 301, 700)], ids=["rows alone", "stored alone", "several parts"])
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param((0,), id="rows alone", marks=pytest.mark.slow),
+        pytest.param((1_000,), id="stored alone", marks=pytest.mark.slow),
+        pytest.param((0, 300, 301, 700), id="several parts"),
+    ],
+)
 def test_stored_states_and_rows_that_are_read_make_the_states_of_all_rows(cuts: tuple[int, ...]) -> None:
     whole = random_case(11, 1_000)
     pieces: list[dict[str, Any]] = []
