@@ -165,6 +165,8 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
     limit = f" ({metric}, allowed: {rounded(allowed)})" if sentence else f" (allowed: {rounded(allowed)})"
     value = f"{number(far.value)}{with_interval(far.lower, far.upper)}"
+    if far.metric == "row_count_ratio" and far.value == 0:
+        return f"there is none of the rows expected{limit if allowed else ''}{among}"
     phrase = sentence.replace("{}", value) if sentence else f"{metric} is {reach} {value}"
     return f"{phrase}{limit if allowed else ''}{among}"
 

@@ -578,3 +578,15 @@ def test_what_is_repeated_is_told_by_the_metric_that_tells_most(metrics: list[st
 
     assert (found.kind, found.title) == ("duplicated_window", title)
     assert found.diagnosis.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "told"), [(0.0, "there is none of the rows expected"), (0.4, "there are 0.400 times the rows expected")]
+)
+def test_a_window_without_any_of_its_rows_is_told_in_words(ratio: float, told: str) -> None:
+    rows = planted("price", lambda v: v, weeks=range(0))
+    lost = model_check(6, ratio, metric="row_count_ratio", family="quality", expected=">= 0.6")
+
+    (found,) = diagnosed(rows, ["price"], extra=[lost]).incidents
+
+    assert found.diagnosis.startswith(f"{told} (row_count_ratio, allowed: >= 0.6)")
