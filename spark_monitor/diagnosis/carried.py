@@ -28,6 +28,8 @@ class Earlier:
     acknowledged_by: str | None = None
     muted_until: int | None = None
     notified_at: int | None = None
+    columns: tuple[str, ...] = ()
+    """The columns whose checks fail in it, as far as they are stored."""
 
     def is_same_as(self, incident: Incident) -> bool:
         """Whether it is the same problem, although a late row or label moved its beginning: same subject, same time."""

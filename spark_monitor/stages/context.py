@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote
-from spark_monitor.windowing.due import DueWindow, Schedule
+from spark_monitor.windowing.due import DueWindow, Handled, Schedule
 from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     step_seconds: dict[str, float] = field(default_factory=dict)
     bytes_in: int | None = None
-    handled: Collection[DueWindow] | None = None
+    handled: Mapping[DueWindow, Handled] | None = None
     """The windows that runs before have handled, where the ledger was asked: only of these are there rows of earlier runs."""
 
     pruned_until: datetime | None = None

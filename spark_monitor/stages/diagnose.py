@@ -22,6 +22,7 @@ from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident, renamed
 from spark_monitor.diagnosis.parts import Remark, part_causes, part_key
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
@@ -51,6 +52,7 @@ _DDL = (
     "status string, owner string, runbook string, acknowledged_by string, muted_at long, told_at long"
 )
 _EARLIER = ("incident_id", "dataset", "column_name", "slice_key", "slice_value", "kind", "acknowledged_by")
+_COLUMNS = "array_compact(array_distinct(transform(members, one -> one.column_name))) AS columns"
 _TIMES = ("opened", "last_seen", "resolved", "muted_until", "notified_at")
 
 
@@ -59,7 +61,7 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
     previous = run.store.committed("incidents").where(F.col("monitor_id") == run.monitor_id)
     earlier = earlier_rows(previous)
     since = recomputed_from(min(micros(one.window.start) for one in windows), earlier)
-    incidents, named = computed(run, predictions, baseline, since)
+    incidents, named = computed(run, predictions, baseline, since, earlier)
     run.store.name_incidents(run.monitor_id, named)
     rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of)) for one in incidents]
     if not rows and not earlier:
@@ -71,15 +73,19 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
 
 
 def computed(
-    run: Run, predictions: Predictions, baseline: Baseline, since: int
+    run: Run, predictions: Predictions, baseline: Baseline, since: int, earlier: Sequence[Earlier] = ()
 ) -> tuple[list[Incident], list[tuple[str, int, str | None]]]:
-    """The incidents of the checks since a timestamp, and which checks belong to another one than is stored (`renamed`)."""
+    """The incidents of the checks since a timestamp, and which checks belong to another one than is stored (`renamed`).
+
+    The ``earlier`` incidents tell since when columns are gone.
+    """
     reach = since - STALE_WINDOWS * longest_window(run)
     stored = run.store.frame("checks").where(F.col("monitor_id") == run.monitor_id)
     checks = stored.where(F.col("window.start") >= F.timestamp_micros(F.lit(reach)))
     groups, more = groups_of(group_frame(checks, since=since, were_there=is_of_predictions(run.config)))
     if more:
         run.notes.append(f"More than {MOST_GROUPS:,} subjects fail in windows: incidents of the latest are left out.")
+    groups = since_gone(groups, handled_otherwise(run), earlier)
     if not any(group.state == FAIL for group in groups):
         return [], []
     judged = window_rows(checks)
@@ -136,6 +142,13 @@ def is_of_predictions(config: MonitorConfig) -> bool:
     return frozen is not None and (frozen.table, frozen.path) == (predictions.table, predictions.path)
 
 
+def handled_otherwise(run: Run) -> frozenset[tuple[str, int]]:
+    """The windows that the last run to handle them handled with another file, another baseline or other columns than this one."""
+    handled = run.handled or {}
+    others = (one for one, last in handled.items() if last.last_hash not in (None, run.profile_hash))
+    return frozenset((one.granularity, micros(one.window.start)) for one in others)
+
+
 def longest_window(run: Run) -> int:
     """The longest window of the monitor, in microseconds, generously."""
     hours = max(one.nominal_hours for one in run.schedule.granularities)
@@ -180,7 +193,7 @@ def earlier_rows(previous: DataFrame) -> list[Earlier]:
     """The incidents as the run before left them: all that are open, and those resolved last."""
     times = [F.unix_micros(name).alias(name) for name in _TIMES]
     order = F.coalesce(F.unix_micros("resolved"), F.lit(2**62)).desc()
-    rows = previous.where("opened IS NOT NULL").orderBy(order, "incident_id").select(*_EARLIER, *times).limit(MOST_EARLIER)
+    rows = previous.where("opened IS NOT NULL").orderBy(order, "incident_id").select(*_EARLIER, F.expr(_COLUMNS), *times)
     return [
         Earlier(
             row["incident_id"],
@@ -194,8 +207,9 @@ def earlier_rows(previous: DataFrame) -> list[Earlier]:
             row["acknowledged_by"],
             row["muted_until"],
             row["notified_at"],
+            tuple(row["columns"] or ()),
         )
-        for row in rows.collect()
+        for row in rows.limit(MOST_EARLIER).collect()
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from spark_monitor import Monitor
 
@@ -40,6 +40,11 @@ def write(frame: pd.DataFrame, directory: Path) -> None:
     frame.to_parquet(directory / "part.parquet", coerce_timestamps="us", allow_truncated_timestamps=True)
 
 
+def by_column(incidents: DataFrame) -> dict[str, Row]:
+    """The incidents by their column, with the second in which each opened."""
+    return {row["column_name"]: row for row in incidents.selectExpr("*", "unix_seconds(opened) AS began").collect()}
+
+
 def test_a_column_that_goes_and_codes_that_become_doubles_are_an_incident_each(spark: SparkSession, tmp_path: Path) -> None:
     source = {"path": f"{tmp_path}/rows", "format": "parquet"}
     content = {
@@ -47,7 +52,7 @@ def test_a_column_that_goes_and_codes_that_become_doubles_are_an_incident_each(s
         "model": {"name": "gone", "task": "binary"},
         "predictions": {**source, "id": "id", "time": "at", "prediction": "predicted", "model_version": {"literal": "1"}},
         "baseline": {**source, "where": "at < TIMESTAMP '2024-01-05 00:00:00Z'"},
-        "windows": {"every": "1 day", "lookback": "1 day"},
+        "windows": {"every": "1 day", "lookback": "5 days"},
         "columns": {"shelf": "categorical"},
         "quality": {"ranges": {"weight": [0, None]}},
         "rules": [
@@ -67,10 +72,18 @@ def test_a_column_that_goes_and_codes_that_become_doubles_are_an_incident_each(s
     write(rows.drop(columns="weight").assign(shelf=rows["shelf"].astype(float)), tmp_path / "rows")
     second = Monitor.load(path).run(spark, as_of=START + timedelta(days=DAYS))
 
-    told = {row["column_name"]: row for row in second.incidents.collect()}
+    told = by_column(second.incidents)
     assert {name: row["kind"] for name, row in told.items()} == {"shelf": "schema_change", "weight": "schema_change"}
     assert told["weight"]["title"] == "weight: the column is gone"
     assert "the baseline has it as double" in told["weight"]["diagnosis"]
     assert told["shelf"]["title"] == "shelf: the column has another type"
     assert "bigint in the baseline and is double now" in told["shelf"]["diagnosis"]
     assert all(row["resolved"] is None for row in told.values())
+    # The windows of the lookback were handled again without it; when they were handled first, it was there.
+    assert {row["began"] for row in told.values()} == {int((START + timedelta(days=8)).timestamp())}
+
+    write(table().drop(columns="weight").assign(shelf=rows["shelf"].astype(float), note="x"), tmp_path / "rows")
+    third = Monitor.load(path).run(spark, as_of=START + timedelta(days=DAYS, hours=1))
+    again = by_column(third.incidents)
+    assert {name: row["began"] for name, row in again.items()} == {name: row["began"] for name, row in told.items()}
+    assert {row["incident_id"] for row in again.values()} == {row["incident_id"] for row in told.values()}

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from spark_monitor.diagnosis.carried import Earlier
 from spark_monitor.diagnosis.diagnose import incidents
-from spark_monitor.diagnosis.groups import FAIL, WHOLE, Failing, Group
+from spark_monitor.diagnosis.groups import FAIL, HELD, WHOLE, Failing, Group
 from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.predictions import kinds_agree
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
 from tests import planted
@@ -112,3 +114,60 @@ def test_a_column_that_goes_and_one_that_is_retyped_are_told_apart() -> None:
     titles = [one.title for one in incidents(failing, WINDOWS, known, monitor_id="m")]
 
     assert titles == ["price: the column is gone", "seats: the column has another type"]
+
+
+def handled_again(weeks: int) -> list[Group]:
+    """A column that a table which was written anew has in none of its weeks, and one that drifts in all of them."""
+    drifting = [row for week in range(weeks) for row in checks("stops", week, "FAIL")]
+    gone = [row for week in range(weeks) for row in checks("price", week, "ERROR")]
+    earlier = checks("price", -1, "PASS")  # so that the planted checks know that the column was there
+    return [group for group in planted.groups_of([*earlier, *gone, *drifting]) if group.start >= planted.start(0)]
+
+
+def opened_of(groups: list[Group]) -> dict[str, int]:
+    return {name: min(one.start for one in groups if one.name == name and one.state == FAIL) for name in ("price", "stops")}
+
+
+def week(number: int) -> tuple[str, int]:
+    return "1 week", planted.start(number)
+
+
+def test_a_column_is_gone_since_the_first_window_that_was_not_handled_with_it() -> None:
+    told = since_gone(handled_again(4), {week(0), week(1)}, [])
+
+    assert opened_of(told) == {"price": planted.start(2), "stops": planted.start(0)}
+    assert {one.state for one in told if one.name == "price" and one.start < planted.start(2)} == {HELD}
+
+
+def test_a_column_is_gone_since_the_incident_that_said_so_first() -> None:
+    first = Earlier("a", "predictions", "price", WHOLE, "schema_change", planted.start(1), planted.start(2))
+    together = Earlier(
+        "b", "predictions", None, WHOLE, "upstream", planted.start(1), planted.start(2), columns=("price", "seats")
+    )
+    over = Earlier("c", "predictions", "price", WHOLE, "schema_change", planted.start(1), planted.start(2), planted.start(3))
+
+    assert opened_of(since_gone(handled_again(4), set(), [first]))["price"] == planted.start(1)
+    assert opened_of(since_gone(handled_again(4), {week(0)}, [together]))["price"] == planted.start(1)
+    assert opened_of(since_gone(handled_again(4), {week(0)}, [over]))["price"] == planted.start(1)
+    assert opened_of(since_gone(handled_again(4), {week(0), week(1), week(2)}, [over]))["price"] == planted.start(3)
+
+
+def test_a_column_that_went_after_the_last_window_is_gone_since_that_one() -> None:
+    assert opened_of(since_gone(handled_again(3), {week(0), week(1), week(2)}, []))["price"] == planted.start(2)
+
+
+def test_a_column_that_was_gone_before_the_first_run_is_so_from_the_first_window_on() -> None:
+    groups = handled_again(3)
+    assert since_gone(groups, set(), []) == groups
+
+
+def test_a_retyped_column_whose_other_checks_still_have_numbers_is_dated_as_well() -> None:
+    rows = [*checks("price", -1, "PASS")]
+    for number in range(3):
+        first, second = checks("price", number, "ERROR")
+        unseen = {**second, "metric": "percent_unseen", "family": "quality", "value": 100.0, "verdict": "FAIL"}
+        rows += [first, second, unseen] if number else [first, unseen]
+    groups = [group for group in planted.groups_of(rows) if group.start >= planted.start(0)]
+    told = since_gone(groups, {week(0), week(1)}, [])
+
+    assert {one.start for one in told if one.state == FAIL} == {planted.start(2)}
