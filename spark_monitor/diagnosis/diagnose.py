@@ -11,7 +11,7 @@ from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
 from spark_monitor.diagnosis.exchanged import exchanged
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
-from spark_monitor.diagnosis.hidden import Populated, hidden_place, openings, slices_of, steady_keys
+from spark_monitor.diagnosis.hidden import Populated, hidden_place, is_elsewhere_too, openings, slices_of, steady_keys
 from spark_monitor.diagnosis.incident import Incident, incident
 from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
@@ -127,7 +127,8 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     rows = {one: look.count for one, look in looks.items() if look is not None}
     slice_ = location(group, {one: finding.is_fault for one, finding in sliced.items()}, rows)
     in_slice = sliced.get(slice_)
-    if in_slice is not None and group.whole and _is_of_all_rows(whole, in_slice):
+    of_all, of_slice = (evidence.get((group.column, group.start, version, one), Evidence()) for one in (WHOLE, slice_))
+    if in_slice is not None and group.whole and _is_of_all_rows(whole, of_all, in_slice, of_slice):
         return whole, WHOLE  # that smaller slices keep their more lenient limits says nothing of them
     if in_slice is None:
         return whole, slice_
@@ -159,10 +160,11 @@ def _as_in_slice(whole: Finding, in_slice: Finding, evidence: Evidence) -> Findi
     return in_slice if in_slice.is_fault or not whole.is_fault else whole
 
 
-def _is_of_all_rows(whole: Finding, in_slice: Finding) -> bool:
-    """Whether all rows show what a slice does, and all of them: of a fault in one slice they show a part, or a mixture."""
-    is_same = whole.kind == in_slice.kind and not whole.is_another_than(in_slice, paused=True)
-    return whole.is_fault and whole.part >= 1.0 and is_same
+def _is_of_all_rows(whole: Finding, rows: Evidence, in_slice: Finding, of_slice: Evidence) -> bool:
+    """Whether all rows show what a slice does, and all of them, or those beside it as well as those within."""
+    if not whole.is_fault or whole.kind != in_slice.kind or whole.is_another_than(in_slice, paused=True):
+        return False
+    return whole.part >= 1.0 or is_elsewhere_too(whole, rows, in_slice, of_slice)
 
 
 def _hidden(

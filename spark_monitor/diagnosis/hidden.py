@@ -38,6 +38,9 @@ SURELY: Final = 3.0
 """A fault of some rows is in one slice where the others hold so little of what they would if it were spread evenly, and so many
 standard deviations less."""
 
+MOST_ELSEWHERE: Final = 0.5
+"""Where the others hold more than so much of it, a fault is not in the one slice whose checks fail."""
+
 Populated = Mapping[tuple[str, int, str | None], Sequence[Slice]]
 """By granularity, window and model version: the slices that have rows enough for a look."""
 
@@ -119,15 +122,24 @@ def _of_key(whole: Finding, slices: Mapping[Slice, tuple[Finding, Evidence]], ro
 
 def _holds_all(whole: Finding, rows: Evidence, part: float, evidence: Evidence) -> bool:
     """Whether the rows beside a slice show, surely, next to nothing of a fault that a part of all rows shows."""
+    left, spread, deviation = _elsewhere(whole, rows, part, evidence)
+    return spread > 0 and left <= LEFT_ELSEWHERE * spread and spread - left >= SURELY * deviation
+
+
+def is_elsewhere_too(whole: Finding, rows: Evidence, in_slice: Finding, evidence: Evidence) -> bool:
+    """Whether the rows beside a slice show most of what they would if a fault of a part of all rows were spread evenly."""
+    left, spread, _ = _elsewhere(whole, rows, in_slice.part, evidence)
+    return spread > 0 and left > MOST_ELSEWHERE * spread
+
+
+def _elsewhere(whole: Finding, rows: Evidence, part: float, evidence: Evidence) -> tuple[float, float, float]:
+    """How many rows beside a slice show a fault, how many would if it were spread evenly, and how far chance moves that."""
     is_missing = whole.evidence == "percent_null"
     everywhere, here = _size(rows.now, is_missing), _size(evidence.now, is_missing)
-    others = everywhere - here
-    if others <= 0:
-        return False
+    others = max(everywhere - here, 0)
     excess = whole.part - _usual_part(rows, is_missing)
     left = excess * everywhere - (part - _usual_part(evidence, is_missing)) * here
-    spread, deviation = excess * others, math.sqrt(whole.part * (1 - whole.part) * others)
-    return left <= LEFT_ELSEWHERE * spread and spread - left >= SURELY * deviation
+    return left, excess * others, math.sqrt(whole.part * (1 - whole.part) * others)
 
 
 def _size(look: Look | None, is_missing: bool) -> int:

@@ -14,7 +14,7 @@ from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.diagnosis.hidden import LEAST_LOOKED, hidden_place
 from spark_monitor.diagnosis.looks import Evidence, Look
-from tests.planted import WEEKS, diagnosed, look, planted, table
+from tests.planted import WEEKS, diagnosed, look, planted, start, table
 
 STORES = {"north": 76, "south": 52, "west": 26, "kiosk": 16}
 """Rows of an hour."""
@@ -98,3 +98,31 @@ def test_columns_that_go_missing_in_one_store_are_one_incident_though_some_are_p
     found = diagnosed(rows, ["speed", "temp", "price"], judged=()).only
 
     assert (found.kind, found.slice, found.columns) == ("upstream", ("origin", "LGA"), ("price", "speed", "temp"))
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_what_all_slices_show_is_not_in_the_one_whose_check_was_decided(value: float) -> None:
+    """Of a share of all rows only the largest slice's check surely fails; the others hold as much of it."""
+    rows, dice = table(21), np.random.default_rng(22)
+    rows["temp"] = rows["temp"].mask(dice.random(len(rows)) < (0.25 if value == 0 else 0.0))
+    rows["temp"] = rows["temp"].mask((rows["week"] >= 6) & (dice.random(len(rows)) < 0.4), value)
+    extra = [
+        {
+            "metric": "percent_null_delta",
+            "family": "drift",
+            "column_name": "temp",
+            "model_version": version,
+            "slice_key": None if origin is None else "origin",
+            "slice_value": origin,
+            "value": -9.0 if value == 0 else 40.0,
+            "verdict": "PASS" if week < 6 or origin == "JFK" else "UNDECIDED" if origin == "LGA" else "FAIL",
+            "expected": ">= -5 and <= 5",
+            "start": start(week),
+            "end": start(week + 1),
+        }
+        for week in range(WEEKS)
+        for version in ("1", "2")
+        for origin in (None, "EWR", "JFK", "LGA")
+    ]
+    found = diagnosed(rows, (), extra=extra).only
+    assert (found.kind, found.slice) == ("sentinel" if value == 0 else "missing", WHOLE), found.diagnosis
