@@ -75,9 +75,7 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
         return False
     part = None if numbers is None else numbers.expected_part
     expected = part is not None and part >= EXPECTED_PART
-    # Drift of all rows, however sudden, is not why one slice alone does worse.
-    sudden = _is_sudden(cause) and (cause.slice != WHOLE or not is_of_one_slice(numbers))
-    return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or sudden
+    return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or _may_be_sudden_cause(cause, numbers)
 
 
 def _of_inputs(cause: Problem) -> bool:
@@ -89,16 +87,19 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
     if cause.main.first.track in OF_THE_MODEL or fall.main.first.track in OF_THE_MODEL[1:] or not cause.columns:
         return False
     is_open = cause.opened < fall.opened and cause.goes_on_at(fall.opened)
-    if not is_open or set(cause.columns) <= set(outputs) or not (cause.finding.is_fault or cause.kind in OF_INPUTS):
-        return False
     first = fall.main.first
+    soon = fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start)
+    # Labels of few rows cannot be judged in the very window in which a column that drifts jumped.
+    is_cause = cause.finding.is_fault or cause.kind in OF_INPUTS or (soon and _may_be_sudden_cause(cause, numbers))
+    if not is_open or set(cause.columns) <= set(outputs) or not is_cause:
+        return False
     # What is wrong in several versions does not explain, windows later, a fall that one of them has no part in.
     if spares_a_version(cause, fall):
         return False
     # What is wrong in one slice does not explain, windows later, a fall that this slice has no part in.
     if cause.slice != WHOLE and all(one.slice != cause.slice for one in first.failing) and not _fell_too(cause.slice, numbers):
         return False
-    return fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start) or _is_as_before(first.failing, numbers)
+    return soon or _is_as_before(first.failing, numbers)
 
 
 def _fell_too(slice_: Slice, numbers: Fall | None) -> bool:
@@ -118,6 +119,11 @@ def _is_as_before(failing: Sequence[Failing], numbers: Fall | None) -> bool:
         return False
     reach = check.upper - check.value if numbers.lower_is_worse else check.value - check.lower
     return abs(numbers.before.value - check.value) <= 2 * reach
+
+
+def _may_be_sudden_cause(cause: Problem, numbers: Fall | None) -> bool:
+    """Drift of all rows, however sudden, is not why one slice alone does worse."""
+    return _is_sudden(cause) and (cause.slice != WHOLE or not is_of_one_slice(numbers))
 
 
 def _is_sudden(cause: Problem) -> bool:

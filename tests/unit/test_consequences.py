@@ -70,6 +70,13 @@ def test_a_fall_soon_after_a_column_broke_is_that_incident() -> None:
     assert with_consequences([broken, fall], {})[0] == [broken]
 
 
+def test_a_fall_soon_after_a_column_jumped_is_that_incident_and_one_while_it_drifts_by_and_by_is_not() -> None:
+    jump, slow = replace(DRIFT, abrupt=True), DRIFT
+    for finding, start, alone in ((jump, 4, True), (jump, 2, False), (slow, 4, False)):
+        drifting = wind(finding, start=start)
+        assert (with_consequences([drifting, auc()], {})[0] == [drifting]) is alone, (finding.abrupt, start)
+
+
 def test_a_fall_of_one_version_does_not_follow_from_what_broke_in_another_too_that_does_well() -> None:
     def of_versions(one: Problem, failing: tuple[str | None, ...], well: tuple[str | None, ...] = ()) -> Problem:
         one.episodes[0].groups[0] = replace(one.main.first, versions_failing=failing, versions_well=well)
