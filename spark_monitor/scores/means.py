@@ -19,6 +19,8 @@ UNSEEN_BELOW = 750
 """Of fewer rows an unbounded mean may hide losses of one row in 200: in n rows an event of 3.7 / n may not be seen."""
 SAID_FROM = 10
 """Of fewer rows no mean is known well, which their interval shows."""
+ROUNDING = 2.0**-46
+"""Sums of third powers are known so well."""
 RARE = 3.7
 """-log(0.025): in n rows an event of probability up to 3.7 / n may well not have been seen."""
 
@@ -32,6 +34,7 @@ def mean_of(
     within: tuple[float, float],
     message: str | None = None,
     may_hide: bool = True,
+    lost: float = 0.0,
 ) -> Interval:
     """The mean of n losses from their exact sum, that of their squares and that of their third powers.
 
@@ -45,10 +48,10 @@ def mean_of(
     2.0
     """
     value = float(sums[0]) / n
-    deviations = squared_deviations(sums, squares, n)
+    deviations = squared_deviations(sums, squares, n, lost)
     variance = deviations / (n - 1) if n > 1 else math.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        third = float(np.float64(cube) / n - 3 * np.float64(value) * squares[0] / n + 2 * np.float64(value) ** 3)
+        third = _third_moment(np.float64(value), np.float64(squares[0]) / n, np.float64(cube) / n)
     low, high = lopsided(value, variance, third, n)
     if math.isfinite(third) and math.isfinite(variance) and n > 1 and variance > 0:
         spread = math.sqrt(variance)
@@ -67,6 +70,17 @@ def mean_of(
     ):
         message = " ".join(filter(None, (message, UNSEEN.format(math.floor(n / RARE)))))
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
+
+
+def _third_moment(mean: np.float64, square: np.float64, cube: np.float64) -> float:
+    """The third moment about the mean; 0 where it is no more than the rounding of sums that are far larger.
+
+    >>> _third_moment(np.float64(2.0), np.float64(5.0), np.float64(15.0)), _third_moment(*np.float64([1e6, 1e12 + 1, 1e18 + 3e6]))
+    (1.0, 0.0)
+    """
+    terms = cube, -3 * mean * square, 2 * mean**3
+    third, rounding = float(sum(terms)), ROUNDING * float(sum(map(abs, terms)))
+    return 0.0 if abs(third) <= rounding else third
 
 
 def _widened(

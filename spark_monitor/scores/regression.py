@@ -28,7 +28,8 @@ def refusal(state: RegressionState) -> Interval | None:
 def _mean(state: RegressionState, power: int, squared: int, within: tuple[float, float], message: str | None = None) -> Interval:
     """A mean of powers of the errors, and how far it may be off."""
     cube = float(state.cubes[CUBED.index(power)])
-    return mean_of(state.sums[power], state.sums[squared], cube, state.usable, within=within, message=message)
+    sums = state.sums[power], state.sums[squared], cube, state.usable
+    return mean_of(*sums, within=within, message=message, lost=state.lost)
 
 
 def root_of(mean: Interval) -> Interval:

@@ -17,6 +17,7 @@ from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.error_powers import (
     CUBED,
+    ERROR,
     LABEL,
     LABEL_SQUARED,
     SQUARED,
@@ -237,8 +238,8 @@ def _of_chunk(
     errors, powers = powers_of(labels, predictions)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         counted = powers if weights is None else [weights * power for power in powers]
-        exact = _label_sums(labels, weights)
-        sums = np.stack([*(pair_of(power) for power in counted[:LABEL]), *exact, *map(pair_of, counted[LABEL + 1 :])])
+        sums = np.stack([*map(pair_of, counted[:LABEL]), *_exact_sums(labels, weights), *map(pair_of, counted[LABEL + 1 :])])
+        sums[[ERROR, SQUARED]] = _exact_sums(errors, weights)
         mean = mean_of(sums, labels.size if weighting is None else weighting.total)
         central = central_sums(labels - mean, powers[SQUARED], weights)
         cubed = [powers[place if place < LABEL_SQUARED else place - 1] for place in CUBED]
@@ -266,12 +267,12 @@ def _of_chunk(
     )
 
 
-def _label_sums(labels: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """The exact sums of the labels and of their squares: their variance is the small difference of two large numbers."""
-    squared, lost = squares(labels)
+def _exact_sums(values: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """The exact sums of values and of their squares: a variance is the small difference of two large numbers."""
+    squared, lost = squares(values)
     if weights is None:
-        return pair_of(labels), pair_of(squared, lost)
-    return pair_of(*products(weights, labels)), pair_of(*products(weights, squared), weights * lost)
+        return pair_of(values), pair_of(squared, lost)
+    return pair_of(*products(weights, values)), pair_of(*products(weights, squared), weights * lost)
 
 
 def _ranges(labels: Floats, weights: Floats | None, lower: Floats | None, upper: Floats | None) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spark_monitor.scores.constants import mean_squared_error_constant
-from spark_monitor.scores.regression import mean_squared_error, r2_score
+from spark_monitor.scores.regression import mean_error, mean_squared_error, r2_score
 from spark_monitor.states.regression import RegressionState
 from spark_monitor.states.sums import products, scaled_pairs
 from spark_monitor.states.weighting import Weighting
@@ -72,3 +72,24 @@ def test_the_sum_of_weights_does_not_depend_on_the_order() -> None:
         forth, back = forth + parts[place], back + parts[-1 - place]
     assert forth.total == back.total == Weighting.of(weights).total
     assert Weighting.restored([400, 1.0, 2.0]) == Weighting(400, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("bias", [0.0, 1e5, -1e7, 1e9])
+def test_errors_that_are_nearly_one_number_keep_their_interval(bias: float, weighted: bool) -> None:
+    rng = np.random.default_rng(14)
+    labels = rng.normal(size=2000)
+    guesses = labels + bias + rng.normal(size=2000)
+    weights = rng.uniform(0.5, 2, 2000) if weighted else None
+    found = mean_error(RegressionState.empty().update(labels, guesses, weights=weights).effective())
+    counted = np.ones(2000) if weights is None else weights
+    rest = guesses - labels - bias
+    effective = counted.sum() ** 2 / np.square(counted).sum()
+    mean = np.average(rest, weights=counted)
+    half = 1.9615 * np.sqrt(np.average(np.square(rest - mean), weights=counted) / (effective - 1))
+    assert found.message is None
+    assert found.value is not None
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.value - found.lower == pytest.approx(half, rel=3e-3)
+    assert found.upper - found.value == pytest.approx(half, rel=3e-3)
