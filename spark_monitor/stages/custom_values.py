@@ -25,7 +25,9 @@ REPLICATES: Final = 200
 _POISSON: Final = (0.36787944117144233, 0.7357588823428847, 0.9196986029286058, 0.9810118431238462, 0.9963401531726563)
 """Poisson(1): the chance of at most 0, 1, 2, 3 and 4 copies of a row in a bootstrap replicate."""
 
-SUMS: Final = ("n", "x", "y", "xx", "xy", "yy")
+SUMS: Final = ("n", "x", "y", "xx", "xy", "yy", "vx", "vxy", "vy")
+"""Of the rows that count: their number, sums of numerators x, denominators y and products, and the variances of x and y."""
+
 WORSE: Final = {"down": "lower", "up": "higher", "both": "both"}
 
 
@@ -91,7 +93,10 @@ def struct(one: Sql) -> Column:
         both = f"CASE WHEN {x} IS NOT NULL OR {y} IS NOT NULL THEN 1D END"
         x, y = f"coalesce({x}, 0D)", f"coalesce({y}, 0D)"
         used = f"CASE WHEN {y} <> 0D OR {x} <> 0D THEN 1D END" if one.aggregate.form == "ratio" else both
-        sums = (f"sum({used})", f"sum({x})", f"sum({y})", f"sum({x} * {x})", f"sum({x} * {y})", f"sum({y} * {y})")
+        products = (f"sum({x} * {x})", f"sum({x} * {y})", f"sum({y} * {y})")
+        there, beside = (f"CASE WHEN {used} IS NOT NULL THEN {side} END" for side in (x, y))
+        central = (f"var_pop({there})", f"covar_pop({there}, {beside})", f"var_pop({beside})")
+        sums = (f"sum({used})", f"sum({x})", f"sum({y})", *products, *central)
         parts |= {name: F.expr(sql) for name, sql in zip(SUMS, sums, strict=True)}
     else:
         parts |= {name: F.lit(None).cast("double") for name in SUMS}

@@ -11,21 +11,33 @@ from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
 
 
 def ratio_bounds(
-    n: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, xx: npt.ArrayLike, xy: npt.ArrayLike, yy: npt.ArrayLike
+    n: npt.ArrayLike,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    xx: npt.ArrayLike,
+    xy: npt.ArrayLike,
+    yy: npt.ArrayLike,
+    vx: npt.ArrayLike,
+    vxy: npt.ArrayLike,
+    vy: npt.ArrayLike,
 ) -> tuple[Floats, Floats]:
     """The interval of R = sum x / sum y over n rows, from the sums of x, y, x^2, x y and y^2; float64[S] each.
+
+    ``vx``, ``vxy`` and ``vy`` are the variances and the covariance over n: sums of products cannot tell a spread that is small
+    beside the mean. As mean x = R mean y, sum (x - R y)^2 = n (vx - 2 R vxy + R^2 vy).
 
     Delta method: R -+ t s / |sum y| with s^2 = n / (n - 1) sum (x - R y)^2 and t of n - 1 degrees of freedom (Cochran, "Sampling
     Techniques", 1977, section 6). Shares (x of 0 and 1 over y of 1) get Wilson's interval. NaN where n < 2 or sum y is 0.
 
-    >>> low, high = ratio_bounds([4.0], [10.0], [4.0], [30.0], [10.0], [4.0])
+    >>> low, high = ratio_bounds([4.0], [10.0], [4.0], [30.0], [10.0], [4.0], [1.25], [0.0], [0.0])
     >>> round(float(low[0]), 3), round(float(high[0]), 3)
     (0.446, 4.554)
     """
     rows, top, bottom, square_x, cross, square_y = (np.asarray(part, dtype=np.float64) for part in (n, x, y, xx, xy, yy))
+    variance, together, width = (np.asarray(part, dtype=np.float64) for part in (vx, vxy, vy))
     with np.errstate(all="ignore"):
         ratio = top / bottom
-        spread = square_x - 2 * ratio * cross + ratio * ratio * square_y
+        spread = rows * (variance - 2 * ratio * together + ratio * ratio * width)
         deviation = np.sqrt(np.maximum(spread, 0.0) * rows / (rows - 1)) / np.abs(bottom)
         half = stdtrit(np.maximum(rows - 1, 1), (1 + CONFIDENCE) / 2) * deviation
         defined = (rows > 1) & (bottom != 0) & np.isfinite(half)

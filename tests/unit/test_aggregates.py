@@ -91,14 +91,27 @@ def test_a_derived_metric_names_metrics_alone() -> None:
         parse_derived("other.a", ["a"])
 
 
+def sums_of(x: np.ndarray, y: np.ndarray) -> list[list[float]]:
+    """What SQL sums of a ratio's two sides."""
+    products = [(x * x).sum(), (x * y).sum(), (y * y).sum()]
+    central = np.cov(x, y, ddof=0)[[0, 0, 1], [0, 1, 1]]
+    return [[float(one)] for one in (x.size, x.sum(), y.sum(), *products, *central)]
+
+
 def test_the_interval_of_a_mean_is_students_and_that_of_a_share_is_wilsons() -> None:
     values = np.random.default_rng(5).gamma(2.0, 3.0, 40)
-    n, x = float(values.size), values.sum()
-    low, high = ratio_bounds([n], [x], [n], [np.square(values).sum()], [x], [n])
-    assert (low[0], high[0]) == pytest.approx(stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values)), rel=1e-9)
-    low, high = ratio_bounds([30.0], [14.0], [30.0], [14.0], [14.0], [30.0])
+    low, high = ratio_bounds(*sums_of(values, np.ones(40)))
+    assert (low[0], high[0]) == pytest.approx(stats.t.interval(0.95, 39, values.mean(), stats.sem(values)), rel=1e-9)
+    low, high = ratio_bounds([30.0], [14.0], [30.0], [14.0], [14.0], [30.0], [0.25], [0.0], [0.0])
     wilson = stats.binomtest(14, 30).proportion_ci(method="wilson")
     assert (low[0], high[0]) == pytest.approx((wilson.low, wilson.high), rel=1e-9)
+
+
+@pytest.mark.parametrize("center", [1e6, -1e9, 1.7e12])
+def test_the_interval_of_a_mean_far_from_zero_is_students(center: float) -> None:
+    values = center + np.random.default_rng(6).normal(size=400)
+    low, high = ratio_bounds(*sums_of(values, np.ones(400)))
+    assert high[0] - low[0] == pytest.approx(2 * stats.t.ppf(0.975, 399) * stats.sem(values - center), rel=1e-3)
 
 
 @pytest.mark.slow
@@ -107,7 +120,7 @@ def test_intervals_of_ratios_and_counts_cover_what_they_promise() -> None:
     for _ in range(2_000):
         y = random.gamma(3.0, 1.0, 80)
         x = 2.0 * y + random.normal(0, 1.0, 80)
-        low, high = ratio_bounds([80.0], [x.sum()], [y.sum()], [(x * x).sum()], [(x * y).sum()], [(y * y).sum()])
+        low, high = ratio_bounds(*sums_of(x, y))
         covered.append(low[0] <= 2.0 <= high[0])
     assert 0.93 <= np.mean(covered) <= 0.99
     low, high = count_bounds(random.poisson(25, 4_000))
