@@ -90,7 +90,7 @@ CAUSE = struct(
 
 INCIDENTS: Final = Table(
     "incidents",
-    "problem, from the first window that failed to the one where it was resolved",
+    "problem, from the first window that shows it to the one where it was resolved",
     ("monitor_id", "incident_id"),
     (
         MONITOR,
@@ -105,9 +105,9 @@ INCIDENTS: Final = Table(
         SLICE_KEY,
         SLICE_VALUE,
         column("model_versions", list_of(TEXT), "the model versions in which checks failed"),
-        column("first_window", EDGES, "the first window that failed"),
+        column("first_window", EDGES, "the first window that failed, or that could not be decided but showed it already"),
         column("last_window", EDGES, "the last window that failed"),
-        column("opened", TIMESTAMP, "start of the first window that failed"),
+        column("opened", TIMESTAMP, "start of that window"),
         column("last_seen", TIMESTAMP, "end of the last window that failed"),
         column(
             "resolved",

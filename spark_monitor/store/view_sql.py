@@ -213,7 +213,7 @@ VIEWS: Final = (
             SLICE_KEY,
             SLICE_VALUE,
             column("model_versions", list_of(TEXT), "the model versions in which checks failed"),
-            column("opened", TIMESTAMP, "start of the first window that failed"),
+            column("opened", TIMESTAMP, "start of the first window that shows it"),
             column("last_seen", TIMESTAMP, "end of the last window that failed"),
             column("occurrences", COUNT, "windows that failed"),
             column("checks", COUNT, "checks that failed"),
