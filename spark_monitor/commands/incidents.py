@@ -15,7 +15,7 @@ from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp, timestamp_or_now
 from spark_monitor.commands.several import sessions
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import day, harmless, in_shell
+from spark_monitor.text.formatting import harmless, in_shell, in_words
 
 SILENT = "nobody is notified of it again, so there is nothing to acknowledge or mute"
 
@@ -142,7 +142,7 @@ def _change(context: typer.Context, incident: str, file: Path | None, spark: tup
         session = sessions(options, terminal)
         row = stored_incident(config, session, incident)
         if not row.is_open:
-            raise ConfigError(f"INCIDENT: {row.incident_id} was resolved {day(row.resolved)}: {SILENT}.")
+            raise ConfigError(f"INCIDENT: {row.incident_id} was resolved {in_words(row.resolved)}: {SILENT}.")
         if not store_of(config, session).change_incident(config.monitor, row.incident_id, values):
             gone = "a run has resolved it meanwhile, or found that it began in another window"
             raise ConfigError(

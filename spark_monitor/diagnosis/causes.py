@@ -12,7 +12,7 @@ from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
 from spark_monitor.diagnosis.slice_causes import is_clear, is_of_one_slice, of_the_change, place_causes, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.formatting import day, harmless, number, percent, slice_name
+from spark_monitor.text.formatting import harmless, in_words, number, percent, slice_name
 from spark_monitor.windowing.timestamps import timestamp_of
 
 PRODUCT: Final = "distance x importance"
@@ -103,7 +103,7 @@ def column_causes(
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
             later = other.opened >= ends
-            what = f"{other.finding.what}, since {day(timestamp_of(other.opened))} only" if later else other.finding.what
+            what = f"{other.finding.what}, since {in_words(timestamp_of(other.opened))} only" if later else other.finding.what
             named.setdefault(group.column, (other.finding.is_fault and not later and not spares_a_version(other, problem), what))
     total = sum(sizes.values())
     basis = "" if importances else ", all columns taken as equally important"

@@ -11,7 +11,7 @@ from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.formatting import counted, day, harmless, number, rounded, slice_name, versions_named, with_interval
+from spark_monitor.text.formatting import counted, harmless, in_words, number, rounded, slice_name, versions_named, with_interval
 from spark_monitor.text.words import number_in
 from spark_monitor.windowing.timestamps import timestamp_of
 
@@ -101,7 +101,7 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
     It is made of values that come from data, each made harmless.
     """
     finding, groups = problem.finding, problem.groups
-    since = f"since {day(timestamp_of(problem.opened))}"
+    since = f"since {in_words(timestamp_of(problem.opened))}"
     place = _where(problem)
     where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
     what = _what(problem, kind)
@@ -229,7 +229,7 @@ def _in_versions(groups: Sequence[Group], *, everywhere: bool, placed: bool) -> 
 def _ended(problem: Problem) -> str:
     if problem.resolved is None:
         return ""
-    when = day(timestamp_of(problem.resolved))
+    when = in_words(timestamp_of(problem.resolved))
     ending = problem.main.ending
     if ending == STALE:
         return f" It was closed on {when}: no window failed in {counted(STALE_WINDOWS, 'window')}, and none could be judged well."

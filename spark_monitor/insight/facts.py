@@ -19,7 +19,7 @@ from spark_monitor.insight.rows import (
     RunRow,
     UndecidedRow,
 )
-from spark_monitor.text.formatting import counted, day
+from spark_monitor.text.formatting import counted, in_words
 from spark_monitor.windowing.windows import Window
 
 FINAL, PROVISIONAL = "FINAL", "PROVISIONAL"
@@ -131,7 +131,7 @@ class Facts:
         if self.empty and self.versions and any(row.count for row in self.versions):
             last = max(version.window for version in self.versions if version.count)
             return (
-                f"No rows since {day(last.end)}: {counted(len(self.empty), 'window')} empty. What follows is of "
+                f"No rows since {in_words(last.end)}: {counted(len(self.empty), 'window')} empty. What follows is of "
                 f"{last.text}, the last window with rows; {problems}{worst}."
             )
         if self.empty:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from spark_monitor.diagnosis.trend import SIGNIFICANT, Trend, trend
 from spark_monitor.insight.rows import Judged
-from spark_monitor.text.formatting import day, number
+from spark_monitor.text.formatting import in_words, number
 
 DAY = timedelta(days=1)
 
@@ -23,7 +23,7 @@ def trend_sentence(series: Sequence[Judged]) -> str | None:
     if change.onset is None:
         going = f"; it {_going(change)}" if change.is_going_on else ""
         return f"No window stands out as the first of a change (p > {SIGNIFICANT:g}, {len(points)} windows){going}."
-    since = day(points[change.onset].window.start)
+    since = in_words(points[change.onset].window.start)
     moved = f"On average {number(change.before)} before {since} and {number(change.after)} since"
     return f"{moved}; since then it {_going(change)}." if change.is_going_on else f"{moved}."
 

@@ -172,6 +172,17 @@ def day(timestamp: datetime | None) -> str:
     return timestamp.strftime("%Y-%m-%d" if not (timestamp.hour or timestamp.minute) else "%Y-%m-%d %H:%M")
 
 
+def in_words(timestamp: datetime | None) -> str:
+    """A timestamp within a sentence: the day alone at midnight, else with its time, and in which zone that is.
+
+    >>> from datetime import UTC
+    >>> in_words(datetime(2024, 3, 31, tzinfo=UTC)), in_words(datetime(2024, 3, 30, 23, tzinfo=UTC))
+    ('2024-03-31', '2024-03-30 23:00 UTC')
+    """
+    short = day(timestamp)
+    return f"{short} UTC" if ":" in short else short
+
+
 def subject(metric: str, column: str | None) -> str:
     """What a check is about.
 

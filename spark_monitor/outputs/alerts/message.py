@@ -9,7 +9,7 @@ from pathlib import Path
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import ESCALATED, OPENED, RESOLVED
-from spark_monitor.text.formatting import counted, day, harmless, in_shell, percent, slice_name, versions_named
+from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, percent, slice_name, versions_named
 from spark_monitor.text.masking import mask_secrets
 
 VERBS = {OPENED: "new", ESCALATED: "worse", RESOLVED: "resolved"}
@@ -61,8 +61,8 @@ def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, fi
     if people.spelled and incident.diagnosis:
         yield neutral(incident.diagnosis, LONGEST_DIAGNOSIS)
     lasted = f"{counted(incident.occurrences, 'window')}, {counted(incident.checks, 'check')}"
-    until = f" until {day(incident.resolved or incident.last_seen)}" if event == RESOLVED else ""
-    yield f"Since {day(incident.opened)}{until} ({lasted})."
+    until = f" until {in_words(incident.resolved or incident.last_seen)}" if event == RESOLVED else ""
+    yield f"Since {in_words(incident.opened)}{until} ({lasted})."
     if people.spelled:
         yield f"Where: {neutral(_where(incident))}."
         yield from _causes(incident)

@@ -11,7 +11,7 @@ from spark_monitor.insight.rows import SEVERITIES, IncidentRow
 from spark_monitor.outputs.alerts.deliveries import PENDING, Delivery, key_of
 from spark_monitor.outputs.alerts.events import Due
 from spark_monitor.outputs.alerts.message import VERBS, Message, neutral
-from spark_monitor.text.formatting import counted, day, in_shell
+from spark_monitor.text.formatting import counted, in_shell, in_words
 from spark_monitor.text.masking import mask_secrets
 
 ALONE, TOGETHER = 20, 100
@@ -82,7 +82,7 @@ def _line(row: Delivery, incident: IncidentRow | None, people: PeopleConfig) -> 
         return f"{begins}incident {row.incident_id}, which is no longer in the tables"
     what = neutral(incident.title, LONGEST_LINE) if people.spelled else incident.kind
     owner = f"; owner {neutral(incident.owner)}" if incident.owner else ""
-    return f"{begins}{what}, since {day(incident.opened)}{owner} (incident {row.incident_id})"
+    return f"{begins}{what}, since {in_words(incident.opened)}{owner} (incident {row.incident_id})"
 
 
 def _rank(severity: str | None) -> int:

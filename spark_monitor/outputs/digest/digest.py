@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.rows import IncidentRow, MeasureRow
-from spark_monitor.text.formatting import counted, day, harmless, number, percent, version_name, with_interval
+from spark_monitor.text.formatting import counted, day, harmless, in_words, number, percent, version_name, with_interval
 
 MOST_TOLD, LONGEST = 10, 300
 COSTS = {
@@ -127,7 +127,7 @@ def environment(*, escaped: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(shown=lambda text: harmless(text or "-", LONGEST), md=markdown, day=day, counted=counted)
+    made.filters.update(shown=lambda text: harmless(text or "-", LONGEST), md=markdown, in_words=in_words, counted=counted)
     made.globals.update(MOST=MOST_TOLD, len=len)
     return made
 

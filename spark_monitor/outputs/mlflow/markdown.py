@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import VERDICTS
-from spark_monitor.text.formatting import counted, day, harmless, number, percent, where, with_interval
+from spark_monitor.text.formatting import counted, harmless, in_words, number, percent, where, with_interval
 
 BEGIN, END = "<!-- spark_monitor:begin -->", "<!-- spark_monitor:end -->"
 LONGEST_DESCRIPTION = 5_000
@@ -82,7 +82,7 @@ def _realised(version: VersionFacts) -> list[str]:
 def _drifted(version: VersionFacts) -> list[str]:
     rows = []
     for check in version.drifted[:ROWS_SHOWN]:
-        since = f" since {day(check.since)}" if check.since is not None else ""
+        since = f" since {in_words(check.since)}" if check.since is not None else ""
         place = escaped(where(check.slice_key, check.slice_value, check.also_slices))
         numbers = f"`{check.metric}` **{number(check.value)}**{with_interval(check.lower, check.upper)}"
         rows.append(f"- {escaped(check.column or '-')}, {place}: {numbers}, {_shown(check.verdict)}{since}")
@@ -94,7 +94,7 @@ def _open(version: VersionFacts, facts: Facts) -> list[str]:
     for row in [row for row in facts.open if version.version in row.versions or not row.versions][:ROWS_SHOWN]:
         owner = escaped(row.owner or "nobody named")
         step = f", next step {_link(row.runbook)}" if row.runbook else ""
-        rows.append(f"- {row.severity}: {escaped(row.title)}, since {day(row.opened)}; owner {owner}{step}")
+        rows.append(f"- {row.severity}: {escaped(row.title)}, since {in_words(row.opened)}; owner {owner}{step}")
     return ["Open incidents:", "", *rows] if rows else []
 
 

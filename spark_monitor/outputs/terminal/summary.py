@@ -20,6 +20,7 @@ from spark_monitor.text.formatting import (
     day,
     harmless,
     in_shell,
+    in_words,
     interval,
     number,
     percent,
@@ -283,7 +284,7 @@ def _resolved(incidents: Sequence[IncidentRow]) -> Iterator[str]:
 def _lasted(row: IncidentRow) -> str:
     """How long an incident lasted, and of which versions."""
     versions = f", {versions_named(row.versions)}" if row.versions else ""
-    return f"since {day(row.opened)}, seen until {day(row.last_seen)} ({counted(row.occurrences, 'window')}{versions})"
+    return f"since {in_words(row.opened)}, seen until {in_words(row.last_seen)} ({counted(row.occurrences, 'window')}{versions})"
 
 
 def short_metric(metric: str) -> str:
