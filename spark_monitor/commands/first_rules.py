@@ -180,6 +180,17 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
             "slices": "none",
         }
         yield RuleLine(rule, "a flipped sign of numbers around zero; one that is alike on both sides of it shows none")
+    beyond = [name for name in seen.signed if name not in {guess.column for guess in seen.quality if guess.section == "ranges"}]
+    if seen.has_baseline and beyond:
+        # Not in slices: of the few rows that the baseline has of some, many others lie beyond by chance.
+        rule = {
+            "metric": "percent_out_of_range",
+            "columns": beyond,
+            "fail": UNSEEN_LIMIT,
+            "min_count": _fewest(seen),
+            "slices": "none",
+        }
+        yield RuleLine(rule, "values below or above all of the baseline's, such as placeholders, in percent")
     comment = "strings that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
 

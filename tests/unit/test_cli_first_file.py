@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
 from spark_monitor.commands.init import guess_outputs, require_free, write
 from spark_monitor.commands.label_delays import Answered
+from spark_monitor.commands.quality_guesses import QualityGuess
 from spark_monitor.commands.roles import Column, Roles, guess_roles
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig, load_config
@@ -193,6 +194,14 @@ def test_numbers_of_both_signs_have_a_rule_for_a_flipped_sign() -> None:
     config = loaded(made(roles(*FLIGHTS), signed=("balance",)))
 
     assert [(rule.columns, rule.slices) for rule in config.rules if rule.metric == "unit_factor"] == [(("balance",), "none")]
+
+
+def test_numbers_of_both_signs_without_a_range_may_not_leave_the_baselines() -> None:
+    ranged = QualityGuess("ranges", "fare", [0, None], "GUESS")
+    rules = loaded(made(roles(*FLIGHTS), signed=("balance", "fare"), quality=(ranged,))).rules
+
+    limits = [(rule.columns, rule.slices) for rule in rules if rule.metric == "percent_out_of_range"]
+    assert limits == [(("fare",), "all"), (("balance",), "none")]
 
 
 NAMES = st.text(min_size=1, max_size=12).filter(str.strip)
