@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -109,6 +109,18 @@ class Problem:
 def absorb(problem: Problem, other: Problem) -> None:
     """Make another problem part of one."""
     problem.episodes += other.episodes
+
+
+def under(problems: Iterable[Problem], owners: Sequence[Problem], belongs: Callable[[Problem, Problem], bool]) -> list[Problem]:
+    """The problems that remain where each that belongs to one of the owners has become part of the first such."""
+    kept: list[Problem] = []
+    for one in problems:
+        above = next((owner for owner in owners if owner is not one and belongs(one, owner)), None)
+        if above is None:
+            kept.append(one)
+        else:
+            absorb(above, one)
+    return kept
 
 
 def alike(problems: Iterable[Problem], key: Callable[[Problem], Any]) -> list[list[Problem]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from spark_monitor.diagnosis.categories import EXCHANGED
 from spark_monitor.diagnosis.groups import WHOLE, Slice
-from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, is_prior
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, is_prior, under
 from spark_monitor.diagnosis.shares import LEAST_SHIFT, Shift
 
 MOVED_TOGETHER: Final = 1.5
@@ -40,14 +40,7 @@ def _is_cut_otherwise(slice_: Slice, shift: Shift) -> bool:
 def within_mix(problems: list[Problem]) -> list[Problem]:
     """Columns that begin to drift while the mix of the rows is another one, and not within its slices, are part of that."""
     mixed = [one for one in problems if one.kind == "mix_shift" and one.shifted is not None]
-    kept = []
-    for one in problems:
-        above = next((mix for mix in mixed if mix is not one and _is_of_mix(one, mix)), None)
-        if above is None:
-            kept.append(one)
-        else:
-            absorb(above, one)
-    return kept
+    return under(problems, mixed, _is_of_mix)
 
 
 def _is_of_mix(problem: Problem, mix: Problem) -> bool:

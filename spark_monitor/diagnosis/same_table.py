@@ -6,7 +6,7 @@ from typing import Final
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.findings import FILLED
-from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, absorb, alike
+from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, absorb, alike, under
 from spark_monitor.diagnosis.subjects import (
     COST,
     DUPLICATES,
@@ -64,14 +64,7 @@ def of_one_fault(problems: list[Problem]) -> list[Problem]:
     """
     ordered = sorted(problems, key=lambda one: (one.opened, one.main.first.track != VALUES))
     faults = [one for one in ordered if one.main.first.track in OF_COLUMNS and one.finding.is_fault]
-    kept: list[Problem] = []
-    for one in ordered:
-        above = next((fault for fault in faults if fault is not one and _is_of_fault(one, fault)), None)
-        if above is None:
-            kept.append(one)
-        else:
-            absorb(above, one)
-    return kept
+    return under(ordered, faults, _is_of_fault)
 
 
 def _is_of_fault(problem: Problem, fault: Problem) -> bool:
