@@ -13,6 +13,7 @@ from scipy.stats import ks_2samp
 from spark_monitor.diagnosis.diagnose import evidence_keys, incidents
 from spark_monitor.diagnosis.incident import Incident
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
+from spark_monitor.windowing.timestamps import timestamp_of
 from tests import planted
 
 HOUR = planted.DAY // 24
@@ -120,6 +121,8 @@ def test_a_change_of_unit_begins_in_the_hour_in_which_values_changed_and_is_name
     assert sum(found[0].opened == begin(BEGAN) for found in told) >= 0.8 * len(told)
     assert all(begin(BEGAN) <= found[0].opened <= one.first_sure() for one, found in zip(tables, told, strict=True))
     assert sum("miles to kilometres" in found[0].diagnosis for found in told) >= 0.7 * len(told)
+    hours = [timestamp_of(found[0].opened) for found in told]
+    assert all(f"since {hour:%Y-%m-%d %H:%M} UTC" in found[0].diagnosis for hour, found in zip(hours, told, strict=True))
 
 
 def test_a_shift_begins_in_the_hour_in_which_values_changed() -> None:
