@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from scipy.special import betaincinv
+
 from spark_monitor.commands.quality_guesses import QualityGuess
 from spark_monitor.commands.roles import Roles
 from spark_monitor.rules.noise import PSI, rows_needed
@@ -43,6 +45,9 @@ LEAST_SHIFT: Final = 0.01
 
 UNSEEN_LIMIT: Final = 2.0
 """Percent of values that are none of the baseline's."""
+
+BEYOND_BY_CHANCE: Final = 1e-4
+"""How often a baseline's two ends lie so far within those of all such rows that chance alone puts a window beyond the limit."""
 
 SILENT_WINDOWS: Final = 3
 COLUMNS_SHOWN: Final = 3
@@ -93,6 +98,18 @@ def proposed_rules(seen: Seen) -> Iterator[RuleLine]:
 def learned(quantile: float, at_least: float) -> dict[str, float]:
     """A limit that is learned from the baseline's own windows, as the file writes it."""
     return {"learned": quantile, "at_least": at_least}
+
+
+def most_beyond(rows: int | None) -> float:
+    """Percent of all rows that lie beyond the ends of so many of them, hardly ever more; rounded up to tenths.
+
+    Whatever the distribution, the part beyond the least and the greatest of m rows is a beta variable of 2 and m - 1: Wilks,
+    "Determination of sample sizes for setting tolerance limits" (1941).
+
+    >>> most_beyond(100), most_beyond(10_000)
+    (11.2, 0.2)
+    """
+    return math.ceil(1000 * float(betaincinv(2, max((rows or sys.maxsize) - 1, 1), 1 - BEYOND_BY_CHANCE))) / 10
 
 
 def _of_drift(seen: Seen) -> Iterator[RuleLine]:
@@ -186,7 +203,7 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         rule = {
             "metric": "percent_out_of_range",
             "columns": beyond,
-            "fail": UNSEEN_LIMIT,
+            "fail": max(UNSEEN_LIMIT, most_beyond(seen.baseline_rows)),
             "min_count": _fewest(seen),
             "slices": "none",
         }

@@ -1,0 +1,47 @@
+"""Numbers held to the baseline's own range by `init`: windows of the same rows hardly ever fail, however small the baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import betabinom
+
+from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.roles import Roles
+from spark_monitor.states.proportions import wilson
+
+ROWS = [40, 50, 100, 200, 1_000, 5_000]
+
+
+def rule_of(baseline_rows: int, window_rows: int) -> dict[str, Any]:
+    seen = Seen(
+        Roles(task="none", time="at", id="id"),
+        every="1 day",
+        has_baseline=True,
+        baseline_rows=baseline_rows,
+        window_rows=window_rows,
+        signed=("balance",),
+    )
+    return dict(next(line.rule for line in proposed_rules(seen) if line.rule["metric"] == "percent_out_of_range"))
+
+
+@pytest.mark.parametrize("baseline", [100, 200, 500, 2_000, 30_000])
+@pytest.mark.parametrize("rows", ROWS)
+def test_windows_of_the_baselines_own_rows_hardly_ever_leave_its_range(baseline: int, rows: int) -> None:
+    """Exactly, of any distribution: how many of n rows lie beyond the ends of m others is beta-binomial of 2 and m - 1."""
+    rule = rule_of(baseline, rows)
+    beyond = np.arange(rows + 1)
+    lower, _ = wilson(beyond, np.full(rows + 1, rows))
+
+    fails = float(betabinom.pmf(beyond, rows, 2, baseline - 1)[100 * lower > rule["fail"]].sum())
+
+    assert rule["min_count"] <= rows
+    assert fails < 1 / 1_000, (rule, fails)
+
+
+def test_a_small_baselines_limit_still_finds_placeholders_in_a_fifth_of_the_rows() -> None:
+    lower, _ = wilson(np.array([20.0]), np.array([100.0]))
+
+    assert 100 * float(lower[0]) > rule_of(100, 100)["fail"]
