@@ -10,6 +10,7 @@ from spark_monitor.diagnosis.absences import emptied, gone, missing
 from spark_monitor.diagnosis.categories import encoding_swap, unseen
 from spark_monitor.diagnosis.findings import DRIFT, FILLED, NAMED_BY_METRIC, Finding, named_by_metrics
 from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.partly import partly_mirrored
 from spark_monitor.diagnosis.placeholders import sentinel
 from spark_monitor.diagnosis.scales import exact_unit, unit_change
 from spark_monitor.diagnosis.steadiness import is_steady
@@ -51,7 +52,8 @@ def _are_fewer_missing(evidence: Evidence) -> bool:
 
 
 DETECTORS: Final[tuple[Detector, ...]] = (
-    *(gone, missing, emptied, exact_unit, rotated_hours, sentinel, unit_change, damaged, cut, stuck, encoding_swap, unseen),
+    *(gone, missing, emptied, exact_unit, rotated_hours, sentinel, unit_change, partly_mirrored),
+    *(damaged, cut, stuck, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
 

@@ -127,7 +127,9 @@ def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequenc
     near = () if ratio is None or max(ratio, 1 / ratio) < LEAST_KNOWN else both_ways()
     close = [(factor, name) for factor, name in near if ratio is not None and 1 / NEAR <= factor / ratio <= NEAR]
     fits = [Fit(one, name=name) for factor, name in close for one in as_typed(factor)]
-    candidates = {(fit.factor, fit.offset): fit for fit in (*fits, *_other_scales(one, two))}
+    # Every step has the same multiples on both sides of zero: they say nothing of a sign.
+    others = [fit for fit in _other_scales(one, two) if fit != SIGN]
+    candidates = {(fit.factor, fit.offset): fit for fit in (*fits, *others)}
     return [candidates[change] for change in told_by_decimals(before, now, candidates)]
 
 
