@@ -91,7 +91,9 @@ def unit_fit(
         return by_values
     noise = math.sqrt(1 / max(rows[0], 1) + 1 / max(rows[1], 1))
     by_decimals = _held(_by_decimals(one, two, (*atoms_before, *before), (*atoms, *current)), one, two)
-    exact = [fit for fit in by_decimals if fit.distance <= 2 * CLOSE + SAMPLING * noise and fit.distance <= apart / 2]
+    # Every step has the same multiples on both sides of zero: of a sign the shape must tell more.
+    close = {fit: CLOSE * (1 if fit.factor == SIGN.factor else 2) + SAMPLING * noise for fit in by_decimals}
+    exact = [fit for fit in by_decimals if fit.distance <= close[fit] and fit.distance <= apart / 2]
     if exact:
         return replace(min(exact, key=lambda fit: fit.distance), exact=True)
     fits = _held([*_scaled(one, two, noise), *_other_scales(one, two)], one, two)
@@ -127,9 +129,7 @@ def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequenc
     near = () if ratio is None or max(ratio, 1 / ratio) < LEAST_KNOWN else both_ways()
     close = [(factor, name) for factor, name in near if ratio is not None and 1 / NEAR <= factor / ratio <= NEAR]
     fits = [Fit(one, name=name) for factor, name in close for one in as_typed(factor)]
-    # Every step has the same multiples on both sides of zero: they say nothing of a sign.
-    others = [fit for fit in _other_scales(one, two) if fit != SIGN]
-    candidates = {(fit.factor, fit.offset): fit for fit in (*fits, *others)}
+    candidates = {(fit.factor, fit.offset): fit for fit in (*fits, *_other_scales(one, two))}
     return [candidates[change] for change in told_by_decimals(before, now, candidates)]
 
 
