@@ -69,6 +69,20 @@ def is_allowed(text: str) -> bool:
     return True
 
 
+def columns_read(text: str) -> frozenset[str]:
+    """The columns of the row that an allowed expression reads; a name that is no SQL is a column itself.
+
+    >>> sorted(columns_read("coalesce(`p a`, scores[0], named.b)")), sorted(columns_read("p a"))
+    (['named', 'p a', 'scores'], ['p a'])
+    """
+    try:
+        tree = sqlglot.parse_one(text, dialect="spark")
+    except (SqlglotError, RecursionError):
+        return frozenset({text})
+    found = frozenset(column.parts[0].name for column in tree.find_all(exp.Column))
+    return frozenset({text}) if isinstance(tree, exp.Alias) or not found else found
+
+
 def is_plain(text: str) -> bool:
     """Whether a text is too plain to be anything but a column or a comparison: no call, no query, no comment.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from spark_monitor.config.expressions import columns_read
 from spark_monitor.config.file import problems
 from spark_monitor.config.types import (
     Columns,
@@ -126,6 +127,18 @@ class PredictionsConfig(SourceConfig):
         version = self.model_version if isinstance(self.model_version, str) else None
         named = [("time", self.time), ("model_version", version), ("prediction", self.prediction), ("score", self.score)]
         return {**dict.fromkeys(self.id, "id"), **{column: role for role, column in named if column is not None}}
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """The columns that hold what the model answers, whichever key names them.
+
+        >>> scores = {"a": "p_a", "b": "probabilities['b']"}
+        >>> sorted(PredictionsConfig(table="t", id="i", time="at", prediction="said", scores=scores).answers)
+        ['p_a', 'probabilities', 'said']
+        """
+        ends = () if self.interval is None else (self.interval.lower, self.interval.upper)
+        named = {name for name in (self.prediction, self.score) if name is not None}
+        return frozenset(named).union(*(columns_read(text) for text in (*self.scores.values(), *ends)))
 
     @model_validator(mode="after")
     def _roles_are_apart(self) -> Self:

@@ -90,4 +90,6 @@ def _is_of_labels(problem: Problem, labels: Problem) -> bool:
     if problem.dataset != labels.dataset or problem.main.first.track not in OF_COLUMNS or is_prior(problem):
         return False
     is_drift = problem.kind in ("drift", "upstream") and not problem.finding.is_fault
-    return is_drift and labels.goes_on_at(problem.opened)
+    # Other cases have other categories, whose frequencies only look exchanged: a re-coding leaves the labels as they are.
+    looks_exchanged = problem.finding.what == EXCHANGED and problem.opened == labels.opened
+    return (is_drift or looks_exchanged) and labels.goes_on_at(problem.opened)

@@ -166,8 +166,8 @@ def present_plan(predictions: Predictions, baseline: Baseline) -> PresentPlan:
 
 
 def output_columns(config: MonitorConfig) -> frozenset[str]:
-    """The columns of the model's answers."""
-    return frozenset(name for name in (config.predictions.prediction, config.predictions.score) if name is not None)
+    """The columns of the model's answers: class or value and score, probabilities of classes, ends of a predicted interval."""
+    return config.predictions.answers
 
 
 def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset[str]:
