@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from spark_monitor.catalogue.interval import Floats
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
 from spark_monitor.text.formatting import harmless
@@ -26,6 +27,9 @@ SWAPPED_CLEARLY, NOISES, LEFT = 0.1, 5.0, 1.5
 
 Of shares that shifted in some other way one in forty looks so at most, mostly one in a hundred (simulated, 330 to 10,000 rows).
 """
+
+FREELY: Final = 4.0
+"""So much chi-squared must one share that may be anything save to be the likelier: it fits more than exchanged names do."""
 
 EXCHANGED: Final = "its categories have exchanged their frequencies"
 RENAMED: Final = 0.8
@@ -49,7 +53,7 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     is_swapped |= by_name >= max(SWAPPED_CLEARLY, NOISES * noise) and by_rank <= LEFT * noise
     if not is_swapped or by_rank > by_name / 3:
         return None
-    if _one_alone_moved(one, two, by_rank):
+    if _one_alone_moved(one, two, 1 / now.filled + 1 / was.filled):
         return None
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
     if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
@@ -60,18 +64,30 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
 
 
-def _one_alone_moved(one: Sequence[float], two: Sequence[float], room: float) -> bool:
-    """Whether one category has become more or less frequent while the others keep their proportions, but for less than ``room``.
+def _one_alone_moved(one: Sequence[float], two: Sequence[float], v: float) -> bool:
+    """Whether one category has become more or less frequent while the others keep their proportions: then nothing is exchanged.
 
-    Then nothing is exchanged, though the shares ordered by size may happen to be alike.
+    Shares ordered by size may happen to be alike then, and where each is about the same part of the one before, names that go
+    round look as if one alone had moved. The likelier is taken: of the same shares under other names all must fit, of one that
+    moved alone the others, and it may be anything. ``v`` is 1/n + 1/m.
     """
     shares = np.array([one, two], dtype=np.float64)
-    for place in range(len(one) if len(one) > 2 else 0):
-        rest = np.delete(shares, place, axis=1)
-        totals = np.maximum(rest.sum(axis=1, keepdims=True), 1e-12)
-        if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < room:
-            return True
-    return False
+    if shares.shape[1] <= 2:
+        return False
+    exchanged = _misfit(np.sort(shares, axis=1), v)
+    rests = (np.delete(shares, place, axis=1) for place in range(shares.shape[1]))
+    alone = min(
+        _misfit(rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-12), v / max(rest.min(axis=0).sum(), 1e-12))
+        for rest in rests
+    )
+    return alone + FREELY < exchanged
+
+
+def _misfit(shares: Floats, v: float) -> float:
+    """Pearson's chi-squared of two lists of shares, whose rows give the variance ``v`` times a share."""
+    was, now = shares
+    middle = np.maximum((was + now) / 2, 1e-9)
+    return float(((now - was) ** 2 / middle).sum() / v)
 
 
 def _moved_by_a_step(was: Look, now: Look) -> bool:

@@ -61,3 +61,34 @@ def test_one_category_that_grows_at_the_cost_of_all_others_is_not_re_coded() -> 
     was = np.array([0.35, 0.3, 0.2, 0.15])
     now = was * np.array([1.0, 1.0, 1.0, 2.4])
     assert {told(random, was, now / now.sum(), 2400) for _ in range(40)} == {None}
+
+
+@pytest.mark.parametrize("rows", [130, 260, 520, 1250])
+@pytest.mark.parametrize("shares", [[0.42, 0.28, 0.19, 0.11], [0.37, 0.26, 0.18, 0.12, 0.07], [0.45, 0.24, 0.15, 0.1, 0.06]])
+def test_four_categories_whose_names_go_round_are_re_coded_though_one_alone_seems_to_have_moved(
+    shares: list[float], rows: int
+) -> None:
+    """Each share is about the same part of the one before: without the first the others keep their proportions, nearly."""
+    random, was = np.random.default_rng([7, rows]), np.array(shares)
+    now = was.copy()
+    now[[1, 2, 3, 0]] = was[:4]
+
+    found = [told(random, was, now, rows) for _ in range(40)]
+    assert found.count("encoding_swap") >= 28
+
+
+@pytest.mark.parametrize(("rows", "most"), [(130, 0.08), (520, 0.03), (2400, 0.03)])
+def test_one_category_that_becomes_anything_is_hardly_ever_taken_for_re_coded(rows: int, most: float) -> None:
+    random = np.random.default_rng([9, rows])
+    found, moved = 0, 0
+    for _ in range(TRIALS):
+        was = random.dirichlet(np.full(int(random.integers(3, 8)), 3))
+        place, share = int(random.integers(was.size)), random.uniform(0.01, 0.8)
+        now = was * (1 - share) / (1 - was[place])
+        now[place] = share
+        if np.abs(was - now).sum() / 2 >= 0.12:
+            moved += 1
+            found += told(random, was, now, rows) is not None
+
+    assert moved > 200
+    assert found <= most * moved
