@@ -19,6 +19,7 @@ from spark_monitor.states.columns import STATE_SCHEMA
 from spark_monitor.states.grid import Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState, profile_column
 from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.numeric_columns import numeric_block, numeric_columns
 from spark_monitor.states.presented import present_numeric
 
 STATES, ROWS = 840, 456
@@ -53,11 +54,11 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _stored(states: list[NumericState]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(NumericBlock.of(states).to_columns(), schema=STATE_SCHEMA)
+    return pa.RecordBatch.from_arrays(numeric_columns(NumericBlock.of(states)), schema=STATE_SCHEMA)
 
 
 def _read(stored: pa.RecordBatch, grid: Grid) -> NumericBlock:
-    return NumericBlock.from_columns(stored, grid)
+    return numeric_block(stored, grid)
 
 
 def _presented(stored: pa.RecordBatch, grid: Grid) -> object:

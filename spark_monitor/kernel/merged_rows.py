@@ -16,7 +16,7 @@ from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.columns import STATE_SCHEMA, joined
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.small import Parts, small_block
+from spark_monitor.states.small import Parts, small_block, small_columns
 from spark_monitor.states.table import TableState
 
 KEY_SCHEMA = pa.schema([PARTIAL_SCHEMA.field(name) for name in ("window", "model_version", "slice_key", "slice_value", "column")])
@@ -25,9 +25,6 @@ MERGED_SCHEMA = pa.schema([*KEY_SCHEMA, *STATE_SCHEMA, ("error", pa.string())])
 """One row a state, in the columns it is stored in; where there is none, what went wrong."""
 
 STATES_A_BATCH = 1024
-
-SMALL_GROWS = 4
-"""About how many times the bytes of a small state what is derived from them takes."""
 
 State = NumericState | CategoricalState | TableState
 
@@ -60,7 +57,7 @@ class Held:
     def add_small(self, small: Small) -> None:
         """Hold the bytes of a small state."""
         self.small.setdefault(small[0][4], []).append(small)
-        self.size, self.count = self.size + SMALL_GROWS * len(small[2][1]), self.count + 1
+        self.size, self.count = self.size + len(small[2][1]), self.count + 1
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Hold the rows of a batch."""
@@ -87,7 +84,7 @@ class Held:
     def _opened(self, several: Sequence[Small]) -> pa.RecordBatch:
         """Small states of a column at once; where bytes of any are damaged one by one, so that this costs no other."""
         try:
-            columns = small_block([parts for _, _, parts in several], several[0][1]).to_columns()
+            columns = small_columns([parts for _, _, parts in several], several[0][1])
         except StateError:
             return _batch([_alone(*one) for one in several])
         return _keyed([key for key, _, _ in several], columns, pa.nulls(len(several), pa.string()))

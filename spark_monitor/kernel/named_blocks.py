@@ -19,6 +19,7 @@ from spark_monitor.states.codec import has_tag, pack, unpack
 from spark_monitor.states.distinct import ALL
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.numeric_columns import numeric_columns
 
 TAG = "BLCK"
 NO_LIMIT = np.uint64(ALL - 1)
@@ -97,7 +98,7 @@ class NamedBlock:
         if self.block is None or not self.block.met.size:
             return None
         met, states = states_of(self.block)
-        return [self.slice_values[code] for code in met.tolist()], states.to_columns()
+        return [self.slice_values[code] for code in met.tolist()], numeric_columns(states)
 
 
 def is_block(data: bytes | None) -> bool:

@@ -21,6 +21,7 @@ from spark_monitor.states.grid import Integers
 from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.numeric_block import NumericBlock
+from spark_monitor.states.numeric_columns import numeric_block, numeric_columns
 from spark_monitor.states.repeats import RepeatState
 from spark_monitor.states.table import TableState
 from spark_monitor.states.table_block import table_columns, tables_of
@@ -38,7 +39,7 @@ def state_columns(states: Sequence[State | None]) -> list[pa.Array]:
     if not there:
         return [pa.nulls(len(states), field.type) for field in STATE_SCHEMA]
     if isinstance(there[0], NumericState):
-        columns = NumericBlock.of([state for state in there if isinstance(state, NumericState)]).to_columns()
+        columns = numeric_columns(NumericBlock.of([state for state in there if isinstance(state, NumericState)]))
     elif isinstance(there[0], CategoricalState):
         columns = CategoricalBlock.of([state for state in there if isinstance(state, CategoricalState)]).to_columns()
     elif isinstance(there[0], QualityState):
@@ -96,7 +97,7 @@ def _other_frame(stored: str | None, column: KernelColumn) -> str | None:
 
 def _block(rows: pa.RecordBatch, column: KernelColumn, exact_to: float) -> Block:
     if column.grid is not None:
-        return NumericBlock.from_columns(rows, column.grid, exact_to=exact_to)
+        return numeric_block(rows, column.grid, exact_to=exact_to)
     if column.categories is not None:
         return CategoricalBlock.from_columns(rows, column.categories)
     raise StateError(f"column {column.name!r}: has neither a grid nor categories, so it has no state.")

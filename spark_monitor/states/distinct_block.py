@@ -13,7 +13,7 @@ from spark_monitor.states.columns import number_column
 from spark_monitor.states.distinct import ALL, Distinct, Hashes
 from spark_monitor.states.grid import Floats, Integers
 from spark_monitor.states.proportions import Z
-from spark_monitor.states.ragged import offsets_of, packed, taken, unpacked
+from spark_monitor.states.ragged import offsets_of, packed, placed, put, taken, unpacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,12 @@ class DistinctBlock:
         """The states at these places."""
         offsets, places = taken(self.offsets, index)
         return DistinctBlock(self.k[index], self.theta[index], offsets, self.hashes[places])
+
+    def put(self, places: Integers, others: DistinctBlock) -> DistinctBlock:
+        """These states, those at ``places`` replaced by the others."""
+        offsets, kept = put(self.offsets, places, others.offsets)
+        hashes = np.concatenate([self.hashes, others.hashes])[kept]
+        return DistinctBlock(placed(self.k, places, others.k), placed(self.theta, places, others.theta), offsets, hashes)
 
     def at(self, place: int) -> Distinct:
         """One state."""

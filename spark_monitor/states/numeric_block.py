@@ -1,6 +1,6 @@
 """Many numeric states of one grid at once: every attribute is an array with one entry a state.
 
-A block is made from states, or from the columns they are stored in, without a loop over them. What metrics read of it: ``count``,
+A block is made from states, or from the columns they are stored in (``numeric_columns``). What metrics read of it: ``count``,
 ``nulls``, ``nan``, ``infinities``, ``finite``, ``zeros``, ``negatives``, ``mean``, ``stddev``, ``min``, ``max``, ``median``,
 ``distinct_count``, ``distinct_error``, ``quantile(q)``, ``cdf()`` and the sparse cells.
 """
@@ -14,12 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from spark_monitor.errors import StateError
-from spark_monitor.states.block import Block, fields_of, stored_fields
-from spark_monitor.states.columns import number_column, state_arrays
-from spark_monitor.states.frequent import CAPACITY, Frequent
+from spark_monitor.states.block import Block, fields_of
+from spark_monitor.states.frequent import Frequent
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
@@ -27,9 +25,7 @@ from spark_monitor.states.ragged import owners, sums
 from spark_monitor.states.sketch import Kll
 from spark_monitor.states.sketch_image import is_exact_image
 
-_COUNTS = ("count", "num_nulls", "num_nan", "num_positive_inf", "num_negative_inf")
 DAMAGED = "numeric state: damaged, its cells and moments do not fit its counts."
-_MOMENTS = ("min", "max", "avg", "avg_low", "m2")
 
 
 class Sketch(Protocol):
@@ -80,29 +76,6 @@ class NumericBlock(Block):
             frequent_values=np.array([value for state in states for value in state.frequent.counts], dtype=np.float64),
             sketches=[state.sketch for state in states],
         )
-
-    @classmethod
-    def from_columns(cls, batch: pa.RecordBatch, grid: Grid, *, exact_to: float = np.inf) -> NumericBlock:
-        """The block of stored states, all of this grid."""
-        fields, values = stored_fields(batch, _COUNTS, ("frequent_values", "value"))
-        return cls(
-            **fields,
-            grid=grid,
-            moments=np.array([number_column(batch, name) for name in _MOMENTS], dtype=np.float64),
-            frequent_values=np.asarray(values, dtype=np.float64),
-            sketches=batch.column("sketch").to_pylist(),
-            exact_to=exact_to,
-        )
-
-    def to_columns(self) -> list[pa.Array]:
-        """The columns of ``STATE_SCHEMA``."""
-        given: dict[str, Any] = {
-            **self.columns(_COUNTS, ("frequent_values", "value", pa.array(self.frequent_values))),
-            **{name: pa.array(row, mask=np.isnan(row)) for name, row in zip(_MOMENTS, self.moments, strict=True)},
-            "frequent_capacity": np.full(len(self), CAPACITY, dtype=np.int32),
-            "sketch": pa.array([image_of(sketch) for sketch in self.sketches], pa.binary()),
-        }
-        return state_arrays(given, len(self))
 
     def take(self, index: npt.ArrayLike) -> NumericBlock:
         """The states at these places, in this order; a state may be taken more than once."""
@@ -291,8 +264,3 @@ class NumericBlock(Block):
             return 0.0
         sketch = self.sketch(place)
         return sketch.rank_error if sketch is not None else None
-
-
-def image_of(sketch: bytes | Sketch | None) -> bytes | None:
-    """The image of a sketch that may be open."""
-    return sketch.to_bytes() if isinstance(sketch, Kll) else sketch if isinstance(sketch, bytes) else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.states.grid import Integers
+
+Values = TypeVar("Values", bound=npt.NDArray[Any])
 
 
 def offsets_of(sizes: npt.ArrayLike) -> Integers:
@@ -37,6 +41,29 @@ def taken(offsets: Integers, index: Integers) -> tuple[Integers, Integers]:
     starts = offsets[:-1][index]
     bounds = offsets_of(offsets[1:][index] - starts)
     return bounds, np.repeat(starts - bounds[:-1], np.diff(bounds)) + np.arange(bounds[-1])
+
+
+def put(offsets: Integers, places: Integers, others: Integers) -> tuple[Integers, Integers]:
+    """The offsets of lists of which those at ``places`` are replaced by others (their offsets), and the places of all entries.
+
+    These are places among the entries of the first lists followed by those of the others.
+
+    >>> [part.tolist() for part in put(np.array([0, 2, 2, 5]), np.array([1]), np.array([0, 1]))]
+    [[0, 2, 3, 6], [0, 1, 5, 2, 3, 4]]
+    """
+    lists = np.arange(offsets.size - 1)
+    return taken(np.concatenate([offsets, offsets[-1] + others[1:]]), placed(lists, places, lists.size + np.arange(places.size)))
+
+
+def placed(values: Values, places: Integers, others: Values) -> Values:
+    """A copy of values, those at ``places`` replaced by others.
+
+    >>> placed(np.array([1, 2, 3]), np.array([1]), np.array([7])).tolist()
+    [1, 7, 3]
+    """
+    copied = values.copy()
+    copied[places] = others
+    return copied
 
 
 def sums(values: Integers, offsets: Integers) -> Integers:

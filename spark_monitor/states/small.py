@@ -1,7 +1,7 @@
 """A window of so few rows that its sketch holds every value: its totals, moments and sketch say everything else.
 
-Cells, hashes and frequent values follow from the values, so they need not travel with them, and are derived for many states at
-once. As bytes such a state is a head of fixed length (checksum, grid, totals, moments) beside the sketch's image.
+Cells, hashes and frequent values follow from the values, so they need neither travel nor be stored with them, and are derived for
+many states at once. As bytes such a state is a head of fixed length (checksum, grid, totals, moments) beside the sketch's image.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import MAGIC, VERSION, has_tag
-from spark_monitor.states.distinct import K_WINDOW, hash_numbers
-from spark_monitor.states.distinct_block import DistinctBlock
-from spark_monitor.states.frequent import CAPACITY
+from spark_monitor.states.columns import state_arrays
+from spark_monitor.states.derived import Derived, values_of
+from spark_monitor.states.distinct import K_WINDOW
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.numeric_block import NumericBlock
-from spark_monitor.states.ragged import offsets_of, owners
-from spark_monitor.states.sketch_image import exact_image, exact_length, is_exact_image
+from spark_monitor.states.numeric_columns import total_columns
+from spark_monitor.states.sketch_image import exact_image
 
 TAG = "SMAL"
 _HEAD = struct.Struct("<4sB4sI16s5q5d")
@@ -42,7 +40,6 @@ _HEADS = np.dtype(
 _CHECKED_FROM = 13
 """Where the checksum ends, and what it is of begins."""
 
-Entries = npt.NDArray[Any]
 Parts = tuple[bytes, bytes]
 """A head and the image of a sketch."""
 
@@ -92,65 +89,28 @@ def small_block(parts: Sequence[Parts], grid: Grid) -> NumericBlock:
     >>> block.count.tolist(), block.cells.tolist(), block.cell_counts.tolist(), block.distinct_count.tolist()
     ([5], [3, 6], [1, 2], [2])
     """
+    counts, moments, values, offsets = _opened(parts, grid)
+    derived = vars(Derived.of(values, offsets, grid))
+    return NumericBlock(grid=grid, counts=counts, moments=moments, sketches=[image for _, image in parts], **derived)
+
+
+def small_columns(parts: Sequence[Parts], grid: Grid) -> list[pa.Array]:
+    """The columns in which the same states are stored, for which nothing needs to be derived; a StateError likewise."""
+    counts, moments, _, _ = _opened(parts, grid)
+    return state_arrays(total_columns(counts, moments, [image for _, image in parts]), len(parts))
+
+
+def _opened(parts: Sequence[Parts], grid: Grid) -> tuple[Integers, Floats, Floats, Integers]:
+    """Counts, moments, and the values with their offsets."""
     if any(len(head) != _HEAD.size or _checksum(head, image) != struct.unpack_from("<I", head, 9)[0] for head, image in parts):
         raise StateError("small state: damaged; its checksum or its length does not fit.")
     heads = np.frombuffer(b"".join(head for head, _ in parts), _HEADS)
     if (heads["grid"] != grid.grid_id.encode()).any():
         raise StateError(f"small state: was made on grid {heads['grid'][0]!r}, the grid given is {grid.grid_id}.")
     counts, moments = heads["counts"].T.astype(np.int64), heads["moments"].T.astype(np.float64)
-    n = counts[0] - counts[1:].sum(axis=0)
-    values = _values([image for _, image in parts], n, moments)
-    offsets = offsets_of(n)
-    first = np.zeros(values.size, dtype=np.bool_)
-    first[offsets[:-1][n > 0]] = True
-    cell_offsets, cells, cell_counts = _runs(grid.codes(values), first, offsets)
-    run_offsets, distinct, many = _runs(values, first, offsets)
-    step = np.maximum(-(-n // CAPACITY), 1)
-    # As in frequent_of_sorted: what occurs so often stands at one of the places that are looked at there, and is kept.
-    kept = many >= step[owners(run_offsets)]
-    return NumericBlock(
-        grid=grid,
-        counts=counts,
-        moments=moments,
-        cell_offsets=cell_offsets,
-        cells=cells,
-        cell_counts=cell_counts,
-        distinct=_hashed(distinct, run_offsets),
-        frequent_offsets=np.append(0, np.cumsum(kept))[run_offsets],
-        frequent_values=distinct[kept],
-        frequent_counts=many[kept],
-        dropped=step - 1,
-        sketches=[image for _, image in parts],
-    )
-
-
-def _values(images: Sequence[bytes], n: Integers, moments: Floats) -> Floats:
-    """All values, state by state; they increase within each, from its minimum to its maximum."""
-    sizes = n.tolist()
-    if any(
-        size < 0 or len(one) != exact_length(size) or not is_exact_image(one) for one, size in zip(images, sizes, strict=True)
-    ):
-        raise StateError("small state: its sketch does not hold as many values as its totals say.")
-    values = np.frombuffer(b"".join(one[len(one) - 8 * size :] for one, size in zip(images, sizes, strict=True)), "<f8")
-    offsets, some = offsets_of(n), n > 0
-    falls = values[1:] < values[:-1]
-    falls[offsets[1:-1][(offsets[1:-1] > 0) & (offsets[1:-1] < values.size)] - 1] = False
-    ends = (values[offsets[:-1][some]] == moments[0, some]).all() and (values[offsets[1:][some] - 1] == moments[1, some]).all()
-    if falls.any() or not ends or not np.isfinite(values).all():
-        raise StateError("small state: its values do not increase from its minimum to its maximum.")
-    return values
-
-
-def _runs(ordered: Entries, first: npt.NDArray[np.bool_], offsets: Integers) -> tuple[Integers, Entries, Integers]:
-    """Runs of equal entries within each state: their offsets, what they are of, and how long they are."""
-    begins = first.copy()
-    begins[1:] |= ordered[1:] != ordered[:-1]
-    places = np.flatnonzero(begins)
-    return np.append(0, np.cumsum(begins))[offsets], ordered[places], np.diff(places, append=ordered.size)
-
-
-def _hashed(distinct: Floats, offsets: Integers) -> DistinctBlock:
-    hashes, states = hash_numbers(distinct), offsets.size - 1
-    for low, high in pairwise(offsets.tolist()):
-        hashes[low:high].sort()
-    return DistinctBlock(np.full(states, K_WINDOW), np.zeros(states, dtype=np.uint64), offsets, hashes)
+    sound, values, offsets = values_of([image for _, image in parts], counts[0] - counts[1:].sum(axis=0), moments)
+    if not sound.all():
+        raise StateError(
+            "small state: its sketch does not hold as many values as its totals say, increasing from its minimum to its maximum."
+        )
+    return counts, moments, values, offsets

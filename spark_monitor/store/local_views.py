@@ -8,6 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from spark_monitor.errors import ConfigError
+from spark_monitor.store.image_sql import MACROS
 from spark_monitor.store.local import LocalTables
 from spark_monitor.store.view_sql import VIEWS
 
@@ -61,8 +62,12 @@ def register(tables: LocalTables) -> list[str]:
     import duckdb
 
     made = []
+    for name, meaning in MACROS.values():
+        tables.connection.execute(f"CREATE MACRO {name} AS {meaning}")
     for view in VIEWS:
         select = view.select(lambda table: f"(SELECT * FROM {table})")
+        for in_spark, (name, _) in MACROS.items():
+            select = select.replace(in_spark, name)
         try:
             tables.connection.execute(f'CREATE VIEW "{view.name}" AS {translated(select)}')
         except (duckdb.Error, ConfigError):  # tables of another version of the program: Spark says what they lack

@@ -35,7 +35,12 @@ STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column("avg", NUMBER, "mean of the finite values"),
     column("avg_low", NUMBER, "the part of the mean below its last bit, with which means are merged"),
     column("m2", NUMBER, "sum of squared deviations from the mean"),
-    column("cells", list_of(_CELL), "exact counts on the baseline's grid or of its categories, those that are 0 left out"),
+    column(
+        "cells",
+        list_of(_CELL),
+        "exact counts on the baseline's grid or of its categories, those that are 0 left out; this and the columns down to "
+        "frequent_capacity are NULL of numbers whose sketch holds every value: they follow from it",
+    ),
     column("distinct_k", WHOLE, "how many of the smallest hashes are kept"),
     column("distinct_theta", COUNT, "hashes from this one on (unsigned) were dropped; NULL: none was, and the count is exact"),
     column("distinct_hashes", list_of(COUNT), "the smallest hashes (64 bits, unsigned) of the distinct values, in order"),

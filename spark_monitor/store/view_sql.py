@@ -10,6 +10,7 @@ from pyspark.sql.types import StructField
 
 from spark_monitor.store.dataset_views import BUDGET_COLUMNS, SERVICE_COLUMNS, budget_status, service_status
 from spark_monitor.store.described import COUNT, NUMBER, TEXT, TIMESTAMP, column, list_of
+from spark_monitor.store.image_sql import BELOW, VALUES
 from spark_monitor.store.series_sql import Source, metric_series
 from spark_monitor.store.shared_columns import (
     GRANULARITY,
@@ -68,7 +69,8 @@ def label_maturity(source: Source) -> str:
 def histograms(source: Source) -> str:
     """The cells of every stored state between their edges: an edge of the grid is a bar without width.
 
-    Strings that are none of the categories have no cell: they are what a state's cells lack of its values.
+    Strings that are none of the categories have no cell: they are what a state's cells lack of its values. Small states are
+    stored without cells, which follow from their sketches' values.
     """
     one = "monitor_id, grid_id, column_name"
     frames = (
@@ -76,10 +78,13 @@ def histograms(source: Source) -> str:
         f"WHERE slice_key IS NULL AND name IS NULL AND grid_id IS NOT NULL GROUP BY {one}"
     )
     alike = "s.monitor_id = f.monitor_id AND s.grid_id = f.grid_id AND s.column_name = f.column_name"
+    flat = "time, monitor_id, model_version, granularity, slice_key, slice_value, column_name"
     dimensions = "time, s.monitor_id, model_version, granularity, slice_key, slice_value, s.column_name"
     state = "`window`.`start` AS time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id"
     present = "count - num_nulls AS present"
     states = f"FROM {source('profile_states')} WHERE log_type = 'INPUT'"
+    finite = "count - num_nulls - num_nan - num_positive_inf - num_negative_inf"
+    small = "AND cells IS NULL AND sketch IS NOT NULL AND grid_id IS NOT NULL"
     exploded = f"SELECT {state}, {present}, min, max, explode(cells) AS one {states}"
     # The casts tell sqlglot that these are numbers: DuckDB counts members from 1.
     below, above = "CAST((one.cell + 1) DIV 2 AS int) - 1", "CAST(one.cell DIV 2 AS int)"
@@ -90,9 +95,19 @@ def histograms(source: Source) -> str:
         f"SELECT time, monitor_id, model_version, granularity, slice_key, slice_value, column_name, grid_id, present, "
         f"one.n AS n FROM ({exploded}) UNION ALL SELECT {state}, {present}, CAST(0 AS bigint) AS n {states}"
     )
+    of_values = f"SELECT {state}, min, max, explode({VALUES}) AS value FROM (SELECT *, {finite} AS finite {states} {small})"
+    edge = "CASE WHEN below < size(grid) THEN grid[CAST(below AS int)] END"
+    counted_below = (
+        f"SELECT {dimensions}, min, max, grid, value, {BELOW} AS below FROM ({of_values}) s JOIN ({frames}) f ON {alike}"
+    )
+    beside = f"SELECT *, {edge} AS above FROM ({counted_below})"
+    under = "CASE WHEN above = value THEN value WHEN below > 0 THEN grid[CAST(below AS int) - 1] ELSE min END"
+    placed = f"SELECT {flat}, {under} AS lower_edge, coalesce(above, max) AS upper_edge FROM ({beside})"
     return (
         f"SELECT {dimensions}, {lower} AS lower_edge, {upper} AS upper_edge, {category} AS category, one.n AS n "
         f"FROM ({exploded}) s JOIN ({frames}) f ON {alike} "
+        f"UNION ALL SELECT {flat}, lower_edge, upper_edge, CAST(NULL AS string), count(*) AS n FROM ({placed}) "
+        f"GROUP BY {flat}, lower_edge, upper_edge "
         f"UNION ALL SELECT {dimensions}, CAST(NULL AS double), CAST(NULL AS double), CAST(NULL AS string), present - sum(n) AS n "
         f"FROM ({counted}) s JOIN ({frames}) f ON {alike} WHERE categories IS NOT NULL "
         f"GROUP BY {dimensions}, present HAVING present - sum(n) > 0"
