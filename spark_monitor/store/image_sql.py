@@ -1,8 +1,8 @@
 """Small states in SQL: the values that a sketch's image holds, and where each stands on a grid.
 
 A state whose sketch holds every value is stored without its cells. The image ends with these values as little-endian doubles in
-increasing order. Spark has no function that reads a double from bytes (before 4.1 nor one that asks a sketch), so it is put together
-from sign, exponent and fraction, all exact. DuckDB reads bits as a double; there both expressions are macros.
+increasing order. Spark has no function that reads a double from bytes (nor, before 4.1, one that asks a sketch), so it is made of
+sign, exponent and fraction, all exact. DuckDB reads bits as a double; there both expressions are macros.
 """
 
 from __future__ import annotations
