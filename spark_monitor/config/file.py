@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from spark_monitor.errors import ConfigError, unknown
+from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import mask_secrets
 
 LONGEST_QUOTED = 80
@@ -23,6 +24,17 @@ UNKNOWN = "monitor_unknown_name"
 
 UNION_TAGS = frozenset({"<one>", "<many>"})
 """Tags of pydantic's tagged unions, which are no part of a place in the file."""
+
+_STEPS = {
+    "'\\t'": "Indent with spaces, and write no tab before a value",
+    "written twice": "Keep one of them",
+    "another document": "Write one monitor a file: remove the line --- and what follows it",
+    "alias": "Put a string that begins with * in quotes",
+    "expected alphabetic or numeric character": "Put a string that begins with * in quotes",
+}
+"""What to do about what PyYAML finds, by a sign of it."""
+
+_ANY_STEP = "Correct that line; a string with : # { [ or quotes in it, or with @ % & ! or ` at its beginning, must be quoted"
 
 _UNREADABLE = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
 """What PyYAML raises over a value that is not of the type that its tag or its look claims."""
@@ -41,11 +53,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory. Give one monitor's YAML file.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a string file ({error}). Give a readable UTF-8 YAML file.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{harmless(str(path))}: cannot be read ({reason}). Give a readable YAML file in UTF-8.") from None
     try:
         content = yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{name}: {_yaml_problem(error)}") from None
+    except yaml.reader.ReaderError as error:
+        place = f"line {text[: error.position].count(chr(10)) + 1}"
+        raise ConfigError(f"{name}: not valid YAML at {place}: found {_control(error.character)}. Remove it.") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{name}: not valid YAML: {' '.join(str(error).split())}. Correct the file.") from None
     if content is None:
@@ -55,8 +71,26 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+_BOOLEAN, _INTEGER, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float"))
+_PLAIN_VALUES: Mapping[str, tuple[str, str]] = {
+    _BOOLEAN: (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    _INTEGER: (r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    _FLOAT: (
+        r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
+"""What is a boolean or a number without quotes, as YAML 1.2 has it, and how it may begin. To YAML 1.1, which PyYAML reads, NO is
+false, 0123 is 83 and 12:30 is 750: a country, a store and a time that no column holds. These are strings here."""
+
+
 class _StrictLoader(yaml.SafeLoader):
     """YAML's safe subset, with a key that is written twice refused instead of silently replaced."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _PLAIN_VALUES]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -77,11 +111,20 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
+for _tag, (_pattern, _beginnings) in _PLAIN_VALUES.items():
+    _StrictLoader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), list(_beginnings))
+
+
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = mask_secrets(error.problem or error.context or "unreadable")
-    return f"not valid YAML{place}: {problem}. Correct that line; a string with : # {{ [ or quotes in it must be quoted."
+    step = next((step for sign, step in _STEPS.items() if sign in problem), _ANY_STEP)
+    return f"not valid YAML{place}: {problem}. {step}."
+
+
+def _control(character: int | str) -> str:
+    return f"the control character U+{character if isinstance(character, int) else ord(character):04X}"
 
 
 def problems(*pairs: tuple[str, str]) -> PydanticCustomError:
@@ -118,7 +161,7 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Itera
         allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
         yield unknown(place, key, value, allowed)
     elif kind == "invalid_key":
-        yield f"{place}: found a key that is no text. Put the key in quotes."
+        yield f"{place}: found a key that is no string. Put the key in quotes."
     else:
         yield f"{place}: found {describe(value)}. Allowed: {_description(model, location)}."
 

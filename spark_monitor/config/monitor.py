@@ -87,7 +87,7 @@ class MonitorConfig(Section):
     windows: WindowsConfig = Field(default=WindowsConfig(), description="{every: 1 day, zone: UTC, also: [1 month]}")
     slices: tuple[SliceText, ...] = Field(default=(), description="columns, boolean SQL expressions and lists of columns")
     max_slice_values: WholeNumber = Field(
-        default=200, ge=1, le=10_000, description="how many values of a slice key are told apart, from 1 to 10,000"
+        default=200, ge=1, le=10_000, description="how many values of a slice key are kept apart, from 1 to 10,000"
     )
     max_correlated_columns: WholeNumber = Field(
         default=100, ge=0, le=1_000, description="how many numeric features are correlated with each other; 0: none"
@@ -173,7 +173,7 @@ class MonitorConfig(Section):
     def _slices_once(cls, slices: tuple[Slice, ...]) -> tuple[Slice, ...]:
         short = [f"[{', '.join(names)}]" for names in slices if not isinstance(names, str) and len(names) < 2]
         if short:
-            raise problems(("", f"found the crossing {short[0]}. Allowed: two columns or more; write one without brackets."))
+            raise problems(("", f"found the cross {short[0]}. Allowed: two columns or more; write one without brackets."))
         repeated = repeated_names(slice_key(names if isinstance(names, str) else tuple(sorted(names))) for names in slices)
         if repeated:
             raise problems(("", f"found {quoted(repeated)} more than once. Name each slice once."))

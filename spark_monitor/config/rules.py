@@ -63,7 +63,7 @@ class RuleConfig(Section):
     class_: Text | None = Field(default=None, alias="class", description="the class it is about; without it, every class")
     for_: Times | None = Field(default=None, alias="for", description="m of n windows running, such as 2 of 3")
     severity: Literal["low", "medium", "high", "critical"] = Field(default="medium", description="low, medium, high or critical")
-    owner: Text | None = Field(default=None, description="who is told, as a string")
+    owner: Text | None = Field(default=None, description="who is notified, as a string")
     runbook: Text | None = Field(default=None, description="what to do, as an address or a path")
 
     @property

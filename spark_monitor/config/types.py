@@ -43,7 +43,7 @@ def _not_a_yes(value: Any) -> Any:
 
 def _scalar(value: Any) -> Any:
     if not isinstance(value, Scalar) or (isinstance(value, float) and not math.isfinite(value)):
-        raise problems(("", f"found {describe(value)}. Allowed: one number, text or true/false."))
+        raise problems(("", f"found {describe(value)}. Allowed: one number, string or true/false."))
     return value
 
 
@@ -70,7 +70,7 @@ def quoted(names: Iterable[str]) -> str:
 
 def _not_blank(text: str) -> str:
     if not text.strip():
-        raise problems(("", "found an empty text. Write a name, or leave the key out."))
+        raise problems(("", "found an empty string. Write a name, or leave the key out."))
     return text
 
 

@@ -50,10 +50,17 @@ def _unwatched(
 
 
 def _allowed_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> Iterator[Finding]:
-    """Values that a column's type cannot hold."""
+    """Values that a column's type cannot hold, and numbers whose digits in a string may be others."""
     for name, values in config.quality.allowed.items():
         kind = types.get(name)
-        if kind is None or _is_text(config, name, kind) or not is_number(kind):
+        if kind is not None and _is_text(config, name, kind):
+            fractions = [value for value in values if isinstance(value, float)]
+            if fractions:
+                reason = f"is compared by its strings, and {fractions[0]} is read as a number, to which 1.10 and 1.1 are one"
+                step = f'Put it in quotes as the column has it, such as "{fractions[0]}"'
+                yield Finding(f"quality.allowed.{name}", f'column "{name}" {reason}. {step}.', "warning")
+            continue
+        if kind is None or not is_number(kind):
             continue
         wrong = [value for value in values if not _is_numeric(value)]
         if wrong:

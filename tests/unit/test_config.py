@@ -263,11 +263,11 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("predictions.id", []), "predictions.id: found a list of 0. Allowed: the column that identifies"),
     (put("predictions.id", ["a", "a"]), 'predictions.id: found "a" more than once.'),
     (put("predictions.id", ["a", 3]), "predictions.id[1]: found the number 3."),
-    (put("predictions.time", "  "), "predictions.time: found an empty text."),
+    (put("predictions.time", "  "), "predictions.time: found an empty string."),
     (put("predictions.time", None), "predictions.time: found nothing."),
     (put("predictions.score", False), "predictions.score: found false (a yes/no value; put a name in quotes)."),
     (put("predictions.score", "predicted"), 'predictions.score: found "predicted", which is also `prediction`.'),
-    (put("predictions.positive", None), "predictions.positive: found nothing. Allowed: one number, text or true/false."),
+    (put("predictions.positive", None), "predictions.positive: found nothing. Allowed: one number, string or true/false."),
     (put("predictions.positive", float("nan")), "predictions.positive: found the number nan."),
     (put("predictions.positive", [1]), "predictions.positive: found a list of 1."),
     (put("predictions.threshold", 1.5), "predictions.threshold: found the number 1.5. Allowed: a number from 0 to 1"),
@@ -293,13 +293,13 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("windows.lookback", "30 minutes"), 'windows.lookback: found "30 minutes".'),
     (put("slices", ["origin", "origin"]), 'slices: found "origin" more than once.'),
     (put("slices", [["a", "b"], ["b", "a"]]), 'slices: found "a, b" more than once.'),
-    (put("slices", [["a"]]), "slices: found the crossing [a]."),
+    (put("slices", [["a"]]), "slices: found the cross [a]."),
     (put("slices", [["a", "a"]]), 'slices[0]: found "a" more than once.'),
     (put("slices", [4]), "slices[0]: found the number 4."),
     (put("fairness", {"groups": ["orign"]}), 'fairness.groups: found "orign", which is no slice. Slices of this monitor: "'),
     (replaced(("model.task", "regression"), ("fairness", {"groups": ["origin"]})), "fairness: found beside task regression."),
     (put("slices", "origin"), 'slices: found "origin". Allowed: columns, boolean SQL expressions'),
-    (put("max_slice_values", 0), "max_slice_values: found the number 0. Allowed: how many values of a slice key are told apart"),
+    (put("max_slice_values", 0), "max_slice_values: found the number 0. Allowed: how many values of a slice key are kept apart"),
     (put("max_slice_values", True), "max_slice_values: found true."),
     (put("task_memory", 512), "task_memory: found the number 512. Allowed: the memory of a task, such as 512 MiB."),
     (put("task_memory", "512 MB"), 'task_memory: found "512 MB". Allowed: from 64 MiB to 64 GiB, such as 512 MiB or 2 GiB.'),
@@ -354,16 +354,21 @@ BROKEN_FILES = {
     "- a\n- b\n": "found a list of 2 at the top",
     "just text": 'found "just text" at the top',
     "a: [1\nb: 2": "not valid YAML at line 2",
-    "a: 1\n---\nb: 2": "not valid YAML",
+    "a: 1\n---\nb: 2": "not valid YAML at line 2, column 1: but found another document. Write one monitor a file",
     "a: !!python/object/apply:os.system [ls]": "not valid YAML at line 1",
     "a: 2024-13-45": 'line 1, column 4: "2024-13-45" cannot be read as timestamp',
     "a: !!bool abc": 'line 1, column 4: "abc" cannot be read as bool',
     "a: !!int ''": 'line 1, column 4: "" cannot be read as int',
     "a: !!timestamp abc": '"abc" cannot be read as timestamp',
-    "a: 1" + ":00" * 200 + ".0": "cannot be read as float",
+    "a: !!float 1" + ":00" * 200 + ".0": "cannot be read as float",
+    "a:\n\tb: 1": "line 2, column 1: found character '\\t' that cannot start any token. Indent with spaces",
+    "a: @x": "line 1, column 4: found character '@' that cannot start any token. Correct that line; a string with : # {",
+    "a: *x": "line 1, column 4: found undefined alias 'x'. Put a string that begins with * in quotes.",
+    "a: {b: *, c: 1}": "Put a string that begins with * in quotes.",
+    "a: 1\nb: \x07": "not valid YAML at line 2: found the control character U+0007. Remove it.",
     "monitor: a\nmodel: {name: x, name: y}": 'line 2, column 18: the key "name" is written twice',
-    "monitor: a\nmonitor: b": 'the key "monitor" is written twice',
-    "1: x": "found a key that is no text",
+    "monitor: a\nmonitor: b": 'the key "monitor" is written twice. Keep one of them.',
+    "1: x": "found a key that is no string",
     "[" * 5000: "not valid YAML",
 }
 
@@ -373,6 +378,47 @@ def test_a_broken_file_is_a_configuration_error(complaint: Complaint, text: str,
     said = complaint(text)
     assert sentence in said
     assert said.startswith("fraud.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        *((text, text) for text in ("NO", "no", "Yes", "on", "OFF", "y", "n")),
+        *((text, text) for text in ("0123", "-007", "00", "12:30", "1:30:00", "0x1F", "0b11", "1_000", "1.2.3", "1e", "e5")),
+        *(
+            ("true", True),
+            ("True", True),
+            ("FALSE", False),
+            ("0", 0),
+            ("-7", -7),
+            ("+7", 7),
+            ("12345678901234567890", 12345678901234567890),
+        ),
+        *(
+            ("1.5", 1.5),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("-0.25", -0.25),
+            ("1e3", 1000.0),
+            ("1.5E-3", 0.0015),
+            ("'1'", "1"),
+            ('"true"', "true"),
+        ),
+    ],
+)
+def test_values_without_quotes_are_what_yaml_1_2_reads(load: Load, written: str, value: object) -> None:
+    text = f"{DESIGN}quality: {{allowed: {{origin: [{written}]}}, sentinels: [{written}]}}\n"
+    quality = load(f"{text}fairness: {{groups: [origin], reference: {{origin: {written}}}}}\n").quality
+    assert [*map(repr, quality.allowed["origin"])] == [*map(repr, quality.sentinels)] == [repr(value)]
+
+
+def test_yes_and_no_in_the_place_of_true_and_false_are_refused_and_names_like_them_are_kept(
+    complaint: Complaint, load: Load
+) -> None:
+    assert 'baseline.labels: found "yes". Allowed: true or false' in complaint(DESIGN.replace("labels: true", "labels: yes"))
+    config = load(DESIGN.replace("[origin, carrier, ", "[on, carrier, ").replace("[origin, carrier]", "[on, carrier]"))
+    assert config.slices[0] == "on"
+    assert load(f"{DESIGN}quality: {{formats: {{no: integer}}}}\n").quality.formats == {"no": "integer"}
 
 
 def test_a_merge_key_is_no_duplicate(load: Load) -> None:

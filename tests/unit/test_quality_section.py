@@ -79,6 +79,14 @@ def test_each_thing_that_does_not_fit_is_a_sentence() -> None:
     assert all(sentence.endswith((".", "?")) for sentence in sentences.values())
 
 
+def test_a_number_among_the_allowed_strings_is_asked_for_its_digits() -> None:
+    allowed = {"mail": ["a@b.c", 7, 1.1], "age": [1.5]}
+    sentences = found(quality={"allowed": allowed})
+    assert list(sentences) == ["quality.allowed.mail"]
+    assert "1.1 is read as a number, to which 1.10 and 1.1 are one. Put it in quotes" in sentences["quality.allowed.mail"]
+    assert found(quality={"allowed": {"mail": ["1.10", 7]}}) == {}
+
+
 def test_what_rows_suggest_is_a_section_that_loads() -> None:
     random = np.random.default_rng(1)
     rows = 500
