@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.columns import Finding
+from spark_monitor.text.masking import mask_secrets
 
 MAIL_VARIABLE = "SPARK_MONITOR_MAIL_URL"
 BY_APPRISE = (None, "apprise")
@@ -25,6 +26,8 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
                 f"people.channels.{name}.url_env", f"{channel.url_env} is not set here. Put the channel's address into it."
             )
     yield from _never_reached(config)
+    yield from _actions(config, given)
+    yield from _links(config)
     receivers = {*(route.to for route in people.routes), *(people.digest.to if people.digest is not None else ())}
     for name in sorted(receivers & set(people.owners) - set(people.channels)):
         owner = people.owners[name]
@@ -55,14 +58,35 @@ def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
         yield _warning("people.digest.to", "found nobody: it is never sent. Name channels or owners, such as [digest].")
     if config.alerts.budget is not None and (people.digest is None or not people.digest.to):
         yield _warning(
-            "alerts.budget", "what does not fit is told by the digest alone, and none is sent. Say in people.digest to whom."
+            "alerts.budget", "what does not fit is in the digest alone, and none is sent. Name its receivers in people.digest."
         )
+
+
+def _actions(config: MonitorConfig, given: Mapping[str, str]) -> Iterator[Finding]:
+    """Actions that nothing will set off, and those that cannot be taken."""
     ruled = {rule.metric for rule in config.rules}
-    for position, action in enumerate(people.actions):
-        metric = action.when.metric
+    for position, action in enumerate(config.people.actions):
+        where, metric = f"people.actions[{position}]", action.when.metric
         if metric is not None and metric not in ruled:
             lack = f"no rule is about {metric}, so it has no verdict and the action is never taken"
-            yield _warning(f"people.actions[{position}].when.metric", f"{lack}. Add a rule for it.")
+            yield _warning(f"{where}.when.metric", f"{lack}. Add a rule for it.")
+        for name in ("webhook", "databricks_job"):
+            called = getattr(action.do, name)
+            if called is not None and not given.get(called.url_env, "").strip():
+                yield _warning(f"{where}.do.{name}.url_env", f"{called.url_env} is not set here. Put the address into it.")
+        for name in ("mlflow_tag", "mlflow_alias"):
+            if getattr(action.do, name) is not None and config.outputs.mlflow is None:
+                lack = "found, and the file has no outputs.mlflow, whose registry would be changed"
+                yield _warning(f"{where}.do.{name}", f"{lack}. Name it, or remove the action.")
+
+
+def _links(config: MonitorConfig) -> Iterator[Finding]:
+    """Links of messages that hold a secret: it is masked wherever it leaves the process, so that the link leads nowhere."""
+    for name in ("report_url", "mlflow_url"):
+        address = getattr(config.people, name)
+        if address is not None and mask_secrets(address) != address:
+            problem = "found an address with what looks like a secret: messages show *** in its place, and the link does not open"
+            yield _warning(f"people.{name}", f"{problem}. Name a page that opens without it, such as one behind a login.")
 
 
 def _warning(where: str, sentence: str) -> Finding:

@@ -106,8 +106,26 @@ def test_check_tells_of_people_whom_nothing_would_reach(tmp_path: Path) -> None:
     assert said["people.routes[0].owner"].startswith('found "risk", whom neither people.owners nor a rule names')
     assert said["people.routes[1].role"].startswith('found "executive", which no owner has')
     assert said["people.digest.to"].startswith("found nobody")
-    assert said["alerts.budget"].startswith("what does not fit is told by the digest alone")
+    assert said["alerts.budget"].startswith("what does not fit is in the digest alone")
     assert said["people.actions[0].when.metric"].startswith("no rule is about roc_auc_score")
+
+
+def test_check_tells_of_actions_that_cannot_be_taken_and_of_links_that_will_not_open(tmp_path: Path) -> None:
+    when = {"kind": "drift"}
+    done = [{"webhook": {"url_env": "NOWHERE"}}, {"mlflow_alias": "broken"}, {"mlflow_tag": {"a": "b"}}, POST]
+    links = {"report_url": "https://files.example/r.html?sig=hunter2hunter2", "mlflow_url": "https://mlflow.example/#/models"}
+    people = {"actions": [{"when": when, "do": do} for do in done], **links}
+
+    said = told(loaded(tmp_path, people=people))
+
+    assert list(said) == [
+        *("people.actions[0].do.webhook.url_env", "people.actions[1].do.mlflow_alias", "people.actions[2].do.mlflow_tag"),
+        "people.report_url",
+    ]
+    assert said["people.actions[0].do.webhook.url_env"].startswith("NOWHERE is not set here.")
+    assert "hunter2" not in str(said)
+    mlflow = {"path": "out", "mlflow": {"tracking_uri": "sqlite:///m.db", "experiment": "e"}}
+    assert "people.actions[1].do.mlflow_alias" not in told(loaded(tmp_path, people=people, outputs=mlflow))
 
 
 def test_check_has_nothing_to_tell_where_everybody_is_reached(tmp_path: Path) -> None:
