@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError, MonitorError
+from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import first_line, mask_secrets
 
 DEBUG_VARIABLE = "SPARK_MONITOR_DEBUG"
@@ -31,6 +33,11 @@ INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 USAGE_ERROR = typer.BadParameter.__mro__[1]
 """What typer raises for wrong usage of any kind; it has no public name."""
 
+LIBRARYS_WORDS = {
+    r"^Value error, ": "",
+    r"^Input should be a valid integer.*": "it is no integer. Give one, such as 100.",
+    r"^Input should be greater than or equal to (\S+?)\.?$": r"it is below \1. Give \1 or more.",
+}
 LONGEST_LINE = 500
 REFUSED_BY_STORAGE = ("Status Code: 503", "SlowDown", "SLOW_DOWN", "ThrottledException", "ServiceUnavailable", "ServerBusy")
 """Signs, in the words of S3's, Azure's and Hadoop's clients, that an object store answers 503 after all that they try."""
@@ -64,8 +71,19 @@ def quoted_without_secrets() -> Iterator[None]:
     except Exception as error:
         message = getattr(error, "message", None)
         if isinstance(error, USAGE_ERROR) and isinstance(message, str):
-            error.__dict__["message"] = mask_secrets(message)
+            error.__dict__["message"] = mask_secrets(in_our_words(message))
         raise
+
+
+def in_our_words(message: str) -> str:
+    """What is wrong with an option's value, without the words of the library that found it.
+
+    >>> in_our_words("Input should be greater than or equal to 1"), in_our_words("Value error, 'x' is not one of 'a', 'b'.")
+    ('it is below 1. Give 1 or more.', "'x' is not one of 'a', 'b'.")
+    """
+    for pattern, words in LIBRARYS_WORDS.items():
+        message = re.sub(pattern, words, message)
+    return message
 
 
 class MonitorCommand(TyperCommand):
@@ -155,7 +173,7 @@ def report(error: BaseException, terminal: Terminal, *, command: str) -> int:
     code = error.exit_code if isinstance(error, MonitorError) else RUN_FAILED
     text = sentence_of(error)
     terminal.remark(text)
-    if not isinstance(error, MonitorError) and not terminal.debug:
+    if not isinstance(error, MonitorError | PermissionError) and not terminal.debug:
         terminal.remark(f"For the whole traceback: spark-monitor --debug {command} ...")
     if code == RUN_FAILED and has_text(terminal.spark_log):
         terminal.remark(f"Spark's own log: {terminal.spark_log}")
@@ -173,6 +191,9 @@ def sentence_of(error: BaseException) -> str:
     """
     if isinstance(error, MonitorError):
         return mask_secrets(str(error))
+    if isinstance(error, PermissionError) and error.filename is not None:
+        place = mask_secrets(harmless(str(error.filename), LONGEST_LINE))
+        return f"{place}: this user has no right to it ({error.strerror}). Change its rights, or name another place."
     kind, first = type(error).__name__, first_line(error)
     if any(sign in str(error) for sign in REFUSED_BY_STORAGE):
         return f"Storage refuses requests: {first[:LONGEST_LINE]} {AFTER_REFUSAL}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Ready = Callable[[], tuple[Monitor, SparkSession]]
 
-PANEL = "Going on"
+PANEL = "Near real time"
 STANDARD_ERROR = 2
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -33,7 +33,7 @@ Continuous = Annotated[
     bool,
     typer.Option(
         "--continuous",
-        help="Go on: a Structured Streaming query over the prediction table wakes a run where rows came; another follows "
+        help="Keep running: a Structured Streaming query over the prediction table wakes a run where rows came; another follows "
         "where labels came or a window ended. SIGTERM and Ctrl+C end the job between two runs, with exit code 0; three "
         "failures in a row end it with the last one's.",
         rich_help_panel=PANEL,
@@ -108,8 +108,7 @@ def read_trigger(*, continuous: bool, trigger: str | None, checkpoints: str | No
         return None
     if backfill:
         raise ConfigError(
-            "--continuous: found beside --from and --to. What goes on handles what is due: leave --continuous out to handle "
-            "a period again."
+            "--continuous: found beside --from and --to. It handles what is due: leave --continuous out to reprocess a period."
         )
     try:
         parse_trigger(trigger or EVERY_MINUTE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,7 @@ def dashboards(
     schema = load_config(file).outputs.schema_name
     if schema is None:
         raise ConfigError("outputs.path: only a schema's views have names. Set outputs.schema for a dashboard.")
-    if not out.is_dir():
+    if not os.path.isdir(out):
         raise ConfigError(f"--out {out}: found no directory. Give one that exists.")
     written = out / NAMES[target]
     made = databricks_dashboard(schema) if target is Target.databricks else grafana_dashboard(schema)

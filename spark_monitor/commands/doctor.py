@@ -34,7 +34,7 @@ class Result:
 
     name: str
     works: bool
-    told: str
+    message: str
 
 
 @dataclass
@@ -115,5 +115,5 @@ def examined(name: str, look: Callable[[], str]) -> Result:
 def line(result: Result) -> Text:
     """A result as a line, with a tick or a cross."""
     mark = Text(f"{DONE} ", "green") if result.works else Text(f"{FAILED} ", "bold red")
-    sentence = result.told.replace("\n", "\n" + " " * (NAME_WIDTH + len(DONE) + 1))
+    sentence = result.message.replace("\n", "\n" + " " * (NAME_WIDTH + len(DONE) + 1))
     return mark + Text(f"{result.name:<{NAME_WIDTH}}", "default") + Text(sentence, "default")

@@ -114,7 +114,7 @@ def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:
             places.setdefault(Place.of(monitor.config.outputs), []).append((file, monitor))
         except ConfigError:
             continue
-    return {place: once([*monitors]) for place, monitors in places.items()}
+    return {place: named for place, monitors in places.items() if (named := once(monitors))}
 
 
 def once(monitors: Sequence[tuple[Path, Monitor]]) -> list[tuple[Path, Monitor]]:

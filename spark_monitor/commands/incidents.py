@@ -13,7 +13,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp, timestamp_or_now
-from spark_monitor.commands.several import sessions
+from spark_monitor.commands.several import sessions, yaml_files
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import harmless, in_shell, in_words
 
@@ -40,7 +40,7 @@ def ack(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge an incident: somebody is at it, and only its end is told."""
+    """Acknowledge an incident: somebody is at it, and only its resolution is sent."""
     _change(
         context, incident, one_file(file, other_file), (master, remote, conf), acknowledged_by=by or user(), status="ACKNOWLEDGED"
     )
@@ -50,7 +50,12 @@ def mute(
     context: typer.Context,
     incident: IncidentId,
     file: OneFile = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="T", help="Until when nobody is notified, in ISO 8601.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="T", help="Until when nobody is notified, in ISO 8601, such as 2026-01-31. It must be given."
+        ),
+    ] = None,
     other_file: FileOption = None,
     master: Master = None,
     remote: Remote = None,
@@ -60,7 +65,7 @@ def mute(
     """Mute an incident until a time: it stays open, and nobody is notified of it."""
     end = timestamp("--until", until)
     if end is None:
-        raise ConfigError("--until: it was not given. Give the time until which nobody is told, such as 2026-01-31.")
+        raise ConfigError("--until: it was not given. Give the time until which nobody is notified, such as 2026-01-31.")
     if end <= timestamp_or_now("--until", None):
         raise ConfigError(f'--until: found "{until}", which is over. Give a time to come.')
     _change(context, incident, one_file(file, other_file), (master, remote, conf), muted_until=end, status="MUTED")
@@ -113,8 +118,7 @@ def monitor_file(file: Path | None, directory: Path | None = None) -> Path:
     if file is not None:
         return file
     here = directory or Path.cwd()
-    candidates = sorted(path for path in here.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
-    monitors = [path for path in candidates if _is_monitor(path)]
+    monitors = [path for path in yaml_files(here) if _is_monitor(path)]
     if len(monitors) == 1:
         return monitors[0]
     names = ", ".join(harmless(path.name) for path in monitors) or "no monitor's file"
@@ -124,7 +128,7 @@ def monitor_file(file: Path | None, directory: Path | None = None) -> Path:
 def _is_monitor(path: Path) -> bool:
     """Whether a YAML file has the key `monitor` at its left edge."""
     try:
-        return any(line.startswith("monitor:") for line in path.read_text(encoding="utf-8").splitlines())
+        return any(line.startswith("monitor:") for line in path.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -115,7 +115,7 @@ def tables_in(spark: SparkSession, schema: str) -> list[tuple[str, str]]:
 
     from spark_monitor.store.schemas import TABLES
 
-    if Path(schema).is_dir():
+    if os.path.isdir(schema):
         kept = [place for place in sorted(Path(schema).iterdir()) if place.name not in TABLES and holds_a_table(place)]
         return [(place.name, str(place)) for place in kept]
     try:
@@ -134,17 +134,17 @@ def holds_a_table(place: Path) -> bool:
 
 def require_directory(directory: Path) -> None:
     """ConfigError where files cannot be written into a directory."""
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise ConfigError(f"--out {directory}: found no directory. With --all, give the directory that the files go to.")
 
 
 def require_free(file: Path) -> None:
     """ConfigError where a file cannot be written without losing another."""
-    if file.exists():
+    if os.path.exists(file):
         raise ConfigError(f"{file}: exists already and is left as it is. Give another name with --out, or remove it.")
-    if file.parent.is_dir() and not os.access(file.parent, os.W_OK):
+    if os.path.isdir(file.parent) and not os.access(file.parent, os.W_OK):
         raise not_written(file, "you have no right to write there")
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):
         raise ConfigError(f"{file}: the directory {file.parent} does not exist. Give a file in one that does, with --out.")
 
 
@@ -185,7 +185,7 @@ def places(table: str) -> list[dict[str, str]]:
     >>> places("demo.predictions"), places("data/scores")[1]
     ([{'table': 'demo.predictions'}], {'path': 'data/scores', 'format': 'parquet'})
     """
-    if "/" in table or "\\" in table or table.startswith(".") or Path(table).exists():
+    if "/" in table or "\\" in table or table.startswith(".") or os.path.exists(table):
         return [{"path": table.rstrip("/") or table, "format": kind} for kind in ("delta", "parquet")]
     return [{"table": table}]
 

@@ -9,7 +9,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, SessionOptions, timestamp_or_now
-from spark_monitor.commands.several import Files, Left, each_monitor
+from spark_monitor.commands.several import Files, Left, each_monitor, monitor_files, namesakes
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import counted
@@ -42,6 +42,8 @@ def prune(
         from spark_monitor.store.place import Place
 
         left = Left(terminal)
+        for error in namesakes(monitor_files(files)).values():
+            raise error
         monitors = [config for _, config in each_monitor(files, left)]
         alive = sorted({config.monitor for config in monitors} & set(deleted or ()))
         if alive:

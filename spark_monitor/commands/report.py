@@ -11,7 +11,7 @@ import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
-from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
+from spark_monitor.commands.several import Files, Left, each_with_facts, monitor_files, sessions
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.logs import log_of
@@ -58,7 +58,7 @@ def report(
         pages = [(facts, config, str(file)) for file, config, facts in monitors]
         write(page, fleet_html(pages, role=role.value if role is not None else None))
     names = [config.monitor for _, config, _ in monitors]
-    terminal.document({"monitor": names[0] if len(names) == 1 else names, "report": page.resolve()})
+    terminal.document({"monitor": names[0] if len(monitor_files(files)) == 1 else names, "report": page.resolve()})
     terminal.tell(f"Written: {page}")
     for facts, _, file in pages:
         if not facts.runs:
@@ -68,9 +68,9 @@ def report(
 
 def require_place(page: Path) -> None:
     """ConfigError where a file cannot be written there."""
-    if not page.parent.is_dir() or page.is_dir():
+    if not os.path.isdir(page.parent) or os.path.isdir(page):
         raise ConfigError(f"--out {page}: found no directory to write a file into. Give a file in a directory that exists.")
-    if not os.access(page if page.exists() else page.parent, os.W_OK):
+    if not os.access(page if os.path.exists(page) else page.parent, os.W_OK):
         raise not_written(page, "you have no right to write there")
 
 

@@ -24,7 +24,7 @@ from spark_monitor.commands.options import (
     timestamp,
     timestamp_or_now,
 )
-from spark_monitor.commands.several import Files, monitor_files
+from spark_monitor.commands.several import Files, monitor_files, namesakes
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError
@@ -69,7 +69,7 @@ def run(
     files: Files,
     as_of: AsOf = None,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="T", help="Handle again the windows from this timestamp on, with --to.")
+        str | None, typer.Option("--from", metavar="T", help="Reprocess the windows from this timestamp on, with --to.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="T", help="The timestamp before which those windows begin.")] = None,
     reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and says why.")] = Reader.auto,
@@ -123,9 +123,13 @@ def run(
                 show(terminal, result, named[0], fail_on)
         return
 
+    refused = namesakes(named) if len(named) > 1 else {}
+
     def handled(file: Path) -> RunResult:
         from spark_monitor.api.monitor import Monitor
 
+        if file in refused:
+            raise refused[file]
         with terminal.progress():
             monitor = Monitor.load(file)
             spark = open_spark(session, terminal)

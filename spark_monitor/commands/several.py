@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from spark_monitor.commands.command import RUN_FAILED, sentence_of
 from spark_monitor.commands.options import SessionOptions
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError, MonitorError, RunError
+from spark_monitor.text.formatting import harmless
 
 if TYPE_CHECKING:
     from spark_monitor.commands.known import Session
@@ -30,14 +32,45 @@ def monitor_files(given: Sequence[Path]) -> list[Path]:
     """The files that were named, and the YAML files of directories, in order of name."""
     files: list[Path] = []
     for path in given:
-        if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
+        if os.path.isdir(path):  # of a path that cannot be asked, such as one that is too long, Path.is_dir raises
+            inside = yaml_files(path)
             if not inside:
                 raise ConfigError(f"{path}: found no monitor's file. Name a directory with files such as flights.yaml.")
             files += inside
         else:
             files.append(path)
-    return list(dict.fromkeys(files))
+    once = {os.path.realpath(path): path for path in reversed(files)}  # a file that is named in two ways is one monitor
+    return [path for path in dict.fromkeys(files) if once[os.path.realpath(path)] == path]
+
+
+def namesakes(files: Sequence[Path]) -> dict[Path, ConfigError]:
+    """Of files that would write each other's rows, as a copy does whose `monitor` was not changed: the error of each."""
+    from spark_monitor.config.monitor import load_config
+
+    by_rows: dict[tuple[str | None, ...], list[Path]] = {}
+    for file in files:
+        try:
+            config = load_config(file)
+        except ConfigError:
+            continue  # its own run says what is wrong
+        by_rows.setdefault((config.monitor, config.outputs.schema_name, config.outputs.path), []).append(file)
+    errors = {}
+    for (name, *_), same in by_rows.items():
+        for file in same if len(same) > 1 else ():
+            others = ", ".join(str(other) for other in same if other != file)
+            clash = f'monitor: found "{name}", which is that of {others} as well, with the same outputs'
+            step = "Give each a name of its own, and remove the rows of a name that is no more by `spark-monitor prune --deleted`"
+            errors[file] = ConfigError(f"{file.name}: {clash}: each run would replace the other's rows. {step}.")
+    return errors
+
+
+def yaml_files(directory: Path) -> list[Path]:
+    """The YAML files of a directory, in order of name; ConfigError where this user may not read it."""
+    try:
+        return sorted(one for one in directory.iterdir() if one.suffix in SUFFIXES and os.path.isfile(one))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"{harmless(str(directory))}: cannot be read ({reason}). Name a directory that you may read.") from None
 
 
 @dataclass
@@ -77,7 +110,7 @@ def each_with_facts(
         any_read = True
         yield file, config, facts
     if not any_read:
-        raise RunError("Of none of the monitors anything can be read.")
+        raise RunError("Nothing can be read of any of the monitors.")
 
 
 def each_monitor(given: Sequence[Path], left: Left) -> Iterator[tuple[Path, MonitorConfig]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spark_monitor.commands.command import terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
-from spark_monitor.commands.several import Files, Left, each_with_facts, sessions
+from spark_monitor.commands.several import Files, Left, each_with_facts, monitor_files, sessions
+
+if TYPE_CHECKING:
+    from spark_monitor.insight.facts import Facts, VersionFacts
 
 
 def status(
@@ -30,8 +34,8 @@ def status(
         left = Left(terminal)
         monitors = list(each_with_facts(files, sessions(options, terminal), left))
     if as_json:
-        documents = [facts for _, _, facts in monitors]
-        terminal.document(documents[0] if len(documents) == 1 else documents)
+        documents = [document(facts) for _, _, facts in monitors]
+        terminal.document(documents[0] if len(monitor_files(files)) == 1 else documents)
     elif len(monitors) > 1:
         named = [(facts, str(file)) for file, _, facts in monitors]
         terminal.tell(styled(fleet_summary(named, everything=everything).rstrip()))
@@ -39,3 +43,14 @@ def status(
         file, config, facts = monitors[0]
         terminal.tell(styled(summary(facts, config, file=str(file), everything=everything).rstrip()))
     left.end()
+
+
+def document(facts: Facts) -> dict[str, Any]:
+    """The facts for machines, with what follows from them: the state in one word and in one sentence, and each version's."""
+    versions = [{"status": version.status, **_fields_of(version)} for version in facts.versions]
+    known = {"status": facts.status, "sentence": facts.sentence, "as_of": facts.as_of}
+    return {**known, **_fields_of(facts), "versions": versions}
+
+
+def _fields_of(row: Facts | VersionFacts) -> dict[str, Any]:
+    return {field.name: getattr(row, field.name) for field in fields(row)}

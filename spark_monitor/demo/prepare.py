@@ -86,13 +86,17 @@ class DemoPaths:
 def claim(directory: Path) -> DemoPaths:
     """Take a directory for the demo: a new one, an empty one, or one that the demo has used before."""
     paths = DemoPaths(directory.resolve())
-    if paths.directory.exists() and not paths.directory.is_dir():
-        raise ConfigError(f"--dir {directory}: is a file. Give a new or empty directory.")
-    if paths.directory.is_dir() and not paths.mark.is_file() and any(paths.directory.iterdir()):
-        raise ConfigError(f"--dir {directory}: holds files that the demo did not write. Give a new or empty directory.")
-    paths.directory.mkdir(parents=True, exist_ok=True)
-    if not paths.mark.is_file():
-        _mark(paths, None)
+    try:
+        if paths.directory.exists() and not paths.directory.is_dir():
+            raise ConfigError(f"--dir {directory}: is a file. Give a new or empty directory.")
+        if paths.directory.is_dir() and not paths.mark.is_file() and any(paths.directory.iterdir()):
+            raise ConfigError(f"--dir {directory}: holds files that the demo did not write. Give a new or empty directory.")
+        paths.directory.mkdir(parents=True, exist_ok=True)
+        if not paths.mark.is_file():
+            _mark(paths, None)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(f"--dir {directory}: cannot be used ({reason}). Give a directory that you may write to.") from None
     return paths
 
 

@@ -24,9 +24,10 @@ def found_incident(rows: Iterable[IncidentRow], named: str) -> IncidentRow:
     matching = [row for row in incidents if named and row.incident_id.startswith(named)]
     if len(matching) == 1:
         return matching[0]
-    listed = ", ".join(row.incident_id for row in (matching or incidents)[:IDS_NAMED]) or "none"
+    listed = ", ".join(row.incident_id for row in (matching or incidents)[:IDS_NAMED])
     what = "several incidents begin so" if matching else "no such incident is known"
-    raise ConfigError(f'INCIDENT: found "{harmless(named)}": {what}. Known: {listed}.')
+    known = f"Known: {listed}." if listed else "This monitor has none; `spark-monitor status FILE` shows what is known of it."
+    raise ConfigError(f'INCIDENT: found "{harmless(named)}": {what}. {known}')
 
 
 def explained(row: IncidentRow, file: str) -> Iterator[str]:

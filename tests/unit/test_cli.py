@@ -604,9 +604,9 @@ def test_the_doctor_goes_on_after_what_does_not_work(console: Console, monkeypat
     results = {result["name"]: result for result in json.loads(done.stdout)["results"]}
     assert done.exit_code == 3
     assert [name for name, result in results.items() if not result["works"]] == ["Java", "Spark session", "Delta tables"]
-    assert results["Java"]["told"] == "Java 17 or newer: not found. Install one."
-    assert "no gateway" in results["Spark session"]["told"]
-    assert results["Delta tables"]["told"] == "not looked at, because there is no Spark session."
+    assert results["Java"]["message"] == "Java 17 or newer: not found. Install one."
+    assert "no gateway" in results["Spark session"]["message"]
+    assert results["Delta tables"]["message"] == "not looked at, because there is no Spark session."
     assert "✗ Java" in done.stderr
 
 
@@ -722,6 +722,39 @@ def test_of_several_monitors_each_is_told_and_the_worst_exit_code_counts(tmp_pat
     assert "broken.yaml: not valid YAML" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "prune"])
+def test_files_that_would_write_each_others_rows_are_refused_and_one_named_twice_is_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(**_: object) -> object:
+        raise RunError("Spark was started.")
+
+    monkeypatch.setattr("spark_monitor.session.open_session", opened)
+    monkeypatch.chdir(tmp_path)
+    text = (
+        "monitor: NAME\nmodel: {name: m, task: none}\npredictions: {path: rows, format: parquet, id: id, time: at}\n"
+        "outputs: {path: WHERE}\n"
+    )
+    for file, name, where in (
+        ("a", "calm", "results"),
+        ("b", "calm", "results"),
+        ("c", "calm", "others"),
+        ("d", "other", "results"),
+    ):
+        (tmp_path / f"{file}.yaml").write_text(text.replace("NAME", name).replace("WHERE", where))
+
+    def done(*names: str) -> Any:
+        return CliRunner().invoke(app, [command, *names])
+
+    refused = done("a.yaml", "b.yaml")
+    assert refused.exit_code == 2
+    assert 'a.yaml: monitor: found "calm", which is that of b.yaml as well, with the same outputs' in refused.stderr
+    assert "Spark was started." not in refused.stderr
+    for apart in (("a.yaml", "c.yaml", "d.yaml"), ("a.yaml", "./a.yaml"), ("a.yaml", str(tmp_path / "a.yaml"))):
+        assert "Spark was started." in done(*apart).stderr
+        assert "as well, with the same outputs" not in done(*apart).stderr
+
+
 @pytest.mark.parametrize("command", ["status", "report", "digest"])
 def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count_in_the_exit_code(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -755,7 +788,7 @@ def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count
     assert sick.exit_code == 3
     assert "passed over: sick.yaml: OSError: the storage is gone" in sick.stderr
     assert done("sick.yaml").exit_code == 3
-    assert "Of none of the monitors anything can be read." in done("sick.yaml", "broken.yaml").stderr
+    assert "Nothing can be read of any of the monitors." in done("sick.yaml", "broken.yaml").stderr
     if command == "report":
         assert "calm" in (tmp_path / "calm.html").read_text(encoding="utf-8")
     else:

@@ -44,6 +44,8 @@ def test_the_one_monitors_file_of_a_directory_is_found(tmp_path: Path) -> None:
     (tmp_path / "flights.yaml").write_text("# mine\nmonitor: flights\n")
 
     assert monitor_file(None, tmp_path).name == "flights.yaml"
+    (tmp_path / "flights.yaml").write_text("monitor: flights\n", encoding="utf-8-sig")  # as Windows' editors save it
+    assert monitor_file(None, tmp_path).name == "flights.yaml"
     assert monitor_file(Path("x.yaml"), tmp_path) == Path("x.yaml")
 
     (tmp_path / "second.yml").write_text("monitor: second\n")
