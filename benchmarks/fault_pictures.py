@@ -60,12 +60,12 @@ FAULTS: Final = (
     Fault("a sensor got stuck", "pressure", lambda v: 1009.25, ("origin", "JFK")),
     Fault("placeholders came", "temp", lambda v: _often(v, -999.0, 0.3)),
     Fault("values went missing", "price", lambda v: _often(v, np.nan, 0.5), ("carrier", "B6")),
-    Fault("texts became empty", "city", lambda v: _often(v, "", 0.4)),
+    Fault("strings became empty", "city", lambda v: _often(v, "", 0.4)),
     Fault("categories were exchanged", "carrier", lambda v: v.map(EXCHANGED)),
     Fault("categories got other names", "carrier", lambda v: v.str.lower()),
     Fault("a new category came", "carrier", lambda v: _often(v, "ZZ", 0.35)),
     Fault("letters were damaged", "city", lambda v: v.map(lambda text: text.encode("utf-8").decode("latin-1"))),
-    Fault("texts were cut", "city", lambda v: v.str.slice(0, 5)),
+    Fault("strings were cut", "city", lambda v: v.str.slice(0, 5)),
 )
 
 

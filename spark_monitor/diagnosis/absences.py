@@ -63,5 +63,5 @@ def emptied(evidence: Evidence) -> Finding | None:
     share, usual = max(now.share(""), evidence.measured("percent_empty") / 100), was.share("")
     if 100 * (share - usual) < MISSING_STEP:
         return None
-    what = f"{100 * share:.1f} % of its texts are empty, {100 * usual:.1f} % in the baseline"
+    what = f"{100 * share:.1f} % of its strings are empty, {100 * usual:.1f} % in the baseline"
     return Finding("missing", what, evidence="percent_empty", part=share)

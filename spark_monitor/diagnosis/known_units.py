@@ -26,7 +26,7 @@ UNITS: Final[Mapping[float, str]] = {
     12.0: "years to months, or amounts of a month to those of a year",
     24.0: "days to hours",
     60.0: "minutes to seconds, or hours to minutes",
-    100.0: "such as euros to cents, metres to centimetres, or shares to percent",
+    100.0: "such as euros to cents, metres to centimetres, or fractions to percent",
     1000.0: "such as seconds to milliseconds, or kilometres to metres",
     1024.0: "such as KiB to bytes",
     3600.0: "hours to seconds",
@@ -84,7 +84,7 @@ def unit_name(factor: float) -> str | None:
     """The units of a factor that is a known one's within a per mille.
 
     >>> unit_name(1.6093), unit_name(0.01), unit_name(1.3)
-    ('miles to kilometres (mph to km/h)', 'such as cents to euros, centimetres to metres, or percent to shares', None)
+    ('miles to kilometres (mph to km/h)', 'such as cents to euros, centimetres to metres, or percent to fractions', None)
     """
     off, name = min((abs(factor / one - 1), name) for one, name in both_ways())
     return name if off <= 1e-3 else None

@@ -41,7 +41,7 @@ def cut(evidence: Evidence) -> Finding | None:
     is_cut = shortened >= MOSTLY * sum(rows for text, rows in new.items() if len(text) == longest) > 0
     if not is_cut or share < CUT_SHARE:
         return None
-    what = f"texts are at most {number(longest)} characters long, up to {number(before)} in the baseline"
+    what = f"strings are at most {number(longest)} characters long, up to {number(before)} in the baseline"
     return Finding("unseen_category", what, "they were cut", evidence="max_length")
 
 
@@ -57,7 +57,7 @@ def damaged(evidence: Evidence) -> Finding | None:
         return None
     example = max(damaged_texts, key=lambda text: (damaged_texts[text], text), default=None)
     shown = f", such as {harmless(example, 30)}" if example is not None else ""
-    what = f"{100 * share:.1f} % of its texts have damaged letters{shown}"
+    what = f"{100 * share:.1f} % of its strings have damaged letters{shown}"
     return Finding("encoding_swap", what, "they were read in another encoding", evidence="percent_mojibake", part=share)
 
 

@@ -104,7 +104,7 @@ def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any
             return
         message = ASSUMED_ERRORS.format(known=estimator.named, rows=estimator.rows) + differ
         if estimator.features:
-            message += f" They are told apart by {', '.join(estimator.features)}."
+            message += f" They are distinguished by {', '.join(estimator.features)}."
         for name, (value, below, above) in _errors(answers, estimator.errors, estimator.dispersion).items():
             yield _row(name, value, below, above, answers.count, message)
         return

@@ -99,7 +99,7 @@ def tell_people(
             return _tell(store, config, preview=None, **about)
     except Exception as error:  # the run is committed: whatever goes wrong here is logged, and the next run tries again
         why = mask_secrets(f"{type(error).__name__}: {error}")[:LONGEST_REASON]
-        log.warning(f"the run is committed, but not everybody was told: {why}")
+        log.warning(f"the run is committed, but not everybody was notified: {why}")
         return 0
 
 

@@ -123,7 +123,7 @@ def _view(role: Role, kind: T.DataType, source: SourceConfig) -> str:
     if role.fits is is_time and isinstance(kind, T.NumericType):
         return f"Read a view that has it as timestamp_seconds({name}) or timestamp_millis({name})."
     if role.fits is is_time:
-        return f"Read a view of {source.text} that has it as to_timestamp({name}), with the text's format where it is not ISO."
+        return f"Read a view of {source.text} that has it as to_timestamp({name}), with the string's format where it is not ISO."
     if role.fits is is_number:
         if isinstance(kind, T.ArrayType):
             return f'Name one of its values, such as "{role.column}[1]".'

@@ -109,4 +109,6 @@ def partition_findings(spark: SparkSession, source: SourceConfig, frame: DataFra
         other = ~F.lower(F.col("_metadata.file_path")).contains(text)
         if frame.where(F.col(quote(name)).isNotNull() & other).select(F.lit(1)).limit(1).collect():
             reason = f'column "{name}" of {source.text} is a number, and paths of its files write it otherwise (as 007 or 1.10)'
-            yield Finding(where, f"{reason}: such values cannot be told from 7 or 1.1. Declare the column as STRING.", "warning")
+            yield Finding(
+                where, f"{reason}: such values cannot be distinguished from 7 or 1.1. Declare the column as STRING.", "warning"
+            )

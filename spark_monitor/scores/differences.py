@@ -123,11 +123,11 @@ def _sentence(name: str, version: str | None, champion: str | None, difference: 
     worse, up = DECORATED[name].worse, DECORATED[name].worse == "lower"
     if low is None or high is None:
         return (
-            f"Challenger {version} cannot be told from champion {champion} in {name}: the difference is {value:.4g}, and how far "
-            f"it may be off is not known ({rows})."
+            f"Challenger {version} cannot be distinguished from champion {champion} in {name}: the difference is {value:.4g}, "
+            f"and how far it may be off is not known ({rows})."
         )
     if low <= 0 <= high:
-        verb = "cannot be told from" if worse != "both" else "is not surely different from"
+        verb = "cannot be distinguished from" if worse != "both" else "is not surely different from"
         return (
             f"Challenger {version} {verb} champion {champion} in {name}: the difference is {value:.4g}, {low:.4g} to {high:.4g} "
             f"({rows})."

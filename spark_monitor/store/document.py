@@ -24,8 +24,9 @@ number that is not defined is NULL with a `status` and a `message`, never NaN.
 
 The tables use no Delta feature beyond the plainest protocol (reader 1, writer 2), so that every reader reads them. A row
 counts once its run is COMMITTED in `runs`. The views, and the names that `spark-monitor sql` knows, hold committed rows
-only; whoever reads the tables themselves joins `runs` on `monitor_id` and `run_id`. Rows are replaced window by window, so
-files of former versions stay until `VACUUM`, which is left to you.
+only; whoever reads the tables themselves joins `runs` on `monitor_id` and `run_id`. Rows are replaced window by window:
+while a run is under way, views lack the windows that it has replaced so far. Files of former versions stay until
+`spark-monitor prune` or `VACUUM` removes them.
 """
 
 VIEWS_HEAD: Final = """\

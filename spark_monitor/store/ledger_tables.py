@@ -123,8 +123,8 @@ INCIDENTS: Final = Table(
         OWNER,
         column("runbook", TEXT, "what to do: the rule's page, else docs/runbooks/KIND.md"),
         column("acknowledged_by", TEXT, "who has acknowledged it; NULL: nobody"),
-        column("muted_until", TIMESTAMP, "until when nobody is told of it; NULL: it is not muted"),
-        column("notified_at", TIMESTAMP, "when somebody was told; NULL: nobody yet"),
+        column("muted_until", TIMESTAMP, "until when nobody is notified of it; NULL: it is not muted"),
+        column("notified_at", TIMESTAMP, "when somebody was notified; NULL: nobody yet"),
         RUN_ID,
     ),
 )
@@ -218,16 +218,16 @@ DELIVERIES: Final = Table(
     (
         MONITOR,
         column("delivery_id", TEXT, "stable hash of incident, event and channel: a repetition has the same"),
-        column("incident_id", TEXT, "the incident that is told; digest for a digest, action for an action"),
+        column("incident_id", TEXT, "the incident that it is about; digest for a digest, action for an action"),
         column("channel", TEXT, "the channel's or the owner's name in the monitor's file, never its address"),
         column("event", TEXT, "OPENED, ESCALATED, RESOLVED, DIGEST or ACTION"),
-        column("severity", TEXT, "the incident's severity when it was told"),
+        column("severity", TEXT, "the incident's severity when it was sent"),
         column("sent", TIMESTAMP, "when the channel took it, by the clock; NULL: it has not"),
         column(
             "status",
             TEXT,
             "SENT, FAILED (the next run tries again), PENDING (put together with others, about to be sent) or DIGEST (beyond the "
-            "budget: told by the digest alone)",
+            "budget: in the digest alone)",
         ),
         column("attempts", COUNT, "how often it was tried"),
         column("error", TEXT, "why it was not taken, in one sentence without the address"),

@@ -29,7 +29,7 @@ STATUSES = (
 STATUS = column("status", TEXT, f"OK; CAPPED (other slice values together); or why numbers are missing: {STATUSES}")
 MESSAGE = column("message", TEXT, "one sentence that explains a status other than OK")
 AS_OF = column("as_of", TIMESTAMP, "the timestamp the run pretended to be at: it saw nothing later")
-OWNER = column("owner", TEXT, "who is told, as the rule says")
+OWNER = column("owner", TEXT, "who is notified, as the rule says")
 RUNBOOK = column("runbook", TEXT, "what to do, as the rule says: a page or a path")
 SEVERITY = column("severity", TEXT, "low, medium, high or critical, as the rule says")
 BASELINE_VERSION = column("baseline_version", WHOLE, "version of the frozen baseline that was compared with")
@@ -41,7 +41,7 @@ CUT_KEY: tuple[str, ...] = tuple(field.name for field in CUT)
 
 FREQUENT_ITEMS = list_of(
     struct(
-        column("item", TEXT, "the value as text"),
+        column("item", TEXT, "the value as a string"),
         column("count", COUNT, "rows that hold it: exact for the baseline's categories and atoms, otherwise never too high"),
     )
 )
