@@ -85,6 +85,13 @@ def test_a_file_imports_only_rooms_before_its_own(file: Path) -> None:
     assert not backwards, f"{file.name} imports {backwards}, which come after it"
 
 
+def test_the_page_of_concepts_lists_every_folder_in_this_order() -> None:
+    page = (PACKAGE.parent / "docs" / "concepts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`\w+/`(?:, )?)+) \|", page, flags=re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)/`", row)]
+    assert listed == [room for room in RANKED if (PACKAGE / room).is_dir()]
+
+
 def test_the_top_level_has_only_the_public_modules() -> None:
     names = {file.name for file in PACKAGE.glob("*.py")}
     assert names == {"__init__.py", "__main__.py", "cli.py", "errors.py", "java.py", "pipeline.py", "session.py"}
