@@ -193,7 +193,7 @@ def test_the_doctor_finds_this_machine_well(spark: SparkSession, monkeypatch: py
     done = typed("doctor", "--json")
     found = json.loads(done.stdout)
     assert (done.exit_code, found["works"]) == (0, True), done.stderr
-    told = {result["name"]: result["told"] for result in found["results"]}
+    told = {result["name"]: result["message"] for result in found["results"]}
     assert spark.version in told["Spark session"]
     assert told["Delta tables"] == "written, merged and read in a temporary directory"
 

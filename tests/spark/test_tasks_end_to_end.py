@@ -151,7 +151,7 @@ def test_a_model_that_never_gets_labels_is_estimated_from_its_training_rows(
         wanted = (oracle.roc_auc_score if task == "binary" else oracle.mean_absolute_error)(hidden["truth"], hidden["guess"])
         assert row["lower"] <= wanted <= row["upper"]
         assert row["label_status"] == "NO_LABELS"
-        assert task == "binary" or ("told apart by" in row["message"] and "age" in row["message"])
+        assert task == "binary" or ("distinguished by" in row["message"] and "age" in row["message"])
     judged = tables["checks"][tables["checks"]["basis"] == "ESTIMATED"]
     assert set(judged["verdict"]) == {"WARN"}
 

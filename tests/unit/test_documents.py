@@ -61,6 +61,13 @@ def test_commands_and_options_that_are_shown_exist(document: Path) -> None:
                 assert option in shown.output, line
 
 
+def test_the_schema_version_that_is_named_is_that_of_this_release() -> None:
+    from spark_monitor.store.schema_version import CURRENT, PROPERTY
+
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert f"`{PROPERTY}` (now {CURRENT})" in page
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_point_to_what_is_there(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
