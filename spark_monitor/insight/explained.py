@@ -11,7 +11,7 @@ from spark_monitor.errors import ConfigError
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.runbook import Step, keys_are, page_of, runbook_of
 from spark_monitor.insight.trends import trend_sentence
-from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, slice_name, subject, versions_named
+from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, of_versions, slice_name, subject
 from spark_monitor.text.quoting import literal
 
 LONGEST, LONGEST_COMMAND = 600, 4_000
@@ -37,7 +37,7 @@ def explained(row: IncidentRow, file: str) -> Iterator[str]:
     state = f"until {in_words(row.resolved)}" if row.resolved is not None else f"last seen {in_words(row.last_seen)}"
     yield f"Kind {row.kind}, {row.status}: {counted(row.occurrences, 'window')} from {in_words(row.opened)}, {state}."
     place = slice_name(row.slice_key, row.slice_value)
-    versions = f", {versions_named(row.versions)}" if row.versions else ""
+    versions = of_versions(row.versions)
     yield f"Where: {place}{versions}; {counted(row.checks, 'check')} failed."
     moved = trend_sentence(row.series)
     if moved is not None:

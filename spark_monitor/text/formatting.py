@@ -126,6 +126,15 @@ def versions_named(versions: Sequence[str | None]) -> str:
     return " and ".join(version_name(version) for version in versions)
 
 
+def of_versions(versions: Sequence[str | None]) -> str:
+    """The end of a phrase that says which versions it is about: nothing of a service, a step or a cost, which has none.
+
+    >>> of_versions(["2"]), of_versions([None]), of_versions([None, "2"])
+    (', version 2', '', ', no version and version 2')
+    """
+    return f", {versions_named(versions)}" if any(version is not None for version in versions) else ""
+
+
 def slice_name(key: str | None, value: str | None) -> str:
     """A slice as it stands in a sentence.
 

@@ -364,3 +364,11 @@ def test_series_that_never_change_or_say_the_same_twice_are_left_to_the_table() 
     charts = measured_charts(replace(example(), measured_series=series))["system"]
 
     assert [caption for caption, _ in charts] == ["requests", "requests, version 2"]
+
+
+def test_an_incident_of_what_has_no_version_names_none() -> None:
+    facts = example()
+    of_service = replace(facts.open[0], versions=(None,), dataset="operations", column="serving")
+    page = report_html(replace(facts, open=(of_service,), resolved=()), config())
+    assert "no version" not in page
+    assert re.search(r"\d checks?(</p>|;)", page)

@@ -9,7 +9,7 @@ from pathlib import Path
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import ESCALATED, OPENED, RESOLVED
-from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, percent, slice_name, versions_named
+from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, of_versions, percent, slice_name
 from spark_monitor.text.masking import mask_secrets
 
 VERBS = {OPENED: "new", ESCALATED: "worse", RESOLVED: "resolved"}
@@ -78,7 +78,7 @@ def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, fi
 def _where(incident: IncidentRow) -> str:
     place = slice_name(incident.slice_key, incident.slice_value)
     column = f"column {harmless(incident.column)}, " if incident.column else ""
-    versions = f", {versions_named(incident.versions)}" if incident.versions else ""
+    versions = of_versions(incident.versions)
     return f"{column}{place}{versions}"
 
 

@@ -39,10 +39,10 @@ from spark_monitor.text.formatting import (
     in_words,
     interval,
     number,
+    of_versions,
     percent,
     slice_name,
     version_name,
-    versions_named,
     where,
 )
 
@@ -119,7 +119,7 @@ def environment() -> Environment:
         badge=badge,
         counted=counted,
         version_name=lambda version: shown(version_name(version)),
-        versions_named=lambda versions: shown(versions_named(versions)),
+        of_versions=lambda versions: shown(named) if (named := of_versions(versions)) else "",
         is_link=lambda text: bool(text) and _RUNBOOK.match(text) is not None,
     )
     made.globals.update(interval=interval, slice_name=slice_name, where=where, FINAL=FINAL, VERDICTS=VERDICTS, len=len)

@@ -10,7 +10,7 @@ from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import SEVERITIES, IncidentRow
 from spark_monitor.outputs.terminal.layout import INDENT, more, sections, table, wrapped
 from spark_monitor.outputs.terminal.summary import course_of, version_row, with_course
-from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, number, versions_named
+from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, number, of_versions
 
 LINES_SHOWN, OPEN_SHOWN = 30, 10
 """Rows of lists; how many more there are is shown."""
@@ -72,7 +72,7 @@ def _open(monitors: Sequence[tuple[Facts, str]], *, everything: bool) -> Iterato
     most = len(incidents) if everything else OPEN_SHOWN
     for row, monitor in incidents[:most]:
         owner = f"owner {harmless(row.owner)}" if row.owner else "owner: nobody named"
-        versions = f", {versions_named(row.versions)}" if row.versions else ""
+        versions = of_versions(row.versions)
         state = "" if row.status == "OPEN" else f" ({row.status.lower()})"
         line = f"{row.severity.upper()} {monitor}: {harmless(row.title)}{state}; since {in_words(row.opened)}{versions}; {owner}"
         yield from wrapped(line, INDENT)

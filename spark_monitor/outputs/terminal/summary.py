@@ -23,11 +23,11 @@ from spark_monitor.text.formatting import (
     in_words,
     interval,
     number,
+    of_versions,
     percent,
     place,
     slice_name,
     version_name,
-    versions_named,
     with_interval,
 )
 
@@ -283,7 +283,7 @@ def _resolved(incidents: Sequence[IncidentRow]) -> Iterator[str]:
 
 def _lasted(row: IncidentRow) -> str:
     """How long an incident lasted, and of which versions."""
-    versions = f", {versions_named(row.versions)}" if row.versions else ""
+    versions = of_versions(row.versions)
     return f"since {in_words(row.opened)}, seen until {in_words(row.last_seen)} ({counted(row.occurrences, 'window')}{versions})"
 
 
