@@ -163,11 +163,11 @@ def answers(*, hostile: str = "wind_speed") -> Answers:
         + [
             ModelRow("2", week(WEEKS - 3), AUC, 0.66, 0.6, 0.72, 900, 0.4, "PROVISIONAL"),
             ModelRow(
-                "2", last, AUC, None, status="NO_LABELS", message="None of 5390 rows has a label yet.", label_status="NO_LABELS"
+                "2", last, AUC, None, status="NO_LABELS", message="None of 5,390 rows has a label yet.", label_status="NO_LABELS"
             ),
             ModelRow("2", labelled, "log_loss", 0.512, 0.5, 0.53, 4900, 0.975, "FINAL"),
             ModelRow(
-                "1", last, AUC, None, status="NO_LABELS", message="None of 5390 rows has a label yet.", label_status="NO_LABELS"
+                "1", last, AUC, None, status="NO_LABELS", message="None of 5,390 rows has a label yet.", label_status="NO_LABELS"
             ),
         ],
         worst_slices=[ModelRow("2", labelled, AUC, 0.61, 0.58, 0.64, 1200, 0.97, "FINAL", slice_key="origin", slice_value="LGA")],

@@ -18,6 +18,7 @@ from spark_monitor.scores.metric import Intervals, scored
 from spark_monitor.states.classes import BINARY_CLASSES, NO_CLASS, POSITIVE, canonical_labels
 from spark_monitor.states.confusion import MAX_CLASSES, OTHER, ConfusionState
 from spark_monitor.states.proportions import as_a_share, recovered, wilson
+from spark_monitor.text.formatting import counted
 
 LISTED_CLASSES = 100
 LISTED_CELLS = 1000
@@ -65,14 +66,14 @@ def proportion(successes: float, trials: float, count: int) -> Interval:
 def precision_of(counts: ClassCounts, count: int) -> Interval:
     """tp / (tp + fp)."""
     if not counts.predicted:
-        return undefined(count, f"The class is never predicted in {count:,} rows.")
+        return undefined(count, f"The class is never predicted in {counted(count, 'row')}.")
     return proportion(counts.correct, counts.predicted, count)
 
 
 def recall_of(counts: ClassCounts, count: int) -> Interval:
     """tp / (tp + fn)."""
     if not counts.labelled:
-        return undefined(count, f"The class is no label of any of the {count:,} rows.")
+        return undefined(count, f"The class is no label of any of {counted(count, 'row')}.")
     return proportion(counts.correct, counts.labelled, count)
 
 
@@ -80,7 +81,7 @@ def f1_of(counts: ClassCounts, count: int) -> Interval:
     """2 tp / (2 tp + fp + fn)."""
     either = counts.labelled + counts.predicted - counts.correct
     if not either:
-        return undefined(count, f"The class is neither a label nor predicted in any of the {count:,} rows.")
+        return undefined(count, f"The class is neither a label nor predicted in any of {counted(count, 'row')}.")
     lower, upper = (float(2 * bound / (1 + bound)) for bound in wilson(counts.correct, either))
     return interval(2 * counts.correct / (counts.labelled + counts.predicted), (lower, upper), count, within=SHARE)
 

@@ -25,6 +25,7 @@ from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.proportions import wilson
 from spark_monitor.states.regression import RegressionState
+from spark_monitor.text.formatting import counted
 
 SUFFIX = "_constant"
 ROUNDING = 1e-9
@@ -138,7 +139,7 @@ def _of_positives(state: ConfusionState, function: Callable[[float], float]) -> 
         return refused
     positives = class_counts(state, POSITIVE).labelled
     if not positives:
-        return undefined(state.count, f"There is no positive label in {state.count:,} rows.")
+        return undefined(state.count, f"There is no positive label in {counted(state.count, 'row')}.")
     return _moved(positives, state.count, state.count, function)
 
 

@@ -13,6 +13,7 @@ from spark_monitor.states.classes import NEGATIVE, POSITIVE
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.proportions import Z, recovered, wilson
+from spark_monitor.text.formatting import counted
 
 PREDICTED = ("prediction", "label")
 _HALF_A_ROW = 0.5
@@ -31,7 +32,7 @@ def specificity(state: ConfusionState) -> Interval:
         return refused
     counts = class_counts(state, NEGATIVE)
     if not counts.labelled:
-        return undefined(state.count, f"There is no negative label in {state.count:,} rows.")
+        return undefined(state.count, f"There is no negative label in {counted(state.count, 'row')}.")
     return proportion(counts.correct, counts.labelled, state.count)
 
 
@@ -45,7 +46,7 @@ def fbeta_of(counts: ClassCounts, beta: float, count: int) -> Interval:
     square, tp = beta * beta, counts.correct
     fn, fp = counts.labelled - tp, counts.predicted - tp
     if not tp + fn + fp:
-        return undefined(count, f"The class is neither a label nor predicted in any of the {count:,} rows.")
+        return undefined(count, f"The class is neither a label nor predicted in any of {counted(count, 'row')}.")
     denominator = (1 + square) * tp + square * fn + fp
     value = (1 + square) * tp / denominator
     dear, cheap = max(square, 1.0), min(square, 1.0)

@@ -18,6 +18,7 @@ from spark_monitor.sources.readers.spark import partial_states
 from spark_monitor.stages.context import FILES, SPARK, Run
 from spark_monitor.stages.merge import merged
 from spark_monitor.stages.quality_plan import extra_names
+from spark_monitor.text.formatting import counted
 from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def choose_reader(run: Run, predictions: Predictions, spans: Sequence[tuple[int,
         read_by_spark(run, f"the files cannot be listed ({first_line(refusal).rstrip('.')})")
         return None
     run.reader, run.bytes_in = FILES, sum(block.length for blocks in tasks for block in blocks)
-    run.reader_reason = f"{sum(map(len, tasks))} blocks of Parquet files in {len(tasks)} tasks; rows as Spark counts them."
+    blocks = counted(sum(map(len, tasks)), "block")
+    run.reader_reason = f"{blocks} of Parquet files in {counted(len(tasks), 'task')}; rows as Spark counts them."
     return FileReading(table, tasks)
 
 

@@ -38,6 +38,7 @@ from spark_monitor.states.grid import Grid
 from spark_monitor.states.named_arrays import NAMED_COLUMNS, stored_bytes
 from spark_monitor.states.paired import PairedState
 from spark_monitor.store.rows import BASELINE_GRANULARITY
+from spark_monitor.text.formatting import counted
 from spark_monitor.windowing.maturity import maturity
 from spark_monitor.windowing.timestamps import timestamp_of
 
@@ -213,7 +214,7 @@ def realised_rows(
     strange = strangers(states, presentation.task)
     for row in present(presentation.task, *used, settings=presentation.settings):
         if not coverage.labelled and row["metric"] != "label_coverage":
-            yield {**row, "status": NO_LABELS, "message": f"None of {coverage.count} rows has a label yet."}
+            yield {**row, "status": NO_LABELS, "message": f"None of {counted(coverage.count, 'row')} has a label yet."}
         elif strange is not None and row["value"] is not None and row["metric"] in OF_CLASSES:
             yield {**row, "message": " ".join(filter(None, (row["message"], strange)))}
         else:
@@ -230,7 +231,7 @@ def strangers(states: Mapping[int, ScoredState], task: str) -> str | None:
         return f"{sentence}: they are no probabilities, as the threshold takes them for."
     labelled, predicted = state.labelled[:NO_CLASS] > 0, state.predicted[:NO_CLASS] > 0
     if task == "binary" and state.count >= FEW_LABELS and not state.cell("1", "0") and not state.cell("1", "1"):
-        return f"None of the {state.count:,} labels is the positive class. Is it written as `predictions.positive` says?"
+        return f"None of {counted(state.count, 'label')} is the positive class. Is it written as `predictions.positive` says?"
     if (labelled & predicted).any() or state.matches:
         return None
     names = [", ".join([f'"{state.classes[k]}"' for k in np.flatnonzero(side)[:3]]) for side in (labelled, predicted)]

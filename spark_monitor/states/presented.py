@@ -18,6 +18,7 @@ from spark_monitor.states.numeric_block import NumericBlock
 from spark_monitor.states.quantiles import PERCENTILES
 from spark_monitor.states.ragged import packed
 from spark_monitor.states.table import TableState
+from spark_monitor.text.formatting import counted
 
 # Below this the squares of some deviations have fewer digits than a double, or none.
 LEAST_M2 = 1e-290
@@ -112,7 +113,7 @@ def present_categorical(block: CategoricalBlock) -> Columns:
 
 def _table(state: TableState, names: Sequence[str]) -> dict[str, Any]:
     filled = [names[i] for i in np.flatnonzero(state.present).tolist()] if names else None
-    messages = [f"{state.null_ids} rows have no id."] if state.null_ids else []
+    messages = [f"{counted(state.null_ids, 'row has', 'rows have')} no id."] if state.null_ids else []
     if not state.count:
         return {"count": 0, "non_null_columns": filled, "status": "EMPTY", "message": MESSAGES["EMPTY"]}
     return {"count": state.count, "non_null_columns": filled, "status": "OK", "message": " ".join(messages) or None}

@@ -191,3 +191,11 @@ def test_models_without_a_score_have_a_base_rate_from_their_classes() -> None:
     found = values("binary", state)
     assert found["base_rate", None] == 0.5
     assert ("roc_auc_score", None) not in found
+
+
+def test_one_row_is_told_of_as_one() -> None:
+    from spark_monitor.scores.classification import ClassCounts, precision_of, recall_of
+
+    counts = ClassCounts(labelled=0, predicted=0, correct=0)
+    assert precision_of(counts, 1).message == "The class is never predicted in 1 row."
+    assert recall_of(counts, 1200).message == "The class is no label of any of 1,200 rows."

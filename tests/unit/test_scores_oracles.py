@@ -110,7 +110,7 @@ def test_weighted_cells_are_weights_and_messages_speak_of_rows() -> None:
     for place, cell in np.ndenumerate(cells):
         name = "|".join("abc"[one] for one in place)
         assert not cell or near(rows["confusion_matrix", name], float(cell))
-    assert rows["recall", "c"]["message"] == "The class is no label of any of the 300 rows."
+    assert rows["recall", "c"]["message"] == "The class is no label of any of 300 rows."
     scored = ScoreState.empty().update([True] * 300, np.r_[random.random(299), 1.5], weights=weights)
     at_most_half = ScoreState.empty(score_grid()).update([True] * 300, random.random(300) / 2, weights=weights)
     swept = {(row["metric"], row["class"]): row for row in threshold_rows(at_most_half, Settings())}

@@ -79,7 +79,7 @@ def test_the_realised_metric_stands_with_its_interval_coverage_and_maturity() ->
 
 
 def test_without_labels_yet_the_reason_is_given() -> None:
-    assert "  roc_auc_score is not known yet: None of 5390 rows has a label yet." in text(example()).splitlines()
+    assert "  roc_auc_score is not known yet: None of 5,390 rows has a label yet." in text(example()).splitlines()
 
 
 def test_what_is_undecided_says_why() -> None:
