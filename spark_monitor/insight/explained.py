@@ -80,8 +80,11 @@ def _with_file(text: str, file: str) -> str:
 
     >>> _with_file("Then `spark-monitor ack ab12` says so.", "f.yaml")
     'Then `spark-monitor ack ab12 f.yaml` says so.'
+    >>> _with_file("Type `spark-monitor run FILE --from T`.", "my f.yaml")
+    "Type `spark-monitor run 'my f.yaml' --from T`."
     """
-    return re.sub(r"`(spark-monitor (?:ack|explain) \w+)`", lambda match: f"`{match[1]} {in_shell(file)}`", text)
+    named = re.sub(r"`(spark-monitor (?:ack|explain) \w+)`", r"`\1 FILE`", text)
+    return re.sub(r"`(spark-monitor [^`]*)\bFILE\b", lambda match: f"`{match[1]}{in_shell(file)}", named)
 
 
 def _causes(row: IncidentRow, file: str) -> Iterator[str]:

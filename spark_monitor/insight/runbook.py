@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.insight.rows import IncidentRow
-from spark_monitor.text.formatting import day
 from spark_monitor.text.quoting import literal
 
 INSTALLED: Final = Path(__file__).parent / "runbooks"
@@ -85,8 +84,18 @@ def _words(row: IncidentRow) -> Mapping[str, str]:
         "slice_key IS NULL": keys_are(row),
         "'ONSET'": f"'{row.opened.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00:00'",
         "INCIDENT": row.incident_id,
-        "ONSET": day(row.opened),
+        "ONSET": _typed(row.opened),
     }
+
+
+def _typed(moment: datetime) -> str:
+    """A timestamp as an option takes it: one word, in UTC.
+
+    >>> _typed(datetime(2024, 5, 6, tzinfo=UTC)), _typed(datetime(2024, 5, 6, 9, 30, tzinfo=UTC))
+    ('2024-05-06', '2024-05-06T09:30:00Z')
+    """
+    at = moment.astimezone(UTC)
+    return f"{at:%Y-%m-%d}" if at == at.replace(hour=0, minute=0, second=0, microsecond=0) else f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def keys_are(row: IncidentRow) -> str:

@@ -98,6 +98,18 @@ def test_what_has_happened_decides_which_page_is_shown_unless_the_rule_names_one
     assert runbook_of(replace(row, kind="../secret", runbook=None)) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_command_of_a_page_can_be_typed_as_it_stands(kind: str) -> None:
+    row = replace(ROW, kind=kind, opened=datetime(2024, 5, 6, 9, tzinfo=UTC), last_seen=datetime(2024, 5, 7, tzinfo=UTC))
+    commands = [found for line in explained(row, "my monitors/a.yaml") for found in re.findall(r"`(spark-monitor [^`]*)`", line)]
+    assert commands
+    for words in map(shlex.split, commands):
+        assert "my monitors/a.yaml" in words
+        assert "FILE" not in words
+        if "--from" in words:
+            assert words[words.index("--from") + 1 :] == ["2024-05-06T09:00:00Z", "--to", "T"]
+
+
 @pytest.mark.parametrize(
     ("dataset", "table"), [("predictions", "profile_metrics"), ("costs", "metrics"), ("pipelines", "metrics")]
 )
