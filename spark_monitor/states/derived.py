@@ -30,7 +30,7 @@ class Derived:
 
     >>> one = Derived.of(np.array([1.0, 3.0, 3.0]), np.array([0, 3]), Grid.of([1.0, 2.0]))
     >>> one.cells.tolist(), one.cell_counts.tolist(), one.distinct.count.tolist(), one.frequent_values.tolist()
-    ([1, 4], [1, 2], [2], [1.0, 3.0])
+    ([3, 6], [1, 2], [2], [1.0, 3.0])
     """
 
     cell_offsets: Integers

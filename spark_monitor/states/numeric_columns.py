@@ -40,7 +40,7 @@ def numeric_block(batch: pa.RecordBatch, grid: Grid, *, exact_to: float = np.inf
     >>> columns = numeric_columns(NumericBlock.of([profile_column([3.0, 1.0, 3.0], grid)]))
     >>> stored = pa.RecordBatch.from_arrays(columns, schema=STATE_SCHEMA)
     >>> stored.column("cells").null_count, numeric_block(stored, grid).cells.tolist()
-    (1, [1, 4])
+    (1, [3, 6])
     """
     fields, frequent = stored_fields(batch, COUNTS, ("frequent_values", "value"))
     block = NumericBlock(
