@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -17,8 +17,6 @@ from spark_monitor.text.masking import MASK, mask_secrets, remember_secrets
 from spark_monitor.windowing.windows import parse_every, parse_timestamp
 
 SPARK_PANEL = "Spark"
-CLOCKS_DIFFER = timedelta(days=1)
-"""So far ahead of this machine's clock a timestamp may be: schedules come from other machines."""
 
 MonitorFile = Annotated[Path, typer.Argument(metavar="FILE", help="The monitor's YAML file.", show_default=False)]
 AsOf = Annotated[
@@ -115,16 +113,8 @@ def timestamp(option: str, text: str | None) -> datetime | None:
 
 
 def timestamp_or_now(option: str, text: str | None) -> datetime:
-    """The timestamp that an option names, or now: the only place where a command reads the clock.
-
-    One to come is refused: windows that have not ended would be judged as if they had, and `prune` would delete what is kept.
-    """
-    now = datetime.now(UTC)
-    moment = timestamp(option, text) or now
-    if moment > now + CLOCKS_DIFFER:
-        step = "What is known then is not known yet: give one that has passed, or leave it out for now"
-        raise ConfigError(f'{option}: found "{text}", which is still to come (it is {now:%Y-%m-%d %H:%M} UTC). {step}.')
-    return moment
+    """The timestamp that an option names, or now: the only place where a command reads the clock."""
+    return timestamp(option, text) or datetime.now(UTC)
 
 
 def period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:

@@ -21,6 +21,7 @@ from spark_monitor.commands.options import (
     Remote,
     SessionOptions,
     period,
+    timestamp,
     timestamp_or_now,
 )
 from spark_monitor.commands.several import Files, monitor_files, namesakes
@@ -98,7 +99,7 @@ def run(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     first, last = period(start, end)
-    moment = None if as_of is None else timestamp_or_now("--as-of", as_of)
+    moment = timestamp("--as-of", as_of)
     when = read_trigger(continuous=continuous, trigger=trigger, checkpoints=checkpoints, backfill=first is not None)
 
     command = command_of(on_incident)

@@ -70,11 +70,6 @@ def test_a_directory_without_the_right_to_write_is_told_before_any_work(
         (["digest", "young.yaml", "--every", "fortnight"], '--every: found "fortnight". Allowed: an integer and a unit'),
         (["digest", "young.yaml", "--as-of", "soon"], '--as-of: found "soon"'),
         (["prune", "young.yaml", "--as-of", "soon"], '--as-of: found "soon"'),
-        *(
-            ([name, "young.yaml", "--as-of", "2999-01-01"], '--as-of: found "2999-01-01", which is still to come (it is ')
-            for name in ("run", "freeze", "replay", "prune", "digest")
-        ),
-        (["run", "young.yaml", "--continuous", "--as-of", "2999-01-01"], '--as-of: found "2999-01-01", which is still to come'),
     ],
 )
 def test_a_wrong_option_is_named_before_any_session_is_opened(command: list[str], sentence: str) -> None:
