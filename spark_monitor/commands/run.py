@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import partial
@@ -28,7 +29,7 @@ from spark_monitor.commands.several import Files, monitor_files, namesakes
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import in_shell
+from spark_monitor.text.formatting import harmless, in_shell
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -105,6 +106,9 @@ def run(
     command = command_of(on_incident)
     if when is not None and command:
         raise ConfigError("--on-incident: found beside --continuous, which runs no programs. Leave one of them out.")
+    if command and shutil.which(command[0]) is None:
+        step = "Give one that this user may run: by its path, or on PATH"
+        raise ConfigError(f'--on-incident: found no program "{harmless(command[0])}". {step}.')
 
     named = monitor_files(files)
     if when is not None and len(named) > 1:
