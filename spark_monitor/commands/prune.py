@@ -66,7 +66,8 @@ def prune(
     verb = "would be deleted" if dry_run else "deleted"
     for monitor, tables in done.items():
         rows = ", ".join(f"{many:,} of {table}" for table, many in tables.items())
-        terminal.tell(f"{monitor}: {rows + f' {verb}' if rows else 'nothing is older than it is kept'}.")
+        nothing = "it has no rows here" if monitor in (deleted or ()) else "nothing is older than it is kept"
+        terminal.tell(f"{monitor}: {rows + f' {verb}' if rows else nothing}.")
     if there - {*done}:
         named = ", ".join(sorted(there - {*done}))
         terminal.remark(f"{counted(len(there - {*done}), 'monitor')} without a file among those given: {named}.")

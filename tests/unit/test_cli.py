@@ -828,3 +828,26 @@ def test_a_report_before_any_run_says_what_to_run(tmp_path: Path, monkeypatch: p
     assert done.exit_code == 0
     assert "young has not run yet, so its page is empty. Run: spark-monitor run young.yaml" in done.output
     assert (tmp_path / "young.html").is_file()
+
+
+def test_a_deleted_monitor_that_is_not_there_is_said_to_have_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tables:
+        def __init__(self, *_: object) -> None: ...
+        def ensure(self) -> None: ...
+        def tidy(self, _: object) -> None: ...
+
+    monkeypatch.setattr("spark_monitor.commands.prune.open_spark", lambda *_: None)
+    monkeypatch.setattr("spark_monitor.store.Store", Tables)
+    monkeypatch.setattr("spark_monitor.stages.prune.monitors_at", lambda _: ["calm", "former"])
+    monkeypatch.setattr("spark_monitor.stages.prune.prune", lambda *_, **__: {})
+    monkeypatch.setattr("spark_monitor.stages.prune.remove", lambda _, name, dry: {"checks": 3} if name == "former" else {})
+    file = tmp_path / "calm.yaml"
+    file.write_text(
+        "monitor: calm\nmodel: {name: m, task: none}\npredictions: {path: rows, format: parquet, id: id, time: at}\n"
+        "outputs: {path: results}\n"
+    )
+    done = CliRunner().invoke(app, ["prune", str(file), "--deleted", "former", "--deleted", "formr"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        *("calm: nothing is older than it is kept.", "former: 3 of checks deleted.", "formr: it has no rows here."),
+    ]
