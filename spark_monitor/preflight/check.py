@@ -194,7 +194,7 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
         yield Finding(where, f"{problem}. Allowed: a column, or an expression that is true or false.{hint}")
     elif _is_chance(frame, slice_):
         problem = f'"{slice_}" may say something else of the same row each time'
-        yield Finding(where, f"{problem}, so that a run done again would give other tables. Leave out rand() and the like.")
+        yield Finding(where, f"{problem}, so that the same run would give other tables. Leave out rand() and the like.")
 
 
 def _is_chance(frame: DataFrame, expression: str) -> bool:

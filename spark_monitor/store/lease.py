@@ -145,7 +145,7 @@ def _living(
             living.append(holder)
         elif turns.expire(monitor_id, holder, error=DIED, ended=clock()):
             log.info(
-                f"monitor {monitor_id}: run {holder.run_id} ended without a word; its rows are not shown, its work is done again."
+                f"monitor {monitor_id}: run {holder.run_id} ended without a word; its rows are not shown, its work is repeated."
             )
         else:
             living.append(holder)

@@ -67,7 +67,7 @@ def plain(value: Any, kind: DataType, *, mapped: Callable[[Iterable[tuple[str, A
 def _in_json(value: Any) -> str:
     """What JSON has no form for: a timestamp as text."""
     if not isinstance(value, datetime):
-        raise TypeError(f"found a {type(value).__name__}, expected a number, text or timestamp")
+        raise TypeError(f"found a {type(value).__name__}, expected a number, string or timestamp")
     return _text(value, "T")
 
 

@@ -17,7 +17,7 @@ _CELL: Final = struct(
     column("n", COUNT, "values in it"),
 )
 _VALUE: Final = struct(column("value", NUMBER, "the value"), column("n", COUNT, "rows that hold it, never too high"))
-_TEXT: Final = struct(column("item", TEXT, "the text"), column("n", COUNT, "rows that hold it, never too high"))
+_TEXT: Final = struct(column("item", TEXT, "the string"), column("n", COUNT, "rows that hold it, never too high"))
 
 STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column("count", COUNT, "rows, nulls included; NULL where there is no state"),
@@ -25,10 +25,10 @@ STATE_FIELDS: Final[tuple[StructField, ...]] = (
     column("num_nan", COUNT, "rows that are NaN"),
     column("num_positive_inf", COUNT, "rows that are plus infinity"),
     column("num_negative_inf", COUNT, "rows that are minus infinity"),
-    column("num_empty", COUNT, "rows that are the empty text"),
+    column("num_empty", COUNT, "rows that are the empty string"),
     column("null_ids", COUNT, "rows without an id, in rows of :table"),
-    column("min_length", COUNT, "shortest text in characters, binary in bytes"),
-    column("max_length", COUNT, "longest text"),
+    column("min_length", COUNT, "shortest string in characters, binary in bytes"),
+    column("max_length", COUNT, "longest string"),
     column("total_length", COUNT, "length of all strings together"),
     column("min", NUMBER, "smallest finite value"),
     column("max", NUMBER, "largest finite value"),

@@ -314,7 +314,7 @@ def test_views_are_refused(spark: SparkSession, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("slice_", "sentence"),
     [
-        ("real", "only Spark writes the double column 'real' as text"),
+        ("real", "only Spark writes the double column 'real' as a string"),
         ("upper(group) = 'A'", "needs Spark to evaluate UPPER(group)"),
         ("huge > 0.5", "compares a bigint column with 0.5"),
         ("moment > TIMESTAMP '2024-01-01'", "needs Spark to evaluate"),

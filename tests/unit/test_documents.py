@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -59,6 +60,34 @@ def test_commands_and_options_that_are_shown_exist(document: Path) -> None:
             assert shown.exit_code == 0, line
             for option in (word for word in words if word.startswith("--")):
                 assert option in shown.output, line
+
+
+NOT_OUR_WORDS = re.compile(
+    r"\b(texts?|whole numbers?|instants?|told|said|touched|owed|wording|mend|handled again|done again)\b", re.I
+)
+"""Of the list in CONTRIBUTING.md those that have no other meaning."""
+
+BY_HAND = [one for one in DOCUMENTS if one.parent.name != "decisions" and one.name not in ("tables.md", "metrics.md")]
+
+
+@pytest.mark.parametrize("document", BY_HAND, ids=lambda path: path.name)
+def test_pages_use_the_words_of_the_field(document: Path) -> None:
+    page = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    listed = page.partition("\nNot: ")
+    prose = re.sub(r"`[^`]*`", "", listed[0] + listed[2].partition("\n\n")[2])
+    assert not sorted({found[0] for found in NOT_OUR_WORDS.finditer(prose)})
+
+
+def test_messages_use_the_words_of_the_field() -> None:
+    found = []
+    for file in sorted((ROOT / "spark_monitor").rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        alone = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}  # docstrings, and what stands for them
+        for one in ast.walk(tree):
+            text = one.value if isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in alone else ""
+            if " " in text.strip() and not re.search("[<>]", text) and NOT_OUR_WORDS.search(text):  # no markup, no lambda
+                found.append(f"{file.name}: {text}")
+    assert not found
 
 
 def test_the_schema_version_that_is_named_is_that_of_this_release() -> None:

@@ -229,7 +229,7 @@ def text_of(field: T.StructField) -> FileColumn:
     """How a column's values are read as strings."""
     kind = value_type(field)
     if kind not in STRING_LIKE:
-        raise OnlySpark(f"only Spark writes the {field.dataType.simpleString()} column {field.name!r} as text")
+        raise OnlySpark(f"only Spark writes the {field.dataType.simpleString()} column {field.name!r} as a string")
     return FileColumn(field.name, kind, width=_width(field))
 
 
