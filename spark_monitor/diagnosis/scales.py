@@ -107,11 +107,11 @@ def is_unit(factor: float) -> bool:
 
 
 def scaled(factor: float, name: str | None, ratio: float | None = None) -> Finding:
-    """A change of unit by a factor; by about a ``ratio`` where that is near to several known factors.
+    """A change of unit by a factor; by about a ``ratio`` where that may be another known factor, or none.
 
     >>> scaled(1.609344, "miles to kilometres").what, scaled(3.6, "m/s to km/h, or metres to feet", 3.437).what
     ("values are 1.609 times the baseline's", "values are about 3.4 times the baseline's")
     """
     shown = f"another unit, {name}" if name else "another unit or scale"
-    times = f"{factor:.4g}" if ratio is None else f"about {ratio:.2g}"
+    times = f"{factor:.4g}" if ratio is None else f"about {factor:.4g}" if ratio == factor else f"about {ratio:.2g}"
     return Finding("unit_change", f"values are {times} times the baseline's", shown, factor=factor, evidence="quantiles")

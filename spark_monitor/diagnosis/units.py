@@ -42,6 +42,7 @@ LEAST_KNOWN: Final = 1.05
 SAMPLING: Final = 2.0
 """Two samples of equal distributions are rarely so many times sqrt(1/n + 1/m) apart, about; nor is the ratio of their medians."""
 
+FAR_POWER: Final = 99.0
 MANY_ROWS: Final = 1_000_000
 
 
@@ -57,7 +58,8 @@ class Fit:
     """Whether it was read from single values, not from the shape of the distribution."""
 
     ratio: float | None = None
-    """Of a factor that so few rows do not tell from another known one: the ratio that was seen; ``name`` has both units."""
+    """Of a factor that so few rows do not tell from another known one: the ratio that was seen; ``name`` has both units. Of one
+    that they only make likely: itself."""
 
 
 SIGN: Final = Fit(-1.0, name="the sign is flipped")
@@ -176,8 +178,20 @@ def _named(factor: float, *, room: float = 1e-4) -> Fit:
         return Fit(factor)
     rival = next((name for _, one, name in units if one != best[1]), None)
     if rival is None or is_power(best[1]):
-        return Fit(best[1], name=best[2])
+        return known(best[1], best[2], room=room)
     return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor)
+
+
+def known(factor: float, name: str, *, room: float) -> Fit:
+    """A known unit's factor, where the one that was seen may be off by ``room``, relatively: if that is much, it is only likely.
+
+    Hundreds, thousands and more are not doubted: hardly anything else is so near to them.
+
+    >>> known(60.0, "minutes to seconds", room=0.01).name, known(60.0, "minutes to seconds", room=0.06).name
+    ('minutes to seconds', 'perhaps minutes to seconds')
+    """
+    is_sure = room <= SNAP or (is_power(factor) and max(factor, 1 / factor) >= FAR_POWER)
+    return Fit(factor, name=name) if is_sure else Fit(factor, name=f"perhaps {name}", ratio=factor)
 
 
 def is_power(factor: float) -> bool:
