@@ -71,11 +71,18 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
         return (cause.main.first.track, fall.main.first.track) == (MODEL, FAIRNESS)
     if is_prior(cause):
         return not is_of_one_slice(numbers)
-    if not cause.columns or set(cause.columns) <= set(outputs):
+    if not cause.columns or _only_answers(cause, outputs):
         return False
     part = None if numbers is None else numbers.expected_part
     expected = part is not None and part >= EXPECTED_PART
     return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or _may_be_sudden_cause(cause, numbers)
+
+
+def _only_answers(cause: Problem, outputs: Collection[str]) -> bool:
+    """Whether it is that the model's answers move, which a fall is no consequence of; broken ones, such as a score that stands
+    still, are.
+    """
+    return set(cause.columns) <= set(outputs) and not cause.finding.is_fault
 
 
 def _of_inputs(cause: Problem) -> bool:
@@ -91,7 +98,7 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
     soon = fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start)
     # Labels of few rows cannot be judged in the very window in which a column that drifts jumped.
     is_cause = cause.finding.is_fault or cause.kind in OF_INPUTS or (soon and _may_be_sudden_cause(cause, numbers))
-    if not is_open or set(cause.columns) <= set(outputs) or not is_cause:
+    if not is_open or _only_answers(cause, outputs) or not is_cause:
         return False
     # What is wrong in several versions does not explain, windows later, a fall that one of them has no part in.
     if spares_a_version(cause, fall):

@@ -90,6 +90,17 @@ class Group:
         """Whether a check of all rows fails."""
         return any(one.slice_key is None for one in self.failing)
 
+    @property
+    def versions_spared(self) -> frozenset[str | None]:
+        """The versions that are well while others fail; none where slices alone fail, of which all rows say nothing.
+
+        >>> one = Failing("c", "accuracy_score", slice_key="plan", slice_value="gold", version="1")
+        >>> about = {"start": 0, "end": 1, "versions_well": ("2",)}
+        >>> of_checks(one, **about).versions_spared, of_checks(replace(one, slice_key=None), **about).versions_spared
+        (frozenset(), frozenset({'2'}))
+        """
+        return frozenset(self.versions_well) - frozenset(self.versions_failing) if self.whole else frozenset()
+
 
 def of_checks(check: Failing, *, start: int, end: int, **about: Any) -> Group:
     """A group of one failing check, for a table made by hand; ``about`` are other fields of the group.

@@ -147,8 +147,8 @@ def _kind(problem: Problem, groups: Sequence[Group], outputs: Collection[str]) -
     if problem.kind not in ("performance", "concept_drift", "lost_rows") and not answers:
         return problem.kind
     failing = {version for group in groups for version in group.versions_failing}
-    well = {version for group in groups for version in group.versions_well} - failing
+    well = {version for group in groups for version in group.versions_spared} - failing
     if problem.kind == "lost_rows":
         well -= {None}  # all versions together: that they are well says nothing of another version
-    both = [group for group in groups if group.versions_well and set(group.versions_well) - failing]
+    both = [group for group in groups if group.versions_spared - failing]
     return "version" if well and len(both) * 2 > len(groups) else problem.kind

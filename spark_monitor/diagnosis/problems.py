@@ -132,7 +132,7 @@ def spares_a_version(cause: Problem, fall: Problem) -> bool:
     """Whether a model version does well when a fall begins, although the cause is there in that version as well."""
     first = fall.main.first
     broken = {version for group in cause.groups for version in group.versions_failing}
-    return bool(broken & (set(first.versions_well) - set(first.versions_failing) - {None}))
+    return bool(broken & (first.versions_spared - {None}))
 
 
 def is_prior(problem: Problem) -> bool:

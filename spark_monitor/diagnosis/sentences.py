@@ -217,7 +217,7 @@ def _where(problem: Problem) -> str:
 
 def _in_versions(groups: Sequence[Group], *, everywhere: bool, placed: bool) -> str:
     failing = failing_versions(groups)
-    well = {version for group in groups for version in group.versions_well} - set(failing)
+    well = {version for group in groups for version in group.versions_spared} - set(failing)
     if failing in ((), (None,)):
         return ""
     if well:

@@ -174,3 +174,29 @@ def test_labels_that_turn_in_one_slice_are_part_of_the_fall_there_and_else_its_c
         kept, _ = with_consequences([labels, fall], {id(fall): numbers})
 
         assert [(one.kind, len(one.episodes)) for one in kept] == [(kind, 2)]
+
+
+def test_a_fall_with_answers_that_are_broken_is_that_incident_and_with_answers_that_move_takes_these() -> None:
+    stuck, fall = wind(Finding("stuck", "its value is always 0.5"), "stuck"), auc()
+    assert with_consequences([stuck, fall], {}, outputs={"wind"})[0] == [stuck]
+
+    moved, fall = wind(), auc()
+    assert with_consequences([moved, fall], {}, outputs={"wind"})[0] == [fall]
+
+
+def test_a_fall_in_one_slice_of_one_version_follows_from_the_column_that_is_broken_there_in_both() -> None:
+    """All rows of the other version are well: that says nothing of the slice, whose own check nobody could decide."""
+    place = {"slice_key": "plan", "slice_value": "gold"}
+    for spared in (False, True):
+        broken = Failing("w", "ks", column="wind", value=0.5, version="1", **place)
+        cause = problem(broken, Finding("unit_change", "values are 60 times the baseline's", factor=60.0), "unit_change")
+        cause.slice = ("plan", "gold")
+        cause.episodes[0].groups[0] = replace(cause.main.first, versions_failing=("1", "2"))
+        check = Failing("m", "accuracy_score", family="model", value=0.6, version="1", **({} if spared else place))
+        fall = problem(check, kind="performance", start=6)
+        fall.episodes[0].groups[0] = replace(fall.main.first, versions_well=("2",))
+
+        kept, _ = with_consequences([cause, fall], {})
+
+        assert kept == ([cause, fall] if spared else [cause])
+        assert incident(fall, monitor_id="m").kind == ("version" if spared else "performance")
