@@ -13,7 +13,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.known_units import both_ways
 from spark_monitor.diagnosis.looks import Look
-from spark_monitor.diagnosis.units import SIGN, Fit, is_power, known
+from spark_monitor.diagnosis.units import DEGREES, SIGN, Fit, is_power, known
 
 FAR: Final = 8.0
 """Smaller changes mostly stay within cells that tell their shape."""
@@ -27,6 +27,9 @@ POWER_OF_TEN: Final = 1.0
 
 SPREAD: Final = 2.5
 """The ratio of deviations, which few rows tell badly, may be off by so much."""
+
+AWAY: Final = 3.0
+"""Degrees in another scale lie so many deviations from where they were, where mean and deviation alone tell them."""
 
 SPREAD_OF_SIGN: Final = 1.6
 BEYOND_ENDS: Final = 1.0
@@ -51,8 +54,9 @@ def by_moments(was: Look, now: Look) -> Fit | None:
     >>> by_moments(was, now).factor
     0.001
     """
-    if not was.mean or not now.mean or not was.stddev or not now.stddev:
-        return None
+    degrees = _degrees(was, now)
+    if degrees is not None or not was.mean or not now.mean or not was.stddev or not now.stddev:
+        return degrees
     noise = was.stddev / abs(was.mean) * math.sqrt(1 / was.filled + 1 / now.filled)
     if not 0 < noise <= TELLING:
         return None
@@ -60,6 +64,27 @@ def by_moments(was: Look, now: Look) -> Fit | None:
     if fit is not None and is_of_all(fit.factor, was, now):
         return fit
     return _by_ends(was, now, noise)
+
+
+def _degrees(was: Look, now: Look) -> Fit | None:
+    """Degrees in another scale: mean and deviation are where it puts them, and hardly any value where it was.
+
+    >>> from dataclasses import replace
+    >>> was = Look(count=4700, mean=18.0, stddev=2.6, least=8.0, greatest=28.0, quantiles=tuple(np.linspace(8, 28, 101)))
+    >>> now = Look(count=215, mean=64.2, stddev=4.6, least=51.8, greatest=76.1, quantiles=(80.0,) * 101)
+    >>> _degrees(was, now).name, _degrees(was, replace(now, stddev=2.6))
+    ('degrees Celsius to Fahrenheit', None)
+    """
+    if was.mean is None or now.mean is None or not was.stddev or not now.stddev:
+        return None
+    noise = REACH * math.sqrt(1 / was.filled + 1 / now.filled)
+    for fit in DEGREES:
+        mean, deviation = fit.factor * was.mean + fit.offset, fit.factor * was.stddev
+        is_as_wide = deviation * math.exp(-noise) <= now.stddev <= deviation * math.exp(noise)
+        is_there = is_as_wide and abs(now.mean - mean) <= noise * deviation
+        if is_there and abs(mean - was.mean) >= AWAY * max(was.stddev, deviation) and is_of_all(fit.factor, was, now, fit.offset):
+            return fit
+    return None
 
 
 def _by_ends(was: Look, now: Look, noise: float) -> Fit | None:
@@ -98,7 +123,7 @@ def _near(ratio: float, noise: float) -> Fit | None:
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-def is_of_all(factor: float, was: Look, now: Look) -> bool:
+def is_of_all(factor: float, was: Look, now: Look, offset: float = 0.0) -> bool:
     """Whether deviation and ends are those of all values times a factor, and none of them is left where it was."""
     if None in (was.least, was.greatest, now.least, now.greatest, was.stddev, now.stddev):
         return False
@@ -107,10 +132,10 @@ def is_of_all(factor: float, was: Look, now: Look) -> bool:
     if not 1 / allowed <= spread <= allowed:
         return False
     ends = np.array([was.least, was.greatest], dtype=np.float64)
-    low, high = np.sort(ends * factor)
+    low, high = np.sort(ends * factor + offset)
     room = BEYOND_ENDS * (high - low)
     within = low - room <= (now.least or 0.0) and (now.greatest or 0.0) <= high + room
-    inside, expected = _inside(np.array(now.quantiles), ends), _inside(np.array(was.quantiles) * factor, ends)
+    inside, expected = _inside(np.array(now.quantiles), ends), _inside(np.array(was.quantiles) * factor + offset, ends)
     return within and inside <= expected + LEFT_INSIDE
 
 

@@ -63,6 +63,11 @@ class Fit:
 
 
 SIGN: Final = Fit(-1.0, name="the sign is flipped")
+_SLOPE, _OFFSET = CELSIUS_TO_FAHRENHEIT
+DEGREES: Final = (
+    Fit(_SLOPE, _OFFSET, name="degrees Celsius to Fahrenheit"),
+    Fit(1 / _SLOPE, -_OFFSET / _SLOPE, name="degrees Fahrenheit to Celsius"),
+)
 
 
 def unit_fit(
@@ -160,13 +165,9 @@ def _scaled(one: Floats, two: Floats, noise: float) -> list[Fit]:
 
 def _other_scales(one: Floats, two: Floats) -> list[Fit]:
     """Changes that are no factor: degrees, and the sign."""
-    slope, offset = CELSIUS_TO_FAHRENHEIT
-    fits = [
-        Fit(slope, offset, name="degrees Celsius to Fahrenheit"),
-        Fit(1 / slope, -offset / slope, name="degrees Fahrenheit to Celsius"),
-    ]
     # Of values of both signs the middle may be nothing, or nearly: the whole shape tells.
-    return [*fits, SIGN] if one[50] * two[50] < 0 or one[LEVELS[0]] < 0 < one[LEVELS[-1]] else fits
+    has_sign = one[50] * two[50] < 0 or one[LEVELS[0]] < 0 < one[LEVELS[-1]]
+    return [*DEGREES, SIGN] if has_sign else list(DEGREES)
 
 
 def _named(factor: float, *, room: float = 1e-4) -> Fit:

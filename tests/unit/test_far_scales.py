@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from spark_monitor.stages.first_pass import grid_of
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.presented import present
+from tests.looks import look_at
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 TRIALS = 8
@@ -100,3 +102,31 @@ def test_numbers_at_the_edge_of_doubles_raise_nothing() -> None:
         ]
         by_moments(*looks)
         is_of_all(float(random.choice([1e9, 1e-9, -1.0])), *looks)
+
+
+@pytest.mark.parametrize("rows", [60, 215, 1_200])
+@pytest.mark.parametrize("back", [False, True])
+def test_degrees_in_another_scale_are_told_where_no_value_lies_in_the_baselines_cells(rows: int, back: bool) -> None:
+    """Of a slice whose values are all beyond the baseline's range its percentiles are one end of the last cells."""
+    random = np.random.default_rng([5, rows])
+    for _ in range(10):
+        celsius, later = random.normal(18.0, 2.6, 4700), random.normal(18.0, 2.6, rows)
+        was, now = (celsius * 1.8 + 32, later) if back else (celsius, later * 1.8 + 32)
+        look = look_at(np.round(now, 1), {})
+        flat = replace(look, quantiles=(look.quantiles[-1],) * 101)
+
+        fit = by_moments(look_at(np.round(was, 1), {}), flat)
+
+        assert fit is not None
+        assert fit.name == f"degrees {'Fahrenheit to Celsius' if back else 'Celsius to Fahrenheit'}"
+
+
+@pytest.mark.parametrize("change", [lambda v: v + 46.4, lambda v: v * 3.58, lambda v: v * 1.8 + 40.0, lambda v: v * 1.3 + 32])
+def test_values_that_move_as_far_in_another_way_are_no_degrees_in_another_scale(
+    change: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    random = np.random.default_rng(6)
+    was = look_at(random.normal(18.0, 2.6, 4700), {})
+    fits = [by_moments(was, look_at(change(random.normal(18.0, 2.6, 215)), {})) for _ in range(20)]
+
+    assert not any(fit is not None and "degrees" in (fit.name or "") for fit in fits)
