@@ -53,7 +53,9 @@ def mute(
     until: Annotated[
         str | None,
         typer.Option(
-            "--until", metavar="T", help="Until when nobody is notified, in ISO 8601, such as 2026-01-31. It must be given."
+            "--until",
+            metavar="T",
+            help="Until when nobody is notified, such as 2026-01-31T09:00+01:00 (UTC unless an offset is given). Needed.",
         ),
     ] = None,
     other_file: FileOption = None,

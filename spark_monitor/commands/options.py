@@ -21,7 +21,11 @@ SPARK_PANEL = "Spark"
 MonitorFile = Annotated[Path, typer.Argument(metavar="FILE", help="The monitor's YAML file.", show_default=False)]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="T", help="The timestamp that the run pretends to be at, in ISO 8601. Default: now."),
+    typer.Option(
+        "--as-of",
+        metavar="T",
+        help="The timestamp that is taken for now, in ISO 8601 (UTC unless an offset is given). Default: now.",
+    ),
 ]
 Master = Annotated[
     str | None,
