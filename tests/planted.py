@@ -111,7 +111,7 @@ def _judged(was: pd.Series[Any], now: pd.Series[Any]) -> list[dict[str, Any]]:
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:
-    about = (row["metric"], row["column_name"], row["model_version"], row["slice_key"], row["slice_value"])
+    about = (row["metric"], row.get("basis"), row["column_name"], row["model_version"], row["slice_key"], row["slice_value"])
     common = {"granularity": "1 week", "dataset": "predictions", "lower": None, "upper": None, "expected": "<= 0.15"}
     told: dict[str, Any] = {"severity": "medium", "reason": "It is too far off.", "owner": None, "runbook": None, "class": None}
     told["incident_id"] = None
@@ -122,13 +122,28 @@ def groups_of(checks: Iterable[Mapping[str, Any]]) -> list[Group]:
     """The groups of checks, by plain loops: what the query over the table has to give as well."""
     rows = [{**row, "track": track_of(row["family"], row["metric"])} for row in checks]
     rows = [{**row, "name": name_of(row["track"], row["column_name"], row["metric"])} for row in rows]
-    rows = [{**row, "fails": row["verdict"] == "FAIL" or _is_gone(row, rows)} for row in rows]
+    rows = [{**row, "overtaken": _is_overtaken(row, rows)} for row in rows]
+    rows = [{**row, "fails": (row["verdict"] == "FAIL" and not row["overtaken"]) or _is_gone(row, rows)} for row in rows]
     failing = {_subject(row) for row in rows if row["fails"]}
     rows = sorted((row for row in rows if _subject(row) in failing), key=lambda row: row["start"])
     windows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for row in _with_held(rows):
         windows[_subject(row), row["start"], row["end"]].append(row)
     return [group_of(_collected(*about, of_window)) for about, of_window in windows.items()]
+
+
+def _is_overtaken(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether an estimate fails, and labels say surely that what came true does not."""
+    if row.get("basis") != "ESTIMATED" or row["verdict"] != "FAIL":
+        return False
+    names = ("dataset", "granularity", "start", "metric", "class", "model_version", "slice_key", "slice_value")
+    known = [one for one in rows if one.get("basis") == "REALISED" and all(one.get(name) == row.get(name) for name in names)]
+    return any(one["verdict"] == "PASS" or (one["verdict"] in ("UNDECIDED", "WARN") and _is_away(one, row)) for one in known)
+
+
+def _is_away(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    ends = (one["lower"], one["upper"], other["lower"], other["upper"])
+    return None not in ends and bool(one["lower"] > other["upper"] or one["upper"] < other["lower"])
 
 
 def _is_gone(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
@@ -155,7 +170,7 @@ def _with_held(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if verdict == "PASS":
             passed[check] = row["start"]
         lately = check in failed and row["start"] - failed[check] <= 12 * (row["end"] - row["start"])
-        undecided = not row["fails"] and verdict != "PASS" and lately
+        undecided = not row["fails"] and verdict != "PASS" and not row["overtaken"] and lately
         over = undecided and _is_over(row, last)
         held = undecided and failed[check] > passed.get(check, -1) and not over
         found.append({**row, "held": held, "over": over, "recovered": verdict == "PASS" and lately})

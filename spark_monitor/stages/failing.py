@@ -32,6 +32,7 @@ _FIELDS = (
 )
 _NONE = "\0"
 ERROR, NO_DATA, PREDICTIONS = "ERROR", "NO_DATA", "predictions"
+REALISED, ESTIMATED = "REALISED", "ESTIMATED"
 
 
 def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> DataFrame:
@@ -41,7 +42,7 @@ def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> D
 
     ``checks`` reach back further by the windows after which an incident is stale, so that it is known what failed just before.
     """
-    rows = _with_failures(_with_subject(checks), were_there=were_there)
+    rows = _with_failures(_with_overtaken(_with_subject(checks)), were_there=were_there)
     failing = rows.where(F.col("fails") & (F.col("start") >= since)).select(*SUBJECT).distinct()
     near = F.col("start") >= since - DOUBTED * (F.col("end") - F.col("start"))
     failing_checks = _with_held(rows.join(F.broadcast(failing), on=list(SUBJECT), how="left_semi")).where(near)
@@ -130,6 +131,30 @@ def _with_subject(checks: DataFrame) -> DataFrame:
 _SERIES: Final = ("dataset", "granularity", "track", "name", "metric")
 
 
+_OF_NUMBER: Final = ("dataset", "granularity", "start", "metric", "class", "model_version", "slice_key", "slice_value")
+
+
+def _with_overtaken(rows: DataFrame) -> DataFrame:
+    """The checks with whether each is one of an estimate that labels have ``overtaken``: it fails, and what came true does not.
+
+    It does not where the realised number of the same rows passes, or nobody can decide it and its interval is away from the
+    estimate's. How far an estimate was off is told by `estimation_error`.
+    """
+    if "basis" not in rows.columns:
+        return rows.withColumn("overtaken", F.lit(False))
+    names = [name for name in _OF_NUMBER if name in rows.columns]
+    estimated = rows.where((F.col("basis") == ESTIMATED) & (F.col("verdict") == FAIL)).alias("estimated")
+    known = rows.where((F.col("basis") == REALISED) & F.col("verdict").isin("PASS", "UNDECIDED", "WARN")).alias("known")
+    same = F.lit(True)
+    for name in names:
+        same = same & F.col(f"estimated.{name}").eqNullSafe(F.col(f"known.{name}"))
+    apart = (F.col("known.lower") > F.col("estimated.upper")) | (F.col("known.upper") < F.col("estimated.lower"))
+    told = estimated.join(known, on=same & ((F.col("known.verdict") == "PASS") | apart), how="left_semi")
+    keys = told.select("dataset", "check_id", "start").distinct().withColumn("overtaken", F.lit(True))
+    beside = rows.join(F.broadcast(keys), on=["dataset", "check_id", "start"], how="left")
+    return beside.withColumn("overtaken", F.coalesce("overtaken", F.lit(False)))
+
+
 def _with_failures(rows: DataFrame, *, were_there: bool) -> DataFrame:
     """The checks with whether each one ``fails``: a FAIL, or an ERROR where a column's number was judged in an earlier window.
 
@@ -138,15 +163,16 @@ def _with_failures(rows: DataFrame, *, were_there: bool) -> DataFrame:
     """
     is_error = (F.col("verdict") == ERROR) & F.col("value").isNull() & (F.col("dataset") == PREDICTIONS)
     is_error = is_error & F.col("track").isin(*OF_COLUMNS) & (F.col("name") != TABLE_ROW)
+    is_failure = (F.col("verdict") == FAIL) & ~F.col("overtaken")
     if were_there:
-        return rows.withColumn("fails", (F.col("verdict") == FAIL) | is_error)
+        return rows.withColumn("fails", is_failure | is_error)
     errors = rows.where(is_error)
     judged = rows.where(~F.col("verdict").isin(ERROR, NO_DATA))
     known = judged.join(F.broadcast(errors.select(*_SERIES).distinct()), on=list(_SERIES), how="left_semi")
     since = known.groupBy(*_SERIES).agg(F.min("start").alias("judged_since"))
     beside = rows.join(F.broadcast(since), on=list(_SERIES), how="left")
     gone = is_error & F.coalesce(F.col("start") > F.col("judged_since"), F.lit(False))
-    return beside.withColumn("fails", (F.col("verdict") == FAIL) | gone).drop("judged_since")
+    return beside.withColumn("fails", is_failure | gone).drop("judged_since")
 
 
 def _map(entries: Mapping[str, str]) -> Column:
@@ -168,7 +194,7 @@ def _with_held(rows: DataFrame) -> DataFrame:
     passed = F.max(F.when(F.col("verdict") == "PASS", F.col("start"))).over(until_now)
     last = F.last(F.when(is_failure, F.struct("lower", "upper")), ignorenulls=True).over(until_now)
     lately = F.col("start") - failed <= (F.col("end") - F.col("start")) * STALE_WINDOWS
-    undecided = ~(F.col("fails") | (F.col("verdict") == "PASS")) & lately
+    undecided = ~(F.col("fails") | (F.col("verdict") == "PASS") | F.col("overtaken")) & lately
     apart = (F.col("lower") > last["upper"]) | (F.col("upper") < last["lower"])
     over = F.coalesce(undecided & apart & _is_within(), F.lit(False))
     held = undecided & (failed > F.coalesce(passed, F.lit(-(2**62)))) & ~over

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.groups import FAIL, WELL
 from spark_monitor.stages.diagnose import earlier_rows, incident_frame, row_of
 from spark_monitor.stages.failing import group_frame, groups_of, window_rows
 from spark_monitor.store.schemas import TABLES
@@ -20,6 +21,12 @@ DDL = (
     "basis string, expected string, verdict string, severity string, reason string, owner string, runbook string"
 )
 EXPECTED = ("<= 0.5 (fail > 0.5)", "> 4e-1 (fail <= 0.4)", ">= 0.2 and <= 0.7 (fail < 0.2 or > 0.7)", "(fail: not known)", None)
+KINDS = (
+    ("ks", "drift", "a", None),
+    ("percent_null", "profile", "a", None),
+    ("log_loss", "model", TABLE_ROW, "REALISED"),
+    ("log_loss", "model", TABLE_ROW, "ESTIMATED"),
+)
 NAMES = [part.split()[0] for part in DDL.split(", ")]
 WINDOW = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
 
@@ -27,7 +34,7 @@ WINDOW = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros
 def rows_of(seed: int) -> list[dict[str, Any]]:
     dice = random.Random(seed)
     rows = []
-    for metric, family, column in (("ks", "drift", "a"), ("percent_null", "profile", "a"), ("log_loss", "model", TABLE_ROW)):
+    for metric, family, column, basis in KINDS:
         for version in ("1", None):
             for key, value in ((None, None), ("k", "x"), ("k", "y"), ("k", None), ("other", "z")):
                 for week in range(9):
@@ -39,7 +46,7 @@ def rows_of(seed: int) -> list[dict[str, Any]]:
                     interval = {"lower": value_ - 0.2 * dice.random(), "upper": value_ + 0.2 * dice.random()}
                     told = {
                         "expected": dice.choice(EXPECTED),
-                        "basis": dice.choice(["REALISED", "ESTIMATED"]) if family == "model" else None,
+                        "basis": basis,
                         "metric": metric,
                         "family": family,
                         **({"value": value_, **interval} if verdict != "ERROR" else dict.fromkeys(("value", *interval))),
@@ -60,6 +67,26 @@ def test_the_groups_are_those_of_plain_loops(spark: SparkSession) -> None:
     assert not more
     assert sorted(found, key=repr) == sorted(expected, key=repr)
     assert window_rows(stored) == {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(9)]}
+
+
+def test_an_estimate_that_labels_have_overtaken_fails_no_more(spark: SparkSession) -> None:
+    """By week: no labels yet, labels that pass, labels that nobody can decide and that are away from the estimate, or meet it."""
+    realised = [("NO_DATA", None, None), ("PASS", 0.78, 0.82), ("UNDECIDED", 0.73, 0.79), ("UNDECIDED", 0.66, 0.78)]
+    rows = []
+    for week, (verdict, lower, upper) in enumerate(realised):
+        about = {"start": planted.start(week), "end": planted.start(week + 1), "model_version": "1", "slice_key": None}
+        about |= {"slice_value": None, "metric": "accuracy_score", "family": "model", "column_name": TABLE_ROW}
+        value = None if lower is None else (lower + upper) / 2
+        known = {"basis": "REALISED", "value": value, "lower": lower, "upper": upper, "verdict": verdict}
+        estimate = {"basis": "ESTIMATED", "value": 0.68, "lower": 0.65, "upper": 0.71, "verdict": "FAIL"}
+        rows += [planted._named({**about, "expected": ">= 0.74 (fail < 0.74)", **one}) for one in (known, estimate)]
+    frame = spark.createDataFrame([tuple(row.get(name) for name in NAMES) for row in rows], DDL)
+    stored = frame.selectExpr(WINDOW, *(name for name in NAMES if name not in ("start", "end")))
+
+    found, _ = groups_of(group_frame(stored, since=planted.start(0)))
+
+    assert {group.start for group in found if group.state == FAIL} == {planted.start(0), planted.start(3)}
+    assert {group.start for group in found if group.state == WELL} == {planted.start(1)}
 
 
 def test_an_incident_has_every_column_of_its_table_and_is_read_back(spark: SparkSession) -> None:
