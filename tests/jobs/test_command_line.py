@@ -136,8 +136,12 @@ def test_status_and_its_json_say_the_same_as_the_tables(finished: Finished) -> N
     profile = finished.table("profile_metrics")
     weekly = profile[(profile["column_name"] == ":table") & (profile["granularity"] == "1 week") & profile["slice_key"].isna()]
     counted = weekly.groupby("model_version")["count"].last()
-    latest = weekly[weekly["start"] == weekly["start"].max()].set_index("model_version")["count"]
+    with_rows = weekly[weekly["count"] > 0]
+    latest = with_rows[with_rows["start"] == with_rows["start"].max()].set_index("model_version")["count"]
     assert {version["version"]: version["count"] for version in facts["versions"]} == latest.to_dict()
+    since = sorted({f"{start:%Y-%m-%dT%H:%M:%SZ}" for start in weekly["start"][weekly["start"] > with_rows["start"].max()]})
+    assert [one["start"] for one in facts["empty"]] == since
+    assert since, "the feed has ended, which is told besides"
     assert set(counted.index) == {"1", "2"}
 
 
