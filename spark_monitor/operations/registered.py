@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.specifiers import Specifier, SpecifierSet
+    from packaging.version import Version
 
 PYTHON: Final = "python"
 WHOLE: Final = ("tinyint", "smallint", "int", "bigint", "integer", "long", "short", "byte")
@@ -20,9 +25,6 @@ ACCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
     "binary": ("binary",),
 }
 """The types of a table, as Spark writes them, that a type of MLflow's signature takes without loss."""
-
-_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*([^;#]*)")
-_CLAUSE = re.compile(r"(===|==|~=|!=|>=|<=|>|<)\s*([0-9][0-9A-Za-z.!+*]*)")
 
 
 @dataclass(frozen=True)
@@ -69,28 +71,51 @@ def dependency_problems(registered: Registered, installed: Mapping[str, str]) ->
     """
     versions = {normalised(name): version for name, version in installed.items()}
     problems = [problem for problem in [_of_python(registered, versions)] if problem is not None]
-    for text in registered.requirements:
-        parts = _REQUIREMENT.match(text)
-        if parts is None or text.lstrip().startswith(("-", "#")) or "://" in text:
-            continue
-        name, clauses = parts[1], _CLAUSE.findall(parts[2])
-        there = versions.get(normalised(name))
-        if there is None:
-            problems.append(f"{name} is not installed")
-        else:
-            broken = (_broken(name, there, clause, wanted) for clause, wanted in clauses)
-            problems += [problem for problem in broken if problem is not None][:1]
+    for wanted in requirements_of(registered, versions.get(PYTHON)):
+        there = versions.get(normalised(wanted.name))
+        problem = f"{wanted.name} is not installed" if there is None else _broken(wanted.name, there, wanted.specifier)
+        problems += [] if problem is None else [problem]
     return problems
+
+
+def requirements_of(registered: Registered, python: str | None = None) -> list[Requirement]:
+    """The requirements that ask for a package where ``python`` runs: without options, and without those of other machines.
+
+    >>> lines = ('tomli==2.0; python_version < "3.9"', "-c constraints.txt", "git+https://example.org/x", "shap")
+    >>> [str(one) for one in requirements_of(Registered("1", requirements=lines), "3.12.1")]
+    ['shap']
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    of_python = registered.python if python is None else python
+    about = {} if of_python is None else {"python_full_version": of_python, "python_version": ".".join(of_python.split(".")[:2])}
+    found = []
+    for text in registered.requirements:
+        try:
+            one = Requirement(text.partition(" #")[0].strip())
+        except InvalidRequirement:  # an option, a comment or an address: no package by its name
+            continue
+        if one.marker is None or one.marker.evaluate({**about, "extra": ""}):
+            found.append(one)
+    return found
 
 
 def requirements_compared(registered: Registered, installed: Mapping[str, str]) -> int:
     """How many requirements there are, Python's among them where the environment tells its own."""
-    return len(registered.requirements) + (registered.python is not None and PYTHON in map(normalised, installed))
+    versions = {normalised(name): version for name, version in installed.items()}
+    return len(requirements_of(registered, versions.get(PYTHON))) + (registered.python is not None and PYTHON in versions)
 
 
 def _of_python(registered: Registered, versions: Mapping[str, str]) -> str | None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     there = versions.get(PYTHON)
-    return None if registered.python is None or there is None else _broken(PYTHON, there, "==", registered.python)
+    if registered.python is None or there is None:
+        return None
+    try:
+        return _broken(PYTHON, there, SpecifierSet(f"=={registered.python}"))
+    except InvalidSpecifier:
+        return f"{PYTHON} {there} cannot be compared with {registered.python}"
 
 
 def normalised(name: str) -> str:
@@ -102,26 +127,37 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """The release's numbers, padded; local parts and pre-releases aside."""
-    parts = [int(part) for part in re.findall(r"\d+", re.split(r"[+!a-zA-Z]", version)[0])]
-    return tuple([*parts, 0, 0, 0][: max(3, len(parts))])
+def _broken(name: str, there: str, wanted: SpecifierSet) -> str | None:
+    """The first clause that an installed version breaks; one that is pinned may differ in its last numbers."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        have = Version(there)
+    except InvalidVersion:
+        return f"{name} {there} cannot be compared with {wanted}" if wanted else None
+    # A set of clauses has no order of its own.
+    clauses = sorted(wanted, key=str)
+    return next((problem for one in clauses if (problem := _of_clause(name, there, have, one)) is not None), None)
 
 
-def _broken(name: str, there: str, clause: str, wanted: str) -> str | None:
-    have, want = _numbers(there), _numbers(wanted)
-    if clause in ("==", "===", "~=") and have[0] != want[0]:
-        return f"{name} {there} is another major version than {wanted}"
-    if clause in ("==", "===") and not wanted.endswith("*") and have[1] != want[1]:
-        return f"{name} {there} is another minor version than {wanted}"
-    kept = {
-        "==": True,
-        "===": True,
-        "~=": have >= want,
-        "!=": have != want,
-        ">=": have >= want,
-        "<=": have <= want,
-        ">": have > want,
-        "<": have < want,
-    }[clause]
-    return None if kept else f"{name} {there} is not {clause} {wanted}"
+def _of_clause(name: str, there: str, have: Version, clause: Specifier) -> str | None:
+    from packaging.version import InvalidVersion, Version
+
+    exact = clause.operator in ("==", "===")
+    if not exact and clause.operator != "~=":
+        return None if clause.contains(have, prereleases=True) else f"{name} {there} is not {clause.operator} {clause.version}"
+    named = clause.version.removesuffix(".*")
+    try:
+        want = Version(named)
+    except InvalidVersion:  # === takes any text
+        return None if clause.contains(there) else f"{name} {there} is not {clause.version}"
+    pinned = exact and named == clause.version
+    if pinned and (have.major, have.minor) == (want.major, want.minor) and have.epoch == want.epoch:
+        return None
+    if not pinned and clause.contains(have, prereleases=True):
+        return None
+    if have.epoch != want.epoch or have.major != want.major:
+        return f"{name} {there} is another major version than {clause.version}"
+    if have.minor != want.minor:
+        return f"{name} {there} is another minor version than {clause.version}"
+    return f"{name} {there} is not {clause.operator} {clause.version}"

@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 from packaging.requirements import Requirement
 
-from spark_monitor.operations.registered import Registered, dependency_problems, signature_problems
+from spark_monitor.operations.registered import Registered, dependency_problems, requirements_compared, signature_problems
 from spark_monitor.outputs.mlflow.registered import _python, read_registered
 
 VERSIONS = ("1.5.2", "1.6.0", "2.0.0", "1.5.9", "0.9")
 
 
-@pytest.mark.parametrize("clause", [">=1.5.2", "<2", "<=1.6.0", ">1.5.2,<2", "~=1.5", "!=1.6.0"])
+@pytest.mark.parametrize(
+    "clause", [">=1.5.2", "<2", "<=1.6.0", ">1.5.2,<2", "~=1.5", "~=1.5.2", "!=1.6.0", "!=1.5.*", "==1.5.*", "==1.*", ""]
+)
 @pytest.mark.parametrize("there", VERSIONS)
 def test_ranges_of_versions_are_those_of_packaging(clause: str, there: str) -> None:
     problems = dependency_problems(Registered("1", requirements=(f"thing{clause}",)), {"Thing": there})
@@ -26,6 +28,24 @@ def test_a_pinned_version_may_differ_in_its_last_number_alone() -> None:
     pinned = Registered("1", requirements=("thing==1.5.2",))
     found = {there: dependency_problems(pinned, {"thing": there}) for there in VERSIONS}
     assert [bool(found[there]) for there in VERSIONS] == [False, True, True, False, True]
+
+
+def test_a_requirement_counts_where_its_marker_says_so() -> None:
+    lines = ('tomli==2.0; python_version < "3.11"', 'colorama; sys_platform == "win32"', 'shap; extra == "why"')
+    old, new = (dependency_problems(Registered("1", requirements=lines), {"python": one}) for one in ("3.10.4", "3.12.0"))
+    assert (old, new) == (["tomli is not installed"], [])
+    assert requirements_compared(Registered("1", requirements=("-c other.txt", *lines)), {"python": "3.10.4"}) == 1
+    made = Registered("1", requirements=lines, python="3.9.1")
+    assert dependency_problems(made, {"tomli": "2.0.1"}) == []
+
+
+def test_versions_that_are_none_are_told_and_not_compared() -> None:
+    model = Registered("1", requirements=("thing>=1", "other"), python="3.11.2")
+    assert dependency_problems(model, {"thing": "unknown", "other": "?", "python": "nightly"}) == [
+        "python nightly cannot be compared with ==3.11.2",
+        "thing unknown cannot be compared with >=1",
+    ]
+    assert dependency_problems(Registered("1", requirements=("torch==2.1.0",)), {"torch": "2.1.0+cu121"}) == []
 
 
 def test_comments_options_and_addresses_are_no_requirements() -> None:
