@@ -28,7 +28,7 @@ from spark_monitor.rules.ends import Ends
 from spark_monitor.rules.held import AllHeld, Knowledge, held
 from spark_monitor.rules.limits import Bounds
 from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
-from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_total
+from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_of_slices, is_total
 from spark_monitor.rules.stream import ALL_VERSIONS, COVERAGE, Judged, Rows, numbers_of
 from spark_monitor.rules.verdicts import ABSENT, Held, Measurement, Numbers, Rulings, expected, not_nan, out_of_reach, rulings
 
@@ -256,20 +256,20 @@ def _summaries(few: list[int], judged: Judged, rows: Rows, book: Rulebook) -> It
         most = max((int(judged.count[one]) for one in members if not math.isnan(judged.count[one])), default=0)
         asked = f"the rule asks for {rule.min_count:,}" if rule.min_count is not None else "too few to tell drift from chance"
         about = Measurement(rule.metric, family=rule.family, slice_key=SLICES, class_name=rule.class_, baseline_name=baseline)
-        subject = subject_of(Measurement(rule.metric, baseline_name=baseline, class_name=rule.class_))
+        subject = subject_of(Measurement(rule.metric, family=rule.family, baseline_name=baseline, class_name=rule.class_))
         counted = f"{len(slices):,} slice{'' if len(slices) == 1 else 's'}"
         sentence = f"{subject} of {counted} rests on at most {rows_text(most)}, {asked}: {len(members):,} not judged."
         yield check_row(rows, row, rule, about, "NO_DATA", sentence) | {"slice_key": SLICES, "slice_value": None}
 
 
 def _met(judged: Judged, rows: Rows) -> set[tuple[Any, ...]]:
-    """What whole windows have of what may be expected: by column, of any column, and of any version."""
+    """What windows have of what may be expected, in their slices where only these have it: by column, of any, of any version."""
     met: set[tuple[Any, ...]] = set()
     for one, row in enumerate(judged.row.tolist()):
         strings = rows.strings
-        if strings["slice_key"][row] is not None:
-            continue
         window, version, metric = window_of(rows, row), strings["model_version"][row], judged.metric[one]
+        if strings["slice_key"][row] is not None and not is_of_slices(metric):
+            continue
         for whose in (version, ANY_VERSION):
             for column in (strings["column_name"][row], None):
                 met.add((window, whose, metric, column, strings["baseline_name"][row]))

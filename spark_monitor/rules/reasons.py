@@ -19,6 +19,7 @@ FEWEST_DIGITS: Final = 4
 MOST_DIGITS: Final = 17
 _WHOLE_BELOW = 1e15
 _LARGEST = (-sys.float_info.max, sys.float_info.max)
+_OF_METRICS = frozenset({"estimation_error", "selection_error"})
 _CERTAIN = frozenset({"wasserstein_distance", "median"})
 
 _BEYOND = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
@@ -62,6 +63,8 @@ def subject_of(measurement: Measurement) -> str:
 
     >>> subject_of(Measurement("precision", class_name="late", slice_key="origin", slice_value="JFK"))
     'precision of class late where origin is JFK'
+    >>> subject_of(Measurement("disparate_impact", class_name="EWR", family="fairness", slice_key="origin", slice_value="JFK"))
+    'disparate_impact against EWR where origin is JFK'
     """
     parts = [f"{CRAMERS_V} (Cramer's V)" if measurement.metric == CRAMERS_V else measurement.metric]
     if measurement.estimated:
@@ -71,11 +74,24 @@ def subject_of(measurement: Measurement) -> str:
     if measurement.column_name != TABLE_ROW:
         parts.append(f"of {plain(measurement.column_name)}")
     if measurement.class_name is not None:
-        parts.append(f"of class {plain(measurement.class_name)}")
+        parts.append(f"{_before_class(measurement)} {plain(measurement.class_name)}")
     if measurement.slice_key is not None:
         value = "NULL" if measurement.slice_value is None else plain(measurement.slice_value)
         parts.append(f"where {plain(measurement.slice_key)} is {value}")
     return " ".join(parts)
+
+
+def _before_class(measurement: Measurement) -> str:
+    """What the class of a metric is: a class, whom a group is held against, a threshold, a version, a currency, a metric."""
+    metric, family = measurement.metric, measurement.family
+    if family == "fairness":
+        return "against"
+    if family == "cost":
+        return "in"
+    if metric in _OF_METRICS:
+        return "of"
+    ends = {"_at_threshold": "at", "_difference": "against version"}
+    return next((text for end, text in ends.items() if metric.endswith(end)), "of class")
 
 
 def plain(text: str, longest: int = LONGEST_NAME) -> str:

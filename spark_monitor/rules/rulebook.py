@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
@@ -205,6 +206,19 @@ def is_of_predictions(metric: str) -> bool:
     return KNOWN_METRICS.get(metric, "custom") not in ("system", "pipeline", "cost") and (
         entry is None or entry.dataset == "predictions"
     )
+
+
+SLICES_ALONE: Final = ("slice_share_shift",)
+
+
+@cache
+def is_of_slices(metric: str) -> bool:
+    """Whether only slices have a metric, such as those of fairness: it compares them with the other rows of their window.
+
+    >>> is_of_slices("demographic_parity_ratio"), is_of_slices("recall")
+    (True, False)
+    """
+    return KNOWN_METRICS.get(metric) == "fairness" or metric in SLICES_ALONE
 
 
 def check_id(

@@ -41,6 +41,19 @@ def judged(rules: list[RuleConfig], rows: list[dict[str, Any]], **known: Any) ->
     return list(bench.checks(pa.Table.from_pylist(rows, schema=STREAM)).to_pylist())
 
 
+def test_what_only_slices_have_is_missing_where_no_slice_has_it() -> None:
+    whole = [row(model_version=version, count=900) for version in ("1.9", "1.10")]
+    found = number("disparate_impact", 0.7, 0.6, 0.9) | {"class": "the rest"}
+    of_group = row(model_version="1.9", slice_key="guild", slice_value="mason", family="fairness", numbers=[found], count=400)
+
+    checks = judged([rule(metric="disparate_impact", fail="< 0.8")], [whole[0], of_group, whole[1]])
+
+    assert {(one["model_version"], one["slice_value"], one["verdict"]) for one in checks} == {
+        ("1.9", "mason", "UNDECIDED"),
+        ("1.10", None, "NO_DATA"),
+    }
+
+
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9, 0.999])
 def test_quantiles_of_padded_rows_are_numpys(q: float) -> None:
     generator = np.random.default_rng(1)

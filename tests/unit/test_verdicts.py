@@ -267,6 +267,21 @@ def test_the_subject_names_column_class_and_slice() -> None:
     assert subject_of(replace(found, slice_value=None)) == "precision of class late where origin, carrier is NULL"
 
 
+@pytest.mark.parametrize(
+    ("metric", "class_name", "family", "subject"),
+    [
+        ("equalized_odds_difference", "the rest", "fairness", "equalized_odds_difference against the rest"),
+        ("recall_at_threshold", "0.35", "model", "recall_at_threshold at 0.35"),
+        ("log_loss_difference", "1.10", "model", "log_loss_difference against version 1.10"),
+        ("estimation_error", "recall", "model", "estimation_error of recall"),
+        ("cost", "USD", "cost", "cost in USD"),
+        ("recall", "moa", "model", "recall of class moa"),
+    ],
+)
+def test_the_subject_says_what_a_class_is(metric: str, class_name: str, family: str, subject: str) -> None:
+    assert subject_of(Measurement(metric, class_name=class_name, family=family)) == subject
+
+
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_name_and_slice_give_one_short_line(column: str, value: str) -> None:
     found = Measurement("ks", column, 0.2, 0.2, 0.2, slice_key="k", slice_value=value)
