@@ -50,7 +50,7 @@ class RankedGroups:
         empty = GroupedState.empty(self._k)
         if scored.groups is None or scored.ranked_by is None or scored.relevances is None:
             return empty
-        return empty.update(scored.groups[rows], scored.ranked_by[rows], scored.relevances[rows])
+        return empty.update(scored.groups[rows], scored.ranked_by[rows], scored.relevances[rows], weights=scored.weights_of(rows))
 
 
 def _by_code(rows: Integers, codes: Integers) -> Iterator[tuple[int, Integers]]:

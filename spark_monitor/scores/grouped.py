@@ -1,4 +1,7 @@
-"""Metrics of ranked groups, such as the answers to queries (`groups:`): how near the top the relevant rows stand."""
+"""Metrics of ranked groups, such as the answers to queries (`groups:`): how near the top the relevant rows stand.
+
+Where rows have weights, a group's is the mean of its rows'.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +26,20 @@ def _mean(state: GroupedState, metric: int) -> Interval:
         return undefined(0, message, status=ALL_NULL)
     if not state.groups:
         return undefined(state.rows, f"None of the {state.without:,} groups has a relevant row.")
-    n = state.groups
-    low, high, squares = (float(total) / n for total in state.sums[metric])
+    if not state.total:
+        return undefined(state.rows, f"The {state.groups:,} groups with a relevant row have no weight.")
+    # So many groups of equal weight know as much.
+    n = state.worth
+    low, high, squares = (float(total) / state.total for total in state.sums[metric])
     value, error = (low + high) / 2, (high - low) / 2
     variance = max(squares - value * value, 0.0) * n / (n - 1) if n > 1 else math.inf
     normal, fraction = student(value, variance, n), wilson(value * n, n)
     # A mean of numbers from 0 to 1 varies at most as a fraction does; where all groups agree the fraction still says how far.
     bounds = (normal if variance > 0 else (float(fraction[0]), float(fraction[1]))) if n > 1 else (0.0, 1.0)
     left = f"Left out: {counted(state.without, 'group')} without a relevant row." if state.without else None
-    return interval(value, (bounds[0] - error, bounds[1] + error), n, within=(0.0, 1.0), value_error=error, message=left)
+    return interval(
+        value, (bounds[0] - error, bounds[1] + error), state.groups, within=(0.0, 1.0), value_error=error, message=left
+    )
 
 
 @scored("ndcg_at_k", *TASKS, state=GroupedState, needs=RANKED)

@@ -49,7 +49,8 @@ def test_a_group_on_both_sides_of_a_weeks_end_is_one_group_of_the_month() -> Non
     n = 60
     group, at = np.sort(random.integers(0, 12, n)), random.integers(0, 20, n)
     score, relevance = random.random(n), random.choice([0.0, 0.0, 1.0, 2.0], n)
-    own = {"label": relevance, "score": score, "group": group}
+    weight = random.choice([0.5, 2.0, 3.0], 12)[group]
+    own = {"label": relevance, "score": score, "group": group, "weight": weight}
     of_type = {"label_rows": pa.int64(), "label_conflicts": pa.bool_(), "label_time": pa.int64(), "group": pa.int64()}
     of_type |= {"versions": pa.string(), "part": pa.int64()}
     columns = {name: pa.array(own[name] if name in own else [None] * n, of_type.get(name, pa.float64())) for name in COLUMNS}
@@ -66,6 +67,7 @@ def test_a_group_on_both_sides_of_a_weeks_end_is_one_group_of_the_month() -> Non
         slice_keys=1,
         slice_values=(None,),
         group_k=3,
+        weighted=True,
     )
     task = ScoredTask(plan, 0)
     task.add(pa.table({"time": pa.array(at), "version": pa.array(["1"] * n), "team": team, **columns}))
@@ -78,11 +80,9 @@ def test_a_group_on_both_sides_of_a_weeks_end_is_one_group_of_the_month() -> Non
     assert set(found) == {(window, value) for window in range(3) for value in (None, "x", "y")}
     for (window, value), state in found.items():
         inside = [at < 10, at >= 10, at >= 0][window] & ((np.array(team) == value) if value else True)
-        gains = [
-            oracle.ndcg_score(relevance[rows][None], score[rows][None], k=3) if rows.sum() > 1 else 1.0
-            for rows in (inside & (group == one) for one in range(12))
-            if relevance[rows].any()
-        ]
+        ranked = [rows for rows in (inside & (group == one) for one in range(12)) if relevance[rows].any()]
+        gains = [oracle.ndcg_score(relevance[rows][None], score[rows][None], k=3) if rows.sum() > 1 else 1.0 for rows in ranked]
         row = next(one for one in present("regression", state) if one["metric"] == "ndcg_at_k")
-        assert row["value"] == pytest.approx(np.mean(gains), abs=1e-12)
+        weights = [weight[rows].mean() for rows in ranked]
+        assert row["value"] == pytest.approx(np.average(gains, weights=weights), abs=1e-12)
         assert row["count"] == len(gains)
