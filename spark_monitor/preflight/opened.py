@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_REASON = 300
+NO_DELTA_TABLE = "DELTA_TABLE_NOT_FOUND"
 DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
 
 Answer = TypeVar("Answer")
@@ -56,13 +57,16 @@ def next_step(reason: str) -> str:
 
     >>> next_step("[PARQUET_TYPE_ILLEGAL] Illegal Parquet type: INT64 (TIMESTAMP(NANOS,true)).")[:36]
     'Spark reads no times in nanoseconds:'
+    >>> next_step("[DELTA_TABLE_NOT_FOUND] Delta table `/data/rows` doesn't exist.")
+    'Check the name and the rights. Where it holds Parquet files, write format: parquet.'
     """
     if any(condition in reason for condition in DUPLICATE_CONDITIONS):
         return f"Where names differ only in case, set {CASE_SETTING}=true."
     if "TIMESTAMP(NANOS" in reason:
         written = 'coerce_timestamps="us", allow_truncated_timestamps=True'
         return f"Spark reads no times in nanoseconds: write the files with microseconds (pandas and pyarrow: {written})."
-    return "Check the name and the rights."
+    parquet = " Where it holds Parquet files, write format: parquet." if NO_DELTA_TABLE in reason else ""
+    return f"Check the name and the rights.{parquet}"
 
 
 def _analysed(frame: DataFrame) -> DataFrame:
