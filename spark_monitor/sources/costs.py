@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 FOCUS, DATABRICKS = "focus", "databricks"
 QUARTER = 900_000_000
-EXACT = "DECIMAL(38, 10)"
-"""Amounts are summed as decimals, so that the order of rows changes no sum."""
+EXACT = "DECIMAL(38, 18)"
+"""Amounts are summed as decimals, so that the order of rows changes no sum; billing tables have 18 places."""
+QUANTITY, PRICE = "DECIMAL(22, 12)", "DECIMAL(15, 10)"
+"""Their product has all of its places: that of longer decimals has six, of which a small charge is nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _databricks(spark: SparkSession, frame: DataFrame, section: CostsConfig) -> 
     default = "pricing.effective_list.default" if price and "effective_list" in _fields(prices) else "pricing.default"
     # One price of a unit at a time: where a table lists it twice the greater one counts, so that no record is doubled.
     listed = prices.groupBy("sku_name", "cloud", "usage_unit", "currency_code", "price_start_time").agg(
-        F.expr(f"max(CAST({default} AS {EXACT}))").alias("price"), F.max("price_end_time").alias("price_end_time")
+        F.expr(f"max(CAST({default} AS {PRICE}))").alias("price"), F.max("price_end_time").alias("price_end_time")
     )
     service = section.service or first_of(usage, "billing_origin_product", "sku_name") or "NULL"
     numbered = usage.selectExpr(
@@ -117,7 +119,7 @@ def _databricks(spark: SparkSession, frame: DataFrame, section: CostsConfig) -> 
         *("sku_name", "cloud", "usage_unit"),
         f"{text_sql(_sql(usage, service))} AS service",
         f"{text_sql(_sql(usage, section.tag))} AS tag",
-        f"CAST(usage_quantity AS {EXACT}) AS quantity",
+        f"CAST(usage_quantity AS {QUANTITY}) AS quantity",
     )
     u, p = numbered.alias("u"), listed.alias("p")
     within = F.expr(

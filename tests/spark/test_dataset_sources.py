@@ -209,7 +209,8 @@ def test_usage_is_priced_by_the_list_of_its_time_and_what_has_no_price_is_counte
         """CREATE TABLE billing_test.usage USING parquet AS SELECT * FROM VALUES
         ('s1', 'AWS', 'DBU', TIMESTAMP'2024-01-01 00:00:00Z', CAST(2 AS DECIMAL(20, 4)), 'JOBS', map('team', 'x')),
         ('s1', 'AWS', 'DBU', TIMESTAMP'2024-01-05 00:00:00Z', CAST(3 AS DECIMAL(20, 4)), 'SQL', map('team', 'y')),
-        ('s9', 'AWS', 'DBU', TIMESTAMP'2024-01-05 00:00:00Z', CAST(3 AS DECIMAL(20, 4)), 'SQL', map('team', 'y'))
+        ('s9', 'AWS', 'DBU', TIMESTAMP'2024-01-05 00:00:00Z', CAST(3 AS DECIMAL(20, 4)), 'SQL', map('team', 'y')),
+        ('s1', 'AWS', 'DBU', TIMESTAMP'2024-01-05 00:00:00Z', CAST('0.000000123' AS DECIMAL(38, 18)), 'TOKENS', map('team', 'z'))
         AS t(sku_name, cloud, usage_unit, usage_start_time, usage_quantity, billing_origin_product, custom_tags)"""
     )
     spark.sql(
@@ -222,7 +223,12 @@ def test_usage_is_priced_by_the_list_of_its_time_and_what_has_no_price_is_counte
     )
     bill = open_costs(spark, CostsConfig(table="billing_test.usage", format="databricks", tag="custom_tags['team']"))
     found = rows_of(sums(bill, START, START + 240 * HOUR), "service", "tag", "currency", "amount", "unread")
-    assert found == [("JOBS", "x", "USD", 1.0, 0), ("SQL", "y", "USD", 2.1, 0), ("SQL", "y", None, None, 1)]
+    assert found == [
+        ("JOBS", "x", "USD", 1.0, 0),
+        ("SQL", "y", "USD", 2.1, 0),
+        ("SQL", "y", None, None, 1),
+        ("TOKENS", "z", "USD", 8.61e-8, 0),
+    ]
 
 
 def test_columns_with_dates_and_a_literal_currency(spark: SparkSession) -> None:
