@@ -17,7 +17,7 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
-from spark_monitor.states.score_grids import default_score_grid
+from spark_monitor.states.score_grids import default_score_grid, former_ids
 from spark_monitor.states.stored import counts as integer_counts
 from spark_monitor.states.stored import floats, pairs, weights_of
 from spark_monitor.states.sums import add_pairs, pair_of
@@ -173,7 +173,7 @@ class ScoreState:
     def from_bytes(cls, data: bytes, grid: Grid) -> ScoreState:
         """The state that ``to_bytes`` wrote on this grid."""
         meta, arrays = unpack(data, TAG)
-        if meta.get("grid") != grid.grid_id:
+        if meta.get("grid") != grid.grid_id and meta.get("grid") not in former_ids(grid):
             raise StateError(f"score state: was made on grid {meta.get('grid')}, the grid given is {grid.grid_id}.")
         return _restored(meta, arrays, grid)
 

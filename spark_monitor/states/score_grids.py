@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+from functools import lru_cache
+
 import numpy as np
 
 from spark_monitor.states.grid import Floats, Grid
@@ -9,6 +12,9 @@ from spark_monitor.states.grid import Floats, Grid
 UNIFORM_EDGES = 768
 TAIL_EDGES = 128
 TAIL_END = 1e-12
+DIGITS = 40
+"""More than twice those of a double, so that what is rounded to one is rounded once."""
+
 SWEPT = tuple(percent / 100 for percent in range(5, 100, 5))
 """Thresholds at which decisions are looked at: they are edges of every grid of scores."""
 
@@ -38,7 +44,41 @@ def score_grid(baseline: Grid | None = None) -> Grid:
     return Grid.of(np.concatenate([unit, SWEPT, [] if baseline is None else baseline.edges]))
 
 
+def geometric(low: float, high: float, steps: int) -> Floats:
+    """So many numbers from ``low`` on, each the same factor above the one before, of which ``high`` would be the next.
+
+    In decimal, whose logarithm and exponential are correctly rounded: numpy's powers differ in their last bit from processor to
+    processor, and states on grids that differ in a bit cannot be merged.
+
+    >>> geometric(1.0, 8.0, 3).tolist()
+    [1.0, 2.0, 4.0]
+    """
+    with localcontext(prec=DIGITS):
+        first = Decimal(low)
+        growth = (Decimal(high) / first).ln() / steps
+        return np.array([float(first * (growth * place).exp()) for place in range(steps)])
+
+
+@lru_cache(maxsize=8)
+def former_ids(grid: Grid) -> frozenset[str]:
+    """The ids that a grid of this module had before its edges were the same on every machine, each in one of two roundings."""
+    edges, ids = grid.edges, set()
+    for uniform in (UNIFORM_EDGES, 2 * UNIFORM_EDGES):
+        high = float(np.linspace(0.0, 1.0, uniform)[1])
+        tail = _tail(uniform)
+        exponents = np.linspace(np.log10(TAIL_END), np.log10(high), TAIL_EDGES + 1)[:-1]
+        by_library = np.array([TAIL_END, *(10.0**exponent for exponent in exponents.tolist()[1:])])
+        for former in (np.geomspace(TAIL_END, high, TAIL_EDGES + 1)[:-1], by_library):
+            kept = edges[~np.isin(edges, np.concatenate([tail, 1.0 - tail]))]
+            ids.add(Grid.of(np.concatenate([kept, former, 1.0 - former])).grid_id)
+    return frozenset(ids)
+
+
+@lru_cache(maxsize=2)
+def _tail(uniform: int) -> Floats:
+    return geometric(TAIL_END, float(np.linspace(0.0, 1.0, uniform)[1]), TAIL_EDGES)
+
+
 def _unit_edges(uniform: int) -> Floats:
-    steps = np.linspace(0.0, 1.0, uniform)
-    tail = np.geomspace(TAIL_END, steps[1], TAIL_EDGES + 1)[:-1]
-    return np.concatenate([steps, tail, 1.0 - tail])
+    tail = _tail(uniform)
+    return np.concatenate([np.linspace(0.0, 1.0, uniform), tail, 1.0 - tail])
