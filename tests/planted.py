@@ -138,7 +138,15 @@ def _is_overtaken(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> 
         return False
     names = ("dataset", "granularity", "start", "metric", "class", "model_version", "slice_key", "slice_value")
     known = [one for one in rows if one.get("basis") == "REALISED" and all(one.get(name) == row.get(name) for name in names)]
-    return any(one["verdict"] == "PASS" or (one["verdict"] in ("UNDECIDED", "WARN") and _is_away(one, row)) for one in known)
+    undecided = [one for one in known if one["verdict"] in ("UNDECIDED", "WARN")]
+    return any(one["verdict"] == "PASS" for one in known) or any(_is_away(one, row) or _is_as_sure(one, row) for one in undecided)
+
+
+def _is_as_sure(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a value keeps its limit, and its interval is hardly wider than the other one's."""
+    if None in (one["value"], one["lower"], one["upper"], other["lower"], other["upper"]):
+        return False
+    return _keeps_limit(one) is True and bool(one["upper"] - one["lower"] <= 1.5 * (other["upper"] - other["lower"]))
 
 
 def _is_away(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

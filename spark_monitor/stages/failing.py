@@ -33,6 +33,8 @@ _FIELDS = (
 _NONE = "\0"
 ERROR, NO_DATA, PREDICTIONS = "ERROR", "NO_DATA", "predictions"
 REALISED, ESTIMATED = "REALISED", "ESTIMATED"
+AS_CERTAIN: Final = 1.5
+"""A number from labels whose interval is at most so many times as wide as its estimate's rests on most of the window's rows."""
 
 
 def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> DataFrame:
@@ -138,18 +140,22 @@ def _with_overtaken(rows: DataFrame) -> DataFrame:
     """The checks with whether each is one of an estimate that labels have ``overtaken``: it fails, and what came true does not.
 
     It does not where the realised number of the same rows passes, or nobody can decide it and its interval is away from the
-    estimate's. How far an estimate was off is told by `estimation_error`.
+    estimate's, or it is within its limit and as certain as the estimate, for most labels are there. How far an estimate was off
+    is shown by `estimation_error`.
     """
     if "basis" not in rows.columns:
         return rows.withColumn("overtaken", F.lit(False))
     names = [name for name in _OF_NUMBER if name in rows.columns]
+    rows_within = rows.withColumn("within", _is_within())
     estimated = rows.where((F.col("basis") == ESTIMATED) & (F.col("verdict") == FAIL)).alias("estimated")
-    known = rows.where((F.col("basis") == REALISED) & F.col("verdict").isin("PASS", "UNDECIDED", "WARN")).alias("known")
+    known = rows_within.where((F.col("basis") == REALISED) & F.col("verdict").isin("PASS", "UNDECIDED", "WARN")).alias("known")
     same = F.lit(True)
     for name in names:
         same = same & F.col(f"estimated.{name}").eqNullSafe(F.col(f"known.{name}"))
     apart = (F.col("known.lower") > F.col("estimated.upper")) | (F.col("known.upper") < F.col("estimated.lower"))
-    told = estimated.join(known, on=same & ((F.col("known.verdict") == "PASS") | apart), how="left_semi")
+    width, wide = (F.col(f"{name}.upper") - F.col(f"{name}.lower") for name in ("known", "estimated"))
+    is_well = F.col("known.within") & (width <= AS_CERTAIN * wide)
+    told = estimated.join(known, on=same & ((F.col("known.verdict") == "PASS") | apart | is_well), how="left_semi")
     keys = told.select("dataset", "check_id", "start").distinct().withColumn("overtaken", F.lit(True))
     beside = rows.join(F.broadcast(keys), on=["dataset", "check_id", "start"], how="left")
     return beside.withColumn("overtaken", F.coalesce("overtaken", F.lit(False)))
