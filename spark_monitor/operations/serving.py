@@ -108,7 +108,9 @@ def failed_requests(current: ServingBlock) -> Floats:
 
 @operation_metric("failure_rate", range=SHARE, needs=("failed",), headline=2)
 def failure_rate(current: ServingBlock) -> Interval:
-    """Failed requests over those whose outcome can be read, with Wilson's 95 % interval.
+    """Failed requests over those whose outcome can be read.
+
+    The interval is Wilson's (95 %), of 1 to 4 failures with Poisson's lower bound.
 
     >>> found = failure_rate(ServingBlock(np.array([100.0]), np.array([5.0]), np.array([100.0])))
     >>> found.value.tolist(), round(float(found.lower[0]), 4), round(float(found.upper[0]), 4)

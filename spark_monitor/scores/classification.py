@@ -98,7 +98,7 @@ def accuracy_score(state: ConfusionState) -> Interval:
 
 @scored("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState, headline=7, needs=("prediction", "label"))
 def balanced_accuracy_score(state: ConfusionState) -> Interval:
-    """The mean recall of the classes that occur as labels.
+    """The mean recall of the classes that occur as labels; of a binary model both must, for else a recall is not known.
 
     The interval is the wider, on each side, of the one recovered from the recalls' (Zou and Donner 2008) and that of a fraction
     with the standard error sqrt(sum r (1 - r) / n) / K.

@@ -164,13 +164,16 @@ def _fraction(low: float, high: float, whole: float, count: int, *, scale: float
     return interval(value, bounds, count, within=(0.0, highest), value_error=error)
 
 
+ROUNDED = "(rounded up to whole rows; of rows with weights that part of their sum)"
+
+
 def _precision_at(percent: int) -> Callable[[ScoreState], Interval]:
     @scored(
         f"precision_at_{percent}",
         "binary",
         state=ScoreState,
         needs=SCORED,
-        description=f"Share of positives among the {percent} per cent of rows with the highest scores.",
+        description=f"Share of positives among the {percent} per cent of rows with the highest scores {ROUNDED}.",
     )
     def compute(state: ScoreState) -> Interval:
         if not state.scored:
@@ -187,7 +190,7 @@ def _recall_at(percent: int) -> Callable[[ScoreState], Interval]:
         "binary",
         state=ScoreState,
         needs=SCORED,
-        description=f"Share of the positives that are among the {percent} per cent of rows with the highest scores.",
+        description=f"Share of the positives that are among the {percent} per cent of rows with the highest scores {ROUNDED}.",
     )
     def compute(state: ScoreState) -> Interval:
         best = refused(state, both=False) or top(state, percent)
