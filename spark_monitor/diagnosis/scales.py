@@ -56,6 +56,8 @@ def _fit(evidence: Evidence) -> Fit | None:
     if agreed is not None and agreed.name is not None and 1 / FAR < abs(agreed.factor) < FAR:
         return agreed
     far = by_moments(looks[-1], now)
+    if far is not None and far.offset and not _begins(far, looks, evidence):
+        far = None
     if far is None and agreed is None and is_mirrored(looks[-1], now):
         return SIGN
     return agreed if far is None and agreed is not None and is_of_all(agreed.factor, looks[-1], now) else far
@@ -68,9 +70,14 @@ def _agreed(fits: Sequence[Fit | None], looks: Sequence[Look], evidence: Evidenc
     from_baseline = fits[-1]
     if from_baseline is not None and is_denied(from_baseline, evidence):
         return None
-    if from_baseline is None or len(fits) == 1 or fits[0] is not None or is_steady(evidence):
+    if from_baseline is None or fits[0] is not None or _begins(from_baseline, looks, evidence):
         return from_baseline
-    return from_baseline if began_within(from_baseline, baseline=looks[-1], before=looks[0]) else None
+    return None
+
+
+def _begins(fit: Fit, looks: Sequence[Look], evidence: Evidence) -> bool:
+    """Whether a change from the baseline may have begun in this window or the one before, which was not on its way to it."""
+    return len(looks) == 1 or is_steady(evidence) or began_within(fit, baseline=looks[-1], before=looks[0])
 
 
 def _has_shape(look: Look | None) -> TypeGuard[Look]:

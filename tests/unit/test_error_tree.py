@@ -61,7 +61,7 @@ def test_estimates_by_the_tree_follow_rows_that_move_to_where_the_model_errs_mor
         row = next(row for row in estimated_rows(unlabelled, known) if row["metric"] == "mean_absolute_error")
         held.append(row["lower"] <= np.abs(hidden[old]).mean() <= row["upper"])
         assert row["upper"] < 1.2 * row["value"]
-        assert "told apart by" in row["message"]
+        assert "distinguished by" in row["message"]
     assert np.mean(held) >= 0.88
 
 
