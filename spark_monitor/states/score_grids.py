@@ -60,7 +60,7 @@ def geometric(low: float, high: float, steps: int) -> Floats:
 
 
 @lru_cache(maxsize=8)
-def former_ids(grid: Grid) -> frozenset[str]:
+def former_ids(grid: Grid) -> tuple[str, ...]:
     """The ids that a grid of this module had before its edges were the same on every machine, each in one of two roundings."""
     edges, ids = grid.edges, set()
     for uniform in (UNIFORM_EDGES, 2 * UNIFORM_EDGES):
@@ -71,7 +71,7 @@ def former_ids(grid: Grid) -> frozenset[str]:
         for former in (np.geomspace(TAIL_END, high, TAIL_EDGES + 1)[:-1], by_library):
             kept = edges[~np.isin(edges, np.concatenate([tail, 1.0 - tail]))]
             ids.add(Grid.of(np.concatenate([kept, former, 1.0 - former])).grid_id)
-    return frozenset(ids)
+    return tuple(sorted(ids))
 
 
 @lru_cache(maxsize=2)

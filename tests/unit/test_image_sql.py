@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,11 +18,11 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=True)
 
 
 @pytest.fixture(scope="module")
-def connection() -> object:
-    made = duckdb.connect()
-    for name, meaning in MACROS.values():
-        made.execute(f"CREATE MACRO {name} AS {meaning}")
-    return made
+def connection() -> Iterator[object]:
+    with duckdb.connect() as made:
+        for name, meaning in MACROS.values():
+            made.execute(f"CREATE MACRO {name} AS {meaning}")
+        yield made
 
 
 @given(st.lists(FINITE, max_size=40))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from spark_monitor.errors import StateError
+from spark_monitor.states.binary import TAG
+from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.grid import Floats, Grid
 from spark_monitor.states.score_grids import SWEPT, TAIL_EDGES, TAIL_END, default_score_grid, geometric, score_grid
 from spark_monitor.states.scores import ScoreState
@@ -58,7 +60,8 @@ def test_states_of_earlier_releases_are_read_on_the_edges_of_now(baseline: Grid 
     np.testing.assert_array_equal(read.negatives, again.negatives)
 
 
-def test_states_on_any_other_edges_are_refused() -> None:
-    other = ScoreState.empty(Grid.of([0.25, 0.5])).update(np.array([True]), np.array([0.3]))
+@pytest.mark.parametrize("name", [None, [], {"a": 1}, 7, "03dcf44fba4cc5af"])
+def test_states_on_any_other_edges_are_refused(name: object) -> None:
+    meta, arrays = unpack(ScoreState.empty(default_score_grid()).to_bytes(), TAG)
     with pytest.raises(StateError, match="was made on grid"):
-        ScoreState.from_bytes(other.to_bytes(), default_score_grid())
+        ScoreState.from_bytes(pack(TAG, {**meta, "grid": name}, arrays), default_score_grid())
