@@ -33,6 +33,9 @@ TITLES_OF_REPEATED: Final[Mapping[str, str]] = {
 }
 """Titles by the metric that fails, the one that tells most first: where rows are repeated, so are their ids."""
 
+OF_SIGN: Final = -1.0
+"""The factor of a change that is none of units."""
+
 TITLES: Final[Mapping[str, str]] = {
     "unit_change": "{} is in another unit",
     "missing": "{} is missing",
@@ -74,6 +77,8 @@ def title(problem: Problem, kind: str) -> str:
 def _title_of(problem: Problem, kind: str) -> str:
     if kind == "schema_change" and problem.main.first.track in OF_COLUMNS and problem.finding.evidence == "status":
         return f"{{}}: {problem.finding.what}"
+    if kind == "unit_change" and problem.finding.factor == OF_SIGN:
+        return "{} has flipped signs"
     if kind != "duplicated_window":
         return TITLES[kind]
     failing = {one.metric for group in own_groups(problem) for one in group.failing}

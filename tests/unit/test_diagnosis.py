@@ -88,6 +88,7 @@ def test_a_planted_fault_is_one_incident_of_its_kind(name: str) -> None:
     if factor is not None:
         assert f"{factor:.4g}"[:5] in found.diagnosis or factor == -1.0
         assert found.diagnosis.count("another unit") + found.diagnosis.count("sign") >= 1
+        assert found.title.startswith(f"{column} {'has flipped signs' if factor == -1.0 else 'is in another unit'}")
     if where != WHOLE and kind != "drift" and column != "carrier":
         assert found.slice == where
 
