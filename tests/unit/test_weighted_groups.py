@@ -24,7 +24,12 @@ def test_a_group_counts_as_much_as_its_rows_do_on_average() -> None:
     rows_weights = np.repeat(weight, 8) * np.tile([0.5, 1.5], 800)
     state = GroupedState.empty(3)
     for part in (groups < 60, groups >= 60):
-        one = GroupedState.empty(3).update(groups[part], scores[part], relevances[part], weights=rows_weights[part])
+        # Rows come in any order, some of them without a score, whose weights count for nothing.
+        of_part = [groups[part], scores[part], relevances[part], rows_weights[part]]
+        extra = [of_part[0][:9], np.full(9, np.nan), np.ones(9), np.full(9, 1e6)]
+        order = random.permutation(of_part[0].size + 9)
+        *rows, row_weights = (np.concatenate(both)[order] for both in zip(of_part, extra, strict=True))
+        one = GroupedState.empty(3).update(*rows, weights=row_weights)
         state = state.merge(GroupedState.from_bytes(one.to_bytes()))
     found = by_name(present("regression", state))
 
