@@ -27,7 +27,7 @@ class RunsConfig(MonitoredTable):
     attempt: Expression | None = Field(default=None, description="the number of the try, 1 for the first")
     rows: Expression | None = Field(default=None, description="how many rows it wrote")
     schedule: Text | None = Field(default=None, description='when it is due, as cron writes it, such as "0 6 * * *"')
-    grace: Duration = Field(default="1 hour", description="how late a step may start, such as 1 hour")
+    grace: Duration = Field(default="1 hour", description="how late a step may start, such as 30 minutes")
     steps: tuple[LineageStep, ...] = Field(default=(), description="the order of steps: [{step: train, after: [features]}]")
 
     @model_validator(mode="after")

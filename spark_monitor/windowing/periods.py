@@ -34,7 +34,7 @@ HOURS_THAT_DIVIDE_A_DAY = (1, 2, 3, 4, 6, 8, 12)
 MINUTES_THAT_DIVIDE_AN_HOUR = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
 LARGEST_MULTIPLE = 999
 LARGEST_DURATION_DAYS = 36_525
-DURATION_UNITS = ("hour", "day", "week")
+DURATION_UNITS = (MINUTE, "hour", "day", "week")
 TRIGGER_UNITS = ("second", "minute", "hour")
 AVAILABLE_NOW, EVERY_MINUTE, LONGEST_TRIGGER = "available-now", "1 minute", timedelta(hours=24)
 FIRST_YEAR, LAST_YEAR = 1900, 9000
@@ -92,16 +92,16 @@ def parse_every(text: str, *, minutes: bool = False) -> Granularity:
 
 
 def parse_duration(text: str) -> timedelta:
-    """The length of time that a string such as "14 days" names: hours, days or weeks, zero allowed.
+    """The length of time that a string such as "14 days" names: minutes, hours, days or weeks, zero allowed.
 
-    >>> parse_duration("14 days"), parse_duration("0 days")
-    (datetime.timedelta(days=14), datetime.timedelta(0))
+    >>> parse_duration("14 days"), parse_duration("30 minutes"), parse_duration("0 days")
+    (datetime.timedelta(days=14), datetime.timedelta(seconds=1800), datetime.timedelta(0))
     """
-    count, unit = _counted(text, allowed=DURATION_UNITS, example="12 hours, 14 days, 2 weeks or 0 days")
-    hours = count * NOMINAL_HOURS[next(name for name in UNITS if name == unit)]
+    count, unit = _counted(text, allowed=DURATION_UNITS, example="30 minutes, 12 hours, 14 days, 2 weeks or 0 days")
+    hours = count * NOMINAL_HOURS[next(name for name in NOMINAL_HOURS if name == unit)]
     if hours > LARGEST_DURATION_DAYS * NOMINAL_HOURS["day"]:
         raise ConfigError(f'found "{text}". Allowed: at most {LARGEST_DURATION_DAYS} days (100 years).')
-    return timedelta(hours=hours)
+    return timedelta(**{f"{unit}s": count})
 
 
 def parse_trigger(text: str) -> timedelta | None:

@@ -23,7 +23,7 @@ from spark_monitor.config.vocabulary import METRICS_OF_TASK
 from spark_monitor.errors import ConfigError
 from spark_monitor.scores.catalogue import METRICS
 from spark_monitor.text.quoting import slice_key
-from spark_monitor.windowing.windows import Granularity
+from spark_monitor.windowing.windows import Granularity, parse_duration
 
 DESIGN = """
 monitor: flights_delay
@@ -113,6 +113,25 @@ def drop(place: str) -> Change:
         del content[last]
 
     return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("windows.lookback", "90 minutes"),
+        put("labels.horizon", "90 minutes"),
+        put("baselines", [{"name": "before", "kind": "seasonal", "lag": "90 minutes"}]),
+        put("pipelines", {"runs": {"table": "ops.runs", "time": "ended", "step": "task", "grace": "90 minutes"}}),
+    ],
+    ids=["lookback", "horizon", "lag", "grace"],
+)
+def test_a_length_of_time_may_be_minutes_wherever_one_is_named(load: Load, change: Change) -> None:
+    config = load(changed(change))
+    assert config.labels is not None
+    lengths = [config.windows.lookback, config.labels.horizon, *(lag for one in config.baselines for lag in one.lag)]
+    if config.pipelines is not None and config.pipelines.runs is not None:
+        lengths.append(config.pipelines.runs.grace)
+    assert timedelta(minutes=90) in map(parse_duration, lengths)
 
 
 def test_the_design_s_file_is_read_key_for_key(load: Load) -> None:
@@ -290,7 +309,7 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("windows.also", ["1 day"]), 'windows.also: found "1 day". Allowed: windows longer than `every`, which is 1 week.'),
     (put("windows.also", ["1 week"]), 'windows.also: found "1 week".'),
     (put("windows.also", ["1 month", "1 months"]), 'windows.also: found "1 month" more than once.'),
-    (put("windows.lookback", "30 minutes"), 'windows.lookback: found "30 minutes".'),
+    (put("windows.lookback", "30 seconds"), 'windows.lookback: found "30 seconds". Allowed: an integer and a unit (minute, hour,'),
     (put("slices", ["origin", "origin"]), 'slices: found "origin" more than once.'),
     (put("slices", [["a", "b"], ["b", "a"]]), 'slices: found "a, b" more than once.'),
     (put("slices", [["a"]]), "slices: found the cross [a]."),
