@@ -62,6 +62,9 @@ class ServingPlan:
     baseline: tuple[int, int] | None = None
     """The period (microseconds) whose windows distributions are held against, instead of the windows before."""
 
+    without_predictions: Mapping[WindowKey, str] = field(default_factory=dict)
+    """Why predictions are not counted in windows that are not the prediction table's own."""
+
 
 @dataclass
 class _Window:

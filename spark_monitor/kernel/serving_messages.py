@@ -33,7 +33,7 @@ def explained(
         sentences += _of_latency(row, factor, unit)
         details |= {"unit_factor": f"{1000 if factor > 1 else 0.001:g}"} if factor is not None else {}
     if measured["value"] is None and not sentences:
-        sentences = [_why_undefined(metric, baseline=baseline)]
+        sentences = [_why_undefined(metric, row, baseline=baseline)]
     wanted = _details_of(metric, details)
     return {**measured, "message": " ".join(sentences) or None, "details": list(wanted.items()) or None}
 
@@ -84,13 +84,23 @@ def _unit_doubt(samples: Samples, unit: str) -> Iterator[str]:
         yield "Half of the latencies are above 100 seconds: if the column holds milliseconds, name it latency_ms."
 
 
-def _why_undefined(metric: Metric, *, baseline: bool) -> str:
+def why_no_predictions(version: str | None) -> str:
+    """Why requests are not held against predictions."""
+    if version is None:
+        return "No predictions are known of this window."
+    return (
+        "No predictions of this model version are known of this window: the log and the prediction table may name it differently."
+    )
+
+
+def _why_undefined(metric: Metric, row: Mapping[str, Any], *, baseline: bool) -> str:
     if metric.name == "requests_per_second_max":
         return "Single seconds are not known of this log, or of windows longer than 62 days."
     if metric.name in SHIFTS:
         return f"No window {'of the baseline period' if baseline else 'before this one'} has values to compare with."
     if metric.name == "lost_predictions_percent":
-        return "No predictions are known of this window."
+        every_failed = row["requests"] and row["failed"] and row["failed"] >= row["requests"]
+        return "Every request failed." if every_failed else row["why_no_predictions"] or why_no_predictions(row["model_version"])
     if metric.name in ("active_hosts", "active_clusters"):
         return f"No row of this window names a {'machine' if metric.name == 'active_hosts' else 'cluster'}."
     return "No row of this window has this number."

@@ -36,6 +36,7 @@ def series_measurements(rows: Iterable[Mapping[str, Any]], plan: ServingPlan) ->
 def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], plan: ServingPlan) -> Iterator[dict[str, Any]]:
     """What is known of a series' windows: fresh summaries, empty windows, and what came before each."""
     predictions = {row["start"]: row["predictions"] for row in rows if row["kind"] == PREDICTIONS}
+    why_not = {window.start: why for window, why in plan.without_predictions.items() if window.granularity == granularity}
     fresh = {row["start"]: row for row in rows if row["kind"] == FRESH}
     due = [window for window in plan.windows if window.granularity == granularity]
     stored = [row for row in rows if row["kind"] == STORED and row["start"] not in {window.start for window in due}]
@@ -47,7 +48,8 @@ def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], p
         row = fresh.get(window.start)
         earlier = [one for one in counted if one["start"] < window.start and one["requests"]]
         if row is not None:
-            present.append({**row, "predictions": predictions.get(window.start)})
+            counted_predictions = {"predictions": predictions.get(window.start), "why_no_predictions": why_not.get(window.start)}
+            present.append({**row, **counted_predictions})
             before.append(earlier[-WINDOWS_BEFORE:])
             continue
         last = earlier[-1]["end"] if earlier else None

@@ -16,7 +16,7 @@ from spark_monitor.kernel.bills import bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
 from spark_monitor.stages.context import Run, window_keys
-from spark_monitor.stages.serving import prediction_counts
+from spark_monitor.stages.lost_predictions import prediction_counts
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
 from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros, timestamp_of

@@ -25,7 +25,7 @@ from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.windowing.due import DueWindow, Schedule, due_windows, recent_windows
 from spark_monitor.windowing.periods import parse_every
 from spark_monitor.windowing.timestamps import micros, timestamp_of
-from spark_monitor.windowing.windows import Window
+from spark_monitor.windowing.windows import Window, window_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -123,7 +123,7 @@ def due_of(
     affected = set(recent) if changed or moved else set()
     if affected and not changed and log is not None:
         affected = _recounted(log(), recent, handled, schedule.zone)
-    affected |= {one for one in with_predictions if one in handled}
+    affected |= {one for one in _containing(with_predictions, run, schedule) if one in handled}
     marked: Mapping[DueWindow, object] = handled
     due = due_windows(closed, marked, affected=affected)  # type: ignore[arg-type]
     if len(due) > MOST_WINDOWS:
@@ -131,6 +131,15 @@ def due_of(
             f"{dataset}: {len(due):,} windows are due; the first {MOST_WINDOWS:,} are handled, the next run goes on."
         )
     return tuple(sorted(due)[:MOST_WINDOWS])
+
+
+def _containing(windows: Iterable[DueWindow], run: Run, schedule: Schedule) -> Iterator[DueWindow]:
+    """The windows themselves, and those of the schedule's own granularities that they are a part of."""
+    monitors = {granularity.label for granularity in run.schedule.granularities}
+    own = [granularity for granularity in schedule.granularities if granularity.label not in monitors]
+    for one in windows:
+        yield one
+        yield from (DueWindow(granularity.label, window_of(one.window.start, granularity, schedule.zone)) for granularity in own)
 
 
 def _recounted(frame: DataFrame, recent: Sequence[DueWindow], handled: Handled, zone: str) -> set[DueWindow]:

@@ -30,6 +30,7 @@ from spark_monitor.stages.datasets import (
     handled_windows,
     schedule_for,
 )
+from spark_monitor.stages.lost_predictions import lost_predictions_step
 from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import Registry, registered_frame, remembered
@@ -97,6 +98,8 @@ def operate_step(
                 )
                 if due:
                     _record(run, dataset, opened, due)
+                if dataset == OPERATIONS:
+                    due += lost_predictions_step(run, due, handled[dataset], predictions)
             except RunError:
                 raise  # the turn is lost, or the tables cannot be written
             except Exception as error:

@@ -16,7 +16,7 @@ from spark_monitor.operations.registered import PYTHON, Registered, dependency_p
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.sources.tables import open_table
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.serving import prediction_counts
+from spark_monitor.stages.lost_predictions import prediction_counts
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
 

@@ -14,7 +14,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
 from spark_monitor.kernel.plan import plan_segments, wanted_spans
 from spark_monitor.kernel.requests import NUMBERS, RequestPlan, RequestTask
-from spark_monitor.kernel.serving import PREDICTIONS, STORED, SUMMARY_DDL, ServingPlan, summaries
+from spark_monitor.kernel.serving import STORED, SUMMARY_DDL, ServingPlan, summaries
 from spark_monitor.kernel.serving_messages import QUANTILES
 from spark_monitor.kernel.serving_series import series_measurements
 from spark_monitor.kernel.tallies import TALLY_DDL
@@ -22,7 +22,8 @@ from spark_monitor.sources.log_files import log_files, require_rows
 from spark_monitor.sources.operations import RequestLog
 from spark_monitor.sources.readers.rows import OnlySpark
 from spark_monitor.sources.tables import stored_source
-from spark_monitor.stages.context import INPUT, SPARK, Run, window_keys
+from spark_monitor.stages.context import SPARK, Run, window_keys
+from spark_monitor.stages.lost_predictions import predictions_beside
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.periods import parse_timestamp
 from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros
@@ -45,7 +46,7 @@ def serving_measurements(run: Run, log: RequestLog, windows: Sequence[DueWindow]
     edges, members = plan_segments(keys)
     by_second = not log.counts_apart and max(key.end - key.start for key in keys) <= LONGEST_BY_SECOND
     request_plan = RequestPlan(edges, members, log.has, run.schedule.zone, by_second)
-    predictions = _predictions(run, windows)
+    predictions, without = predictions_beside(run, windows)
     plan = ServingPlan(
         windows=keys,
         has=log.has | ({"predictions"} if predictions is not None else set()),
@@ -54,6 +55,7 @@ def serving_measurements(run: Run, log: RequestLog, windows: Sequence[DueWindow]
         unit=log.unit,
         counts_apart=log.counts_apart,
         baseline=_baseline(run),
+        without_predictions=without,
     )
     tallied = _tallied(run, log, request_plan, by_files=by_files)
     sorted_tallies = tallied.repartition("window").sortWithinPartitions("window", "endpoint", "version")
@@ -134,24 +136,3 @@ def _seeds(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
         f"SELECT 'seed' AS kind, granularity, -1L AS start, '{TABLE_ROW}' AS column_name, CAST(NULL AS STRING) AS model_version "
         f"FROM (SELECT explode(array({labels})) AS granularity)"
     )
-
-
-def _predictions(run: Run, windows: Sequence[DueWindow]) -> DataFrame | None:
-    """The rows of the prediction table in these windows, by version and together, where both are cut in the same way."""
-    labels = {granularity.label for granularity in run.schedule.granularities}
-    same = [one for one in windows if one.granularity in labels]
-    return prediction_counts(run, same) if same else None
-
-
-def prediction_counts(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
-    """How many predictions the windows hold, of each version (where the table has versions) and together."""
-    stored = run.store.frame("profile_metrics").where(run.store.in_windows(run.monitor_id, windows))
-    whole = stored.where(F.col("log_type") == INPUT).where((F.col("column_name") == TABLE_ROW) & F.col("slice_key").isNull())
-    counted = whole.selectExpr(
-        *("granularity", "unix_micros(window.start) AS start", "unix_micros(window.end) AS end", "model_version"),
-        "CAST(count AS DOUBLE) AS predictions",
-    )
-    together = counted.groupBy("granularity", "start", "end").agg(F.sum("predictions").alias("predictions"))
-    versions = counted.where("model_version IS NOT NULL")
-    every = versions.unionByName(together.withColumn("model_version", F.lit(None).cast("string")))
-    return every.selectExpr("*", f"'{PREDICTIONS}' AS kind", f"'{TABLE_ROW}' AS column_name")

@@ -81,8 +81,8 @@ def service_status(source: Source) -> str:
         _bound("latency_p95", "lower", "latency_p95_lower"),
         _bound("latency_p95", "upper", "latency_p95_upper"),
         "max(try_element_at(details, 'slowest_hosts')) FILTER (WHERE metric = 'latency_p95') AS slowest_hosts",
-        _bound("requests", "status", "status"),
-        _bound("requests", "message", "message"),
+        _of_requests("status"),
+        _of_requests("message"),
     )
     measured = ", ".join((*(_bound(name, "value", name) for name in _SERVICE), *more))
     key = "monitor_id, granularity, column_name, model_version"
@@ -115,6 +115,13 @@ def budget_status(source: Source) -> str:
 
 def _bound(metric: str, what: str, name: str) -> str:
     return f"max({what}) FILTER (WHERE metric = '{metric}' AND class IS NULL) AS {name}"
+
+
+def _of_requests(what: str) -> str:
+    """What is said of the requests; of a window that finer ones make up, what is said of the predictions that are lost."""
+    of = {metric: f"max({what}) FILTER (WHERE metric = '{metric}')" for metric in ("requests", "lost_predictions_percent")}
+    counted = "count(*) FILTER (WHERE metric = 'requests') > 0"
+    return f"CASE WHEN {counted} THEN {of['requests']} ELSE {of['lost_predictions_percent']} END AS {what}"
 
 
 def _last(source: Source, *, dataset: str, family: str, key: str, measured: str, shown: str, together: bool = False) -> str:

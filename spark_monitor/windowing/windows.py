@@ -25,6 +25,7 @@ __all__ = [
     "parse_duration",
     "parse_every",
     "parse_timestamp",
+    "parts_of",
     "window_of",
     "windows_between",
 ]
@@ -97,6 +98,17 @@ def windows_between(start: datetime, end: datetime, granularity: Granularity, zo
         advice = "Name a shorter range with --from and --to, give longer windows, or correct rows whose time is wrong"
         raise ConfigError(f"found {excess}. {advice}.")
     return list(_from_window(window_of(first, granularity, clock), last, granularity, clock))
+
+
+def parts_of(window: Window, granularity: Granularity, zone: str | tzinfo) -> list[Window]:
+    """The windows of a finer granularity that make up a window; none where an edge of it lies within one of them.
+
+    >>> month = window_of(parse_timestamp("2013-02-01"), parse_every("1 month"), "UTC")
+    >>> [len(parts_of(month, parse_every(every), "UTC")) for every in ("1 day", "1 week")]
+    [28, 0]
+    """
+    parts = windows_between(window.start, window.end, granularity, zone)
+    return parts if (parts[0].start, parts[-1].end) == (window.start, window.end) else []
 
 
 def closed_windows(first: datetime, as_of: datetime, granularity: Granularity, zone: str | tzinfo) -> list[Window]:

@@ -309,7 +309,10 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("windows.also", ["1 day"]), 'windows.also: found "1 day". Allowed: windows longer than `every`, which is 1 week.'),
     (put("windows.also", ["1 week"]), 'windows.also: found "1 week".'),
     (put("windows.also", ["1 month", "1 months"]), 'windows.also: found "1 month" more than once.'),
-    (put("windows.lookback", "30 seconds"), 'windows.lookback: found "30 seconds". Allowed: an integer and a unit (minute, hour,'),
+    (
+        put("windows.lookback", "30 seconds"),
+        'windows.lookback: found "30 seconds". Allowed: an integer and a unit (minute, hour,',
+    ),
     (put("slices", ["origin", "origin"]), 'slices: found "origin" more than once.'),
     (put("slices", [["a", "b"], ["b", "a"]]), 'slices: found "a, b" more than once.'),
     (put("slices", [["a"]]), "slices: found the cross [a]."),

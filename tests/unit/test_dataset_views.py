@@ -65,6 +65,16 @@ def test_a_service_is_shown_by_the_last_window_of_each_endpoint() -> None:
     assert (found["predict"]["status"], found["predict"]["verdict"]) == ("EMPTY", None)
 
 
+def test_predictions_that_are_lost_are_shown_where_the_log_has_windows_of_its_own() -> None:
+    rows = [row(1, "operations", "requests", 5.0, granularity="1 hour")]
+    rows += [row(1, "operations", "lost_predictions_percent", None, status="UNDEFINED", message="3 of 24 are not known.")]
+    rows += [row(1, "operations", "lost_predictions_percent", 4.0, model_version="1")]
+    found = {(one["granularity"], one["model_version"]): one for one in asked("service_status", rows, [])}
+    assert (found["1 hour", None]["requests"], found["1 hour", None]["status"]) == (5.0, "OK")
+    assert (found["1 day", None]["status"], found["1 day", None]["message"]) == ("UNDEFINED", "3 of 24 are not known.")
+    assert (found["1 day", "1"]["lost_predictions_percent"], found["1 day", "1"]["status"]) == (4.0, "OK")
+
+
 def test_a_budget_is_shown_in_one_row_whatever_the_services_and_currencies() -> None:
     rows = [row(1, "costs", "cost", 4.0, unit="EUR"), row(1, "costs", "cost", 3.0, "search", unit="EUR")]
     rows += [row(1, "costs", "cost", 9.0, unit="USD", **{"class": "USD"})]

@@ -223,13 +223,19 @@ def test_other_granularities_are_refused_with_examples(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [("0 days", timedelta(0)), ("36 hours", timedelta(1.5)), ("14 days", timedelta(14)), ("2 weeks", timedelta(14))],
+    [
+        ("0 days", timedelta(0)),
+        ("30 minutes", timedelta(minutes=30)),
+        ("36 hours", timedelta(1.5)),
+        ("14 days", timedelta(14)),
+        ("2 weeks", timedelta(14)),
+    ],
 )
 def test_durations_are_read(text: str, length: timedelta) -> None:
     assert parse_duration(text) == length
 
 
-@pytest.mark.parametrize("text", ["", "14", "1 month", "-1 days", "99999999 days", "30 minutes"])
+@pytest.mark.parametrize("text", ["", "14", "1 month", "-1 days", "99999999 days", "99999999 minutes", "30 seconds"])
 def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="found"):
         parse_duration(text)

@@ -1,0 +1,92 @@
+"""Requests against predictions where the log's windows are not the model's: finer, coarser, and not made of each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_monitor import Monitor
+from tests.jobs.test_operate import START, log_of, stored, write
+
+pytestmark = pytest.mark.slow
+
+FILE = """
+monitor: serving
+model: {{name: serving, task: none}}
+predictions: {{path: {0}/predictions, id: id, time: at, model_version: version}}
+windows: {{every: {1}, lookback: 10 days}}
+operations: {{path: {0}/log, time: at, endpoint: endpoint, latency_ms: ms, failed: "status >= 500", every: {2}}}
+rules:
+  - {{metric: lost_predictions_percent, fail: "> 50"}}
+outputs: {{path: {0}/out}}
+"""
+DAYS = 4
+
+
+def lost_by(spark: SparkSession, directory: Path, model: str, log: str, as_of: datetime) -> pd.DataFrame:
+    (directory / "serving.yaml").write_text(FILE.format(directory, model, log), encoding="utf-8")
+    found = stored(Monitor.load(directory / "serving.yaml").run(spark, as_of=as_of), "operations")
+    return found[found["metric"] == "lost_predictions_percent"]
+
+
+def made(directory: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random = np.random.default_rng(23)
+    log = log_of(random, 3_000, (0, DAYS))
+    at = START + pd.to_timedelta(np.sort(random.uniform(0, DAYS, 1_000)), unit="D").round("us")
+    predictions = pd.DataFrame({"id": range(1_000), "at": at, "version": "1"})
+    write(directory / "log", log)
+    write(directory / "predictions", predictions)
+    return log, predictions
+
+
+def expected(log: pd.DataFrame, predictions: pd.DataFrame) -> dict[int, float]:
+    each = pd.Timedelta(days=1)
+    well = log[log["status"] < 500].groupby((log["at"] - START) // each).size()
+    known = predictions.groupby((predictions["at"] - START) // each).size()
+    return {int(day): 100 * (1 - known[day] / well[day]) for day in well.index}
+
+
+@pytest.mark.parametrize(
+    ("model", "log"), [("1 day", "1 hour"), ("1 day", "5 minutes"), ("1 hour", "1 day"), ("6 hours", "1 day")]
+)
+def test_a_day_is_held_against_whatever_the_finer_windows_are(spark: SparkSession, tmp_path: Path, model: str, log: str) -> None:
+    rows, predictions = made(tmp_path)
+    found = lost_by(spark, tmp_path, model, log, datetime(2024, 3, 5, tzinfo=UTC))
+    whole = found[found["model_version"].isna()]
+    assert set(whole["granularity"]) == {"1 day"}
+    assert whole.set_index("day")["value"].to_dict() == pytest.approx(expected(rows, predictions))
+
+
+def test_late_requests_and_late_predictions_are_counted_and_judged(spark: SparkSession, tmp_path: Path) -> None:
+    log, predictions = made(tmp_path)
+    now = datetime(2024, 3, 5, tzinfo=UTC)
+    before = lost_by(spark, tmp_path, "1 day", "1 hour", now).set_index("day")
+    late = log_of(np.random.default_rng(5), 4_000, (1.1, 1.9))
+    write(tmp_path / "log", late)
+    more = pd.DataFrame({"id": range(2_000, 2_100), "at": START + pd.Timedelta(days=2.5), "version": "1"})
+    write(tmp_path / "predictions", more)
+    after = lost_by(spark, tmp_path, "1 day", "1 hour", now).set_index("day")
+    assert after["value"].to_dict() == pytest.approx(
+        expected(*(pd.concat(parts, ignore_index=True) for parts in ((log, late), (predictions, more))))
+    )
+    assert after["value"].drop([1, 2]).to_dict() == before["value"].drop([1, 2]).to_dict()
+    checks = Monitor.load(tmp_path / "serving.yaml").run(spark, as_of=now).checks
+    judged = checks.where("metric = 'lost_predictions_percent'").selectExpr("day(window.start) AS day", "verdict").collect()
+    assert {row["day"] - 1: row["verdict"] for row in judged} == {
+        day: "FAIL" if value > 50 else "PASS" for day, value in after["value"].items()
+    }
+
+
+@pytest.mark.parametrize(("model", "log"), [("1 month", "1 week"), ("1 week", "1 month")])
+def test_windows_that_do_not_make_each_other_up_are_a_status(spark: SparkSession, tmp_path: Path, model: str, log: str) -> None:
+    made(tmp_path)
+    found = lost_by(spark, tmp_path, model, log, datetime(2024, 4, 3, tzinfo=UTC))
+    row = found[found["model_version"].isna() & (found["granularity"] == "1 month")].iloc[0]
+    assert (row["status"], row["value"] is None or np.isnan(row["value"])) == ("UNDEFINED", True)
+    assert row["message"].startswith("Windows of 1 week, in which ")
+    assert row["message"].endswith("do not make up one of 1 month.")
