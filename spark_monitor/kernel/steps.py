@@ -20,7 +20,7 @@ RUN, COMMIT, SCHEMA, OWN, FIRST = "run", "commit", "schema", "own", "first"
 PIPELINE_DDL: Final = (
     "kind string, name string, started bigint, ended bigint, version bigint, failed boolean, attempt double, rows double, "
     "bytes double, files double, operation string, author string, writes boolean, fields string, seconds double, "
-    "inputs array<string>, outputs array<string>"
+    "inputs array<string>, outputs array<string>, late double"
 )
 SKEW: Final = 60_000_000
 """Microseconds: a step that starts so little before the schedule's timestamp has a clock that runs ahead."""
@@ -231,7 +231,7 @@ def _upstream(name: str, after: Mapping[str, set[str]]) -> set[str]:
 
 
 def _stage(rows: list[Row], window: WindowKey) -> Values:
-    """How long a stage of this monitor's own runs took, of the runs that pretended to be in the window."""
+    """What this monitor's own runs that pretended to be in the window did: a stage's seconds; of whole runs all there is."""
     inside = [row for row in rows if window.start <= row["ended"] < window.end]
     times = [row["seconds"] for row in inside if row["seconds"] is not None]
     measured: Values = {}
@@ -240,6 +240,12 @@ def _stage(rows: list[Row], window: WindowKey) -> Values:
     judged = [row["failed"] for row in inside if row["failed"] is not None]
     if judged:
         measured["step_failures"] = Value(float(sum(judged)), None, None, len(judged))
+    tries = [row["attempt"] for row in inside if row["attempt"] is not None]
+    if tries:
+        measured["step_retries"] = Value(float(sum(number > 1 for number in tries)), None, None, len(tries))
+    late = [row["late"] for row in inside if row["late"] is not None]
+    if late:
+        measured["step_lateness_seconds"] = Value(max(late), None, None, len(late))
     written = [row["rows"] for row in inside if row["rows"] is not None]
     if written:
         measured["output_rows"] = Value(float(sum(written)), None, None, len(written))

@@ -55,13 +55,17 @@ def step_failures(current: PipelineBlock) -> Floats:
 
 @operation_metric("step_retries", dataset="pipelines", range=NOT_NEGATIVE, unit="runs")
 def step_retries(current: PipelineBlock) -> Floats:
-    """Runs of a step that were not the first try."""
+    """Runs of a step that were not the first try; of the monitor's own, those whose run before failed."""
     return current.retries
 
 
 @operation_metric("step_lateness_seconds", dataset="pipelines", range=NOT_NEGATIVE, unit="seconds")
 def step_lateness_seconds(current: PipelineBlock) -> Floats:
-    """The longest time from a timestamp of the schedule to the start of the step's next run, in seconds."""
+    """The longest time from a timestamp of the schedule to the start of the step's next run, in seconds.
+
+    Of the monitor's own runs (``spark_monitor.run``) the longest time from a window's end to the as-of timestamp of the run that
+    first measured it, of windows that ended after the monitor's first run.
+    """
     return current.lateness
 
 

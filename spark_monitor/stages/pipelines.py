@@ -24,7 +24,7 @@ from spark_monitor.kernel.steps import (
     pipeline_measurements,
 )
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
-from spark_monitor.stages.context import Run, window_keys
+from spark_monitor.stages.context import DUE, Run, window_keys
 from spark_monitor.store.tables import TELL
 from spark_monitor.windowing.cron import due_times
 from spark_monitor.windowing.due import DueWindow
@@ -82,7 +82,7 @@ def pipeline_frame(
     behind = run.schedule.lookback // ONE_MICROSECOND
     start, end = min(key.start for key in keys), max(key.end for key in keys)
     grace = parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0
-    parts, logged = [_own_runs(run)], set()
+    parts, logged = [own_runs(run)], set()
     for name, source, commits in tables:
         parts.append(commits.where(F.col("ended") < micros(run.as_of)))
         schemas = run.store.source_schemas(source, name)
@@ -134,21 +134,40 @@ def _ticks(run: Run, section: RunsConfig | None, start: int, end: int) -> tuple[
     return tuple(ticks)
 
 
-def _own_runs(run: Run) -> DataFrame:
-    """This monitor's runs that ended: the seconds of each stage; of the whole run whether it failed and the rows it read."""
+def own_runs(run: Run) -> DataFrame:
+    """This monitor's runs that ended: the seconds of each stage; of the whole run whether it failed, was a retry, and its rows.
+
+    A run is a retry where the run before it failed. It is late by the time from a window's end to the as-of timestamp of the run
+    that first measured it, of windows that ended after the monitor's first run.
+    """
     runs_before = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
     # How long messages to people take says nothing of how long a run takes.
     runs = runs_before.where(~F.col("kind").eqNullSafe(TELL))
     ended = runs.where(F.col("status").isin("COMMITTED", "NOTHING_NEW", "FAILED"))
-    ended_runs = ended.selectExpr("unix_micros(as_of) AS ended", "status", "rows_in", "started", "ended AS over", "step_seconds")
+    ended_runs = ended.selectExpr(
+        *("unix_micros(as_of) AS ended", "status", "kind", "windows", "rows_in", "started", "ended AS over", "step_seconds"),
+        "lag(status) OVER (PARTITION BY monitor_id ORDER BY started) AS status_before",
+    )
+    named = f"'{OWN}' AS kind", f"'{OWN_PREFIX}run' AS name", "ended"
     whole = ended_runs.selectExpr(
-        f"'{OWN}' AS kind",
-        f"'{OWN_PREFIX}run' AS name",
-        "ended",
+        *named,
         "CAST(unix_micros(over) - unix_micros(started) AS DOUBLE) / 1e6 AS seconds",
         "status = 'FAILED' AS failed",
+        "CASE WHEN status_before = 'FAILED' THEN 2D ELSE 1D END AS attempt",
         "CAST(rows_in AS DOUBLE) AS rows",
     )
     stages = ended_runs.selectExpr("ended", "explode(step_seconds) AS (step, seconds)")
-    named = stages.selectExpr(f"'{OWN}' AS kind", f"concat('{OWN_PREFIX}', step) AS name", "ended", "seconds")
-    return whole.unionByName(named, allowMissingColumns=True)
+    of_stages = stages.selectExpr(f"'{OWN}' AS kind", f"concat('{OWN_PREFIX}', step) AS name", "ended", "seconds")
+    late = _late(ended_runs).selectExpr(*named, "late")
+    return whole.unionByName(of_stages, allowMissingColumns=True).unionByName(late, allowMissingColumns=True)
+
+
+def _late(ended_runs: DataFrame) -> DataFrame:
+    """For each run of what was due the longest time in seconds that a window had been over when it was first measured."""
+    committed = ended_runs.where("status = 'COMMITTED'").selectExpr(
+        "ended", "kind", "windows", "min(ended) OVER (PARTITION BY status) AS first_run"
+    )
+    windows = committed.selectExpr("ended", "kind", "first_run", "explode(windows) AS w")
+    first = "min(ended) OVER (PARTITION BY w.granularity, w.start) = ended"
+    new = windows.selectExpr("*", f"{first} AS new").where(f"new AND kind = '{DUE}' AND unix_micros(w.end) > first_run")
+    return new.groupBy("ended").agg(F.expr("max(ended - unix_micros(w.end)) / 1e6D").alias("late"))

@@ -71,9 +71,8 @@ def test_late_requests_and_late_predictions_are_counted_and_judged(spark: SparkS
     more = pd.DataFrame({"id": range(2_000, 2_100), "at": START + pd.Timedelta(days=2.5), "version": "1"})
     write(tmp_path / "predictions", more)
     after = lost_by(spark, tmp_path, "1 day", "1 hour", now).set_index("day")
-    assert after["value"].to_dict() == pytest.approx(
-        expected(*(pd.concat(parts, ignore_index=True) for parts in ((log, late), (predictions, more))))
-    )
+    log, predictions = pd.concat([log, late], ignore_index=True), pd.concat([predictions, more], ignore_index=True)
+    assert after["value"].to_dict() == pytest.approx(expected(log, predictions))
     assert after["value"].drop([1, 2]).to_dict() == before["value"].drop([1, 2]).to_dict()
     checks = Monitor.load(tmp_path / "serving.yaml").run(spark, as_of=now).checks
     judged = checks.where("metric = 'lost_predictions_percent'").selectExpr("day(window.start) AS day", "verdict").collect()

@@ -15,7 +15,7 @@ DAY = 24 * HOUR
 DAYS = tuple(WindowKey("1 day", day * DAY, (day + 1) * DAY) for day in range(4))
 COLUMNS = (
     *("kind", "name", "started", "ended", "version", "failed", "attempt", "rows", "bytes", "files", "operation", "author"),
-    *("writes", "fields", "seconds", "inputs", "outputs"),
+    *("writes", "fields", "seconds", "inputs", "outputs", "late"),
 )
 EVERYTHING = frozenset({"status", "attempt", "rows", "bytes"})
 
@@ -171,8 +171,12 @@ def test_files_without_row_counts_leave_the_rows_undefined() -> None:
 
 def test_the_monitors_own_stages_are_steps() -> None:
     rows = [row(kind=OWN, name="spark_monitor.profile", ended=5 * HOUR, seconds=2.0)]
-    rows += [row(kind=OWN, name="spark_monitor.run", ended=5 * HOUR, seconds=9.0, failed=True, rows=20.0)]
+    rows += [row(kind=OWN, name="spark_monitor.run", ended=5 * HOUR, seconds=9.0, failed=True, rows=20.0, attempt=1.0)]
+    rows += [row(kind=OWN, name="spark_monitor.run", ended=6 * HOUR, seconds=9.0, failed=False, attempt=2.0)]
+    rows += [row(kind=OWN, name="spark_monitor.run", ended=ended * HOUR, late=late) for ended, late in ((5, 60.0), (6, 3600.0))]
     told = found(rows)
+    assert told[0, "spark_monitor.run", "step_retries"]["value"] == 1
+    assert told[0, "spark_monitor.run", "step_lateness_seconds"]["value"] == 3600
     assert told[0, "spark_monitor.profile", "step_seconds"]["value"] == 2
     assert told[0, "spark_monitor.run", "step_failures"]["value"] == 1
     assert (1, "spark_monitor.run", "step_seconds") not in told
