@@ -15,9 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spark_monitor.kernel.native.library import asked, library
+from spark_monitor.kernel.sampled import samples_of
 from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Host, Integers, Tally, summed
 from spark_monitor.kernel.times import timestamps
-from spark_monitor.states.samples import Samples
+from spark_monitor.states.grid import Floats
 
 NUMBERS: Final = ("latency", "cpu", "gpu", "memory")
 STRING_COLUMNS: Final = ("endpoint", "version", "host", "cluster")
@@ -52,6 +54,7 @@ class RequestTask:
         self.tallies: dict[tuple[int, str | None, str | None], Tally] = {}
         self.waiting: dict[tuple[int, str | None, str | None], dict[str, list[npt.NDArray[np.float64]]]] = {}
         self.buffered = 0
+        self._library = library(asked())
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The tallies of all batches, one row for every window that a segment lies in."""
@@ -78,7 +81,7 @@ class RequestTask:
         for key, numbers in self.waiting.items():
             tally = self.tallies[key]
             for name, parts in numbers.items():
-                samples = Samples.of(np.concatenate(parts))
+                samples = samples_of(np.concatenate(parts), self._library)
                 tally.samples[name] = tally.samples[name].merge(samples) if name in tally.samples else samples
         self.waiting, self.buffered = {}, 0
 
@@ -149,18 +152,28 @@ def _count_hosts(
 ) -> None:
     """What each machine did; rows without a host are nobody's."""
     host, size = rows.host[part], len(rows.hosts)
-    latency = rows.numbers.get("latency")
-    kept = np.full(host.size, np.nan) if latency is None else np.where(latency[part] >= 0, latency[part], np.nan)
-    bad = np.nan_to_num(failed)
+    held = np.bincount(host, minlength=size).astype(np.float64)
+    same = requests.min() == requests.max()
+    asked = held * requests[0] if same else np.bincount(host, weights=requests, minlength=size)
+    failures = np.flatnonzero(failed > 0)
+    bad = np.bincount(host[failures], weights=failed[failures], minlength=size)
     first = np.full(size, FIRST_NEVER, np.int64)
-    np.minimum.at(first, host[bad > 0], rows.time[part][bad > 0])
-    columns = (requests, bad, np.isfinite(kept).astype(np.float64), np.where(np.isfinite(kept), kept, 0.0))
-    sums = [np.bincount(host, weights=column, minlength=size) for column in columns]
-    for code in _occurring(host):
+    np.minimum.at(first, host[failures], rows.time[part][failures])
+    n, total = _latencies(host, rows.numbers["latency"][part], held) if "latency" in rows.numbers else (0 * held, 0 * held)
+    for code in np.flatnonzero(held).tolist():
         name = rows.hosts[code]
         if name is not None:
-            asked, bad_ones, n, total = (float(one[code]) for one in sums)
-            tally.hosts.setdefault(name, Host()).add(asked, bad_ones, n, total, int(first[code]))
+            asked_of, bad_of, n_of, total_of = (float(one[code]) for one in (asked, bad, n, total))
+            tally.hosts.setdefault(name, Host()).add(asked_of, bad_of, n_of, total_of, int(first[code]))
+
+
+def _latencies(host: Integers, latency: Floats, held: Floats) -> tuple[Floats, Floats]:
+    """How many latencies each machine has, and their sum; one that is negative or no number is left out."""
+    if latency.min() >= 0 and latency.max() < np.inf:
+        return held, np.bincount(host, weights=latency, minlength=held.size).astype(np.float64)
+    kept = np.flatnonzero((latency >= 0) & (latency < np.inf))
+    many = np.bincount(host[kept], minlength=held.size).astype(np.float64)
+    return many, np.bincount(host[kept], weights=latency[kept], minlength=held.size).astype(np.float64)
 
 
 def _order(key: Integers) -> Integers:
