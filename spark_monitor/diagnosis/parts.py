@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from spark_monitor.diagnosis.falls import Cause
-from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.problems import Problem, under
+from spark_monitor.diagnosis.subjects import PIPELINE
 from spark_monitor.text.formatting import harmless, number
 
 PREDICTIONS: Final = "predictions"
@@ -31,6 +32,23 @@ def part_key(problem: Problem) -> PartKey | None:
         return None
     failing = first.failing[0]
     return problem.dataset, first.start, failing.metric, failing.column or ":table", failing.version
+
+
+def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, Remark]) -> list[Problem]:
+    """The problems without those of steps whose first broken step upstream has one that goes on: that takes their checks.
+
+    ``remark_of`` has the remark of a problem's first failing measurement by the problem's ``id``.
+    """
+    of_pipelines = [one for one in problems if one.main.first.track == PIPELINE]
+
+    def waits_for(one: Problem, other: Problem) -> bool:
+        _, details = remark_of.get(id(one), (None, {}))
+        upstream = details.get("first_broken_step", "").split(", ")
+        goes_on = other.opened == one.opened or other.goes_on_at(one.opened)
+        return one.dataset == other.dataset and other.main.first.name in upstream and goes_on
+
+    roots = [one for one in of_pipelines if not any(waits_for(one, other) for other in of_pipelines if other is not one)]
+    return under(problems, roots, waits_for)
 
 
 def part_causes(remark: Remark | None) -> list[Cause]:
@@ -80,4 +98,4 @@ def _missed(message: str | None, details: Mapping[str, str]) -> Cause | None:
     return Cause("step", f"the run that was due {harmless(missed)}", None, harmless(message, 300))
 
 
-__all__ = ["PartKey", "Remark", "part_causes", "part_key"]
+__all__ = ["PartKey", "Remark", "part_causes", "part_key", "without_waiting_steps"]

@@ -10,12 +10,13 @@ from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, W
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
-from spark_monitor.diagnosis.subjects import MODEL
+from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
 from spark_monitor.text.formatting import counted, harmless, in_words, number, rounded, slice_name, versions_named, with_interval
 from spark_monitor.text.words import number_in
 from spark_monitor.windowing.timestamps import timestamp_of
 
 COLUMNS_NAMED: Final = 4
+STEPS_NAMED: Final = 3
 EVERYWHERE: Final = " in every slice"
 
 
@@ -119,12 +120,19 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
 
 def own_groups(problem: Problem) -> list[Group]:
     """The failing windows of what it is about, without those of what followed from it."""
-    of_columns = problem.main.first.track in OF_COLUMNS
-    return [group for group in problem.groups if (group.track in OF_COLUMNS) == of_columns]
+    first = problem.main.first
+    if first.track == PIPELINE:
+        return [group for group in problem.groups if group.name == first.name]
+    return [group for group in problem.groups if (group.track in OF_COLUMNS) == (first.track in OF_COLUMNS)]
 
 
 def _consequence(problem: Problem) -> str:
-    """What the model made of broken inputs."""
+    """What the model made of broken inputs; which steps wait for a broken one."""
+    if problem.main.first.track == PIPELINE:
+        waiting = sorted({group.name for group in problem.groups} - {problem.main.first.name})
+        named = ", ".join(map(harmless, waiting[:STEPS_NAMED]))
+        more = f" and {len(waiting) - STEPS_NAMED} more" if len(waiting) > STEPS_NAMED else ""
+        return f"; what waits for it did not do well either: {named}{more}" if waiting else ""
     fallen = [group for group in problem.groups if group.track == MODEL]
     if problem.main.first.track == MODEL or not fallen:
         return ""

@@ -20,7 +20,7 @@ from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident, renamed
-from spark_monitor.diagnosis.parts import Remark, part_causes, part_key
+from spark_monitor.diagnosis.parts import Remark, part_causes, part_key, without_waiting_steps
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
@@ -108,6 +108,7 @@ def computed(
     parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
     remarks = remarks_of(run, parts.values())
     remark_of = {about: remarks[key] for about, key in parts.items() if key in remarks}
+    kept = without_waiting_steps(kept, remark_of)
     incidents = [
         with_causes(one, explained.get(id(one)), problems, falls, outputs, weights, run.monitor_id, remark_of) for one in kept
     ]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from spark_monitor.diagnosis.parts import part_causes
+import pytest
+
+from spark_monitor.diagnosis.detect import finding_of
+from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.incident import incident
+from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.parts import part_causes, without_waiting_steps
+from spark_monitor.diagnosis.problems import Problem
 
 
 def test_a_host_is_named_only_where_it_stands_out() -> None:
@@ -35,3 +43,36 @@ def test_remarks_without_a_name_and_hostile_ones_name_nothing_that_acts() -> Non
     assert part_causes(None) == part_causes(("Clocks differ.", {})) == []
     (cause,) = part_causes((None, {"slowest_hosts": "\x1b[31mh 9 ms (9 times the median host)"}))
     assert "\x1b" not in cause.sentence + cause.what
+
+
+def broken(step: str, *, start: int = 5, metric: str = "step_missed_runs") -> Problem:
+    check = Failing(step, metric, family="pipeline", column=step, value=2.0 if step == "score" else 1.0, expected="<= 0")
+    group = of_checks(check, start=start, end=start + 1, name=step, dataset="pipelines")
+    return Problem([Episode(finding_of(Evidence(), frozenset()), [group])], "pipeline")
+
+
+def test_steps_that_wait_for_a_broken_one_are_its_incident() -> None:
+    load, clean, score, other = broken("load"), broken("clean"), broken("score", metric="step_failures"), broken("other")
+    waits = {id(clean): (None, {"first_broken_step": "load"}), id(score): (None, {"first_broken_step": "absent, load"})}
+
+    kept = without_waiting_steps([clean, load, other, score], waits)
+
+    assert kept == [load, other]
+    told = incident(load, monitor_id="m")
+    assert {one.check_id for one in told.members} == {"load", "clean", "score"}
+    assert told.title == "step_missed_runs of load is beyond what is allowed"
+    assert told.diagnosis.startswith("step_missed_runs is up to 1 (allowed: <= 0) since")
+    assert "; what waits for it did not do well either: clean, score." in told.diagnosis
+
+
+@pytest.mark.parametrize("start", [1, 7])
+def test_a_step_that_breaks_at_another_time_is_an_incident_of_its_own(start: int) -> None:
+    load, score = broken("load", start=start), broken("score", start=5)
+    assert without_waiting_steps([load, score], {id(score): (None, {"first_broken_step": "load"})}) == [load, score]
+
+
+def test_no_check_is_lost_where_steps_wait_for_each_other() -> None:
+    first, second, third = broken("a"), broken("b"), broken("c")
+    waits = {id(one): (None, {"first_broken_step": name}) for one, name in ((first, "b"), (second, "a"), (third, "a"))}
+    kept = without_waiting_steps([first, second, third], waits)
+    assert sorted(one.check_id for problem in kept for group in problem.groups for one in group.failing) == ["a", "b", "c"]
