@@ -6,8 +6,9 @@ headline_metrics.py, whatever the monitor.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -143,12 +144,9 @@ def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *,
 
     Of each family a few: what rules name (``ruled``) first, then what changes, then by name; of pipelines each step's and
     table's, this monitor's own stages last. A number that belongs to no version is shown in the run of every version that is
-    alive in its window.
+    alive in its window, or, of a serving log with shorter windows of its own, in the window that holds it.
     """
-    alive = defaultdict(list)
-    for one in counts:
-        if one.count:
-            alive[one.window].append(one.version)
+    alive = _alive(counts)
     whole_rows = [row for row in rows if row.name is None and row.family in FAMILIES]
     whole = [row for row in whole_rows if row.column is None or row.family == "pipeline"]
     values: defaultdict[tuple[str, str, str], set[float | None]] = defaultdict(set)
@@ -160,8 +158,25 @@ def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *,
         Reading(version, row.window, FAMILIES[row.family], row.metric, row.value, column=row.column)
         for row in whole
         if _series(row) in chosen
-        for version in ([row.version] if row.version is not None else alive.get(row.window, []))
+        for version in ([row.version] if row.version is not None else alive(row.window))
     ]
+
+
+def _alive(counts: Iterable[CountRow]) -> Callable[[Window], Sequence[str | None]]:
+    """Which versions have predictions in a window, or in the one that it is a part of."""
+    versions: defaultdict[Window, list[str | None]] = defaultdict(list)
+    for one in counts:
+        if one.count:
+            versions[one.window].append(one.version)
+    windows = sorted(versions)
+    starts = [window.start for window in windows]
+
+    def at(window: Window) -> Sequence[str | None]:
+        place = bisect_right(starts, window.start) - 1
+        holder = windows[place] if place >= 0 and window.end <= windows[place].end else window
+        return versions.get(window) or versions.get(holder, [])
+
+    return at
 
 
 def _series(row: MeasureRow) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -380,6 +381,17 @@ def test_of_a_family_what_rules_name_and_what_changes_is_charted_first() -> None
     found = measured_readings(rows, [CountRow("2", week(place), 5) for place in (0, 1)], ruled=["ruled"])
 
     assert {row.name for row in found} == {"ruled", "moves", "a0", "a1", "a2", "a3"}
+
+
+def test_a_log_of_shorter_windows_is_charted_for_the_versions_of_the_window_that_holds_them() -> None:
+    def row(first: float, last: float, value: float) -> MeasureRow:
+        start, day = week(0).start, timedelta(days=1)
+        return MeasureRow(None, Window(start + first * day, start + last * day), "operations", "system", "requests", value)
+
+    rows = [row(0, 1, 1.0), row(6, 7, 2.0), row(7, 8, 3.0), row(-1, 0, 4.0), row(6.5, 7.5, 5.0), row(0, 30, 6.0)]
+    found = measured_readings(rows, [CountRow("2", week(0), 5), CountRow("3", week(0), 1), CountRow("3", week(1), 1)])
+
+    assert sorted((one.version, one.value) for one in found) == [("2", 1.0), ("2", 2.0), ("3", 1.0), ("3", 2.0), ("3", 3.0)]
 
 
 def test_steps_and_tables_of_pipelines_are_charted_by_their_names_and_own_stages_last() -> None:
