@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from spark_monitor.catalogue.measurement import measurements
@@ -19,10 +20,15 @@ BILL_DDL: Final = (
 )
 PARTIAL: Final = "PARTIAL"
 MIXED: Final = "MIXED_CURRENCIES"
+OWN_SERVICE: Final = "spark_monitor"
+"""What monitoring itself cost, where the file says what an hour of a run costs."""
+
 NO_SERVICE: Final = "(no service)"
 NEW_SERVICE: Final = "No cost of this service is known before this window."
 NO_CURRENCY: Final = "(no currency)"
 NAMED: Final = 5
+FEWEST_GAPS, REGULAR, MOSTLY, LONGER = 4, 1.1, 0.75, 1.5
+"""So many times between charges tell that they are regular, most of them alike; a day of 23 hours is as long as one of 24."""
 Row = Mapping[str, Any]
 
 
@@ -53,6 +59,28 @@ class BillPlan:
     budget_currency: str | None = None
     budget_per: str = "month"
     most_services: int = 200
+
+
+def time_between(times: Sequence[int]) -> int | None:
+    """The regular time between charges, in microseconds, of sorted ``times``; None where there is none.
+
+    >>> time_between([0, 0, 10, 20, 30, 50]), time_between([0, 1, 7, 8, 30])
+    (10, None)
+    """
+    distinct = sorted(set(times))
+    gaps = [later - earlier for earlier, later in pairwise(distinct)]
+    if len(gaps) < FEWEST_GAPS:
+        return None
+    least = min(gaps)
+    return least if sum(gap <= REGULAR * least for gap in gaps) >= MOSTLY * len(gaps) else None
+
+
+def longer_charges(apart: int | None, window: WindowKey) -> str | None:
+    """What is said of a bill whose charges are regularly for longer than a window, as of days in hours; None of others."""
+    if apart is None or apart <= LONGER * (window.end - window.start):
+        return None
+    hours = f"{apart / 3_600_000_000:.3g}"
+    return f"The bill has charges every {hours} hours, each for longer than this window: add windows as long to `windows.also`."
 
 
 def unread_rows(unread: int, rows: int) -> str:

@@ -19,11 +19,14 @@ from spark_monitor.kernel.bill_plan import (
     NEW_SERVICE,
     NO_CURRENCY,
     NO_SERVICE,
+    OWN_SERVICE,
     PARTIAL,
     BillPlan,
     Row,
     bill_row,
     days_without,
+    longer_charges,
+    time_between,
     unread_rows,
 )
 from spark_monitor.kernel.budgets import against_budget
@@ -67,10 +70,12 @@ def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str,
             predictions[row["granularity"], row["at"]] = row["predictions"]
     bill.sort(key=lambda row: (row["at"], row["service"] or "", row["currency"] or "", row["tag"] or ""))
     times = [row["at"] for row in bill]
+    apart = time_between([row["at"] for row in bill if row["service"] != OWN_SERVICE])
     for window in plan.windows:
         inside = bill[bisect_left(times, window.start) : bisect_left(times, window.end)]
         before = bill[bisect_left(times, window.start - plan.lookback) : bisect_left(times, window.start)]
-        yield from _window(window, inside, before, predictions.get((window.granularity, window.start)), plan)
+        longer = longer_charges(apart, window)
+        yield from _window(window, inside, before, predictions.get((window.granularity, window.start)), plan, longer)
         if plan.budget is not None and window in plan.periods:
             period = plan.periods[window]
             spent = bill[bisect_left(times, period.start) : bisect_left(times, window.end)]
@@ -79,7 +84,12 @@ def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str,
 
 
 def _window(
-    window: WindowKey, inside: Sequence[Row], before: Sequence[Row], predictions: float | None, plan: BillPlan
+    window: WindowKey,
+    inside: Sequence[Row],
+    before: Sequence[Row],
+    predictions: float | None,
+    plan: BillPlan,
+    longer: str | None,
 ) -> Iterator[dict[str, Any]]:
     whole, sums = _Sum(), defaultdict[str, _Sum](_Sum)
     for row in inside:
@@ -91,8 +101,9 @@ def _window(
     for row in before:
         last_costs[row["service"] or NO_SERVICE] = row["at"]
     status, message = _completeness(window, inside, before, plan)
+    message = " ".join(filter(None, (message, longer))) or None
     yield from _costs(window, TABLE_ROW, whole, status, message)
-    yield from _per_prediction(window, whole, predictions, status, message)
+    yield from _per_prediction(window, whole, predictions, status, message, longer)
     kept = sorted(sums, key=lambda name: (-sum(map(fsum, sums[name].by_currency.values())), name))[: plan.most_services]
     for name in kept:
         fresh = last_costs and name not in last_costs and not name.startswith("tag=")
@@ -147,10 +158,10 @@ def _single(total: _Sum) -> str | None:
 
 
 def _per_prediction(
-    window: WindowKey, whole: _Sum, predictions: float | None, status: str | None, message: str | None
+    window: WindowKey, whole: _Sum, predictions: float | None, status: str | None, message: str | None, longer: str | None
 ) -> Iterator[dict[str, Any]]:
     currency = _single(whole)
-    amount = fsum(whole.by_currency[currency]) if currency is not None else np.nan
+    amount = fsum(whole.by_currency[currency]) if currency is not None and longer is None else np.nan
     block = CostBlock(cost=np.array([amount]), predictions=np.array([np.nan if predictions is None else predictions]))
     unit = currency if currency != NO_CURRENCY else None
     count = None if predictions is None else int(predictions)
@@ -158,6 +169,6 @@ def _per_prediction(
         status, message = MIXED, "Costs in several currencies are not added."
     elif not predictions and status != EMPTY:
         status, message = UNDEFINED, "No predictions are known of this window."
-    elif currency is None and status != EMPTY:
+    elif (currency is None or longer is not None) and status != EMPTY:
         status = UNDEFINED
     yield bill_row(window, "cost_per_1000_predictions", block, TABLE_ROW, status=status, message=message, unit=unit, count=count)

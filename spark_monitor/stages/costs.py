@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
-from spark_monitor.kernel.bill_plan import BILL, BILL_DDL, PREDICTIONS, BillPlan, Period
+from spark_monitor.kernel.bill_plan import BILL, BILL_DDL, OWN_SERVICE, PREDICTIONS, BillPlan, Period
 from spark_monitor.kernel.bills import bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from spark_monitor.config.costs import CostsConfig
 
-OWN_SERVICE = "spark_monitor"
-"""What monitoring itself cost, where the file says what an hour of a run costs."""
 ONE_DAY = Granularity("day")
 DAYS_BEFORE = timedelta(days=35)
 """So many days before a budget's period say how the days of a week differ."""

@@ -60,6 +60,40 @@ def test_cost_per_1000_predictions_needs_predictions() -> None:
     assert told[1, TABLE_ROW, "cost_per_1000_predictions", None]["status"] == "UNDEFINED"
 
 
+def by_hour(rows: list[dict[str, Any]], hours: int = 1) -> dict[tuple[int, str], dict[str, Any]]:
+    """The rows of everything together on the first day, by windows of so many hours with 500 predictions each."""
+    length = hours * DAY // 24
+    windows = tuple(WindowKey("hours", start, start + length) for start in range(0, DAY, length))
+    known = {"kind": PREDICTIONS, "granularity": "hours", "predictions": 500.0}
+    counted = [{**billed(window.start / DAY, 0.0), **known} for window in windows]
+    plan = BillPlan(windows, {window: (window.start, window.end) for window in windows}, {}, 30 * DAY)
+    told = bill_measurements([*rows, *counted], plan)
+    return {(one["start"] // length, one["metric"]): one for one in told if one["column_name"] == TABLE_ROW}
+
+
+@pytest.mark.parametrize("missing", [(), (-3,)])
+def test_a_bill_by_the_day_gives_no_cost_of_an_hours_predictions(missing: tuple[int, ...]) -> None:
+    rows = [billed(day, 24.0) for day in range(-9, 1) if day not in missing]
+    rows += [billed(day + 0.3, 0.1, "spark_monitor") for day in range(-9, 1)]
+    told = by_hour(rows)
+    row = told[0, "cost_per_1000_predictions"]
+    assert (row["value"], row["status"]) == (None, "UNDEFINED")
+    assert row["message"].startswith("The bill has charges every 24 hours, each for longer than this window")
+    assert told[0, "cost"]["value"] == 24.0
+    assert told[0, "cost"]["message"] == row["message"]
+    assert told[1, "cost"]["status"] == "EMPTY"
+    whole = by_hour(rows, hours=24)[0, "cost_per_1000_predictions"]
+    assert whole["value"] == pytest.approx(1000 * 24.1 / 500)
+
+
+def test_a_bill_by_the_hour_or_at_any_time_gives_the_cost_of_an_hours_predictions() -> None:
+    random = np.random.default_rng(8)
+    hourly = [billed(hour / 24, 1.0) for hour in range(-48, 24)]
+    seldom = [billed(float(day), 1.0) for day in np.cumsum(random.exponential(3, 20)) - 60] + [billed(0.0, 1.0)]
+    for rows in (hourly, seldom, hourly[46:49]):
+        assert by_hour(rows)[0, "cost_per_1000_predictions"]["value"] == pytest.approx(2.0)
+
+
 def test_currencies_are_never_added() -> None:
     rows = [billed(day, 1.0) for day in range(7)] + [billed(2, 5.0, currency="USD")]
     told = found(rows, budget=100.0)
