@@ -173,9 +173,12 @@ def rulings(
     has_warn = warn.given
     least, most = np.where(noisy, numbers.value, low), np.where(noisy, numbers.value, high)
     fails, warns = fail.broken(low, high), warn.broken(low, high)
-    kept = np.where(has_warn, warn.kept(least, most), fail.kept(least, most))
+    # A fail limit may forbid a number that warn allows: warn above 0.1, fail from 0.1 on.
+    warn_kept, fail_kept = warn.kept(least, most), fail.kept(least, most)
+    kept = warn_kept & fail_kept
     verdict = np.where(fails, "FAIL", np.where(warns, "WARN", np.where(kept, "PASS", "UNDECIDED"))).astype(object)
-    limit = np.where(fails, "fail", np.where(warns | has_warn, "warn", "fail")).astype(object)
+    by_fail = fails | (~warns & warn_kept & ~fail_kept)
+    limit = np.where(by_fail, "fail", np.where(warns | has_warn, "warn", "fail")).astype(object)
     why = np.full(verdict.shape, "interval", dtype=object)
     open_fail = warns & ~fails & fail.given & ~fail.kept(low, high)
     first = np.where(has_warn, np.fmin(warn.above, np.inf), fail.above)

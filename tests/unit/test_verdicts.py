@@ -56,17 +56,23 @@ def possible_numbers(found: Measurement, *limits: Any) -> list[float]:
 def test_the_verdict_is_what_every_number_of_the_interval_agrees_on(found: Measurement, rule: RuleConfig) -> None:
     limits = [limit for limit in (rule.warn, rule.fail) if limit is not None]
     numbers = possible_numbers(found, *limits)
-    first = rule.warn or rule.fail
     if rule.fail is not None and all(broken(rule.fail, number) for number in numbers):
         verdict = "FAIL"
     elif rule.warn is not None and all(broken(rule.warn, number) for number in numbers):
         verdict = "WARN"
     else:
-        verdict = "UNDECIDED" if any(broken(first, number) for number in numbers) else "PASS"
+        verdict = "UNDECIDED" if any(broken(limit, number) for limit in limits for number in numbers) else "PASS"
     given_ruling = ruling(found, rule)
     assert given_ruling.verdict == verdict
     may_fail = rule.fail is not None and any(broken(rule.fail, number) for number in numbers)
     assert given_ruling.open_fail == (verdict == "WARN" and may_fail)
+
+
+def test_a_number_that_warn_allows_and_fail_forbids_is_not_passed() -> None:
+    rule = RuleConfig(metric="avg", warn="> 0.125", fail=">= 0.125")
+    found = Measurement("avg", "a", 0.125, 0.0, 0.125, count=1000)
+    assert (ruling(found, rule).verdict, ruling(found, rule).limit) == ("UNDECIDED", "fail")
+    assert ruling(replace(found, lower=0.125), rule).verdict == "FAIL"
 
 
 @given(intervals(), rules(">"), st.integers(0, 16))
