@@ -37,7 +37,7 @@ test: setup  ## what continuous integration runs: ruff, mypy, every test that is
 test-all: setup  ## every test, slow ones too, and the tests with Spark once more on Spark Connect
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws tests/platforms $(ARGS)
+	@SPARK_MONITOR_TEST_EXAMPLES=120 $(BIN)/python -m pytest -q -n 2 -m "not slow" tests/unit tests/laws tests/platforms $(ARGS)
 	@$(BIN)/python -m pytest -m slow tests/unit tests/laws tests/platforms $(ARGS)
 	@$(BIN)/python -m pytest -m "not cluster" tests/spark tests/delta tests/jobs $(ARGS)
 	@SPARK_MONITOR_TEST_MODE=connect $(BIN)/python -m pytest tests/spark tests/delta tests/jobs $(ARGS)

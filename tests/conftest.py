@@ -2,7 +2,8 @@
 
 SPARK_MONITOR_TEST_CONF has further settings of it: ``key=value;key=value`` (`make test-matrix` sets it).
 
-Property tests draw other examples in every run; the seed stands in the header, and `--hypothesis-seed=N` draws them again.
+Property tests draw other examples in every run; the seed stands in the header, and `--hypothesis-seed=N` draws them again. How
+many each draws is SPARK_MONITOR_TEST_EXAMPLES, which `make test-all` sets higher.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ settings.register_profile(
     "fresh",
     deadline=None,
     print_blob=True,
-    max_examples=60,
+    max_examples=int(os.environ.get("SPARK_MONITOR_TEST_EXAMPLES", "30")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("fresh")
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Sessions that tests start with a home of their own share one archive of classes.
+os.environ.setdefault("SPARK_MONITOR_CLASS_ARCHIVES", str(Path.home() / ".cache" / "spark-monitor"))
 os.environ.setdefault("NML_DISABLE_USAGE_LOGGING", "True")
 os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
 

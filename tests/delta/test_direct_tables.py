@@ -82,6 +82,7 @@ def test_the_tables_that_are_made_have_the_same_columns_comments_and_partition(b
             assert details[0][one] == details[1][one]
 
 
+@pytest.mark.slow
 def test_the_ledger_changes_alike(both: tuple[SparkTables, DirectTables]) -> None:
     free = f"{of_monitor('m')} AND status = 'RUNNING'"
     windows = [{"granularity": "1 week", "start": AT, "end": AT + timedelta(weeks=1), "label_fingerprint": -(2**62)}]
@@ -140,7 +141,7 @@ def test_a_write_is_one_commit_and_leaves_no_file_that_no_version_names(
     assert {file.name for file in location.rglob("*.parquet")} == named
 
 
-@pytest.mark.parametrize("named", [0, 1_000])
+@pytest.mark.parametrize("named", [pytest.param(0, marks=pytest.mark.slow), 1_000])
 def test_the_rows_that_count_are_alike_whether_runs_are_named_or_joined(
     spark: SparkSession, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_number_that_is_none_is_refused(spark: SparkSession, tmp_path: Path) -
         schema_version.stored_version(spark, place)
 
 
+@pytest.mark.slow
 def test_states_that_were_bytes_become_arrays_by_name(spark: SparkSession, tmp_path: Path) -> None:
     place, random = Place(path=str(tmp_path)), np.random.default_rng(3)
     state = ScoreState.empty().update(random.random(900) < 0.4, random.random(900))

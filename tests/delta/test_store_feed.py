@@ -59,6 +59,7 @@ def test_inserted_deleted_and_updated_rows_are_told_and_nothing_of_before(table:
     assert table.told(before) == Counter(kinds)
 
 
+@pytest.mark.slow
 def test_files_that_are_rewritten_without_a_change_are_not_told(table: Watched) -> None:
     table.insert(4)
     before = table.version
@@ -112,6 +113,7 @@ def test_a_feed_whose_files_were_vacuumed_is_refused(table: Watched) -> None:
         table.told(before)
 
 
+@pytest.mark.slow
 def test_removed_files_that_the_session_would_pass_over_are_no_feed(table: Watched) -> None:
     before = table.version
     table.insert(4)
@@ -123,6 +125,7 @@ def test_removed_files_that_the_session_would_pass_over_are_no_feed(table: Watch
         table.spark.conf.unset("spark.sql.files.ignoreMissingFiles")
 
 
+@pytest.mark.slow
 def test_a_table_made_again_is_not_taken_for_the_former_one(table: Watched) -> None:
     before = table.version
     table.insert(4)

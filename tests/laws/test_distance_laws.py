@@ -58,7 +58,7 @@ every_bin_entry = pytest.mark.parametrize("name", BINS)
 every_cell_entry = pytest.mark.parametrize(
     "entry", [ENTRIES[name] for name in ("ks", "wasserstein_distance")], ids=lambda one: one.name
 )
-laws = settings(deadline=None, max_examples=60)
+laws = settings(deadline=None)
 
 
 def counts(bins: int, sides: int = 2) -> st.SearchStrategy[tuple[np.ndarray, ...]]:

@@ -25,7 +25,7 @@ from spark_monitor.states.grouped import GroupedState
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.scores import ClassCodes, ConfusionState, RegressionState, ScoreState, canonical_labels
 
-laws = settings(deadline=None, max_examples=60)
+laws = settings(deadline=None)
 GRID = Grid.of([0.1, 0.25, 0.5, 0.75, 1.0])
 CLASSES = ("a", "b", "c")
 

@@ -238,10 +238,22 @@ def test_a_task_reads_many_small_files_unless_the_session_says_how_much(spark: S
 
 
 def test_parquet_files_of_any_type_give_the_same_states(spark: SparkSession, tmp_path: Path) -> None:
-    assert both(spark, config_of(parquet(tmp_path / "rows"), SLICES)) > 500
+    assert both(spark, config_of(parquet(tmp_path / "rows"), ["group"])) > 500
 
 
-@pytest.mark.parametrize("partitions", [(), pytest.param(("group", "day"), marks=pytest.mark.slow)])
+def test_slices_of_any_kind_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    few = {"features": {"include": ["real", "group", "day"]}}
+    assert both(spark, config_of(parquet(tmp_path / "rows"), SLICES, **few)) > 500
+
+
+@pytest.mark.slow
+def test_columns_of_any_type_in_slices_of_any_kind_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    assert both(spark, config_of(parquet(tmp_path / "rows"), SLICES)) > 5_000
+
+
+@pytest.mark.parametrize(
+    "partitions", [pytest.param((), marks=pytest.mark.slow), pytest.param(("group", "day"), marks=pytest.mark.slow)]
+)
 def test_delta_files_that_spark_wrote_give_the_same_states(
     spark: SparkSession, tmp_path: Path, partitions: tuple[str, ...]
 ) -> None:

@@ -70,7 +70,19 @@ PLANTINGS: dict[str, tuple[str, Change, range, Slice, str, float | None]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTINGS)
+AT_ONCE = {
+    "miles to kilometres",
+    "Celsius to Fahrenheit",
+    "sign flipped",
+    "missing",
+    "half missing in a slice",
+    "stuck in a slice",
+}
+AT_ONCE |= {"sentinel", "sentinel in every row of a slice", "exchanged categories", "unseen category", "a shift"}
+"""A planting of every kind; the others are slow."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[] if one in AT_ONCE else pytest.mark.slow) for one in PLANTINGS])
 def test_a_planted_fault_is_one_incident_of_its_kind(name: str) -> None:
     column, change, weeks, where, kind, factor = PLANTINGS[name]
     rows = planted(column, change, weeks=weeks, where=where)

@@ -54,7 +54,9 @@ def held_by(known: Estimator, random: np.random.Generator, between: float, later
     return held
 
 
-@pytest.mark.parametrize(("between", "seed"), [(0.0, 1), (0.15, 2), (0.3, 3)])
+@pytest.mark.parametrize(
+    ("between", "seed"), [pytest.param(0.0, 1, marks=pytest.mark.slow), (0.15, 2), pytest.param(0.3, 3, marks=pytest.mark.slow)]
+)
 def test_the_intervals_hold_where_the_log_odds_of_labels_wander_between_windows(between: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     held: dict[str, list[bool]] = {}
