@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as oracle
 
+from spark_monitor.estimation.agreement import Final, calibrating, dispersion_among
 from spark_monitor.estimation.error_tree import ErrorTree, grow
 from spark_monitor.estimation.estimator import Estimator, estimated_rows, estimator
-from spark_monitor.kernel.recalibration import ENOUGH_ROWS, Recalibration
+from spark_monitor.estimation.likeness import profile_of
+from spark_monitor.kernel.recalibration import REACH_WINDOWS, Recalibration
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grid import Grid
@@ -117,7 +119,8 @@ def chunks(directory: Path, name: str) -> Iterator[dict[str, Any]]:
     for number, rows in enumerate(later):
         answers = state_of(rows, task, grid, tree, labelled=False)
         found, again = (
-            {row["metric"]: row for row in estimated_rows(answers, one)} for one in (known, newest(known, labels, number))
+            {row["metric"]: row for row in estimated_rows(answers, one)}
+            for one in (known, newest(known, labels, number, answers))
         )
         for theirs, value in realised(rows, task).items():
             row, later_row = found[NAMES[task][theirs]], again[NAMES[task][theirs]]
@@ -137,15 +140,16 @@ def chunks(directory: Path, name: str) -> Iterator[dict[str, Any]]:
             }
 
 
-def newest(known: Estimator, labels: list[Any], number: int) -> Estimator:
-    """As a run estimates where labels take one chunk: from the newest chunks before that hold 20,000 labelled rows together."""
-    if not number:
+def newest(known: Estimator, labels: list[Any], number: int, answers: Any) -> Estimator:
+    """As a run estimates where labels take one chunk: from chunks before that look like this one and agree."""
+    before = labels[max(number - REACH_WINDOWS, 0) : number]
+    kept = calibrating([Final(one, CHUNK, profile_of(one)) for one in reversed(before)], known, profile_of(answers))
+    if not kept:
         return known
-    first = max(number - ENOUGH_ROWS // CHUNK, 0)
-    merged = labels[first]
-    for one in labels[first + 1 : number]:
-        merged = merged.merge(one)
-    return Recalibration(merged, 0, 0).estimator(known)
+    merged = kept[0].state
+    for one in kept[1:]:
+        merged = merged.merge(one.state)
+    return Recalibration(merged, 0, 0, dispersion_among(kept, known)).estimator(known)
 
 
 def main(directory: Path) -> None:

@@ -19,7 +19,7 @@ from scipy.special import ndtri, stdtrit
 from spark_monitor.estimation.calibration import SEED, Calibration
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.cell_errors import ABSOLUTE, ERROR, FOURTH, SQUARED, CellErrorsState
-from spark_monitor.states.grid import Floats
+from spark_monitor.states.grid import Floats, Integers
 from spark_monitor.states.proportions import CONFIDENCE, Z
 
 FEWEST_WINDOWS = 4
@@ -27,26 +27,36 @@ FEWEST_WINDOWS = 4
 FEWEST_LABELLED = 30
 """A window of fewer labelled rows is left out."""
 _LEAST = 1e-9
+_NEAREST = 1e-4
+_POWERS = ((ERROR, SQUARED), (ABSOLUTE, SQUARED), (SQUARED, FOURTH))
+Step = tuple[float, float]
+"""A residual and its sampling variance."""
 
 
 @dataclass(frozen=True)
 class Dispersion:
     """Standard deviations between windows: of the labels' log-odds by calibration; of errors by `ERROR`, `ABSOLUTE`, `SQUARED`.
 
-    That of the mean error is in the label's unit, those of the mean absolute and squared error in relation to these.
+    That of the mean error is in the label's unit, those of the mean absolute and squared error in relation to these. ``slopes``
+    are by how many times more or less log-odds differ from their mean, by calibration.
     """
 
     log_odds: tuple[float, ...] = ()
     errors: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    slopes: tuple[float, ...] = ()
 
     def of_calibration(self, place: int) -> float:
         """That of the calibration at this place; 0 where none is known."""
         return self.log_odds[place] if place < len(self.log_odds) else 0.0
 
+    def slope_of(self, place: int) -> float:
+        """That of the slope of the calibration at this place; 0 where none is known."""
+        return self.slopes[place] if place < len(self.slopes) else 0.0
+
     @property
     def is_known(self) -> bool:
         """Whether windows were seen to differ."""
-        return any(self.log_odds) or any(self.errors)
+        return any(self.log_odds) or any(self.errors) or any(self.slopes)
 
 
 NO_DISPERSION = Dispersion()
@@ -72,41 +82,72 @@ def between_windows(residuals: Floats, variances: Floats) -> float:
     return float(round(np.sqrt(variance) * stdtrit(count - 2, (1 + CONFIDENCE) / 2) / Z, 6))
 
 
-def dispersion_of_scores(windows: Sequence[ScoreState], calibration: Calibration) -> float:
-    """That of the log-odds of labels: of each window one step of Newton's method towards the shift that its labels ask for."""
-    steps = []
+def dispersion_of_scores(windows: Sequence[ScoreState], calibration: Calibration) -> tuple[float, float]:
+    """Those of the log-odds of labels and of their slope: of each window one step of Newton's method towards its labels."""
+    shifts, slopes = [], []
     for window in windows:
-        state = window.effective()
+        shift, slope = score_steps(window, calibration)
         if window.scored < FEWEST_LABELLED:
             continue
-        positives, negatives = (np.asarray(side, dtype=float) for side in (state.positives, state.negatives))
-        rows, expected = positives + negatives, calibration.probabilities[0]
-        information = float(np.dot(rows, expected * (1 - expected)))
-        if information > _LEAST:
-            steps.append((float((positives - rows * expected).sum()) / information, 1 / information))
-    return between_windows(*_columns(steps))
+        shifts += [] if shift is None else [shift]
+        slopes += [] if slope is None else [slope]
+    return between_windows(*_columns(shifts)), between_windows(*_columns(slopes))
+
+
+def score_steps(window: ScoreState, calibration: Calibration) -> tuple[Step | None, Step | None]:
+    """By what log-odds are higher than the calibration says, and by how many times steeper, each with its sampling variance.
+
+    One step of Newton's method for a logistic regression on the log-odds around their mean; None where its rows do not tell.
+    """
+    state = window.effective()
+    positives, negatives = (np.asarray(side, dtype=float) for side in (state.positives, state.negatives))
+    rows, expected = positives + negatives, calibration.probabilities[0]
+    odds, weights = log_odds(expected), rows * expected * (1 - expected)
+    information, left = float(weights.sum()), positives - rows * expected
+    if information <= _LEAST:
+        return None, None
+    around = odds - float(np.dot(weights, odds)) / information
+    of_slope = float(np.dot(weights, np.square(around)))
+    slope = (float(np.dot(around, left)) / of_slope, 1 / of_slope) if of_slope > _LEAST else None
+    return (float(left.sum()) / information, 1 / information), slope
+
+
+def log_odds(probabilities: Floats) -> Floats:
+    """Of probabilities, as far as they are from 0 and 1."""
+    inside = np.clip(probabilities, _NEAREST, 1 - _NEAREST)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def dispersion_of_errors(windows: Sequence[CellErrorsState], whole: CellErrorsState) -> tuple[float, float, float]:
     """Those of the mean error, and of the mean absolute and squared error in relation to what the cells let expect."""
-    used = whole.labelled > 0
-    n = np.maximum(whole.labelled, 1).astype(float)
     found = []
-    for first, second in ((ERROR, SQUARED), (ABSOLUTE, SQUARED), (SQUARED, FOURTH)):
-        means, squares = whole.sums[first] / n, whole.sums[second] / n
-        variances, steps = np.maximum(squares - np.square(means), 0.0), []
-        for window in windows:
-            rows = np.where(used, window.labelled, 0).astype(float)
-            if rows.sum() < FEWEST_LABELLED:
-                continue
-            share = rows / rows.sum()
-            expected, spread = float(np.dot(share, means)), float(np.dot(share, variances)) / float(rows.sum())
-            scale = 1.0 if first == ERROR else expected
-            if scale > 0 and spread > 0 and np.isfinite([scale, spread]).all():
-                residual = float(window.sums[first].sum() / rows.sum()) - expected
-                steps.append((residual / scale, spread / scale**2))
-        found.append(between_windows(*_columns(steps)))
+    for place in range(len(_POWERS)):
+        steps = [error_steps(window, whole, place) for window in windows]
+        found.append(between_windows(*_columns([step for step in steps if step is not None])))
     return found[0], found[1], found[2]
+
+
+def error_steps(window: CellErrorsState, whole: CellErrorsState, place: int, *, as_now: bool = False) -> Step | None:
+    """How far a window's mean error, absolute or squared error is from what cells let expect, and the sampling variance of that.
+
+    None where its rows do not tell; of the last two in relation to what is expected. Errors that are no longer what they were
+    scatter as they do now: with ``as_now`` their own variance counts where it is larger.
+    """
+    first, second = _POWERS[place]
+    used, n = whole.labelled > 0, np.maximum(whole.labelled, 1).astype(float)
+    rows = np.where(used, window.labelled, 0).astype(float)
+    count = float(rows.sum())
+    if count < FEWEST_LABELLED:
+        return None
+    means, squares = whole.sums[first] / n, whole.sums[second] / n
+    share, variances = rows / count, np.maximum(squares - np.square(means), 0.0)
+    expected, spread = float(np.dot(share, means)), float(np.dot(share, variances)) / count
+    scale = 1.0 if first == ERROR else expected
+    if not (scale > 0 and spread > 0 and np.isfinite([scale, spread]).all()):
+        return None
+    mean = float(window.sums[first].sum()) / count
+    own = (float(window.sums[second].sum()) / count - mean**2) / count if as_now else 0.0
+    return (mean - expected) / scale, max(spread, own) / scale**2
 
 
 def _columns(steps: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
@@ -114,15 +155,25 @@ def _columns(steps: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
     return residuals, variances
 
 
-def shifted(probabilities: Floats, deviation: float, place: int = 0) -> Floats:
+def shifted(
+    probabilities: Floats, deviation: float, place: int = 0, slope: float = 0.0, rows: Floats | Integers | None = None
+) -> Floats:
     """Probabilities, float64[R, C], each draw's log-odds moved by as much as a window may differ; evenly spread quantiles.
+
+    ``slope`` is the deviation of the slope around the mean of log-odds at so many ``rows`` by cell, float64[C].
 
     >>> shifted(np.full((3, 1), 0.5), 0.0).ravel().tolist()
     [0.5, 0.5, 0.5]
     """
-    if not deviation:
+    if not deviation and not slope:
         return probabilities
     draws = probabilities.shape[0]
-    moves = deviation * ndtri((np.random.default_rng(SEED + place).permutation(draws) + 0.5) / draws)[:, None]
+    quantiles = ndtri((np.arange(draws) + 0.5) / draws)
+    moves = deviation * quantiles[np.random.default_rng(SEED + place).permutation(draws)][:, None]
+    if slope:
+        known, middle = log_odds(probabilities), probabilities * (1 - probabilities) * (1 if rows is None else rows)
+        center = (known * middle).sum(axis=1, keepdims=True) / np.maximum(middle.sum(axis=1, keepdims=True), _LEAST)
+        steeper = np.random.default_rng([SEED, place]).permutation(draws)
+        moves = moves + slope * quantiles[steeper][:, None] * (known - center)
     odds = np.exp(moves)
     return np.asarray(probabilities * odds / (1 - probabilities + probabilities * odds))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.metric import ANY_NUMBER, DECORATED, model_metric
 from spark_monitor.estimation.calibration import Calibration, calibrate
 from spark_monitor.estimation.dispersion import NO_DISPERSION, Dispersion, dispersion_of_errors, dispersion_of_scores
-from spark_monitor.estimation.performance import binary_metrics, class_metrics, expected_labels
+from spark_monitor.estimation.likeness import Usual, usual_of
+from spark_monitor.estimation.performance import Expected, binary_metrics, class_metrics, expected_labels
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.cell_errors import ABSOLUTE, ERROR, FOURTH, SQUARED, CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
@@ -23,12 +24,10 @@ from spark_monitor.text.formatting import day
 
 ASSUMED_SCORES = "Estimated without labels: as if labels depended on scores as in {known} ({rows:,} labelled rows)."
 ASSUMED_ERRORS = "Estimated without labels: as if predictions erred as in {known} ({rows:,} labelled rows)."
-WINDOWS_DIFFER = " The interval allows for how the baseline's windows differ beyond chance."
+WINDOWS_DIFFER = " The interval allows for how windows differ beyond chance."
 NO_ANSWERS = "No row has a prediction and a score to estimate from."
 ERRORS = ("mean_error", "mean_absolute_error", "mean_squared_error", "root_mean_squared_error")
 FEWEST_ROWS = 30
-FEWEST_RECALIBRATED = 2_000
-"""Final windows with fewer labelled rows together do not replace the baseline's calibration."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +42,12 @@ class Estimator:
 
     dispersion: Dispersion = NO_DISPERSION
     """How much windows of the baseline differ beyond chance."""
+
+    windows: int = 0
+    """Windows of the baseline that tell how much windows differ."""
+
+    usual: Usual | None = None
+    """What answers look like in the baseline."""
 
     span: tuple[datetime, datetime] | None = None
     """The final windows that it was made of, where it is not the baseline's own."""
@@ -83,7 +88,8 @@ def estimator(version: int, state: Any, features: tuple[str, ...] = (), windows:
         if state.labelled.sum() < FEWEST_ROWS:
             return None
         dispersion = Dispersion(errors=dispersion_of_errors(windows, state))
-        return Estimator(version, errors=state, features=features, dispersion=dispersion)
+        known = Estimator(version, errors=state, features=features, dispersion=dispersion)
+        return replace(known, windows=len(windows), usual=usual_of(state, windows))
     states = state.states if isinstance(state, ClassScoresState) else (state,)
     calibrations = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
     calibrated = tuple(one for one in calibrations if one is not None)
@@ -91,8 +97,9 @@ def estimator(version: int, state: Any, features: tuple[str, ...] = (), windows:
         return None
     parts = [one.states if isinstance(one, ClassScoresState) else (one,) for one in windows]
     of_class = zip(*parts, strict=True) if parts else [()] * len(states)
-    log_odds = tuple(dispersion_of_scores(each, one) for each, one in zip(of_class, calibrated, strict=True))
-    return Estimator(version, calibrated, dispersion=Dispersion(log_odds))
+    found = [dispersion_of_scores(each, one) for each, one in zip(of_class, calibrated, strict=True)]
+    dispersion = Dispersion(tuple(shift for shift, _ in found), slopes=tuple(slope for _, slope in found))
+    return Estimator(version, calibrated, dispersion=dispersion, windows=len(windows), usual=usual_of(state, windows))
 
 
 def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any]]:
@@ -110,18 +117,20 @@ def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any
         return
     if isinstance(answers, ClassScoresState):
         pairs = zip(answers.effective().states, estimator.calibrations, strict=True)
-        deviations = map(estimator.dispersion.of_calibration, range(len(estimator.calibrations)))
-        labels = [expected_labels(*pair, one, place) for place, (pair, one) in enumerate(zip(pairs, deviations, strict=True))]
+        labels = [_expected(*pair, estimator.dispersion, place) for place, pair in enumerate(pairs)]
         metrics, rows = class_metrics(labels), answers.used
     elif isinstance(answers, ScoreState):
-        deviation = estimator.dispersion.of_calibration(0)
-        metrics = binary_metrics(expected_labels(answers.effective(), estimator.calibrations[0], deviation))
+        metrics = binary_metrics(_expected(answers.effective(), estimator.calibrations[0], estimator.dispersion, 0))
         rows = answers.scored
     else:
         return
     message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows) + differ
     for name, draws in metrics.items():
         yield _drawn(name, draws, rows, message) if rows else _row(name, None, None, None, 0, NO_ANSWERS)
+
+
+def _expected(answers: ScoreState, calibration: Calibration, dispersion: Dispersion, place: int) -> Expected:
+    return expected_labels(answers, calibration, dispersion.of_calibration(place), place, dispersion.slope_of(place))
 
 
 def _drawn(name: str, draws: Floats, count: int, message: str) -> dict[str, Any]:

@@ -38,15 +38,18 @@ class Expected:
         return self.false_positives + self.true_negatives
 
 
-def expected_labels(answers: ScoreState, calibration: Calibration, deviation: float = 0.0, place: int = 0) -> Expected:
+def expected_labels(
+    answers: ScoreState, calibration: Calibration, deviation: float = 0.0, place: int = 0, slope: float = 0.0
+) -> Expected:
     """The labels that a window's scores let expect, and draws of them: of the calibration, and of labels given it.
 
-    ``deviation`` is that of the labels' log-odds between windows, beyond chance; ``place`` the class that scores are of.
+    ``deviation`` is that of the labels' log-odds between windows, beyond chance, ``slope`` that of their slope; ``place`` the
+    class that scores are of.
     """
     used = np.flatnonzero(answers.positives + answers.negatives > 0)
     said, not_said = answers.positives[used], answers.negatives[used]
     probabilities = calibration.probabilities[:, used]
-    random, moved = np.random.default_rng(SEED), shifted(probabilities[1:], deviation, place)
+    random, moved = np.random.default_rng(SEED), shifted(probabilities[1:], deviation, place, slope, said + not_said)
     drawn = [_drawn(random, side, moved) for side in (said, not_said)]
     true, missed = (np.vstack([side * probabilities[:1], one]) for side, one in zip((said, not_said), drawn, strict=True))
     return Expected(true, said - true, missed, not_said - missed, cell_of(answers, calibration)[used])

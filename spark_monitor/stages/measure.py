@@ -136,7 +136,7 @@ def present_states(
         run.notes.append(
             f"The baseline has fewer than {FEWEST_ROWS} labelled rows, or labels of one kind only: nothing is estimated."
         )
-    asked = None if estimator is None else recalibrating(run, kind, kernel.score_grid, windows)
+    asked = None if estimator is None else recalibrating(run, kind, kernel.score_grid, windows, estimator)
     made = None if asked is None else calibrations(run, stored, baseline, asked)
     presentation = Presentation(
         task=run.config.model.task,

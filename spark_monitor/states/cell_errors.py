@@ -37,7 +37,8 @@ def cell_edges(grid: Grid | None) -> tuple[float, ...]:
 @dataclass(frozen=True, eq=False)
 class CellErrorsState:
     """``rows`` int64[B+1] with a finite prediction per cell, ``labelled`` int64[B+1] of them with a finite label, and
-    ``sums`` float64[4, B+1] of their error, |error|, error^2 and error^4.
+    ``sums`` float64[4, B+1] of their error, |error|, error^2 and error^4. ``predictions`` float64[2] are the sums of all finite
+    predictions and of their squares; NaN where a state that was stored without them is part of it.
 
     >>> state = CellErrorsState.empty((0.0,)).update(np.array([1.0, np.nan]), np.array([2.0, -1.0]))
     >>> state.rows.tolist(), state.labelled.tolist(), state.sums[ABSOLUTE].tolist()
@@ -48,12 +49,13 @@ class CellErrorsState:
     rows: Integers
     labelled: Integers
     sums: Floats
+    predictions: Floats
 
     @classmethod
     def empty(cls, edges: tuple[float, ...]) -> CellErrorsState:
         """The state of no row."""
         size = len(edges) + 1
-        return cls(edges, np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.zeros((_SUMS, size)))
+        return cls(edges, np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64), np.zeros((_SUMS, size)), np.zeros(2))
 
     def update(self, labels: npt.ArrayLike, predictions: npt.ArrayLike, places: npt.ArrayLike | None = None) -> CellErrorsState:
         """This state and more rows, float64[n] each; a row without a label (NaN) counts by its prediction alone.
@@ -71,14 +73,17 @@ class CellErrorsState:
             powers = (errors, np.abs(errors), np.square(errors), np.square(np.square(errors)))
             summed = [np.bincount(cells[labelled_rows], weights=power, minlength=size) for power in powers]
             sums = np.stack(summed).astype(np.float64)
+            predicted = np.array([guess.sum(), np.square(guess).sum()])
         rows, labelled = (np.bincount(one, minlength=size).astype(np.int64) for one in (cells, cells[labelled_rows]))
-        return self.merge(CellErrorsState(self.edges, rows, labelled, sums))
+        return self.merge(CellErrorsState(self.edges, rows, labelled, sums, predicted))
 
     def merge(self, other: CellErrorsState) -> CellErrorsState:
         """The state of both; both must be of the same cells."""
         if self.edges != other.edges:
             raise StateError("errors by cell: of other cells, they cannot be merged.")
-        return CellErrorsState(self.edges, self.rows + other.rows, self.labelled + other.labelled, self.sums + other.sums)
+        with np.errstate(over="ignore", invalid="ignore"):
+            known = self.predictions + other.predictions
+        return CellErrorsState(self.edges, self.rows + other.rows, self.labelled + other.labelled, self.sums + other.sums, known)
 
     @property
     def count(self) -> int:
@@ -88,6 +93,7 @@ class CellErrorsState:
     def to_bytes(self) -> bytes:
         """The state's bytes."""
         arrays = {"edges": np.array(self.edges), "rows": self.rows, "labelled": self.labelled, "sums": self.sums.ravel()}
+        arrays["predictions"] = self.predictions
         return pack(TAG, {}, arrays)
 
     @classmethod
@@ -99,4 +105,6 @@ class CellErrorsState:
         rows, labelled = (counts(arrays, name, size) for name in ("rows", "labelled"))
         if (np.diff(edges) <= 0).any() or np.isnan(edges).any() or (labelled > rows).any():
             raise StateError("errors by cell: edges that do not increase, or more labels than rows.")
-        return cls(tuple(edges.tolist()), rows, labelled, floats(arrays, "sums", _SUMS * size).reshape(_SUMS, size))
+        sums = floats(arrays, "sums", _SUMS * size).reshape(_SUMS, size)
+        predictions = floats(arrays, "predictions", 2) if "predictions" in arrays else np.full(2, np.nan)
+        return cls(tuple(edges.tolist()), rows, labelled, sums, predictions)

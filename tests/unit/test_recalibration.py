@@ -11,9 +11,10 @@ import pytest
 
 from spark_monitor.diagnosis.falls import Score
 from spark_monitor.errors import StateError
+from spark_monitor.estimation.agreement import ENOUGH_ROWS
 from spark_monitor.estimation.estimator import estimated_rows, estimator
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.recalibration import BUCKETS, CALIBRATION, ENOUGH_ROWS, KIND, Recalibrating, Recalibration
+from spark_monitor.kernel.recalibration import BUCKETS, CALIBRATION, KIND, Recalibrating, Recalibration
 from spark_monitor.kernel.scored_states import SCORE
 from spark_monitor.stages.falls import Asked, fall
 from spark_monitor.states.named_arrays import NAMED, stored_arrays
@@ -32,7 +33,7 @@ def stored(day: int, rows: int, *, version: str | None = "1", power: float = 1.0
     random = np.random.default_rng(day)
     scores = random.random(rows)
     state = ScoreState.empty(GRID).update(random.random(rows) < scores**power, scores)
-    own = {"model_version": version, "start": day * DAY, "end": (day + 1) * DAY}
+    own = {"granularity": "1 day", "kind": "score", "model_version": version, "start": day * DAY, "end": (day + 1) * DAY}
     return {**own, "labelled": rows, "state": state.to_bytes()}
 
 
