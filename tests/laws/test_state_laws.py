@@ -237,7 +237,7 @@ CASES: dict[type, list[Case]] = {
             empty=lambda: CellErrorsState.empty((0.0, 1.0)),
             update=update_pairs,
             read=CellErrorsState.from_bytes,
-            rounded=("sums",),
+            rounded=("sums", "predictions"),
             stranger=lambda: CellErrorsState.empty((5.0,)),
         )
     ],
