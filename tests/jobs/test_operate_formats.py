@@ -129,4 +129,4 @@ def test_foreign_formats_are_measured_judged_and_charted(spark: SparkSession, tm
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
     keys = {key.split("/")[0] for run in runs for key in run.data.metrics}
-    assert {"pipeline", "cost"} <= keys, keys
+    assert {"system", "pipeline", "cost"} <= keys, keys
