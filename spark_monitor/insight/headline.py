@@ -10,14 +10,14 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from spark_monitor.catalogue.metric import GROUPS, Group
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, first_of_each_window, usual_worst
 from spark_monitor.insight.charts import Series, charted, series_of
-from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, shown_metrics
+from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, place_of, shown_metrics
 from spark_monitor.insight.reading import Reading
 from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, IncidentRow, MeasureRow, ModelRow, VerdictRow
 from spark_monitor.windowing.windows import Window
@@ -142,9 +142,9 @@ def incident_readings(rows: Iterable[IncidentRow]) -> Iterator[Reading]:
 def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *, ruled: Sequence[str] = ()) -> list[Reading]:
     """System, pipelines, cost and the quality of whole tables, in windows that the version has predictions in.
 
-    Of each family a few: what rules name (``ruled``) first, then what changes, then by name; of pipelines each step's and
-    table's, this monitor's own stages last. A number that belongs to no version is shown in the run of every version that is
-    alive in its window, or, of a serving log with shorter windows of its own, in the window that holds it.
+    Of each family a few: what rules name (``ruled``) first, then what changes, then what the catalogue puts at the head; of
+    pipelines each step's and table's, this monitor's own stages last. A number that belongs to no version is shown in the run of
+    every version that is alive in its window, or, of a serving log with shorter windows of its own, in the window that holds it.
     """
     alive = _alive(counts)
     whole_rows = [row for row in rows if row.name is None and row.family in FAMILIES]
@@ -152,7 +152,11 @@ def measured_readings(rows: Sequence[MeasureRow], counts: Iterable[CountRow], *,
     values: defaultdict[tuple[str, str, str], set[float | None]] = defaultdict(set)
     for row in whole:
         values[_series(row)].add(row.value)
-    order = sorted(values, key=lambda key: (key[2].startswith(OWN_STEPS), key[1] not in ruled, len(values[key]) == 1, key))
+
+    def rank(key: tuple[str, str, str]) -> tuple[Any, ...]:
+        return key[2].startswith(OWN_STEPS), key[1] not in ruled, len(values[key]) == 1, place_of(key[1]), key
+
+    order = sorted(values, key=rank)
     chosen = {key for family in FAMILIES for key in [one for one in order if one[0] == family][:MOST_OF_FAMILY]}
     return [
         Reading(version, row.window, FAMILIES[row.family], row.metric, row.value, column=row.column)

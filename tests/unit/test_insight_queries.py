@@ -383,6 +383,15 @@ def test_of_a_family_what_rules_name_and_what_changes_is_charted_first() -> None
     assert {row.name for row in found} == {"ruled", "moves", "a0", "a1", "a2", "a3"}
 
 
+def test_of_a_service_what_the_catalogue_puts_at_the_head_is_charted_before_names_go_by_the_alphabet() -> None:
+    names = [f"{load}_percent_{kind}" for load in ("cpu", "gpu") for kind in ("avg", "max", "p95")]
+    names += ["active_hosts", "failure_rate", "latency_p95", "requests"]
+    rows = [MeasureRow(None, week(place), "operations", "system", name, float(place)) for name in names for place in (0, 1)]
+    found = measured_readings(rows, [CountRow("2", week(place), 5) for place in (0, 1)])
+
+    assert {"failure_rate", "latency_p95", "requests"} < {row.name for row in found}
+
+
 def test_a_log_of_shorter_windows_is_charted_for_the_versions_of_the_window_that_holds_them() -> None:
     def row(first: float, last: float, value: float) -> MeasureRow:
         start, day = week(0).start, timedelta(days=1)
