@@ -9,6 +9,9 @@ from spark_monitor.diagnosis.falls import Cause, Fall, mean
 from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.text.formatting import number, percent, slice_name
 
+ROOTS: Final = frozenset({"root_mean_squared_error", "root_mean_squared_log_error"})
+"""Metrics whose squares, not themselves, are means over the rows: a fall of these is divided by squares."""
+
 SLICES_SHOWN: Final = 4
 ROUNDING: Final = 1e-5
 
@@ -58,18 +61,19 @@ def place_causes(fall: Fall) -> list[Cause]:
 
 
 def slice_causes(fall: Fall) -> list[Cause]:
-    """A fall as a sum over the values of the slice key in which one value explains most, each split into mix and rate.
+    """A fall as a sum over the values of the slice key in which one value explains most beyond its rows, split into mix and rate.
 
     With shares w and values m before (0) and now (1), value v adds (w1 - w0) ((m0 + m1) / 2 - m) by the mix, m being the mean of
     both overall values, and (w0 + w1) / 2 (m1 - m0) by the rate. What a metric of all rows has beyond the mean of its slices
-    (ranks between slices, say) is the rest, so that shares add up to 1.
+    (ranks between slices, say) is the rest, so that shares add up to 1. Of a root of a mean of squares m is the square.
     """
     keys = sorted({key for key, _ in fall.slices_now if key is not None}) if fall.place == WHOLE else []
     split = [parts for key in keys if (parts := _parts(fall, key))]
     if not split:
         return []
-    best = max(split, key=lambda parts: max(sum(part[1:3]) / fall.change for part in parts))
-    ordered = sorted(best, key=lambda part: -(part[1] + part[2]) / fall.change)
+    # A slice of most rows explains most of any fall: what counts is how much more it explains than it has rows.
+    best = max(split, key=lambda parts: max((mix + rate) / _change(fall) - weight for _, mix, rate, weight in parts))
+    ordered = sorted(best, key=lambda part: -(part[1] + part[2]) / _change(fall))
     causes = [_slice_cause(fall, *part) for part in ordered[:SLICES_SHOWN]]
     rest = 1.0 - sum(cause.share or 0.0 for cause in causes)
     if abs(rest) > ROUNDING:
@@ -77,6 +81,15 @@ def slice_causes(fall: Fall) -> list[Cause]:
             Cause("rest", "other slices", round(rest, 6), f"Other slices, and what lies between them: {of_the_change(rest)}.")
         )
     return causes
+
+
+def _additive(fall: Fall, value: float) -> float:
+    """What is a mean over the rows."""
+    return value * value if fall.metric in ROOTS else value
+
+
+def _change(fall: Fall) -> float:
+    return _additive(fall, fall.now.value) - _additive(fall, fall.before.value)
 
 
 Part = tuple[Slice, float, float, float]
@@ -88,24 +101,25 @@ def _parts(fall: Fall, key: str) -> list[Part]:
     rows_now, rows_before = (sum(scores[one].count for one in both) for scores in (fall.slices_now, fall.slices_before))
     if len(both) < 2 or not rows_now or not rows_before:
         return []
-    middle = (fall.now.value + fall.before.value) / 2
+    middle = (_additive(fall, fall.now.value) + _additive(fall, fall.before.value)) / 2
     parts = []
     for one in both:
         now, before = fall.slices_now[one], fall.slices_before[one]
         w1, w0 = now.count / rows_now, before.count / rows_before
-        mix = (w1 - w0) * ((before.value + now.value) / 2 - middle)
-        parts.append((one, mix, (w0 + w1) / 2 * (now.value - before.value), w1))
+        m1, m0 = _additive(fall, now.value), _additive(fall, before.value)
+        parts.append((one, (w1 - w0) * ((m0 + m1) / 2 - middle), (w0 + w1) / 2 * (m1 - m0), w1))
     return parts
 
 
 def _slice_cause(fall: Fall, slice_: Slice, mix: float, rate: float, weight: float) -> Cause:
     now, before = fall.slices_now[slice_], fall.slices_before[slice_]
-    share = (mix + rate) / fall.change
+    change = _change(fall)
+    share, squared = (mix + rate) / change, " of its square" if fall.metric in ROOTS else ""
     kind = "mix" if abs(mix) > abs(rate) else "slice"
     sentence = (
         f"{slice_name(*slice_)} ({percent(weight)} of the rows): {fall.metric} {number(before.value)} to {number(now.value)}, "
-        f"{of_the_change(share)}, {of_the_change(mix / fall.change)} by its part of the rows "
-        f"and {of_the_change(rate / fall.change)} by its own value."
+        f"{of_the_change(share)}{squared}, {of_the_change(mix / change)} by its part of the rows "
+        f"and {of_the_change(rate / change)} by its own value."
     )
     return Cause(kind, slice_name(*slice_), round(share, 6), sentence)
 

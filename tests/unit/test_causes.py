@@ -202,3 +202,60 @@ def test_a_slice_that_alone_fails_comes_first_and_is_concept_drift_where_its_inp
     assert is_concept_drift(fallen)
     assert [(cause.kind, cause.what) for cause in causes[:2]] == [("slice", "plan = basic"), ("prior_shift", "the label's rate")]
     assert sum(cause.share or 0.0 for cause in causes) == 1.0
+
+
+def test_a_root_of_squares_is_divided_among_slices_by_its_squares() -> None:
+    random = np.random.default_rng(8)
+    tariff = random.choice(["standard", "night", "pump"], 20_000, p=[0.6, 0.25, 0.15])
+    errors = {then: random.normal(0, np.where((tariff == "pump") & (then == "now"), 9.0, 2.0)) for then in ("before", "now")}
+    squares = {then: np.square(error) for then, error in errors.items()}
+
+    def score(then: str, rows: np.ndarray) -> Score:
+        return Score(float(np.sqrt(squares[then][rows].mean())), int(rows.sum()), 0.05)
+
+    everywhere = np.ones(tariff.size, dtype=bool)
+    slices = {then: {("tariff", one): score(then, tariff == one) for one in np.unique(tariff)} for then in squares}
+    fallen = Fall(
+        "root_mean_squared_error",
+        False,
+        score("now", everywhere),
+        score("before", everywhere),
+        slices["now"],
+        slices["before"],
+        estimated_now=2.0,
+        estimated_before=2.0,
+    )
+
+    causes = slice_causes(fallen)
+    added = {one: (squares["now"] - squares["before"])[tariff == one].sum() for one in np.unique(tariff)}
+    told = {cause.what: cause.share for cause in causes}
+    assert told == pytest.approx({f"tariff = {one}": rows / sum(added.values()) for one, rows in added.items()}, abs=1e-5)
+    assert "100." in causes[0].sentence or "99." in causes[0].sentence
+    assert "of the change of its square" in causes[0].sentence
+    assert is_of_one_slice(fallen)
+    assert causes_of(FALLEN, [], fallen)[0].what == "tariff = pump"
+
+
+def test_a_small_slice_that_falls_comes_before_a_large_one_that_falls_as_all_rows_do() -> None:
+    random = np.random.default_rng(9)
+    site = random.choice(["Lakeside", "Harbour", "Northgate", "Mary"], 40_000, p=[0.21, 0.15, 0.28, 0.36])
+    arrived = random.choice(["walk-in", "ambulance"], 40_000, p=[0.95, 0.05])
+    right = {
+        "before": random.random(40_000) < 0.62,
+        "now": random.random(40_000) < np.where(site == "Lakeside", 0.3, 0.6),
+    }
+
+    def score(then: str, rows: np.ndarray) -> Score:
+        return Score(float(right[then][rows].mean()), int(rows.sum()), float(0.5 / np.sqrt(rows.sum())))
+
+    columns = {"site": site, "arrived": arrived}
+    slices = {
+        then: {(key, one): score(then, column == one) for key, column in columns.items() for one in np.unique(column)}
+        for then in right
+    }
+    everywhere = np.ones(site.size, dtype=bool)
+    fallen = Fall("accuracy_score", True, score("now", everywhere), score("before", everywhere), slices["now"], slices["before"])
+
+    first = slice_causes(fallen)[0]
+    assert (first.kind, first.what) == ("slice", "site = Lakeside")
+    assert is_of_one_slice(fallen)
