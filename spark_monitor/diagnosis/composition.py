@@ -102,7 +102,10 @@ def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]
 
 
 def _answers_together(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
-    """Score and class of a model that begin to drift in the same window and slice are one problem: one follows from the other."""
+    """Score and class of a model that begin to drift in the same window and slice are one problem: one follows from the other.
+
+    So is a class that has ceased to vary, there or in a slice of it, as of scores that have all moved below the threshold.
+    """
     answers = [one for one in candidates if one.kind == "drift" and one.columns and set(one.columns) <= set(outputs)]
     kept = [one for one in candidates if one not in answers]
     for members in alike(answers, lambda one: (one.dataset, one.granularity, one.opened, repr(one.slice))):
@@ -110,7 +113,17 @@ def _answers_together(candidates: list[Problem], outputs: Collection[str]) -> li
         for other in others:
             absorb(first, other)
         kept.append(first)
+        for one in [one for one in kept if _has_ceased_with(one, first, outputs)]:
+            absorb(first, one)
+            kept.remove(one)
     return kept
+
+
+def _has_ceased_with(one: Problem, moved: Problem, outputs: Collection[str]) -> bool:
+    """Whether another of the model's answers ceases to vary where and when one moves."""
+    is_other = one is not moved and one.kind == "stuck" and set(one.columns) <= set(outputs) - {moved.main.first.name}
+    began_with = (one.dataset, one.granularity, one.opened) == (moved.dataset, moved.granularity, moved.opened)
+    return bool(one.columns) and is_other and began_with and moved.slice in (WHOLE, one.slice)
 
 
 def _symptoms(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:

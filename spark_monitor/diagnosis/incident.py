@@ -12,6 +12,7 @@ from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import Failing, Group, Slice, worst
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.sentences import diagnosis, failing_versions, own_groups, title
+from spark_monitor.text.formatting import versions_named
 
 MEMBERS_KEPT: Final = 200
 """Members of an incident that are stored; ``checks`` counts all."""
@@ -62,12 +63,12 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (),
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
     kind = _kind(problem, groups, outputs)
-    columns = problem.columns
+    columns, found = problem.columns, with_version(kind, groups, causes)
     return Incident(
         incident_id=_identity(monitor_id, problem),
         kind=kind,
         title=title(problem, kind),
-        diagnosis=diagnosis(problem, kind, causes),
+        diagnosis=diagnosis(problem, kind, found),
         dataset=problem.dataset,
         column=_column(problem, columns),
         slice=problem.slice,
@@ -78,7 +79,7 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (),
         occurrences=len({group.start for group in of_granularity}),
         checks=max(len(members), max(group.checks for group in groups)),
         members=tuple(members[:MEMBERS_KEPT]),
-        causes=tuple(causes),
+        causes=tuple(found),
         severity=severity,
         owner=owner,
         runbook=runbook or f"docs/runbooks/{kind}.md",
@@ -137,6 +138,21 @@ def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | No
     owner = next((one.owner for one in failing if one.owner), None)
     runbook = next((one.runbook for one in failing if one.runbook), None)
     return owner, runbook
+
+
+def with_version(kind: str, groups: Sequence[Group], causes: Sequence[Cause]) -> list[Cause]:
+    """The causes; of one version that does worse than another the version before all but a column that broke.
+
+    What holds for all rows alike, such as another relation of inputs and labels, would show in both.
+    """
+    failing = {version for group in groups for version in group.versions_failing}
+    well = {version for group in groups for version in group.versions_spared} - failing
+    if kind != "version" or not well - {None} or not failing - {None}:
+        return list(causes)
+    named, others = (versions_named(sorted(name for name in names if name is not None)) for names in (failing, well))
+    sentence = f"{named[0].upper()}{named[1:]} alone: {others}, in the same windows, does well or surely better."
+    place = 1 if causes and causes[0].kind == "column" else 0
+    return [*causes[:place], Cause("version", named, None, sentence), *causes[place:]]
 
 
 def _kind(problem: Problem, groups: Sequence[Group], outputs: Collection[str]) -> str:

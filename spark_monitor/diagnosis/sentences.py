@@ -112,7 +112,9 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
     where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
     what = _what(problem, kind)
     conclusion = f": {finding.conclusion}" if finding.conclusion and kind in (finding.kind, "upstream") else ""
-    cause = causes[0].what if causes and not conclusion and not problem.finding.is_fault else None
+    # In which version it is stands before.
+    told = [one for one in causes[:1] if one.kind != "version"]
+    cause = told[0].what if told and not conclusion and not problem.finding.is_fault else None
     first = f"; the first cause to look at is {cause}" if cause is not None else ""
     subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
     return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem)}"

@@ -153,7 +153,7 @@ def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
     if kind in ("slice", "mix", "rest"):
         named = f"slice = {literal(_as_in_series(what))}" if kind != "rest" else "slice IS NOT NULL"
         return f"{of_model.format('slice', members)}WHERE column_name IS NULL AND {named} AND {newest}"
-    if kind in ("concept", "inputs"):
+    if kind in ("concept", "inputs", "version"):
         return f"{of_model.format('basis', members)}WHERE column_name IS NULL AND slice IS NULL AND {newest}, basis"
     if kind == "prior_shift":
         rates = "metric = 'base_rate' AND slice IS NULL"

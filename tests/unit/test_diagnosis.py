@@ -15,9 +15,10 @@ import pytest
 from spark_monitor.catalogue.metric import quality_metric
 from spark_monitor.diagnosis.carried import Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.diagnose import incidents
+from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
-from spark_monitor.diagnosis.incident import Incident
+from spark_monitor.diagnosis.incident import Incident, with_version
 from spark_monitor.diagnosis.sentences import TITLES, _farthest
 from spark_monitor.errors import MonitorError
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
@@ -194,6 +195,18 @@ def test_a_fall_in_one_version_alone_is_about_the_version() -> None:
 
     assert (found.kind, found.versions, found.opened, found.resolved) == ("version", ("2",), start(5), start(11))
     assert "version 2 alone" in found.diagnosis
+    assert [(cause.kind, cause.what) for cause in found.causes[:1]] == [("version", "version 2")]
+    assert "first cause to look at is version" not in found.diagnosis
+
+
+def test_the_version_that_does_worse_comes_before_all_causes_but_a_broken_column() -> None:
+    group = of_checks(Failing("m", "roc_auc_score", family="model", version="2", value=0.6), start=5, end=6, versions_well=("1",))
+    column, concept = Cause("column", "wind", 1.0, "wind: missing."), Cause("concept", "the relation", None, "Concept.")
+    assert [one.kind for one in with_version("version", [group], [concept])] == ["version", "concept"]
+    assert [one.kind for one in with_version("version", [group], [column, concept])] == ["column", "version", "concept"]
+    assert with_version("performance", [group], [concept]) == [concept]
+    (cause,) = with_version("version", [group], [])
+    assert cause.sentence == "Version 2 alone: version 1, in the same windows, does well or surely better."
 
 
 def test_metrics_of_one_model_that_fall_together_are_one_incident() -> None:
@@ -443,6 +456,18 @@ def test_score_and_class_that_move_together_are_one_incident() -> None:
 
     assert (found.kind, found.columns, len(found.members)) == ("version", ("class", "score"), 2)
     assert found.title == "class, score have drifted in one version alone"
+
+
+@pytest.mark.parametrize(("opened", "expected"), [(5, 1), (6, 2)])
+def test_a_class_that_ceases_to_vary_in_a_slice_as_the_score_moves_is_no_other_problem(opened: int, expected: int) -> None:
+    moved = [of_checks(Failing("score", "ks", column="score", value=0.4), start=at, end=at + 1) for at in (5, 6, 7)]
+    ceased = Failing("class", "is_stuck", "quality", "class", "hotel", "Airport", value=1.0, expected="<= 0")
+    groups = [*moved, *(of_checks(ceased, start=at, end=at + 1) for at in range(opened, 8))]
+
+    found = incidents(groups, {"1 week": [(at, at + 1) for at in range(9)]}, {}, monitor_id="m", outputs=("score", "class"))
+
+    assert len(found) == expected
+    assert {one.kind for one in found if one.slice == WHOLE} >= {"drift"}
 
 
 def test_the_number_told_is_of_the_slice_told_and_beside_its_own_limit() -> None:
