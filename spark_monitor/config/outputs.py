@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.keep import KeepConfig
-from spark_monitor.config.types import (
-    Section,
-    Text,
-)
+from spark_monitor.config.types import Section, Text
+from spark_monitor.text.quoting import split_table
+
+SCHEMA_PARTS = 2
 
 
 class MlflowConfig(Section):
@@ -35,4 +35,7 @@ class OutputsConfig(Section):
         if (self.schema_name is None) == (self.path is None):
             keys = "neither `schema` nor `path`" if self.path is None else "both `schema` and `path`"
             raise problems(("", f"found {keys}. Allowed: one of them."))
+        if self.schema_name is not None and len(parts := split_table(self.schema_name)) > SCHEMA_PARTS:
+            given = f'found "{self.schema_name}", {len(parts)} names: a table in it would have {len(parts) + 1}'
+            raise problems(("schema", f"{given}. Allowed: a schema, or catalog.schema. Quote a name that has a dot by `...`."))
         return self

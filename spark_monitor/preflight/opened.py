@@ -12,6 +12,7 @@ from spark_monitor.errors import JAVA_CALLED
 from spark_monitor.preflight.columns import (
     Finding,
 )
+from spark_monitor.sources.readers.partitions import DELTA_TABLE
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.text.masking import mask_secrets
 
@@ -49,7 +50,8 @@ def opened(spark: SparkSession, source: SourceConfig | None, where: str) -> tupl
     if reason is None:
         return frame, []
     key = "table" if source.table is not None else "path"
-    return None, [Finding(f"{where}.{key}", f"{source.text} does not exist or cannot be read: {reason} {next_step(reason)}")]
+    sentence = f"{source.text} does not exist or cannot be read: {reason} {next_step(reason)}".rstrip()
+    return None, [Finding(f"{where}.{key}", sentence)]
 
 
 def next_step(reason: str) -> str:
@@ -65,6 +67,8 @@ def next_step(reason: str) -> str:
     if "TIMESTAMP(NANOS" in reason:
         written = 'coerce_timestamps="us", allow_truncated_timestamps=True'
         return f"Spark reads no times in nanoseconds: write the files with microseconds (pandas and pyarrow: {written})."
+    if DELTA_TABLE in reason:
+        return ""
     parquet = " Where it holds Parquet files, write format: parquet." if NO_DELTA_TABLE in reason else ""
     return f"Check the name and the rights.{parquet}"
 

@@ -241,6 +241,20 @@ def test_a_path_with_something_else_in_it_is_an_error(checked: Check, tmp_path: 
     assert any(text.startswith("predictions") and "cannot be read" in text for text in found)
 
 
+@pytest.mark.parametrize("scheme", ["", "file:", "file://"])
+def test_a_delta_table_is_not_read_as_parquet_files(checked: Check, spark: SparkSession, tmp_path: Path, scheme: str) -> None:
+    path = f"{tmp_path}/rows"
+    for _ in range(2):  # the rows of the first version are still among the files
+        spark.table("check_predictions").drop("wind speed").coalesce(1).write.format("delta").mode("overwrite").save(path)
+    found: dict[str, list[str]] = {}
+    for kind in ("parquet", "delta"):
+        changes = {"predictions.table": None, "predictions.path": scheme + path, "predictions.format": kind}
+        found[kind] = [text for text in errors(checked(changes)) if text.startswith("predictions.path")]
+    assert found["delta"] == []
+    [error] = found["parquet"]
+    assert "a Delta table, not Parquet files alone: write format: delta, else deleted and replaced rows would count" in error
+
+
 def test_parquet_files_are_checked_like_a_table(checked: Check, spark: SparkSession, tmp_path: Path) -> None:
     spark.table("check_predictions").write.parquet(str(tmp_path / "p"))
     assert checked({"predictions.table": None, "predictions.path": str(tmp_path / "p"), "predictions.format": "parquet"}) == []

@@ -270,6 +270,10 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("model.tsk", "binary"), 'model: unknown key "tsk". Known: costs, name, task. Did you mean "task"?'),
     (put("colour", "red"), 'unknown key "colour". Known: alerts, baseline, baselines,'),
     (
+        put("outputs.schema", "a.b.c"),
+        'outputs.schema: found "a.b.c", 3 names: a table in it would have 4. Allowed: a schema, or catalog.schema.',
+    ),
+    (
         put("outputs.schema_name", "x"),
         'outputs: unknown key "schema_name". Known: keep, mlflow, path, schema. Did you',
     ),

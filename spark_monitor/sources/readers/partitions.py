@@ -6,22 +6,28 @@ writes itself, the column stays a number; otherwise it is a text, and both reade
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_monitor.errors import RunError
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+LOG = "_delta_log"
+DELTA_TABLE = "a Delta table, not Parquet files alone"
 _PROBE = "spark_monitor_probe"
 
 
 def read_parquet(spark: SparkSession, path: str) -> DataFrame:
     """The Parquet files of a directory as a frame; no file is opened for the columns that stand in the paths."""
+    if _has_commits(spark, path):
+        raise RunError(f"{DELTA_TABLE}: write format: delta, else deleted and replaced rows would count as well ({path}).")
     probe = spark.read.schema(f"{_PROBE} INT").parquet(path)
     numbers = [field.name for field in probe.schema.fields if field.name != _PROBE and isinstance(field.dataType, T.NumericType)]
     frame = spark.read.parquet(path)
@@ -33,6 +39,17 @@ def read_parquet(spark: SparkSession, path: str) -> DataFrame:
         for field in frame.schema.fields
     ]
     return spark.read.schema(T.StructType(fields)).parquet(path)
+
+
+def _has_commits(spark: SparkSession, path: str) -> bool:
+    """Whether Delta's log lies beside the files; a storage that cannot be listed says so when its files are read."""
+    if "://" not in path:
+        return Path(path.removeprefix("file:"), LOG).is_dir()
+    try:
+        _ = spark.read.text(f"{path.rstrip('/')}/{LOG}/*.json").schema
+    except Exception:
+        return False
+    return True
 
 
 def ambiguous(spark: SparkSession, path: str, columns: T.StructType) -> set[str]:
