@@ -161,9 +161,9 @@ def _write_program(path: Path, text: str) -> None:
 def archive_options(java: Java, environment: Mapping[str, str] = os.environ) -> str:
     """Options by which a JVM takes Spark's classes from an archive or, where there is none yet, leaves one when it ends.
 
-    Loading and verifying classes is a third of the processor time in which a session starts (docs/performance.md). The archive is
+    Loading and verifying classes is a quarter of the time in which a session starts (docs/decisions/0037). The archive is
     the JVM's own (class data sharing), which it checks against its version and its jars and does without where they differ. It
-    takes 150 MiB in ``SPARK_MONITOR_CLASS_ARCHIVES``, by default the user's cache; ``off`` there is none. No number changes.
+    takes 200 MiB in ``SPARK_MONITOR_CLASS_ARCHIVES``, by default the user's cache; ``off`` there is none. No number changes.
     """
     place = environment.get(ARCHIVES_VARIABLE, "").strip()
     spec = find_spec("pyspark")
