@@ -22,7 +22,7 @@ from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
 from spark_monitor.config.monitor import PredictionsConfig, load_config
-from spark_monitor.errors import ConfigError
+from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.quality.unit_factor import LEAST_DISTINCT
 from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.logs import log_of
@@ -164,6 +164,7 @@ def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, Data
     """The source as a monitor's file names it, and its rows; ConfigError where there is nothing to read."""
     from pyspark.errors import PySparkException
 
+    from spark_monitor.preflight.opened import CHECK_NAME, next_step
     from spark_monitor.sources.readers.rows import read_source
 
     reasons = []
@@ -175,8 +176,11 @@ def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, Data
             return source, frame
         except PySparkException as error:
             reasons.append(f"{source.text}: {sentence_of(error).partition(': ')[2].partition(' SQLSTATE:')[0]}")
-    next_step = "Give a table's name, or the path of a Delta table or of Parquet files"
-    raise ConfigError("\n".join([f"{table}: cannot be read. {next_step}.", *reasons]))
+        except RunError as error:  # a Delta table whose log cannot be read is not taken for its files
+            reasons.append(f"{source.text}: {error}")
+    steps = [step for step in map(next_step, reasons) if step and not step.startswith(CHECK_NAME)]
+    step = steps[-1] if steps else "Give a table's name, or the path of a Delta table or of Parquet files."
+    raise ConfigError("\n".join([f"{table}: cannot be read. {step}", *reasons]))
 
 
 def places(table: str) -> list[dict[str, str]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+CHECK_NAME = "Check the name and the rights."
 LONGEST_REASON = 300
 NO_DELTA_TABLE = "DELTA_TABLE_NOT_FOUND"
 DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
@@ -70,7 +71,7 @@ def next_step(reason: str) -> str:
     if DELTA_TABLE in reason:
         return ""
     parquet = " Where it holds Parquet files, write format: parquet." if NO_DELTA_TABLE in reason else ""
-    return f"Check the name and the rights.{parquet}"
+    return f"{CHECK_NAME}{parquet}"
 
 
 def _analysed(frame: DataFrame) -> DataFrame:

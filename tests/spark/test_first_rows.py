@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
 from spark_monitor.commands.first_rows import answered_in, calendar_columns, going_together, look
+from spark_monitor.commands.init import open_table
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.roles import Roles
+from spark_monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -96,3 +101,18 @@ def test_the_error_of_predicted_numbers_is_that_of_rows_with_both(spark: SparkSe
     frame = spark.createDataFrame(rows, "at timestamp, g double, y double")
     found = answered_in(frame, Roles("regression", "at", "id", prediction="g", label="y"))
     assert found.error == pytest.approx(math.sqrt(5.0))
+
+
+def test_a_table_that_cannot_be_opened_is_said_with_what_to_do(spark: SparkSession, tmp_path: Path) -> None:
+    nanoseconds, broken = tmp_path / "nanoseconds", tmp_path / "broken"
+    for place in (nanoseconds, broken):
+        place.mkdir()
+    pq.write_table(pa.table({"at": pa.array([1], pa.timestamp("ns"))}), nanoseconds / "0.parquet")
+    pq.write_table(pa.table({"x": [1]}), broken / "0.parquet")
+    (broken / "_delta_log").mkdir()
+    with pytest.raises(ConfigError, match="Spark reads no times in nanoseconds: write the files with microseconds"):
+        open_table(spark, str(nanoseconds))
+    with pytest.raises(ConfigError, match="a Delta table, not Parquet files alone"):
+        open_table(spark, str(broken))
+    with pytest.raises(ConfigError, match=r"nowhere: cannot be read\. Give a table's name, or the path of"):
+        open_table(spark, str(tmp_path / "nowhere"))
