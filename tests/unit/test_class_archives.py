@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,6 +57,16 @@ def test_another_java_has_another_archive_and_old_ones_go(java: Java, tmp_path: 
         os.utime(archives[-1], (number, number))
     assert len(set(archives)) == ARCHIVES_KEPT + 2
     assert sorted((tmp_path / "kept").iterdir()) == sorted(archives[-ARCHIVES_KEPT:])
+
+
+def test_another_pyspark_has_another_archive(java: Java, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archives = set()
+    for name in ("one", "other"):
+        (tmp_path / name / "jars").mkdir(parents=True)
+        found = SimpleNamespace(submodule_search_locations=[str(tmp_path / name)])
+        monkeypatch.setattr("spark_monitor.java.find_spec", lambda _, found=found: found)
+        archives.add(archive_of(asked(java, tmp_path / "kept")))
+    assert len(archives) == 2
 
 
 def test_without_a_place_all_works_as_well(java: Java, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

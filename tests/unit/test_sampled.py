@@ -23,13 +23,15 @@ def drawn(kind: str) -> np.ndarray:
         "none": lambda: np.full(ROWS, np.nan),
         "below zero": lambda: -random.random(ROWS) - 1,
     }.get(kind, lambda: random.lognormal(0, 2, ROWS))()
-    if kind == "odd":
-        odd = [-5.0, -0.0, np.nan, np.inf, -np.inf]
+    if kind in ("odd", "odd without zeros"):
+        odd = [-5.0, np.nan, np.inf, -np.inf, *([-0.0] if kind == "odd" else [])]
         values[random.choice(ROWS, ROWS // 10, replace=False)] = random.choice(odd, ROWS // 10)
     return values
 
 
-@pytest.mark.parametrize("kind", ["lognormal", "few values", "one value", "large", "subnormal", "none", "below zero", "odd"])
+@pytest.mark.parametrize(
+    "kind", ["lognormal", "few values", "one value", "large", "subnormal", "none", "below zero", "odd", "odd without zeros"]
+)
 def test_samples_without_a_sort_are_numpys(kind: str) -> None:
     compiled = library()
     if compiled is None:
