@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spark_monitor.config.monitor import MonitorConfig
+from spark_monitor.outputs.alerts.channels import kind_findings
 from spark_monitor.outputs.mlflow.publish import PublishResult
 from spark_monitor.outputs.mlflow.registered import registry_of
 from spark_monitor.outputs.publish import NO_FILE, publish_pending, tell_people
@@ -59,6 +60,8 @@ def run(
         if noted is not None:
             return nothing_new(config, store, noted, as_of=as_of, dry=dry, command=command, file=file)
     with begun(config, spark, as_of, kind=DUE if asked is None else BACKFILL) as (current, predictions):
+        for finding in kind_findings(config.people):
+            log.warning(str(finding))
         current.wanted_reader = reader
         ledger, versions = read_ledger(current), current.source_versions
         plan, baseline = planned(current, predictions, ledger, asked)

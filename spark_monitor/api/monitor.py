@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
+from spark_monitor.outputs.alerts.channels import kind_findings
 from spark_monitor.outputs.publish import NO_FILE, publish_pending
 from spark_monitor.outputs.result import RunResult
 from spark_monitor.pipeline import run
@@ -57,7 +58,7 @@ class Monitor:
 
     def check(self, spark: SparkSession) -> list[Finding]:
         """What is wrong, or worth knowing, about its file and the tables it names."""
-        return check(self.config, spark)
+        return [*check(self.config, spark), *kind_findings(self.config.people)]
 
     def overview(self, spark: SparkSession, *, as_of: datetime | None = None) -> Overview:
         """What it would look at: rows, their times, columns and windows."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from spark_monitor.api.monitor import Monitor
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.diagnosis.findings import KINDS
 from spark_monitor.errors import ConfigError
+from spark_monitor.outputs.alerts.channels import PLUGINS, kind_findings
 from spark_monitor.preflight.datasets import budget_findings
 from spark_monitor.preflight.people import people_findings
 
@@ -151,3 +154,27 @@ def test_a_budget_that_no_row_can_be_held_against_is_told(tmp_path: Path, more: 
     found = {finding.where: finding.sentence for finding in budget_findings(config.costs)}
     assert list(found) == (["costs.currency"] if is_told else [])
     assert all("\"'EUR'\"" in sentence for sentence in found.values())
+
+
+def test_check_tells_of_a_kind_of_channel_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels = {name: {"url_env": "ONCALL", "kind": name} for name in ("apprise", "sns", "aprise", "pager")}
+    people = loaded(tmp_path, people={"channels": channels}).people
+
+    said = {finding.where: finding for finding in kind_findings(people)}
+
+    assert list(said) == ["people.channels.aprise.kind", "people.channels.pager.kind"]
+    assert said["people.channels.aprise.kind"].sentence.endswith('Known: apprise, sns. Did you mean "apprise"?')
+    assert "Name one of them, or install the package" in said["people.channels.pager.kind"].sentence
+    assert {finding.level for finding in said.values()} == {"warning"}
+
+    plugged = EntryPoints([EntryPoint("pager", "a_package_that_is_not_loaded:Pager", PLUGINS)])
+    monkeypatch.setattr("spark_monitor.outputs.alerts.channels.entry_points", lambda group: plugged)
+
+    assert [finding.where for finding in kind_findings(people)] == ["people.channels.aprise.kind"]
+
+
+def test_the_monitor_itself_tells_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = loaded(tmp_path, people={"channels": {"oncall": {"url_env": "ONCALL", "kind": "pager"}}})
+    monkeypatch.setattr("spark_monitor.api.monitor.check", lambda config, spark: [])
+
+    assert [finding.where for finding in Monitor(config).check(None)] == ["people.channels.oncall.kind"]  # type: ignore[arg-type]

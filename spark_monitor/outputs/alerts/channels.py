@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -17,6 +18,7 @@ from urllib.parse import quote
 from spark_monitor.config.people import PeopleConfig
 from spark_monitor.outputs.alerts import kinds
 from spark_monitor.outputs.alerts.channel import OPENERS, Channel, ChannelError, Opener
+from spark_monitor.preflight.columns import Finding
 
 PLUGINS = "spark_monitor.channels"
 APPRISE = "apprise"
@@ -65,10 +67,30 @@ def _opened(kind: str, url: str) -> Channel:
         return openers()[kind](url)
     points = {point.name: point for point in entry_points(group=PLUGINS)}
     if kind not in points:
-        kinds_there = ", ".join(sorted({*openers(), *points}))
-        raise ChannelError(f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {kinds_there}.')
+        raise ChannelError(unknown_kind(kind))
     try:
         channel: Channel = points[kind].load()(url)
     except Exception as error:  # somebody else's code: what it raises may hold the address, so only its kind is shown
         raise ChannelError(f"plug-in {kind} could not be opened: {type(error).__name__}.") from None
     return channel
+
+
+def known_kinds() -> list[str]:
+    """The kinds that a channel may be of: those of the room, and installed plug-ins, which are not loaded."""
+    return sorted({*openers(), *entry_points(group=PLUGINS).names})
+
+
+def unknown_kind(kind: str) -> str:
+    """The sentence for a kind that nothing opens."""
+    known = known_kinds()
+    close = get_close_matches(kind.lower(), known, n=1)
+    hint = f'Did you mean "{close[0]}"?' if close else "Name one of them, or install the package that brings it."
+    return f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {", ".join(known)}. {hint}'
+
+
+def kind_findings(people: PeopleConfig) -> Iterator[Finding]:
+    """Warnings about channels of a kind that is not installed here: their messages would wait for it."""
+    known = set(known_kinds())
+    for name, channel in people.channels.items():
+        if channel.kind is not None and channel.kind not in known:
+            yield Finding(f"people.channels.{name}.kind", unknown_kind(channel.kind), "warning")
