@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.measurement import DIMENSIONS
 from spark_monitor.config.aggregates import Derived, parse_derived
-from spark_monitor.sources.predictions import Predictions, expressions, slice_applies
-from spark_monitor.sources.readers.rows import read_source, with_roles
+from spark_monitor.sources.predictions import Predictions, slice_applies
+from spark_monitor.stages.baseline_rows import known_rows
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.custom_values import SUMS, aggregates, struct
 from spark_monitor.stages.labelled import baseline_rows, with_label
@@ -84,8 +84,7 @@ def _baseline_rows(run: Run, predictions: Predictions, *, labels: bool) -> DataF
     if labels:
         found = baseline_rows(run, predictions)
         return None if found is None else with_label(found[0])
-    rows = with_roles(read_source(run.spark, source), expressions(run.config.predictions))
-    return rows.where(source.where) if source.where is not None else rows
+    return known_rows(run, source, source.where)
 
 
 def _with_previous(run: Run, values: DataFrame, windows: Sequence[DueWindow]) -> DataFrame:

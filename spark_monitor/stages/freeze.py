@@ -30,9 +30,10 @@ from spark_monitor.sources.baseline import (
     stored_rows,
     unframed,
 )
-from spark_monitor.sources.predictions import Predictions, baseline_columns, expressions, kinds_agree, time_range
-from spark_monitor.sources.readers.rows import ReadColumn, read_source, rows_for_profile, with_roles, within
+from spark_monitor.sources.predictions import Predictions, baseline_columns, kinds_agree, time_range
+from spark_monitor.sources.readers.rows import ReadColumn, rows_for_profile, within
 from spark_monitor.sources.slice_values import MAX_SLICE_VALUES, capped_slice_values
+from spark_monitor.stages.baseline_rows import count_known, known_rows
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.correlation import covariance_plan
 from spark_monitor.stages.first_pass import frame_plan, frozen_columns
@@ -122,6 +123,8 @@ def require_rows(run: Run, predictions: Predictions, period: tuple[datetime, dat
 def write_baseline(run: Run, predictions: Predictions, version: int, text: str) -> None:
     """Freeze the baseline's rows and write them as a version; the same version is written again by a run that was killed."""
     frame, predicate = baseline_frame(run, predictions)
+    baseline = run.baseline
+    rows_before = frame.count() if baseline is None else count_known(run, baseline, baseline.where, "baseline")
     columns, slices = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
@@ -158,7 +161,7 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
             "source": F.lit(source.name),
             "predicate": F.lit(predicate and mask_secrets(predicate)),
             "source_version": F.lit(run.store.source_version(source)),
-            "rows": F.when(F.col("slice_key").isNull(), F.lit(frame.count())),
+            "rows": F.when(F.col("slice_key").isNull(), F.lit(rows_before)),
             "created": F.lit(run.as_of),
             "status": F.when(F.col("count").isNotNull(), "OK").otherwise("UNSUPPORTED"),
             "run_id": F.lit(run.run_id),
@@ -173,8 +176,7 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
 
 def reference_states(run: Run, predictions: Predictions, reference: ReferenceConfig, frozen: Sequence[FrozenColumn]) -> DataFrame:
     """The states of another frozen period on the baseline's grids, as rows of ``baselines``; columns that it lacks have none."""
-    frame = with_roles(read_source(run.spark, reference.source), expressions(run.config.predictions))
-    frame = frame.where(reference.where) if reference.where else frame
+    frame = known_rows(run, reference.source, reference.where)
     columns, slices = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
@@ -206,11 +208,10 @@ def _is_same(frozen: FrozenColumn | None, column: ReadColumn) -> bool:
 
 
 def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str | None]:
-    """The baseline's rows and the predicate that chose them; without a baseline in the file, the first window with rows."""
+    """The baseline's rows before the as-of, and the predicate that chose them; without one in the file, the first window's."""
     baseline = run.baseline
     if baseline is not None:
-        frame = with_roles(read_source(run.spark, baseline), expressions(run.config.predictions))
-        return (frame.where(baseline.where) if baseline.where else frame), baseline.where
+        return known_rows(run, baseline, baseline.where), baseline.where
     time = run.config.predictions.time
     start, end = first_window(run, predictions)
     log.info(f"no baseline in the monitor's file: the first window, from {start:%Y-%m-%d %H:%M} UTC, becomes it")

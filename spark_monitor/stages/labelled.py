@@ -24,8 +24,9 @@ from spark_monitor.sources.labels import (
     latest_labels,
     plain_ids,
 )
-from spark_monitor.sources.predictions import Predictions, expressions, slice_applies, time_range
-from spark_monitor.sources.readers.rows import ReadSlice, read_source, with_roles, within_any
+from spark_monitor.sources.predictions import Predictions, slice_applies, time_range
+from spark_monitor.sources.readers.rows import ReadSlice, read_source, within_any
+from spark_monitor.stages.baseline_rows import known_rows
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
@@ -76,12 +77,11 @@ def answered_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame
 
 
 def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[ReadSlice], tuple[int, int]] | None:
-    """The baseline's rows with their labels, the slices that it has, and the span of its times; None without its id columns."""
+    """The baseline's rows before the as-of with their labels, its slices, and the span of its times; None without its id."""
     baseline, section = run.baseline, run.config.predictions
     if baseline is None:
         return None
-    frame = with_roles(read_source(run.spark, baseline), expressions(section))
-    frame = frame.where(baseline.where) if baseline.where else frame
+    frame = known_rows(run, baseline, baseline.where)
     joined = _with_own_labels(frame, baseline.label) if baseline.label is not None else _with_labels(run, frame)
     if joined is None:
         run.notes.append("The baseline has no ids by which labels could be found: nothing is estimated.")

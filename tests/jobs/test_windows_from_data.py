@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor, RunResult
+from spark_monitor.errors import ConfigError
 from tests.logged import logged
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -79,3 +80,27 @@ def test_a_timestamp_before_the_first_row_freezes_nothing_and_says_when_they_beg
     assert "begin at 2024-01-01 00:00 UTC and end at 2024-01-04 23:5" in result.message
     assert spark.read.format("delta").load(f"{tmp_path}/out/baselines").count() == 0
     assert monitor.run(spark, as_of=START + timedelta(days=4)).status == "COMMITTED"
+
+
+def test_a_baseline_is_frozen_of_rows_before_the_as_of_alone(spark: SparkSession, tmp_path: Path) -> None:
+    times = times_of(0, 1, 2)
+    monitor = made(tmp_path, times)
+
+    with pytest.raises(ConfigError) as refused:
+        monitor.freeze(spark, as_of=START - timedelta(days=1))
+    assert f"made: baseline: found {len(times):,} rows of parquet at " in str(refused.value)
+    assert "from 2024-01-01T00:00:00+00:00 to 2024-01-03T23:5" in str(refused.value)
+    assert "none before --as-of 2023-12-31T00:00:00+00:00" in str(refused.value)
+    assert str(refused.value).endswith("Give a later --as-of, or a baseline of an earlier period.")
+
+    with logged() as lines:
+        assert monitor.freeze(spark, as_of=START + timedelta(days=1)) == 1
+    before = [at for at in times if at < START + timedelta(days=1)]
+    frozen = spark.read.format("delta").load(f"{tmp_path}/out/baselines")
+    assert {row["count"] for row in frozen.where("column_name IN ('x', ':table')").collect()} == {len(before)}
+    assert {row["rows"] for row in frozen.where("slice_key IS NULL").collect()} == {len(before)}
+    assert any(f"{len(times) - len(before):,} rows of parquet at " in line and "are left out" in line for line in lines)
+
+    assert monitor.freeze(spark, as_of=START + timedelta(days=9)) == 2
+    whole = spark.read.format("delta").load(f"{tmp_path}/out/baselines").where("baseline_version = 2 AND column_name = 'x'")
+    assert [row["count"] for row in whole.collect()] == [len(times)]
