@@ -41,7 +41,7 @@ from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
 from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings
-from spark_monitor.preflight.values import partition_findings, prediction_value_findings
+from spark_monitor.preflight.values import group_findings, partition_findings, prediction_value_findings
 from spark_monitor.sources.predictions import expressions
 from spark_monitor.sources.readers.rows import read_slice, with_roles
 from spark_monitor.text.quoting import quote
@@ -82,7 +82,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
         findings += _baseline_findings(config, config.baseline, baseline, predictions, frozen=baseline_is_frozen)
     if rows:
         findings += dataset_findings(config, spark, attempt)
-        findings += reference_findings(config, spark, attempt, frozen=baseline_is_frozen)
+        watched = profiled_columns(config, predictions.columns) if predictions is not None else None
+        findings += reference_findings(config, spark, attempt, frozen=baseline_is_frozen, watched=watched)
     return findings
 
 
@@ -151,6 +152,7 @@ def _prediction_findings(
         yield from empty
         if not empty:
             yield from of_values(lambda: prediction_value_findings(config, frame))
+            yield from of_values(lambda: group_findings(config, frame, baseline))
             yield from of_values(lambda: partition_findings(spark, config.predictions, frame, "predictions.table"))
 
 

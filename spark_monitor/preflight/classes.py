@@ -45,6 +45,10 @@ def _class_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFram
     if config.model.task == "binary" and canonical_label(source.positive) not in label_classes:
         sentence = f'no label of up to {ROWS:,} is the positive class "{source.positive}"; found {_listed(label_classes)}'
         yield Finding("predictions.positive", f"{sentence}. Name the label that the score is the probability of.", "warning")
+    for position, rule in enumerate(config.rules):
+        if rule.class_ is not None and len(label_classes) < MOST_CLASSES and canonical_label(rule.class_) not in label_classes:
+            sentence = f'no label of up to {ROWS:,} is "{rule.class_}"; found {_listed(label_classes)}'
+            yield Finding(f"rules[{position}].class", f"{sentence}. Name one of them.", "warning")
     if source.prediction is not None and source.prediction in predictions.columns:
         predicted = _classes(predictions, source.prediction)
         if predicted and not predicted & label_classes:

@@ -11,6 +11,7 @@ from spark_monitor.preflight.columns import Finding
 from spark_monitor.text.masking import mask_secrets
 
 MAIL_VARIABLE = "SPARK_MONITOR_MAIL_URL"
+SEVERITIES = ("low", "medium", "high", "critical")
 BY_APPRISE = (None, "apprise")
 
 
@@ -47,6 +48,7 @@ def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
     people = config.people
     owners = {*people.owners, *(rule.owner for rule in config.rules)}
     roles = {owner.role for owner in people.owners.values()}
+    severities = {rule.severity for rule in config.rules}
     for position, route in enumerate(people.routes):
         if route.owner is not None and route.owner not in owners:
             problem = f'found "{route.owner}", whom neither people.owners nor a rule names: no incident will take this route'
@@ -54,6 +56,11 @@ def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
         if route.role is not None and route.role not in roles:
             problem = f'found "{route.role}", which no owner has: no incident will take this route'
             yield _warning(f"people.routes[{position}].role", f"{problem}. Give an owner of people.owners this role.")
+        if route.severity and severities and severities.isdisjoint(route.severity):
+            problem = f"found {', '.join(route.severity)}, and no rule is as severe: no incident will take this route"
+            there = ", ".join(sorted(severities, key=SEVERITIES.index))
+            step = f"Rules are {there}; give one `severity: {route.severity[0]}`, or name theirs"
+            yield _warning(f"people.routes[{position}].severity", f"{problem}. {step}.")
     if people.digest is not None and not people.digest.to:
         yield _warning("people.digest.to", "found nobody: it is never sent. Name channels or owners, such as [digest].")
     if config.alerts.budget is not None and (people.digest is None or not people.digest.to):
@@ -65,11 +72,15 @@ def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
 def _actions(config: MonitorConfig, given: Mapping[str, str]) -> Iterator[Finding]:
     """Actions that nothing will set off, and those that cannot be taken."""
     ruled = {rule.metric for rule in config.rules}
+    failing = {rule.metric for rule in config.rules if rule.fail is not None}
     for position, action in enumerate(config.people.actions):
         where, metric = f"people.actions[{position}]", action.when.metric
         if metric is not None and metric not in ruled:
             lack = f"no rule is about {metric}, so it has no verdict and the action is never taken"
             yield _warning(f"{where}.when.metric", f"{lack}. Add a rule for it.")
+        elif metric is not None and action.when.verdict == "FAIL" and metric not in failing:
+            lack = f"no rule about {metric} has a limit `fail`, so the action is never taken"
+            yield _warning(f"{where}.when.verdict", f"{lack}. Give one, or write verdict: WARN.")
         for name in ("webhook", "databricks_job"):
             called = getattr(action.do, name)
             if called is not None and not given.get(called.url_env, "").strip():

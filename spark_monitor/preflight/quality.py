@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 
 from pyspark.sql import types as T
 
@@ -60,6 +61,8 @@ def _allowed_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> It
                 step = f'Put it in quotes as the column has it, such as "{fractions[0]}"'
                 yield Finding(f"quality.allowed.{name}", f'column "{name}" {reason}. {step}.', "warning")
             continue
+        if kind is not None and not is_number(kind):
+            yield from _other_values(name, values, kind)
         if kind is None or not is_number(kind):
             continue
         wrong = [value for value in values if not _is_numeric(value)]
@@ -67,6 +70,29 @@ def _allowed_findings(config: MonitorConfig, types: dict[str, T.DataType]) -> It
             shown = ", ".join(f'"{value}"' for value in wrong[:3])
             reason = f"holds {kind.simpleString()}, and {shown} is no number. Write numbers without quotes"
             yield Finding(f"quality.allowed.{name}", f'column "{name}" {reason}.')
+
+
+def _other_values(name: str, values: Sequence[object], kind: T.DataType) -> Iterator[Finding]:
+    """Allowed values of a column that is neither strings nor numbers: times are compared, others are not."""
+    where, holds = f"quality.allowed.{name}", f'column "{name}" holds {kind.simpleString()}'
+    if not is_time(kind):
+        declared = isinstance(kind, CODES)
+        step = "Declare columns: {" + name + ": categorical}, or remove it" if declared else "Remove it"
+        yield Finding(where, f"{holds}, and nothing is held against such values. {step}.")
+        return
+    wrong = [value for value in values if not _is_moment(value)]
+    if wrong:
+        shown = ", ".join(f'"{value}"' for value in wrong[:3])
+        yield Finding(where, f"{holds}, and {shown} is no time. Write times as 2024-05-01 or 2024-05-01T06:00:00Z.")
+
+
+def _is_moment(value: object) -> bool:
+    if isinstance(value, date):
+        return True
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
 
 
 def _is_numeric(value: object) -> bool:

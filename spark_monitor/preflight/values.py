@@ -3,6 +3,7 @@ with more values than are distinguished. A bounded number of rows is read once."
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,27 +11,31 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_monitor.config.monitor import MonitorConfig, SourceConfig
+from spark_monitor.config.monitor import MonitorConfig, Slice, SourceConfig
 from spark_monitor.preflight.columns import Finding
+from spark_monitor.preflight.opened import attempt
 from spark_monitor.sources.readers.rows import read_slice
-from spark_monitor.text.quoting import quote, quote_table, slice_key
+from spark_monitor.text.formatting import harmless
+from spark_monitor.text.quoting import literal, quote, quote_table, slice_key
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 ROWS_LOOKED_AT = 100_000
 MOST_PERCENT = 100.0
+VALUES_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """What some rows of the prediction table say."""
+    """What some rows of the prediction table say; of each slice key how many values it has, and how many rows have one."""
 
     rows: int
     unique_ids: int
     least_score: float | None
     greatest_score: float | None
     values: tuple[int, ...]
+    filled: tuple[int, ...]
 
 
 def prediction_value_findings(config: MonitorConfig, frame: DataFrame) -> Iterator[Finding]:
@@ -42,8 +47,12 @@ def prediction_value_findings(config: MonitorConfig, frame: DataFrame) -> Iterat
         step = "A label counts for every row with its id. Name a list of columns that are unique together"
         yield Finding("predictions.id", f"{twice}. {step}, unless that is meant.", "warning")
     yield from _score_findings(config, sample, looked_at)
-    for place, (slice_, values) in enumerate(zip(config.slices, sample.values, strict=True)):
-        if values > config.max_slice_values:
+    for place, (slice_, values, filled) in enumerate(zip(config.slices, sample.values, sample.filled, strict=True)):
+        if not filled or (values == 1 and filled == sample.rows > 1):
+            same = "one value" if filled else "no value"
+            about = f'"{slice_key(slice_)}" has {same} in {looked_at}, so its slice is the whole window'
+            yield Finding(f"slices[{place}]", f"{about}. Remove it, unless other values are still to come.", "warning")
+        elif values > config.max_slice_values:
             about = f'"{slice_key(slice_)}" has about {values:,} values in {looked_at}'
             most = f"the {config.max_slice_values:,} most frequent are distinguished and all others counted together"
             yield Finding(f"slices[{place}]", f"{about}: {most}. Slice by something coarser, or by a condition.", "warning")
@@ -77,11 +86,42 @@ def sampled(config: MonitorConfig, frame: DataFrame) -> Sampled:
             F.min("score").alias("least"),
             F.max("score").alias("greatest"),
             *(F.approx_count_distinct(f"s{place}").alias(f"s{place}") for place in range(len(slices))),
+            *(F.count(f"s{place}").alias(f"f{place}") for place in range(len(slices))),
         )
         .collect()[0]
     )
     values = tuple(min(int(row[f"s{place}"]), row["rows"]) for place in range(len(slices)))  # about: at most one a row
-    return Sampled(row["rows"], row["ids"], row["least"], row["greatest"], values)
+    filled = tuple(row[f"f{place}"] for place in range(len(slices)))
+    return Sampled(row["rows"], row["ids"], row["least"], row["greatest"], values, filled)
+
+
+def group_findings(config: MonitorConfig, predictions: DataFrame, baseline: DataFrame | None) -> Iterator[Finding]:
+    """References of `fairness` that none of the first rows of the predictions and of the baseline has."""
+    fairness, source, other = config.fairness, config.predictions, config.baseline
+    is_same = other is not None and (other.table, other.path) == (source.table, source.path)
+    asked = [predictions] if baseline is None or is_same else [predictions, baseline]
+    for name, given in fairness.reference.items() if fairness is not None else ():
+        text = str(given).lower() if isinstance(given, bool) else str(given)
+        slice_ = next(one for one in config.slices if slice_key(one) == name)
+        frames = [frame for frame in asked if _has(frame, slice_)]
+        counts: Counter[str] = Counter()
+        for frame in frames:
+            sql = read_slice(frame, slice_).sql
+            values = frame.selectExpr(f"{sql} AS value").limit(ROWS_LOOKED_AT).where("value IS NOT NULL").groupBy("value").count()
+            wanted = values.orderBy(F.expr(f"value = {literal(text)}").desc(), F.desc("count"), "value").limit(VALUES_SHOWN)
+            for row in wanted.collect():
+                counts[row["value"]] += row["count"]
+        if counts and text not in counts:
+            found = ", ".join(f'"{harmless(value, 40)}"' for value, _ in counts.most_common(VALUES_SHOWN))
+            rows = f"the first {ROWS_LOOKED_AT:,} rows of {source.text}{' and of the baseline' if len(frames) > 1 else ''}"
+            about = f'found "{harmless(text, 40)}", a value that none of {rows} has: no group can be held against it'
+            yield Finding(f"fairness.reference.{name}", f"{about}. The most frequent are {found}. Name one of them.", "warning")
+
+
+def _has(frame: DataFrame, slice_: Slice) -> bool:
+    """Whether a table has what a slice is made of."""
+    names = [slice_] if isinstance(slice_, str) else list(slice_)
+    return set(names) <= set(frame.columns) or (isinstance(slice_, str) and attempt(lambda: frame.selectExpr(slice_))[1] is None)
 
 
 def _score(frame: DataFrame, name: str | None) -> Column:

@@ -317,6 +317,10 @@ def test_a_baseline_condition_that_cannot_be_applied_is_an_error(checked: Check,
             'baselines[0].where: the condition "..." cannot be applied to check_pred',
         ),
         ({"table": "check_predictions", "where": "gone = 1"}, 'baselines[0].where: the condition "gone = 1" cannot be applied'),
+        (
+            {"table": "check_predictions", "where": "amount > 99"},
+            "baselines[0].where: no row of check_predictions satisfies amount > 99: nothing would be compared with it. Choose",
+        ),
     ],
 )
 def test_a_further_baseline_is_examined_unless_it_was_frozen_earlier(
@@ -521,6 +525,64 @@ def test_ids_that_are_not_unique_and_slices_of_too_many_values_are_said(spark: S
     found = warnings(checked({"predictions.table": "repeated", "slices": ["made_text"], "max_slice_values": 10}))
     assert any(text.startswith("predictions.id: 30 of the first 40 rows of repeated have an id") for text in found)
     assert any(text.startswith('slices[0]: "made_text" has about ') for text in found)
+
+
+FAIRNESS = {"groups": ["region", "amount > 10"], "reference": {"region": "nrth", "amount > 10": True}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"fairness": FAIRNESS},
+            'fairness.reference.region: found "nrth", a value that none of the first 100,000 rows of check_predictions has: '
+            'no group can be held against it. The most frequent are "north", "south". Name one of them.',
+        ),
+        ({"slices": ["constant"]}, 'slices[0]: "constant" has one value in the first 40 rows of odd, so its slice is the whole'),
+        ({"slices": ["nothing"]}, 'slices[0]: "nothing" has no value in the first 40 rows of odd, so its slice is the whole'),
+        ({"slices": ["amount >= 0"]}, 'slices[0]: "amount >= 0" has one value in the first 40 rows of odd'),
+        (
+            {"importances": {"table": "check_importances"}},
+            "importances: 2 of the 3 features of check_importances are no watched columns (amont, fare): their importance",
+        ),
+        ({"importances": {"table": "check_no_importances"}}, "importances: check_no_importances has no rows: causes are ranked"),
+        (
+            {"rules": [{"metric": "recall", "class": "9", "fail": "< 0.1"}]},
+            'rules[0].class: no label of up to 10,000 is "9"; found "0", "1". Name one of them.',
+        ),
+    ],
+)
+def test_what_the_file_names_and_no_row_has_is_said(
+    spark: SparkSession, checked: Check, changes: dict[str, Any], sentence: str
+) -> None:
+    made_view(spark, "odd", "'a' AS constant", "CAST(NULL AS STRING) AS nothing")
+    for name, features in (("check_importances", ["amount", "amont", "fare"]), ("check_no_importances", [])):
+        spark.createDataFrame([(one, 1.0) for one in features], "feature string, importance double").createOrReplaceTempView(name)
+    table = {"predictions.table": "odd"} if "slices" in changes else {}
+
+    found = checked({**table, **changes})
+
+    assert [text for text in warnings(found) if text.startswith(sentence)], warnings(found)
+    assert errors(found) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "sentence"),
+    [
+        ("sold", [True], "holds boolean, and nothing is held against such values. Declare columns: {sold: categorical}"),
+        ("tags", [1], 'column "tags" holds array<int>, and nothing is held against such values. Remove it.'),
+        ("later", ["soon"], 'column "later" holds timestamp, and "soon" is no time. Write times as 2024-05-01'),
+    ],
+)
+def test_allowed_values_that_are_held_against_nothing_are_an_error(
+    spark: SparkSession, checked: Check, column: str, values: list[Any], sentence: str
+) -> None:
+    made_view(spark, "sales", "amount > 3 AS sold", "made_at AS later")
+    found = errors(checked({"predictions.table": "sales", "quality": {"allowed": {column: values}}}))
+    assert len(found) == 1
+    assert found[0].startswith(f"quality.allowed.{column}: column")
+    assert sentence in found[0]
+    assert errors(checked({"predictions.table": "sales", "quality": {"allowed": {"later": ["2024-05-01"]}}})) == []
 
 
 def test_scores_of_the_other_class_and_rules_for_numbers_about_texts_are_said(spark: SparkSession, checked: Check) -> None:

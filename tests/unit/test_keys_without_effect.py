@@ -113,6 +113,20 @@ def test_check_tells_of_people_whom_nothing_would_reach(tmp_path: Path) -> None:
     assert said["people.actions[0].when.metric"].startswith("no rule is about roc_auc_score")
 
 
+def test_check_tells_of_verdicts_and_severities_that_no_rule_gives(tmp_path: Path) -> None:
+    rules = [{"metric": "ks", "warn": 0.1, "severity": "high"}, {"metric": "percent_null", "fail": 5}]
+    routes = [{"severity": severity, "to": "oncall"} for severity in ("critical", ["critical", "high"], "medium")]
+    when = [{"metric": "ks"}, {"metric": "ks", "verdict": "WARN"}, {"metric": "percent_null"}]
+    people = {"channels": CHANNELS, "routes": routes, "actions": [{"when": one, "do": POST} for one in when]}
+
+    said = told(loaded(tmp_path, people=people, rules=rules))
+
+    assert list(said) == ["people.routes[0].severity", "people.actions[0].when.verdict"]
+    assert "Rules are medium, high; give one `severity: critical`, or name theirs." in said["people.routes[0].severity"]
+    assert said["people.actions[0].when.verdict"].endswith("Give one, or write verdict: WARN.")
+    assert told(loaded(tmp_path, people={"channels": CHANNELS, "routes": routes})) == {}
+
+
 def test_check_tells_of_actions_that_cannot_be_taken_and_of_links_that_will_not_open(tmp_path: Path) -> None:
     when = {"kind": "drift"}
     done = [{"webhook": {"url_env": "NOWHERE"}}, {"mlflow_alias": "broken"}, {"mlflow_tag": {"a": "b"}}, POST]
