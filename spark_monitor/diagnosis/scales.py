@@ -10,6 +10,7 @@ from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.diagnosis.mixtures import began_within
 from spark_monitor.diagnosis.moments import FAR, by_moments, is_of_all
+from spark_monitor.diagnosis.quantities import units_of
 from spark_monitor.diagnosis.seasons import is_denied, of_season
 from spark_monitor.diagnosis.signs import is_mirrored
 from spark_monitor.diagnosis.steadiness import is_steady
@@ -25,14 +26,13 @@ def unit_change(evidence: Evidence) -> Finding | None:
     now, measured = evidence.now, evidence.quality.get("unit_factor")
     if now is not None and len(now.quantiles) == 101:
         fit = _fit(evidence)
-        return None if fit is None else of_fit(fit)
+        return None if fit is None else of_fit(fit, evidence.name)
     if measured is None:
         return None
     if "factor" in measured.details:
-        return of_fit(
-            Fit(float(measured.details["factor"]), float(measured.details.get("offset", "0")), name=measured.details.get("known"))
-        )
-    return scaled(measured.value, unit_name(measured.value)) if is_unit(measured.value) else None
+        factor, offset = (float(measured.details.get(key, "0")) for key in ("factor", "offset"))
+        return of_fit(Fit(factor, offset, name=measured.details.get("known")), evidence.name)
+    return of_fit(Fit(measured.value, name=unit_name(measured.value)), evidence.name) if is_unit(measured.value) else None
 
 
 def _fit(evidence: Evidence) -> Fit | None:
@@ -87,18 +87,20 @@ def _has_shape(look: Look | None) -> TypeGuard[Look]:
 def exact_unit(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor, as single values tell."""
     fit = _fit(evidence)
-    return of_fit(fit) if fit is not None and fit.exact else None
+    return of_fit(fit, evidence.name) if fit is not None and fit.exact else None
 
 
-def of_fit(fit: Fit) -> Finding:
-    """What a change of unit is called."""
+def of_fit(fit: Fit, column: str = "") -> Finding:
+    """What a change of unit is called; the column's name may say which units are meant."""
     if fit.factor == -1.0:
         return Finding("unit_change", "values have the opposite sign of the baseline's", "the sign is flipped", factor=-1.0)
     if fit.offset:
         offset = f"{'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
         what = f"values are {fit.factor:.4g} times the baseline's {offset}"
         return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
-    return scaled(fit.factor, fit.name, fit.ratio)
+    # Of a factor that so few rows do not tell from another, the name has the units of both.
+    is_one = fit.ratio is None or fit.name is None or fit.name.startswith("perhaps ")
+    return scaled(fit.factor, units_of(column, fit.factor, fit.name) if is_one else fit.name, fit.ratio)
 
 
 def is_unit(factor: float) -> bool:

@@ -9,6 +9,7 @@ from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.known_units import both_ways
 from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.quantities import UNITS_OF
 from tests.looks import look_at
 
 SHAPES = {
@@ -46,3 +47,40 @@ def test_a_known_factor_is_named_surely_of_many_rows_and_as_likely_of_few(factor
     assert f" {factor:.4g} times" in many.what
     assert (units in (many.conclusion or ""), "perhaps" in (many.conclusion or ""), "about" in many.what) == (True, False, False)
     assert (units in (few.conclusion or ""), "about" in few.what) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("column", "factor", "units"),
+    [
+        ("kwh_yesterday", 1000.0, "another unit, kWh to Wh"),
+        ("weight_g", 0.001, "another unit, grams to kilograms"),
+        ("latency_ms", 0.001, "another unit, milliseconds to seconds"),
+        ("voltage", 1000.0, "another unit, such as volts to millivolts, or kilovolts to volts"),
+        ("fee_cents", 0.01, "another unit, cents to euros or dollars"),
+        ("humidity_percent", 0.01, "another unit, percent to fractions"),
+        ("gust", 1.609344, "another unit, miles to kilometres (mph to km/h)"),
+        ("income", 12.0, "another unit, years to months, or amounts of a month to those of a year"),
+        ("delay_minutes", 1000.0, "another unit or scale"),
+        ("price_per_kg", 1000.0, "another unit, such as seconds to milliseconds, or kilometres to metres"),
+        ("x17", 1000.0, "another unit, such as seconds to milliseconds, or kilometres to metres"),
+    ],
+)
+def test_units_are_those_of_what_the_column_measures(column: str, factor: float, units: str) -> None:
+    dice = np.random.default_rng(23)
+    was, now = (look_at(np.round(dice.gamma(6.0, 8.0, 9_000), 3) * one, {}) for one in (1.0, factor))
+
+    found = finding_of(Evidence(now, was, name=column), frozenset({"ks"}))
+
+    assert (found.kind, found.conclusion) == ("unit_change", units)
+    assert f" {factor:.4g} times" in found.what
+
+
+def test_every_pair_of_units_has_the_factor_that_is_known_of_it() -> None:
+    """Against the table of known factors, both ways: whatever both name, they agree on."""
+    names = {(quantity, unit.name): unit.size for quantity, several in UNITS_OF.items() for unit in several}
+    pairs = {(one[1], other[1]): names[one] / names[other] for one in names for other in names if one[0] == other[0]}
+    told = {tuple(part.removeprefix("such as ").split(" to ")): factor for factor, part in both_ways() if part.count(" to ") == 1}
+    common = [pair for pair in told if pair in pairs]
+
+    assert len(common) >= 20
+    assert all(abs(pairs[pair] / told[pair] - 1) < 1e-6 for pair in common), common
