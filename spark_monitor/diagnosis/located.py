@@ -77,3 +77,26 @@ def location(group: Group, explaining: Mapping[Slice, bool], rows: Mapping[Slice
 def _everywhere(group: Group) -> bool:
     """Whether every value of every key fails."""
     return bool(group.keys) and all(key.well == 0 and key.failing > 1 for key in group.keys)
+
+
+def places(slice_: Slice, groups: Sequence[Group]) -> list[Slice]:
+    """The slices of one key in which a trouble is that never is one of all rows, the one that it was located in first.
+
+    Those belong to it that fail in at least half of the windows in which it does; one that fails now and then does by chance.
+
+    >>> from spark_monitor.diagnosis.groups import Key, of_checks
+    >>> fall = [Failing(name, "accuracy_score", "model", None, "plan", name, value=0.6) for name in ("free", "gold")]
+    >>> places(WHOLE, [of_checks(fall[0], start=0, end=1, failing=tuple(fall))])
+    [('plan', 'free'), ('plan', 'gold')]
+    """
+    if any(group.whole for group in groups):
+        return [] if slice_ == WHOLE else [slice_]
+    counts: dict[Slice, int] = {}
+    for group in groups:
+        for one in {one.slice for one in group.failing}:
+            counts[one] = counts.get(one, 0) + 1
+    often = [one for one, windows in counts.items() if 2 * windows >= len(groups)]
+    keys = [key for key, _ in often]
+    # Where several keys fail alike, the one of most such values: of slices cut finer every value is a part of these.
+    key = slice_[0] or min(keys, key=lambda name: (-keys.count(name), name or ""), default=None)
+    return list(dict.fromkeys([*([slice_] * (slice_ != WHOLE)), *sorted((one for one in often if one[0] == key), key=repr)]))

@@ -9,6 +9,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
+from spark_monitor.diagnosis.located import places
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
 from spark_monitor.text.formatting import counted, harmless, in_words, number, rounded, slice_name, versions_named, with_interval
@@ -17,6 +18,7 @@ from spark_monitor.windowing.timestamps import timestamp_of
 
 COLUMNS_NAMED: Final = 4
 STEPS_NAMED: Final = 3
+SLICES_NAMED: Final = 3
 EVERYWHERE: Final = " in every slice"
 
 
@@ -63,7 +65,8 @@ TITLES: Final[Mapping[str, str]] = {
 
 def title(problem: Problem, kind: str) -> str:
     """A few words: what, and where."""
-    where = "" if problem.slice == WHOLE else f" where {slice_name(*problem.slice)}"
+    slices = [one.slice for one in _fallen(problem)] or [problem.slice] * (problem.slice != WHOLE)
+    where = f" where {_names(slices)}" if slices else ""
     named = _title_of(problem, kind).format(_subject(problem))
     several = " and " in _subject(problem) or (len(problem.columns) > 1 and problem.main.first.column is not None)
     if several and TITLES[kind].startswith("{}"):
@@ -157,7 +160,34 @@ def _what(problem: Problem, kind: str) -> str:
 
 
 def _strongest(problem: Problem) -> str:
-    return _farthest(own_groups(problem), problem.slice)
+    beside = [f"{number(one.value)} in {slice_name(*one.slice)}" for one in _fallen(problem)[1:SLICES_NAMED]]
+    of_first = _farthest(own_groups(problem), problem.slice)
+    return " and ".join([of_first, *beside]) if problem.slice == WHOLE else of_first
+
+
+def _fallen(problem: Problem) -> list[Failing]:
+    """Where several slices of one key fail and never all rows: the farthest check of each, of those that are off to one side.
+
+    A group that does worse than the rest makes another one look better than its own rest: that is no second trouble.
+    """
+    own = own_groups(problem)
+    named = places(problem.slice, own)
+    valued = [one for group in own for one in group.failing if one.value is not None and one.slice in named]
+    same = [one for one in valued if one.metric == valued[0].metric]
+    far = {slice_: _farthest_off([one for one in same if one.slice == slice_]) for slice_ in {one.slice for one in same}}
+    lead = far.get(problem.slice) or _farthest_off(list(far.values())) if far else None
+    if lead is None:
+        return []
+    one_side = [one for one in far.values() if one is lead or ((one.value or 0.0) < 0) == ((lead.value or 0.0) < 0)]
+    ordered = sorted(one_side, key=lambda one: (one is not lead, -abs(one.value or 0.0), repr(one.slice)))
+    return ordered if len(ordered) > 1 else []
+
+
+def _names(slices: Sequence[Slice]) -> str:
+    """Some slices by their names, of many the first."""
+    named = [slice_name(*one) for one in slices[:SLICES_NAMED]]
+    more = [f"{len(slices) - SLICES_NAMED} more"] * (len(slices) > SLICES_NAMED)
+    return " and ".join([*named, *more])
 
 
 def _farthest(groups: Sequence[Group], place: Slice) -> str:
@@ -222,7 +252,7 @@ def _where(problem: Problem) -> str:
     if problem.kind == "mix_shift":
         return ""
     if problem.slice != WHOLE:
-        return f" where {slice_name(*problem.slice)}"
+        return f" where {_names([one.slice for one in _fallen(problem)] or [problem.slice])}"
     first = problem.main.first
     keys = [key for key in first.keys if key.slice_key is not None]
     if not keys or not first.whole:
