@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from spark_monitor.catalogue.interval import Floats
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
+from spark_monitor.quality.permutation import FREELY, has_grown, misfit, misfit_of_rest
 from spark_monitor.text.formatting import harmless
 
 NEW_SHARE: Final = 0.01
@@ -28,9 +28,6 @@ SWAPPED_CLEARLY, NOISES, LEFT = 0.1, 5.0, 1.5
 Of shares that shifted in some other way one in forty looks so at most, mostly one in a hundred (simulated, 330 to 10,000 rows).
 """
 
-FREELY: Final = 4.0
-"""So much chi-squared must one share that may be anything save to be the likelier: it fits more than exchanged names do."""
-
 EXCHANGED: Final = "its categories have exchanged their frequencies"
 RENAMED: Final = 0.8
 """Where so many of the rows have names that were not there before, all categories have other names."""
@@ -39,7 +36,7 @@ RENAMED: Final = 0.8
 def encoding_swap(evidence: Evidence) -> Finding | None:
     """The same categories with exchanged frequencies, or damaged texts."""
     now, was = evidence.now, evidence.baseline
-    if evidence.measured("category_permutation") > 0:
+    if evidence.measured("category_permutation") > 0 and not _has_grown(now, was):
         return NAMED_BY_METRIC["category_permutation"]
     listed = was is not None and (_listed(was) or few_numbers(was))
     if now is None or was is None or now.filled < LEAST_ROWS or not 2 <= len(was.items) <= 1000 or not listed:
@@ -53,7 +50,7 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     is_swapped |= by_name >= max(SWAPPED_CLEARLY, NOISES * noise) and by_rank <= LEFT * noise
     if not is_swapped or by_rank > by_name / 3:
         return None
-    if _one_alone_moved(one, two, 1 / now.filled + 1 / was.filled):
+    if _one_alone_moved(one, two, 1 / now.filled + 1 / was.filled) or _has_grown(now, was):
         return None
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
     if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
@@ -62,6 +59,14 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
         return None  # counts and grades that have become others have moved: they are no names
     what = "its categories have other names" if new >= RENAMED else EXCHANGED
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
+
+
+def _has_grown(now: Look | None, was: Look | None) -> bool:
+    """Whether one category has grown at the cost of all others, as far as rows tell."""
+    if now is None or was is None or not now.items or not was.items:
+        return False
+    names = sorted({*now.items, *was.items})
+    return has_grown(*(np.array([look.items.get(name, 0) for name in names], dtype=np.float64) for look in (was, now)))
 
 
 def _one_alone_moved(one: Sequence[float], two: Sequence[float], v: float) -> bool:
@@ -74,20 +79,8 @@ def _one_alone_moved(one: Sequence[float], two: Sequence[float], v: float) -> bo
     shares = np.array([one, two], dtype=np.float64)
     if shares.shape[1] <= 2:
         return False
-    exchanged = _misfit(np.sort(shares, axis=1), v)
-    rests = (np.delete(shares, place, axis=1) for place in range(shares.shape[1]))
-    alone = min(
-        _misfit(rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-12), v / max(rest.min(axis=0).sum(), 1e-12))
-        for rest in rests
-    )
-    return alone + FREELY < exchanged
-
-
-def _misfit(shares: Floats, v: float) -> float:
-    """Pearson's chi-squared of two lists of shares, whose rows give the variance ``v`` times a share."""
-    was, now = shares
-    middle = np.maximum((was + now) / 2, 1e-9)
-    return float(((now - was) ** 2 / middle).sum() / v)
+    alone = min(misfit_of_rest(shares, place, v) for place in range(shares.shape[1]))
+    return alone + FREELY < misfit(np.sort(shares, axis=1), v)
 
 
 def _moved_by_a_step(was: Look, now: Look) -> bool:

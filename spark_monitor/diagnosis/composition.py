@@ -76,7 +76,7 @@ def problems(
     merged = of_one_fault(same_column(merged))
     merged = rows_gone(rows_again(table_troubles(merged)))
     merged = parts_of_a_whole(merged)
-    merged = same_signature(explained_by_mix(merged, shifts or {}))
+    merged = same_signature(explained_by_mix(merged, shifts or {}, outputs))
     merged = drifting_together(merged, slice_columns, shifts or {}, outputs)
     merged = other_labels(moving_slices(_answers_together(_symptoms(within_mix(merged), outputs), outputs)))
     return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from spark_monitor.diagnosis.categories import EXCHANGED
@@ -21,15 +22,29 @@ def _is_well_in_slices(problem: Problem, slice_: Slice) -> bool:
     return slice_[0] in problem.steady or (key is not None and key.failing == 0 and key.well > 0)
 
 
-def explained_by_mix(problems: list[Problem], shifts: Shifts) -> list[Problem]:
-    """Columns that only look broken where a slice has grown: within each slice they are what they were, so that they drift."""
+def explained_by_mix(problems: list[Problem], shifts: Shifts, outputs: Collection[str] = ()) -> list[Problem]:
+    """Columns that only look broken where a slice has grown: within each slice they are what they were, so that they drift.
+
+    So does a column that slices are cut by and whose categories seem exchanged, where other inputs begin to drift with it: other
+    names for the same rows leave the other columns as they are.
+    """
+    drifting = [one for one in problems if _is_drift_of_inputs(one, outputs)]
     for one in problems:
         shift = shifts.get((one.granularity, one.opened))
         if shift is None or one.main.first.track not in OF_COLUMNS:
             continue
-        if _is_well_in_slices(one, shift.slice) or (one.finding.what == EXCHANGED and _is_cut_otherwise(one.slice, shift)):
+        looks_exchanged = one.finding.what == EXCHANGED
+        beside = any((other.dataset, other.opened) == (one.dataset, one.opened) for other in drifting if other is not one)
+        if _is_well_in_slices(one, shift.slice) or (looks_exchanged and (_is_cut_otherwise(one.slice, shift) or beside)):
             one.kind = "drift"
     return problems
+
+
+def _is_drift_of_inputs(problem: Problem, outputs: Collection[str]) -> bool:
+    """Whether columns that are no answers of the model drift in all rows."""
+    first = problem.main.first
+    is_column = first.track in OF_COLUMNS and first.column is not None and first.column not in outputs
+    return is_column and problem.kind == "drift" and first.whole and problem.slice == WHOLE
 
 
 def _is_cut_otherwise(slice_: Slice, shift: Shift) -> bool:

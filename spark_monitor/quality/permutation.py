@@ -73,7 +73,7 @@ def exchanged(before: dict[str, int], now: dict[str, int]) -> dict[str, str] | N
     ranked = np.argsort(-old, kind="stable"), np.argsort(-new, kind="stable")
     by_value, by_size = distance(old, new), distance(old[ranked[0]], new[ranked[1]])
     alike = by_size[0] > ALIKE or by_size[1] <= EXPLAINED * by_value[1]
-    if by_value[0] >= DIFFERENT or not alike or _one_alone_moved(old, new, by_size[1]):
+    if by_value[0] >= DIFFERENT or not alike or _one_alone_moved(old, new, by_size[1]) or has_grown(old, new):
         return None
     pairs = {names[there]: names[here] for here, there in zip(ranked[0].tolist(), ranked[1].tolist(), strict=True)}
     return {name: other for name, other in sorted(pairs.items()) if name != other} or None
@@ -91,6 +91,40 @@ def _one_alone_moved(old: np.ndarray, new: np.ndarray, left: float) -> bool:
         if np.abs(np.subtract(*(rest / totals))).sum() / 2 * totals.min() < left:
             return True
     return False
+
+
+FREELY = 4.0
+"""So much chi-squared must the one share that may be anything save to be the likelier: it fits more than exchanged names do."""
+
+
+def has_grown(old: np.ndarray, new: np.ndarray) -> bool:
+    """Whether one of three values or more has become more frequent at the cost of all others, as far as counts tell.
+
+    Shares ordered by size may happen to be alike then. That one group has grown is what happens to populations, so that it is
+    taken for that unless it leaves more of chi-squared than exchanged names do, by ``FREELY`` beyond what it fits by being free.
+
+    >>> was = np.array([5500, 2800, 1700])
+    >>> has_grown(was, np.array([130, 66, 204])), has_grown(was, np.array([112, 220, 68]))
+    (True, False)
+    """
+    if old.size <= 2 or not old.sum() or not new.sum():
+        return False
+    shares, v = np.array([old / old.sum(), new / new.sum()]), 1 / old.sum() + 1 / new.sum()
+    exchanged_misfit = misfit(np.sort(shares, axis=1), v)
+    grown = np.flatnonzero(shares[1] > shares[0])
+    return any(misfit_of_rest(shares, place, v) < exchanged_misfit + FREELY for place in grown.tolist())
+
+
+def misfit_of_rest(shares: np.ndarray, place: int, v: float) -> float:
+    """What is left where one value's share may be anything and the others keep their proportions."""
+    rest = np.delete(shares, place, axis=1)
+    return misfit(rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-12), v / max(float(rest.min(axis=0).sum()), 1e-12))
+
+
+def misfit(shares: np.ndarray, v: float) -> float:
+    """Pearson's chi-squared of two lists of shares, whose rows give the variance ``v`` times a share."""
+    middle = np.maximum(shares.sum(axis=0) / 2, 1e-9)
+    return float((np.subtract(*shares) ** 2 / middle).sum() / v)
 
 
 def distance(old: np.ndarray, new: np.ndarray) -> tuple[float, float]:

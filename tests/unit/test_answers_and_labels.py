@@ -12,6 +12,7 @@ from spark_monitor.diagnosis.composition import problems
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.shares import Shift
 from spark_monitor.diagnosis.subjects import VALUES
 
 TABLE = {"table": "t", "id": "i", "time": "at", "prediction": "said"}
@@ -59,3 +60,17 @@ def test_categories_that_look_exchanged_in_the_window_in_which_other_cases_come_
 @pytest.mark.parametrize(("finding", "start"), [(SWAP, 4), (SWAP, 6), (CENTS, 5)])
 def test_other_faults_and_other_times_stay_apart_from_other_labels(finding: Finding, start: int) -> None:
     assert [many for _, many in found(labels(), episode("state", finding, start))] == [1, 1]
+
+
+def test_categories_that_look_exchanged_where_other_inputs_drift_with_them_are_another_mix() -> None:
+    """Other names for the same rows leave the other columns as they are; answers of the model move in both cases."""
+    shifts = {("1 week", 5): Shift(("plan", "gold"), 0.25, 0.75)}
+
+    def kinds(*episodes: Episode) -> list[str]:
+        found = problems(episodes, {}, outputs=("score",), slice_columns=("plan",), shifts=shifts)
+        return sorted(one.kind for one in found)
+
+    assert kinds(episode("plan", SWAP), episode("spend", DRIFT)) == ["mix_shift"]
+    assert kinds(episode("plan", SWAP), episode("score", DRIFT)) == ["encoding_swap"]
+    assert kinds(episode("plan", SWAP)) == ["encoding_swap"]
+    assert kinds(episode("plan", SWAP), episode("spend", DRIFT, 6)) == ["drift", "encoding_swap"]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from spark_monitor.diagnosis.categories import encoding_swap
-from spark_monitor.diagnosis.looks import Evidence, Look
+from spark_monitor.diagnosis.looks import Evidence, Look, Measured
+from spark_monitor.quality.permutation import exchanged
 
 BASELINE_ROWS, TRIALS = 30_000, 400
 
@@ -92,3 +93,35 @@ def test_one_category_that_becomes_anything_is_hardly_ever_taken_for_re_coded(ro
 
     assert moved > 200
     assert found <= most * moved
+
+
+@pytest.mark.parametrize("rows", [300, 450, 900, 2400])
+@pytest.mark.parametrize("factor", [2.0, 2.4, 3.0])
+def test_one_group_that_has_grown_at_the_cost_of_all_others_is_a_mix_and_no_exchange(rows: int, factor: float) -> None:
+    """Of any three to seven categories, by the detector and by the metric, and by the detector although the metric says so."""
+    random, trials, found = np.random.default_rng([12, rows, round(10 * factor)]), 0, np.zeros(3)
+    while trials < 250:
+        was = random.dirichlet(np.full(int(random.integers(3, 8)), 3))
+        place = int(random.integers(was.size))
+        if not 0.06 < was[place] < 0.3:
+            continue
+        share = was[place] * factor
+        grown = was * (1 - share) / (1 - was[place])
+        grown[place] = share
+        trials += 1
+        one, two = look(random, was, 10_500), look(random, grown, rows)
+        measured = {"category_permutation": Measured(1.0)}
+        found += (
+            encoding_swap(Evidence(two, one)) is not None,
+            exchanged(dict(one.items), dict(two.items)) is not None,
+            encoding_swap(Evidence(two, one, quality=measured)) is not None,
+        )
+
+    assert (found <= 0.02 * trials).all(), found
+
+
+def test_shares_that_look_exchanged_by_rank_where_the_least_of_three_has_tripled_are_a_mix() -> None:
+    random, was = np.random.default_rng(2), np.array([0.55, 0.28, 0.17])
+    now = np.array([0.325, 0.165, 0.51])
+    for rows in (300, 500, 1500):
+        assert [told(random, was, now, rows) for _ in range(60)].count("encoding_swap") <= 2
