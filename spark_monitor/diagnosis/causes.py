@@ -51,8 +51,10 @@ def causes_of(
     clear = place_causes(fall) if fall is not None and fall.is_worse else []
     clear += slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
     strong = [cause for cause in concept[:1] if cause.kind == "concept" and (cause.share or 0) >= CONCEPT_SHARE]
-    ordered = dict.fromkeys([*broken, *clear, *prior, *strong, *drifted, *slices, *concept])
-    return divided_once(list(ordered))
+    ordered = list(dict.fromkeys([*broken, *clear, *prior, *strong, *drifted, *slices, *concept]))
+    # Of slices that fell alike the one of most rows has the largest share, which says nothing of it.
+    alike = [EVERYWHERE] if slices and ordered[0] in slices and ordered[0] not in clear else []
+    return [*alike, *divided_once(ordered)]
 
 
 WAYS: Final[Mapping[str, str]] = {
@@ -70,6 +72,11 @@ def divided_once(causes: Sequence[Cause]) -> list[Cause]:
 
 OTHER_LABELS: Final = Cause(
     "prior_shift", "the label's rate", None, "The labels are spread in another way: other cases arrive than before."
+)
+
+
+EVERYWHERE: Final = Cause(
+    "everywhere", "what all slices share", None, "No slice stands out and no column is off: it fell in all slices about alike."
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from spark_monitor.diagnosis.absences import emptied, gone, missing
+from spark_monitor.diagnosis.answers import another_unit
 from spark_monitor.diagnosis.categories import encoding_swap, unseen
 from spark_monitor.diagnosis.findings import DRIFT, FILLED, NAMED_BY_METRIC, Finding, named_by_metrics
 from spark_monitor.diagnosis.looks import Evidence
@@ -25,7 +26,7 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = F
     """The finding of one column in one window: the first fault that the evidence shows, else drift.
 
     ``metrics`` are those that fail; the evidence need not have had a rule. ``answers`` are a model's own: they move with its
-    inputs, and have no unit.
+    inputs, and only by a far factor are they in another unit.
 
     >>> from spark_monitor.diagnosis.looks import Look
     >>> now, was = Look(count=100, nulls=100), Look(count=100)
@@ -62,4 +63,4 @@ SEEN_IN_VALUES: Final = (DRIFT, NAMED_BY_METRIC["unit_factor"])
 
 OF_INPUTS: Final = frozenset({"unit_factor"})
 
-OF_ANSWERS: Final[tuple[Detector, ...]] = (gone, missing, stuck)
+OF_ANSWERS: Final[tuple[Detector, ...]] = (gone, missing, stuck, another_unit)

@@ -44,12 +44,12 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
     for (_, start), columns in windows.items():
         sources = _sources(dict(list(columns.items())[:MOST_COLUMNS]))
         if len(sources) >= LEAST_COLUMNS:
-            said = ", ".join(
-                f"{harmless(name)} those of {harmless(other)}" for name, other in list(sources.items())[:COLUMNS_NAMED]
-            )
-            what = f"they hold each other's values ({said})"
-            finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
             alike = _sources(columns, apart=BESIDE_OTHERS)
+            named = list((alike | sources).items())
+            more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
+            said = ", ".join(f"{harmless(name)} those of {harmless(other)}" for name, other in named[:COLUMNS_NAMED])
+            what = f"they hold each other's values ({said}{more})"
+            finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
             moved = [
                 name
                 for name, column_evidence in columns.items()

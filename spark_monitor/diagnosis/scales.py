@@ -25,7 +25,7 @@ def unit_change(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor."""
     now, measured = evidence.now, evidence.quality.get("unit_factor")
     if now is not None and len(now.quantiles) == 101:
-        fit = _fit(evidence)
+        fit = change_of(evidence)
         return None if fit is None else of_fit(fit, evidence.name)
     if measured is None:
         return None
@@ -35,7 +35,7 @@ def unit_change(evidence: Evidence) -> Finding | None:
     return of_fit(Fit(measured.value, name=unit_name(measured.value)), evidence.name) if is_unit(measured.value) else None
 
 
-def _fit(evidence: Evidence) -> Fit | None:
+def change_of(evidence: Evidence) -> Fit | None:
     """The change from the window before, else from the baseline."""
     now = evidence.now
     if not _has_shape(now):
@@ -86,7 +86,7 @@ def _has_shape(look: Look | None) -> TypeGuard[Look]:
 
 def exact_unit(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor, as single values tell."""
-    fit = _fit(evidence)
+    fit = change_of(evidence)
     return of_fit(fit, evidence.name) if fit is not None and fit.exact else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.diagnosis.answers import OF_REVERSALS
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
@@ -52,7 +53,7 @@ TITLES: Final[Mapping[str, str]] = {
     "late_data": "data or labels come late",
     "drift": "{} has drifted",
     "mix_shift": "the mix of rows has changed",
-    "concept_drift": "{} has fallen although the inputs say it should not",
+    "concept_drift": "{} is worse although the inputs say it should not be",
     "performance": "{} is worse than allowed",
     "fairness": "{} is worse than allowed",
     "service": "{} is beyond what is allowed",
@@ -81,6 +82,8 @@ def title(problem: Problem, kind: str) -> str:
 def _title_of(problem: Problem, kind: str) -> str:
     if kind == "schema_change" and problem.main.first.track in OF_COLUMNS and problem.finding.evidence == "status":
         return f"{{}}: {problem.finding.what}"
+    if problem.finding.conclusion in OF_REVERSALS:
+        return problem.finding.conclusion or ""
     if kind == "unit_change" and problem.finding.factor == OF_SIGN:
         return "{} has flipped signs"
     if kind != "duplicated_window":

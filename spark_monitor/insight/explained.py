@@ -150,14 +150,22 @@ def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
             f"WHERE column_name = {literal(what)} AND {drift} AND {newest}"
         )
     of_model = "SELECT time, model_version, metric, {}, value, lower, upper FROM metric_series JOIN {} USING (metric) "
-    if kind in ("slice", "mix", "rest"):
-        named = f"slice = {literal(_as_in_series(what))}" if kind != "rest" else "slice IS NOT NULL"
+    if kind in ("slice", "mix", "rest", "everywhere"):
+        named = f"slice = {literal(_as_in_series(what))}" if kind in ("slice", "mix") else "slice IS NOT NULL"
         return f"{of_model.format('slice', members)}WHERE column_name IS NULL AND {named} AND {newest}"
     if kind in ("concept", "inputs", "version"):
         return f"{of_model.format('basis', members)}WHERE column_name IS NULL AND slice IS NULL AND {newest}, basis"
     if kind == "prior_shift":
         rates = "metric = 'base_rate' AND slice IS NULL"
         return f"SELECT time, model_version, basis, value, lower, upper FROM metric_series WHERE {rates} AND {newest}"
+    if kind in ("scores", "labels"):
+        ranks = "metric IN ('roc_auc_score', 'base_rate') AND slice IS NULL"
+        numbers = "metric, basis, value, lower, upper"
+        return f"SELECT time, model_version, {numbers} FROM metric_series WHERE {ranks} AND {newest}, metric"
+    if kind == "class":
+        cells = f"metric = 'confusion_matrix' AND slice_key IS NULL AND {_is_of(row)} AND {_until(row)}"
+        counted = "class AS label_and_prediction, value AS row_count"
+        return f"SELECT `window`.start, model_version, {counted} FROM model_metrics WHERE {cells} ORDER BY 1 DESC, 2, 4 DESC"
     return None
 
 

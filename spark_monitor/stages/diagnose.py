@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql import functions as F
 
+from spark_monitor.diagnosis.answers import OF_REVERSALS
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.causes import causes_of, is_concept_drift, mix_causes
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
-from spark_monitor.diagnosis.falls import Fall
+from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident, renamed
-from spark_monitor.diagnosis.parts import Remark, part_causes, part_key, without_waiting_steps
+from spark_monitor.diagnosis.parts import part_causes, part_key, without_waiting_steps
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
+from spark_monitor.stages.answers import answer_causes
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
@@ -105,12 +107,23 @@ def computed(
     )
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
     kept, explained = with_consequences(problems, falls, outputs=outputs)
+    of_answers = answer_causes(run, kept, judged, evidence, outputs)
     parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
     remarks = remarks_of(run, parts.values())
     remark_of = {about: remarks[key] for about, key in parts.items() if key in remarks}
     kept = without_waiting_steps(kept, remark_of)
     incidents = [
-        with_causes(one, explained.get(id(one)), problems, falls, outputs, weights, run.monitor_id, remark_of) for one in kept
+        with_causes(
+            one,
+            explained.get(id(one)),
+            problems,
+            falls,
+            outputs,
+            weights,
+            run.monitor_id,
+            [*of_answers.get(id(one), []), *part_causes(remark_of.get(id(one)))],
+        )
+        for one in kept
     ]
     return incidents, renamed(groups, [(one.incident_id, problem.groups) for one, problem in zip(incidents, kept, strict=True)])
 
@@ -123,18 +136,18 @@ def with_causes(
     outputs: Collection[str],
     weights: Mapping[str, float],
     monitor_id: str,
-    remark_of: Mapping[int, Remark],
+    own: Sequence[Cause] = (),
 ) -> Incident:
-    """The incident of a problem with its causes, or those of the model's fall that followed from it.
+    """The incident of a problem with its ``own`` causes, and its fall's, or those of the model's fall that followed from it.
 
-    A fall that the inputs do not make one expect is concept drift.
+    A fall that the inputs do not make one expect is concept drift. Of what is reversed nothing else is a cause.
     """
     fall = falls.get(id(fallen or problem))
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
-    causes = causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
-    first = [*mix_causes(problem), *part_causes(remark_of.get(id(problem)))]
-    return incident(problem, monitor_id=monitor_id, causes=[*first, *causes], outputs=outputs)
+    is_reversed = problem.finding.conclusion in OF_REVERSALS
+    causes = [] if is_reversed else causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
+    return incident(problem, monitor_id=monitor_id, causes=[*own, *mix_causes(problem), *causes], outputs=outputs)
 
 
 def is_of_predictions(config: MonitorConfig) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -23,6 +23,9 @@ from spark_monitor.states.proportions import Z
 
 BEFORE_WINDOWS: Final = 4
 """A fall is held against the mean of so many windows before its incident opened, weighted by their rows."""
+
+BEFORE_REACH: Final = 12
+"""They are looked for among so many: what the model did long ago says little of now."""
 
 MOST_WINDOWS: Final = 50
 """So many failing windows of a version are looked at, evenly spread over all."""
@@ -69,10 +72,11 @@ def needs_causes(problem: Problem) -> bool:
 
 def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
     """The fall of each problem of a model metric, by the problem's ``id``: one query, none where no model metric fails."""
+    broken = broken_windows(problems)
     asked = {
         id(one): wanted
         for one in problems
-        if needs_causes(one) and (wanted := asked_of(one, windows, run.schedule.horizon)) is not None
+        if needs_causes(one) and (wanted := asked_of(one, windows, run.schedule.horizon, broken)) is not None
     }
     if not asked:
         return {}
@@ -81,8 +85,20 @@ def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[in
     return {about: one for about, one in falls.items() if one is not None}
 
 
-def asked_of(problem: Problem, windows: Windows, horizon: timedelta | None) -> Asked | None:
-    """What a fall is told from: every version and window in which its metric fails, for one window may be chance."""
+def broken_windows(problems: Iterable[Problem]) -> frozenset[tuple[str, int]]:
+    """The windows, by granularity and start, in which a model fails in all rows: what it does there is not what it did before."""
+    groups = (group for one in problems for group in one.groups if group.track == MODEL and group.whole)
+    return frozenset((group.granularity, group.start) for group in groups)
+
+
+def asked_of(
+    problem: Problem, windows: Windows, horizon: timedelta | None, broken: Collection[tuple[str, int]] = ()
+) -> Asked | None:
+    """What a fall is told from: every version and window in which its metric fails, for one window may be chance.
+
+    It is held against the last windows before it that are not ``broken`` themselves, of twelve at most; of those before where
+    all are.
+    """
     worst = worst_group(problem)
     if worst is None:
         return None
@@ -91,8 +107,6 @@ def asked_of(problem: Problem, windows: Windows, horizon: timedelta | None) -> A
     failing = [(one, group.start) for group in groups for one in group.failing if one.metric == metric]
     in_place = [(one, start) for one, start in failing if one.slice == place] or failing
     now = sorted({(one.version, start) for one, start in in_place}, key=lambda moment: (moment[1], moment[0] or ""))
-    starts = [start for start, _ in windows.get(worst.granularity, ())]
-    first = bisect_left(starts, problem.opened)
     calibrated_from = math.inf if horizon is None else problem.opened + int(horizon.total_seconds() * 1_000_000)
     return Asked(
         metric,
@@ -100,9 +114,17 @@ def asked_of(problem: Problem, windows: Windows, horizon: timedelta | None) -> A
         place,
         _lower_is_worse(worst),
         spread(now, MOST_WINDOWS),
-        tuple(starts[max(0, first - BEFORE_WINDOWS) : first]),
+        before_of(problem.opened, worst.granularity, windows, broken),
         spread([one for one in now if one[1] < calibrated_from] or now[:1], MOST_WINDOWS),
     )
+
+
+def before_of(opened: int, granularity: str, windows: Windows, broken: Collection[tuple[str, int]]) -> tuple[int, ...]:
+    """The starts of the windows that what opened at a timestamp is held against."""
+    starts = [start for start, _ in windows.get(granularity, ())]
+    first = bisect_left(starts, opened)
+    known = [start for start in starts[max(0, first - BEFORE_REACH) : first] if (granularity, start) not in broken]
+    return tuple((known or starts[:first])[-BEFORE_WINDOWS:])
 
 
 def spread(moments: Sequence[Moment], most: int) -> tuple[Moment, ...]:

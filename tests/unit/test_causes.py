@@ -15,7 +15,7 @@ from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, of_checks
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.slice_causes import is_of_one_slice, slice_causes
-from spark_monitor.stages.falls import Asked, Moment, asked_of
+from spark_monitor.stages.falls import Asked, Moment, asked_of, broken_windows
 from spark_monitor.stages.falls import fall as fall_of
 
 
@@ -259,3 +259,39 @@ def test_a_small_slice_that_falls_comes_before_a_large_one_that_falls_as_all_row
     first = slice_causes(fallen)[0]
     assert (first.kind, first.what) == ("slice", "site = Lakeside")
     assert is_of_one_slice(fallen)
+
+
+def test_a_fall_is_held_against_windows_in_which_the_model_was_well() -> None:
+    """Windows 2 and 3 are another problem's: a model that had fallen before would seem to have fallen little now."""
+    windows = {"1 week": [(at, at + 1) for at in range(8)]}
+    earlier = problem(Failing("m", "accuracy_score", family="model", value=0.1, expected=">= 0.7"), kind="performance", start=2)
+    earlier.main.groups.append(replace(earlier.main.first, start=3, end=4))
+    slices = problem(
+        Failing("s", "accuracy_score", "model", None, "plan", "gold", value=0.1, expected=">= 0.7"), kind="performance", start=1
+    )
+
+    asked = asked_of(FALLEN, windows, None, broken_windows([earlier, slices, FALLEN]))
+    alone = asked_of(FALLEN, windows, None, broken_windows([FALLEN]))
+
+    assert asked is not None
+    assert alone is not None
+    assert asked.before == (0, 1, 4)
+    assert alone.before == (1, 2, 3, 4)
+    assert asked_of(FALLEN, {"1 week": [(2, 3), (3, 4), (5, 6)]}, None, broken_windows([earlier])).before == (2, 3)  # type: ignore[union-attr]
+
+
+def test_of_slices_that_fall_alike_none_is_the_first_cause() -> None:
+    dice = np.random.default_rng(31)
+    for _ in range(30):
+        parts = dice.dirichlet([4, 3, 2]) * 1500
+        before = {("plan", f"v{place}"): (0.8 + float(dice.normal(0, 0.02)), float(rows)) for place, rows in enumerate(parts)}
+        now = {place: (value - 0.2 + float(dice.normal(0, 0.02)), rows) for place, (value, rows) in before.items()}
+        alike = fall(now, before)
+        noisy = replace(
+            alike,
+            slices_now={place: Score(one.value, one.count, 0.02) for place, one in alike.slices_now.items()},
+            slices_before={place: Score(one.value, one.count, 0.02) for place, one in alike.slices_before.items()},
+        )
+        causes = causes_of(FALLEN, [FALLEN], noisy)
+        assert causes[0].kind == "everywhere", causes
+        assert sum(cause.share or 0.0 for cause in causes) == pytest.approx(1.0, abs=1e-5)

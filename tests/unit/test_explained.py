@@ -153,3 +153,13 @@ def test_a_cause_is_asked_for_by_what_it_names(kind: str, what: str, asked: str)
     assert asked in shlex.split(query.strip())[3]
     assert query.count("monitor_id = ") == query.count(" FROM metric_series") + query.count(" FROM incidents")
     assert "ORDER BY time DESC" in query
+
+
+@pytest.mark.parametrize("kind", ["class", "scores", "labels", "everywhere"])
+def test_a_cause_among_the_answers_has_its_numbers(kind: str) -> None:
+    row = replace(ROW, causes=(Cause(kind, "it's", None, "It is."),), runbook=DEFAULT.format("performance"))
+    commands = [line.strip() for line in explained(row, "a.yaml") if line.strip().startswith("spark-monitor sql")]
+    statements = [sqlglot.parse_one(shlex.split(command)[3], dialect="databricks") for command in commands]
+
+    told = [table.name for statement in statements for table in statement.find_all(sqlglot.exp.Table)]
+    assert ("model_metrics" if kind == "class" else "metric_series") in told
