@@ -90,7 +90,7 @@ def run(
         as_of=as_of,
         windows=plan.windows,
         verdicts=verdicts,
-        message=described(plan, status, as_of, operated, silent),
+        message=described(plan, status, as_of, operated, silent, zone=config.windows.zone),
         published=published,
         step_seconds=current.step_seconds,
         store=current.store,
@@ -112,7 +112,7 @@ def nothing_new(
     with about(config.monitor):
         tell_people(store, config, as_of=as_of, run_id=run_id, dry=dry, command=command, file=file)
     shown = PublishResult("OFF" if config.outputs.mlflow is None else "PUBLISHED", "There is nothing new to publish.")
-    message = described(Plan((), (), {}), NOTHING_NEW, as_of)
+    message = described(Plan((), (), {}), NOTHING_NEW, as_of, zone=config.windows.zone)
     return RunResult(run_id, NOTHING_NEW, as_of, (), {}, message, shown, {}, store, config.monitor)
 
 

@@ -9,7 +9,7 @@ import typer
 from spark_monitor.commands.command import WRONG_USE, terminal_of
 from spark_monitor.commands.options import AsJson, Conf, Master, MonitorFile, Remote, SessionOptions
 from spark_monitor.commands.spark import open_spark
-from spark_monitor.text.formatting import counted, harmless
+from spark_monitor.text.formatting import UTC_NAME, counted, harmless, to_minute
 from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ def check(
     warnings = f", with {counted(len(findings), 'warning')}" if findings else ""
     terminal.tell(f"{file.name}: can be run{warnings}.")
     if seen is not None:
-        terminal.tell(overview_line(seen))
+        terminal.tell(overview_line(seen, monitor.config.windows.zone))
 
 
-def overview_line(seen: Overview) -> str:
-    """What a run would look at, in a sentence or two."""
+def overview_line(seen: Overview, zone: str = UTC_NAME) -> str:
+    """What a run would look at, in a sentence or two, by the clock of the monitor's zone."""
     if seen.first is None or seen.last is None:
         return f"{counted(seen.rows, 'row')}, none with a time before now: no window is due."
-    times = f"from {seen.first:%Y-%m-%d %H:%M} to {seen.last:%Y-%m-%d %H:%M} UTC"
+    times = f"from {to_minute(seen.first, zone)} to {to_minute(seen.last, zone)}"
     shown = ", ".join(harmless(name, 40) for name in seen.columns[:COLUMNS_SHOWN])
     more = len(seen.columns) - COLUMNS_SHOWN
     columns = f"{counted(len(seen.columns), 'column')} watched ({shown}{f' and {more} more' if more > 0 else ''})"

@@ -21,7 +21,7 @@ from spark_monitor.commands.options import (
 )
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import harmless, in_shell
+from spark_monitor.text.formatting import harmless, in_shell, to_minute
 from spark_monitor.text.logs import log_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def freeze(
             terminal.tell(line)
         return
     terminal.document({"monitor": monitor.config.monitor, "baseline_version": version, "as_of": moment, "period": accepted})
-    of = f" of the predictions from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC" if first and last else ""
+    zone = monitor.config.windows.zone
+    of = f" of the predictions from {to_minute(first, zone)} to {to_minute(last, zone)}" if first and last else ""
     terminal.tell(f"Baseline version {version} is frozen{of}. Windows that are handled from now on are compared with it.")
 
 

@@ -14,6 +14,7 @@ from spark_monitor.insight.explained import found_incident
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.gather import facts
 from spark_monitor.insight.judged import incidents_beginning
+from spark_monitor.insight.local_times import in_zone
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import SparkTables, Tables, local_tables
 from spark_monitor.store.local import has_scheme
@@ -63,7 +64,7 @@ def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = Fa
 def stored_incident(config: MonitorConfig, session: Session, named: str) -> IncidentRow:
     """The incident whose id begins as named, open or resolved; ConfigError where none does, or several do."""
     rows = _answered(config, session, lambda tables: incidents_beginning(tables, config.monitor, named), list[IncidentRow])
-    return found_incident(rows, named)
+    return in_zone(found_incident(rows, named), config.windows.zone)
 
 
 def _answered(
@@ -108,6 +109,7 @@ def facts_of_file(config: MonitorConfig) -> Facts:
         model=config.model.name,
         task=config.model.task,
         granularity=config.windows.granularity.label,
+        zone=config.windows.zone,
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
     )

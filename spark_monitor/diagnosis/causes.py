@@ -12,7 +12,7 @@ from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
 from spark_monitor.diagnosis.slice_causes import is_clear, is_of_one_slice, of_the_change, place_causes, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.text.formatting import harmless, in_words, number, percent, slice_name
+from spark_monitor.text.formatting import UTC_NAME, harmless, in_words, local, number, percent, slice_name
 from spark_monitor.windowing.timestamps import timestamp_of
 
 PRODUCT: Final = "distance x importance"
@@ -34,6 +34,7 @@ def causes_of(
     *,
     outputs: Collection[str] = (),
     importances: Mapping[str, float] | None = None,
+    zone: str = UTC_NAME,
 ) -> list[Cause]:
     """The causes of a problem, the first to look at first; their shares add up to 1.
 
@@ -45,7 +46,7 @@ def causes_of(
         return [OTHER_LABELS]
     if problem.main.first.track != MODEL and not is_answer:
         return []
-    broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {})
+    broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {}, zone=zone)
     slices = slice_causes(fall) if fall is not None and fall.is_worse else []
     prior, concept = (prior_causes(fall), concept_causes(fall)) if fall is not None and fall.is_worse else ([], [])
     clear = place_causes(fall) if fall is not None and fall.is_worse else []
@@ -88,7 +89,12 @@ def mix_causes(problem: Problem) -> list[Cause]:
 
 
 def column_causes(
-    problem: Problem, others: Sequence[Problem], *, outputs: Collection[str], importances: Mapping[str, float]
+    problem: Problem,
+    others: Sequence[Problem],
+    *,
+    outputs: Collection[str],
+    importances: Mapping[str, float],
+    zone: str = UTC_NAME,
 ) -> tuple[list[Cause], list[Cause]]:
     """Columns that broke or began to drift about when a problem did: share = distance x importance, over the sum of these.
 
@@ -110,7 +116,8 @@ def column_causes(
             importance = importances.get(group.column, 0.0) if importances else 1.0
             sizes[group.column] = max(sizes.get(group.column, 0.0), _distance(group) * importance)
             later = other.opened >= ends
-            what = f"{other.finding.what}, since {in_words(timestamp_of(other.opened))} only" if later else other.finding.what
+            since_then = in_words(local(timestamp_of(other.opened), zone))
+            what = f"{other.finding.what}, since {since_then} only" if later else other.finding.what
             named.setdefault(group.column, (other.finding.is_fault and not later and not spares_a_version(other, problem), what))
     total = sum(sizes.values())
     basis = "" if importances else ", all columns taken as equally important"

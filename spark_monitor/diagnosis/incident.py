@@ -12,7 +12,7 @@ from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import Failing, Group, Slice, worst
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.sentences import diagnosis, failing_versions, own_groups, title
-from spark_monitor.text.formatting import versions_named
+from spark_monitor.text.formatting import UTC_NAME, versions_named
 
 MEMBERS_KEPT: Final = 200
 """Members of an incident that are stored; ``checks`` counts all."""
@@ -55,8 +55,15 @@ class Incident:
         return self.last[1]
 
 
-def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (), outputs: Collection[str] = ()) -> Incident:
-    """The incident that a problem is; ``outputs`` are the columns of the model's answers."""
+def incident(
+    problem: Problem,
+    *,
+    monitor_id: str,
+    causes: Sequence[Cause] = (),
+    outputs: Collection[str] = (),
+    zone: str = UTC_NAME,
+) -> Incident:
+    """The incident that a problem is; ``outputs`` are the columns of the model's answers, ``zone`` that of its sentence."""
     groups = problem.groups
     of_granularity = [group for group in own_groups(problem) if group.granularity == problem.granularity]
     members = _members([*own_groups(problem), *groups])
@@ -68,7 +75,7 @@ def incident(problem: Problem, *, monitor_id: str, causes: Sequence[Cause] = (),
         incident_id=_identity(monitor_id, problem),
         kind=kind,
         title=title(problem, kind),
-        diagnosis=diagnosis(problem, kind, found),
+        diagnosis=diagnosis(problem, kind, found, zone),
         dataset=problem.dataset,
         column=_column(problem, columns),
         slice=problem.slice,

@@ -13,7 +13,18 @@ from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.located import places
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
-from spark_monitor.text.formatting import counted, harmless, in_words, number, rounded, slice_name, versions_named, with_interval
+from spark_monitor.text.formatting import (
+    UTC_NAME,
+    counted,
+    harmless,
+    in_words,
+    local,
+    number,
+    rounded,
+    slice_name,
+    versions_named,
+    with_interval,
+)
 from spark_monitor.text.words import number_in
 from spark_monitor.windowing.timestamps import timestamp_of
 
@@ -107,13 +118,13 @@ def _subject(problem: Problem) -> str:
     return f"{' and '.join(metrics[:2])}{' and others' if len(metrics) > 2 else ''}{column}"
 
 
-def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
-    """One sentence: what, where, since when, how much, and what that means.
+def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause], zone: str = UTC_NAME) -> str:
+    """One sentence: what, where, since when by the clock of ``zone``, how much, and what that means.
 
     It is made of values that come from data, each made harmless.
     """
     finding, groups = problem.finding, problem.groups
-    since = f"since {in_words(timestamp_of(problem.opened))}"
+    since = f"since {in_words(local(timestamp_of(problem.opened), zone))}"
     place = _where(problem)
     where = f"{place}{_in_versions(groups, everywhere=place == EVERYWHERE, placed=bool(place))}"
     what = _what(problem, kind)
@@ -123,7 +134,7 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause]) -> str:
     cause = told[0].what if told and not conclusion and not problem.finding.is_fault else None
     first = f"; the first cause to look at is {cause}" if cause is not None else ""
     subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
-    return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem)}"
+    return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem, zone)}"
 
 
 def own_groups(problem: Problem) -> list[Group]:
@@ -274,10 +285,10 @@ def _in_versions(groups: Sequence[Group], *, everywhere: bool, placed: bool) -> 
     return f" and {named}" if everywhere else f" in {named}" if not placed else f", {named}"
 
 
-def _ended(problem: Problem) -> str:
+def _ended(problem: Problem, zone: str) -> str:
     if problem.resolved is None:
         return ""
-    when = in_words(timestamp_of(problem.resolved))
+    when = in_words(local(timestamp_of(problem.resolved), zone))
     ending = problem.main.ending
     if ending == STALE:
         return f" It was closed on {when}: no window failed in {counted(STALE_WINDOWS, 'window')}, and none could be judged well."

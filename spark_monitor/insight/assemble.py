@@ -9,6 +9,7 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.answers import Answers, empty_since, latest_labelled, latest_windows
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.headline_metrics import main_metric, shown_metrics
+from spark_monitor.insight.local_times import in_zone
 from spark_monitor.insight.rows import VERDICTS, DriftRow, ModelRow, VerdictRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, SHIFTS
 from spark_monitor.windowing.windows import Window
@@ -25,10 +26,10 @@ VersionRow = TypeVar("VersionRow", bound=OfVersion)
 
 
 def assembled(answers: Answers, config: MonitorConfig) -> Facts:
-    """The facts that answers amount to; the version seen last comes first."""
+    """The facts that answers amount to, in the monitor's zone; the version seen last comes first."""
     latest, main = latest_windows(answers.counts), main_metric(config)
     order = sorted(latest, key=lambda version: (latest[version].end, version or ""), reverse=True)
-    return Facts(
+    known = Facts(
         monitor=config.monitor,
         model=config.model.name,
         task=config.model.task,
@@ -36,6 +37,7 @@ def assembled(answers: Answers, config: MonitorConfig) -> Facts:
         main_metric=main,
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
+        zone=config.windows.zone,
         versions=tuple(_version_facts(version, latest[version], answers, config) for version in order),
         open=tuple(row for row in answers.incidents if row.is_open),
         resolved=tuple(row for row in answers.incidents if not row.is_open),
@@ -49,6 +51,7 @@ def assembled(answers: Answers, config: MonitorConfig) -> Facts:
         distributions=tuple(answers.distributions),
         baselines=tuple(answers.baselines),
     )
+    return in_zone(known, config.windows.zone)
 
 
 def _version_facts(version: str | None, window: Window, answers: Answers, config: MonitorConfig) -> VersionFacts:

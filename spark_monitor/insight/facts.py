@@ -82,6 +82,9 @@ class Facts:
     main_metric: str | None = None
     has_rules: bool = True
     has_labels: bool = True
+    zone: str = "UTC"
+    """In which its windows and all its timestamps are."""
+
     versions: tuple[VersionFacts, ...] = ()
     open: tuple[IncidentRow, ...] = ()
     resolved: tuple[IncidentRow, ...] = ()

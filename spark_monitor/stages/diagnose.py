@@ -120,7 +120,7 @@ def computed(
             falls,
             outputs,
             weights,
-            run.monitor_id,
+            run,
             [*of_answers.get(id(one), []), *part_causes(remark_of.get(id(one)))],
         )
         for one in kept
@@ -135,7 +135,7 @@ def with_causes(
     falls: Mapping[int, Fall],
     outputs: Collection[str],
     weights: Mapping[str, float],
-    monitor_id: str,
+    run: Run,
     own: Sequence[Cause] = (),
 ) -> Incident:
     """The incident of a problem with its ``own`` causes, and its fall's, or those of the model's fall that followed from it.
@@ -145,9 +145,11 @@ def with_causes(
     fall = falls.get(id(fallen or problem))
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
-    is_reversed = problem.finding.conclusion in OF_REVERSALS
-    causes = [] if is_reversed else causes_of(fallen or problem, others, fall, outputs=outputs, importances=weights)
-    return incident(problem, monitor_id=monitor_id, causes=[*own, *mix_causes(problem), *causes], outputs=outputs)
+    is_reversed, zone = problem.finding.conclusion in OF_REVERSALS, run.config.windows.zone
+    told = fallen or problem
+    causes = [] if is_reversed else causes_of(told, others, fall, outputs=outputs, importances=weights, zone=zone)
+    every = [*own, *mix_causes(problem), *causes]
+    return incident(problem, monitor_id=run.monitor_id, causes=every, outputs=outputs, zone=zone)
 
 
 def is_of_predictions(config: MonitorConfig) -> bool:

@@ -41,7 +41,7 @@ from spark_monitor.stages.merge import profile
 from spark_monitor.stages.occupancy import all_times
 from spark_monitor.stages.quality_plan import known_codes
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
-from spark_monitor.text.formatting import harmless
+from spark_monitor.text.formatting import harmless, to_minute
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import quote
@@ -214,7 +214,7 @@ def baseline_frame(run: Run, predictions: Predictions) -> tuple[DataFrame, str |
         return known_rows(run, baseline, baseline.where), baseline.where
     time = run.config.predictions.time
     start, end = first_window(run, predictions)
-    log.info(f"no baseline in the monitor's file: the first window, from {start:%Y-%m-%d %H:%M} UTC, becomes it")
+    log.info(f"no baseline in the monitor's file: the first window, from {to_minute(start, run.schedule.zone)}, becomes it")
     inside = within(predictions.frame, time, micros(start), micros(end), zone=run.schedule.zone, with_null=False)
     return predictions.frame.where(inside), f"{time} from {start.isoformat()} to {end.isoformat()}"
 

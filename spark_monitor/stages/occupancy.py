@@ -16,6 +16,7 @@ from spark_monitor.sources.predictions import Predictions, row_times, time_range
 from spark_monitor.stages.affected import affected_windows
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.past_runs import Ledger
+from spark_monitor.text.formatting import to_minute
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.occupied import (
     BEGINNING,
@@ -92,7 +93,7 @@ def before_all_rows(run: Run, predictions: Predictions) -> str | None:
     span = time_range(predictions.frame, run.config.predictions.time, run.schedule.zone, ENDING)
     if span is None:
         return f"{table} has no rows with a time yet; no baseline was frozen."
-    first, last = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in span)
+    first, last = (to_minute(moment, run.schedule.zone) for moment in span)
     return f"The rows of {table} begin at {first} and end at {last}; no baseline was frozen. Name a later timestamp with --as-of."
 
 
@@ -189,8 +190,8 @@ def _silence(run: Run, predictions: Predictions, ledger: Ledger, due: Sequence[D
     end = window_of(newest, finest, run.schedule.zone).end
     windows = (run.as_of - end) / timedelta(hours=finest.nominal_hours)
     return (
-        f"No rows since {newest:%Y-%m-%d %H:%M} UTC, about {windows:,.0f} windows of {finest.label} before the as-of timestamp. "
-        f"To look at the last window with rows: --as-of {end:%Y-%m-%dT%H:%M}Z."
+        f"No rows since {to_minute(newest, run.schedule.zone)}, about {windows:,.0f} windows of {finest.label} before the as-of "
+        f"timestamp. To look at the last window with rows: --as-of {end:%Y-%m-%dT%H:%M}Z."
     )
 
 

@@ -11,17 +11,23 @@ from spark_monitor.stages.context import Run
 from spark_monitor.stages.operate import Operated
 from spark_monitor.stages.plan import Plan
 from spark_monitor.store.ledger import NOTHING_NEW
-from spark_monitor.text.formatting import counted
+from spark_monitor.text.formatting import UTC_NAME, counted, to_minute
 from spark_monitor.windowing.due import DueWindow
 
 NOTHING_OPERATED = Operated()
 
 
 def described(
-    plan: Plan, status: str, as_of: datetime, operated: Operated = NOTHING_OPERATED, silent: Sequence[DueWindow] = ()
+    plan: Plan,
+    status: str,
+    as_of: datetime,
+    operated: Operated = NOTHING_OPERATED,
+    silent: Sequence[DueWindow] = (),
+    *,
+    zone: str = UTC_NAME,
 ) -> str:
     """What a run did, in a sentence."""
-    at = f"as of {as_of:%Y-%m-%d %H:%M} UTC"
+    at = f"as of {to_minute(as_of, zone)}"
     if status == NOTHING_NEW:
         nothing = f"Nothing new {at}: no window is due, no label has changed; nothing was written."
         return f"{nothing} {plan.note}".rstrip()

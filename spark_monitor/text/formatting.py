@@ -7,12 +7,14 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
 LONGEST_TEXT = 120
 """Longer strings from data (a category of a megabyte) are cut."""
 
 LONGEST_PATH = 4_096
+UTC_NAME = "UTC"
 
 _LONG_DECIMAL = re.compile(r"-?\d+\.\d{5,}(?:e[-+]?\d+)?")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -174,8 +176,24 @@ def place(key: str | None, value: str | None, also_slices: int) -> str:
     return f"{slice_name(key, value)}{more}"
 
 
+def local(timestamp: datetime, zone: str) -> datetime:
+    """A timestamp as the clock of a zone reads it, which the functions below then write.
+
+    Its offset is fixed: two that a clock reads alike, in the night when it is set back, still differ and are in order.
+
+    >>> from datetime import UTC
+    >>> in_words(local(datetime(2024, 3, 30, 23, tzinfo=UTC), "Europe/Berlin"))
+    '2024-03-31'
+    >>> in_words(local(datetime(2024, 3, 31, 4, tzinfo=UTC), "Asia/Dubai")), in_words(datetime(2024, 3, 31, 4, tzinfo=UTC))
+    ('2024-03-31 08:00 UTC+04', '2024-03-31 04:00 UTC')
+    """
+    moment = timestamp.astimezone(ZoneInfo(zone))
+    offset, name = moment.utcoffset(), moment.tzname()
+    return timestamp if offset is None or name is None else timestamp.astimezone(timezone(offset, name))
+
+
 def day(timestamp: datetime | None) -> str:
-    """A timestamp as short as it can be written: the day alone at midnight."""
+    """A timestamp as short as it can be written, in its own zone: the day alone at midnight."""
     if timestamp is None:
         return "-"
     return timestamp.strftime("%Y-%m-%d" if not (timestamp.hour or timestamp.minute) else "%Y-%m-%d %H:%M")
@@ -189,7 +207,50 @@ def in_words(timestamp: datetime | None) -> str:
     ('2024-03-31', '2024-03-30 23:00 UTC')
     """
     short = day(timestamp)
-    return f"{short} UTC" if ":" in short else short
+    return f"{short} {_zone_name(timestamp)}" if timestamp is not None and ":" in short else short
+
+
+def to_minute(timestamp: datetime, zone: str) -> str:
+    """A timestamp as a monitor's zone reads it, with its time and zone also at midnight.
+
+    >>> from datetime import UTC
+    >>> to_minute(datetime(2024, 7, 1, tzinfo=UTC), "Europe/Berlin")
+    '2024-07-01 02:00 CEST'
+    """
+    moment = local(timestamp, zone)
+    return f"{moment:%Y-%m-%d %H:%M} {_zone_name(moment)}"
+
+
+def as_of_text(timestamp: datetime, zone: str) -> str:
+    """The timestamp that all of a page is as of: with its time, and with the name of the zone in which its times are.
+
+    >>> from datetime import UTC
+    >>> as_of_text(datetime(2024, 7, 1, tzinfo=UTC), "UTC"), as_of_text(datetime(2024, 7, 1, tzinfo=UTC), "America/New_York")
+    ('2024-07-01 UTC', '2024-06-30 20:00 EDT (times are those of America/New_York)')
+    """
+    moment = local(timestamp, zone)
+    named = "" if zone == UTC_NAME else f" (times are those of {zone})"
+    return f"{day(moment)} {_zone_name(moment)}{named}"
+
+
+def span(start: datetime, end: datetime) -> str:
+    """Two timestamps as a person reads them: days alone where both are midnights, else with their times and zones.
+
+    >>> from datetime import UTC
+    >>> span(datetime(2024, 7, 1, tzinfo=UTC), datetime(2024, 7, 2, tzinfo=UTC))
+    '2024-07-01 to 2024-07-02'
+    >>> night = datetime(2024, 10, 27, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC)
+    >>> span(*night), span(*(local(edge, "Europe/Berlin") for edge in night))
+    ('2024-10-27 to 2024-10-27 01:00 UTC', '2024-10-27 02:00 CEST to 2024-10-27 02:00 CET')
+    """
+    same = _zone_name(start) == _zone_name(end)
+    last = in_words(end) if not same or ":" in day(end) else f"{day(end)}{f' {_zone_name(end)}' if ':' in day(start) else ''}"
+    return f"{day(start) if same else in_words(start)} to {last}"
+
+
+def _zone_name(timestamp: datetime) -> str:
+    name = timestamp.tzname() or UTC_NAME
+    return f"{UTC_NAME}{name}" if name[:1] in ("+", "-") else name
 
 
 def subject(metric: str, column: str | None) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from spark_monitor.errors import ConfigError
+from spark_monitor.text.formatting import day, span
 from spark_monitor.windowing.periods import MINUTE, Granularity, parse_duration, parse_every, parse_timestamp, parse_zone
 from spark_monitor.windowing.timestamps import EPOCH
 
@@ -54,12 +55,12 @@ class Window:
 
     @property
     def text(self) -> str:
-        """The window as a person reads it: its two edges in UTC.
+        """The window as a person reads it: its two edges, and their zone where they are no midnights.
 
         >>> window_of(datetime(2013, 9, 4, tzinfo=UTC), parse_every("1 week"), "UTC").text
         '2013-09-02 to 2013-09-09'
         """
-        return f"{_short(self.start)} to {_short(self.end)}"
+        return span(self.start, self.end)
 
 
 def window_of(timestamp: datetime, granularity: Granularity, zone: str | tzinfo) -> Window:
@@ -94,7 +95,7 @@ def windows_between(start: datetime, end: datetime, granularity: Granularity, zo
     if last <= first:
         return []
     if (last - first) / timedelta(hours=granularity.nominal_hours) > LARGEST_NUMBER_OF_WINDOWS:
-        excess = f"more than {LARGEST_NUMBER_OF_WINDOWS:,} windows of {granularity.label} from {_short(first)} to {_short(last)}"
+        excess = f"more than {LARGEST_NUMBER_OF_WINDOWS:,} windows of {granularity.label} from {day(first)} to {day(last)}"
         advice = "Name a shorter range with --from and --to, give longer windows, or correct rows whose time is wrong"
         raise ConfigError(f"found {excess}. {advice}.")
     return list(_from_window(window_of(first, granularity, clock), last, granularity, clock))
@@ -219,7 +220,3 @@ def _utc(timestamp: datetime) -> datetime:
     if timestamp.tzinfo is None:
         raise ValueError(f"found {timestamp.isoformat()} without a time zone: pass timezone-aware timestamps")
     return timestamp.astimezone(UTC)
-
-
-def _short(timestamp: datetime) -> str:
-    return timestamp.strftime("%Y-%m-%d" if timestamp.time() == MIDNIGHT else "%Y-%m-%d %H:%M")

@@ -16,6 +16,7 @@ from typing import Any
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.judged import incidents_named, with_series
+from spark_monitor.insight.local_times import in_zone
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.channel import Channel, ChannelError
@@ -152,7 +153,7 @@ def _due(
 ) -> tuple[list[Due], set[str]]:
     """The events that may be sent now, and incidents that people know of without its being written beside them."""
     due, unmarked = list[Due](), set[str]()
-    for page in pages:
+    for page in (in_zone(list(page), config.windows.zone) for page in pages):
         deliveries = deliveries_of(tables, config.monitor, [incident.incident_id for incident in page])
         events = due_events(page, config.people, deliveries, config.monitor, as_of)
         due += [one for one in events if not _is_quiet(one.channel, config, as_of)]
@@ -189,7 +190,8 @@ def _send_groups(
 
 def _named(tables: Tables, config: MonitorConfig, groups: Sequence[Group]) -> dict[str, IncidentRow]:
     ids = {row.incident_id for group in groups for row in group.members}
-    return {row.incident_id: row for row in incidents_named(tables, config.monitor, ids)} if ids else {}
+    rows = in_zone(incidents_named(tables, config.monitor, ids), config.windows.zone) if ids else []
+    return {row.incident_id: row for row in rows}
 
 
 def _is_quiet(channel: str, config: MonitorConfig, as_of: datetime) -> bool:

@@ -12,7 +12,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spark_monitor.insight.facts import FINAL, Facts, VersionFacts
 from spark_monitor.insight.rows import IncidentRow, MeasureRow
-from spark_monitor.text.formatting import counted, day, harmless, in_words, number, percent, version_name, with_interval
+from spark_monitor.text.formatting import (
+    UTC_NAME,
+    counted,
+    harmless,
+    in_words,
+    local,
+    number,
+    percent,
+    span,
+    version_name,
+    with_interval,
+)
 
 MOST_TOLD, LONGEST = 10, 300
 COSTS = {
@@ -52,7 +63,7 @@ class Digest:
         opened = sum(len(model.opened) for model in self.models)
         still = sum(model.facts.open_total for model in self.models)
         named = self.models[0].facts.monitor if len(self.models) == 1 else counted(len(self.models), "monitor")
-        return f"{named}, {day(self.start)} to {day(self.end)}: {counted(opened, 'new incident')}, {still:,} open"
+        return f"{named}, {span(self.start, self.end)}: {counted(opened, 'new incident')}, {still:,} open"
 
 
 def digest_of(all_facts: Sequence[Facts], start: datetime, end: datetime) -> Digest:
@@ -60,7 +71,9 @@ def digest_of(all_facts: Sequence[Facts], start: datetime, end: datetime) -> Dig
 
     Before it has ended no run knows of it: a month that failed is new in the week that follows it.
     """
-    return Digest(start, end, tuple(_model(facts, start, end) for facts in all_facts))
+    zones = {facts.zone for facts in all_facts}
+    zone = zones.pop() if len(zones) == 1 else UTC_NAME
+    return Digest(local(start, zone), local(end, zone), tuple(_model(facts, start, end) for facts in all_facts))
 
 
 def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:

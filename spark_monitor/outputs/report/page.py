@@ -33,6 +33,7 @@ from spark_monitor.outputs.report.sections import (
     side_by_side,
 )
 from spark_monitor.text.formatting import (
+    as_of_text,
     counted,
     day,
     harmless,
@@ -116,6 +117,7 @@ def environment() -> Environment:
         percent=percent,
         day=day,
         in_words=in_words,
+        as_of_text=as_of_text,
         badge=badge,
         counted=counted,
         version_name=lambda version: shown(version_name(version)),

@@ -16,6 +16,7 @@ from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS, CheckRow, IncidentRow, ModelRow
 from spark_monitor.outputs.terminal.layout import INDENT, ROWS_SHOWN, more, room, sections, table, wrapped
 from spark_monitor.text.formatting import (
+    as_of_text,
     counted,
     day,
     harmless,
@@ -84,7 +85,7 @@ def _head(facts: Facts) -> Iterator[str]:
     yield from wrapped(harmless(facts.sentence, 400), "")
     if last is not None:
         baseline = f", baseline version {last.baseline_version}" if last.baseline_version is not None else ""
-        yield f"As of {day(facts.as_of)} UTC{baseline}"
+        yield f"As of {as_of_text(last.as_of if facts.as_of is None else facts.as_of, facts.zone)}{baseline}"
     if last is not None and last.null_time_rows:
         yield f"{counted(last.null_time_rows, 'row')} without a time belong to no window"
     if unpublished is not None:
