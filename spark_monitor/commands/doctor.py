@@ -12,7 +12,7 @@ from rich.text import Text
 
 from spark_monitor.commands import examinations
 from spark_monitor.commands.command import RUN_FAILED, sentence_of, terminal_of
-from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, given_path
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.terminal import DONE, FAILED, Terminal
 from spark_monitor.config.monitor import MonitorConfig, load_config
@@ -61,7 +61,10 @@ class Patient:
 def doctor(
     context: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A monitor's file, to look at its outputs too.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="A monitor's file, to look at its outputs too.", show_default=False, parser=given_path
+        ),
     ] = None,
     master: Master = None,
     remote: Remote = None,

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from spark_monitor.commands.command import terminal_of
-from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp, timestamp_or_now
+from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, given_path, timestamp, timestamp_or_now
 from spark_monitor.commands.several import sessions, yaml_files
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import harmless, in_shell, in_words
@@ -24,9 +24,14 @@ IncidentId = Annotated[
 ]
 OneFile = Annotated[
     Path | None,
-    typer.Argument(metavar="[FILE]", help="The monitor's YAML file. Default: the one in this directory.", show_default=False),
+    typer.Argument(
+        metavar="[FILE]",
+        help="The monitor's YAML file. Default: the one in this directory.",
+        show_default=False,
+        parser=given_path,
+    ),
 ]
-FileOption = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="The same as FILE.")]
+FileOption = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="The same as FILE.", parser=given_path)]
 
 
 def ack(

@@ -90,8 +90,6 @@ def init(
 
 def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, dict[str, str]]:
     """A file for each table of a schema or directory but the monitor's own; which were written, and why others were left out."""
-    from pyspark.errors import PySparkException
-
     written: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for name, table in tables_in(spark, schema):
@@ -102,7 +100,7 @@ def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, 
             source, frame = open_table(spark, table)
             write(file, first_file(made_from(frame, source, table, file)))
             written[table] = str(file)
-        except (ConfigError, PySparkException) as error:
+        except Exception as error:  # whatever it is, it is this table's alone
             left_out[table] = str(error) if isinstance(error, ConfigError) else f"{table}: {sentence_of(error)}"
     if not written:
         raise ConfigError("\n".join([f"{schema}: no file was written.", *(left_out.values() or ["It holds no tables."])]))
@@ -162,9 +160,7 @@ def write(file: Path, text: str) -> None:
 
 def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, DataFrame]:
     """The source as a monitor's file names it, and its rows; ConfigError where there is nothing to read."""
-    from pyspark.errors import PySparkException
-
-    from spark_monitor.preflight.opened import CHECK_NAME, next_step
+    from spark_monitor.preflight.opened import CHECK_NAME, first_line, next_step
     from spark_monitor.sources.readers.rows import read_source
 
     reasons = []
@@ -174,10 +170,10 @@ def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, Data
             frame = read_source(spark, source)
             _ = frame.columns  # Spark Connect puts the analysis off until somebody asks
             return source, frame
-        except PySparkException as error:
-            reasons.append(f"{source.text}: {sentence_of(error).partition(': ')[2].partition(' SQLSTATE:')[0]}")
         except RunError as error:  # a Delta table whose log cannot be read is not taken for its files
             reasons.append(f"{source.text}: {error}")
+        except Exception as error:  # catalogs and storage raise errors of many kinds
+            reasons.append(f"{source.text}: {first_line(error)}")
     steps = [step for step in map(next_step, reasons) if step and not step.startswith(CHECK_NAME)]
     step = steps[-1] if steps else "Give a table's name, or the path of a Delta table or of Parquet files."
     raise ConfigError("\n".join([f"{table}: cannot be read. {step}", *reasons]))

@@ -18,7 +18,17 @@ from spark_monitor.windowing.windows import parse_every, parse_timestamp
 
 SPARK_PANEL = "Spark"
 
-MonitorFile = Annotated[Path, typer.Argument(metavar="FILE", help="The monitor's YAML file.", show_default=False)]
+
+def given_path(text: str) -> Path:
+    """A path as typed; nothing, as a shell hands on an empty variable, is no path and never this directory."""
+    if not text.strip():
+        raise typer.BadParameter("found nothing. Give a path; a variable in its place may be empty.")
+    return Path(text)
+
+
+MonitorFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The monitor's YAML file.", show_default=False, parser=given_path)
+]
 AsOf = Annotated[
     str | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from spark_monitor.commands.options import AsJson, AsOf, Conf, Master, Remote, S
 from spark_monitor.commands.several import Files, Left, each_monitor, monitor_files, namesakes
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
-from spark_monitor.text.formatting import counted
+from spark_monitor.text.formatting import counted, harmless
 from spark_monitor.text.logs import log_of
 
 log = log_of(__name__)
@@ -35,6 +36,9 @@ def prune(
     """Delete results older than `outputs.keep`, rewrite small files and remove files that are no longer needed."""
     terminal = terminal_of(context)
     session, moment = SessionOptions.read(master, remote, conf), timestamp_or_now("--as-of", as_of)
+    for name in deleted or ():
+        if not re.fullmatch(r"[a-z0-9_]+", name):
+            raise ConfigError(f'--deleted: found "{harmless(name, 80)}". Allowed: a monitor\'s name, of a-z, 0-9 and _.')
     with terminal.progress():
         from spark_monitor.stages.prune import monitors_at, remove
         from spark_monitor.stages.prune import prune as pruned

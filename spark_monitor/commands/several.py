@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spark_monitor.commands.command import RUN_FAILED, sentence_of
-from spark_monitor.commands.options import SessionOptions
+from spark_monitor.commands.options import SessionOptions, given_path
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.errors import ConfigError, MonitorError, RunError
 from spark_monitor.text.formatting import harmless
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from spark_monitor.insight.facts import Facts
 
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE...", help="Monitors' YAML files, or directories of them.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="FILE...", help="Monitors' YAML files, or directories of them.", show_default=False, parser=given_path
+    ),
 ]
 SUFFIXES = (".yaml", ".yml")
 

@@ -199,6 +199,26 @@ def test_wrong_usage_is_exit_code_2_before_any_session(console: Console, argumen
     assert console.sessions == []
 
 
+EMPTY = ("run", "check", "freeze", "status", "report", "digest", "prune", "replay", "doctor", "ack i")
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_an_empty_file_is_refused_and_never_this_directory(
+    console: Console, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # What a shell hands on of a variable that is not set: pathlib takes it for the directory that one is in.
+    (tmp_path / "flights.yaml").write_text("monitor: flights\n")
+    monkeypatch.chdir(tmp_path)
+    for empty in ("", " "):
+        result = console.type(*command.split(), empty)
+        assert result.exit_code == 2
+        assert "found nothing. Give a path" in " ".join(result.stderr.replace("│", " ").split())
+    assert console.sessions == []
+    refused = console.type("prune", "flights.yaml", "--deleted", "")
+    assert (refused.exit_code, console.sessions) == (2, [])
+    assert "--deleted: found" in refused.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
