@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spark_monitor.errors import RunError
 from spark_monitor.store.delta_rs import has_delta_rs
+from spark_monitor.store.under_way import begun_since, files_before
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,7 +72,12 @@ class LocalTables:
         delta_tables = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
         if LEDGER not in delta_tables:
             raise NotHere(f"there are no tables at {directory} yet")
-        fields = {name: self._stored(name, table, monitor_id) for name, table in delta_tables.items()}
+        fields = {LEDGER: self._stored(LEDGER, delta_tables.pop(LEDGER), monitor_id)}
+        since = begun_since(self.connection)
+        for name, table in delta_tables.items():
+            fields[name] = self._stored(name, table, monitor_id)
+            if name not in WITHOUT_RUNS | WRITTEN_AS_A_WHOLE and since:
+                self._as_committed(name, table, fields[name], monitor_id, since)
         for name, columns in fields.items():
             self._name(name, columns, monitor_id)
 
@@ -103,9 +110,29 @@ class LocalTables:
         if set(protocol.reader_features or ()) & NOT_SIMPLY_FILES:
             raise NotHere(f"table {name} is not simply its files: {', '.join(protocol.reader_features)}")
         fields: list[Field] = json.loads(table.schema().to_json())["fields"]
-        # A monitor's name needs no escaping in a path: a-z, 0-9 and _.
-        part = "" if monitor_id is None else f"/monitor_id={monitor_id}/"
-        files = [file for file in table.file_uris() if part in file]
+        files = [file for file in table.file_uris() if _part(monitor_id) in file]
+        self._view(name, fields, files)
+        return fields
+
+    def _as_committed(
+        self, name: str, table: Any, fields: Sequence[Field], monitor_id: str | None, since: Mapping[str, datetime]
+    ) -> None:
+        """Name rows as they were before a run that has not committed replaced some, of each monitor that has such a run."""
+        foreign = f"SELECT DISTINCT monitor_id FROM stored_{name} t ANTI JOIN ({_runs_of(name)}) r"
+        wrote = self.connection.execute(f"{foreign} ON t.monitor_id = r.monitor_id AND t.run_id = r.run_id").fetchall()
+        touched = sorted({monitor for (monitor,) in wrote} & since.keys())
+        if not touched:
+            return
+        files = [file for file in table.file_uris() if _part(monitor_id) in file]
+        for monitor in touched:
+            before = [file for file in files_before(table, since[monitor]) if _part(monitor) in file]
+            if before:
+                files = [*(file for file in files if _part(monitor) not in file), *before]
+        self._view(name, fields, files)
+
+    def _view(self, name: str, fields: Sequence[Field], files: Sequence[str]) -> None:
+        """Name the rows of some files, with every column of the table."""
+        self.connection.execute(f"DROP VIEW IF EXISTS files_{name}")
         there: set[str] = set()
         if files:
             listed = ", ".join(self.literal(file) for file in files)
@@ -114,8 +141,7 @@ class LocalTables:
             there = {row[0] for row in self.connection.execute(f"DESCRIBE files_{name}").fetchall()}
         columns = [_quoted(field["name"]) if field["name"] in there else _absent(field) for field in fields]
         source = f"FROM files_{name}" if files else "WHERE false"
-        self.connection.execute(f"CREATE VIEW stored_{name} AS SELECT {', '.join(columns)} {source}")
-        return fields
+        self.connection.execute(f"CREATE OR REPLACE VIEW stored_{name} AS SELECT {', '.join(columns)} {source}")
 
     def _name(self, name: str, fields: Sequence[Field], monitor_id: str | None) -> None:
         where = f" WHERE t.monitor_id = {self.literal(monitor_id)}" if monitor_id is not None else ""
@@ -126,6 +152,11 @@ class LocalTables:
         flat = [part for field in fields for part in _flat(field)]
         self.names[name] = tuple(part.rsplit(" AS ", 1)[1].strip('"') for part in flat)
         self.connection.execute(f"CREATE VIEW flat_{name} AS SELECT {', '.join(flat)} FROM {name}")
+
+
+def _part(monitor_id: str | None) -> str:
+    """What the paths of a monitor's files hold; its name needs no escaping there: a-z, 0-9 and _."""
+    return "" if monitor_id is None else f"/monitor_id={monitor_id}/"
 
 
 def type_of(kind: Any) -> str:
