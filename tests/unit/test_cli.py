@@ -51,7 +51,7 @@ class FakeMonitor:
     each: list[dict[str, int]] = field(default_factory=list)
     signalled: dict[int, int] = field(default_factory=dict)
     ended: bool = False
-    config: Any = field(default_factory=lambda: SimpleNamespace(monitor="flights"))
+    config: Any = field(default_factory=lambda: SimpleNamespace(monitor="flights", windows=SimpleNamespace(zone="UTC")))
 
     def run(self, spark: Any, **asked: Any) -> Any:
         self.asked = asked
