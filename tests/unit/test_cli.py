@@ -540,7 +540,8 @@ def test_freeze_says_which_version_it_made(console: Console) -> None:
     assert done.stdout.startswith("Baseline version 2 is frozen.")
     assert console.monitor.asked == {"as_of": datetime(2013, 3, 1, tzinfo=UTC), "period": None}
     accepted = console.type("freeze", "f.yaml", "--from", "2013-01-01", "--to", "2013-02-01")
-    assert accepted.stdout.startswith("Baseline version 2 is frozen of the predictions from 2013-01-01 00:00 to 2013-02-01 00:00")
+    period = "from 2013-01-01 00:00 UTC to 2013-02-01 00:00 UTC."
+    assert accepted.stdout.startswith(f"Baseline version 2 is frozen of the predictions {period}")
     assert console.type("freeze", "f.yaml", "--from", "2013-01-01").exit_code == 2
 
 
