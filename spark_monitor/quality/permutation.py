@@ -106,6 +106,8 @@ def has_grown(old: np.ndarray, new: np.ndarray) -> bool:
     >>> was = np.array([5500, 2800, 1700])
     >>> has_grown(was, np.array([130, 66, 204])), has_grown(was, np.array([112, 220, 68]))
     (True, False)
+    >>> has_grown(np.array([50, 30, 20, 0, 0, 0]), np.array([0, 0, 0, 50, 30, 20]))
+    False
     """
     if old.size <= 2 or not old.sum() or not new.sum():
         return False
@@ -118,7 +120,8 @@ def has_grown(old: np.ndarray, new: np.ndarray) -> bool:
 def misfit_of_rest(shares: np.ndarray, place: int, v: float) -> float:
     """What is left where one value's share may be anything and the others keep their proportions."""
     rest = np.delete(shares, place, axis=1)
-    return misfit(rest / np.maximum(rest.sum(axis=1, keepdims=True), 1e-12), v / max(float(rest.min(axis=0).sum()), 1e-12))
+    totals = np.maximum(rest.sum(axis=1, keepdims=True), 1e-12)
+    return misfit(rest / totals, v / float(totals.min()))
 
 
 def misfit(shares: np.ndarray, v: float) -> float:

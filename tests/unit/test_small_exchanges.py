@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,14 @@ def test_shares_that_look_exchanged_by_rank_where_the_least_of_three_has_tripled
     now = np.array([0.325, 0.165, 0.51])
     for rows in (300, 500, 1500):
         assert [told(random, was, now, rows) for _ in range(60)].count("encoding_swap") <= 2
+
+
+@pytest.mark.parametrize("many", [3, 5, 9])
+def test_names_that_all_are_others_are_no_group_that_has_grown(many: int) -> None:
+    random = np.random.default_rng(many)
+    one, two = (look(random, random.dirichlet(np.full(many, 3)), rows) for rows in (10_500, 900))
+    renamed = Look(count=two.count, distinct=two.distinct, items={f"other {name}": rows for name, rows in one.items.items()})
+    finding = encoding_swap(Evidence(replace(renamed, count=one.count), one))
+
+    assert finding is not None
+    assert finding.what == "its categories have other names"
