@@ -120,7 +120,7 @@ def planned(
     current: Run, predictions: Predictions, ledger: Ledger, asked: tuple[datetime, datetime] | None
 ) -> tuple[Plan, Baseline | None]:
     """What a run has to do, and the baseline it is compared with; of a timestamp before all rows nothing, and none is frozen."""
-    current.handled, current.pruned_until = ledger.handled, ledger.pruned_until
+    current.handled, current.pruned_until, current.run_before = ledger.handled, ledger.pruned_until, ledger.run_before
     first = ledger.baseline_version is None and not ledger.handled and not configured(current)
     early = before_all_rows(current, predictions) if first and asked is None else None
     if early is not None:

@@ -31,6 +31,9 @@ class Earlier:
     columns: tuple[str, ...] = ()
     """The columns whose checks fail in it, as far as they are stored."""
 
+    detected: int | None = None
+    undetected_until: int | None = None
+
     def is_same_as(self, incident: Incident) -> bool:
         """Whether it is the same problem, although a late row or label moved its beginning: same subject, same time."""
         about = (self.dataset, self.column) == (incident.dataset, incident.column)

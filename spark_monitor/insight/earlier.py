@@ -31,7 +31,7 @@ def known_at(answers: Answers, at: datetime) -> Answers:
     windows = [*(row.window for row in answers.counts), *(row.window for row in answers.measured_series)]
     if not any(window.end > at for window in windows) and not any(_is_later(row, at) for row in answers.incidents):
         return answers
-    incidents = [_as_it_was(row, at) for row in answers.incidents if row.opened < at]
+    incidents = [_as_it_was(row, at) for row in answers.incidents if row.opened < at and not _was_found_later(row, at)]
     opened = [row for row in incidents if row.is_open]
     listed_open = sum(row.is_open for row in answers.incidents)
     return replace(
@@ -59,7 +59,12 @@ def _ended(rows: Iterable[WindowRow], at: datetime) -> list[WindowRow]:
 
 
 def _is_later(row: IncidentRow, at: datetime) -> bool:
-    return row.opened >= at or (row.resolved is not None and row.resolved > at)
+    return row.opened >= at or _was_found_later(row, at) or (row.resolved is not None and row.resolved > at)
+
+
+def _was_found_later(row: IncidentRow, at: datetime) -> bool:
+    """Whether a later run found it, such as by labels that came later, although a run had looked at its windows by then."""
+    return row.detected is not None and row.undetected_until is not None and row.detected > at
 
 
 def _as_it_was(row: IncidentRow, at: datetime) -> IncidentRow:

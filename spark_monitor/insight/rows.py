@@ -192,6 +192,9 @@ class IncidentRow:
     notified_at: datetime | None = None
     monitor: str = ""
     first_end: datetime | None = None
+    detected: datetime | None = None
+    undetected_until: datetime | None = None
+    """The as-of of the run that found it, and of the last run before that one, where they are known."""
 
     @property
     def is_open(self) -> bool:

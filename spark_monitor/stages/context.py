@@ -66,6 +66,9 @@ class Run:
     handled: Mapping[DueWindow, Handled] | None = None
     """The windows that runs before have handled, where the ledger was asked: only of these are there rows of earlier runs."""
 
+    run_before: datetime | None = None
+    """The as-of of the last run before this one's, where the ledger was asked and there is one."""
+
     pruned_until: datetime | None = None
     """Until when the states of windows are deleted, where the ledger was asked."""
 

@@ -51,11 +51,12 @@ _DDL = (
     "resolved_at long, occurrences long, checks long, members array<struct<check_id: string, metric: string, "
     "column_name: string, slice_key: string, slice_value: string, model_version: string>>, "
     "causes array<struct<kind: string, what: string, share: double, sentence: string>>, severity string, "
-    "status string, owner string, runbook string, acknowledged_by string, muted_at long, told_at long"
+    "status string, owner string, runbook string, acknowledged_by string, muted_at long, told_at long, detected_at long, "
+    "undetected_at long"
 )
 _EARLIER = ("incident_id", "dataset", "column_name", "slice_key", "slice_value", "kind", "acknowledged_by")
 _COLUMNS = "array_compact(array_distinct(transform(members, one -> one.column_name))) AS columns"
-_TIMES = ("opened", "last_seen", "resolved", "muted_until", "notified_at")
+_TIMES = ("opened", "last_seen", "resolved", "muted_until", "notified_at", "detected", "undetected_until")
 
 
 def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, windows: Sequence[DueWindow]) -> None:
@@ -65,7 +66,8 @@ def diagnose_step(run: Run, predictions: Predictions, baseline: Baseline, window
     since = recomputed_from(min(micros(one.window.start) for one in windows), earlier)
     incidents, named = computed(run, predictions, baseline, since, earlier)
     run.store.name_incidents(run.monitor_id, named)
-    rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of)) for one in incidents]
+    before = None if run.run_before is None else micros(run.run_before)
+    rows = [row_of(one, earlier_of(one, earlier), as_of=micros(run.as_of), before=before) for one in incidents]
     if not rows and not earlier:
         return
     kept = previous.where((F.col("status") == RESOLVED) & (F.unix_micros("resolved") <= since))
@@ -224,13 +226,15 @@ def earlier_rows(previous: DataFrame) -> list[Earlier]:
             row["muted_until"],
             row["notified_at"],
             tuple(row["columns"] or ()),
+            row["detected"],
+            row["undetected_until"],
         )
         for row in rows.limit(MOST_EARLIER).collect()
     ]
 
 
-def row_of(incident: Incident, earlier: Earlier | None, *, as_of: int) -> tuple[Any, ...]:
-    """An incident as a row of ``_DDL``, with what people have done about it."""
+def row_of(incident: Incident, earlier: Earlier | None, *, as_of: int, before: int | None = None) -> tuple[Any, ...]:
+    """An incident as a row of ``_DDL``, with what people have done about it; ``before`` is the as-of of the run before."""
     members = [(one.check_id, one.metric, one.column, one.slice_key, one.slice_value, one.version) for one in incident.members]
     causes = [(one.kind, one.what, one.share, one.sentence) for one in incident.causes]
     return (
@@ -239,6 +243,7 @@ def row_of(incident: Incident, earlier: Earlier | None, *, as_of: int) -> tuple[
         *(incident.occurrences, incident.checks, members, causes, incident.severity),
         *(status_of(incident, earlier, as_of=as_of), incident.owner, incident.runbook),
         *((earlier.acknowledged_by, earlier.muted_until, earlier.notified_at) if earlier else (None, None, None)),
+        *((earlier.detected, earlier.undetected_until) if earlier else (as_of, before)),
     )
 
 
@@ -256,6 +261,8 @@ def incident_frame(beside: DataFrame, rows: Sequence[tuple[Any, ...]]) -> DataFr
         "timestamp_micros(resolved_at) AS resolved",
         "timestamp_micros(muted_at) AS muted_until",
         "timestamp_micros(told_at) AS notified_at",
+        "timestamp_micros(detected_at) AS detected",
+        "timestamp_micros(undetected_at) AS undetected_until",
     )
 
 

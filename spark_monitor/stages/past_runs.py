@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from spark_monitor.session import side_by_side
-from spark_monitor.stages.context import COMMITTED, DUE, Run
+from spark_monitor.stages.context import COMMITTED, DUE, FREEZE, Run
 from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow, Handled
-from spark_monitor.windowing.timestamps import timestamp_of
+from spark_monitor.windowing.timestamps import micros, timestamp_of
 from spark_monitor.windowing.windows import Window
 
 if TYPE_CHECKING:
@@ -45,18 +45,22 @@ class Ledger:
     pruned_until: datetime | None = None
     """Until when the states of windows are deleted; also where that was broken off half-way."""
 
+    run_before: datetime | None = None
+    """The latest as-of of a run that looked at windows, among those before this run's."""
+
 
 def read_ledger(run: Run) -> Ledger:
     """The ledger of this monitor, in two queries at once; as many rows as windows come to the driver."""
     runs = run.store.frame("runs").where(F.col("monitor_id") == run.monitor_id)
     committed = runs.where(F.col("status") == COMMITTED)
-    results: list[Any] = side_by_side(run.spark, [partial(_last_of, runs), partial(_handled, committed)])
+    results: list[Any] = side_by_side(run.spark, [partial(_last_of, runs, run.as_of), partial(_handled, committed)])
     last, windows = results
     dead = tuple(one for one in last["dead"] if one != run.run_id)
     handled = {_due(row): _as_handled(row) for row in windows}
     pruned = None if last["pruned_until"] is None else timestamp_of(last["pruned_until"])
+    before = None if last["run_before"] is None else timestamp_of(last["run_before"])
     if last["last_as_of"] is None:
-        return Ledger(handled, {}, {}, None, None, None, dead=dead, pruned_until=pruned)
+        return Ledger(handled, {}, {}, None, None, None, dead=dead, pruned_until=pruned, run_before=before)
     return Ledger(
         handled=handled,
         firsts=_firsts(row for row in windows if row["complete"]),
@@ -68,13 +72,15 @@ def read_ledger(run: Run) -> Ledger:
         last_as_of=timestamp_of(last["last_as_of"]),
         dead=dead,
         pruned_until=pruned,
+        run_before=before,
     )
 
 
-def _last_of(runs: DataFrame) -> Any:
+def _last_of(runs: DataFrame, as_of: datetime) -> Any:
     """One row: of the last committed run that did whatever was due what it saw; runs not committed; how far states are gone."""
     complete = f"status = {literal(COMMITTED)} AND kind = {literal(DUE)}"
     ended = f"status IN ({literal(COMMITTED)}, {literal(NOTHING_NEW)})"
+    earlier = f"{ended} AND kind <> {literal(FREEZE)} AND as_of < timestamp_micros({micros(as_of)})"
     last = "max_by({}, struct(ended, run_id)) FILTER (WHERE {}) AS {}"
     return runs.selectExpr(
         *(last.format(name, complete, name) for name in _LAST),
@@ -82,6 +88,7 @@ def _last_of(runs: DataFrame) -> Any:
         f"unix_micros(max(as_of) FILTER (WHERE {complete})) AS as_of",
         f"sort_array(collect_list(run_id) FILTER (WHERE NOT {ended})) AS dead",
         "unix_micros(max(pruned_until)) AS pruned_until",
+        f"unix_micros(max(as_of) FILTER (WHERE {earlier})) AS run_before",
     ).collect()[0]
 
 

@@ -125,6 +125,8 @@ INCIDENTS: Final = Table(
         column("acknowledged_by", TEXT, "who has acknowledged it; NULL: nobody"),
         column("muted_until", TIMESTAMP, "until when nobody is notified of it; NULL: it is not muted"),
         column("notified_at", TIMESTAMP, "when somebody was notified; NULL: nobody yet"),
+        column("detected", TIMESTAMP, "as-of of the run that found it; NULL: a run of an earlier release"),
+        column("undetected_until", TIMESTAMP, "as-of of the last run before that one; NULL: none, or of an earlier release"),
         RUN_ID,
     ),
 )

@@ -21,6 +21,7 @@ from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
 from spark_monitor.diagnosis.incident import Incident, with_version
 from spark_monitor.diagnosis.sentences import TITLES, _farthest
 from spark_monitor.errors import MonitorError
+from spark_monitor.stages.diagnose import row_of
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
 
 COLUMNS = ("speed", "temp", "price", "seats", "pressure", "origin", "carrier")
@@ -289,6 +290,14 @@ def test_what_people_did_is_carried_over_even_where_the_beginning_moved() -> Non
     assert status_of(replace(incident, resolved=4), earlier, as_of=5) == "RESOLVED"
     assert status_of(incident, None, as_of=5) == "OPEN"
     assert earlier_of(incident, [replace(earlier, column="b")]) is None
+
+
+def test_when_an_incident_was_found_is_noted_once() -> None:
+    incident = one_incident(opened=1)
+    assert row_of(incident, None, as_of=9, before=7)[-2:] == (9, 7)
+    earlier = Earlier("other", "predictions", "a", WHOLE, "drift", 0, 3, detected=5, undetected_until=4)
+    assert row_of(incident, earlier, as_of=9, before=7)[-2:] == (5, 4)
+    assert row_of(incident, replace(earlier, detected=None, undetected_until=None), as_of=9, before=7)[-2:] == (None, None)
 
 
 def test_any_cut_of_a_history_gives_the_same_incidents() -> None:

@@ -61,6 +61,43 @@ def test_a_digest_of_an_earlier_time_is_what_it_would_have_been() -> None:
     assert "as of 2013-09-23 to 2013-09-30" in model.facts.sentence
 
 
+def found_late(name: str, first: Window, before: datetime, detected: datetime, **times: datetime) -> IncidentRow:
+    """An incident that the run of ``detected`` found, and the one before it, of ``before``, did not."""
+    return replace(incident(name, first, **times), detected=detected, undetected_until=before)
+
+
+def test_what_was_found_since_the_last_digest_is_new_however_long_ago_it_began() -> None:
+    monday = week(30).start  # the digest of week 29 is made by a run at six
+    six, day = timedelta(hours=6), timedelta(days=1)
+    rows = [
+        found_late("by late labels", week(20), monday - 3 * day, monday - 2 * day),
+        found_late("by the run that makes the digest", week(20), monday - day + six, monday + six),
+        found_late("and over already", week(20), monday - 3 * day, monday - 2 * day, resolved=week(22).end),
+        found_late("by the run before, told last week", week(20), monday - 8 * day + six, monday - 7 * day + six),
+        found_late("at once", week(29), monday - day + six, monday + six),
+        found_late("later", week(20), monday + six, monday + day + six),
+    ]
+
+    (model,) = digest_at(monday + six, rows).models
+
+    assert names(model.opened) == ["at once", "by late labels", "by the run that makes the digest"]
+    assert names(model.still_open) == ["by the run before, told last week"]
+    (after,) = digest_at(monday + six + timedelta(weeks=1), rows).models
+    assert names(after.opened) == ["later"]
+
+
+@pytest.mark.parametrize("hours", [1, 24, 24 * 7])
+def test_every_incident_that_runs_find_is_new_in_the_one_digest_that_could_first_tell_of_it(hours: int) -> None:
+    runs = [week(20).start + timedelta(hours=6 + hours * number) for number in range(24 * 7 * 8 // hours)]
+    for found in range(1, len(runs), max(1, len(runs) // 40)):
+        row = found_late("one", week(10), runs[found - 1], runs[found])
+        periods = range(21, 30)
+        sent = {number: next((run for run in runs if run >= week(number).start), None) for number in periods}
+        told = [number for number, at in sent.items() if at is not None and digest_at(at, [row]).models[0].opened]
+        # The digest that ends at the beginning of a week is sent by the first run from then on: it can tell what that run found.
+        assert told == [number for number, at in sent.items() if at is not None and at >= runs[found]][:1]
+
+
 def test_a_digest_of_now_is_made_of_all_that_is_known() -> None:
     given = replace(example_answers(), incidents=list(INCIDENTS[:3]), open_total=2)
     assert known_at(given, datetime(2100, 1, 1, tzinfo=UTC)) is given

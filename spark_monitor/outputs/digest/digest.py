@@ -67,9 +67,9 @@ class Digest:
 
 
 def digest_of(all_facts: Sequence[Facts], start: datetime, end: datetime) -> Digest:
-    """What happened in ``[start, end)``: an incident is new where its first failing window ended in the period.
+    """What happened in ``[start, end)``: an incident is new where no digest of an earlier period could tell of it.
 
-    Before it has ended no run knows of it: a month that failed is new in the week that follows it.
+    Before its first failing window has ended no run knows of it: a month that failed is new in the week that follows it.
     """
     zones = {facts.zone for facts in all_facts}
     zone = zones.pop() if len(zones) == 1 else UTC_NAME
@@ -92,6 +92,14 @@ def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:
 
 
 def _is_new(row: IncidentRow, start: datetime, end: datetime) -> bool:
+    """Whether it is told for the first time: its first window ended in the period, or the runs after which the digest of the
+    period before was made did not know of it yet, and a run before the end of this period's did.
+
+    The latter is what late labels, or `for: 3 of 4`, find of windows that are long over.
+    """
+    before = row.undetected_until
+    if before is not None and row.first_end is not None and row.first_end <= start:
+        return start <= before < end and not (row.resolved is not None and row.resolved <= start)
     return start <= row.opened < end if row.first_end is None else start < row.first_end <= end
 
 
