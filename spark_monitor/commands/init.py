@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,19 +94,35 @@ def init_schema(spark: SparkSession, schema: str, directory: Path) -> dict[str, 
     """A file for each table of a schema or directory but the monitor's own; which were written, and why others were left out."""
     written: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for name, table in tables_in(spark, schema):
-        file = directory / f"{monitor_id(name)}.yaml"
+    tables = tables_in(spark, schema)
+    ids = ids_apart([name for name, _ in tables])
+    for name, table in tables:
+        file = directory / f"{ids[name]}.yaml"
         log.info(table)
         try:
             require_free(file)
             source, frame = open_table(spark, table)
-            write(file, first_file(made_from(frame, source, table, file)))
+            write(file, first_file(replace(made_from(frame, source, table, file), monitor=ids[name])))
             written[table] = str(file)
         except Exception as error:  # whatever it is, it is this table's alone
             left_out[table] = str(error) if isinstance(error, ConfigError) else f"{table}: {sentence_of(error)}"
     if not written:
         raise ConfigError("\n".join([f"{schema}: no file was written.", *(left_out.values() or ["It holds no tables."])]))
     return {"written": written, "left_out": left_out}
+
+
+def ids_apart(names: Iterable[str]) -> dict[str, str]:
+    """A monitor's id for each table of one place: of names that would have the same, the later ones with a number.
+
+    >>> ids_apart(["it's a.table", "表", "甲", "a b", "a_b"])
+    {"it's a.table": 'it_s_a_table', '表': 'monitor', '甲': 'monitor_2', 'a b': 'a_b', 'a_b': 'a_b_2'}
+    """
+    ids: dict[str, str] = {}
+    for name in names:
+        first = monitor_id(re.sub(r"[./\\`]", "_", name))
+        numbered = (f"{first}_{number}" for number in count(2))
+        ids[name] = first if first not in ids.values() else next(one for one in numbered if one not in ids.values())
+    return ids
 
 
 def tables_in(spark: SparkSession, schema: str) -> list[tuple[str, str]]:
