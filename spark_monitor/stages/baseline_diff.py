@@ -17,7 +17,7 @@ from spark_monitor.sources.readers.rows import ReadColumn, rows_for_profile
 from spark_monitor.stages.compare import compare_plan, drift_rows, wanted
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.first_pass import frame_plan
-from spark_monitor.stages.freeze import baseline_frame, require_rows
+from spark_monitor.stages.freeze import baseline_frame, known_count, require_rows
 from spark_monitor.stages.merge import profile
 
 ADDED, GONE, RETYPED, COMPARED = "ADDED", "GONE", "RETYPED", "COMPARED"
@@ -66,6 +66,7 @@ def baseline_diff(run: Run, predictions: Predictions, *, period: tuple[datetime,
     if period is not None:
         require_rows(run, predictions, period)
     frame, _ = baseline_frame(run, predictions)
+    new = known_count(run, frame)
     columns, _ = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, [], time=None, version_sql="NULL", ids=ids)
@@ -77,7 +78,7 @@ def baseline_diff(run: Run, predictions: Predictions, *, period: tuple[datetime,
     drift = drift_rows(states.withColumn("wanted", wanted("BASELINE")), whole, compare_plan(predictions, current))
     differences = [_change(row.asDict(recursive=True)) for row in drift.where(F.col("column_name") != TABLE_ROW).collect()]
     differences = [*_structural(current, columns), *(one for one in differences if one.column not in _apart(current, columns))]
-    old, new = whole.where(F.col("column_name") == TABLE_ROW).select("count").collect(), frame.count()
+    old = whole.where(F.col("column_name") == TABLE_ROW).select("count").collect()
     ordered = sorted(differences, key=lambda one: (-one.distance, one.column))
     return BaselineDiff(latest.version, int(old[0]["count"]) if old else None, new, tuple(ordered))
 

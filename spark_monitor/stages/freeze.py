@@ -123,8 +123,7 @@ def require_rows(run: Run, predictions: Predictions, period: tuple[datetime, dat
 def write_baseline(run: Run, predictions: Predictions, version: int, text: str) -> None:
     """Freeze the baseline's rows and write them as a version; the same version is written again by a run that was killed."""
     frame, predicate = baseline_frame(run, predictions)
-    baseline = run.baseline
-    rows_before = frame.count() if baseline is None else count_known(run, baseline, baseline.where, "baseline")
+    rows_before = known_count(run, frame)
     columns, slices = baseline_columns(frame, predictions, run.config)
     ids = [name for name in run.config.predictions.id if name in frame.columns]
     rows = rows_for_profile(frame, columns, slices, time=None, version_sql="NULL", ids=ids)
@@ -172,6 +171,12 @@ def write_baseline(run: Run, predictions: Predictions, version: int, text: str) 
             more = reference_states(run, predictions, reference, frozen).withColumn("baseline_version", F.lit(version))
             stamped = stamped.unionByName(more, allowMissingColumns=True)
     run.store.replace_baseline(stamped, monitor_id=run.monitor_id, version=version)
+
+
+def known_count(run: Run, frame: DataFrame) -> int:
+    """How many rows the baseline's ``frame`` has; a ConfigError where there are none."""
+    baseline = run.baseline
+    return frame.count() if baseline is None else count_known(run, baseline, baseline.where, "baseline")
 
 
 def reference_states(run: Run, predictions: Predictions, reference: ReferenceConfig, frozen: Sequence[FrozenColumn]) -> DataFrame:

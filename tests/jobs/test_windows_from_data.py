@@ -101,6 +101,8 @@ def test_a_baseline_is_frozen_of_rows_before_the_as_of_alone(spark: SparkSession
     assert {row["rows"] for row in frozen.where("slice_key IS NULL").collect()} == {len(before)}
     assert any(f"{len(times) - len(before):,} rows of parquet at " in line and "are left out" in line for line in lines)
 
+    with pytest.raises(ConfigError, match="none before --as-of"):
+        monitor.freeze_diff(spark, as_of=START - timedelta(days=1))
     assert monitor.freeze(spark, as_of=START + timedelta(days=9)) == 2
     whole = spark.read.format("delta").load(f"{tmp_path}/out/baselines").where("baseline_version = 2 AND column_name = 'x'")
     assert [row["count"] for row in whole.collect()] == [len(times)]
