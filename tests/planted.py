@@ -5,14 +5,15 @@ Rules are judged by scipy's KS, by total variation and by counting; looks are nu
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from scipy.stats import ks_2samp
 
 from spark_monitor.diagnosis.diagnose import evidence_keys, incidents
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
@@ -96,18 +97,41 @@ def checks_of(rows: pd.DataFrame, columns: Iterable[str], keys: Sequence[str] = 
 
 
 def _judged(was: pd.Series[Any], now: pd.Series[Any]) -> list[dict[str, Any]]:
+    """The checks of one column; plantings share the rows that they leave alone, so these are judged once a process."""
+    key = _digest(was), _digest(now)
+    if key not in _JUDGED:
+        _JUDGED[key] = _judged_anew(was, now)
+    return [dict(row) for row in _JUDGED[key]]
+
+
+_JUDGED: dict[tuple[bytes, bytes], list[dict[str, Any]]] = {}
+
+
+def _digest(values: pd.Series[Any]) -> bytes:
+    content = values.to_numpy().tobytes() if pd.api.types.is_numeric_dtype(values) else repr(values.tolist()).encode()
+    return hashlib.blake2b(f"{values.dtype}".encode() + content, digest_size=16).digest()
+
+
+def _judged_anew(was: pd.Series[Any], now: pd.Series[Any]) -> list[dict[str, Any]]:
     nulls = 100 * float(now.isna().mean())
     missing = {"metric": "percent_null", "family": "profile", "value": nulls, "verdict": "FAIL" if nulls > 5 else "PASS"}
     one, two = was.dropna(), now.dropna()
     if len(two) < 40 or not len(one):
         return [missing, {"metric": "ks", "family": "drift", "value": None, "verdict": "NO_DATA"}]
     if pd.api.types.is_numeric_dtype(now):
-        metric, distance = "ks", float(ks_2samp(one, two, method="asymp").statistic)
+        metric, distance = "ks", _ks(one.to_numpy(dtype=float), two.to_numpy(dtype=float))
     else:
         shares = pd.concat([one.value_counts(normalize=True), two.value_counts(normalize=True)], axis=1).fillna(0)
         metric, distance = "tv_distance", float((shares.iloc[:, 0] - shares.iloc[:, 1]).abs().sum() / 2)
     verdict = "FAIL" if distance - 1.8 / np.sqrt(len(two)) > 0.15 else "PASS" if distance <= 0.15 else "UNDECIDED"
     return [missing, {"metric": metric, "family": "drift", "value": distance, "verdict": verdict}]
+
+
+def _ks(one: npt.NDArray[np.float64], two: npt.NDArray[np.float64]) -> float:
+    """Largest distance of two distribution functions; scipy's function also takes its p-value: nine tenths of its time."""
+    at = np.concatenate([one, two])
+    shares = [np.searchsorted(np.sort(part), at, side="right") / part.size for part in (one, two)]
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:

@@ -165,6 +165,7 @@ def test_the_rows_that_count_are_alike_whether_runs_are_named_or_joined(
             assert sorted(map(tuple, rows)) == sorted(kept)
 
 
+@pytest.mark.slow
 def test_messages_are_put_alike_and_twice_are_there_once(both: tuple[SparkTables, DirectTables]) -> None:
     table = TABLES["deliveries"]
     rows = [{"monitor_id": "m", "delivery_id": f"d{i}", "channel": "it's", "sent": AT, "attempts": i} for i in range(3)]

@@ -68,6 +68,7 @@ def test_files_that_are_rewritten_without_a_change_are_not_told(table: Watched) 
     assert table.told(before) == Counter()
 
 
+@pytest.mark.slow
 def test_a_table_whose_feed_is_off_tells_nothing(spark: SparkSession, tmp_path: Path) -> None:
     watched = Watched(spark, tmp_path / "silent", feed=False)
     before = watched.version
@@ -82,6 +83,7 @@ def test_files_without_a_feed_tell_nothing(table: Watched, tmp_path: Path) -> No
         table.store.changed_rows(source, before="1", after="2")
 
 
+@pytest.mark.slow
 def test_a_feed_that_was_turned_on_or_off_between_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     watched = Watched(spark, tmp_path / "late", feed=False)
     before = watched.version

@@ -36,7 +36,8 @@ def made(kind: str) -> tuple[pd.DataFrame, pa.Table]:
     return table, pa.table({**columns, "at": times})
 
 
-@pytest.mark.parametrize("kind", [pytest.param("date", marks=pytest.mark.slow), "local time"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["date", "local time"])
 def test_rows_of_other_days_are_neither_frozen_nor_read(spark: SparkSession, tmp_path: Path, kind: str) -> None:
     table, stored = made(kind)
     (tmp_path / "rows").mkdir()

@@ -229,12 +229,13 @@ test_mlflow.published(store, test_mlflow.readings())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "allowed"),
     [
-        pytest.param("_log_metrics", 1, marks=pytest.mark.slow),
+        ("_log_metrics", 1),
         ("_log_model_metrics", 4),
-        pytest.param("create_run", 0, marks=pytest.mark.slow),
+        ("create_run", 0),
     ],
 )
 def test_a_process_killed_while_it_publishes_leaves_nothing_twice_and_nothing_out(

@@ -208,6 +208,7 @@ def test_the_sql_of_custom_metrics_is_held_against_the_tables(
     assert sentence in "".join(found)
 
 
+@pytest.mark.slow
 def test_a_weight_that_is_made_as_the_finding_advises_is_accepted(checked: Check) -> None:
     assert errors(checked({"weights": "made_text"})) != []
     assert errors(checked({"weights": "try_cast(`made_text` AS DOUBLE)"})) == []
@@ -219,6 +220,7 @@ def test_a_column_that_predictions_and_baseline_both_lack_is_named_once(checked:
     assert [text.partition(":")[0] for text in found] == [role]
 
 
+@pytest.mark.slow
 def test_a_decimal_score_and_an_excluded_column_that_is_not_there_do_not_stop_a_run(checked: Check) -> None:
     assert errors(checked({"predictions.score": "price"})) == []
     findings = checked({"predictions.features": {"exclude": ["amont"]}})
@@ -241,7 +243,9 @@ def test_a_path_with_something_else_in_it_is_an_error(checked: Check, tmp_path: 
     assert any(text.startswith("predictions") and "cannot be read" in text for text in found)
 
 
-@pytest.mark.parametrize("scheme", ["", "file:", "file://"])
+@pytest.mark.parametrize(
+    "scheme", [pytest.param("", marks=pytest.mark.slow), "file:", pytest.param("file://", marks=pytest.mark.slow)]
+)
 def test_a_delta_table_is_not_read_as_parquet_files(checked: Check, spark: SparkSession, tmp_path: Path, scheme: str) -> None:
     path = f"{tmp_path}/rows"
     for _ in range(2):  # the rows of the first version are still among the files
@@ -489,6 +493,7 @@ def test_all_errors_are_raised_at_once_and_warnings_are_returned(spark: SparkSes
     assert [finding.level for finding in require_valid(configured({"labels.id": "loan_text"}), spark)] == ["warning"]
 
 
+@pytest.mark.slow
 def test_watched_columns_that_go_after_the_file_was_run_are_warnings(spark: SparkSession, tables: None) -> None:
     later = {"rules": [rule_on("amount"), rule_on("gone")], "quality": {"ranges": {"gone": [0, 1], "region": [0, 1]}}}
     with pytest.raises(ConfigError, match=r"quality\.ranges\.gone"):
@@ -615,6 +620,7 @@ def test_columns_that_differ_only_in_case_between_the_tables_are_said(spark: Spa
     assert not any("no column" in text and "mount" in text for text in found)
 
 
+@pytest.mark.slow
 def test_numbers_of_a_catalog_that_paths_write_otherwise_are_said(spark: SparkSession, checked: Check, tmp_path: Path) -> None:
     rows = spark.table("check_predictions")
     for store in ("007", "7"):

@@ -57,6 +57,7 @@ def test_requests_with_the_same_id_count_once_and_the_earliest_is_kept(spark: Sp
     assert found == [(0.0, 1.0, None), (1.0, 0.0, 1000.0), (1.0, 0.0, 2000.0), (1.0, 0.0, 2000.0), (1.0, 0.0, 7000.0)]
 
 
+@pytest.mark.slow
 def test_whether_a_request_is_a_copy_does_not_depend_on_the_windows_that_are_read_with_it(spark: SparkSession) -> None:
     made = [("2024-01-01 00:59:00", "a"), ("2024-01-01 01:01:00", "a"), ("2024-01-01 09:00:00", "a")]
     spark.createDataFrame(made, "at string, id string").createOrReplaceTempView("repeated_later")

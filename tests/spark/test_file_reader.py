@@ -241,6 +241,7 @@ def test_parquet_files_of_any_type_give_the_same_states(spark: SparkSession, tmp
     assert both(spark, config_of(parquet(tmp_path / "rows"), ["group"])) > 500
 
 
+@pytest.mark.slow
 def test_slices_of_any_kind_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
     few = {"features": {"include": ["real", "group", "day"]}}
     assert both(spark, config_of(parquet(tmp_path / "rows"), SLICES, **few)) > 500
@@ -267,6 +268,7 @@ def test_a_parquet_directory_with_values_in_its_paths_gives_the_same_states(spar
     assert both(spark, config_of({"path": str(tmp_path / "rows"), "format": "parquet"})) > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", ["local", pytest.param("day", marks=pytest.mark.slow)])
 def test_local_times_and_dates_place_rows_in_the_same_windows(spark: SparkSession, tmp_path: Path, time: str) -> None:
     (tmp_path / "rows").mkdir()

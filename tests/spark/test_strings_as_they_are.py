@@ -96,6 +96,7 @@ def test_texts_of_char_columns_are_filled_up_in_both_readers(spark: SparkSession
     assert "CHAR column" in refusal(spark, config_of({"path": str(path), "format": "delta"}, ["code = 'ab'"]))
 
 
+@pytest.mark.slow
 def test_values_of_paths_that_melt_as_numbers_give_the_same_states_in_both_readers(spark: SparkSession, tmp_path: Path) -> None:
     at = pa.array([START] * 3, pa.timestamp("us", "UTC"))
     for place, value in enumerate(["007", "7", "1.10", "1.1"]):

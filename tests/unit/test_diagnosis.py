@@ -513,6 +513,7 @@ def percent_odd() -> None:
     """Odd values."""
 
 
+@pytest.mark.slow
 def test_texts_that_are_empty_and_codes_that_are_exchanged_or_new_are_named() -> None:
     def codes(values: pd.Series[Any]) -> Any:
         return values.map({20: 102, 50: 101, 100: 305, 150: 210, 200: 418, 250: 402})

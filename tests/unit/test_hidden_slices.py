@@ -60,6 +60,7 @@ def test_what_every_slice_shows_is_in_none_though_most_are_too_small_to_be_sure_
     assert [hidden_place(DRIFT, seen(random, every, rows)) for _ in range(TRIALS)].count(WHOLE) >= TRIALS - 1
 
 
+@pytest.mark.slow
 def test_a_table_of_well_slices_names_none() -> None:
     random = np.random.default_rng(8)
     places = [hidden_place(DRIFT, seen(random, {}, ROWS)) for _ in range(5 * TRIALS)]

@@ -731,6 +731,7 @@ def test_stored_states_and_rows_that_are_read_make_the_states_of_all_rows(cuts: 
     check_all(whole, {key: read(row, whole) for key, row in merged.items()})
 
 
+@pytest.mark.slow
 def test_a_column_that_failed_in_the_rows_that_are_read_is_in_error_beside_stored_states() -> None:
     case = random_case(12, 300)
     stored = merged_rows(partial_rows(case), case)

@@ -140,6 +140,7 @@ def test_the_distance_from_the_whole_gives_the_distance_from_the_rest() -> None:
     assert found == pytest.approx(ks_2samp(window, rest, method="asymp").statistic, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_learned_limits_alarm_no_more_often_than_their_quantile_promises_where_nothing_drifts() -> None:
     generator = np.random.default_rng(5)
     rows, own, n, m, columns = [row(count=500)], {}, 500, 6000, 200

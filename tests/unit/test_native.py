@@ -284,6 +284,7 @@ def test_without_a_compiler_nothing_fails(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert not (tmp_path / "kernel.so").exists()
 
 
+@pytest.mark.slow
 def test_the_library_is_compiled_once_and_again_when_its_source_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     command = next(build.compilers(), None)
     if command is None:

@@ -112,6 +112,7 @@ def kilometres(values: np.ndarray) -> np.ndarray:
     return np.round(values * 1.609344, 1)
 
 
+@pytest.mark.slow
 def test_a_change_of_unit_begins_in_the_hour_in_which_values_changed_and_is_named() -> None:
     tables = late(kilometres)
     assert len(tables) >= 5

@@ -76,6 +76,7 @@ def test_what_two_stores_show_is_in_neither() -> None:
     assert set(places({"south": 1.0, "west": 1.0}, np.nan)) == {WHOLE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [-999.0, 0.0, 9999.0])
 def test_the_share_of_placeholders_is_that_of_the_slice(value: float) -> None:
     rows = planted("price", lambda v: v.mask(np.random.default_rng(5).random(len(v)) < 0.8, value), weeks=range(6, WEEKS))

@@ -92,6 +92,7 @@ def test_columns_that_stream_by_in_pieces_are_judged_whole() -> None:
     assert counts == {("a", False): 0, ("a", True): 5, ("b", False): 0, ("b", True): 5}
 
 
+@pytest.mark.slow
 def test_the_rules_that_init_writes_are_quiet_where_nothing_drifts() -> None:
     found = simulated(1000, features=len(KINDS), windows=10)
     assert found.checks > 500

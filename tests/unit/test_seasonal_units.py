@@ -95,6 +95,7 @@ def test_a_change_of_unit_is_named_at_nearly_every_hour_of_the_day(name: str) ->
     assert len(right) >= 22, [one.what for one in told]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_hours_of_days_that_differ_are_in_no_other_unit(name: str, seed: int) -> None:

@@ -34,6 +34,7 @@ def found(scores: np.ndarray, labels: np.ndarray, known: np.ndarray) -> list[dic
     return list(score_coverage_rows(answers, ScoreState.empty(GRID).update(labels[known], scores[known])))
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_selection_does_in_the_population() -> None:
     def gaps(scores: np.ndarray, labels: np.ndarray, known: np.ndarray) -> dict[str, float]:
         guess = scores >= 0.5
