@@ -16,6 +16,8 @@ from pyspark.sql import SparkSession
 
 from spark_monitor import ConfigError, Monitor
 
+pytestmark = pytest.mark.slow
+
 ROWS = 400
 START = dt.datetime(2024, 3, 25, tzinfo=dt.UTC)
 AS_OF = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
