@@ -40,7 +40,7 @@ from spark_monitor.preflight.outputs import has_schema, is_of_this_machine, path
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
-from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings
+from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings, version_findings
 from spark_monitor.preflight.values import group_findings, partition_findings, prediction_value_findings
 from spark_monitor.sources.predictions import expressions
 from spark_monitor.sources.readers.rows import read_slice, with_roles
@@ -66,7 +66,8 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     manifest, manifest_failed = opened(spark, config.quality.expected_rows, "quality.expected_rows")
     if baseline_is_frozen:
         baseline_failed = []
-    rules_failed = [*metric_findings(config), *limit_findings(config.rules), *shadowed_findings(config.rules)]
+    rules_failed = [*metric_findings(config), *version_findings(config), *limit_findings(config.rules)]
+    rules_failed += shadowed_findings(config.rules)
     findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed, *manifest_failed]
     findings += _output_findings(config.outputs, spark)
     findings += people_findings(config)

@@ -30,6 +30,21 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
             yield Finding(where, f"{reason}. Name one with `baseline` where that is not wanted.", "warning")
 
 
+def version_findings(config: MonitorConfig) -> Iterator[Finding]:
+    """Rules about model versions that no row can have, as far as the file itself says which version rows have."""
+    source = config.predictions.model_version
+    literal = getattr(source, "literal", None)
+    if isinstance(source, str):
+        return  # a column, which may hold others later
+    for position, rule in enumerate(config.rules):
+        if rule.versions and (literal is None or str(literal) not in rule.versions):
+            named = ", ".join(f'"{version}"' for version in rule.versions)
+            only = "rows have none here" if literal is None else f'every row has "{literal}"'
+            step = "Name the column in predictions.model_version" if literal is None else "Name that one"
+            sentence = f"found {named}, and {only}: the rule will find no data. {step}, or remove `versions`."
+            yield Finding(f"rules[{position}].versions", sentence, "warning")
+
+
 def kind_findings(rules: Sequence[RuleConfig], numeric: Collection[str], strings: Collection[str]) -> Iterator[Finding]:
     """Rules for numbers about columns of strings: they would find no data for ever.
 

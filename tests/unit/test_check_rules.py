@@ -6,9 +6,10 @@ import math
 
 import pytest
 
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.vocabulary import KNOWN_METRICS, RANGES
-from spark_monitor.preflight.rules import limit_findings
+from spark_monitor.preflight.rules import limit_findings, version_findings
 from spark_monitor.scores.catalogue import METRICS
 
 
@@ -53,3 +54,28 @@ def test_a_limit_that_leaves_cramers_v_unjudged_is_told_apart_from_one_that_is_n
     ]
     assert ["nothing can be judged" in sentence for sentence in sentences] == [True, False]
     assert "can never be broken" in sentences[1]
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        (None, ["rules[0].versions", "rules[1].versions"]),
+        ({"literal": "3"}, ["rules[0].versions"]),
+        ("model_version", []),
+    ],
+)
+def test_a_rule_about_a_version_that_no_row_can_have_is_said(version: object, said: list[str]) -> None:
+    predictions = {"table": "t", "id": "id", "time": "at"} | ({"model_version": version} if version is not None else {})
+    config = MonitorConfig.model_validate(
+        {
+            "monitor": "m",
+            "model": {"name": "m", "task": "none"},
+            "predictions": predictions,
+            "rules": [{"metric": "ks", "fail": 0.1, "versions": one} for one in (["2"], ["2", "3"])]
+            + [{"metric": "ks", "fail": 0.2}],
+            "outputs": {"path": "out"},
+        }
+    )
+    findings = list(version_findings(config))
+    assert [finding.where for finding in findings] == said
+    assert all(finding.level == "warning" and "the rule will find no data" in finding.sentence for finding in findings)
