@@ -87,6 +87,24 @@ def test_the_step_is_the_windows_ordinal_and_the_timestamp_its_end(every: str, z
     assert point.timestamp == int(window.end.timestamp() * 1000)
 
 
+@pytest.mark.parametrize(("every", "own", "zone"), [("1 day", "5 minutes", "UTC"), ("1 week", "1 hour", "Asia/Kolkata")])
+def test_windows_of_a_serving_log_have_steps_of_their_own(every: str, own: str, zone: str) -> None:
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    long, short = parse_every(every), parse_every(own, minutes=True)
+    whole = windows_between(start, start + timedelta(days=7), long, zone)
+    fine = windows_between(whole[0].start, whole[0].start + timedelta(days=1), short, zone)
+    readings = [Reading("2", one, "quality", "count", 1.0) for one in whole]
+    readings += [Reading("2", one, "system", "requests", 1.0) for one in fine]
+
+    found = points(readings, long, zone, own=short)
+
+    steps = [point.step for point in found if point.key == "system/requests"]
+    assert steps == list(range(steps[0], steps[0] + len(fine)))
+    assert steps[0] == (fine[0].start - datetime(1970, 1, 1, tzinfo=UTC)) // (fine[0].end - fine[0].start)
+    alone = points([one for one in readings if one.name == "count"], long, zone)
+    assert [point for point in found if point.key == "quality/count"] == alone
+
+
 def test_columns_that_differ_only_in_case_are_apart_even_where_a_store_ignores_it() -> None:
     found = points([Reading("2", week(0), "drift", "ks", 0.1, column=name) for name in ("Temp", "temp", "TEMP")], WEEKLY, "UTC")
 

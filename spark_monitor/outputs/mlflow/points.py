@@ -1,8 +1,8 @@
 """From numbers to show to points of series: keys, steps, timestamps, and which of them are not there yet. No Spark, no client.
 
-A point's step is its window's ordinal, its timestamp the window's end in milliseconds plus its revision: 0 for the value first
-published, 1 for the next value of the same window (late labels), and so on. A window's points are therefore found again by their
-timestamps, whatever was published in between.
+A point's step is its window's ordinal (among windows as long as itself), its timestamp the window's end in milliseconds plus its
+revision: 0 for the value first published, 1 for the next value of the same window (late labels), and so on. A window's points are
+therefore found again by their timestamps, whatever was published in between.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from spark_monitor.insight.reading import Reading
 from spark_monitor.outputs.mlflow.keys import metric_key, with_hash
 from spark_monitor.windowing.timestamps import EPOCH
-from spark_monitor.windowing.windows import Granularity, ordinal
+from spark_monitor.windowing.windows import Granularity, Window, ordinal, window_of
 
 REVISIONS = 60_000
 """Timestamps that belong to one window: a minute of milliseconds, less than the shortest time between two windows' ends."""
@@ -47,8 +47,12 @@ class Logged:
     timestamp: int
 
 
-def points(readings: Iterable[Reading], granularity: Granularity, zone: str, *, ascii_only: bool = False) -> list[Point]:
+def points(
+    readings: Iterable[Reading], granularity: Granularity, zone: str, *, own: Granularity | None = None, ascii_only: bool = False
+) -> list[Point]:
     """The points of readings in order of time and key; NaN, infinities and missing values have none.
+
+    ``own`` is the length of a serving log's windows, where they are not the monitor's: their steps are counted among themselves.
 
     >>> from spark_monitor.windowing.windows import Window, parse_every, parse_timestamp
     >>> from spark_monitor.insight.reading import Reading
@@ -65,11 +69,18 @@ def points(readings: Iterable[Reading], granularity: Granularity, zone: str, *, 
             reading.version,
             _key(reading, ascii_only=ascii_only),
             float(reading.value),
-            ordinal(reading.window, granularity, zone),
+            _step(reading.window, granularity, own, zone),
             milliseconds(reading.window.end),
         )
         by_place.setdefault((point.version, point.key, point.timestamp), point)
     return sorted(_with_distinct_keys(list(by_place.values())), key=lambda point: (point.timestamp, point.key))
+
+
+def _step(window: Window, granularity: Granularity, own: Granularity | None, zone: str) -> int:
+    """The ordinal of a window: of the log's own length where it is one of these and none of the monitor's."""
+    if own is not None and window != window_of(window.start, granularity, zone):
+        return ordinal(window, own, zone)
+    return ordinal(window, granularity, zone)
 
 
 def unpublished(wanted: Sequence[Point], history: Mapping[str, Sequence[Logged]]) -> list[Point]:

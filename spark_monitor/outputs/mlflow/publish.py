@@ -38,6 +38,7 @@ from spark_monitor.outputs.mlflow.registry import (
 )
 from spark_monitor.text.formatting import counted, harmless, version_name
 from spark_monitor.text.logs import log_of
+from spark_monitor.windowing.periods import Granularity, parse_every
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,7 +93,9 @@ def publish(
         return PublishResult("OFF", "The monitor has no outputs.mlflow.")
     uri = settings.tracking_uri
     strict = uri.startswith("databricks")
-    wanted = points(headline.readings, config.windows.granularity, config.windows.zone, ascii_only=strict)
+    wanted = points(
+        headline.readings, config.windows.granularity, config.windows.zone, own=_own_windows(config), ascii_only=strict
+    )
     work = _Work(wanted, facts, config, run_id, report)
     try:
         logged = within(longest, lambda stop: _published(work, uri, settings.experiment, stop))
@@ -100,6 +103,12 @@ def publish(
         return PublishResult("FAILED", sentence_of(error, uri))
     left_out = f"; {headline.left_out}" if headline.left_out else ""
     return PublishResult("PUBLISHED", f"{counted(logged, 'new point')} in experiment {settings.experiment}{left_out}", logged)
+
+
+def _own_windows(config: MonitorConfig) -> Granularity | None:
+    """The length of the serving log's windows, where the file gives it one of its own."""
+    section = config.operations
+    return None if section is None or section.every is None else parse_every(section.every, minutes=True)
 
 
 def version_tag(version: str | None) -> str:
