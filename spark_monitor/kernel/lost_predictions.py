@@ -12,6 +12,7 @@ import numpy as np
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import measurements
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.lost_versions import all_lost, surely_lost
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, PREDICTIONS
 from spark_monitor.kernel.serving_messages import why_no_predictions
@@ -32,6 +33,8 @@ class Composed:
     windows: tuple[WindowKey, ...]
     finer: str
     parts: tuple[int, ...]
+    versions_are_named: bool = True
+    """Whether the prediction table has a column of versions."""
 
 
 @dataclass
@@ -53,7 +56,19 @@ def lost_in_windows(rows: Iterable[Mapping[str, Any]], composed: Composed) -> It
         for version in sorted(versions.keys() | {None}, key=lambda name: (name is not None, name or "")):
             one = versions.get(version, _Counts())
             if version is None or one.known:
-                yield _row(window, version, one, _why_not(composed.finer, window, parts, known))
+                row = _row(window, version, one, _why_not(composed.finer, window, parts, known))
+                yield _known_as_lost(row, version, versions) if version is not None and composed.versions_are_named else row
+
+
+def _known_as_lost(row: dict[str, Any], version: str, versions: Mapping[str | None, _Counts]) -> dict[str, Any]:
+    """The row, with a number where all predictions of the version are surely lost."""
+    if row["value"] is not None or row["count"] is None or None not in versions:
+        return row
+    named = {name: one for name, one in versions.items() if name is not None}
+    answered = {name: one.requests - one.failed for name, one in named.items() if one.known}
+    predicted = {name: one.predictions for name, one in named.items() if one.predictions == one.predictions}
+    beyond = surely_lost(version, answered, predicted, versions[None].predictions)
+    return row if beyond is None else all_lost(row, answered[version], beyond)
 
 
 def _counted(rows: Iterable[Mapping[str, Any]], composed: Composed) -> dict[WindowKey, dict[str | None, _Counts]]:

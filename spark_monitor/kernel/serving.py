@@ -36,13 +36,14 @@ SUMMARY_SCHEMA: Final = pa.schema(
         ("samples", TALLY_SCHEMA.field("samples").type),
         ("quantiles", pa.map_(pa.string(), pa.string())),
         ("details", pa.map_(pa.string(), pa.string())),
+        ("answered", pa.map_(pa.string(), pa.float64())),
     ]
 )
 SUMMARY_DDL: Final = (
     "kind string, granularity string, start long, end long, column_name string, model_version string, "
     + ", ".join(f"{name} double" for name in _COUNTS)
     + ", samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
-    "quantiles map<string, string>, details map<string, string>"
+    "quantiles map<string, string>, details map<string, string>, answered map<string, double>"
 )
 Series = tuple[str, str | None]
 
@@ -116,7 +117,8 @@ def _summarised(window: _Window, plan: ServingPlan) -> Iterator[dict[str, Any]]:
         more = _endpoint_details(window, version) if version is None else {}
         if version is None and window.unnamed:
             more["requests_without_version"] = f"{window.unnamed:.0f}"
-        yield _summary(key, TABLE_ROW, version, tally, plan, more)
+        answered = {} if version is None else {name: one.requests - one.failed for name, one in window.table.items() if name}
+        yield {**_summary(key, TABLE_ROW, version, tally, plan, more), "answered": list(answered.items())}
     for endpoint, versions in window.endpoints.items():
         for version, tally in versions.items():
             yield _summary(key, endpoint, version, tally, plan, {})

@@ -14,6 +14,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import measurements
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.lost_versions import all_lost, surely_lost
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import NUMBERS
 from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, timestamp_text
@@ -23,6 +24,7 @@ from spark_monitor.operations.serving import ServingBlock
 from spark_monitor.states.samples import Samples
 
 UNDEFINED: Final = "UNDEFINED"
+LOST: Final = "lost_predictions_percent"
 UNIT_RATIO: Final = (500.0, 2000.0)
 """Medians that differ by a factor in this range from the windows before look like another unit, which is a factor of 1,000."""
 
@@ -129,7 +131,18 @@ def _present(
         else:
             made = measurements(where, metric, metric.compute(block), count=count, column_name=series[0])
         for number, measured in enumerate(made):
-            yield explained(measured, metric, rows[number], factors[number], plan.unit, baseline=references.baseline)
+            row = explained(measured, metric, rows[number], factors[number], plan.unit, baseline=references.baseline)
+            yield _known_as_lost(row, rows[number]) if metric.name == LOST else row
+
+
+def _known_as_lost(measured: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The measurement, with a number where the version's predictions are surely lost all."""
+    predicted, version = dict(row.get("predicted") or ()), row["model_version"]
+    if measured["value"] is not None or version is None or row.get("total") is None:
+        return measured
+    answered = dict(row["answered"] or ())
+    beyond = surely_lost(version, answered, predicted, row["total"])
+    return measured if beyond is None else all_lost(measured, answered[version], beyond)
 
 
 def _block(rows: Sequence[Mapping[str, Any]], plan: ServingPlan) -> ServingBlock:

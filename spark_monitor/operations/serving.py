@@ -225,7 +225,9 @@ def requests_per_second_max(current: ServingBlock) -> Floats:
 def lost_predictions_percent(current: ServingBlock) -> Interval:
     """Requests that did not fail and have no row in the prediction table, in percent; below 0 where there are more rows.
 
-    100 (1 - predictions / (requests - failed)). It supposes that a request makes one prediction.
+    100 (1 - predictions / (requests - failed)). It supposes that a request makes one prediction. A version that answered and has
+    no prediction has lost all where the prediction table names the window's versions as the log does; ``lower`` leaves open what
+    other versions have more than they answered.
 
     >>> found = lost_predictions_percent(
     ...     ServingBlock(np.array([110.0]), np.array([10.0]), np.array([110.0]), predictions=np.array([97.0]))

@@ -46,6 +46,16 @@ def prediction_counts(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
     return every.selectExpr("*", f"'{PREDICTIONS}' AS kind", f"'{TABLE_ROW}' AS column_name")
 
 
+def predictions_by_version(predictions: DataFrame) -> DataFrame:
+    """One row for each window: its predictions by version, and those of all versions together."""
+    return predictions.groupBy("granularity", "start").agg(
+        F.expr(
+            "map_from_entries(collect_list(struct(model_version, predictions)) FILTER (WHERE model_version IS NOT NULL))"
+        ).alias("predicted"),
+        F.expr("max(predictions) FILTER (WHERE model_version IS NULL)").alias("total"),
+    )
+
+
 def predictions_beside(run: Run, windows: Sequence[DueWindow]) -> tuple[DataFrame | None, dict[WindowKey, str]]:
     """The predictions in the log's windows, and why there may be none; neither where the log's windows are the finer ones."""
     labels = {one.label for one in run.schedule.granularities}
@@ -114,7 +124,8 @@ def lost_predictions_step(
         return ()
     zone = run.schedule.zone
     finer = [parts_of(one.window, own[0], zone) for one in windows]
-    composed = Composed(window_keys(windows), own[0].label, tuple(map(len, finer)))
+    named = isinstance(run.config.predictions.model_version, str)
+    composed = Composed(window_keys(windows), own[0].label, tuple(map(len, finer)), named)
     requests = _requests(run, [DueWindow(own[0].label, part) for parts in finer for part in parts])
     counted = prediction_counts(run, windows).selectExpr(
         *("kind", "granularity", "start", "model_version", "'predictions' AS metric", "predictions AS value")

@@ -23,7 +23,7 @@ from spark_monitor.sources.operations import RequestLog
 from spark_monitor.sources.readers.rows import OnlySpark
 from spark_monitor.sources.tables import stored_source
 from spark_monitor.stages.context import SPARK, Run, window_keys
-from spark_monitor.stages.lost_predictions import predictions_beside
+from spark_monitor.stages.lost_predictions import predictions_beside, predictions_by_version
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.periods import parse_timestamp
 from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros
@@ -60,6 +60,9 @@ def serving_measurements(run: Run, log: RequestLog, windows: Sequence[DueWindow]
     tallied = _tallied(run, log, request_plan, by_files=by_files)
     sorted_tallies = tallied.repartition("window").sortWithinPartitions("window", "endpoint", "version")
     fresh = sorted_tallies.mapInArrow(lambda batches: summaries(batches, plan), SUMMARY_DDL)
+    if predictions is not None and "version" in log.has and isinstance(run.config.predictions.model_version, str):
+        named = F.broadcast(predictions_by_version(predictions))
+        fresh = fresh.join(named, on=["granularity", "start"], how="left")
     parts = [fresh, *([predictions] if predictions is not None else []), _stored(run, windows, plan), _seeds(run, windows)]
     gathered = parts[0]
     for part in parts[1:]:

@@ -89,3 +89,28 @@ def test_windows_that_do_not_make_each_other_up_are_a_status(spark: SparkSession
     assert (row["status"], row["value"] is None or np.isnan(row["value"])) == ("UNDEFINED", True)
     assert row["message"].startswith("Windows of 1 week, in which ")
     assert row["message"].endswith("do not make up one of 1 month.")
+
+
+@pytest.mark.parametrize("every", ["1 day", "1 hour"])
+def test_a_version_that_answers_and_writes_no_prediction_has_lost_all(spark: SparkSession, tmp_path: Path, every: str) -> None:
+    random = np.random.default_rng(31)
+    log = log_of(random, 1_500, (0, DAYS)).assign(version=random.choice(["1", "2"], 1_500, p=[0.8, 0.2]))
+    write(tmp_path / "log", log)
+    kept = log[(log["version"] == "1") & (log["status"] < 500)].iloc[::2]
+    write(tmp_path / "predictions", pd.DataFrame({"id": range(len(kept)), "at": kept["at"].to_numpy(), "version": "1"}))
+    text = FILE.format(tmp_path, "1 day", every).replace("endpoint: endpoint,", "endpoint: endpoint, model_version: version,")
+    (tmp_path / "serving.yaml").write_text(text, encoding="utf-8")
+    result = Monitor.load(tmp_path / "serving.yaml").run(spark, as_of=datetime(2024, 3, 5, tzinfo=UTC))
+    found = stored(result, "operations")
+    found = found[(found["metric"] == "lost_predictions_percent") & (found["column_name"] == ":table")]
+    found = found[found["granularity"] == "1 day"].set_index(["day", "model_version"])
+    well = log[log["status"] < 500].assign(day=lambda rows: (rows["at"] - START) // pd.Timedelta(days=1))
+    for day in range(DAYS):
+        answered = well[well["day"] == day]["version"].value_counts()
+        many = ((kept["at"] - START) // pd.Timedelta(days=1) == day).sum()
+        assert found.loc[(day, "1"), "value"] == pytest.approx(100 * (1 - many / answered["1"]))
+        of_second = found.loc[(day, "2")]
+        assert (of_second["value"], of_second["status"], of_second["lower"]) == (100.0, "OK", 100.0)
+        assert of_second["message"].endswith("has no prediction of this one.")
+    verdicts = result.checks.where("metric = 'lost_predictions_percent' AND model_version = '2'").select("verdict").distinct()
+    assert [row["verdict"] for row in verdicts.collect()] == ["FAIL"]

@@ -86,3 +86,41 @@ def test_a_day_of_failures_alone_says_so() -> None:
     rows = [row for hour in range(24) for row in requests(hour * HOUR, 4.0, 4.0)]
     [row] = lost([*rows, predictions(0, 5.0)], TWO_DAYS[:1]).to_dict("records")
     assert (row["status"], row["message"]) == ("UNDEFINED", "Every request failed.")
+
+
+def by_version(
+    requested: dict[str, float], predicted: dict[str, float], *, unnamed: float = 0.0, named: bool = True
+) -> pd.Series:
+    rows = [row for version, many in requested.items() for row in requests(0, many, 0.0, version)]
+    rows += requests(0, sum(requested.values()), 0.0)
+    rows += [predictions(0, many, version) for version, many in predicted.items()]
+    rows.append(predictions(0, sum(predicted.values()) + unnamed))
+    composed = Composed(TWO_DAYS[:1], "1 hour", (1,), named)
+    return pd.DataFrame(lost_in_windows(rows, composed)).set_index("model_version").loc["2"]
+
+
+def test_a_version_without_a_prediction_has_lost_all_where_the_others_are_named_alike() -> None:
+    found = by_version({"1": 90.0, "2": 10.0}, {"1": 88.0})
+    assert (found["value"], found["lower"], found["upper"], found["status"]) == (100.0, 100.0, 100.0, "OK")
+    none_at_all = by_version({"1": 90.0, "2": 10.0}, {})
+    assert (none_at_all["value"], none_at_all["status"]) == (100.0, "OK")
+
+
+def test_what_other_versions_have_beyond_their_requests_may_be_its() -> None:
+    found = by_version({"1": 90.0, "2": 10.0}, {"1": 93.0})
+    assert (found["value"], found["lower"], found["upper"]) == (100.0, pytest.approx(70.0), 100.0)
+    assert "3 more than they answered" in found["message"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"predicted": {"v1": 88.0}},  # another way of naming versions
+        {"predicted": {"1": 88.0}, "unnamed": 4.0},  # predictions that name none
+        {"predicted": {"1": 101.0}},  # all of its predictions may stand under the other's name
+        {"predicted": {"1": 88.0}, "named": False},  # the file gives one version to every row
+    ],
+)
+def test_a_version_without_a_prediction_is_unknown_where_it_may_be_named_otherwise(made: dict[str, Any]) -> None:
+    found = by_version({"1": 90.0, "2": 10.0}, **made)
+    assert (pd.isna(found["value"]), found["status"]) == (True, "UNDEFINED")
