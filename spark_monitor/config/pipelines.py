@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+import re
+from typing import Any, Final, Literal, Self
 
 from croniter import croniter
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,9 @@ from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.operations import LineageStep
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.config.types import Columns, Duration, Expression, Section, Text, YesOrNo
+
+_ALIAS: Final = re.compile(r"[\w-]{1,256}", re.ASCII)
+_RESERVED: Final = re.compile(r"latest|v[0-9]+", re.IGNORECASE)
 
 
 class RunsConfig(MonitoredTable):
@@ -65,7 +69,26 @@ class PipelinesConfig(Section):
     mlflow_model: YesOrNo = Field(
         default=False, description="true or false: signature and requirements against table and environment"
     )
+    alias: Columns = Field(
+        default=(),
+        description="the registry's alias of the version that must serve, such as champion; a list names others that may, too",
+    )
     environment: MonitoredTable | None = Field(default=None, description="a table of installed packages: name, version")
+
+    @field_validator("alias")
+    @classmethod
+    def _registry_takes_it(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = next((name for name in names if not _ALIAS.fullmatch(name) or _RESERVED.fullmatch(name)), None)
+        if wrong is not None:
+            allowed = "letters, digits, _ and -, and neither latest nor a version such as v3, which MLflow keeps to itself"
+            raise problems(("", f'found "{wrong}". Allowed: {allowed}.'))
+        return names
+
+    @model_validator(mode="after")
+    def _alias_is_asked_for(self) -> Self:
+        if self.alias and not self.mlflow_model:
+            raise problems(("alias", "found without `mlflow_model: true`, which looks the alias up. Set it, or remove `alias`."))
+        return self
 
     @field_validator("tables", mode="before")
     @classmethod

@@ -119,7 +119,13 @@ def dependency_mismatches(current: PipelineBlock) -> Floats:
 
 @operation_metric("served_version_mismatch", dataset="pipelines", range=SHARE)
 def served_version_mismatch(current: PipelineBlock) -> Floats:
-    """1 where a version made predictions that the registry does not know, else 0."""
+    """1 where a version made predictions that is not the one to serve, or made none and is; else 0.
+
+    A version is to serve that an alias of the registry named in the window (``pipelines.alias``; the first one's version must
+    make predictions, the others' may); one that is not registered never is. The registry keeps no history of its aliases: every
+    run notes in the ledger (``source_versions``, ``models:/NAME@ALIAS``) what they name then. Of windows that ended before an
+    alias was first looked up nothing is known, and of an alias that moved about a window either version is as expected.
+    """
     return current.served
 
 

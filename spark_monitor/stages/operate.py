@@ -33,8 +33,9 @@ from spark_monitor.stages.datasets import (
 from spark_monitor.stages.lost_predictions import lost_predictions_step
 from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
-from spark_monitor.stages.registered import Registry, registered_frame, remembered
+from spark_monitor.stages.registered import registered_frame, remembered
 from spark_monitor.stages.retraining import first_served, retraining_frame
+from spark_monitor.stages.served_versions import Registry, ServedVersions, served_versions
 from spark_monitor.stages.serving import serving_measurements
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.masking import first_line
@@ -199,12 +200,13 @@ def _of_pipelines(
     tables: Sequence[tuple[str, SourceConfig, DataFrame]],
     due: Sequence[DueWindow],
     registry: Registry | None,
+    by_alias: ServedVersions,
 ) -> list[DataFrame]:
     frames = [pipeline_frame(run, section, runs, tables, due)]
     if not section.mlflow_model:
         return frames
     cached = None if registry is None else remembered(registry)
-    frames_of_registry = (registered_frame(run, section, due, cached), retraining_frame(run, due, cached))
+    frames_of_registry = (registered_frame(run, section, due, cached, by_alias), retraining_frame(run, due, cached))
     return [*frames, *(frame for frame in frames_of_registry if frame is not None)]
 
 
@@ -213,9 +215,11 @@ def _pipelines(run: Run, registry: Registry | None) -> Opened:
     if section is None:
         raise ValueError("pipelines is not configured")
     runs, tables = open_pipelines(run, section)
+    # At every run, be a window due or not: the registry keeps no history of its aliases.
+    by_alias = served_versions(run, section, registry) if section.mlflow_model else ServedVersions()
     return Opened(
         first=lambda: _earliest(first_of_pipelines(run, runs, tables), first_served(run) if section.mlflow_model else None),
-        measure=lambda due: _of_pipelines(run, section, runs, tables, due, registry),
+        measure=lambda due: _of_pipelines(run, section, runs, tables, due, registry, by_alias),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import distributions
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.sources.tables import open_table
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.lost_predictions import prediction_counts
+from spark_monitor.stages.served_versions import Registry, ServedVersions
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
 
@@ -25,11 +27,10 @@ if TYPE_CHECKING:
 
     from spark_monitor.config.pipelines import PipelinesConfig
 
-Registry = Callable[[Iterable[str]], Mapping[str, Registered]]
-"""From version numbers to what the registry knows of them."""
 MOST_PACKAGES = 10_000
 NAMED = 5
-METRICS = ("signature_mismatches", "dependency_mismatches", "served_version_mismatch")
+SERVED = "served_version_mismatch"
+METRICS = ("signature_mismatches", "dependency_mismatches", SERVED)
 
 
 def remembered(registry: Registry) -> Registry:
@@ -39,15 +40,15 @@ def remembered(registry: Registry) -> Registry:
     def ask(versions: Iterable[str]) -> Mapping[str, Registered]:
         wanted = list(versions)
         new = [version for version in wanted if version not in by_version]
-        fetched = registry(new) if new else {}
+        fetched = registry.versions(new) if new else {}
         by_version.update({version: fetched.get(version) for version in new})
         return {version: registered for version in wanted if (registered := by_version[version]) is not None}
 
-    return ask
+    return replace(registry, versions=ask)
 
 
 def registered_frame(
-    run: Run, section: PipelinesConfig, windows: Sequence[DueWindow], registry: Registry | None
+    run: Run, section: PipelinesConfig, windows: Sequence[DueWindow], registry: Registry | None, by_alias: ServedVersions
 ) -> DataFrame | None:
     """A row for each window, version and question; None where no version is known. Versions come to the driver."""
     counted = prediction_counts(run, windows).where("model_version IS NOT NULL")
@@ -55,11 +56,17 @@ def registered_frame(
     if not served:
         return None
     versions = sorted({row["model_version"] for row in served})
-    values = _values(run, section, versions, registry)
-    rows: list[dict[str, Any]] = []
+    known, values = _values(run, section, versions, registry)
+    by_window: dict[WindowKey, list[str]] = {}
     for row in sorted(served):
-        window = WindowKey(row["granularity"], row["start"], row["end"])
-        rows += value_rows(window, TABLE_ROW, values[row["model_version"]], row["model_version"])
+        by_window.setdefault(WindowKey(row["granularity"], row["start"], row["end"]), []).append(row["model_version"])
+    rows: list[dict[str, Any]] = []
+    for window, there in by_window.items():
+        for version in there:
+            of_alias = {SERVED: by_alias.of(window, version, known[version])} if version in known else {}
+            rows += value_rows(window, TABLE_ROW, {**values[version], **of_alias}, version)
+        absent = by_alias.absent(window, there)
+        rows += value_rows(window, TABLE_ROW, {SERVED: absent[1]}, absent[0]) if absent is not None else []
     return run.spark.createDataFrame([measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
 
 
@@ -70,19 +77,20 @@ def measurement_tuple(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _values(
     run: Run, section: PipelinesConfig, versions: Sequence[str], registry: Registry | None
-) -> dict[str, dict[str, Value]]:
+) -> tuple[Mapping[str, Registered], dict[str, dict[str, Value]]]:
+    """The versions that are registered, and what is said of every version, but for the aliases of those."""
     if registry is None:
         why = "No registry is known: the file has no outputs.mlflow."
-        return {version: {name: Value(None, why, UNDEFINED) for name in METRICS} for version in versions}
+        return {}, {version: {name: Value(None, why, UNDEFINED) for name in METRICS} for version in versions}
     try:
-        registered = registry(versions)
+        registered = registry.versions(versions)
     except Exception as error:  # the registry's own troubles cost nothing else
         why = f"The registry could not be read: {first_line(error)}"
-        return {version: {name: Value(None, why, "ERROR") for name in METRICS} for version in versions}
+        return {}, {version: {name: Value(None, why, "ERROR") for name in METRICS} for version in versions}
     frame = read_source(run.spark, run.config.predictions)
     columns = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
     installed, whose = _environment(run, section)
-    return {version: _of_version(version, registered.get(version), columns, installed, whose) for version in versions}
+    return registered, {one: _of_version(one, registered.get(one), columns, installed, whose) for one in versions}
 
 
 def _environment(run: Run, section: PipelinesConfig) -> tuple[dict[str, str], str]:
@@ -101,14 +109,13 @@ def _of_version(
     if registered is None:
         message = f"Version {version} made predictions and is not registered."
         unknown = {name: Value(None, message, UNDEFINED) for name in METRICS[:2]}
-        return {**unknown, "served_version_mismatch": Value(1.0, message)}
+        return {**unknown, SERVED: Value(1.0, message)}
     signature, packages = signature_problems(registered, columns), dependency_problems(registered, installed)
     return {
         "signature_mismatches": _counted(signature, len(registered.inputs), "The model has no signature with named columns."),
         "dependency_mismatches": _counted(
             packages, requirements_compared(registered, installed), "The model lists no requirements.", f"Compared with {whose}."
         ),
-        "served_version_mismatch": Value(0.0, details=dict(registered.origin)),
     }
 
 

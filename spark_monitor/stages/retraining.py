@@ -19,7 +19,8 @@ from spark_monitor.operations.registered import Registered
 from spark_monitor.operations.retraining import Predicted, class_changes, schema_changes
 from spark_monitor.operations.steps import PipelineBlock
 from spark_monitor.stages.context import INPUT, Run, window_keys
-from spark_monitor.stages.registered import Registry, measurement_tuple
+from spark_monitor.stages.registered import measurement_tuple
+from spark_monitor.stages.served_versions import Registry
 from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import timestamp_of
@@ -144,6 +145,6 @@ def _registered(registry: Registry | None, versions: Sequence[str]) -> tuple[Map
     if registry is None:
         return {}, "No registry is known: the file has no outputs.mlflow."
     try:
-        return registry(versions), None
+        return registry.versions(versions), None
     except Exception as error:  # the registry's own troubles cost nothing else
         return {}, f"The registry could not be read: {first_line(error)}"

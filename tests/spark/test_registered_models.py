@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from spark_monitor.config.pipelines import PipelinesConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.operations.registered import Registered
 from spark_monitor.stages import registered
+from spark_monitor.stages.served_versions import Registry, ServedVersions
 
 KNOWN = {"1": Registered("1", (("age", "double", True), ("city", "string", True)), ("numpy==0.1",), {"run_id": "abc"})}
 
@@ -24,7 +26,8 @@ def measured(spark: SparkSession, monkeypatch: pytest.MonkeyPatch, registry: Any
     )
     monkeypatch.setattr(registered, "prediction_counts", lambda run, windows: counted)
     run: Any = SimpleNamespace(spark=spark, config=SimpleNamespace(predictions=SourceConfig(table="served_table")))
-    frame = registered.registered_frame(run, PipelinesConfig(mlflow_model=True), (), registry)
+    asked = None if registry is None else Registry(registry, lambda: (datetime(2024, 1, 1, tzinfo=UTC), {}))
+    frame = registered.registered_frame(run, PipelinesConfig(mlflow_model=True), (), asked, ServedVersions())
     assert frame is not None
     return {(row["model_version"], row["metric"]): row for row in frame.collect()}
 

@@ -16,8 +16,8 @@ import yaml
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.operations.registered import Registered
 from spark_monitor.outputs.mlflow.client import open_client
-from spark_monitor.outputs.mlflow.registry import registered_version
-from spark_monitor.stages.registered import Registry
+from spark_monitor.outputs.mlflow.registry import if_there, registered_version
+from spark_monitor.stages.served_versions import Registry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +30,8 @@ def registry_of(config: MonitorConfig) -> Registry | None:
     section = config.outputs.mlflow
     if section is None:
         return None
-    return partial(read_registered, section.tracking_uri, config.model.name)
+    place = (section.tracking_uri, config.model.name)
+    return Registry(partial(read_registered, *place), partial(read_aliases, *place))
 
 
 def read_registered(tracking_uri: str, name: str, versions: Iterable[str]) -> dict[str, Registered]:
@@ -42,6 +43,14 @@ def read_registered(tracking_uri: str, name: str, versions: Iterable[str]) -> di
             if entry is not None:
                 registered[version] = _registered(client, entry, tracking_uri)
     return registered
+
+
+def read_aliases(tracking_uri: str, name: str) -> tuple[datetime, dict[str, str]]:
+    """The version that each alias of a model names, and when that was so, by the clock; none where there is no such model."""
+    with open_client(tracking_uri) as client:
+        model = if_there(lambda: client.get_registered_model(name))
+        named = {} if model is None else {str(alias): str(version) for alias, version in (model.aliases or {}).items()}
+        return datetime.now(UTC), named
 
 
 def _registered(client: MlflowClient, entry: Any, tracking_uri: str) -> Registered:

@@ -21,7 +21,7 @@ def registered_version(client: MlflowClient, name: str, version: str | None) -> 
     """The registered model version, or None where there is no such model or version; versions are numbers in MLflow."""
     if version is None or not (version.isascii() and version.isdigit()):
         return None
-    return _if_there(lambda: client.get_model_version(name, version))
+    return if_there(lambda: client.get_model_version(name, version))
 
 
 def logged_model_id(client: MlflowClient, registered: Any | None, linked: str | None) -> str | None:
@@ -32,7 +32,7 @@ def logged_model_id(client: MlflowClient, registered: Any | None, linked: str | 
     """
     named = _LOGGED_MODEL.fullmatch(getattr(registered, "source", None) or "")
     model_id = getattr(registered, "model_id", None) or (named and named[1])
-    if not model_id or (model_id != linked and _if_there(lambda: client.get_logged_model(model_id)) is None):
+    if not model_id or (model_id != linked and if_there(lambda: client.get_logged_model(model_id)) is None):
         return None
     return str(model_id)
 
@@ -71,7 +71,8 @@ def version_tags(version: VersionFacts) -> dict[str, str]:
     }
 
 
-def _if_there(get: Callable[[], Any]) -> Any | None:
+def if_there(get: Callable[[], Any]) -> Any | None:
+    """What is asked for; None where the server says that it does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
