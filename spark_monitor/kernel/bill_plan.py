@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from spark_monitor.catalogue.measurement import measurements
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.kernel.charges import reaches_beyond
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.operations.billing import CostBlock
 
 BILL, PREDICTIONS = "bill", "predictions"
 BILL_DDL: Final = (
     "kind string, at bigint, service string, currency string, tag string, amount double, n bigint, unread bigint, "
-    "granularity string, predictions double"
+    "granularity string, predictions double, until bigint, first double, last double"
 )
 PARTIAL: Final = "PARTIAL"
 MIXED: Final = "MIXED_CURRENCIES"
@@ -75,8 +76,14 @@ def time_between(times: Sequence[int]) -> int | None:
     return least if sum(gap <= REGULAR * least for gap in gaps) >= MOSTLY * len(gaps) else None
 
 
-def longer_charges(apart: int | None, window: WindowKey) -> str | None:
-    """What is said of a bill whose charges are regularly for longer than a window, as of days in hours; None of others."""
+def longer_charges(apart: int | None, window: WindowKey, rows: Sequence[Row] = ()) -> str | None:
+    """What is said of a bill whose charges are for longer than a window, as of days in hours; None of others.
+
+    Charges with a period say so themselves, where they make up more than half of the window's; of others their regularity does.
+    """
+    beyond = sum(abs(row["amount"] or 0.0) for row in rows if reaches_beyond(row, int(LONGER * (window.end - window.start))))
+    if beyond > sum(abs(row["amount"] or 0.0) for row in rows) / 2:
+        return "Most of it is charged for more time than this window and counted in proportion to time: see longer windows."
     if apart is None or apart <= LONGER * (window.end - window.start):
         return None
     hours = f"{apart / 3_600_000_000:.3g}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from spark_monitor.kernel.bill_plan import (
     unread_rows,
 )
 from spark_monitor.kernel.budgets import against_budget
+from spark_monitor.kernel.charges import LONGEST_DAY, Charges, counted, of_single_days
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, timestamp_text
 from spark_monitor.kernel.serving_series import UNDEFINED
@@ -44,15 +44,19 @@ class _Sum:
     rows_of: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     rows: int = 0
     unread: int = 0
+    charges: set[int] = field(default_factory=set)
 
     def add(self, row: Row) -> None:
-        """Add a row; where no amount of it can be read it has none, in whatever currency."""
-        self.rows += row["n"]
-        self.unread += row["unread"]
+        """Add a row, or a piece of one; where no amount of it can be read it has none, in whatever currency."""
+        charge = id(row.get("charge", row))
+        n, unread = (0, 0) if charge in self.charges else (row["n"], row["unread"])
+        self.charges.add(charge)
+        self.rows += n
+        self.unread += unread
         if row["amount"] is not None:
             currency = row["currency"] or NO_CURRENCY
             self.by_currency[currency].append(row["amount"])
-            self.rows_of[currency] += row["n"] - row["unread"]
+            self.rows_of[currency] += n - unread
 
     @property
     def remark(self) -> str | None:
@@ -68,19 +72,27 @@ def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str,
             bill.append(row)
         else:
             predictions[row["granularity"], row["at"]] = row["predictions"]
-    bill.sort(key=lambda row: (row["at"], row["service"] or "", row["currency"] or "", row["tag"] or ""))
-    times = [row["at"] for row in bill]
-    apart = time_between([row["at"] for row in bill if row["service"] != OWN_SERVICE])
+    charges = Charges(bill)
+    apart = time_between([row["at"] for row in charges.single if row["service"] != OWN_SERVICE])
+    daily = time_between(sorted(row["at"] for row in of_single_days(bill) if row["service"] != OWN_SERVICE))
+    days_have_own = daily is not None and daily <= LONGEST_DAY
     for window in plan.windows:
-        inside = bill[bisect_left(times, window.start) : bisect_left(times, window.end)]
-        before = bill[bisect_left(times, window.start - plan.lookback) : bisect_left(times, window.start)]
-        longer = longer_charges(apart, window)
-        yield from _window(window, inside, before, predictions.get((window.granularity, window.start)), plan, longer)
+        inside = charges.within(_edges(window.start, window.end, plan.days[window]))
+        before = charges.within((window.start - plan.lookback, window.start)) if plan.lookback else []
+        longer = longer_charges(apart, window, inside)
+        asked = predictions.get((window.granularity, window.start))
+        yield from _window(window, inside, before, asked, plan, longer, days_have_own=days_have_own)
         if plan.budget is not None and window in plan.periods:
             period = plan.periods[window]
-            spent = bill[bisect_left(times, period.start) : bisect_left(times, window.end)]
-            earlier = bill[bisect_left(times, period.before[0]) : bisect_left(times, period.start)] if period.before else []
-            yield from against_budget(window, period, spent, plan, earlier)
+            spent = charges.within(_edges(period.start, window.end, period.days))
+            earlier = charges.within(period.before) if period.before else []
+            kept = (spent, earlier) if not days_have_own else (of_single_days(spent), of_single_days(earlier))
+            yield from against_budget(window, period, spent, plan, earlier, days_of=kept)
+
+
+def _edges(start: int, end: int, days: Sequence[int]) -> list[int]:
+    """The edges of a span and those of the days within it."""
+    return [start, *(day for day in days if start < day < end), end]
 
 
 def _window(
@@ -90,6 +102,8 @@ def _window(
     predictions: float | None,
     plan: BillPlan,
     longer: str | None,
+    *,
+    days_have_own: bool = False,
 ) -> Iterator[dict[str, Any]]:
     whole, sums = _Sum(), defaultdict[str, _Sum](_Sum)
     for row in inside:
@@ -100,7 +114,8 @@ def _window(
     last_costs: dict[str, int] = {}
     for row in before:
         last_costs[row["service"] or NO_SERVICE] = row["at"]
-    status, message = _completeness(window, inside, before, plan)
+    of_days = of_single_days(inside) if days_have_own else inside
+    status, message = _completeness(window, inside, before, plan, of_days)
     message = " ".join(filter(None, (message, longer))) or None
     yield from _costs(window, TABLE_ROW, whole, status, message)
     yield from _per_prediction(window, whole, predictions, status, message, longer)
@@ -116,22 +131,22 @@ def _window(
 
 
 def _completeness(
-    window: WindowKey, inside: Sequence[Row], before: Sequence[Row], plan: BillPlan
+    window: WindowKey, inside: Sequence[Row], before: Sequence[Row], plan: BillPlan, of_days: Sequence[Row]
 ) -> tuple[str | None, str | None]:
     """Whether each day of the window has rows, and whether all amounts could be read."""
     if not inside:
         since = f"; the last ones are of {timestamp_text(before[-1]['at'])}" if before else ""
         return EMPTY, f"The bill has no rows in this window{since}."
     days = plan.days[window]
-    missing = days_without(days, inside)
-    unread = sum(row["unread"] for row in inside)
+    missing = days_without(days, of_days)
+    unread = counted(inside, "unread")
     sentences = []
     if missing:
         shown = ", ".join(timestamp_text(day)[:10] for day in missing[:NAMED])
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         sentences.append(f"{len(missing)} of {len(days) - 1} days have no rows: {shown}{more}.")
     if unread:
-        sentences.append(unread_rows(unread, sum(row["n"] for row in inside)))
+        sentences.append(unread_rows(unread, counted(inside, "n")))
     return (PARTIAL if sentences else None), " ".join(sentences) or None
 
 

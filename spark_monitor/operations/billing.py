@@ -39,7 +39,8 @@ class CostBlock:
     """S windows of one bill: each attribute has length S, NaN where nothing is known.
 
     ``days`` are the daily sums of the budget's period so far, ``open_days`` how many days of it are to come or have no rows, and
-    ``spent`` the period's sum so far, ``begun`` what of it is of a day under way; ``budget`` is the amount that may be spent.
+    ``spent`` the period's sum so far, ``begun`` what of it is of a day under way, ``absent`` of days without rows of their own;
+    ``budget`` is the amount that may be spent.
     """
 
     cost: Floats = field(default_factory=_none)
@@ -50,6 +51,7 @@ class CostBlock:
     days: Sequence[Floats] = ()
     weeks: Sequence[Week | None] = ()
     begun: Floats = field(default_factory=_none)
+    absent: Floats = field(default_factory=_none)
 
 
 @operation_metric("cost", dataset="costs", range=ANY_NUMBER, headline=0)
@@ -95,14 +97,17 @@ def budget_forecast_percent(current: CostBlock) -> Interval:
     """
     weeks = current.weeks or [None] * len(current.days)
     begun = current.begun if current.begun.size else np.zeros(len(current.days))
-    rows = [_forecast(*each) for each in zip(current.spent, current.open_days, current.days, weeks, begun, strict=True)]
+    absent = current.absent if current.absent.size else np.zeros(len(current.days))
+    rows = [_forecast(*each) for each in zip(current.spent, current.open_days, current.days, weeks, begun, absent, strict=True)]
     value, half = np.array(rows, dtype=np.float64).reshape(-1, 2).T
     scale = 100 / current.budget
     count = np.array([days.size for days in current.days], dtype=np.int64)
     return Interval(scale * value, scale * (value - half), scale * (value + half), np.zeros(value.shape), count)
 
 
-def _forecast(spent: float, open_days: float, days: Floats, week: Week | None, begun: float) -> tuple[float, float]:
+def _forecast(
+    spent: float, open_days: float, days: Floats, week: Week | None, begun: float, absent: float
+) -> tuple[float, float]:
     """The sum at the period's end and half the width of its interval; NaN where no spread is known."""
     n = days.size
     if not open_days:
@@ -115,7 +120,8 @@ def _forecast(spent: float, open_days: float, days: Floats, week: Week | None, b
     if not n or not weights.sum() > 0:
         return np.nan, np.nan
     level = float(days.sum() / weights.sum())
-    value = spent + level * to_come - min(begun, level * today)
+    # What long charges have cost already in days that are still to come, or lack their own rows, is not forecast again.
+    value = spent + level * to_come - min(begun, level * today) - min(absent, level * to_come)
     if n < 2:
         return value, np.nan
     variance = float(np.square(days - level * weights).sum() / (n - 1)) * (open_days + to_come**2 * n / weights.sum() ** 2)

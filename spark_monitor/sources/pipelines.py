@@ -9,7 +9,17 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.kernel.steps import COMMIT, RUN
-from spark_monitor.sources.tables import first_of, number_sql, open_table, sql_of, stored_source, text_sql, time_sql, type_of
+from spark_monitor.sources.tables import (
+    filled,
+    first_of,
+    number_sql,
+    open_table,
+    sql_of,
+    stored_source,
+    text_sql,
+    time_sql,
+    type_of,
+)
 from spark_monitor.text.quoting import literal
 
 if TYPE_CHECKING:
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from spark_monitor.config.sources import SourceConfig
 
 OPENLINEAGE, DATABRICKS = "openlineage", "databricks"
-FAILED = "FAIL|ERROR|ABORT|TIMED.?OUT|CANCEL|KILL|CRASH"
+FAILED = "FAIL|ERROR|ABORT|TIMED.?OUT|CANCEL|KILL|CRASH|BLOCKED"
 WELL = "SUCC|COMPLETE|FINISH|DONE|SKIPPED|^OK$|PASS"
 """States by the words they hold, whatever the case of their letters; a failure is looked for first."""
 
@@ -148,23 +158,25 @@ def _events(spark: SparkSession, section: RunsConfig) -> StepRuns:
 
 def _timelines(frame: DataFrame, section: RunsConfig) -> StepRuns:
     """``system.lakeflow.job_task_run_timeline`` and ``job_run_timeline``: a long run lies there in slices of an hour."""
-    step = sql_of(frame, section.step) if section.step else first_of(frame, "task_key", "run_name", "job_id") or "NULL"
-    run, job = first_of(frame, "run_id") or "NULL", first_of(frame, "job_run_id", "run_id") or "NULL"
+    # Rows of older versions of these tables have no value in columns that came later: of every row what it has.
+    step = sql_of(frame, section.step) if section.step else filled(frame, "task_key", "run_name", "job_id")
     state = first_of(frame, "result_state") or "NULL"
     slices = frame.selectExpr(
         f"{text_sql(step)} AS name",
-        f"{text_sql(run)} AS id",
-        f"{text_sql(job)} AS job",
+        f"{filled(frame, 'workspace_id')} AS workspace",
+        f"{filled(frame, 'run_id')} AS id",
+        f"{filled(frame, 'job_run_id', 'run_id')} AS job",
         f"CAST({time_sql(frame, first_of(frame, 'period_start_time') or 'NULL')} AS TIMESTAMP) AS began",
         f"CAST({time_sql(frame, first_of(frame, 'period_end_time') or 'NULL')} AS TIMESTAMP) AS until",
         f"{text_sql(state)} AS state",
     )
-    runs = slices.groupBy("name", "id", "job").agg(
+    # Ids are unique within a workspace alone.
+    runs = slices.groupBy("name", "workspace", "id", "job").agg(
         F.min("began").alias("started"),
         F.expr("max_by(until, until) FILTER (WHERE state IS NOT NULL)").alias("ended"),
         F.expr("max_by(state, until) FILTER (WHERE state IS NOT NULL)").alias("state"),
     )
-    tried = "row_number() OVER (PARTITION BY name, job ORDER BY started, id)"
+    tried = "row_number() OVER (PARTITION BY name, workspace, job ORDER BY started, id)"
     shaped = runs.selectExpr(
         *("name", "started", "ended", f"{failed_sql(runs, 'state')} AS failed", f"CAST({tried} AS DOUBLE) AS attempt"),
         *(f"CAST(NULL AS DOUBLE) AS {name}" for name in ("rows", "bytes")),

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
+from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.sources.readers.partitions import read_parquet
-from spark_monitor.text.quoting import quote, quote_table
+from spark_monitor.text.quoting import quote, quote_table, split_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from spark_monitor.config.monitored import MonitoredTable
 
 DELTA, PARQUET, CSV, JSON = "delta", "parquet", "csv", "json"
 ANSI = "spark.sql.ansi.enabled"
@@ -57,6 +57,19 @@ def open_table(spark: SparkSession, section: MonitoredTable) -> DataFrame:
     return reader.load(str(source.path))
 
 
+def beside(section: MonitoredTable, name: str) -> MonitoredTable:
+    """The table of a name in the same schema, or in the same directory.
+
+    >>> beside(MonitoredTable(table="system.billing.usage"), "list_prices").table
+    '`system`.`billing`.`list_prices`'
+    >>> beside(MonitoredTable(path="/a/usage"), "list_prices").path
+    '/a/list_prices'
+    """
+    if section.table is not None:
+        return MonitoredTable(table=".".join(quote(part) for part in (*split_table(section.table)[:-1], name)))
+    return MonitoredTable(path=f"{str(section.path).rstrip('/').rpartition('/')[0]}/{name}", files=section.files)
+
+
 def sql_of(frame: DataFrame, text: str | None) -> str:
     """A column quoted, an expression in parentheses, NULL where the key is not there."""
     if text is None:
@@ -68,6 +81,12 @@ def first_of(frame: DataFrame, *names: str) -> str | None:
     """The first of these columns that the frame has, whatever the case of its letters."""
     columns = {name.lower(): name for name in frame.columns}
     return next((quote(columns[name.lower()]) for name in names if name.lower() in columns), None)
+
+
+def filled(frame: DataFrame, *names: str) -> str:
+    """The first of these columns that has a value in a row, as a string; NULL where the frame has none of them."""
+    there = [text_sql(column) for name in names if (column := first_of(frame, name)) is not None]
+    return f"coalesce({', '.join(there)})" if there else text_sql("NULL")
 
 
 def type_of(frame: DataFrame, sql: str) -> T.DataType:
