@@ -17,6 +17,11 @@ OUR_NAMES = (
 )
 """What a metric of ``format: long`` can be; names that end in _total are counters that only grow."""
 
+BUCKETS = "_bucket"
+"""What the buckets of a histogram are called in Prometheus; their upper edges are the label ``le``."""
+
+_LATENCIES = ("latency_ms", "latency_seconds")
+
 
 class OperationsConfig(MonitoredTable):
     """Which column, or SQL expression, of a request log says what; ``format: long`` has a metric's name in each row."""
@@ -64,10 +69,25 @@ class OperationsConfig(MonitoredTable):
             raise problems((alone, "found alone. Name both `baseline_from` and `baseline_to`."))
         if since is not None and until is not None and parse_timestamp(since) >= parse_timestamp(until):
             raise problems(("baseline_to", f"found {until}, not after `baseline_from`, which is {since}. Name a later time."))
+        if self.histograms:
+            self._buckets_can_be_read()
         unknown = [ours for ours in self.names.values() if ours not in OUR_NAMES]
         if unknown:
             raise problems(("names", f'found "{unknown[0]}". Allowed: {", ".join(OUR_NAMES)}.'))
         return self
+
+    def _buckets_can_be_read(self) -> None:
+        names = ", ".join(self.histograms)
+        if self.labels is None:
+            raise problems(("labels", f"this key is missing. {names} is a histogram, whose edges are the label `le`."))
+        beside = [theirs for theirs, ours in self.names.items() if ours in _LATENCIES and theirs not in self.histograms]
+        if beside:
+            raise problems(("names", f"found {beside[0]} beside {names}, both of them latencies. Name one of them."))
+
+    @property
+    def histograms(self) -> dict[str, str]:
+        """The metrics of ``names`` that are the buckets of a histogram of latencies, and in which unit."""
+        return {theirs: ours for theirs, ours in self.names.items() if theirs.endswith(BUCKETS) and ours in _LATENCIES}
 
 
 class LineageStep(Section):

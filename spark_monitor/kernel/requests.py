@@ -27,6 +27,11 @@ COLUMNS: Final = ("time", *STRING_COLUMNS, "requests", "failed", "copies", *NUMB
 """What a task expects of every row; ``requests`` is 1 in a log of requests, ``failed`` NULL where the outcome cannot be read,
 ``copies`` how many further rows had the same id."""
 
+BUCKETS: Final = "buckets"
+BUCKET_COLUMNS: Final = ("low", "high", "fell", "took")
+"""What rows of a log have besides that tells latencies by a histogram's buckets: how many ``fell`` between two edges (ms), and
+how long requests ``took`` together."""
+
 MOST_BUFFERED: Final = 1 << 21
 MOST_TALLIES: Final = 20_000
 ONE_SECOND: Final = 1_000_000
@@ -99,6 +104,8 @@ class RequestTask:
         order = _order(key)
         begins = np.flatnonzero(np.diff(key[order], prepend=-1))
         numbers = {name: _floats(batch.column(name))[order] for name in ("failed", *self._kept())}
+        if BUCKETS in self.plan.has:
+            numbers |= {name: _floats(batch.column(name))[order] for name in BUCKET_COLUMNS}
         numbers |= {name: _rearranged(_floats(batch.column(name)), order) for name in ("requests", "copies")}
         numbers["requests"] = np.nan_to_num(numbers["requests"], copy=False)
         rows = _Rows(time[order], codes[2][order], codes[3][order], names[2], names[3], numbers)
@@ -108,7 +115,8 @@ class RequestTask:
             self._add(where, rows, slice(low, high))
 
     def _kept(self) -> tuple[str, ...]:
-        return tuple(name for name in NUMBERS if name in self.plan.has)
+        of_buckets = {"latency"} if BUCKETS in self.plan.has else set()
+        return tuple(name for name in NUMBERS if name in self.plan.has - of_buckets)
 
     def _add(self, where: tuple[int, str | None, str | None], rows: _Rows, part: slice) -> None:
         tally = self.tallies.setdefault(where, Tally())
@@ -123,6 +131,8 @@ class RequestTask:
         for name in waiting:
             waiting[name].append(rows.numbers[name][part])
         self.buffered += requests.size
+        if BUCKETS in self.plan.has:
+            tally.add_buckets(_in_buckets(*(rows.numbers[name][part] for name in BUCKET_COLUMNS[:3])))
         if "host" in self.plan.has:
             _count_hosts(tally, rows, part, requests, failed)
         if "cluster" in self.plan.has:
@@ -160,11 +170,22 @@ def _count_hosts(
     first = np.full(size, FIRST_NEVER, np.int64)
     np.minimum.at(first, host[failures], rows.time[part][failures])
     n, total = _latencies(host, rows.numbers["latency"][part], held) if "latency" in rows.numbers else (0 * held, 0 * held)
+    if "fell" in rows.numbers:
+        n = n + np.bincount(host, weights=np.nan_to_num(rows.numbers["fell"][part]), minlength=size)
+        total = total + np.bincount(host, weights=np.nan_to_num(rows.numbers["took"][part]), minlength=size)
     for code in np.flatnonzero(held).tolist():
         name = rows.hosts[code]
         if name is not None:
             asked_of, bad_of, n_of, total_of = (float(one[code]) for one in (asked, bad, n, total))
             tally.hosts.setdefault(name, Host()).add(asked_of, bad_of, n_of, total_of, int(first[code]))
+
+
+def _in_buckets(low: Floats, high: Floats, fell: Floats) -> dict[tuple[float, float], float]:
+    """How many values fell between each two edges."""
+    kept = np.flatnonzero(fell > 0)
+    edges, place = np.unique(np.stack([low[kept], high[kept]]), axis=1, return_inverse=True)
+    many = summed(place.reshape(-1), fell[kept])
+    return {(float(a), float(b)): float(n) for (a, b), n in zip(edges.T, many, strict=True)}
 
 
 def _latencies(host: Integers, latency: Floats, held: Floats) -> tuple[Floats, Floats]:

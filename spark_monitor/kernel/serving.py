@@ -18,6 +18,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
 from spark_monitor.operations.latency_shift import STEPS, STEPS_OF_LOADS, Quantiles
+from spark_monitor.states.buckets import Buckets
 from spark_monitor.states.samples import Samples
 from spark_monitor.windowing.timestamps import timestamp_of
 
@@ -37,13 +38,15 @@ SUMMARY_SCHEMA: Final = pa.schema(
         ("quantiles", pa.map_(pa.string(), pa.string())),
         ("details", pa.map_(pa.string(), pa.string())),
         ("answered", pa.map_(pa.string(), pa.float64())),
+        ("buckets", TALLY_SCHEMA.field("buckets").type),
     ]
 )
 SUMMARY_DDL: Final = (
     "kind string, granularity string, start long, end long, column_name string, model_version string, "
     + ", ".join(f"{name} double" for name in _COUNTS)
     + ", samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
-    "quantiles map<string, string>, details map<string, string>, answered map<string, double>"
+    "quantiles map<string, string>, details map<string, string>, answered map<string, double>, "
+    "buckets array<struct<low double, high double, n double>>"
 )
 Series = tuple[str, str | None]
 
@@ -144,14 +147,23 @@ def _summary(
         "clusters": float(len(tally.clusters)) if tally.clusters or not tally.rows else None,
         "per_second": float(many.max()) if many.size else None,
         "samples": [{"name": name, **one.columns()} for name, one in sorted(tally.samples.items())],
-        "quantiles": [(name, kept_quantiles(name, one).text) for name, one in sorted(tally.samples.items()) if one.n],
+        "quantiles": [(name, kept_quantiles(name, one).text) for name, one in sorted(_numbers(tally).items()) if one.n],
+        "buckets": [{"low": low, "high": high, "n": n} for (low, high), n in sorted(tally.buckets.items())],
         "details": list(details.items()),
     }
 
 
-def kept_quantiles(name: str, samples: Samples) -> Quantiles:
+def _numbers(tally: Tally) -> dict[str, Samples | Buckets]:
+    """What is known of each number: its samples, or of latencies the buckets."""
+    of_buckets: dict[str, Samples | Buckets] = {"latency": Buckets.of(tally.buckets)} if tally.buckets else {}
+    return {**tally.samples, **of_buckets}
+
+
+def kept_quantiles(name: str, samples: Samples | Buckets) -> Quantiles:
     """The quantiles that a row keeps of a number's distribution."""
     steps = STEPS if name == "latency" else STEPS_OF_LOADS
+    if isinstance(samples, Buckets):
+        return Quantiles(np.array([samples.value(step / steps) for step in range(steps + 1)]), samples.n, samples.rank_error)
     return Quantiles(samples.sketch.quantiles(np.arange(steps + 1) / steps), samples.n, samples.sketch.rank_error)
 
 
@@ -178,16 +190,19 @@ def _host_details(tally: Tally) -> dict[str, str]:
 def _endpoint_details(window: _Window, version: str | None) -> dict[str, str]:
     """The slowest endpoints, and how many are not distinguished."""
     details: dict[str, str] = {}
-    slow = [
-        (float(versions[version].samples["latency"].sketch.quantiles([0.95])[0]), name)
-        for name, versions in window.endpoints.items()
-        if version in versions and "latency" in versions[version].samples and versions[version].samples["latency"].n
-    ]
+    known = {
+        name: _numbers(versions[version]).get("latency") for name, versions in window.endpoints.items() if version in versions
+    }
+    slow = [(_p95(latency), name) for name, latency in known.items() if latency is not None and latency.n]
     if len(slow) > 1:
         details["slowest_endpoints"] = ", ".join(f"{name} {p95:.4g} ms" for p95, name in sorted(slow, reverse=True)[:HOSTS_NAMED])
     if window.left_out:
         details["endpoints_left_out"] = str(window.left_out)
     return details
+
+
+def _p95(latency: Samples | Buckets) -> float:
+    return latency.value(0.95) if isinstance(latency, Buckets) else float(latency.sketch.quantiles([0.95])[0])
 
 
 def _gap_details(second: Any, key: WindowKey) -> dict[str, str]:

@@ -30,7 +30,7 @@ def explained(
         unread = row["requests"] - row["known"]
         sentences += [f"The outcome of {unread:,.0f} of {row['requests']:,.0f} requests cannot be read."] if unread > 0 else []
     elif metric.name.startswith("latency"):
-        sentences += _of_latency(row, factor, unit)
+        sentences += _of_buckets(measured, row, factor) if row["buckets"] else _of_latency(row, factor, unit)
         details |= {"unit_factor": f"{1000 if factor > 1 else 0.001:g}"} if factor is not None else {}
     if measured["value"] is None and not sentences:
         sentences = [_why_undefined(metric, row, baseline=baseline)]
@@ -62,6 +62,20 @@ def _of_requests(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator
         yield f"{details['endpoints_left_out']} endpoints with few requests are counted here alone."
 
 
+def _of_buckets(measured: Mapping[str, Any], row: Mapping[str, Any], factor: float | None) -> Iterator[str]:
+    """What must be known of a latency that a histogram's buckets tell."""
+    last = max(one["low"] for one in row["buckets"])
+    if measured["metric"] not in SHIFTS and measured["value"] is not None and measured["value_error"] is None:
+        yield f"It lies in the bucket without an upper edge, beyond {last:,.4g} ms: at least so much."
+    if factor is not None:
+        yield _changed_unit(factor)
+
+
+def _changed_unit(factor: float) -> str:
+    way = "from seconds to milliseconds" if factor > 1 else "from milliseconds to seconds"
+    return f"The median is {factor:.4g} times that of the windows before: the column's unit may have changed {way}."
+
+
 def _of_latency(row: Mapping[str, Any], factor: float | None, unit: str) -> Iterator[str]:
     samples = next((Samples.from_columns(one) for one in row["samples"] if one["name"] == "latency"), Samples.empty())
     total = samples.n + samples.negative + samples.unread
@@ -70,8 +84,7 @@ def _of_latency(row: Mapping[str, Any], factor: float | None, unit: str) -> Iter
     if not samples.n:
         yield f"None of {total:,} rows has a latency that can be read."
     elif factor is not None:
-        way = "from seconds to milliseconds" if factor > 1 else "from milliseconds to seconds"
-        yield f"The median is {factor:.4g} times that of the windows before: the column's unit may have changed {way}."
+        yield _changed_unit(factor)
     elif samples.n >= FEW:
         yield from _unit_doubt(samples, unit)
 

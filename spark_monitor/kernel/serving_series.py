@@ -16,11 +16,12 @@ from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.lost_versions import all_lost, surely_lost
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.requests import NUMBERS
+from spark_monitor.kernel.requests import BUCKETS, NUMBERS
 from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, timestamp_text
 from spark_monitor.kernel.serving_messages import explained
 from spark_monitor.operations.latency_shift import SHIFTS, Pooled, Quantiles, ShiftBlock
 from spark_monitor.operations.serving import ServingBlock
+from spark_monitor.states.buckets import Buckets
 from spark_monitor.states.samples import Samples
 
 UNDEFINED: Final = "UNDEFINED"
@@ -148,6 +149,8 @@ def _known_as_lost(measured: dict[str, Any], row: Mapping[str, Any]) -> dict[str
 def _block(rows: Sequence[Mapping[str, Any]], plan: ServingPlan) -> ServingBlock:
     samples = [{one["name"]: Samples.from_columns(one) for one in row["samples"]} for row in rows]
     numbers: dict[str, Any] = {name: [one.get(name, Samples.empty()) for one in samples] for name in NUMBERS if name in plan.has}
+    if BUCKETS in plan.has:
+        numbers["latency"] = [Buckets.from_rows(row["buckets"] or ()) for row in rows]
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
         for name in ("requests", "failed", "known", "hosts", "clusters", "per_second", "predictions")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,13 +35,14 @@ TALLY_SCHEMA: Final = pa.schema(
         # A day has 86,400 seconds: as bytes, so that no object is made of each.
         ("seconds", pa.binary()),
         ("per_second", pa.binary()),
+        ("buckets", pa.list_(pa.struct([(name, pa.float64()) for name in ("low", "high", "n")]))),
     ]
 )
 TALLY_DDL: Final = (
     "window int, endpoint string, version string, requests double, failed double, known double, copies double, rows double, "
     "samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
     "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint>>, "
-    "clusters array<string>, seconds binary, per_second binary"
+    "clusters array<string>, seconds binary, per_second binary, buckets array<struct<low double, high double, n double>>"
 )
 FIRST_NEVER: Final = np.iinfo(np.int64).max
 
@@ -79,6 +80,8 @@ class Tally:
     clusters: set[str] = field(default_factory=set)
     seconds: list[Integers] = field(default_factory=list)
     per_second: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    buckets: dict[tuple[float, float], float] = field(default_factory=dict)
+    """How many latencies fell between two edges, where the log tells no more."""
 
     def by_second(self) -> tuple[Integers, npt.NDArray[np.float64]]:
         """The seconds that had requests, in order, and how many each."""
@@ -98,11 +101,17 @@ class Tally:
         for name, host in other.hosts.items():
             self.hosts.setdefault(name, Host()).add(host.requests, host.failed, host.n, host.total, host.first)
         self.clusters |= other.clusters
+        self.add_buckets(other.buckets)
         second, many = other.by_second()
         if second.size:
             self.seconds.append(second)
             self.per_second.append(many)
             self.by_second()
+
+    def add_buckets(self, counts: Mapping[tuple[float, float], float]) -> None:
+        """Count more latencies between edges."""
+        for edges, many in counts.items():
+            self.buckets[edges] = self.buckets.get(edges, 0.0) + many
 
     def row(self, window: int, endpoint: str | None, version: str | None) -> dict[str, Any]:
         """As a row of ``TALLY_SCHEMA``."""
@@ -118,6 +127,7 @@ class Tally:
             "clusters": sorted(self.clusters),
             "seconds": second.astype("<i8").tobytes(),
             "per_second": many.astype("<f8").tobytes(),
+            "buckets": [{"low": low, "high": high, "n": n} for (low, high), n in sorted(self.buckets.items())],
         }
 
     @classmethod
@@ -127,6 +137,7 @@ class Tally:
         tally = cls(**counts, clusters=set(row["clusters"]))
         tally.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
         tally.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}
+        tally.buckets = {(one["low"], one["high"]): one["n"] for one in row["buckets"] or ()}
         if row["seconds"]:
             tally.seconds = [np.frombuffer(row["seconds"], "<i8").astype(np.int64)]
             tally.per_second = [np.frombuffer(row["per_second"], "<f8").astype(np.float64)]

@@ -10,6 +10,7 @@ from scipy.special import bdtrik
 
 from spark_monitor.catalogue.interval import Floats, Integers, Interval
 from spark_monitor.catalogue.metric import NOT_NEGATIVE, PERCENT, SHARE, operation_metric
+from spark_monitor.states.buckets import Buckets
 from spark_monitor.states.proportions import CONFIDENCE, student, wilson
 from spark_monitor.states.samples import Samples
 
@@ -21,14 +22,15 @@ _TAIL = (1 - CONFIDENCE) / 2
 class ServingBlock:
     """S sets of dimensions of a request log: each attribute has length S; NaN where the log does not tell.
 
-    ``known`` are the requests whose outcome can be read; ``latency`` is in milliseconds, ``cpu`` and ``gpu`` in percent,
-    ``memory`` in bytes. ``predictions`` are the rows of the prediction table in the same windows.
+    ``known`` are the requests whose outcome can be read; ``latency`` is in milliseconds (a histogram's buckets where no more is
+    known), ``cpu`` and ``gpu`` in percent, ``memory`` in bytes. ``predictions`` are the rows of the prediction table in the same
+    windows.
     """
 
     requests: Floats
     failed: Floats
     known: Floats
-    latency: Sequence[Samples] = ()
+    latency: Sequence[Samples | Buckets] = ()
     cpu: Sequence[Samples] = ()
     gpu: Sequence[Samples] = ()
     memory: Sequence[Samples] = ()
@@ -53,10 +55,12 @@ def rank_bounds(n: Integers, q: float) -> tuple[Integers, Integers]:
     return low.astype(np.int64), np.minimum(high, n + 1).astype(np.int64)
 
 
-def quantile(samples: Sequence[Samples], q: float) -> Interval:
+def quantile(samples: Sequence[Samples | Buckets], q: float) -> Interval:
     """The smallest value x with F(x) >= q, its sketch's error in the value's unit, and the 95 % interval of the population's.
 
     The interval's ranks are those of ``rank_bounds``, widened by the sketch's rank error; a bound beyond the extremes is unknown.
+    Of a histogram's buckets the value is interpolated in the bucket that it lies in, the error reaches to that one's edges, and
+    the interval to those of the buckets of its ranks.
 
     >>> found = quantile([Samples.of(np.arange(1, 101.0)), Samples.empty()], 0.5)
     >>> found.value.tolist(), found.lower.tolist(), found.upper.tolist()
@@ -69,14 +73,26 @@ def quantile(samples: Sequence[Samples], q: float) -> Interval:
     return Interval(value, lower, upper, error, n)
 
 
-def _quantile_of(one: Samples, q: float, low: int, high: int) -> tuple[float, float, float, float]:
+def _quantile_of(one: Samples | Buckets, q: float, low: int, high: int) -> tuple[float, float, float, float]:
     if not one.n:
         return (np.nan,) * 4
+    if isinstance(one, Buckets):
+        return _in_bucket(one, q, low, high)
     slack = one.sketch.rank_error
     ranks = np.clip([q, q - slack, q + slack, low / one.n - slack, high / one.n + slack], 0.0, 1.0)
     value, below, above, lower, upper = one.sketch.quantiles(ranks).tolist()
     unbounded_low, unbounded_high = low / one.n - slack <= 0, high / one.n + slack > 1
     return value, np.nan if unbounded_low else lower, np.nan if unbounded_high else upper, max(value - below, above - value)
+
+
+def _in_bucket(one: Buckets, q: float, low: int, high: int) -> tuple[float, float, float, float]:
+    """Value, interval and error by the edges of buckets; of a bucket without an upper edge neither error nor bound is known."""
+    below, above = one.bounds(max(1, np.ceil(q * one.n - 1e-9)))
+    value = min(max(one.value(q), below), above)
+    lower = one.bounds(low)[0] if low >= 1 else np.nan
+    upper = one.bounds(high)[1] if high <= one.n else np.nan
+    error = max(value - below, above - value)
+    return value, lower, upper if np.isfinite(upper) else np.nan, error if np.isfinite(error) else np.nan
 
 
 def average(samples: Sequence[Samples]) -> Interval:

@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.config.operations import OUR_NAMES, OperationsConfig
-from spark_monitor.kernel.requests import COLUMNS
+from spark_monitor.kernel.requests import BUCKET_COLUMNS, BUCKETS, COLUMNS
+from spark_monitor.sources.histograms import BUCKET, COUNT, EDGE, SUM, edge_sql, fallen
 from spark_monitor.sources.readers.rows import within_any
-from spark_monitor.sources.tables import first_of, number_sql, open_table, sql_of, text_sql, time_sql, type_of
+from spark_monitor.sources.tables import beside, filled, first_of, number_sql, open_table, sql_of, text_sql, time_sql, type_of
 from spark_monitor.text.quoting import literal, quote
 
 if TYPE_CHECKING:
@@ -51,11 +52,15 @@ class RequestLog:
     counts_apart: bool
     request_id: bool
     counters: bool = False
+    histogram: bool = False
+    """Whether latencies come in a histogram's buckets, in rows with an ``edge``."""
 
     def rows(self, spans: Sequence[tuple[int, int]], zone: str) -> DataFrame:
         """The rows of these spans of time; one that repeats an id counts as a copy, counters as what they added."""
         behind = LOOK_BEHIND if self.counters or self.request_id else 0
         kept = self.frame.where(within_any(self.frame, "time", [(a - behind, b) for a, b in spans], zone=zone, with_null=False))
+        if self.histogram:
+            return _with_buckets(kept)
         if self.counters:
             kept = _increments(kept)
         if self.request_id:
@@ -68,6 +73,8 @@ def open_operations(spark: SparkSession, section: OperationsConfig) -> RequestLo
     frame = open_table(spark, section)
     if section.format == LONG:
         return _long(frame, section)
+    if section.format == DATABRICKS:
+        frame = _with_entities(spark, frame, section)
     named = _roles(section)
     if section.format == DATABRICKS:
         named = {**_databricks(frame), **{role: sql_of(frame, text) for role, text in _roles(section, written=True).items()}}
@@ -112,10 +119,11 @@ def _roles(section: OperationsConfig, *, written: bool = False) -> dict[str, str
 
 def _databricks(frame: DataFrame) -> dict[str, str]:
     """What inference tables, of AI Gateway or older, and ``system.serving.endpoint_usage`` call each role."""
+    entity = first_of(frame, "endpoint_name", "served_entity_id")
     roles = {
         "time": first_of(frame, "request_time", "timestamp_ms", "timestamp", "date", "request_date"),
         "latency": first_of(frame, "execution_duration_ms", "execution_time_ms"),
-        "endpoint": first_of(frame, "endpoint_name", "served_entity_id"),
+        "endpoint": None if entity is None else filled(frame, "endpoint_name", "served_entity_id"),
         "request_id": first_of(frame, "databricks_request_id"),
         "model_version": first_of(frame, "model_version", "entity_version"),
     }
@@ -129,11 +137,30 @@ def _databricks(frame: DataFrame) -> dict[str, str]:
     return {role: sql for role, sql in roles.items() if sql is not None}
 
 
+def _with_entities(spark: SparkSession, frame: DataFrame, section: OperationsConfig) -> DataFrame:
+    """Usage with the endpoint's name and the model's version, which ``served_entities`` beside it tells, where it can be read."""
+    if first_of(frame, "endpoint_name") is not None or first_of(frame, "served_entity_id") is None:
+        return frame
+    try:
+        entities = open_table(spark, beside(section, "served_entities"))
+        known = [name for name in ("endpoint_name", "entity_version") if first_of(entities, name) is not None]
+        newest = [F.max_by(name, "change_time").alias(name) for name in known]
+        latest = entities.groupBy("served_entity_id").agg(*newest)
+    except Exception:  # no such table, or no right to read it: the entity's id is its name
+        return frame
+    return frame.join(F.broadcast(latest), on="served_entity_id", how="left")
+
+
 def _long(frame: DataFrame, section: OperationsConfig) -> RequestLog:
     """Rows of a metric's name and value: counts are added up, latencies and loads are samples."""
     names = dict(section.names) or {name: name for name in OUR_NAMES}
     metric, value = text_sql(sql_of(frame, section.metric)), number_sql(sql_of(frame, section.value))
-    grown = [theirs for theirs, ours in names.items() if ours.endswith(COUNTERS) or theirs.endswith(COUNTERS)]
+    buckets = {theirs: 1000.0 if ours == "latency_seconds" else 1.0 for theirs, ours in section.histograms.items()}
+    names = {theirs: ours for theirs, ours in names.items() if theirs not in buckets}
+    counts = {f"{theirs.removesuffix(BUCKET)}{COUNT}": "requests_total" for theirs in buckets}
+    names |= {} if any(ours.startswith("requests") for ours in names.values()) else counts
+    sums = {f"{theirs.removesuffix(BUCKET)}{SUM}": unit for theirs, unit in buckets.items()}
+    grown = [theirs for theirs, ours in names.items() if ours.endswith(COUNTERS) or theirs.endswith(COUNTERS)] + list(sums)
     of = {ours: [theirs for theirs, mapped in names.items() if mapped.removesuffix(COUNTERS) == ours] for ours in OUR_NAMES}
     labels = {role: _label(frame, section, role) for role in LABELS}
     latency = f"coalesce({_when(metric, value, of['latency_ms'])}, 1000D * {_when(metric, value, of['latency_seconds'])})"
@@ -149,19 +176,32 @@ def _long(frame: DataFrame, section: OperationsConfig) -> RequestLog:
         "latency": latency,
         **{name: _when(metric, value, of[key]) for name, key in _LOADS.items()},
         "grows": _in(metric, grown),
-        "series": f"concat_ws('|', {metric}, {text_sql(_labels_text(frame, section))})",
+        "series": f"concat_ws('|', {metric}, {text_sql(_labels_text(frame, section, without=EDGE if buckets else None))})",
         "raw": value,
     }
-    read = frame.where(F.expr(_in(metric, list(names)))).selectExpr(*(f"{sql} AS {quote(n)}" for n, sql in selected.items()))
-    written = section.names.values() if section.names else ("requests", "failed_requests", "latency_ms", *_LOADS.values())
+    if buckets:
+        edge = text_sql(_read(frame, section, EDGE))
+        edges = " ".join(f"WHEN {metric} = {literal(name)} THEN {edge_sql(edge, unit)}" for name, unit in buckets.items())
+        units = " ".join(f"WHEN {metric} = {literal(name)} THEN {unit!r}" for name, unit in sums.items())
+        selected |= {"is_bucket": _in(metric, list(buckets)), "edge": f"CASE {edges} END", "unit": f"CASE {units} END"}
+    read = frame.where(F.expr(_in(metric, [*names, *buckets, *sums]))).selectExpr(
+        *(f"{sql} AS {quote(n)}" for n, sql in selected.items())
+    )
+    written = (
+        [*names.values(), *section.histograms.values()]
+        if section.names
+        else ("requests", "failed_requests", "latency_ms", *_LOADS.values())
+    )
     ours = {name.removesuffix(COUNTERS) for name in written}
     has = {role for role in ("endpoint", "host", "cluster") if labels[role] != "CAST(NULL AS STRING)"}
     has |= {"version"} if labels["model_version"] != "CAST(NULL AS STRING)" else set()
     has |= {"failed"} if "failed_requests" in ours else set()
     has |= {"latency"} if ours & {"latency_ms", "latency_seconds"} else set()
+    has |= {BUCKETS} if buckets else set()
     has |= {name for name, key in _LOADS.items() if key in ours}
     unit = "s" if "latency_seconds" in ours else "ms"
-    return RequestLog(read, frame, frozenset(has), unit, counts_apart=True, request_id=False, counters=bool(grown))
+    whole = {"counts_apart": True, "request_id": False, "counters": bool(grown or buckets), "histogram": bool(buckets)}
+    return RequestLog(read, frame, frozenset(has), unit, **whole)
 
 
 def _in(metric: str, names: list[str]) -> str:
@@ -172,11 +212,15 @@ def _when(metric: str, value: str, names: list[str]) -> str:
     return f"CASE WHEN {_in(metric, names)} THEN {value} END" if names else "CAST(NULL AS DOUBLE)"
 
 
-def _labels_text(frame: DataFrame, section: OperationsConfig) -> str:
-    """The labels as one text that is the same for the same series."""
+def _labels_text(frame: DataFrame, section: OperationsConfig, *, without: str | None = None) -> str:
+    """The labels as one text that is the same for the same series; ``without`` one of them."""
     if section.labels is None:
         return "''"
     sql = sql_of(frame, section.labels)
+    if without is not None:
+        pairs = sql if _is_map(frame, sql) else f"from_json({sql}, 'map<string, string>')"
+        kept = f"map_filter({pairs}, (name, text) -> name <> {literal(without)})"
+        return f"to_json(map_from_entries(array_sort(map_entries({kept}))))"
     return f"to_json(map_from_entries(array_sort(map_entries({sql}))))" if _is_map(frame, sql) else sql
 
 
@@ -191,12 +235,23 @@ def _label(frame: DataFrame, section: OperationsConfig, role: str) -> str:
         return text_sql(sql_of(frame, written))
     if section.labels is None:
         return text_sql("NULL")
+    return text_sql(f"coalesce({', '.join(_read(frame, section, name) for name in LABELS[role])})")
+
+
+def _read(frame: DataFrame, section: OperationsConfig, name: str) -> str:
+    """The value of a label."""
     sql = sql_of(frame, section.labels)
-    read = [
-        f"try_element_at({sql}, {literal(name)})" if _is_map(frame, sql) else f"get_json_object({sql}, {literal(f'$.{name}')})"
-        for name in LABELS[role]
-    ]
-    return text_sql(f"coalesce({', '.join(read)})")
+    return f"try_element_at({sql}, {literal(name)})" if _is_map(frame, sql) else f"get_json_object({sql}, {literal(f'$.{name}')})"
+
+
+def _with_buckets(rows: DataFrame) -> DataFrame:
+    """What buckets gained in rows of their own, beside all other rows."""
+    buckets = fallen(rows.where("is_bucket")).withColumn("took", F.lit(None).cast("double"))
+    # The sum of what was observed is a counter as well.
+    others = _increments(rows.where("NOT is_bucket")).withColumn("took", F.expr("unit * added"))
+    apart = {name: F.lit(None).cast("double") for name in BUCKET_COLUMNS if name != "took"}
+    columns = (*COLUMNS, *BUCKET_COLUMNS)
+    return others.withColumns(apart).select(*columns).unionByName(buckets.select(*columns))
 
 
 def _increments(rows: DataFrame) -> DataFrame:

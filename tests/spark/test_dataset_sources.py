@@ -238,3 +238,111 @@ def test_columns_with_dates_and_a_literal_currency(spark: SparkSession) -> None:
     section = CostsConfig(table="plain_bill", time="CAST(day AS DATE)", cost="amount", service="what", currency="'EUR'")
     found = rows_of(sums(open_costs(spark, section), START, START + 24 * HOUR), "service", "currency", "amount", "n", "unread")
     assert found == [("search", "EUR", 1.5, 2, 1)]
+
+
+def test_charges_are_summed_with_what_falls_in_the_first_and_last_quarter_of_their_periods(spark: SparkSession) -> None:
+    made = [
+        ("2024-01-01 00:00:00", "2024-02-01 00:00:00", "Usage", "31"),
+        ("2024-01-01 00:10:00", "2024-01-01 02:05:00", "Usage", "115"),
+        ("2024-01-01 00:01:00", "2024-01-01 00:14:59", "Usage", "1"),  # within a quarter of an hour
+        ("2024-01-01 00:00:00", "2025-01-01 00:00:00", "Purchase", "1000"),  # is not amortised in BilledCost
+        ("2024-01-01 00:00:00", None, "Tax", "2"),
+        ("2024-01-02 00:00:00", "2024-01-01 00:00:00", "Credit", "-3"),  # ends before it begins
+        ("2023-12-31 00:00:00", "2024-01-02 00:00:00", None, "48"),
+        ("2023-12-31 00:00:00", "2024-01-01 00:00:00", "Usage", "7"),  # is over
+        ("2024-01-01 00:00:00", "2024-01-03 00:00:00", "Usage", "?"),
+    ]
+    kinds = "ChargePeriodStart string, ChargePeriodEnd string, ChargeCategory string, BilledCost string"
+    spark.createDataFrame(made, kinds).createOrReplaceTempView("periods")
+    bill = open_costs(spark, CostsConfig(table="periods", format="focus"))
+    columns = (f"(at - {START}) / {HOUR}", f"(until - {START}) / {HOUR}", "amount", "first", "last", "n", "unread")
+    found = sums(bill, START, START + 72 * HOUR).selectExpr(*columns).collect()
+    assert sorted((tuple(row) for row in found), key=repr) == sorted(
+        [
+            (0.0, 744.0, 31.0, 31 / 744 / 4, 31 / 744 / 4, 1, 0),
+            (0.0, 2.25, 115.0, 5.0, 5.0, 1, 0),
+            (0.0, None, 1003.0, None, None, 3, 0),
+            (24.0, None, -3.0, None, None, 1, 0),
+            (-24.0, 24.0, 48.0, 0.25, 0.25, 1, 0),
+            (0.0, 48.0, None, None, None, 1, 1),
+        ],
+        key=repr,
+    )
+
+
+EDGES = (0.05, 0.1, 0.5, 1.0, float("inf"))
+HISTOGRAM = {"time": "at", "metric": "m", "value": "v", "labels": "l", "format": "long"}
+
+
+def scrapes(
+    random: np.random.Generator, host: str, edges: tuple[float, ...]
+) -> tuple[list[tuple[Any, ...]], dict[tuple[float, float], float]]:
+    """Samples of a histogram in every five minutes of an hour, with a reset, and how many values fell between edges since."""
+    rows: list[tuple[Any, ...]] = []
+    total = np.zeros(len(edges))
+    gained = dict.fromkeys(zip((0.0, *edges[:-1]), edges, strict=True), 0.0)
+    spent = 0.0
+    for number, minute in enumerate(range(0, 60, 5)):
+        values = random.lognormal(-2, 1, int(random.integers(0, 60)))
+        if number == 6:
+            total, spent = np.zeros(len(edges)), 0.0  # the process was started again
+        fell = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges))
+        total, spent = total + fell, spent + values.sum()
+        for (low, high), many in zip(gained, fell, strict=True) if number else ():
+            gained[low, high] += many
+        at = f"2024-01-01 00:{minute:02}:30"
+        labels = {"endpoint": "p", "instance": host, "code": "200"}
+        for edge, many in zip(edges, total.cumsum(), strict=True):
+            name = "+Inf" if np.isinf(edge) else str(edge)
+            rows.append((at, "x_seconds_bucket", float(many), json.dumps({**labels, "le": name})))
+        rows.append((at, "x_seconds_count", float(total.sum()), json.dumps(labels)))
+        rows.append((at, "x_seconds_sum", float(spent), json.dumps(labels)))
+    return rows, gained
+
+
+def test_histograms_of_prometheus_gain_what_fell_into_their_buckets_whatever_order_copies_or_gaps(spark: SparkSession) -> None:
+    random = np.random.default_rng(12)
+    first, gained = scrapes(random, "h1", EDGES)
+    second, more = scrapes(random, "h2", (0.07, 0.5, 2.0, float("inf")))
+    rows = first + second + first[:9]  # samples that come twice
+    rows += [
+        (
+            "2024-01-01 00:07:00",
+            "x_seconds_bucket",
+            float("nan"),
+            '{"endpoint": "p", "instance": "h1", "code": "200", "le": "0.1"}',
+        )
+    ]
+    rows += [("2024-01-01 00:08:00", "x_seconds_bucket", 9.0, '{"endpoint": "p", "instance": "h1", "code": "200", "le": "?"}')]
+    random.shuffle(rows)  # type: ignore[arg-type]
+    spark.createDataFrame(rows, "at string, m string, v double, l string").createOrReplaceTempView("histograms_long")
+    log = open_operations(
+        spark, OperationsConfig(table="histograms_long", names={"x_seconds_bucket": "latency_seconds"}, **HISTOGRAM)
+    )
+    assert log.has >= {"latency", "buckets", "endpoint", "host"}
+    read = log.rows(FIRST_HOUR, "UTC")
+    assert read.count() == len(rows)
+    expected: dict[tuple[float, float], float] = {}
+    for (low, high), many in [*gained.items(), *more.items()]:
+        expected[1000 * low, 1000 * high] = expected.get((1000 * low, 1000 * high), 0.0) + many
+    found = {
+        (row["low"], row["high"]): row["n"]
+        for row in read.where("fell > 0")
+        .groupBy("low", "high")
+        .agg({"fell": "sum"})
+        .withColumnRenamed("sum(fell)", "n")
+        .collect()
+    }
+    assert found == {place: many for place, many in expected.items() if many}
+    [together] = read.selectExpr("sum(requests) AS n", "sum(took) AS took").collect()
+    assert together["n"] == sum(expected.values())
+
+
+def test_a_sample_that_lacks_an_edge_changes_no_sum(spark: SparkSession) -> None:
+    rows, gained = scrapes(np.random.default_rng(5), "h1", EDGES)
+    lacking = [row for row in rows if not (row[0] == "2024-01-01 00:20:30" and '"le": "0.1"' in row[3])]
+    spark.createDataFrame(lacking, "at string, m string, v double, l string").createOrReplaceTempView("histogram_gap")
+    section = OperationsConfig(table="histogram_gap", names={"x_seconds_bucket": "latency_seconds"}, **HISTOGRAM)
+    read = open_operations(spark, section).rows(FIRST_HOUR, "UTC").where("fell > 0")
+    found = {(row[0] / 1000, row[1] / 1000): row[2] for row in read.groupBy("low", "high").sum("fell").collect()}
+    assert found == {place: many for place, many in gained.items() if many}

@@ -21,6 +21,14 @@ from spark_monitor.preflight.people import people_findings
 CHANNELS = {"oncall": {"url_env": "ONCALL"}}
 NAN = float("nan")
 POST = {"webhook": {"url_env": "RETRAIN"}}
+LONG: dict[str, Any] = {
+    "table": "t",
+    "format": "long",
+    "time": "at",
+    "metric": "m",
+    "value": "v",
+    "names": {"x_seconds_bucket": "latency_seconds"},
+}
 LEFT = "found beside `kind`. It is about a metric's verdicts"
 
 
@@ -57,6 +65,14 @@ def actions(when: Mapping[str, Any], do: Mapping[str, Any] = POST) -> dict[str, 
             "costs.rate_per_hour: found the number nan.",
         ),
         ({"costs": {"table": "c", "format": "focus", "rate_per_hour": -1}}, "costs.rate_per_hour: found the number -1."),
+        ({"pipelines": {"mlflow_model": True, "alias": "v3"}}, 'pipelines.alias: found "v3". Allowed: letters, digits'),
+        ({"pipelines": {"mlflow_model": True, "alias": ["champion", "a b"]}}, 'pipelines.alias: found "a b". Allowed: letters'),
+        ({"operations": LONG}, "operations.labels: this key is missing. x_seconds_bucket is a histogram"),
+        (
+            {"operations": {**LONG, "labels": "l", "names": {**LONG["names"], "lat": "latency_ms"}}},
+            "operations.names: found lat beside x_seconds_bucket, both of them latencies. Name one of them.",
+        ),
+        ({"pipelines": {"alias": "champion"}}, "pipelines.alias: found without `mlflow_model: true`, which looks the alias up."),
         ({"quality": {"ranges": {"age": [0, NAN]}}}, "quality.ranges.age: found the number nan."),
         ({"quality": {"allowed": {"country": []}}}, "quality.allowed.country: found an empty list: no value would be allowed."),
         (
