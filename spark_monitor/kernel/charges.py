@@ -7,7 +7,7 @@ A row without ``until`` is of charges that belong to the time at which they begi
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -40,26 +40,37 @@ def amount_within(row: Row, start: int, end: int) -> float | None:
 
 
 class Charges:
-    """The rows of a bill, those that belong to one time found by it."""
+    """The rows of a bill, found by time: those that belong to one, and those that are spread, by how long they are."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         ordered = sorted(rows, key=lambda row: (row["at"], row["service"] or "", row["currency"] or "", row["tag"] or ""))
         self.single = [row for row in ordered if row.get("until") is None]
-        self.spread = [row for row in ordered if row.get("until") is not None]
         self._times = [row["at"] for row in self.single]
+        by_length: dict[int, list[Row]] = {}
+        for row in ordered:
+            if row.get("until") is not None:
+                by_length.setdefault((row["until"] - row["at"]).bit_length(), []).append(row)
+        self._spread = {1 << bits: (alike, [row["at"] for row in alike]) for bits, alike in by_length.items()}
 
     def within(self, edges: Sequence[int]) -> list[Row]:
         """The rows of a span of time; those that are spread are cut at these ``edges``, each piece with its ``charge``."""
         start, end = edges[0], edges[-1]
         rows = self.single[bisect_left(self._times, start) : bisect_left(self._times, end)]
-        pieces = [piece for row in self.spread if row["at"] < end and row["until"] > start for piece in _cut(row, edges)]
+        pieces = []
+        for longest, (alike, times) in self._spread.items():
+            for row in alike[bisect_left(times, start - longest) : bisect_left(times, end)]:
+                if row["until"] > start:
+                    pieces += _cut(row, edges)
         return sorted([*rows, *pieces], key=lambda row: row["at"]) if pieces else rows
 
 
 def _cut(row: Row, edges: Sequence[int]) -> Iterator[Row]:
-    for start, end in pairwise(edges):
-        if row["at"] < end and row["until"] > start:
-            yield {**row, "at": max(row["at"], start), "amount": amount_within(row, start, end), "charge": row}
+    first, after = bisect_right(edges, row["at"]) - 1, bisect_left(edges, row["until"])
+    if first >= 0 and after == first + 1 < len(edges):
+        yield row  # as a whole, as an hour's charge in a day
+        return
+    for start, end in pairwise(edges[max(first, 0) : after + 1]):
+        yield {**row, "at": max(row["at"], start), "amount": amount_within(row, start, end), "charge": row}
 
 
 def counted(rows: Iterable[Row], column: str) -> int:

@@ -15,11 +15,13 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.lost_versions import all_lost, surely_lost
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, PREDICTIONS
-from spark_monitor.kernel.serving_messages import why_no_predictions
+from spark_monitor.kernel.serving_messages import SAMPLED, why_no_predictions
 from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.serving import ServingBlock
 
-COUNTED_DDL: Final = "kind string, granularity string, start long, model_version string, metric string, value double"
+COUNTED_DDL: Final = (
+    "kind string, granularity string, start long, model_version string, metric string, value double, unlogged double"
+)
 """A number of requests or failures in a finer window, or of predictions in a window; NULL stands for all versions together."""
 
 
@@ -45,6 +47,7 @@ class _Counts:
     failed: float = 0.0
     predictions: float = np.nan
     known: set[int] = field(default_factory=set)
+    sampled: bool = False
 
 
 def lost_in_windows(rows: Iterable[Mapping[str, Any]], composed: Composed) -> Iterator[dict[str, Any]]:
@@ -53,10 +56,11 @@ def lost_in_windows(rows: Iterable[Mapping[str, Any]], composed: Composed) -> It
     for window, parts in zip(composed.windows, composed.parts, strict=True):
         versions = counts.get(window, {})
         known = len(versions[None].known) if None in versions else 0
+        sampled = any(one.sampled for one in versions.values())
         for version in sorted(versions.keys() | {None}, key=lambda name: (name is not None, name or "")):
             one = versions.get(version, _Counts())
             if version is None or one.known:
-                row = _row(window, version, one, _why_not(composed.finer, window, parts, known))
+                row = _row(window, version, one, _why_not(composed.finer, window, parts, known, sampled=sampled))
                 yield _known_as_lost(row, version, versions) if version is not None and composed.versions_are_named else row
 
 
@@ -94,18 +98,19 @@ def _add(one: _Counts, row: Mapping[str, Any], *, of_predictions: bool) -> None:
         one.predictions = value
     elif row["metric"] == "requests" and value is not None:
         one.requests += value
+        one.sampled |= bool(row.get("unlogged"))
         one.known.add(row["start"])
     elif value is not None:
         one.failed += value
 
 
-def _why_not(finer: str, window: WindowKey, parts: int, known: int) -> str | None:
+def _why_not(finer: str, window: WindowKey, parts: int, known: int, *, sampled: bool) -> str | None:
     """Why the requests of a window are not the sum of those of the finer ones; None where they are."""
     if not parts:
         return f"Windows of {finer}, in which requests are counted, do not make up one of {window.granularity}."
     if known < parts:
         return f"The requests of {parts - known:,} of {parts:,} windows of {finer} are not known."
-    return None
+    return SAMPLED if sampled else None
 
 
 def _row(window: WindowKey, version: str | None, one: _Counts, why_not: str | None) -> dict[str, Any]:

@@ -27,6 +27,9 @@ COLUMNS: Final = ("time", *STRING_COLUMNS, "requests", "failed", "copies", *NUMB
 """What a task expects of every row; ``requests`` is 1 in a log of requests, ``failed`` NULL where the outcome cannot be read,
 ``copies`` how many further rows had the same id."""
 
+UNLOGGED: Final = "unlogged"
+"""The column of a log that holds a sample: how many more requests a row stands for."""
+
 BUCKETS: Final = "buckets"
 BUCKET_COLUMNS: Final = ("low", "high", "fell", "took")
 """What rows of a log have besides that tells latencies by a histogram's buckets: how many ``fell`` between two edges (ms), and
@@ -106,6 +109,8 @@ class RequestTask:
         numbers = {name: _floats(batch.column(name))[order] for name in ("failed", *self._kept())}
         if BUCKETS in self.plan.has:
             numbers |= {name: _floats(batch.column(name))[order] for name in BUCKET_COLUMNS}
+        if UNLOGGED in self.plan.has:
+            numbers[UNLOGGED] = _floats(batch.column(UNLOGGED))[order]
         numbers |= {name: _rearranged(_floats(batch.column(name)), order) for name in ("requests", "copies")}
         numbers["requests"] = np.nan_to_num(numbers["requests"], copy=False)
         rows = _Rows(time[order], codes[2][order], codes[3][order], names[2], names[3], numbers)
@@ -127,6 +132,8 @@ class RequestTask:
         tally.failed += float(failed[finite].sum())
         tally.known += float(requests[finite].sum())
         tally.copies += float(np.nansum(rows.numbers["copies"][part]))
+        if UNLOGGED in rows.numbers:
+            tally.unlogged += float(np.nansum(rows.numbers[UNLOGGED][part]))
         waiting = self.waiting.setdefault(where, {name: [] for name in self._kept()})
         for name in waiting:
             waiting[name].append(rows.numbers[name][part])

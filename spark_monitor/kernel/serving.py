@@ -27,7 +27,7 @@ WINDOWS_BEFORE: Final = 8
 HOSTS_NAMED: Final = 3
 EMPTY: Final = "EMPTY"
 
-_COUNTS = ("requests", "failed", "known", "copies", "rows", "hosts", "clusters", "per_second", "predictions")
+_COUNTS = ("requests", "failed", "known", "copies", "rows", "hosts", "clusters", "per_second", "predictions", "unlogged")
 SUMMARY_SCHEMA: Final = pa.schema(
     [
         *((name, pa.string()) for name in ("kind", "granularity")),
@@ -131,7 +131,8 @@ def _summary(
     key: WindowKey, column: str, version: str | None, tally: Tally, plan: ServingPlan, more: Mapping[str, str]
 ) -> dict[str, Any]:
     second, many = tally.by_second()
-    details = {"rows": f"{tally.rows:.0f}", **_host_details(tally), **_gap_details(second, key), **more}
+    sampled = {"unlogged": f"{tally.unlogged:.0f}"} if tally.unlogged else {}
+    details = {"rows": f"{tally.rows:.0f}", **sampled, **_host_details(tally), **_gap_details(second, key), **more}
     return {
         **dict.fromkeys(SUMMARY_SCHEMA.names),
         "kind": FRESH,
@@ -140,7 +141,7 @@ def _summary(
         "end": key.end,
         "column_name": column,
         "model_version": version,
-        **{name: getattr(tally, name) for name in ("requests", "failed", "copies", "rows")},
+        **{name: getattr(tally, name) for name in ("requests", "failed", "copies", "rows", "unlogged")},
         "known": tally.requests if plan.counts_apart else tally.known,
         # Rows of which none names a machine do not say that there was none.
         "hosts": float(len(tally.hosts)) if tally.hosts or not tally.rows else None,

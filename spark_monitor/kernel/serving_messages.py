@@ -42,7 +42,7 @@ def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
     """What belongs to a metric; a row is kept small."""
     keys = {
         "requests": (
-            *("rows", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
+            *("rows", "unlogged", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
             *(f"{QUANTILES}{name}" for name in NUMBERS),
         ),
         "failure_rate": ("failing_hosts", "first_failed_host"),
@@ -56,6 +56,8 @@ def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
 def _of_requests(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator[str]:
     if row["copies"]:
         yield f"{row['copies']:,.0f} rows repeat the id of another request and are counted once."
+    if "unlogged" in details:
+        yield f"The log holds a sample: these stand for about {row['requests'] + row['unlogged']:,.0f} requests."
     if "requests_without_version" in details:
         yield f"{float(details['requests_without_version']):,.0f} requests name no model version."
     if "endpoints_left_out" in details:
@@ -95,6 +97,9 @@ def _unit_doubt(samples: Samples, unit: str) -> Iterator[str]:
         yield "95 % of the latencies are below 1 ms: if the column holds seconds, name it latency_seconds."
     if unit == "s" and float(samples.sketch.quantiles([0.5])[0]) > 100_000:
         yield "Half of the latencies are above 100 seconds: if the column holds milliseconds, name it latency_ms."
+
+
+SAMPLED: Final = "The log holds a sample of the requests, which says nothing of lost predictions."
 
 
 def why_no_predictions(version: str | None) -> str:

@@ -18,7 +18,7 @@ from spark_monitor.kernel.lost_versions import all_lost, surely_lost
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import BUCKETS, NUMBERS
 from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, timestamp_text
-from spark_monitor.kernel.serving_messages import explained
+from spark_monitor.kernel.serving_messages import SAMPLED, explained
 from spark_monitor.operations.latency_shift import SHIFTS, Pooled, Quantiles, ShiftBlock
 from spark_monitor.operations.serving import ServingBlock
 from spark_monitor.states.buckets import Buckets
@@ -52,6 +52,8 @@ def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], p
         earlier = [one for one in counted if one["start"] < window.start and one["requests"]]
         if row is not None:
             counted_predictions = {"predictions": predictions.get(window.start), "why_no_predictions": why_not.get(window.start)}
+            if row["unlogged"]:
+                counted_predictions = {"predictions": None, "total": None, "why_no_predictions": SAMPLED}
             present.append({**row, **counted_predictions})
             before.append(earlier[-WINDOWS_BEFORE:])
             continue

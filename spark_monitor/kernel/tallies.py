@@ -23,12 +23,13 @@ _SAMPLES = pa.struct(
 _HOST = pa.struct(
     [("name", pa.string()), *((name, pa.float64()) for name in ("requests", "failed", "n", "total")), ("first", pa.int64())]
 )
+COUNTS: Final = ("requests", "failed", "known", "copies", "rows", "unlogged")
 TALLY_SCHEMA: Final = pa.schema(
     [
         ("window", pa.int32()),
         ("endpoint", pa.string()),
         ("version", pa.string()),
-        *((name, pa.float64()) for name in ("requests", "failed", "known", "copies", "rows")),
+        *((name, pa.float64()) for name in COUNTS),
         ("samples", pa.list_(_SAMPLES)),
         ("hosts", pa.list_(_HOST)),
         ("clusters", pa.list_(pa.string())),
@@ -40,6 +41,7 @@ TALLY_SCHEMA: Final = pa.schema(
 )
 TALLY_DDL: Final = (
     "window int, endpoint string, version string, requests double, failed double, known double, copies double, rows double, "
+    "unlogged double, "
     "samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
     "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint>>, "
     "clusters array<string>, seconds binary, per_second binary, buckets array<struct<low double, high double, n double>>"
@@ -75,6 +77,8 @@ class Tally:
     known: float = 0.0
     copies: float = 0.0
     rows: float = 0.0
+    unlogged: float = 0.0
+    """Of a log that holds a sample, about how many requests the rows stand for besides themselves."""
     samples: dict[str, Samples] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
     clusters: set[str] = field(default_factory=set)
@@ -94,7 +98,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add another to this one."""
-        for name in ("requests", "failed", "known", "copies", "rows"):
+        for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name, samples in other.samples.items():
             self.samples[name] = self.samples[name].merge(samples) if name in self.samples else samples
@@ -116,7 +120,7 @@ class Tally:
     def row(self, window: int, endpoint: str | None, version: str | None) -> dict[str, Any]:
         """As a row of ``TALLY_SCHEMA``."""
         second, many = self.by_second()
-        counts = {name: getattr(self, name) for name in ("requests", "failed", "known", "copies", "rows")}
+        counts = {name: getattr(self, name) for name in COUNTS}
         return {
             "window": window,
             "endpoint": endpoint,
@@ -133,7 +137,7 @@ class Tally:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Tally:
         """Back from a row."""
-        counts = {name: row[name] for name in ("requests", "failed", "known", "copies", "rows")}
+        counts = {name: row[name] for name in COUNTS}
         tally = cls(**counts, clusters=set(row["clusters"]))
         tally.samples = {one["name"]: Samples.from_columns(one) for one in row["samples"]}
         tally.hosts = {one["name"]: Host(*(one[name] for name in vars(Host()))) for one in row["hosts"]}

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_monitor.config.operations import OUR_NAMES, OperationsConfig
-from spark_monitor.kernel.requests import BUCKET_COLUMNS, BUCKETS, COLUMNS
+from spark_monitor.kernel.requests import BUCKET_COLUMNS, BUCKETS, COLUMNS, UNLOGGED
 from spark_monitor.sources.histograms import BUCKET, COUNT, EDGE, SUM, edge_sql, fallen
 from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.sources.tables import beside, filled, first_of, number_sql, open_table, sql_of, text_sql, time_sql, type_of
@@ -52,6 +52,8 @@ class RequestLog:
     counts_apart: bool
     request_id: bool
     counters: bool = False
+    sampled: bool = False
+    """Whether rows say of how many requests they are one (``unlogged`` besides)."""
     histogram: bool = False
     """Whether latencies come in a histogram's buckets, in rows with an ``edge``."""
 
@@ -65,7 +67,7 @@ class RequestLog:
             kept = _increments(kept)
         if self.request_id:
             kept = _once(kept)
-        return kept.select(*COLUMNS)
+        return kept.select(*COLUMNS, *([UNLOGGED] if self.sampled else []))
 
 
 def open_operations(spark: SparkSession, section: OperationsConfig) -> RequestLog:
@@ -95,10 +97,14 @@ def open_operations(spark: SparkSession, section: OperationsConfig) -> RequestLo
         **{name: number_sql(named.get(key, "NULL")) for name, key in _LOADS.items()},
     }
     ids = {"id": text_sql(named["request_id"])} if "request_id" in named else {}
+    fraction = first_of(frame, "sampling_fraction") if section.format == DATABRICKS else None
+    if fraction is not None:
+        selected[UNLOGGED] = f"CASE WHEN {fraction} > 0 AND {fraction} < 1 THEN 1D / {fraction} - 1D ELSE 0D END"
     has = {"version" if role == "model_version" else role for role in named} | ({"latency"} if latency else set())
+    has |= {UNLOGGED} if fraction is not None else set()
     has = {next((short for short, key in _LOADS.items() if key == role), role) for role in has}
     read = frame.selectExpr(*(f"{sql} AS {quote(name)}" for name, sql in {**selected, **ids}.items()))
-    return RequestLog(read, frame, frozenset(has), "s" if seconds else "ms", counts_apart=False, request_id=bool(ids))
+    return RequestLog(read, frame, frozenset(has), "s" if seconds else "ms", False, bool(ids), sampled=fraction is not None)
 
 
 _LOADS = {"cpu": "cpu_percent", "gpu": "gpu_percent", "memory": "memory_bytes"}
@@ -272,7 +278,8 @@ def _increments(rows: DataFrame) -> DataFrame:
 
 def _once(rows: DataFrame) -> DataFrame:
     """A row with the id of one up to an hour before is no request but a copy, of which nothing else is counted."""
-    rest = [name for name in COLUMNS if name not in ("time", "endpoint", "version", "requests", "copies")]
+    there = [name for name in (*COLUMNS, UNLOGGED) if name in rows.columns]
+    rest = [name for name in there if name not in ("time", "endpoint", "version", "requests", "copies")]
     # Rows without an id stand each alone: together they would be one task's.
     named = rows.withColumn("request", F.coalesce(F.concat(F.lit("="), "id"), F.monotonically_increasing_id().cast("string")))
     moment = "unix_micros(CAST(time AS TIMESTAMP))"

@@ -130,7 +130,7 @@ def lost_predictions_step(
     counted = prediction_counts(run, windows).selectExpr(
         *("kind", "granularity", "start", "model_version", "'predictions' AS metric", "predictions AS value")
     )
-    rows = counted.unionByName(requests).repartition(1)
+    rows = counted.unionByName(requests, allowMissingColumns=True).repartition(1)
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield batch_of_measurements(lost_in_windows((row for batch in batches for row in batch.to_pylist()), composed))
@@ -146,7 +146,8 @@ def _requests(run: Run, windows: Sequence[DueWindow]) -> DataFrame:
         (F.col("dataset") == OPERATIONS) & (F.col("column_name") == TABLE_ROW) & F.col("metric").isin(*_REQUESTS)
     )
     return of_log.selectExpr(
-        *("'requests' AS kind", "granularity", "unix_micros(window.start) AS start", "model_version", "metric", "value")
+        *("'requests' AS kind", "granularity", "unix_micros(window.start) AS start", "model_version", "metric", "value"),
+        "try_cast(try_element_at(details, 'unlogged') AS DOUBLE) AS unlogged",
     )
 
 

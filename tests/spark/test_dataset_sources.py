@@ -346,3 +346,13 @@ def test_a_sample_that_lacks_an_edge_changes_no_sum(spark: SparkSession) -> None
     read = open_operations(spark, section).rows(FIRST_HOUR, "UTC").where("fell > 0")
     found = {(row[0] / 1000, row[1] / 1000): row[2] for row in read.groupBy("low", "high").sum("fell").collect()}
     assert found == {place: many for place, many in gained.items() if many}
+
+
+def test_an_inference_table_that_holds_a_sample_says_of_how_many_requests(spark: SparkSession) -> None:
+    made = [("r1", 1704067200000, 200, 12, 0.25), ("r1", 1704067200500, 200, 12, 0.25), ("r2", 1704067201000, 503, 30, 1.0)]
+    kinds = "databricks_request_id string, timestamp_ms long, status_code int, execution_time_ms long, sampling_fraction double"
+    spark.createDataFrame(made, kinds).createOrReplaceTempView("sampled_payload")
+    log = open_operations(spark, OperationsConfig(table="sampled_payload", format="databricks"))
+    assert log.sampled
+    found = rows_of(log.rows(FIRST_HOUR, "UTC"), "requests", "copies", "failed", "unlogged")
+    assert found == [(0.0, 1.0, None, None), (1.0, 0.0, 0.0, 3.0), (1.0, 0.0, 1.0, 0.0)]

@@ -124,3 +124,10 @@ def test_what_other_versions_have_beyond_their_requests_may_be_its() -> None:
 def test_a_version_without_a_prediction_is_unknown_where_it_may_be_named_otherwise(made: dict[str, Any]) -> None:
     found = by_version({"1": 90.0, "2": 10.0}, **made)
     assert (pd.isna(found["value"]), found["status"]) == (True, "UNDEFINED")
+
+
+def test_a_sample_of_requests_is_told_and_says_nothing_of_lost_predictions() -> None:
+    rows = [{**row, "unlogged": 12.0} for hour in range(24) for row in requests(hour * HOUR, 4.0, 1.0)]
+    [row] = lost([*rows, predictions(0, 50.0)], TWO_DAYS[:1]).to_dict("records")
+    assert (row["value"], row["status"]) == (None, "UNDEFINED")
+    assert row["message"] == "The log holds a sample of the requests, which says nothing of lost predictions."
