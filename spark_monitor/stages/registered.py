@@ -51,7 +51,7 @@ def registered_frame(
     run: Run, section: PipelinesConfig, windows: Sequence[DueWindow], registry: Registry | None, by_alias: ServedVersions
 ) -> DataFrame | None:
     """A row for each window, version and question; None where no version is known. Versions come to the driver."""
-    counted = prediction_counts(run, windows).where("model_version IS NOT NULL")
+    counted = prediction_counts(run, windows).where("model_version IS NOT NULL AND predictions > 0")
     served = counted.select("granularity", "start", "end", "model_version").distinct().collect()
     if not served:
         return None

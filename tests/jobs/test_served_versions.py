@@ -145,13 +145,14 @@ def test_champions_are_remembered_as_aliases_move(spark: SparkSession, directory
 
 
 def test_a_challenger_may_serve_beside_the_champion_where_it_has_an_alias(spark: SparkSession, directory: Path) -> None:
-    for day in range(3):
+    for day in range(4):
         predict(directory, day, "1", "2", "3")
     alias(directory, champion="1", challenger="2")
-    run(spark, directory, 0)
-    found = run(spark, directory, 3)
-    assert judged(found) == {(day, version): float(version == "3") for day in range(3) for version in "123"}
-    assert found.loc[(1, "3"), "message"] == "Version 3 made predictions; champion is version 1, challenger 2."
+    run(spark, directory, 1)
+    found = run(spark, directory, 4)
+    seen = {(day, version): float(version == "3") for day in (1, 2, 3) for version in "123"}
+    assert judged(found) == {(0, "1"): None, (0, "2"): None, (0, "3"): None, **seen, (1, "3"): None}
+    assert found.loc[(2, "3"), "message"] == "Version 3 made predictions; champion is version 1, challenger 2."
 
 
 def test_a_model_without_aliases_is_asked_for_registration_alone_unless_the_file_names_one(
