@@ -20,11 +20,12 @@ def surely_lost(version: str, answered: Mapping[str, float], predicted: Mapping[
     >>> surely_lost("2", {"1": 90.0, "2": 10.0}, {"1": 93.0}, 93.0), surely_lost("2", {"1": 90.0, "2": 10.0}, {"v1": 93.0}, 93.0)
     (3.0, None)
     """
-    if version in predicted or not answered.get(version):
+    named = {name for name, many in predicted.items() if many}
+    if version in named or not answered.get(version):
         return None
-    if sum(predicted.values()) < total or not predicted.keys() <= answered.keys():
+    if sum(predicted.values()) < total or not named <= answered.keys():
         return None
-    beyond = max(0.0, total - sum(answered[name] for name in predicted))
+    beyond = max(0.0, total - sum(answered[name] for name in named))
     return beyond if beyond < answered[version] else None
 
 

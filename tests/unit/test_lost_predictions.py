@@ -106,6 +106,11 @@ def test_a_version_without_a_prediction_has_lost_all_where_the_others_are_named_
     assert (none_at_all["value"], none_at_all["status"]) == (100.0, "OK")
 
 
+def test_a_version_that_has_gone_without_a_prediction_says_nothing_of_others() -> None:
+    found = by_version({"1": 90.0, "2": 10.0}, {"1": 88.0, "0": 0.0})
+    assert (found["value"], found["status"]) == (100.0, "OK")
+
+
 def test_what_other_versions_have_beyond_their_requests_may_be_its() -> None:
     found = by_version({"1": 90.0, "2": 10.0}, {"1": 93.0})
     assert (found["value"], found["lower"], found["upper"]) == (100.0, pytest.approx(70.0), 100.0)
