@@ -56,7 +56,7 @@ class Charges:
         """The rows of a span of time; those that are spread are cut at these ``edges``, each piece with its ``charge``."""
         start, end = edges[0], edges[-1]
         rows = self.single[bisect_left(self._times, start) : bisect_left(self._times, end)]
-        pieces = []
+        pieces: list[Row] = []
         for longest, (alike, times) in self._spread.items():
             for row in alike[bisect_left(times, start - longest) : bisect_left(times, end)]:
                 if row["until"] > start:
