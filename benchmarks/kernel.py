@@ -22,6 +22,7 @@ from spark_monitor.kernel.native.library import AUTO, Library, in_use, library
 from spark_monitor.kernel.partial_rows import counted_content
 from spark_monitor.kernel.spans import CHUNK_ROWS
 from spark_monitor.states.grid import Grid, Integers, grid_from_quantiles
+from spark_monitor.states.sketch import K
 
 ROWS, COLUMNS, WITH_NULLS = 1 << 20, 8, 4
 """Every fourth column has nulls, as in the tables of the other suites."""
@@ -115,5 +116,7 @@ def profile(file: pa.Buffer, grids: list[Grid], kernel: Library | None, chunks: 
                 column.add(values.slice(low, int(rows.groups.bounds[-1])), rows)
             for one in column.gathered():
                 counted_content(one.state)
+            for _, short in column.short():
+                list(short.parts(grid, K))
 
     return run

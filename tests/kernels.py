@@ -17,6 +17,7 @@ from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.grid import Floats, Grid, Integers, grid_from_quantiles
 from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
+from spark_monitor.states.sketch import K
 from spark_monitor.states.small import small_block
 
 KINDS = (
@@ -99,9 +100,10 @@ def states_of(column: NumericColumn) -> dict[tuple[int | None, int, int], Numeri
     found: dict[tuple[int | None, int, int], NumericState] = {}
     for one in column.gathered():
         assert not isinstance(one.state, CategoricalState)
-        found[None, one.group, 0] = (
-            small_block([one.state], column.grid).states()[0] if isinstance(one.state, tuple) else one.state
-        )
+        found[None, one.group, 0] = one.state
+    for groups, short in column.short():
+        states = small_block(list(short.parts(column.grid, K)), column.grid).states()
+        found |= {(None, group, 0): state for group, state in zip(groups.tolist(), states, strict=True)}
     for key, group, block in column.blocks():
         texts: list[str | None] = [str(code) for code in range(block.totals.shape[0])]
         for text, state in NamedBlock.from_bytes(NamedBlock(texts, block).to_bytes(), block.grid).states():

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spark_monitor.kernel.blocks import KeyedRows, Part, SliceBlock, add_part
 from spark_monitor.kernel.groups import Mask, Segments, Shorts, numbers_of
@@ -19,16 +18,14 @@ from spark_monitor.kernel.native.library import Library
 from spark_monitor.kernel.native.short import ShortWindows, are_short, short_windows
 from spark_monitor.kernel.native.slices import add_rows
 from spark_monitor.kernel.native.windows import state_of
-from spark_monitor.states.categorical import CategoricalState, Categories, Dictionary
-from spark_monitor.states.distinct import ALL, K_SLICE, hash_numbers
-from spark_monitor.states.frequent import CAPACITY
+from spark_monitor.states.categorical import CategoricalState
+from spark_monitor.states.distinct import ALL, hash_numbers
 from spark_monitor.states.grid import Floats, Grid, Integers
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.sketch import K
-from spark_monitor.states.small import Parts, small_block
+from spark_monitor.states.small import small_block
 
 Group = int
-TEXT_STATE_BYTES = 48 << 10
 SMALL_PARTS_BYTES = 24 << 10
 """What a window's state takes beside its cells and its sketch: distinct hashes, frequent values, the objects themselves."""
 
@@ -69,8 +66,7 @@ class Gathered:
     group: Group
     slice_key: int | None
     slice_value: int
-    state: NumericState | CategoricalState | Parts
-    """Of a window of few rows the bytes of a small state, if no state of its own was made."""
+    state: NumericState | CategoricalState
 
 
 class Column(Protocol):
@@ -80,7 +76,10 @@ class Column(Protocol):
         """Add a chunk's values."""
 
     def gathered(self) -> Iterator[Gathered]:
-        """The states so far, those in blocks left out."""
+        """The states so far, those in blocks and of short windows left out."""
+
+    def short(self) -> Iterator[tuple[Integers, ShortWindows]]:
+        """The windows of few rows: their groups, and what was counted of them."""
 
     def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
         """The blocks of slice values: slice key, group, block."""
@@ -144,7 +143,8 @@ class NumericColumn:
         """What has come of a group."""
         if group in self._in_short:
             chunk, place = self._in_short.pop(group)
-            self._windows[group] = small_block(list(self._short[chunk].parts([place], self.grid, self._k)), self.grid).states()[0]
+            parts = list(self._short[chunk].take(np.array([place])).parts(self.grid, self._k))
+            self._windows[group] = small_block(parts, self.grid).states()[0]
         return self._windows.get(group)
 
     def _add_window(self, group: Group, numbers: Floats, absent: Mask | None) -> NumericState:
@@ -225,70 +225,18 @@ class NumericColumn:
         """The states so far."""
         for group, state in self._windows.items():
             yield Gathered(group, None, 0, state)
+
+    def short(self) -> Iterator[tuple[Integers, ShortWindows]]:
+        """The windows of few rows, chunk by chunk."""
         places: list[dict[Group, int]] = [{} for _ in self._short]
         for group, (chunk, place) in self._in_short.items():
             places[chunk][group] = place
         for short, of_chunk in zip(self._short, places, strict=True):
-            for group, parts in zip(of_chunk, short.parts(list(of_chunk.values()), self.grid, self._k), strict=True):
-                yield Gathered(group, None, 0, parts)
+            if of_chunk:
+                groups, chosen = (np.fromiter(numbers, np.int64, len(of_chunk)) for numbers in (of_chunk, of_chunk.values()))
+                yield groups, short.take(chosen)
 
     def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
         """The blocks of slice values: slice key, group, block."""
         for (key, group), block in self._blocks.items():
             yield key, group, block
-
-
-class CategoricalColumn:
-    """Gathers a column of strings or bytes: encoded by dictionary once a chunk, then only codes are counted."""
-
-    def __init__(self, categories: Categories, *, capacity: int = CAPACITY) -> None:
-        self._whole = CategoricalState.empty(categories, capacity=capacity)
-        self._slice = CategoricalState.empty(categories, hashes=K_SLICE)
-        self._states: dict[tuple[int | None, Group, int], CategoricalState] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """About how many bytes are held."""
-        return len(self._states) * TEXT_STATE_BYTES
-
-    def add(self, values: pa.Array, rows: Rows) -> None:
-        """Add a chunk's values."""
-        encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-        codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
-        dictionary = Dictionary.of(encoded.dictionary, self._whole.categories)
-        self._count(None, 1, rows.groups, codes, dictionary)
-        for key, sliced in enumerate(rows.slices):
-            self._count(key, sliced.stride, sliced.segments, codes, dictionary)
-
-    def _count(self, key: int | None, stride: int, segments: Segments, codes: Integers, dictionary: Dictionary) -> None:
-        arranged = segments.arranged(codes)
-        empty = self._whole if key is None else self._slice
-        for position, (low, high) in enumerate(pairwise(segments.bounds.tolist())):
-            part = arranged[low:high]
-            seen, many, nulls = _tally(part, len(dictionary.texts))
-            state = CategoricalState.of_counts(dictionary, seen, many, empty, nulls=nulls)
-            group, value = (
-                divmod(int(segments.codes[position]), stride) if key is not None else (int(segments.codes[position]), 0)
-            )
-            before = self._states.get((key, group, value))
-            self._states[key, group, value] = before.merge(state) if before else state
-
-    def gathered(self) -> Iterator[Gathered]:
-        """The states so far."""
-        for (key, group, value), state in self._states.items():
-            yield Gathered(group, key, value, state)
-
-    def blocks(self) -> Iterator[tuple[int, Group, SliceBlock]]:
-        """None: strings are counted value by value."""
-        return iter(())
-
-
-def _tally(codes: Integers, size: int) -> tuple[Integers, Integers, int]:
-    """The codes that occur, how often each, and the number of nulls (code -1)."""
-    if size > 4 * codes.size:
-        seen, many = np.unique(codes, return_counts=True)
-        nulls = int(many[0]) if seen.size and seen[0] < 0 else 0
-        return (seen[1:], many[1:], nulls) if nulls else (seen, many, 0)
-    counts = np.bincount(codes + 1, minlength=size + 1)
-    seen = np.flatnonzero(counts[1:])
-    return seen, counts[1:][seen], int(counts[0])

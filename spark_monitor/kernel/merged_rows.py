@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.batches import one_batch
+from spark_monitor.kernel.packs import Pack, state_columns_of
 from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA
 from spark_monitor.kernel.spans import CHUNK_BYTES
 from spark_monitor.kernel.state_rows import QualityState, state_columns
+from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.states.categorical import CategoricalState
 from spark_monitor.states.columns import STATE_SCHEMA, joined
 from spark_monitor.states.grid import Grid
@@ -45,6 +48,7 @@ class Held:
 
     rows: list[Row] = field(default_factory=list)
     small: dict[int, list[Small]] = field(default_factory=dict)
+    packs: list[tuple[int, str | None, Pack]] = field(default_factory=list)
     batches: list[pa.RecordBatch] = field(default_factory=list)
     size: int = 0
     count: int = 0
@@ -58,6 +62,11 @@ class Held:
         """Hold the bytes of a small state."""
         self.small.setdefault(small[0][4], []).append(small)
         self.size, self.count = self.size + len(small[2][1]), self.count + 1
+
+    def add_pack(self, window: int, version: str | None, pack: Pack) -> None:
+        """Hold the small states of a window and version."""
+        self.packs.append((window, version, pack))
+        self.size, self.count = self.size + pack.words.nbytes, self.count + pack.columns.size
 
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Hold the rows of a batch."""
@@ -78,7 +87,8 @@ class Held:
         """All of them as one batch; none is held then."""
         parts = [*self.batches, *(self._opened(several) for several in self.small.values())]
         parts += [_batch(self.rows)] if self.rows else []
-        self.rows, self.small, self.batches, self.size, self.count = [], {}, [], 0, 0
+        parts += [_unpacked(self.packs)] if self.packs else []
+        self.rows, self.small, self.packs, self.batches, self.size, self.count = [], {}, [], [], 0, 0
         return one_batch(parts)
 
     def _opened(self, several: Sequence[Small]) -> pa.RecordBatch:
@@ -114,6 +124,21 @@ def _batch(rows: list[Row]) -> pa.RecordBatch:
     parts = [state_columns([state for _, state, _ in several]) for several in by_column.values()]
     errors = pa.array([error for _, _, error in ordered], pa.string())
     return _keyed([row[0] for row in ordered], joined(parts), errors)
+
+
+def _unpacked(packs: Sequence[tuple[int, str | None, Pack]]) -> pa.RecordBatch:
+    """The states of packs, one row each."""
+    sizes = [pack.columns.size for _, _, pack in packs]
+    rows, owner = sum(sizes), np.repeat(np.arange(len(packs)), sizes)
+    keys = {
+        "window": pa.array(np.repeat([window for window, _, _ in packs], sizes), pa.int32()),
+        "model_version": pa.array([version for _, version, _ in packs], pa.string()).take(pa.array(owner)),
+        "slice_key": pa.array(np.full(rows, WHOLE), pa.int32()),
+        "slice_value": pa.nulls(rows, pa.string()),
+        "column": pa.array(np.concatenate([pack.columns for _, _, pack in packs]), pa.int32()),
+    }
+    columns = state_columns_of([pack for _, _, pack in packs])
+    return pa.RecordBatch.from_arrays([*keys.values(), *columns, pa.nulls(rows, pa.string())], schema=MERGED_SCHEMA)
 
 
 def _keyed(keys: Sequence[Key], columns: Sequence[pa.Array], errors: pa.Array) -> pa.RecordBatch:

@@ -23,6 +23,7 @@ from spark_monitor.kernel.merged_rows import (
     State,
 )
 from spark_monitor.kernel.named_blocks import NamedBlock, is_block
+from spark_monitor.kernel.packs import PACK_COLUMN, Content, Packs, Stamp
 from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA
 from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import QualityState
@@ -47,9 +48,6 @@ OF_QUALITY: Mapping[str, type[QualityState]] = {
     repeats.TAG: RepeatState,
     covariance.TAG: CovarianceState,
 }
-
-Content = tuple[bytes | None, bytes | None, str | None]
-"""What a row holds beside its key: state, sketch, error."""
 
 
 @dataclass
@@ -172,41 +170,84 @@ def merge_partials(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColum
     """One row per key from partial rows that are sorted by key (a numeric column's slice values count as one key)."""
     held = Held()
     for merged in _runs(batches, columns):
-        small = merged.small if isinstance(merged, Merged) else None
-        if small is not None:
-            held.add_small(small)
-            if held.is_full:
-                yield held.taken()
-            continue
-        whole = merged.batch() if isinstance(merged, SliceValues) else None
-        if whole is not None and whole.num_rows >= SLICE_VALUES_A_BATCH:
-            yield whole
-        elif whole is not None:
-            held.add_batch(whole)
-        for row in merged.rows() if whole is None else ():
-            held.add(row)
-            if held.is_full:
-                yield held.taken()
+        if isinstance(merged, Packs):
+            for _, pack in merged.packs:
+                held.add_pack(*merged.place, pack)
+        else:
+            yield from _held(merged, held)
         if held.is_full:
             yield held.taken()
     if not held.is_empty:
         yield held.taken()
 
 
-def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[Merged | SliceValues]:
+def _held(merged: Merged | SliceValues, held: Held) -> Iterator[pa.RecordBatch]:
+    """Hold what has been merged; what is a batch of its own, or fills one, is given at once."""
+    small = merged.small if isinstance(merged, Merged) else None
+    if small is not None:
+        held.add_small(small)
+        return
+    whole = merged.batch() if isinstance(merged, SliceValues) else None
+    if whole is not None and whole.num_rows >= SLICE_VALUES_A_BATCH:
+        yield whole
+    elif whole is not None:
+        held.add_batch(whole)
+    for row in merged.rows() if whole is None else ():
+        held.add(row)
+        if held.is_full:
+            yield held.taken()
+
+
+def _runs(batches: Iterable[pa.RecordBatch], columns: tuple[KernelColumn, ...]) -> Iterator[Merged | SliceValues | Packs]:
+    """The parts of each key; the packs of a window and version once all its rows have come, without what single rows took."""
     current: Merged | SliceValues | None = None
+    packs, waiting = None, Waiting()
+    numeric = frozenset(number for number, column in enumerate(columns) if column.grid is not None)
     for batch in batches:
         named = [batch.column(name).to_pylist() for name in PARTIAL_SCHEMA.names]
-        for window, version, slice_key, value, number, _, _, *part in zip(*named, strict=True):
-            column = None if number < 0 else columns[number]
-            begun = _begun((window, version, slice_key, value, number), column)
+        for window, version, slice_key, value, number, part, sequence, *content in zip(*named, strict=True):
+            if packs is not None and ((window, version) != packs.place or slice_key != WHOLE):
+                yield from waiting.ended(current)
+                yield from _left(packs, columns)
+                current = packs = None
+            if number == PACK_COLUMN:
+                packs = packs or Packs((window, version), numeric)
+                packs.add((part, sequence), content[0])
+                continue
+            begun = _begun((window, version, slice_key, value, number), None if number < 0 else columns[number])
             if current is None or current.key != begun.key:
-                if current is not None:
-                    yield current
-                current = begun
-            current.add(value, tuple(part))
-    if current is not None:
-        yield current
+                yield from waiting.ended(current)
+                current, waiting = begun, Waiting(packs.taken(number, columns) if packs is not None else [])
+            waiting.join(current, (part, sequence))
+            current.add(value, tuple(content))
+    yield from waiting.ended(current)
+    yield from _left(packs, columns) if packs is not None else ()
+
+
+@dataclass
+class Waiting:
+    """States of a key that came in packs, until the rows that were made before them have come."""
+
+    states: list[tuple[Stamp, Content]] = field(default_factory=list)
+
+    def join(self, merged: Merged | SliceValues, stamp: Stamp | None = None) -> None:
+        """Add those that were made before a row, or all."""
+        while self.states and (stamp is None or self.states[0][0] < stamp):
+            merged.add(None, self.states.pop(0)[1])
+
+    def ended(self, merged: Merged | SliceValues | None) -> Iterator[Merged | SliceValues]:
+        """The key, with all that waited."""
+        if merged is not None:
+            self.join(merged)
+            yield merged
+
+
+def _left(packs: Packs, columns: tuple[KernelColumn, ...]) -> Iterator[Merged | SliceValues | Packs]:
+    """What single rows have not taken of packs: each column that has several states merged, the others as they are."""
+    for number in packs.several:
+        merged = Merged((*packs.place, WHOLE, None, number), columns[number])
+        yield from Waiting(packs.taken(number, columns)).ended(merged)
+    yield packs.rest()
 
 
 def _begun(key: Key, column: KernelColumn | None) -> Merged | SliceValues:

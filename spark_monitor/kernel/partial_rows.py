@@ -13,7 +13,7 @@ from spark_monitor.states.covariance import CovarianceState
 from spark_monitor.states.hours import HourState
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.repeats import RepeatState
-from spark_monitor.states.small import Parts, small_parts
+from spark_monitor.states.small import small_parts
 from spark_monitor.states.table import TableState
 
 Plain = CategoricalState | TableState | CounterState | HourState | RepeatState | CovarianceState
@@ -40,10 +40,8 @@ def content_of(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
     return state.to_parts() if isinstance(state, NumericState) else (state.to_bytes(), None)
 
 
-def counted_content(state: NumericState | Plain | Parts) -> tuple[bytes, bytes | None]:
+def counted_content(state: NumericState | Plain) -> tuple[bytes, bytes | None]:
     """The same of a state that was counted from its rows: of a small one only what the rest follows from."""
-    if isinstance(state, tuple):
-        return state
     small = small_parts(state) if isinstance(state, NumericState) else None
     return small or content_of(state)
 

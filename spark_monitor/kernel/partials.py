@@ -12,12 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_monitor.kernel.columns import CategoricalColumn, Column, NumericColumn
+from spark_monitor.kernel.columns import Column, NumericColumn
 from spark_monitor.kernel.covariances import CovarianceRows
 from spark_monitor.kernel.groups import Codes
 from spark_monitor.kernel.memory import keep_freed_memory, leave_imports_alone
 from spark_monitor.kernel.named_blocks import NamedBlock, failed
 from spark_monitor.kernel.native.library import library
+from spark_monitor.kernel.native.short import ShortWindows
+from spark_monitor.kernel.packs import PACK_COLUMN, SmallStates, packed
 from spark_monitor.kernel.partial_rows import PARTIAL_SCHEMA, batched, counted_content
 from spark_monitor.kernel.plan import KernelColumn, KernelPlan
 from spark_monitor.kernel.quality_rows import QualityRows
@@ -33,6 +35,7 @@ from spark_monitor.kernel.spans import (
     placed,
 )
 from spark_monitor.kernel.tables import WHOLE, Counted, TableRows
+from spark_monitor.kernel.text_columns import CategoricalColumn
 from spark_monitor.states.grid import Integers
 from spark_monitor.states.table import TableState
 from spark_monitor.text.masking import first_line
@@ -178,7 +181,8 @@ class Task:
         yield from batched(self._table_partials(), PARTIAL_SCHEMA)
 
     def _column_partials(self) -> Iterator[tuple[object, ...]]:
-        """The columns' states, column by column; none is kept."""
+        """The columns' states, column by column, those of windows of few rows last where these are packed; none is kept."""
+        short: list[tuple[int, Integers, ShortWindows]] = []
         for position, gatherer in enumerate(self._columns):
             self._columns[position], self._sizes[position] = self._gatherer(self._plan.columns[position]), 0
             if gatherer is None or position in self._errors:
@@ -187,9 +191,23 @@ class Task:
                 key = WHOLE if part.slice_key is None else part.slice_key
                 text = self._text(key, part.slice_value)
                 yield from self._placed(part.group, key, text, position, *counted_content(part.state), None)
+            for groups, windows in gatherer.short():
+                if self._plan.is_packed:
+                    short.append((position, groups, windows))
+                else:
+                    yield from self._short_partials(position, groups, windows)
             for key, group, block in gatherer.blocks():
                 content = NamedBlock(self._slices[key].strings, block).to_bytes()
                 yield from self._placed(group, key, None, position, content, None, None)
+
+        for group, pack in packed(small_states(short), self._plan.k) if short else ():
+            yield from self._placed(group, WHOLE, None, PACK_COLUMN, pack.to_bytes(), None, None)
+
+    def _short_partials(self, position: int, groups: Integers, short: ShortWindows) -> Iterator[tuple[object, ...]]:
+        grid = self._plan.columns[position].grid
+        if grid is not None:
+            for group, parts in zip(groups.tolist(), short.parts(grid, self._plan.k), strict=True):
+                yield from self._placed(group, WHOLE, None, position, *parts, None)
 
     def _table_partials(self) -> Iterator[tuple[object, ...]]:
         """The rows ``:table`` and, for each of their places, the columns that failed."""
@@ -233,6 +251,17 @@ class Task:
         """The partition and a running number: partials are merged in this order, so a repeated run gives the same bytes."""
         self._sequence += 1
         return self._part, self._sequence
+
+
+def small_states(short: Sequence[tuple[int, Integers, ShortWindows]]) -> SmallStates:
+    """The short windows of all columns: of each its column's position, the groups, and what was counted."""
+    return SmallStates(
+        groups=np.concatenate([groups for _, groups, _ in short]),
+        columns=np.repeat([position for position, _, _ in short], [groups.size for _, groups, _ in short]),
+        counts=np.concatenate([windows.counts for _, _, windows in short], axis=1),
+        moments=np.concatenate([windows.moments for _, _, windows in short], axis=1),
+        values=[values for _, _, windows in short for values in windows.each()],
+    )
 
 
 def nulls_of(part: pa.Array) -> npt.NDArray[np.bool_] | None:

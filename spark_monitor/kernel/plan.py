@@ -54,6 +54,8 @@ class KernelPlan:
     kernel: str = field(default_factory=asked)
     """Which kernel does the work: what the environment of the process that plans asks for."""
     covariance: CovariancePlan | None = None
+    is_packed: bool = False
+    """Whether the small states of a window travel as one row, see ``packs``."""
 
     def special_rows(self) -> dict[int, str]:
         """The names under which rows of no column are stored, by their numbers."""

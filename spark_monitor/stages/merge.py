@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.merging import merge_partials
@@ -51,8 +52,10 @@ def merged(partials: DataFrame, plan: ProfilePlan) -> DataFrame:
         for batch in merge_partials(batches, names.kernel.columns):
             yield _named(batch, names)
 
-    # A column's slice values stay together: rows bring them in blocks, stored states one by one.
-    sorted_partials = partials.repartition(*_KEYS).sortWithinPartitions(*_ORDER)
+    # A column's slice values stay together: rows bring them in blocks, stored states one by one. So do all columns of a whole
+    # window where tasks bring those of few rows as one row.
+    column = f"IF(slice_key = {WHOLE}, 0, column)" if plan.kernel.is_packed else "column"
+    sorted_partials = partials.repartition(*_KEYS[:-1], F.expr(column)).sortWithinPartitions(*_ORDER)
     return sorted_partials.mapInArrow(run, _STATE_DDL)
 
 

@@ -96,12 +96,12 @@ def numeric_columns(block: NumericBlock) -> list[pa.Array]:
     ]
 
 
-def total_columns(counts: Integers, moments: Floats, images: Sequence[bytes | None]) -> dict[str, Any]:
+def total_columns(counts: Integers, moments: Floats, images: Sequence[bytes | None] | pa.Array) -> dict[str, Any]:
     """The columns of counts and moments (of the form of ``NumericBlock``) and of sketches."""
     return {
         **dict(zip(COUNTS, counts, strict=True)),
         **{name: pa.array(row, mask=np.isnan(row)) for name, row in zip(MOMENTS, moments, strict=True)},
-        "sketch": pa.array(images, pa.binary()),
+        "sketch": images if isinstance(images, pa.Array) else pa.array(images, pa.binary()),
     }
 
 

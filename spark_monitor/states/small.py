@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -48,10 +48,15 @@ def small_parts(state: NumericState) -> Parts | None:
     """The bytes of a state that was counted from its rows and holds all their values; None of any other."""
     if state.sketch is None or not state.sketch.is_exact or not state.distinct.is_exact or state.distinct.k != K_WINDOW:
         return None
-    image, moments = state.sketch.to_bytes(), state.moments
+    moments = state.moments
     totals = (state.count, state.nulls, state.nans, state.positive_infinities, state.negative_infinities)
     numbers = (state.minimum, state.maximum, moments.mean, moments.low, moments.m2)
-    head = _HEAD.pack(MAGIC, VERSION, TAG.encode(), 0, state.grid.grid_id.encode(), *totals, *numbers)
+    return sealed(state.grid, totals, numbers, state.sketch.to_bytes())
+
+
+def sealed(grid: Grid, counts: Iterable[int], moments: Iterable[float], image: bytes) -> Parts:
+    """The bytes of one small state from its five counts, five moments (see ``parts_of``) and its sketch's image."""
+    head = _HEAD.pack(MAGIC, VERSION, TAG.encode(), 0, grid.grid_id.encode(), *counts, *moments)
     return head[: _CHECKED_FROM - 4] + struct.pack("<I", _checksum(head, image)) + head[_CHECKED_FROM:], image
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -39,11 +39,17 @@ class ShortWindows:
         """About how many bytes are held."""
         return int(self.values.nbytes) + _HEAD_BYTES * int(self.counts.shape[1])
 
-    def parts(self, places: Sequence[int], grid: Grid, k: int) -> Iterator[Parts]:
-        """The bytes of the small states at these places."""
-        chosen = np.asarray(places, dtype=np.int64)
-        values = [self.values[low:high].tobytes() for low, high in self.bounds[:, chosen].T.tolist()]
-        return parts_of(grid, k, self.counts[:, chosen], self.moments[:, chosen], values)
+    def take(self, places: Integers) -> ShortWindows:
+        """The windows at these places."""
+        return ShortWindows(self.counts[:, places], self.moments[:, places], self.values, self.bounds[:, places])
+
+    def each(self) -> list[Floats]:
+        """The values of every window."""
+        return [self.values[low:high] for low, high in self.bounds.T.tolist()]
+
+    def parts(self, grid: Grid, k: int) -> Iterator[Parts]:
+        """The bytes of the small states."""
+        return parts_of(grid, k, self.counts, self.moments, [values.tobytes() for values in self.each()])
 
 
 def are_short(groups: Segments, k: int) -> Mask:
