@@ -16,7 +16,7 @@ from spark_monitor.states.grid import Grid
 DAY = 86_400_000_000
 
 
-def profiled(spark: SparkSession, *, columns: int, slices: int, windows: int) -> DataFrame:
+def profiled(spark: SparkSession, *, columns: int, slices: int, windows: int, is_packed: bool = False) -> DataFrame:
     numbers = [f"rand({position}) AS x{position}" for position in range(columns)]
     keys = [f"CAST(id % {position + 2} AS STRING) AS k{position}" for position in range(slices)]
     frame = spark.range(2_000).selectExpr("id", f"timestamp_micros(id * 1000000000 % {windows * DAY}) AS at", *numbers, *keys)
@@ -31,6 +31,7 @@ def profiled(spark: SparkSession, *, columns: int, slices: int, windows: int) ->
         windows=members,
         slice_keys=slices,
         slice_values=capped_slice_values(rows, slices),
+        is_packed=is_packed,
     )
     return profile(rows, ProfilePlan(kernel, keys_of, tuple(slice_.key for slice_ in sliced), ("double",) * columns))
 
@@ -50,3 +51,13 @@ def test_jobs_do_not_grow_with_columns_slices_or_windows(spark: SparkSession) ->
     many, many_states = jobs(spark, columns=40, slices=4, windows=5)
     assert (few_states, few_states < many_states) == (9, True)
     assert many == few
+
+
+def test_small_states_that_travel_together_are_those_that_travel_alone(spark: SparkSession) -> None:
+    windows = 20
+    alone, together = (
+        sorted(map(repr, profiled(spark, columns=3, slices=0, windows=windows, is_packed=is_packed).collect()))
+        for is_packed in (False, True)
+    )
+    assert len(alone) == windows * (3 + 1)
+    assert together == alone
