@@ -8,6 +8,7 @@ from typing import Final
 from spark_monitor.diagnosis.categories import EXCHANGED
 from spark_monitor.diagnosis.groups import WHOLE, Slice
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, is_prior, under
+from spark_monitor.diagnosis.scales import is_only_likely
 from spark_monitor.diagnosis.shares import LEAST_SHIFT, Shift
 
 MOVED_TOGETHER: Final = 1.5
@@ -105,6 +106,7 @@ def _is_of_labels(problem: Problem, labels: Problem) -> bool:
     if problem.dataset != labels.dataset or problem.main.first.track not in OF_COLUMNS or is_prior(problem):
         return False
     is_drift = problem.kind in ("drift", "upstream") and not problem.finding.is_fault
-    # Other cases have other categories, whose frequencies only look exchanged: a re-coding leaves the labels as they are.
-    looks_exchanged = problem.finding.what == EXCHANGED and problem.opened == labels.opened
-    return (is_drift or looks_exchanged) and labels.goes_on_at(problem.opened)
+    # Other cases have other categories, whose frequencies only look exchanged, and other values, which of few rows look scaled;
+    # what is re-coded, or comes in another unit, leaves the labels as they are.
+    looks_broken = problem.finding.what == EXCHANGED or is_only_likely(problem.finding)
+    return (is_drift or (looks_broken and problem.opened == labels.opened)) and labels.goes_on_at(problem.opened)

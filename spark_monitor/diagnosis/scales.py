@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, TypeGuard
 
@@ -21,6 +22,10 @@ LEAST_ROWS: Final = 30
 """Of fewer rows no change of unit is read: small slices are where it is rarest, and the noise of so few is allowed for."""
 
 
+ZEROS, FEW_ZEROS = 3.0, 0.005
+"""The share of zeros may differ by so many standard errors, and so much."""
+
+
 def unit_change(evidence: Evidence) -> Finding | None:
     """All values are those of before times a factor."""
     now, measured = evidence.now, evidence.quality.get("unit_factor")
@@ -36,6 +41,29 @@ def unit_change(evidence: Evidence) -> Finding | None:
 
 
 def change_of(evidence: Evidence) -> Fit | None:
+    """The change from the window before, else from the baseline; none that zeros contradict, which are zero in every unit."""
+    fit = _change_of(evidence)
+    if fit is None or fit.exact or fit.offset or fit.factor <= 0 or evidence.now is None or evidence.baseline is None:
+        return fit
+    return fit if _has_its_zeros(fit.factor, evidence.baseline, evidence.now) else None
+
+
+def _has_its_zeros(factor: float, was: Look, now: Look) -> bool:
+    """Whether as many values are zero as a change of scale leaves: all that were, and by a factor below 1 those rounded to it.
+
+    >>> dry, wet = Look(count=9000, items={"0": 3600}), Look(count=900, items={"0": 260})
+    >>> _has_its_zeros(1.6, dry, wet), _has_its_zeros(1.6, dry, Look(count=900, items={"0": 350}))
+    (False, True)
+    """
+    if not was.filled or not now.filled:
+        return True
+    before, here = was.share("0"), now.share("0")
+    pooled = (before * was.filled + here * now.filled) / (was.filled + now.filled)
+    reach = ZEROS * math.sqrt(pooled * (1 - pooled) * (1 / was.filled + 1 / now.filled)) + FEW_ZEROS
+    return before - here <= reach and (factor < 1 or here - before <= reach)
+
+
+def _change_of(evidence: Evidence) -> Fit | None:
     """The change from the window before, else from the baseline."""
     now = evidence.now
     if not _has_shape(now):
@@ -124,3 +152,12 @@ def scaled(factor: float, name: str | None, ratio: float | None = None) -> Findi
     shown = f"another unit, {name}" if name else "another unit or scale"
     times = f"{factor:.4g}" if ratio is None else f"about {factor:.4g}" if ratio == factor else f"about {ratio:.2g}"
     return Finding("unit_change", f"values are {times} times the baseline's", shown, factor=factor, evidence="quantiles")
+
+
+def is_only_likely(finding: Finding) -> bool:
+    """Whether a factor is about a known one's, of so few rows that it may be another or none.
+
+    >>> is_only_likely(scaled(60.0, "perhaps minutes to seconds", 60.0)), is_only_likely(scaled(60.0, "minutes to seconds"))
+    (True, False)
+    """
+    return finding.kind == "unit_change" and finding.what.startswith("values are about ")

@@ -168,7 +168,7 @@ def _what(problem: Problem, kind: str) -> str:
         return finding.what
     if kind == "upstream":
         return finding.what if finding.is_fault else f"their distributions have moved together, {_strongest(problem)}"
-    if kind in ("drift", "version") and problem.columns and finding.what:
+    if kind in ("drift", "version") and problem.columns and finding.what and problem.main.first.track in OF_COLUMNS:
         return f"{finding.what}, {_strongest(problem)}"
     return _strongest(problem)
 

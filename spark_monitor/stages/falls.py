@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import takewhile
 from typing import Final
 
 from pyspark.sql import functions as F
@@ -16,16 +17,26 @@ from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.falls import Fall, Score, mean
 from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
 from spark_monitor.diagnosis.problems import Problem
+from spark_monitor.diagnosis.slice_causes import is_clear, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import Run
 from spark_monitor.states.proportions import Z
+from spark_monitor.text.formatting import slice_name
 
 BEFORE_WINDOWS: Final = 4
 """A fall is held against the mean of so many windows before its incident opened, weighted by their rows."""
 
 BEFORE_REACH: Final = 12
 """They are looked for among so many: what the model did long ago says little of now."""
+
+DOUBTED: Final = 2
+"""So many windows just before a fall surely shows may be part of it."""
+
+LEAST_BEFORE: Final = 2
+SURELY: Final = 2.5
+MUCH_NEARER: Final = 0.5
+"""One is where it differs from before by so many standard errors, and from the fall by half of that at most."""
 
 MOST_WINDOWS: Final = 50
 """So many failing windows of a version are looked at, evenly spread over all."""
@@ -55,6 +66,15 @@ class Asked:
     estimated: tuple[Moment, ...]
     """Where estimates count: in windows that are calibrated by none of the problem's own."""
 
+    known: tuple[int, ...] = ()
+    """The windows before, and as many more as there are doubted ones."""
+
+    doubted: tuple[int, ...] = ()
+    """The windows just before, which may be part of it, the latest first."""
+
+    began: int | None = None
+    """The window in which it began, where that is one of these."""
+
     @property
     def versions(self) -> set[str | None]:
         """The versions that fail."""
@@ -81,8 +101,51 @@ def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[in
     if not asked:
         return {}
     values = _values(run, asked.values())
-    falls = {about: fall(wanted, values.get(wanted.granularity, {})) for about, wanted in asked.items()}
+    edges = {start: (start, end) for several in windows.values() for start, end in several}
+    falls = {}
+    for one in problems:
+        if id(one) in asked:
+            wanted = since_it_began(asked[id(one)], values.get(asked[id(one)].granularity, {}))
+            falls[id(one)] = fall(wanted, values.get(wanted.granularity, {}))
+            if wanted.began is not None:
+                one.main.began = edges.get(wanted.began)
     return {about: one for about, one in falls.items() if one is not None}
+
+
+def since_it_began(asked: Asked, values: Values) -> Asked:
+    """What a fall is told from, with the windows just before it of which no check could say that they are part of it, but are.
+
+    They are where the metric, in all rows or in the slice that clearly explains the fall, is surely not what it was before, and
+    much nearer to what it fell to.
+    """
+    reference = replace(asked, before=tuple(start for start in asked.known if start not in asked.doubted)[-BEFORE_WINDOWS:])
+    told = fall(reference, values) if len(reference.before) >= LEAST_BEFORE else None
+    if told is None or not told.is_worse:
+        return asked
+    clear = [cause for cause in slice_causes(told)[:1] if cause.kind == "slice" and is_clear(told, cause)]
+    places = [asked.place, *(one for one in told.slices_now if any(slice_name(*one) == cause.what for cause in clear))]
+    begun: list[int] = []
+    for start in asked.doubted:
+        if not any(_is_part(reference, start, place, values) for place in places):
+            break
+        begun.append(start)
+    if not begun:
+        return asked
+    now = [(version, start) for start in sorted(begun) for version in sorted(asked.versions, key=repr)]
+    return replace(reference, now=(*now, *asked.now), began=min(begun))
+
+
+def _is_part(reference: Asked, start: int, place: Slice, values: Values) -> bool:
+    """Whether a window just before a fall shows it in a place."""
+    here = _at([(version, start) for version in reference.versions], reference.metric, REALISED, place, values)
+    now = _at(reference.now, reference.metric, REALISED, place, values)
+    before = _before(reference, reference.metric, REALISED, place, values)
+    if here is None or now is None or before is None:
+        return False
+    moved = here.value - before.value
+    is_sure = abs(moved) >= SURELY * math.hypot(here.error, before.error) and here.error > 0
+    is_same_way = (moved < 0) == (now.value < before.value)
+    return is_sure and is_same_way and abs(here.value - now.value) <= MUCH_NEARER * abs(moved)
 
 
 def broken_windows(problems: Iterable[Problem]) -> frozenset[tuple[str, int]]:
@@ -107,6 +170,8 @@ def asked_of(
     failing = [(one, group.start) for group in groups for one in group.failing if one.metric == metric]
     in_place = [(one, start) for one, start in failing if one.slice == place] or failing
     now = sorted({(one.version, start) for one, start in in_place}, key=lambda moment: (moment[1], moment[0] or ""))
+    starts = [start for start, _ in windows.get(worst.granularity, ())]
+    first = bisect_left(starts, problem.opened)
     calibrated_from = math.inf if horizon is None else problem.opened + int(horizon.total_seconds() * 1_000_000)
     return Asked(
         metric,
@@ -116,15 +181,19 @@ def asked_of(
         spread(now, MOST_WINDOWS),
         before_of(problem.opened, worst.granularity, windows, broken),
         spread([one for one in now if one[1] < calibrated_from] or now[:1], MOST_WINDOWS),
+        before_of(problem.opened, worst.granularity, windows, broken, most=BEFORE_WINDOWS + DOUBTED),
+        tuple(takewhile(lambda start: (worst.granularity, start) not in broken, reversed(starts[:first][-DOUBTED:]))),
     )
 
 
-def before_of(opened: int, granularity: str, windows: Windows, broken: Collection[tuple[str, int]]) -> tuple[int, ...]:
+def before_of(
+    opened: int, granularity: str, windows: Windows, broken: Collection[tuple[str, int]], *, most: int = BEFORE_WINDOWS
+) -> tuple[int, ...]:
     """The starts of the windows that what opened at a timestamp is held against."""
     starts = [start for start, _ in windows.get(granularity, ())]
     first = bisect_left(starts, opened)
     known = [start for start in starts[max(0, first - BEFORE_REACH) : first] if (granularity, start) not in broken]
-    return tuple((known or starts[:first])[-BEFORE_WINDOWS:])
+    return tuple((known or starts[:first])[-most:])
 
 
 def spread(moments: Sequence[Moment], most: int) -> tuple[Moment, ...]:
@@ -146,7 +215,13 @@ def _values(run: Run, asked: Iterable[Asked]) -> Mapping[str, Values]:
     """What is known of the windows that are asked for, by their granularity."""
     listed = list(asked)
     metrics = sorted({one.metric for one in listed} | {BASE_RATE})
-    starts = sorted({start for one in listed for start in (*one.before, *(at for _, at in (*one.now, *one.estimated)))})
+    starts = sorted(
+        {
+            start
+            for one in listed
+            for start in (*one.known, *one.before, *one.doubted, *(at for _, at in (*one.now, *one.estimated)))
+        }
+    )
     stored = run.store.frame("model_metrics").where(F.col("monitor_id") == run.monitor_id)
     edges = [F.timestamp_micros(F.lit(start)) for start in starts]
     rows = stored.where(F.col("metric").isin(metrics) & F.col("window.start").isin(edges) & F.col("class").isNull())

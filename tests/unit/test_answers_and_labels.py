@@ -12,6 +12,7 @@ from spark_monitor.diagnosis.composition import problems
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.scales import scaled
 from spark_monitor.diagnosis.shares import Shift
 from spark_monitor.diagnosis.subjects import VALUES
 
@@ -55,6 +56,13 @@ def labels(start: int = 5) -> Episode:
 
 def test_categories_that_look_exchanged_in_the_window_in_which_other_cases_come_are_part_of_that() -> None:
     assert [many for _, many in found(labels(), episode("state", SWAP))] == [2]
+
+
+def test_a_factor_that_few_rows_only_make_likely_is_part_of_other_cases_that_come() -> None:
+    likely = scaled(1.609344, "perhaps miles to kilometres", 1.609344)
+
+    assert [many for _, many in found(labels(), episode("rain", likely))] == [2]
+    assert [many for _, many in found(labels(), episode("rain", likely, 6))] == [1, 1]
 
 
 @pytest.mark.parametrize(("finding", "start"), [(SWAP, 4), (SWAP, 6), (CENTS, 5)])

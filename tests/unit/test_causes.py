@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice, of_checks
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.slice_causes import is_of_one_slice, slice_causes
-from spark_monitor.stages.falls import Asked, Moment, asked_of, broken_windows
+from spark_monitor.stages.falls import Asked, Moment, asked_of, broken_windows, since_it_began
 from spark_monitor.stages.falls import fall as fall_of
 
 
@@ -147,7 +149,7 @@ def test_a_fall_is_told_from_every_version_and_window_that_fails() -> None:
     asked = asked_of(problem, windows, timedelta(microseconds=2))
 
     now: tuple[Moment, ...] = (("1", 5), ("2", 5), ("2", 6), ("2", 8))
-    assert asked == Asked("accuracy_score", "1 week", WHOLE, True, now, (1, 2, 3, 4), now[:3])
+    assert asked == Asked("accuracy_score", "1 week", WHOLE, True, now, (1, 2, 3, 4), now[:3], (0, 1, 2, 3, 4), (4, 3))
 
 
 def test_one_window_in_which_a_slice_is_off_by_chance_does_not_make_it_the_cause() -> None:
@@ -295,3 +297,43 @@ def test_of_slices_that_fall_alike_none_is_the_first_cause() -> None:
         causes = causes_of(FALLEN, [FALLEN], noisy)
         assert causes[0].kind == "everywhere", causes
         assert sum(cause.share or 0.0 for cause in causes) == pytest.approx(1.0, abs=1e-5)
+
+
+def simulated(dice: np.random.Generator, *, began: int, drop: float, place: Slice, rows: float = 1500.0) -> Mapping[Any, Score]:
+    """The accuracy of twelve windows, in all rows and in two plans; from a window on it is less in a place."""
+    parts: dict[Slice, float] = {("plan", "basic"): 0.75, ("plan", "gold"): 0.25}
+    values = {}
+    for at in range(12):
+        level = {one: 0.8 - drop * (at >= began and place in (WHOLE, one)) for one in parts}
+        shown = {one: dice.binomial(int(rows * part), level[one]) / int(rows * part) for one, part in parts.items()}
+        shown[WHOLE] = sum(shown[one] * part for one, part in parts.items())
+        for one, value in shown.items():
+            count = rows * parts.get(one, 1.0)
+            values["accuracy_score", "1", at, "REALISED", one] = Score(value, count, float(np.sqrt(value * (1 - value) / count)))
+    return values
+
+
+@pytest.mark.parametrize("place", [WHOLE, ("plan", "gold")])
+@pytest.mark.parametrize(("began", "told"), [(8, None), (7, 7), (6, 6)])
+def test_a_fall_begins_in_the_window_that_shows_it_though_no_check_could_say_so(
+    place: Slice, began: int, told: int | None
+) -> None:
+    """The eighth is the first that fails: what fell with the seventh or sixth began there, what fell with the eighth did not."""
+    asked = Asked("accuracy_score", "1 week", WHOLE, True, (("1", 8), ("1", 9)), (4, 5, 6, 7), (), (2, 3, 4, 5, 6, 7), (7, 6))
+    drop = 0.1 if place == WHOLE else 0.3
+    found = [
+        since_it_began(asked, simulated(np.random.default_rng(seed), began=began, drop=drop, place=place)).began
+        for seed in range(60)
+    ]
+
+    assert found.count(told) >= 56, found
+
+
+def test_what_it_was_before_does_not_hold_the_windows_that_are_part_of_it() -> None:
+    asked = Asked("accuracy_score", "1 week", WHOLE, True, (("1", 8),), (4, 5, 6, 7), (), (2, 3, 4, 5, 6, 7), (7, 6))
+    values = simulated(np.random.default_rng(5), began=7, drop=0.12, place=WHOLE)
+    since = since_it_began(asked, values)
+
+    assert since.now == (("1", 7), ("1", 8))
+    assert 7 not in since.before
+    assert fall_of(since, values).before.value > fall_of(asked, values).before.value  # type: ignore[union-attr]

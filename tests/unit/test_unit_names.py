@@ -84,3 +84,20 @@ def test_every_pair_of_units_has_the_factor_that_is_known_of_it() -> None:
 
     assert len(common) >= 20
     assert all(abs(pairs[pair] / told[pair] - 1) < 1e-6 for pair in common), common
+
+
+def test_fewer_zeros_are_hardly_ever_another_unit() -> None:
+    """Rain of wet days and dry ones: where fewer are dry every percentile is higher, and zero is zero in every unit."""
+    dice, named = np.random.default_rng(29), {"wetter": 0, "in another unit": 0}
+    for _ in range(60):
+        was, wetter, scaled = (
+            np.where(dice.random(rows) < dry, 0.0, np.round(dice.gamma(3.0, 1.5 * wet, rows), 1))
+            for rows, dry, wet in ((10_500, 0.6, 1.0), (1000, 0.52, 1.5), (1000, 0.6, 1.0))
+        )
+        for name, now in (("wetter", wetter), ("in another unit", scaled * 25.4)):
+            zeros = [{"0": int((values == 0).sum())} for values in (now, was)]
+            found = finding_of(Evidence(look_at(now, zeros[0]), look_at(was, zeros[1]), name="rain"), frozenset({"ks"}))
+            named[name] += found.kind == "unit_change"
+
+    assert named["wetter"] <= 6
+    assert named["in another unit"] == 60
