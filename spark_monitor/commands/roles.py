@@ -80,6 +80,8 @@ class Roles:
     label: str | None = None
     label_time: str | None = None
     strings: tuple[str, ...] = ()
+    """Strings of few values, a predicted class among them: a model that no longer predicts one is seen before the labels come."""
+
     codes: tuple[str, ...] = ()
     """Integers that are names, which are compared as categories; they are among the ``strings``.
 
@@ -140,7 +142,10 @@ def guess_roles(columns: Sequence[Column], together: Together | None = None) -> 
         positive=guess_positive(label, prediction, direction) if task == "binary" else 1,
         label=_name(label),
         label_time=_name(label_time) if label is not None and label_time is not time else None,
-        strings=tuple(column.name for column in free.columns if _has_few_strings(column) or column.is_code),
+        strings=(
+            *(column.name for column in free.columns if _has_few_strings(column) or column.is_code),
+            *([prediction.name] if prediction is not None and _has_few_strings(prediction) else []),
+        ),
         codes=tuple(column.name for column in free.columns if column.is_code and column.kind == "whole"),
         slices=tuple(column.name for column in free.columns if _cuts(column))[:SLICES_SUGGESTED],
         times=tuple(column.name for column in free.columns if column.kind == "time"),

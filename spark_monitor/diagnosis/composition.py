@@ -101,6 +101,14 @@ def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]
     return is_broken or (cause.kind == "drift" and not answers.finding.abrupt)
 
 
+def _is_broken_answer(cause: Problem, moved: Problem, outputs: Collection[str]) -> bool:
+    """Whether another of the model's answers is broken while one moves, which is made of it: a class of a missing score, say."""
+    is_fault = bool(cause.columns) and set(cause.columns) <= set(outputs) and cause.finding.is_fault
+    if cause is moved or not is_fault or moved.finding.is_fault or cause.dataset != moved.dataset:
+        return False
+    return cause.opened == moved.opened or (cause.opened < moved.opened and cause.goes_on_at(moved.opened))
+
+
 def _answers_together(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
     """Score and class of a model that begin to drift in the same window and slice are one problem: one follows from the other.
 
@@ -143,6 +151,7 @@ def _symptoms(candidates: list[Problem], outputs: Collection[str]) -> list[Probl
             features = [other for other in same if other.columns and not set(other.columns) <= set(outputs)]
             causes += [other for other in features if other.slice == one.slice or other.finding.is_fault or other.kind != "drift"]
             causes += [other for other in kept if _is_broken_before(other, one, outputs)]
+            causes += [other for other in kept if _is_broken_answer(other, one, outputs)]
         if causes:
             cause = min(causes, key=lambda other: (not other.finding.is_fault, one.opened - other.opened, other.main.first.name))
             cause.symptoms |= set(one.columns) - set(cause.columns)

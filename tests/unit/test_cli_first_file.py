@@ -92,6 +92,7 @@ def test_words_are_found_in_camel_case_and_in_any_order_of_columns() -> None:
         Column("requestId", "text"),
     )
     assert (found.task, found.prediction, found.label) == ("multiclass", "yPred", "groundTruth")
+    assert found.strings == ("yPred",)  # a class that is no longer predicted moves its categories
     assert (found.time, found.id, found.model_version) == ("inferenceTimestamp", "requestId", "modelVersion")
     assert found.others["time"] == ("createdDate",)
     assert found.others["id"] == ("customerId",)
