@@ -102,9 +102,13 @@ def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]
 
 
 def _is_broken_answer(cause: Problem, moved: Problem, outputs: Collection[str]) -> bool:
-    """Whether another of the model's answers is broken while one moves, which is made of it: a class of a missing score, say."""
-    is_fault = bool(cause.columns) and set(cause.columns) <= set(outputs) and cause.finding.is_fault
-    if cause is moved or not is_fault or moved.finding.is_fault or cause.dataset != moved.dataset:
+    """Whether another of the model's answers is broken while one moves, which is made of it: a class of a missing score, say.
+
+    One that has ceased to vary may itself follow from the other's move.
+    """
+    is_fault = bool(cause.columns) and set(cause.columns) <= set(outputs) and cause.finding.is_fault and cause.kind != "stuck"
+    is_place = cause.slice in (WHOLE, moved.slice) and cause.dataset == moved.dataset
+    if cause is moved or not (is_fault and is_place) or moved.finding.is_fault:
         return False
     return cause.opened == moved.opened or (cause.opened < moved.opened and cause.goes_on_at(moved.opened))
 
