@@ -72,7 +72,7 @@ def answers_of(
     """What is known of the answers now and before, by the problem's ``id``, of problems of all rows that are about these."""
     metrics = METRICS.get(run.config.model.task, ())
     broken = broken_windows(problems)
-    asked = {id(one): _asked(one, windows, broken) for one in problems if metrics and is_of_answers(one, outputs)}
+    asked = {id(one): asked_of(one, windows, broken) for one in problems if metrics and is_of_answers(one, outputs)}
     if not asked:
         return {}
     starts = sorted({start for one in asked.values() for start in (*one.before, *(at for _, at in one.now))})
@@ -94,7 +94,7 @@ def answers_of(
         versions = {version for version, _ in one.now}
         before = [(version, start) for version in versions for start in one.before]
         found[about] = tuple(
-            _answers([values.get((one.granularity, *at), {}) for at in moments]) for moments in (one.now, before)
+            answers_in([values.get((one.granularity, *at), {}) for at in moments]) for moments in (one.now, before)
         )
     return found  # type: ignore[return-value]
 
@@ -107,7 +107,7 @@ def is_of_answers(problem: Problem, outputs: Collection[str]) -> bool:
     return problem.main.first.track == MODEL or is_prior(problem) or is_answer
 
 
-def _asked(problem: Problem, windows: Windows, broken: Collection[tuple[str, int]]) -> Asked:
+def asked_of(problem: Problem, windows: Windows, broken: Collection[tuple[str, int]]) -> Asked:
     granularity = problem.granularity
     groups = [group for group in problem.groups if group.granularity == granularity and group.whole]
     moments = sorted({(version, group.start) for group in groups for version in group.versions_failing}, key=_by_time)
@@ -118,7 +118,7 @@ def _by_time(moment: Moment) -> tuple[int, str]:
     return moment[1], moment[0] or ""
 
 
-def _answers(several: Iterable[Mapping[tuple[str, str | None], Score]]) -> Answers:
+def answers_in(several: Iterable[Mapping[tuple[str, str | None], Score]]) -> Answers:
     """What some windows and versions say together."""
     moments = list(several)
     auc, rate = (mean([one[name, None] for one in moments if (name, None) in one]) for name in (AUC, BASE_RATE))
@@ -146,4 +146,4 @@ def cell_of(name: str) -> tuple[str, str] | None:
     return label, guess
 
 
-__all__ = ["answer_causes", "answers_of", "cell_of"]
+__all__ = ["answer_causes", "answers_of", "asked_of", "cell_of"]

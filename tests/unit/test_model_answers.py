@@ -25,7 +25,7 @@ from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import Failing, of_checks
 from spark_monitor.diagnosis.incident import incident
 from spark_monitor.diagnosis.looks import Evidence
-from spark_monitor.stages.answers import is_of_answers
+from spark_monitor.stages.answers import AUC, CELLS, answers_in, asked_of, is_of_answers
 from tests.looks import look_at
 
 ROWS, BASELINE = 700, 9000
@@ -158,3 +158,28 @@ def test_a_class_that_moves_because_its_score_is_broken_is_part_of_that() -> Non
             moved = episode(Failing("predicted", "ks", column="predicted", value=0.4), start=5 + later)
             (one,) = problems([score, moved], {}, outputs=("predicted", "score"))
             assert (one.kind, one.columns) == (finding.kind, ["score"])
+
+
+def test_answers_are_asked_of_the_windows_that_fail_and_of_those_before_that_were_well() -> None:
+    check = Failing("m", "accuracy_score", family="model", version="2", value=0.2, expected=">= 0.7")
+    fall = episode(check)
+    fall.groups.append(of_checks(check, start=6, end=7, name=":table", versions_failing=("1", "2")))
+    (problem,) = problems([fall], {})
+
+    asked = asked_of(problem, {"1 week": [(at, at + 1) for at in range(9)]}, {("1 week", 3)})
+
+    assert asked == ("1 week", (("2", 5), ("1", 6), ("2", 6)), (0, 1, 2, 4))
+
+
+def test_cells_of_several_windows_add_up_to_how_often_each_class_is_both() -> None:
+    confusion = [[30, 5], [2, 63]]
+    of_window = {
+        (CELLS, f"{label}|{guess}"): Score(float(confusion[row][column]), 100.0)
+        for row, label in enumerate("ab")
+        for column, guess in enumerate("ab")
+    }
+    found = answers_in([of_window, of_window, {(AUC, None): Score(0.8, 100.0, 0.02)}])
+
+    assert found.labels == {"a": 70.0, "b": 130.0}
+    assert found.predictions == {"a": 64.0, "b": 136.0}
+    assert found.auc == Score(0.8, 100.0, 0.02)
