@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.diagnosis.answers import OF_REVERSALS
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
-from spark_monitor.diagnosis.causes import causes_of, is_concept_drift, mix_causes
+from spark_monitor.diagnosis.causes import EVERYWHERE, causes_of, is_concept_drift, mix_causes
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
@@ -150,7 +150,8 @@ def with_causes(
     is_reversed, zone = problem.finding.conclusion in OF_REVERSALS, run.config.windows.zone
     told = fallen or problem
     causes = [] if is_reversed else causes_of(told, others, fall, outputs=outputs, importances=weights, zone=zone)
-    every = [*own, *mix_causes(problem), *causes]
+    first = [*own, *mix_causes(problem)]
+    every = [*first, *(cause for cause in causes if not first or cause != EVERYWHERE)]
     return incident(problem, monitor_id=run.monitor_id, causes=every, outputs=outputs, zone=zone)
 
 
