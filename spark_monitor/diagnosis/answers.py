@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -169,6 +169,15 @@ def _numbers(names: list[str], now: Answers, before: Answers) -> str:
         return f"{told}; {percent(labelled)} of the labels are"
     rows = number(sum(now.labels.values()))
     return f"none of {rows} labels, before {percent(share(before.labels))} of them; {percent(predicted)} of the predictions are"
+
+
+def broken_answer(problem: Problem, outputs: Collection[str]) -> list[Cause]:
+    """A broken answer as the one cause of what follows from it: labels and inputs have no part in what became of it."""
+    columns, finding = problem.columns, problem.finding
+    if not columns or not set(columns) <= set(outputs) or not finding.is_fault or finding.conclusion in OF_REVERSALS:
+        return []
+    name = harmless(columns[0])
+    return [Cause("column", columns[0], None, f"{name}: {finding.what}.")]
 
 
 def reversal_cause(finding: Finding, column: str | None, now: Answers, before: Answers) -> Cause:

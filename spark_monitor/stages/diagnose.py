@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql import functions as F
 
-from spark_monitor.diagnosis.answers import OF_REVERSALS
+from spark_monitor.diagnosis.answers import OF_REVERSALS, broken_answer
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.causes import EVERYWHERE, causes_of, is_concept_drift, mix_causes
 from spark_monitor.diagnosis.consequences import with_consequences
@@ -149,8 +149,9 @@ def with_causes(
         problem.kind = "concept_drift"
     is_reversed, zone = problem.finding.conclusion in OF_REVERSALS, run.config.windows.zone
     told = fallen or problem
-    causes = [] if is_reversed else causes_of(told, others, fall, outputs=outputs, importances=weights, zone=zone)
-    first = [*own, *mix_causes(problem)]
+    broken = broken_answer(problem, outputs)
+    causes = [] if is_reversed or broken else causes_of(told, others, fall, outputs=outputs, importances=weights, zone=zone)
+    first = [*own, *broken, *mix_causes(problem)]
     every = [*first, *(cause for cause in causes if not first or cause != EVERYWHERE)]
     return incident(problem, monitor_id=run.monitor_id, causes=every, outputs=outputs, zone=zone)
 

@@ -11,6 +11,7 @@ from spark_monitor.diagnosis.answers import (
     REVERSED_LABELS,
     REVERSED_SCORES,
     Answers,
+    broken_answer,
     class_causes,
     name_reversal,
     reversal,
@@ -183,3 +184,10 @@ def test_cells_of_several_windows_add_up_to_how_often_each_class_is_both() -> No
     assert found.labels == {"a": 70.0, "b": 130.0}
     assert found.predictions == {"a": 64.0, "b": 136.0}
     assert found.auc == Score(0.8, 100.0, 0.02)
+
+
+def test_a_broken_answer_is_the_one_cause_of_what_follows_from_it() -> None:
+    scaled = Finding("unit_change", "values are 1000 times the baseline's", factor=1000.0)
+    for finding, outputs, expected in ((scaled, ("value",), ["value"]), (scaled, (), []), (DRIFT, ("value",), [])):
+        (problem,) = problems([episode(Failing("value", "ks", column="value", value=0.9), finding=finding)], {}, outputs=outputs)
+        assert [cause.what for cause in broken_answer(problem, outputs)] == expected
