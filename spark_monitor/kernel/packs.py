@@ -28,9 +28,6 @@ from spark_monitor.states.small import Parts, sealed
 PACK_COLUMN = -(1 << 31)
 """The column of a row that holds those of a window: before all others, so that what it holds is there when they come."""
 
-PACKED_FROM = 100
-"""With so many windows they are packed. The columns of one window and version are then merged by one task."""
-
 TAG = "PACK"
 MOST_WORDS = 1 << 17
 """A pack has at most so many words of eight bytes, or one state."""

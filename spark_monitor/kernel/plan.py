@@ -17,6 +17,9 @@ from spark_monitor.states.sketch import K
 
 BYTE_BUDGET = 512 << 20
 
+PACKED_FROM = 100
+"""With so many windows they are packed. The columns of one window and version are then merged by one task."""
+
 
 @dataclass(frozen=True)
 class KernelColumn:
@@ -54,8 +57,14 @@ class KernelPlan:
     kernel: str = field(default_factory=asked)
     """Which kernel does the work: what the environment of the process that plans asks for."""
     covariance: CovariancePlan | None = None
-    is_packed: bool = False
-    """Whether the small states of a window travel as one row, see ``packs``."""
+    is_packed: bool | None = None
+    """Whether the small states of a window travel as one row, see ``packs``; None for what the number of windows says."""
+
+    def __post_init__(self) -> None:
+        """Decide whether windows are packed, once: what is derived from this plan has to know it without the windows."""
+        if self.is_packed is None:
+            many = len({window for members in self.windows for window in members}) >= PACKED_FROM
+            object.__setattr__(self, "is_packed", many)
 
     def special_rows(self) -> dict[int, str]:
         """The names under which rows of no column are stored, by their numbers."""

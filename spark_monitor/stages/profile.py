@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spark_monitor.kernel.covariances import CovariancePlan
-from spark_monitor.kernel.packs import PACKED_FROM
 from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, plan_segments, wanted_spans
 from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
@@ -96,7 +95,6 @@ def planned(
         byte_budget=run.config.task_bytes,
         quality=beside[0],
         covariance=beside[1],
-        is_packed=len(windows) >= PACKED_FROM,
     )
     types = tuple(column.data_type for column in predictions.columns)
     return Work(spans, rows, ProfilePlan(kernel, windows, keys, types, run.config.windows.zone))

@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.limits import History
 from spark_monitor.config.rules import BASELINE, RuleConfig
-from spark_monitor.kernel.packs import PACKED_FROM
 from spark_monitor.kernel.plan import KernelPlan, ProfilePlan, WindowKey, plan_segments
 from spark_monitor.kernel.replayed import REPLAYED_DDL, SHIFTED, ReplayPlan, replayed_rows
 from spark_monitor.rules.rulebook import TABLE_METRICS, Rulebook
@@ -192,7 +191,6 @@ def _states(
         slice_keys=len(slices),
         slice_values=capped_slice_values(rows, len(slices), run.config.max_slice_values),
         byte_budget=run.config.task_bytes,
-        is_packed=len(windows) >= PACKED_FROM,
     )
     keys, types = tuple(one.key for one in slices), tuple(column.data_type for column in columns)
     plan = ProfilePlan(kernel, tuple(windows), keys, types, run.schedule.zone)
