@@ -21,7 +21,7 @@ KEPT = 1024
 PARTS = ["time", "model_version", "granularity", "slice_key", "slice_value", "column_name"]
 
 
-@pytest.fixture(scope="module", params=["spark", "duckdb"])
+@pytest.fixture(scope="module", params=[pytest.param("spark", marks=pytest.mark.slow), "duckdb"])
 def bars(request: pytest.FixtureRequest, finished: Finished, spark: SparkSession) -> pd.DataFrame:
     out = finished.made.output
     if request.param == "spark":

@@ -228,7 +228,7 @@ def test_a_decimal_score_and_an_excluded_column_that_is_not_there_do_not_stop_a_
     assert 'predictions.features.exclude: no column "amont"' in "\n".join(warnings(findings))
 
 
-@pytest.mark.parametrize("role", ["predictions", "labels", "baseline"])
+@pytest.mark.parametrize("role", ["predictions", *(pytest.param(one, marks=pytest.mark.slow) for one in ("labels", "baseline"))])
 def test_a_table_or_path_that_does_not_exist_is_an_error(checked: Check, tmp_path: Path, role: str) -> None:
     absent = errors(checked({f"{role}.table": "nowhere.to_be_found"}))
     assert any(text.startswith(f"{role}.table: nowhere.to_be_found does not exist or cannot be read: ") for text in absent)
@@ -397,7 +397,9 @@ def test_ids_of_another_type_are_compared_as_texts_and_said_so(checked: Check) -
     assert f"{found}: ids are compared as strings" in warnings(findings)[0]
 
 
-@pytest.mark.parametrize("kind", ["double", "decimal(12, 2)", "string", "int"])
+@pytest.mark.parametrize(
+    "kind", ["double", *(pytest.param(one, marks=pytest.mark.slow) for one in ("decimal(12, 2)", "string", "int"))]
+)
 def test_ids_meet_as_they_are_joined_whatever_their_types(checked: Check, spark: SparkSession, kind: str) -> None:
     view(spark.table("check_labels").selectExpr("* EXCEPT (loan)", f"CAST(loan AS {kind}) AS loan"), "check_cast_labels")
     assert errors(checked({"labels.table": "check_cast_labels"})) == []
