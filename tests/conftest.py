@@ -24,7 +24,7 @@ settings.register_profile(
     "fresh",
     deadline=None,
     print_blob=True,
-    max_examples=int(os.environ.get("SPARK_MONITOR_TEST_EXAMPLES", "20")),
+    max_examples=int(os.environ.get("SPARK_MONITOR_TEST_EXAMPLES", "12")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("fresh")

@@ -20,12 +20,14 @@ from spark_monitor import Monitor
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.slow
+
 START = pd.Timestamp("2024-03-01", tz="UTC")
 DAYS, BASELINE_DAYS, ROWS = 12, 4, 6_000
 AS_OF = datetime(2024, 3, 13, 5, 30, tzinfo=UTC)
 FIRST_DAY = START + pd.Timedelta(days=BASELINE_DAYS)
 TEXTS = ("email", "mark", "number", "kind", "zip")
-READERS = (pytest.param("spark", marks=pytest.mark.slow), "files")
+READERS = ("spark", "files")
 
 
 def made(seed: int = 3) -> pd.DataFrame:

@@ -116,7 +116,7 @@ def test_no_name_acts_in_a_message_a_digest_a_terminal_or_markdown(payload: str)
 
 
 @pytest.mark.parametrize(
-    "payload", [pytest.param(one, id=str(at), marks=pytest.mark.slow if at % 3 else ()) for at, one in enumerate(PAYLOADS)]
+    "payload", [pytest.param(one, id=str(at), marks=pytest.mark.slow if at % 5 else ()) for at, one in enumerate(PAYLOADS)]
 )
 def test_no_name_acts_in_an_explanation_a_table_a_message_of_several_or_the_page_of_a_fleet(payload: str) -> None:
     for name in (wrapper.replace("{}", payload) for wrapper in WRAPPERS):

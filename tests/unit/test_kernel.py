@@ -348,7 +348,7 @@ def check_column(case: Case, found: Found, rows: np.ndarray, position: int, *, w
 @pytest.mark.parametrize(
     ("rows", "chunk_rows", "byte_budget", "tasks", "clustered", "trivial"),
     [
-        (1200, 1 << 16, 1 << 29, 1, False, False),
+        pytest.param(1200, 1 << 16, 1 << 29, 1, False, False, marks=pytest.mark.slow),
         pytest.param(700, 1 << 16, 1 << 29, 1, True, False, marks=pytest.mark.slow),
         (500, 101, 1 << 29, 3, False, True),
         (160, 61, 0, 2, True, False),

@@ -82,6 +82,7 @@ def evidence(name: str, seed: int, place: int, change: Callable[[np.ndarray], np
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_change_of_unit_is_named_at_nearly_every_hour_of_the_day(name: str) -> None:
     factor, offset, what = CHANGES[name]
