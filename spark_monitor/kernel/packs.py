@@ -61,7 +61,7 @@ class SmallStates:
 class Pack:
     """Small states of different columns: their columns, counts, moments, and the images of their sketches.
 
-    ``columns`` int32[S], ``counts`` int64[5, S] and ``moments`` double[5, S] as ``parts_of`` takes them; the image of state i is
+    ``columns`` int64[S], ``counts`` int64[5, S] and ``moments`` double[5, S] as ``parts_of`` takes them; the image of state i is
     ``words[bounds[i]:bounds[i + 1]]``, words of eight bytes.
     """
 

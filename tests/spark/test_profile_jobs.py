@@ -16,10 +16,16 @@ from spark_monitor.states.grid import Grid
 DAY = 86_400_000_000
 
 
-def profiled(spark: SparkSession, *, columns: int, slices: int, windows: int, is_packed: bool = False) -> DataFrame:
+AT = "timestamp_micros(id * 1000000000 % {span})"
+
+
+def profiled(
+    spark: SparkSession, *, columns: int, slices: int, windows: int, is_packed: bool = False, at: str = AT, rows: int = 2_000
+) -> DataFrame:
     numbers = [f"rand({position}) AS x{position}" for position in range(columns)]
     keys = [f"CAST(id % {position + 2} AS STRING) AS k{position}" for position in range(slices)]
-    frame = spark.range(2_000).selectExpr("id", f"timestamp_micros(id * 1000000000 % {windows * DAY}) AS at", *numbers, *keys)
+    time = at.format(span=windows * DAY, day=DAY)
+    frame = spark.range(0, rows, 1, 2).selectExpr("id", f"{time} AS at", *numbers, *keys)
     read = [read_column(frame.schema[f"x{position}"]) for position in range(columns)]
     sliced = [read_slice(frame, f"k{position}") for position in range(slices)]
     rows = rows_for_profile(frame, read, sliced, time="at", version_sql="'1'", ids=["id"])
@@ -54,10 +60,13 @@ def test_jobs_do_not_grow_with_columns_slices_or_windows(spark: SparkSession) ->
 
 
 def test_small_states_that_travel_together_are_those_that_travel_alone(spark: SparkSession) -> None:
-    windows = 20
+    """The second task's rows are all in the first window, too many of them for a small state: both come as one state."""
+    windows, rows = 20, 3_000
+    at = "timestamp_micros(IF(id < 1500, id % 20, 0) * {day} + id)"
     alone, together = (
-        sorted(map(repr, profiled(spark, columns=3, slices=0, windows=windows, is_packed=is_packed).collect()))
+        profiled(spark, columns=3, slices=0, windows=windows, is_packed=is_packed, at=at, rows=rows).collect()
         for is_packed in (False, True)
     )
     assert len(alone) == windows * (3 + 1)
-    assert together == alone
+    assert [row["count"] for row in together if row["start"] == 0] == [75 + 1_500] * 4
+    assert sorted(map(repr, together)) == sorted(map(repr, alone))
