@@ -18,7 +18,7 @@ from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, calendar_columns, going_together, look, running_columns
 from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp_or_now
-from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
+from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality, may_be_negative
 from spark_monitor.commands.report import not_written
 from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
@@ -247,7 +247,9 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         signed=tuple(
             column.name
             for column in of_baseline
-            if column.has_both_signs and (column.count or 0) >= 2 * LEAST_DISTINCT and column.name in watched
+            if (column.has_both_signs or (column.has_both_signs is not None and may_be_negative(column.name)))
+            and (column.count or 0) >= 2 * LEAST_DISTINCT
+            and column.name in watched
         ),
         answered=answered_in(baseline, roles),
         missing={column.name: column.missing for column in of_baseline if column.missing},

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_monitor.config.quality import COUNTRIES, NAMED_FORMATS
+from spark_monitor.diagnosis.quantities import measured_by
 from spark_monitor.kernel.checks import matches
+from spark_monitor.text.words import words_of
 
 Section = Literal["formats", "ranges", "unique", "sentinels"]
 LEAST_VALUES, LEAST_DISTINCT, LEAST_UNIQUE = 20, 10, 100
@@ -25,6 +27,14 @@ LONGEST_SHAPE = 24
 _SPECIAL: Final = frozenset(".^$*+?{}[]\\|()")
 LEAST_SENTINEL = 3
 NUMBER_SENTINELS: Final = (-999, -9999, -99999, -999999, 999, 9999, 99999, 999999, -99, -1)
+SIGNED: Final = frozenset(
+    (
+        *("altitude", "balance", "change", "delta", "deviation", "difference", "diff", "elevation", "gain", "growth", "lat"),
+        *("latitude", "lon", "longitude", "margin", "offset", "profit", "residual", "return", "slope", "trend"),
+    )
+)
+"""Words of quantities that go below zero, though a baseline's need not; temperatures are known by their units as well."""
+
 TEXT_SENTINELS: Final = ("n/a", "N/A", "NA", "NULL", "null", "None", "none", "NaN", "nan", "-", "?", "unknown", "UNKNOWN")
 FIRST_DAY: Final = "1970-01-01"
 
@@ -153,10 +163,20 @@ def _of_numbers(name: str, values: np.ndarray, *, is_whole: bool) -> Iterator[Qu
     evidence, outside = f"from {least:g} to {greatest:g} in {usual.size:,} values", 100.0 * (1 - usual.size / finite.size)
     if not is_whole and least >= 0 and greatest <= 1:
         yield QualityGuess("ranges", name, [0, 1], evidence, outside)
-    elif least >= 0:
+    elif least >= 0 and not may_be_negative(name):
         yield QualityGuess("ranges", name, [0, None], evidence, outside)
     if is_whole and not sentinels:
         yield from _unique(name, finite.size, distinct)
+
+
+def may_be_negative(name: str) -> bool:
+    """Whether a column is of a quantity that goes below zero, as its name says: that it has not yet says nothing.
+
+    >>> may_be_negative("temperature_c"), may_be_negative("account_balance"), may_be_negative("loan_days")
+    (True, True, False)
+    """
+    measured = measured_by(name)
+    return (measured is not None and measured.quantity == "temperature") or not SIGNED.isdisjoint(words_of(name))
 
 
 def is_sentinel(values: np.ndarray, number: float) -> bool:

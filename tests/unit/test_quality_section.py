@@ -164,3 +164,10 @@ def test_codes_are_read_as_texts_and_texts_as_numbers_where_the_file_says_so() -
     assert read_column(SCHEMA["age"], "categorical") == ReadColumn("age", "int", Kind.CATEGORICAL, "CAST(`age` AS STRING)")
     assert read_column(SCHEMA["mail"], "numeric") == ReadColumn("mail", "string", Kind.NUMERIC, "try_cast(`mail` AS DOUBLE)")
     assert read_column(SCHEMA["age"]).kind is Kind.NUMERIC
+
+
+def test_what_goes_below_zero_has_no_lower_bound_though_the_first_rows_are_above_it() -> None:
+    values = np.random.default_rng(5).gamma(4, 3, 500)
+    table = pa.table(dict.fromkeys(("temperature_c", "account_balance", "loan_days"), values))
+    ranges = {guess.column: guess.value for guess in guess_quality(table, skip=[]) if guess.section == "ranges"}
+    assert ranges == {"loan_days": [0, None]}
