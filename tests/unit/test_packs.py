@@ -18,7 +18,8 @@ from spark_monitor.kernel.merging import merge_partials
 from spark_monitor.kernel.native.library import library
 from spark_monitor.kernel.packs import PACK_COLUMN, Pack, SmallStates, packed
 from spark_monitor.kernel.partials import Task
-from spark_monitor.kernel.plan import KernelColumn, KernelPlan
+from spark_monitor.kernel.plan import PACKED_FROM, KernelColumn, KernelPlan
+from spark_monitor.states.categorical import Categories
 from spark_monitor.states.columns import STATE_SCHEMA
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.numeric_columns import numeric_block
@@ -229,3 +230,20 @@ def test_changed_bytes_are_refused(data: st.DataObject) -> None:
     for one in (bytes(changed), cut, whole + b"\0"):
         with pytest.raises(StateError, match="small states"):
             Pack.from_bytes(one)
+
+
+def test_states_of_a_column_that_has_none_are_an_error_not_a_state() -> None:
+    rows = table(6, [20])
+    plan = plan_of(rows, 1, is_packed=True)
+    partials = partials_of(rows, plan, [np.arange(20)])
+    texts = (KernelColumn("plain", categories=Categories(("a",))), *plan.columns[1:])
+    found = merged(partials, dataclasses.replace(plan, columns=texts)).to_pylist()
+    assert all(row["count"] is None for row in found if row["column"] >= 0)
+    assert any("of columns that have none" in (row["error"] or "") for row in found)
+
+
+@pytest.mark.parametrize(("windows", "is_packed"), [(PACKED_FROM - 1, False), (PACKED_FROM, True)])
+def test_a_plan_of_many_windows_packs_what_it_is_derived_from_too(windows: int, is_packed: bool) -> None:
+    plan = KernelPlan((), tuple(range(windows + 1)), tuple((number,) for number in range(windows)))
+    assert plan.is_packed is is_packed
+    assert dataclasses.replace(plan, windows=(), edges=()).is_packed is is_packed
