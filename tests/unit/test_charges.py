@@ -123,3 +123,9 @@ def test_costs_of_hours_of_a_bill_by_the_day_are_in_proportion_and_give_no_cost_
     assert row["status"] == "UNDEFINED"
     sentence = "Most of it is charged for more time than this window and counted in proportion to time: see longer windows."
     assert found[0, TABLE_ROW, "cost"]["message"] == sentence
+
+
+def test_a_charge_that_is_cut_at_the_days_of_a_week_is_one_charge() -> None:
+    support = pd.DataFrame({"start": [0], "end": [30 * DAY], "amount": [60.0], "service": ["support"]})
+    week = measured(support, [(0, 7 * DAY)])[0, "support", "cost"]
+    assert (week["value"], week["count"]) == (pytest.approx(14.0), 1)

@@ -191,3 +191,8 @@ def test_a_broken_answer_is_the_one_cause_of_what_follows_from_it() -> None:
     for finding, outputs, expected in ((scaled, ("value",), ["value"]), (scaled, (), []), (DRIFT, ("value",), [])):
         (problem,) = problems([episode(Failing("value", "ks", column="value", value=0.9), finding=finding)], {}, outputs=outputs)
         assert [cause.what for cause in broken_answer(problem, outputs)] == expected
+
+
+def test_a_model_that_hardly_ranked_before_is_not_reversed_by_ranking_no_better_than_chance() -> None:
+    before, now = (Answers(Score(value, 2_000, 0.013), Score(0.3, 2_000)) for value in (0.52, 0.50))
+    assert reversal(now, before, None) is None

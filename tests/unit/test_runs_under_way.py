@@ -98,3 +98,10 @@ def test_files_that_were_removed_meanwhile_are_not_missed(directory: Path) -> No
     written(directory, "profile_metrics", [profile("fraud", "fraud2", DAYS[2], 200)], instead_of=LAST_TWO)
     DeltaTable(str(directory / "profile_metrics")).vacuum(0, dry_run=False, enforce_retention_duration=False)
     assert counts(directory) == [("fraud", 1, 100)]
+
+
+def test_of_several_versions_before_the_run_the_last_one_is_shown(directory: Path) -> None:
+    written(directory, "profile_metrics", [profile("fraud", "fraud1", datetime(2024, 1, 4, tzinfo=UTC), 100)])
+    written(directory, "runs", [run_row("fraud2", "RUNNING", started=datetime.now(UTC))])
+    written(directory, "profile_metrics", [profile("fraud", "fraud2", DAYS[1], 200)], instead_of=LAST_TWO)
+    assert counts(directory) == [*BEFORE, ("fraud", 4, 100)]

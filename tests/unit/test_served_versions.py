@@ -126,3 +126,9 @@ def test_the_aliases_of_a_real_registry_are_read_with_the_time_of_the_look(tmp_p
     second, named = read_aliases(address, "made")
     assert named == {"champion": "2"}
     assert first < second
+
+
+def test_a_look_at_a_windows_first_timestamp_tells_what_served_since_then() -> None:
+    seen = [Sighting(at, {"champion": version}) for at, version in ((0, "3"), (10, "4"), (20, "4"))]
+    assert [named_in("champion", seen, start, start + 10).versions for start in (0, 10)] == [("3", "4"), ("4",)]
+    assert named_in("champion", seen, 10, 20).steady == "4"
