@@ -29,6 +29,13 @@ class Calibration:
     scores: Floats
     rows: int
 
+    def of_cells(self, state: ScoreState) -> Calibration:
+        """This calibration for a state's cells; by their scores where it was made on other edges, as of an earlier release."""
+        if self.scores.size == state.grid.cells:
+            return self
+        scores = cell_scores(state)
+        return Calibration(np.stack([np.interp(scores, self.scores, one) for one in self.probabilities]), scores, self.rows)
+
 
 def calibrate(labelled: ScoreState, *, replicates: int = REPLICATES) -> Calibration | None:
     """The calibration that a labelled baseline gives; None where it has not both kinds of labels.

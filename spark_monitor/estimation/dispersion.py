@@ -101,7 +101,7 @@ def score_steps(window: ScoreState, calibration: Calibration) -> tuple[Step | No
     """
     state = window.effective()
     positives, negatives = (np.asarray(side, dtype=float) for side in (state.positives, state.negatives))
-    rows, expected = positives + negatives, calibration.probabilities[0]
+    rows, expected = positives + negatives, calibration.of_cells(window).probabilities[0]
     odds, weights = log_odds(expected), rows * expected * (1 - expected)
     information, left = float(weights.sum()), positives - rows * expected
     if information <= _LEAST:

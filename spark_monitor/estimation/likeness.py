@@ -17,6 +17,7 @@ from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.score_grids import class_steps
 
 BY_CHANCE = 1.63
 """Times sqrt(1/n + 1/m): what the distance of Kolmogorov and Smirnov exceeds by chance once in a hundred times."""
@@ -25,7 +26,7 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """What answers look like: cumulative fractions of rows by cell, float64[K, C], or the mean and the deviation of numbers."""
+    """What answers look like: cumulative fractions of rows, float64[K, C], or the mean and the deviation of numbers."""
 
     rows: float
     shares: Floats | None = None
@@ -54,7 +55,12 @@ def profile_of(state: Any) -> Profile | None:
     states = state.effective().states if isinstance(state, ClassScoresState) else (state.effective(),)
     cells = np.stack([one.positives + one.negatives for one in states]).astype(np.float64)
     counted = float(cells[0].sum())
-    return Profile(counted, np.cumsum(cells, axis=1) / counted) if counted else None
+    shares = np.cumsum(cells, axis=1) / counted if counted else None
+    if shares is not None and isinstance(state, ClassScoresState):
+        # At the edges that states of earlier releases have as well.
+        at = states[0].grid.codes(class_steps())
+        shares = np.concatenate([shares[:, at - 1], shares[:, at]], axis=1)
+    return None if shares is None else Profile(counted, shares)
 
 
 def usual_of(whole: Any, windows: Sequence[Any]) -> Usual | None:

@@ -46,6 +46,7 @@ def expected_labels(
     ``deviation`` is that of the labels' log-odds between windows, beyond chance, ``slope`` that of their slope; ``place`` the
     class that scores are of.
     """
+    calibration = calibration.of_cells(answers)
     used = np.flatnonzero(answers.positives + answers.negatives > 0)
     said, not_said = answers.positives[used], answers.negatives[used]
     probabilities = calibration.probabilities[:, used]

@@ -7,7 +7,8 @@ for two classes; besides these the sums of the log loss, and how many rows rank 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,26 +16,35 @@ import numpy.typing as npt
 
 from spark_monitor.errors import StateError
 from spark_monitor.states.binary import CLIP, ScoreState
+from spark_monitor.states.binary import TAG as SCORE_TAG
+from spark_monitor.states.coarser import on_grid
 from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.score_grids import class_score_grid, class_steps
 from spark_monitor.states.stored import floats, pairs, weights_of
 from spark_monitor.states.sums import add_pairs, pair_of
 from spark_monitor.states.weighting import Weighting, added
 
 TAG = "CLSC"
 SUM_TOLERANCE = 1e-6
-CLASS_EDGES = 257
 MOST_ROWS = 1 << 53
 """Rows are stored as doubles, which hold every integer up to here."""
 
 
+@lru_cache(maxsize=1)
 def class_grid() -> Grid:
-    """257 equally spaced edges on [0, 1]: there is a state for each class.
+    """The edges on which each class's scores are counted.
 
     >>> class_grid().edges.size
-    257
+    385
     """
-    return Grid.of(np.linspace(0.0, 1.0, CLASS_EDGES))
+    return class_score_grid()
+
+
+@lru_cache(maxsize=1)
+def former_class_grid() -> Grid:
+    """The edges of earlier releases, all of which are edges still."""
+    return Grid.of(class_steps())
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +110,11 @@ class ClassScoresState:
         return self.merge(part)
 
     def merge(self, other: ClassScoresState) -> ClassScoresState:
-        """The state of both; both must be of the same classes."""
+        """The state of both; both must be of the same classes. With one of an earlier release it is on that one's edges."""
         if self.classes != other.classes:
             raise StateError(f"class scores: of classes {self.classes}, cannot be merged with those of {other.classes}.")
+        if len({state.grid.grid_id for state in (*self.states, *other.states)}) > 1:
+            return self.on_former_edges().merge(other.on_former_edges())
         return ClassScoresState(
             self.classes,
             tuple(one.merge(two) for one, two in zip(self.states, other.states, strict=True)),
@@ -114,6 +126,10 @@ class ClassScoresState:
             self.uneven + other.uneven,
             added(self.weighting, self.used, other.weighting, other.used),
         )
+
+    def on_former_edges(self) -> ClassScoresState:
+        """The same rows, counted as earlier releases did."""
+        return replace(self, states=tuple(on_grid(state, former_class_grid()) for state in self.states))
 
     def effective(self) -> ClassScoresState:
         """This state as one of as many equal rows as its weights are worth; itself where rows have no weights."""
@@ -177,8 +193,8 @@ class ClassScoresState:
             raise StateError(f"class scores: damaged ({type(error).__name__}: {error}).") from error
         if min([strangers, unscored, uneven, *lengths], default=0) < 0 or sum(lengths) != len(raw):
             raise StateError("class scores: their states do not add up.")
-        grid, ends = class_grid(), np.cumsum([0, *lengths])
-        states = tuple(ScoreState.from_bytes(raw[low:high], grid) for low, high in itertools.pairwise(ends))
+        ends = np.cumsum([0, *lengths])
+        states = tuple(_of_class(raw[low:high]) for low, high in itertools.pairwise(ends))
         if len(states) != len(classes) or not all(isinstance(name, str) for name in classes):
             raise StateError("class scores: not one state for each class.")
         weighting = Weighting.restored(meta.get("weights"))
@@ -188,3 +204,9 @@ class ClassScoresState:
         ranks = ranks.astype(np.int64) if weighting is None else ranks
         sums = pairs(arrays, "losses", 2), float(floats(arrays, "cube", 1)[0])
         return cls(classes, states, ranks, *sums, strangers, unscored, uneven, weighting)
+
+
+def _of_class(data: bytes) -> ScoreState:
+    """A class's state, on the edges of now or of earlier releases."""
+    named = unpack(data, SCORE_TAG)[0].get("grid")
+    return ScoreState.from_bytes(data, former_class_grid() if named == former_class_grid().grid_id else class_grid())

@@ -12,6 +12,9 @@ from spark_monitor.states.grid import Floats, Grid
 UNIFORM_EDGES = 768
 TAIL_EDGES = 128
 TAIL_END = 1e-12
+CLASS_STEPS = 256
+CLASS_TAIL_EDGES = 64
+CLASS_TAIL_END = 1e-8
 DIGITS = 40
 """More than twice those of a double, so that what is rounded to one is rounded once."""
 
@@ -42,6 +45,23 @@ def score_grid(baseline: Grid | None = None) -> Grid:
     """
     unit = _unit_edges(UNIFORM_EDGES if baseline is None else 2 * UNIFORM_EDGES)
     return Grid.of(np.concatenate([unit, SWEPT, [] if baseline is None else baseline.edges]))
+
+
+def class_score_grid() -> Grid:
+    """385 edges on [0, 1] for the scores of one of several classes: 257 equally spaced, 64 more towards 0 and towards 1.
+
+    Of many classes, or of a rare one, nearly all scores lie below the first equal step.
+
+    >>> class_score_grid().edges.size
+    385
+    """
+    tail = geometric(CLASS_TAIL_END, 1 / CLASS_STEPS, CLASS_TAIL_EDGES)
+    return Grid.of(np.concatenate([class_steps(), tail, 1.0 - tail]))
+
+
+def class_steps() -> Floats:
+    """The 257 equally spaced edges, which were all there were in earlier releases."""
+    return np.linspace(0.0, 1.0, CLASS_STEPS + 1)
 
 
 def geometric(low: float, high: float, steps: int) -> Floats:
