@@ -77,8 +77,11 @@ class Access(Protocol):
     def written(self, tables: Sequence[str], *, monitor_id: str, run_id: str) -> dict[str, Written]:
         """How many rows a run wrote to each table, and the bytes of the files that hold them; those without may be left out."""
 
-    def tidy(self, monitor_id: str) -> None:
-        """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
+    def tidy(self, monitor_ids: Sequence[str]) -> None:
+        """Rewrite monitors' small files as few; what another writer is at is left for the next time."""
+
+    def vacuum(self) -> None:
+        """Remove the files that no version of the last seven days needs."""
 
 
 def access_to(spark: SparkSession, place: Place) -> Access:

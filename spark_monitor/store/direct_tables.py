@@ -15,14 +15,15 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_monitor.errors import RunError, unknown
-from spark_monitor.store.commits import commit, is_conflict
+from spark_monitor.store import direct_upkeep
+from spark_monitor.store.commits import commit
 from spark_monitor.store.committed import GENERATIONS, SEEN_AT_ONCE
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.direct_creation import ensure
@@ -30,7 +31,6 @@ from spark_monitor.store.direct_predicates import in_datafusion
 from spark_monitor.store.literals import plain
 from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
-from spark_monitor.store.schemas import TABLES
 from spark_monitor.store.spark_tables import MISMATCH, NamedCheck, SparkTables, Values, Written
 from spark_monitor.store.task_files import FITS, MADE, TaskFiles, in_utc
 from spark_monitor.text.quoting import literal, quote
@@ -184,14 +184,13 @@ class DirectTables:
         rows = {name: self._count(name, of_run) for name in tables}
         return {name: (many, self._bytes_of(name, monitor_id, run_id)) for name, many in rows.items() if many}
 
-    def tidy(self, monitor_id: str) -> None:
-        """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
-        for name in TABLES:
-            try:
-                self._opened(name).optimize.compact(partition_filters=[(PARTITION, "=", monitor_id)])
-            except DeltaError as error:
-                if not is_conflict(error):
-                    raise
+    def tidy(self, monitor_ids: Sequence[str]) -> None:
+        """Rewrite monitors' small files as few; what another writer is at is left for the next time."""
+        direct_upkeep.compact(self.root, monitor_ids)
+
+    def vacuum(self) -> None:
+        """Remove the files that no version of the last seven days needs."""
+        direct_upkeep.vacuum(self.root)
 
     def name_files(self, table: str, made: Sequence[Any], monitor_id: str) -> None:
         """Make files of a partition part of the table, in one commit."""

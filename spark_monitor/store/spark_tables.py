@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, TimestampType
 
 from spark_monitor.errors import RunError, unknown
+from spark_monitor.session import side_by_side
 from spark_monitor.store.commits import commit, is_conflict
 from spark_monitor.store.committed import committed_sql, latest_generation_sql
 from spark_monitor.store.described import PARTITION, Table
@@ -137,14 +139,27 @@ class SparkTables:
         asked = f"SELECT name, sum(many) AS many, sum(size) AS size FROM ({' UNION ALL '.join(files)}) GROUP BY name"
         return {row["name"]: (row["many"], row["size"]) for row in self.spark.sql(asked).collect()}
 
-    def tidy(self, monitor_id: str) -> None:
-        """Rewrite a monitor's small files as few; a table that another writer is at is left for the next time."""
-        for name in TABLES:
+    def tidy(self, monitor_ids: Sequence[str]) -> None:
+        """Rewrite monitors' small files as few; a table that another writer is at is left for the next time."""
+        listed = ", ".join(map(literal, monitor_ids))
+
+        def optimized(name: str) -> None:
             try:
-                self.spark.sql(f"OPTIMIZE {self.place.relation(name)} WHERE {of_monitor(monitor_id)}").collect()
+                self.spark.sql(f"OPTIMIZE {self.place.relation(name)} WHERE {quote(PARTITION)} IN ({listed})").collect()
             except Exception as error:
                 if not is_conflict(error):
                     raise
+
+        if monitor_ids:
+            side_by_side(self.spark, [partial(optimized, name) for name in TABLES])
+
+    def vacuum(self) -> None:
+        """Remove the files that no version of the last seven days needs: Delta's own time, for whoever reads an older one now."""
+
+        def vacuumed(name: str) -> None:
+            self.spark.sql(f"VACUUM {self.place.relation(name)}").collect()
+
+        side_by_side(self.spark, [partial(vacuumed, name) for name in TABLES])
 
     def _affected(self, table: Table, statement: str) -> int:
         return commit(lambda: int(self.spark.sql(statement).collect()[0][0]), what=self._what(table, "changing rows"))

@@ -162,9 +162,8 @@ class Store(Readable):
 
     def tidy(self, monitor_ids: Iterable[str]) -> None:
         """Rewrite the small files of monitors as few, and remove files that no version of the last week needs."""
-        for monitor_id in monitor_ids:
-            self.access.tidy(monitor_id)
-        upkeep.vacuum(self.spark, self.place)
+        self.access.tidy(tuple(monitor_ids))
+        self.access.vacuum()
 
     def name_incidents(self, monitor_id: str, checks: Sequence[tuple[str, int, str | None]]) -> None:
         """Write to checks, each given by its id and its window's start in microseconds, the incident that it belongs to."""

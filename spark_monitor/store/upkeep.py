@@ -6,14 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
-from pyspark.sql import SparkSession
-
 from spark_monitor.errors import RunError
 from spark_monitor.store.access import Access
 from spark_monitor.store.committed import GENERATIONS
-from spark_monitor.store.place import Place
 from spark_monitor.store.rows import of_monitor
-from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.quoting import literal
 
 TIDY_EVERY: Final = 25
@@ -42,13 +38,7 @@ def settle(access: Access, monitor_id: str, run_id: str, generations: Iterable[s
         except RunError:
             continue  # others write to this table all the time; the run is committed, and the next one prunes
     if is_turn_to_tidy(run_id):
-        access.tidy(monitor_id)
-
-
-def vacuum(spark: SparkSession, place: Place) -> None:
-    """Remove the files that no version of the last seven days needs: Delta's own time, for whoever reads an older version now."""
-    for name in TABLES:
-        spark.sql(f"VACUUM {place.relation(name)}").collect()
+        access.tidy([monitor_id])
 
 
 def is_turn_to_tidy(run_id: str) -> bool:

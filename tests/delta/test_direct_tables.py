@@ -121,7 +121,7 @@ def test_windows_are_replaced_alike(both: tuple[SparkTables, DirectTables], writ
     for refused in both:
         with pytest.raises(Exception, match="DELTA_REPLACE_WHERE_MISMATCH"):
             refused.replace(PROFILE, rows, where=of_windows("m", WEEKS[:2]), monitor_id="m", run_id="run 5")
-    same(both, PROFILE.name, lambda access: access.tidy("m"))
+    same(both, PROFILE.name, lambda access: access.tidy(["m"]))
     same(both, PROFILE.name, lambda access: access.delete(PROFILE.name, where=of_windows("m", WEEKS[:1])))
 
 

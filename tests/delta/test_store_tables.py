@@ -195,7 +195,7 @@ def test_many_partitions_become_one_file_and_many_runs_few(writer: Writer) -> No
             store.finish_run(run_id, status="COMMITTED")
     table = DeltaTable(str(writer.directory / "profile_metrics"))
     assert len(table.file_uris(file_pruning_predicate=[("monitor_id", "=", "files")])) <= 3
-    writer.store.access.tidy("files")
+    writer.store.access.tidy(["files"])
     table.update_incremental()
     assert len(table.file_uris(file_pruning_predicate=[("monitor_id", "=", "files")])) == 1
     assert len(writer.stored("profile_metrics", "files", "avg")) == 120
