@@ -35,6 +35,7 @@ SLOW_SORT_FEATURES = "AVX512_ICL X86_V4"
 NAMED_BY_SPARK = (4, 1)
 USUAL_SCALA = "2.13"
 DERIVED_FILTERS = "spark.databricks.delta.generatedColumn.partitionFilterOptimization.enabled"
+SUBSTITUTION = "spark.sql.variable.substitute"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
 
@@ -44,6 +45,7 @@ INTERPRETED: Mapping[str, str] = {"spark.sql.codegen.factoryMode": "NO_CODEGEN",
 JAVA_OPTIONS = "spark.driver.defaultJavaOptions"
 
 LOCAL_SETTINGS: Mapping[str, str] = {
+    SUBSTITUTION: "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.extensions": DELTA_EXTENSION,
     "spark.sql.catalog.spark_catalog": DELTA_CATALOG,
@@ -72,7 +74,7 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
             active.conf.set(key, value)
         return active
     if remote:
-        return _quietly(_configured(SparkSession.builder.remote(remote), conf or {}))
+        return _quietly(_configured(SparkSession.builder.remote(remote), {SUBSTITUTION: "false", **(conf or {})}))
     settings = {**LOCAL_SETTINGS, **_delta_jars(), **(conf or {})}
     builder = SparkSession.builder.appName("spark_monitor")
     if not _submitted():
@@ -118,6 +120,19 @@ def setting(spark: SparkSession, name: str, value: str, *, unless_set: bool = Fa
     finally:
         with suppress(Exception):  # a session that has ended meanwhile has no settings, and the error that tells so goes on
             spark.conf.set(name, before) if before is not None else spark.conf.unset(name)
+
+
+@contextmanager
+def as_written(spark: SparkSession) -> Iterator[None]:
+    """SQL is read as it stands: no environment variable, and no setting, is put in the place of ``${env:NAME}`` in it.
+
+    Names of columns come from tables, and SQL from monitors' files, whose authors may not know what the process knows. Where the
+    platform forbids the setting it is left as it is; a file's SQL with ``${`` is refused, and literals are written without it.
+    """
+    with ExitStack() as settings:
+        with suppress(Exception):
+            settings.enter_context(setting(spark, SUBSTITUTION, "false"))
+        yield
 
 
 @contextmanager

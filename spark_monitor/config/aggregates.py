@@ -16,6 +16,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from spark_monitor.config.expressions import name_of, require_no_reach
+from spark_monitor.config.file import require_no_variable
 from spark_monitor.errors import ConfigError
 
 Form = Literal["ratio", "sum", "count", "other"]
@@ -99,6 +100,7 @@ def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
 
 
 def _parsed(text: str) -> exp.Expr:
+    require_no_variable(text)
     if ";" in text or "--" in text or "/*" in text:
         raise ConfigError(f'found "{text}". Allowed: one SQL expression without comments and without a semicolon.')
     try:

@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from spark_monitor.config.file import describe
+from spark_monitor.config.file import describe, require_no_variable
 from spark_monitor.errors import ConfigError
 
 REACHING_FUNCTIONS: Final = frozenset(
@@ -43,6 +43,7 @@ def require_expression(text: str) -> str:
     >>> require_expression("distance > 1000 AND carrier IN ('UA', 'AA -- not a comment')")[:15]
     'distance > 1000'
     """
+    require_no_variable(text)
     if is_plain(text):
         return text
     require_no_marks(text)

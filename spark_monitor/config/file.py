@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from spark_monitor.errors import ConfigError, unknown
 from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import mask_secrets
+from spark_monitor.text.quoting import SUBSTITUTED
 
 LONGEST_QUOTED = 80
 PROBLEMS = "monitor_problems"
@@ -226,3 +227,17 @@ def describe(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     return f"a {type(value).__name__} (put a string in quotes)"
+
+
+def require_no_variable(text: str) -> str:
+    """The text; ConfigError where Spark would put an environment variable or a setting in the place of a part, within quotes too.
+
+    >>> require_no_variable("results/$x")
+    'results/$x'
+    """
+    if SUBSTITUTED in text:
+        raise ConfigError(
+            f'found {describe(text)}: "{SUBSTITUTED}" begins a variable, and none is replaced: what the process knows stays out '
+            "of a monitor's tables. Allowed: names, addresses and SQL as they are."
+        )
+    return text

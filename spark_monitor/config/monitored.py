@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
-from spark_monitor.config.types import Section, Text
+from spark_monitor.config.types import Name, Section
 from spark_monitor.text.masking import mask_secrets
 
 StoredAs = Literal["delta", "parquet", "csv", "json"]
@@ -17,8 +17,8 @@ SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
 class MonitoredTable(Section):
     """A table by name or files by path; ``format`` of the sections below may say what a row is instead of how it is stored."""
 
-    table: Text | None = Field(default=None, description="a table's name in the catalog, such as ops.requests")
-    path: Text | None = Field(default=None, description="the address of a Delta table or of files")
+    table: Name | None = Field(default=None, description="a table's name in the catalog, such as ops.requests")
+    path: Name | None = Field(default=None, description="the address of a Delta table or of files")
     files: StoredAs | None = Field(
         default=None, description="how files at `path` are stored: delta, parquet, csv or json (a line each); default: found out"
     )

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.keep import KeepConfig
-from spark_monitor.config.types import Section, Text
+from spark_monitor.config.types import Name, Section, Text
 from spark_monitor.text.quoting import split_table
 
 SCHEMA_PARTS = 2
@@ -24,8 +24,8 @@ class MlflowConfig(Section):
 class OutputsConfig(Section):
     """Where results are written: a schema of the catalog, or a directory with one Delta table each."""
 
-    schema_name: Text | None = Field(default=None, alias="schema", description="a schema of the catalog, such as monitoring")
-    path: Text | None = Field(default=None, description="a directory; each table is then a Delta table at DIR/<table name>")
+    schema_name: Name | None = Field(default=None, alias="schema", description="a schema of the catalog, such as monitoring")
+    path: Name | None = Field(default=None, description="a directory; each table is then a Delta table at DIR/<table name>")
     mlflow: MlflowConfig | None = Field(default=None, description="{tracking_uri: ..., experiment: ...}")
 
     keep: KeepConfig = Field(default=KeepConfig(), description="{states: 90 days, metrics: 2 years}: what `prune` deletes")

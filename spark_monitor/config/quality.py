@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Columns, Number, OneValue, Section, Text
+from spark_monitor.config.types import Columns, Name, Number, OneValue, Section, Text
 
 NAMED_FORMATS: Final[Mapping[str, str]] = {
     "email": (
@@ -68,8 +68,8 @@ Bounds = Annotated[tuple[Number | None, Number | None], BeforeValidator(_range)]
 class ExpectedRowsConfig(SourceConfig):
     """A manifest: how many rows each day or window should have."""
 
-    time: Text = Field(description="the column with the day or the timestamp that a count is about")
-    count: Text = Field(description="the column with the number of rows that there should be")
+    time: Name = Field(description="the column with the day or the timestamp that a count is about")
+    count: Name = Field(description="the column with the number of rows that there should be")
 
 
 class QualityConfig(Section):

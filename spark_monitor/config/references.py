@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Duration, Expression, Section, Text, WholeNumber, repeated_names
+from spark_monitor.config.types import Duration, Expression, Name, Section, Text, WholeNumber, repeated_names
 from spark_monitor.windowing.periods import parse_duration
 
 
@@ -29,8 +29,8 @@ class ReferenceConfig(Section):
     kind: Literal["frozen", "seasonal", "rolling"] = Field(default="frozen", description="frozen, seasonal or rolling")
     lag: Lags = Field(default=(), description="kind seasonal: how far back, such as 364 days or [7 days, 14 days]")
     windows: WholeNumber | None = Field(default=None, ge=1, le=1000, description="kind rolling: how many windows before")
-    table: Text | None = Field(default=None, description="kind frozen: a table's name in the catalog")
-    path: Text | None = Field(default=None, description="kind frozen: the address of a table")
+    table: Name | None = Field(default=None, description="kind frozen: a table's name in the catalog")
+    path: Name | None = Field(default=None, description="kind frozen: the address of a table")
     format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`")
     where: Expression | None = Field(default=None, description="kind frozen: a SQL condition on its rows")
 

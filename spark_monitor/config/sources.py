@@ -15,6 +15,7 @@ from spark_monitor.config.types import (
     Duration,
     Expression,
     Expressions,
+    Name,
     Number,
     OneValue,
     Section,
@@ -47,8 +48,8 @@ Role = Annotated[Expression, AfterValidator(column_name)]
 class SourceConfig(Section):
     """Where rows are read from: a catalog's table, or files at a path."""
 
-    table: Text | None = Field(default=None, description="a table's name in the catalog, such as sales.predictions")
-    path: Text | None = Field(default=None, description="the address of a Delta table or of Parquet files, with `format`")
+    table: Name | None = Field(default=None, description="a table's name in the catalog, such as sales.predictions")
+    path: Name | None = Field(default=None, description="the address of a Delta table or of Parquet files, with `format`")
     format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`; default delta")
 
     @model_validator(mode="after")
@@ -104,7 +105,7 @@ class PredictionsConfig(SourceConfig):
     id: Annotated[Expressions, AfterValidator(_named)] = Field(
         description="the column that identifies a prediction, or a list of columns", min_length=1
     )
-    time: Text = Field(description="the column that holds when the prediction was made (a timestamp)")
+    time: Name = Field(description="the column that holds when the prediction was made (a timestamp)")
     model_version: Version | None = Field(default=None, description='a column\'s name, or {literal: "3"}')
     prediction: Role | None = Field(default=None, description="the column with the predicted class or value")
     score: Role | None = Field(default=None, description="the column with the probability of `positive`")
@@ -157,8 +158,8 @@ class LabelsConfig(SourceConfig):
     """The late label table: what turned out to be true, and when that was known."""
 
     id: Columns = Field(description="the columns that match `predictions.id`, in the same order", min_length=1)
-    label: Text = Field(description="the column with what turned out to be true")
-    time: Text = Field(description="the column that holds when the label became known (a timestamp)")
+    label: Name = Field(description="the column with what turned out to be true")
+    time: Name = Field(description="the column that holds when the label became known (a timestamp)")
     horizon: Duration = Field(default="14 days", description="how long labels may take, such as 14 days")
 
     @property

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from spark_monitor.config.file import describe, problems, unknown_name
+from spark_monitor.config.file import describe, problems, require_no_variable, unknown_name
 from spark_monitor.config.vocabulary import KNOWN_METRICS, MEANT, METRIC_ALIASES, canonical_metric, is_known
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.masking import mask_secrets
@@ -142,11 +142,14 @@ def _timestamp_text(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_not_blank)]
+Name = Annotated[Text, AfterValidator(_sentence_of(require_no_variable))]
+"""A name, or an address, that enters SQL."""
+
 Expression = Annotated[Text, AfterValidator(_sentence_of(_expression))]
 """A column, or SQL over one row that can do no more than compute a value."""
 
 Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
-Columns = Annotated[tuple[Text, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
+Columns = Annotated[tuple[Name, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 Every = Annotated[str, AfterValidator(_sentence_of(_every_label))]
 FineEvery = Annotated[str, AfterValidator(_sentence_of(_fine_every_label))]
 Coarser = Annotated[tuple[Every, ...], BeforeValidator(_listed)]

@@ -42,6 +42,7 @@ from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
 from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings, version_findings
 from spark_monitor.preflight.values import group_findings, partition_findings, prediction_value_findings
+from spark_monitor.session import as_written
 from spark_monitor.sources.predictions import expressions
 from spark_monitor.sources.readers.rows import read_slice, with_roles
 from spark_monitor.text.quoting import quote
@@ -58,6 +59,11 @@ def check(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: boo
     ``baseline_is_frozen``: the baseline's rows were counted earlier, and may be gone by now. Without ``rows`` only the tables'
     descriptions are read: a run with the same configuration has looked at their rows.
     """
+    with as_written(spark):
+        return _findings(config, spark, baseline_is_frozen=baseline_is_frozen, rows=rows)
+
+
+def _findings(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen: bool, rows: bool) -> list[Finding]:
     predictions, predictions_failed = opened(spark, config.predictions, "predictions")
     baseline, baseline_failed = opened(spark, config.baseline, "baseline")
     labels, labels_failed = opened(spark, config.labels, "labels")

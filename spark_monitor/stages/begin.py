@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spark_monitor.preflight.check import require_outputs, require_valid
-from spark_monitor.session import setting, whole_partitions
+from spark_monitor.session import as_written, setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
 from spark_monitor.sources.tables import SESSION_ZONE
@@ -30,17 +30,24 @@ log = log_of(__name__)
 @contextmanager
 def looking(config: MonitorConfig, spark: SparkSession, as_of: datetime) -> Iterator[tuple[Run, Predictions]]:
     """What a run shares, without its turn: nothing may be written with it."""
-    require_valid(config, spark, baseline_is_frozen=True, rows=False)
-    current = Run(spark, config, Store(spark, config.outputs), "", as_of, schedule_of(config), FREEZE)
-    predictions = open_predictions(spark, config)
-    batches = setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns))))
-    with about(config.monitor), whole_partitions(spark), batches, setting(spark, SESSION_ZONE, current.schedule.zone):
-        yield current, predictions
+    with as_written(spark):
+        require_valid(config, spark, baseline_is_frozen=True, rows=False)
+        current = Run(spark, config, Store(spark, config.outputs), "", as_of, schedule_of(config), FREEZE)
+        predictions = open_predictions(spark, config)
+        batches = setting(spark, BATCH_SETTING, str(bounded_batches(len(predictions.columns))))
+        with about(config.monitor), whole_partitions(spark), batches, setting(spark, SESSION_ZONE, current.schedule.zone):
+            yield current, predictions
 
 
 @contextmanager
 def begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     """A run that holds its monitor: nobody else writes its rows meanwhile, and an error ends it as FAILED."""
+    with as_written(spark), _begun(config, spark, as_of, kind=kind) as started:
+        yield started
+
+
+@contextmanager
+def _begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind: str) -> Iterator[tuple[Run, Predictions]]:
     store = Store(spark, config.outputs)
     require_outputs(config, spark)
     store.ensure()

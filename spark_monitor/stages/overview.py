@@ -8,6 +8,7 @@ from datetime import datetime
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
+from spark_monitor.session import as_written
 from spark_monitor.sources.baseline import CODES, latest_version
 from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.stages.context import Run
@@ -33,6 +34,11 @@ class Overview:
 
 def overview(run: Run, predictions: Predictions) -> Overview:
     """Two aggregates over the time column, and the ledger and the frozen baseline where there are some."""
+    with as_written(run.spark):
+        return _overview(run, predictions)
+
+
+def _overview(run: Run, predictions: Predictions) -> Overview:
     time, every = run.config.predictions.time, run.schedule.granularities[0]
     span = time_range(predictions.frame, time, run.schedule.zone, run.as_of)
     windows = closed_windows(span[0], run.as_of, every, run.schedule.zone) if span is not None else []

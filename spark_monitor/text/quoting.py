@@ -48,13 +48,17 @@ def split_table(name: str) -> list[str]:
     return [*parts, part]
 
 
-def literal(text: str) -> str:
-    """A SQL string literal; backslashes and quotes are escaped as Spark's parser reads them.
+SUBSTITUTED = "${"
+"""What begins a variable: Spark puts an environment variable or a setting in the place of ``${env:NAME}``, within quotes too."""
 
-    >>> print(literal("O'Hare"))
-    'O\\'Hare'
+
+def literal(text: str) -> str:
+    """A SQL string literal; backslashes, quotes and what begins a variable are escaped as Spark's parser reads them.
+
+    >>> print(literal("O'Hare"), literal("${env:HOME}"))
+    'O\\'Hare' '$\\{env:HOME}'
     """
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace(SUBSTITUTED, "$\\{")
     return f"'{escaped}'"
 
 

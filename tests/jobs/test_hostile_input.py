@@ -15,12 +15,15 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from spark_monitor import ConfigError, Monitor
+from spark_monitor.session import SUBSTITUTION, setting
 
 pytestmark = pytest.mark.slow
 
 ROWS = 400
 START = dt.datetime(2024, 3, 25, tzinfo=dt.UTC)
 AS_OF = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+VARIABLE = "${env:PATH}"
+"""In its place Spark puts what every process knows, unless told not to."""
 MEGABYTE = "x" * (1 << 20)
 ODD = {
     "with space": "spaced",
@@ -28,6 +31,7 @@ ODD = {
     "back`tick": "ticked",
     "quo'te\"s": "quoted",
     "größe 温度": "foreign",
+    VARIABLE: "substituted",
 }
 
 
@@ -61,6 +65,7 @@ def table() -> pa.Table:
         "local": pa.array((random.integers(0, 10**15, ROWS)), pa.timestamp("us")),
         "bytes": pa.array([bytes([number % 7]) * 200 for number in range(ROWS)]),
         "a megabyte": pa.array([MEGABYTE if number % 100 == 0 else "small" for number in range(ROWS)]),
+        "variable": pa.array(random.choice([VARIABLE, "plain"], ROWS)),
         "many": pa.array([f"category {number}" for number in range(ROWS)]),
         "list": pa.array([None if number % 10 == 0 else [1] * (number % 4) for number in range(ROWS)], pa.list_(pa.int64())),
         "map": pa.array([[("k", 1)]] * ROWS, pa.map_(pa.string(), pa.int64())),
@@ -80,7 +85,7 @@ predictions:
 labels: {{path: "{directory}/labels", format: parquet, id: id, label: truth, time: known, horizon: 1 days}}
 baseline: {{path: "{directory}/rows", format: parquet, where: "at < TIMESTAMP '2024-04-01 00:00:00Z'"}}
 windows: {{every: 1 week, zone: {zone}}}
-slices: ["with space", boolean, "`dotted.name` > 1"]
+slices: ["with space", boolean, variable, "`dotted.name` > 1"]
 rules:
   - {{metric: ks, fail: 0.5}}
 {extra}
@@ -102,7 +107,9 @@ def profile(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> pd
     truths = [Decimal(f"{value:.6f}") for value in rows.column("prediction").to_pylist()]
     known = pa.array([START] * ROWS, pa.timestamp("us", "UTC"))
     pq.write_table(pa.table({"id": ids, "truth": truths, "known": known}), directory / "labels" / "part.parquet")
-    result = Monitor.load(monitor_file(directory)).run(spark, as_of=AS_OF)
+    with setting(spark, SUBSTITUTION, "true"):  # as a session that somebody else began has it
+        result = Monitor.load(monitor_file(directory)).run(spark, as_of=AS_OF)
+        assert spark.conf.get(SUBSTITUTION) == "true"
     assert result.status == "COMMITTED"
     frame = DeltaTable(f"{directory}/out 'put/profile_metrics").to_pandas()
     frame["start"] = pd.to_datetime([edges["start"] for edges in frame.pop("window")], utc=True)
@@ -130,6 +137,14 @@ def test_names_of_any_kind_are_only_names(profile: pd.DataFrame, column: str) ->
     found = whole(profile, column)
     plain = whole(profile, "prediction")
     np.testing.assert_allclose(np.sort(found["avg"]), np.sort(plain["avg"]) + 1, rtol=1e-9)
+
+
+def test_values_that_look_like_variables_are_only_values(profile: pd.DataFrame) -> None:
+    expected = table().column("variable").to_pylist().count(VARIABLE)
+    rows = profile[(profile["slice_key"] == "variable") & (profile["column_name"] == "constant") & (profile["status"] != "EMPTY")]
+    counts = rows.groupby("slice_value")["count"].sum()
+    assert set(counts.index) == {VARIABLE, "plain"}
+    assert counts[VARIABLE] in (expected, expected - 1), "the first row has no time"
 
 
 def test_rows_without_version_are_a_version_of_their_own(profile: pd.DataFrame) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -44,6 +46,7 @@ REFUSED = [
     *("reflect\n('a', 'b')", "secret('scope', 'key') = 'x'", "ai_query('model', a) = 'x'", "http_request(a) IS NULL"),
     *("read_files('/etc') = 1", "identifier('other') > 1", "raise_error('x')", "main.secret.f(a) = 1", "f.g(a)"),
     *("a > 1 -- rest", "a > 1 /* rest */", "a > 1 /*+ hint */", "(SELECT/**/1)", "a > 1; DROP TABLE runs", "a = 'x\\'--'"),
+    *("`${env:HOME}` = 1", "a = '${system:user.home}'", "${spark.app.name}", "length('$${env:HOME}') > 1", "$${a}"),
     *("1) OR (1 = 1", "a) AS x, (b", "row_number() OVER (ORDER BY a) = 1", "(a > 1", "a = 'unclosed (", "(a AS b) > 1"),
 ]
 
@@ -88,13 +91,36 @@ def test_every_place_for_sql_in_the_file_is_guarded(place: str, tmp_path: Path) 
     load_config(written(tmp_path, place, "a > abs(b)"))
 
 
-def written(directory: Path, place: str, text: str) -> Path:
+NAMES = {
+    "predictions.table": {"predictions": {"table": "@", "id": "i", "time": "at", "prediction": "p"}},
+    "predictions.path": {"predictions": {"path": "@", "id": "i", "time": "at", "prediction": "p"}},
+    "predictions.id": {"predictions": {"table": "t", "id": "@", "time": "at", "prediction": "p"}},
+    "predictions.time": {"predictions": {"table": "t", "id": "i", "time": "@", "prediction": "p"}},
+    "labels.label": {"labels": {"table": "t", "id": "i", "time": "at", "label": "@"}},
+    "slices": {"slices": [["@", "b"]]},
+    "rules": {"rules": [{"metric": "ks", "columns": ["@"], "fail": 1}]},
+    "outputs.path": {"outputs": {"path": "@"}},
+    "outputs.schema": {"outputs": {"schema": "@"}},
+    "operations.table": {"operations": {"table": "@", "time": "at"}},
+    "baselines": {"baselines": [{"name": "old", "table": "@"}]},
+}
+
+
+@pytest.mark.parametrize("place", NAMES)
+def test_no_name_holds_a_variable_that_spark_would_replace(place: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(written(tmp_path, place, "a${env:HOME}", NAMES))
+    assert place.split(".")[0] in str(raised.value)
+    assert '"${" begins a variable' in str(raised.value)
+
+
+def written(directory: Path, place: str, text: str, content_of: Mapping[str, Any] = PLACES) -> Path:
     content = {
         "monitor": "m",
         "model": {"name": "m", "task": "multiclass"},
         "predictions": {"table": "t", "id": "i", "time": "at", "prediction": "p"},
         "outputs": {"path": "out"},
-        **PLACES[place],
+        **content_of[place],
     }
     file = directory / "m.yaml"
     file.write_text(yaml.safe_dump(content).replace("'@'", json.dumps(text)), encoding="utf-8")
