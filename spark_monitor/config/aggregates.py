@@ -15,20 +15,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from spark_monitor.config.expressions import name_of, require_no_reach
+from spark_monitor.config.expressions import name_of, require_no_reach, require_steady
 from spark_monitor.config.file import require_no_variable
 from spark_monitor.errors import ConfigError
 
 Form = Literal["ratio", "sum", "count", "other"]
-REFUSED_FUNCTIONS: Final = frozenset(
-    {
-        *("java_method", "reflect", "try_reflect", "rand", "randn", "random", "uuid", "shuffle", "current_timestamp", "now"),
-        *("current_date", "current_user", "session_user", "user", "input_file_name", "monotonically_increasing_id"),
-        *("spark_partition_id", "assert_true", "raise_error", "secret", "http_request", "ai_query", "read_files"),
-    }
-)
-"""Functions with side effects, of chance or of the clock, or that reach beyond the row."""
-
 _SAME: Final[dict[str, type[exp.AggFunc]]] = {
     "mean": exp.Avg,
     "std": exp.Stddev,
@@ -112,11 +103,10 @@ def _parsed(text: str) -> exp.Expr:
         raise ConfigError(f'found "{text}". Allowed: an expression of one table\'s columns, without subquery, join or window.')
     if tree.find(exp.Alias) is not None:
         raise ConfigError(f'found "{text}", which gives its value a name. The name is the metric\'s own: leave AS out.')
-    for function in tree.find_all(exp.Func):
-        name = name_of(function)
-        if name in REFUSED_FUNCTIONS:
-            raise ConfigError(f'found "{text}": {name} is not allowed, for its value does not follow from the rows.')
+    if any(name_of(function) == "input_file_name" for function in tree.find_all(exp.Func)):
+        raise ConfigError(f'found "{text}": input_file_name is not allowed, for its value does not follow from the rows.')
     require_no_reach(tree, text)
+    require_steady(tree, text)
     return _named_in_full(tree)
 
 

@@ -20,13 +20,39 @@ REACHING_FUNCTIONS: Final = frozenset(
     {
         *("java_method", "reflect", "try_reflect", "assert_true", "raise_error", "secret", "try_secret", "identifier"),
         *("http_request", "read_files", "cloud_files", "read_kafka", "read_kinesis", "read_pubsub", "read_pulsar", "table"),
-        *("remote_query", "table_changes", "event_log", "vector_search", "session_user", "sql_keywords", "catalog_versions"),
+        *("remote_query", "table_changes", "event_log", "vector_search", "sql_keywords", "catalog_versions"),
+        *("from_avro", "to_avro", "schema_of_avro", "from_protobuf", "to_protobuf"),  # of a registry's address, or a file
     }
 )
 """Functions that run code, end the query, or read what is not in the row."""
 
+UNSTEADY_FUNCTIONS: Final = frozenset(
+    {
+        *("now", "current_timestamp", "current_date", "curdate", "current_time", "localtimestamp", "getdate", "current_timezone"),
+        *("rand", "randn", "random", "uniform", "randstr", "uuid", "shuffle", "monotonically_increasing_id"),
+        *("spark_partition_id", "current_user", "session_user", "user", "current_catalog", "current_database", "current_schema"),
+        *("current_path", "current_metastore", "current_recipient", "version", "current_version", "is_member"),
+        "is_account_group_member",
+    }
+)
+"""Functions of the clock, of chance, or of who asks: of the same row they say something else another time."""
+
+MULTIPLYING_FUNCTIONS: Final = frozenset(
+    {
+        *("explode", "explode_outer", "posexplode", "posexplode_outer", "inline", "inline_outer", "stack", "json_tuple"),
+        *("window", "session_window", "window_time", "variant_explode", "variant_explode_outer"),
+    }
+)
+"""Functions that make several rows, or none, of one."""
+
+_CLOCKS: Final = re.compile(r"\bcurrent_(timestamp|date|time|user)\b", re.IGNORECASE)
+"""Functions that SQL calls without any parenthesis."""
+
 REACHING_PREFIX: Final = "ai_"
 """Functions of Databricks that send what they are given to a model."""
+
+_OF_NOTHING: Final = frozenset({"unix_timestamp", "str_to_unix"})
+"""Without arguments these are functions of the clock."""
 
 MARKS: Final = ("--", "/*", ";")
 _QUERY_WORDS = re.compile(r"\b(select|from|table|values|map|reduce)\b", re.IGNORECASE)
@@ -54,6 +80,7 @@ def require_expression(text: str) -> str:
     if isinstance(tree, _QUERIES) or tree.find(*_QUERIES) is not None:
         raise ConfigError(f"found {describe(text)}, which is more than an expression: no subquery, window or alias. {ALLOWED}")
     require_no_reach(tree, text)
+    require_steady(tree, text)
     return text
 
 
@@ -91,7 +118,7 @@ def is_plain(text: str) -> bool:
     (True, False, False)
     """
     unmarked = "(" not in text and not any(mark in text for mark in MARKS)
-    return text.isidentifier() or (unmarked and _QUERY_WORDS.search(text) is None)
+    return text.isidentifier() or (unmarked and _QUERY_WORDS.search(text) is None and _CLOCKS.search(text) is None)
 
 
 def require_no_marks(text: str) -> None:
@@ -123,6 +150,24 @@ def require_no_reach(tree: exp.Expr, text: str) -> None:
         raise ConfigError(
             f"found {describe(text)}, which calls a function of a schema; it may read any table. Put its result into a view."
         )
+
+
+def require_steady(tree: exp.Expr, text: str) -> None:
+    """ConfigError where an expression's value does not follow from the row, or where it makes other than one row of each."""
+    for function in tree.find_all(exp.Func):
+        name = name_of(function)
+        if name in UNSTEADY_FUNCTIONS or (name in _OF_NOTHING and not list(function.iter_expressions())):
+            raise ConfigError(
+                f"found {describe(text)}: {name} is not allowed, for its value does not follow from the rows: the same run made "
+                "again would give other numbers. Write a fixed timestamp; what is known at a time is what --as-of asks."
+            )
+        if name in MULTIPLYING_FUNCTIONS:
+            raise ConfigError(
+                f"found {describe(text)}: {name} is not allowed, for it makes other rows than there are, each of which would "
+                "count. Allowed: one value a row, such as exists(tags, tag -> tag = 'x'); a view may have other rows."
+            )
+    if tree.find(exp.Parameter, exp.Placeholder) is not None:
+        raise ConfigError(f"found {describe(text)}, which has a parameter, and nothing is given for it. {ALLOWED}")
 
 
 def name_of(function: exp.Func) -> str:

@@ -272,9 +272,7 @@ def test_parquet_files_are_checked_like_a_table(checked: Check, spark: SparkSess
         ("Region", "is an expression of type string. Allowed: a column, or an expression that is true or false. Did you mean"),
         ("amount * 2", "is an expression of type double"),
         ("count(*) > 5", "nor a condition on its rows"),
-        ("explode(tags)", "is an expression of type int"),
         ("velocity > 3", "velocity"),
-        ("rand() > 0.5", "may say something else of the same row each time"),
     ],
 )
 def test_a_slice_that_is_no_column_and_no_condition_is_an_error(checked: Check, slice_: str, sentence: str) -> None:
@@ -284,7 +282,10 @@ def test_a_slice_that_is_no_column_and_no_condition_is_an_error(checked: Check, 
     assert sentence in found[0]
 
 
-@pytest.mark.parametrize("slice_", ["amount > 10) OR (true", "amount > 10 -- much", "row_number() OVER (ORDER BY amount) > 5"])
+@pytest.mark.parametrize(
+    "slice_",
+    ["amount > 10) OR (true", "amount > 10 -- much", "row_number() OVER (ORDER BY amount) > 5", "explode(tags)", "rand() > 0.5"],
+)
 def test_a_slice_that_is_more_than_an_expression_is_refused_with_the_file(slice_: str) -> None:
     with pytest.raises(ValidationError, match=r"slices\.1"):
         configured({"slices": ["region", slice_]})

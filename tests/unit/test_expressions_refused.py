@@ -26,6 +26,15 @@ ALLOWED = [
         "map_from_entries(x)['k'] = 1",
     ),
     *("CASE WHEN (a) THEN b END = 1", "(a, b) IN ((1, 2), (3, 4))", "try_cast(a AS INT) = 1", "input_file_name() LIKE '%2024%'"),
+    *(
+        "user = 'x'",
+        "unix_timestamp(at) > 5",
+        "`current_date` = 1",
+        "`window` > 1",
+        "window.start < at",
+        "uniform = 1",
+        "now > 1",
+    ),
     *("substring(a FROM 1 FOR 2) = 'x'", "at >= (TIMESTAMP '2013-03-01 00:00:00Z' + INTERVAL 2 DAYS)", "a = 'it''s (SELECT 1)'"),
 ]
 REFUSED = [
@@ -46,6 +55,12 @@ REFUSED = [
     *("reflect\n('a', 'b')", "secret('scope', 'key') = 'x'", "ai_query('model', a) = 'x'", "http_request(a) IS NULL"),
     *("read_files('/etc') = 1", "identifier('other') > 1", "raise_error('x')", "main.secret.f(a) = 1", "f.g(a)"),
     *("a > 1 -- rest", "a > 1 /* rest */", "a > 1 /*+ hint */", "(SELECT/**/1)", "a > 1; DROP TABLE runs", "a = 'x\\'--'"),
+    *("at > now()", "at > current_timestamp", "at > CURRENT_DATE - 30", "at < current_timestamp()", "to_date(at) < curdate()"),
+    *("rand() > 0.5", "uuid() = 'x'", "monotonically_increasing_id() % 2 = 0", "random(3) > 1", "unix_timestamp() > a"),
+    *("current_user() = 'ann'", "current_user = 'ann'", "version() = '4'", "localtimestamp() > at", "shuffle(xs)[0] = 1"),
+    *("explode(xs)", "explode(array(true, true))", "a > 0 AND inline(xs)", "stack(2, 1, 2) = 1", "json_tuple(a, 'b') = 1"),
+    *("window(at, '2 days', '1 day').start < at", "session_window(at, '1 day').start IS NULL", "`explode`(xs) = 1"),
+    *("from_avro(a, 'subject', 'https://registry')", "from_protobuf(a, 'm', '/etc/file')", "abs(:p) > 1", "abs(?) > 1"),
     *("`${env:HOME}` = 1", "a = '${system:user.home}'", "${spark.app.name}", "length('$${env:HOME}') > 1", "$${a}"),
     *("1) OR (1 = 1", "a) AS x, (b", "row_number() OVER (ORDER BY a) = 1", "(a > 1", "a = 'unclosed (", "(a AS b) > 1"),
 ]
