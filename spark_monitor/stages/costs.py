@@ -17,6 +17,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.lost_predictions import prediction_counts
+from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
 from spark_monitor.windowing.timestamps import ONE_MICROSECOND, micros, timestamp_of
@@ -106,7 +107,7 @@ def _own_cost(run: Run, rate: float, currency: str | None, start: int, end: int)
     """What this monitor's runs cost, by their seconds, at the timestamps that they pretended to be."""
     runs = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
     ended = runs.where("ended IS NOT NULL").where(f"unix_micros(as_of) >= {start} AND unix_micros(as_of) < {end}")
-    shown = f"'{currency}'" if currency is not None else "CAST(NULL AS STRING)"
+    shown = literal(currency) if currency is not None else "CAST(NULL AS STRING)"
     seconds = "(unix_micros(ended) - unix_micros(started)) / 1e6"
     return ended.selectExpr(
         f"'{BILL}' AS kind",
