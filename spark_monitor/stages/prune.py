@@ -7,7 +7,6 @@ are deleted, lest a window without any be taken for one without rows.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +15,10 @@ from spark_monitor.stages.context import Run, schedule_of
 from spark_monitor.stages.knowledge import baseline_span
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import NOTHING_NEW
-from spark_monitor.store.rows import BASELINE_GRANULARITY, of_monitor
+from spark_monitor.store.literals import timestamp_sql
+from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.logs import about, log_of
-from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from spark_monitor.config.monitor import MonitorConfig
@@ -38,7 +37,7 @@ def prune(store: Store, config: MonitorConfig, as_of: datetime, *, dry: bool = F
     metrics = as_of - keep.metrics_for if keep.metrics_for is not None else None
     limits = {name: one for names, one in ((STATES, states), (METRICS, metrics)) for name in names if one is not None}
     wheres = {name: old_rows(name, one, _kept_span(store, config, as_of)) for name, one in limits.items()}
-    counts = {name: many for name, many in _counted(store, config.monitor, wheres).items() if many}
+    counts = {name: many for name, many in store.counts(config.monitor, wheres).items() if many}
     if counts and not dry:
         run_id = uuid.uuid4().hex
         row = {"monitor_id": config.monitor, "as_of": as_of, "kind": PRUNE, "pruned_until": states}
@@ -53,7 +52,7 @@ def prune(store: Store, config: MonitorConfig, as_of: datetime, *, dry: bool = F
 def remove(store: Store, monitor_id: str, *, dry: bool = False) -> dict[str, int]:
     """Delete all rows of a monitor that is no more, its ledger last; how many of each table."""
     names = sorted(TABLES, key=lambda name: name == "runs")
-    counts = {name: many for name, many in _counted(store, monitor_id, dict.fromkeys(names, "true")).items() if many}
+    counts = {name: many for name, many in store.counts(monitor_id, dict.fromkeys(names, "true")).items() if many}
     if counts and not dry:
         run_id = uuid.uuid4().hex
         with about(monitor_id), store.run({"run_id": run_id, "monitor_id": monitor_id, "kind": PRUNE}):
@@ -69,16 +68,18 @@ def remove(store: Store, monitor_id: str, *, dry: bool = False) -> dict[str, int
 def old_rows(table: str, until: datetime, kept: tuple[datetime, datetime] | None) -> str:
     """The predicate of rows of windows that ended by a timestamp, without those of the baseline, and without ``kept``.
 
+    It is SQL that both Spark and delta-rs read.
+
     Of ``metrics`` and ``checks`` only those of predictions: of other datasets the rows themselves say which windows are done.
     """
-    parts = [f"unix_micros(window.end) <= {micros(until)}", f"granularity <> '{BASELINE_GRANULARITY}'"]
+    parts = [f"window.end <= {timestamp_sql(until)}", f"granularity <> '{BASELINE_GRANULARITY}'"]
     columns = TABLES[table].names
     if "log_type" in columns:
         parts.append("log_type = 'INPUT'")
     if "dataset" in columns:
         parts.append("dataset = 'predictions'")
     if kept is not None and table not in STATES:
-        inside = f"unix_micros(window.start) >= {micros(kept[0])} AND unix_micros(window.end) <= {micros(kept[1])}"
+        inside = f"window.start >= {timestamp_sql(kept[0])} AND window.end <= {timestamp_sql(kept[1])}"
         parts.append(f"NOT ({inside})")
     return " AND ".join(parts)
 
@@ -93,13 +94,3 @@ def _kept_span(store: Store, config: MonitorConfig, as_of: datetime) -> tuple[da
     if not any(isinstance(limit, Learned) for rule in config.rules for limit in rule.limits):
         return None
     return baseline_span(Run(store.spark, config, store, "", as_of, schedule_of(config)))
-
-
-def _counted(store: Store, monitor_id: str, wheres: Mapping[str, str]) -> dict[str, int]:
-    if not wheres:
-        return {}
-    each = [
-        f"SELECT '{name}' AS name, count(*) AS many FROM {store.place.relation(name)} WHERE {of_monitor(monitor_id)} AND {where}"
-        for name, where in wheres.items()
-    ]
-    return {row["name"]: row["many"] for row in store.spark.sql(" UNION ALL ".join(each)).collect()}

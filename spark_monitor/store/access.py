@@ -77,6 +77,9 @@ class Access(Protocol):
     def written(self, tables: Sequence[str], *, monitor_id: str, run_id: str) -> dict[str, Written]:
         """How many rows a run wrote to each table, and the bytes of the files that hold them; those without may be left out."""
 
+    def counts(self, wheres: Mapping[str, str]) -> dict[str, int]:
+        """How many rows of each table satisfy its predicate."""
+
     def tidy(self, monitor_ids: Sequence[str]) -> None:
         """Rewrite monitors' small files as few; what another writer is at is left for the next time."""
 

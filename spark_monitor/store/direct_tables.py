@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -183,6 +183,10 @@ class DirectTables:
         of_run = f"{of_monitor(monitor_id)} AND run_id = {literal(run_id)}"
         rows = {name: self._count(name, of_run) for name in tables}
         return {name: (many, self._bytes_of(name, monitor_id, run_id)) for name, many in rows.items() if many}
+
+    def counts(self, wheres: Mapping[str, str]) -> dict[str, int]:
+        """How many rows of each table satisfy its predicate."""
+        return {name: self._count(name, where) for name, where in wheres.items()}
 
     def tidy(self, monitor_ids: Sequence[str]) -> None:
         """Rewrite monitors' small files as few; what another writer is at is left for the next time."""

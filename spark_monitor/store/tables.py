@@ -151,6 +151,10 @@ class Store(Readable):
         where = of_monitor(monitor_id) + (f" AND run_id <> {literal(kept)}" if kept is not None else "")
         self._write(table_named(table), frame, monitor_id, where).generations.add(table)
 
+    def counts(self, monitor_id: str, wheres: Mapping[str, str]) -> dict[str, int]:
+        """How many of a monitor's rows satisfy the predicate of each table, of committed runs or not."""
+        return self.access.counts({name: f"{of_monitor(monitor_id)} AND ({where})" for name, where in wheres.items()})
+
     def delete(self, table: str, *, monitor_id: str, where: str) -> None:
         """Delete a monitor's rows that satisfy a predicate, in one commit."""
         self._turn_of(monitor_id, table).verify()

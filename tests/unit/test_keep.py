@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
-from spark_monitor.stages.prune import old_rows
+from spark_monitor.stages.prune import METRICS, STATES, old_rows
+from spark_monitor.store.direct_creation import ensure
+from spark_monitor.store.direct_tables import DirectTables
+from spark_monitor.store.place import Place
+
+DAY = timedelta(days=1)
 
 
 def loaded(directory: Path, keep: str, extra: str = "") -> MonitorConfig:
@@ -59,6 +66,33 @@ def test_references_and_histories_make_what_is_needed_longer(tmp_path: Path) -> 
 
 def test_how_long_results_are_kept_is_no_other_monitor(tmp_path: Path) -> None:
     assert loaded(tmp_path, "{}").config_hash() == loaded(tmp_path, "{states: 90 days, metrics: 2 years}").config_hash()
+
+
+def test_old_rows_are_counted_and_deleted_where_delta_rs_reads_the_predicate(tmp_path: Path) -> None:
+    ensure(str(tmp_path))
+    until = datetime(2024, 1, 1, tzinfo=UTC)
+    ends = [until - 30 * DAY, until, until + DAY, until - 30 * DAY, until - 30 * DAY]
+    rows = {
+        "monitor_id": ["kept"] * 5,
+        "window": [{"start": end - DAY, "end": end} for end in ends],
+        "granularity": ["1 day", "1 day", "1 day", "baseline", "1 day"],
+        "log_type": ["INPUT"] * 4 + ["BASELINE"],
+        "dataset": ["predictions"] * 4 + ["costs"],
+        "run_id": list("abcde"),
+    }
+    tables = DirectTables(None, Place(path=str(tmp_path)), str(tmp_path))  # type: ignore[arg-type]
+    for name in (*STATES, *METRICS):
+        schema = pa.schema(DeltaTable(str(tmp_path / name)).schema().to_arrow())
+        table = pa.table([pa.array(rows.get(field.name, [None] * 5), field.type) for field in schema], schema=schema)
+        write_deltalake(str(tmp_path / name), table, mode="append")
+        old = {"a", "b"} | ({"e"} if not {"log_type", "dataset"} & set(schema.names) else set())
+        where = old_rows(name, until, None)
+        assert tables.counts({name: where}) == {name: len(old)}, name
+        spared = old_rows(name, until, (until - 40 * DAY, until - 20 * DAY))
+        assert tables.counts({name: spared}) == {name: 1 if name in METRICS else len(old)}, name
+        tables.delete(name, where=where)
+        left = DeltaTable(str(tmp_path / name)).to_pyarrow_table(columns=["run_id"]).column(0).to_pylist()
+        assert set(left) == set("abcde") - old, name
 
 
 def test_the_baseline_and_other_datasets_are_never_among_old_rows() -> None:
