@@ -181,7 +181,8 @@ def outcome(file: Path, written: bytes) -> str:
         return "loaded"
     lines = str(error).splitlines()
     assert lines
-    assert not JARGON.search(str(error)), str(error)
+    written_in_file = written.decode("utf-8", errors="replace")  # a message names what it found, be it a library's word
+    assert not [word for word in JARGON.findall(str(error)) if word not in written_in_file], str(error)
     assert lines[0].startswith(("fuzzed.yaml: ", str(file))), lines[0]
     assert lines[-1].endswith((".", "?", "!")), lines[-1]
     assert len(str(error)) < 20_000
