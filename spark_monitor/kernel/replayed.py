@@ -188,6 +188,7 @@ def stream_rows(name: str, comparison: Comparison | None, plan: ReplayPlan) -> l
     numbers = {one: presented[one].to_pylist() for one in plan.book.metrics("profile") if one in presented}
     distances = {one: _distance(one, drift.columns) for one in plan.book.metrics("drift")}
     deltas, expectations = _list(drift.columns["count_delta"]), _list(drift.columns.get(f"{PSI}_expected"), len(current))
+    missing = _list(drift.columns.get("percent_null_delta"), len(current))
     rows = []
     for place, (start, (key, value), version) in enumerate(comparison.places):
         about = {**_EMPTY, "granularity": plan.granularity, "start": start, "end": start + 1, "column_name": name}
@@ -200,12 +201,13 @@ def stream_rows(name: str, comparison: Comparison | None, plan: ReplayPlan) -> l
             if parts is not None
         ]
         outcome = {"status": drift.status[place], "message": drift.message[place], "family": "drift", "numbers": moved}
-        rows.append(about | outcome | {"count_delta": deltas[place], "expected_value": expectations[place]})
+        beside = {"count_delta": deltas[place], "percent_null_delta": missing[place], "expected_value": expectations[place]}
+        rows.append(about | outcome | beside)
     return rows
 
 
 _EMPTY: Final[dict[str, Any]] = dict.fromkeys(STREAM.names)
-_PROFILE: Final = ("status", "message", "count", "num_nan", "percent_null", "percent_zeros", "stddev")
+_PROFILE: Final = ("status", "message", "count", "num_nan", "num_inf", "percent_null", "percent_zeros", "stddev")
 
 
 def _number(metric: str, bounds: tuple[float | None, ...], pvalue: float | None) -> dict[str, Any]:

@@ -65,8 +65,10 @@ class AllHeld:
         judged, floor, needed = self.judged, float(self.chance[place]), None
         first = self.warn[place] or self.fail[place]
         if first is not None and first.above is not None and not math.isnan(floor):
-            counts = float(judged.count[place]), float(judged.compared[place])
+            counts = float(judged.n[place]), float(judged.m[place])
             needed = rows_needed(judged.metric[place], first.above.value, *counts, float(judged.freedom[place]))
+            if needed is not None and counts[0] > 0:
+                needed = math.ceil(needed * float(judged.count[place]) / counts[0])
         return Held(self.warn[place], self.fail[place], self.gaps.get(place), floor, needed)
 
 
@@ -82,7 +84,7 @@ def held(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, knowledge:
         noisy[at] = is_noisy(rule)
         if rule.min_count is not None:
             least[at] = rule.min_count
-        floor[at] = chance(rule.metric, judged.count[at], judged.compared[at], judged.freedom[at])
+        floor[at] = chance(rule.metric, judged.n[at], judged.m[at], judged.freedom[at])
         for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
             if limit is None:
                 continue

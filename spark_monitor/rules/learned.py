@@ -106,7 +106,7 @@ def learned(
     metric = judged.metric[int(at[0])]
     names = [str(rows.strings["column_name"][row]) for row in judged.row[at].tolist()]
     values, sizes = _matrices([own_windows.get(name) for name in names], metric)
-    factors = size_factor(_v(judged, at), sizes, _power(metric))
+    factors = size_factor(_v(judged.count[at], judged.compared[at]), sizes, _power(metric))
     factors = np.where(np.isnan(factors), 1.0, factors)
     how = Learning(
         limit.quantile,
@@ -156,11 +156,10 @@ def _power(metric: str) -> float:
     return 1.0 if metric in GROWING | CENTRED or (metric in PER_T and metric != CRAMERS_V) else 0.0
 
 
-def _v(judged: Judged, at: Integers) -> Floats:
+def _v(n: Floats, m: Floats) -> Floats:
     """1/n + 1/m of what was compared, 1/n of what stands alone; 0 where the rows are not known."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        other = np.where(np.isnan(judged.compared[at]), 0.0, 1 / judged.compared[at])
-        v = 1 / judged.count[at] + other
+        v = 1 / n + np.where(np.isnan(m), 0.0, 1 / m)
     return np.asarray(np.where(np.isfinite(v), v, 0.0), dtype=np.float64)
 
 
@@ -168,7 +167,8 @@ def _by_chance(metric: str, q: float, judged: Judged, at: Integers, rows: Rows, 
     """How far chance alone moves each number with probability q; NaN where that is not known."""
     row = judged.row[at]
     beside = np.where(rows.profile[row] >= 0, rows.profile[row], row)
-    v = np.where(_v(judged, at) > 0, _v(judged, at), np.nan)
+    v = _v(judged.n[at], judged.m[at])
+    v = np.where(v > 0, v, np.nan)
     if metric in MEANS:
         return np.asarray(ndtri(q) * rows.reals["stddev"][beside] * np.sqrt(v), dtype=np.float64)
     if metric in PERCENTS:
@@ -176,7 +176,7 @@ def _by_chance(metric: str, q: float, judged: Judged, at: Integers, rows: Rows, 
     if metric in PERCENT_DELTAS:
         now = rows.reals[metric.removesuffix("_delta")][beside]
         return chance_of_percent(np.clip(now - judged.value[at], 0.0, 100.0), v, q)
-    return chance(metric, judged.count[at], judged.compared[at], judged.freedom[at], q)
+    return chance(metric, judged.n[at], judged.m[at], judged.freedom[at], q)
 
 
 __all__ = ["OwnWindows", "learned", "own_windows"]

@@ -34,8 +34,18 @@ STRINGS: Final = (
     *("granularity", "model_version", "slice_key", "slice_value", "column_name", "family", "dataset", "baseline_name"),
     *("basis", "status", "message", "label_status"),
 )
-WHOLES: Final = ("start", "end", "count", "num_nan")
-REALS: Final = ("count_delta", "label_coverage", "percent_null", "percent_zeros", "stddev", "expected_value")
+WHOLES: Final = ("start", "end", "count", "num_nan", "num_inf")
+REALS: Final = (
+    "count_delta",
+    "label_coverage",
+    "percent_null",
+    "percent_null_delta",
+    "percent_zeros",
+    "stddev",
+    "expected_value",
+)
+OF_VALUES: Final = frozenset({"ks", "wasserstein_distance", "avg", "avg_delta"})
+"""Metrics of the finite values alone: rows without one tell nothing, so that chance moves them by the number of the others."""
 NUMBER: Final = pa.struct(
     [
         ("metric", pa.string()),
@@ -83,7 +93,7 @@ class Rows:
         strings = {name: table.column(name).to_pylist() for name in STRINGS}
         return cls(
             strings,
-            {name: _floats(table.column(name)) for name in ("count", "num_nan")},
+            {name: _floats(table.column(name)) for name in ("count", "num_nan", "num_inf")},
             {name: _floats(table.column(name)) for name in REALS},
             np.asarray(table.column("start").to_numpy(), dtype=np.int64),
             np.asarray(table.column("end").to_numpy(), dtype=np.int64),
@@ -102,7 +112,11 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The numbers that rules judge, S of them: whose row, which rule, and arrays of what is known."""
+    """The numbers that rules judge, S of them: whose row, which rule, and arrays of what is known.
+
+    ``count`` and ``compared`` are the rows of the window and of what it is compared with; ``n`` and ``m`` those of them that the
+    metric is computed from, which is what its noise follows from.
+    """
 
     row: Integers
     place: Integers
@@ -114,6 +128,8 @@ class Judged:
     pvalue: Floats
     count: Floats
     compared: Floats
+    n: Floats
+    m: Floats
     freedom: Floats
     status: Strings
 
@@ -165,8 +181,28 @@ def _judged(numbers: Any, kept: Integers, owners: Integers, places: Integers, ro
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = rows.reals["expected_value"][row] / (1 / count + 1 / compared)
     status = np.array([rows.strings["status"][owner] or "OK" for owner in row.tolist()], dtype=object)
-    judged = Judged(row, places, metric, class_name, **taken, count=count, compared=compared, freedom=freedom, status=status)
+    is_of_values = np.array([name in OF_VALUES for name in metric], dtype=np.bool_)
+    parts = _parts_with_values(rows, row, np.where(profile >= 0, profile, row))
+    n, m = (np.where(is_of_values, whole * part, whole) for whole, part in zip((count, compared), parts, strict=True))
+    judged = Judged(
+        row, places, metric, class_name, **taken, count=count, compared=compared, n=n, m=m, freedom=freedom, status=status
+    )
     return _with_intervals(judged, rows)
+
+
+def _parts_with_values(rows: Rows, row: Integers, beside: Integers) -> tuple[Floats, Floats]:
+    """Which part of the rows has a finite value, and which part of those they are compared with; 1 where that is not known.
+
+    Of the latter only NULLs are known; where the column has NaN or infinities, they are taken to be as many there.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        odd = (np.nan_to_num(rows.wholes["num_nan"][beside]) + np.nan_to_num(rows.wholes["num_inf"][beside])) / rows.wholes[
+            "count"
+        ][beside]
+    null = rows.reals["percent_null"][beside] / 100
+    before = null - np.nan_to_num(rows.reals["percent_null_delta"][row]) / 100
+    now, then = (np.where(np.isnan(1 - part - odd), 1.0, np.clip(1 - part - odd, 0.0, 1.0)) for part in (null, before))
+    return now, then
 
 
 def _taken(numbers: Any, name: str, kept: Integers) -> list[Any]:
@@ -182,7 +218,7 @@ def _with_intervals(judged: Judged, rows: Rows) -> Judged:
         if metric not in PER_T and metric not in TOTAL | PERCENTS | PERCENT_DELTAS | {"avg", "avg_delta"}:
             continue
         at = np.flatnonzero(names == metric)
-        value, n, m, freedom = (array[at] for array in (judged.value, judged.count, judged.compared, judged.freedom))
+        value, n, m, freedom = (array[at] for array in (judged.value, judged.n, judged.m, judged.freedom))
         row = judged.row[at]
         beside = np.where(rows.profile[row] >= 0, rows.profile[row], row)
         if metric == CRAMERS_V:

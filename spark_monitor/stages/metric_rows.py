@@ -32,8 +32,8 @@ PREDICTIONS: Final = "predictions"
 
 _KINDS: Final = {**dict.fromkeys(STRINGS, "string"), **dict.fromkeys(WHOLES, "long"), **dict.fromkeys(REALS, "double")}
 _DIMENSIONS: Final = ("granularity", "model_version", "slice_key", "slice_value")
-_PROFILE_HAS = ("column_name", "status", "message", "count", "num_nan", "percent_null", "percent_zeros", "stddev")
-_DRIFT_HAS = ("column_name", "status", "message", "count_delta")
+_PROFILE_HAS = ("column_name", "status", "message", "count", "num_nan", "num_inf", "percent_null", "percent_zeros", "stddev")
+_DRIFT_HAS = ("column_name", "status", "message", "count_delta", "percent_null_delta")
 _MODEL_HAS = ("status", "message", "count", "label_coverage", "label_status")
 _METRICS_HAS = ("dataset", "column_name", "family", "status", "message", "count")
 _BASES = ("REALISED", "ESTIMATED")

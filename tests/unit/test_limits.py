@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -366,3 +367,44 @@ def test_each_of_both_limits_has_a_check_of_its_own_for_a_number() -> None:
         own = [check for check in checks if check["column_name"] == "price"]
         assert [check["verdict"] for check in own] == verdicts, value
         assert len({check["check_id"] for check in own}) == 2
+
+
+def rows_of(now: np.ndarray, before: np.ndarray, *numbers: dict[str, Any]) -> list[dict[str, Any]]:
+    """The profile and the drift row of a column of which NaN stands for NULL."""
+    percents = [100 * float(np.isnan(one).mean()) for one in (now, before)]
+    known = {"count": now.size, "num_nan": 0, "num_inf": 0, "percent_null": percents[0], "stddev": float(np.nanstd(now, ddof=1))}
+    moved = {"count_delta": float(now.size - before.size), "percent_null_delta": percents[0] - percents[1]}
+    return [row("fare", **known), row("fare", family="drift", numbers=list(numbers), **moved)]
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5, 0.9])
+def test_a_mean_of_a_column_of_missing_values_has_the_interval_of_the_values_it_is_made_of(missing: float) -> None:
+    random = np.random.default_rng([5, round(10 * missing)])
+    covered = 0
+    for _ in range(60):
+        now, before = (np.where(random.random(size) < missing, np.nan, random.normal(size=size)) for size in (2000, 8000))
+        delta = float(np.nanmean(now) - np.nanmean(before))
+        (check,) = judged(
+            [rule(metric="avg_delta", columns=["fare"], fail=5.0)], rows_of(now, before, number("avg_delta", delta))
+        )
+        half = 1.96 * np.nanstd(now, ddof=1) * np.sqrt(1 / np.isfinite(now).sum() + 1 / np.isfinite(before).sum())
+        assert check["upper"] - check["value"] == pytest.approx(half, rel=1e-3)
+        covered += check["lower"] <= 0.0 <= check["upper"]
+    assert covered >= 52
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.8, 0.97])
+def test_what_chance_moves_a_column_of_missing_values_by_follows_from_those_it_has(missing: float) -> None:
+    random = np.random.default_rng(6)
+    now, before = (np.where(np.arange(size) < missing * size, np.nan, random.normal(size=size)) for size in (4000, 32_000))
+    kept = [one[np.isfinite(one)] for one in (now, before)]
+    statistic = float(ks_2samp(*kept, method="asymp").statistic)
+    check = judged(
+        [rule(metric="ks", columns=["fare"], fail={"learned": 0.999, "at_least": 0.001})],
+        rows_of(now, before, number("ks", statistic)),
+    )
+
+    limit = kstwobign.isf(0.001) * np.sqrt(1 / kept[0].size + 1 / kept[1].size)
+    said = re.search(r"\d\.\d+", check[0]["expected"])
+    assert said is not None
+    assert float(said.group()) == pytest.approx(limit, rel=1e-3), check[0]["expected"]
