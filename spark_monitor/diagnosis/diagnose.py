@@ -128,11 +128,12 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers:
     slice_ = location(group, {one: finding.is_fault for one, finding in sliced.items()}, rows)
     in_slice = sliced.get(slice_)
     of_all, of_slice = (evidence.get((group.column, group.start, version, one), Evidence()) for one in (WHOLE, slice_))
-    if in_slice is not None and group.whole and _is_of_all_rows(whole, of_all, in_slice, of_slice):
-        return whole, WHOLE  # that smaller slices keep their more lenient limits says nothing of them
     if in_slice is None:
         return whole, slice_
-    return _as_in_slice(whole, in_slice, evidence[group.column, group.start, version, slice_]), slice_
+    told = _as_in_slice(whole, in_slice, of_slice)
+    if group.whole and _is_of_all_rows(whole, of_all, told, of_slice):
+        return whole, WHOLE  # that smaller slices keep their more lenient limits says nothing of them
+    return told, slice_
 
 
 def _metrics(group: Group, slice_: Slice) -> frozenset[str]:
