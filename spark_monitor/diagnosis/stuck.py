@@ -11,7 +11,8 @@ from spark_monitor.text.formatting import harmless
 def stuck(evidence: Evidence) -> Finding | None:
     """One value, or hardly any difference between values, where there were many."""
     now, was = evidence.now, evidence.baseline or evidence.before
-    is_measured = evidence.measured("is_stuck") > 0 or evidence.measured("is_constant") > 0
+    varied = was is None or (was.distinct or 0) > 1  # what held no value, or one alone, has not ceased to vary
+    is_measured = evidence.measured("is_stuck") > 0 or (varied and evidence.measured("is_constant") > 0)
     if now is None or was is None or now.filled < LEAST_ROWS:
         return NAMED_BY_METRIC["is_stuck"] if is_measured else None
     value = max(now.items, key=lambda item: now.items[item], default=None)

@@ -8,7 +8,7 @@ import pytest
 
 from spark_monitor.diagnosis.detect import finding_of
 from spark_monitor.diagnosis.findings import Finding
-from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.looks import Evidence, Measured
 from tests.planted import diagnosed, look, start, table
 
 KS = frozenset({"ks"})
@@ -138,3 +138,18 @@ def test_columns_that_hold_each_others_values_are_one_problem() -> None:
     assert only.columns == ("pressure", "speed")
     assert "pressure those of speed" in only.diagnosis
     assert "columns were shifted or exchanged" in only.diagnosis
+
+
+@pytest.mark.parametrize("before", [np.nan, 2.5])
+def test_what_held_no_value_or_one_alone_has_not_ceased_to_vary(before: float) -> None:
+    was, now = pd.Series([before] * 4000), pd.Series([1.5] * 900)
+    evidence = Evidence(look(now), look(was), look(was), quality={"is_constant": Measured(1.0)})
+
+    assert finding_of(evidence, frozenset({"percent_null_delta"})).kind != "stuck"
+
+
+def test_what_varied_and_has_one_value_alone_is_stuck() -> None:
+    was, now = pd.Series(np.tile([1.0, 2.5], 2000)), pd.Series([1.5] * 900)
+    evidence = Evidence(look(now), look(was), look(was), quality={"is_constant": Measured(1.0)})
+
+    assert finding_of(evidence, KS).kind == "stuck"
