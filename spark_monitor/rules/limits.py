@@ -136,6 +136,21 @@ def learned_limits(values: Floats, q: float, *, sampled: bool, chance: Floats | 
     return np.where(counts >= FEWEST_WINDOWS, limits, np.nan)
 
 
+def at_size(values: Floats, factors: Floats, chance: Floats | None) -> Floats:
+    """Numbers of windows, float64[S, W], as they would be in a window that chance moves by ``factors`` times as much.
+
+    What is chance grows so, and by no more than chance itself does: (1 - 1/factor) of what it reaches there (``chance``,
+    float64[S], NaN where that is not known). What windows truly differ by stays as it is.
+
+    >>> at_size(np.array([[0.01, 0.4]]), np.array([[4.0, 4.0]]), np.array([0.08])).round(3).tolist()
+    [[0.04, 0.46]]
+    """
+    grown = values * factors
+    if chance is None:
+        return grown
+    return np.asarray(np.fmin(grown, values + chance[:, None] * (1 - 1 / factors)), dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class Learning:
     """How a metric's limit is learned: its q-quantile, never below ``at_least``, on the sides that are ``worse``.
@@ -165,10 +180,11 @@ def learned_bounds(values: Floats, factors: Floats, how: Learning, chance: Float
     """
     least = -np.inf if how.at_least is None else how.at_least
     if how.worse == "higher" and not how.centred:
-        high = learned_limits(values * factors, how.q, sampled=how.sampled, chance=chance)
+        high = learned_limits(at_size(values, factors, chance), how.q, sampled=how.sampled, chance=chance)
         return np.full(high.shape, -np.inf), np.where(np.isnan(high), np.nan, np.maximum(high, least))
     middle = quantile_of_rows(values, 0.5)
-    moved = middle[:, None] + (values - middle[:, None]) * factors
+    beside = values - middle[:, None]
+    moved = middle[:, None] + np.sign(beside) * at_size(np.abs(beside), factors, chance)
     above, below = (None, None) if chance is None else (middle + chance, chance - middle)
     high = learned_limits(moved, how.quantile, sampled=how.sampled, chance=above)
     high = np.where(np.isnan(high), np.nan, np.maximum(high, least))

@@ -408,3 +408,31 @@ def test_what_chance_moves_a_column_of_missing_values_by_follows_from_those_it_h
     said = re.search(r"\d\.\d+", check[0]["expected"])
     assert said is not None
     assert float(said.group()) == pytest.approx(limit, rel=1e-3), check[0]["expected"]
+
+
+@pytest.mark.parametrize("rows", [60, 250, 1000])
+def test_what_windows_truly_differ_by_does_not_grow_in_few_rows(rows: int) -> None:
+    """Days that differ by 0.3: few rows of such a day fail by chance as rarely as many, and those of another kind are found."""
+    random, size = np.random.default_rng([13, rows]), 1000
+    middles = np.where(np.arange(12) % 2, 0.4, -0.4)
+    days = [random.normal(middle, size=size) for middle in middles]
+    rests = [np.concatenate([*days[:place], *days[place + 1 :]]) for place in range(12)]
+    values = np.array([ks_2samp(day, rest, method="asymp").statistic for day, rest in zip(days, rests, strict=True)])
+    own = {"fare": OwnWindows(np.full(12, 1 / size + 1 / (11 * size)), {"ks": values}, np.full(12, float(size)))}
+    baseline = np.concatenate(days)
+
+    def verdicts(middle: float) -> list[str]:
+        found = []
+        for _ in range(40):
+            now = random.normal(middle, size=rows)
+            d = float(ks_2samp(now, baseline, method="asymp").statistic)
+            half = float(kstwobign.isf(0.05)) * np.sqrt(1 / rows + 1 / baseline.size)
+            of_rule = [rule(metric="ks", columns=["fare"], fail={"learned": 0.999, "at_least": 0.03})]
+            (check,) = judged(
+                of_rule, rows_of(now, baseline, number("ks", d, max(d - half, 0), min(d + half, 1))), own_windows=own
+            )
+            found.append(check["verdict"])
+        return found
+
+    assert "FAIL" not in verdicts(0.4)
+    assert verdicts(4.0) == ["FAIL"] * 40
