@@ -57,11 +57,12 @@ def expected_labels(
 
 
 def _drawn(random: np.random.Generator, rows: Floats | Integers, probabilities: Floats) -> Floats:
-    """Positives among the rows of each cell; of weights, which are no counts, the normal distribution of the same spread."""
+    """Positives among the rows of each cell; of weights among as many equal rows, a fraction of one being there as often."""
     if rows.dtype.kind == "i":
         return random.binomial(np.asarray(rows, dtype=np.int64), probabilities).astype(float)
-    spread = np.sqrt(rows * probabilities * (1 - probabilities))
-    return np.clip(random.normal(rows * probabilities, spread), 0.0, np.broadcast_to(rows, probabilities.shape))
+    parts = rows - np.floor(rows)
+    equal = np.maximum(np.floor(rows) + (random.random(probabilities.shape) < parts), 1.0)
+    return random.binomial(equal.astype(np.int64), probabilities) * (rows / equal)
 
 
 def cell_of(answers: ScoreState, calibration: Calibration) -> Floats:

@@ -47,6 +47,41 @@ def test_the_estimates_of_a_binary_model_hold_the_realised_values() -> None:
     assert {name: np.mean(found) for name, found in held.items() if np.mean(found) < 0.88} == {}
 
 
+@pytest.mark.parametrize("weight", [None, 1.7])
+def test_one_row_has_no_estimated_area_under_the_curve_whatever_it_weighs(weight: float | None) -> None:
+    """Of one row there is one kind of label: no area of its own, and none that is certainly a half."""
+    random = np.random.default_rng(17)
+    scores = np.round(random.beta(2, 2, 3000), 3)
+    weights = None if weight is None else random.uniform(0.5, 2.0, 3000)
+    known = estimator(1, ScoreState.empty(GRID).update(random.random(3000) < scores, scores, weights=weights))
+    assert known is not None
+    one = ScoreState.empty(GRID).update([False], [0.31], weights=None if weight is None else np.array([weight]))
+    rows = {row["metric"]: row for row in estimated_rows(one, known)}
+    for name in ("roc_auc_score", "balanced_accuracy_score"):
+        assert (rows[name]["status"], rows[name]["value"]) == ("UNDEFINED", None)
+    assert rows["accuracy_score"]["upper"] - rows["accuracy_score"]["lower"] > 0.8
+
+
+def test_the_intervals_of_few_weighted_rows_hold_the_weighted_realised_values() -> None:
+    random = np.random.default_rng(19)
+    scores = np.round(random.beta(2, 2, 8000), 3)
+    weights = random.choice([0.3, 1.0, 2.7], 8000)
+    known = estimator(1, ScoreState.empty(GRID).update(random.random(8000) < scores, scores, weights=weights))
+    assert known is not None
+    held: dict[str, list[bool]] = {}
+    for _ in range(200):
+        scores, weights = np.round(random.beta(2, 2, 12), 3), random.choice([0.3, 1.0, 2.7], 12)
+        labels, guess = random.random(12) < scores, scores >= 0.5
+        state = ScoreState.empty(GRID).update(guess, scores, weights=weights)
+        rows = {row["metric"]: row for row in estimated_rows(state, known)}
+        realised = {"accuracy_score": oracle.accuracy_score(labels, guess, sample_weight=weights)}
+        if 0 < labels.sum() < 12:
+            realised["roc_auc_score"] = oracle.roc_auc_score(labels, scores, sample_weight=weights)
+        for name, value in realised.items():
+            held.setdefault(name, []).append(rows[name]["lower"] <= value <= rows[name]["upper"])
+    assert {name: np.mean(found) for name, found in held.items() if np.mean(found) < 0.9} == {}
+
+
 def test_the_estimates_of_weighted_rows_hold_the_weighted_realised_values() -> None:
     """Where the weights follow the scores, what counts every row alike is far off."""
     random = np.random.default_rng(13)
