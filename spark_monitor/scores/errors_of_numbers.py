@@ -62,7 +62,8 @@ def root_mean_squared_log_error(state: RegressionState) -> Interval:
     if state.below:
         return undefined(state.usable, f"{state.below:,} rows have a label or prediction of -1 or less, which has no logarithm.")
     cube = float(state.cubes[CUBED.index(LOGARITHMIC)])
-    return root_of(mean_of(state.sums[LOGARITHMIC], state.sums[LOGARITHMIC_SQUARED], cube, state.usable, within=POSITIVE_RANGE))
+    sums = state.sums[LOGARITHMIC], state.sums[LOGARITHMIC_SQUARED], cube, state.usable
+    return root_of(mean_of(*sums, within=POSITIVE_RANGE, tail=(state.logs, 2)))
 
 
 @scored("symmetric_mape", "regression", state=RegressionState, range=(0.0, 2.0), worse="higher")

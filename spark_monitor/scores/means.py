@@ -8,8 +8,10 @@ import numpy as np
 
 from spark_monitor.scores.interval import Interval, interval
 from spark_monitor.states.grid import Floats
+from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.proportions import lopsided
 from spark_monitor.states.sums import squared_deviations
+from spark_monitor.states.tails import tail_index
 
 CARRIED_BY_FEW = 0.45
 OPEN = "Few rows carry most of this mean: how much larger it may be is not known."
@@ -17,6 +19,13 @@ WIDENED = "Few rows carry most of this mean: its interval is widened for rows li
 UNSEEN = "A loss that comes less often than once in {:,} rows may not have been seen in so few: the interval knows nothing of it."
 UNSEEN_BELOW = 750
 """Of fewer rows an unbounded mean may hide losses of one row in 200: in n rows an event of 3.7 / n may not be seen."""
+SLOW = 0.83
+"""A mean of the p-th powers has a sampling error only where the tail index is above 2p. Estimates of the index are low by a fifth
+where tails end faster than any power; those of a mean without a variance are below this times 2p nearly always."""
+SLOWLY = (
+    "The largest errors become rare so slowly (with the power {:.1f}) that rows that were not seen may move this mean by more "
+    "than its interval says."
+)
 SAID_FROM = 10
 """Of fewer rows no mean is known well, which their interval shows."""
 ROUNDING = 2.0**-46
@@ -35,12 +44,14 @@ def mean_of(
     message: str | None = None,
     may_hide: bool = True,
     lost: float = 0.0,
+    tail: tuple[Magnitudes, int] | None = None,
 ) -> Interval:
     """The mean of n losses from their exact sum, that of their squares and that of their third powers.
 
     A mean that few large losses carry (skewness above 0.45 sqrt(n)) is known less well than its own rows show: its upper bound is
     not known where losses have no largest one, else widened by what was not seen; the row says so. So it does where fewer than
-    750 rows have unbounded losses, among which a rare and dear one may be missing (``may_hide``).
+    750 rows have unbounded losses, among which a rare and dear one may be missing (``may_hide``). ``tail`` are the sizes of
+    which the losses are powers, and the power: where they become rare too slowly, no interval of the mean is sure.
 
     >>> values = np.array([1.0, 2.0, 3.0])
     >>> pairs = [np.array([total, 0.0]) for total in (6.0, 14.0)]
@@ -69,6 +80,10 @@ def mean_of(
         and math.isfinite(low)
     ):
         message = " ".join(filter(None, (message, UNSEEN.format(math.floor(n / RARE)))))
+    elif tail is not None and math.isfinite(high) and n >= UNSEEN_BELOW:
+        index = tail_index(tail[0])
+        if index < SLOW * 2 * tail[1]:
+            message = " ".join(filter(None, (message, SLOWLY.format(index))))
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
 
 

@@ -29,7 +29,8 @@ def _mean(state: RegressionState, power: int, squared: int, within: tuple[float,
     """A mean of powers of the errors, and how far it may be off."""
     cube = float(state.cubes[CUBED.index(power)])
     sums = state.sums[power], state.sums[squared], cube, state.usable
-    return mean_of(*sums, within=within, message=message, lost=state.lost)
+    tail = {ERROR: (state.errors, 1), ABSOLUTE: (state.errors, 1), SQUARED: (state.errors, 2)}.get(power)
+    return mean_of(*sums, within=within, message=message, lost=state.lost, tail=tail)
 
 
 def root_of(mean: Interval) -> Interval:

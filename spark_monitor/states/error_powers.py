@@ -52,3 +52,13 @@ def central_sums(deviations: Floats, squared: Floats, weights: Floats | None) ->
     second = np.square(deviations)
     terms = (second * deviations, np.square(second), squared * deviations, squared * second)
     return np.array([float(np.sum(term if weights is None else weights * term)) for term in terms])
+
+
+def ranges_of(labels: Floats, weights: Floats | None, lower: Floats | None, upper: Floats | None) -> Floats:
+    """Rows (or their weight) with a predicted interval, and those whose label lies in it."""
+    if lower is None or upper is None:
+        return np.zeros(2)
+    given = ~np.isnan(lower) & ~np.isnan(upper)
+    inside = given & (lower <= labels) & (labels <= upper)
+    counted = np.ones(labels.size) if weights is None else weights
+    return np.array([float(counted[given].sum()), float(counted[inside].sum())])

@@ -20,6 +20,7 @@ from spark_monitor.states.error_powers import (
     ERROR,
     LABEL,
     LABEL_SQUARED,
+    LOGARITHMIC,
     SQUARED,
     SUMS,
     central_sums,
@@ -27,6 +28,7 @@ from spark_monitor.states.error_powers import (
     finite_sum,
     mean_of,
     powers_of,
+    ranges_of,
 )
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.magnitudes import Magnitudes
@@ -48,7 +50,8 @@ class RegressionState:
     labels' mean, the sums of (label - m)^3, (label - m)^4, error^2 (label - m) and error^2 (label - m)^2. ``unpredicted`` rows
     have a label and no prediction, in ``infinite`` rows one of the two is infinite; neither is usable. ``below`` rows have a
     label or prediction of -1 or less, of which there is no logarithm. ``errors`` counts |error| by magnitude, ``highs`` and
-    ``lows`` the labels at or above zero and below. ``ranges`` counts rows with a predicted interval, and those it holds.
+    ``lows`` the labels at or above zero and below, ``logs`` |log(1 + prediction) - log(1 + label)|. ``ranges`` counts rows with
+    a predicted interval, and those it holds.
     With ``weighting`` every sum and count but ``unpredicted`` and ``infinite`` is one of weights. ``lost`` is what rounding took
     of ``usable`` where that is a sum of weights.
 
@@ -73,6 +76,7 @@ class RegressionState:
     errors: Magnitudes
     highs: Magnitudes
     lows: Magnitudes
+    logs: Magnitudes
     ranges: Floats
     weighting: Weighting | None = None
     lost: float = 0.0
@@ -82,7 +86,7 @@ class RegressionState:
         """The state of no row."""
         nan, none = float("nan"), Magnitudes.empty()
         zeros = np.zeros((SUMS, 2)), np.zeros(4), np.zeros(len(CUBED))
-        return cls(0, 0, 0, 0, nan, nan, nan, nan, *zeros, 0, none, none, none, np.zeros(2))
+        return cls(0, 0, 0, 0, nan, nan, nan, nan, *zeros, 0, none, none, none, none, np.zeros(2))
 
     def update(
         self,
@@ -130,6 +134,7 @@ class RegressionState:
             errors=self.errors.merge(other.errors),
             highs=self.highs.merge(other.highs),
             lows=self.lows.merge(other.lows),
+            logs=self.logs.merge(other.logs),
             ranges=self.ranges + other.ranges,
             weighting=added(self.weighting, self.usable, other.weighting, other.usable),
         )
@@ -150,6 +155,7 @@ class RegressionState:
             errors=self.errors.scaled(scale),
             highs=self.highs.scaled(scale),
             lows=self.lows.scaled(scale),
+            logs=self.logs.scaled(scale),
             ranges=self.ranges * scale,
             weighting=None,
         )
@@ -209,6 +215,7 @@ class RegressionState:
             **self.errors.arrays("errors"),
             **self.highs.arrays("highs"),
             **self.lows.arrays("lows"),
+            **self.logs.arrays("logs"),
         }
         return pack(TAG, {} if self.weighting is None else {"weights": self.weighting.stored()}, arrays)
 
@@ -262,7 +269,8 @@ def _of_chunk(
         errors=errors_by_size,
         highs=Magnitudes.of(labels[high], None if weights is None else weights[high]),
         lows=Magnitudes.of(-labels[~high], None if weights is None else weights[~high]),
-        ranges=_ranges(labels, weights, lower, upper),
+        logs=Magnitudes.of(np.sqrt(powers[LOGARITHMIC - 1]), weights),
+        ranges=ranges_of(labels, weights, lower, upper),
         weighting=weighting,
     )
 
@@ -275,15 +283,6 @@ def _exact_sums(values: Floats, weights: Floats | None) -> tuple[Floats, Floats]
     return pair_of(*products(weights, values)), pair_of(*products(weights, squared), weights * lost)
 
 
-def _ranges(labels: Floats, weights: Floats | None, lower: Floats | None, upper: Floats | None) -> Floats:
-    if lower is None or upper is None:
-        return np.zeros(2)
-    given = ~np.isnan(lower) & ~np.isnan(upper)
-    inside = given & (lower <= labels) & (labels <= upper)
-    counted = np.ones(labels.size) if weights is None else weights
-    return np.array([float(counted[given].sum()), float(counted[inside].sum())])
-
-
 def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
     usable, unpredicted, infinite, zeros, below = counts(arrays, "totals", 5).tolist()
     minimum, maximum, least, greatest = floats(arrays, "range", 4).tolist()
@@ -293,7 +292,8 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays) -> RegressionState:
     if not (ordered if usable else np.isnan([minimum, maximum, least, greatest]).all()):
         raise StateError(f"regression state: {usable} rows of which errors or labels have no range.")
     sums, central, cubes = pairs(arrays, "sums", SUMS), floats(arrays, "central", 4), floats(arrays, "cubes", len(CUBED))
-    sizes = (Magnitudes.restored(arrays, name) for name in ("errors", "highs", "lows"))
+    logs = Magnitudes.restored(arrays, "logs") if "logs_cells" in arrays else Magnitudes.empty()  # of earlier releases
+    sizes = (*(Magnitudes.restored(arrays, name) for name in ("errors", "highs", "lows")), logs)
     weighting, ranges = Weighting.restored(meta.get("weights")), floats(arrays, "ranges", 2)
     rest = (sums, central, cubes, below, *sizes, ranges, weighting)
     return RegressionState(usable, unpredicted, infinite, zeros, minimum, maximum, least, greatest, *rest)

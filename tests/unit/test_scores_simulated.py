@@ -6,6 +6,7 @@ that does not hold the truth; where rare losses may not have been seen the row s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import pytest
 
 from spark_monitor.scores import regression
 from spark_monitor.scores.classification import accuracy_score, balanced_accuracy_score
+from spark_monitor.scores.errors_of_numbers import root_mean_squared_log_error
 from spark_monitor.scores.multiclass import f1_score_macro, f1_score_weighted, precision_macro, recall_macro
 from spark_monitor.scores.probability import brier_score, expected_calibration_error, log_loss
 from spark_monitor.scores.ranking import roc_auc_score
@@ -55,6 +57,13 @@ OF_NUMBERS = (
     regression.mean_absolute_percentage_error,
     regression.r2_score,
 )
+LOG_ERRORS: Mapping[str, Draw] = {
+    "normal": lambda random, n: 0.3 * random.normal(size=n),
+    "double exponential": lambda random, n: 0.2 * random.laplace(size=n),
+    "three degrees": lambda random, n: 0.2 * random.standard_t(3, n),
+    "lognormal": lambda random, n: 0.1 * np.exp(random.normal(size=n)),
+}
+MEAN_SQUARES = {"normal": 0.09, "double exponential": 0.08, "three degrees": 0.12, "lognormal": 0.01 * math.exp(2)}
 OF_CLASSES = (accuracy_score, balanced_accuracy_score, precision_macro, recall_macro, f1_score_macro, f1_score_weighted)
 
 
@@ -134,6 +143,23 @@ def test_metrics_of_numbers(population: str, n: int) -> None:
     require(found)
     if population == "normal" and n == 20_000:
         assert min(tally.stated for tally in found.values()) == 1.0
+
+
+@pytest.mark.parametrize("n", [50, 500, 1000, 20_000])
+@pytest.mark.parametrize("population", LOG_ERRORS)
+def test_errors_of_logarithms(population: str, n: int) -> None:
+    """Of three degrees the squares have no variance: most rows say so."""
+
+    def draw(random: np.random.Generator, rows: int) -> RegressionState:
+        labels = np.exp(random.normal(6.0, 1.0, rows))
+        guess = np.expm1(np.log1p(labels) + np.clip(LOG_ERRORS[population](random, rows), -5.0, None))
+        return RegressionState.empty().update(labels, guess)
+
+    metrics = (root_mean_squared_log_error,)
+    found = tallies(draw, n, metrics, {"root_mean_squared_log_error": math.sqrt(MEAN_SQUARES[population])})
+    require(found)
+    if population in ("normal", "double exponential") and n >= 1000:
+        assert min(tally.stated for tally in found.values()) >= 0.8
 
 
 @pytest.mark.parametrize("n", [50, 500, 20_000])
