@@ -11,7 +11,7 @@ from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
 from spark_monitor.diagnosis.slice_causes import is_clear, is_of_one_slice, of_the_change, place_causes, slice_causes
-from spark_monitor.diagnosis.subjects import MODEL
+from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 from spark_monitor.text.formatting import UTC_NAME, harmless, in_words, local, number, percent, slice_name
 from spark_monitor.windowing.timestamps import timestamp_of
 
@@ -41,6 +41,9 @@ def causes_of(
     A fall can be divided in several ways: among columns, among slices, into what the inputs make one expect and what not. The way
     of the first cause that has a share keeps its shares; those of other ways stand in their sentences alone.
     """
+    if problem.main.first.track == FAIRNESS:
+        broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {}, zone=zone)
+        return [*moved_answers(problem, outputs), *broken, *drifted]
     is_answer = bool(problem.columns) and set(problem.columns) <= set(outputs)
     if is_prior(problem) and fall is None:
         return [OTHER_LABELS]
@@ -79,6 +82,18 @@ OTHER_LABELS: Final = Cause(
 EVERYWHERE: Final = Cause(
     "everywhere", "what all slices share", None, "No slice stands out and no column is off: it fell in all slices about alike."
 )
+
+
+def moved_answers(problem: Problem, outputs: Collection[str]) -> list[Cause]:
+    """The model's answers that move for a group which is treated less fairly, and where they do."""
+    causes: dict[str, Cause] = {}
+    for episode in problem.episodes:
+        first = episode.first
+        if first.column is not None and first.column in outputs and first.failing:
+            place = "" if first.whole else f" where {slice_name(*first.failing[0].slice)}"
+            sentence = f"{harmless(first.column)}: {episode.finding.what}{place}."
+            causes.setdefault(first.column, Cause("column", first.column, None, sentence))
+    return list(causes.values())
 
 
 def mix_causes(problem: Problem) -> list[Cause]:

@@ -34,7 +34,8 @@ def with_consequences(
     that one problem; one that begins with drift alone is, where the drift is sudden or the estimate before the labels falls, too.
     So is one that begins while a column is broken: within two windows, or where the metric is no further off than it just was.
     Answers that move about when the model falls without any such cause are part of the fall, and so are the labels where one
-    slice explains it: there they follow the inputs in another way, and their rate is a symptom.
+    slice explains it: there they follow the inputs in another way, and their rate is a symptom. Answers that move for one group
+    when it is treated less fairly are part of that.
     """
     explained: Explained = {}
     kept = list(problems)
@@ -56,9 +57,10 @@ def with_consequences(
                 explained[id(cause)] = one
             cause.episodes = [*cause.episodes, *one.episodes]
             kept.remove(one)
-        elif one.main.first.track == MODEL:
+        else:
             _take_answers(one, kept, outputs)
-            _take_labels(one, kept)
+            if one.main.first.track == MODEL:
+                _take_labels(one, kept)
     return kept, explained
 
 
@@ -150,7 +152,12 @@ def _take_answers(fall: Problem, kept: list[Problem], outputs: Collection[str]) 
     near = ANSWERS_APART * (first.end - first.start)
     for other in list(kept):
         is_answer = bool(other.columns) and set(other.columns) <= set(outputs)
-        same = other.dataset == fall.dataset and abs(other.opened - fall.opened) <= near
+        same = other.dataset == fall.dataset and abs(other.opened - fall.opened) <= near and _may_concern(other.slice, fall)
         if other is not fall and is_answer and other.kind == "drift" and same:
             fall.episodes = [*fall.episodes, *other.episodes]
             kept.remove(other)
+
+
+def _may_concern(slice_: Slice, fall: Problem) -> bool:
+    """Whether what moves in a slice is about a fall: of fairness only what moves for a group that it is about, or for all."""
+    return fall.main.first.track != FAIRNESS or slice_ == WHOLE or any(one.slice == slice_ for one in fall.main.first.failing)

@@ -66,7 +66,7 @@ def incident(
     """The incident that a problem is; ``outputs`` are the columns of the model's answers, ``zone`` that of its sentence."""
     groups = problem.groups
     of_granularity = [group for group in own_groups(problem) if group.granularity == problem.granularity]
-    members = _members([*own_groups(problem), *groups])
+    members = _members([*own_groups(problem), *groups], problem.slice)
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
     kind = _kind(problem, groups, outputs)
@@ -127,16 +127,16 @@ def _column(problem: Problem, columns: Sequence[str]) -> str | None:
     return first.column if first.column != ":table" else None
 
 
-def _members(groups: Sequence[Group]) -> list[Failing]:
+def _members(groups: Sequence[Group], place: Slice) -> list[Failing]:
     """Every check that failed, once, as it was when it failed first; those of all rows before those of slices.
 
-    The first is what the incident is about: of equals those of the groups that are given first.
+    The first is what the incident is about: of slices' the one that it is in, of equals those of the groups given first.
     """
     members: dict[str, Failing] = {}
     for group in groups:
         for one in group.failing:
             members.setdefault(one.check_id, one)
-    return sorted(members.values(), key=lambda one: one.slice_key is not None)
+    return sorted(members.values(), key=lambda one: (one.slice_key is not None, one.slice != place))
 
 
 def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | None]:

@@ -62,7 +62,7 @@ def _drawn(random: np.random.Generator, rows: Floats | Integers, probabilities: 
         return random.binomial(np.asarray(rows, dtype=np.int64), probabilities).astype(float)
     parts = rows - np.floor(rows)
     equal = np.maximum(np.floor(rows) + (random.random(probabilities.shape) < parts), 1.0)
-    return random.binomial(equal.astype(np.int64), probabilities) * (rows / equal)
+    return np.asarray(random.binomial(equal.astype(np.int64), probabilities) * (rows / equal), dtype=np.float64)
 
 
 def cell_of(answers: ScoreState, calibration: Calibration) -> Floats:
