@@ -10,6 +10,7 @@ import pytest
 
 from spark_monitor import java
 from spark_monitor.errors import ConfigError
+from spark_monitor.session import JAVA_OPTIONS, LOCAL_SETTINGS
 
 
 def java_at(home: Path, version: str) -> Path:
@@ -115,3 +116,16 @@ def test_where_the_environment_cannot_be_written_the_wrapper_goes_to_a_temporary
     home = java.write_wrapper(tmp_path / "one", tmp_path / "file" / "share")
     assert home.parent == tmp_path
     assert os.access(home / "bin" / "java", os.X_OK)
+
+
+def test_a_session_of_our_own_starts_a_jvm_that_optimises_fifty_times_later() -> None:
+    command = java.choose_java(os.environ).command
+
+    def thresholds(options: str) -> dict[str, int]:
+        asked = [command, *options.split(), "-XX:+PrintFlagsFinal", "-version"]
+        lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+        return {words[1]: int(words[3]) for words in map(str.split, lines) if words[1:2] and words[1].startswith("Tier4")}
+
+    usual, ours = thresholds(""), thresholds(LOCAL_SETTINGS[JAVA_OPTIONS])
+    names = ("Tier4InvocationThreshold", "Tier4MinInvocationThreshold", "Tier4CompileThreshold", "Tier4BackEdgeThreshold")
+    assert {name: ours[name] for name in names} == {name: 50 * usual[name] for name in names}
