@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
-from scipy.stats import rankdata
 
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig
 from spark_monitor.preflight.columns import Finding
@@ -99,6 +98,8 @@ def area_under_curve(scores: Sequence[float], positive: Sequence[bool]) -> float
     many = int(is_positive.sum())
     if min(many, is_positive.size - many) < FEWEST:
         return None
+    from scipy.stats import rankdata  # a third of what all imports of a run take, for few runs
+
     ranks = rankdata(np.array(scores, dtype=np.float64))
     return float((ranks[is_positive].sum() - many * (many + 1) / 2) / (many * (is_positive.size - many)))
 
