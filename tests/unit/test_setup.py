@@ -233,6 +233,30 @@ def test_the_fingerprint_follows_the_files(environment: ModuleType, tmp_path: Pa
     assert environment.fingerprint([file]) != before
 
 
+@pytest.mark.parametrize("forbidden", [True, False])
+def test_imports_are_compiled_once_where_python_was_told_to_leave_no_byte_code(
+    environment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forbidden: bool
+) -> None:
+    site = tmp_path / ".venv" / "lib" / "python3" / "site-packages"
+    for source in (site / "numpy" / "core.py", site / "numpy" / "tests" / "seldom.py", tmp_path / "spark_monitor" / "own.py"):
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text("value = 1\n")
+    names = {"PROJECT": tmp_path, "VENV": tmp_path / ".venv", "PYTHON": Path(sys.executable), "STAMP": tmp_path / "ready"}
+    for name, place in {**names, "BYTE_CODE_STAMP": tmp_path / "byte-code"}.items():
+        monkeypatch.setattr(environment, name, place)
+    monkeypatch.setattr(sys, "dont_write_bytecode", forbidden)
+    (tmp_path / "ready").write_text("one")
+    environment.make_byte_code()
+    assert {path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")} == ({"core", "own"} if forbidden else set())
+    for path in site.rglob("*.pyc"):
+        path.unlink()
+    environment.make_byte_code()
+    assert not list(site.rglob("*.pyc"))  # the same environment is not gone through again
+    (tmp_path / "ready").write_text("another")
+    environment.make_byte_code()
+    assert bool(list(site.rglob("*.pyc"))) is forbidden
+
+
 def test_an_environment_that_was_moved_or_is_broken_is_made_anew(environment: ModuleType, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     assert not environment.is_usable(venv)
