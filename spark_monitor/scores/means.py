@@ -18,7 +18,7 @@ OPEN = "Few rows carry most of this mean: how much larger it may be is not known
 WIDENED = "Few rows carry most of this mean: its interval is widened for rows like these that were not seen."
 UNSEEN = "A loss that comes less often than once in {:,} rows may not have been seen in so few: the interval knows nothing of it."
 UNSEEN_BELOW = 750
-"""Of fewer rows an unbounded mean may hide losses of one row in 200: in n rows an event of 3.7 / n may not be seen."""
+"""Of fewer rows a mean may hide losses of one row in 200: in n rows an event of 3.7 / n may not be seen."""
 SLOW = 0.83
 """A mean of the p-th powers has a sampling error only where the tail index is above 2p. Estimates of the index are low by a fifth
 where tails end faster than any power; those of a mean without a variance are below this times 2p nearly always."""
@@ -50,7 +50,7 @@ def mean_of(
 
     A mean that few large losses carry (skewness above 0.45 sqrt(n)) is known less well than its own rows show: its upper bound is
     not known where losses have no largest one, else widened by what was not seen; the row says so. So it does where fewer than
-    750 rows have unbounded losses, among which a rare and dear one may be missing (``may_hide``). ``tail`` are the sizes of
+    750 rows have losses among which a rare and dear one may be missing (``may_hide``). ``tail`` are the sizes of
     which the losses are powers, and the power: where they become rare too slowly, no interval of the mean is sure.
 
     >>> values = np.array([1.0, 2.0, 3.0])
@@ -72,13 +72,7 @@ def mean_of(
             low, high = _widened(low, high, value, unseen, skewness, within)
             remark = None if n < SAID_FROM else OPEN if math.isinf(high) or math.isinf(low) else WIDENED
             message = " ".join(filter(None, (message, remark))) or None
-    if (
-        may_hide
-        and SAID_FROM <= n < UNSEEN_BELOW
-        and math.isinf(max(map(abs, within)))
-        and math.isfinite(high)
-        and math.isfinite(low)
-    ):
+    if may_hide and SAID_FROM <= n < UNSEEN_BELOW and math.isfinite(high) and math.isfinite(low):
         message = " ".join(filter(None, (message, UNSEEN.format(math.floor(n / RARE)))))
     elif tail is not None and math.isfinite(high) and n >= UNSEEN_BELOW:
         index = tail_index(tail[0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from spark_monitor.scores.errors_of_numbers import root_mean_squared_log_error
+from spark_monitor.scores.errors_of_numbers import root_mean_squared_log_error, symmetric_mape
 from spark_monitor.scores.regression import mean_absolute_error, root_mean_squared_error
 from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.grid import Floats
@@ -88,3 +88,13 @@ def test_states_of_earlier_releases_have_no_tail_of_logarithms() -> None:
     assert root_mean_squared_log_error(read).value == root_mean_squared_log_error(state).value
     assert read.merge(state).logs.total == 2000
     assert "become rare" not in str(root_mean_squared_log_error(read).message)
+
+
+def test_a_symmetric_error_of_few_rows_says_that_rare_ones_may_not_have_been_seen() -> None:
+    """Of a population in which one error of 200 is large few windows of 50 rows hold one."""
+    random = np.random.default_rng(5)
+    labels = 3 + random.gamma(4.0, 0.5, 50)
+    found = symmetric_mape(RegressionState.empty().update(labels, labels + 0.01 * random.normal(size=50)))
+    assert "less often than once in 13 rows may not have been seen" in str(found.message)
+    labels = 3 + random.gamma(4.0, 0.5, 2000)
+    assert symmetric_mape(RegressionState.empty().update(labels, labels + 0.01 * random.normal(size=2000))).message is None

@@ -15,7 +15,7 @@ import pytest
 
 from spark_monitor.scores import regression
 from spark_monitor.scores.classification import accuracy_score, balanced_accuracy_score
-from spark_monitor.scores.errors_of_numbers import root_mean_squared_log_error
+from spark_monitor.scores.errors_of_numbers import root_mean_squared_log_error, symmetric_mape
 from spark_monitor.scores.multiclass import f1_score_macro, f1_score_weighted, precision_macro, recall_macro
 from spark_monitor.scores.probability import brier_score, expected_calibration_error, log_loss
 from spark_monitor.scores.ranking import roc_auc_score
@@ -56,6 +56,7 @@ OF_NUMBERS = (
     regression.mean_error,
     regression.mean_absolute_percentage_error,
     regression.r2_score,
+    symmetric_mape,
 )
 LOG_ERRORS: Mapping[str, Draw] = {
     "normal": lambda random, n: 0.3 * random.normal(size=n),
