@@ -13,16 +13,14 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, batch_of_measurements, measurements
-from spark_monitor.config.aggregates import parse_aggregate
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
+from spark_monitor.stages.custom_bounds import interval_of, numbers_of
 from spark_monitor.stages.custom_references import with_references
-from spark_monitor.stages.custom_values import SUMS, aggregated, aggregates, metric_of, same
+from spark_monitor.stages.custom_values import aggregated, aggregates, metric_of, same
 from spark_monitor.stages.labelled import labelled_rows, spans_of, with_label
 from spark_monitor.stages.placed import placed, rows_within
-from spark_monitor.states.ratios import count_bounds, ratio_bounds, sum_bounds
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
@@ -82,42 +80,7 @@ def measured(values: DataFrame, metrics: Sequence[CustomMetricConfig]) -> DataFr
 
 
 def _measurements(where: list[dict[str, Any]], structs: pa.StructArray, one: CustomMetricConfig) -> list[dict[str, Any]]:
-    numbers = {field.name: _doubles(structs, field.name) for field in structs.type}
+    numbers = numbers_of(structs)
     rows = numbers["rows"]
     count = None if np.isnan(rows).all() else [None if np.isnan(number) else int(number) for number in rows]
     return measurements(where, metric_of(one), interval_of(numbers, one), count=count, column_name=":table")
-
-
-def _doubles(structs: pa.StructArray, name: str) -> Floats:
-    # A row without a struct (no labelled row) has NULL fields, which are NaN here.
-    return np.asarray(structs.field(name).to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def interval_of(numbers: dict[str, Floats], one: CustomMetricConfig) -> Interval:
-    """The value with its interval, as far as the form of the aggregate or its replicates give one."""
-    value, form = numbers["value"], parse_aggregate(one.sql).form if one.sql is not None else "other"
-    nothing = np.full(value.shape, np.nan)
-    low, high = numbers["low"], numbers["high"]
-    if one.interval == "delta" and form == "ratio":
-        low, high = ratio_bounds(*(numbers[name] for name in SUMS))
-    elif one.interval == "delta" and form == "sum":
-        low, high = sum_bounds(numbers["x"], numbers["xx"])
-    elif one.interval == "delta" and form == "count":
-        low, high = count_bounds(value)
-    absent = np.isnan(value)
-    messages = [
-        _message(one, is_absent=bool(gone), has_bounds=bool(bounded))
-        for gone, bounded in zip(absent, ~np.isnan(low), strict=True)
-    ]
-    return Interval(
-        value, np.where(absent, nothing, low), np.where(absent, nothing, high), np.zeros(value.shape), message=messages
-    )
-
-
-def _message(one: CustomMetricConfig, *, is_absent: bool, has_bounds: bool) -> str | None:
-    if is_absent:
-        what = "Its SQL gives no number here" if one.sql is not None else "A number that it is derived from is missing here"
-        return f"{what}: no rows, only NULL, or a division by zero; or what it gives is not finite."
-    if has_bounds or one.derived is not None or one.interval == "none":
-        return None
-    return "No interval follows from the form of this aggregate; `interval: bootstrap` draws one."

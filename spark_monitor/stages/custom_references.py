@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
@@ -12,6 +13,7 @@ from spark_monitor.config.aggregates import Derived, parse_derived
 from spark_monitor.sources.predictions import Predictions, slice_applies
 from spark_monitor.stages.baseline_rows import known_rows
 from spark_monitor.stages.context import Run
+from spark_monitor.stages.custom_bounds import with_bounds
 from spark_monitor.stages.custom_values import SUMS, aggregates, struct
 from spark_monitor.stages.labelled import baseline_rows, with_label
 from spark_monitor.stages.neighbours import just_before
@@ -19,9 +21,13 @@ from spark_monitor.stages.placed import own_name
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from spark_monitor.config.metrics import CustomMetricConfig
+
+ENDS: Final = ("low", "high")
+_STORED_AS: Final = {"value": "value", "low": "lower", "high": "upper"}
+_PREFIX: Final = {None: "m", "baseline": "b", "previous": "p"}
 
 
 def with_references(
@@ -37,6 +43,8 @@ def with_references(
     roots = {root for one in parsed.values() for root, _, _ in one.columns}
     if "baseline" in roots:
         values = _with_baseline(run, predictions, values)
+    wanted = [(f"{prefix}{one.place}", one.config) for one in aggregates(run.config.metrics) for prefix in ("m", "b")]
+    values = with_bounds(values, [one for one in wanted if one[0] in values.columns])
     if "previous" in roots:
         values = _with_previous(run, values, windows)
     for one in derived:
@@ -45,16 +53,52 @@ def with_references(
 
 
 def _with_derived(values: DataFrame, one: Derived, places: dict[str, int], place: int) -> DataFrame:
-    prefix = {None: "m", "baseline": "b", "previous": "p"}
-    named = values
-    for root, name, column in one.columns:
-        held = f"{prefix[root]}{places[name]}"
-        is_there = held in values.columns
-        named = named.withColumn(column, F.col(f"{held}.value") if is_there else F.lit(None).cast("double"))
-    empty = F.lit(None).cast("double")
-    fields = [F.expr(f"CAST({one.sql} AS DOUBLE)").alias("value"), F.lit(None).cast("double").alias("rows")]
-    struct = F.struct(*fields, *(empty.alias(name) for name in (*SUMS, "low", "high")))
-    return named.withColumn(f"m{place}", struct).drop(*(column for _, _, column in one.columns))
+    held = {column: f"{_PREFIX[root]}{places[name]}" for root, name, column in one.columns}
+    there = {column: struct for column, struct in held.items() if struct in values.columns}
+    named, computed = values, F.expr(f"CAST({one.sql} AS DOUBLE)")
+    for column in held:
+        named = named.withColumn(column, _field(there, column, "value"))
+    # The value, then what it would be with one number after the other at an end of its interval.
+    named = named.withColumn(own_name("derived"), computed)
+    for column in held:
+        for end in ENDS:
+            moved = named.withColumn(column, _field(there, column, end)).withColumn(own_name(f"{column}_{end}"), computed)
+            named = moved.withColumn(column, _field(there, column, "value"))
+    low, high = (_end(one, side) for side in ENDS)
+    rows = [F.col(f"{there[column]}.rows") for root, _, column in one.columns if root is None and column in there]
+    fields = {"value": F.col(own_name("derived")), "rows": reduce(F.least, rows) if rows else _nothing()}
+    fields |= {name: _nothing() for name in SUMS} | {"low": low, "high": high}
+    struct = F.struct(*(column.cast("double").alias(name) for name, column in fields.items()))
+    kept = [*values.columns, f"m{place}"]
+    return named.withColumn(f"m{place}", struct).select(*dict.fromkeys(kept))
+
+
+def _field(there: Mapping[str, str], column: str, field: str) -> Column:
+    return F.col(f"{there[column]}.{field}") if column in there else _nothing()
+
+
+def _nothing() -> Column:
+    return F.lit(None).cast("double")
+
+
+def _end(one: Derived, side: str) -> Column:
+    """One end of a derived number's interval, from how far it moves with each number at the ends of that one's interval.
+
+    Numbers of other rows are independent: their squares are added. Those of the same rows may move together as they like: they
+    are added themselves. Source: Zou and Donner, "Construction of confidence limits about effect measures: a general approach"
+    (2008), which makes Newcombe's interval of a difference of those of both proportions.
+    """
+    value, sign = F.col(own_name("derived")), -1.0 if side == "low" else 1.0
+    squares = F.lit(0.0)
+    for root in dict.fromkeys(root for root, _, _ in one.columns):
+        moves = F.lit(0.0)
+        for of_root, _, column in one.columns:
+            if of_root == root:
+                ends = [(F.col(own_name(f"{column}_{end}")) - value) * sign for end in ENDS]
+                # Of one that is not known nothing is: greatest leaves NULL out, the sum does not.
+                moves = moves + F.greatest(*ends, F.lit(0.0)) + 0.0 * (ends[0] + ends[1])
+        squares = squares + moves * moves
+    return value + sign * F.sqrt(squares)
 
 
 def _with_baseline(run: Run, predictions: Predictions, values: DataFrame) -> DataFrame:
@@ -90,19 +134,30 @@ def _baseline_rows(run: Run, predictions: Predictions, *, labels: bool) -> DataF
 def _with_previous(run: Run, values: DataFrame, windows: Sequence[DueWindow]) -> DataFrame:
     """The values beside those of the window before: as this run measures it, else as it is stored."""
     wanted = aggregates(run.config.metrics)
-    fresh = values.select(*DIMENSIONS, *(F.col(f"m{one.place}.value").alias(f"v{one.place}") for one in wanted))
+    fresh = values.select(
+        *DIMENSIONS, *(F.col(f"m{one.place}.{field}").alias(f"{field}{one.place}") for one in wanted for field in _STORED_AS)
+    )
     stored = run.store.frame("metrics").where(run.store.in_windows(run.monitor_id, just_before(run, windows)))
-    number = {one.place: F.when(F.col("metric") == one.config.name, F.col("value")) for one in wanted}
+    of_metric = [(one.place, F.col("metric") == one.config.name) for one in wanted]
     earlier = (
         stored.where("dataset = 'predictions' AND family = 'custom'")
         .withColumns({edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")})
         .groupBy(*DIMENSIONS)
-        .agg(*(F.max(column).alias(f"v{place}") for place, column in number.items()))
+        .agg(
+            *(
+                F.max(F.when(is_metric, F.col(column))).alias(f"{field}{place}")
+                for place, is_metric in of_metric
+                for field, column in _STORED_AS.items()
+            )
+        )
     )
     both = fresh.unionByName(earlier)
     before = both.select(
         *(F.col(name).alias(f"was_{name}") for name in DIMENSIONS),
-        *(F.struct(F.col(f"v{one.place}").alias("value")).alias(f"p{one.place}") for one in wanted),
+        *(
+            F.struct(*(F.col(f"{field}{one.place}").alias(field) for field in _STORED_AS)).alias(f"p{one.place}")
+            for one in wanted
+        ),
     )
     same = values["start"] == before["was_end"]
     for name in ("granularity", "model_version", "slice_key", "slice_value"):

@@ -78,3 +78,32 @@ def test_derived_metrics_follow_from_the_baseline_and_the_window_before(finished
         assert gaps.to_numpy() == pytest.approx((means / expected - 1).to_numpy(), abs=1e-12)
         assert steps.to_numpy() == pytest.approx(means.diff().dropna().to_numpy(), abs=1e-12)
         assert len(steps) == len(means) - 1
+
+
+def test_the_interval_of_a_derived_metric_follows_from_those_of_what_it_is_derived_from(finished: Finished) -> None:
+    """Limits of a difference and of a ratio of independent means by Zou and Donner's method (2008)."""
+    from scipy import stats
+
+    rows = custom(finished)
+    whole = rows[rows["slice_key"].isna() & (rows["granularity"] == "1 week")].sort_values("start")
+    source = finished.made.rows
+    first = np.asarray(made.values(source[source["at"] < pd.Timestamp("2024-01-08", tz="UTC")], "holes"))
+    b, half = float(first.mean()), float(stats.t.ppf(0.975, first.size - 1) * stats.sem(first))
+    looked = 0
+    for _, of_version in whole.groupby("model_version"):
+        means, gaps, steps = (of_version[of_version["metric"] == one] for one in ("mean_holes", "holes_gap", "holes_step"))
+        lists = [[row for _, row in one.iterrows()] for one in (means, gaps, steps)]
+        for before, mean, gap, step in zip([None, *lists[0][:-1]], *lists, strict=True):
+            m, low, high = mean["value"], mean["lower"], mean["upper"]
+            down = np.hypot((m - low) / b, m / b - m / (b + half))
+            up = np.hypot((high - m) / b, m / (b - half) - m / b)
+            assert (gap["lower"], gap["upper"]) == pytest.approx((gap["value"] - down, gap["value"] + up), rel=1e-6)
+            assert gap["count"] == mean["count"]
+            if before is not None and not np.isnan(step["value"]):
+                down, up = (
+                    np.hypot(m - low, before["upper"] - before["value"]),
+                    np.hypot(high - m, before["value"] - before["lower"]),
+                )
+                assert (step["lower"], step["upper"]) == pytest.approx((step["value"] - down, step["value"] + up), rel=1e-6)
+                looked += 1
+    assert looked > 2

@@ -10,7 +10,7 @@ from scipy import stats
 
 from spark_monitor.config.aggregates import parse_aggregate
 from spark_monitor.config.metrics import CustomMetricConfig
-from spark_monitor.stages.custom import interval_of
+from spark_monitor.stages.custom_bounds import interval_of
 from spark_monitor.stages.custom_values import Sql, struct
 
 if TYPE_CHECKING:
