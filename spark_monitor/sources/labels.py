@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -20,6 +21,7 @@ from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+    from pyspark.sql.window import WindowSpec
 
     from spark_monitor.config.monitor import LabelsConfig
 
@@ -28,7 +30,7 @@ LABEL_CONFLICTS, LABEL_FINGERPRINT = "label_conflicts", "label_fingerprint"
 LABEL_COLUMNS = (LABEL, LABEL_TIME, LABEL_ROWS, LABEL_CONFLICTS, LABEL_FINGERPRINT)
 
 
-_KEY, _TEXT, _RAW, _AT, _LAST = "__label_key_", "__label_text", "__label_raw", "__label_at", "__label_last"
+_KEY, _TEXT, _AT, _PLACE = "__label_key_", "__label_text", "__label_at", "__label_place"
 _INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 _NTZ_EPOCH = "TIMESTAMP_NTZ'1970-01-01 00:00:00'"
 _WHITE_SPACE = " \t\n\r"
@@ -136,28 +138,40 @@ def latest_labels(
     clash = sorted({name.lower() for name in config.id} & set(LABEL_COLUMNS))
     if clash:
         raise ConfigError(f'labels.id: the name "{clash[0]}" is taken by a column that is computed. Rename it in a view.')
-    usable = _readable(_before(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
-    present = usable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
-    # Rows of an id meet once, as the join needs them: few ids have two, so what a task would merge before is not worth its sort.
-    latest = (
-        present.repartition(*keys)
-        .groupBy(*keys)
-        .agg(
-            F.expr(f"max_by(struct({LABEL}, {_AT}, {_TEXT}), struct({_AT}, {_TEXT}, {_RAW}))").alias(_LAST),
-            F.count(F.lit(1)).alias(LABEL_ROWS),
-            F.expr(f"min({_TEXT}) <> max({_TEXT})").alias(LABEL_CONFLICTS),
-        )
+    readable = _readable(_before(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
+    usable = readable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
+    # A window leaves rows in the order that the join needs, and an id with one row, as nearly all have, costs little in it.
+    latest_first = Window.partitionBy(*keys).orderBy(
+        *(F.expr(sql).desc() for sql in (_AT, _TEXT, *_plain_text(labels, config.label)))
     )
+    latest = usable.select(
+        "*",
+        F.row_number().over(latest_first).alias(_PLACE),
+        F.count(F.lit(1)).over(_whole(latest_first)).alias(LABEL_ROWS),
+        (F.min(_TEXT).over(_whole(latest_first)) != F.max(_TEXT).over(_whole(latest_first))).alias(LABEL_CONFLICTS),
+    ).where(f"{_PLACE} = 1")
     strings = ", ".join(f"CAST({key} AS STRING)" for key in keys)
     return latest.select(
         *(F.col(key).alias(name) for key, name in zip(keys, config.id, strict=True)),
-        F.col(f"{_LAST}.{LABEL}"),
-        F.expr(f"timestamp_micros({_LAST}.{_AT})").alias(LABEL_TIME),
+        LABEL,
+        F.expr(f"timestamp_micros({_AT})").alias(LABEL_TIME),
         LABEL_ROWS,
         LABEL_CONFLICTS,
         # Rows that lose are hashed by their number and disagreement: these are counted as well.
-        F.expr(f"xxhash64({strings}, {_LAST}.{_TEXT}, {_LAST}.{_AT}, {LABEL_ROWS}, {LABEL_CONFLICTS})").alias(LABEL_FINGERPRINT),
+        F.expr(f"xxhash64({strings}, {_TEXT}, {_AT}, {LABEL_ROWS}, {LABEL_CONFLICTS})").alias(LABEL_FINGERPRINT),
     )
+
+
+def _whole(ordered: WindowSpec) -> WindowSpec:
+    """All rows of an id, in the order of another window over them, so that both are one step of the plan."""
+    return ordered.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+
+
+def _plain_text(labels: DataFrame, column: str) -> list[str]:
+    """What tells labels apart whose canonical text is the same: the plain text, of types that can write one value in two ways."""
+    kind = labels.schema[column].dataType
+    many_ways = (T.StringType, T.CharType, T.VarcharType, T.FloatType, T.DoubleType, T.DecimalType)
+    return [f"CAST({LABEL} AS STRING)"] if isinstance(kind, many_ways) else []
 
 
 def _before(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
@@ -168,13 +182,12 @@ def _before(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
 
 
 def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone: str, plain: Sequence[bool] = ()) -> DataFrame:
-    """Keys, label, its canonical and plain text, and its time in microseconds, under names of our own."""
+    """Keys, label, its canonical text, and its time in microseconds, under names of our own."""
     types = {field.name: field.dataType for field in labels.schema.fields}
     return labels.select(
         *(text.alias(key) for key, text in zip(keys, id_strings(labels, config.id, plain=plain), strict=True)),
         F.col(quote(config.label)).alias(LABEL),
         canonical_text(config.label, types[config.label], booleans=True).alias(_TEXT),
-        F.expr(f"CAST({quote(config.label)} AS STRING)").alias(_RAW),
         timestamp_micros(labels, config.time, zone).alias(_AT),
     )
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from spark_monitor.errors import ConfigError
 from spark_monitor.sources.labels import join_labels, latest_labels, plain_ids
@@ -66,6 +67,25 @@ def test_the_latest_usable_label_of_every_id_is_found_whatever_the_order_of_rows
             key: (row.label, row.label_time.astimezone(UTC), row.label_rows, row.label_conflicts) for key, row in found.items()
         }
         assert seen == expected
+
+
+def test_an_id_of_more_rows_than_a_window_keeps_in_memory_has_its_latest_label(spark: SparkSession) -> None:
+    draw = random.Random(5)
+    rows = [(draw.choice([1, 1, 1, 2]), float(draw.randrange(12)), at(1, seconds=draw.randrange(40_000))) for _ in range(9_000)]
+    found = by_id(latest_labels(table(spark, rows), config(), as_of=AS_OF))
+    seen = {key: (row.label, row.label_time.astimezone(UTC), row.label_rows, row.label_conflicts) for key, row in found.items()}
+    assert seen == newest(rows, AS_OF)
+
+
+@pytest.mark.parametrize(("kind", "labels", "latest"), [("string", [" b", "b ", "b"], "b "), ("double", [0.0, -0.0], "0.0")])
+def test_of_labels_that_are_one_in_two_writings_the_greatest_plain_text_wins(
+    spark: SparkSession, kind: str, labels: list[Any], latest: str
+) -> None:
+    rows = [(1, label, at(3)) for label in labels]
+    for given in (rows, rows[::-1]):
+        found = latest_labels(table(spark, given, f"id long, y {kind}, at timestamp"), config(), as_of=AS_OF)
+        row = by_id(found.withColumn("label", F.col("label").cast("string")))["1"]
+        assert (row.label, row.label_rows, row.label_conflicts) == (latest, len(labels), False)
 
 
 def test_a_label_of_the_very_timestamp_counts_and_one_a_microsecond_later_does_not(spark: SparkSession) -> None:
