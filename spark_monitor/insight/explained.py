@@ -151,6 +151,12 @@ def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
             f"SELECT time, model_version, metric, {'slice, ' if own else ''}value, lower, upper FROM metric_series "
             f"WHERE column_name = {literal(what)} AND {drift} AND {newest}"
         )
+    if kind == "correlation":
+        pairs = f"metric = 'correlation_shift' AND slice_key IS NULL AND instr(column_name, {literal(what)}) > 0"
+        return (
+            "SELECT `window`.start, model_version, column_name AS pair, value, lower, upper FROM metrics "
+            f"WHERE {pairs} AND {_is_of(row)} AND {_until(row)} ORDER BY 1 DESC, 2, abs(value) DESC"
+        )
     of_model = "SELECT time, model_version, metric, {}, value, lower, upper FROM metric_series JOIN {} USING (metric) "
     if kind in ("slice", "mix", "rest", "everywhere"):
         named = f"slice = {literal(_as_in_series(what))}" if kind in ("slice", "mix") else "slice IS NOT NULL"

@@ -32,6 +32,7 @@ from spark_monitor.stages.evidence import gathered, populated_slices, slice_shif
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
 from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.parted import causes_of_parting
 from spark_monitor.stages.parts import remarks_of
 from spark_monitor.stages.present import PresentPlan
 from spark_monitor.windowing.due import DueWindow
@@ -110,6 +111,7 @@ def computed(
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
     kept, explained = with_consequences(problems, falls, outputs=outputs)
     of_answers = answer_causes(run, kept, judged, evidence, outputs)
+    of_parting = causes_of_parting(run, kept, falls, judged)
     parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
     remarks = remarks_of(run, parts.values())
     remark_of = {about: remarks[key] for about, key in parts.items() if key in remarks}
@@ -123,7 +125,7 @@ def computed(
             outputs,
             weights,
             run,
-            [*of_answers.get(id(one), []), *part_causes(remark_of.get(id(one)))],
+            [*of_answers.get(id(one), []), *of_parting.get(id(one), []), *part_causes(remark_of.get(id(one)))],
         )
         for one in kept
     ]

@@ -1,0 +1,76 @@
+"""A feature whose values stand in other rows: each column is spread as before, and what went together does no longer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spark_monitor.diagnosis.parted import Pair, parted_causes
+from spark_monitor.insight.explained import explained
+from spark_monitor.insight.rows import Cause, IncidentRow
+from spark_monitor.windowing.timestamps import timestamp_of
+
+ROWS, NAMES = 3000, ("load", "torque", "temp", "vib")
+
+
+def pairs(values: np.ndarray, baseline: np.ndarray) -> list[Pair]:
+    """Of every two columns, with Fisher's z and a normal interval as the oracle of what is chance."""
+    now, before = np.corrcoef(values.T), np.corrcoef(baseline.T)
+    places = [(one, other) for one in range(len(NAMES)) for other in range(one + 1, len(NAMES))]
+    reach = 1.96 * np.sqrt(2 / (ROWS - 3))
+    return [
+        Pair(
+            (NAMES[one], NAMES[other]),
+            now[one, other],
+            before[one, other],
+            abs(np.arctanh(now[one, other]) - np.arctanh(before[one, other])) > reach,
+        )
+        for one, other in places
+    ]
+
+
+def drawn(seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    load = random.normal(50, 10, ROWS)
+    torque, temp = 0.8 * load + random.normal(0, 6, ROWS), 20 + 0.5 * load + random.normal(0, 8, ROWS)
+    return np.column_stack([load, torque, temp, random.lognormal(0, 0.5, ROWS)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_the_column_whose_values_are_permuted_is_named(seed: int, column: int) -> None:
+    values = drawn(seed)
+    values[:, column] = np.random.default_rng(seed).permutation(values[:, column])
+    causes = parted_causes(pairs(values, drawn(99)), pairs(drawn(seed + 100), drawn(99)))
+    assert [cause.what for cause in causes] == [NAMES[column]]
+    assert "its values may stand in other rows." in causes[0].sentence
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_sound_rows_nothing_is_named(seed: int) -> None:
+    assert parted_causes(pairs(drawn(seed), drawn(99))) == []
+
+
+def test_of_two_columns_that_parted_nobody_can_say_which_it_is() -> None:
+    (cause,) = parted_causes([Pair(("a", "b"), 0.02, -0.6)])
+    assert cause.sentence == (
+        "a: it no longer goes with b (correlation 0.020, in the baseline -0.600); "
+        "its values, or those of b, may stand in other rows."
+    )
+
+
+def test_what_had_parted_before_or_is_known_to_be_off_is_no_cause() -> None:
+    parted = [Pair(("a", "b"), 0.0, 0.7)]
+    assert parted_causes(parted, parted) == []
+    assert parted_causes(parted, known={"b"}) == []
+    assert parted_causes([Pair(("a", "b"), 0.0, 0.7, surely=False), Pair(("a", "c"), 0.5, 0.7), Pair(("b", "c"), 0.0, 0.2)]) == []
+
+
+def test_an_explanation_shows_the_correlations_of_the_column() -> None:
+    cause = Cause("correlation", "o'torque", None, "o'torque: it no longer goes with load.")
+    row = IncidentRow(
+        "abc", title="t", diagnosis="d", kind="performance", opened=timestamp_of(0), last_seen=timestamp_of(9), causes=(cause,)
+    )
+    told = "\n".join(explained(row, "f.yaml"))
+    assert "correlation_shift" in told
+    assert "correlation" in told
