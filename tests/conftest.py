@@ -74,8 +74,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(warehouse),
             "spark.sql.ansi.enabled": "true",
-            # Tests are many short queries: what the second compiler would make faster has ended by then.
-            "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1",
+            # Tests are many short queries: what the second compiler would make faster has ended by then. For one compiler the JVM
+            # sets 48 MiB aside, and compiles nothing more once they are full.
+            "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
             # Nobody looks at the plans and tasks that have ended, which by default are kept by the thousand.
             **{f"spark.{kept}": "10" for kept in ("sql.ui.retainedExecutions", "ui.retainedJobs", "ui.retainedStages")},
             **dict(one.split("=", 1) for one in os.environ.get("SPARK_MONITOR_TEST_CONF", "").split(";") if one),
