@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spark_monitor.commands.answers import Answer, show_rows
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.options import Conf, Master, MonitorFile, Remote, SessionOptions
+from spark_monitor.commands.query_result import QueryResult, show_rows
 from spark_monitor.commands.several import sessions
 from spark_monitor.commands.terminal import plain_console
 from spark_monitor.errors import ConfigError
@@ -70,20 +70,20 @@ def sql(
         config = load_config(file)
         session = sessions(options, terminal)
         log.info("Query")
-        answer = None if session.wanted else ask_without_spark(config, query, limit)
-        if answer is None:
+        result = None if session.wanted else ask_without_spark(config, query, limit)
+        if result is None:
             require_tables(config, session, file)
-            answer = ask(store_of(config, session), query, limit)
+            result = ask(store_of(config, session), query, limit)
     if as_json:
-        for row in answer.rows:
+        for row in result.rows:
             terminal.out.out(row, highlight=False)
     else:
-        show_rows(answer, plain_console(terminal.out.file), terminal=terminal.out.is_terminal)
-    more = f" shown; there are more, as --limit is {limit}" if answer.more else ""
-    terminal.remark(f"{counted(len(answer.rows), 'row')}{more}.")
+        show_rows(result, plain_console(terminal.out.file), terminal=terminal.out.is_terminal)
+    more = f" shown; there are more, as --limit is {limit}" if result.more else ""
+    terminal.remark(f"{counted(len(result.rows), 'row')}{more}.")
 
 
-def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer | None:
+def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> QueryResult | None:
     """The first rows by delta-rs and DuckDB; None where the tables are a catalog's, or only Spark understands the query."""
     from spark_monitor.store.local import LocalTables, NotHere
 
@@ -107,7 +107,7 @@ def ask_without_spark(config: MonitorConfig, query: str, limit: int) -> Answer |
     rows = cursor.fetchmany(limit + 1)
     types = tuple(str(column[1]).lower() for column in described)
     documents = tuple(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows[:limit])
-    return Answer(names, types, documents, more=len(rows) > limit)
+    return QueryResult(names, types, documents, more=len(rows) > limit)
 
 
 def _plain(value: Any) -> Any:
@@ -164,8 +164,8 @@ def _first_word(query: str) -> str:
     return word[0] if word else ""
 
 
-def ask(store: Store, query: str, limit: int) -> Answer:
-    """The first rows of a query's answer; a query that Spark does not understand, or that divides by zero, is wrong usage."""
+def ask(store: Store, query: str, limit: int) -> QueryResult:
+    """The first rows of a query's result; a query that Spark does not understand, or that divides by zero, is wrong usage."""
     from pyspark.errors import (
         AnalysisException,
         ArithmeticException,
@@ -186,7 +186,7 @@ def ask(store: Store, query: str, limit: int) -> Answer:
         rows = _as_json(frame.toDF(*names).limit(limit + 1)).collect()
     except (ArithmeticException, ArrayIndexOutOfBoundsException, DateTimeException, NumberFormatException) as error:
         raise ConfigError(_wrong_query(error, store.spark)) from None
-    return Answer(names, types, tuple(row["row"] for row in rows[:limit]), more=len(rows) > limit)
+    return QueryResult(names, types, tuple(row["row"] for row in rows[:limit]), more=len(rows) > limit)
 
 
 def _as_json(frame: DataFrame) -> DataFrame:

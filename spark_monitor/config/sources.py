@@ -130,12 +130,12 @@ class PredictionsConfig(SourceConfig):
         return {**dict.fromkeys(self.id, "id"), **{column: role for role, column in named if column is not None}}
 
     @property
-    def answers(self) -> frozenset[str]:
-        """The columns that hold what the model answers, whichever key names them.
+    def outputs(self) -> frozenset[str]:
+        """The columns that hold what the model predicts, whichever key names them.
 
         >>> scores = {"a": "p_a", "b": "probabilities['b']"}
-        >>> sorted(PredictionsConfig(table="t", id="i", time="at", prediction="said", scores=scores).answers)
-        ['p_a', 'probabilities', 'said']
+        >>> sorted(PredictionsConfig(table="t", id="i", time="at", prediction="predicted", scores=scores).outputs)
+        ['p_a', 'predicted', 'probabilities']
         """
         ends = () if self.interval is None else (self.interval.lower, self.interval.upper)
         named = {name for name in (self.prediction, self.score) if name is not None}

@@ -1,4 +1,4 @@
-"""What a model's fall, or the movement of its answers, is probably due to: columns, slices, labels, inputs or the concept."""
+"""What a model's fall, or the movement of its outputs, is probably due to: columns, slices, labels, inputs or the concept."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def causes_of(
     """
     if problem.main.first.track == FAIRNESS:
         broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {}, zone=zone)
-        return [*moved_answers(problem, outputs), *broken, *drifted]
-    is_answer = bool(problem.columns) and set(problem.columns) <= set(outputs)
+        return [*moved_outputs(problem, outputs), *broken, *drifted]
+    is_output = bool(problem.columns) and set(problem.columns) <= set(outputs)
     if is_prior(problem) and fall is None:
         return [OTHER_LABELS]
-    if problem.main.first.track != MODEL and not is_answer:
+    if problem.main.first.track != MODEL and not is_output:
         return []
     broken, drifted = column_causes(problem, others, outputs=outputs, importances=importances or {}, zone=zone)
     slices = slice_causes(fall) if fall is not None and fall.is_worse else []
@@ -84,8 +84,8 @@ EVERYWHERE: Final = Cause(
 )
 
 
-def moved_answers(problem: Problem, outputs: Collection[str]) -> list[Cause]:
-    """The model's answers that move for a group which is treated less fairly, and where they do."""
+def moved_outputs(problem: Problem, outputs: Collection[str]) -> list[Cause]:
+    """The model's outputs that move for a group which is treated less fairly, and where they do."""
     causes: dict[str, Cause] = {}
     for episode in problem.episodes:
         first = episode.first

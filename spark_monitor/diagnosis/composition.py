@@ -65,7 +65,7 @@ def problems(
     """The problems that episodes amount to; ``located`` gives the slice of an episode by its ``id``, ``steady`` the keys within
     whose slices its column has not moved.
 
-    ``outputs`` are the columns of the model's own answers: where they move together with features, they are a symptom of these.
+    ``outputs`` are the columns of the model's own outputs: where they move together with features, they are a symptom of these.
     ``slice_columns`` are the columns that slices are cut by: where one of them drifts, the mix of the rows has changed.
     """
     within = steady or {}
@@ -78,31 +78,31 @@ def problems(
     merged = parts_of_a_whole(merged)
     merged = same_signature(explained_by_mix(merged, shifts or {}, outputs))
     merged = drifting_together(merged, slice_columns, shifts or {}, outputs)
-    merged = other_labels(moving_slices(_answers_together(_symptoms(within_mix(merged), outputs), outputs)))
+    merged = other_labels(moving_slices(_outputs_together(_symptoms(within_mix(merged), outputs), outputs)))
     return sorted(merged, key=lambda problem: (problem.opened, problem.kind, problem.main.first.subject))
 
 
 def _kind(episode: Episode) -> str:
     track = episode.first.track
     if track == VALUES and episode.first.column is None:
-        # Of no column: how all of them move together, or what is labelled or answered; else a custom metric.
+        # Of no column: how all of them move together, or what is labelled or predicted; else a custom metric.
         return "drift" if {one.family for one in episode.first.failing} <= OF_DRIFT else "performance"
     return episode.finding.kind if track in OF_COLUMNS else KIND_OF_TRACK[track]
 
 
-def _is_broken_before(cause: Problem, answers: Problem, outputs: Collection[str]) -> bool:
-    """Whether features are broken while the model's answers begin to move, or drift while these move by and by."""
-    if cause is answers or cause.dataset != answers.dataset or set(cause.columns) <= set(outputs):
+def _is_broken_before(cause: Problem, moved: Problem, outputs: Collection[str]) -> bool:
+    """Whether features are broken while the model's outputs begin to move, or drift while these move by and by."""
+    if cause is moved or cause.dataset != moved.dataset or set(cause.columns) <= set(outputs):
         return False
-    is_open = cause.opened < answers.opened and cause.goes_on_at(answers.opened)
+    is_open = cause.opened < moved.opened and cause.goes_on_at(moved.opened)
     if not is_open or not cause.columns:
         return False
     is_broken = cause.finding.is_fault or cause.kind in ("upstream", "mix_shift")
-    return is_broken or (cause.kind == "drift" and not answers.finding.abrupt)
+    return is_broken or (cause.kind == "drift" and not moved.finding.abrupt)
 
 
-def _is_broken_answer(cause: Problem, moved: Problem, outputs: Collection[str]) -> bool:
-    """Whether another of the model's answers is broken while one moves, which is made of it: a class of a missing score, say.
+def _is_broken_output(cause: Problem, moved: Problem, outputs: Collection[str]) -> bool:
+    """Whether another of the model's outputs is broken while one moves, which is made of it: a class of a missing score, say.
 
     One that has ceased to vary may itself follow from the other's move.
     """
@@ -113,14 +113,14 @@ def _is_broken_answer(cause: Problem, moved: Problem, outputs: Collection[str]) 
     return cause.opened == moved.opened or (cause.opened < moved.opened and cause.goes_on_at(moved.opened))
 
 
-def _answers_together(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
+def _outputs_together(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
     """Score and class of a model that begin to drift in the same window and slice are one problem: one follows from the other.
 
     So is a class that has ceased to vary, there or in a slice of it, as of scores that have all moved below the threshold.
     """
-    answers = [one for one in candidates if one.kind == "drift" and one.columns and set(one.columns) <= set(outputs)]
-    kept = [one for one in candidates if one not in answers]
-    for members in alike(answers, lambda one: (one.dataset, one.granularity, one.opened, repr(one.slice))):
+    moved = [one for one in candidates if one.kind == "drift" and one.columns and set(one.columns) <= set(outputs)]
+    kept = [one for one in candidates if one not in moved]
+    for members in alike(moved, lambda one: (one.dataset, one.granularity, one.opened, repr(one.slice))):
         first, *others = sorted(members, key=lambda one: one.main.first.name)
         for other in others:
             absorb(first, other)
@@ -132,14 +132,14 @@ def _answers_together(candidates: list[Problem], outputs: Collection[str]) -> li
 
 
 def _has_ceased_with(one: Problem, moved: Problem, outputs: Collection[str]) -> bool:
-    """Whether another of the model's answers ceases to vary where and when one moves."""
+    """Whether another of the model's outputs ceases to vary where and when one moves."""
     is_other = one is not moved and one.kind == "stuck" and set(one.columns) <= set(outputs) - {moved.main.first.name}
     began_with = (one.dataset, one.granularity, one.opened) == (moved.dataset, moved.granularity, moved.opened)
     return bool(one.columns) and is_other and began_with and moved.slice in (WHOLE, one.slice)
 
 
 def _symptoms(candidates: list[Problem], outputs: Collection[str]) -> list[Problem]:
-    """The model's answers that move in the very window in which a feature does, or while one is broken, are part of that problem.
+    """The model's outputs that move in the very window in which a feature does, or while one is broken, are part of that problem.
 
     So is what moves in a slice whose own column is broken: other rows are in it.
     """
@@ -147,15 +147,15 @@ def _symptoms(candidates: list[Problem], outputs: Collection[str]) -> list[Probl
     for one in candidates:
         if one.main.first.track not in OF_COLUMNS:
             continue
-        is_answer = bool(one.columns) and set(one.columns) <= set(outputs)
+        is_output = bool(one.columns) and set(one.columns) <= set(outputs)
         key_columns = set((one.slice[0] or "").split(", "))
         same = [other for other in kept if other is not one and (other.dataset, other.opened) == (one.dataset, one.opened)]
         causes = [other for other in same if other.finding.is_fault and other.main.first.name in key_columns]
-        if is_answer:
+        if is_output:
             features = [other for other in same if other.columns and not set(other.columns) <= set(outputs)]
             causes += [other for other in features if other.slice == one.slice or other.finding.is_fault or other.kind != "drift"]
             causes += [other for other in kept if _is_broken_before(other, one, outputs)]
-            causes += [other for other in kept if _is_broken_answer(other, one, outputs)]
+            causes += [other for other in kept if _is_broken_output(other, one, outputs)]
         if causes:
             cause = min(causes, key=lambda other: (not other.finding.is_fault, one.opened - other.opened, other.main.first.name))
             cause.symptoms |= set(one.columns) - set(cause.columns)

@@ -18,8 +18,8 @@ OF_INPUTS: Final = frozenset({"upstream", "mix_shift"})
 EXPECTED_PART: Final = 0.5
 """A fall follows from inputs that drift where they make one expect at least so much of it."""
 
-ANSWERS_APART: Final = 2
-"""Answers that begin to move so many windows before or after the model's metric fails are part of its fall."""
+OUTPUTS_APART: Final = 2
+"""Outputs that begin to move so many windows before or after the model's metric fails are part of its fall."""
 
 Explained = dict[int, Problem]
 """By the ``id`` of a problem of inputs: the model's fall that belongs to it."""
@@ -33,8 +33,8 @@ def with_consequences(
     A fall of the model that begins in the window in which a column breaks, several fail together or the mix of rows changes is
     that one problem; one that begins with drift alone is, where the drift is sudden or the estimate before the labels falls, too.
     So is one that begins while a column is broken: within two windows, or where the metric is no further off than it just was.
-    Answers that move about when the model falls without any such cause are part of the fall, and so are the labels where one
-    slice explains it: there they follow the inputs in another way, and their rate is a symptom. Answers that move for one group
+    Outputs that move about when the model falls without any such cause are part of the fall, and so are the labels where one
+    slice explains it: there they follow the inputs in another way, and their rate is a symptom. Outputs that move for one group
     when it is treated less fairly are part of that.
     """
     explained: Explained = {}
@@ -58,7 +58,7 @@ def with_consequences(
             cause.episodes = [*cause.episodes, *one.episodes]
             kept.remove(one)
         else:
-            _take_answers(one, kept, outputs)
+            _take_outputs(one, kept, outputs)
             if one.main.first.track == MODEL:
                 _take_labels(one, kept)
     return kept, explained
@@ -73,15 +73,15 @@ def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Coll
         return (cause.main.first.track, fall.main.first.track) == (MODEL, FAIRNESS)
     if is_prior(cause):
         return not is_of_one_slice(numbers)
-    if not cause.columns or _only_answers(cause, outputs):
+    if not cause.columns or _only_outputs(cause, outputs):
         return False
     part = None if numbers is None else numbers.expected_part
     expected = part is not None and part >= EXPECTED_PART
     return cause.finding.is_fault or cause.kind in OF_INPUTS or expected or _may_be_sudden_cause(cause, numbers)
 
 
-def _only_answers(cause: Problem, outputs: Collection[str]) -> bool:
-    """Whether it is that the model's answers move, which a fall is no consequence of; broken ones, such as a score that stands
+def _only_outputs(cause: Problem, outputs: Collection[str]) -> bool:
+    """Whether it is that the model's outputs move, which a fall is no consequence of; broken ones, such as a score that stands
     still, are.
     """
     return set(cause.columns) <= set(outputs) and not cause.finding.is_fault
@@ -97,10 +97,10 @@ def _goes_on(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Colle
         return False
     is_open = cause.opened < fall.opened and cause.goes_on_at(fall.opened)
     first = fall.main.first
-    soon = fall.opened - cause.opened <= ANSWERS_APART * (first.end - first.start)
+    soon = fall.opened - cause.opened <= OUTPUTS_APART * (first.end - first.start)
     # Labels of few rows cannot be judged in the very window in which a column that drifts jumped.
     is_cause = cause.finding.is_fault or cause.kind in OF_INPUTS or (soon and _may_be_sudden_cause(cause, numbers))
-    if not is_open or _only_answers(cause, outputs) or not is_cause:
+    if not is_open or _only_outputs(cause, outputs) or not is_cause:
         return False
     # What is wrong in several versions does not explain, windows later, a fall that one of them has no part in.
     if spares_a_version(cause, fall):
@@ -147,13 +147,13 @@ def _take_labels(fall: Problem, kept: list[Problem]) -> None:
             kept.remove(other)
 
 
-def _take_answers(fall: Problem, kept: list[Problem], outputs: Collection[str]) -> None:
+def _take_outputs(fall: Problem, kept: list[Problem], outputs: Collection[str]) -> None:
     first = fall.main.first
-    near = ANSWERS_APART * (first.end - first.start)
+    near = OUTPUTS_APART * (first.end - first.start)
     for other in list(kept):
-        is_answer = bool(other.columns) and set(other.columns) <= set(outputs)
+        is_output = bool(other.columns) and set(other.columns) <= set(outputs)
         same = other.dataset == fall.dataset and abs(other.opened - fall.opened) <= near and _may_concern(other.slice, fall)
-        if other is not fall and is_answer and other.kind == "drift" and same:
+        if other is not fall and is_output and other.kind == "drift" and same:
             fall.episodes = [*fall.episodes, *other.episodes]
             kept.remove(other)
 

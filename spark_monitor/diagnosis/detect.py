@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from spark_monitor.diagnosis.absences import emptied, gone, missing
-from spark_monitor.diagnosis.answers import another_unit
 from spark_monitor.diagnosis.categories import encoding_swap, unseen
 from spark_monitor.diagnosis.findings import DRIFT, FILLED, NAMED_BY_METRIC, Finding, named_by_metrics
 from spark_monitor.diagnosis.looks import Evidence
+from spark_monitor.diagnosis.model_outputs import another_unit
 from spark_monitor.diagnosis.partly import partly_mirrored
 from spark_monitor.diagnosis.placeholders import sentinel
 from spark_monitor.diagnosis.scales import exact_unit, unit_change
@@ -22,11 +22,11 @@ from spark_monitor.diagnosis.zones import rotated_hours
 Detector = Callable[[Evidence], Finding | None]
 
 
-def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = False) -> Finding:
+def finding_of(evidence: Evidence, metrics: frozenset[str], *, of_output: bool = False) -> Finding:
     """The finding of one column in one window: the first fault that the evidence shows, else drift.
 
-    ``metrics`` are those that fail; the evidence need not have had a rule. ``answers`` are a model's own: they move with its
-    inputs, and only by a far factor are they in another unit.
+    ``metrics`` are those that fail; the evidence need not have had a rule. Those ``of_output`` are a model's own: they move with
+    its inputs, and only by a far factor are they in another unit.
 
     >>> from spark_monitor.diagnosis.looks import Look
     >>> now, was = Look(count=100, nulls=100), Look(count=100)
@@ -35,11 +35,11 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, answers: bool = F
     >>> finding_of(Evidence(was, Look(count=100, nulls=40)), frozenset({"percent_null_delta"})).what
     'fewer of its values are missing than in the baseline'
     """
-    for detector in OF_ANSWERS if answers else DETECTORS:
+    for detector in OF_OUTPUTS if of_output else DETECTORS:
         finding = detector(evidence)
         if finding is not None:
             return replace(finding, abrupt=not is_steady(evidence))
-    named = named_by_metrics(metrics - OF_INPUTS if answers else metrics)
+    named = named_by_metrics(metrics - OF_INPUTS if of_output else metrics)
     if named == NAMED_BY_METRIC["percent_null"] and _are_fewer_missing(evidence):
         named = FILLED
     if named not in SEEN_IN_VALUES or evidence.now is None or evidence.before is None:
@@ -63,4 +63,4 @@ SEEN_IN_VALUES: Final = (DRIFT, NAMED_BY_METRIC["unit_factor"])
 
 OF_INPUTS: Final = frozenset({"unit_factor"})
 
-OF_ANSWERS: Final[tuple[Detector, ...]] = (gone, missing, stuck, another_unit)
+OF_OUTPUTS: Final[tuple[Detector, ...]] = (gone, missing, stuck, another_unit)

@@ -94,7 +94,7 @@ def _named(
     for group in all_groups:
         if group.state != FAIL:
             continue
-        finding, slice_ = _finding(group, evidence, answers=group.column in outputs)
+        finding, slice_ = _finding(group, evidence, of_output=group.column in outputs)
         if slice_ == WHOLE and id(group) in opening and group.column not in outputs:
             finding, slice_ = _hidden(group, finding, evidence, populated)
         if (group.column or "", group.start) in moved and group.column not in outputs:
@@ -112,14 +112,14 @@ def _take_names(begun: Mapping[tuple[Subject, int], Onset], named: Named, locate
                 located[about] = WHOLE
 
 
-def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> tuple[Finding, Slice]:
+def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, of_output: bool) -> tuple[Finding, Slice]:
     """All rows are asked first; a slice that shows a fault more clearly, while the others of its key are well, is its place."""
     if group.track not in OF_COLUMNS or group.column is None:
         return DRIFT, location(group, {})
     version = group.failing[0].version
-    whole = _of_versions(group, WHOLE, evidence, answers=answers)
+    whole = _of_versions(group, WHOLE, evidence, of_output=of_output)
     sliced = {
-        slice_: _of_versions(group, slice_, evidence, answers=answers)
+        slice_: _of_versions(group, slice_, evidence, of_output=of_output)
         for slice_ in candidates(group)
         if (group.column, group.start, version, slice_) in evidence
     }
@@ -142,12 +142,12 @@ def _metrics(group: Group, slice_: Slice) -> frozenset[str]:
     return here or frozenset(one.metric for one in group.failing)
 
 
-def _of_versions(group: Group, slice_: Slice, evidence: Mapping[EvidenceKey, Evidence], *, answers: bool) -> Finding:
+def _of_versions(group: Group, slice_: Slice, evidence: Mapping[EvidenceKey, Evidence], *, of_output: bool) -> Finding:
     """What all rows or a slice show: those of one version, or, where these tell no fault or no sure factor, of all that fail."""
     key = (group.column or "", group.start, group.failing[0].version, slice_)
-    alone = finding_of(evidence.get(key, Evidence()), _metrics(group, slice_), answers=answers)
+    alone = finding_of(evidence.get(key, Evidence()), _metrics(group, slice_), of_output=of_output)
     looks = [evidence[one] for one in keys_of_versions(group, group.start, group.versions_failing, slice_) if one in evidence]
-    if len(looks) < 2 or answers or (alone.is_fault and alone.kind != "unit_change"):
+    if len(looks) < 2 or of_output or (alone.is_fault and alone.kind != "unit_change"):
         return alone
     pooled = finding_of(together(looks), frozenset())
     return pooled if pooled.is_fault else alone

@@ -63,7 +63,7 @@ def incident(
     outputs: Collection[str] = (),
     zone: str = UTC_NAME,
 ) -> Incident:
-    """The incident that a problem is; ``outputs`` are the columns of the model's answers, ``zone`` that of its sentence."""
+    """The incident that a problem is; ``outputs`` are the columns of the model's outputs, ``zone`` that of its sentence."""
     groups = problem.groups
     of_granularity = [group for group in own_groups(problem) if group.granularity == problem.granularity]
     members = _members([*own_groups(problem), *groups], problem.slice)
@@ -163,11 +163,11 @@ def with_version(kind: str, groups: Sequence[Group], causes: Sequence[Cause]) ->
 
 
 def _kind(problem: Problem, groups: Sequence[Group], outputs: Collection[str]) -> str:
-    """``version`` where one version alone does worse, answers otherwise than it did, or loses rows, while another does well, or
+    """``version`` where one version alone does worse, predicts otherwise than it did, or loses rows, while another does well, or
     surely better, meanwhile.
     """
-    answers = problem.kind == "drift" and bool(problem.columns) and set(problem.columns) <= set(outputs)
-    if problem.kind not in ("performance", "concept_drift", "lost_rows") and not answers:
+    is_output = problem.kind == "drift" and bool(problem.columns) and set(problem.columns) <= set(outputs)
+    if problem.kind not in ("performance", "concept_drift", "lost_rows") and not is_output:
         return problem.kind
     failing = {version for group in groups for version in group.versions_failing}
     well = {version for group in groups for version in group.versions_spared} - failing

@@ -32,7 +32,7 @@ class Problem:
     """Of a shift of the mix: what has grown or shrunk."""
     notes: list[str] = field(default_factory=list)
     symptoms: set[str] = field(default_factory=set)
-    """Columns that only show it, such as the model's answers."""
+    """Columns that only show it, such as the model's outputs."""
 
     steady: frozenset[str] = frozenset()
     """Slice keys within whose values the column is what it was, though all rows together are not."""

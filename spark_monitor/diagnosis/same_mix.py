@@ -42,7 +42,7 @@ def explained_by_mix(problems: list[Problem], shifts: Shifts, outputs: Collectio
 
 
 def _is_drift_of_inputs(problem: Problem, outputs: Collection[str]) -> bool:
-    """Whether columns that are no answers of the model drift in all rows."""
+    """Whether columns that are no outputs of the model drift in all rows."""
     first = problem.main.first
     is_column = first.track in OF_COLUMNS and first.column is not None and first.column not in outputs
     return is_column and problem.kind == "drift" and first.whole and problem.slice == WHOLE

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from spark_monitor.catalogue.registry import catalogue
-from spark_monitor.diagnosis.answers import OF_REVERSALS
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.located import places
+from spark_monitor.diagnosis.model_outputs import OF_REVERSALS
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
 from spark_monitor.text.formatting import (

@@ -1,4 +1,4 @@
-"""Answers put together to the facts that a person reads. No Spark."""
+"""Gathered put together to the facts that a person reads. No Spark."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.insight.answers import Answers, empty_since, latest_labelled, latest_windows
 from spark_monitor.insight.facts import Facts, VersionFacts
+from spark_monitor.insight.gathered import Gathered, empty_since, latest_labelled, latest_windows
 from spark_monitor.insight.headline_metrics import main_metric, shown_metrics
 from spark_monitor.insight.local_times import in_zone
 from spark_monitor.insight.rows import VERDICTS, DriftRow, ModelRow, VerdictRow
@@ -25,9 +25,9 @@ class OfVersion(Protocol):
 VersionRow = TypeVar("VersionRow", bound=OfVersion)
 
 
-def assembled(answers: Answers, config: MonitorConfig) -> Facts:
-    """The facts that answers amount to, in the monitor's zone; the version seen last comes first."""
-    latest, main = latest_windows(answers.counts), main_metric(config)
+def assembled(gathered: Gathered, config: MonitorConfig) -> Facts:
+    """The facts that gathered amount to, in the monitor's zone; the version seen last comes first."""
+    latest, main = latest_windows(gathered.counts), main_metric(config)
     order = sorted(latest, key=lambda version: (latest[version].end, version or ""), reverse=True)
     known = Facts(
         monitor=config.monitor,
@@ -38,49 +38,49 @@ def assembled(answers: Answers, config: MonitorConfig) -> Facts:
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
         zone=config.windows.zone,
-        versions=tuple(_version_facts(version, latest[version], answers, config) for version in order),
-        open=tuple(row for row in answers.incidents if row.is_open),
-        resolved=tuple(row for row in answers.incidents if not row.is_open),
-        open_total=max(answers.open_total, sum(row.is_open for row in answers.incidents)),
-        runs=tuple(answers.runs),
-        empty=empty_since(answers.counts),
-        measures=tuple(answers.measures),
-        measured_series=tuple(answers.measured_series),
-        heat=tuple(answers.heat),
-        columns=tuple(answers.columns),
-        distributions=tuple(answers.distributions),
-        baselines=tuple(answers.baselines),
+        versions=tuple(_version_facts(version, latest[version], gathered, config) for version in order),
+        open=tuple(row for row in gathered.incidents if row.is_open),
+        resolved=tuple(row for row in gathered.incidents if not row.is_open),
+        open_total=max(gathered.open_total, sum(row.is_open for row in gathered.incidents)),
+        runs=tuple(gathered.runs),
+        empty=empty_since(gathered.counts),
+        measures=tuple(gathered.measures),
+        measured_series=tuple(gathered.measured_series),
+        heat=tuple(gathered.heat),
+        columns=tuple(gathered.columns),
+        distributions=tuple(gathered.distributions),
+        baselines=tuple(gathered.baselines),
     )
     return in_zone(known, config.windows.zone)
 
 
-def _version_facts(version: str | None, window: Window, answers: Answers, config: MonitorConfig) -> VersionFacts:
-    judged, measured, moved = _of(version, answers.verdicts), _of(version, answers.model), _of(version, answers.drift)
+def _version_facts(version: str | None, window: Window, gathered: Gathered, config: MonitorConfig) -> VersionFacts:
+    judged, measured, moved = _of(version, gathered.verdicts), _of(version, gathered.model), _of(version, gathered.drift)
     main = main_metric(config)
     realised = latest_labelled(measured, main)
     labelled = realised[0].window if realised else None
-    failing = _of(version, answers.failing)
+    failing = _of(version, gathered.failing)
     shifts = _shifts(
         [row for row in moved if row.window == window], {check.column for check in failing if check.family == "drift"}
     )
     return VersionFacts(
         version,
         window,
-        sum(row.count for row in _of(version, answers.counts) if row.window == window),
+        sum(row.count for row in _of(version, gathered.counts) if row.window == window),
         verdicts={row.verdict: row.checks for row in judged if row.window == window},
-        open_incidents=_open_of(version, answers),
+        open_incidents=_open_of(version, gathered),
         failing=tuple(failing),
-        undecided=tuple(_of(version, answers.undecided)),
+        undecided=tuple(_of(version, gathered.undecided)),
         shifts=tuple(shifts),
-        shifted_slices=tuple(row for row in _of(version, answers.shifted_slices) if row.window == window),
+        shifted_slices=tuple(row for row in _of(version, gathered.shifted_slices) if row.window == window),
         realised=tuple(realised),
         beside=tuple(_beside(measured, labelled, config)),
-        estimated=tuple(_in_order([row for row in _of(version, answers.estimated) if row.window == window], config)),
-        worst_slices=tuple(row for row in _of(version, answers.worst_slices) if row.window == labelled),
+        estimated=tuple(_in_order([row for row in _of(version, gathered.estimated) if row.window == window], config)),
+        worst_slices=tuple(row for row in _of(version, gathered.worst_slices) if row.window == labelled),
         unlabelled=next((row for row in measured if row.window == window and row.metric == main), None),
-        counts=tuple(_recent(_of(version, answers.counts))),
+        counts=tuple(_recent(_of(version, gathered.counts))),
         main_series=tuple(_recent([row for row in measured if row.metric == main])),
-        estimated_series=tuple(_recent([row for row in _of(version, answers.estimated) if row.metric == _estimated(config)])),
+        estimated_series=tuple(_recent([row for row in _of(version, gathered.estimated) if row.metric == _estimated(config)])),
         drift_series={row.column: tuple(_recent([other for other in moved if other.column == row.column])) for row in shifts},
         verdict_series=_worst_by_window(judged),
     )
@@ -92,9 +92,9 @@ def _shifts(now: Sequence[DriftRow], drifted: set[str | None]) -> list[DriftRow]
     return [row for place, row in enumerate(ordered) if place < SHIFTS or row.column in drifted]
 
 
-def _open_of(version: str | None, answers: Answers) -> int:
+def _open_of(version: str | None, gathered: Gathered) -> int:
     """Open incidents of a version; one that names no version is about all of them."""
-    return sum(row.is_open and (version in row.versions or not row.versions) for row in answers.incidents)
+    return sum(row.is_open and (version in row.versions or not row.versions) for row in gathered.incidents)
 
 
 def _beside(measured: Sequence[ModelRow], window: Window | None, config: MonitorConfig) -> list[ModelRow]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.insight.answers import Answers, latest_versions, latest_windows, usual_worst
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.earlier import known_at
 from spark_monitor.insight.facts import Facts
+from spark_monitor.insight.gathered import Gathered, latest_versions, latest_windows, usual_worst
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, higher_is_better, main_metric, shown_metrics
 from spark_monitor.insight.judged import failing_checks, incidents, open_total, recent_runs, undecided, verdicts
 from spark_monitor.insight.measured import drifted_slices, model_series, moved_columns, recent_counts, slice_series, worst_slices
@@ -30,11 +30,11 @@ from spark_monitor.windowing.windows import Window
 
 def facts(tables: Tables, config: MonitorConfig, *, pictures: bool = False, at: datetime | None = None) -> Facts:
     """The facts of a monitor, from its committed tables; as they would have been ``at`` an earlier timestamp."""
-    answers = gather(tables, config, pictures=pictures)
-    return assembled(answers if at is None else known_at(answers, at), config)
+    gathered = gather(tables, config, pictures=pictures)
+    return assembled(gathered if at is None else known_at(gathered, at), config)
 
 
-def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = (), *, pictures: bool = False) -> Answers:
+def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = (), *, pictures: bool = False) -> Gathered:
     """Ask about the latest windows, and about others: all of the monitor's own granularity, and a bounded number of them.
 
     ``pictures`` asks for what only a report draws: the heat map, distributions and the series of other datasets.
@@ -46,7 +46,7 @@ def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = ()
     failing = failing_checks(tables, questions.scope, questions.latest)
     problems = incidents(tables, config.monitor)
     measured, estimated, worst, slices = questions.labels()
-    answers = Answers(
+    gathered = Gathered(
         counts=questions.predicted,
         verdicts=verdicts(tables, questions.scope),
         failing=failing,
@@ -64,7 +64,7 @@ def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = ()
         measured_series=measured_series(tables, asked),
         left_out=_left_out(len(wanted), len({row.version for row in predicted})),
     )
-    return questions.pictured(answers, failing, problems) if pictures else answers
+    return questions.pictured(gathered, failing, problems) if pictures else gathered
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,15 @@ class _Questions:
         named = [(key, value) for chosen in usual_worst(worst).values() for key, value in chosen if key is not None]
         return measured, estimated, worst, slice_series(self.tables, self.scope, main, named)
 
-    def pictured(self, answers: Answers, failing: Iterable[CheckRow], problems: Iterable[IncidentRow]) -> Answers:
-        """The answers with what only a report draws."""
+    def pictured(self, gathered: Gathered, failing: Iterable[CheckRow], problems: Iterable[IncidentRow]) -> Gathered:
+        """The gathered with what only a report draws."""
         recent = self._of(sorted({row.window.start for row in self.predicted if row.count})[-MOST_HEAT_WINDOWS:])
         broken = [check.column for check in failing] + [row.column for row in problems if row.is_open]
         rows = heat(self.tables, recent, [name for name in broken if name is not None])
         columns = list(dict.fromkeys(row.column for row in rows))
         shapes: list[ColumnRow] = distributions(self.tables, self.now, columns) if columns else []
         return replace(
-            answers,
+            gathered,
             heat=rows,
             columns=column_series(self.tables, recent, columns) if columns else (),
             distributions=shapes,

@@ -25,7 +25,7 @@ LONGEST_REASON = 300
 NO_DELTA_TABLE = "DELTA_TABLE_NOT_FOUND"
 DUPLICATE_CONDITIONS = ("COLUMN_ALREADY_EXISTS", "DUPLICATE_COLUMN")
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 def of_values(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
@@ -80,7 +80,7 @@ def _analysed(frame: DataFrame) -> DataFrame:
     return frame
 
 
-def attempt(ask: Callable[[], Answer]) -> tuple[Answer | None, str | None]:
+def attempt(ask: Callable[[], Result]) -> tuple[Result | None, str | None]:
     """The answer, or in one line why there is none: catalogs and storage raise errors of many kinds, and all are findings."""
     try:
         return ask(), None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql import functions as F
 
-from spark_monitor.diagnosis.answers import OF_REVERSALS, broken_answer
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.causes import EVERYWHERE, causes_of, is_concept_drift, mix_causes
 from spark_monitor.diagnosis.consequences import with_consequences
@@ -21,17 +20,18 @@ from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident, renamed
+from spark_monitor.diagnosis.model_outputs import OF_REVERSALS, broken_output
 from spark_monitor.diagnosis.parts import part_causes, part_key, without_waiting_steps
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.stages.answers import answer_causes
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
 from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.model_outputs import output_causes
 from spark_monitor.stages.parted import causes_of_parting
 from spark_monitor.stages.parts import remarks_of
 from spark_monitor.stages.present import PresentPlan
@@ -110,7 +110,7 @@ def computed(
     )
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
     kept, explained = with_consequences(problems, falls, outputs=outputs)
-    of_answers = answer_causes(run, kept, judged, evidence, outputs)
+    of_outputs = output_causes(run, kept, judged, evidence, outputs)
     of_parting = causes_of_parting(run, kept, falls, judged)
     parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
     remarks = remarks_of(run, parts.values())
@@ -125,7 +125,7 @@ def computed(
             outputs,
             weights,
             run,
-            [*of_answers.get(id(one), []), *of_parting.get(id(one), []), *part_causes(remark_of.get(id(one)))],
+            [*of_outputs.get(id(one), []), *of_parting.get(id(one), []), *part_causes(remark_of.get(id(one)))],
         )
         for one in kept
     ]
@@ -151,7 +151,7 @@ def with_causes(
         problem.kind = "concept_drift"
     is_reversed, zone = problem.finding.conclusion in OF_REVERSALS, run.config.windows.zone
     told = fallen or problem
-    broken = broken_answer(problem, outputs)
+    broken = broken_output(problem, outputs)
     causes = [] if is_reversed or broken else causes_of(told, others, fall, outputs=outputs, importances=weights, zone=zone)
     first = [*own, *broken, *mix_causes(problem)]
     every = [*first, *(cause for cause in causes if not first or cause != EVERYWHERE)]
@@ -188,8 +188,8 @@ def present_plan(predictions: Predictions, baseline: Baseline) -> PresentPlan:
 
 
 def output_columns(config: MonitorConfig) -> frozenset[str]:
-    """The columns of the model's answers: class or value and score, probabilities of classes, ends of a predicted interval."""
-    return config.predictions.answers
+    """The columns of the model's outputs: class or value and score, probabilities of classes, ends of a predicted interval."""
+    return config.predictions.outputs
 
 
 def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset[str]:

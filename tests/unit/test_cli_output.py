@@ -15,22 +15,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spark_monitor.commands.answers import Answer, show_rows, table_of
+from spark_monitor.commands.query_result import QueryResult, show_rows, table_of
 from spark_monitor.commands.sql import distinct, require_reading
 from spark_monitor.commands.terminal import Steps, json_text
 from spark_monitor.errors import ConfigError
 
 
-def shown(answer: Answer) -> str:
+def shown(result: QueryResult) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=300).print(table_of(answer))
+    Console(file=stream, width=300).print(table_of(result))
     return stream.getvalue()
 
 
 def test_values_that_look_like_markup_are_shown_as_they_are() -> None:
     row = {"a[red]": "[bold]x[/bold] [link=http://evil]y[/link]", "b": None, "c": "\x1b[31mred"}
-    answer = Answer(("a[red]", "b", "c"), ("string", "string", "string"), (json.dumps(row),), False)
-    text = shown(answer)
+    result = QueryResult(("a[red]", "b", "c"), ("string", "string", "string"), (json.dumps(row),), False)
+    text = shown(result)
     assert "a[red]" in text
     assert "[bold]x[/bold] [link=http://evil]y[/link]" in text
     assert "NULL" in text
@@ -40,7 +40,7 @@ def test_values_that_look_like_markup_are_shown_as_they_are() -> None:
 def test_numbers_keep_every_digit_and_stand_to_the_right() -> None:
     row = '{"n": 9007199254740993, "d": 1.100, "e": 1.0E300, "t": "2013-09-02T00:00:00.000000Z", "s": {"w": [1, null]}}'
     text = shown(
-        Answer(("n", "d", "e", "t", "s"), ("bigint", "decimal(10,3)", "double", "timestamp", "struct<w:int>"), (row,), False)
+        QueryResult(("n", "d", "e", "t", "s"), ("bigint", "decimal(10,3)", "double", "timestamp", "struct<w:int>"), (row,), False)
     )
     line = text.splitlines()[2]
     assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02", '{"w":', '["1",', "null]}"]
@@ -53,7 +53,7 @@ def shown_wide(*, terminal: bool) -> list[str]:
     """Two rows of nine long values on a console of 80 characters."""
     rows = tuple(json.dumps({name: f"value {number} of {name}" for name in WIDE}) for number in range(2))
     stream = io.StringIO()
-    show_rows(Answer(WIDE, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=terminal)
+    show_rows(QueryResult(WIDE, ("string",) * 9, rows, False), Console(file=stream, width=80), terminal=terminal)
     return stream.getvalue().splitlines()
 
 
@@ -72,7 +72,7 @@ def test_a_wide_result_in_a_pipe_is_a_line_a_row() -> None:
 
 
 def test_a_megabyte_in_a_cell_is_cut() -> None:
-    assert len(shown(Answer(("a",), ("binary",), (json.dumps({"a": "x" * 1_000_000}),), False))) < 2000
+    assert len(shown(QueryResult(("a",), ("binary",), (json.dumps({"a": "x" * 1_000_000}),), False))) < 2000
 
 
 def test_columns_of_the_same_name_are_numbered_whatever_their_case() -> None:

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from example_facts import config, pictured, week
 
-from spark_monitor.commands.answers import cell_text
+from spark_monitor.commands.query_result import cell_text
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.explained import explained
 from spark_monitor.insight.facts import Facts

@@ -1,4 +1,4 @@
-"""The questions of the read model, asked by DuckDB of Delta tables, against rows whose answers are worked out by hand."""
+"""The questions of the read model, asked by DuckDB of Delta tables, against rows whose gathered are worked out by hand."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from example_facts import AUC, config, week
 from example_facts import WEEKS as EXAMPLE_WEEKS
-from example_facts import answers as example_answers
+from example_facts import gathered as example_gathered
 from tables_written import write_tables
 
-from spark_monitor.insight.answers import Answers
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.gather import facts, gather
+from spark_monitor.insight.gathered import Gathered
 from spark_monitor.insight.headline import headline, measured_readings
 from spark_monitor.insight.reading import Reading
 from spark_monitor.insight.rows import CountRow, MeasureRow
@@ -179,20 +179,20 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def answers(tables: Tables) -> Answers:
+def gathered(tables: Tables) -> Gathered:
     return gather(tables, config(), [week(number) for number in range(1, WEEKS)], pictures=True)
 
 
 @pytest.fixture(scope="module")
-def readings(answers: Answers) -> tuple[Reading, ...]:
-    chosen = headline(answers, config())
+def readings(gathered: Gathered) -> tuple[Reading, ...]:
+    chosen = headline(gathered, config())
     assert chosen.left_out == "1 further series is in the tables alone"  # thirty are shown
     return chosen.readings
 
 
 @pytest.fixture(scope="module")
-def known(answers: Answers) -> Facts:
-    return assembled(answers, config())
+def known(gathered: Gathered) -> Facts:
+    return assembled(gathered, config())
 
 
 def values(readings: Iterable[Reading], name: str, version: str | None, **place: str | None) -> list[tuple[Window, float | None]]:
@@ -362,7 +362,7 @@ def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
 
 
 def test_what_broke_a_rule_is_charted_with_its_limit() -> None:
-    found = headline(example_answers(), config()).readings
+    found = headline(example_gathered(), config()).readings
     weeks = [week(number) for number in range(EXAMPLE_WEEKS)]
 
     assert values(found, "ks_limit", "2", column="wind_speed") == [(window, 0.2) for window in weeks]

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from example_facts import AUC, answers, config, week
+from example_facts import AUC, config, gathered, week
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_monitor.config.vocabulary import KNOWN_METRICS
-from spark_monitor.insight.answers import latest_versions
+from spark_monitor.insight.gathered import latest_versions
 from spark_monitor.insight.headline import (
     count_readings,
     drift_readings,
@@ -211,7 +211,7 @@ def test_each_kind_of_model_has_a_metric_that_sums_it_up(task: str, main: str) -
 
 
 def test_headline_series_are_among_those_published() -> None:
-    rows = answers()
+    rows = gathered()
     readings = [
         *count_readings(rows.counts),
         *model_readings(

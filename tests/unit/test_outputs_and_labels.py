@@ -22,7 +22,7 @@ SWAP = Finding("encoding_swap", EXCHANGED, "they were re-coded")
 
 
 @pytest.mark.parametrize(
-    ("keys", "answers"),
+    ("keys", "outputs"),
     [
         ({"score": "p"}, {"said", "p"}),
         ({"scores": {"a": "p_a", "b": "p b"}}, {"said", "p_a", "p b"}),
@@ -30,8 +30,8 @@ SWAP = Finding("encoding_swap", EXCHANGED, "they were re-coded")
         ({"interval": {"lower": "low", "upper": "low + width"}}, {"said", "low", "width"}),
     ],
 )
-def test_every_column_that_the_model_answers_with_is_one_of_its_answers(keys: dict[str, Any], answers: set[str]) -> None:
-    assert PredictionsConfig.model_validate(TABLE | keys).answers == answers
+def test_every_column_that_the_model_predicts_with_is_one_of_its_outputs(keys: dict[str, Any], outputs: set[str]) -> None:
+    assert PredictionsConfig.model_validate(TABLE | keys).outputs == outputs
 
 
 def episode(name: str, finding: Finding, start: int = 5, metric: str = "ks", column: str | None = "") -> Episode:
@@ -71,7 +71,7 @@ def test_other_faults_and_other_times_stay_apart_from_other_labels(finding: Find
 
 
 def test_categories_that_look_exchanged_where_other_inputs_drift_with_them_are_another_mix() -> None:
-    """Other names for the same rows leave the other columns as they are; answers of the model move in both cases."""
+    """Other names for the same rows leave the other columns as they are; outputs of the model move in both cases."""
     shifts = {("1 week", 5): Shift(("plan", "gold"), 0.25, 0.75)}
 
     def kinds(*episodes: Episode) -> list[str]:

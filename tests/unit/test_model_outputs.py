@@ -1,4 +1,4 @@
-"""Scores and labels that are reversed, classes that are gone and answers in another unit are named for what they are."""
+"""Scores and labels that are reversed, classes that are gone and outputs in another unit are named for what they are."""
 
 from __future__ import annotations
 
@@ -6,17 +6,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from spark_monitor.diagnosis.answers import (
-    REVERSED,
-    REVERSED_LABELS,
-    REVERSED_SCORES,
-    Answers,
-    broken_answer,
-    class_causes,
-    name_reversal,
-    reversal,
-    reversal_cause,
-)
 from spark_monitor.diagnosis.composition import problems
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.detect import finding_of
@@ -26,7 +15,18 @@ from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import Failing, of_checks
 from spark_monitor.diagnosis.incident import incident
 from spark_monitor.diagnosis.looks import Evidence
-from spark_monitor.stages.answers import AUC, CELLS, answers_in, asked_of, is_of_answers
+from spark_monitor.diagnosis.model_outputs import (
+    REVERSED,
+    REVERSED_LABELS,
+    REVERSED_SCORES,
+    ModelOutputs,
+    broken_output,
+    class_causes,
+    name_reversal,
+    reversal,
+    reversal_cause,
+)
+from spark_monitor.stages.model_outputs import AUC, CELLS, asked_of, is_of_outputs, outputs_in
 from tests.looks import look_at
 
 ROWS, BASELINE = 700, 9000
@@ -40,15 +40,15 @@ class Model:
         self.labels = (dice.random(rows) < rate).astype(int)
         self.scores = 1 / (1 + np.exp(-(dice.normal(0, 1, rows) + apart * (self.labels - 0.5) + np.log(rate / (1 - rate)))))
 
-    def answers(self) -> Answers:
+    def outputs(self) -> ModelOutputs:
         auc, n = float(roc_auc_score(self.labels, self.scores)), self.labels.size
         few = min(self.labels.sum(), n - self.labels.sum())
-        return Answers(Score(auc, n, float(np.sqrt(auc * (1 - auc) / few))), Score(float(self.labels.mean()), n))
+        return ModelOutputs(Score(auc, n, float(np.sqrt(auc * (1 - auc) / few))), Score(float(self.labels.mean()), n))
 
 
 def told(now: Model, was: Model, *, labelled: bool = True) -> Finding | None:
     evidence = Evidence(look_at(now.scores, {}), look_at(was.scores, {}))
-    return reversal(now.answers(), was.answers(), evidence) if labelled else reversal(Answers(), Answers(), evidence)
+    return reversal(now.outputs(), was.outputs(), evidence) if labelled else reversal(ModelOutputs(), ModelOutputs(), evidence)
 
 
 @pytest.mark.parametrize(("rate", "apart"), [(0.3, 1.2), (0.15, 1.5), (0.6, 1.0), (0.8, 2.0)])
@@ -76,7 +76,7 @@ def test_of_scores_and_labels_that_are_alike_both_ways_nobody_can_tell_which() -
     for seed in range(20):
         now, was = Model(seed, 0.5, 1.5, ROWS), Model(1000 + seed, 0.5, 1.5, BASELINE)
         now.scores = 1 - now.scores
-        assert reversal(now.answers(), was.answers(), None) is REVERSED
+        assert reversal(now.outputs(), was.outputs(), None) is REVERSED
 
 
 def test_a_model_that_knows_nothing_any_more_or_another_population_is_not_reversed() -> None:
@@ -98,9 +98,9 @@ def test_reversed_scores_are_one_incident_that_says_so(with_score: bool) -> None
     moved = [episode(Failing(name, "ks", column=name, value=0.4)) for name in ("predicted", "score")]
     found = problems([fall, *(moved if with_score else [])], {}, outputs=("predicted", "score"))
     (one,), _ = with_consequences(found, {}, outputs=("predicted", "score"))
-    now, before = Answers(Score(0.2, 900, 0.02)), Answers(Score(0.8, 3600, 0.01))
+    now, before = ModelOutputs(Score(0.2, 900, 0.02)), ModelOutputs(Score(0.8, 3600, 0.01))
 
-    assert is_of_answers(one, ("predicted", "score"))
+    assert is_of_outputs(one, ("predicted", "score"))
     cause = reversal_cause(REVERSED_SCORES, "score", now, before)
     name_reversal(one, REVERSED_SCORES, cause, "score")
     row = incident(one, monitor_id="m", causes=[cause], outputs=("predicted", "score"))
@@ -111,12 +111,12 @@ def test_reversed_scores_are_one_incident_that_says_so(with_score: bool) -> None
     assert row.causes[0].what == "score"
 
 
-def test_an_answer_in_another_unit_is_named_and_what_moves_by_less_has_drifted() -> None:
+def test_an_output_in_another_unit_is_named_and_what_moves_by_less_has_drifted() -> None:
     dice = np.random.default_rng(3)
     was = look_at(np.round(dice.gamma(4.0, 3.0, BASELINE), 3), {})
     for factor, kind in ((1000.0, "unit_change"), (0.01, "unit_change"), (1.8, "drift")):
         values = np.round(dice.gamma(4.0, 3.0, ROWS), 3) * factor
-        found = finding_of(Evidence(look_at(values, {}), was, name="predicted_kwh"), frozenset({"ks"}), answers=True)
+        found = finding_of(Evidence(look_at(values, {}), was, name="predicted_kwh"), frozenset({"ks"}), of_output=True)
         assert found.kind == kind, factor
 
 
@@ -136,7 +136,7 @@ WAS = {"billing": 330.0, "shipping": 170.0, "other": 500.0}
 def test_a_class_that_is_gone_is_the_first_cause(
     labels: dict[str, float], predictions: dict[str, float], said: str | None
 ) -> None:
-    causes = class_causes(Answers(labels=labels, predictions=predictions), Answers(labels=WAS, predictions=WAS))
+    causes = class_causes(ModelOutputs(labels=labels, predictions=predictions), ModelOutputs(labels=WAS, predictions=WAS))
 
     assert [cause.sentence.partition(":")[0] for cause in causes] == ([] if said is None else [said])
 
@@ -147,7 +147,7 @@ def test_a_class_is_hardly_ever_gone_by_chance() -> None:
     gone = 0
     for _ in range(2000):
         now = dict(zip("abcde", dice.multinomial(900, shares).astype(float), strict=True))
-        gone += bool(class_causes(Answers(labels=now, predictions=now), Answers(labels=before, predictions=before)))
+        gone += bool(class_causes(ModelOutputs(labels=now, predictions=now), ModelOutputs(labels=before, predictions=before)))
     assert gone <= 1
 
 
@@ -161,7 +161,7 @@ def test_a_class_that_moves_because_its_score_is_broken_is_part_of_that() -> Non
             assert (one.kind, one.columns) == (finding.kind, ["score"])
 
 
-def test_answers_are_asked_of_the_windows_that_fail_and_of_those_before_that_were_well() -> None:
+def test_outputs_are_asked_of_the_windows_that_fail_and_of_those_before_that_were_well() -> None:
     check = Failing("m", "accuracy_score", family="model", version="2", value=0.2, expected=">= 0.7")
     fall = episode(check)
     fall.groups.append(of_checks(check, start=6, end=7, name=":table", versions_failing=("1", "2")))
@@ -179,20 +179,20 @@ def test_cells_of_several_windows_add_up_to_how_often_each_class_is_both() -> No
         for row, label in enumerate("ab")
         for column, guess in enumerate("ab")
     }
-    found = answers_in([of_window, of_window, {(AUC, None): Score(0.8, 100.0, 0.02)}])
+    found = outputs_in([of_window, of_window, {(AUC, None): Score(0.8, 100.0, 0.02)}])
 
     assert found.labels == {"a": 70.0, "b": 130.0}
     assert found.predictions == {"a": 64.0, "b": 136.0}
     assert found.auc == Score(0.8, 100.0, 0.02)
 
 
-def test_a_broken_answer_is_the_one_cause_of_what_follows_from_it() -> None:
+def test_a_broken_output_is_the_one_cause_of_what_follows_from_it() -> None:
     scaled = Finding("unit_change", "values are 1000 times the baseline's", factor=1000.0)
     for finding, outputs, expected in ((scaled, ("value",), ["value"]), (scaled, (), []), (DRIFT, ("value",), [])):
         (problem,) = problems([episode(Failing("value", "ks", column="value", value=0.9), finding=finding)], {}, outputs=outputs)
-        assert [cause.what for cause in broken_answer(problem, outputs)] == expected
+        assert [cause.what for cause in broken_output(problem, outputs)] == expected
 
 
 def test_a_model_that_hardly_ranked_before_is_not_reversed_by_ranking_no_better_than_chance() -> None:
-    before, now = (Answers(Score(value, 2_000, 0.013), Score(0.3, 2_000)) for value in (0.52, 0.50))
+    before, now = (ModelOutputs(Score(value, 2_000, 0.013), Score(0.3, 2_000)) for value in (0.52, 0.50))
     assert reversal(now, before, None) is None

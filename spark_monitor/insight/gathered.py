@@ -1,4 +1,4 @@
-"""What the tables answered, and what follows from it without asking again: which window is the latest, which slice the worst."""
+"""What was read from the tables, and what follows from it without asking again: which window is latest, which slice worst."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from spark_monitor.windowing.windows import Window
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What the tables answered, of the versions seen last, in their latest windows and in those that were asked for besides."""
+class Gathered:
+    """What was read from the tables, of the versions seen last, in their latest windows and in those asked for besides."""
 
     counts: Sequence[CountRow]
     verdicts: Sequence[VerdictRow] = ()

@@ -1,4 +1,4 @@
-"""The answer of a query as people see it: a table where it fits, else a block a row, and cells in a few words."""
+"""The result of a query as people see it: a table where it fits, else a block a row, and cells in a few words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NUMBERS = ("tinyint", "smallint", "int", "integer", "bigint", "hugeint", "float"
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """The rows of a query, each as the JSON that Spark made of it."""
 
     columns: tuple[str, ...]
@@ -35,25 +35,25 @@ class Answer:
     more: bool
 
 
-def show_rows(answer: Answer, console: Console, *, terminal: bool) -> None:
+def show_rows(result: QueryResult, console: Console, *, terminal: bool) -> None:
     """The rows as a table; on a terminal that is too narrow for it, a record a block."""
-    if terminal and least_width(answer) > console.width:
-        for place, row in enumerate(answer.rows):
+    if terminal and least_width(result) > console.width:
+        for place, row in enumerate(result.rows):
             if place:
                 console.print("")
-            for line in block_of(row, answer.columns):
+            for line in block_of(row, result.columns):
                 console.print(line)
         return
     if not terminal:  # who reads a pipe has no width: rich would take 80 characters for one
         console = PlainConsole(file=console.file, markup=False, highlight=False, emoji=False, width=WIDEST)
-    console.print(table_of(answer), soft_wrap=False)
+    console.print(table_of(result), soft_wrap=False)
 
 
-def least_width(answer: Answer) -> int:
+def least_width(result: QueryResult) -> int:
     """How many columns of a terminal a table needs before its cells become letters one below the other."""
-    widths = [min(len(name), READABLE) for name in answer.columns]
-    for row in answer.rows:
-        for place, cell in enumerate(_cells(row, answer.columns)):
+    widths = [min(len(name), READABLE) for name in result.columns]
+    for row in result.rows:
+        for place, cell in enumerate(_cells(row, result.columns)):
             widths[place] = max(widths[place], min(cell.cell_len, READABLE))
     return sum(widths) + BETWEEN_COLUMNS * max(len(widths) - 1, 0)
 
@@ -65,14 +65,14 @@ def block_of(row: str, columns: Sequence[str]) -> Iterator[Text]:
         yield Text(f"{harmless(name):<{widest}}  ", "bold") + cell
 
 
-def table_of(answer: Answer) -> Table:
-    """The answer as a table; numbers stand to the right, NULL differs from the string NULL by its style."""
+def table_of(result: QueryResult) -> Table:
+    """The result as a table; numbers stand to the right, NULL differs from the string NULL by its style."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, kind in zip(answer.columns, answer.types, strict=True):
+    for name, kind in zip(result.columns, result.types, strict=True):
         right = kind.partition("(")[0] in NUMBERS
         table.add_column(Text(harmless(name)), justify="right" if right else "left", overflow="fold")
-    for row in answer.rows:
-        table.add_row(*_cells(row, answer.columns))
+    for row in result.rows:
+        table.add_row(*_cells(row, result.columns))
     return table
 
 

@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 
 from pyspark.sql import functions as F
 
-from spark_monitor.diagnosis.answers import Answers, class_causes, name_reversal, reversal, reversal_cause
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.falls import Cause, Score, mean
 from spark_monitor.diagnosis.groups import WHOLE
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
+from spark_monitor.diagnosis.model_outputs import ModelOutputs, class_causes, name_reversal, reversal, reversal_cause
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.stages.context import Run
@@ -35,20 +35,20 @@ class Asked(NamedTuple):
     before: tuple[int, ...]
 
 
-def answer_causes(
+def output_causes(
     run: Run,
     problems: Sequence[Problem],
     windows: Windows,
     evidence: Mapping[EvidenceKey, Evidence],
     outputs: Collection[str],
 ) -> dict[int, list[Cause]]:
-    """What the answers themselves name as the cause, by the problem's ``id``; a problem that is a reversal is named so."""
+    """What the outputs themselves name as the cause, by the problem's ``id``; a problem that is a reversal is named so."""
     causes: dict[int, list[Cause]] = {}
     score = run.config.predictions.score
-    known = answers_of(run, problems, windows, outputs)
+    known = outputs_of(run, problems, windows, outputs)
     for one in problems:
-        now, before = known.get(id(one), (Answers(), Answers()))
-        if not is_of_answers(one, outputs):
+        now, before = known.get(id(one), (ModelOutputs(), ModelOutputs()))
+        if not is_of_outputs(one, outputs):
             continue
         finding = reversal(now, before, _of_score(one, score, evidence))
         if finding is None:
@@ -66,13 +66,13 @@ def _of_score(problem: Problem, score: str | None, evidence: Mapping[EvidenceKey
     return next((evidence[key] for key in keys if key in evidence), None)
 
 
-def answers_of(
+def outputs_of(
     run: Run, problems: Sequence[Problem], windows: Windows, outputs: Collection[str]
-) -> dict[int, tuple[Answers, Answers]]:
-    """What is known of the answers now and before, by the problem's ``id``, of problems of all rows that are about these."""
+) -> dict[int, tuple[ModelOutputs, ModelOutputs]]:
+    """What is known of the outputs now and before, by the problem's ``id``, of problems of all rows that are about these."""
     metrics = METRICS.get(run.config.model.task, ())
     broken = broken_windows(problems)
-    asked = {id(one): asked_of(one, windows, broken) for one in problems if metrics and is_of_answers(one, outputs)}
+    asked = {id(one): asked_of(one, windows, broken) for one in problems if metrics and is_of_outputs(one, outputs)}
     if not asked:
         return {}
     starts = sorted({start for one in asked.values() for start in (*one.before, *(at for _, at in one.now))})
@@ -94,17 +94,17 @@ def answers_of(
         versions = {version for version, _ in one.now}
         before = [(version, start) for version in versions for start in one.before]
         found[about] = tuple(
-            answers_in([values.get((one.granularity, *at), {}) for at in moments]) for moments in (one.now, before)
+            outputs_in([values.get((one.granularity, *at), {}) for at in moments]) for moments in (one.now, before)
         )
     return found  # type: ignore[return-value]
 
 
-def is_of_answers(problem: Problem, outputs: Collection[str]) -> bool:
-    """Whether a problem of all rows is about what a model answers, how well it does, or how the labels are spread."""
+def is_of_outputs(problem: Problem, outputs: Collection[str]) -> bool:
+    """Whether a problem of all rows is about what a model predicts, how well it does, or how the labels are spread."""
     if problem.slice != WHOLE or not any(group.whole for group in problem.groups):
         return False
-    is_answer = bool(problem.columns) and set(problem.columns) <= set(outputs) and problem.kind == "drift"
-    return problem.main.first.track == MODEL or is_prior(problem) or is_answer
+    is_output = bool(problem.columns) and set(problem.columns) <= set(outputs) and problem.kind == "drift"
+    return problem.main.first.track == MODEL or is_prior(problem) or is_output
 
 
 def asked_of(problem: Problem, windows: Windows, broken: Collection[tuple[str, int]]) -> Asked:
@@ -118,7 +118,7 @@ def _by_time(moment: Moment) -> tuple[int, str]:
     return moment[1], moment[0] or ""
 
 
-def answers_in(several: Iterable[Mapping[tuple[str, str | None], Score]]) -> Answers:
+def outputs_in(several: Iterable[Mapping[tuple[str, str | None], Score]]) -> ModelOutputs:
     """What some windows and versions say together."""
     moments = list(several)
     auc, rate = (mean([one[name, None] for one in moments if (name, None) in one]) for name in (AUC, BASE_RATE))
@@ -130,7 +130,7 @@ def answers_in(several: Iterable[Mapping[tuple[str, str | None], Score]]) -> Ans
             if cell is not None:
                 labels[cell[0]] = labels.get(cell[0], 0.0) + score.value
                 predictions[cell[1]] = predictions.get(cell[1], 0.0) + score.value
-    return Answers(auc, rate, labels, predictions)
+    return ModelOutputs(auc, rate, labels, predictions)
 
 
 def cell_of(name: str) -> tuple[str, str] | None:
@@ -146,4 +146,4 @@ def cell_of(name: str) -> tuple[str, str] | None:
     return label, guess
 
 
-__all__ = ["answer_causes", "answers_of", "asked_of", "cell_of"]
+__all__ = ["asked_of", "cell_of", "output_causes", "outputs_of"]

@@ -1,4 +1,4 @@
-"""What is wrong with a model's own answers: reversed scores or labels, classes that are gone, numbers in another unit."""
+"""What is wrong with a model's own outputs: reversed scores or labels, classes that are gone, numbers in another unit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CLASSES_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelOutputs:
     """How a model of two classes ranks, and how often the label is positive; of several classes how often each is both."""
 
     auc: Score | None = None
@@ -49,7 +49,7 @@ class Answers:
     predictions: Mapping[str, float] = field(default_factory=dict)
 
 
-def reversal(now: Answers, before: Answers, scores: Evidence | None) -> Finding | None:
+def reversal(now: ModelOutputs, before: ModelOutputs, scores: Evidence | None) -> Finding | None:
     """Whether scores came as 1 minus themselves, or labels as the other ones; ``scores`` is what the score's column looks like.
 
     By both, a model of AUC a has 1 - a. The score's distribution is then its mirror image, or the label's rate 1 minus what it
@@ -109,7 +109,7 @@ def _levels(scores: Evidence) -> tuple[np.ndarray, np.ndarray, float] | None:
 
 
 def another_unit(evidence: Evidence) -> Finding | None:
-    """Answers that are numbers in another unit: by a known factor so large that no input moves them there.
+    """Outputs that are numbers in another unit: by a known factor so large that no input moves them there.
 
     >>> from spark_monitor.diagnosis.looks import Look
     >>> was = Look(count=900, mean=5.0, stddev=2.0, least=1.0, greatest=9.0, quantiles=tuple(np.linspace(1.0, 9.0, 101)))
@@ -123,11 +123,11 @@ def another_unit(evidence: Evidence) -> Finding | None:
     return of_fit(fit, evidence.name)
 
 
-def class_causes(now: Answers, before: Answers) -> list[Cause]:
+def class_causes(now: ModelOutputs, before: ModelOutputs) -> list[Cause]:
     """The classes that are gone from the predictions, from the labels, or from both: then no such cases come.
 
-    >>> was = Answers(labels={"a": 50, "b": 50}, predictions={"a": 50, "b": 50})
-    >>> [cause.sentence for cause in class_causes(Answers(labels={"a": 50, "b": 50}, predictions={"a": 100}), was)]
+    >>> was = ModelOutputs(labels={"a": 50, "b": 50}, predictions={"a": 50, "b": 50})
+    >>> [cause.sentence for cause in class_causes(ModelOutputs(labels={"a": 50, "b": 50}, predictions={"a": 100}), was)]
     ['The model no longer predicts b: none of 100 predictions, before 50.0 % of them; 50.0 % of the labels are.']
     """
     unpredicted, unlabelled = (_gone(getattr(now, name), getattr(before, name)) for name in ("predictions", "labels"))
@@ -153,7 +153,7 @@ def _gone(now: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
     return sorted(gone, key=lambda name: (-before[name], name))
 
 
-def _numbers(names: list[str], now: Answers, before: Answers) -> str:
+def _numbers(names: list[str], now: ModelOutputs, before: ModelOutputs) -> str:
     """How often the classes were and are predicted and labelled."""
 
     def share(counts: Mapping[str, float]) -> float | None:
@@ -171,8 +171,8 @@ def _numbers(names: list[str], now: Answers, before: Answers) -> str:
     return f"none of {rows} labels, before {percent(share(before.labels))} of them; {percent(predicted)} of the predictions are"
 
 
-def broken_answer(problem: Problem, outputs: Collection[str]) -> list[Cause]:
-    """A broken answer as the one cause of what follows from it: labels and inputs have no part in what became of it."""
+def broken_output(problem: Problem, outputs: Collection[str]) -> list[Cause]:
+    """A broken output as the one cause of what follows from it: labels and inputs have no part in what became of it."""
     columns, finding = problem.columns, problem.finding
     if not columns or not set(columns) <= set(outputs) or not finding.is_fault or finding.conclusion in OF_REVERSALS:
         return []
@@ -180,7 +180,7 @@ def broken_answer(problem: Problem, outputs: Collection[str]) -> list[Cause]:
     return [Cause("column", columns[0], None, f"{name}: {finding.what}.")]
 
 
-def reversal_cause(finding: Finding, column: str | None, now: Answers, before: Answers) -> Cause:
+def reversal_cause(finding: Finding, column: str | None, now: ModelOutputs, before: ModelOutputs) -> Cause:
     """A reversal as the one cause of what follows from it."""
     told = ""
     if now.auc is not None and before.auc is not None:
