@@ -138,8 +138,12 @@ def latest_labels(
     clash = sorted({name.lower() for name in config.id} & set(LABEL_COLUMNS))
     if clash:
         raise ConfigError(f'labels.id: the name "{clash[0]}" is taken by a column that is computed. Rename it in a view.')
-    readable = _readable(_before(labels, config.time, as_of), config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
-    usable = readable.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, _TEXT]))
+    before = _before(labels, config.time, as_of)
+    named = _readable(before, config, keys, zone, plain).where(F.col(_AT) <= F.lit(micros(as_of)))
+    present = named.where(" AND ".join(f"{name} IS NOT NULL" for name in [*keys, LABEL]))
+    # The canonical text follows from the label: it does not travel with it.
+    text = canonical_text(LABEL, labels.schema[config.label].dataType, booleans=True)
+    usable = present.repartition(*keys).withColumn(_TEXT, text).where(f"{_TEXT} IS NOT NULL")
     # A window leaves rows in the order that the join needs, and an id with one row, as nearly all have, costs little in it.
     latest_first = Window.partitionBy(*keys).orderBy(
         *(F.expr(sql).desc() for sql in (_AT, _TEXT, *_plain_text(labels, config.label)))
@@ -182,12 +186,10 @@ def _before(labels: DataFrame, time: str, as_of: datetime) -> DataFrame:
 
 
 def _readable(labels: DataFrame, config: LabelsConfig, keys: Sequence[str], zone: str, plain: Sequence[bool] = ()) -> DataFrame:
-    """Keys, label, its canonical text, and its time in microseconds, under names of our own."""
-    types = {field.name: field.dataType for field in labels.schema.fields}
+    """Keys, label, and its time in microseconds, under names of our own."""
     return labels.select(
         *(text.alias(key) for key, text in zip(keys, id_strings(labels, config.id, plain=plain), strict=True)),
         F.col(quote(config.label)).alias(LABEL),
-        canonical_text(config.label, types[config.label], booleans=True).alias(_TEXT),
         timestamp_micros(labels, config.time, zone).alias(_AT),
     )
 
