@@ -36,5 +36,5 @@ def demo(
         spark = open_spark(session, terminal)
     story = run_demo(directory, spark, tell=terminal.tell, progress=terminal.progress)
     files = {"file": story.file, "report": story.report, "digest": story.digest}
-    found = {"findings": list(story.findings), **{name: str(path) for name, path in files.items()}}
-    terminal.document({**document(story.result, reached=False), **found})
+    findings = {"findings": list(story.findings), **{name: str(path) for name, path in files.items()}}
+    terminal.document({**document(story.result, reached=False), **findings})

@@ -129,10 +129,10 @@ def going_together(frame: DataFrame, columns: Sequence[Column], answer: Column) 
         both = number.isNotNull() & against.isNotNull()
         asked += [F.corr(number, against).alias(f"c{place}"), F.count(F.when(both, 1)).alias(f"n{place}")]
     row = frame.limit(ROWS_LOOKED_AT).agg(*asked).collect()[0]
-    known = {column.name: (row[f"c{place}"], row[f"n{place}"]) for place, column in enumerate(columns)}
+    correlations = {column.name: (row[f"c{place}"], row[f"n{place}"]) for place, column in enumerate(columns)}
     return {
         name: None if together is None or math.isnan(together) or rows < LEAST_TOGETHER_ROWS else float(together)
-        for name, (together, rows) in known.items()
+        for name, (together, rows) in correlations.items()
     }
 
 

@@ -111,9 +111,9 @@ def chosen(fits: Mapping[str, int], together: Mapping[str, float | None]) -> tup
     """
 
     def goes(name: str) -> bool:
-        known = together.get(name)
+        correlation = together.get(name)
         least = LEAST_TOGETHER_OF_OTHERS if fits[name] in (ADJECTIVE, YES_OR_NO) else LEAST_TOGETHER
-        return known is None or abs(known) >= least
+        return correlation is None or abs(correlation) >= least
 
     order = sorted(fits, key=lambda name: (-fits[name], -abs(together.get(name) or 0.0)))
     label = next((name for name in order if fits[name] == PLAIN or (fits[name] > FACT and goes(name))), None)

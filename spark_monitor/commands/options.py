@@ -93,8 +93,8 @@ def _is_connect_address(text: str) -> bool:
 def _setting(text: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
-        found = f'"{_named(text.strip())}"' if text.strip() else "nothing"
-        raise ConfigError(f"--conf: found {found}. Allowed: KEY=VALUE, such as spark.sql.shuffle.partitions=8.")
+        shown = f'"{_named(text.strip())}"' if text.strip() else "nothing"
+        raise ConfigError(f"--conf: found {shown}. Allowed: KEY=VALUE, such as spark.sql.shuffle.partitions=8.")
     return key.strip(), value.strip()
 
 

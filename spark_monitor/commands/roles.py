@@ -164,13 +164,13 @@ def _label(
     words = [word for one in answers for word in one.words]
     by_name = {one.name: one for one in free.columns}
     fits = {name: fit for name, one in by_name.items() if (fit := label_fits(one, words, task))}
-    known = together([by_name[name] for name in fits], answers[0]) if together is not None and task != "multiclass" else {}
-    name, maybe = chosen(fits, known)
+    correlations = together([by_name[name] for name in fits], answers[0]) if together is not None and task != "multiclass" else {}
+    name, maybe = chosen(fits, correlations)
     if name is None:
         return None, None, maybe
     free.columns.remove(by_name[name])
     free.others["label"] = tuple(one for one in maybe if fits[one] > FACT)
-    return by_name[name], known.get(name), maybe
+    return by_name[name], correlations.get(name), maybe
 
 
 class _Free:

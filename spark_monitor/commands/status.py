@@ -48,8 +48,8 @@ def status(
 def document(facts: Facts) -> dict[str, Any]:
     """The facts for machines, with what follows from them: the state in one word and in one sentence, and each version's."""
     versions = [{"status": version.status, **_fields_of(version)} for version in facts.versions]
-    known = {"status": facts.status, "sentence": facts.sentence, "as_of": facts.as_of}
-    return {**known, **_fields_of(facts), "versions": versions}
+    summary = {"status": facts.status, "sentence": facts.sentence, "as_of": facts.as_of}
+    return {**summary, **_fields_of(facts), "versions": versions}
 
 
 def _fields_of(row: Facts | VersionFacts) -> dict[str, Any]:

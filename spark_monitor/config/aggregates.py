@@ -113,10 +113,10 @@ def _parsed(text: str) -> exp.Expr:
 def _named_in_full(tree: exp.Expr) -> exp.Expr:
     """The same with Spark's other names of aggregates written as the ones that the parser knows."""
     for function in list(tree.find_all(exp.Anonymous)):
-        known = _SAME.get(name_of(function))
-        if known is None or len(function.expressions) != 1:
+        same = _SAME.get(name_of(function))
+        if same is None or len(function.expressions) != 1:
             continue
-        written = known(this=function.expressions[0])
+        written = same(this=function.expressions[0])
         if function is tree:
             return written
         function.replace(written)

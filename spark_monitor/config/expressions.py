@@ -107,8 +107,8 @@ def columns_read(text: str) -> frozenset[str]:
         tree = sqlglot.parse_one(text, dialect="spark")
     except (SqlglotError, RecursionError):
         return frozenset({text})
-    found = frozenset(column.parts[0].name for column in tree.find_all(exp.Column))
-    return frozenset({text}) if isinstance(tree, exp.Alias) or not found else found
+    columns = frozenset(column.parts[0].name for column in tree.find_all(exp.Column))
+    return frozenset({text}) if isinstance(tree, exp.Alias) or not columns else columns
 
 
 def is_plain(text: str) -> bool:

@@ -156,14 +156,14 @@ class MonitorConfig(Section):
 
     @model_validator(mode="after")
     def _references_of_metrics_fit(self) -> Self:
-        known = {metric.name: metric for metric in self.metrics}
+        metrics = {metric.name: metric for metric in self.metrics}
         labelled = self.baseline is None or self.baseline.is_labelled
         for place, metric in enumerate(self.metrics):
-            for root, name, _ in parse_derived(metric.derived, known).columns if metric.derived is not None else ():
-                if root is not None and known[name].derived is not None:
+            for root, name, _ in parse_derived(metric.derived, metrics).columns if metric.derived is not None else ():
+                if root is not None and metrics[name].derived is not None:
                     step = "Write it out by the metrics with `sql` that it is derived from"
                     raise problems((f"metrics[{place}].derived", f"found {root}.{name}, which is itself derived. {step}."))
-                if root == "baseline" and known[name].labels and not labelled:
+                if root == "baseline" and metrics[name].labels and not labelled:
                     step = "Say which labels its rows have by `baseline.labels` or `baseline.label`"
                     raise problems((f"metrics[{place}].derived", f"found {root}.{name}, and the baseline has no labels. {step}."))
         return self

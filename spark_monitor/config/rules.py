@@ -157,8 +157,8 @@ def _better_side(limit: Relative, metric: str) -> str | None:
     if worse == "both" or (limit.side == "below") == (worse == "lower"):
         return None
     size, side = ("large", "above") if worse == "higher" else ("small", "below")
-    found = f"found {limit.side}_baseline beside {metric}, of which {size} values are the bad ones"
-    return f"{found}. Write {{{side}_baseline: {limit.by:.15g}}}."
+    finding = f"found {limit.side}_baseline beside {metric}, of which {size} values are the bad ones"
+    return f"{finding}. Write {{{side}_baseline: {limit.by:.15g}}}."
 
 
 def _is_bare(limit: Any) -> bool:

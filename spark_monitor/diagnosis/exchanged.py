@@ -47,8 +47,8 @@ def exchanged(groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence])
             alike = _sources(columns, apart=BESIDE_OTHERS)
             named = list((alike | sources).items())
             more = f" and {len(named) - COLUMNS_NAMED} more" if len(named) > COLUMNS_NAMED else ""
-            said = ", ".join(f"{harmless(name)} those of {harmless(other)}" for name, other in named[:COLUMNS_NAMED])
-            what = f"they hold each other's values ({said}{more})"
+            pairs_shown = ", ".join(f"{harmless(name)} those of {harmless(other)}" for name, other in named[:COLUMNS_NAMED])
+            what = f"they hold each other's values ({pairs_shown}{more})"
             finding = Finding("schema_change", what, "columns were shifted or exchanged", evidence="quantiles")
             moved = [
                 name

@@ -165,8 +165,8 @@ def _numbers(names: list[str], now: ModelOutputs, before: ModelOutputs) -> str:
         return f"before {percent(share(before.labels))} of the labels and {percent(share(before.predictions))} of the predictions"
     if predicted == 0:
         rows = number(sum(now.predictions.values()))
-        told = f"none of {rows} predictions, before {percent(share(before.predictions))} of them"
-        return f"{told}; {percent(labelled)} of the labels are"
+        sentence = f"none of {rows} predictions, before {percent(share(before.predictions))} of them"
+        return f"{sentence}; {percent(labelled)} of the labels are"
     rows = number(sum(now.labels.values()))
     return f"none of {rows} labels, before {percent(share(before.labels))} of them; {percent(predicted)} of the predictions are"
 
@@ -182,13 +182,13 @@ def broken_output(problem: Problem, outputs: Collection[str]) -> list[Cause]:
 
 def reversal_cause(finding: Finding, column: str | None, now: ModelOutputs, before: ModelOutputs) -> Cause:
     """A reversal as the one cause of what follows from it."""
-    told = ""
+    evidence = ""
     if now.auc is not None and before.auc is not None:
-        told = f": roc_auc_score is {number(now.auc.value)}, about 1 minus the {number(before.auc.value)} of before"
+        evidence = f": roc_auc_score is {number(now.auc.value)}, about 1 minus the {number(before.auc.value)} of before"
     conclusion = finding.conclusion or ""
     name = harmless(column) if column is not None and finding is REVERSED_SCORES else conclusion
     kind = "column" if finding is REVERSED_SCORES and column is not None else "labels" if finding is REVERSED_LABELS else "scores"
-    return Cause(kind, name, None, f"{conclusion[:1].upper()}{conclusion[1:]}{told}.")
+    return Cause(kind, name, None, f"{conclusion[:1].upper()}{conclusion[1:]}{evidence}.")
 
 
 def name_reversal(problem: Problem, finding: Finding, cause: Cause, score: str | None) -> None:

@@ -38,7 +38,7 @@ class Onset(NamedTuple):
 def doubted(groups: Iterable[Group]) -> list[tuple[Group, list[Group]]]:
     """Each column's first failing windows, with those just before in which a value lay beyond its limit, the latest first."""
     ordered = sorted(groups, key=lambda group: (group.subject, group.start))
-    found = []
+    pairs = []
     for _, of_subject in groupby(ordered, key=lambda group: group.subject):
         before: list[Group] = []
         failed = False
@@ -46,10 +46,10 @@ def doubted(groups: Iterable[Group]) -> list[tuple[Group, list[Group]]]:
             if before and before[0].end != group.start:
                 before = []
             if group.state == FAIL and not failed and before and group.track in OF_COLUMNS and group.column is not None:
-                found.append((group, before[:DOUBTED]))
+                pairs.append((group, before[:DOUBTED]))
             failed = group.state == FAIL
             before = [group, *before] if group.doubtful and not failed else []
-    return found
+    return pairs
 
 
 def keys_of(group: Group, before: Sequence[Group]) -> list[EvidenceKey]:
@@ -61,12 +61,12 @@ def onsets(
     groups: Iterable[Group], evidence: Mapping[EvidenceKey, Evidence], named: Mapping[tuple[Subject, int], Finding]
 ) -> dict[tuple[Subject, int], Onset]:
     """By subject and start of a first failing window: where it began, if that is earlier."""
-    found = {}
+    by_start = {}
     for group, before in doubted(groups):
         onset = _onset(group, before, evidence, named.get((group.subject, group.start)))
         if onset is not None:
-            found[group.subject, group.start] = onset
-    return found
+            by_start[group.subject, group.start] = onset
+    return by_start
 
 
 def _keys(group: Group, one: Group) -> list[EvidenceKey]:

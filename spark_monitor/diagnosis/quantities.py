@@ -198,12 +198,12 @@ def units_between(measured: Measured, factor: float) -> str | None:
     >>> units_between(measured_by("distance"), 1000.0), units_between(measured_by("voltage"), 3.6)
     ('such as kilometres to metres, or metres to millimetres', None)
     """
-    known = UNITS_OF[measured.quantity]
-    sources = known if measured.unit is None else (measured.unit,)
+    units = UNITS_OF[measured.quantity]
+    sources = units if measured.unit is None else (measured.unit,)
     pairs = [
         f"{one.name} to {other.name}"
         for one in sources
-        for other in known
+        for other in units
         if one is not other and abs(one.size / other.size / factor - 1) <= SAME
     ]
     if len(pairs) <= 1:
@@ -229,8 +229,8 @@ def units_of(column: str, factor: float, name: str | None) -> str | None:
     hedge = "perhaps " if name is not None and name.startswith("perhaps ") else ""
     if any(measured.quantity in quantities and _is_factor(factor, one) for one, quantities in SHARED.items()):
         return name
-    own = units_between(measured, factor)
-    return None if own is None else f"{hedge}{own}"
+    units = units_between(measured, factor)
+    return None if units is None else f"{hedge}{units}"
 
 
 def _is_factor(factor: float, other: float) -> bool:

@@ -57,18 +57,18 @@ def is_denied(fit: Fit, evidence: Evidence) -> bool:
     expected: list[Sequence[float]] = [was.quantiles]
     if _has_shape(before) and _has_shape(was_before) and not evidence.by_weekday:
         expected += _expected(was, before, was_before)
-    told = any(math.isclose(one.factor, fit.factor, rel_tol=SAME_FACTOR) for one in _fits(was, now, was.quantiles))
-    return not told or any(_is_unchanged(fit, one, now.quantiles) for one in expected)
+    fits_alike = any(math.isclose(one.factor, fit.factor, rel_tol=SAME_FACTOR) for one in _fits(was, now, was.quantiles))
+    return not fits_alike or any(_is_unchanged(fit, one, now.quantiles) for one in expected)
 
 
 def _fits(was: Look, now: Look, *others: Sequence[float]) -> list[Fit]:
     """The changes from a look as it is, and from other percentiles for it, which samples of few rows may tell better."""
     rows, atoms = (was.filled, now.filled), was.atoms
-    found = (
+    fits = (
         unit_fit(quantiles, now.quantiles, atoms_before=atoms, atoms=now.atoms, rows=rows)
         for quantiles in dict.fromkeys((was.quantiles, *map(tuple, others)))
     )
-    return [fit for fit in found if fit is not None]
+    return [fit for fit in fits if fit is not None]
 
 
 def _has_shape(look: Look | None) -> TypeGuard[Look]:

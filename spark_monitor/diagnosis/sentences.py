@@ -130,8 +130,8 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause], zone: str = 
     what = _what(problem, kind)
     conclusion = f": {finding.conclusion}" if finding.conclusion and kind in (finding.kind, "upstream") else ""
     # In which version it is stands before.
-    told = [one for one in causes[:1] if one.kind != "version"]
-    cause = told[0].what if told and not conclusion and not problem.finding.is_fault else None
+    named = [one for one in causes[:1] if one.kind != "version"]
+    cause = named[0].what if named and not conclusion and not problem.finding.is_fault else None
     first = f"; the first cause to look at is {cause}" if cause is not None else ""
     subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
     return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem, zone)}"
@@ -184,9 +184,9 @@ def _fallen(problem: Problem) -> list[Failing]:
 
     A group that does worse than the rest makes another one look better than its own rest: that is no second trouble.
     """
-    own = own_groups(problem)
-    named = places(problem.slice, own)
-    valued = [one for group in own for one in group.failing if one.value is not None and one.slice in named]
+    groups = own_groups(problem)
+    named = places(problem.slice, groups)
+    valued = [one for group in groups for one in group.failing if one.value is not None and one.slice in named]
     same = [one for one in valued if one.metric == valued[0].metric]
     far = {slice_: _farthest_off([one for one in same if one.slice == slice_]) for slice_ in {one.slice for one in same}}
     lead = far.get(problem.slice) or _farthest_off(list(far.values())) if far else None

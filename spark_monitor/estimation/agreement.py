@@ -83,8 +83,8 @@ def residuals(states: Sequence[Any], known: Estimator) -> tuple[Floats, Floats]:
             parts = state.states if isinstance(state, ClassScoresState) else (state,)
             steps = [step for pair in zip(parts, known.calibrations, strict=True) for step in score_steps(*pair)]
         rows.append([(0.0, _UNKNOWN) if step is None else step for step in steps])
-    found = np.array(rows, dtype=np.float64)
-    return found[..., 0], found[..., 1]
+    steps_of = np.array(rows, dtype=np.float64)
+    return steps_of[..., 0], steps_of[..., 1]
 
 
 def deviations(known: Estimator) -> Floats:

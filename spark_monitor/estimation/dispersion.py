@@ -120,11 +120,11 @@ def log_odds(probabilities: Floats) -> Floats:
 
 def dispersion_of_errors(windows: Sequence[CellErrorsState], whole: CellErrorsState) -> tuple[float, float, float]:
     """Those of the mean error, and of the mean absolute and squared error in relation to what the cells let expect."""
-    found = []
+    dispersions = []
     for place in range(len(_POWERS)):
         steps = [error_steps(window, whole, place) for window in windows]
-        found.append(between_windows(*_columns([step for step in steps if step is not None])))
-    return found[0], found[1], found[2]
+        dispersions.append(between_windows(*_columns([step for step in steps if step is not None])))
+    return dispersions[0], dispersions[1], dispersions[2]
 
 
 def error_steps(window: CellErrorsState, whole: CellErrorsState, place: int, *, as_now: bool = False) -> Step | None:

@@ -97,8 +97,8 @@ def estimator(version: int, state: Any, features: tuple[str, ...] = (), windows:
         return None
     parts = [one.states if isinstance(one, ClassScoresState) else (one,) for one in windows]
     of_class = zip(*parts, strict=True) if parts else [()] * len(states)
-    found = [dispersion_of_scores(each, one) for each, one in zip(of_class, calibrated, strict=True)]
-    dispersion = Dispersion(tuple(shift for shift, _ in found), slopes=tuple(slope for _, slope in found))
+    dispersions = [dispersion_of_scores(each, one) for each, one in zip(of_class, calibrated, strict=True)]
+    dispersion = Dispersion(tuple(shift for shift, _ in dispersions), slopes=tuple(slope for _, slope in dispersions))
     return Estimator(version, calibrated, dispersion=dispersion, windows=len(windows), usual=usual_of(state, windows))
 
 

@@ -167,5 +167,7 @@ def _selection_rows(answers: ScoreState, labelled: ScoreState, ranges: Integers,
 def _decided(answers: ScoreState, positives: Floats, negatives: Floats) -> Expected:
     """Labelled rows by what was predicted for the scores of their cell; beyond the cells that have rows nothing is counted."""
     total = np.asarray(answers.positives + answers.negatives, dtype=float)
-    said = np.asarray(answers.positives, dtype=float) / np.maximum(total, 1.0)
-    return Expected(positives * said, negatives * said, positives * (1 - said), negatives * (1 - said), cell_scores(answers))
+    positive = np.asarray(answers.positives, dtype=float) / np.maximum(total, 1.0)
+    return Expected(
+        positives * positive, negatives * positive, positives * (1 - positive), negatives * (1 - positive), cell_scores(answers)
+    )

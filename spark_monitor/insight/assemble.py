@@ -29,7 +29,7 @@ def assembled(gathered: Gathered, config: MonitorConfig) -> Facts:
     """The facts that gathered amount to, in the monitor's zone; the version seen last comes first."""
     latest, main = latest_windows(gathered.counts), main_metric(config)
     order = sorted(latest, key=lambda version: (latest[version].end, version or ""), reverse=True)
-    known = Facts(
+    facts = Facts(
         monitor=config.monitor,
         model=config.model.name,
         task=config.model.task,
@@ -51,7 +51,7 @@ def assembled(gathered: Gathered, config: MonitorConfig) -> Facts:
         distributions=tuple(gathered.distributions),
         baselines=tuple(gathered.baselines),
     )
-    return in_zone(known, config.windows.zone)
+    return in_zone(facts, config.windows.zone)
 
 
 def _version_facts(version: str | None, window: Window, gathered: Gathered, config: MonitorConfig) -> VersionFacts:

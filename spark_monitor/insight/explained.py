@@ -26,8 +26,8 @@ def found_incident(rows: Iterable[IncidentRow], named: str) -> IncidentRow:
         return matching[0]
     listed = ", ".join(row.incident_id for row in (matching or incidents)[:IDS_NAMED])
     what = "several incidents begin so" if matching else "no such incident is known"
-    known = f"Known: {listed}." if listed else "This monitor has none; `spark-monitor status FILE` shows what is known of it."
-    raise ConfigError(f'INCIDENT: found "{harmless(named)}": {what}. {known}')
+    listing = f"Known: {listed}." if listed else "This monitor has none; `spark-monitor status FILE` shows what is known of it."
+    raise ConfigError(f'INCIDENT: found "{harmless(named)}": {what}. {listing}')
 
 
 def explained(row: IncidentRow, file: str) -> Iterator[str]:

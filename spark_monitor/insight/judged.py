@@ -162,10 +162,10 @@ def _incidents(tables: Tables, monitor_id: str, *, most: int, first: int = 0, wa
     is_open = f"CASE WHEN status = '{RESOLVED}' THEN 1 ELSE 0 END"
     order = f"{is_open}, CASE WHEN status = '{RESOLVED}' THEN 0 ELSE {_rank(SEVERITIES, 'severity')} END, "
     order += "coalesce(resolved, opened) DESC, incident_id"
-    found = ", detected, undetected_until" if tables.has("incidents", "undetected_until") else ""
+    detection = ", detected, undetected_until" if tables.has("incidents", "undetected_until") else ""
     member = ", ".join(f"{tables.first('members', name)} AS first_{name}" for name in ("metric", "check_id"))
     rows = tables.ask(
-        f"SELECT {INCIDENT_COLUMNS}{found}, {member} FROM {tables.relation('incidents')} WHERE monitor_id = "
+        f"SELECT {INCIDENT_COLUMNS}{detection}, {member} FROM {tables.relation('incidents')} WHERE monitor_id = "
         f"{tables.literal(monitor_id)} AND {wanted} ORDER BY {order} LIMIT {most} OFFSET {first}"
     )
     return [_incident_row(row) for row in rows]

@@ -141,7 +141,7 @@ class Recalibrating:
 
     def merged(self, newest_first: Iterable[dict[str, Any]]) -> Recalibration | None:
         """The final windows that calibrate one; None where they have too few rows. Its own answers come first."""
-        own: Profile | None = None
+        profile_of_window: Profile | None = None
         spans, finals = [], []
         for (since, until, source), several in groupby(newest_first, key=lambda row: (row["since"], row["until"], row["source"])):
             rows = {row["answers"]: row for row in several}
@@ -149,14 +149,14 @@ class Recalibrating:
             answers = rows.get(KIND_NAMES[ANSWERS])
             profile = None if answers is None else profile_of(scored_state(ANSWERS, answers["state"], self.grid))
             if (since, until, source) == (first["start"], first["end"], first["granularity"]):
-                own = profile
+                profile_of_window = profile
                 continue
             labelled = rows.get(KIND_NAMES[self.kind])
             if labelled is not None and labelled["labelled"]:
                 finals.append(Final(scored_state(self.kind, labelled["state"], self.grid), labelled["labelled"], profile))
                 spans.append((since, until))
         places = {id(one): place for place, one in enumerate(finals)}
-        kept = calibrating(finals, self.known, own)
+        kept = calibrating(finals, self.known, profile_of_window)
         if not kept:
             return None
         state = kept[0].state

@@ -89,15 +89,15 @@ def requirements_of(registered: Registered, python: str | None = None) -> list[R
 
     of_python = registered.python if python is None else python
     about = {} if of_python is None else {"python_full_version": of_python, "python_version": ".".join(of_python.split(".")[:2])}
-    found = []
+    requirements = []
     for text in registered.requirements:
         try:
             one = Requirement(text.partition(" #")[0].strip())
         except InvalidRequirement:  # an option, a comment or an address: no package by its name
             continue
         if one.marker is None or one.marker.evaluate({**about, "extra": ""}):
-            found.append(one)
-    return found
+            requirements.append(one)
+    return requirements
 
 
 def requirements_compared(registered: Registered, installed: Mapping[str, str]) -> int:

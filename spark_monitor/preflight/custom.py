@@ -24,11 +24,11 @@ Tables = tuple["DataFrame", "DataFrame | None", "DataFrame | None"]
 def custom_findings(config: MonitorConfig, tables: Tables) -> Iterator[Finding]:
     """Custom metrics that cannot be computed of the predictions, or of the baseline where others are derived from its values."""
     predictions, labels, baseline = tables
-    known = {metric.name: metric for metric in config.metrics}
+    metrics = {metric.name: metric for metric in config.metrics}
     of_baseline: set[str] = set()
     for place, metric in enumerate(config.metrics):
         if metric.derived is not None:
-            derived = parse_derived(metric.derived, known)
+            derived = parse_derived(metric.derived, metrics)
             of_baseline |= {name for root, name, _ in derived.columns if root == "baseline"}
             numbers = predictions.selectExpr(*(f"CAST(NULL AS DOUBLE) AS {column}" for _, _, column in derived.columns))
             reason = _reason(numbers, derived.sql) if derived.columns else None

@@ -111,8 +111,8 @@ def _values(
     for name in names:
         metric, state = by_name[name]
         interval = metric.of(state.effective() if hasattr(state, "effective") else state, settings).get(None)
-        known = None if interval is None else interval.value
-        values.append((math.nan, 0.0) if interval is None or known is None else (known, interval.value_error or 0.0))
+        value = None if interval is None else interval.value
+        values.append((math.nan, 0.0) if interval is None or value is None else (value, interval.value_error or 0.0))
     numbers = np.array(values, dtype=float).reshape(-1, 2)
     return numbers[:, 0], numbers[:, 1]
 

@@ -149,8 +149,8 @@ def _with_entities(spark: SparkSession, frame: DataFrame, section: OperationsCon
         return frame
     try:
         entities = open_table(spark, beside(section, "served_entities"))
-        known = [name for name in ("endpoint_name", "entity_version") if first_of(entities, name) is not None]
-        newest = [F.max_by(name, "change_time").alias(name) for name in known]
+        names = [name for name in ("endpoint_name", "entity_version") if first_of(entities, name) is not None]
+        newest = [F.max_by(name, "change_time").alias(name) for name in names]
         latest = entities.groupBy("served_entity_id").agg(*newest)
     except Exception:  # no such table, or no right to read it: the entity's id is its name
         return frame

@@ -34,8 +34,8 @@ def described_rows(run: Run, source: SourceConfig, where: str | None) -> DataFra
 def known_rows(run: Run, source: SourceConfig, where: str | None) -> DataFrame:
     """Those of them that were made before the run's as-of, or have no time."""
     frame = described_rows(run, source, where)
-    known = is_known(run, frame)
-    return frame if known is None else frame.where(known)
+    condition = is_known(run, frame)
+    return frame if condition is None else frame.where(condition)
 
 
 def is_known(run: Run, frame: DataFrame) -> Column | None:
@@ -52,8 +52,8 @@ def count_known(run: Run, source: SourceConfig, where: str | None, place: str) -
     ``place`` is the key of the monitor's file that describes it.
     """
     frame = described_rows(run, source, where)
-    known = is_known(run, frame)
-    later = F.lit(0) if known is None else F.count_if(~known)
+    condition = is_known(run, frame)
+    later = F.lit(0) if condition is None else F.count_if(~condition)
     row = frame.agg(F.count(F.lit(1)).alias("rows"), later.alias("later")).collect()[0]
     at, rows = f"--as-of {run.as_of.isoformat()}", row["rows"] - row["later"]
     of = f"{source.text}{' that its condition chooses' if where else ''}"
@@ -62,10 +62,10 @@ def count_known(run: Run, source: SourceConfig, where: str | None, place: str) -
     if rows == 0:
         span = time_range(frame, run.config.predictions.time, run.schedule.zone, ENDING)
         extent = f", from {span[0].isoformat()} to {span[1].isoformat()}" if span is not None else ""
-        found = f"{counted(row['later'], 'row')} of {of}{extent}, none before {at}"
+        finding = f"{counted(row['later'], 'row')} of {of}{extent}, none before {at}"
         step = "Give a later --as-of, or a baseline of an earlier period"
         raise ConfigError(
-            f"{run.monitor_id}: {place}: found {found}. Only rows before it are known then: nothing is frozen. {step}."
+            f"{run.monitor_id}: {place}: found {finding}. Only rows before it are known then: nothing is frozen. {step}."
         )
     if row["later"]:
         left = f"{counted(row['later'], 'row')} of {of} from {at} on, which are not known then, are left out"

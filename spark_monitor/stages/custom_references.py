@@ -126,8 +126,8 @@ def _baseline_rows(run: Run, predictions: Predictions, *, labels: bool) -> DataF
     if source is None or (labels and not source.is_labelled):
         return None
     if labels:
-        found = baseline_rows(run, predictions)
-        return None if found is None else with_label(found[0])
+        labelled = baseline_rows(run, predictions)
+        return None if labelled is None else with_label(labelled[0])
     return known_rows(run, source, source.where)
 
 

@@ -136,10 +136,12 @@ def due_of(
 def _containing(windows: Iterable[DueWindow], run: Run, schedule: Schedule) -> Iterator[DueWindow]:
     """The windows themselves, and those of the schedule's own granularities that they are a part of."""
     monitors = {granularity.label for granularity in run.schedule.granularities}
-    own = [granularity for granularity in schedule.granularities if granularity.label not in monitors]
+    granularities = [granularity for granularity in schedule.granularities if granularity.label not in monitors]
     for one in windows:
         yield one
-        yield from (DueWindow(granularity.label, window_of(one.window.start, granularity, schedule.zone)) for granularity in own)
+        yield from (
+            DueWindow(granularity.label, window_of(one.window.start, granularity, schedule.zone)) for granularity in granularities
+        )
 
 
 def _recounted(frame: DataFrame, recent: Sequence[DueWindow], handled: Handled, zone: str) -> set[DueWindow]:

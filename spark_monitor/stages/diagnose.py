@@ -150,9 +150,9 @@ def with_causes(
     if problem.kind == "performance" and is_concept_drift(fall):
         problem.kind = "concept_drift"
     is_reversed, zone = problem.finding.conclusion in OF_REVERSALS, run.config.windows.zone
-    told = fallen or problem
+    main = fallen or problem
     broken = broken_output(problem, outputs)
-    causes = [] if is_reversed or broken else causes_of(told, others, fall, outputs=outputs, importances=weights, zone=zone)
+    causes = [] if is_reversed or broken else causes_of(main, others, fall, outputs=outputs, importances=weights, zone=zone)
     first = [*own, *broken, *mix_causes(problem)]
     every = [*first, *(cause for cause in causes if not first or cause != EVERYWHERE)]
     return incident(problem, monitor_id=run.monitor_id, causes=every, outputs=outputs, zone=zone)

@@ -21,8 +21,8 @@ def estimated_from(run: Run, plan: ScoredPlan) -> int:
 
 def estimator_of(run: Run, stored: DataFrame, plan: ScoredPlan) -> Estimator | None:
     """The estimator of the baseline's version; None where its labels do not suffice. Few rows come to the driver."""
-    found = whole_and_windows(stored, estimated_from(run, plan), plan.score_grid)
-    if found is None:
+    stored_states = whole_and_windows(stored, estimated_from(run, plan), plan.score_grid)
+    if stored_states is None:
         return None
-    version, state, windows = found
+    version, state, windows = stored_states
     return estimator(version, state, () if plan.error_tree is None else plan.error_tree.names, windows)

@@ -87,8 +87,8 @@ def group_measurements(
 
     keys = ("granularity", "start", "end", "model_version")
     order = (*keys, "slice_key", "slice_value", "kind")
-    own = states.select(*PLACE, "kind", "state")
-    both = own if made is None else own.unionByName(made.where("bucket = 0").drop("bucket"), allowMissingColumns=True)
+    stored = states.select(*PLACE, "kind", "state")
+    both = stored if made is None else stored.unionByName(made.where("bucket = 0").drop("bucket"), allowMissingColumns=True)
     return both.repartition(*keys).sortWithinPartitions(*order).mapInArrow(measure, MEASUREMENT_DDL)
 
 

@@ -192,8 +192,8 @@ def before_of(
     """The starts of the windows that what opened at a timestamp is held against."""
     starts = [start for start, _ in windows.get(granularity, ())]
     first = bisect_left(starts, opened)
-    known = [start for start in starts[max(0, first - BEFORE_REACH) : first] if (granularity, start) not in broken]
-    return tuple((known or starts[:first])[-most:])
+    earlier = [start for start in starts[max(0, first - BEFORE_REACH) : first] if (granularity, start) not in broken]
+    return tuple((earlier or starts[:first])[-most:])
 
 
 def spread(moments: Sequence[Moment], most: int) -> tuple[Moment, ...]:

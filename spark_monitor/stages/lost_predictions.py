@@ -162,7 +162,7 @@ def _concerned(
     zone, finer = run.schedule.zone, schedule_for(run, OPERATIONS).granularities[0].label
     starts = sorted(one.window.start for one in {*due, *handled} if one.granularity == finer)
     again = [one.window for one in predictions if one.granularity == granularity.label]
-    found = {window for window in again if bisect_left(starts, window.start) < bisect_left(starts, window.end)}
+    concerned = {window for window in again if bisect_left(starts, window.start) < bisect_left(starts, window.end)}
     spans = [(one.window.start, one.window.end) for one in due]
-    found |= {window for start, end in spans for window in windows_between(start, end, granularity, zone)}
-    return [DueWindow(granularity.label, window) for window in sorted(found) if window.end <= run.as_of]
+    concerned |= {window for start, end in spans for window in windows_between(start, end, granularity, zone)}
+    return [DueWindow(granularity.label, window) for window in sorted(concerned) if window.end <= run.as_of]

@@ -45,9 +45,9 @@ def output_causes(
     """What the outputs themselves name as the cause, by the problem's ``id``; a problem that is a reversal is named so."""
     causes: dict[int, list[Cause]] = {}
     score = run.config.predictions.score
-    known = outputs_of(run, problems, windows, outputs)
+    by_problem = outputs_of(run, problems, windows, outputs)
     for one in problems:
-        now, before = known.get(id(one), (ModelOutputs(), ModelOutputs()))
+        now, before = by_problem.get(id(one), (ModelOutputs(), ModelOutputs()))
         if not is_of_outputs(one, outputs):
             continue
         finding = reversal(now, before, _of_score(one, score, evidence))
@@ -89,14 +89,14 @@ def outputs_of(
     for row in scores.orderBy("start", "metric", "class").limit(MOST_ROWS).collect():
         of_moment = values.setdefault((row["granularity"], row["model_version"], row["start"]), {})
         of_moment[row["metric"], row["class"]] = Score(row["value"], row["rows"] or 0.0, row["error"] or 0.0)
-    found = {}
+    by_problem = {}
     for about, one in asked.items():
         versions = {version for version, _ in one.now}
         before = [(version, start) for version in versions for start in one.before]
-        found[about] = tuple(
+        by_problem[about] = tuple(
             outputs_in([values.get((one.granularity, *at), {}) for at in moments]) for moments in (one.now, before)
         )
-    return found  # type: ignore[return-value]
+    return by_problem  # type: ignore[return-value]
 
 
 def is_of_outputs(problem: Problem, outputs: Collection[str]) -> bool:
@@ -139,10 +139,10 @@ def cell_of(name: str) -> tuple[str, str] | None:
     >>> cell_of("a|b"), cell_of("a\\\\|b|c"), cell_of("other")
     (('a', 'b'), ('a|b', 'c'), None)
     """
-    found = _CELL.fullmatch(name)
-    if found is None:
+    match = _CELL.fullmatch(name)
+    if match is None:
         return None
-    label, guess = (re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL) for part in found.groups())
+    label, guess = (re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL) for part in match.groups())
     return label, guess
 
 

@@ -49,11 +49,11 @@ def _pairs(run: Run, starts: Sequence[int]) -> dict[tuple[str, str | None, int],
     surely = ((F.col("lower") > 0) | (F.col("upper") < 0)).alias("surely")
     start = F.unix_micros("window.start").alias("start")
     rows = whole.select("granularity", "model_version", start, "column_name", *numbers, surely).limit(MOST_PAIRS)
-    found: dict[tuple[str, str | None, int], list[Pair]] = {}
+    pairs: dict[tuple[str, str | None, int], list[Pair]] = {}
     for row in rows.collect():
         columns = [name for name in uncrossed(row["column_name"] or "") if name is not None]
         now, before = row["correlation"], row["baseline_correlation"]
         if len(columns) == 2 and now is not None and before is not None:
             pair = Pair((columns[0], columns[1]), now, before, bool(row["surely"]))
-            found.setdefault((row["granularity"], row["model_version"], row["start"]), []).append(pair)
-    return found
+            pairs.setdefault((row["granularity"], row["model_version"], row["start"]), []).append(pair)
+    return pairs

@@ -52,20 +52,20 @@ class ServedVersions:
             return Value(None, self.why, "ERROR")
         named = self.named(window)
         if self.written or any(name != NOT_SET for one in self.sightings for name in one.versions.values()):
-            found = served(version, named, written=self.written)
+            mismatch = served(version, named, written=self.written)
         else:
-            found = Served(0.0, without_alias(named))
+            mismatch = Served(0.0, without_alias(named))
         shown = {f"alias.{one.alias}": ", ".join(one.versions) for one in named if one.versions}
-        status = UNDEFINED if found.mismatch is None else None
-        return Value(found.mismatch, found.message, status, details={**shown, **registered.origin})
+        status = UNDEFINED if mismatch.mismatch is None else None
+        return Value(mismatch.mismatch, mismatch.message, status, details={**shown, **registered.origin})
 
     def absent(self, window: WindowKey, versions: Sequence[str]) -> tuple[str, Value] | None:
         """The version that must serve and made no prediction in a window, and what is said of it."""
         first = self.named(window)[0]
-        found = absent(first, versions)
-        if found is None or first.steady is None:
+        mismatch = absent(first, versions)
+        if mismatch is None or first.steady is None:
             return None
-        return first.steady, Value(found.mismatch, found.message, details={f"alias.{first.alias}": first.steady})
+        return first.steady, Value(mismatch.mismatch, mismatch.message, details={f"alias.{first.alias}": first.steady})
 
 
 def served_versions(run: Run, section: PipelinesConfig, registry: Registry | None) -> ServedVersions:
@@ -96,11 +96,11 @@ def _noted(run: Run, aliases: Sequence[str]) -> list[Sighting]:
     each = looked.where("started IS NOT NULL").select(
         F.unix_micros("started").alias("at"), "monitor_id", "run_id", *(column.alias(name) for name, column in columns.items())
     )
-    known = each.where(" OR ".join(f"{name} IS NOT NULL" for name in columns))
+    sighted = each.where(" OR ".join(f"{name} IS NOT NULL" for name in columns))
     order = "OVER (PARTITION BY monitor_id ORDER BY at, run_id)"
     same = " AND ".join(f"{name} <=> lag({name}) {order} AND {name} <=> lead({name}) {order}" for name in columns)
     ends = f"lag(at) {order} IS NULL OR lead(at) {order} IS NULL"
-    rows = known.selectExpr("*", f"({same}) AND NOT ({ends}) AS within").where("NOT within").orderBy("at", "run_id").collect()
+    rows = sighted.selectExpr("*", f"({same}) AND NOT ({ends}) AS within").where("NOT within").orderBy("at", "run_id").collect()
     return [
         Sighting(
             row["at"],

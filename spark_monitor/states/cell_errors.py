@@ -82,8 +82,10 @@ class CellErrorsState:
         if self.edges != other.edges:
             raise StateError("errors by cell: of other cells, they cannot be merged.")
         with np.errstate(over="ignore", invalid="ignore"):
-            known = self.predictions + other.predictions
-        return CellErrorsState(self.edges, self.rows + other.rows, self.labelled + other.labelled, self.sums + other.sums, known)
+            predictions = self.predictions + other.predictions
+        return CellErrorsState(
+            self.edges, self.rows + other.rows, self.labelled + other.labelled, self.sums + other.sums, predictions
+        )
 
     @property
     def count(self) -> int:

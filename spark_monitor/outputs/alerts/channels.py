@@ -82,15 +82,15 @@ def known_kinds() -> list[str]:
 
 def unknown_kind(kind: str) -> str:
     """The sentence for a kind that nothing opens."""
-    known = known_kinds()
-    close = get_close_matches(kind.lower(), known, n=1)
+    kinds = known_kinds()
+    close = get_close_matches(kind.lower(), kinds, n=1)
     hint = f'Did you mean "{close[0]}"?' if close else "Name one of them, or install the package that brings it."
-    return f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {", ".join(known)}. {hint}'
+    return f'kind "{kind}" is neither built in nor an installed plug-in of {PLUGINS}. Known: {", ".join(kinds)}. {hint}'
 
 
 def kind_findings(people: PeopleConfig) -> Iterator[Finding]:
     """Warnings about channels of a kind that is not installed here: their messages would wait for it."""
-    known = set(known_kinds())
+    kinds = set(known_kinds())
     for name, channel in people.channels.items():
-        if channel.kind is not None and channel.kind not in known:
+        if channel.kind is not None and channel.kind not in kinds:
             yield Finding(f"people.channels.{name}.kind", unknown_kind(channel.kind), "warning")
