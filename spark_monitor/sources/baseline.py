@@ -193,6 +193,13 @@ def _placed(row: Any) -> tuple[int, FrozenColumn]:
     return int(settings["position"]), column
 
 
+def settings_text(column: FrozenColumn, position: int, signature_text: str) -> str:
+    """What a baseline's rows hold of a column besides its frame; the same text in whatever order Spark hands on its facts."""
+    facts = dict(sorted(column.facts.items()))
+    settings = {"signature": signature_text, "kind": str(column.kind), "position": position, "facts": facts}
+    return json.dumps(settings, ensure_ascii=False)
+
+
 def stored_rows(
     states: DataFrame,
     frozen: Iterable[FrozenColumn],
@@ -211,10 +218,7 @@ def stored_rows(
             column.name,
             column.grid.edges.tolist() if column.grid is not None else None,
             list(column.categories.texts) if column.categories is not None else None,
-            json.dumps(
-                {"signature": signature_text, "kind": str(column.kind), "position": position, "facts": dict(column.facts)},
-                ensure_ascii=False,
-            ),
+            settings_text(column, position, signature_text),
         )
         for position, column in enumerate(frozen)
     ]

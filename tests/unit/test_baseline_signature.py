@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 from spark_monitor.config.monitor import BaselineConfig, MonitorConfig
-from spark_monitor.sources.baseline import Latest, accepted_by, signature
+from spark_monitor.sources.baseline import FrozenColumn, Latest, accepted_by, settings_text, signature
+from spark_monitor.sources.readers.rows import Kind
 
 CANARY = "c4n4ry"
 
@@ -58,3 +60,11 @@ def test_an_accepted_period_is_read_from_the_path_of_the_predictions_with_their_
     elsewhere = stored.model_copy(update={"path": "/moved"})
     assert accepted_by(config, replace(latest, accepted=elsewhere)) == elsewhere
     assert accepted_by(config, replace(latest, accepted=None)) is None
+
+
+def test_a_columns_settings_are_the_same_text_in_whatever_order_its_facts_come() -> None:
+    facts = {"least": 1.0, "greatest": 9.0, "mean": 4.0, "deviation": 2.0}
+    columns = [FrozenColumn("x", "double", Kind.NUMERIC, None, None, dict(order)) for order in permutations(facts.items())]
+    texts = {settings_text(column, 3, "as it is") for column in columns}
+    (text,) = texts
+    assert json.loads(text) == {"signature": "as it is", "kind": "numeric", "position": 3, "facts": facts}
