@@ -12,7 +12,7 @@ from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.runbook import Step, keys_are, page_of, runbook_of
 from spark_monitor.insight.trends import trend_sentence
 from spark_monitor.text.formatting import counted, harmless, in_shell, in_words, of_versions, slice_name, subject
-from spark_monitor.text.quoting import literal
+from spark_monitor.text.quoting import crossed, literal
 
 LONGEST, LONGEST_COMMAND = 600, 4_000
 IDS_NAMED = 5
@@ -139,6 +139,17 @@ def _until(row: IncidentRow, column: str = "`window`.start") -> str:
     return f"{column} < TIMESTAMP '{row.last_seen.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00:00'"
 
 
+def is_in_pair(column: str) -> str:
+    """The condition that a pair of columns, written as a cross, has this one.
+
+    >>> is_in_pair("load")
+    "(left(column_name, 6) = 'load, ' OR right(column_name, 6) = ', load')"
+    """
+    name = crossed([column])
+    size = len(name) + len(", ")
+    return f"(left(column_name, {size}) = {literal(f'{name}, ')} OR right(column_name, {size}) = {literal(f', {name}')})"
+
+
 def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
     """The query that shows a cause's numbers, the last of the incident's windows first."""
     # What fails first may be a column: causes divide the model's metric, which is another member.
@@ -152,7 +163,7 @@ def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
             f"WHERE column_name = {literal(what)} AND {drift} AND {newest}"
         )
     if kind == "correlation":
-        pairs = f"metric = 'correlation_shift' AND slice_key IS NULL AND instr(column_name, {literal(what)}) > 0"
+        pairs = f"metric = 'correlation_shift' AND slice_key IS NULL AND {is_in_pair(what)}"
         return (
             "SELECT `window`.start, model_version, column_name AS pair, value, lower, upper FROM metrics "
             f"WHERE {pairs} AND {_is_of(row)} AND {_until(row)} ORDER BY 1 DESC, 2, abs(value) DESC"

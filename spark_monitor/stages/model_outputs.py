@@ -89,14 +89,16 @@ def outputs_of(
     for row in scores.orderBy("start", "metric", "class").limit(MOST_ROWS).collect():
         of_moment = values.setdefault((row["granularity"], row["model_version"], row["start"]), {})
         of_moment[row["metric"], row["class"]] = Score(row["value"], row["rows"] or 0.0, row["error"] or 0.0)
+
+    def outputs_at(granularity: str, moments: Iterable[tuple[str | None, int]]) -> ModelOutputs:
+        return outputs_in([values.get((granularity, *at), {}) for at in moments])
+
     by_problem = {}
     for about, one in asked.items():
-        versions = {version for version, _ in one.now}
+        versions = sorted({version for version, _ in one.now}, key=lambda name: name or "")
         before = [(version, start) for version in versions for start in one.before]
-        by_problem[about] = tuple(
-            outputs_in([values.get((one.granularity, *at), {}) for at in moments]) for moments in (one.now, before)
-        )
-    return by_problem  # type: ignore[return-value]
+        by_problem[about] = outputs_at(one.granularity, one.now), outputs_at(one.granularity, before)
+    return by_problem
 
 
 def is_of_outputs(problem: Problem, outputs: Collection[str]) -> bool:

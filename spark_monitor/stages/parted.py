@@ -32,7 +32,7 @@ def causes_of_parting(
     causes = {}
     for one in fallen:
         opened, before = asked[id(one)]
-        versions = {version for group in one.groups for version in group.versions_failing}
+        versions = sorted({version for group in one.groups for version in group.versions_failing}, key=lambda name: name or "")
         now = [pair for version in versions for pair in pairs.get((one.granularity, version, opened), [])]
         earlier = [pair for start in before for version in versions for pair in pairs.get((one.granularity, version, start), [])]
         known = {column for other in problems for column in other.columns if other.opened <= opened}
@@ -48,9 +48,11 @@ def _pairs(run: Run, starts: Sequence[int]) -> dict[tuple[str, str | None, int],
     numbers = [F.col("details")[name].cast("double").alias(name) for name in ("correlation", "baseline_correlation")]
     surely = ((F.col("lower") > 0) | (F.col("upper") < 0)).alias("surely")
     start = F.unix_micros("window.start").alias("start")
-    rows = whole.select("granularity", "model_version", start, "column_name", *numbers, surely).limit(MOST_PAIRS)
+    rows = whole.select("granularity", "model_version", start, "column_name", *numbers, surely)
+    # Of more pairs than fit those that moved most are kept, the same ones each time.
+    moved = F.abs(F.col("correlation") - F.col("baseline_correlation")).desc_nulls_last()
     pairs: dict[tuple[str, str | None, int], list[Pair]] = {}
-    for row in rows.collect():
+    for row in rows.orderBy(moved, "start", "model_version", "granularity", "column_name").limit(MOST_PAIRS).collect():
         columns = [name for name in uncrossed(row["column_name"] or "") if name is not None]
         now, before = row["correlation"], row["baseline_correlation"]
         if len(columns) == 2 and now is not None and before is not None:

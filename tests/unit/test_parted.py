@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import duckdb
 import numpy as np
 import pytest
+import sqlglot
 
 from spark_monitor.diagnosis.parted import Pair, parted_causes
-from spark_monitor.insight.explained import explained
+from spark_monitor.insight.explained import explained, is_in_pair
 from spark_monitor.insight.rows import Cause, IncidentRow
+from spark_monitor.text.quoting import crossed
 from spark_monitor.windowing.timestamps import timestamp_of
 
 ROWS, NAMES = 3000, ("load", "torque", "temp", "vib")
@@ -74,3 +77,17 @@ def test_an_explanation_shows_the_correlations_of_the_column() -> None:
     told = "\n".join(explained(row, "f.yaml"))
     assert "correlation_shift" in told
     assert "correlation" in told
+
+
+def test_a_pair_is_shown_for_its_own_columns_and_not_for_those_whose_names_have_them() -> None:
+    names = ["load", "payload", "load_2", "a, b", "o'x", 'q"']
+    pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
+    with duckdb.connect() as tables:
+        tables.execute("CREATE TABLE metrics (column_name VARCHAR)")
+        tables.executemany("INSERT INTO metrics VALUES (?)", [[crossed(pair)] for pair in pairs])
+        for name in names:
+            (query,) = sqlglot.transpile(
+                f"SELECT column_name FROM metrics WHERE {is_in_pair(name)}", read="spark", write="duckdb"
+            )
+            shown = tables.execute(query).fetchall()
+            assert {text for (text,) in shown} == {crossed(pair) for pair in pairs if name in pair}
