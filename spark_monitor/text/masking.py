@@ -33,9 +33,12 @@ _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)(?P<slashes>://|(?<=\w\w):/)
 """What is taken for a path of this machine, as the name of a monitor's file is, has one slash."""
 
 _PORT = re.compile(r"[^/:@]+:\d{1,5}/|\[[0-9a-fA-F:]+\](?::\d{1,5})?/")
+_AZURE_KEY = r"account\.key\.[\w.-]+"
+"""Spark's setting for a storage account of Azure ends in the account's name: fs.azure.account.key.NAME.dfs.core.windows.net."""
+
 _NAME = (
     r"(?:password|passwd|passphrase|pwd|token|secret|signature|credentials?|(?:(?<=[?&;])|^)(?:key|sig)"
-    r"|(?:api|access|account|private|secret|storage|shared|encryption|sas)[_.-]?key)"
+    rf"|(?:api|access|account|private|secret|storage|shared|encryption|sas)[_.-]?key|{_AZURE_KEY})"
 )
 _STRONG_NAME = r"(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|account|private|secret|storage|shared)[_.-]?key)"
 _SECRET_SETTING = re.compile(rf"(?i){_STRONG_NAME}")
@@ -44,7 +47,10 @@ _PARAMETER = re.compile(rf"(?i)({_NAME}=)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)")
 _VARIABLE = re.compile(
     rf"\b((?:[A-Z0-9]+_)*(?:[A-Z0-9]*KEY|SECRET|TOKEN|PASSWORD)(?:_[A-Z0-9]+)*=)(?!VALUE\b)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)"
 )
-_QUOTED_ENTRY = re.compile(rf"(?i)([\"'][\w.-]*{_STRONG_NAME}[\"']\s*[:=]\s*)({_QUOTED_VALUE})")
+_QUOTED_ENTRY = re.compile(rf"(?i)([\"'][\w.-]*(?:{_STRONG_NAME}|{_AZURE_KEY})[\"']\s*[:=]\s*)({_QUOTED_VALUE})")
+_OPTION = re.compile(
+    rf"(?i)(--[\w-]*(?:password|passphrase|token|secret|(?:api|access|account|private|secret)-key)\s+)({_QUOTED_VALUE}|[^\s-]\S*)"
+)
 _NAMED_WORD = re.compile(
     r"(?i)((?:\b|_)(?:password|passwd|passphrase|pwd|(?:api|access|account|private|secret)[_.-]?key)\s*(?::|\s=|\sis)\s+)"
     rf"({_QUOTED_VALUE}|[^\s,;\"']+)"
@@ -62,7 +68,7 @@ _SHAPES = re.compile(
     r"\b(?:A(?:KIA|SIA|GPA|IDA|ROA)[0-9A-Z]{16}"  # AWS
     r"|dapi[0-9a-f]{32}(?:-\d+)?|dose[0-9a-f]{32}"  # Databricks
     r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}"
-    r"|xox[abeprs]-[A-Za-z0-9-]{10,}|sk-[A-Za-z0-9_-]{20,}|AIza[\w-]{35}"
+    r"|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|AIza[\w-]{35}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"  # a JSON web token
 )
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
@@ -104,7 +110,7 @@ def mask_forms(text: str) -> str:
     masked = _HOOK.sub(rf"\1{MASK}", masked)
     masked = _ORACLE.sub(rf"\1{MASK}@", masked)
     masked = _ADDRESS.sub(_address, masked)
-    for named in (_QUOTED_ENTRY, _PARAMETER, _VARIABLE, _NAMED_WORD, _HEADER_OF_NAME):
+    for named in (_QUOTED_ENTRY, _PARAMETER, _VARIABLE, _OPTION, _NAMED_WORD, _HEADER_OF_NAME):
         masked = named.sub(_value, masked)
     return _SHAPES.sub(MASK, _HEADER.sub(rf"\1{MASK}", masked))
 

@@ -50,12 +50,16 @@ FORMS = (
     f"https://discord.com/api/webhooks/1234/{CANARY}",
     f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{CANARY}",
     f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
+    f"spark.hadoop.fs.azure.account.key.store1.dfs.core.windows.net={CANARY}==",
+    f"{{'fs.azure.account.key.store1.blob.core.windows.net': '{CANARY}=='}}",
+    f"exited with 1: load --password {CANARY} --api-key '{CANARY} {CANARY}'",
 )
 WHOLE = (
     "AKIAIOSFODNN7EXAMPLE",
     "dapi0123456789abcdef0123456789abcdef",
     "ghp_0123456789abcdefghijklmnopqrstuvwxyzAB",
     "xoxb-123456789012-abc",
+    "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH",
 )
 HARMLESS = (
     "abfss://container@account.dfs.core.windows.net/path",
@@ -70,6 +74,7 @@ HARMLESS = (
     "Syntax error at or near 'x': unexpected token.",
     'slices[0]: "slice_key" is no column; keys are unique',
     "percent_null of wind_speed is 12.3 % (11.0 to 13.7), above 5 %.",
+    "--max-tokens 100 --password --user ann",
 )
 
 
