@@ -1,4 +1,4 @@
-"""What is behind a number of the service or of a step: the host, the run or the step upstream that its row of `metrics` names."""
+"""What is behind a number of the service, a step or a bill: the host, run, step or service that its row of `metrics` names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spark_monitor.diagnosis.subjects import PIPELINE
 from spark_monitor.text.formatting import harmless, number
 
 PREDICTIONS: Final = "predictions"
+LATENESS: Final = "step_lateness_seconds"
 STANDS_OUT: Final = 2.0
 """A host is named where it is so many times as slow as the median host, or fails so many times as often as the one after it."""
 
@@ -23,6 +24,8 @@ Remark = tuple[str | None, Mapping[str, str]]
 
 _SLOWEST: Final = re.compile(r"(?P<host>.+?) (?P<ms>[-+.\deE]+) ms \((?P<times>[-+.\deE]+) times the median host\)(?:, |$)")
 _FAILING: Final = re.compile(r"(?P<host>.+?) (?P<failed>[-+.\deE]+) of (?P<requests>[-+.\deE]+)(?:, |$)")
+
+_MOVED: Final = re.compile(r"(?P<service>.+) (?P<now>[-+.\deE]+) \((?P<before>[-+.\deE]+) on average before\)$")
 
 
 def part_key(problem: Problem) -> PartKey | None:
@@ -37,6 +40,7 @@ def part_key(problem: Problem) -> PartKey | None:
 def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, Remark]) -> list[Problem]:
     """The problems without those of steps whose first broken step upstream has one that goes on: that takes their checks.
 
+    A step that is late belongs to one that it waits for, if that is late as well.
     ``remark_of`` has the remark of a problem's first failing measurement by the problem's ``id``.
     """
     of_pipelines = [one for one in problems if one.main.first.track == PIPELINE]
@@ -44,11 +48,17 @@ def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, R
     def waits_for(one: Problem, other: Problem) -> bool:
         _, details = remark_of.get(id(one), (None, {}))
         upstream = details.get("first_broken_step", "").split(", ")
+        if _is_late(one) and _is_late(other):
+            upstream += details.get("waits_for", "").split(", ")
         goes_on = other.opened == one.opened or other.goes_on_at(one.opened)
         return one.dataset == other.dataset and other.main.first.name in upstream and goes_on
 
     roots = [one for one in of_pipelines if not any(waits_for(one, other) for other in of_pipelines if other is not one)]
     return under(problems, roots, waits_for)
+
+
+def _is_late(problem: Problem) -> bool:
+    return LATENESS in {one.metric for one in problem.main.first.failing}
 
 
 def part_causes(remark: Remark | None) -> list[Cause]:
@@ -63,6 +73,7 @@ def part_causes(remark: Remark | None) -> list[Cause]:
         return []
     message, details = remark
     causes = [_slow(details.get("slowest_hosts", "")), _failing(details), _upstream(details), _missed(message, details)]
+    causes.append(_service(details.get("moved_service", "")))
     return [cause for cause in causes if cause is not None]
 
 
@@ -89,6 +100,16 @@ def _failing(details: Mapping[str, str]) -> Cause | None:
 def _upstream(details: Mapping[str, str]) -> Cause | None:
     step = details.get("first_broken_step")
     return Cause("step", f"step {harmless(step)}", None, f"The first broken step upstream: {harmless(step)}.") if step else None
+
+
+def _service(moved: str) -> Cause | None:
+    found = _MOVED.match(moved)
+    if found is None:
+        return None
+    service, now, before = harmless(found["service"]), number(float(found["now"])), number(float(found["before"]))
+    return Cause(
+        "service", f"service {service}", None, f"Service {service} cost {now}; {before} in as much time before, on average."
+    )
 
 
 def _missed(message: str | None, details: Mapping[str, str]) -> Cause | None:

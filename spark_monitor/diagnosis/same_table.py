@@ -10,7 +10,6 @@ from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, absorb, alike,
 from spark_monitor.diagnosis.subjects import (
     COST,
     DUPLICATES,
-    PIPELINE,
     ROWS,
     SCHEMA,
     SERVICE,
@@ -132,11 +131,14 @@ def rows_gone(problems: list[Problem]) -> list[Problem]:
 
 
 def parts_of_a_whole(problems: list[Problem]) -> list[Problem]:
-    """Endpoints, steps or services that fail from the same window on as all of them together are that one problem."""
+    """Endpoints or services that fail from the same window on as all of them together are that one problem.
+
+    Steps have no sum: what a pipeline has of no step is of the registered model.
+    """
     wholes = {
         (one.dataset, one.main.first.track, one.opened): one
         for one in problems
-        if one.main.first.track in (SERVICE, PIPELINE, COST) and one.main.first.name == TABLE_ROW
+        if one.main.first.track in (SERVICE, COST) and one.main.first.name == TABLE_ROW
     }
     kept = []
     for one in problems:

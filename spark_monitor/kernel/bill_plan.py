@@ -13,6 +13,8 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.charges import reaches_beyond
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.operations.billing import CostBlock
+from spark_monitor.text.formatting import UTC_NAME, local
+from spark_monitor.windowing.timestamps import timestamp_of
 
 BILL, PREDICTIONS = "bill", "predictions"
 BILL_DDL: Final = (
@@ -23,6 +25,9 @@ PARTIAL: Final = "PARTIAL"
 MIXED: Final = "MIXED_CURRENCIES"
 OWN_SERVICE: Final = "spark_monitor"
 """What monitoring itself cost, where the file says what an hour of a run costs."""
+
+MOVER: Final = "moved_service"
+"""In the details of the whole bill: which service most of its difference from the time before comes from."""
 
 NO_SERVICE: Final = "(no service)"
 NEW_SERVICE: Final = "No cost of this service is known before this window."
@@ -60,6 +65,8 @@ class BillPlan:
     budget_currency: str | None = None
     budget_per: str = "month"
     most_services: int = 200
+    zone: str = UTC_NAME
+    """Whose days they are."""
 
 
 def time_between(times: Sequence[int]) -> int | None:
@@ -107,6 +114,15 @@ def days_without(days: Sequence[int], rows: Sequence[Row]) -> list[int]:
     """
     held = {bisect_left(days, row["at"] + 1) - 1 for row in rows}
     return [day for place, day in enumerate(days[:-1]) if place not in held]
+
+
+def day_text(day: int, zone: str) -> str:
+    """The date of a day by its first timestamp, in the zone whose day it is.
+
+    >>> day_text(1_769_278_500_000_000, "Asia/Kathmandu"), day_text(1_769_278_500_000_000, "UTC")
+    ('2026-01-25', '2026-01-24')
+    """
+    return f"{local(timestamp_of(day), zone):%Y-%m-%d}"
 
 
 def bill_row(window: WindowKey, metric_name: str, block: CostBlock, column: str, **fields: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.bill_plan import (
     BILL,
     MIXED,
+    MOVER,
     NAMED,
     NEW_SERVICE,
     NO_CURRENCY,
@@ -23,6 +24,7 @@ from spark_monitor.kernel.bill_plan import (
     BillPlan,
     Row,
     bill_row,
+    day_text,
     days_without,
     longer_charges,
     time_between,
@@ -117,7 +119,7 @@ def _window(
     of_days = of_single_days(inside) if days_have_own else inside
     status, message = _completeness(window, inside, before, plan, of_days)
     message = " ".join(filter(None, (message, longer))) or None
-    yield from _costs(window, TABLE_ROW, whole, status, message)
+    yield from _costs(window, TABLE_ROW, whole, status, message, _mover(window, inside, before, whole))
     yield from _per_prediction(window, whole, predictions, status, message, longer)
     kept = sorted(sums, key=lambda name: (-sum(map(fsum, sums[name].by_currency.values())), name))[: plan.most_services]
     for name in kept:
@@ -142,7 +144,7 @@ def _completeness(
     unread = counted(inside, "unread")
     sentences = []
     if missing:
-        shown = ", ".join(timestamp_text(day)[:10] for day in missing[:NAMED])
+        shown = ", ".join(day_text(day, plan.zone) for day in missing[:NAMED])
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         sentences.append(f"{len(missing)} of {len(days) - 1} days have no rows: {shown}{more}.")
     if unread:
@@ -150,7 +152,27 @@ def _completeness(
     return (PARTIAL if sentences else None), " ".join(sentences) or None
 
 
-def _costs(window: WindowKey, name: str, total: _Sum, status: str | None, message: str | None) -> Iterator[dict[str, Any]]:
+def _mover(window: WindowKey, inside: Sequence[Row], before: Sequence[Row], whole: _Sum) -> str | None:
+    """The service that makes up most of how the window differs from so much time on average before; None where none does."""
+    span, currency = window.start - before[0]["at"] if before else 0, _single(whole)
+    if span < window.end - window.start or currency is None:
+        return None
+    costs, usual = defaultdict[str, float](float), defaultdict[str, float](float)
+    for sums, rows, part in ((costs, inside, 1.0), (usual, before, (window.end - window.start) / span)):
+        for row in rows:
+            if row["amount"] is not None and (row["currency"] or NO_CURRENCY) == currency:
+                sums[row["service"] or NO_SERVICE] += part * row["amount"]
+    moved = {name: costs[name] - usual[name] for name in {*costs, *usual}}
+    all_together = sum(moved.values())
+    name = max(sorted(moved), key=lambda one: moved[one] * all_together, default=None)
+    if name is None or moved[name] * all_together <= 0 or abs(moved[name]) < abs(all_together) / 2:
+        return None
+    return f"{name} {costs[name]:.6g} ({usual[name]:.6g} on average before)"
+
+
+def _costs(
+    window: WindowKey, name: str, total: _Sum, status: str | None, message: str | None, mover: str | None = None
+) -> Iterator[dict[str, Any]]:
     """What something cost: one row, or one for each currency beside one that says why they have no sum."""
     single = _single(total)
     if single is None and total.by_currency:
@@ -164,8 +186,9 @@ def _costs(window: WindowKey, name: str, total: _Sum, status: str | None, messag
         block = CostBlock(cost=np.array([fsum(amounts)]))
         unit = currency if currency != NO_CURRENCY else None
         class_name = None if single is not None else currency
-        fields = {"status": status, "message": message, "unit": unit, "count": total.rows_of[currency], "class_name": class_name}
-        yield bill_row(window, "cost", block, name, **fields)
+        details = [(MOVER, mover)] if mover is not None else None
+        remarks = {"status": status, "message": message, "details": details, "count": total.rows_of[currency]}
+        yield bill_row(window, "cost", block, name, unit=unit, class_name=class_name, **remarks)
 
 
 def _single(total: _Sum) -> str | None:

@@ -25,6 +25,7 @@ PIPELINE_DDL: Final = (
 SKEW: Final = 60_000_000
 """Microseconds: a step that starts so little before the schedule's timestamp has a clock that runs ahead."""
 NAMED: Final = 3
+LATENESS: Final = "step_lateness_seconds"
 OWN_PREFIX: Final = "spark_monitor."
 
 
@@ -204,7 +205,10 @@ def _order(plan: PipelinePlan, runs: Iterable[Row]) -> dict[str, set[str]]:
 
 
 def _name_causes(values_by_name: Mapping[str, Values], after: Mapping[str, set[str]]) -> None:
-    """Beside each broken step the first broken one among those that it waits for."""
+    """Beside each broken step the first broken one among those that it waits for; beside its lateness all of these.
+
+    How late is too late the rules say: a step is late by another where both are.
+    """
     broken = {name for name, values in values_by_name.items() if _is_broken(values)}
     for name in broken:
         upstream = _upstream(name, after) & broken - {name}
@@ -213,6 +217,10 @@ def _name_causes(values_by_name: Mapping[str, Values], after: Mapping[str, set[s
             for metric in ("step_failures", "step_missed_runs", "step_lateness_seconds"):
                 if metric in values_by_name[name]:
                     values_by_name[name][metric].details["first_broken_step"] = ", ".join(roots)
+    for name, values in values_by_name.items():
+        upstream = _upstream(name, after) - {name} if LATENESS in values else set()
+        if upstream:
+            values[LATENESS].details["waits_for"] = ", ".join(sorted(upstream))
 
 
 def _is_broken(values: Values) -> bool:

@@ -40,18 +40,37 @@ def schema_change(before: str, now: str) -> str:
     >>> schema_change('{"fields": [{"name": "a", "type": "long"}]}', '{"fields": [{"name": "b", "type": "long"}]}')
     'added b (long); removed a'
     """
-    old, new = (
-        {
-            one["name"]: one["type"] if isinstance(one["type"], str) else json.dumps(one["type"])
-            for one in json.loads(text)["fields"]
-        }
-        for text in (before, now)
-    )
-    added = [f"{name} ({new[name]})" for name in new if name not in old]
-    removed = [name for name in old if name not in new]
-    retyped = [f"{name} from {old[name]} to {new[name]}" for name in new if name in old and old[name] != new[name]]
-    parts = (("added", added), ("removed", removed), ("retyped", retyped))
+    old, new = _fields(before), _fields(now)
+    by_id = {field.mapped: field for field in old.values() if field.mapped is not None}
+    were = {one.name: by_id[one.mapped].name for one in new.values() if one.mapped in by_id and one.name not in old}
+    renamed = {name: was for name, was in were.items() if was not in new}
+    pairs = {name: old[renamed.get(name, name)] for name in new if renamed.get(name, name) in old}
+    added = [f"{name} ({new[name].kind})" for name in new if name not in pairs]
+    removed = [name for name in old if name not in new and name not in renamed.values()]
+    moved = [f"{was} to {name}" for name, was in renamed.items()]
+    retyped = [f"{name} from {was.kind} to {new[name].kind}" for name, was in pairs.items() if was.kind != new[name].kind]
+    parts = (("added", added), ("removed", removed), ("renamed", moved), ("retyped", retyped))
     return "; ".join(f"{word} {', '.join(names)}" for word, names in parts if names)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A column with its type, and the number by which it is known under column mapping, whatever it is called."""
+
+    name: str
+    kind: str
+    mapped: int | None
+
+
+def _fields(text: str) -> dict[str, _Field]:
+    return {
+        one["name"]: _Field(
+            one["name"],
+            one["type"] if isinstance(one["type"], str) else json.dumps(one["type"]),
+            (one.get("metadata") or {}).get("delta.columnMapping.id", one.get("id")),  # Iceberg knows every column by a number
+        )
+        for one in json.loads(text)["fields"]
+    }
 
 
 def table_values(

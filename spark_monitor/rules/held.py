@@ -22,6 +22,9 @@ from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import HISTORY, Integers, Judged, Rows
 from spark_monitor.rules.verdicts import Held, is_noisy
 
+COUNTED: Final = frozenset({"count", "requests", "output_rows"})
+"""What is counted of events that come by chance."""
+
 FOR_EACH: Final = ("model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
 
 Series = tuple[str | None, ...]
@@ -111,7 +114,7 @@ def _bounds(
         sources = [f"{limit.text()}, {value:.6g}" for value in values]
         return between(low, high, sources), f"the value of {metric} in the baseline is not known"
     before, alike = (series or Before({})).of_each(judged, at, rows, limit, knowledge.zone)
-    low, high = history_bounds(before, limit, worse=worse, counted=metric == "count")
+    low, high = history_bounds(before, limit, worse=worse, counted=metric in COUNTED)
     middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
     sources = [
         f"the median {value:.6g} of the {limit.windows} windows before{' of this weekday or hour' if same else ''} "

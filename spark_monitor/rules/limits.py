@@ -23,6 +23,7 @@ FEWEST_WINDOWS: Final = 3
 """Fewer windows of a baseline say nothing of how far it moves by itself."""
 
 MAD_TO_SIGMA: Final = 1.4826
+LAST_DIGITS: Final = 1e-12
 """Times this, the median absolute deviation of normal numbers is their standard deviation."""
 
 
@@ -200,7 +201,8 @@ def history_bounds(before: Floats, limit: History, *, worse: str, counted: bool 
     """median -+ sigma 1.4826 MAD of each row of the windows before, on the sides that are bad; NaN where not all are known.
 
     Numbers that are ``counted`` are never held closer than counting itself moves them: a Poisson number of mean m has the
-    standard deviation sqrt(m), and of a handful of them the MAD is often far smaller by luck.
+    standard deviation sqrt(m), and of a handful of them the MAD is often far smaller by luck. No number is held closer than
+    its last digits, in which sums of the same charges differ.
 
     >>> low, high = history_bounds(np.array([[10.0, 12.0, 11.0, 13.0]]), History(4, 2.0), worse="both")
     >>> low.round(4).tolist(), high.round(4).tolist()
@@ -211,6 +213,7 @@ def history_bounds(before: Floats, limit: History, *, worse: str, counted: bool 
     """
     middle = quantile_of_rows(before, 0.5)
     spread = quantile_of_rows(np.abs(before - middle[:, None]), 0.5) * MAD_TO_SIGMA
+    spread = np.fmax(spread, LAST_DIGITS * np.abs(middle))
     if counted:
         spread = np.fmax(spread, np.sqrt(np.fmax(middle, 0.0)))
     enough = np.sum(~np.isnan(before), axis=1) >= limit.windows

@@ -157,11 +157,14 @@ def _events(spark: SparkSession, section: RunsConfig) -> StepRuns:
 
 
 def _timelines(frame: DataFrame, section: RunsConfig) -> StepRuns:
-    """``system.lakeflow.job_task_run_timeline`` and ``job_run_timeline``: a long run lies there in slices of an hour."""
+    """``system.lakeflow.job_task_run_timeline`` and ``job_run_timeline``: a long run lies there in slices of an hour.
+
+    A state stands in the last slice of a run alone. A job's run that was repaired keeps its id: each state ends a try of it.
+    """
     # Rows of older versions of these tables have no value in columns that came later: of every row what it has.
     step = sql_of(frame, section.step) if section.step else filled(frame, "task_key", "run_name", "job_id")
     state = first_of(frame, "result_state") or "NULL"
-    slices = frame.selectExpr(
+    selected = frame.selectExpr(
         f"{text_sql(step)} AS name",
         f"{filled(frame, 'workspace_id')} AS workspace",
         f"{filled(frame, 'run_id')} AS id",
@@ -170,10 +173,13 @@ def _timelines(frame: DataFrame, section: RunsConfig) -> StepRuns:
         f"CAST({time_sql(frame, first_of(frame, 'period_end_time') or 'NULL')} AS TIMESTAMP) AS until",
         f"{text_sql(state)} AS state",
     )
-    # Ids are unique within a workspace alone.
-    runs = slices.groupBy("name", "workspace", "id", "job").agg(
+    # Ids are unique within a workspace alone. A slice that is there twice ends no other try.
+    run = ("name", "workspace", "id", "job")
+    before = f"PARTITION BY {', '.join(run)} ORDER BY until, began ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    slices = selected.distinct().withColumn("ended_before", F.expr(f"count(state) OVER ({before})"))
+    runs = slices.groupBy(*run, "ended_before").agg(
         F.min("began").alias("started"),
-        F.expr("max_by(until, until) FILTER (WHERE state IS NOT NULL)").alias("ended"),
+        F.expr("max(until) FILTER (WHERE state IS NOT NULL)").alias("ended"),
         F.expr("max_by(state, until) FILTER (WHERE state IS NOT NULL)").alias("state"),
     )
     tried = "row_number() OVER (PARTITION BY name, workspace, job ORDER BY started, id)"

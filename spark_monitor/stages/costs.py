@@ -54,6 +54,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
         budget_currency=budget.currency.upper() if budget is not None else None,
         budget_per=budget.per if budget is not None else "month",
         most_services=run.config.max_slice_values,
+        zone=run.schedule.zone,
     )
     firsts = [period.before[0] if period.before else period.start for period in periods.values()]
     start = min([*(key.start - behind for key in keys), *firsts])

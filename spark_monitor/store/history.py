@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from spark_monitor.config.sources import SourceConfig
 
 _ROWS = ("numOutputRows", "num_added_rows", "num_output_rows", "numUpdatedRows", "num_updated_rows")
+_MERGED = (
+    ("numTargetRowsInserted", "num_target_rows_inserted"),
+    ("numTargetRowsUpdated", "num_target_rows_updated"),
+)
+"""What a merge wrote: its output rows count those as well that stood beside them in the files, and were copied."""
+
 _BYTES = ("numOutputBytes", "numAddedBytes", "num_added_bytes")
 _FILES = ("numFiles", "numAddedFiles", "numTargetFilesAdded", "num_added_files", "num_target_files_added")
 _WRITES = (
@@ -54,8 +60,10 @@ def commits(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame |
         "version",
         "unix_micros(timestamp) AS at",
         "operation",
-        "userName AS author",
-        *(f"{_number(keys)} AS {column}" for column, keys in (("rows", _ROWS), ("bytes", _BYTES), ("files", _FILES))),
+        # Only some platforms know their users; the program that wrote is always there.
+        "coalesce(userName, engineInfo) AS author",
+        f"coalesce({' + '.join(map(_number, _MERGED))}, {_number(_ROWS)}) AS rows",
+        *(f"{_number(keys)} AS {column}" for column, keys in (("bytes", _BYTES), ("files", _FILES))),
         f"coalesce({writes}, false) AS writes",
     )
     log = _log(spark, relation, "add struct<size: bigint, dataChange: boolean, stats: string>")

@@ -152,6 +152,27 @@ def test_a_long_run_of_databricks_is_put_together_from_its_slices(spark: SparkSe
     assert found == [("train", 20.0, True), ("train", 80.0, False)]
 
 
+def test_a_run_of_a_job_that_was_repaired_is_a_run_for_each_of_its_ends(spark: SparkSession) -> None:
+    """``job_run_timeline`` keeps the run's id for a repair, whose slices come after the row of the first end."""
+    made = [
+        ("w1", "7", "r1", "2024-01-01 00:00:00", "2024-01-01 01:00:00", None),
+        ("w1", "7", "r1", "2024-01-01 01:00:00", "2024-01-01 01:20:00", "FAILED"),
+        ("w1", "7", "r1", "2024-01-01 01:00:00", "2024-01-01 01:20:00", "FAILED"),  # is there twice
+        ("w1", "7", "r1", "2024-01-02 09:30:00", "2024-01-02 10:00:00", None),
+        ("w1", "7", "r1", "2024-01-02 10:00:00", "2024-01-02 10:10:00", "SUCCEEDED"),
+        ("w1", "7", "r1", "2024-01-02 12:00:00", "2024-01-02 13:00:00", None),  # repaired again, and under way
+        ("w2", "7", "r1", "2024-01-01 00:00:00", "2024-01-01 00:05:00", "SUCCEEDED"),  # of another workspace
+    ]
+    kinds = ", ".join(
+        f"{name} string" for name in ("workspace_id", "job_id", "run_id", "period_start_time", "period_end_time", "result_state")
+    )
+    spark.createDataFrame(made, kinds).createOrReplaceTempView("job_timeline")
+    runs = open_runs(spark, RunsConfig(table="job_timeline", format="databricks"))
+    minutes = "(ended - started) / 60000000 AS minutes"
+    found = sorted((tuple(row) for row in runs.frame.selectExpr("attempt", minutes, "failed").collect()), key=repr)
+    assert found == [(1.0, 5.0, False), (1.0, 80.0, True), (2.0, 40.0, False), (3.0, None, None)]
+
+
 @pytest.mark.parametrize(
     ("status", "failed"),
     [("'SUCCESS'", False), ("'upstream_failed'", True), ("'?'", None), ("0", False), ("2", True), ("true", False)],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.diagnosis.parts import part_causes
 from spark_monitor.kernel.bill_plan import BILL, PREDICTIONS, BillPlan, Period
 from spark_monitor.kernel.bills import bill_measurements
 from spark_monitor.kernel.plan import WindowKey
@@ -51,6 +53,31 @@ def test_costs_are_summed_by_service_and_together() -> None:
         assert told[week, "jobs", "cost", None]["value"] == pytest.approx(inside[:, 1].sum(), rel=1e-14)
         assert told[week, TABLE_ROW, "cost", None]["unit"] == "EUR"
         assert told[week, TABLE_ROW, "cost", None]["status"] == "OK"
+
+
+def test_the_whole_bill_names_the_service_that_most_of_its_move_comes_from() -> None:
+    rows = [billed(day + 0.5, 2.0, service) for day in range(28) for service in ("serving", "jobs (1 of 2)", "store")]
+    rows += [billed(22.5, 40.0, "jobs (1 of 2)"), billed(23.5, -3.0, "store")]
+    told = found(rows)
+    moved = {week: dict(told[week, TABLE_ROW, "cost", None]["details"] or []) for week in range(4)}
+    assert "moved_service" not in moved[0]  # nothing is known before
+    usual = 21 * 2.0 * 7 / 20.5  # in a week, by the 20.5 days since the first charge
+    assert moved[3]["moved_service"] == f"jobs (1 of 2) 54 ({usual:.6g} on average before)"
+    (cause,) = part_causes((None, moved[3]))
+    assert cause.what == "service jobs (1 of 2)"
+    assert cause.sentence == "Service jobs (1 of 2) cost 54; 14.3 in as much time before, on average."
+    assert told[3, "jobs (1 of 2)", "cost", None]["details"] is None
+
+
+def test_days_without_rows_are_named_by_the_date_of_the_monitors_zone() -> None:
+    begins = pd.Timestamp("2026-01-25", tz="Asia/Kathmandu").value // 1000
+    window = WindowKey("2 days", begins, begins + 2 * DAY)
+    row = {**billed(0, 1.0), "at": begins + DAY + 5}
+    plan = BillPlan((window,), {window: (begins, begins + DAY, begins + 2 * DAY)}, zone="Asia/Kathmandu")
+    [message] = {
+        one["message"] for one in bill_measurements([row], plan) if one["metric"] == "cost" and one["status"] == "PARTIAL"
+    }
+    assert message == "1 of 2 days have no rows: 2026-01-25."
 
 
 def test_cost_per_1000_predictions_needs_predictions() -> None:

@@ -383,6 +383,21 @@ def test_endpoints_that_fail_with_all_of_them_are_one_incident() -> None:
     ]
 
 
+def test_a_step_that_fails_beside_the_registered_model_is_an_incident_of_its_own() -> None:
+    """Packages that are missing are no sum of the steps, as the requests of all endpoints are."""
+    checks = [Failing("packages", "dependency_mismatches", family="pipeline", value=2.0)]
+    checks += [Failing("archive", "step_missed_runs", family="pipeline", column="archive", value=1.0)]
+    groups = [of_checks(one, name=one.column or ":table", dataset="pipelines", start=5, end=6) for one in checks]
+
+    found = incidents(groups, {"1 week": [(5, 6)]}, {}, monitor_id="m")
+
+    assert sorted((one.column or "", len(one.members), one.title) for one in found) == [
+        ("", 1, "dependency_mismatches is beyond what is allowed"),
+        ("archive", 1, "step_missed_runs of archive is beyond what is allowed"),
+    ]
+    assert not any("waits for it" in one.diagnosis for one in found)
+
+
 def test_new_values_in_two_columns_are_not_taken_for_one_cause() -> None:
     rows = table(6)
     wrong = rows["week"] >= 6

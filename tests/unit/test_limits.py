@@ -97,6 +97,15 @@ def test_counts_that_are_chance_alone_break_no_limit_of_their_history() -> None:
     assert ((counts[:, 8] < low) | (counts[:, 8] > high)).mean() > 0.005
 
 
+def test_a_number_that_differs_from_its_history_in_its_last_digits_alone_is_as_usual() -> None:
+    charges = np.array([0.1, 0.2, 0.3])
+    before, now = float(charges.sum()), float(charges[::-1].sum())
+    assert before != now
+    low, high = history_bounds(np.full((1, 8), before), History(8, 4.0), worse="both")
+    assert low[0] <= now <= high[0]
+    assert high[0] - low[0] < 1e-10
+
+
 def test_history_takes_the_same_weekday_where_there_are_enough_and_the_windows_before_otherwise() -> None:
     starts, values = np.arange(28) * DAY, np.arange(28.0)
     found, alike = windows_before(starts, values, 28 * DAY, wanted=4, granularity="1 day", zone="Europe/Berlin")

@@ -65,6 +65,17 @@ def test_steps_that_wait_for_a_broken_one_are_its_incident() -> None:
     assert "; what waits for it did not do well either: clean, score." in told.diagnosis
 
 
+def test_steps_that_are_late_because_one_before_them_is_are_its_incident() -> None:
+    late = "step_lateness_seconds"
+    load, clean, score = (broken(step, metric=late) for step in ("load", "clean", "score"))
+    own = broken("score", metric="step_failures")
+    waits = {id(clean): (None, {"waits_for": "load"}), id(score): (None, {"waits_for": "clean, load"})}
+
+    assert without_waiting_steps([clean, load, score], waits) == [load]
+    alone = without_waiting_steps([load, own], {id(own): (None, {"waits_for": "load"})})
+    assert alone == [load, own]  # that it fails is no lateness
+
+
 @pytest.mark.parametrize("start", [1, 7])
 def test_a_step_that_breaks_at_another_time_is_an_incident_of_its_own(start: int) -> None:
     load, score = broken("load", start=start), broken("score", start=5)

@@ -9,6 +9,7 @@ import pytest
 
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.steps import COMMIT, FIRST, OWN, RUN, SCHEMA, PipelinePlan, pipeline_measurements
+from spark_monitor.kernel.table_history import schema_change
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -217,3 +218,17 @@ def test_runs_that_say_only_when_they_ended_are_not_missed() -> None:
     assert [told[day, "features", "step_missed_runs"]["value"] for day in range(4)] == [0, 0, 1, 0]
     late = told[0, "features", "step_lateness_seconds"]
     assert (late["value"], late["status"], late["message"]) == (None, "UNDEFINED", "No run says when it started.")
+
+
+def test_a_column_that_was_renamed_is_told_as_such_where_the_table_knows_its_columns_by_numbers() -> None:
+    def schema(*fields: tuple[str, str, int]) -> str:
+        return json.dumps({"fields": [{"name": a, "type": b, "metadata": {"delta.columnMapping.id": c}} for a, b, c in fields]})
+
+    before = schema(("a", "long", 1), ("b", "string", 2), ("c", "double", 3))
+    assert schema_change(before, schema(("x", "long", 1), ("b", "string", 2), ("c", "double", 3))) == "renamed a to x"
+    swapped = schema(("b", "long", 1), ("a", "string", 2), ("c", "double", 3))
+    assert schema_change(before, swapped) == "retyped b from string to long, a from long to string"
+    other = schema(("a", "long", 9), ("y", "decimal(9,2)", 3))
+    assert schema_change(before, other) == "removed b; renamed c to y; retyped y from double to decimal(9,2)"
+    iceberg = [json.dumps({"fields": [{"id": 4, "name": name, "type": "long"}]}) for name in ("old", "new")]
+    assert schema_change(*iceberg) == "renamed old to new"
