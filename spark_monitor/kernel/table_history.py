@@ -6,12 +6,14 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, timestamp_text
 
 NAMED = 3
+MAPPED_ID = ".columnMapping.id"
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,15 @@ class _Field:
 
 def _fields(text: str) -> dict[str, _Field]:
     return {
-        one["name"]: _Field(
-            one["name"],
-            one["type"] if isinstance(one["type"], str) else json.dumps(one["type"]),
-            (one.get("metadata") or {}).get("delta.columnMapping.id", one.get("id")),  # Iceberg knows every column by a number
-        )
+        one["name"]: _Field(one["name"], one["type"] if isinstance(one["type"], str) else json.dumps(one["type"]), _mapped(one))
         for one in json.loads(text)["fields"]
     }
+
+
+def _mapped(field: dict[str, Any]) -> int | None:
+    """A column's own number: Iceberg has one in every field, Delta in the metadata of tables whose columns are mapped."""
+    in_metadata = (value for key, value in (field.get("metadata") or {}).items() if key.endswith(MAPPED_ID))
+    return field.get("id", next(in_metadata, None))
 
 
 def table_values(

@@ -206,6 +206,28 @@ def test_the_history_of_tables_that_spark_and_delta_rs_wrote(spark: SparkSession
     assert rows_of(found, "version", "rows", "operation") == [(0, 10.0, "WRITE"), (1, 0.0, "DELETE")]
 
 
+@pytest.mark.slow
+def test_a_merge_wrote_what_it_inserted_and_updated_and_not_what_it_copied(spark: SparkSession, tmp_path: Path) -> None:
+    for writer in ("rust", "spark"):
+        path = str(tmp_path / writer)
+        deltalake.write_deltalake(path, pa.table({"id": range(1000), "x": [0.0] * 1000}))
+        if writer == "rust":
+            news = pa.table({"id": range(990, 1005), "x": [1.0] * 15})
+            merge = deltalake.DeltaTable(path).merge(news, "t.id = s.id", source_alias="s", target_alias="t")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute()
+        else:
+            spark.range(990, 1005).selectExpr("id", "1D AS x").createOrReplaceTempView("news")
+            spark.sql(
+                f"MERGE INTO delta.`{path}` AS t USING news AS s ON t.id = s.id "
+                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+            )
+        found = commits(spark, SourceConfig(path=path, format="delta"), writer)
+        assert found is not None
+        assert rows_of(found, "version", "rows", "writes") == [(0, 1000.0, True), (1, 15.0, True)]
+        [(author,)] = rows_of(found.where("version = 1"), "author")
+        assert author.startswith("delta-rs" if writer == "rust" else "Apache-Spark")
+
+
 def test_a_view_has_no_history(spark: SparkSession) -> None:
     spark.range(1).createOrReplaceTempView("no_history")
     assert commits(spark, SourceConfig(table="no_history"), "view") is None
