@@ -177,14 +177,18 @@ def _count_hosts(
     first = np.full(size, FIRST_NEVER, np.int64)
     np.minimum.at(first, host[failures], rows.time[part][failures])
     n, total = _latencies(host, rows.numbers["latency"][part], held) if "latency" in rows.numbers else (0 * held, 0 * held)
+    middle = 0 * held
     if "fell" in rows.numbers:
-        n = n + np.bincount(host, weights=np.nan_to_num(rows.numbers["fell"][part]), minlength=size)
+        low, high, fell = (np.nan_to_num(rows.numbers[name][part], posinf=np.nan) for name in ("low", "high", "fell"))
+        between = fell * np.where(np.isnan(high), low, (low + high) / 2)  # beyond the last edge a value is that edge
+        middle = np.bincount(host, weights=between, minlength=size).astype(np.float64)
+        n = n + np.bincount(host, weights=fell, minlength=size)
         total = total + np.bincount(host, weights=np.nan_to_num(rows.numbers["took"][part]), minlength=size)
     for code in np.flatnonzero(held).tolist():
         name = rows.hosts[code]
         if name is not None:
-            asked_of, bad_of, n_of, total_of = (float(one[code]) for one in (asked, bad, n, total))
-            tally.hosts.setdefault(name, Host()).add(asked_of, bad_of, n_of, total_of, int(first[code]))
+            asked_of, bad_of, n_of, total_of, middle_of = (float(one[code]) for one in (asked, bad, n, total, middle))
+            tally.hosts.setdefault(name, Host()).add(asked_of, bad_of, n_of, total_of, int(first[code]), middle_of)
 
 
 def _in_buckets(low: Floats, high: Floats, fell: Floats) -> dict[tuple[float, float], float]:

@@ -171,9 +171,10 @@ def kept_quantiles(name: str, samples: Samples | Buckets) -> Quantiles:
 def _host_details(tally: Tally) -> dict[str, str]:
     """The slowest machines, those that failed most, and the one that failed first."""
     details: dict[str, str] = {}
-    slow = sorted((one.total / one.n, name) for name, one in tally.hosts.items() if one.n)
+    summed = any(one.total for one in tally.hosts.values())
+    slow = sorted(((one.total if summed else one.middle) / one.n, name) for name, one in tally.hosts.items() if one.n)
     if len(slow) > 1:
-        median = slow[len(slow) // 2][0]
+        median = slow[(len(slow) - 1) // 2][0]  # of two the faster one, so that the other can stand out
         named = [
             f"{name} {mean:.4g} ms" + (f" ({mean / median:.3g} times the median host)" if median else "")
             for mean, name in reversed(slow[-HOSTS_NAMED:])

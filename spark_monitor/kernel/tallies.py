@@ -21,7 +21,11 @@ _SAMPLES = pa.struct(
     ]
 )
 _HOST = pa.struct(
-    [("name", pa.string()), *((name, pa.float64()) for name in ("requests", "failed", "n", "total")), ("first", pa.int64())]
+    [
+        ("name", pa.string()),
+        *((name, pa.float64()) for name in ("requests", "failed", "n", "total")),
+        *(("first", pa.int64()), ("middle", pa.float64())),
+    ]
 )
 COUNTS: Final = ("requests", "failed", "known", "copies", "rows", "unlogged")
 TALLY_SCHEMA: Final = pa.schema(
@@ -43,7 +47,7 @@ TALLY_DDL: Final = (
     "window int, endpoint string, version string, requests double, failed double, known double, copies double, rows double, "
     "unlogged double, "
     "samples array<struct<name string, n bigint, negative bigint, unread bigint, mean double, m2 double, sketch binary>>, "
-    "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint>>, "
+    "hosts array<struct<name string, requests double, failed double, n double, total double, first bigint, middle double>>, "
     "clusters array<string>, seconds binary, per_second binary, buckets array<struct<low double, high double, n double>>"
 )
 FIRST_NEVER: Final = np.iinfo(np.int64).max
@@ -51,16 +55,21 @@ FIRST_NEVER: Final = np.iinfo(np.int64).max
 
 @dataclass
 class Host:
-    """What one machine did: requests, failures, latencies and their sum, and when it first failed (microseconds)."""
+    """What one machine did: requests, failures, latencies and their sum, and when it first failed (microseconds).
+
+    ``middle`` is the sum of the middles of a histogram's buckets, for one that has no sum of its own.
+    """
 
     requests: float = 0.0
     failed: float = 0.0
     n: float = 0.0
     total: float = 0.0
     first: int = FIRST_NEVER
+    middle: float = 0.0
 
-    def add(self, requests: float, failed: float, n: float, total: float, first: int) -> None:
+    def add(self, requests: float, failed: float, n: float, total: float, first: int, middle: float = 0.0) -> None:
         """Count more."""
+        self.middle += middle
         self.requests += requests
         self.failed += failed
         self.n += n
@@ -103,7 +112,7 @@ class Tally:
         for name, samples in other.samples.items():
             self.samples[name] = self.samples[name].merge(samples) if name in self.samples else samples
         for name, host in other.hosts.items():
-            self.hosts.setdefault(name, Host()).add(host.requests, host.failed, host.n, host.total, host.first)
+            self.hosts.setdefault(name, Host()).add(host.requests, host.failed, host.n, host.total, host.first, host.middle)
         self.clusters |= other.clusters
         self.add_buckets(other.buckets)
         second, many = other.by_second()

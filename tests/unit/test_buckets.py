@@ -84,7 +84,8 @@ def test_the_distance_of_two_histograms_holds_that_of_their_values(seed: int) ->
     assert abs(found.value[0] - np.abs(distances).max()) <= found.value_error[0] + 1e-9
 
 
-def test_rows_of_buckets_are_measured_by_endpoint_and_host_beside_counts() -> None:
+@pytest.mark.parametrize("summed", [True, False])
+def test_rows_of_buckets_are_measured_by_endpoint_and_host_beside_counts(summed: bool) -> None:
     random = np.random.default_rng(4)
     hour = 3_600_000_000
     windows = (WindowKey("1 hour", 0, hour), WindowKey("1 hour", hour, 2 * hour))
@@ -96,6 +97,8 @@ def test_rows_of_buckets_are_measured_by_endpoint_and_host_beside_counts() -> No
     rows["low"], rows["high"] = np.array([0.0, *EDGES[:-1]])[fallen["place"]], np.array(EDGES)[fallen["place"]]
     sums = values.groupby([values["time"] // hour, "host"])["latency"].sum().reset_index()
     more = pd.DataFrame({"time": sums["time"] * hour, "host": sums["host"], "took": sums["latency"], "requests": 100.0})
+    if not summed:  # a histogram need not have a sum
+        more["took"] = np.nan
     frame = pd.concat([rows, more], ignore_index=True).assign(endpoint="p", version=None, cluster=None, copies=0.0)
     frame = frame.reindex(columns=[*COLUMNS, *BUCKET_COLUMNS])
     texts = ("endpoint", "version", "host", "cluster")
@@ -124,7 +127,11 @@ def test_rows_of_buckets_are_measured_by_endpoint_and_host_beside_counts() -> No
                 assert of.loc[metric, "count"] == inside.size
         means = values[values["time"] // hour * hour == start].groupby("host")["latency"].mean()
         slowest = dict(found[(found["start"] == start) & (found["metric"] == "latency_p95")].iloc[0]["details"])["slowest_hosts"]
-        assert slowest.startswith(f"b {means['b']:.4g} ms")
+        if not summed:
+            fell = rows[rows["time"] == start]
+            middles = np.where(np.isinf(fell["high"]), fell["low"], (fell["low"] + fell["high"]) / 2)
+            means = (fell["fell"] * middles).groupby(fell["host"]).sum() / fell.groupby("host")["fell"].sum()
+        assert slowest.startswith(f"b {means['b']:.4g} ms ({means['b'] / means['a']:.3g} times the median host)")
     assert set(found[(found["metric"] == "latency_ks") & (found["start"] == hour)]["status"]) == {"OK"}
 
 
