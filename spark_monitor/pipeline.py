@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from spark_monitor.session import interpreted
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.begin import begun
-from spark_monitor.stages.context import BACKFILL, COMMITTED, DUE, Run
+from spark_monitor.stages.context import BACKFILL, COMMITTED, DUE, Run, never
 from spark_monitor.stages.datasets import Before, configured
 from spark_monitor.stages.diagnose import diagnose_step
 from spark_monitor.stages.frames import profile_hash
@@ -52,6 +52,7 @@ def run(
     dry: bool = False,
     command: Sequence[str] = (),
     file: str = NO_FILE,
+    stop: Callable[[], bool] = never,
 ) -> RunResult:
     """One run: find what is due, handle it, commit; then show what is committed."""
     if asked is None:
@@ -62,7 +63,7 @@ def run(
     with begun(config, spark, as_of, kind=DUE if asked is None else BACKFILL) as (current, predictions):
         for finding in kind_findings(config.people):
             log.warning(str(finding))
-        current.wanted_reader = reader
+        current.wanted_reader, current.stop = reader, stop
         ledger, versions = read_ledger(current), current.source_versions
         plan, baseline = planned(current, predictions, ledger, asked)
         silent: tuple[DueWindow, ...] = ()

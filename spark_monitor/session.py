@@ -164,7 +164,7 @@ def side_by_side(spark: SparkSession, calls: Sequence[Callable[[], Result]]) -> 
     if len(calls) < 2:
         return [call() for call in calls]
     with ThreadPoolExecutor(max_workers=min(len(calls), AT_ONCE), thread_name_prefix="spark_monitor") as pool:
-        tasks = [pool.submit(_inheriting(spark, call)) for call in calls]
+        tasks = [pool.submit(inheriting(spark, call)) for call in calls]
     return [task.result() for task in tasks]
 
 
@@ -174,18 +174,17 @@ def both(spark: SparkSession, one: Callable[[], One], other: Callable[[], Other]
     return cast("tuple[One, Other]", tuple(results))
 
 
-def _inheriting(spark: SparkSession, call: Callable[[], Result]) -> Callable[[], Result]:
+def inheriting(spark: SparkSession, call: Callable[[], Result]) -> Callable[[], Result]:
     """The call with the session, the tags, the job group and other properties of the thread that makes it."""
     from pyspark import inheritable_thread_target
 
     logged = partial(copy_context().run, call)  # of which monitor is logged
-    wrapped: Callable[[], Result]
-    takes_session = _takes_session(inheritable_thread_target)
-    wrapped = inheritable_thread_target(spark)(logged) if takes_session else inheritable_thread_target(logged)
+    target = inheritable_thread_target
+    wrapped: Callable[[], Result] = target(spark)(logged) if takes_session(target) else target(logged)
     return wrapped
 
 
-def _takes_session(wrapper: Callable[..., Any]) -> bool:
+def takes_session(wrapper: Callable[..., Any]) -> bool:
     """Whether pyspark's ``inheritable_thread_target`` takes the session, whose tags it hands on; Spark 3.5's does not.
 
     A session says nothing of it: one of Spark 3.5 has ``getTags`` too, which then raises an error.

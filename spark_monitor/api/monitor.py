@@ -18,7 +18,7 @@ from spark_monitor.preflight.check import Finding, check, require_valid
 from spark_monitor.sources.predictions import open_predictions
 from spark_monitor.stages.baseline_diff import BaselineDiff, baseline_diff
 from spark_monitor.stages.begin import begun, looking
-from spark_monitor.stages.context import AUTO, COMMITTED, FREEZE, READERS, Run, schedule_of
+from spark_monitor.stages.context import AUTO, COMMITTED, FREEZE, READERS, Run, never, schedule_of
 from spark_monitor.stages.continuous import Watch, one_run
 from spark_monitor.stages.freeze import baseline_step
 from spark_monitor.stages.news import Look
@@ -75,11 +75,13 @@ class Monitor:
         reader: str = AUTO,
         dry: bool = False,
         command: Sequence[str] = (),
+        stop: Callable[[], bool] = never,
     ) -> RunResult:
         """Handle what is due at ``as_of`` (now, where none is given), or the windows between ``start`` and ``end``.
 
         ``dry`` logs what messages and actions would be sent, and sends none. ``command`` is run once for each open incident, with
         what is known of it as JSON on its standard input; it is given by whoever starts the run, never by a file or a table.
+        ``stop`` is asked between steps: where it says so the run ends as FAILED with a RunError.
         """
         if (start is None) != (end is None):
             raise ConfigError("--from and --to: only one was given. Give both: the first timestamp, and the first one after.")
@@ -88,7 +90,9 @@ class Monitor:
         asked = (start, end) if start is not None and end is not None else None
         with about(self.config.monitor):
             at = as_of or datetime.now(UTC)
-            return run(self.config, spark, as_of=at, asked=asked, reader=reader, dry=dry, command=command, file=self.file)
+            return run(
+                self.config, spark, as_of=at, asked=asked, reader=reader, dry=dry, command=command, file=self.file, stop=stop
+            )
 
     def watch(
         self,

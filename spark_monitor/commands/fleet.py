@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from spark_monitor.commands.at_once import Handled, outcomes, sessions_apart
 from spark_monitor.commands.command import report
 from spark_monitor.commands.terminal import Terminal
 from spark_monitor.text.formatting import counted
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from spark_monitor.store.place import Place
 
 log = log_of(__name__)
+Opened = Callable[[], "SparkSession"]
 
 FAILED, NOTHING_NEW = "FAILED", "NOTHING_NEW"
 MOST_NAMED = 10
@@ -35,6 +39,7 @@ class Fleet:
 
     terminal: Terminal
     shown: Callable[[RunResult, Path], None]
+    refused: Mapping[Path, Exception] = field(default_factory=dict)
     ended: dict[Path, str] = field(default_factory=dict)
     code: int = 0
 
@@ -50,6 +55,23 @@ class Fleet:
         except Exception as error:  # whatever it is, it is this monitor's alone
             self.ended[file] = FAILED
             self.code = max(self.code, report(error, self.terminal, command="run"))
+
+    def rest(
+        self, files: Sequence[Path], alone: Callable[[Path], RunResult], handled: Handled, opened: Opened, most: int
+    ) -> None:
+        """Run the monitors that have not ended yet, at most so many at once where Spark gives each a session of its own."""
+        left = [file for file in files if file not in self.ended]
+        together = [file for file in left if most > 1 and can_be_read(file) and file not in self.refused]
+        sessions = sessions_apart(opened(), min(most, len(together))) if len(together) > 1 else []
+        for file in left:
+            if not sessions or file not in together:
+                self.one(file, partial(alone, file))
+        if not sessions:
+            return
+        log.info(f"{counted(len(together), 'monitor')}, {len(sessions)} at once")
+        with self.terminal.progress(several=True, at_once=True), closing(outcomes(together, handled, sessions)) as ended:
+            for file, outcome in ended:
+                self.one(file, outcome)
 
     def summary(self) -> str:
         """All of them in a sentence."""
@@ -73,7 +95,7 @@ def summary(ended: Mapping[Path, str]) -> str:
 
 def idle_results(
     files: Iterable[Path],
-    opened: Callable[[], SparkSession],
+    opened: Opened,
     as_of: datetime,
     *,
     dry: bool,
@@ -115,6 +137,18 @@ def by_place(files: Iterable[Path]) -> dict[Place, list[tuple[Path, Monitor]]]:
         except ConfigError:
             continue
     return {place: named for place, monitors in places.items() if (named := once(monitors))}
+
+
+def can_be_read(file: Path) -> bool:
+    """Whether a file describes a monitor; of another one its own run says what is wrong, without Spark."""
+    from spark_monitor.config.monitor import load_config
+    from spark_monitor.errors import ConfigError
+
+    try:
+        load_config(file)
+    except ConfigError:
+        return False
+    return True
 
 
 def once(monitors: Sequence[tuple[Path, Monitor]]) -> list[tuple[Path, Monitor]]:

@@ -23,6 +23,7 @@ from spark_monitor.commands.report import not_written
 from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
+from spark_monitor.config.file import require_no_variable
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.quality.unit_factor import LEAST_DISTINCT
@@ -181,6 +182,7 @@ def open_table(spark: SparkSession, table: str) -> tuple[PredictionsConfig, Data
     from spark_monitor.preflight.opened import CHECK_NAME, first_line, next_step
     from spark_monitor.sources.readers.rows import read_source
 
+    require_no_variable(table)
     reasons = []
     for place in places(table):
         source = PredictionsConfig.model_validate({**place, "id": "id", "time": "time"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spark_monitor.commands.at_once import MOST_AT_ONCE, usual
 from spark_monitor.commands.command import REACHED, terminal_of
 from spark_monitor.commands.continuous import Checkpoints, Continuous, Trigger, followed, read_trigger
 from spark_monitor.commands.fleet import Fleet, idle_results
@@ -61,6 +62,15 @@ REACHING: Mapping[FailOn, frozenset[str]] = {
 }
 """A check that broke counts as failed: silence is never success."""
 
+Parallel = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        show_default=False,
+        help=f"How many of several monitors run at once, each in a session of its own. Default: {MOST_AT_ONCE}.",
+    ),
+]
 AS_JSON = "Print one JSON document a run, on one line of standard output, everything else on standard error."
 VERDICTS_SHOWN = ("FAIL", "ERROR", "WARN", "UNDECIDED", "NO_DATA", "PASS")
 
@@ -88,6 +98,7 @@ def run(
             help="Run this program once for each open incident, with what is known of it as JSON on its standard input.",
         ),
     ] = None,
+    parallel: Parallel = None,
     continuous: Continuous = False,
     trigger: Trigger = None,
     checkpoints: Checkpoints = None,
@@ -129,31 +140,34 @@ def run(
 
     refused = namesakes(named) if len(named) > 1 else {}
 
-    def handled(file: Path) -> RunResult:
+    def handled(file: Path, opened: Callable[[], SparkSession], stop: Callable[[], bool] = lambda: False) -> RunResult:
         from spark_monitor.api.monitor import Monitor
 
         if file in refused:
             raise refused[file]
+        at, monitor = timestamp_or_now("--as-of", as_of), Monitor.load(file)
+        return monitor.run(
+            opened(), as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, command=command, stop=stop
+        )
+
+    opened = partial(open_spark, session, terminal)
+
+    def alone(file: Path) -> RunResult:
         with terminal.progress():
-            monitor = Monitor.load(file)
-            spark = open_spark(session, terminal)
-            at = timestamp_or_now("--as-of", as_of)
-            return monitor.run(spark, as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, command=command)
+            return handled(file, opened)
 
     if len(named) == 1:
-        show(terminal, handled(named[0]), named[0], fail_on)
+        show(terminal, alone(named[0]), named[0], fail_on)
         return
-    fleet = Fleet(terminal, lambda result, file: show(terminal, result, file, fail_on))
+    most = parallel or usual()
+    fleet = Fleet(terminal, lambda result, file: show(terminal, result, file, fail_on), refused)
     if first is None:
         with terminal.progress(several=True):
-            opened = partial(open_spark, session, terminal)
             at = timestamp_or_now("--as-of", as_of)
             idle = dict(idle_results(named, opened, at, dry=dry_run, command=command))
         for file, result in idle.items():
             fleet.one(file, partial(itself, result))
-    for file in named:
-        if file not in fleet.ended:
-            fleet.one(file, partial(handled, file))
+    fleet.rest(named, alone, lambda file, spark, stop: handled(file, lambda: spark, stop), opened, most)
     terminal.tell(fleet.summary())
     if fleet.code:
         raise typer.Exit(fleet.code)

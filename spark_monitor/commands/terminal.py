@@ -53,10 +53,13 @@ class Terminal:
             show(self.out, json_text(content))
 
     @contextmanager
-    def progress(self, *, leave: bool = True, several: bool = False) -> Iterator[None]:
-        """Show steps as they are logged, of ``several`` monitors by name. What libraries print goes to standard error."""
+    def progress(self, *, leave: bool = True, several: bool = False, at_once: bool = False) -> Iterator[None]:
+        """Show steps as they are logged, of ``several`` monitors by name. What libraries print goes to standard error.
+
+        Of steps ``at_once`` none ends with the next: each is a line as it begins, on a terminal too.
+        """
         with duplicate(sys.stderr) as stream, redirect_stdout(sys.stderr):
-            steps = Steps(plain_console(stream), leave=leave)
+            steps = Steps(plain_console(stream), leave=leave, moving=not at_once)
             try:
                 with heard_by(Progress(steps, several=several)):
                     yield
@@ -73,8 +76,9 @@ def _masked(text: str | Text) -> str | Text:
 class Steps:
     """Steps that follow one another, each with the time it took; without ``leave`` nothing of them stays to be read."""
 
-    def __init__(self, console: Console, *, leave: bool = True) -> None:
+    def __init__(self, console: Console, *, leave: bool = True, moving: bool = True) -> None:
         self.console, self.leave = console, leave
+        self.moving = moving and console.is_terminal
         self.began = self.step_began = time.monotonic()
         self.current: str | None = None
         self.status: Status | None = None
@@ -83,7 +87,7 @@ class Steps:
         """End the step before and begin this one."""
         self.end(done=True)
         self.current, self.step_began = text, time.monotonic()
-        if self.console.is_terminal:
+        if self.moving:
             self.status = self.console.status(Text(f"{text} ..."))
             self.status.start()
         elif self.leave:

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
+from spark_monitor.errors import RunError
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.logs import log_of
@@ -38,6 +39,11 @@ Result = TypeVar("Result")
 WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
 
 
+def never() -> bool:
+    """Nobody asks a run to end."""
+    return False
+
+
 @dataclass
 class Run:
     """What every step of one run shares; ``spans`` are the times whose rows were read, in microseconds.
@@ -53,6 +59,9 @@ class Run:
     schedule: Schedule
     kind: str = DUE
     wanted_reader: str = AUTO
+    stop: Callable[[], bool] = never
+    """Asked before each step: whether the run has to end."""
+
     reader: str = SPARK
     reader_reason: str = ""
     profile_hash: str = ""
@@ -91,7 +100,9 @@ class Run:
         return self.accepted or self.config.baseline
 
     def timed(self, name: str, step: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
-        """Do a step with this run as its first argument, and note how long it took."""
+        """Do a step with this run as its first argument, and note how long it took; none where the run was asked to end."""
+        if self.stop():
+            raise RunError(f"{self.monitor_id}: the run was asked to end, and did before {name}. Run again: it begins anew.")
         log.info(name)
         began = time.monotonic()
         try:

@@ -18,6 +18,10 @@ from spark_monitor.errors import JAVA_CALLED
 MASK: Final = "***"
 CAUSED_BY: Final = "Caused by: "
 TRACEBACK: Final = "Traceback (most recent call last):"
+BRANCH: Final = "↳"
+"""What stands before each further reason of an error of delta-rs, coloured, the root last."""
+
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 SHORTEST_SECRET: Final = 6
 """Shorter values of the environment are words such as "true" that stand in many strings and protect nothing."""
 
@@ -121,7 +125,9 @@ def secret_values(environment: Mapping[str, str]) -> list[str]:
     >>> secret_values({"DB_PASSWORD": "p@ss word", "HOME": "elsewhere", "USE_KEY": "yes"})
     ['p%40ss%20word', 'p%40ss+word', 'p@ss word']
     """
-    return _longest_first(_forms(value for name, value in environment.items() if _SECRET_VARIABLE.search(name)))
+    names = [name for name in list(environment) if _SECRET_VARIABLE.search(name)]
+    values = (environment.get(name) for name in names)  # another thread may take a variable out meanwhile
+    return _longest_first(_forms(value for value in values if value is not None))
 
 
 def first_line(error: BaseException) -> str:
@@ -133,12 +139,15 @@ def first_line(error: BaseException) -> str:
     'SparkException: Task failed. (caused by IOException: disk full)'
     >>> first_line(RuntimeError(f"Thrown in a worker.\\n{TRACEBACK}\\n  File x, line 7\\nOSError: disk full"))
     'Thrown in a worker. (caused by OSError: disk full)'
+    >>> first_line(OSError(f"Local error\\n  \\x1b[31m{BRANCH}\\x1b[0m No copy\\n    \\x1b[31m{BRANCH}\\x1b[0m Disk full\\n"))
+    'Local error (caused by Disk full)'
     """
-    lines = [line.strip(" :\t") for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip(" :\t") for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
     readable = [line for line in lines if not line.startswith(JAVA_CALLED)]
     first = (readable or lines or [type(error).__name__])[0]
     # Spark wraps what went wrong in its own words, and says last what it was.
     causes = [line.removeprefix(CAUSED_BY) for line in lines if line.startswith(CAUSED_BY)] + _of_python(str(error))
+    causes += [line.removeprefix(BRANCH).strip() for line in lines if line.startswith(BRANCH)]
     root = f" (caused by {causes[-1]})" if causes and causes[-1] not in first else ""
     return mask_secrets(f"{first}{root}")
 

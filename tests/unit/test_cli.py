@@ -314,6 +314,7 @@ def test_a_run_is_given_what_was_typed(console: Console) -> None:
     typed = ["--as-of", "2013-10-01", "--from", "2013-09-02", "--to", "2013-09-09T00:00Z", "--reader", "spark"]
     settings = ["--master", "local[2]", "--conf", "spark.api.mode=connect", "--conf", "a.b = x=y"]
     assert console.type("run", "f.yaml", *typed, *settings).exit_code == 0
+    assert not console.monitor.asked.pop("stop")()
     assert console.monitor.asked == {
         "as_of": datetime(2013, 10, 1, tzinfo=UTC),
         "start": WEEK.start,

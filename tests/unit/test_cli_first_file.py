@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
-from spark_monitor.commands.init import guess_outputs, require_free, write
+from spark_monitor.commands.init import guess_outputs, open_table, require_free, write
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.quality_guesses import QualityGuess
 from spark_monitor.commands.roles import Column, Roles, guess_roles
@@ -211,7 +211,10 @@ COLUMNS = st.builds(Column, name=NAMES, kind=KINDS, count=st.none() | st.integer
 ANSWERS = st.sampled_from(["prediction", "label", "score", "y true", "predicted: no", "#id", "on", "- target", "model_version"])
 
 
-@given(st.lists(COLUMNS | st.builds(Column, name=ANSWERS, kind=KINDS), max_size=8, unique_by=lambda column: column.name), NAMES)
+@given(
+    st.lists(COLUMNS | st.builds(Column, name=ANSWERS, kind=KINDS), max_size=8, unique_by=lambda column: column.name),
+    NAMES.filter(lambda name: "${" not in name),
+)
 def test_the_file_loads_whatever_the_columns_and_the_table_are_called(columns: list[Column], table: str) -> None:
     guessed = roles(Column("made_at", "time"), *(column for column in columns if column.name != "made_at"))
     file = made(guessed, title=table, monitor=monitor_id(table), source=(("path", table), ("format", "parquet")))
@@ -308,3 +311,10 @@ def test_how_many_rows_a_window_has_follows_from_the_baselines_time() -> None:
     span = (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 12, 30, tzinfo=UTC))
     assert windows_of_baseline(span, "1 week") == 13.0
     assert windows_of_baseline((span[0], span[0] + timedelta(hours=1)), "1 day") == 1.0
+
+
+@pytest.mark.parametrize("table", ["rows/${HOME}", "demo.${table}"])
+def test_a_table_whose_name_no_file_may_hold_is_refused_before_it_is_read(table: str) -> None:
+    spark: Any = None
+    with pytest.raises(ConfigError, match='"\\$\\{" begins a variable'):
+        open_table(spark, table)

@@ -14,7 +14,7 @@ import pytest
 from pyspark import inheritable_thread_target
 from pyspark.sql import SparkSession
 
-from spark_monitor.session import INTERPRETED, _takes_session, interpreted
+from spark_monitor.session import INTERPRETED, interpreted, takes_session
 
 
 class Settings:
@@ -91,6 +91,6 @@ def of_spark_4(f: Callable[..., Any] | SparkSession | None = None) -> Callable[.
 
 
 def test_a_session_is_handed_to_what_takes_one() -> None:
-    assert not _takes_session(of_spark_3)
-    assert _takes_session(of_spark_4)
-    assert _takes_session(inheritable_thread_target) == (not pyspark.__version__.startswith("3."))
+    assert not takes_session(of_spark_3)
+    assert takes_session(of_spark_4)
+    assert takes_session(inheritable_thread_target) == (not pyspark.__version__.startswith("3."))

@@ -11,9 +11,11 @@ import os
 import re
 import threading
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import copy_context
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -74,23 +76,53 @@ def within(seconds: float, action: Callable[[threading.Event], int]) -> int:
     return outcome["points"]
 
 
+class Guests:
+    """Clients that are open in this process: what they change of it is changed by the first, and put back after the last.
+
+    Each by itself would take what another has changed for the caller's own, and leave it so.
+    """
+
+    def __init__(self) -> None:
+        self._counting, self._open = threading.Lock(), 0
+        self._changes = ExitStack()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """MLflow quiet and bounded."""
+        with self._counting:
+            if self._open == 0:
+                for change in (_settings(), _imported(), _silent(), _few_attempts()):
+                    self._changes.enter_context(change)
+            self._open += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._open -= 1
+                if self._open == 0:
+                    self._changes.close()
+
+
+GUESTS: Final = Guests()
+_WRITING: Final = defaultdict[str, threading.Lock](threading.Lock)
+
+
 @contextmanager
 def open_client(tracking_uri: str) -> Iterator[MlflowClient]:
     """A client, with MLflow quiet and bounded while it is open; the caller's settings are put back afterwards."""
-    settings = {name: value for name, value in REQUEST_SETTINGS.items() if name not in os.environ}
-    hidden = {name: os.environ.pop(name) for name in ACTIVE_MODEL if name in os.environ}
-    os.environ.update(settings)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from mlflow import MlflowClient
+    with GUESTS.one():
+        from mlflow import MlflowClient
 
-            with _silent(), _few_attempts():
-                yield MlflowClient(tracking_uri=tracking_uri)
-    finally:
-        for name in settings:
-            os.environ.pop(name, None)
-        os.environ.update(hidden)
+        yield MlflowClient(tracking_uri=tracking_uri)
+
+
+@contextmanager
+def alone_at(tracking_uri: str, stop: threading.Event) -> Iterator[None]:
+    """One publish of this process at a time: a new database is made once, no description is written over another's."""
+    with _WRITING[tracking_uri]:
+        if stop.is_set():
+            raise NoAnswer("another publish of this process did not end in time")
+        yield
 
 
 def artifact_location(tracking_uri: str) -> str | None:
@@ -124,6 +156,30 @@ def sentence_of(error: BaseException, tracking_uri: str) -> str:
 def is_absent(error: Exception) -> bool:
     """Whether MLflow says that something does not exist, or could not exist under such a name."""
     return getattr(error, "error_code", None) in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Settings that bound MLflow's waits, and none that would link metrics to the caller's model."""
+    settings = {name: value for name, value in REQUEST_SETTINGS.items() if name not in os.environ}
+    hidden = {name: os.environ.pop(name) for name in ACTIVE_MODEL if name in os.environ}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name in settings:
+            os.environ.pop(name, None)
+        os.environ.update(hidden)
+
+
+@contextmanager
+def _imported() -> Iterator[None]:
+    """MLflow, which sets its loggers' levels as it is imported, and no warnings, of which the import alone has several."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with suppress(ImportError):  # whoever opens a client says so
+            import_module("mlflow")
+        yield
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from spark_monitor.outputs.mlflow import registry
 from spark_monitor.outputs.mlflow.client import (
     LONGEST_PUBLISH,
     NoAnswer,
+    alone_at,
     artifact_location,
     open_client,
     sentence_of,
@@ -149,7 +150,7 @@ class _Work:
 
 def _published(work: _Work, uri: str, experiment: str, stop: Event) -> int:
     """The number of points logged, over all versions."""
-    with open_client(uri) as client:
+    with alone_at(uri, stop), open_client(uri) as client:
         experiment_id = _experiment(client, experiment, uri)
         runs = _runs(client, experiment_id, work.config.monitor)
         logged = 0
