@@ -62,14 +62,17 @@ class Fleet:
         """Run the monitors that have not ended yet, at most so many at once where Spark gives each a session of its own."""
         left = [file for file in files if file not in self.ended]
         together = [file for file in left if most > 1 and can_be_read(file) and file not in self.refused]
-        sessions = sessions_apart(opened(), min(most, len(together))) if len(together) > 1 else []
+        sessions: list[SparkSession] = []
+        if len(together) > 1:
+            with self.terminal.progress(several=True):
+                sessions = sessions_apart(opened(), min(most, len(together)))
         for file in left:
             if not sessions or file not in together:
                 self.one(file, partial(alone, file))
         if not sessions:
             return
-        log.info(f"{counted(len(together), 'monitor')}, {len(sessions)} at once")
         with self.terminal.progress(several=True, at_once=True), closing(outcomes(together, handled, sessions)) as ended:
+            log.info(f"{counted(len(together), 'monitor')}, {len(sessions)} at once")
             for file, outcome in ended:
                 self.one(file, outcome)
 

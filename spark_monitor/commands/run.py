@@ -117,6 +117,8 @@ def run(
     command = command_of(on_incident)
     if when is not None and command:
         raise ConfigError("--on-incident: found beside --continuous, which runs no programs. Leave one of them out.")
+    if when is not None and parallel:
+        raise ConfigError("--parallel: found beside --continuous, which is a job for one monitor. Leave one of them out.")
     if command and shutil.which(command[0]) is None:
         step = "Give one that this user may run: by its path, or on PATH"
         raise ConfigError(f'--on-incident: found no program "{harmless(command[0])}". {step}.')

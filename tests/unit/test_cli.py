@@ -823,6 +823,7 @@ def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count
         (["--on-incident", "notify 'the"], "No closing quotation"),
         (["--on-incident", " "], "found nothing. Give a program"),
         (["--on-incident", "notify", "--continuous"], "found beside --continuous"),
+        (["--parallel", "2", "--continuous"], "--parallel: found beside --continuous"),
         (["--on-incident", "no-such-program --to team"], 'found no program "no-such-program". Give one that this user may run'),
     ],
 )
