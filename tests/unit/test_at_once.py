@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +21,9 @@ from spark_monitor.commands import at_once, fleet
 from spark_monitor.commands.at_once import outcomes
 from spark_monitor.commands.fleet import Fleet
 from spark_monitor.commands.terminal import Steps, Terminal
-from spark_monitor.errors import ConfigError
+from spark_monitor.errors import ConfigError, RunError
 from spark_monitor.outputs.mlflow.client import GUESTS, NoAnswer, alone_at
+from spark_monitor.stages.context import Run
 from spark_monitor.text.masking import secret_values
 
 FILES = [Path(f"{name}.yaml") for name in "abcdefgh"]
@@ -143,6 +145,17 @@ def test_where_only_one_is_left_or_wanted_no_session_is_made(monkeypatch: pytest
         alone = Fleet(Terminal(), lambda *_: None)
         alone.rest(files, lambda _: SimpleNamespace(status="COMMITTED"), pytest.fail, pytest.fail, most)  # type: ignore[arg-type,return-value]
         assert len(alone.ended) == len(files)
+
+
+def test_a_run_that_is_asked_to_end_begins_no_further_step() -> None:
+    asked, steps = [False, True], []
+    nothing: Any = None
+    named: Any = SimpleNamespace(monitor="calm")
+    run = Run(nothing, named, nothing, "", datetime(2024, 1, 1, tzinfo=UTC), nothing, stop=lambda: asked.pop(0))
+    run.timed("plan", lambda _: steps.append("plan"))
+    with pytest.raises(RunError, match="calm: the run was asked to end, and did before profile"):
+        run.timed("profile", lambda _: steps.append("profile"))
+    assert steps == ["plan"]
 
 
 def test_steps_at_once_are_lines_on_a_terminal_too() -> None:
