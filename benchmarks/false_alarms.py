@@ -64,10 +64,7 @@ def rules(baseline_rows: int) -> Rulebook:
     texts = {"five": 5, "thirty": 30, "fifty": 50}
     roles = Roles(task="none", time="at", id="id", strings=tuple(texts))
     seen = Seen(roles, "1 day", has_baseline=True, baseline_rows=baseline_rows, categories=texts)
-    lines = [line.rule for line in proposed_rules(seen)]
-    # One rule for every text column here, whose names are many.
-    own = [{**rule, "columns": "*"} if isinstance(rule.get("columns"), list) else rule for rule in lines]
-    return Rulebook.of([RuleConfig.model_validate(rule) for rule in own])
+    return Rulebook.of([RuleConfig.model_validate(line.rule) for line in proposed_rules(seen)])
 
 
 def feature(kind: str, random: np.random.Generator, *, rows: int, windows: int, shift: float | None, book: Rulebook) -> Found:

@@ -12,7 +12,7 @@ from scipy.special import betaincinv
 
 from spark_monitor.commands.quality_guesses import QualityGuess
 from spark_monitor.commands.roles import Roles
-from spark_monitor.rules.noise import PSI, rows_needed
+from spark_monitor.rules.noise import LARGEST, PSI, rows_needed
 from spark_monitor.windowing.periods import parse_every
 
 CERTAIN: Final = 0.999
@@ -120,6 +120,11 @@ def _of_drift(seen: Seen) -> Iterator[RuleLine]:
         least = _rows_for(PSI, 2 * PSI_LIMITS[1], seen, freedom=categories)
         comment = f"categories that move: up to {categories} values"
         yield _moving(PSI, names, PSI_LIMITS, min(least, _usual_rows(seen)), comment)
+    names = [name for _, of_size in _by_size(seen.categories) for name in of_size]
+    if names:
+        # PSI stays small where a few percent of the rows get another, common value; KS holds numbers to the same.
+        comment = "one category that gains or loses rows: its fraction of them"
+        yield _moving(LARGEST, names, KS_LIMITS, FEWEST_AT_ALL, comment)
     most = [name for name, percent in sorted(seen.missing.items(), key=lambda one: -one[1]) if percent >= NULL_LIMITS[1]]
     usual = ", ".join(f"{name} {seen.missing[name]:.0f} %" for name in most[:COLUMNS_SHOWN])
     comment = f"NULLs, in percentage points beyond the baseline's own{f' ({usual})' if usual else ''}"

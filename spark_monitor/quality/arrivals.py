@@ -15,6 +15,9 @@ from spark_monitor.catalogue.metric import NOT_NEGATIVE, PERCENT, SHARE, quality
 from spark_monitor.quality.column_block import NOT_MEANT, UNDEFINED, statuses, with_status
 from spark_monitor.quality.profiled import percent
 
+OF_NEWEST_WINDOW = frozenset({"freshness_hours", "columns_missing", "columns_added", "columns_retyped"})
+"""What is known once a run, as of its as-of timestamp: it stands in the newest window alone."""
+
 Texts = Sequence[str | None]
 Details = Sequence[dict[str, str] | None]
 

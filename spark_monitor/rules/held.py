@@ -9,13 +9,14 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import ndtr
 
 from spark_monitor.config.limits import AnyLimit, History, Learned, Relative
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.config.vocabulary import worse_values
 from spark_monitor.rules.ends import Flags
 from spark_monitor.rules.history import windows_before
-from spark_monitor.rules.learned import OwnWindows, learned
+from spark_monitor.rules.learned import CENTRED, PERCENT, OwnWindows, by_chance, learned
 from spark_monitor.rules.limits import Bounds, Floats, between, history_bounds, relative_bounds
 from spark_monitor.rules.noise import chance, rows_needed
 from spark_monitor.rules.rulebook import Rulebook
@@ -26,6 +27,9 @@ COUNTED: Final = frozenset({"count", "requests", "output_rows"})
 """What is counted of events that come by chance."""
 
 FOR_EACH: Final = ("model_version", "slice_key", "slice_value", "column_name", "baseline_name", "basis")
+
+ONE_DEVIATION: Final = float(ndtr(1.0))
+"""The quantile that lies one standard deviation above the middle of a normal distribution."""
 
 Series = tuple[str | None, ...]
 OfBaseline = tuple[str, str | None, str | None, str, str | None]
@@ -114,8 +118,10 @@ def _bounds(
         sources = [f"{limit.text()}, {value:.6g}" for value in values]
         return between(low, high, sources), f"the value of {metric} in the baseline is not known"
     before, alike = (series or Before({})).of_each(judged, at, rows, limit, knowledge.zone)
-    low, high = history_bounds(before, limit, worse=worse, counted=metric in COUNTED)
     middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
+    by_rows = metric in CENTRED or metric.startswith(PERCENT)
+    least = by_chance(metric, ONE_DEVIATION, judged, at, rows, middle) if by_rows else None
+    low, high = history_bounds(before, limit, worse=worse, counted=metric in COUNTED, least=least)
     sources = [
         f"the median {value:.6g} of the {limit.windows} windows before{' of this weekday or hour' if same else ''} "
         f"and {limit.sigma:.6g} times their spread"

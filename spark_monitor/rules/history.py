@@ -25,12 +25,14 @@ _LONGEST_HOURS: Final = {"hour": 1, "day": 25, "week": 169, "month": 745, "quart
 def reach(granularity: str, windows: int) -> int:
     """How many microseconds back the windows lie that a history of ``windows`` may need.
 
+    Half as many again may be absent: a week without rows, or a day's only version, leaves the limit its n windows.
+
     >>> reach("1 week", 8) // HOUR, reach("1 day", 2) // DAY, reach("1 hour", 3) // DAY
-    (1521, 15, 3)
+    (2197, 22, 4)
     """
     every = parse_every(granularity)
     length = HOUR * _LONGEST_HOURS[every.unit] * every.multiple
-    return length * (windows * (_cycle(every) or 1) + 1)
+    return length * ((windows + max(windows // 2, 1)) * (_cycle(every) or 1) + 1)
 
 
 def _cycle(every: Granularity) -> int | None:

@@ -33,6 +33,9 @@ MEANS: Final = frozenset({"avg", "avg_delta"})
 DIFFERENCES: Final = PERCENT_DELTAS | {"avg_delta"}
 """Metrics that are 0 without drift, and may move to both sides."""
 
+PERCENT: Final = "percent_"
+"""How metrics begin that are a part of the rows, in percent."""
+
 CENTRED: Final = PERCENTS | MEANS | PERCENT_DELTAS
 """Metrics that chance moves about a level of their own."""
 
@@ -116,7 +119,7 @@ def learned(
         centred=metric in CENTRED,
         difference=metric in DIFFERENCES,
     )
-    noise = _by_chance(metric, how.quantile, judged, at, rows, quantile_of_rows(values, 0.5))
+    noise = by_chance(metric, how.quantile, judged, at, rows, quantile_of_rows(values, 0.5))
     low, high = learned_bounds(values, factors, how, noise)
     counts = np.sum(~np.isnan(values), axis=1)
     few = counts < FEWEST_WINDOWS
@@ -163,7 +166,7 @@ def _v(n: Floats, m: Floats) -> Floats:
     return np.asarray(np.where(np.isfinite(v), v, 0.0), dtype=np.float64)
 
 
-def _by_chance(metric: str, q: float, judged: Judged, at: Integers, rows: Rows, middle: Floats) -> Floats:
+def by_chance(metric: str, q: float, judged: Judged, at: Integers, rows: Rows, middle: Floats) -> Floats:
     """How far chance alone moves each number with probability q; NaN where that is not known."""
     row = judged.row[at]
     beside = np.where(rows.profile[row] >= 0, rows.profile[row], row)
@@ -171,12 +174,12 @@ def _by_chance(metric: str, q: float, judged: Judged, at: Integers, rows: Rows, 
     v = np.where(v > 0, v, np.nan)
     if metric in MEANS:
         return np.asarray(ndtri(q) * rows.reals["stddev"][beside] * np.sqrt(v), dtype=np.float64)
-    if metric in PERCENTS:
-        return chance_of_percent(middle, v, q)
     if metric in PERCENT_DELTAS:
         now = rows.reals[metric.removesuffix("_delta")][beside]
         return chance_of_percent(np.clip(now - judged.value[at], 0.0, 100.0), v, q)
+    if metric.startswith(PERCENT):
+        return chance_of_percent(middle, v, q)
     return chance(metric, judged.n[at], judged.m[at], judged.freedom[at], q)
 
 
-__all__ = ["OwnWindows", "learned", "own_windows"]
+__all__ = ["CENTRED", "PERCENT", "OwnWindows", "by_chance", "learned", "own_windows"]

@@ -197,12 +197,16 @@ def learned_bounds(values: Floats, factors: Floats, how: Learning, chance: Float
     return low, np.where(np.isnan(low), np.nan, np.inf) if how.worse == "lower" else high
 
 
-def history_bounds(before: Floats, limit: History, *, worse: str, counted: bool = False) -> tuple[Floats, Floats]:
+def history_bounds(
+    before: Floats, limit: History, *, worse: str, counted: bool = False, least: Floats | None = None
+) -> tuple[Floats, Floats]:
     """median -+ sigma 1.4826 MAD of each row of the windows before, on the sides that are bad; NaN where not all are known.
 
     Numbers that are ``counted`` are never held closer than counting itself moves them: a Poisson number of mean m has the
-    standard deviation sqrt(m), and of a handful of them the MAD is often far smaller by luck. No number is held closer than
-    its last digits, in which sums of the same charges differ.
+    standard deviation sqrt(m), and of a handful of them the MAD is often far smaller by luck. Where the windows before do not
+    differ at all, ``least`` is the spread that chance alone gives so many rows (NaN where that is not known): where windows of 20
+    rows had no NULL, a single one breaks no limit. No number is held closer than its last digits, in which sums of the same
+    charges differ.
 
     >>> low, high = history_bounds(np.array([[10.0, 12.0, 11.0, 13.0]]), History(4, 2.0), worse="both")
     >>> low.round(4).tolist(), high.round(4).tolist()
@@ -213,6 +217,8 @@ def history_bounds(before: Floats, limit: History, *, worse: str, counted: bool 
     """
     middle = quantile_of_rows(before, 0.5)
     spread = quantile_of_rows(np.abs(before - middle[:, None]), 0.5) * MAD_TO_SIGMA
+    if least is not None:
+        spread = np.where(spread == 0, np.fmax(least, 0.0), spread)
     spread = np.fmax(spread, LAST_DIGITS * np.abs(middle))
     if counted:
         spread = np.fmax(spread, np.sqrt(np.fmax(middle, 0.0)))

@@ -31,8 +31,9 @@ BOUNDED_DIFFERENCE: Final = math.sqrt(math.log(2 / 0.05) / 2)
 
 PERCENTS: Final = frozenset({"percent_null", "percent_nan", "percent_zeros"})
 PERCENT_DELTAS: Final = frozenset({"percent_null_delta", "percent_zeros_delta"})
-TOTAL: Final = frozenset({"tv_distance", "l_infinity_distance"})
-SAMPLED: Final = frozenset({"ks", "avg", "avg_delta", *PER_T, *PERCENTS, *PERCENT_DELTAS, *TOTAL})
+TOTAL, LARGEST = "tv_distance", "l_infinity_distance"
+ON_BINS: Final = frozenset({*PER_T, TOTAL, LARGEST})
+SAMPLED: Final = frozenset({"ks", "avg", "avg_delta", *ON_BINS, *PERCENTS, *PERCENT_DELTAS})
 """Metrics of which every number that is judged has an interval for its sampling error."""
 
 
@@ -56,8 +57,8 @@ def shift_bounds(t: npt.ArrayLike, freedom: npt.ArrayLike) -> tuple[Floats, Floa
 def distance_bounds(metric: str, value: Floats, n: Floats, m: Floats, freedom: Floats) -> tuple[Floats, Floats]:
     """The interval of a distance on bins; the value itself where the rows or the bins are not known.
 
-    Total variation and the largest difference of a fraction: their mean is at most sqrt(freedom v) / 2 and sqrt(v) above the
-    populations', and they are within sqrt(ln(2/0.05) v / 2) of it (McDiarmid).
+    Total variation: its mean is at most sqrt(freedom v) / 2 above the populations', and it is within sqrt(ln(2/0.05) v / 2) of
+    it (McDiarmid). The largest difference of a fraction: see ``largest_by_chance``.
 
     >>> low, high = distance_bounds("population_stability_index", *(np.array([x]) for x in (0.13, 272.0, 272.0, 20.0)))
     >>> float(low[0]), bool(high[0] > 0.13)
@@ -65,9 +66,9 @@ def distance_bounds(metric: str, value: Floats, n: Floats, m: Floats, freedom: F
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         v = 1 / n + 1 / m
-        if metric in TOTAL:
-            half = BOUNDED_DIFFERENCE * np.sqrt(v)
-            bias = np.sqrt(v) * (np.sqrt(freedom) / 2 if metric == "tv_distance" else 1.0)
+        if metric in (TOTAL, LARGEST):
+            half = BOUNDED_DIFFERENCE * np.sqrt(v) if metric == TOTAL else largest_by_chance(v, freedom, 0.95)
+            bias = np.sqrt(freedom * v) / 2 if metric == TOTAL else 0.0
             low, high = np.maximum(value - bias - half, 0.0), np.minimum(value + half, 1.0)
         else:
             per = PER_T[metric] * (1 / (n + m) if metric == CRAMERS_V else v)
@@ -127,8 +128,8 @@ def mean_bounds(value: Floats, stddev: Floats, v: Floats) -> tuple[Floats, Float
 def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) -> Floats:
     """The q-quantile of a distance without any drift, by chance alone; NaN where that is not known.
 
-    KS: Kolmogorov's quantile times sqrt(v). Distances on bins: the chi-squared quantile. Total variation and the largest
-    difference of a fraction: their largest mean and McDiarmid's bound.
+    KS: Kolmogorov's quantile times sqrt(v). Distances on bins: the chi-squared quantile. Total variation: its largest mean and
+    McDiarmid's bound. The largest difference of a fraction: ``largest_by_chance``.
 
     >>> chance("ks", np.array([184.0]), np.array([np.inf]), np.array([np.nan])).round(4).tolist()
     [0.1001]
@@ -137,13 +138,30 @@ def chance(metric: str, n: Floats, m: Floats, freedom: Floats, q: float = 0.95) 
         v = 1 / n + 1 / m
         if metric == "ks":
             return np.asarray(kolmogi(1 - q) * np.sqrt(v), dtype=np.float64)
-        if metric in TOTAL:
-            bias = np.sqrt(freedom) / 2 if metric == "tv_distance" else 1.0
-            return np.asarray((bias + math.sqrt(math.log(2 / (1 - q)) / 2)) * np.sqrt(v), dtype=np.float64)
+        if metric == TOTAL:
+            return np.asarray((np.sqrt(freedom) / 2 + math.sqrt(math.log(2 / (1 - q)) / 2)) * np.sqrt(v), dtype=np.float64)
+        if metric == LARGEST:
+            return largest_by_chance(v, freedom, q)
         if metric not in PER_T:
             return np.full(np.shape(v), np.nan)
         t = 2 * gammaincinv(np.asarray(freedom) / 2, q) * PER_T[metric] * (1 / (n + m) if metric == CRAMERS_V else v)
         return np.asarray(t if metric == PSI else np.sqrt(t), dtype=np.float64)
+
+
+def largest_by_chance(v: Floats, freedom: Floats, q: float) -> Floats:
+    """How far the differences of the fractions of ``freedom`` + 1 bins are from the populations' at most, with probability q.
+
+    No difference has a variance above v/4, and all of them together are within z(1 - (1 - q) / (2 bins)) sqrt(v) / 2; of two
+    bins, whose differences are one number, within z(1 - (1 - q) / 2) sqrt(v) / 2.
+    Source: Goodman, "On simultaneous confidence intervals for multinomial proportions" (1965).
+
+    >>> largest_by_chance(np.array([0.01, 0.01]), np.array([1.0, 9.0]), 0.95).round(4).tolist()
+    [0.098, 0.1404]
+    """
+    with np.errstate(invalid="ignore"):
+        # The freedom comes out of a quotient, so that one is hardly ever 1 exactly.
+        differences = np.where(freedom < 1.5, 1.0, freedom + 1)
+        return np.asarray(ndtri(1 - (1 - q) / (2 * differences)) * np.sqrt(v) / 2, dtype=np.float64)
 
 
 def chance_of_percent(percent: Floats, v: Floats, q: float) -> Floats:

@@ -10,6 +10,7 @@ from typing import Final
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
+from spark_monitor.quality.arrivals import OF_NEWEST_WINDOW
 from spark_monitor.rules.limits import Bounds
 from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Held, Measurement, Ruling, not_nan
 
@@ -217,6 +218,8 @@ def _without_number(measurement: Measurement) -> str:
 def _absence(measurement: Measurement) -> str:
     if measurement.family == "model":
         return "has no value: it was not computed for this window."
+    if measurement.metric in OF_NEWEST_WINDOW:
+        return "has no value: a run knows it of its newest window alone."
     if measurement.column_name == TABLE_ROW:
         return "has no value: no column has it in this window."
     return "has no value: the column has no such number in this window."

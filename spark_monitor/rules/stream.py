@@ -16,10 +16,9 @@ import pyarrow.compute as pc
 
 from spark_monitor.rules.limits import Floats
 from spark_monitor.rules.noise import (
-    PER_T,
+    ON_BINS,
     PERCENT_DELTAS,
     PERCENTS,
-    TOTAL,
     distance_bounds,
     mean_bounds,
     percent_bounds,
@@ -215,7 +214,7 @@ def _with_intervals(judged: Judged, rows: Rows) -> Judged:
     early = [one for one in np.flatnonzero(names == COVERAGE) if rows.strings["label_status"][judged.row[one]] == "PROVISIONAL"]
     judged.upper[early] = np.fmax(judged.value[early], 1.0)  # labels are still to come
     for metric in set(judged.metric):
-        if metric not in PER_T and metric not in TOTAL | PERCENTS | PERCENT_DELTAS | {"avg", "avg_delta"}:
+        if metric not in ON_BINS | PERCENTS | PERCENT_DELTAS | {"avg", "avg_delta"}:
             continue
         at = np.flatnonzero(names == metric)
         value, n, m, freedom = (array[at] for array in (judged.value, judged.n, judged.m, judged.freedom))

@@ -67,7 +67,7 @@ def persistent(judged: DataFrame, stored: Stored, rules: Sequence[RuleConfig]) -
         "; %d of the last %d windows broke it, the rule asks for %d.", times, F.col("lasting"), F.col("needed")
     )
     held_back = {
-        "reason": F.when(early, F.concat(F.rtrim(F.lit("."), F.col("reason")), suffix)).otherwise(F.col("reason")),
+        "reason": F.when(early, F.concat(F.regexp_replace("reason", "[.]$", ""), suffix)).otherwise(F.col("reason")),
         "verdict": F.when(early, F.lit("WARN")).otherwise(F.col("verdict")),
     }
     return counted.withColumns(held_back).select(*judged.columns)

@@ -154,7 +154,7 @@ def test_the_file_says_what_was_guessed(baseline: str | None) -> None:
     assert (config.baseline.where if config.baseline else None) == baseline
     assert config.slices == ("origin",)
     assert [rule.metric for rule in config.rules if rule.family == "drift"] == (
-        ["ks", "population_stability_index", "percent_null_delta"] if baseline else []
+        ["ks", "population_stability_index", "l_infinity_distance", "percent_null_delta"] if baseline else []
     )
 
 

@@ -9,16 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
-from scipy.stats import ks_2samp, kstwobign
+from scipy.stats import binomtest, ks_2samp, kstwobign
 
 from spark_monitor.config.limits import History, Learned, Relative, parse_limit, written
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.held import Knowledge
-from spark_monitor.rules.history import DAY, windows_before
+from spark_monitor.rules.history import DAY, reach, windows_before
 from spark_monitor.rules.judgement import SLICES, Bench
 from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.leave_one_out import against_the_rest
 from spark_monitor.rules.limits import Learning, history_bounds, learned_bounds, quantile_of_rows, size_factor
+from spark_monitor.rules.noise import chance, distance_bounds
 from spark_monitor.rules.rulebook import Rulebook, check_id
 from spark_monitor.rules.stream import ALL_VERSIONS, HISTORY, STREAM
 
@@ -445,3 +446,56 @@ def test_what_windows_truly_differ_by_does_not_grow_in_few_rows(rows: int) -> No
 
     assert "FAIL" not in verdicts(0.4)
     assert verdicts(4.0) == ["FAIL"] * 40
+
+
+@pytest.mark.parametrize(("metric", "family"), [("percent_null", "profile"), ("percent_unseen", "quality")])
+def test_a_percentage_that_was_the_same_in_all_windows_may_move_by_what_chance_moves_so_many_rows(
+    metric: str, family: str
+) -> None:
+    """Windows of 20 rows without any NULL say of a next one with one NULL nothing; with ten they do, and so do many rows."""
+    before = [{"start": (22 + day) * DAY, "value": 0.0} for day in range(8)]
+    history = row("a", family=HISTORY, numbers=[number(metric, 0.0)], before=before)
+    rules = [rule(metric=metric, columns=["a"], fail={"history": 8, "sigma": 3})]
+
+    def verdict(rows: int, broken: int) -> str:
+        low, high = (100 * bound for bound in binomtest(broken, rows).proportion_ci(method="exact"))
+        numbers = [number(metric, 100 * broken / rows, low, high)]
+        profile = row("a", count=rows, num_nan=0, percent_null=0.0)
+        judged_rows = [profile, row("a", family=family, count=rows, numbers=numbers)] if family != "profile" else []
+        judged_rows = judged_rows or [{**profile, "numbers": numbers}]
+        found = [check for check in judged(rules, [row(count=rows), history, *judged_rows]) if check["column_name"] == "a"]
+        return str(found[0]["verdict"])
+
+    assert [verdict(20, broken) for broken in (0, 1, 10)] == ["PASS", "PASS", "FAIL"]
+    assert [verdict(10_000, broken) for broken in (1, 40)] == ["PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(("categories", "rows"), [(2, 200), (5, 1_000), (40, 1_000), (40, 10_000)])
+@pytest.mark.parametrize("moved", [0.0, 0.05])
+def test_the_largest_change_of_a_fraction_lies_in_its_interval_and_chance_alone_does_not_reach_its_limit(
+    categories: int, rows: int, moved: float
+) -> None:
+    random = np.random.default_rng([categories, rows])
+    shares = 1 / np.arange(1, categories + 1)
+    then = shares / shares.sum()
+    now = then * (1 - moved) + moved * (np.arange(categories) == categories - 1)
+    sides = random.multinomial(4 * rows, then, 4_000) / (4 * rows), random.multinomial(rows, now, 4_000) / rows
+    found = np.abs(sides[0] - sides[1]).max(axis=1)
+    n, m, freedom = (np.full(found.size, float(number)) for number in (rows, 4 * rows, categories - 1))
+    low, high = distance_bounds("l_infinity_distance", found, n, m, freedom)
+    covered = np.mean((low <= np.abs(now - then).max()) & (np.abs(now - then).max() <= high))
+    assert covered > 0.94
+    if not moved:
+        assert np.mean(found > chance("l_infinity_distance", n, m, freedom, 0.99)) < 0.015
+
+
+def test_a_day_without_rows_leaves_a_history_its_weekdays_and_a_week_without_rows_its_weeks() -> None:
+    days = np.array([day for day in range(100) if day != 86])
+    now = 100 * DAY  # the weekday of day 86
+    seen = days[days * DAY >= now - reach("1 day", 6)]
+    found, alike = windows_before(seen * DAY, seen.astype(float), now, wanted=6, granularity="1 day", zone="UTC")
+    assert (found.tolist(), alike) == ([51.0, 58.0, 65.0, 72.0, 79.0, 93.0], True)
+    weeks = np.array([week for week in range(30) if week not in (24, 25)]) * 7
+    seen = weeks[weeks * DAY >= 210 * DAY - reach("1 week", 8)]
+    found, _ = windows_before(seen * DAY, seen.astype(float), 210 * DAY, wanted=8, granularity="1 week", zone="UTC")
+    assert not np.isnan(found).any()

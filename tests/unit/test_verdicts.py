@@ -242,6 +242,11 @@ SENTENCES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"status": "ABSENT"}, {"fail": 0.1}, "ks of wind speed has no value: the column has no such number in this window."),
     ({"status": "ABSENT", "column_name": ":table"}, {"fail": 0.1}, "ks has no value: no column has it in this window."),
     (
+        {"metric": "freshness_hours", "status": "ABSENT", "column_name": ":table", "family": "quality"},
+        {"fail": 24},
+        "freshness_hours has no value: a run knows it of its newest window alone.",
+    ),
+    (
         {"status": "ABSENT", "column_name": ":table", "family": "model"},
         {"fail": 0.1},
         "ks has no value: it was not computed for this window.",
@@ -256,7 +261,7 @@ def test_the_reason_is_one_sentence_with_number_interval_limit_and_rows(
     numbers: dict[str, Any], limits: dict[str, Any], sentence: str
 ) -> None:
     found = Measurement(**{"metric": "ks", "column_name": "wind speed", **numbers})
-    rule = RuleConfig(metric="ks", **limits)
+    rule = RuleConfig(**{"metric": found.metric, **limits})
     assert reason(found, rule, ruling(found, rule)) == sentence
 
 
