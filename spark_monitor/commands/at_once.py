@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from spark_monitor.outputs.result import RunResult
 
-MOST_AT_ONCE = 2
-"""So many monitors run at once unless more are asked for, and no more than there are cores."""
+MOST_AT_ONCE = 4
+"""No more monitors run at once unless more are asked for: half of the cores, since one run keeps nearly two of them busy."""
 
 SECONDS_TO_END = 30.0
 """How long an interrupted command waits for the runs under way to say so in the ledger."""
@@ -31,13 +31,13 @@ Ended = Generator[tuple[Path, Outcome], None, None]
 
 
 def usual() -> int:
-    """How many monitors run at once where nobody says: one beside a session that was there before, whose views are its own."""
+    """How many monitors run at once where nobody says; one beside a session that was there before, whose views are its own."""
     if "pyspark" in sys.modules:
         from pyspark.sql import SparkSession
 
         if SparkSession.getActiveSession() is not None:
             return 1
-    return min(MOST_AT_ONCE, os.cpu_count() or 1)
+    return max(1, min(MOST_AT_ONCE, (os.cpu_count() or 1) // 2))
 
 
 def sessions_apart(spark: SparkSession, number: int) -> list[SparkSession]:

@@ -68,7 +68,8 @@ Parallel = Annotated[
         metavar="N",
         min=1,
         show_default=False,
-        help=f"How many of several monitors run at once, each in a session of its own. Default: {MOST_AT_ONCE}.",
+        help="How many of several monitors run at once, each in a session of its own. "
+        f"Default: half of the cores, at most {MOST_AT_ONCE}.",
     ),
 ]
 AS_JSON = "Print one JSON document a run, on one line of standard output, everything else on standard error."

@@ -147,6 +147,15 @@ def test_where_only_one_is_left_or_wanted_no_session_is_made(monkeypatch: pytest
         assert len(alone.ended) == len(files)
 
 
+@pytest.mark.parametrize(("cores", "number"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4), (None, 1)])
+def test_half_of_the_cores_have_a_monitor_each(cores: int | None, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    assert at_once.usual() == number
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", object)
+    assert at_once.usual() == 1
+
+
 def test_a_run_that_is_asked_to_end_begins_no_further_step() -> None:
     asked, steps = [False, True], []
     nothing: Any = None
