@@ -29,6 +29,7 @@ Counts = npt.NDArray[np.int64]
 Block = NumericBlock | CategoricalBlock
 DRIFT_BINS = 20
 _REMEMBERED = 2
+_EXACT_QUOTIENTS = 1 << 51
 
 
 def bins_of(cells: Counts) -> tuple[Integers, Integers]:
@@ -51,12 +52,20 @@ def bins_of(cells: Counts) -> tuple[Integers, Integers]:
     atoms = np.count_nonzero(heavy, axis=1)[:, None]
     parts = np.maximum(DRIFT_BINS - atoms, 1)
     # A cell belongs to the part in which the middle of its mass lies; integers, so that no rounding can move it.
-    part = parts * (2 * through - light) // (2 * np.maximum(through[:, -1:], 1))
+    part = _quotient(parts * (2 * through - light), 2 * np.maximum(through[:, -1:], 1))
     codes = np.where(heavy, parts + np.cumsum(heavy, axis=1), 1 + np.minimum(part, parts - 1))
     inner = np.where(some[:, None], parts + atoms, 1)
     places = np.arange(width)
     codes = np.where(places < first, 0, np.where(places > last, inner + 1, codes))
     return np.where(some[:, None], codes, 1), inner[:, 0]
+
+
+def _quotient(dividend: Integers, divisor: Integers) -> Integers:
+    """``dividend // divisor`` of integers that are not negative. Up to 2^51 the quotient of doubles never rounds up to the next
+    whole number, from which it is at least 1 / ``divisor`` away; dividing doubles is several times as fast."""
+    if dividend.max(initial=0) < _EXACT_QUOTIENTS:
+        return (dividend / divisor).astype(np.int64)
+    return dividend // divisor
 
 
 def has_bins(baseline: Block, current: Block) -> npt.NDArray[np.bool_]:
@@ -109,6 +118,15 @@ def _codes(block: NumericBlock) -> tuple[Integers, Integers, Integers]:
 
 
 def _counts(side: NumericBlock, codes: Integers, inner: Integers, rows: Integers) -> Counts:
+    """The side's rows in the bins of ``codes[rows]``; where one state stands against many others it is counted once."""
+    if side.source is not None:
+        pairs, first, inverse = np.unique(side.source[1] * codes.shape[0] + rows, return_index=True, return_inverse=True)
+        if 2 * pairs.size <= rows.size:
+            return _counted(side.source[0].take(side.source[1][first]), codes, inner, rows[first])[inverse]
+    return _counted(side, codes, inner, rows)
+
+
+def _counted(side: NumericBlock, codes: Integers, inner: Integers, rows: Integers) -> Counts:
     states, width = len(side), int(inner.max(initial=1)) + 4
     owner = owners(side.cell_offsets)
     places = owner * width + codes[rows[owner], side.cells]

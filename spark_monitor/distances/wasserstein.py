@@ -56,8 +56,8 @@ def wasserstein_distance(edges: Floats, baseline: Side, current: Side) -> Bounds
         scale = np.where(np.isfinite(cuts[:, -1] - cuts[:, 0]), 1.0, _QUARTER)
         scaled = cuts * scale[:, None]
         widths = scaled[:, 1:] - scaled[:, :-1]
-        f_low, f_high = _bounds(baseline, cell, cuts)
-        g_low, g_high = _bounds(current, cell, cuts)
+        f_low, f_high = _bounds(baseline, cell, cuts[:, :-1])
+        g_low, g_high = _bounds(current, cell, cuts[:, :-1])
         least = np.maximum(np.maximum(f_low - g_high, g_low - f_high), 0.0)
         most = np.maximum(f_high - g_low, g_high - f_low)
         upper = (most * widths).sum(axis=1)
@@ -108,11 +108,14 @@ def _cuts(edges: Floats, extremes: Floats) -> tuple[Floats, Integers]:
 
 
 def _bounds(side: Side, cell: Integers, cuts: Floats) -> tuple[Floats, Floats]:
-    """Between which values every side's function stays from each cut to the next."""
-    before = np.concatenate([np.zeros((side.fractions.shape[0], 1)), side.fractions], axis=1)
-    # Nothing lies before the minimum and everything before the maximum has been passed after it.
-    high = np.where(cuts[:, :-1] < side.minimum[:, None], 0.0, np.take_along_axis(before, cell + 1, axis=1))
-    low = np.where(cuts[:, :-1] >= side.maximum[:, None], 1.0, np.take_along_axis(before, cell, axis=1))
+    """Between which values every side's function stays from each cut, the last one aside, to the next."""
+    ends = side.fractions.ravel()
+    place = cell + side.fractions.shape[1] * np.arange(cell.shape[0])[:, None]
+    high, low = ends.take(place), ends.take(place - 1, mode="clip")
+    # Nothing lies before the first edge nor before the minimum, and everything before the maximum has been passed after it.
+    low[cell == 0] = 0.0
+    high[cuts < side.minimum[:, None]] = 0.0
+    low[cuts >= side.maximum[:, None]] = 1.0
     return low, high
 
 

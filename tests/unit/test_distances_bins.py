@@ -92,6 +92,39 @@ def test_bins_follow_their_rule(cells: np.ndarray) -> None:
     assert all(mass <= share + max(cells[light], default=0) for mass in parts.values())
 
 
+@pytest.mark.parametrize("total", [2**44, 2**47, 2**53, 2**57])
+def test_counts_of_any_size_fall_into_the_bins_of_integer_arithmetic(total: int) -> None:
+    random = np.random.default_rng(total % 1_000_003)
+    middles = [int(random.integers(1, 2 * DRIFT_BINS)) * total // (2 * DRIFT_BINS) + step for step in (-1, 0, 1)]
+    for middle in middles:  # of a light cell whose middle lies at, or just beside, the end of one of twenty parts
+        light = total // 100
+        before = np.full(20, (middle - light // 2) // 20)
+        after = np.full(20, (total - middle - light // 2) // 20)
+        cells = np.concatenate([before, [light], after])
+        heavy = cells * DRIFT_BINS >= cells.sum()
+        parts, through, expected = DRIFT_BINS - int(heavy.sum()), 0, []
+        for cell, is_heavy in zip(cells.tolist(), heavy.tolist(), strict=True):
+            middle_twice = 2 * through + cell
+            through += 0 if is_heavy else cell
+            expected.append((is_heavy, middle_twice))
+        parted = [1 + min(parts * twice // (2 * through), parts - 1) for is_heavy, twice in expected if not is_heavy]
+        assert bins_of(cells[None, :])[0][0][~heavy].tolist() == parted
+
+
+def test_one_state_against_many_is_counted_as_each_pair_alone() -> None:
+    random = np.random.default_rng(8)
+    baseline, *others = (side_of(random.integers(0, 9, 21), low=number, nans=number, nulls=3) for number in range(6))
+    several = NumericBlock.of([block.states()[0] for block in others])
+    repeated = NumericBlock.of(baseline.states()).take(np.zeros(len(others), dtype=np.int64))
+    together = both_counts(repeated, several)
+    for place, other in enumerate(others):
+        alone = both_counts(baseline, other)
+        for side in (0, 1):
+            width = min(together[side].shape[1], alone[side].shape[1])
+            assert together[side][place, -2:].tolist() == alone[side][0, -2:].tolist()
+            assert together[side][place, : width - 2].tolist() == alone[side][0, : width - 2].tolist()
+
+
 def test_atoms_of_zero_inflated_data_do_not_swallow_the_rest() -> None:
     cells = np.zeros(2 * 101 + 1, dtype=np.int64)
     cells[1], cells[2:-1:2] = 7000, 30
