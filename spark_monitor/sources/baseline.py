@@ -16,6 +16,7 @@ from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.errors import RunError
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
 from spark_monitor.kernel.plan import KernelColumn
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.readers.rows import Kind, ReadColumn, inside_sql
 from spark_monitor.states.categorical import Categories
 from spark_monitor.states.columns import DAMAGED_ROW, STATE_COLUMNS
@@ -228,7 +229,7 @@ def stored_rows(
     for name in (TABLE_ROW, *((COVARIANCE_ROW,) if correlated else ())):
         described.append((name, None, None, json.dumps(settings, ensure_ascii=False)))
     ddl = "column_name string, grid array<double>, categories array<string>, config string"
-    frames = spark.createDataFrame(described, ddl)
+    frames = local_frame(spark, described, ddl)
     return states.join(frames, on="column_name", how="right")
 
 

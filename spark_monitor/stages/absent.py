@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions, only_in_baseline
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.stages.neighbours import Versions, versions_before
@@ -49,7 +50,7 @@ def empty_rows(run: Run, due: Sequence[DueWindow], versions: Versions) -> DataFr
     seen = {**versions_before(run, due), **versions}
     empty = empty_windows(due, seen, lookback=run.config.windows.lookback_duration, always=always)
     rows = [(*_placed(one.due), one.model_version, TABLE_ROW, EMPTY, one.message, 0) for one in empty]
-    return run.spark.createDataFrame(rows, f"{_PLACE_DDL}, column_name string, status string, message string, count long")
+    return local_frame(run.spark, rows, f"{_PLACE_DDL}, column_name string, status string, message string, count long")
 
 
 def absent_slices(
@@ -89,14 +90,14 @@ def missing_rows(run: Run, gone: Sequence[FrozenColumn], due: Sequence[DueWindow
         )
         for frozen in gone
     ]
-    named = run.spark.createDataFrame(columns, "column_name string, data_type string, status string, message string")
+    named = local_frame(run.spark, columns, "column_name string, data_type string, status string, message string")
     return places_of(run, due, versions).join(named, how="cross")
 
 
 def places_of(run: Run, due: Sequence[DueWindow], versions: Versions) -> DataFrame:
     """Every due window with each version that has rows in it."""
     places = [(*_placed(one), version) for one in due for version in sorted(versions.get(one, ()), key=str)]
-    return run.spark.createDataFrame(places, _PLACE_DDL)
+    return local_frame(run.spark, places, _PLACE_DDL)
 
 
 def _placed(one: DueWindow) -> tuple[str, int, int]:

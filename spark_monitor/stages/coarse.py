@@ -20,6 +20,7 @@ from spark_monitor.kernel.partials import OTHER, TABLE_COLUMN
 from spark_monitor.kernel.plan import PARTIAL_DDL, KernelColumn, ProfilePlan
 from spark_monitor.kernel.state_rows import partial_content, quality_content
 from spark_monitor.kernel.tables import WHOLE
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import COMMITTED, INPUT, Run, states_of
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
@@ -79,11 +80,11 @@ def stored_partials(run: Run, parts: Parts, plan: ProfilePlan) -> DataFrame:
     places = [
         (*place_of(part), number, sequence) for number, several in sorted(parts.items()) for sequence, part in enumerate(several)
     ]
-    windows = run.spark.createDataFrame(places, "granularity string, start long, number int, sequence int")
+    windows = local_frame(run.spark, places, "granularity string, start long, number int, sequence int")
     special = plan.kernel.special_rows()
     of_rows = [(TABLE_ROW, TABLE_COLUMN), *((name, number) for number, name in special.items())]
     names = [*of_rows, *((column.name, position) for position, column in enumerate(plan.kernel.columns))]
-    columns = run.spark.createDataFrame(names, "column_name string, position int")
+    columns = local_frame(run.spark, names, "column_name string, position int")
     finer = {part for several in parts.values() for part in several}
     states = states_of(run, finer).unionByName(states_of(run, finer, quality=True))
     placed = states.join(F.broadcast(windows), on=["granularity", "start"]).join(F.broadcast(columns), on="column_name")

@@ -15,6 +15,7 @@ from spark_monitor.kernel.bill_plan import BILL, BILL_DDL, OWN_SERVICE, PREDICTI
 from spark_monitor.kernel.bills import bill_measurements
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.sources.costs import Bill, sums
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.lost_predictions import prediction_counts
 from spark_monitor.text.quoting import literal
@@ -67,7 +68,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
         rows = [row for batch in batches for row in batch.to_pylist()]
         yield batch_of_measurements(bill_measurements(rows, plan))
 
-    empty = run.spark.createDataFrame([], BILL_DDL)
+    empty = local_frame(run.spark, [], BILL_DDL)
     gathered = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts, empty)
     return gathered.repartition(1).mapInArrow(measure, MEASUREMENT_DDL)
 

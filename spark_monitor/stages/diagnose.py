@@ -25,6 +25,7 @@ from spark_monitor.diagnosis.parts import part_causes, part_key, without_waiting
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
@@ -253,7 +254,7 @@ def row_of(incident: Incident, earlier: Earlier | None, *, as_of: int, before: i
 
 def incident_frame(beside: DataFrame, rows: Sequence[tuple[Any, ...]]) -> DataFrame:
     """Rows of ``_DDL`` with the columns of the table."""
-    frame = beside.sparkSession.createDataFrame(list(rows), _DDL)
+    frame = local_frame(beside.sparkSession, rows, _DDL)
     edges = "named_struct('start', timestamp_micros({0}_start), 'end', timestamp_micros({0}_end)) AS {0}_window"
     passed = [name.split()[0] for name in _DDL.split(", ") if name.split()[0] in beside.columns]
     return frame.selectExpr(

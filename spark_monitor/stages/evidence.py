@@ -17,6 +17,7 @@ from spark_monitor.diagnosis.hidden import LEAST_LOOKED
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey, Look, Measured
 from spark_monitor.diagnosis.shares import LEAST_SHIFT, Shift, shift_of
 from spark_monitor.sources.baseline import Baseline
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.present import PresentPlan, profile_rows
 
@@ -155,7 +156,7 @@ def _between(keys: Iterable[EvidenceKey]) -> Column:
 def _matching(rows: DataFrame, keys: Iterable[EvidenceKey]) -> DataFrame:
     """The rows that one of the keys names; NULL is a value like any other."""
     flat = [(column, start, version, *slice_) for column, start, version, slice_ in sorted(keys, key=repr)]
-    asked = rows.sparkSession.createDataFrame(flat, _KEY_DDL).select(*(F.col(name).alias(f"_{name}") for name in _KEY))
+    asked = local_frame(rows.sparkSession, flat, _KEY_DDL).select(*(F.col(name).alias(f"_{name}") for name in _KEY))
     same = [F.col(name).eqNullSafe(F.col(f"_{name}")) for name in _KEY[1:]]
     condition = F.col("column_name") == F.col("_column_name")
     for one in same:

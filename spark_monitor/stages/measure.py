@@ -19,6 +19,7 @@ from spark_monitor.kernel.scored import ScoredPlan, ScoredTask
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES, TREE, ScoredState, merge_scored
 from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.baseline import Baseline
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.spark import partition_number, timed
 from spark_monitor.sources.slice_values import capped_slice_values
@@ -198,5 +199,5 @@ def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kern
         arrays = ({name: values.tolist() for name, values in one.items()} for one in (content.counts, content.numbers))
         place = (BASELINE_GRANULARITY, start, end, None, None, None, KIND_NAMES[TREE], tree.leaves, None)
         grown = (*place, content.properties, *arrays)
-        states = states.unionByName(run.spark.createDataFrame([grown], STATE_DDL))
+        states = states.unionByName(local_frame(run.spark, [grown], STATE_DDL))
     return states.selectExpr("*", f"'{BASELINE}' AS log_type", f"{baseline.version} AS baseline_version")

@@ -13,6 +13,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.errors import RunError
 from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.operations import open_operations
 from spark_monitor.sources.pipelines import StepRuns
 from spark_monitor.sources.readers.files import why_unreadable
@@ -156,7 +157,7 @@ def _with_reason(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, .
         for due in last
     ]
     values = [tuple(row[name] for name in MEASUREMENT_SCHEMA.names) for row in rows]
-    record_step(run, last, dataset=dataset, frames=[run.spark.createDataFrame(values, MEASUREMENT_DDL)])
+    record_step(run, last, dataset=dataset, frames=[local_frame(run.spark, values, MEASUREMENT_DDL)])
     return tuple(last)
 
 

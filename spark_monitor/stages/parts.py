@@ -8,6 +8,7 @@ from typing import Final
 from pyspark.sql import functions as F
 
 from spark_monitor.diagnosis.parts import PartKey, Remark
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import Run
 
 MOST_PARTS: Final = 2_000
@@ -23,7 +24,7 @@ def remarks_of(run: Run, keys: Iterable[PartKey]) -> dict[PartKey, Remark]:
     stored = run.store.frame("metrics").where(F.col("monitor_id") == run.monitor_id)
     first, last = (F.timestamp_micros(F.lit(edge)) for edge in (asked[0][1], asked[-1][1]))
     near = stored.where(F.col("window.start").between(first, last) & F.col("dataset").isin(sorted({key[0] for key in asked})))
-    wanted = run.spark.createDataFrame(asked, _KEY_DDL).select(*(F.col(name).alias(f"_{name}") for name in _KEY))
+    wanted = local_frame(run.spark, asked, _KEY_DDL).select(*(F.col(name).alias(f"_{name}") for name in _KEY))
     condition = F.lit(True)
     for name in _KEY:
         condition = condition & F.col(name).eqNullSafe(F.col(f"_{name}"))

@@ -23,6 +23,7 @@ from spark_monitor.kernel.steps import (
     PipelinePlan,
     pipeline_measurements,
 )
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
 from spark_monitor.stages.context import DUE, Run, window_keys
 from spark_monitor.store.tables import TELL
@@ -113,7 +114,7 @@ def pipeline_frame(
         rows = [row for batch in batches for row in batch.to_pylist()]
         yield batch_of_measurements(pipeline_measurements(rows, plan))
 
-    empty = run.spark.createDataFrame([], PIPELINE_DDL)
+    empty = local_frame(run.spark, [], PIPELINE_DDL)
     gathered = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts, empty)
     return gathered.repartition(1).mapInArrow(measure, MEASUREMENT_DDL)
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.kernel.partials import OTHER
 from spark_monitor.sources.labels import timestamp_micros
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import within_any
 from spark_monitor.sources.slice_values import capped_slice_values
@@ -74,15 +75,11 @@ def with_windows(rows: DataFrame, windows: Sequence[DueWindow]) -> DataFrame:
     step = gcd(*(edge for key in keys for edge in (key.start, key.end))) or 1
     parts = sum((key.end - key.start) // step for key in keys)
     names = [own_name(name) for name in ("granularity", "start", "end")]
+    places = [(key.granularity, key.start, key.end) for key in keys]
+    table = local_frame(rows.sparkSession, places, f"{names[0]} string, {names[1]} long, {names[2]} long")
     if parts > MOST_KEYS:
-        table = rows.sparkSession.createDataFrame(
-            [(key.granularity, key.start, key.end) for key in keys], f"{names[0]} string, {names[1]} long, {names[2]} long"
-        )
         inside = (F.col(own_name("time")) >= F.col(names[1])) & (F.col(own_name("time")) < F.col(names[2]))
         return rows.join(F.broadcast(table), on=inside, how="inner")
-    table = rows.sparkSession.createDataFrame(
-        [(key.granularity, key.start, key.end) for key in keys], f"{names[0]} string, {names[1]} long, {names[2]} long"
-    )
     part = F.expr(f"explode(sequence({names[1]} div {step}, {names[2]} div {step} - 1))").alias(own_name("part"))
     # A part belongs to a window once, so a row meets each of its windows once.
     table = table.select("*", part)

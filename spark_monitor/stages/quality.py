@@ -20,6 +20,7 @@ from spark_monitor.quality.column_block import NOT_MEANT
 from spark_monitor.quality.version_share import VersionBlock
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.labels import timestamp_micros
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.sources.readers.rows import Kind, read_source, within
 from spark_monitor.stages.context import INPUT, Run, states_of
@@ -62,7 +63,7 @@ def measured_frame(run: Run, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
     """Measurements that were worked out on the driver as a frame."""
     plain = [{**row, "details": dict(row["details"]) if row["details"] is not None else None} for row in rows]
     names = MEASUREMENT_SCHEMA.names
-    return run.spark.createDataFrame([tuple(row[name] for name in names) for row in plain], MEASUREMENT_DDL)
+    return local_frame(run.spark, [tuple(row[name] for name in names) for row in plain], MEASUREMENT_DDL)
 
 
 def arrival_rows(run: Run, name: str, one: DueWindow, value: Floats, details: dict[str, str]) -> list[dict[str, Any]]:
@@ -208,7 +209,7 @@ def expected_by_manifest(run: Run, due: Sequence[DueWindow]) -> dict[Place, floa
         F.expr(f"CAST({quote(config.count)} AS DOUBLE)").alias("expected"),
     )
     places = [(*place_of(one), micros(one.window.end)) for one in due]
-    windows = run.spark.createDataFrame(places, "granularity string, start long, end long")
+    windows = local_frame(run.spark, places, "granularity string, start long, end long")
     joined = counted.join(F.broadcast(windows), on=(F.col("at") >= F.col("start")) & (F.col("at") < F.col("end")), how="inner")
     counts = joined.groupBy("granularity", "start").agg(F.sum("expected").alias("expected")).collect()
     return {(row["granularity"], row["start"]): row["expected"] for row in counts if row["expected"] is not None}

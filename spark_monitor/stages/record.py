@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, MEASUREMENT_SCHEMA
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import Run, window_keys, write
 from spark_monitor.store.rows import Scope
 from spark_monitor.windowing.due import DueWindow
@@ -36,7 +37,7 @@ def broken_plugins(run: Run, windows: Sequence[DueWindow]) -> DataFrame | None:
     ]
     names = ("granularity", "start", "end", "dataset", "column_name", "family", "metric", "status", "message")
     kinds = dict(part.split(" ", 1) for part in MEASUREMENT_DDL.split(", ", len(MEASUREMENT_SCHEMA.names) - 1))
-    frame = run.spark.createDataFrame(rows, ", ".join(f"`{name}` {kinds[name]}" for name in names))
+    frame = local_frame(run.spark, rows, ", ".join(f"`{name}` {kinds[name]}" for name in names))
     missing = [name for name in MEASUREMENT_SCHEMA.names if name not in names]
     return frame.select("*", *(F.lit(None).cast(kinds[name].replace("long", "bigint")).alias(name) for name in missing))
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from spark_monitor.kernel.comparison import ComparePlan
 from spark_monitor.kernel.pairs import GROUP
 from spark_monitor.kernel.references import ReferenceComparison, reference_ddl
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
@@ -52,7 +53,7 @@ def reference_rows(run: Run, due: Sequence[DueWindow], plan: ComparePlan) -> Dat
         for one in due
         for reference in references
     ]
-    places = run.spark.createDataFrame(placed, _DDL)
+    places = local_frame(run.spark, placed, _DDL)
     wanted = {*due, *(before for _, before, _ in comparisons)}
     states = states_of(run, wanted).withColumnsRenamed({"start": "own_start", "end": "own_end"})
     joined = states.join(F.broadcast(places), on=["granularity", "own_start"], how="inner")

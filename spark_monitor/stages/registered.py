@@ -14,6 +14,7 @@ from spark_monitor.kernel.pipeline_values import Value, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.registered import PYTHON, Registered, dependency_problems, requirements_compared, signature_problems
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.sources.tables import open_table
 from spark_monitor.stages.context import Run
@@ -67,7 +68,7 @@ def registered_frame(
             rows += value_rows(window, TABLE_ROW, {**values[version], **of_alias}, version)
         absent = by_alias.absent(window, there)
         rows += value_rows(window, TABLE_ROW, {SERVED: absent[1]}, absent[0]) if absent is not None else []
-    return run.spark.createDataFrame([measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
+    return local_frame(run.spark, [measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
 
 
 def measurement_tuple(row: Mapping[str, Any]) -> tuple[Any, ...]:

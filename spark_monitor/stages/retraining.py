@@ -18,6 +18,7 @@ from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.operations.registered import Registered
 from spark_monitor.operations.retraining import Predicted, class_changes, schema_changes
 from spark_monitor.operations.steps import PipelineBlock
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.stages.context import INPUT, Run, window_keys
 from spark_monitor.stages.registered import measurement_tuple
 from spark_monitor.stages.served_versions import Registry
@@ -52,7 +53,7 @@ def retraining_frame(run: Run, windows: Sequence[DueWindow], registry: Registry 
     versions = sorted({name for one in arrivals for name in (one.version, one.before) if name is not None})
     registered, why = _registered(registry, versions)
     rows = [row for one in arrivals for row in arrival_rows(run, one, registered, _predicted(run, one), why)]
-    return run.spark.createDataFrame([measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
+    return local_frame(run.spark, [measurement_tuple(row) for row in rows], MEASUREMENT_DDL)
 
 
 def arrived(firsts: Mapping[str, int], windows: Sequence[WindowKey]) -> list[Arrival]:

@@ -11,6 +11,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructT
 
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.session import side_by_side
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.store import schema_version, views
 from spark_monitor.store.commits import commit
 from spark_monitor.store.described import PARTITION, Table, column_sql, type_sql
@@ -133,7 +134,7 @@ def _schema_of(spark: SparkSession, place: Place, table: Table) -> StructType:
     except Exception as error:
         if place.is_schema or "DELTA_TABLE_NOT_FOUND" not in str(error):
             raise
-    nothing = spark.createDataFrame([], table.schema)
+    nothing = local_frame(spark, [], table.schema)
     writer = nothing.write.format(FORMAT).mode("ignore").partitionBy(PARTITION).options(**PLAIN)
     writer.save(place.location(table.name))
     spark.sql(f"COMMENT ON TABLE {relation} IS {literal(_comment(table))}")

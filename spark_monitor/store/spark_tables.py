@@ -12,6 +12,7 @@ from pyspark.sql.types import ArrayType, TimestampType
 
 from spark_monitor.errors import RunError, unknown
 from spark_monitor.session import side_by_side
+from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.store.commits import commit, is_conflict
 from spark_monitor.store.committed import committed_sql, latest_generation_sql
 from spark_monitor.store.described import PARTITION, Table
@@ -69,7 +70,7 @@ class SparkTables:
     def append(self, table: Table, rows: Sequence[Values]) -> None:
         """Add a few rows."""
         values = [tuple(row.get(name) for name in table.names) for row in rows]
-        frame = self.spark.createDataFrame(values, table.schema)
+        frame = local_frame(self.spark, values, table.schema)
         commit(lambda: self.place.append(frame, table.name), what=self._what(table, "adding rows"))
 
     def change(self, table: Table, values: Values, *, where: str) -> int:
@@ -98,7 +99,7 @@ class SparkTables:
     def name_incidents(self, monitor_id: str, checks: Sequence[NamedCheck]) -> None:
         """Set ``incident_id`` of checks in one commit; they are handed over as a view, since there may be thousands."""
         table, view = TABLES["checks"], f"named_checks_{uuid.uuid4().hex}"
-        given = self.spark.createDataFrame(list(checks), "check_id string, start long, incident_id string")
+        given = local_frame(self.spark, checks, "check_id string, start long, incident_id string")
         given.createOrReplaceTempView(view)
         statement = (
             f"MERGE INTO {self.place.relation(table.name)} t USING {view} s ON {of_monitor(monitor_id, 't.')} "
