@@ -96,12 +96,12 @@ def _in_bucket(one: Buckets, q: float, low: int, high: int) -> tuple[float, floa
 
 
 def average(samples: Sequence[Samples]) -> Interval:
-    """The mean of what was reported, exact, with Student's 95 % interval of the population's."""
+    """The mean of what was reported, exact, with Student's 95 % interval of the population's; no load is below 0."""
     n = np.array([one.n for one in samples], dtype=np.int64)
     value = np.array([one.mean if one.n else np.nan for one in samples])
     bounds = np.array([student(one.mean, one.variance, one.n) for one in samples]).reshape(-1, 2)
     bounds = np.where(np.isfinite(bounds) & (n > 0)[:, None], bounds, np.nan)
-    return Interval(value, bounds[:, 0], bounds[:, 1], np.zeros(value.shape), n)
+    return Interval(value, np.maximum(bounds[:, 0], 0.0), bounds[:, 1], np.zeros(value.shape), n)
 
 
 def greatest(samples: Sequence[Samples]) -> Interval:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy import stats
 from scipy.stats import binom, ks_2samp
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
@@ -16,7 +17,7 @@ from spark_monitor.kernel.plan import WindowKey, plan_segments
 from spark_monitor.kernel.requests import COLUMNS, NUMBERS, RequestPlan, RequestTask
 from spark_monitor.kernel.serving import ServingPlan, summaries
 from spark_monitor.kernel.serving_series import series_measurements
-from spark_monitor.operations.serving import quantile, rank_bounds
+from spark_monitor.operations.serving import average, quantile, rank_bounds
 from spark_monitor.states.samples import Samples
 
 HOUR = 3_600_000_000
@@ -112,6 +113,18 @@ def test_every_number_is_pandas_whatever_the_batches_and_tasks(size: int, tasks:
                 exact = float(np.quantile(latency, q, method="inverted_cdf"))
                 assert abs(row["value"] - exact) <= row["value_error"] + 1e-9
                 assert row["lower"] <= exact <= (np.inf if pd.isna(row["upper"]) else row["upper"])
+
+
+def test_the_mean_of_few_loads_has_students_interval_which_goes_no_lower_than_0() -> None:
+    reported = [np.array([90.9, 5.2, 48.1]), np.array([40.0, 41.0, 42.0, 43.0]), np.array([7.0])]
+    found = average([Samples.of(one) for one in reported])
+    for place, one in enumerate(reported[:2]):
+        low, high = stats.t.interval(0.95, one.size - 1, one.mean(), one.std(ddof=1) / np.sqrt(one.size))
+        assert found.value[place] == pytest.approx(one.mean())
+        assert found.lower[place] == pytest.approx(max(low, 0.0))
+        assert found.upper[place] == pytest.approx(high)
+    assert found.lower[0] == 0.0
+    assert np.isnan([found.lower[2], found.upper[2]]).all()
 
 
 def test_the_interval_of_a_quantile_covers_the_populations_in_95_of_100_samples() -> None:
