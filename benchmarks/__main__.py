@@ -33,20 +33,20 @@ SUITES = (
 
 def parser() -> argparse.ArgumentParser:
     """What may be asked for."""
-    found = argparse.ArgumentParser(
+    options = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    found.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all where none is named")
-    found.add_argument("--rows", type=int, default=4_000_000, help="rows of the largest table")
-    found.add_argument("--columns", type=int, default=40)
-    found.add_argument("--repeats", type=int, default=3, help="turns that count")
-    found.add_argument("--files-only", action="store_true", help="leave out what goes through the JVM")
-    found.add_argument("--spark", action="store_true", help="growth: the Spark reader too, at the smaller points")
-    found.add_argument("--only", nargs="+", metavar="NAME", help="growth: these families; memory: these cases")
-    found.add_argument("--docs", action="store_true", help="write the plots into docs/performance as well")
-    found.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "spark_monitor_bench", help="for the data")
-    found.add_argument("--output", type=Path, default=Path("bench-output"), help="for the plots")
-    return found
+    options.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; all where none is named")
+    options.add_argument("--rows", type=int, default=4_000_000, help="rows of the largest table")
+    options.add_argument("--columns", type=int, default=40)
+    options.add_argument("--repeats", type=int, default=3, help="turns that count")
+    options.add_argument("--files-only", action="store_true", help="leave out what goes through the JVM")
+    options.add_argument("--spark", action="store_true", help="growth: the Spark reader too, at the smaller points")
+    options.add_argument("--only", nargs="+", metavar="NAME", help="growth: these families; memory: these cases")
+    options.add_argument("--docs", action="store_true", help="write the plots into docs/performance as well")
+    options.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "spark_monitor_bench", help="for the data")
+    options.add_argument("--output", type=Path, default=Path("bench-output"), help="for the plots")
+    return options
 
 
 def main() -> None:

@@ -121,11 +121,11 @@ def disagreements(answer: Answer, exact: Answer) -> list[str]:
     """What a peer counts or computes otherwise than numpy, in words; sketches and quantiles apart."""
     limits = dict.fromkeys(("count", "nulls", "minimum", "maximum"), COUNTED_WITHIN)
     limits |= dict.fromkeys(("mean", "stddev"), COMPUTED_WITHIN)
-    found = []
+    sentences = []
     for name, sides in exact.sides.items():
         for half, right, given in zip(("baseline", "current"), sides, answer.sides[name], strict=True):
             for what, limit in limits.items():
-                wanted, got = getattr(right, what), getattr(given, what)
-                if abs(got - wanted) > limit * max(abs(wanted), 1.0):
-                    found.append(f"{name}, {half}: {what} is {got}, exact is {wanted}")
-    return found
+                expected, actual = getattr(right, what), getattr(given, what)
+                if abs(actual - expected) > limit * max(abs(expected), 1.0):
+                    sentences.append(f"{name}, {half}: {what} is {actual}, exact is {expected}")
+    return sentences

@@ -44,8 +44,8 @@ def main(arguments: argparse.Namespace) -> None:
                 if turn:
                     times[name].append(time.process_time() - began)
         print(f"{rows:,} rows, {columns} columns, {keys} slice keys of 3 values")
-        for name, found in times.items():
-            print(f"{name}: {1e9 * statistics.median(found) / rows / columns:.1f} ns a value")
+        for name, seconds in times.items():
+            print(f"{name}: {1e9 * statistics.median(seconds) / rows / columns:.1f} ns a value")
         for name in list(times)[1:]:
             print(ratio(times, name, "states"))
 
@@ -64,17 +64,17 @@ def _made(rows: int, columns: int, keys: int) -> tuple[pa.Table, dict[str, Kerne
     table = pa.table({**head, "version": pa.array(["1"] * rows), **slices, **arrays})
     quantiles = np.arange(1, 1024) / 1024
     frames = tuple(
-        KernelColumn(name, grid_from_quantiles(np.quantile(own, quantiles), [], float(own.min()), float(own.max())))
-        for name, own in zip(names, values, strict=True)
+        KernelColumn(name, grid_from_quantiles(np.quantile(sample, quantiles), [], float(sample.min()), float(sample.max())))
+        for name, sample in zip(names, values, strict=True)
     )
     common = {"edges": (0, 500_000, 1_000_000), "windows": ((0,), (1,)), "slice_keys": keys, "slice_values": (None,) * keys}
     quality = QualityPlan(tuple(ColumnChecks(low=-3.0, high=3.0) for _ in names))
     centre, scale = (0.0,) * columns, (1.0,) * columns
     products = CovariancePlan(tuple(names), tuple(range(columns)), centre, scale, (None,) * keys)
-    wanted = {
+    options = {
         "states": {},
         "with quality": {"quality": quality},
         "with correlations": {"covariance": products},
         "with both": {"quality": quality, "covariance": products},
     }
-    return table, {name: KernelPlan(columns=frames, **common, **more) for name, more in wanted.items()}  # type: ignore[arg-type]
+    return table, {name: KernelPlan(columns=frames, **common, **more) for name, more in options.items()}  # type: ignore[arg-type]

@@ -54,8 +54,8 @@ def counted(spark: SparkSession, log: Path, outputs: Path, work: Callable[[], An
 
 def processor_seconds() -> float:
     """Processor seconds of this process and everything it started, whatever has ended included."""
-    own = psutil.Process()
-    return sum(_seconds(process) for process in (own, *own.children(recursive=True)))
+    parent = psutil.Process()
+    return sum(_seconds(process) for process in (parent, *parent.children(recursive=True)))
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -79,7 +79,7 @@ class Made:
         >>> Made(4_000_000, 40).name, Made(100, 4, keys=20, ordered=False).name
         ('4000000x40', '100x4-keys20-unordered')
         """
-        told = {
+        differences = {
             f"keys{self.keys}": self.keys != 5,
             f"days{self.days}": self.days != DAYS,
             "unordered": not self.ordered,
@@ -87,7 +87,7 @@ class Made:
             f"groups{self.row_group}": self.row_group != ROW_GROUP,
             f"copies{self.copies}": self.copies != 1,
         }
-        return "-".join([f"{self.rows}x{self.columns}", *(text for text, differs in told.items() if differs)])
+        return "-".join([f"{self.rows}x{self.columns}", *(text for text, differs in differences.items() if differs)])
 
     def write(self, directory: Path) -> Path:
         """Write the table once; where it lies."""

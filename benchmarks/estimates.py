@@ -86,7 +86,7 @@ def realised(rows: pd.DataFrame, task: str) -> dict[str, float]:
         squared = oracle.mean_squared_error(truth, guess)
         return {"mae": oracle.mean_absolute_error(truth, guess), "mse": squared, "rmse": float(np.sqrt(squared))}
     average = {} if task == "binary" else {"average": "macro"}
-    known = {
+    metrics = {
         "accuracy": oracle.accuracy_score(truth, guess),
         "precision": oracle.precision_score(truth, guess, **average),
         "recall": oracle.recall_score(truth, guess, **average),
@@ -94,9 +94,9 @@ def realised(rows: pd.DataFrame, task: str) -> dict[str, float]:
     }
     if task == "multiclass":
         scores = rows[sorted(name for name in rows if name.startswith("score_"))].to_numpy()
-        return {**known, "roc_auc": oracle.roc_auc_score(truth, scores, multi_class="ovr", average="macro")}
+        return {**metrics, "roc_auc": oracle.roc_auc_score(truth, scores, multi_class="ovr", average="macro")}
     return {
-        **known,
+        **metrics,
         "specificity": oracle.recall_score(truth, guess, pos_label=0),
         "roc_auc": oracle.roc_auc_score(truth, rows["score"]),
         "average_precision": oracle.average_precision_score(truth, rows["score"]),
@@ -111,19 +111,19 @@ def chunks(directory: Path, name: str) -> Iterator[dict[str, Any]]:
     frozen = Grid.of(np.unique(np.quantile(reference["score"], QUANTILES))) if task == "binary" else None
     grid, tree = score_grid(frozen), tree_of(reference) if task == "regression" else None
     windows = [state_of(rows, task, grid, tree, labelled=True) for _, rows in reference.groupby("chunk")]
-    known = estimator(1, state_of(reference, task, grid, tree, labelled=True), windows=windows)
-    if known is None:
+    baseline = estimator(1, state_of(reference, task, grid, tree, labelled=True), windows=windows)
+    if baseline is None:
         raise ValueError(f"{name}: its reference does not suffice to estimate from.")
     later = [rows for _, rows in analysis.groupby("chunk")]
     labels = [state_of(rows, task, grid, tree, labelled=True) for rows in later]
     for number, rows in enumerate(later):
         answers = state_of(rows, task, grid, tree, labelled=False)
-        found, again = (
+        first, again = (
             {row["metric"]: row for row in estimated_rows(answers, one)}
-            for one in (known, newest(known, labels, number, answers))
+            for one in (baseline, newest(baseline, labels, number, answers))
         )
         for theirs, value in realised(rows, task).items():
-            row, later_row = found[NAMES[task][theirs]], again[NAMES[task][theirs]]
+            row, later_row = first[NAMES[task][theirs]], again[NAMES[task][theirs]]
             yield {
                 "data": name,
                 "metric": NAMES[task][theirs],
@@ -140,16 +140,16 @@ def chunks(directory: Path, name: str) -> Iterator[dict[str, Any]]:
             }
 
 
-def newest(known: Estimator, labels: list[Any], number: int, answers: Any) -> Estimator:
+def newest(baseline: Estimator, labels: list[Any], number: int, answers: Any) -> Estimator:
     """As a run estimates where labels take one chunk: from chunks before that look like this one and agree."""
     before = labels[max(number - REACH_WINDOWS, 0) : number]
-    kept = calibrating([Final(one, CHUNK, profile_of(one)) for one in reversed(before)], known, profile_of(answers))
-    if not kept:
-        return known
-    merged = kept[0].state
-    for one in kept[1:]:
+    finals = calibrating([Final(one, CHUNK, profile_of(one)) for one in reversed(before)], baseline, profile_of(answers))
+    if not finals:
+        return baseline
+    merged = finals[0].state
+    for one in finals[1:]:
         merged = merged.merge(one.state)
-    return Recalibration(merged, 0, 0, dispersion_among(kept, known)).estimator(known)
+    return Recalibration(merged, 0, 0, dispersion_among(finals, baseline)).estimator(baseline)
 
 
 def main(directory: Path) -> None:

@@ -76,18 +76,18 @@ def feature(kind: str, random: np.random.Generator, *, rows: int, windows: int, 
     slices = [random.choice(SLICES, size=rows, p=shares) for _ in parts]
     frame = frame_of(np.concatenate(parts[:BASELINE_WINDOWS]))
     plan = ReplayPlan({}, book, "1 day", "UTC")
-    found: list[dict[str, Any]] = []
+    measurements: list[dict[str, Any]] = []
     for place in (None, *range(SLICES)):
         key: Slice = WHOLE if place is None else ("s", str(place))
-        own = [part if place is None else part[codes == place] for part, codes in zip(parts, slices, strict=True)]
-        states = [state_of(part, frame) for part in own]
-        baseline = state_of(np.concatenate(own[:BASELINE_WINDOWS]), frame)
+        windows_of_slice = [part if place is None else part[codes == place] for part, codes in zip(parts, slices, strict=True)]
+        states = [state_of(part, frame) for part in windows_of_slice]
+        baseline = state_of(np.concatenate(windows_of_slice[:BASELINE_WINDOWS]), frame)
         current = block(states)
         places = [(DAY * number, key, None) for number in range(len(states))]
         frozen = block([baseline] * len(states))
-        found += stream_rows(kind, Comparison(places, current, compared(frozen, current)), plan)
-    before = [row for row in found if row["start"] < BASELINE_WINDOWS * DAY and row["slice_key"] is None]
-    later = [row for row in found if row["start"] >= BASELINE_WINDOWS * DAY]
+        measurements += stream_rows(kind, Comparison(places, current, compared(frozen, current)), plan)
+    before = [row for row in measurements if row["start"] < BASELINE_WINDOWS * DAY and row["slice_key"] is None]
+    later = [row for row in measurements if row["start"] >= BASELINE_WINDOWS * DAY]
     return counted(kind, judged_rows(later, plan, own_windows(before)), windows, shift is not None)
 
 
@@ -95,14 +95,14 @@ def counted(kind: str, checks: Sequence[dict[str, Any]], windows: int, is_shifte
     """Checks as numbers."""
     failing = [check for check in checks if check["broken"]]
     starts = sorted({check["start"] // DAY - BASELINE_WINDOWS for check in failing})
-    told = [
+    alarms = [
         (kind, check["metric"], check["start"] // DAY - BASELINE_WINDOWS, (check["slice_key"], check["slice_value"]))
         for check in failing
     ]
     opened = sum(start - 1 not in starts for start in starts)
     whole = [check["start"] // DAY - BASELINE_WINDOWS for check in failing if check["slice_key"] is None]
     first = [min(whole) + 1 if whole else None] if is_shifted else []
-    return Found(len(checks), Counter(check["verdict"] for check in checks), told, opened, first)
+    return Found(len(checks), Counter(check["verdict"] for check in checks), alarms, opened, first)
 
 
 def draw(kind: str, random: np.random.Generator, rows: int) -> np.ndarray:
@@ -158,10 +158,10 @@ def simulated(
 ) -> Found:
     """Many features, each of its own kind."""
     random, book = np.random.default_rng([seed, rows, shift is not None]), rules(rows * BASELINE_WINDOWS)
-    found = Found()
+    total = Found()
     for number in range(features):
-        found.add(feature(kinds[number % len(kinds)], random, rows=rows, windows=windows, shift=shift, book=book))
-    return found
+        total.add(feature(kinds[number % len(kinds)], random, rows=rows, windows=windows, shift=shift, book=book))
+    return total
 
 
 def report(rows: int, features: int, windows: int) -> Iterator[str]:

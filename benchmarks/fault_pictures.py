@@ -34,7 +34,7 @@ Change = Callable[["pd.Series[Any]"], Any]
 class Fault:
     """A change of one column in all rows, or in one slice, from a week on."""
 
-    told: str
+    label: str
     column: str
     change: Change
     where: tuple[str, str] | None = None
@@ -42,7 +42,7 @@ class Fault:
     @property
     def picture(self) -> str:
         """The file's name."""
-        return f"{self.told.replace(' ', '-').lower()}.png"
+        return f"{self.label.replace(' ', '-').lower()}.png"
 
 
 def _often(values: pd.Series[Any], value: Any, share: float) -> pd.Series[Any]:
@@ -155,8 +155,8 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     print("| fault | kind | what it looks like, and the diagnosis |\n| --- | --- | --- |")
     for fault in FAULTS:
-        found, file = incident_of(fault), drawn(fault, directory)
-        print(f"| {fault.told} | `{found.kind}` | ![{fault.told}](pictures/{file.name})<br>{found.diagnosis} |")
+        incident, file = incident_of(fault), drawn(fault, directory)
+        print(f"| {fault.label} | `{incident.kind}` | ![{fault.label}](pictures/{file.name})<br>{incident.diagnosis} |")
     return 0
 
 

@@ -105,20 +105,20 @@ def report(name: str, points: Sequence[Point], arguments: argparse.Namespace) ->
             read = bench.by_files if reader == "files" else bench.by_spark
             cases[f"{reader}, {point.label}"] = read(point.keys, windows_of(point.windows))
     times = timed(cases, arguments.repeats)
-    found = {reader: [line(times, reader, few[0], point) for point in few] for reader, few in readers.items() if few}
+    curves = {reader: [line(times, reader, few[0], point) for point in few] for reader, few in readers.items() if few}
     title = f"{points[-1].made.rows:,} rows, {points[-1].made.columns:,} columns at the last point"
-    plots.lines(f"growth-{name}", found, title, name, "ns a value and core", arguments)
+    plots.lines(f"growth-{name}", curves, title, name, "ns a value and core", arguments)
 
 
 def line(times: Mapping[str, list[float]], reader: str, first: Point, point: Point) -> plots.Point:
     """Print a point's seconds, its cost of a value, and this in relation to the first point's."""
     costs = {one: per_value_of(times[f"{reader}, {one.label}"], one) for one in (first, point)}
-    seconds, own = statistics.median(times[f"{reader}, {point.label}"]), costs[point]
-    print(f"{reader}, {point.label}: {seconds:.2f} s, {statistics.median(own):.0f} ns a value and core")
+    seconds, point_costs = statistics.median(times[f"{reader}, {point.label}"]), costs[point]
+    print(f"{reader}, {point.label}: {seconds:.2f} s, {statistics.median(point_costs):.0f} ns a value and core")
     if point != first:
         labels = {one: f"{reader}, {one.label}, a value" for one in (first, point)}
         print(ratio({labels[one]: cost for one, cost in costs.items()}, labels[point], labels[first]))
-    return plots.Point(point.label, statistics.median(own), (min(own), max(own)))
+    return plots.Point(point.label, statistics.median(point_costs), (min(point_costs), max(point_costs)))
 
 
 def per_value_of(seconds: Sequence[float], point: Point) -> list[float]:

@@ -46,8 +46,8 @@ def work_of(events: Iterable[Mapping[str, Any]]) -> Work:
     jobs = beside = tasks = shuffled = 0
     for event in events:
         if event["Event"] == "SparkListenerJobStart":
-            own = (event.get("Properties") or {}).get(GROUP_PROPERTY) == GROUP
-            jobs, beside = jobs + own, beside + (not own)
+            is_ours = (event.get("Properties") or {}).get(GROUP_PROPERTY) == GROUP
+            jobs, beside = jobs + is_ours, beside + (not is_ours)
         if event["Event"] == "SparkListenerTaskEnd":
             tasks += 1
             shuffled += (event.get("Task Metrics") or {}).get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
@@ -81,15 +81,15 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     rows = max(arguments.rows // FEWER_ROWS, 1)
     shapes = [(columns, windows) for columns in (arguments.columns, WIDER * arguments.columns) for windows in WINDOWS]
-    found = {}
+    work_of_shape = {}
     for columns, windows in shapes:
         path = Made(rows, columns, days=DAYS).write(arguments.dir)
-        work = found[columns, windows] = measured(path, columns, windows)
+        work = work_of_shape[columns, windows] = measured(path, columns, windows)
         name = f"{columns:,} columns, {windows} window{'s' if windows > 1 else ''}"
-        said = (
+        amounts = (
             f"{work.jobs} jobs ({work.beside} more of other threads), {work.tasks} tasks, {work.shuffled / 1e6:.2f} MB shuffled"
         )
-        print(f"{name}: {said}", flush=True)
-    fewest, most = min(work.jobs for work in found.values()), max(work.jobs for work in found.values())
-    grows = "does not grow" if most == found[shapes[0]].jobs else "GROWS"
+        print(f"{name}: {amounts}", flush=True)
+    fewest, most = min(work.jobs for work in work_of_shape.values()), max(work.jobs for work in work_of_shape.values())
+    grows = "does not grow" if most == work_of_shape[shapes[0]].jobs else "GROWS"
     print(f"from {fewest} to {most} jobs: their number {grows} with columns and windows")

@@ -92,12 +92,12 @@ def grid_of(values: pa.Array) -> Grid:
 
 def chunks_of(rows: int, size: int, keys: list[Integers], *, window: int | None = None) -> list[tuple[int, Rows]]:
     """Where every chunk begins, and how its rows are grouped: all in one group, or in windows of so many rows."""
-    found = []
+    chunks = []
     for low in range(0, rows, size):
         high = min(low + size, rows)
         groups = Segments.of(np.arange(low, high) // window if window else np.zeros(high - low, dtype=np.int64))
-        found.append((low, Rows(groups, [_sliced(groups, values[low:high]) for values in keys])))
-    return found
+        chunks.append((low, Rows(groups, [_sliced(groups, values[low:high]) for values in keys])))
+    return chunks
 
 
 def _sliced(groups: Segments, values: Integers) -> RowSlices:

@@ -31,10 +31,10 @@ OURS, PLAIN = "the product's label join", "Spark's join"
 def write(spark: SparkSession, place: Path, rows: int, *, strings: bool) -> None:
     """Predictions over a month, their labels a day later in another order, and of one in twenty a second one a day after."""
     made = f"xxhash64(id, {{}}) / {float(1 << 63)}D"
-    own = "concat('prediction-', id)" if strings else "id"
+    id_sql = "concat('prediction-', id)" if strings else "id"
     features = [f"{made.format(number)} AS x{number}" for number in range(FEATURES)]
     predictions = spark.range(rows, numPartitions=16).selectExpr(
-        f"{own} AS id", f"timestamp_seconds({START} + floor(id * {MONTH / rows}D)) AS at", "'1' AS version", *features
+        f"{id_sql} AS id", f"timestamp_seconds({START} + floor(id * {MONTH / rows}D)) AS at", "'1' AS version", *features
     )
     predictions.write.mode("overwrite").parquet(str(place / "predictions"))
     labelled = spark.range(rows, numPartitions=16).where(
@@ -43,7 +43,7 @@ def write(spark: SparkSession, place: Path, rows: int, *, strings: bool) -> None
     again = labelled.where(f"pmod(xxhash64(id, 'again'), 1000) < {int(1000 * DUPLICATES)}")
     columns = f"timestamp_seconds({START} + floor(id * {MONTH / rows}D) + 86400 * {{}}) AS known"
     parts = [
-        one.selectExpr(f"{own} AS id", f"pmod(xxhash64(id, {day}), 2) AS truth", columns.format(day))
+        one.selectExpr(f"{id_sql} AS id", f"pmod(xxhash64(id, {day}), 2) AS truth", columns.format(day))
         for day, one in ((1, labelled), (2, again))
     ]
     parts[0].unionByName(parts[1]).repartition(16, F.col("truth"), F.rand(1)).write.mode("overwrite").parquet(
@@ -58,11 +58,11 @@ def joined_by_spark(predictions: DataFrame, labels: DataFrame) -> list[object]:
 
 def joined_by_us(predictions: DataFrame, labels: DataFrame, config: MonitorConfig) -> list[object]:
     """The product's, each prediction once; counted is what the states of labels need."""
-    own = config.labels
-    assert own is not None
-    plain = plain_ids(predictions, ["id"], labels, own.id)
-    latest = latest_labels(labels, own, as_of=AS_OF, plain=plain)
-    joined = join_labels(predictions, latest, prediction_id=["id"], label_id=own.id, prefix="monitor_", plain=plain)
+    section = config.labels
+    assert section is not None
+    plain = plain_ids(predictions, ["id"], labels, section.id)
+    latest = latest_labels(labels, section, as_of=AS_OF, plain=plain)
+    joined = join_labels(predictions, latest, prediction_id=["id"], label_id=section.id, prefix="monitor_", plain=plain)
     counts = [F.count("*"), *(F.count(f"monitor_{name}") for name in (LABEL, LABEL_TIME, LABEL_ROWS, LABEL_CONFLICTS))]
     return list(joined.agg(*counts).collect()[0])
 
@@ -102,5 +102,5 @@ def main(arguments: argparse.Namespace) -> None:
         }
         times = timed(cases, arguments.repeats)
         print(f"{name}, {rows:,} predictions, {theirs[1]:,} labels joined: {ratio(times, OURS, PLAIN)}", flush=True)
-        print("; ".join(f"{case}: {min(found):.2f} s at best" for case, found in times.items()), flush=True)
+        print("; ".join(f"{case}: {min(seconds):.2f} s at best" for case, seconds in times.items()), flush=True)
     spark.stop()

@@ -45,8 +45,8 @@ def compare(file: Path, window: WindowKey, repeats: int) -> None:
             if turn:
                 times[name].append(time.process_time() - began)
     values = metadata.num_rows * (len(NUMBERS) + len(STRINGS) + 1)
-    for name, found in times.items():
-        print(f"one task, {name}: {1e9 * statistics.median(found) / values:.1f} ns a value of processor time")
+    for name, seconds in times.items():
+        print(f"one task, {name}: {1e9 * statistics.median(seconds) / values:.1f} ns a value of processor time")
     print(ratio(times, "requests", "states"), flush=True)
 
 

@@ -63,7 +63,7 @@ def main(arguments: argparse.Namespace) -> None:
     if not can_watch():
         print(NO_PROC)
         return
-    found: dict[str, float] = {}
+    sizes: dict[str, float] = {}
     for case in cases(arguments.rows, arguments.columns):
         if arguments.only and case.name not in arguments.only:
             continue
@@ -71,11 +71,11 @@ def main(arguments: argparse.Namespace) -> None:
         for reader in [reader for reader in case.readers if reader == FILES or not arguments.files_only]:
             name = f"{case.name}, {reader}"
             reference = replace(case.made, copies=1).write(arguments.dir)
-            found[name] = largest_worker(case, path, reader, reference) / MEBI
-            below = "below" if found[name] * MEBI < LIMIT else "NOT below"
+            sizes[name] = largest_worker(case, path, reader, reference) / MEBI
+            below = "below" if sizes[name] * MEBI < LIMIT else "NOT below"
             shape = f"{case.made.all_rows:,} rows x {case.made.columns:,} columns"
-            print(f"{name} ({shape}): the largest Python worker took {found[name]:.0f} MiB, {below} 1 GiB", flush=True)
-    plots.bars("memory", found, {name: (size, size) for name, size in found.items()}, "largest Python worker", "MiB", arguments)
+            print(f"{name} ({shape}): the largest Python worker took {sizes[name]:.0f} MiB, {below} 1 GiB", flush=True)
+    plots.bars("memory", sizes, {name: (size, size) for name, size in sizes.items()}, "largest Python worker", "MiB", arguments)
 
 
 def largest_worker(case: Case, path: Path, reader: str, reference: Path) -> int:

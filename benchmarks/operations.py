@@ -175,9 +175,9 @@ def exact_numbers(path: Path) -> dict[Series, dict[str, float]]:
     source = f"(SELECT *, {day} AS day, {second} AS second FROM read_parquet('{path}/*.parquet'))"
     sets = "GROUPING SETS ((day), (day, endpoint), (day, version), (day, endpoint, version))"
     with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT day, endpoint, version, {', '.join(columns)} FROM {source} GROUP BY {sets}")
-        names = [column[0] for column in found.description]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        cursor = connection.execute(f"SELECT day, endpoint, version, {', '.join(columns)} FROM {source} GROUP BY {sets}")
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         seconds = "SELECT day, endpoint, version, second, count(*) AS n"
         counted = f"({seconds} FROM {source} GROUP BY {sets.replace('(day', '(second, day')})"
         each = f"SELECT day, endpoint, version, max(n) FROM {counted} GROUP BY day, endpoint, version"
@@ -190,15 +190,15 @@ def exact_numbers(path: Path) -> dict[Series, dict[str, float]]:
 
 def exact_shifts(path: Path) -> dict[Series, dict[str, float]]:
     """KS of each day's latencies, of all endpoints together, and those of the days before, by scipy."""
-    found = {}
+    shifts = {}
     before: list[np.ndarray] = []
     for number in range(DAYS):
         latency = pq.read_table(path / f"part-{number}.parquet", columns=["latency"])["latency"].to_numpy()
         if before:
             distance = ks_2samp(latency, np.concatenate(before), method="asymp").statistic
-            found[Series(number, None, None)] = {"latency_ks": float(distance)}
+            shifts[Series(number, None, None)] = {"latency_ks": float(distance)}
         before.append(latency)
-    return found
+    return shifts
 
 
 @dataclass
@@ -213,29 +213,29 @@ class Agreement:
 
 def agreement(rows: Sequence[Any], exact: dict[Series, dict[str, float]]) -> Agreement:
     """Exact numbers must be equal; the others off by no more than they say, with the exact one in their interval."""
-    found, told = Agreement(), set()
+    result, measured = Agreement(), set()
     for row in rows:
         series = Series(
             (row["start"] - START) // DAY, None if row["column_name"] == ":table" else row["column_name"], row["model_version"]
         )
-        wanted = exact.get(series, {}).get(row["metric"])
-        if wanted is None:
+        right = exact.get(series, {}).get(row["metric"])
+        if right is None:
             continue
-        told.add((series, row["metric"]))
+        measured.add((series, row["metric"]))
         sketched = row["metric"] in QUANTILES or row["metric"].endswith("_p95") or row["metric"] == "latency_ks"
-        error, slack = abs(row["value"] - wanted), 1e-12 * abs(wanted)
-        inside = (row["lower"] is None or row["lower"] <= wanted + slack) and (
-            row["upper"] is None or wanted <= row["upper"] + slack
+        error, slack = abs(row["value"] - right), 1e-12 * abs(right)
+        inside = (row["lower"] is None or row["lower"] <= right + slack) and (
+            row["upper"] is None or right <= row["upper"] + slack
         )
         if error > (row["value_error"] if sketched else 0) + slack or not inside:
-            found.wrong.append(f"{series} {row['metric']}: {row['value']} [{row['lower']}, {row['upper']}], exactly {wanted}")
-        found.exact += not sketched
-        found.bounded += sketched
-        if sketched and wanted and row["metric"] != "latency_ks":
-            found.worst = max(found.worst, error / wanted)
-    missing = {(series, name) for series, numbers in exact.items() for name in numbers} - told
-    found.wrong += [f"{series} {name} was not measured" for series, name in sorted(missing, key=str)]
-    return found
+            result.wrong.append(f"{series} {row['metric']}: {row['value']} [{row['lower']}, {row['upper']}], exactly {right}")
+        result.exact += not sketched
+        result.bounded += sketched
+        if sketched and right and row["metric"] != "latency_ks":
+            result.worst = max(result.worst, error / right)
+    missing = {(series, name) for series, numbers in exact.items() for name in numbers} - measured
+    result.wrong += [f"{series} {name} was not measured" for series, name in sorted(missing, key=str)]
+    return result
 
 
 # The suite
@@ -271,9 +271,9 @@ def main(arguments: argparse.Namespace) -> None:
         exact = exact_numbers(path)
         for series, numbers in exact_shifts(path).items():
             exact[series].update(numbers)
-        found = agreement(measured(run, log), exact)
-        print(f"{found.exact} exact numbers, {found.bounded} within their error, quantiles off by {found.worst:.2%} at most")
-        print(*(found.wrong or ["No number disagrees with DuckDB's and scipy's."]), sep="\n", flush=True)
+        result = agreement(measured(run, log), exact)
+        print(f"{result.exact} exact numbers, {result.bounded} within their error, quantiles off by {result.worst:.2%} at most")
+        print(*(result.wrong or ["No number disagrees with DuckDB's and scipy's."]), sep="\n", flush=True)
         day = days(DAYS - 1, DAYS)
         cases: dict[str, Callable[[], object]] = {
             "operations": lambda: done(serving_measurements(run, log, day)),

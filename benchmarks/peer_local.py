@@ -59,9 +59,15 @@ def polars(path: Path, names: Sequence[str]) -> Answer:
 
 
 def _polars_side(row: Mapping[str, Any], name: str) -> Side:
-    found = {what: row[f"{name} {what}"] for what in ("n", "mean", "std", "min", "max", "quantiles")}
+    numbers = {what: row[f"{name} {what}"] for what in ("n", "mean", "std", "min", "max", "quantiles")}
     return Side(
-        row["rows"], row["rows"] - found["n"], found["mean"], found["std"], found["min"], found["max"], found["quantiles"]
+        row["rows"],
+        row["rows"] - numbers["n"],
+        numbers["mean"],
+        numbers["std"],
+        numbers["min"],
+        numbers["max"],
+        numbers["quantiles"],
     )
 
 
@@ -77,8 +83,8 @@ class Exact:
         """Decode, sort and compare every column."""
         sides: dict[str, tuple[Side, Side]] = {}
         distances: dict[str, float] = {}
-        for found in self._pool.map(exact_columns, [self._path] * CORES, self._shares):
-            for name, (pair, distance) in found.items():
+        for columns in self._pool.map(exact_columns, [self._path] * CORES, self._shares):
+            for name, (pair, distance) in columns.items():
                 sides[name], distances[name] = pair, distance
         return Answer({name: sides[name] for name in self._names}, {name: distances[name] for name in self._names})
 
@@ -89,11 +95,11 @@ class Exact:
 
 def exact_columns(path: Path, names: Sequence[str]) -> dict[str, tuple[tuple[Side, Side], float]]:
     """Both halves of some columns, and their distance."""
-    found = {}
+    columns = {}
     for name in names:
         (before, nulls), (after, more) = (_values(files, name) for files in halves(path))
-        found[name] = ((exact_side(before, nulls), exact_side(after, more)), exact_ks(before, after))
-    return found
+        columns[name] = ((exact_side(before, nulls), exact_side(after, more)), exact_ks(before, after))
+    return columns
 
 
 def _values(files: Sequence[Path], name: str) -> tuple[Floats, int]:

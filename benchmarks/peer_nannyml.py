@@ -70,10 +70,10 @@ def estimated(data: dict[str, Any]) -> pd.DataFrame:
         metrics = BINARY if data["task"] == "binary" else SEVERAL
         peer = nannyml.CBPE(y_pred_proba=data["score"], problem_type=kind, metrics=metrics, **common)
     peer.fit(data["reference"])
-    found = peer.estimate(data["analysis"].drop(columns=[data["truth"]])).filter(period="analysis").to_df()
+    estimates = peer.estimate(data["analysis"].drop(columns=[data["truth"]])).filter(period="analysis").to_df()
     rows = []
-    for metric in {name for name, _ in found.columns if name != "chunk"}:
-        for place, row in found.iterrows():
+    for metric in {name for name, _ in estimates.columns if name != "chunk"}:
+        for place, row in estimates.iterrows():
             names = [(metric, part) for part in ("value", "lower_confidence_boundary", "upper_confidence_boundary")]
             rows.append((place, metric, *(float(row[name]) for name in names)))
     return pd.DataFrame(rows, columns=["chunk", "metric", "value", "lower", "upper"])

@@ -37,12 +37,12 @@ class SparkPeer:
         """What was found to be Spark's fastest: KLL with k = 200 alone, then the statistics of four columns at a time."""
         sketches = {f"{name}_kll": f"kll_sketch_agg_double({name}, 200)" for name in self._names}
         sketched = _by_half(self._grouped(sketches).select("*", *_quantiles(self._names)))
-        found: dict[bool, dict[str, Any]] = {False: {}, True: {}}
+        halves: dict[bool, dict[str, Any]] = {False: {}, True: {}}
         for first in range(0, len(self._names), FEW):
             few = self._names[first : first + FEW]
             for half, row in _by_half(self._grouped(_statistics(few))).items():
-                found[half] |= row
-        return self._answer(found, sketched)
+                halves[half] |= row
+        return self._answer(halves, sketched)
 
     def percentile_approx(self) -> Answer:
         """percentile_approx and all statistics of all columns in one aggregate."""

@@ -83,9 +83,9 @@ class Whylogs:
         if not line:
             last = (self._errors.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"])[-1]
             raise Unavailable(f"whylogs ended without an answer ({last}), so it is left out.")
-        found = json.loads(line)
-        sides = {name: (Side(**baseline), Side(**current)) for name, (baseline, current) in found["sides"].items()}
-        return Answer(sides, found["ks"])
+        reply = json.loads(line)
+        sides = {name: (Side(**baseline), Side(**current)) for name, (baseline, current) in reply["sides"].items()}
+        return Answer(sides, reply["ks"])
 
     def close(self) -> None:
         """End the program."""

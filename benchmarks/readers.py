@@ -55,28 +55,30 @@ class Bench:
 
     def freezing(self) -> list[FrozenColumn]:
         """The columns' grids, as a monitor makes them once for a baseline."""
-        found = open_predictions(self.spark, self.config([]))
-        chosen = found.frame.where(self.baseline) if self.baseline else found.frame.limit(SAMPLE)
-        rows = rows_for_profile(chosen, found.columns, [], time=None, version_sql="NULL", ids=["id"])
-        return frozen_columns(rows, found.columns, 0)
+        predictions = open_predictions(self.spark, self.config([]))
+        chosen = predictions.frame.where(self.baseline) if self.baseline else predictions.frame.limit(SAMPLE)
+        rows = rows_for_profile(chosen, predictions.columns, [], time=None, version_sql="NULL", ids=["id"])
+        return frozen_columns(rows, predictions.columns, 0)
 
     def plan(self, keys: Keys, windows: tuple[WindowKey, ...]) -> ProfilePlan:
         """What both readers compute: of a column as a slice key every value, of a cross as many as a monitor keeps."""
         edges, members = plan_segments(windows)
         columns = tuple(column.kernel for column in self.frozen)
-        kept: list[frozenset[str] | None] = [None] * len(keys)
+        slice_values: list[frozenset[str] | None] = [None] * len(keys)
         crossings = [place for place, key in enumerate(keys) if not isinstance(key, str)]
         if crossings:
-            found = capped_slice_values(self.spark_rows([keys[place] for place in crossings]), len(crossings))
-            for place, values in zip(crossings, found, strict=True):
-                kept[place] = values
-        kernel = KernelPlan(columns, edges, members, len(keys), tuple(kept))
+            capped = capped_slice_values(self.spark_rows([keys[place] for place in crossings]), len(crossings))
+            for place, values in zip(crossings, capped, strict=True):
+                slice_values[place] = values
+        kernel = KernelPlan(columns, edges, members, len(keys), tuple(slice_values))
         return ProfilePlan(kernel, windows, tuple(map(slice_key, keys)), tuple(column.data_type for column in self.frozen))
 
     def spark_rows(self, keys: Keys) -> DataFrame:
         """The rows that the Spark reader hands to its tasks."""
-        found = open_predictions(self.spark, self.config(keys))
-        return rows_for_profile(found.frame, found.columns, found.slices, time="at", version_sql="'1'", ids=["id"])
+        predictions = open_predictions(self.spark, self.config(keys))
+        return rows_for_profile(
+            predictions.frame, predictions.columns, predictions.slices, time="at", version_sql="'1'", ids=["id"]
+        )
 
     def by_spark(self, keys: Keys, windows: tuple[WindowKey, ...]) -> Callable[[], None]:
         """The Spark reader's profile."""

@@ -39,14 +39,14 @@ def main(arguments: argparse.Namespace) -> None:
     cases = {kind: _stored(states) for kind, states in (("windows", windows), ("slices", [one.as_slice() for one in windows]))}
     frozen_columns = _stored([frozen])
     for kind, stored in cases.items():
-        own = {
+        operations = {
             "read from columns": partial(_read, stored, grid),
             "presented": partial(_presented, stored, grid),
             "compared with the baseline": partial(_compared, stored, frozen_columns, grid),
             "compared with the window before": partial(_consecutive, stored, grid),
             f"presented one by one ({ONE_BY_ONE})": partial(_alone, stored.slice(0, ONE_BY_ONE), grid),
         }
-        for name, seconds in timed(own, arguments.repeats).items():
+        for name, seconds in timed(operations, arguments.repeats).items():
             states = ONE_BY_ONE if "one by one" in name else STATES
             print(f"{kind}, {name}: {1e6 * statistics.median(seconds) / states:.0f} us a state", flush=True)
     if not arguments.files_only:

@@ -17,15 +17,15 @@ def timed(
 
     ``before`` is called at the beginning of every turn; its time does not count.
     """
-    found: dict[str, list[float]] = {name: [] for name in cases}
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(repeats + 1):
         before()
         for name, case in cases.items():
             began = clock()
             case()
             if turn:
-                found[name].append(clock() - began)
-    return found
+                seconds[name].append(clock() - began)
+    return seconds
 
 
 def ratio(times: Mapping[str, list[float]], name: str, of: str) -> str:
@@ -36,10 +36,10 @@ def ratio(times: Mapping[str, list[float]], name: str, of: str) -> str:
 
 def per_value(times: Mapping[str, list[float]], values: int, cores: int = 1) -> dict[str, float]:
     """The median of each case in nanoseconds a value and core."""
-    return {name: 1e9 * cores * statistics.median(found) / values for name, found in times.items()}
+    return {name: 1e9 * cores * statistics.median(seconds) / values for name, seconds in times.items()}
 
 
 def spread(times: Mapping[str, list[float]], values: int, cores: int = 1) -> dict[str, tuple[float, float]]:
     """The least and the most of each case in nanoseconds a value and core."""
     scale = 1e9 * cores / values
-    return {name: (scale * min(found), scale * max(found)) for name, found in times.items()}
+    return {name: (scale * min(seconds), scale * max(seconds)) for name, seconds in times.items()}

@@ -63,7 +63,7 @@ def window_of(window: int, rows: int, kinds: list[str], random: np.random.Genera
     """The rows of one day."""
     at = np.sort(FIRST + window * MICROS_A_DAY + random.integers(0, MICROS_A_DAY, rows))
     score = random.beta(2.0, 3.0, rows)
-    found: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "row_id": pa.array([f"r{window:02d}-{number}" for number in range(rows)]),
         "predicted_at": pa.array(at, pa.timestamp("us", "UTC")),
         "segment": pa.array(random.choice(np.array(SEGMENTS), rows, p=[0.4, 0.25, 0.15, 0.12, 0.08])),
@@ -77,8 +77,8 @@ def window_of(window: int, rows: int, kinds: list[str], random: np.random.Genera
         if number == 0 and window >= WINDOWS - SHIFTED:
             values = shifted(values, random, SHIFT)
         is_number = values.dtype.kind != "U"
-        found[f"f{number}_{kind}"] = pa.array(values, from_pandas=is_number)
-    return pa.table(found)
+        columns[f"f{number}_{kind}"] = pa.array(values, from_pandas=is_number)
+    return pa.table(columns)
 
 
 def report(spark: SparkSession, place: Path, names: list[str]) -> list[str]:
@@ -98,9 +98,9 @@ def report(spark: SparkSession, place: Path, names: list[str]) -> list[str]:
     verdicts = Counter({row["verdict"]: row["count"] for row in result.checks.groupBy("verdict").count().collect()})
     incidents = [row.asDict(recursive=True) for row in result.incidents.collect()]
     moved = end.timestamp() - SHIFTED * MICROS_A_DAY / 1e6
-    own = [one for one in incidents if one["column_name"] == names[0] and seconds_of(one["opened"]) >= moved]
-    false = [one for one in incidents if one not in own]
-    after = [round((seconds_of(one["opened"]) - moved) * 1e6 / MICROS_A_DAY) + 1 for one in own]
+    true = [one for one in incidents if one["column_name"] == names[0] and seconds_of(one["opened"]) >= moved]
+    false = [one for one in incidents if one not in true]
+    after = [round((seconds_of(one["opened"]) - moved) * 1e6 / MICROS_A_DAY) + 1 for one in true]
     return [
         f"{len(names)} features, slices {config['slices']}: {sum(verdicts.values()):,} checks, {dict(verdicts)}",
         f"false incidents: {len(false)}",

@@ -38,12 +38,12 @@ def descendants(process: int) -> set[int]:
             )
         except OSError:
             continue  # it has gone
-    found: set[int] = set()
+    started: set[int] = set()
     more = {process}
     while more:
-        more = {child for child, parent in parents.items() if parent in more} - found
-        found |= more
-    return found
+        more = {child for child, parent in parents.items() if parent in more} - started
+        started |= more
+    return started
 
 
 def is_worker(process: int) -> bool:
@@ -82,6 +82,6 @@ class Watch:
 
     def _look(self) -> None:
         for process in descendants(os.getpid()):
-            found = peak(process) if is_worker(process) else None
-            if found is not None:
-                self.peaks[process] = max(found, self.peaks.get(process, 0))
+            size = peak(process) if is_worker(process) else None
+            if size is not None:
+                self.peaks[process] = max(size, self.peaks.get(process, 0))

@@ -17,14 +17,14 @@ FINE = np.linspace(0, 1, 4097).tolist()
 
 def profiled(files, names):
     """The profile of some files, as bytes; one row group in memory at a time."""
-    found = None
+    profile = None
     for file in files:
         source = pq.ParquetFile(file)
         for group in range(source.num_row_groups):
             rows = source.read_row_group(group, columns=names, use_threads=False).to_pandas()
             view = whylogs.log(pandas=rows).profile().view()
-            found = view if found is None else found.merge(view)
-    return found.serialize()
+            profile = view if profile is None else profile.merge(view)
+    return profile.serialize()
 
 
 def side(column):
@@ -51,19 +51,19 @@ def distance(baseline, current):
     return float(np.abs(np.array(first.get_cdf(points)) - np.array(second.get_cdf(points))).max())
 
 
-def answer(asked, pool):
+def answer(question, pool):
     """Both halves, each file in a process of its own as far as there are processes."""
     began = time.perf_counter()
-    names = asked["names"]
-    parts = [([file], names) for files in asked["halves"] for file in files]
+    names = question["names"]
+    parts = [([file], names) for files in question["halves"] for file in files]
     views = [whylogs.core.DatasetProfileView.deserialize(part) for part in pool.starmap(profiled, parts, chunksize=1)]
     merged, start = [], 0
-    for files in asked["halves"]:
-        own = views[start : start + len(files)]
+    for files in question["halves"]:
+        half = views[start : start + len(files)]
         start += len(files)
-        for view in own[1:]:
-            own[0] = own[0].merge(view)
-        merged.append(own[0])
+        for view in half[1:]:
+            half[0] = half[0].merge(view)
+        merged.append(half[0])
     columns = {name: [view.get_column(name) for view in merged] for name in names}
     sides = {name: [side(column) for column in pair] for name, pair in columns.items()}
     ks = {name: distance(*pair) for name, pair in columns.items()}

@@ -16,14 +16,14 @@ from benchmarks.plantings.tables import SHAPES
 
 def parser() -> argparse.ArgumentParser:
     """What may be asked for."""
-    found = argparse.ArgumentParser(prog="python -m benchmarks.plantings", description=__doc__)
-    found.add_argument("--seeds", type=int, nargs="+", default=[1], help="below 100 to tune on, from 100 on to report")
-    found.add_argument("--shapes", nargs="+", choices=sorted(SHAPES), default=sorted(SHAPES))
-    found.add_argument("--rules", nargs="+", choices=("first", "init", "plain"), default=["init", "plain"])
-    found.add_argument("--faults", nargs="+", choices=sorted({*QUALITY, *MODEL}), help="these alone, one a monitor")
-    found.add_argument("--control", action="store_true", help="the tables without any fault")
-    found.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "spark_monitor_plantings")
-    return found
+    options = argparse.ArgumentParser(prog="python -m benchmarks.plantings", description=__doc__)
+    options.add_argument("--seeds", type=int, nargs="+", default=[1], help="below 100 to tune on, from 100 on to report")
+    options.add_argument("--shapes", nargs="+", choices=sorted(SHAPES), default=sorted(SHAPES))
+    options.add_argument("--rules", nargs="+", choices=("first", "init", "plain"), default=["init", "plain"])
+    options.add_argument("--faults", nargs="+", choices=sorted({*QUALITY, *MODEL}), help="these alone, one a monitor")
+    options.add_argument("--control", action="store_true", help="the tables without any fault")
+    options.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "spark_monitor_plantings")
+    return options
 
 
 def main() -> int:

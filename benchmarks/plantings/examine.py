@@ -81,9 +81,9 @@ def planted(task: Task) -> tuple[pd.DataFrame, list[Place]]:
             last = first
         times = rows[shape.role("time")]
         inside = ((times >= START + first * shape.window) & (times < START + (last + 1) * shape.window)).to_numpy()
-        found = {**QUALITY, **MODEL}[name](Scene(shape, rows, inside, random, noise))
-        rows, noise = found.rows, found.noise
-        places.append(Place(name, first, last, found.expected))
+        scene = {**QUALITY, **MODEL}[name](Scene(shape, rows, inside, random, noise))
+        rows, noise = scene.rows, scene.noise
+        places.append(Place(name, first, last, scene.expected))
     return with_answers(shape, rows, reference, noise), places
 
 
@@ -163,7 +163,7 @@ def opened_at(task: Task, incident: dict[str, Any]) -> int:
     return int((opened - START) // task.shape.window)
 
 
-def told(task: Task, one: dict[str, Any]) -> dict[str, Any]:
+def record_of(task: Task, one: dict[str, Any]) -> dict[str, Any]:
     """What is kept of an incident."""
     slice_ = None if one["slice_key"] is None else [one["slice_key"], one["slice_value"]]
     columns = sorted({member["column_name"] for member in one["members"] if member["column_name"] not in (None, ":table")})
@@ -181,12 +181,12 @@ def told(task: Task, one: dict[str, Any]) -> dict[str, Any]:
 
 def score(task: Task, place: Place, incidents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Whether exactly one incident opened in a planting's windows, and what is wrong with it."""
-    own = [told(task, one) for one in incidents if place.first <= opened_at(task, one) <= place.last + 1]
+    opened = [record_of(task, one) for one in incidents if place.first <= opened_at(task, one) <= place.last + 1]
     expected = place.expected
     assert expected is not None
-    wrong = [] if len(own) == 1 else [f"{len(own)} incidents"]
-    if own:
-        best = next((one for one in own if one["kind"] in expected.kinds or (not expected.kinds and one["causes"])), own[0])
+    wrong = [] if len(opened) == 1 else [f"{len(opened)} incidents"]
+    if opened:
+        best = next((one for one in opened if one["kind"] in expected.kinds or (not expected.kinds and one["causes"])), opened[0])
         wrong += list(faults_of(place, expected, best))
     return {
         "shape": task.shape.name,
@@ -197,7 +197,7 @@ def score(task: Task, place: Place, incidents: Sequence[dict[str, Any]]) -> dict
         "wrong": wrong,
         "windows": [place.first, place.last],
         "expected": [expected.kinds, expected.columns, expected.slice, expected.factor],
-        "incidents": own,
+        "incidents": opened,
     }
 
 
@@ -225,7 +225,7 @@ def faults_of(place: Place, expected: Expected, one: dict[str, Any]) -> Iterator
 def unplanted(task: Task, places: Sequence[Place], incidents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Incidents in windows in which nothing was planted: there should be none."""
     within = {window for place in places for window in range(place.first, place.last + 2)}
-    others = [told(task, one) for one in incidents if opened_at(task, one) not in within]
+    others = [record_of(task, one) for one in incidents if opened_at(task, one) not in within]
     return {
         "shape": task.shape.name,
         "rules": task.rules,
@@ -245,8 +245,8 @@ def printed(one: dict[str, Any]) -> str:
         f"{'right' if one['right'] else 'WRONG'} {one['shape']} {one['rules']} seed {one['seed']} {one['fault']} {one['windows']}"
     )
     if one["right"]:
-        said = one["incidents"][0]["diagnosis"] if one["incidents"] else ""
-        return f"{head} ({one['seconds']} s): {said}"
+        diagnosis = one["incidents"][0]["diagnosis"] if one["incidents"] else ""
+        return f"{head} ({one['seconds']} s): {diagnosis}"
     lines = [f"{head} ({one['seconds']} s): {'; '.join(one['wrong'])}; expected {one['expected']}"]
     for incident in one["incidents"]:
         lines.append(

@@ -79,17 +79,17 @@ def frame_of(shape: Shape, random: Random) -> pd.DataFrame:
 
 def logit(shape: Shape, rows: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
     """What the model makes of rows: a sum over standardised columns, a missing value counted as the mean."""
-    found = np.full(len(rows), -0.8)
+    total = np.full(len(rows), -0.8)
     for name, weight in shape.weights.items():
         was = reference[name]
         if pd.api.types.is_numeric_dtype(was):
             values = (rows[name].astype(float) - was.astype(float).mean()) / was.astype(float).std()
-            found += weight * values.fillna(0.0).clip(-4, 4).to_numpy()
+            total += weight * values.fillna(0.0).clip(-4, 4).to_numpy()
         else:
             codes = {value: place for place, value in enumerate(sorted(was.dropna().unique()))}
             middle = (len(codes) - 1) / 2
-            found += weight * (rows[name].map(codes).fillna(middle).to_numpy(dtype=float) - middle) / max(middle, 1.0)
-    return found
+            total += weight * (rows[name].map(codes).fillna(middle).to_numpy(dtype=float) - middle) / max(middle, 1.0)
+    return total
 
 
 def with_answers(shape: Shape, rows: pd.DataFrame, reference: pd.DataFrame, noise: np.ndarray) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -54,11 +55,8 @@ class Session:
 
 def stored_facts(config: MonitorConfig, session: Session, *, pictures: bool = False, at: datetime | None = None) -> Facts:
     """The facts from the committed tables; those of the monitor's file alone where nothing has been committed."""
-
-    def known(tables: Tables) -> Facts:
-        return facts(tables, config, pictures=pictures, at=at)
-
-    return _answered(config, session, known, lambda: facts_of_file(config))
+    ask = partial(facts, config=config, pictures=pictures, at=at)
+    return _answered(config, session, ask, lambda: facts_of_file(config))
 
 
 def stored_incident(config: MonitorConfig, session: Session, named: str) -> IncidentRow:

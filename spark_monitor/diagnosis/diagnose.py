@@ -130,10 +130,10 @@ def _finding(group: Group, evidence: Mapping[EvidenceKey, Evidence], *, of_outpu
     of_all, of_slice = (evidence.get((group.column, group.start, version, one), Evidence()) for one in (WHOLE, slice_))
     if in_slice is None:
         return whole, slice_
-    told = _as_in_slice(whole, in_slice, of_slice)
-    if group.whole and _is_of_all_rows(whole, of_all, told, of_slice):
+    slice_finding = _as_in_slice(whole, in_slice, of_slice)
+    if group.whole and _is_of_all_rows(whole, of_all, slice_finding, of_slice):
         return whole, WHOLE  # that smaller slices keep their more lenient limits says nothing of them
-    return told, slice_
+    return slice_finding, slice_
 
 
 def _metrics(group: Group, slice_: Slice) -> frozenset[str]:

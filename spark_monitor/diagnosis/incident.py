@@ -70,12 +70,12 @@ def incident(
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
     kind = _kind(problem, groups, outputs)
-    columns, found = problem.columns, with_version(kind, groups, causes)
+    columns, all_causes = problem.columns, with_version(kind, groups, causes)
     return Incident(
         incident_id=_identity(monitor_id, problem),
         kind=kind,
         title=title(problem, kind),
-        diagnosis=diagnosis(problem, kind, found, zone),
+        diagnosis=diagnosis(problem, kind, all_causes, zone),
         dataset=problem.dataset,
         column=_column(problem, columns),
         slice=problem.slice,
@@ -86,7 +86,7 @@ def incident(
         occurrences=len({group.start for group in of_granularity}),
         checks=max(len(members), max(group.checks for group in groups)),
         members=tuple(members[:MEMBERS_KEPT]),
-        causes=tuple(found),
+        causes=tuple(all_causes),
         severity=severity,
         owner=owner,
         runbook=runbook or f"docs/runbooks/{kind}.md",

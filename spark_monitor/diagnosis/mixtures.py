@@ -91,9 +91,9 @@ def _pooled_percentiles(looks: Sequence[Look], rows: Floats) -> tuple[float, ...
     order = np.argsort(values, kind="stable")
     mass = np.cumsum(weights[order]) - weights[order] / 2
     places = np.searchsorted(mass, np.linspace(0.0, 1.0, PERCENTILES) * weights.sum()).clip(0, values.size - 1)
-    found = values[order][places]
-    found[[0, -1]] = values.min(), values.max()
-    return tuple(found.tolist())
+    percentiles = values[order][places]
+    percentiles[[0, -1]] = values.min(), values.max()
+    return tuple(percentiles.tolist())
 
 
 def _percentiles(looks: Sequence[Look], parts: Sequence[float]) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.known_units import both_ways
 from spark_monitor.diagnosis.looks import Look
-from spark_monitor.diagnosis.units import DEGREES, SIGN, Fit, is_power, known
+from spark_monitor.diagnosis.units import DEGREES, SIGN, Fit, is_power, known_unit_fit
 
 FAR: Final = 8.0
 """Smaller changes mostly stay within cells that tell their shape."""
@@ -119,7 +119,7 @@ def _near(ratio: float, noise: float) -> Fit | None:
     off = [(abs(math.log(ratio) - math.log(factor)) / noise, factor, name) for factor, name in both_ways() if ratio > 0]
     units = [(away - POWER_OF_TEN * is_power(factor), factor, name) for away, factor, name in off if away <= REACH]
     far = [one for one in units if max(one[1], 1 / one[1]) >= FAR]
-    return known(min(far)[1], min(far)[2], room=REACH * noise) if far else None
+    return known_unit_fit(min(far)[1], min(far)[2], room=REACH * noise) if far else None
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")

@@ -86,9 +86,9 @@ def _onset(
     for one in before:
         looks = [evidence[key] for key in _keys(group, one) if key in evidence]
         shown = [(finding_of(look, frozenset()), look) for look in looks]
-        if failing is None or not any(_is_part(found, look, failing, finding) for found, look in shown):
+        if failing is None or not any(_is_part(window_finding, look, failing, finding) for window_finding, look in shown):
             break
-        if any(_has_begun(found, look) for found, look in shown):
+        if any(_has_begun(window_finding, look) for window_finding, look in shown):
             pooled = finding_of(together(looks), frozenset())
             onset = Onset((one.start, one.end), pooled if pooled.is_fault else None)
     return onset
@@ -112,10 +112,10 @@ def together(looks: Sequence[Evidence]) -> Evidence:
     )
 
 
-def _is_part(found: Finding, look: Evidence, failing: Evidence, finding: Finding | None) -> bool:
+def _is_part(window_finding: Finding, look: Evidence, failing: Evidence, finding: Finding | None) -> bool:
     """Whether a window shows the fault of the failing one, or values like those."""
-    if finding is not None and finding.is_fault and found.is_fault:
-        return found.kind == finding.kind and not found.is_another_than(finding, paused=True)
+    if finding is not None and finding.is_fault and window_finding.is_fault:
+        return window_finding.kind == finding.kind and not window_finding.is_another_than(finding, paused=True)
     return any(_is_nearer(look.now, failing.now, other) for other in (look.baseline, look.before))
 
 
@@ -126,10 +126,10 @@ def _is_nearer(now: Look | None, failing: Look | None, other: Look | None) -> bo
     return here is not None and there is not None and here <= MUCH_NEARER * there
 
 
-def _has_begun(found: Finding, look: Evidence) -> bool:
+def _has_begun(finding: Finding, look: Evidence) -> bool:
     """Whether the window before looked otherwise, beyond chance."""
-    if look.now is None or look.before is None or (found.is_fault and found.abrupt):
-        return found.is_fault and found.abrupt
+    if look.now is None or look.before is None or (finding.is_fault and finding.abrupt):
+        return finding.is_fault and finding.abrupt
     moved = apart(look.before, look.now)
     noise = NOISE * math.sqrt(1 / max(look.now.filled, 1) + 1 / max(look.before.filled, 1))
     return moved is not None and moved > max(STEADY, noise)

@@ -38,24 +38,24 @@ def _sign(value: float) -> float:
     return 1.0 if value > 0 else -1.0
 
 
-def parted_causes(now: Iterable[Pair], earlier: Iterable[Pair] = (), *, known: Collection[str] = ()) -> list[Cause]:
+def parted_causes(now: Iterable[Pair], earlier: Iterable[Pair] = (), *, broken: Collection[str] = ()) -> list[Cause]:
     """The columns that explain most pairs which parted in a window and had not in the ``earlier`` one, the one of most first.
 
-    Of two columns that parted from each other alone nobody can say which it is. Those that are ``known`` to be off have a cause.
+    Of two columns that parted from each other alone nobody can say which it is. Columns that are ``broken`` have a cause.
 
     >>> pairs = [Pair(("a", "b"), 0.0, 0.8), Pair(("b", "c"), 0.02, 0.4), Pair(("a", "c"), 0.5, 0.5)]
     >>> [(cause.what, cause.sentence) for cause in parted_causes(pairs)][0][0]
     'b'
     """
     long_ago = {pair.columns for pair in earlier if pair.is_parted}
-    left = [pair for pair in now if pair.is_parted and pair.columns not in long_ago and not set(pair.columns) & set(known)]
+    left = [pair for pair in now if pair.is_parted and pair.columns not in long_ago and not set(pair.columns) & set(broken)]
     causes = []
     while left:
         counts = {name: sum(name in pair.columns for pair in left) for pair in left for name in pair.columns}
         most = max(counts.values())
         column = min(name for name, count in counts.items() if count == most)
-        own = sorted((pair for pair in left if column in pair.columns), key=lambda pair: -abs(pair.before))
-        causes.append(_cause(column, own))
+        pairs_of_column = sorted((pair for pair in left if column in pair.columns), key=lambda pair: -abs(pair.before))
+        causes.append(_cause(column, pairs_of_column))
         left = [pair for pair in left if column not in pair.columns]
     return causes
 

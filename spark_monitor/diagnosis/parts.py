@@ -103,10 +103,10 @@ def _upstream(details: Mapping[str, str]) -> Cause | None:
 
 
 def _service(moved: str) -> Cause | None:
-    found = _MOVED.match(moved)
-    if found is None:
+    match = _MOVED.match(moved)
+    if match is None:
         return None
-    service, now, before = harmless(found["service"]), number(float(found["now"])), number(float(found["before"]))
+    service, now, before = harmless(match["service"]), number(float(match["now"])), number(float(match["before"]))
     return Cause(
         "service", f"service {service}", None, f"Service {service} cost {now}; {before} in as much time before, on average."
     )

@@ -73,14 +73,14 @@ def placeholder_in(whole: Finding, evidence: Evidence) -> Finding | None:
 
 def _near(value: float, look: Look, was: Look) -> float:
     """The share of a look's values that lie no further from a value than the baseline's percentiles beside it do."""
-    known, seen = np.array(was.quantiles), np.array(look.quantiles)
+    percentiles, values = np.array(was.quantiles), np.array(look.quantiles)
     if was.least is not None and value < was.least:
-        return float((seen < was.least).mean())
+        return float((values < was.least).mean())
     if was.greatest is not None and value > was.greatest:
-        return float((seen > was.greatest).mean())
-    low = known[max(int(np.searchsorted(known, value, side="left")) - 1, 0)]
-    high = known[min(int(np.searchsorted(known, value, side="right")), known.size - 1)]
-    return float(((seen >= low) & (seen <= high)).mean())
+        return float((values > was.greatest).mean())
+    low = percentiles[max(int(np.searchsorted(percentiles, value, side="left")) - 1, 0)]
+    high = percentiles[min(int(np.searchsorted(percentiles, value, side="right")), percentiles.size - 1)]
+    return float(((values >= low) & (values <= high)).mean())
 
 
 def _is_usual(item: str) -> bool:

@@ -179,16 +179,16 @@ def _named(factor: float, *, room: float = 1e-4) -> Fit:
         return Fit(factor)
     rival = next((name for _, one, name in units if one != best[1]), None)
     if rival is None or is_power(best[1]):
-        return known(best[1], best[2], room=room)
+        return known_unit_fit(best[1], best[2], room=room)
     return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor)
 
 
-def known(factor: float, name: str, *, room: float) -> Fit:
+def known_unit_fit(factor: float, name: str, *, room: float) -> Fit:
     """A known unit's factor, where the one that was seen may be off by ``room``, relatively: if that is much, it is only likely.
 
     Hundreds, thousands and more are not doubted: hardly anything else is so near to them.
 
-    >>> known(60.0, "minutes to seconds", room=0.01).name, known(60.0, "minutes to seconds", room=0.06).name
+    >>> known_unit_fit(60.0, "minutes to seconds", room=0.01).name, known_unit_fit(60.0, "minutes to seconds", room=0.06).name
     ('minutes to seconds', 'perhaps minutes to seconds')
     """
     is_sure = room <= SNAP or (is_power(factor) and max(factor, 1 / factor) >= FAR_POWER)

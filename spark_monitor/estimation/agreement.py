@@ -47,17 +47,19 @@ class Final:
     profile: Profile | None = None
 
 
-def calibrating(newest_first: Sequence[Final], known: Estimator | None, own: Profile | None = None) -> list[Final]:
+def calibrating(newest_first: Sequence[Final], baseline: Estimator | None, profile: Profile | None = None) -> list[Final]:
     """The final windows that calibrate a window with such answers, the newest first; none where they have too few rows.
 
-    ``known`` is the labelled baseline's estimator.
+    ``baseline`` is the labelled baseline's estimator.
     """
-    if known is None:
+    if baseline is None:
         return _enough(newest_first, 1)
-    alike = [one for one in newest_first if is_like(own, one.profile, known.usual)]
-    if known.windows < FEWEST_WINDOWS or len(alike) < 2:
+    alike = [one for one in newest_first if is_like(profile, one.profile, baseline.usual)]
+    if baseline.windows < FEWEST_WINDOWS or len(alike) < 2:
         return _enough(alike, 1)
-    agreeing = [alike[place] for place in newest_agreeing(*residuals([one.state for one in alike], known), deviations(known))]
+    agreeing = [
+        alike[place] for place in newest_agreeing(*residuals([one.state for one in alike], baseline), deviations(baseline))
+    ]
     return _enough(agreeing, FEWEST_WINDOWS) or _enough(alike, FEWEST_WINDOWS)
 
 
@@ -73,26 +75,26 @@ def _enough(newest_first: Sequence[Final], fewest: int) -> list[Final]:
     return kept if rows >= FEWEST_RECALIBRATED else []
 
 
-def residuals(states: Sequence[Any], known: Estimator) -> tuple[Floats, Floats]:
+def residuals(states: Sequence[Any], baseline: Estimator) -> tuple[Floats, Floats]:
     """What labels leave of what the baseline lets expect, and the sampling variances of that, float64[n, D] each."""
     rows = []
     for state in states:
-        if isinstance(state, CellErrorsState) and known.errors is not None:
-            steps = [error_steps(state, known.errors, place, as_now=True) for place in range(3)]
+        if isinstance(state, CellErrorsState) and baseline.errors is not None:
+            steps = [error_steps(state, baseline.errors, place, as_now=True) for place in range(3)]
         else:
             parts = state.states if isinstance(state, ClassScoresState) else (state,)
-            steps = [step for pair in zip(parts, known.calibrations, strict=True) for step in score_steps(*pair)]
+            steps = [step for pair in zip(parts, baseline.calibrations, strict=True) for step in score_steps(*pair)]
         rows.append([(0.0, _UNKNOWN) if step is None else step for step in steps])
     steps_of = np.array(rows, dtype=np.float64)
     return steps_of[..., 0], steps_of[..., 1]
 
 
-def deviations(known: Estimator) -> Floats:
+def deviations(baseline: Estimator) -> Floats:
     """How much windows of the baseline differ beyond chance in each of the residuals, float64[D]."""
-    if known.errors is not None:
-        return np.array(known.dispersion.errors)
-    places = range(len(known.calibrations))
-    pairs = [(known.dispersion.of_calibration(place), known.dispersion.slope_of(place)) for place in places]
+    if baseline.errors is not None:
+        return np.array(baseline.dispersion.errors)
+    places = range(len(baseline.calibrations))
+    pairs = [(baseline.dispersion.of_calibration(place), baseline.dispersion.slope_of(place)) for place in places]
     return np.array(pairs).ravel()
 
 
@@ -115,13 +117,13 @@ def newest_agreeing(values: Floats, variances: Floats, between: Floats) -> list[
     return kept if len(kept) > 1 else list(range(len(values)))
 
 
-def dispersion_among(finals: Sequence[Final], known: Estimator) -> Dispersion:
+def dispersion_among(finals: Sequence[Final], baseline: Estimator) -> Dispersion:
     """How much windows differ beyond chance: the baseline's or the final ones' among each other, whichever is more."""
     if len(finals) < FEWEST_WINDOWS:
-        return known.dispersion
-    values, variances = residuals([one.state for one in finals], known)
+        return baseline.dispersion
+    values, variances = residuals([one.state for one in finals], baseline)
     among = [between_windows(*columns) for columns in zip(values.T, variances.T, strict=True)]
-    most = np.maximum(among, deviations(known)).tolist()
-    if known.errors is not None:
+    most = np.maximum(among, deviations(baseline)).tolist()
+    if baseline.errors is not None:
         return Dispersion(errors=(most[0], most[1], most[2]))
     return Dispersion(tuple(most[::2]), slopes=tuple(most[1::2]))

@@ -146,8 +146,8 @@ def error_steps(window: CellErrorsState, whole: CellErrorsState, place: int, *, 
     if not (scale > 0 and spread > 0 and np.isfinite([scale, spread]).all()):
         return None
     mean = float(window.sums[first].sum()) / count
-    own = (float(window.sums[second].sum()) / count - mean**2) / count if as_now else 0.0
-    return (mean - expected) / scale, max(spread, own) / scale**2
+    window_spread = (float(window.sums[second].sum()) / count - mean**2) / count if as_now else 0.0
+    return (mean - expected) / scale, max(spread, window_spread) / scale**2
 
 
 def _columns(steps: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
@@ -171,9 +171,9 @@ def shifted(
     quantiles = ndtri((np.arange(draws) + 0.5) / draws)
     moves = deviation * quantiles[np.random.default_rng(SEED + place).permutation(draws)][:, None]
     if slope:
-        known, middle = log_odds(probabilities), probabilities * (1 - probabilities) * (1 if rows is None else rows)
-        center = (known * middle).sum(axis=1, keepdims=True) / np.maximum(middle.sum(axis=1, keepdims=True), _LEAST)
+        logits, middle = log_odds(probabilities), probabilities * (1 - probabilities) * (1 if rows is None else rows)
+        center = (logits * middle).sum(axis=1, keepdims=True) / np.maximum(middle.sum(axis=1, keepdims=True), _LEAST)
         steeper = np.random.default_rng([SEED, place]).permutation(draws)
-        moves = moves + slope * quantiles[steeper][:, None] * (known - center)
+        moves = moves + slope * quantiles[steeper][:, None] * (logits - center)
     odds = np.exp(moves)
     return np.asarray(probabilities * odds / (1 - probabilities + probabilities * odds))

@@ -88,8 +88,8 @@ def estimator(version: int, state: Any, features: tuple[str, ...] = (), windows:
         if state.labelled.sum() < FEWEST_ROWS:
             return None
         dispersion = Dispersion(errors=dispersion_of_errors(windows, state))
-        known = Estimator(version, errors=state, features=features, dispersion=dispersion)
-        return replace(known, windows=len(windows), usual=usual_of(state, windows))
+        of_errors = Estimator(version, errors=state, features=features, dispersion=dispersion)
+        return replace(of_errors, windows=len(windows), usual=usual_of(state, windows))
     states = state.states if isinstance(state, ClassScoresState) else (state,)
     calibrations = [calibrate(one) for one in states if one.scored >= FEWEST_ROWS]
     calibrated = tuple(one for one in calibrations if one is not None)

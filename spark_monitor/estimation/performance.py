@@ -48,12 +48,12 @@ def expected_labels(
     """
     calibration = calibration.of_cells(answers)
     used = np.flatnonzero(answers.positives + answers.negatives > 0)
-    said, not_said = answers.positives[used], answers.negatives[used]
+    positives, negatives = answers.positives[used], answers.negatives[used]
     probabilities = calibration.probabilities[:, used]
-    random, moved = np.random.default_rng(SEED), shifted(probabilities[1:], deviation, place, slope, said + not_said)
-    drawn = [_drawn(random, side, moved) for side in (said, not_said)]
-    true, missed = (np.vstack([side * probabilities[:1], one]) for side, one in zip((said, not_said), drawn, strict=True))
-    return Expected(true, said - true, missed, not_said - missed, cell_of(answers, calibration)[used])
+    random, moved = np.random.default_rng(SEED), shifted(probabilities[1:], deviation, place, slope, positives + negatives)
+    drawn = [_drawn(random, side, moved) for side in (positives, negatives)]
+    true, missed = (np.vstack([side * probabilities[:1], one]) for side, one in zip((positives, negatives), drawn, strict=True))
+    return Expected(true, positives - true, missed, negatives - missed, cell_of(answers, calibration)[used])
 
 
 def _drawn(random: np.random.Generator, rows: Floats | Integers, probabilities: Floats) -> Floats:

@@ -45,8 +45,8 @@ class Group:
     def without(self, other: Group) -> Group:
         """The rows of this group that are not in another, which is a part of it."""
         first, second = (
-            None if own is None else own - (part or Weighting.equal(0))
-            for own, part in zip(self.weightings, other.weightings, strict=True)
+            None if weighting is None else weighting - (part or Weighting.equal(0))
+            for weighting, part in zip(self.weightings, other.weightings, strict=True)
         )
         return Group(
             self.count - other.count,

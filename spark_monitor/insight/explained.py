@@ -156,10 +156,10 @@ def _of_cause(kind: str, what: str, row: IncidentRow) -> str | None:
     members, newest = f"{_members(row, 'metric')} m", f"{_is_of(row)} AND {_until(row, 'time')} ORDER BY time DESC, model_version"
     if kind == "column":
         # What moves for one group alone is seen there.
-        own = f" OR slice = {literal(_as_in_series(slice_name(row.slice_key, row.slice_value)))}" if row.slice_key else ""
-        drift = f"family = 'drift' AND drift_type = 'BASELINE' AND metric IN ('ks', 'js_distance') AND (slice IS NULL{own})"
+        or_slice = f" OR slice = {literal(_as_in_series(slice_name(row.slice_key, row.slice_value)))}" if row.slice_key else ""
+        drift = f"family = 'drift' AND drift_type = 'BASELINE' AND metric IN ('ks', 'js_distance') AND (slice IS NULL{or_slice})"
         return (
-            f"SELECT time, model_version, metric, {'slice, ' if own else ''}value, lower, upper FROM metric_series "
+            f"SELECT time, model_version, metric, {'slice, ' if or_slice else ''}value, lower, upper FROM metric_series "
             f"WHERE column_name = {literal(what)} AND {drift} AND {newest}"
         )
     if kind == "correlation":

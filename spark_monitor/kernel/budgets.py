@@ -31,11 +31,11 @@ def against_budget(
 
     ``days_of`` are those of ``rows`` and of ``earlier`` that say which days are there.
     """
-    told = _told(rows)
-    in_budget = [row for row in told if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
-    others = sorted({row["currency"] or NO_CURRENCY for row in told} - {str(plan.budget_currency)})
+    bill = _with_amount(rows)
+    in_budget = [row for row in bill if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
+    others = sorted({row["currency"] or NO_CURRENCY for row in bill} - {str(plan.budget_currency)})
     past = [day for day in period.days if day <= window.end]
-    missing = days_without(past, _told(days_of[0])) if len(past) > 1 else []
+    missing = days_without(past, _with_amount(days_of[0])) if len(past) > 1 else []
     sums = _daily(past, in_budget, set(missing))
     sentences = []
     if others:
@@ -66,8 +66,8 @@ def against_budget(
     for metric in ("budget_used_percent", "budget_forecast_percent"):
         few = [] if metric == "budget_used_percent" or not has_rows or not open_days else _too_few(len(sums))
         message = " ".join([*sentences, *few]) or None
-        given = UNDEFINED if few and not len(sums) else status
-        fields = {"status": given, "message": message, "details": list(details.items()), "count": len(sums)}
+        row_status = UNDEFINED if few and not len(sums) else status
+        fields = {"status": row_status, "message": message, "details": list(details.items()), "count": len(sums)}
         yield bill_row(window, metric, block, TABLE_ROW, **fields)
 
 
@@ -78,7 +78,7 @@ def _too_few(days: int) -> list[str]:
     return ["One whole day does not say how much days differ: the forecast has no interval yet."] if days == 1 else []
 
 
-def _told(rows: Sequence[Row]) -> list[Row]:
+def _with_amount(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["amount"] is not None]
 
 
@@ -91,7 +91,7 @@ def _week(
     of = dict(zip(period.days, period.weekdays, strict=False))
     so_far = [day for day in past[:-1] if day not in missing]
     to_come = [day for day in period.days[:-1] if day not in set(so_far)]
-    absent = set(days_without(period.before, _told(days_of)))
+    absent = set(days_without(period.before, _with_amount(days_of)))
     in_budget = [row for row in earlier if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
     kept = [weekday for day, weekday in zip(period.before, period.weekdays_before, strict=False) if day not in absent]
     begun = [day for day in to_come if not past or day >= past[-1]]

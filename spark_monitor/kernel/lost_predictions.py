@@ -46,7 +46,7 @@ class _Counts:
     requests: float = 0.0
     failed: float = 0.0
     predictions: float = np.nan
-    known: set[int] = field(default_factory=set)
+    windows: set[int] = field(default_factory=set)
     sampled: bool = False
 
 
@@ -55,12 +55,12 @@ def lost_in_windows(rows: Iterable[Mapping[str, Any]], composed: Composed) -> It
     counts = _counted(rows, composed)
     for window, parts in zip(composed.windows, composed.parts, strict=True):
         versions = counts.get(window, {})
-        known = len(versions[None].known) if None in versions else 0
+        counted_parts = len(versions[None].windows) if None in versions else 0
         sampled = any(one.sampled for one in versions.values())
         for version in sorted(versions.keys() | {None}, key=lambda name: (name is not None, name or "")):
             one = versions.get(version, _Counts())
-            if version is None or one.known:
-                row = _row(window, version, one, _why_not(composed.finer, window, parts, known, sampled=sampled))
+            if version is None or one.windows:
+                row = _row(window, version, one, _why_not(composed.finer, window, parts, counted_parts, sampled=sampled))
                 yield _known_as_lost(row, version, versions) if version is not None and composed.versions_are_named else row
 
 
@@ -69,7 +69,7 @@ def _known_as_lost(row: dict[str, Any], version: str, versions: Mapping[str | No
     if row["value"] is not None or row["count"] is None or None not in versions:
         return row
     named = {name: one for name, one in versions.items() if name is not None}
-    answered = {name: one.requests - one.failed for name, one in named.items() if one.known}
+    answered = {name: one.requests - one.failed for name, one in named.items() if one.windows}
     predicted = {name: one.predictions for name, one in named.items() if one.predictions == one.predictions}
     beyond = surely_lost(version, answered, predicted, versions[None].predictions)
     return row if beyond is None else all_lost(row, answered[version], beyond)
@@ -99,17 +99,17 @@ def _add(one: _Counts, row: Mapping[str, Any], *, of_predictions: bool) -> None:
     elif row["metric"] == "requests" and value is not None:
         one.requests += value
         one.sampled |= bool(row.get("unlogged"))
-        one.known.add(row["start"])
+        one.windows.add(row["start"])
     elif value is not None:
         one.failed += value
 
 
-def _why_not(finer: str, window: WindowKey, parts: int, known: int, *, sampled: bool) -> str | None:
+def _why_not(finer: str, window: WindowKey, parts: int, counted_parts: int, *, sampled: bool) -> str | None:
     """Why the requests of a window are not the sum of those of the finer ones; None where they are."""
     if not parts:
         return f"Windows of {finer}, in which requests are counted, do not make up one of {window.granularity}."
-    if known < parts:
-        return f"The requests of {parts - known:,} of {parts:,} windows of {finer} are not known."
+    if counted_parts < parts:
+        return f"The requests of {parts - counted_parts:,} of {parts:,} windows of {finer} are not known."
     return SAMPLED if sampled else None
 
 

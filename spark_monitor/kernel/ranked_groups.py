@@ -39,8 +39,8 @@ class RankedGroups:
         for number in sorted(held):
             rows = np.flatnonzero(np.isin(segment, self.segments[number]))
             for key, stride, codes in keyed:
-                for code, own in _by_code(rows, codes):
-                    state = self._state(own[judged[own]], scored)
+                for code, members in _by_code(rows, codes):
+                    state = self._state(members[judged[members]], scored)
                     version, value = divmod(code, stride)
                     place = (key, version, number, value)
                     before = self.states.get(place)
@@ -55,7 +55,7 @@ class RankedGroups:
 
 def _by_code(rows: Integers, codes: Integers) -> Iterator[tuple[int, Integers]]:
     """The rows of each code, in their order."""
-    own = codes[rows]
-    order = np.argsort(own, kind="stable")
-    found, starts = np.unique(own[order], return_index=True)
-    yield from zip(found.tolist(), np.split(rows[order], starts[1:]), strict=True)
+    row_codes = codes[rows]
+    order = np.argsort(row_codes, kind="stable")
+    distinct, starts = np.unique(row_codes[order], return_index=True)
+    yield from zip(distinct.tolist(), np.split(rows[order], starts[1:]), strict=True)

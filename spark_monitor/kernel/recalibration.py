@@ -96,7 +96,7 @@ def _dispersion(numbers: Sequence[float]) -> Dispersion:
 class Recalibrating:
     """Which windows are estimated, how long labels take and how far back they count, in microseconds, and how states are read.
 
-    ``known`` is the labelled baseline's estimator: what it says of windows tells which of them calibrate.
+    ``baseline`` is the labelled baseline's estimator: what it says of windows tells which of them calibrate.
     """
 
     windows: tuple[WindowKey, ...]
@@ -104,7 +104,7 @@ class Recalibrating:
     reach: int
     kind: int
     grid: Grid
-    known: Estimator | None = None
+    baseline: Estimator | None = None
     finest: str = "1 day"
 
     def spread(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -112,22 +112,22 @@ class Recalibrating:
         may calibrate, and the answers of these windows themselves."""
         ordered = sorted(self.windows, key=lambda one: one.end)
         ends = [one.end for one in ordered]
-        own = {(one.granularity, one.start, one.end): one for one in ordered}
+        by_window = {(one.granularity, one.start, one.end): one for one in ordered}
         for batch in (part for whole in batches for part in _parts(whole)):
             rows: list[dict[str, Any]] = []
             states = stored_bytes(batch.column("state"))
-            known = batch.select([name for name in batch.schema.names if name != "state"])
-            for row, state in zip(known.to_pylist(), states, strict=True):
+            labels = batch.select([name for name in batch.schema.names if name != "state"])
+            for row, state in zip(labels.to_pylist(), states, strict=True):
                 first = bisect_left(ends, row["end"] + self.horizon)
                 last = bisect_left(ends, row["start"] + self.horizon + self.reach + 1)
                 period = {"model_version": row["model_version"], "since": row["start"], "until": row["end"]}
                 named = {"source": row["granularity"], "answers": row["kind"]}
-                kept = {**period, **named, "labelled": row["labelled"], "state": state}
+                fields = {**period, **named, "labelled": row["labelled"], "state": state}
                 calibrated = ordered[first:last] if row["granularity"] == self.finest else []
-                itself = own.get((row["granularity"], row["start"], row["end"]))
+                itself = by_window.get((row["granularity"], row["start"], row["end"]))
                 if itself is not None and row["kind"] == KIND_NAMES[ANSWERS]:
                     calibrated = [*calibrated, itself]
-                rows += [{"granularity": one.granularity, "start": one.start, "end": one.end, **kept} for one in calibrated]
+                rows += [{"granularity": one.granularity, "start": one.start, "end": one.end, **fields} for one in calibrated]
             yield pa.RecordBatch.from_pylist(rows, schema=_SOURCE)
 
     def merge(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -156,13 +156,13 @@ class Recalibrating:
                 finals.append(Final(scored_state(self.kind, labelled["state"], self.grid), labelled["labelled"], profile))
                 spans.append((since, until))
         places = {id(one): place for place, one in enumerate(finals)}
-        kept = calibrating(finals, self.known, profile_of_window)
+        kept = calibrating(finals, self.baseline, profile_of_window)
         if not kept:
             return None
         state = kept[0].state
         for one in kept[1:]:
             state = state.merge(one.state)
-        dispersion = None if self.known is None else dispersion_among(kept, self.known)
+        dispersion = None if self.baseline is None else dispersion_among(kept, self.baseline)
         return Recalibration(state, spans[places[id(kept[-1])]][0], spans[places[id(kept[0])]][1], dispersion)
 
 

@@ -192,10 +192,10 @@ def _host_details(tally: Tally) -> dict[str, str]:
 def _endpoint_details(window: _Window, version: str | None) -> dict[str, str]:
     """The slowest endpoints, and how many are not distinguished."""
     details: dict[str, str] = {}
-    known = {
+    latencies = {
         name: _numbers(versions[version]).get("latency") for name, versions in window.endpoints.items() if version in versions
     }
-    slow = [(_p95(latency), name) for name, latency in known.items() if latency is not None and latency.n]
+    slow = [(_p95(latency), name) for name, latency in latencies.items() if latency is not None and latency.n]
     if len(slow) > 1:
         details["slowest_endpoints"] = ", ".join(f"{name} {p95:.4g} ms" for p95, name in sorted(slow, reverse=True)[:HOSTS_NAMED])
     if window.left_out:

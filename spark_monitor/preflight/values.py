@@ -99,23 +99,25 @@ def group_findings(config: MonitorConfig, predictions: DataFrame, baseline: Data
     """References of `fairness` that none of the first rows of the predictions and of the baseline has."""
     fairness, source, other = config.fairness, config.predictions, config.baseline
     is_same = other is not None and (other.table, other.path) == (source.table, source.path)
-    asked = [predictions] if baseline is None or is_same else [predictions, baseline]
-    for name, given in fairness.reference.items() if fairness is not None else ():
-        text = str(given).lower() if isinstance(given, bool) else str(given)
+    tables = [predictions] if baseline is None or is_same else [predictions, baseline]
+    for name, reference in fairness.reference.items() if fairness is not None else ():
+        text = str(reference).lower() if isinstance(reference, bool) else str(reference)
         slice_ = next(one for one in config.slices if slice_key(one) == name)
-        frames = [frame for frame in asked if _has(frame, slice_)]
+        frames = [frame for frame in tables if _has(frame, slice_)]
         counts: Counter[str] = Counter()
         for frame in frames:
             sql = read_slice(frame, slice_).sql
             values = frame.selectExpr(f"{sql} AS value").limit(ROWS_LOOKED_AT).where("value IS NOT NULL").groupBy("value").count()
-            wanted = values.orderBy(F.expr(f"value = {literal(text)}").desc(), F.desc("count"), "value").limit(VALUES_SHOWN)
-            for row in wanted.collect():
+            shown = values.orderBy(F.expr(f"value = {literal(text)}").desc(), F.desc("count"), "value").limit(VALUES_SHOWN)
+            for row in shown.collect():
                 counts[row["value"]] += row["count"]
         if counts and text not in counts:
-            found = ", ".join(f'"{harmless(value, 40)}"' for value, _ in counts.most_common(VALUES_SHOWN))
+            frequent = ", ".join(f'"{harmless(value, 40)}"' for value, _ in counts.most_common(VALUES_SHOWN))
             rows = f"the first {ROWS_LOOKED_AT:,} rows of {source.text}{' and of the baseline' if len(frames) > 1 else ''}"
             about = f'found "{harmless(text, 40)}", a value that none of {rows} has: no group can be held against it'
-            yield Finding(f"fairness.reference.{name}", f"{about}. The most frequent are {found}. Name one of them.", "warning")
+            yield Finding(
+                f"fairness.reference.{name}", f"{about}. The most frequent are {frequent}. Name one of them.", "warning"
+            )
 
 
 def _has(frame: DataFrame, slice_: Slice) -> bool:

@@ -34,10 +34,10 @@ def fallen(rows: DataFrame) -> DataFrame:
     """
     sample = "PARTITION BY series, endpoint, version, host, cluster, time"
     copies = f"row_number() OVER ({sample}, edge ORDER BY raw DESC) > 1"
-    known = rows.withColumn(
+    samples = rows.withColumn(
         "known", F.expr(f"raw >= 0 AND raw < double('Infinity') AND edge IS NOT NULL AND NOT coalesce({copies}, false)")
     )
-    marked = known.withColumns({name: F.expr(f"CASE WHEN known THEN {name} END") for name in ("edge", "raw")})
+    marked = samples.withColumns({name: F.expr(f"CASE WHEN known THEN {name} END") for name in ("edge", "raw")})
     # What is no number, or there twice, comes before the first edge.
     upward = f"({sample} ORDER BY edge NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     counted = marked.withColumns({"up_to": F.expr(f"max(raw) OVER {upward}"), "whole": F.expr(f"max(raw) OVER ({sample})")})

@@ -104,16 +104,16 @@ def _end(one: Derived, side: str) -> Column:
 def _with_baseline(run: Run, predictions: Predictions, values: DataFrame) -> DataFrame:
     """The values beside those of the baseline's rows, slice by slice; one pass over the baseline, and one over its labels."""
     for labels in (False, True):
-        wanted = [one for one in aggregates(run.config.metrics) if one.config.labels == labels]
-        rows = _baseline_rows(run, predictions, labels=labels) if wanted else None
+        metrics = [one for one in aggregates(run.config.metrics) if one.config.labels == labels]
+        rows = _baseline_rows(run, predictions, labels=labels) if metrics else None
         if rows is None:
             continue
         sliced = [F.struct(F.lit(None).cast("string").alias("key"), F.lit(None).cast("string").alias("value"))]
-        known = (one for one in predictions.slices if slice_applies(rows, one))
-        sliced += [F.struct(F.lit(one.key).alias("key"), F.expr(one.sql).alias("value")) for one in known]
+        slices = (one for one in predictions.slices if slice_applies(rows, one))
+        sliced += [F.struct(F.lit(one.key).alias("key"), F.expr(one.sql).alias("value")) for one in slices]
         exploded = rows.withColumn(own_name("slice"), F.explode(F.array(*sliced)))
         key, value = F.col(own_name("slice") + ".key").alias("b_key"), F.col(own_name("slice") + ".value").alias("b_value")
-        frozen = exploded.groupBy(key, value).agg(*(struct(one).alias(f"b{one.place}") for one in wanted))
+        frozen = exploded.groupBy(key, value).agg(*(struct(one).alias(f"b{one.place}") for one in metrics))
         same = values["slice_key"].eqNullSafe(frozen["b_key"]) & values["slice_value"].eqNullSafe(frozen["b_value"])
         # Grouped by key and value, so no row of the values is doubled.
         values = values.join(frozen, on=same, how="left").drop("b_key", "b_value")

@@ -141,9 +141,9 @@ def with_causes(
     outputs: Collection[str],
     weights: Mapping[str, float],
     run: Run,
-    own: Sequence[Cause] = (),
+    own_causes: Sequence[Cause] = (),
 ) -> Incident:
-    """The incident of a problem with its ``own`` causes, and its fall's, or those of the model's fall that followed from it.
+    """The incident of a problem with ``own_causes``, and its fall's, or those of the model's fall that followed from it.
 
     A fall that the inputs do not make one expect is concept drift. Of what is reversed nothing else is a cause.
     """
@@ -154,7 +154,7 @@ def with_causes(
     main = fallen or problem
     broken = broken_output(problem, outputs)
     causes = [] if is_reversed or broken else causes_of(main, others, fall, outputs=outputs, importances=weights, zone=zone)
-    first = [*own, *broken, *mix_causes(problem)]
+    first = [*own_causes, *broken, *mix_causes(problem)]
     every = [*first, *(cause for cause in causes if not first or cause != EVERYWHERE)]
     return incident(problem, monitor_id=run.monitor_id, causes=every, outputs=outputs, zone=zone)
 

@@ -48,8 +48,8 @@ def gathered(
     before, season = _starts_before(windows), starts_of_season(windows)
     earlier, expected = _at(before, asked), _at(season, asked)
     expected_before, expected_earlier = _at(before, expected.values()), _at(season, expected.values())
-    known = (earlier, expected, expected_before, expected_earlier)
-    looks = _looks(run, {*asked, *(key for keys in known for key in keys.values())})
+    references = (earlier, expected, expected_before, expected_earlier)
+    looks = _looks(run, {*asked, *(key for keys in references for key in keys.values())})
     if retyped:
         looks |= {key: replace(looks.get(key, Look()), status=TYPE_CHANGED, message=why) for key, why in _retyped(run, asked)}
     frozen = _baseline_looks(baseline, plan, {(key[0], key[3]) for key in asked})

@@ -148,14 +148,16 @@ def _with_overtaken(rows: DataFrame) -> DataFrame:
     names = [name for name in _OF_NUMBER if name in rows.columns]
     rows_within = rows.withColumn("within", _is_within())
     estimated = rows.where((F.col("basis") == ESTIMATED) & (F.col("verdict") == FAIL)).alias("estimated")
-    known = rows_within.where((F.col("basis") == REALISED) & F.col("verdict").isin("PASS", "UNDECIDED", "WARN")).alias("known")
+    realised = rows_within.where((F.col("basis") == REALISED) & F.col("verdict").isin("PASS", "UNDECIDED", "WARN")).alias(
+        "realised"
+    )
     same = F.lit(True)
     for name in names:
-        same = same & F.col(f"estimated.{name}").eqNullSafe(F.col(f"known.{name}"))
-    apart = (F.col("known.lower") > F.col("estimated.upper")) | (F.col("known.upper") < F.col("estimated.lower"))
-    width, wide = (F.col(f"{name}.upper") - F.col(f"{name}.lower") for name in ("known", "estimated"))
-    is_well = F.col("known.within") & (width <= AS_CERTAIN * wide)
-    overtaken = estimated.join(known, on=same & ((F.col("known.verdict") == "PASS") | apart | is_well), how="left_semi")
+        same = same & F.col(f"estimated.{name}").eqNullSafe(F.col(f"realised.{name}"))
+    apart = (F.col("realised.lower") > F.col("estimated.upper")) | (F.col("realised.upper") < F.col("estimated.lower"))
+    width, wide = (F.col(f"{name}.upper") - F.col(f"{name}.lower") for name in ("realised", "estimated"))
+    is_well = F.col("realised.within") & (width <= AS_CERTAIN * wide)
+    overtaken = estimated.join(realised, on=same & ((F.col("realised.verdict") == "PASS") | apart | is_well), how="left_semi")
     keys = overtaken.select("dataset", "check_id", "start").distinct().withColumn("overtaken", F.lit(True))
     beside = rows.join(F.broadcast(keys), on=["dataset", "check_id", "start"], how="left")
     return beside.withColumn("overtaken", F.coalesce("overtaken", F.lit(False)))

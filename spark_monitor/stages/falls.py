@@ -119,11 +119,11 @@ def since_it_began(asked: Asked, values: Values) -> Asked:
     much nearer to what it fell to.
     """
     reference = replace(asked, before=tuple(start for start in asked.known if start not in asked.doubted)[-BEFORE_WINDOWS:])
-    told = fall(reference, values) if len(reference.before) >= LEAST_BEFORE else None
-    if told is None or not told.is_worse:
+    latest_fall = fall(reference, values) if len(reference.before) >= LEAST_BEFORE else None
+    if latest_fall is None or not latest_fall.is_worse:
         return asked
-    clear = [cause for cause in slice_causes(told)[:1] if cause.kind == "slice" and is_clear(told, cause)]
-    places = [asked.place, *(one for one in told.slices_now if any(slice_name(*one) == cause.what for cause in clear))]
+    clear = [cause for cause in slice_causes(latest_fall)[:1] if cause.kind == "slice" and is_clear(latest_fall, cause)]
+    places = [asked.place, *(one for one in latest_fall.slices_now if any(slice_name(*one) == cause.what for cause in clear))]
     begun: list[int] = []
     for start in asked.doubted:
         if not any(_is_part(reference, start, place, values) for place in places):

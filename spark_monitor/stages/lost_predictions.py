@@ -61,13 +61,13 @@ def predictions_beside(run: Run, windows: Sequence[DueWindow]) -> tuple[DataFram
     labels = {one.label for one in run.schedule.granularities}
     if all(one.granularity in labels for one in windows):
         return prediction_counts(run, windows), {}
-    finest, [own] = run.schedule.granularities[0], schedule_for(run, OPERATIONS).granularities
-    if not own.is_coarser_than(finest):
+    finest, [log_granularity] = run.schedule.granularities[0], schedule_for(run, OPERATIONS).granularities
+    if not log_granularity.is_coarser_than(finest):
         return None, {}
     parts = {one: parts_of(one.window, finest, run.schedule.zone) for one in windows}
     keys = dict(zip(windows, window_keys(windows), strict=True))
     lost = f"Predictions are not known of every window of {finest.label} in this one."
-    apart = f"Windows of {finest.label}, in which predictions are counted, do not make up one of {own.label}."
+    apart = f"Windows of {finest.label}, in which predictions are counted, do not make up one of {log_granularity.label}."
     return _summed_up(run, parts, finest), {keys[one]: lost if made_of else apart for one, made_of in parts.items()}
 
 
@@ -83,8 +83,8 @@ def _summed_up(run: Run, parts: Mapping[DueWindow, Sequence[Window]], finest: Gr
         for batch in batches:
             place = np.searchsorted(starts, batch.column("start").to_numpy(), side="right") - 1
             columns = {"start": pa.array(starts[place]), "end": pa.array(ends[place]), "needed": pa.array(needed[place])}
-            kept = {name: batch.column(name) for name in ("model_version", "predictions")}
-            yield pa.RecordBatch.from_pydict({**columns, **kept})
+            counts = {name: batch.column(name) for name in ("model_version", "predictions")}
+            yield pa.RecordBatch.from_pydict({**columns, **counts})
 
     counted = prediction_counts(run, finer).select("start", "model_version", "predictions")
     rows = counted.mapInArrow(placed, "start long, end long, needed long, model_version string, predictions double")
@@ -92,11 +92,11 @@ def _summed_up(run: Run, parts: Mapping[DueWindow, Sequence[Window]], finest: Gr
         F.sum("predictions").alias("predictions"), F.count("*").alias("windows")
     )
     # Only of all versions together is there a row for every finer window.
-    known = "max(CASE WHEN model_version IS NULL THEN windows END) OVER (PARTITION BY start)"
-    whole = summed.withColumn("known", F.expr(known)).where("known = needed")
-    own = schedule_for(run, OPERATIONS).granularities[0].label
+    counted_windows = "max(CASE WHEN model_version IS NULL THEN windows END) OVER (PARTITION BY start)"
+    whole = summed.withColumn("known", F.expr(counted_windows)).where("known = needed")
+    label = schedule_for(run, OPERATIONS).granularities[0].label
     return whole.selectExpr(
-        f"'{own}' AS granularity",
+        f"'{label}' AS granularity",
         *("start", "end", "model_version", "predictions"),
         f"'{PREDICTIONS}' AS kind",
         f"'{TABLE_ROW}' AS column_name",
@@ -111,22 +111,22 @@ def lost_predictions_step(
     They are those with a window of the log that is ``due``, and those whose ``predictions`` were counted again and in which the
     log has been ``handled``.
     """
-    [*own] = schedule_for(run, OPERATIONS).granularities
-    if own == list(run.schedule.granularities):
+    [*log_granularities] = schedule_for(run, OPERATIONS).granularities
+    if log_granularities == list(run.schedule.granularities):
         return ()
     windows = [
         window
         for granularity in run.schedule.granularities
-        if granularity.is_coarser_than(own[0])
+        if granularity.is_coarser_than(log_granularities[0])
         for window in _concerned(run, granularity, due, handled, predictions)
     ]
     if not windows:
         return ()
     zone = run.schedule.zone
-    finer = [parts_of(one.window, own[0], zone) for one in windows]
+    finer = [parts_of(one.window, log_granularities[0], zone) for one in windows]
     named = isinstance(run.config.predictions.model_version, str)
-    composed = Composed(window_keys(windows), own[0].label, tuple(map(len, finer)), named)
-    requests = _requests(run, [DueWindow(own[0].label, part) for parts in finer for part in parts])
+    composed = Composed(window_keys(windows), log_granularities[0].label, tuple(map(len, finer)), named)
+    requests = _requests(run, [DueWindow(log_granularities[0].label, part) for parts in finer for part in parts])
     counted = prediction_counts(run, windows).selectExpr(
         *("kind", "granularity", "start", "model_version", "'predictions' AS metric", "predictions AS value")
     )

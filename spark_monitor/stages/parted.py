@@ -35,8 +35,8 @@ def causes_of_parting(
         versions = sorted({version for group in one.groups for version in group.versions_failing}, key=lambda name: name or "")
         now = [pair for version in versions for pair in pairs.get((one.granularity, version, opened), [])]
         earlier = [pair for start in before for version in versions for pair in pairs.get((one.granularity, version, start), [])]
-        known = {column for other in problems for column in other.columns if other.opened <= opened}
-        causes[id(one)] = parted_causes({pair.columns: pair for pair in now}.values(), earlier, known=known)
+        broken = {column for other in problems for column in other.columns if other.opened <= opened}
+        causes[id(one)] = parted_causes({pair.columns: pair for pair in now}.values(), earlier, broken=broken)
     return causes
 
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _HOUR = 3_600_000_000
 
 
-def recalibrating(run: Run, kind: int, grid: Grid, windows: Sequence[DueWindow], known: Estimator) -> Recalibrating | None:
+def recalibrating(run: Run, kind: int, grid: Grid, windows: Sequence[DueWindow], baseline: Estimator) -> Recalibrating | None:
     """Which calibrations the windows ask for; None where no labels come that could calibrate."""
     if run.schedule.horizon is None:
         return None
     horizon = int(run.schedule.horizon.total_seconds() * 1_000_000)
     reach = int(REACH_WINDOWS * run.schedule.granularities[0].nominal_hours * _HOUR)
-    return Recalibrating(window_keys(windows), horizon, reach, kind, grid, known, run.schedule.granularities[0].label)
+    return Recalibrating(window_keys(windows), horizon, reach, kind, grid, baseline, run.schedule.granularities[0].label)
 
 
 def calibrations(run: Run, stored: DataFrame, baseline: Baseline, asked: Recalibrating) -> DataFrame:

@@ -57,14 +57,14 @@ def registered_frame(
     if not served:
         return None
     versions = sorted({row["model_version"] for row in served})
-    known, values = _values(run, section, versions, registry)
+    registered, values = _values(run, section, versions, registry)
     by_window: dict[WindowKey, list[str]] = {}
     for row in sorted(served):
         by_window.setdefault(WindowKey(row["granularity"], row["start"], row["end"]), []).append(row["model_version"])
     rows: list[dict[str, Any]] = []
     for window, there in by_window.items():
         for version in there:
-            of_alias = {SERVED: by_alias.of(window, version, known[version])} if version in known else {}
+            of_alias = {SERVED: by_alias.of(window, version, registered[version])} if version in registered else {}
             rows += value_rows(window, TABLE_ROW, {**values[version], **of_alias}, version)
         absent = by_alias.absent(window, there)
         rows += value_rows(window, TABLE_ROW, {SERVED: absent[1]}, absent[0]) if absent is not None else []

@@ -135,8 +135,8 @@ class ScoreState:
         if self.unscored_weights is None:
             return float(self.positives.sum() + self.unscored[1]), float(self.count)
         negative, positive, squares = self.unscored_weights.tolist()
-        known = self.weighting or Weighting(0, float(self.scored), float(self.scored))
-        both = known + Weighting(0, negative + positive, squares)
+        scored = self.weighting or Weighting(0, float(self.scored), float(self.scored))
+        both = scored + Weighting(0, negative + positive, squares)
         return (float(self.positives.sum()) + positive) * both.scale, both.effective
 
     @property

@@ -65,7 +65,7 @@ def test_of_two_columns_that_parted_nobody_can_say_which_it_is() -> None:
 def test_what_had_parted_before_or_is_known_to_be_off_is_no_cause() -> None:
     parted = [Pair(("a", "b"), 0.0, 0.7)]
     assert parted_causes(parted, parted) == []
-    assert parted_causes(parted, known={"b"}) == []
+    assert parted_causes(parted, broken={"b"}) == []
     assert parted_causes([Pair(("a", "b"), 0.0, 0.7, surely=False), Pair(("a", "c"), 0.5, 0.7), Pair(("b", "c"), 0.0, 0.2)]) == []
 
 

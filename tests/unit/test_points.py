@@ -96,7 +96,7 @@ def test_windows_of_a_serving_log_have_steps_of_their_own(every: str, own: str, 
     readings = [Reading("2", one, "quality", "count", 1.0) for one in whole]
     readings += [Reading("2", one, "system", "requests", 1.0) for one in fine]
 
-    found = points(readings, long, zone, own=short)
+    found = points(readings, long, zone, log_windows=short)
 
     steps = [point.step for point in found if point.key == "system/requests"]
     assert steps == list(range(steps[0], steps[0] + len(fine)))

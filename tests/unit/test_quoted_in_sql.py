@@ -12,7 +12,7 @@ PACKAGE = Path(spark_monitor.__file__).parent
 IN_SQL = ("sources", "stages", "store")
 OUR_OWN = {
     *(("sources/costs.py", "plain.upper()"), ("sources/readers/rows.py", "local.isoformat(sep=' ')")),
-    *(("stages/baseline_windows.py", "place"), ("stages/coarse_scores.py", "name"), ("stages/lost_predictions.py", "own")),
+    *(("stages/baseline_windows.py", "place"), ("stages/coarse_scores.py", "name"), ("stages/lost_predictions.py", "label")),
     *(("stages/prune.py", "name"), ("stages/serving.py", "name"), ("stages/serving.py", "label")),
     *(("store/dataset_views.py", name) for name in ("metric", "dataset", "family")),
     *(("store/series_sql.py", name) for name in ("name", "family")),

@@ -48,11 +48,16 @@ class Logged:
 
 
 def points(
-    readings: Iterable[Reading], granularity: Granularity, zone: str, *, own: Granularity | None = None, ascii_only: bool = False
+    readings: Iterable[Reading],
+    granularity: Granularity,
+    zone: str,
+    *,
+    log_windows: Granularity | None = None,
+    ascii_only: bool = False,
 ) -> list[Point]:
     """The points of readings in order of time and key; NaN, infinities and missing values have none.
 
-    ``own`` is the length of a serving log's windows, where they are not the monitor's: their steps are counted among themselves.
+    ``log_windows`` is the length of a serving log's windows, where they are not the monitor's: they are counted among themselves.
 
     >>> from spark_monitor.windowing.windows import Window, parse_every, parse_timestamp
     >>> from spark_monitor.insight.reading import Reading
@@ -69,17 +74,17 @@ def points(
             reading.version,
             _key(reading, ascii_only=ascii_only),
             float(reading.value),
-            _step(reading.window, granularity, own, zone),
+            _step(reading.window, granularity, log_windows, zone),
             milliseconds(reading.window.end),
         )
         by_place.setdefault((point.version, point.key, point.timestamp), point)
     return sorted(_with_distinct_keys(list(by_place.values())), key=lambda point: (point.timestamp, point.key))
 
 
-def _step(window: Window, granularity: Granularity, own: Granularity | None, zone: str) -> int:
+def _step(window: Window, granularity: Granularity, log_windows: Granularity | None, zone: str) -> int:
     """The ordinal of a window: of the log's own length where it is one of these and none of the monitor's."""
-    if own is not None and window != window_of(window.start, granularity, zone):
-        return ordinal(window, own, zone)
+    if log_windows is not None and window != window_of(window.start, granularity, zone):
+        return ordinal(window, log_windows, zone)
     return ordinal(window, granularity, zone)
 
 

@@ -95,7 +95,7 @@ def publish(
     uri = settings.tracking_uri
     strict = uri.startswith("databricks")
     wanted = points(
-        headline.readings, config.windows.granularity, config.windows.zone, own=_own_windows(config), ascii_only=strict
+        headline.readings, config.windows.granularity, config.windows.zone, log_windows=_own_windows(config), ascii_only=strict
     )
     work = _Work(wanted, facts, config, run_id, report)
     try:
