@@ -82,7 +82,7 @@ def with_shifts(
     """Copies of columns in which a part of the rows has the greatest value: their distance from the column is the one asked for.
 
     A fraction s of the rows moved to the greatest value, which a fraction p has already, is a KS distance (of strings a total
-    variation) of s (1 - p).
+    variation) of s (1 - p). NaN and the infinities, which no distance of numbers is about, stay as they are.
     """
     by_name = {column.name: column for column in columns}
     copies = []
@@ -91,16 +91,19 @@ def with_shifts(
         if column is None or column.kind not in (Kind.NUMERIC, Kind.CATEGORICAL):
             watched = [one.name for one in columns if one.kind in (Kind.NUMERIC, Kind.CATEGORICAL)]
             raise ConfigError(unknown("--shift", "column", name, watched))
-        greatest = frame.selectExpr(f"max({column.sql}) AS far").collect()[0]["far"]
+        value = column.sql
+        if column.data_type in ("float", "double"):  # of Spark NaN is the greatest number
+            value = f"CASE WHEN abs({value}) < CAST('Infinity' AS DOUBLE) THEN {value} END"
+        greatest = frame.selectExpr(f"max({value}) AS far").collect()[0]["far"]
         far = f"{_FAR}{place}"
         frame = frame.withColumn(far, F.lit(greatest))
-        at_end = frame.selectExpr(f"avg(CAST({column.sql} = {quote(far)} AS DOUBLE)) AS fraction").collect()[0]["fraction"]
+        at_end = frame.selectExpr(f"avg(CAST({value} = {quote(far)} AS DOUBLE)) AS fraction").collect()[0]["fraction"]
         if greatest is None or not distance <= 1 - at_end:
             most = 0.0 if greatest is None else 1 - at_end
             raise ConfigError(f"--shift {name}={distance:g}: {name} can be moved by {most:.3g} at most. Give a smaller distance.")
         moved = F.pmod(_row_hash(run, frame, seed + place + 1), F.lit(PARTS)) < F.lit(round(PARTS * distance / (1 - at_end)))
         frame = frame.withColumn(f"{far} is", moved)
-        sql = f"CASE WHEN ({column.sql}) IS NOT NULL AND {quote(f'{far} is')} THEN {quote(far)} ELSE {column.sql} END"
+        sql = f"CASE WHEN ({value}) IS NOT NULL AND {quote(f'{far} is')} THEN {quote(far)} ELSE {column.sql} END"
         copies.append(replace(column, name=f"{SHIFTED}{name}", sql=sql))
     return frame, copies
 

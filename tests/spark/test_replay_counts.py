@@ -42,6 +42,8 @@ def monitor(tmp_path: Path) -> tuple[Monitor, pd.DataFrame]:
     rows["gappy"] = rows["gappy"].astype(object).where(rows["gappy"].notna(), None)
     rows["gappy"] = rows["gappy"].astype("Float64")
     rows["steady"] = random.normal(size=DAYS * ROWS)
+    rows.loc[random.random(DAYS * ROWS) < 0.05, "steady"] = np.nan  # which Spark takes for the greatest number there is
+    rows.loc[7, "steady"] = np.inf
     path = tmp_path / "rows"
     path.mkdir()
     rows.to_parquet(path / "rows.parquet", index=False)
