@@ -122,19 +122,34 @@ def late_rows_percent(current: ArrivalBlock, baseline: ArrivalBlock | None = Non
     return _interval(current, "late_rows_percent", late, value.lower, value.upper)
 
 
-@quality_metric("columns_missing", columns=(":table",), range=NOT_NEGATIVE, unit="columns")
+@quality_metric(
+    "columns_missing",
+    columns=(":table",),
+    range=NOT_NEGATIVE,
+    unit="columns",
+    sentence="columns that the table no longer has: {}",
+)
 def columns_missing(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Columns that the baseline (or the table at the last run) has and the table has not; details name them."""
     return _exact(current, "columns_missing")
 
 
-@quality_metric("columns_added", columns=(":table",), range=NOT_NEGATIVE, unit="columns", worse="both")
+@quality_metric(
+    "columns_added",
+    columns=(":table",),
+    range=NOT_NEGATIVE,
+    unit="columns",
+    worse="both",
+    sentence="columns that the table did not have before: {}",
+)
 def columns_added(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Columns that the table has and the baseline (or the table at the last run) has not; details name them."""
     return _exact(current, "columns_added")
 
 
-@quality_metric("columns_retyped", columns=(":table",), range=NOT_NEGATIVE, unit="columns")
+@quality_metric(
+    "columns_retyped", columns=(":table",), range=NOT_NEGATIVE, unit="columns", sentence="columns that have another type: {}"
+)
 def columns_retyped(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Columns whose type is not the baseline's (or that of the last run); details name them with both types."""
     return _exact(current, "columns_retyped")

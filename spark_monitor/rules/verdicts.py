@@ -259,6 +259,8 @@ def expected(rule: RuleConfig, held: Held | None = None) -> str:
     >>> rule = RuleConfig.model_validate({"metric": "count", "fail": {"history": 8, "sigma": 4}})
     >>> expected(rule, Held(fail=Bounds.between(980.0, 1020.0, "the 8 windows before")))
     '>= 980 and <= 1020 (fail < 980 or > 1020: the 8 windows before)'
+    >>> expected(rule, Held(fail=Bounds(source="what chance alone reaches")))
+    '(fail: what chance alone reaches)'
     """
     held = held or Held.of(rule)
     given = [(name, bounds) for name, bounds in (("warn", held.warn), ("fail", held.fail)) if bounds is not None]
@@ -267,8 +269,10 @@ def expected(rule: RuleConfig, held: Held | None = None) -> str:
         for name, limit, bounds in (("warn", rule.warn, held.warn), ("fail", rule.fail, held.fail))
         if limit is not None and bounds is None and not isinstance(limit, Threshold)
     ]
-    limits = [f"{name} {bounds.text()}{f': {bounds.source}' if bounds.source else ''}" for name, bounds in given] + unknown
-    if not given:
+    # Of what no number of rows could break, only where the limit comes from is known.
+    texts = [(f"{name} {bounds.text()}".rstrip(), bounds.source) for name, bounds in given]
+    limits = [f"{text}: {source}" if source else text for text, source in texts] + unknown
+    if not given or not given[-1][1].sides():
         return f"({', '.join(limits)})"
     allowed = " and ".join(f"{opposite(side.operator)} {side.value:.15g}" for side in given[-1][1].sides())
     return f"{allowed} ({', '.join(limits)})"
