@@ -7,12 +7,12 @@ all pairs of columns, with both. No Spark is started, and nothing is decoded.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import ratio
 from spark_monitor.kernel.checks import ColumnChecks
@@ -23,14 +23,15 @@ from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.states.grid import grid_from_quantiles
 
 NULL_SHARE, BATCH_ROWS, MOST_BYTES = 0.02, 4096, 400 << 20
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""Spark's tasks have one thread each, and so must the products here: set these to 1."""
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure and print, in nanoseconds a value."""
-    if any(os.environ.get(name) != "1" for name in ONE_THREAD):
-        print(f"set {' and '.join(ONE_THREAD)} to 1 for figures like those of a task")
+    """Measure and print, in nanoseconds a value; products get one thread, as in Spark's tasks."""
+    with threadpool_limits(limits=1):
+        _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     columns = arguments.columns
     rows = min(arguments.rows, MOST_BYTES // (8 * columns))
     for keys in (0, 1):
