@@ -59,7 +59,7 @@ void add_plain(struct plain_sums *sums, double value, double guess);
 int sums_agree(const struct plain_sums *sums, double deviations, double squares);
 
 /* So often a function gave a result that was held against the definitions. */
-enum { PRESENT, FINITE, SORTED, SHORT, PART, KEY, BETWEEN, SCAN, RANKED, REFUSED, HELD };
+enum { PRESENT, FINITE, SORTED, SHORT, PART, KEY, BETWEEN, SCAN, RANKED, REFUSED, COUNTED, HELD };
 extern uint64_t held[HELD];
 
 #define REQUIRE(condition, ...)                                            \
@@ -79,9 +79,11 @@ void fuzz_short(struct input *in);
 void fuzz_slices(struct input *in);
 void fuzz_ranked(struct input *in);
 void fuzz_refusals(struct input *in);
+void fuzz_counted(struct input *in);
 
 /* The kernel's functions, declared here again as `library.py` calls them. */
 int64_t sm_present(const double *, const uint8_t *, int64_t, double *);
+int64_t sm_counted(const double *, const uint8_t *, int64_t, double *, int64_t *);
 int64_t sm_sorted(const double *, int64_t, const double *, int64_t, uint64_t, int64_t, int64_t, int64_t *, uint64_t *, double *,
                   int64_t *);
 int64_t sm_short(double *, const int64_t *, int64_t, double *, int64_t *);

@@ -20,7 +20,8 @@ static int64_t refused_window(struct input *in) {
     uint64_t hashes[ROWS];
     const uint8_t absent[ROWS] = {0};
     memcpy(some, values, sizeof some);
-    switch (draw_byte(in) % 8) {
+    switch (draw_byte(in) % 9) {
+    case 8: return sm_counted(values, absent, draw_negative(in), into, integers);
     case 0: return sm_present(values, absent, draw_negative(in), into);
     case 1: return sm_finite(values, absent, draw_negative(in), into, integers);
     case 2: return sm_short(some, bounds, draw_negative(in), reals, integers);

@@ -1,4 +1,4 @@
-/* sm_present, sm_finite, sm_sorted and sm_short held against their definitions. */
+/* sm_present, sm_finite, sm_counted, sm_sorted and sm_short held against their definitions. */
 #include "fuzz.h"
 
 enum { NAN_COUNT, HIGH_COUNT, LOW_COUNT, FINITE_COUNT, HASH_COUNT, FREQUENT_COUNT, STEP, BITS, COUNTS };
@@ -38,6 +38,32 @@ void fuzz_finite(struct input *in) {
     REQUIRE(found == expected, "%lld finite", (long long)found);
     REQUIRE(!memcmp(specials, counts, sizeof counts), "NaN %lld", (long long)specials[0]);
     held[FINITE]++;
+}
+
+/* Every value of a column with few is listed once, with its rows; a column with too many says so. */
+void fuzz_counted(struct input *in) {
+    enum { MOST = 1024, STEPS = 64 };
+    int64_t size = draw_size(in, 1500), different = 0, crowded = 0, *rows = memory(in, size, sizeof *rows), *many = memory(in, MOST, sizeof *many);
+    double *values = draw_column(in, size, NULL, 0, 0), *each = memory(in, MOST, sizeof *each);
+    uint8_t *absent = draw_mask(in, size);
+    int64_t found = sm_counted(values, absent, size, each, many);
+    for (int64_t row = 0; row < size; row++) {
+        rows[row] = 0; /* of the value that stands here first */
+        if (absent && absent[row]) continue;
+        int64_t first = 0;
+        while (first < row && ((absent && absent[first]) || !same(values[first], values[row]))) first++;
+        rows[first]++;
+        different += first == row;
+    }
+    crowded = different > STEPS && found == MOST + 1; /* many values on neighbouring places */
+    REQUIRE(found == different || (different > MOST && found == MOST + 1) || crowded, "%lld of %lld", (long long)found, (long long)different);
+    for (int64_t place = 0; found <= MOST && place < found; place++) {
+        int64_t first = 0;
+        while (first < size && !(rows[first] && same(values[first], each[place]))) first++;
+        REQUIRE(first < size && rows[first] == many[place], "value %lld", (long long)place);
+        rows[first] = 0;
+    }
+    held[COUNTED] += found <= MOST;
 }
 
 /* Whether the guess is the mean of all; a sum beyond a double has none. */

@@ -60,6 +60,12 @@ PLANTED = {
     "no bound of the hashes' room": ("ranked.c", "if (room - found < GROUP) return", "if (room < 0) return"),
     "a heap without its last child": ("ranked.c", "child + 1 < size && values", "child + 2 < size && values"),
     "a heap of other children": ("ranked.c", "(child = 2 * at + 1) < size", "(child = 3 * at + 1) < size"),
+    "a value that is not the one of its place": ("counted.c", "|| bits[place] != own; place", "|| bits[place] < own; place"),
+    "a run that begins beside the last group": (
+        "kernel.c",
+        "values[low - 1] == values[low + count - 1]",
+        "values[low] == values[low + count - 1]",
+    ),
     "a block after the last": (
         "ranked.c",
         "low < size; low += BLOCK) {\n        int64_t count",

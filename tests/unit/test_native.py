@@ -82,11 +82,21 @@ def long_segment(random: np.random.Generator, shape: str, size: int) -> Floats:
         "subnormal": lambda: random.integers(0, 10**6, size) * 5e-324,
         "beyond float32": lambda: np.exp(normal) * 1e45,
         "far from zero": lambda: 1e15 + random.integers(0, 10**6, size),
+        "epoch seconds": lambda: 1.7e9 + random.random(size) * 2.4e6,
     }
     return np.asarray(made[shape](), dtype=np.float64)
 
 
-RANKED = ("lognormal", "one far away", "seldom zero", "whole numbers", "in order", "in falling order", "far from zero")
+RANKED = (
+    "lognormal",
+    "one far away",
+    "seldom zero",
+    "whole numbers",
+    "in order",
+    "in falling order",
+    "far from zero",
+    "epoch seconds",
+)
 SHAPES = (*RANKED, "heavy tails", "mostly zero", "two clusters", "rounded", "twice each", "periodic", "hidden from the sample")
 EXTREME_SHAPES = ("negative and tiny", "subnormal", "beyond float32")
 
@@ -127,6 +137,40 @@ def test_values_of_any_bits_are_the_same_by_both_kernels(native: Library, seed: 
         chunks = [(pa.array(values), rows_of(np.zeros(size, dtype=np.int64), keys))]
         grid = grid_for(random, values, edges)
         assert_same_states(gathered(chunks, grid, native), gathered(chunks, grid, None))
+
+
+@given(seeds, st.sampled_from([1, 2, 900, 1023, 1024, 1025, 3000]), st.sampled_from([0.0, 0.01, 1.0]))
+def test_few_different_values_are_counted(native: Library, seed: int, different: int, share: float) -> None:
+    random = np.random.default_rng(seed)
+    pool = np.unique(np.append(random.integers(-(2**40), 2**40, different - 1) / 64, np.arange(different) % 3 * random.random()))
+    pool = pool[:different]
+    values = random.choice(np.append(pool, [-0.0, np.nan, np.inf][: int(random.integers(4))]), int(random.integers(0, 20_000)))
+    nulls = random.random(values.size) < share if share else None
+    each, many = np.empty(1024), np.empty(1024, dtype=np.int64)
+    present = values if nulls is None else values[~nulls]
+    expected, rows = np.unique(present.view(np.uint64), return_counts=True)
+    found = native.call("sm_counted", values, nulls, values.size, each, many)
+    if found > 1024:
+        assert expected.size > 1024 or (expected.size > 512 and crowded(expected))
+        return
+    order = np.argsort(each[:found].view(np.uint64))
+    assert each[:found].view(np.uint64)[order].tolist() == expected.tolist()
+    assert many[:found][order].tolist() == rows.tolist()
+
+
+def crowded(bits: np.ndarray) -> bool:
+    """Whether values fall on neighbouring places of a table of 4,096, so that one is looked for in more than 64 steps."""
+    with np.errstate(over="ignore"):
+        places = (bits * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(52)
+    taken: set[int] = set()
+    longest = 0
+    for place in places.tolist():
+        steps = 0
+        while (place + steps) % 4096 in taken:
+            steps += 1
+        taken.add((place + steps) % 4096)
+        longest = max(longest, steps)
+    return longest > 32
 
 
 @pytest.mark.parametrize("shape", RANKED)

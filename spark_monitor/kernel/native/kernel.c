@@ -153,6 +153,7 @@ static int64_t hashes_of_runs(const double *values, int64_t size, uint64_t most,
     int64_t found = 0;
     for (int64_t low = 0; low < size; low += GROUP) {
         int64_t count = size - low < GROUP ? size - low : GROUP;
+        if (low > 0 && values[low - 1] == values[low + count - 1]) continue; /* no run begins here */
         if (!hashes_of_some(hash, values + low, count, most, own)) continue;
         for (int64_t lane = 0; lane < count; lane++) {
             int64_t row = low + lane;

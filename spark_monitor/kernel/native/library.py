@@ -21,6 +21,7 @@ _TABLE = (_SIZE, _REAL, _REAL, _SIZE, _SIZE, _ARRAY, _SIZE)
 SIGNATURES = {
     "sm_present": (_ARRAY, _ARRAY, _SIZE, _ARRAY),
     "sm_sorted": (_ARRAY, _SIZE, _ARRAY, _SIZE, _HASH, _SIZE, _SIZE, *(_ARRAY,) * 4),
+    "sm_counted": (_ARRAY, _ARRAY, _SIZE, _ARRAY, _ARRAY),
     "sm_short": (_ARRAY, _ARRAY, _SIZE, _ARRAY, _ARRAY),
     "sm_finite": (_ARRAY, _ARRAY, _SIZE, _ARRAY, _ARRAY),
     "sm_scan": (_ARRAY, _SIZE, _SIZE, _HASH, _SIZE, *(_ARRAY,) * 5),

@@ -144,8 +144,10 @@ static double fitted_key(const double *sample, int64_t marks, struct key *key) {
     double low = sample[1], high = sample[SAMPLE - 2];
     struct key affine = {0, low, high, (KEYS - 1) / (high - low)};
     struct key logarithmic = {1, ordered_bits(low), ordered_bits(high), 0.0};
-    /* Their difference must fit into an int32. */
-    if (logarithmic.high - logarithmic.low < INT32_MAX) logarithmic.scale = (KEYS - 1) / (logarithmic.high - logarithmic.low);
+    double width = logarithmic.high - logarithmic.low;
+    /* It must fit into an int32; and of values that float32 tells apart no better than there are keys, such as times of one month in
+     * seconds since 1970, several would share a key though other keys stay free. */
+    if (width >= KEYS - 1 && width < INT32_MAX) logarithmic.scale = (KEYS - 1) / width;
     double crowded = crowding(sample, &affine, marks), other = crowding(sample, &logarithmic, marks);
     *key = crowded <= other ? affine : logarithmic;
     return crowded <= other ? crowded : other;

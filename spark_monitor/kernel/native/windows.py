@@ -19,6 +19,9 @@ from spark_monitor.states.sketch import K, Kll
 SUMS, COUNTS = 3, 8
 """Numbers that come before the frequent values, and integers that come before how often they occur: see ``sm_sorted``."""
 
+LEAST_COUNTED, MOST_COUNTED = 1 << 12, 1 << 10
+"""Of fewer rows a sort is as fast; of more different values nothing is counted: ``MOST_VALUES`` of counted.c."""
+
 
 def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *, k: int = K, theta: int = ALL) -> NumericState:
     """What ``NumericState.of_sorted`` gives of the values that are not null, from values in any order."""
@@ -26,8 +29,7 @@ def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *
         state = ranked_state_of(library, values, nulls, grid, k=k, theta=theta)
         if state is not None:
             return state
-    ordered = _present(library, values, nulls)
-    ordered.sort()
+    ordered = _in_order(library, values, nulls)
     cells, hashes = np.empty(grid.cells, dtype=np.int64), np.empty(ordered.size, dtype=np.uint64)
     reals, integers = np.empty(SUMS + CAPACITY), np.empty(COUNTS + CAPACITY, dtype=np.int64)
     where = (ordered, ordered.size, grid.edges, grid.edges.size, theta - 1, K_WINDOW, CAPACITY)
@@ -49,6 +51,19 @@ def state_of(library: Library, values: Floats, nulls: Mask | None, grid: Grid, *
         frequent=_frequent(reals[SUMS : SUMS + listed], integers[COUNTS : COUNTS + listed], step) if n else Frequent({}),
         sketch=Kll.of_sorted(finite, k, bits=bits % ALL),
     )
+
+
+def _in_order(library: Library, values: Floats, nulls: Mask | None) -> Floats:
+    """The values that are not null in increasing order, NaN last; few different ones are counted instead of sorted."""
+    if values.size >= LEAST_COUNTED:
+        each, many = np.empty(MOST_COUNTED), np.empty(MOST_COUNTED, dtype=np.int64)
+        different = library.call("sm_counted", values, nulls, values.size, each, many)
+        if different <= MOST_COUNTED:
+            order = np.argsort(each[:different])
+            return np.repeat(each[order], many[order])
+    ordered = _present(library, values, nulls)
+    ordered.sort()
+    return ordered
 
 
 def _present(library: Library, values: Floats, nulls: Mask | None) -> Floats:
