@@ -78,4 +78,5 @@ def _made(rows: int, columns: int, keys: int) -> tuple[pa.Table, dict[str, Kerne
         "with correlations": {"covariance": products},
         "with both": {"quality": quality, "covariance": products},
     }
+    # The keyword arguments are of several types.
     return table, {name: KernelPlan(columns=frames, **common, **more) for name, more in options.items()}  # type: ignore[arg-type]

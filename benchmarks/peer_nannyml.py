@@ -18,6 +18,7 @@ from typing import Any
 
 os.environ["NML_DISABLE_USAGE_LOGGING"], os.environ["DO_NOT_TRACK"] = "True", "1"
 
+# NannyML is in an environment of its own.
 import nannyml  # type: ignore[import-not-found]  # noqa: E402  (it reads the environment as it is imported)
 import pandas as pd  # noqa: E402
 from nannyml import datasets  # noqa: E402

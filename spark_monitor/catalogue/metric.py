@@ -144,3 +144,9 @@ def _decorator(name: str, *, register: bool = True, **about: Any) -> Callable[[F
         return function
 
     return decorate
+
+
+def metric_of(function: Function) -> Metric:
+    """What a decorated function says of itself."""
+    metric: Metric = vars(function)["metric"]
+    return metric

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from spark_monitor.catalogue.interval import Interval
-from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.distances.prediction_shift import prediction_shift
 from spark_monitor.kernel.measured_drift import MeasuredDrift, measured_pairs
 from spark_monitor.kernel.pairs import BASELINE, Pairs, chunks
 from spark_monitor.kernel.state_rows import Block
 
-METRIC: Metric = prediction_shift.metric  # type: ignore[attr-defined]
+METRIC: Metric = metric_of(prediction_shift)
 
 
 class MeasuredAnswers(MeasuredDrift):

@@ -12,7 +12,7 @@ import pyarrow as pa
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.measurement import batch_of_measurements, measurements
-from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.distances.correlation_shift import PairBlock, correlation_shift
 from spark_monitor.distances.reconstruction import ErrorBlock, reconstruction_error, reconstruction_error_ratio
 from spark_monitor.errors import StateError
@@ -27,8 +27,8 @@ BASIS = "BASELINE"
 ROWS_AT_ONCE = 32
 NO_BASELINE = "NO_BASELINE", "The baseline holds no rows of this slice to compare with."
 NO_PAIR = "UNDEFINED", "No two numeric columns have 30 rows with both values, or vary, here and in the baseline."
-_SHIFT: Metric = correlation_shift.metric  # type: ignore[attr-defined]
-_ERRORS: tuple[Metric, ...] = (reconstruction_error.metric, reconstruction_error_ratio.metric)  # type: ignore[attr-defined]
+_SHIFT: Metric = metric_of(correlation_shift)
+_ERRORS: tuple[Metric, ...] = (metric_of(reconstruction_error), metric_of(reconstruction_error_ratio))
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,9 @@ class Merged:
             self.absorb(_state(part, self.column))
 
     def absorb(self, state: AnyState) -> None:
-        """Merge with a state; the key's column says of which class states are, so both are of one."""
+        """Merge with a state."""
         merged = self.state or _state(self.part or (None, None, None), self.column)
+        # The key's column says of which class states are, so both are of one.
         self.state = merged.merge(state)  # type: ignore[arg-type]
 
     @property

@@ -50,6 +50,7 @@ def scored_state(kind: int, data: bytes, score_grid: Grid) -> ScoredState:
         return PairedState.from_bytes(data, score_grid)
     if kind not in range(len(KIND_NAMES)) or tag not in STATES:
         raise StateError(f"scored state: kind {kind} with the tag {tag!r} is not read.")
+    # The tags whose states are read with a grid are handled above.
     return STATES[tag].from_bytes(data)  # type: ignore[call-arg, return-value]
 
 
@@ -66,6 +67,7 @@ def merge_scored(batches: Iterable[pa.RecordBatch], score_grid: Grid) -> Iterato
                 states = {}
             current = place
             state = scored_state(kind, data, score_grid)
+            # One kind, one class of state.
             states[kind] = states[kind].merge(state) if kind in states else state  # type: ignore[arg-type]
     if current is not None:
         yield current, states

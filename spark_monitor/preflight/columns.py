@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.monitor import LabelsConfig, MonitorConfig, SourceConfig
+from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.quality import ExpectedRowsConfig
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.preflight.types import PLAIN, TIME, WHOLE, is_id, is_number, is_plain, is_time, profiled_kind
@@ -141,7 +142,7 @@ def types_of(schema: T.StructType) -> dict[str, T.DataType]:
     return {field.name: field.dataType for field in schema.fields}
 
 
-def missing(column: str, columns: Iterable[str], source: SourceConfig) -> str:
+def missing(column: str, columns: Iterable[str], source: SourceConfig | MonitoredTable) -> str:
     """The sentence for a column that a table does not have, with the nearest name, or the names there are."""
     names = list(columns)
     close = nearest(column, names)

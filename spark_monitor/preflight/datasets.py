@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pyspark.sql import types as T
 
@@ -105,7 +105,7 @@ def _section(
     section: OperationsConfig | RunsConfig | CostsConfig,
     spark: SparkSession,
     attempt: Attempt,
-    whole: Callable[..., object],
+    whole: Callable[..., Any],
 ) -> Iterator[Finding]:
     """The table, then each key alone so that the one that is wrong is named, then all of them together."""
     if section.format == "openlineage":
@@ -124,14 +124,14 @@ def _section(
     ]
     yield from wrong
     if not any(finding.level == "error" for finding in wrong):
-        _, reason = attempt(lambda: whole(spark, section).frame.schema)  # type: ignore[attr-defined]
+        _, reason = attempt(lambda: whole(spark, section).frame.schema)
         yield from [] if reason is None else [Finding(where, f"{section.text} cannot be read as the section says: {reason}")]
 
 
 def _key(where: str, key: str, text: str, frame: DataFrame, section: MonitoredTable, attempt: Attempt) -> Iterator[Finding]:
     """One column or expression: whether it is there, and whether its type serves."""
     if text not in frame.columns and text.isidentifier() and text.lower() not in ("true", "false", "null"):
-        yield Finding(where, missing(text, frame.columns, section))  # type: ignore[arg-type]
+        yield Finding(where, missing(text, frame.columns, section))
         return
     kind, reason = attempt(lambda: type_of(frame, sql_of(frame, text)))
     if reason is not None:
@@ -157,6 +157,7 @@ def _opened(where: str, section: MonitoredTable, spark: SparkSession, attempt: A
         return frame
 
     frame, reason = attempt(ask)
+    # What is asked without a reason is a frame; `Attempt` knows only that it is an object.
     return (None, [_unreadable(where, section, reason)]) if reason is not None else (frame, [])  # type: ignore[return-value]
 
 
@@ -167,4 +168,4 @@ def _unreadable(where: str, section: MonitoredTable, reason: str) -> Finding:
 
 
 def _missing(name: str, frame: DataFrame | None, section: MonitoredTable) -> str:
-    return missing(name, frame.columns if frame is not None else [], section)  # type: ignore[arg-type]
+    return missing(name, frame.columns if frame is not None else [], section)

@@ -121,7 +121,8 @@ def _of_plugin(metric: Catalogued, scores: Scores) -> Iterator[tuple[str | None,
 
 def _single(block: Block) -> Interval:
     """The first place of an interval of arrays, or of a plain number."""
-    place = Block(*(None if one is None else one.reshape(-1) for one in (block.value, block.lower, block.upper))).at(0)  # type: ignore[arg-type]
+    lower, upper = (None if end is None else end.reshape(-1) for end in (block.lower, block.upper))
+    place = Block(block.value.reshape(-1), lower, upper).at(0)
     status, message = place["status"], place["message"]
     if block.message is not None:
         message = block.message[0]

@@ -211,6 +211,7 @@ def _cell(rows: float, count: float, scale: float, message: str | None = None) -
     lower, upper = wilson(rows, count)
     whole = count / scale
     bounds = float(lower) * whole, float(upper) * whole
+    # Of weighted rows the count is what they are worth, no integer.
     return interval(float(rows) / scale, bounds, count, within=(0.0, whole), message=message)  # type: ignore[arg-type]
 
 

@@ -78,6 +78,7 @@ def mean_of(
         index = tail_index(tail[0])
         if index < SLOW * 2 * tail[1]:
             message = " ".join(filter(None, (message, SLOWLY.format(index))))
+    # Of weighted rows n is what they are worth, no integer.
     return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
 
 

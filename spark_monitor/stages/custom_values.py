@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pyspark.sql import functions as F
 
@@ -28,7 +28,7 @@ _POISSON: Final = (0.36787944117144233, 0.7357588823428847, 0.9196986029286058, 
 SUMS: Final = ("n", "x", "y", "xx", "xy", "yy", "vx", "vxy", "vy")
 """Of the rows that count: their number, sums of numerators x, denominators y and products, and the variances of x and y."""
 
-WORSE: Final = {"down": "lower", "up": "higher", "both": "both"}
+WORSE: Final[Mapping[str, Literal["lower", "higher", "both"]]] = {"down": "lower", "up": "higher", "both": "both"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def metric_of(config: CustomMetricConfig) -> Metric:
         name=config.name,
         family="custom",
         compute=compute,
-        worse=WORSE[config.direction],  # type: ignore[arg-type]
+        worse=WORSE[config.direction],
         unit=config.unit,
         columns=(":table",),
     )

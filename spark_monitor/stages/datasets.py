@@ -124,8 +124,7 @@ def due_of(
     if affected and not changed and log is not None:
         affected = _recounted(log(), recent, handled, schedule.zone)
     affected |= {one for one in _containing(with_predictions, run, schedule) if one in handled}
-    marked: Mapping[DueWindow, object] = handled
-    due = due_windows(closed, marked, affected=affected)  # type: ignore[arg-type]
+    due = due_windows(closed, handled, affected=affected)
     if len(due) > MOST_WINDOWS:
         run.notes.append(
             f"{dataset}: {len(due):,} windows are due; the first {MOST_WINDOWS:,} are handled, the next run goes on."

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements, measurements
-from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.distances.label_shift import LabelBlock, label_shift
 from spark_monitor.kernel.scored_states import CONFUSION, COVERAGE, REGRESSION, ScoredState
 from spark_monitor.stages.scored_rows import PLACE, Presentation, stored_states
@@ -23,7 +23,7 @@ from spark_monitor.store.rows import BASELINE_GRANULARITY
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-METRIC: Metric = label_shift.metric  # type: ignore[attr-defined]
+METRIC: Metric = metric_of(label_shift)
 NO_BASELINE = "NO_BASELINE", "The baseline has no labels of these rows to compare with."
 NO_PREDICTIONS = "UNDEFINED", "No labelled row has a prediction."
 NO_LABELS = "NO_LABELS"

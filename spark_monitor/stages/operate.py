@@ -132,8 +132,8 @@ def has_due_datasets(run: Run, before: Before) -> bool:
     with setting(run.spark, ANSI, "false"), setting(run.spark, SESSION_ZONE, run.schedule.zone):
         for dataset in datasets:
             opened = OPENED[dataset](run, None)
-            asked = {"first": opened.first, "log": opened.log}
-            if due_of(run, dataset, handled[dataset], before, **asked, asked=None, with_predictions=()):  # type: ignore[arg-type]
+            done = handled[dataset]
+            if due_of(run, dataset, done, before, first=opened.first, log=opened.log, asked=None, with_predictions=()):
                 return True
     return False
 

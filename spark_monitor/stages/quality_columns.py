@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, MEASUREMENT_SCHEMA
-from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.checks import ColumnChecks
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 BASELINE_KIND, COUNTERS_KIND, CURRENT_KIND = 0, 1, 2
 METRICS: tuple[Metric, ...] = tuple(
-    function.metric  # type: ignore[attr-defined]
+    metric_of(function)
     for function in (
         *(percent_format_mismatch, percent_unparsable, percent_out_of_range, percent_unseen, percent_sentinel),
         *(percent_empty, percent_whitespace, percent_mojibake, is_constant, is_stuck, unit_factor, category_permutation),

@@ -11,14 +11,14 @@ from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL
-from spark_monitor.catalogue.metric import Metric
+from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.quality.slice_share import ShareBlock, slice_share_shift
 from spark_monitor.stages.quality_columns import batch_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-METRIC: Metric = slice_share_shift.metric  # type: ignore[attr-defined]
+METRIC: Metric = metric_of(slice_share_shift)
 _WHOLE = ("granularity", "start", "end", "model_version")
 _SLICE = ("slice_key", "slice_value")
 

@@ -118,6 +118,7 @@ class ScoreState:
         if self.weighting is not None:
             return self.weighting.rows
         total = self.positives.sum() + self.negatives.sum()
+        # Of an ``effective`` state it is what the weights are worth, no integer.
         return int(total) if self.positives.dtype.kind == "i" else float(total)  # type: ignore[return-value]
 
     @property
@@ -207,7 +208,8 @@ def _added_weights(first: ScoreState, second: ScoreState) -> Floats | None:
         return None
     plain = (np.append(state.unscored, state.unscored.sum()).astype(np.float64) for state in (first, second))
     sides = zip((first.unscored_weights, second.unscored_weights), plain, strict=True)
-    return np.sum([rows if weights is None else weights for weights, rows in sides], axis=0)  # type: ignore[no-any-return]
+    total: Floats = np.sum([rows if weights is None else weights for weights, rows in sides], axis=0)
+    return total
 
 
 def _counted(numbers: Integers, weights: Floats | None, size: int) -> npt.NDArray[Any]:

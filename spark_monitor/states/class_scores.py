@@ -146,6 +146,7 @@ class ClassScoresState:
         if self.weighting is not None:
             return self.weighting.rows
         total = self.ranks.sum()
+        # Of an ``effective`` state it is what the weights are worth, no integer.
         return int(total) if self.ranks.dtype.kind == "i" else float(total)  # type: ignore[return-value]
 
     @property

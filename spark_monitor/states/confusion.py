@@ -105,6 +105,7 @@ class ConfusionState:
         if self.weighting is not None:
             return self.weighting.rows
         total = self.counts.sum()
+        # Of an ``effective`` state it is what the weights are worth, no integer.
         return int(total) if self.counts.dtype.kind == "i" else float(total)  # type: ignore[return-value]
 
     @property
@@ -143,7 +144,8 @@ class ConfusionState:
         if label not in self.classes or prediction not in self.classes:
             return 0
         pair = (self.labels == self.classes.index(label)) & (self.predictions == self.classes.index(prediction))
-        return self.counts[pair].sum().item()  # type: ignore[no-any-return]
+        count: int = self.counts[pair].sum().item()
+        return count
 
     def name(self, position: int) -> str:
         """The class at a position."""
@@ -230,7 +232,7 @@ def _kept(
         cells // width - 1,
         cells % width - 1,
         totals,
-        matches,  # type: ignore[arg-type]
+        matches,  # type: ignore[arg-type]  # of weighted rows a sum of weights
         unpredicted,
         overflowed,
     )

@@ -130,6 +130,7 @@ def _read(raw: bytes, lengths: Iterable[int], grid: Grid | None) -> Iterator[Ans
 def _merged(first: tuple[Answered, ...], second: tuple[Answered, ...]) -> tuple[Answered, ...]:
     if [type(one) for one in first] != [type(one) for one in second]:
         raise StateError("paired state: parts of different kinds cannot be merged.")
+    # Their types are the same, as was just checked.
     return tuple(one.merge(two) for one, two in zip(first, second, strict=True))  # type: ignore[arg-type]
 
 

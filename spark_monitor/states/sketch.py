@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -151,9 +152,9 @@ class Kll:
         """The distinct items: where F steps."""
         return np.unique(np.concatenate(self.levels))
 
-    def _fraction(self, points: npt.ArrayLike, side: str) -> Floats:
+    def _fraction(self, points: npt.ArrayLike, side: Literal["left", "right"]) -> Floats:
         items, below = self.weighted()
-        positions = np.searchsorted(items, np.asarray(points, dtype=np.float64), side=side)  # type: ignore[call-overload]
+        positions = np.searchsorted(items, np.asarray(points, dtype=np.float64), side=side)
         return np.asarray(np.append(0, below)[positions] / max(self.n, 1))
 
     def to_bytes(self) -> bytes:

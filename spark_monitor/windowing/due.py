@@ -61,7 +61,7 @@ class Schedule:
 
 
 def due_windows(
-    closed: Iterable[DueWindow], handled: Mapping[DueWindow, Handled], *, affected: Collection[DueWindow]
+    closed: Iterable[DueWindow], handled: Collection[DueWindow], *, affected: Collection[DueWindow]
 ) -> list[DueWindow]:
     """The closed windows that no committed run has handled, and those that were affected since.
 

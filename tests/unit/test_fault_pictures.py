@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "data-quality.md"
 MOST_BYTES = 40_000
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.told)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.label)
 def test_the_page_says_what_an_incident_says_of_a_fault(fault: Fault) -> None:
     found, picture = incident_of(fault), PAGE.parent / "pictures" / fault.picture
 

@@ -69,13 +69,15 @@ def _plot(axes: Axes, points: Sequence[Judged]) -> None:
     times = [point.window.start + (point.window.end - point.window.start) / 2 for point in points]
     values = [point.value if point.value is not None else math.nan for point in points]
     lower, upper = ([_finite(bound) for bound in bounds] for bounds in ([p.lower for p in points], [p.upper for p in points]))
+    # matplotlib draws datetimes; its stubs know numbers alone.
     axes.fill_between(times, lower, upper, color=BAND, linewidth=0)  # type: ignore[arg-type]
-    axes.plot(times, values, color=LINE, linewidth=1.2)  # type: ignore[arg-type]
+    axes.plot(times, values, color=LINE, linewidth=1.2)  # type: ignore[arg-type]  # datetimes
     marks = [COLOURS.get(point.verdict or "", LINE) for point in points]
-    axes.scatter(times, values, c=marks, s=14, zorder=3)  # type: ignore[arg-type]
+    axes.scatter(times, values, c=marks, s=14, zorder=3)  # type: ignore[arg-type]  # datetimes
     for limit in sorted({point.limit for point in points if point.limit is not None})[:MOST_LIMITS]:
         axes.axhline(limit, color=LIMIT, linestyle=":", linewidth=1)
-    axes.set_xlim(points[0].window.start, max(points[-1].window.end, points[0].window.start + timedelta(seconds=1)))  # type: ignore[arg-type]
+    end = max(points[-1].window.end, points[0].window.start + timedelta(seconds=1))
+    axes.set_xlim(points[0].window.start, end)  # type: ignore[arg-type]  # datetimes
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
 
