@@ -1,4 +1,4 @@
-"""Whether a population grew or shrank: a slice's share of the rows against its share of the baseline."""
+"""Whether a population grew or shrank: a slice's fraction of the rows against its fraction of the baseline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ShareBlock:
 
 @quality_metric("slice_share_shift", family="drift", columns=(":table",), range=(-1.0, 1.0), worse="both")
 def slice_share_shift(current: ShareBlock, baseline: ShareBlock) -> Interval:
-    """The slice's share of the rows minus its share of the baseline's: above 0 over-represented, below 0 under-represented.
+    """The slice's fraction of the rows minus its fraction of the baseline's: above 0 over-, below 0 under-represented.
 
     The interval is Newcombe's of a difference of two proportions, from Wilson's of each: Newcombe, "Interval estimation for the
     difference between independent proportions" (1998), method 10.

@@ -83,7 +83,9 @@ CAUSE = struct(
     column("kind", TEXT, "what the cause is: column, slice, mix, shift, concept, version"),
     column("what", TEXT, "the column, slice or version"),
     column(
-        "share", NUMBER, "its part of the whole, all shares adding up to 1; NULL where it is not known or others divide the whole"
+        "share",
+        NUMBER,
+        "its fraction of the whole; all of them add up to 1; NULL where it is not known or others divide the whole",
     ),
     column("sentence", TEXT, "the cause in one sentence, with its numbers"),
 )
