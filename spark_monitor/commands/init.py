@@ -133,8 +133,8 @@ def tables_in(spark: SparkSession, schema: str) -> list[tuple[str, str]]:
     from spark_monitor.store.schemas import TABLES
 
     if os.path.isdir(schema):
-        kept = [place for place in sorted(Path(schema).iterdir()) if place.name not in TABLES and holds_a_table(place)]
-        return [(place.name, str(place)) for place in kept]
+        directories = [place for place in sorted(Path(schema).iterdir()) if place.name not in TABLES and holds_a_table(place)]
+        return [(place.name, str(place)) for place in directories]
     try:
         listed = spark.catalog.listTables(".".join(quoted(part) for part in split_table(schema)))
     except PySparkException as error:

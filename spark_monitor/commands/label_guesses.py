@@ -44,18 +44,18 @@ def name_fits(name: str, answer: Iterable[str] = ()) -> int:
     words = words_of(name)
     if set(words) & (PREDICTED_WORDS | SCORE_WORDS | ID_WORDS):
         return 0
-    asked = stems(answer)
+    answer_stems = stems(answer)
     rest = stems(word for word in words if word not in LABEL_WORDS)
     ends = [word for word in words if word not in ANSWER_WORDS and not word.isdigit()]
     if set(words) & LABEL_WORDS:
         if set(words) <= LABEL_WORDS | ANSWER_WORDS:
             return PLAIN
         if ends and ends[-1] in LABEL_NOUNS:
-            return WITH_ANSWER if asked & rest else NAMED
+            return WITH_ANSWER if answer_stems & rest else NAMED
         if words[0] in LABEL_ADJECTIVES or words[-1] in LABEL_ADJECTIVES:
-            return WITH_ANSWER if asked and asked == rest else ADJECTIVE
+            return WITH_ANSWER if answer_stems and answer_stems == rest else ADJECTIVE
         return 0
-    if asked and asked == rest:
+    if answer_stems and answer_stems == rest:
         return OF_ANSWER
     return FACT if words and (words[0] in FACT_WORDS or words[-1] == "flag" or words[-1].endswith("ed")) else 0
 

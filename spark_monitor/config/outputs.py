@@ -36,6 +36,6 @@ class OutputsConfig(Section):
             keys = "neither `schema` nor `path`" if self.path is None else "both `schema` and `path`"
             raise problems(("", f"found {keys}. Allowed: one of them."))
         if self.schema_name is not None and len(parts := split_table(self.schema_name)) > SCHEMA_PARTS:
-            given = f'found "{self.schema_name}", {len(parts)} names: a table in it would have {len(parts) + 1}'
-            raise problems(("schema", f"{given}. Allowed: a schema, or catalog.schema. Quote a name that has a dot by `...`."))
+            problem = f'found "{self.schema_name}", {len(parts)} names: a table in it would have {len(parts) + 1}'
+            raise problems(("schema", f"{problem}. Allowed: a schema, or catalog.schema. Quote a name that has a dot by `...`."))
         return self

@@ -112,8 +112,8 @@ class ConditionConfig(Section):
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         if (self.metric is None) == (self.kind is None):
-            given = "neither `metric` nor `kind`" if self.kind is None else "both `metric` and `kind`"
-            raise problems(("", f"found {given}. Allowed: one of them, a metric with its verdict or a kind of incident."))
+            problem = "neither `metric` nor `kind`" if self.kind is None else "both `metric` and `kind`"
+            raise problems(("", f"found {problem}. Allowed: one of them, a metric with its verdict or a kind of incident."))
         beside = [key for key, name in (("verdict", "verdict"), ("for", "for_")) if name in self.model_fields_set]
         if self.kind is not None and beside:
             raise problems((beside[0], "found beside `kind`. It is about a metric's verdicts: remove it, or name a metric."))
@@ -136,9 +136,9 @@ class DoConfig(Section):
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise problems(("", f"found {quoted(given) or 'nothing'}. Allowed: one of {', '.join(type(self).model_fields)}."))
+        keys = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(keys) != 1:
+            raise problems(("", f"found {quoted(keys) or 'nothing'}. Allowed: one of {', '.join(type(self).model_fields)}."))
         if self.mlflow_tag == {}:
             raise problems(("mlflow_tag", "found no tags. Allowed: tags and their values, such as {status: failing}."))
         return self

@@ -36,13 +36,13 @@ class ReferenceConfig(Section):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        given = {name for name in ("lag", "windows", "table", "path", "where") if getattr(self, name)}
+        keys = {name for name in ("lag", "windows", "table", "path", "where") if getattr(self, name)}
         allowed = {"frozen": {"table", "path", "where"}, "seasonal": {"lag"}, "rolling": {"windows"}}[self.kind]
-        strangers = sorted(given - allowed)
+        strangers = sorted(keys - allowed)
         if strangers:
             raise problems((strangers[0], f"found beside kind {self.kind}. Allowed: {', '.join(sorted(allowed))}."))
         needed = {"seasonal": "lag", "rolling": "windows"}.get(self.kind)
-        if needed is not None and needed not in given:
+        if needed is not None and needed not in keys:
             raise problems((needed, f"this key is missing. Kind {self.kind} needs it."))
         if any(parse_duration(lag) <= timedelta(0) for lag in self.lag):
             raise problems(

@@ -58,14 +58,14 @@ def frequent(before: Mapping[float, int], now: Mapping[float, int]) -> tuple[Flo
     return was, values, np.array([now[value] for value in values.tolist()], dtype=np.float64)
 
 
-def explained(wanted: Floats, values: Floats, rows: Floats) -> float:
+def explained(targets: Floats, values: Floats, rows: Floats) -> float:
     """The share of the rows of frequent values that are among the wanted ones, 0 where fewer than ``LATTICE_VALUES`` are.
 
     >>> explained(np.arange(1.0, 9.0), np.array([1.0, 2.0, 3.0, 4.0, 4.5]), np.ones(5))
     0.8
     """
-    wanted = np.sort(wanted)
-    place = np.searchsorted(wanted, values).clip(0, wanted.size - 1)
-    nearest = np.minimum(np.abs(wanted[place] - values), np.abs(wanted[np.maximum(place - 1, 0)] - values))
+    targets = np.sort(targets)
+    place = np.searchsorted(targets, values).clip(0, targets.size - 1)
+    nearest = np.minimum(np.abs(targets[place] - values), np.abs(targets[np.maximum(place - 1, 0)] - values))
     same = nearest <= 1e-6 * np.abs(values)
     return float(rows[same].sum() / rows.sum()) if same.sum() >= LATTICE_VALUES else 0.0

@@ -101,8 +101,8 @@ def _percentiles(looks: Sequence[Look], parts: Sequence[float]) -> tuple[float, 
     weights = np.repeat(np.asarray(parts, dtype=np.float64), PERCENTILES)
     order = np.argsort(values, kind="stable")
     mass = np.cumsum(weights[order])
-    wanted = np.linspace(0.0, 1.0, PERCENTILES) * mass[-1]
-    places = np.minimum(np.searchsorted(mass, wanted - 1e-9 * mass[-1]), values.size - 1)
+    ranks = np.linspace(0.0, 1.0, PERCENTILES) * mass[-1]
+    places = np.minimum(np.searchsorted(mass, ranks - 1e-9 * mass[-1]), values.size - 1)
     return tuple(values[order][places].tolist())
 
 

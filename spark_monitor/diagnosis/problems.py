@@ -113,14 +113,14 @@ def absorb(problem: Problem, other: Problem) -> None:
 
 def under(problems: Iterable[Problem], owners: Sequence[Problem], belongs: Callable[[Problem, Problem], bool]) -> list[Problem]:
     """The problems that remain where each that belongs to one of the owners has become part of the first such."""
-    kept: list[Problem] = []
+    independent: list[Problem] = []
     for one in problems:
         above = next((owner for owner in owners if owner is not one and belongs(one, owner)), None)
         if above is None:
-            kept.append(one)
+            independent.append(one)
         else:
             absorb(above, one)
-    return kept
+    return independent
 
 
 def alike(problems: Iterable[Problem], key: Callable[[Problem], Any]) -> list[list[Problem]]:

@@ -224,13 +224,13 @@ def _finite(values: npt.ArrayLike) -> Floats:
 
 
 def _narrowed(
-    bounds: Bounds, baseline: NumericBlock, current: NumericBlock, asked: npt.NDArray[np.bool_]
+    bounds: Bounds, baseline: NumericBlock, current: NumericBlock, mask: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     """Narrow the cells' intervals by the sketches where both sides have one and the cells leave more open than they do."""
     value, lower, upper = bounds
     sketched = np.zeros(value.size, dtype=np.bool_)
     with np.errstate(invalid="ignore"):
-        open_wide = asked & ~(upper - lower <= 2 * ROUNDING)
+        open_wide = mask & ~(upper - lower <= 2 * ROUNDING)
     for place in np.flatnonzero(open_wide).tolist():
         errors = baseline.sketch_error(place), current.sketch_error(place)
         if errors[0] is None or errors[1] is None:

@@ -39,10 +39,10 @@ def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = ()
 
     ``pictures`` asks for what only a report draws: the heat map, distributions and the series of other datasets.
     """
-    wanted = sorted(set(windows))
-    asked = Scope(config.monitor, config.windows.granularity.label, tuple(window.start for window in wanted[-MOST_WINDOWS:]))
-    predicted = recent_counts(tables, asked)
-    questions = _Questions(tables, config, predicted, asked)
+    starts = sorted(set(windows))
+    scope = Scope(config.monitor, config.windows.granularity.label, tuple(window.start for window in starts[-MOST_WINDOWS:]))
+    predicted = recent_counts(tables, scope)
+    questions = _Questions(tables, config, predicted, scope)
     failing = failing_checks(tables, questions.scope, questions.latest)
     problems = incidents(tables, config.monitor)
     measured, estimated, worst, slices = questions.labels()
@@ -60,9 +60,9 @@ def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = ()
         worst_slices=worst,
         slices=slices,
         runs=recent_runs(tables, config.monitor),
-        measures=measures(tables, asked),
-        measured_series=measured_series(tables, asked),
-        left_out=_left_out(len(wanted), len({row.version for row in predicted})),
+        measures=measures(tables, scope),
+        measured_series=measured_series(tables, scope),
+        left_out=_left_out(len(starts), len({row.version for row in predicted})),
     )
     return questions.pictured(gathered, failing, problems) if pictures else gathered
 

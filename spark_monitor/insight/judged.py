@@ -95,9 +95,9 @@ def _with_onset(tables: Tables, scope: Scope, failing: Sequence[CheckRow]) -> li
     named = [check.check_id for check in failing if check.check_id is not None and check.verdict == "FAIL"]
     if not named:
         return list(failing)
-    wanted = f"{of_monitor(tables, scope)} AND {one_of(tables, 'check_id', named)}"
+    condition = f"{of_monitor(tables, scope)} AND {one_of(tables, 'check_id', named)}"
     well = "max(CASE WHEN verdict IN ('PASS', 'WARN') THEN window_start END) OVER (PARTITION BY check_id) AS well"
-    rows = f"SELECT check_id, verdict, window_start, {well} FROM {tables.relation('checks')} WHERE {wanted}"
+    rows = f"SELECT check_id, verdict, window_start, {well} FROM {tables.relation('checks')} WHERE {condition}"
     streak = "verdict = 'FAIL' AND (well IS NULL OR window_start > well)"
     streaks = tables.ask(
         f"SELECT check_id, min(window_start) AS since, count(*) AS times FROM ({rows}) q WHERE {streak} GROUP BY check_id"
@@ -140,8 +140,8 @@ def all_incidents(tables: Tables, monitor_id: str) -> Iterator[list[IncidentRow]
 
 def incidents_named(tables: Tables, monitor_id: str, incident_ids: Iterable[str]) -> list[IncidentRow]:
     """The incidents with these ids, as far as they are there."""
-    wanted = sorted(set(incident_ids))
-    pages = [wanted[first : first + INCIDENTS_A_PAGE] for first in range(0, len(wanted), INCIDENTS_A_PAGE)]
+    ids = sorted(set(incident_ids))
+    pages = [ids[first : first + INCIDENTS_A_PAGE] for first in range(0, len(ids), INCIDENTS_A_PAGE)]
     named = (one_of(tables, "incident_id", page) for page in pages)
     return [row for page in named for row in _incidents(tables, monitor_id, most=INCIDENTS_A_PAGE, wanted=page)]
 
@@ -173,8 +173,8 @@ def _incidents(tables: Tables, monitor_id: str, *, most: int, first: int = 0, wa
 
 def with_series(tables: Tables, monitor_id: str, rows: Sequence[IncidentRow]) -> list[IncidentRow]:
     """Open incidents with the verdicts of their first check, window by window: what a picture is drawn from."""
-    wanted = [row for row in rows if row.is_open and row.check_id is not None and not row.series]
-    named = [row.check_id for row in wanted if row.check_id is not None][:MOST_PICTURES]
+    open_rows = [row for row in rows if row.is_open and row.check_id is not None and not row.series]
+    named = [row.check_id for row in open_rows if row.check_id is not None][:MOST_PICTURES]
     if not named:
         return list(rows)
     recency = "row_number() OVER (PARTITION BY check_id ORDER BY window_start DESC) AS age"
@@ -203,8 +203,8 @@ def open_total(tables: Tables, monitor_id: str) -> int:
     """How many incidents are not resolved."""
     if not tables.has("incidents", "diagnosis"):
         return 0
-    wanted = f"monitor_id = {tables.literal(monitor_id)} AND status <> '{RESOLVED}'"
-    return int(tables.ask(f"SELECT count(*) AS many FROM {tables.relation('incidents')} WHERE {wanted}")[0]["many"])
+    condition = f"monitor_id = {tables.literal(monitor_id)} AND status <> '{RESOLVED}'"
+    return int(tables.ask(f"SELECT count(*) AS many FROM {tables.relation('incidents')} WHERE {condition}")[0]["many"])
 
 
 def recent_runs(tables: Tables, monitor_id: str) -> list[RunRow]:

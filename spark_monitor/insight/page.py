@@ -47,9 +47,9 @@ def further_commands(facts: Facts, file: str) -> tuple[str, ...]:
     if facts.has_labels:
         queries.append("SELECT * FROM label_maturity")
     queries.append("SELECT * FROM open_incidents")
-    asked = [f"spark-monitor sql {in_shell(file)} {_shell_quoted(query)}" for query in queries]
+    commands = [f"spark-monitor sql {in_shell(file)} {_shell_quoted(query)}" for query in queries]
     why = [f"spark-monitor explain {row.incident_id} {in_shell(file)}" for row in facts.open[:1]]
-    return (*why, *asked)
+    return (*why, *commands)
 
 
 def _shell_quoted(query: str) -> str:

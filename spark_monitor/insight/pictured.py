@@ -108,9 +108,9 @@ def distributions(tables: Tables, scope: Scope, columns: Sequence[str]) -> list[
 
 def baseline_distributions(tables: Tables, monitor_id: str, columns: Sequence[str]) -> list[ColumnRow]:
     """What the same columns held in the baseline: quantiles from its sketch."""
-    wanted = f"monitor_id = {tables.literal(monitor_id)} AND slice_key IS NULL AND {one_of(tables, 'column_name', columns)}"
+    condition = f"monitor_id = {tables.literal(monitor_id)} AND slice_key IS NULL AND {one_of(tables, 'column_name', columns)}"
     latest = "row_number() OVER (PARTITION BY column_name ORDER BY baseline_version DESC) AS age"
-    inner = f"SELECT column_name, sketch, {latest} FROM {tables.relation('baselines')} WHERE {wanted}"
+    inner = f"SELECT column_name, sketch, {latest} FROM {tables.relation('baselines')} WHERE {condition}"
     rows = tables.ask(f"SELECT column_name, sketch FROM ({inner}) q WHERE age = 1 LIMIT {MOST_HEAT_COLUMNS}")
     return [ColumnRow(None, None, row["column_name"], quantiles=_sketched(row["sketch"])) for row in rows]
 
@@ -120,12 +120,12 @@ def measures(tables: Tables, scope: Scope) -> list[MeasureRow]:
     if not tables.has("metrics"):
         return []
     key = "model_version, granularity, dataset, family, metric, class, column_name, slice_key, slice_value, basis"
-    wanted = f"monitor_id = {tables.literal(scope.monitor_id)}"
+    condition = f"monitor_id = {tables.literal(scope.monitor_id)}"
     whole = f"slice_key IS NULL AND column_name = '{TABLE_ROW}'"
     shown = f"family IN ('system', 'pipeline', 'cost', 'custom', 'fairness') OR ({whole}) OR value > 0"
     latest = (
         f"SELECT {MEASURE_COLUMNS}, row_number() OVER (PARTITION BY {key} ORDER BY window_start DESC) AS age "
-        f"FROM {tables.relation('metrics')} WHERE {wanted} AND ({shown})"
+        f"FROM {tables.relation('metrics')} WHERE {condition} AND ({shown})"
     )
     first = f"CASE WHEN {whole} THEN 0 WHEN slice_key IS NULL THEN 1 ELSE 2 END"
     ranked = (

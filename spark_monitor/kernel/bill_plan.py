@@ -130,11 +130,11 @@ def bill_row(window: WindowKey, metric_name: str, block: CostBlock, column: str,
     metric = catalogue().metrics[metric_name]
     edges = {"granularity": window.granularity, "start": window.start, "end": window.end}
     where = [{**edges, "model_version": None, "slice_key": None, "slice_value": None}]
-    given = {name: value for name, value in fields.items() if value is not None}
-    status = given.pop("status", None)
-    class_name, details, count = given.pop("class_name", None), given.pop("details", None), given.pop("count", None)
-    message = given.pop("message", None)
-    [row] = measurements(where, metric, metric.compute(block), count=[count], column_name=column, **given)
+    settings = {name: value for name, value in fields.items() if value is not None}
+    status = settings.pop("status", None)
+    class_name, details, count = settings.pop("class_name", None), settings.pop("details", None), settings.pop("count", None)
+    message = settings.pop("message", None)
+    [row] = measurements(where, metric, metric.compute(block), count=[count], column_name=column, **settings)
     if row["count"] is None:
         row["count"] = count
     return {**row, "class": class_name, "details": details, "message": message, "status": status or row["status"]}

@@ -203,8 +203,8 @@ class Comparison:
     def _tables(self, chunk: pa.RecordBatch, pairs: Sequence[Pairs]) -> pa.RecordBatch:
         """The drift rows of ``:table``: few, so one by one."""
         is_current = chunk.column("is_current").to_pylist()
-        wanted = np.unique(np.concatenate([part for one in pairs for part in (one.current, one.reference)]))
-        rows = wanted[wanted >= 0]
+        places = np.unique(np.concatenate([part for one in pairs for part in (one.current, one.reference)]))
+        rows = places[places >= 0]
         states = dict(zip(rows.tolist(), states_at(chunk.take(pa.array(rows)), None), strict=True))
         placed = {
             row: self._plan.placed(state, is_current=is_current[row]) if isinstance(state, TableState) else None

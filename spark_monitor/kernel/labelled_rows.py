@@ -106,8 +106,8 @@ def delays_of(times: pa.Array, labelled: pa.Array) -> Floats:
 
 def yes_or_no(codes: ClassCodes, positive: object) -> ClassCodes:
     """Whether each class is the positive one; rows without a class stay without."""
-    wanted = canonical_label(positive)
-    is_positive = np.array([name == wanted for name in codes.classes], dtype=np.int64)
+    positive_label = canonical_label(positive)
+    is_positive = np.array([name == positive_label for name in codes.classes], dtype=np.int64)
     numbers = np.append(is_positive, -1)[codes.codes]
     return ClassCodes(numbers, BINARY_CLASSES)
 

@@ -234,43 +234,43 @@ def doubles(values: pa.Array) -> pa.Array:
     return pa.array(numbers, mask=np.asarray(values.is_null().to_numpy(zero_copy_only=False)))
 
 
-def as_type(values: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
+def as_type(values: pa.Array, target: pa.DataType, name: str) -> pa.Array:
     """A file's values in the table's type: the same, or widened where the table's type was widened since.
 
     >>> as_type(pa.array([1], pa.int32()), pa.int64(), "x").type
     DataType(int64)
     """
     kind = values.type
-    if kind == wanted or (pa.types.is_dictionary(kind) and kind.value_type == wanted):
+    if kind == target or (pa.types.is_dictionary(kind) and kind.value_type == target):
         return values
-    if not widens(kind, wanted):
-        raise StateError(f"column {name!r}: {kind} in the file and {wanted} in the table.")
+    if not widens(kind, target):
+        raise StateError(f"column {name!r}: {kind} in the file and {target} in the table.")
     if pa.types.is_dictionary(kind):
-        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(wanted))
-    return plain(values).cast(wanted)
+        return pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(target))
+    return plain(values).cast(target)
 
 
-def widens(kind: pa.DataType, wanted: pa.DataType) -> bool:
+def widens(kind: pa.DataType, target: pa.DataType) -> bool:
     """Whether every value of one type is the same value of another, as Spark reads it.
 
     Spark goes by Parquet's own types; Arrow also by those of whoever wrote the file, who may have had views of strings, durations
     (integers to Parquet), or nothing but nulls.
     """
     if pa.types.is_dictionary(kind):
-        return widens(kind.value_type, wanted)
+        return widens(kind.value_type, target)
     if pa.types.is_signed_integer(kind):
-        fits = pa.types.is_signed_integer(wanted) and wanted.bit_width > kind.bit_width
-        return bool(fits or (wanted == pa.float64() and kind.bit_width <= 32) or pa.types.is_decimal(wanted))
+        fits = pa.types.is_signed_integer(target) and target.bit_width > kind.bit_width
+        return bool(fits or (target == pa.float64() and kind.bit_width <= 32) or pa.types.is_decimal(target))
     if pa.types.is_unsigned_integer(kind):
-        fits = pa.types.is_signed_integer(wanted) and wanted.bit_width > kind.bit_width
-        return bool(fits or (pa.types.is_decimal(wanted) and wanted.precision - wanted.scale >= UNSIGNED_DIGITS))
-    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(wanted):
-        return (kind.tz is None) == (wanted.tz is None) and kind.unit in ("ms", "us", "s")
-    if pa.types.is_decimal(kind) and pa.types.is_decimal(wanted):
-        return bool(wanted.scale >= kind.scale and wanted.precision - wanted.scale >= kind.precision - kind.scale)
+        fits = pa.types.is_signed_integer(target) and target.bit_width > kind.bit_width
+        return bool(fits or (pa.types.is_decimal(target) and target.precision - target.scale >= UNSIGNED_DIGITS))
+    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(target):
+        return (kind.tz is None) == (target.tz is None) and kind.unit in ("ms", "us", "s")
+    if pa.types.is_decimal(kind) and pa.types.is_decimal(target):
+        return bool(target.scale >= kind.scale and target.precision - target.scale >= kind.precision - kind.scale)
     if pa.types.is_null(kind) or pa.types.is_fixed_size_binary(kind):
-        return bool(pa.types.is_null(kind) or wanted == pa.binary())
+        return bool(pa.types.is_null(kind) or target == pa.binary())
     widened = {(pa.float32(), pa.float64()), (pa.date32(), MICROS)}
-    if (kind, wanted) in widened or (pa.types.is_duration(kind) and wanted == pa.int64()):
+    if (kind, target) in widened or (pa.types.is_duration(kind) and target == pa.int64()):
         return True
-    return any(kind in group and wanted in group for group in SAME_STRINGS)
+    return any(kind in group and target in group for group in SAME_STRINGS)

@@ -260,7 +260,7 @@ def _leaf(metadata: pq.FileMetaData, name: str) -> int | None:
     return next((leaf for leaf in range(group.num_columns) if group.column(leaf).path_in_schema == name), None)
 
 
-def _statistic(value: int, kind: pa.DataType, wanted: pa.DataType | None) -> int:
+def _statistic(value: int, kind: pa.DataType, target: pa.DataType | None) -> int:
     """A statistic of a file's time column as the table's time column stores it: in microseconds, rounded down, or days.
 
     >>> _statistic(1, pa.date32(), pa.date32()), _statistic(1, pa.date32(), pa.timestamp("us"))
@@ -268,7 +268,7 @@ def _statistic(value: int, kind: pa.DataType, wanted: pa.DataType | None) -> int
     """
     if pa.types.is_timestamp(kind):
         return value * _MICROS // _PER_SECOND[kind.unit]
-    return value if wanted is None or pa.types.is_date(wanted) else value * DAY_MICROS
+    return value if target is None or pa.types.is_date(target) else value * DAY_MICROS
 
 
 def _timestamps_of_int96(values: pa.Array, file: pq.ParquetFile, name: str) -> pa.Array:

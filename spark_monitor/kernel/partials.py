@@ -281,12 +281,12 @@ def timestamps_of(time: pa.Array) -> Integers:
     return np.asarray(time.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, wanted: npt.NDArray[np.bool_]) -> Integers:
+def segment_of(time: pa.Array | pa.ChunkedArray, edges: Integers, mask: npt.NDArray[np.bool_]) -> Integers:
     """The segment that every timestamp falls in, -1 (NO_WINDOW) where it is null or in no wanted segment."""
     filled = pc.fill_null(time if isinstance(time, pa.Array) else one_array(time), int(edges[0]) - 1)
     micros = np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
     segment = np.searchsorted(edges, micros, side="right") - 1
-    segment[(segment >= wanted.size) | (segment < 0)] = NO_WINDOW
-    if not wanted.all():
-        segment[(segment >= 0) & ~wanted[segment]] = NO_WINDOW
+    segment[(segment >= mask.size) | (segment < 0)] = NO_WINDOW
+    if not mask.all():
+        segment[(segment >= 0) & ~mask[segment]] = NO_WINDOW
     return segment

@@ -127,16 +127,16 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _broken(name: str, there: str, wanted: SpecifierSet) -> str | None:
+def _broken(name: str, there: str, specifiers: SpecifierSet) -> str | None:
     """The first clause that an installed version breaks; one that is pinned may differ in its last numbers."""
     from packaging.version import InvalidVersion, Version
 
     try:
         have = Version(there)
     except InvalidVersion:
-        return f"{name} {there} cannot be compared with {wanted}" if wanted else None
+        return f"{name} {there} cannot be compared with {specifiers}" if specifiers else None
     # A set of clauses has no order of its own.
-    clauses = sorted(wanted, key=str)
+    clauses = sorted(specifiers, key=str)
     return next((problem for one in clauses if (problem := _of_clause(name, there, have, one)) is not None), None)
 
 

@@ -18,16 +18,16 @@ BY_APPRISE = (None, "apprise")
 def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None = None) -> Iterator[Finding]:
     """Warnings: a run goes on without them, and tries again the next time."""
     people = config.people
-    given = os.environ if environment is None else environment
+    variables = os.environ if environment is None else environment
     if people.channels and find_spec("apprise") is None and any(one.kind in BY_APPRISE for one in people.channels.values()):
         yield _warning("people.channels", 'apprise is not installed. Install it: pip install "spark-monitor[alerts]".')
     for name, channel in people.channels.items():
-        if not given.get(channel.url_env, "").strip():
+        if not variables.get(channel.url_env, "").strip():
             yield _warning(
                 f"people.channels.{name}.url_env", f"{channel.url_env} is not set here. Put the channel's address into it."
             )
     yield from _never_reached(config)
-    yield from _actions(config, given)
+    yield from _actions(config, variables)
     yield from _links(config)
     receivers = {*(route.to for route in people.routes), *(people.digest.to if people.digest is not None else ())}
     for name in sorted(receivers & set(people.owners) - set(people.channels)):
@@ -37,7 +37,7 @@ def people_findings(config: MonitorConfig, environment: Mapping[str, str] | None
             yield _warning(f"people.owners.{name}.channel", f'"{owner.channel}" is no channel. Known: {names}.')
         elif owner.channel is None and not owner.email:
             yield _warning(f"people.owners.{name}", "it is to be notified, and has neither email nor channel. Give one of them.")
-        elif owner.channel is None and not given.get(MAIL_VARIABLE, "").strip():
+        elif owner.channel is None and not variables.get(MAIL_VARIABLE, "").strip():
             yield _warning(
                 f"people.owners.{name}.email", f"{MAIL_VARIABLE} is not set here. Put the mail server's address there."
             )
@@ -69,7 +69,7 @@ def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
         )
 
 
-def _actions(config: MonitorConfig, given: Mapping[str, str]) -> Iterator[Finding]:
+def _actions(config: MonitorConfig, variables: Mapping[str, str]) -> Iterator[Finding]:
     """Actions that nothing will set off, and those that cannot be taken."""
     ruled = {rule.metric for rule in config.rules}
     failing = {rule.metric for rule in config.rules if rule.fail is not None}
@@ -83,7 +83,7 @@ def _actions(config: MonitorConfig, given: Mapping[str, str]) -> Iterator[Findin
             yield _warning(f"{where}.when.verdict", f"{lack}. Give one, or write verdict: WARN.")
         for name in ("webhook", "databricks_job"):
             called = getattr(action.do, name)
-            if called is not None and not given.get(called.url_env, "").strip():
+            if called is not None and not variables.get(called.url_env, "").strip():
                 yield _warning(f"{where}.do.{name}.url_env", f"{called.url_env} is not set here. Put the address into it.")
         for name in ("mlflow_tag", "mlflow_alias"):
             if getattr(action.do, name) is not None and config.outputs.mlflow is None:

@@ -174,7 +174,7 @@ class Before:
             start = int(rows.starts[row])
             starts, values = self._values.get((start, _series(rows, row, judged.metric[one], judged.class_name[one])), nothing)
             every = str(rows.strings["granularity"][row])
-            earlier[place], same = windows_before(starts, values, start, wanted=limit.windows, granularity=every, zone=zone)
+            earlier[place], same = windows_before(starts, values, start, most=limit.windows, granularity=every, zone=zone)
             alike.append(same)
         return earlier, alike
 

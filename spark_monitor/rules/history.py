@@ -61,17 +61,15 @@ def _offset(start: int, zone: str) -> int:
     return (moment.utcoffset() or timedelta(0)) // ONE_MICROSECOND
 
 
-def windows_before(
-    starts: Integers, values: Floats, now: int, *, wanted: int, granularity: str, zone: str
-) -> tuple[Floats, bool]:
-    """The values of the last ``wanted`` windows before ``now``, NaN where there are fewer.
+def windows_before(starts: Integers, values: Floats, now: int, *, most: int, granularity: str, zone: str) -> tuple[Floats, bool]:
+    """The values of the last ``most`` windows before ``now``, NaN where there are fewer.
 
     With it, whether they are those of ``now``'s weekday or hour alone, which is so where there are as many of them.
 
     >>> starts = np.arange(21) * DAY
-    >>> windows_before(starts, np.arange(21.0), 21 * DAY, wanted=3, granularity="1 day", zone="UTC")
+    >>> windows_before(starts, np.arange(21.0), 21 * DAY, most=3, granularity="1 day", zone="UTC")
     (array([ 0.,  7., 14.]), True)
-    >>> windows_before(starts[:5], np.arange(5.0), 5 * DAY, wanted=3, granularity="1 day", zone="UTC")
+    >>> windows_before(starts[:5], np.arange(5.0), 5 * DAY, most=3, granularity="1 day", zone="UTC")
     (array([2., 3., 4.]), False)
     """
     order = np.argsort(starts, kind="stable")
@@ -80,7 +78,7 @@ def windows_before(
     phase = phases(np.append(starts, now), granularity, zone)
     if phase is not None:
         same = values[phase[:-1] == phase[-1]]
-        if same.size >= wanted:
-            return same[-wanted:], True
-    last = values[-wanted:]
-    return np.concatenate([np.full(wanted - last.size, np.nan), last]), False
+        if same.size >= most:
+            return same[-most:], True
+    last = values[-most:]
+    return np.concatenate([np.full(most - last.size, np.nan), last]), False

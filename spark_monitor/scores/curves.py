@@ -144,8 +144,8 @@ def top(state: ScoreState, percent: float) -> Top:
     """The given percentage of the rows, one at least, by score; rows tied with the last of them count by their fraction."""
     cells = descending(state)
     sizes = cells.positives + cells.negatives
-    wanted = float(sizes.sum()) * percent / 100
-    rows = max(math.ceil(round(wanted, 9)), 1) if state.positives.dtype.kind == "i" else wanted
+    target = float(sizes.sum()) * percent / 100
+    rows = max(math.ceil(round(target, 9)), 1) if state.positives.dtype.kind == "i" else target
     ends = np.cumsum(sizes)
     place = min(int(np.searchsorted(ends, rows)), sizes.size - 1)
     before = float(cells.positives[:place].sum())

@@ -130,8 +130,14 @@ def accepted_period(config: MonitorConfig, frame: DataFrame, start: datetime, en
     predictions = config.predictions
     where = inside_sql(frame, predictions.time, [(micros(start), micros(end))], zone=config.windows.zone)
     labels = config.labels is not None
-    given = {"table": predictions.table, "path": predictions.path, "format": predictions.format, "where": where, "labels": labels}
-    return BaselineConfig.model_validate({name: value for name, value in given.items() if value is not None})
+    settings = {
+        "table": predictions.table,
+        "path": predictions.path,
+        "format": predictions.format,
+        "where": where,
+        "labels": labels,
+    }
+    return BaselineConfig.model_validate({name: value for name, value in settings.items() if value is not None})
 
 
 def load_baseline(stored: DataFrame, version: int, references: Sequence[str] = ()) -> Baseline:

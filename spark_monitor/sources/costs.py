@@ -41,8 +41,8 @@ def open_costs(spark: SparkSession, section: CostsConfig) -> Bill:
         return _databricks(spark, frame, section)
     if section.format == FOCUS:
         return _focus(frame, section)
-    kept = frame.where(section.where) if section.where else frame
-    return _shaped(kept, section, section.time, section.cost, section.service, _currency(frame, section.currency))
+    selected = frame.where(section.where) if section.where else frame
+    return _shaped(selected, section, section.time, section.cost, section.service, _currency(frame, section.currency))
 
 
 def sums(bill: Bill, start: int, end: int) -> DataFrame:
@@ -77,12 +77,12 @@ def _focus(frame: DataFrame, section: CostsConfig) -> Bill:
 
     What is billed for a period belongs to it in proportion; a purchase, which is not amortised in ``BilledCost``, to its start.
     """
-    kept = frame.where(section.where) if section.where else frame
+    selected = frame.where(section.where) if section.where else frame
     time = section.time or first_of(frame, "ChargePeriodStart") or "NULL"
     cost = section.cost or first_of(frame, "BilledCost", "EffectiveCost") or "NULL"
     service = section.service or first_of(frame, "ServiceName", "ServiceCategory") or "NULL"
     currency = _currency(frame, section.currency) if section.currency else first_of(frame, "BillingCurrency") or "NULL"
-    return _shaped(kept, section, time, cost, service, currency, until=_charged_until(frame, section))
+    return _shaped(selected, section, time, cost, service, currency, until=_charged_until(frame, section))
 
 
 def _charged_until(frame: DataFrame, section: CostsConfig) -> str | None:

@@ -117,8 +117,10 @@ def timestamp_micros(labels: DataFrame, column: str, zone: str) -> Column:
     if isinstance(kind, (T.TimestampNTZType, T.DateType)):
         local = f"convert_timezone({literal(zone)}, 'UTC', CAST({name} AS TIMESTAMP_NTZ))"
         return F.expr(f"timestampdiff(MICROSECOND, {_NTZ_EPOCH}, {local})")
-    given = kind.simpleString()
-    raise ConfigError(f'labels.time: column "{column}" is of type {given}, a timestamp or a date is needed. Name another column.')
+    type_name = kind.simpleString()
+    raise ConfigError(
+        f'labels.time: column "{column}" is of type {type_name}, a timestamp or a date is needed. Name another column.'
+    )
 
 
 def latest_labels(

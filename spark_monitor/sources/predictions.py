@@ -95,8 +95,8 @@ def profiled_names(columns: Iterable[str], predictions: PredictionsConfig, elsew
         roles.add(predictions.model_version)
     outputs = {name for name in (predictions.prediction, predictions.score) if name is not None}
     features = predictions.features
-    wanted = set(features.include) or {name for name in columns if name not in roles}
-    return [name for name in columns if name in outputs or (name in wanted and name not in features.exclude)]
+    names = set(features.include) or {name for name in columns if name not in roles}
+    return [name for name in columns if name in outputs or (name in names and name not in features.exclude)]
 
 
 def only_in_baseline(config: MonitorConfig, columns: Iterable[str], baseline: Iterable[str]) -> list[str]:
@@ -156,13 +156,13 @@ def row_times(
     come to the driver.
     """
     kind = frame.schema[name].dataType
-    asked = [before(frame, name, end, zone=zone) for start, end in spans if start is None]
+    conditions = [before(frame, name, end, zone=zone) for start, end in spans if start is None]
     closed = [(start, end) for start, end in spans if start is not None]
-    asked += [within_any(frame, name, closed, zone=zone, with_null=False)] if closed else []
-    if not asked:
+    conditions += [within_any(frame, name, closed, zone=zone, with_null=False)] if closed else []
+    if not conditions:
         return []
     column = F.expr(f"unix_micros({quote(name)})") if isinstance(kind, T.TimestampType) else F.col(quote(name))
-    rows = frame.where(reduce(lambda one, other: one | other, asked))
+    rows = frame.where(reduce(lambda one, other: one | other, conditions))
     bunched = rows.groupBy(*_stretch_keys(kind, quote(name), stretch))
     stretches = bunched.agg(F.min(column).alias("first"), F.max(column).alias("last"), F.count(F.lit(1)).alias("rows")).collect()
     ends = [row[end] for row in stretches for end in ("first", "last")]

@@ -67,13 +67,13 @@ def sound_before(run: Run, parts: Parts, baseline_version: int | None) -> tuple[
 
     A window without states had no rows.
     """
-    wanted = {part for several in parts.values() for part in several}
-    if not wanted and baseline_version is None:
+    finer = {part for several in parts.values() for part in several}
+    if not finer and baseline_version is None:
         return parts, True
-    asked = [f"log_type = '{INPUT}' AND {run.store.in_windows(run.monitor_id, wanted)}"] if wanted else []
-    asked += [f"log_type <> '{INPUT}' AND baseline_version = {baseline_version}"] if baseline_version is not None else []
+    conditions = [f"log_type = '{INPUT}' AND {run.store.in_windows(run.monitor_id, finer)}"] if finer else []
+    conditions += [f"log_type <> '{INPUT}' AND baseline_version = {baseline_version}"] if baseline_version is not None else []
     stored = run.store.committed("model_states").where(F.col("monitor_id") == run.monitor_id)
-    chosen = stored.where(" OR ".join(f"({one})" for one in asked))
+    chosen = stored.where(" OR ".join(f"({one})" for one in conditions))
     sound = F.expr(f"bool_and(properties IS NOT NULL AND NOT (log_type = '{INPUT}' AND slice_value <=> '{OTHER}'))")
     rows = chosen.groupBy("granularity", F.expr("unix_micros(window.start)").alias("start")).agg(sound.alias("sound")).collect()
     is_sound = {(row["granularity"], row["start"]): bool(row["sound"]) for row in rows}
@@ -131,6 +131,6 @@ def _name_of(part: DueWindow) -> str:
 
 
 def _states_of(run: Run, parts: Parts) -> DataFrame:
-    wanted: Collection[DueWindow] = {part for several in parts.values() for part in several}
-    stored = run.store.frame("model_states").where(run.store.in_windows(run.monitor_id, wanted))
+    finer: Collection[DueWindow] = {part for several in parts.values() for part in several}
+    stored = run.store.frame("model_states").where(run.store.in_windows(run.monitor_id, finer))
     return stored.where(F.col("log_type") == INPUT).withColumn("start", F.expr("unix_micros(window.start)"))

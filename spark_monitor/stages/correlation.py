@@ -71,8 +71,8 @@ def profiled_covariance(
         return plan
     each = 4 * len(plan.names) * (len(plan.names) + 1)
     most = max(SLICES_BYTES // each, 1)
-    kept = sorted(baseline.covariance_slices, key=lambda one: (-one[2], one[0], one[1]))[:most]
-    slices = tuple(frozenset(value for key, value, _ in kept if key == name) for name in predictions.slice_keys)
+    largest = sorted(baseline.covariance_slices, key=lambda one: (-one[2], one[0], one[1]))[:most]
+    slices = tuple(frozenset(value for key, value, _ in largest if key == name) for name in predictions.slice_keys)
     return CovariancePlan(plan.names, plan.positions, plan.centre, plan.scale, slices)
 
 

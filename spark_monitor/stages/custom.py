@@ -44,11 +44,11 @@ def values_of(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) 
     """One row per window, version and slice, with a struct ``m<i>`` for each metric that aggregates rows."""
     values: DataFrame | None = None
     for labels in (False, True):
-        wanted = [one for one in aggregates(run.config.metrics) if one.config.labels == labels]
-        if not wanted:
+        metrics = [one for one in aggregates(run.config.metrics) if one.config.labels == labels]
+        if not metrics:
             continue
         rows = _labelled(run, predictions, windows) if labels else rows_within(run, predictions, windows)
-        grouped = aggregated(placed(rows, run, predictions, windows), wanted)
+        grouped = aggregated(placed(rows, run, predictions, windows), metrics)
         values = (
             grouped
             if values is None

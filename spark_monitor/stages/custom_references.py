@@ -43,8 +43,8 @@ def with_references(
     roots = {root for one in parsed.values() for root, _, _ in one.columns}
     if "baseline" in roots:
         values = _with_baseline(run, predictions, values)
-    wanted = [(f"{prefix}{one.place}", one.config) for one in aggregates(run.config.metrics) for prefix in ("m", "b")]
-    values = with_bounds(values, [one for one in wanted if one[0] in values.columns])
+    prefixed = [(f"{prefix}{one.place}", one.config) for one in aggregates(run.config.metrics) for prefix in ("m", "b")]
+    values = with_bounds(values, [one for one in prefixed if one[0] in values.columns])
     if "previous" in roots:
         values = _with_previous(run, values, windows)
     for one in derived:
@@ -69,8 +69,8 @@ def _with_derived(values: DataFrame, one: Derived, places: dict[str, int], place
     fields = {"value": F.col(own_name("derived")), "rows": reduce(F.least, rows) if rows else _nothing()}
     fields |= {name: _nothing() for name in SUMS} | {"low": low, "high": high}
     struct = F.struct(*(column.cast("double").alias(name) for name, column in fields.items()))
-    kept = [*values.columns, f"m{place}"]
-    return named.withColumn(f"m{place}", struct).select(*dict.fromkeys(kept))
+    names = [*values.columns, f"m{place}"]
+    return named.withColumn(f"m{place}", struct).select(*dict.fromkeys(names))
 
 
 def _field(there: Mapping[str, str], column: str, field: str) -> Column:
@@ -133,12 +133,12 @@ def _baseline_rows(run: Run, predictions: Predictions, *, labels: bool) -> DataF
 
 def _with_previous(run: Run, values: DataFrame, windows: Sequence[DueWindow]) -> DataFrame:
     """The values beside those of the window before: as this run measures it, else as it is stored."""
-    wanted = aggregates(run.config.metrics)
+    metrics = aggregates(run.config.metrics)
     fresh = values.select(
-        *DIMENSIONS, *(F.col(f"m{one.place}.{field}").alias(f"{field}{one.place}") for one in wanted for field in _STORED_AS)
+        *DIMENSIONS, *(F.col(f"m{one.place}.{field}").alias(f"{field}{one.place}") for one in metrics for field in _STORED_AS)
     )
     stored = run.store.frame("metrics").where(run.store.in_windows(run.monitor_id, just_before(run, windows)))
-    of_metric = [(one.place, F.col("metric") == one.config.name) for one in wanted]
+    of_metric = [(one.place, F.col("metric") == one.config.name) for one in metrics]
     earlier = (
         stored.where("dataset = 'predictions' AND family = 'custom'")
         .withColumns({edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")})
@@ -156,7 +156,7 @@ def _with_previous(run: Run, values: DataFrame, windows: Sequence[DueWindow]) ->
         *(F.col(name).alias(f"was_{name}") for name in DIMENSIONS),
         *(
             F.struct(*(F.col(f"{field}{one.place}").alias(field) for field in _STORED_AS)).alias(f"p{one.place}")
-            for one in wanted
+            for one in metrics
         ),
     )
     same = values["start"] == before["was_end"]

@@ -67,7 +67,7 @@ def aggregates(metrics: Sequence[CustomMetricConfig]) -> list[Sql]:
     return [Sql(one, parse_aggregate(one.sql), place) for place, one in enumerate(metrics) if one.sql is not None]
 
 
-def aggregated(rows: DataFrame, wanted: Sequence[Sql]) -> DataFrame:
+def aggregated(rows: DataFrame, expressions: Sequence[Sql]) -> DataFrame:
     """The metrics' values and the sums that their intervals need, by dimensions."""
     where = {
         "granularity": F.col(own_name("granularity")),
@@ -79,8 +79,8 @@ def aggregated(rows: DataFrame, wanted: Sequence[Sql]) -> DataFrame:
     }
     keyed = rows.withColumns({own_name(name): column for name, column in where.items()})
     by = [F.col(own_name(name)).alias(name) for name in DIMENSIONS]
-    plain = keyed.groupBy(*by).agg(*(struct(one).alias(f"m{one.place}") for one in wanted))
-    drawn = [one for one in wanted if one.bootstrapped]
+    plain = keyed.groupBy(*by).agg(*(struct(one).alias(f"m{one.place}") for one in expressions))
+    drawn = [one for one in expressions if one.bootstrapped]
     return plain if not drawn else _with_replicates(keyed, by, plain, drawn)
 
 

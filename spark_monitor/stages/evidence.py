@@ -228,12 +228,12 @@ MOST_SHARES: Final = 20_000
 def slice_shifts(run: Run, starts: Collection[tuple[str, int]], windows: Windows) -> dict[tuple[str, int], Shift]:
     """Of windows in which several columns began to drift: the slice whose share of the rows changed most."""
     before = _starts_before(windows)
-    wanted = {start for _, start in starts} | {before[start] for _, start in starts if start in before}
-    if not wanted:
+    starts_needed = {start for _, start in starts} | {before[start] for _, start in starts if start in before}
+    if not starts_needed:
         return {}
     stored = run.store.frame("profile_metrics").where(F.col("monitor_id") == run.monitor_id)
     table = stored.where((F.col("log_type") == INPUT) & (F.col("column_name") == TABLE_ROW))
-    edges = [F.timestamp_micros(F.lit(start)) for start in sorted(wanted)]
+    edges = [F.timestamp_micros(F.lit(start)) for start in sorted(starts_needed)]
     counted = (
         table.where(F.col("window.start").isin(edges))
         .groupBy("granularity", F.unix_micros("window.start").alias("start"), "slice_key", "slice_value")

@@ -123,16 +123,16 @@ def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
 
 def write_checks(run: Run, windows: Sequence[DueWindow], knowledge: Knowledge) -> None:
     """Hold what is stored of these windows against the rules."""
-    wanted = run.store.in_windows(run.monitor_id, windows)
+    condition = run.store.in_windows(run.monitor_id, windows)
     judged = checks(
-        run.store.frame("profile_metrics").where(wanted).where(F.col("log_type") == INPUT),
-        run.store.frame("drift_metrics").where(wanted),
-        run.store.frame("model_metrics").where(wanted),
+        run.store.frame("profile_metrics").where(condition).where(F.col("log_type") == INPUT),
+        run.store.frame("drift_metrics").where(condition),
+        run.store.frame("model_metrics").where(condition),
         run.config.rules,
         monitor_id=run.monitor_id,
         as_of=run.as_of,
         run_id=run.run_id,
-        metrics=run.store.frame("metrics").where(wanted),
+        metrics=run.store.frame("metrics").where(condition),
         earlier=Earlier.of(run, windows),
         stored=Stored.of(run, windows),
         knowledge=knowledge,

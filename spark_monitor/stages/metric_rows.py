@@ -68,10 +68,10 @@ def _totals(profiles: DataFrame) -> DataFrame:
     """The rows of all versions of each window and slice together."""
     keys = ("granularity", "start", "end", "slice_key", "slice_value", "column_name", "dataset")
     counted = profiles.where(F.col("column_name") == TABLE_ROW).groupBy(*keys).agg(F.sum("count").alias("count"))
-    given = {name: F.col(name) for name in (*keys, "count")}
-    given |= {"family": F.lit(ALL_VERSIONS), "basis": F.lit(ALL_VERSIONS), "status": F.lit("OK")}
+    columns = {name: F.col(name) for name in (*keys, "count")}
+    columns |= {"family": F.lit(ALL_VERSIONS), "basis": F.lit(ALL_VERSIONS), "status": F.lit("OK")}
     return counted.select(
-        *(given.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
+        *(columns.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),
         F.array(_number("count", (F.col("count"),))).cast(NUMBERS_DDL).alias("numbers"),
         F.lit(None).cast(BEFORE_DDL).alias("before"),
     ).select(*STREAM.names)
@@ -93,30 +93,30 @@ def _drift_rows(drift: DataFrame, metrics: Sequence[str], book: Rulebook) -> Dat
     if asked & {None, "baseline"}:
         wanted.append(F.col("compared_with").isNull() & (types == "BASELINE"))
     kept = named.where(reduce(lambda one, other: one | other, wanted))
-    given = {
+    columns = {
         "family": F.lit("drift"),
         "baseline_name": F.col("compared_with"),
         "expected_value": F.col(f"{PSI}_expected"),
         **_columns(_DRIFT_HAS),
     }
-    return _shaped(kept, given, [_number(metric, _drift_value(metric), _pvalue(metric)) for metric in metrics])
+    return _shaped(kept, columns, [_number(metric, _drift_value(metric), _pvalue(metric)) for metric in metrics])
 
 
 def _model_rows(model: DataFrame) -> DataFrame:
-    given = {
+    columns = {
         "family": F.lit("model"),
         "column_name": F.lit(TABLE_ROW),
         "basis": F.col("basis"),
         **_columns(_MODEL_HAS),
     }
-    return _shaped(model, given, [_stored()])
+    return _shaped(model, columns, [_stored()])
 
 
 def _stored_rows(metrics: DataFrame) -> DataFrame:
     is_basis = F.col("basis").isin(*_BASES)
     baseline = F.when(~is_basis & (F.lower("basis") != "baseline"), F.col("basis"))
-    given = {"basis": F.when(is_basis, F.col("basis")), "baseline_name": baseline, **_columns(_METRICS_HAS)}
-    return _shaped(metrics, given, [_stored()])
+    columns = {"basis": F.when(is_basis, F.col("basis")), "baseline_name": baseline, **_columns(_METRICS_HAS)}
+    return _shaped(metrics, columns, [_stored()])
 
 
 def _watched(frame: DataFrame, book: Rulebook) -> DataFrame:
@@ -129,13 +129,13 @@ def _columns(names: Sequence[str]) -> dict[str, Column]:
     return {name: F.col(name) for name in names}
 
 
-def _shaped(frame: DataFrame, given: Mapping[str, Column], numbers: Sequence[Column]) -> DataFrame:
+def _shaped(frame: DataFrame, columns: Mapping[str, Column], numbers: Sequence[Column]) -> DataFrame:
     """The columns of the stream; what the table does not have is NULL."""
     expressions = {
         "dataset": F.lit(PREDICTIONS),
         **_columns(_DIMENSIONS),
         **{edge: F.unix_micros(f"window.{edge}") for edge in ("start", "end")},
-        **given,
+        **columns,
     }
     return frame.select(
         *(expressions.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in _KINDS.items()),

@@ -54,8 +54,8 @@ def reference_rows(run: Run, due: Sequence[DueWindow], plan: ComparePlan) -> Dat
         for reference in references
     ]
     places = local_frame(run.spark, placed, _DDL)
-    wanted = {*due, *(before for _, before, _ in comparisons)}
-    states = states_of(run, wanted).withColumnsRenamed({"start": "own_start", "end": "own_end"})
+    needed = {*due, *(before for _, before, _ in comparisons)}
+    states = states_of(run, needed).withColumnsRenamed({"start": "own_start", "end": "own_end"})
     joined = states.join(F.broadcast(places), on=["granularity", "own_start"], how="inner")
     rows = joined.select(
         "is_current",

@@ -52,8 +52,8 @@ class Earlier:
             )
             for name, starts in dues.items()
         ]
-        wanted = (F.col("monitor_id") == run.monitor_id) & reduce(lambda one, other: one | other, spans)
-        tables = {name: run.store.frame(name).where(wanted) for name in _TABLES}
+        condition = (F.col("monitor_id") == run.monitor_id) & reduce(lambda one, other: one | other, spans)
+        tables = {name: run.store.frame(name).where(condition) for name in _TABLES}
         tables["profile_metrics"] = tables["profile_metrics"].where(F.col("log_type") == INPUT)
         wide = [tables[name] for name in ("profile_metrics", "drift_metrics", "model_metrics")]
         rows = metric_rows(wide, tables["metrics"], Rulebook.of(rules))

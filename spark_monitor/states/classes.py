@@ -64,8 +64,8 @@ class ClassCodes:
         >>> canonical_labels(pa.array(["yes", "no", None])).equal_to("yes").codes.tolist()
         [1, 0, -1]
         """
-        wanted = canonical_label(value)
-        table = np.array([*(int(text == wanted) for text in self.classes), NO_CLASS], dtype=np.int64)
+        label = canonical_label(value)
+        table = np.array([*(int(text == label) for text in self.classes), NO_CLASS], dtype=np.int64)
         return ClassCodes(table[self.codes], BINARY_CLASSES)
 
 

@@ -70,10 +70,11 @@ DAMAGED_ROW: Final = "state: the stored row is damaged, the checksum of its valu
 """What stands in the place of the state of such a row."""
 
 
-def state_arrays(given: Mapping[str, Any], rows: int) -> list[pa.Array]:
+def state_arrays(columns: Mapping[str, Any], rows: int) -> list[pa.Array]:
     """All columns, in order; what is not given is NULL."""
     return [
-        pa.nulls(rows, field.type) if field.name not in given else _as(given[field.name], field.type) for field in STATE_SCHEMA
+        pa.nulls(rows, field.type) if field.name not in columns else _as(columns[field.name], field.type)
+        for field in STATE_SCHEMA
     ]
 
 

@@ -136,8 +136,8 @@ class Kll:
         if not self.n:
             return np.full(ranks.shape, np.nan)
         items, below = self.weighted()
-        wanted = np.ceil(ranks * self.n - 1e-9 * self.n)
-        values = items[np.minimum(np.searchsorted(below, wanted, side="left"), items.size - 1)]
+        positions = np.ceil(ranks * self.n - 1e-9 * self.n)
+        values = items[np.minimum(np.searchsorted(below, positions, side="left"), items.size - 1)]
         return np.where(ranks <= 0, self.minimum, np.where(ranks >= 1, self.maximum, values))
 
     def cdf(self, points: npt.ArrayLike) -> Floats:

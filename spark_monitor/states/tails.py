@@ -24,12 +24,12 @@ def tail_index(sizes: Magnitudes) -> float:
     (True, inf)
     """
     rows = sizes.total
-    wanted = LARGEST * math.sqrt(rows)
-    if wanted < FEWEST_LARGEST:
+    size = LARGEST * math.sqrt(rows)
+    if size < FEWEST_LARGEST:
         return math.inf
     lows, highs = sizes.bounds()
     above = np.cumsum(sizes.rows[::-1].astype(np.float64))[::-1]
-    place = int(np.flatnonzero(above >= wanted)[-1])
+    place = int(np.flatnonzero(above >= size)[-1])
     largest = float(above[place])
     if lows[place] <= 0 or place + 1 == lows.size:
         return math.inf

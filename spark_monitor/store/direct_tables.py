@@ -254,8 +254,8 @@ class DirectTables:
         return {monitor_id: run_id for _, run_id, monitor_id in ended}
 
     def _run_ids(self, table: str, where: str) -> frozenset[str]:
-        asked = f"SELECT DISTINCT run_id FROM t WHERE {in_datafusion(where)}"
-        return frozenset(row["run_id"] for row in self._ask(table, asked))
+        query = f"SELECT DISTINCT run_id FROM t WHERE {in_datafusion(where)}"
+        return frozenset(row["run_id"] for row in self._ask(table, query))
 
     def _ask(self, table: str, sql: str) -> list[dict[str, Any]]:
         read = pa.table(QueryBuilder().register("t", self._opened(table)).execute(sql))

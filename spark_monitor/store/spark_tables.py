@@ -75,8 +75,8 @@ class SparkTables:
 
     def change(self, table: Table, values: Values, *, where: str) -> int:
         """Set columns of some rows."""
-        given = ", ".join(f"{name} = {value}" for name, value in assignments(table, values).items())
-        return self._affected(table, f"UPDATE {self.place.relation(table.name)} SET {given} WHERE {where}")
+        pairs = ", ".join(f"{name} = {value}" for name, value in assignments(table, values).items())
+        return self._affected(table, f"UPDATE {self.place.relation(table.name)} SET {pairs} WHERE {where}")
 
     def insert_unless(self, table: Table, values: Values, *, taken: str) -> int:
         """Add a row unless one satisfies a predicate.
@@ -99,8 +99,8 @@ class SparkTables:
     def name_incidents(self, monitor_id: str, checks: Sequence[NamedCheck]) -> None:
         """Set ``incident_id`` of checks in one commit; they are handed over as a view, since there may be thousands."""
         table, view = TABLES["checks"], f"named_checks_{uuid.uuid4().hex}"
-        given = local_frame(self.spark, checks, "check_id string, start long, incident_id string")
-        given.createOrReplaceTempView(view)
+        frame = local_frame(self.spark, checks, "check_id string, start long, incident_id string")
+        frame.createOrReplaceTempView(view)
         statement = (
             f"MERGE INTO {self.place.relation(table.name)} t USING {view} s ON {of_monitor(monitor_id, 't.')} "
             "AND t.check_id = s.check_id AND t.`window`.`start` = timestamp_micros(s.start) "
@@ -118,8 +118,8 @@ class SparkTables:
 
     def run_ids(self, table: str, monitor_id: str) -> frozenset[str]:
         """The runs that wrote the rows of a monitor that are there."""
-        asked = f"SELECT DISTINCT run_id FROM {self.place.relation(table)} WHERE {of_monitor(monitor_id)}"
-        return frozenset(row["run_id"] for row in self.spark.sql(asked).collect())
+        query = f"SELECT DISTINCT run_id FROM {self.place.relation(table)} WHERE {of_monitor(monitor_id)}"
+        return frozenset(row["run_id"] for row in self.spark.sql(query).collect())
 
     def latest_generation(self, table: str, monitor_id: str) -> str | None:
         """The last committed run that wrote a table's rows of a monitor; None where none did."""
@@ -137,8 +137,8 @@ class SparkTables:
         ]
         if not files:
             return {}
-        asked = f"SELECT name, sum(many) AS many, sum(size) AS size FROM ({' UNION ALL '.join(files)}) GROUP BY name"
-        return {row["name"]: (row["many"], row["size"]) for row in self.spark.sql(asked).collect()}
+        query = f"SELECT name, sum(many) AS many, sum(size) AS size FROM ({' UNION ALL '.join(files)}) GROUP BY name"
+        return {row["name"]: (row["many"], row["size"]) for row in self.spark.sql(query).collect()}
 
     def counts(self, wheres: Mapping[str, str]) -> dict[str, int]:
         """How many rows of each table satisfy its predicate, in one query."""

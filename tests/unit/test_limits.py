@@ -109,9 +109,9 @@ def test_a_number_that_differs_from_its_history_in_its_last_digits_alone_is_as_u
 
 def test_history_takes_the_same_weekday_where_there_are_enough_and_the_windows_before_otherwise() -> None:
     starts, values = np.arange(28) * DAY, np.arange(28.0)
-    found, alike = windows_before(starts, values, 28 * DAY, wanted=4, granularity="1 day", zone="Europe/Berlin")
+    found, alike = windows_before(starts, values, 28 * DAY, most=4, granularity="1 day", zone="Europe/Berlin")
     assert (found.tolist(), alike) == ([0.0, 7.0, 14.0, 21.0], True)
-    found, alike = windows_before(starts, values, 28 * DAY, wanted=5, granularity="1 day", zone="UTC")
+    found, alike = windows_before(starts, values, 28 * DAY, most=5, granularity="1 day", zone="UTC")
     assert (found.tolist(), alike) == ([23.0, 24.0, 25.0, 26.0, 27.0], False)
 
 
@@ -493,9 +493,9 @@ def test_a_day_without_rows_leaves_a_history_its_weekdays_and_a_week_without_row
     days = np.array([day for day in range(100) if day != 86])
     now = 100 * DAY  # the weekday of day 86
     seen = days[days * DAY >= now - reach("1 day", 6)]
-    found, alike = windows_before(seen * DAY, seen.astype(float), now, wanted=6, granularity="1 day", zone="UTC")
+    found, alike = windows_before(seen * DAY, seen.astype(float), now, most=6, granularity="1 day", zone="UTC")
     assert (found.tolist(), alike) == ([51.0, 58.0, 65.0, 72.0, 79.0, 93.0], True)
     weeks = np.array([week for week in range(30) if week not in (24, 25)]) * 7
     seen = weeks[weeks * DAY >= 210 * DAY - reach("1 week", 8)]
-    found, _ = windows_before(seen * DAY, seen.astype(float), 210 * DAY, wanted=8, granularity="1 week", zone="UTC")
+    found, _ = windows_before(seen * DAY, seen.astype(float), 210 * DAY, most=8, granularity="1 week", zone="UTC")
     assert not np.isnan(found).any()

@@ -62,9 +62,9 @@ def first_line(error: Exception) -> str:
 
 def compilers() -> Iterator[Sequence[str]]:
     """The commands that may be a C compiler: ``CC``, the system's, zig's."""
-    given = os.environ.get("CC", "").split()
-    if given:
-        yield given
+    compiler = os.environ.get("CC", "").split()
+    if compiler:
+        yield compiler
     for name in ("cc", "gcc", "clang"):
         path = shutil.which(name)
         if path is not None:
@@ -115,8 +115,8 @@ def wheel_platform(library: Path) -> str:
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     if not sys.platform.startswith("linux") or libc_ver()[0] != "glibc":
         return platform
-    asked = [tuple(map(int, version)) for version in re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())]
-    major, minor = max([*asked, OLDEST_GLIBC])
+    versions = [tuple(map(int, version)) for version in re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())]
+    major, minor = max([*versions, OLDEST_GLIBC])
     return f"manylinux_{major}_{minor}_{platform.removeprefix('linux_')}"
 
 

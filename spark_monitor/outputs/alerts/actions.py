@@ -232,8 +232,8 @@ def _tried(due: Due, config: MonitorConfig, do: Callable[[Due, MonitorConfig], N
 
 def _run(command: Sequence[str], about: Mapping[str, Any]) -> None:
     """Run a program without a shell; what is known goes to its standard input, for arguments could be read as options."""
-    given = json.dumps(about, allow_nan=False)
-    ended = subprocess.run(list(command), input=given, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False)
+    payload = json.dumps(about, allow_nan=False)
+    ended = subprocess.run(list(command), input=payload, text=True, capture_output=True, timeout=COMMAND_SECONDS, check=False)
     if ended.returncode:
         raise ActionError(f"it ended with exit code {ended.returncode}.")
 

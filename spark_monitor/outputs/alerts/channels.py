@@ -28,23 +28,23 @@ MAIL_VARIABLE = "SPARK_MONITOR_MAIL_URL"
 
 def open_channel(name: str, people: PeopleConfig, environment: Mapping[str, str] | None = None) -> Channel:
     """The channel of a name of the monitor's file, or an owner's; ChannelError says what is missing."""
-    given = os.environ if environment is None else environment
+    variables = os.environ if environment is None else environment
     owner = people.owners.get(name)
     if name not in people.channels and owner is not None:
         if owner.channel is not None and owner.channel in people.channels:
-            return open_channel(owner.channel, people, given)
-        return openers()[APPRISE](_mail_address(name, owner.email, given))
+            return open_channel(owner.channel, people, variables)
+        return openers()[APPRISE](_mail_address(name, owner.email, variables))
     channel = people.channels[name]
-    url = given.get(channel.url_env, "").strip()
+    url = variables.get(channel.url_env, "").strip()
     if not url:
         raise ChannelError(f"the environment variable {channel.url_env} is not set. Put the channel's address into it.")
     return _opened(channel.kind or APPRISE, url)
 
 
-def _mail_address(name: str, email: str | None, given: Mapping[str, str]) -> str:
+def _mail_address(name: str, email: str | None, variables: Mapping[str, str]) -> str:
     if not email:
         raise ChannelError(f"owner {name} has neither an e-mail address nor a channel. Give people.owners.{name}.email.")
-    url = given.get(MAIL_VARIABLE, "").strip()
+    url = variables.get(MAIL_VARIABLE, "").strip()
     if not url:
         raise ChannelError(f"the environment variable {MAIL_VARIABLE} is not set. Put the mail server's address into it.")
     return f"{url}{'&' if '?' in url else '?'}to={quote(email)}"

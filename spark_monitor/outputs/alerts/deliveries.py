@@ -78,13 +78,13 @@ def standing(tables: Tables, monitor_id: str, *, since: datetime) -> list[Delive
     return _asked(tables, monitor_id, f"(status = '{SENT}' AND as_of > {micros(since)}) OR ({under_way})")
 
 
-def _asked(tables: Tables, monitor_id: str, wanted: str) -> list[Delivery]:
+def _asked(tables: Tables, monitor_id: str, condition: str) -> list[Delivery]:
     if not tables.has("deliveries"):
         return []
     message = "message_id" if tables.has("deliveries", "message_id") else "NULL AS message_id"
     rows = tables.ask(
         f"SELECT delivery_id, incident_id, channel, event, severity, sent, status, attempts, error, as_of, run_id, {message} "
-        f"FROM {tables.relation('deliveries')} WHERE monitor_id = {tables.literal(monitor_id)} AND ({wanted}) "
+        f"FROM {tables.relation('deliveries')} WHERE monitor_id = {tables.literal(monitor_id)} AND ({condition}) "
         f"ORDER BY as_of DESC, delivery_id LIMIT {MOST_ROWS}"
     )
     return [_delivery(row) for row in rows]
