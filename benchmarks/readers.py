@@ -38,6 +38,7 @@ SAMPLE = 100_000
 """Rows that grids are made from where the baseline is of no account."""
 
 KEYS: dict[str, list[str]] = {"no slices": [], "one key of 3": ["small"], "five keys of 50": [f"g{key}" for key in range(5)]}
+LISTED = "files, listing the blocks"
 NONE = pa.RecordBatch.from_arrays([pa.array([0])], names=["none"])
 
 
@@ -87,6 +88,13 @@ class Bench:
     def by_files(self, keys: Keys, windows: tuple[WindowKey, ...]) -> Callable[[], None]:
         """The file reader's profile, the listing of blocks included."""
         return lambda: done(self.file_states(keys, windows))
+
+    def listed(self, windows: tuple[WindowKey, ...]) -> Callable[[], object]:
+        """What every run by files begins with: a job over the column of times that lists the blocks and counts their rows."""
+        config, span = self.config([]), (windows[0].start, windows[-1].end)
+        predictions = open_predictions(self.spark, config)
+        table = file_table(config, predictions, (), [span])
+        return lambda: blocks_of(predictions.frame, table, "at", [span])
 
     def file_states(self, keys: Keys, windows: tuple[WindowKey, ...]) -> DataFrame:
         """The states by the file reader."""
@@ -166,6 +174,7 @@ def main(arguments: argparse.Namespace) -> None:
         "decode": bench.decoded(ordered=False),
         "decode and sort": bench.decoded(ordered=True),
         **{f"files, {name}": bench.by_files(keys, windows) for name, keys in KEYS.items()},
+        LISTED: bench.listed(windows),
     }
     if not arguments.files_only:
         cases |= {
@@ -175,10 +184,14 @@ def main(arguments: argparse.Namespace) -> None:
             "Spark's KLL": bench.native(),
         }
     times = timed(cases, arguments.repeats)
+    times["files, no slices, blocks known"] = [
+        whole - listed for whole, listed in zip(times["files, no slices"], times[LISTED], strict=True)
+    ]
     for name, value in per_value(times, rows * columns, CORES).items():
         print(f"{name}: {value:.0f} ns a value and core")
     pairs = [
         ("files, no slices", "decode and sort"),
+        ("files, no slices, blocks known", "decode and sort"),
         ("files, no slices", "decode"),
         ("files, one key of 3", "files, no slices"),
         ("files, five keys of 50", "files, no slices"),
