@@ -85,6 +85,7 @@ class Guests:
     def __init__(self) -> None:
         self._counting, self._open = threading.Lock(), 0
         self._changes = ExitStack()
+        self._hidden: dict[str, str] = {}
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -93,6 +94,8 @@ class Guests:
             if self._open == 0:
                 for change in (_settings(), _imported(), _silent(), _few_attempts()):
                     self._changes.enter_context(change)
+            # The caller may have named a model since the first client was opened: its metrics are never linked to it.
+            self._hidden |= {name: os.environ.pop(name) for name in ACTIVE_MODEL if name in os.environ}
             self._open += 1
         try:
             yield
@@ -101,6 +104,9 @@ class Guests:
                 self._open -= 1
                 if self._open == 0:
                     self._changes.close()
+                    for name, model in self._hidden.items():
+                        os.environ.setdefault(name, model)
+                    self._hidden.clear()
 
 
 GUESTS: Final = Guests()
@@ -160,16 +166,14 @@ def is_absent(error: Exception) -> bool:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Settings that bound MLflow's waits, and none that would link metrics to the caller's model."""
+    """Settings that bound MLflow's waits."""
     settings = {name: value for name, value in REQUEST_SETTINGS.items() if name not in os.environ}
-    hidden = {name: os.environ.pop(name) for name in ACTIVE_MODEL if name in os.environ}
     os.environ.update(settings)
     try:
         yield
     finally:
         for name in settings:
             os.environ.pop(name, None)
-        os.environ.update(hidden)
 
 
 @contextmanager
