@@ -31,7 +31,12 @@ class Pair:
     @property
     def is_parted(self) -> bool:
         """Whether the two went together and do no longer."""
-        return self.surely and abs(self.before) >= TOGETHER and self.now * _sign(self.before) <= LEFT * abs(self.before)
+        return self.surely and self.went_together and self.now * _sign(self.before) <= LEFT * abs(self.before)
+
+    @property
+    def went_together(self) -> bool:
+        """Whether the baseline has the two together."""
+        return abs(self.before) >= TOGETHER
 
 
 def _sign(value: float) -> float:
@@ -39,19 +44,25 @@ def _sign(value: float) -> float:
 
 
 def parted_causes(now: Iterable[Pair], earlier: Iterable[Pair] = (), *, broken: Collection[str] = ()) -> list[Cause]:
-    """The columns that explain most pairs which parted in a window and had not in the ``earlier`` one, the one of most first.
+    """The columns that explain most pairs which parted in a window and had not in ``earlier`` ones, the one of most first.
 
-    Of two columns that parted from each other alone nobody can say which it is. Columns that are ``broken`` have a cause.
+    A pair that parted before moves by itself, as those of the weather do. A column whose values stand in other rows goes with no
+    other: one that still goes with some is not named. Of two columns that parted from each other alone nobody can say which it
+    is. Columns that are ``broken`` have a cause.
 
     >>> pairs = [Pair(("a", "b"), 0.0, 0.8), Pair(("b", "c"), 0.02, 0.4), Pair(("a", "c"), 0.5, 0.5)]
     >>> [(cause.what, cause.sentence) for cause in parted_causes(pairs)][0][0]
     'b'
     """
     long_ago = {pair.columns for pair in earlier if pair.is_parted}
-    left = [pair for pair in now if pair.is_parted and pair.columns not in long_ago and not set(pair.columns) & set(broken)]
+    pairs = list(now)
+    in_place = {name for pair in pairs if pair.went_together and not pair.is_parted for name in pair.columns}
+    left = [pair for pair in pairs if pair.is_parted and pair.columns not in long_ago and not set(pair.columns) & set(broken)]
+    left = [pair for pair in left if not in_place.issuperset(pair.columns)]
     causes = []
     while left:
         counts = {name: sum(name in pair.columns for pair in left) for pair in left for name in pair.columns}
+        counts = {name: count for name, count in counts.items() if name not in in_place}
         most = max(counts.values())
         column = min(name for name, count in counts.items() if count == most)
         pairs_of_column = sorted((pair for pair in left if column in pair.columns), key=lambda pair: -abs(pair.before))

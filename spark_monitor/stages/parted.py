@@ -18,6 +18,8 @@ from spark_monitor.text.quoting import uncrossed
 
 SHIFT: Final = "correlation_shift"
 MOST_PAIRS: Final = 20_000
+WINDOWS_BEFORE: Final = 8
+"""A pair that parted in any of so many windows before the fall parts by itself."""
 
 
 def causes_of_parting(
@@ -25,7 +27,7 @@ def causes_of_parting(
 ) -> dict[int, list[Cause]]:
     """The columns that parted from others in the window in which a fall of the model began, by the problem's ``id``."""
     fallen = [one for one in problems if one.main.first.track == MODEL and id(one) in falls and falls[id(one)].is_worse]
-    asked = {id(one): (one.opened, before_of(one.opened, one.granularity, windows, (), most=1)) for one in fallen}
+    asked = {id(one): (one.opened, before_of(one.opened, one.granularity, windows, (), most=WINDOWS_BEFORE)) for one in fallen}
     if not asked or run.config.max_correlated_columns == 0:
         return {}
     pairs = _pairs(run, sorted({start for opened, before in asked.values() for start in (opened, *before)}))

@@ -69,6 +69,17 @@ def test_what_had_parted_before_or_is_known_to_be_off_is_no_cause() -> None:
     assert parted_causes([Pair(("a", "b"), 0.0, 0.7, surely=False), Pair(("a", "c"), 0.5, 0.7), Pair(("b", "c"), 0.0, 0.2)]) == []
 
 
+def test_a_column_that_still_goes_with_another_stands_in_its_rows() -> None:
+    weather = [
+        Pair(("wind_dir", "visib"), 0.044, 0.384),
+        Pair(("dewp", "visib"), -0.337, -0.544),
+        Pair(("humid", "visib"), -0.451, -0.714),
+    ]
+    assert [cause.what for cause in parted_causes(weather)] == ["wind_dir"]
+    assert parted_causes([*weather, Pair(("wind_dir", "gust"), 0.31, 0.35)]) == []
+    assert parted_causes(weather, [Pair(("wind_dir", "visib"), -0.287, 0.384)]) == []
+
+
 def test_an_explanation_shows_the_correlations_of_the_column() -> None:
     cause = Cause("correlation", "o'torque", None, "o'torque: it no longer goes with load.")
     row = IncidentRow(
