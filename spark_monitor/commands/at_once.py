@@ -68,7 +68,7 @@ def apart(spark: SparkSession) -> SparkSession | None:
         session: SparkSession = clone() if clone is not None else spark.newSession()
         if clone is None:
             _set_alike(session, spark)
-    except Exception:
+    except Exception:  # whatever keeps a platform from making sessions: monitors then run one after the other
         return None
     return session
 

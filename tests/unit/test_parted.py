@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import duckdb
 import numpy as np
 import pytest
 import sqlglot
 
 from spark_monitor.diagnosis.parted import Pair, parted_causes
+from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.insight.explained import explained, is_in_pair
 from spark_monitor.insight.rows import Cause, IncidentRow
+from spark_monitor.stages import parted as stage
 from spark_monitor.text.quoting import crossed
 from spark_monitor.windowing.timestamps import timestamp_of
 
+WEEK = 7 * 86_400 * 1_000_000
 ROWS, NAMES = 3000, ("load", "torque", "temp", "vib")
 
 
@@ -78,6 +84,26 @@ def test_a_column_that_still_goes_with_another_stands_in_its_rows() -> None:
     assert [cause.what for cause in parted_causes(weather)] == ["wind_dir"]
     assert parted_causes([*weather, Pair(("wind_dir", "gust"), 0.31, 0.35)]) == []
     assert parted_causes(weather, [Pair(("wind_dir", "visib"), -0.287, 0.384)]) == []
+
+
+@pytest.mark.parametrize("weeks_ago", [1, 5, 8, 9])
+def test_what_parted_in_any_of_eight_windows_before_a_fall_is_no_cause(monkeypatch: pytest.MonkeyPatch, weeks_ago: int) -> None:
+    fallen = SimpleNamespace(
+        main=SimpleNamespace(first=SimpleNamespace(track=MODEL)),
+        opened=12 * WEEK,
+        granularity="1 week",
+        columns=(),
+        groups=[SimpleNamespace(versions_failing=["1"])],
+    )
+    parted = [Pair(("a", "b"), 0.0, 0.7)]
+    stored = {("1 week", "1", start): parted for start in (12 * WEEK, (12 - weeks_ago) * WEEK)}
+    monkeypatch.setattr(stage, "_pairs", lambda run, starts: {key: rows for key, rows in stored.items() if key[2] in starts})
+    run: Any = SimpleNamespace(config=SimpleNamespace(max_correlated_columns=100))
+    fall: Any = SimpleNamespace(is_worse=True)
+    windows = {"1 week": tuple((week * WEEK, (week + 1) * WEEK) for week in range(13))}
+    problems: Any = [fallen]
+    causes = stage.causes_of_parting(run, problems, {id(fallen): fall}, windows)
+    assert [cause.what for cause in causes[id(fallen)]] == ([] if weeks_ago <= 8 else ["a"])
 
 
 def test_an_explanation_shows_the_correlations_of_the_column() -> None:
