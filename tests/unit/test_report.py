@@ -46,7 +46,7 @@ HARMLESS_ELEMENTS = {
 }
 HARMLESS_ELEMENTS |= {"table", "thead", "tbody", "tr", "th", "td", "small", "span", "figure", "figcaption"}
 HARMLESS_ELEMENTS |= {"article", "details", "summary", "div", "ul", "li", "code", "g", "i", "br", "script"}
-HARMLESS_ELEMENTS |= {"form", "label", "input", "select", "option"}
+HARMLESS_ELEMENTS |= {"form", "label", "input", "select", "option", "nav"}
 HARMLESS_ELEMENTS |= {"svg", "path", "text", "polyline", "polygon", "circle", "rect"}
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -141,7 +141,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(page: str) -> No
 
     assert {tag for tag, _ in elements} <= HARMLESS_ELEMENTS
     links = [attributes[name] or "" for _, attributes in elements for name in ("href", "src", "action") if name in attributes]
-    assert all(link.startswith(("#version-", "#monitor-")) for link in links)
+    assert all(link.startswith(("#version-", "#monitor-", "#section-")) for link in links)
     assert not [name for _, attributes in elements for name in attributes if name.startswith("on") or name == "style"]
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert len(scripts) == 1
@@ -198,6 +198,32 @@ def test_a_role_sees_its_sections_alone(role: Role, there: str, not_there: str) 
 
     assert there in text
     assert not_there not in text
+
+
+def test_system_pipelines_and_cost_are_one_part_of_the_page_that_a_link_leads_to() -> None:
+    named = config(operations={"table": "ops.requests", "time": "at"}, costs={"table": "finops.focus", "format": "focus"})
+    base = pictured()
+    unmeasured = replace(base, measured_series=[row for row in base.measured_series if row.family != "pipeline"])
+
+    page = report_html(assembled(unmeasured, named), named)
+
+    link = re.search(r'<a href="#(section-[0-9a-f]+)">System, pipelines, cost</a>', page)
+    assert link is not None
+    part = page[page.index(f'<div id="{link[1]}">') :]
+    text = Page(part[: part.index('<div id="section-', 1)]).text
+    places = [text.index(words) for words in ("System, pipelines, cost", "Serving system", "latency_p99", "Pipelines", "123.4")]
+    assert places == sorted(places)
+    assert "Not measured: the monitor's file has no section pipelines." in text
+    assert [page.count(f">{title}<") for title in ("Serving system", "Pipelines", "Cost")] == [1, 1, 1]
+
+
+def test_every_link_at_the_top_leads_to_a_part_of_the_page() -> None:
+    elements = Page(fleet_html([(example(), config(), "a.yaml"), (example(), config(), "b.yaml")])).elements
+
+    ids = {attributes["id"] for _, attributes in elements if "id" in attributes}
+    links = [attributes["href"] for tag, attributes in elements if tag == "a" and "href" in attributes]
+    assert len(links) > 10
+    assert {(link or "")[1:] for link in links} <= ids
 
 
 def test_five_thousand_columns_and_fifty_slices_stay_below_five_mebibytes() -> None:

@@ -24,11 +24,13 @@ from spark_monitor.insight.page import further_commands, mlflow_page
 from spark_monitor.insight.rows import VERDICTS
 from spark_monitor.insight.scope import MOST_HEAT_COLUMNS
 from spark_monitor.outputs.report.sections import (
+    FAMILY_TITLES,
     Card,
     cards,
     columns_of,
     families,
     measured_charts,
+    operated,
     performance,
     side_by_side,
 )
@@ -59,17 +61,30 @@ ORDER = (
     "fairness",
     "quality",
     "custom",
-    "system",
-    "pipeline",
-    "cost",
+    "operations",
 )
 FOR_ROLES: dict[str, tuple[str, ...]] = {
     "data_scientist": ("incidents", "versions", "performance", "columns", "slices", "fairness", "quality", "custom"),
-    "engineer": ("incidents", "system", "pipeline", "quality", "versions", "cost"),
+    "engineer": ("incidents", "operations", "quality", "versions"),
     "product": ("incidents", "versions", "performance", "custom", "fairness", "cost"),
     "executive": ("versions", "cost", "performance", "incidents"),
 }
 """What each role sees, in order; what it does not need is left out. Without a role everything is shown."""
+
+WITH_ALL = (None, "data_scientist", "engineer")
+"""Who is shown what is folded at the end."""
+
+TITLES = {
+    "incidents": "Open incidents",
+    "versions": "Model versions",
+    "performance": "How well it does",
+    "columns": "Columns over time",
+    "slices": "Slices",
+    **FAMILY_TITLES,
+    "operations": "System, pipelines, cost",
+    "folded": "Everything else",
+}
+"""What the links at the top of a monitor's page call its parts."""
 
 _CODE = re.compile(r"`([^`]+)`")
 _RUNBOOK = re.compile(r"https?://[^\s<>\"']+\Z")
@@ -93,8 +108,8 @@ def fleet_html(monitors: Sequence[tuple[Facts, MonitorConfig, str]], *, role: Ro
             style=Markup(_asset("report.css")),
             script=Markup(script),
             policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_digest(script)}'",
-            sections=FOR_ROLES[role] if role is not None else ORDER,
-            whole=role in (None, "data_scientist", "engineer"),
+            sections=(*(FOR_ROLES[role] if role is not None else ORDER), *(("folded",) if role in WITH_ALL else ())),
+            titles=TITLES,
         )
     )
 
@@ -169,7 +184,9 @@ def _monitor(facts: Facts, config: MonitorConfig, file: str, role: Role | None) 
         "side_by_side": side_by_side(facts),
         "columns": columns_of(facts),
         "columns_left": drawn if drawn >= MOST_HEAT_COLUMNS else 0,
+        "sections": {section: _anchor("section", f"{facts.monitor}/{section}") for section in TITLES},
         "families": families(facts),
+        "operated": operated(facts, config),
         "charts": measured_charts(facts),
         "rows_shown": ROWS_SHOWN,
         "commands": "\n".join(harmless(command, LONGEST_COMMAND) for command in commands),

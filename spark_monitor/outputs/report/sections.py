@@ -10,6 +10,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.headline_metrics import place_of
 from spark_monitor.insight.rows import ColumnRow, HeatRow, IncidentRow, Judged, MeasureRow, ModelRow
@@ -31,6 +32,8 @@ FAMILY_TITLES = {
     "pipeline": "Pipelines",
     "cost": "Cost",
 }
+OPERATED = {"system": "operations", "pipeline": "pipelines", "cost": "costs"}
+"""Families that one part of the page holds together, and the section of the monitor's file that each comes from."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class Performance:
     rows: Markup
     strip: Markup
     has_estimate: bool
+
+
+@dataclass(frozen=True)
+class OperatedPart:
+    """One of the families that are shown together: the file's section, whether the file has it, whether there are numbers."""
+
+    family: str
+    section: str
+    configured: bool
+    measured: bool
 
 
 @dataclass(frozen=True)
@@ -199,6 +212,16 @@ def families(facts: Facts) -> dict[str, list[MeasureRow]]:
     for row in facts.measures:
         by_family.setdefault(row.family, []).append(row)
     return by_family
+
+
+def operated(facts: Facts, config: MonitorConfig) -> list[OperatedPart]:
+    """Serving system, pipelines and cost; none where the monitor has none of them."""
+    measured = {row.family for row in (*facts.measures, *facts.measured_series)}
+    parts = [
+        OperatedPart(family, section, getattr(config, section) is not None, family in measured)
+        for family, section in OPERATED.items()
+    ]
+    return parts if any(part.configured or part.measured for part in parts) else []
 
 
 def measured_charts(facts: Facts) -> dict[str, list[tuple[str, Markup]]]:
