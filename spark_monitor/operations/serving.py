@@ -11,7 +11,7 @@ from scipy.special import bdtrik
 from spark_monitor.catalogue.interval import Floats, Integers, Interval
 from spark_monitor.catalogue.metric import NOT_NEGATIVE, PERCENT, SHARE, operation_metric
 from spark_monitor.states.buckets import Buckets
-from spark_monitor.states.proportions import CONFIDENCE, student, wilson
+from spark_monitor.states.proportions import CONFIDENCE, score_interval, student
 from spark_monitor.states.samples import Samples
 
 LOAD = "percent"
@@ -126,7 +126,8 @@ def failed_requests(current: ServingBlock) -> Floats:
 def failure_rate(current: ServingBlock) -> Interval:
     """Failed requests over those whose outcome can be read.
 
-    The interval is Wilson's (95 %), of 1 to 4 failures with Poisson's lower bound.
+    The interval is Wilson's (95 %), as other programs compute it. Over many windows it holds the true rate in 95 %; where about
+    one failure in six windows is expected, in 84 %.
 
     >>> found = failure_rate(ServingBlock(np.array([100.0]), np.array([5.0]), np.array([100.0])))
     >>> found.value.tolist(), round(float(found.lower[0]), 4), round(float(found.upper[0]), 4)
@@ -135,7 +136,7 @@ def failure_rate(current: ServingBlock) -> Interval:
     readable = current.known
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(readable > 0, current.failed / readable, np.nan)
-    lower, upper = wilson(np.nan_to_num(current.failed), np.nan_to_num(readable))
+    lower, upper = score_interval(np.nan_to_num(current.failed), np.nan_to_num(readable))
     absent = ~(readable > 0)
     bounds = np.where(absent, np.nan, lower), np.where(absent, np.nan, upper)
     return Interval(value, *bounds, np.zeros(value.shape), np.nan_to_num(readable).astype(np.int64))
