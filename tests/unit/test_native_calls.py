@@ -54,7 +54,25 @@ def test_a_table_beyond_what_keys_can_be_is_refused(native: Library, kind: int, 
         part(native, np.array([-np.inf, 0.0, np.inf]), kind, first, keys)
 
 
-def part(native: Library, edges: np.ndarray, kind: int, first: int, keys: int) -> int:
-    values, below = np.array([-sys.float_info.max, 1.0]), np.zeros(1, np.uint16)
-    into = np.empty(2, np.uint16), np.empty(2, np.int64), np.empty(2, np.uint64)
+@pytest.mark.parametrize("first", [-2, 1, -(1 << 31), (1 << 31) - 2])
+def test_keys_that_no_value_has_lead_to_the_tables_ends(native: Library, first: int) -> None:
+    """Of 31 bits that are left out two keys remain, -1 and 0; beside the table stands what would be a wrong cell."""
+    edges, around = np.array([-np.inf, 0.0, np.inf]), np.array([1, 0, 1], np.uint16)
+    cells = np.empty(2, np.uint16)
+    part(native, edges, ORDERED, first, 1, around[1:2], cells)
+    assert cells.tolist() == [0, 2]
+
+
+def part(
+    native: Library,
+    edges: np.ndarray,
+    kind: int,
+    first: int,
+    keys: int,
+    below: np.ndarray | None = None,
+    cells: np.ndarray | None = None,
+) -> int:
+    values = np.array([-sys.float_info.max, 1.0])
+    below = np.zeros(1, np.uint16) if below is None else below
+    into = np.empty(2, np.uint16) if cells is None else cells, np.empty(2, np.int64), np.empty(2, np.uint64)
     return native.call("sm_part", values, None, 2, edges, 1, kind, 0.0, 1.0, 31, first, below, keys, 0, *into)

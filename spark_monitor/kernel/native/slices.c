@@ -33,7 +33,7 @@ struct grid {
     int64_t edge_count;
     int64_t kind;
     double low, scale, last; /* affine keys */
-    int32_t shift, first, least, greatest; /* ordered keys, and the bits of the first and of the last */
+    int32_t shift, first, greatest; /* ordered keys: the leading bits of the first and of the last */
     const uint16_t *below;
 };
 
@@ -49,12 +49,11 @@ INLINED int32_t ordered_key(double value, const struct grid *grid) {
     int32_t bits;
     memcpy(&bits, &single, sizeof bits);
     bits = bits < 0 ? INT32_MIN - bits : bits;
-    bits = bits > grid->least ? bits : grid->least;
+    bits >>= grid->shift; /* before the bounds: keys may lie where no value has its bits */
+    bits = bits > grid->first ? bits : grid->first;
     bits = bits < grid->greatest ? bits : grid->greatest;
-    return (bits >> grid->shift) - grid->first;
+    return bits - grid->first;
 }
-
-static int32_t within_int32(int64_t number) { return (int32_t)(number < INT32_MIN ? INT32_MIN : number > INT32_MAX ? INT32_MAX : number); }
 
 /* The cells of a block of finite values: guessed from the table, corrected by comparing with the edges. Every step is a loop that
  * compilers make vectors of; `kind` is known where this is compiled. */
@@ -164,9 +163,8 @@ int64_t sm_part(const double *values, const uint8_t *absent, int64_t size, const
     if (keys < 1 || keys > 1 << 24 || first < INT32_MIN || first > INT32_MAX - keys) return BAD_SIZE;
     for (int64_t key = 0; kind != BY_SEARCH && key < keys; key++)
         if ((below[key] & (SHARED - 1)) > edge_count) return BAD_CELL;
-    const int64_t least = first * (INT64_C(1) << shift), greatest = (first + keys) * (INT64_C(1) << shift) - 1;
-    const struct grid grid = {edges, edge_count, kind, low, scale, (double)(keys - 1), (int32_t)shift, within_int32(first),
-                              within_int32(least), within_int32(greatest), below};
+    const struct grid grid = {edges, edge_count, kind, low, scale, (double)(keys - 1), (int32_t)shift, (int32_t)first,
+                              (int32_t)(first + keys - 1), below};
     hasher hash = best_hasher();
     cell_finder find = best_cell_finder();
     int64_t found = 0;
