@@ -9,6 +9,7 @@ from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
+from spark_monitor.diagnosis.kpis import is_custom
 from spark_monitor.diagnosis.located import places
 from spark_monitor.diagnosis.model_outputs import OF_REVERSALS
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
@@ -142,7 +143,8 @@ def own_groups(problem: Problem) -> list[Group]:
     first = problem.main.first
     if first.track == PIPELINE:
         return [group for group in problem.groups if group.name == first.name]
-    return [group for group in problem.groups if (group.track in OF_COLUMNS) == (first.track in OF_COLUMNS)]
+    same = [group for group in problem.groups if (group.track in OF_COLUMNS) == (first.track in OF_COLUMNS)]
+    return same if is_custom(first) else [group for group in same if not is_custom(group)]
 
 
 def _consequence(problem: Problem) -> str:
@@ -152,10 +154,10 @@ def _consequence(problem: Problem) -> str:
         named = ", ".join(map(harmless, waiting[:STEPS_NAMED]))
         more = f" and {len(waiting) - STEPS_NAMED} more" if len(waiting) > STEPS_NAMED else ""
         return f"; what waits for it did not do well either: {named}{more}" if waiting else ""
-    fallen = [group for group in problem.groups if group.track == MODEL]
-    if problem.main.first.track == MODEL or not fallen:
-        return ""
-    return f"; {_farthest(fallen, problem.slice)}"
+    first = problem.main.first
+    fallen = [] if first.track == MODEL else [group for group in problem.groups if group.track == MODEL]
+    moved = [] if is_custom(first) else [group for group in problem.groups if is_custom(group)]
+    return "".join(f"; {_farthest(groups, problem.slice)}" for groups in (fallen, moved) if groups)
 
 
 def _what(problem: Problem, kind: str) -> str:

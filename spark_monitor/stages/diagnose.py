@@ -20,6 +20,7 @@ from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import FAIL, Group
 from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident, renamed
+from spark_monitor.diagnosis.kpis import with_custom_metrics
 from spark_monitor.diagnosis.model_outputs import OF_REVERSALS, broken_output
 from spark_monitor.diagnosis.parts import part_causes, part_key, without_waiting_steps
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
@@ -32,6 +33,7 @@ from spark_monitor.stages.evidence import gathered, populated_slices, slice_shif
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
 from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.ingredients import ingredients_of
 from spark_monitor.stages.model_outputs import output_causes
 from spark_monitor.stages.parted import causes_of_parting
 from spark_monitor.stages.parts import remarks_of
@@ -111,6 +113,7 @@ def computed(
     )
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
     kept, explained = with_consequences(problems, falls, outputs=outputs)
+    kept = with_custom_metrics(kept, ingredients_of(run.config.metrics)) if run.config.metrics else kept
     of_outputs = output_causes(run, kept, judged, evidence, outputs)
     of_parting = causes_of_parting(run, kept, falls, judged)
     parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
