@@ -1,4 +1,4 @@
-"""Texts that are those of the baseline, damaged on the way: cut off, or read in another encoding."""
+"""Texts that are those of the baseline, damaged on the way: cut off, read in another encoding, or spelled in another way."""
 
 from __future__ import annotations
 
@@ -59,6 +59,33 @@ def damaged(evidence: Evidence) -> Finding | None:
     shown = f", such as {harmless(example, 30)}" if example is not None else ""
     what = f"{100 * share:.1f} % of its strings have damaged letters{shown}"
     return Finding("encoding_swap", what, "they were read in another encoding", evidence="percent_mojibake", part=share)
+
+
+def respelled(evidence: Evidence) -> Finding | None:
+    """Texts that are those of the baseline but for blanks around them, or for capital letters."""
+    now, was = evidence.now, evidence.baseline or evidence.before
+    if now is None or was is None or now.mean is not None or now.filled < LEAST_ROWS:
+        return None
+    new, known = new_items(now, was), {_plain(text) for text in was.items}
+    share, same = sum(new.values()) / now.filled, {text: rows for text, rows in new.items() if _plain(text) in known}
+    if share <= NEW_SHARE or sum(same.values()) < MOSTLY * sum(new.values()):
+        return None
+    example = harmless(max(same, key=lambda text: (same[text], text)), 30)
+    if sum(rows for text, rows in same.items() if text != text.strip()) >= MOSTLY * sum(same.values()):
+        what = f'{100 * share:.1f} % of its strings have blanks around them, such as "{example}"'
+        return Finding("unseen_category", what, "otherwise they are the baseline's", evidence="percent_whitespace", part=share)
+    what = f'{100 * share:.1f} % of its strings have other capital letters, such as "{example}"'
+    kind = "encoding_swap" if share >= MOSTLY else "unseen_category"
+    return Finding(kind, what, "otherwise they are the baseline's", evidence="percent_unseen", part=share)
+
+
+def _plain(text: str) -> str:
+    """A text without what is lost where it is written in another way.
+
+    >>> _plain(" De "), _plain("de") in {_plain("DE")}
+    ('de', True)
+    """
+    return text.strip().casefold()
 
 
 def new_items(now: Look, was: Look) -> Mapping[str, int]:

@@ -125,6 +125,26 @@ def test_texts_that_were_cut_or_read_in_another_encoding_are_named() -> None:
     assert found(before, now.where(now != "Bo Li", "Newcomer")).what.endswith("(Newcomer)")
 
 
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_texts_that_are_spelled_in_another_way_are_named(share: float) -> None:
+    random = np.random.default_rng(5)
+    before = pd.Series(random.choice(["mobile", "desktop", "tablet"], 900, p=[0.6, 0.3, 0.1]))
+    hit = random.random(900) < share
+    spaced, upper = found(before, before.where(~hit, before + " ")), found(before, before.where(~hit, before.str.upper()))
+
+    assert spaced.kind == "unseen_category"
+    assert spaced.what == f'{100 * hit.mean():.1f} % of its strings have blanks around them, such as "mobile "'
+    assert upper.kind == ("encoding_swap" if share == 1.0 else "unseen_category")
+    assert upper.what == f'{100 * hit.mean():.1f} % of its strings have other capital letters, such as "MOBILE"'
+
+
+def test_another_name_is_no_other_spelling() -> None:
+    before = pd.Series(["mobile", "desktop", "tablet"] * 300)
+
+    assert "blanks" not in found(before, before.replace("tablet", "tv ")).what
+    assert "letters" not in found(before, before.replace({"tablet": "TV", "mobile": "PHONE"})).what
+
+
 def test_columns_that_hold_each_others_values_are_one_problem() -> None:
     rows = table(5)
     wrong = rows["week"] >= 6
