@@ -14,6 +14,7 @@ from spark_monitor.diagnosis.located import places
 from spark_monitor.diagnosis.model_outputs import OF_REVERSALS
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
 from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
+from spark_monitor.quality.arrivals import NAMELY, OF_SCHEMA
 from spark_monitor.text.formatting import (
     UTC_NAME,
     counted,
@@ -218,10 +219,8 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     same = [one for one in whole if one.metric == metric]
     # A number of another slice, or a limit of another window, says nothing of this one.
     far = _farthest_off([one for one in same if one.slice == place] or same)
-    allowed = _allowed(far)
-    _, high = _two_limits(allowed)
-    above = high is not None and far.value is not None and far.value > high
-    sentence = catalogue().sentence(metric)
+    allowed, (_, high) = _allowed(far), _two_limits(_allowed(far))
+    sentence, above = catalogue().sentence(metric), high is not None and far.value is not None and far.value > high
     reach = "down to" if _lower_is_worse(far) and not above else "up to"
     among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
     limit = f" ({metric}, allowed: {rounded(allowed)})" if sentence else f" (allowed: {rounded(allowed)})"
@@ -229,7 +228,8 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     if far.metric == "row_count_ratio" and far.value == 0:
         return f"there is none of the rows expected{limit if allowed else ''}{among}"
     phrase = sentence.replace("{}", value) if sentence else f"{metric} is {reach} {value}"
-    return f"{phrase}{limit if allowed else ''}{among}"
+    named = (far.reason or "").rstrip(".").partition(NAMELY)[2] if metric in OF_SCHEMA else ""
+    return f"{phrase}{f' ({harmless(named)})' if named else ''}{limit if allowed else ''}{among}"
 
 
 def _farthest_off(checks: Sequence[Failing]) -> Failing:

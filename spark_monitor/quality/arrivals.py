@@ -15,7 +15,13 @@ from spark_monitor.catalogue.metric import NOT_NEGATIVE, PERCENT, SHARE, quality
 from spark_monitor.quality.column_block import NOT_MEANT, UNDEFINED, statuses, with_status
 from spark_monitor.quality.profiled import percent
 
-OF_NEWEST_WINDOW = frozenset({"freshness_hours", "columns_missing", "columns_added", "columns_retyped"})
+OF_SCHEMA = frozenset({"columns_missing", "columns_added", "columns_retyped"})
+"""Metrics of the table's columns, whose message names these."""
+
+NAMELY = "; namely "
+"""What stands before the columns in the reason of a check of them."""
+
+OF_NEWEST_WINDOW = frozenset({"freshness_hours", *OF_SCHEMA})
 """What is known once a run, as of its as-of timestamp: it stands in the newest window alone."""
 
 Texts = Sequence[str | None]

@@ -10,7 +10,7 @@ from typing import Final
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.config.thresholds import Threshold
-from spark_monitor.quality.arrivals import OF_NEWEST_WINDOW
+from spark_monitor.quality.arrivals import NAMELY, OF_NEWEST_WINDOW, OF_SCHEMA
 from spark_monitor.rules.limits import Bounds
 from spark_monitor.rules.verdicts import ABSENT, CRAMERS_V, Held, Measurement, Ruling, not_nan
 
@@ -196,12 +196,14 @@ def _limit_text(limit: Threshold, bounds: Bounds) -> str:
 
 
 def _aside(measurement: Measurement) -> str:
-    """What the number must be read with: the drift that chance alone gives, labels that are still to come."""
+    """What the number must be read with: the drift that chance gives, labels that are still to come, the columns counted."""
     expectation, coverage = not_nan(measurement.expected_value), not_nan(measurement.label_coverage)
     if expectation is not None:
         return f"; without any drift {number_text(expectation)} would be expected"
     if coverage is not None and measurement.label_status == "PROVISIONAL":
         return f"; {number_text(100 * coverage)} % of the rows have a label so far"
+    if measurement.metric in OF_SCHEMA and measurement.message:
+        return f"{NAMELY}{plain(measurement.message, LONGEST_MESSAGE)}"
     return ""
 
 

@@ -87,7 +87,7 @@ def _measured(
         )
         result = metric.compute(block, None)
         measured = measurements([dimensions], metric, result, column_name=TABLE_ROW, basis=basis)
-        rows += [{**row, "count": None} for row in measured]
+        rows += [{**row, "count": None, "message": "; ".join(names) or row["message"]} for row in measured]
     return rows
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from spark_monitor.catalogue.metric import quality_metric
+from spark_monitor.config.rules import RuleConfig
 from spark_monitor.diagnosis.carried import Earlier, earlier_of, recomputed_from, status_of
 from spark_monitor.diagnosis.diagnose import incidents
 from spark_monitor.diagnosis.falls import Cause
@@ -21,6 +22,8 @@ from spark_monitor.diagnosis.groups import WHOLE, Failing, Key, Slice, of_checks
 from spark_monitor.diagnosis.incident import Incident, with_version
 from spark_monitor.diagnosis.sentences import TITLES, _farthest
 from spark_monitor.errors import MonitorError
+from spark_monitor.rules.reasons import reason
+from spark_monitor.rules.verdicts import Measurement, ruling
 from spark_monitor.stages.diagnose import row_of
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
 
@@ -516,6 +519,22 @@ def test_a_metric_that_has_a_sentence_is_told_by_it_and_long_limits_are_rounded(
     told = incidents([group], {"1 week": [(5, 6)]}, {}, monitor_id="m")[0]
 
     assert told.diagnosis.startswith("the newest row is 312 hours old (freshness_hours, allowed: <= 72.0) since ")
+
+
+def test_columns_that_a_table_has_or_lacks_are_named() -> None:
+    """By the reason of the check, which takes them from the measurement."""
+    measurement = Measurement(
+        "columns_added", value=2.0, lower=2.0, upper=2.0, message="nurse: string; tip: double", family="quality"
+    )
+    rule = RuleConfig(metric="columns_added", fail="> 0")
+    why = reason(measurement, rule, ruling(measurement, rule))
+    check = Failing("s", "columns_added", family="quality", value=2.0, expected="<= 0", reason=why)
+
+    told = incidents([of_checks(check, start=5, end=6, name=":table")], {"1 week": [(5, 6)]}, {}, monitor_id="m")[0]
+
+    assert why == "columns_added is 2, above the fail limit 0; namely nurse: string; tip: double."
+    named = "columns that the table did not have before: 2 (nurse: string; tip: double) (columns_added, allowed: <= 0) since "
+    assert told.diagnosis.startswith(named)
 
 
 def test_a_sentence_has_one_place_for_its_value() -> None:
