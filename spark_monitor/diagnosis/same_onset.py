@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from spark_monitor.diagnosis.groups import WHOLE, Slice
+from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts, absorb, alike, is_prior
 
 UPSTREAM_COLUMNS: Final = 2
@@ -43,11 +43,27 @@ def _about(problem: Problem) -> tuple[str, ...]:
 
 
 def _place_among(problem: Problem, problems: list[Problem]) -> Slice:
-    """Where a problem is: what a part of all rows shows is in the one slice, if any, in which other columns show the same."""
+    """Where a problem is: what a part of all rows shows is in the one slice, if any, in which other columns show the same.
+
+    It is not where other values of that slice's key fail: then each column is broken in its own way.
+    """
     if problem.slice != WHOLE or problem.finding.part >= 1.0:
         return problem.slice
     places = {other.slice for other in problems if _about(other) == _about(problem)} - {WHOLE}
-    return places.pop() if len(places) == 1 else WHOLE
+    place = places.pop() if len(places) == 1 else WHOLE
+    return WHOLE if _fails_beside(problem.main.first, place) else place
+
+
+def _fails_beside(group: Group, place: Slice) -> bool:
+    """Whether checks of other values of a slice's key fail in a window.
+
+    >>> from spark_monitor.diagnosis.groups import Failing, of_checks
+    >>> one = of_checks(Failing("c", "ks", slice_key="store", slice_value="a"), start=0, end=1)
+    >>> _fails_beside(one, ("store", "a")), _fails_beside(one, ("store", "b")), _fails_beside(one, ("plan", "x"))
+    (False, True, False)
+    """
+    several = any(key.slice_key == place[0] and key.failing > 1 for key in group.keys)
+    return several or any(one.slice_key == place[0] and one.slice != place for one in group.failing)
 
 
 def drifting_together(

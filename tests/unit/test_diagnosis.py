@@ -151,6 +151,17 @@ def test_columns_that_are_missing_together_have_one_cause_further_up() -> None:
     assert found.opened == start(6)
 
 
+def test_what_a_part_of_all_rows_shows_is_in_no_slice_in_which_another_column_begins_to_fail_alike() -> None:
+    """Two columns that lose values in one window, one everywhere and one where carrier = B6, have not one cause."""
+    rows = planted("price", lambda v: often(v, np.nan, 0.6), weeks=range(6, 9))
+    lost = rows["week"].isin(range(6, 9)) & (rows["carrier"] == "B6")
+    rows.loc[lost, "seats"] = often(rows.loc[lost, "seats"].astype(float), np.nan, 0.5)
+
+    found = diagnosed(rows, ["price", "seats"]).incidents
+
+    assert [(one.kind, one.column, one.slice) for one in found] == [("missing", "price", WHOLE), ("missing", "seats", B6)]
+
+
 def test_a_slice_that_grows_is_a_shift_of_the_mix() -> None:
     rows = table(4)
     rows["temp"] += np.where(rows["origin"] == "LGA", 25.0, 0.0)
