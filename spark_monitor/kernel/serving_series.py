@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,6 +27,8 @@ from spark_monitor.states.samples import Samples
 
 UNDEFINED: Final = "UNDEFINED"
 LOST: Final = "lost_predictions_percent"
+DISTRIBUTIONS: Final = "distributions"
+"""The quantiles of a row as numbers, beside the texts that are kept of them."""
 UNIT_RATIO: Final = (500.0, 2000.0)
 """Medians that differ by a factor in this range from the windows before look like another unit, which is a factor of 1,000."""
 
@@ -38,26 +41,29 @@ def series_measurements(rows: Iterable[Mapping[str, Any]], plan: ServingPlan) ->
 
 def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], plan: ServingPlan) -> Iterator[dict[str, Any]]:
     """What is known of a series' windows: fresh summaries, empty windows, and what came before each."""
+    rows = [{**row, DISTRIBUTIONS: _read(row)} for row in rows]
     predictions = {row["start"]: row["predictions"] for row in rows if row["kind"] == PREDICTIONS}
     why_not = {window.start: why for window, why in plan.without_predictions.items() if window.granularity == granularity}
     fresh = {row["start"]: row for row in rows if row["kind"] == FRESH}
     due = [window for window in plan.windows if window.granularity == granularity]
-    stored = [row for row in rows if row["kind"] == STORED and row["start"] not in {window.start for window in due}]
-    counted = sorted([*stored, *fresh.values()], key=itemgetter("start"))
+    due_starts = {window.start for window in due}
+    stored = [row for row in rows if row["kind"] == STORED and row["start"] not in due_starts]
+    counted = sorted((row for row in [*stored, *fresh.values()] if row["requests"]), key=itemgetter("start"))
+    starts = [row["start"] for row in counted]
     present: list[Mapping[str, Any]] = []
     before: list[Sequence[Mapping[str, Any]]] = []
-    period = [one for one in counted if _is_within(one, plan.baseline) and one["requests"]]
+    period = [one for one in counted if _is_within(one, plan.baseline)]
     for window in due:
         row = fresh.get(window.start)
-        earlier = [one for one in counted if one["start"] < window.start and one["requests"]]
+        place = bisect_left(starts, window.start)
         if row is not None:
             counted_predictions = {"predictions": predictions.get(window.start), "why_no_predictions": why_not.get(window.start)}
             if row["unlogged"]:
                 counted_predictions = {"predictions": None, "total": None, "why_no_predictions": SAMPLED}
             present.append({**row, **counted_predictions})
-            before.append(earlier[-WINDOWS_BEFORE:])
+            before.append(counted[max(0, place - WINDOWS_BEFORE) : place])
             continue
-        last = earlier[-1]["end"] if earlier else None
+        last = counted[place - 1]["end"] if place else None
         missed = last is not None and last > window.start - plan.lookback
         if missed or series == (TABLE_ROW, None):
             yield from _empty(window, series, last, plan)
@@ -69,9 +75,14 @@ def _is_within(row: Mapping[str, Any], period: tuple[int, int] | None) -> bool:
     return period is not None and row["start"] >= period[0] and row["end"] <= period[1]
 
 
+def _read(row: Mapping[str, Any]) -> dict[str, Quantiles]:
+    """The quantiles of a row, read once: up to eight windows are held against it."""
+    return {name: Quantiles.read(text) for name, text in dict(row.get("quantiles") or ()).items() if text}
+
+
 def _quantiles(row: Mapping[str, Any], name: str) -> Quantiles | None:
-    text = dict(row["quantiles"] or ()).get(name)
-    return Quantiles.read(text) if text else None
+    found: Quantiles | None = row[DISTRIBUTIONS].get(name)
+    return found
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ class Quantiles:
     @classmethod
     def read(cls, text: str) -> Quantiles:
         """Back from a row."""
-        n, rank_error, *values = text.split()
-        return cls(np.array(values, dtype=np.float64), int(n), float(rank_error))
+        n, rank_error, values = text.split(" ", 2)
+        return cls(np.fromstring(values, dtype=np.float64, sep=" "), int(n), float(rank_error))
 
     @property
     def median(self) -> float:
