@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from spark_monitor.kernel.native.library import asked, library
 from spark_monitor.kernel.sampled import samples_of
-from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Host, Integers, Tally, summed
+from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Host, Integers, Tally, added_by_second, summed
 from spark_monitor.kernel.times import timestamps
 from spark_monitor.states.grid import Floats
 
@@ -38,8 +38,6 @@ how long requests ``took`` together."""
 MOST_BUFFERED: Final = 1 << 21
 MOST_TALLIES: Final = 20_000
 ONE_SECOND: Final = 1_000_000
-MOST_EMPTY_SECONDS: Final = 16
-"""So many seconds without a row for each row are counted as zeros; where there are more, rows are sorted by second."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class RequestTask:
         if "cluster" in self.plan.has:
             tally.clusters |= {rows.clusters[code] for code in _occurring(rows.cluster[part]) if rows.clusters[code] is not None}
         if self.plan.by_second:
-            second, many = _by_second(rows.time[part] // ONE_SECOND, requests)
+            second, many = added_by_second(rows.time[part] // ONE_SECOND, requests)
             tally.seconds.append(second)
             tally.per_second.append(many)
             if len(tally.seconds) > 64:
@@ -222,21 +220,6 @@ def _rearranged(values: npt.NDArray[np.float64], order: Integers) -> npt.NDArray
 def _occurring(codes: Integers) -> list[int]:
     """The codes that there are, in order."""
     return [int(code) for code in np.flatnonzero(np.bincount(codes))]
-
-
-def _by_second(second: Integers, requests: npt.NDArray[np.float64]) -> tuple[Integers, npt.NDArray[np.float64]]:
-    """The seconds with rows, in order, and the requests of each.
-
-    >>> [part.tolist() for part in _by_second(np.array([7, 5, 7]), np.array([1.0, 1.0, 2.0]))]
-    [[5, 7], [1.0, 3.0]]
-    """
-    first = int(second.min())
-    if int(second.max()) - first > MOST_EMPTY_SECONDS * second.size:
-        seconds, place = np.unique(second, return_inverse=True)
-        return seconds, summed(place, requests)
-    place = second - first
-    held = np.flatnonzero(np.bincount(place))
-    return held + first, summed(place, requests)[held]
 
 
 def _encoded(column: pa.Array) -> tuple[Integers, list[Any]]:

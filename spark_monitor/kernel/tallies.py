@@ -51,6 +51,8 @@ TALLY_DDL: Final = (
     "clusters array<string>, seconds binary, per_second binary, buckets array<struct<low double, high double, n double>>"
 )
 FIRST_NEVER: Final = np.iinfo(np.int64).max
+MOST_EMPTY_SECONDS: Final = 16
+"""So many seconds without a row for each row are counted as zeros; where there are more, rows are sorted by second."""
 
 
 @dataclass
@@ -101,8 +103,8 @@ class Tally:
         if not self.seconds:
             return np.empty(0, np.int64), np.empty(0)
         if len(self.seconds) > 1:
-            second, place = np.unique(np.concatenate(self.seconds), return_inverse=True)
-            self.seconds, self.per_second = [second], [summed(place, np.concatenate(self.per_second))]
+            second, many = added_by_second(np.concatenate(self.seconds), np.concatenate(self.per_second))
+            self.seconds, self.per_second = [second], [many]
         return self.seconds[0], self.per_second[0]
 
     def merge(self, other: Tally) -> None:
@@ -178,3 +180,18 @@ Integers = npt.NDArray[np.int64]
 
 def summed(place: Integers, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.bincount(place, weights=weights).astype(np.float64)
+
+
+def added_by_second(second: Integers, requests: npt.NDArray[np.float64]) -> tuple[Integers, npt.NDArray[np.float64]]:
+    """The seconds with rows, in order, and the requests of each.
+
+    >>> [part.tolist() for part in added_by_second(np.array([7, 5, 7]), np.array([1.0, 1.0, 2.0]))]
+    [[5, 7], [1.0, 3.0]]
+    """
+    first = int(second.min())
+    if int(second.max()) - first > MOST_EMPTY_SECONDS * second.size:
+        seconds, place = np.unique(second, return_inverse=True)
+        return seconds, summed(place, requests)
+    place = second - first
+    held = np.flatnonzero(np.bincount(place))
+    return held + first, summed(place, requests)[held]
