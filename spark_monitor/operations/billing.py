@@ -19,6 +19,9 @@ def _none() -> Floats:
 
 
 DAYS_OF_WEEK, FEWEST_OF_WEEKDAY, CHANCE = 7, 3, 0.01
+FEWEST_BEFORE = 14
+"""Degrees of freedom that the days before a period need to say how much days vary."""
+
 Integers = npt.NDArray[np.int64]
 
 
@@ -85,8 +88,9 @@ def budget_forecast_percent(current: CostBlock) -> Interval:
     Each day has a weight: its weekday's mean over the mean of all, of the 35 days before the period, where weekdays differ (F
     test, 1 %), else 1. With n days of level m = sum y / sum w and residuals y - m w of variance v, and R days to come whose
     weights sum to W: spent + m W, with the 95 % prediction interval
-    m W -+ t(n - 1) sqrt(v (R + W^2 n / (sum w)^2) + noise of the weights). A day that is not over counts as one to come, or with
-    what it has cost already where that is more.
+    m W -+ t(n - 1) sqrt(v (R + W^2 n / (sum w)^2) + noise of the weights). Where the days before the period varied more, their
+    variance (relative to their level, with their degrees of freedom) stands for v: few days have not seen what is rare. A day that
+    is not over counts as one to come, or with what it has cost already where that is more.
 
     >>> block = CostBlock(
     ...     spent=np.array([30.0]), budget=np.array([100.0]), open_days=np.array([7.0]), days=[np.array([9.0, 11.0, 10.0])]
@@ -124,10 +128,28 @@ def _forecast(
     value = spent + level * to_come - min(begun, level * today) - min(absent, level * to_come)
     if n < 2:
         return value, np.nan
-    variance = float(np.square(days - level * weights).sum() / (n - 1)) * (open_days + to_come**2 * n / weights.sum() ** 2)
+    own = float(np.square(days - level * weights).sum()), n - 1
+    spreads = [own] if week is None else [own, _spread_before(week, shape, level)]
+    factor, noise = open_days + to_come**2 * n / weights.sum() ** 2, 0.0
     if week is not None and shape is not None:
-        variance += level**2 * shape.noise(week.weekdays, week.open_weekdays, to_come / float(weights.sum()))
-    return value, float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * np.sqrt(variance)
+        noise = level**2 * shape.noise(week.weekdays, week.open_weekdays, to_come / float(weights.sum()))
+    halves = [
+        float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * np.sqrt(squares / freedom * factor + noise)
+        for squares, freedom in spreads
+        if freedom > 0
+    ]
+    return value, max(halves)
+
+
+def _spread_before(week: Week, shape: Shape | None, level: float) -> tuple[float, int]:
+    """The squared residuals of the days before the period, as they are at a level, and their degrees of freedom; (0, 0) of none."""
+    before = week.before
+    freedom = before.size - (1 if shape is None else DAYS_OF_WEEK)
+    mean = float(before.mean()) if before.size else 0.0
+    if freedom < FEWEST_BEFORE or not mean > 0:
+        return 0.0, 0
+    weights = np.ones(before.size) if shape is None else shape.weights[week.weekdays_before]
+    return float(np.square(before / mean - weights).sum()) * level**2, freedom
 
 
 @dataclass(frozen=True)
