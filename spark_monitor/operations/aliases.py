@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from spark_monitor.windowing.timestamps import timestamp_of
+
 CUSTOMARY: Final = ("champion", "challenger")
 """The aliases that MLflow's own documentation gives to what serves, where the file names none."""
 NOT_SET: Final = "not set"
@@ -26,12 +28,14 @@ class Named:
     """The versions that an alias was seen to name about a window, in order, and from where to where it was seen.
 
     ``since_start`` says whether it was seen at or before the window's first timestamp, ``until_end`` at or after its last.
+    ``first_look`` is when it was looked up for the first time, where that was after the window's first timestamp.
     """
 
     alias: str
     versions: tuple[str, ...]
     since_start: bool
     until_end: bool
+    first_look: int | None = None
 
     @property
     def steady(self) -> str | None:
@@ -43,11 +47,12 @@ class Named:
 def named_in(alias: str, sightings: Sequence[Sighting], start: int, end: int) -> Named:
     """What an alias named about a window ``[start, end)``: seen in it, last before it and first after it.
 
-    Where it was never seen before the window's end nothing is known of it: what it names later may be new.
+    The first look of all is taken to speak for the last window before it too, so that a monitor's first run says something.
+    Of earlier ones nothing is known: what it names later may be new.
 
     >>> seen = [Sighting(at, {"champion": version}) for at, version in ((5, "3"), (15, "3"), (25, "4"), (35, "4"))]
-    >>> [named_in("champion", seen, start, start + 10).versions for start in (-10, 0, 10, 20, 30)]
-    [(), ('3',), ('3', '4'), ('3', '4'), ('4',)]
+    >>> [named_in("champion", seen, start, start + 10).versions for start in (-20, -10, 0, 10, 20, 30)]
+    [(), ('3',), ('3',), ('3', '4'), ('3', '4'), ('4',)]
     >>> named_in("champion", seen, 26, 34).steady, named_in("champion", seen, 0, 10).steady
     ('4', None)
     """
@@ -55,9 +60,11 @@ def named_in(alias: str, sightings: Sequence[Sighting], start: int, end: int) ->
     each = [one.versions[alias] for one in sightings if alias in one.versions]
     first, after = bisect_right(times, start) - 1, bisect_left(times, end)
     if not after:
-        return Named(alias, (), since_start=False, until_end=bool(times))
-    about = each[max(first, 0) : after + 1]
-    return Named(alias, tuple(dict.fromkeys(about)), since_start=first >= 0, until_end=after < len(times))
+        is_last_before = bool(times) and times[0] < end + (end - start)
+        about = tuple(each[:1]) if is_last_before else ()
+        return Named(alias, about, since_start=False, until_end=bool(times), first_look=times[0] if about else None)
+    about = tuple(dict.fromkeys(each[max(first, 0) : after + 1]))
+    return Named(alias, about, first >= 0, after < len(times), first_look=times[0] if first < 0 else None)
 
 
 @dataclass(frozen=True)
@@ -85,16 +92,16 @@ def served(version: str, aliases: Sequence[Named], *, written: bool) -> Served:
     first = aliases[0]
     if not written and {NOT_SET}.issuperset(name for one in aliases for name in one.versions) and first.versions:
         return Served(0.0, without_alias(aliases))
-    if not first.versions:
-        return Served(None, f"{_NO_HISTORY} {first.alias} had not been looked up before this window's end.")
+    unseen = next((one for one in aliases if not one.versions), None)
+    if unseen is not None:
+        return Served(None, f"{_NO_HISTORY} {unseen.alias} had not been looked up before this window's end.")
     if NOT_SET in first.versions:
         return Served(None, f"The registry had no alias {first.alias}, so which version should serve is not known.")
-    unseen = next((one for one in aliases if not one.since_start), None)
-    if unseen is not None:
-        return Served(None, f"{_NO_HISTORY} {unseen.alias} was first looked up after this window had begun.")
     expected = _moved(first) if len(first.versions) > 1 else f"{first.alias} is version {first.versions[0]}"
     others = [f"{one.alias} {' and '.join(one.versions)}" for one in aliases[1:] if NOT_SET not in one.versions]
-    return Served(1.0, f"Version {version} made predictions; {', '.join([expected, *others])}.")
+    looks = [one.first_look for one in aliases if one.first_look is not None]
+    since = f" It was first looked up {timestamp_of(max(looks)):%Y-%m-%d %H:%M:%S} UTC, and may be new since." if looks else ""
+    return Served(1.0, f"Version {version} made predictions; {', '.join([expected, *others])}.{since}")
 
 
 def without_alias(aliases: Sequence[Named]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -27,10 +26,10 @@ log = log_of(__name__)
 
 @dataclass(frozen=True)
 class Registry:
-    """What can be asked of a registry: what it knows of versions, by their numbers, and what its aliases name now, and when."""
+    """What can be asked of a registry: what it knows of versions, by their numbers, and what its aliases name now."""
 
     versions: Callable[[Iterable[str]], Mapping[str, Registered]]
-    aliases: Callable[[], tuple[datetime, Mapping[str, str]]]
+    aliases: Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -69,18 +68,23 @@ class ServedVersions:
 
 
 def served_versions(run: Run, section: PipelinesConfig, registry: Registry | None) -> ServedVersions:
-    """Look the aliases up, note in the run's row of the ledger what they name, and remember what runs before have noted."""
+    """Look the aliases up, note in the run's row of the ledger what they name, and remember what runs before have noted.
+
+    A look is one at the run's as-of timestamp. That of a run that pretends to be before others which have looked tells nothing.
+    """
     aliases = section.alias or CUSTOMARY
     written = bool(section.alias)
     if registry is None:
         return ServedVersions(aliases, written)
     try:
-        at, now = registry.aliases()
+        now = registry.aliases()
     except Exception as error:  # the registry's own troubles cost nothing else
         return ServedVersions(aliases, written, why=f"The registry could not be read: {first_line(error)}")
     seen = {alias: now.get(alias, NOT_SET) for alias in aliases}
     run.source_versions |= {_key(run, alias): version for alias, version in seen.items()}
-    return ServedVersions(aliases, written, [*_noted(run, aliases), Sighting(micros(at), seen)])
+    noted, at = _noted(run, aliases), micros(run.as_of)
+    is_newest = not noted or noted[-1].at <= at
+    return ServedVersions(aliases, written, [*noted, Sighting(at, seen)] if is_newest else noted)
 
 
 def _key(run: Run, alias: str) -> str:
@@ -93,10 +97,14 @@ def _noted(run: Run, aliases: Sequence[str]) -> list[Sighting]:
     keys = {alias: _key(run, alias) for alias in aliases}
     looked = run.store.frame("runs").where((F.col("monitor_id") == run.monitor_id) & (F.col("run_id") != run.run_id))
     columns = {f"alias_{place}": F.try_element_at("source_versions", F.lit(keys[alias])) for place, alias in enumerate(aliases)}
-    each = looked.where("started IS NOT NULL").select(
-        F.unix_micros("started").alias("at"), "monitor_id", "run_id", *(column.alias(name) for name, column in columns.items())
+    each = looked.where("started IS NOT NULL AND as_of IS NOT NULL").select(
+        F.unix_micros("as_of").alias("at"),
+        *("started", "monitor_id", "run_id"),
+        *(column.alias(name) for name, column in columns.items()),
     )
     sighted = each.where(" OR ".join(f"{name} IS NOT NULL" for name in columns))
+    newest = "max(at) OVER (PARTITION BY monitor_id ORDER BY started, run_id ROWS UNBOUNDED PRECEDING)"
+    sighted = sighted.selectExpr("*", f"{newest} AS newest").where("at = newest")
     order = "OVER (PARTITION BY monitor_id ORDER BY at, run_id)"
     same = " AND ".join(f"{name} <=> lag({name}) {order} AND {name} <=> lead({name}) {order}" for name in columns)
     ends = f"lag(at) {order} IS NULL OR lead(at) {order} IS NULL"

@@ -14,7 +14,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor
-from spark_monitor.outputs.mlflow import registered
 from spark_monitor.outputs.mlflow.client import open_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]  # MLflow's own, of its database
@@ -33,16 +32,6 @@ START = datetime(2024, 5, 1, tzinfo=UTC)
 ONE_DAY = timedelta(days=1)
 
 
-class Clock:
-    """The time at which the registry is looked up, and which the ledger is told."""
-
-    now = START
-
-    @classmethod
-    def read(cls, zone: Any) -> datetime:
-        return cls.now.astimezone(zone)
-
-
 @pytest.fixture(scope="module")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("registry") / "mlflow.db"
@@ -54,9 +43,8 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def directory(empty_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(empty_registry: Path, tmp_path: Path) -> Path:
     shutil.copy(empty_registry, tmp_path / "mlflow.db")
-    monkeypatch.setattr(registered, "datetime", type("Told", (datetime,), {"now": Clock.read}))
     return tmp_path
 
 
@@ -82,16 +70,9 @@ def alias(directory: Path, **names: str | None) -> None:
 
 
 def run(spark: SparkSession, directory: Path, day: int, hour: int = 6, key: str = "", **asked: Any) -> pd.DataFrame:
-    """A run at an hour of a day; the ledger is told that it began then."""
-    Clock.now = START + day * ONE_DAY + timedelta(hours=hour)
+    """A run that pretends to be at an hour of a day."""
     (directory / "served.yaml").write_text(FILE.format(directory, key), encoding="utf-8")
-    result = Monitor.load(directory / "served.yaml").run(spark, as_of=Clock.now, **asked)
-    ledger = deltalake.DeltaTable(str(directory / "out" / "runs"))
-    began = f"to_timestamp('{Clock.now:%Y-%m-%dT%H:%M:%SZ}')"
-    ledger.update(
-        predicate=f"run_id = '{result.run_id}'",
-        updates={"started": f"arrow_cast({began}, 'Timestamp(Microsecond, Some(\"UTC\"))')"},
-    )
+    result = Monitor.load(directory / "served.yaml").run(spark, as_of=START + day * ONE_DAY + timedelta(hours=hour), **asked)
     rows = result.metrics.where("metric = 'served_version_mismatch'").selectExpr("*", "window.start AS start").collect()
     found = pd.DataFrame([row.asDict() for row in rows])
     found["day"] = (pd.to_datetime(found["start"], utc=True) - pd.Timestamp(START)) // pd.Timedelta(days=1)
@@ -108,18 +89,21 @@ def test_champions_are_remembered_as_aliases_move(spark: SparkSession, directory
         predict(directory, day, *versions)
     alias(directory, champion="1")
     first = run(spark, directory, 1, key=key)
-    assert judged(first) == {(0, "1"): None}
-    assert first.loc[(0, "1"), "message"].endswith("champion had not been looked up before this window's end.")
-    assert judged(run(spark, directory, 2, key=key)) == {(0, "1"): None, (1, "1"): 0, (1, "2"): None}
+    assert judged(first) == {(0, "1"): 0}
+    second = run(spark, directory, 2, key=key)
+    assert judged(second) == {(0, "1"): 0, (1, "1"): 0, (1, "2"): 1}
+    assert second.loc[(1, "2"), "message"] == (
+        "Version 2 made predictions; champion is version 1. It was first looked up 2024-05-02 06:00:00 UTC, and may be new since."
+    )
     run(spark, directory, 3, key=key)
     alias(directory, champion="2")
     run(spark, directory, 4, key=key)
     run(spark, directory, 5, key=key)
     last = run(spark, directory, 6, key=key)
     told = {
-        (0, "1"): None,  # never looked up before its end
+        (0, "1"): 0,  # the first look is the morning after
         (1, "1"): 0,
-        (1, "2"): None,  # first looked up in the morning: it may have been champion at night
+        (1, "2"): 1,  # first looked up in the morning, which its sentence says
         (2, "1"): 0,
         (3, "1"): 0,  # moved about this window
         (3, "2"): 0,
@@ -137,11 +121,13 @@ def test_champions_are_remembered_as_aliases_move(spark: SparkSession, directory
     alias(directory, champion="5")
     again = run(spark, directory, 6, hour=8, key=key, start=START, end=START + 6 * ONE_DAY)
     assert judged(again) == {**told, (5, "2"): 1}
-    checks = Monitor.load(directory / "served.yaml").run(spark, as_of=Clock.now).checks
+    # Nor does it in a run that pretends to be before those that have looked.
+    assert judged(run(spark, directory, 4, hour=8, key=key, start=START, end=START + 4 * ONE_DAY)) == judged(again)
+    checks = Monitor.load(directory / "served.yaml").run(spark, as_of=START + 6 * ONE_DAY + timedelta(hours=9)).checks
     failed = checks.where("metric = 'served_version_mismatch' AND verdict = 'FAIL'").selectExpr(
         "day(window.start) AS d", "model_version"
     )
-    assert sorted((row["d"] - 1, row["model_version"]) for row in failed.collect()) == [(4, "9"), (5, "2"), (5, "3")]
+    assert sorted((row["d"] - 1, row["model_version"]) for row in failed.collect()) == [(1, "2"), (4, "9"), (5, "2"), (5, "3")]
 
 
 def test_a_challenger_may_serve_beside_the_champion_where_it_has_an_alias(spark: SparkSession, directory: Path) -> None:
@@ -150,9 +136,18 @@ def test_a_challenger_may_serve_beside_the_champion_where_it_has_an_alias(spark:
     alias(directory, champion="1", challenger="2")
     run(spark, directory, 1)
     found = run(spark, directory, 4)
-    seen = {(day, version): float(version == "3") for day in (1, 2, 3) for version in "123"}
-    assert judged(found) == {(0, "1"): None, (0, "2"): None, (0, "3"): None, **seen, (1, "3"): None}
+    assert judged(found) == {(day, version): float(version == "3") for day in range(4) for version in "123"}
     assert found.loc[(2, "3"), "message"] == "Version 3 made predictions; champion is version 1, challenger 2."
+
+
+def test_a_first_run_over_days_long_past_says_so_of_the_last_one(spark: SparkSession, directory: Path) -> None:
+    for day in range(3):
+        predict(directory, day, "1")
+    alias(directory, champion="2")
+    found = run(spark, directory, 3, hour=0, key=", alias: champion")
+    assert judged(found) == {(0, "1"): None, (1, "1"): None, (2, "1"): 1}
+    assert found.loc[(1, "1"), "message"].endswith("champion had not been looked up before this window's end.")
+    assert found.loc[(2, "1"), "details"]["alias.champion"] == "2"
 
 
 def test_a_model_without_aliases_is_asked_for_registration_alone_unless_the_file_names_one(

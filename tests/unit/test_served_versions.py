@@ -41,11 +41,12 @@ def test_no_window_is_judged_against_what_a_full_history_says(seed: int) -> None
         for version in ("1", "2", "3"):
             verdict = served(version, [found], written=True)
             if verdict.mismatch == 1 and well_seen and found.until_end:
-                assert version not in real
-                assert found.since_start
+                # The first look of all is believed of the windows beside it, and its sentence says so.
+                assert (found.first_look is None) == found.since_start
+                assert version not in real or found.first_look is not None
             if verdict.mismatch == 0 and well_seen and found.steady == version:
                 assert real == {version}
-            if not any(at < end for at in looks):
+            if not any(at < end + (end - start) for at in looks):
                 assert verdict.mismatch is None
         if absent(found, ["9"]) is not None and well_seen:
             assert real == {found.steady}
@@ -78,7 +79,14 @@ CHALLENGER = Named("challenger", ("5",), since_start=True, until_end=True)
         ),
         ("4", [Named("champion", (), False, True)], True, None, "had not been looked up before this window's end."),
         ("4", [Named("champion", ("4",), False, True)], True, 0.0, None),
-        ("3", [Named("champion", ("4",), False, True)], True, None, "was first looked up after this window had begun."),
+        (
+            "3",
+            [Named("champion", ("4",), False, True, first_look=86_400_000_000)],
+            True,
+            1.0,
+            "champion is version 4. It was first looked up 1970-01-02 00:00:00 UTC, and may be new since.",
+        ),
+        ("3", [CHAMPION, Named("challenger", (), False, True)], True, None, "challenger had not been looked up before"),
         ("3", [Named("champion", (NOT_SET,), True, True)], True, None, "had no alias champion"),
         ("3", [Named("champion", (NOT_SET, "4"), True, True)], True, None, "had no alias champion"),
         ("3", [Named("champion", (NOT_SET,), True, True), CHALLENGER], True, None, "had no alias champion"),
@@ -107,25 +115,29 @@ def test_the_version_that_must_serve_is_missed_where_the_alias_named_it_througho
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, of its database
-def test_the_aliases_of_a_real_registry_are_read_with_the_time_of_the_look(tmp_path: Path) -> None:
+def test_the_aliases_of_a_real_registry_are_read(tmp_path: Path) -> None:
     from spark_monitor.outputs.mlflow.client import open_client
     from spark_monitor.outputs.mlflow.registered import read_aliases
 
     address = f"sqlite:///{tmp_path}/mlflow.db"
-    assert read_aliases(address, "absent")[1] == {}
+    assert read_aliases(address, "absent") == {}
     with open_client(address) as client:
         client.create_registered_model("made")
         for _ in range(2):
             client.create_model_version("made", source=str(tmp_path))
         client.set_registered_model_alias("made", "champion", "2")
         client.set_registered_model_alias("made", "challenger", "1")
-    first, named = read_aliases(address, "made")
-    assert named == {"champion": "2", "challenger": "1"}
+    assert read_aliases(address, "made") == {"champion": "2", "challenger": "1"}
     with open_client(address) as client:
         client.delete_registered_model_alias("made", "challenger")
-    second, named = read_aliases(address, "made")
-    assert named == {"champion": "2"}
-    assert first < second
+    assert read_aliases(address, "made") == {"champion": "2"}
+
+
+def test_the_first_look_speaks_for_the_window_before_it_and_for_no_earlier_one() -> None:
+    seen = [Sighting(1_000, {"champion": "4"})]
+    about = [[named_in("champion", seen, start, start + 100)] for start in (700, 800, 900)]
+    assert [served("3", each, written=True).mismatch for each in about] == [None, None, 1.0]
+    assert served("4", [named_in("champion", seen, 900, 1_000)], written=True) == served("4", [CHAMPION], written=True)
 
 
 def test_a_look_at_a_windows_first_timestamp_tells_what_served_since_then() -> None:

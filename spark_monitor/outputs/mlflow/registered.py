@@ -45,12 +45,11 @@ def read_registered(tracking_uri: str, name: str, versions: Iterable[str]) -> di
     return registered
 
 
-def read_aliases(tracking_uri: str, name: str) -> tuple[datetime, dict[str, str]]:
-    """The version that each alias of a model names, and when that was so, by the clock; none where there is no such model."""
+def read_aliases(tracking_uri: str, name: str) -> dict[str, str]:
+    """The version that each alias of a model names; none where there is no such model."""
     with open_client(tracking_uri) as client:
         model = if_there(lambda: client.get_registered_model(name))
-        named = {} if model is None else {str(alias): str(version) for alias, version in (model.aliases or {}).items()}
-        return datetime.now(UTC), named
+        return {} if model is None else {str(alias): str(version) for alias, version in (model.aliases or {}).items()}
 
 
 def _registered(client: MlflowClient, entry: Any, tracking_uri: str) -> Registered:
