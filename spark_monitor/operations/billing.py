@@ -89,8 +89,8 @@ def budget_forecast_percent(current: CostBlock) -> Interval:
     test, 1 %), else 1. With n days of level m = sum y / sum w and residuals y - m w of variance v, and R days to come whose
     weights sum to W: spent + m W, with the 95 % prediction interval
     m W -+ t(n - 1) sqrt(v (R + W^2 n / (sum w)^2) + noise of the weights). Where the days before the period varied more, their
-    variance (relative to their level, with their degrees of freedom) stands for v: few days have not seen what is rare. A day that
-    is not over counts as one to come, or with what it has cost already where that is more.
+    variance (relative to their level, with their degrees of freedom) stands for v: few days have not seen what is rare. A day
+    that is not over counts as one to come, or with what it has cost already where that is more.
 
     >>> block = CostBlock(
     ...     spent=np.array([30.0]), budget=np.array([100.0]), open_days=np.array([7.0]), days=[np.array([9.0, 11.0, 10.0])]
@@ -142,7 +142,7 @@ def _forecast(
 
 
 def _spread_before(week: Week, shape: Shape | None, level: float) -> tuple[float, int]:
-    """The squared residuals of the days before the period, as they are at a level, and their degrees of freedom; (0, 0) of none."""
+    """The squared residuals of the days before the period, at a level, and their degrees of freedom; (0, 0) of too few days."""
     before = week.before
     freedom = before.size - (1 if shape is None else DAYS_OF_WEEK)
     mean = float(before.mean()) if before.size else 0.0
