@@ -74,11 +74,19 @@ def pairs_of(chunk: pa.RecordBatch) -> list[Pairs]:
 
 def _baselines(chunk: pa.RecordBatch) -> Integers:
     """The row of the baseline in every row's group, -1 without one."""
-    new = begins(chunk, GROUP)
-    rows = np.arange(chunk.num_rows)
-    starts = np.maximum.accumulate(np.where(new, rows, 0))
     is_current = np.asarray(chunk.column("is_current").to_numpy(zero_copy_only=False), dtype=np.bool_)
-    latest = np.maximum.accumulate(np.where(is_current, -1, rows))
+    return latest_in_group(begins(chunk, GROUP), ~is_current)
+
+
+def latest_in_group(new: npt.NDArray[np.bool_], chosen: npt.NDArray[np.bool_]) -> Integers:
+    """For every row the latest chosen one of its group, up to itself; -1 without one. ``new`` are the rows that begin a group.
+
+    >>> latest_in_group(np.array([True, False, True, False]), np.array([True, False, False, True])).tolist()
+    [0, 0, -1, 3]
+    """
+    rows = np.arange(new.size)
+    starts = np.maximum.accumulate(np.where(new, rows, 0))
+    latest = np.maximum.accumulate(np.where(chosen, rows, -1))
     return np.where(latest >= starts, latest, -1)
 
 
@@ -97,13 +105,16 @@ def begins(chunk: pa.RecordBatch, names: Sequence[str]) -> npt.NDArray[np.bool_]
     new = np.zeros(chunk.num_rows, dtype=np.bool_)
     new[0] = True
     for name in names:
-        column = chunk.column(name)
-        if not pa.types.is_string(column.type):
-            codes = np.asarray(column.cast(pa.int64()).fill_null(-1), dtype=np.int64)
-        else:
-            codes = np.asarray(column.dictionary_encode().indices.fill_null(-1), dtype=np.int64)
+        codes = codes_of(chunk.column(name))
         new[1:] |= codes[1:] != codes[:-1]
     return new
+
+
+def codes_of(column: pa.Array) -> Integers:
+    """Integers that are equal where the values are; -1 where there is none."""
+    if not pa.types.is_string(column.type):
+        return np.asarray(column.cast(pa.int64()).fill_null(-1), dtype=np.int64)
+    return np.asarray(column.dictionary_encode().indices.fill_null(-1), dtype=np.int64)
 
 
 def within(pairs: Pairs, rows: Integers) -> Pairs:

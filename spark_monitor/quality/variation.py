@@ -78,26 +78,26 @@ def _is_quiet(current: ColumnBlock, baseline: ColumnBlock, place: int) -> bool:
 
 
 def _one_value(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bool_]:
-    pairs = zip(_items(baseline), baseline.present, strict=True)
-    fractions = np.array([_largest_fraction(items, int(rows)) for items, rows in pairs])
+    alone = (current.distinct_count == 1) & (baseline.distinct_count >= 2)
+    fractions = np.ones(len(current))
+    for place in np.flatnonzero(alone).tolist():
+        fractions[place] = _largest_fraction(_items(baseline, place), int(baseline.present[place]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        chance = current.present * np.log(fractions)
-    varied = baseline.distinct_count >= 2
-    alone = np.asarray((current.distinct_count == 1) & varied & (chance < np.log(CHANCE)))
+        alone &= current.present * np.log(fractions) < np.log(CHANCE)
     for place in np.flatnonzero(alone & (fractions >= DOMINANT)).tolist():
         alone[place] = not _is_usual(current, baseline, place)
-    return alone
+    return np.asarray(alone)
 
 
 def _is_usual(current: ColumnBlock, baseline: ColumnBlock, place: int) -> bool:
     """Whether the value that is alone now is the one that nearly all of the baseline's rows hold."""
-    now = {item for item, _ in _items(current)[place]}
-    rows = sum(many for item, many in _items(baseline)[place] if item in now)
+    now = {item for item, _ in _items(current, place)}
+    rows = sum(many for item, many in _items(baseline, place) if item in now)
     return rows >= DOMINANT * int(baseline.present[place])
 
 
-def _items(block: ColumnBlock) -> list[Items]:
-    return list(block.items) if block.items else [()] * len(block)
+def _items(block: ColumnBlock, place: int) -> Items:
+    return block.items[place] if block.items else ()
 
 
 def _largest_fraction(items: Items, rows: int) -> float:
@@ -125,8 +125,7 @@ def _no_spread(current: ColumnBlock, baseline: ColumnBlock) -> npt.NDArray[np.bo
 
 def _share_of(value: float, block: ColumnBlock, place: int) -> float:
     """The fraction of a place's values that hold a number, as far as it is one of the frequent ones."""
-    items = block.items[place] if block.items else ()
-    rows = sum(many for item, many in items if (number := number_in(item)) is not None and number == value)
+    rows = sum(many for item, many in _items(block, place) if (number := number_in(item)) is not None and number == value)
     return rows / max(int(block.present[place]), 1)
 
 

@@ -5,21 +5,32 @@ Rows stream by sorted by slice and column, the baseline's first, then counters, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.catalogue.interval import Floats, Interval
+from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, MEASUREMENT_SCHEMA
 from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.errors import StateError
 from spark_monitor.kernel.checks import ColumnChecks
+from spark_monitor.kernel.column_rows import (
+    BASELINE_KIND,
+    COUNTERS_KIND,
+    CURRENT_KIND,
+    NOT_COUNTED,
+    Kinds,
+    beside,
+    block_of,
+    chunks,
+)
+from spark_monitor.kernel.comparison import arrow_numbers
 from spark_monitor.kernel.quality_rows import COUNTERS_ROW
 from spark_monitor.quality.column_block import NOT_MEANT, ColumnBlock
 from spark_monitor.quality.permutation import category_permutation
@@ -40,7 +51,6 @@ from spark_monitor.states.counters import COUNTERS, CounterState
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-BASELINE_KIND, COUNTERS_KIND, CURRENT_KIND = 0, 1, 2
 METRICS: tuple[Metric, ...] = tuple(
     metric_of(function)
     for function in (
@@ -55,11 +65,11 @@ OF_PLUGINS: tuple[Metric, ...] = tuple(
 )
 """Quality metrics that packages outside have added."""
 
-TIMES = ("date", "timestamp", "timestamp_ntz")
 _PLACE = ("granularity", "start", "end", "model_version", "slice_key", "slice_value", "column_name")
+_VALUES = ("value", "value_error", "lower", "upper")
+_DETAILS = MEASUREMENT_SCHEMA.field("details").type
 _NUMBERS = ("min", "max", "avg", "stddev", "distinct_count", "num_empty")
 _BASELINE_OF_METRIC = frozenset({"is_stuck", "unit_factor", "category_permutation"})
-_BLOCK_ROWS = 2_000
 _COUNTERS_DDL = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, column_name string, "
     "counters array<long>"
@@ -70,7 +80,6 @@ _COUNTERS_SCHEMA = pa.schema(
         ("counters", pa.list_(pa.int64())),
     ]
 )
-NOT_COUNTED = -1
 
 
 @dataclass(frozen=True)
@@ -113,13 +122,8 @@ def column_measurements(profile: DataFrame, baseline: DataFrame, counters: DataF
     ordered = together.sortWithinPartitions(*keys, "kind", "granularity", "start", "model_version")
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held: list[Beside] = []
-        for one in beside(row for batch in batches for row in batch.to_pylist()):
-            held.append(one)
-            if len(held) >= _BLOCK_ROWS:
-                yield from measured(held, plan)
-                held = []
-        yield from measured(held, plan)
+        for chunk in chunks(batches):
+            yield from measured(chunk, plan)
 
     return ordered.mapInArrow(run, MEASUREMENT_DDL)
 
@@ -143,49 +147,20 @@ def counter_rows(states: DataFrame, plan: ColumnPlan) -> DataFrame:
     return whole.mapInArrow(run, _COUNTERS_DDL)
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A column's row, its counters and its baseline's row."""
-
-    row: Mapping[str, Any]
-    counters: Sequence[int] | None
-    baseline: Mapping[str, Any] | None
-
-
-@dataclass
-class _Group:
-    key: tuple[Any, ...] | None = None
-    baseline: Mapping[str, Any] | None = None
-    counters: dict[tuple[Any, ...], Sequence[int]] = field(default_factory=dict)
-
-
-def beside(rows: Iterable[Mapping[str, Any]]) -> Iterator[Beside]:
-    """Every current row with what belongs to it, from rows sorted by slice, column and kind."""
-    group = _Group()
-    for row in rows:
-        key = (row["slice_key"], row["slice_value"], row["column_name"])
-        if key != group.key:
-            group = _Group(key)
-        place = (row["granularity"], row["start"], row["model_version"])
-        if row["kind"] == BASELINE_KIND:
-            group.baseline = row
-        elif row["kind"] == COUNTERS_KIND:
-            group.counters[place] = row["counters"]
-        else:
-            yield Beside(row, group.counters.get(place), group.baseline)
-
-
-def measured(held: Sequence[Beside], plan: ColumnPlan) -> Iterator[pa.RecordBatch]:
-    """Every metric of some columns."""
-    if not held:
+def measured(chunk: pa.RecordBatch, plan: ColumnPlan) -> Iterator[pa.RecordBatch]:
+    """Every metric of the columns of a chunk."""
+    rows = beside(chunk)
+    if not rows.current.size:
         return
-    current = block_of([one.row for one in held], [one.counters for one in held], plan)
-    baseline = block_of([one.baseline for one in held], [None] * len(held), plan)
+    kinds, nothing = Kinds(plan.numeric, plan.codes), np.full(rows.current.size, -1)
+    current = block_of(chunk, rows.current, rows.counters, kinds)
+    baseline = block_of(chunk, rows.baseline, nothing, kinds)
+    places = chunk.select([*DIMENSIONS, "column_name"]).take(pa.array(rows.current))
     for metric in METRICS:
         basis = plan.basis if metric.name in _BASELINE_OF_METRIC else None
-        yield batch_of(metric, metric.compute(current, baseline), [one.row for one in held], basis)
+        yield batch_of(metric, metric.compute(current, baseline), places, basis)
     for metric in OF_PLUGINS:
-        yield batch_of(metric, guarded(metric, current, baseline), [one.row for one in held], None)
+        yield batch_of(metric, guarded(metric, current, baseline), places, None)
 
 
 def guarded(metric: Metric, current: ColumnBlock, baseline: ColumnBlock) -> Interval:
@@ -209,60 +184,24 @@ def guarded(metric: Metric, current: ColumnBlock, baseline: ColumnBlock) -> Inte
     return replace(interval, status=status.tolist(), count=count)
 
 
-def block_of(rows: Sequence[Mapping[str, Any] | None], counters: Sequence[Sequence[int] | None], plan: ColumnPlan) -> ColumnBlock:
-    """Rows of profile_metrics as a block; a row that is not there has no values."""
-    there = [row or {} for row in rows]
-
-    def floats(name: str) -> Floats:
-        return np.array([np.nan if row.get(name) is None else row[name] for row in there], dtype=np.float64)
-
-    quantiles = np.full((len(rows), 101), np.nan)
-    for place, row in enumerate(there):
-        if row.get("quantiles"):
-            quantiles[place] = row["quantiles"]
-    counted = np.array([one if one is not None else [NOT_COUNTED] * len(COUNTERS) for one in counters], dtype=np.float64)
-    counted[counted == NOT_COUNTED] = np.nan
-    return ColumnBlock(
-        count=np.nan_to_num(floats("count")).astype(np.int64),
-        nulls=np.nan_to_num(floats("num_nulls")).astype(np.int64),
-        numeric=np.array([row.get("column_name") in plan.numeric for row in there], dtype=np.bool_),
-        codes=np.array([row.get("column_name") in plan.codes for row in there], dtype=np.bool_),
-        min=floats("min"),
-        max=floats("max"),
-        mean=floats("avg"),
-        stddev=floats("stddev"),
-        distinct_count=floats("distinct_count"),
-        empties=floats("num_empty"),
-        quantiles=quantiles,
-        items=[[(item["item"], item["count"]) for item in row.get("frequent_items") or ()] for row in there],
-        times=np.array([row.get("data_type") in TIMES for row in there], dtype=np.bool_),
-        counters={name: counted[:, at] for at, name in enumerate(COUNTERS)},
-    )
-
-
-def batch_of(metric: Metric, interval: Interval, rows: Sequence[Mapping[str, Any]], basis: str | None) -> pa.RecordBatch:
-    """A metric's numbers as rows of measurements; places where it has no meaning are left out."""
+def batch_of(metric: Metric, interval: Interval, places: pa.RecordBatch, basis: str | None) -> pa.RecordBatch:
+    """A metric's numbers as rows of measurements of these dimensions and columns; where it has no meaning there is none."""
     status = interval.statuses
-    kept = np.flatnonzero(status != NOT_MEANT).tolist()
-    count = interval.count if interval.count is not None else np.zeros(len(rows), dtype=np.int64)
+    kept = np.flatnonzero(status != NOT_MEANT)
     constant = {"dataset": metric.dataset, "family": metric.family, "metric": metric.name, "unit": metric.unit, "basis": basis}
-    columns: dict[str, list[Any]] = {name: [rows[at][name] for at in kept] for name in (*DIMENSIONS, "column_name")}
-    columns |= {name: [value] * len(kept) for name, value in constant.items()}
-    for name in ("value", "value_error", "lower", "upper"):
-        numbers = getattr(interval, name)
-        columns[name] = [_finite(numbers, at) for at in kept]
-    columns["count"] = [int(count[at]) for at in kept]
-    columns["status"] = [str(status[at]) for at in kept]
-    columns["message"] = [None if interval.message is None else interval.message[at] for at in kept]
-    columns["details"] = [None if interval.details is None else _pairs(interval.details[at]) for at in kept]
-    columns["class"] = [None] * len(kept)
-    arrays = [pa.array(columns[name.name], type=name.type) for name in MEASUREMENT_SCHEMA]
+    taken = places.take(pa.array(kept))
+    count = interval.count if interval.count is not None else np.zeros(len(status), dtype=np.int64)
+    given: dict[str, pa.Array] = {
+        **{name: taken.column(name) for name in (*DIMENSIONS, "column_name")},
+        **{name: pa.array([value] * kept.size, pa.string()) for name, value in constant.items()},
+        **{name: arrow_numbers(getattr(interval, name)[kept]) for name in _VALUES if getattr(interval, name) is not None},
+        "count": pa.array(np.asarray(count)[kept], pa.int64()),
+        "status": pa.array([str(status[at]) for at in kept.tolist()], pa.string()),
+    }
+    if interval.message is not None:
+        given["message"] = pa.array([interval.message[at] for at in kept.tolist()], pa.string())
+    if interval.details is not None:
+        details = [interval.details[at] for at in kept.tolist()]
+        given["details"] = pa.array([None if one is None else list(one.items()) for one in details], _DETAILS)
+    arrays = [given[one.name] if one.name in given else pa.nulls(kept.size, one.type) for one in MEASUREMENT_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=MEASUREMENT_SCHEMA)
-
-
-def _finite(numbers: Floats | None, at: int) -> float | None:
-    return float(numbers[at]) if numbers is not None and np.isfinite(numbers[at]) else None
-
-
-def _pairs(details: Mapping[str, str] | None) -> list[tuple[str, str]] | None:
-    return None if details is None else list(details.items())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.catalogue.measurement import MEASUREMENT_DDL
+from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL
 from spark_monitor.catalogue.metric import Metric, metric_of
 from spark_monitor.quality.slice_share import ShareBlock, slice_share_shift
 from spark_monitor.stages.quality_columns import batch_of
@@ -42,12 +42,15 @@ def share_measurements(profile: DataFrame, baseline: DataFrame) -> DataFrame:
 
 def _measured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        rows: list[dict[str, Any]] = [{**row, "column_name": TABLE_ROW} for row in batch.to_pylist()]
 
-        def numbers(name: str, rows: list[dict[str, Any]] = rows) -> np.ndarray:
-            return np.array([row[name] or 0 for row in rows], dtype=np.int64)
+        def numbers(name: str, batch: pa.RecordBatch = batch) -> np.ndarray:
+            return np.asarray(batch.column(name).fill_null(0), dtype=np.int64)
 
         interval = slice_share_shift(
             ShareBlock(numbers("count"), numbers("whole")), ShareBlock(numbers("baseline_count"), numbers("baseline_whole"))
         )
-        yield batch_of(METRIC, interval, rows, "BASELINE")
+        tables = pa.array([TABLE_ROW] * batch.num_rows, pa.string())
+        places = pa.RecordBatch.from_arrays(
+            [*(batch.column(name) for name in DIMENSIONS), tables], names=[*DIMENSIONS, "column_name"]
+        )
+        yield batch_of(METRIC, interval, places, "BASELINE")
