@@ -35,6 +35,8 @@ SLOW_SORT_FEATURES = "AVX512_ICL X86_V4"
 NAMED_BY_SPARK = (4, 1)
 USUAL_SCALA = "2.13"
 DERIVED_FILTERS = "spark.databricks.delta.generatedColumn.partitionFilterOptimization.enabled"
+MASTER = "spark.master"
+DAEMON, IMPORTING_DAEMON = "spark.python.daemon.module", "spark_monitor.kernel.daemon"
 SUBSTITUTION = "spark.sql.variable.substitute"
 DELTA_EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 DELTA_CATALOG = "org.apache.spark.sql.delta.catalog.DeltaCatalog"
@@ -90,7 +92,10 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
         for name, value in worker_environment().items():
             os.environ.setdefault(name, value)
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else the workers are whatever python3 is on PATH
-        builder = builder.master(master or "local[*]")
+        chosen = master or settings.get(MASTER, "local[*]")
+        if chosen.startswith("local"):  # elsewhere executors may not have the package until a job brings it
+            settings.setdefault(DAEMON, IMPORTING_DAEMON)
+        builder = builder.master(chosen)
     return _quietly(_configured(builder, settings))
 
 
