@@ -2,12 +2,15 @@
 
 Floors: an empty ``mapInArrow`` over the same columns; decoding the same columns with pyarrow in Spark tasks; decoding and sorting
 each chunk. Beside them Spark's own KLL sketch with count, min, max, mean and stddev in one wide aggregate.
+
+What a case takes over a table of few rows is its fixed part: printed, and taken out of a second set of ratios.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +41,13 @@ SAMPLE = 100_000
 """Rows that grids are made from where the baseline is of no account."""
 
 KEYS: dict[str, list[str]] = {"no slices": [], "one key of 3": ["small"], "five keys of 50": [f"g{key}" for key in range(5)]}
+FEW_ROWS = 2_000
+"""Rows of the table over which the fixed part of each case is timed."""
+
 LISTED = "files, listing the blocks"
+FIXED = ("decode", "decode and sort", "files, no slices", "files, one key of 3", "files, five keys of 50", "Spark's KLL")
+"""Cases whose fixed parts are told."""
+
 NONE = pa.RecordBatch.from_arrays([pa.array([0])], names=["none"])
 
 
@@ -163,6 +172,15 @@ def done(frame: DataFrame) -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
+def floors_and_files(bench: Bench, windows: tuple[WindowKey, ...]) -> dict[str, Callable[[], object]]:
+    """The floors and the file reader over one table."""
+    return {
+        "decode": bench.decoded(ordered=False),
+        "decode and sort": bench.decoded(ordered=True),
+        **{f"files, {name}": bench.by_files(keys, windows) for name, keys in KEYS.items()},
+    }
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     rows, columns = arguments.rows, arguments.columns
@@ -170,12 +188,7 @@ def main(arguments: argparse.Namespace) -> None:
     bench = Bench(session(), path, columns)
     windows = windows_of(4)
     plain = bench.spark_rows([])
-    cases: dict[str, Callable[[], object]] = {
-        "decode": bench.decoded(ordered=False),
-        "decode and sort": bench.decoded(ordered=True),
-        **{f"files, {name}": bench.by_files(keys, windows) for name, keys in KEYS.items()},
-        LISTED: bench.listed(windows),
-    }
+    cases = {**floors_and_files(bench, windows), LISTED: bench.listed(windows)}
     if not arguments.files_only:
         cases |= {
             "empty mapInArrow": lambda: done(plain.mapInArrow(empty, "none long")),
@@ -183,12 +196,17 @@ def main(arguments: argparse.Namespace) -> None:
             "spark, one key of 3": bench.by_spark(KEYS["one key of 3"], windows),
             "Spark's KLL": bench.native(),
         }
+    few = Bench(bench.spark, Made(FEW_ROWS, columns).write(arguments.dir), columns)
+    cases |= {f"{name}, fixed": case for name, case in floors_and_files(few, windows).items()}
+    if not arguments.files_only:
+        cases["Spark's KLL, fixed"] = few.native()
     times = timed(cases, arguments.repeats)
     times["files, no slices, blocks known"] = [
         whole - listed for whole, listed in zip(times["files, no slices"], times[LISTED], strict=True)
     ]
     for name, value in per_value(times, rows * columns, CORES).items():
-        print(f"{name}: {value:.0f} ns a value and core")
+        if not name.endswith(", fixed"):
+            print(f"{name}: {value:.0f} ns a value and core")
     pairs = [
         ("files, no slices", "decode and sort"),
         ("files, no slices, blocks known", "decode and sort"),
@@ -203,3 +221,18 @@ def main(arguments: argparse.Namespace) -> None:
     for name, of in pairs:
         if name in times and of in times:
             print(ratio(times, name, of))
+    without = fixed_taken_out(times)
+    for name, of in pairs:
+        if name in without and of in without:
+            print(f"fixed parts taken out: {ratio(without, name, of)}")
+
+
+def fixed_taken_out(times: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Every case without its fixed part, the median of its turns over few rows, which is printed."""
+    without = {}
+    for name in FIXED:
+        if name in times:
+            fixed = statistics.median(times[f"{name}, fixed"])
+            print(f"{name}, fixed part: {fixed:.2f} s")
+            without[name] = [seconds - fixed for seconds in times[name]]
+    return without
