@@ -42,6 +42,8 @@ LARGER_ERROR, MUCH_LARGER_ERROR = 0.1, 0.2
 OTHER_RATE: Final = 0.3
 LEAST_SHIFT: Final = 0.01
 """The rate of labels has changed where it moved by this part of what it was, and by so much."""
+OTHER_CLASSES: Final = 0.1
+"""Of several classes, where so many of the labels are of another one."""
 
 UNSEEN_LIMIT: Final = 2.0
 """Percent of values that are none of the baseline's."""
@@ -240,6 +242,9 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
         step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
         comment = f"how far the fraction of labels that mean yes is from the baseline's {seen.positives:.3g}"
         yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, comment)
+    if seen.has_baseline and roles.task == "multiclass":
+        comment = "the part of the labels that are of another class than the baseline's"
+        yield RuleLine({"metric": "label_shift", "fail": OTHER_CLASSES, "min_count": least, "slices": "none"}, comment)
     if roles.task == "regression" and seen.error and seen.has_baseline:
         # R2 would fall where a window's own labels vary little, which is no fault of the model.
         larger = [{"above_baseline": float(f"{part * seen.error:.2g}")} for part in (LARGER_ERROR, MUCH_LARGER_ERROR)]

@@ -29,3 +29,12 @@ VERSION_WORDS = frozenset({"version", "ver", "revision"})
 ANSWER_WORDS = frozenset({"y", "hat", "ground", "class", "value", "model", "output", "is"})
 FACT_WORDS = frozenset({"is", "was", "has", "had", "did", "will", "flag", "been", "ist", "hat", "war", "est"})
 """Words of a question that is answered by yes or no."""
+
+
+def is_probability_of(words: tuple[str, ...]) -> bool:
+    """Whether a name says the probability of what follows.
+
+    >>> is_probability_of(("p", "churn")), is_probability_of(("p", "value")), is_probability_of(("p",))
+    (True, False, False)
+    """
+    return words[:1] == ("p",) and len(words) > 1 and "value" not in words

@@ -17,6 +17,7 @@ from spark_monitor.commands.role_words import (
     SCORE_WORDS,
     TIME_WORDS,
     VERSION_WORDS,
+    is_probability_of,
 )
 from spark_monitor.config.expressions import is_allowed
 from spark_monitor.text.words import words_of
@@ -24,8 +25,7 @@ from spark_monitor.text.words import words_of
 Task = Literal["binary", "multiclass", "regression", "none"]
 Kind = Literal["time", "whole", "real", "text", "boolean", "other"]
 
-MOST_SLICE_VALUES = 20
-SLICES_SUGGESTED = 3
+MOST_SLICE_VALUES, SLICES_SUGGESTED = 20, 3
 REPEATED = 1.2
 """Ids that stand in more rows than so many, a version, name no single prediction; distinct values are counted within 5 %."""
 
@@ -268,7 +268,7 @@ def _could_be_id(column: Column, versions: int) -> int:
 
 def _score(column: Column) -> int:
     words = set(column.words)
-    if column.kind != "real" or not words & SCORE_WORDS or column.within_unit is False:
+    if column.kind != "real" or column.within_unit is False or not (words & SCORE_WORDS or is_probability_of(column.words)):
         return 0
     return 2 if words <= SCORE_WORDS | PREDICTED_WORDS | ANSWER_WORDS else 1
 

@@ -38,6 +38,7 @@ from spark_monitor.stages.model_outputs import output_causes
 from spark_monitor.stages.parted import causes_of_parting
 from spark_monitor.stages.parts import remarks_of
 from spark_monitor.stages.present import PresentPlan
+from spark_monitor.text.words import words_of
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import micros
 
@@ -59,6 +60,9 @@ _DDL = (
     "undetected_at long"
 )
 _EARLIER = ("incident_id", "dataset", "column_name", "slice_key", "slice_value", "kind", "acknowledged_by")
+CONFIDENCE: Final = frozenset({"confidence", "probability", "proba", "prob"})
+"""Words of a column that says how sure a model is of the class it predicts."""
+
 _COLUMNS = "array_compact(array_distinct(transform(members, one -> one.column_name))) AS columns"
 _TIMES = ("opened", "last_seen", "resolved", "muted_until", "notified_at", "detected", "undetected_until")
 
@@ -101,7 +105,10 @@ def computed(
     retyped = any(one.value is None for group in groups for one in group.failing)
     keys, plan = evidence_keys(groups, populated), present_plan(predictions, baseline)
     evidence = gathered(run, baseline, plan, keys, judged, retyped=retyped)
-    outputs, cut_by = output_columns(run.config), sliced_columns(run.config, predictions)
+    outputs, cut_by = (
+        output_columns(run.config, [one.name for one in predictions.columns]),
+        sliced_columns(run.config, predictions),
+    )
     problems = problems_of(
         groups,
         judged,
@@ -191,9 +198,15 @@ def present_plan(predictions: Predictions, baseline: Baseline) -> PresentPlan:
     )
 
 
-def output_columns(config: MonitorConfig) -> frozenset[str]:
-    """The columns of the model's outputs: class or value and score, probabilities of classes, ends of a predicted interval."""
-    return config.predictions.outputs
+def output_columns(config: MonitorConfig, profiled: Iterable[str] = ()) -> frozenset[str]:
+    """The columns of the model's outputs: class or value and score, probabilities of classes, ends of a predicted interval.
+
+    So is, of several classes, what stands beside them by the name of a confidence, for which the monitor's file has no key.
+    """
+    named = config.predictions.outputs
+    if config.model.task != "multiclass" or config.predictions.score is not None:
+        return named
+    return named | {name for name in profiled if CONFIDENCE.intersection(words_of(name))}
 
 
 def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset[str]:

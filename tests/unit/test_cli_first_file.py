@@ -129,6 +129,21 @@ def test_the_task_follows_from_what_is_predicted(prediction: Column, task: str, 
     assert (found.task, found.score) == (task, score)
 
 
+@pytest.mark.parametrize(
+    ("name", "within", "score"),
+    [
+        ("p_churn", True, "p_churn"),
+        ("pDefault", True, "pDefault"),
+        ("p_value", True, None),
+        ("p_h", False, None),
+        ("p", True, None),
+    ],
+)
+def test_a_probability_of_what_follows_the_letter_p_is_a_score(name: str, within: bool, score: str | None) -> None:
+    found = roles(Column("id", "text"), Column("ts", "time"), Column(name, "real", within_unit=within))
+    assert (found.score, found.task) == (score, "none" if score is None else "binary")
+
+
 def test_a_score_that_is_no_probability_is_a_feature() -> None:
     found = roles(Column("id", "text"), Column("ts", "time"), Column("credit_score", "real", within_unit=False))
     assert (found.score, found.task) == (None, "none")

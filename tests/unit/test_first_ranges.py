@@ -45,3 +45,11 @@ def test_a_small_baselines_limit_still_finds_placeholders_in_a_fifth_of_the_rows
     lower, _ = wilson(np.array([20.0]), np.array([100.0]))
 
     assert 100 * float(lower[0]) > rule_of(100, 100)["fail"]
+
+
+@pytest.mark.parametrize(("task", "limit"), [("multiclass", 0.1), ("regression", None), ("none", None)])
+def test_labels_of_several_classes_are_held_to_the_baselines(task: Any, limit: float | None) -> None:
+    roles = Roles(task=task, time="at", id="id", prediction="queue", label="right_queue")
+    seen = Seen(roles, every="1 day", has_baseline=True, baseline_rows=9_000, window_rows=900)
+    rules = [line.rule for line in proposed_rules(seen) if line.rule["metric"] == "label_shift"]
+    assert [rule["fail"] for rule in rules] == ([] if limit is None else [limit])
