@@ -118,8 +118,9 @@ def requests(current: ServingBlock) -> Floats:
 
 @operation_metric("failed_requests", range=NOT_NEGATIVE, unit="requests", needs=("failed",))
 def failed_requests(current: ServingBlock) -> Floats:
-    """Requests that failed, as the file's expression says."""
-    return current.failed
+    """Requests that failed, as the file's expression says; unknown where no outcome can be read."""
+    unread = (current.requests > 0) & ~(current.known > 0) & ~(current.failed > 0)
+    return np.where(unread, np.nan, current.failed)
 
 
 @operation_metric("failure_rate", range=SHARE, needs=("failed",), headline=2)
