@@ -16,6 +16,10 @@ LATENESS: Final = "step_lateness_seconds"
 STANDS_OUT: Final = 2.0
 """A host is named where it is so many times as slow as the median host, or fails so many times as often as the one after it."""
 
+PROBLEMS_NAMED: Final = 3
+_MINOR: Final = "another minor version"
+_BREAKS: Final = re.compile(r"another major version|, the model takes | is missing$")
+
 PartKey = tuple[str, int, str, str, str | None]
 """Dataset, start of the window in microseconds, metric, column (`:table` of everything) and version."""
 
@@ -74,6 +78,7 @@ def part_causes(remark: Remark | None) -> list[Cause]:
     message, details = remark
     causes = [_slow(details.get("slowest_hosts", "")), _failing(details), _upstream(details), _missed(message, details)]
     causes.append(_service(details.get("moved_service", "")))
+    causes += _unlike_the_model(details.get("problems", ""))
     return [cause for cause in causes if cause is not None]
 
 
@@ -110,6 +115,14 @@ def _service(moved: str) -> Cause | None:
     return Cause(
         "service", f"service {service}", None, f"Service {service} cost {now}; {before} in as much time before, on average."
     )
+
+
+def _unlike_the_model(problems: str) -> list[Cause | None]:
+    """Packages and columns that are not as the model's version takes them, those that break it first."""
+    ordered = sorted(filter(None, problems.split("; ")), key=lambda one: (not _BREAKS.search(one), _MINOR in one))
+    return [
+        Cause("model", harmless(one.split(" ", 1)[0], 100), None, f"{harmless(one, 300)}.") for one in ordered[:PROBLEMS_NAMED]
+    ]
 
 
 def _missed(message: str | None, details: Mapping[str, str]) -> Cause | None:

@@ -39,6 +39,16 @@ def test_a_step_upstream_comes_before_the_step_itself() -> None:
     assert causes[1].sentence == "The step was due T and did not run."
 
 
+def test_the_package_whose_major_version_changed_comes_first() -> None:
+    minor, major = "pandas 2.3.0 is another minor version than 2.1.0", "numpy 2.0.1 is another major version than 1.26.4"
+    problems = f"mlflow is not installed; {minor}; {major}"
+    causes = part_causes((None, {"problems": problems}))
+
+    assert [cause.what for cause in causes] == ["numpy", "mlflow", "pandas"]
+    assert causes[0].sentence == "numpy 2.0.1 is another major version than 1.26.4."
+    assert [cause.what for cause in part_causes((None, {"problems": "age is string, the model takes long"}))] == ["age"]
+
+
 def test_remarks_without_a_name_and_hostile_ones_name_nothing_that_acts() -> None:
     assert part_causes(None) == part_causes(("Clocks differ.", {})) == []
     (cause,) = part_causes((None, {"slowest_hosts": "\x1b[31mh 9 ms (9 times the median host)"}))
