@@ -43,8 +43,20 @@ def finding_of(evidence: Evidence, metrics: frozenset[str], *, of_output: bool =
     if named == NAMED_BY_METRIC["percent_null"] and _are_fewer_missing(evidence):
         named = FILLED
     if named not in SEEN_IN_VALUES or evidence.now is None or evidence.before is None:
-        return named
+        return _with_part(named, evidence)
     return replace(named, abrupt=not is_steady(evidence))
+
+
+def _with_part(named: Finding, evidence: Evidence) -> Finding:
+    """What a percentage alone shows, of the part of the rows that it says: so one of a slice is not taken for one of all rows.
+
+    >>> from spark_monitor.diagnosis.looks import Measured
+    >>> _with_part(NAMED_BY_METRIC["percent_whitespace"], Evidence(quality={"percent_whitespace": Measured(20.0)})).part
+    0.2
+    """
+    metrics = (metric for metric, one in NAMED_BY_METRIC.items() if one == named and metric.startswith("percent_"))
+    part = max((evidence.measured(metric) / 100 for metric in metrics), default=0.0)
+    return replace(named, part=part) if 0 < part < 1 else named
 
 
 def _are_fewer_missing(evidence: Evidence) -> bool:
