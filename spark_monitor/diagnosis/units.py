@@ -42,6 +42,12 @@ LEAST_KNOWN: Final = 1.05
 SAMPLING: Final = 2.0
 """Two samples of equal distributions are rarely so many times sqrt(1/n + 1/m) apart, about; nor is the ratio of their medians."""
 
+NEARLY_ALL: Final = 0.8
+"""A factor that explains so much of the frequent values' rows needs no other reason."""
+
+WIDE: Final = 3.0
+"""The ratio of two samples' medians is hardly ever off by so many times sqrt(1/n + 1/m) of their variation."""
+
 FAR_POWER: Final = 99.0
 MANY_ROWS: Final = 1_000_000
 
@@ -92,11 +98,10 @@ def unit_fit(
     one, two = np.asarray(before, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if one.size != two.size or one.size < max(LEVELS) or not (np.isfinite(one).all() and np.isfinite(two).all()):
         return None
-    apart = distance(one, two)
-    by_values = _by_values(one, two, atoms_before, atoms)
+    apart, noise = distance(one, two), math.sqrt(1 / max(rows[0], 1) + 1 / max(rows[1], 1))
+    by_values = _by_values(one, two, atoms_before, atoms, noise)
     if by_values is not None:
         return by_values
-    noise = math.sqrt(1 / max(rows[0], 1) + 1 / max(rows[1], 1))
     by_decimals = _held(_by_decimals(one, two, (*atoms_before, *before), (*atoms, *current)), one, two)
     # Every step has the same multiples on both sides of zero: of a sign the shape must tell more.
     close = {fit: CLOSE * (1 if fit.factor == SIGN.factor else 2) + SAMPLING * noise for fit in by_decimals}
@@ -107,6 +112,19 @@ def unit_fit(
     good = [fit for fit in fits if fit.distance <= apart / 2 and _leaves_little(fit, one, two, apart, noise)]
     good = [fit for fit in good if fit.offset == 0 or _tells_offset(fit, one, two, noise)]
     return min(good, key=lambda fit: (fit.distance, fit.offset != 0)) if good else None
+
+
+def _may_be_ratio(factor: float, ratio: float, one: Floats, noise: float) -> bool:
+    """Whether a factor lies as near to the ratio of two samples' middles as samples of so many rows make it.
+
+    >>> few, many = (math.sqrt(1 / rows + 1 / rows) for rows in (30, 3_000))
+    >>> values = np.linspace(10.0, 50.0, 101)
+    >>> [_may_be_ratio(0.5, 0.62, values, noise) for noise in (few, many)]
+    [True, False]
+    """
+    # A median's standard error is 1 / (2 f sqrt(n)), f the density there: a fifth of the values over how far these reach.
+    variation = float(one[60] - one[40]) / (2 * 0.2 * max(abs(float(one[50])), 1e-300))
+    return abs(math.log(abs(factor / ratio))) <= SNAP + WIDE * noise * variation
 
 
 def _leaves_little(fit: Fit, one: Floats, two: Floats, apart: float, noise: float) -> bool:
@@ -140,13 +158,19 @@ def _by_decimals(one: Floats, two: Floats, before: Sequence[float], now: Sequenc
     return [candidates[change] for change in told_by_decimals(before, now, candidates)]
 
 
-def _by_values(one: Floats, two: Floats, before: Mapping[float, int], now: Mapping[float, int]) -> Fit | None:
-    """The change that turns the frequent values of before into those of now, whatever the two distributions are."""
+def _by_values(one: Floats, two: Floats, before: Mapping[float, int], now: Mapping[float, int], noise: float) -> Fit | None:
+    """The change that turns nearly all frequent values of before into those of now, whatever the two distributions are.
+
+    Of values that hardly repeat, half of the frequent ones are by chance those of before times a factor, 0.5 say: one that turns
+    only some of them must be the ratio of the two distributions as well.
+    """
     ratio = median_ratio(one, two)
     factor = None if ratio is None else lattice_factor(before, now, near=ratio)
-    if factor is not None:
-        return replace(_named(factor), exact=True)
     was, values, rows = frequent(before, now)
+    if factor is not None and (
+        explained(was * factor, values, rows) >= NEARLY_ALL or _may_be_ratio(factor, ratio or factor, one, noise)
+    ):
+        return replace(_named(factor), exact=True)
     if min(was.size, values.size) < LATTICE_VALUES or explained(was, values, rows) >= LATTICE_SHARE / 2:
         return None
     fits = [fit for fit in _other_scales(one, two) if explained(was * fit.factor + fit.offset, values, rows) >= LATTICE_SHARE]
