@@ -107,7 +107,7 @@ def require_valid(
     """The warnings of ``check``; a ConfigError with one line for each error where there are any.
 
     ``was_run``: the same configuration was run before, so it was right then. What it says of watched columns that are gone or
-    have another type since is no mistake of its file: the run goes on, and says so of the columns.
+    have another type since, or of a log, step runs or a bill, is no mistake of its file: the run goes on, and says so of these.
     """
     findings = check(config, spark, baseline_is_frozen=baseline_is_frozen, rows=rows)
     if was_run:
@@ -123,16 +123,20 @@ ABOUT_WATCHED = (
 )
 """Where a file names columns that are watched and not needed to read the table."""
 
+BESIDE_PREDICTIONS = ("operations", "pipelines", "costs")
+"""Sections that a run measures one by one: a table of theirs that is gone costs no other, and its rows say so."""
+
 
 def of_a_changed_table(finding: Finding) -> Finding:
-    """An error about a watched column as the warning that it is where the table has changed since the file was right.
+    """An error about a watched column, or a dataset beside predictions, as the warning that it is where a table has changed since
+    the file was right.
 
     >>> str(of_a_changed_table(Finding("rules[3].columns", 'no column "a" in t. Name one.')))
     'rules[3].columns: no column "a" in t. Name one. The file was right before: the table has changed, and the run goes on.'
-    >>> of_a_changed_table(Finding("predictions.id", 'no column "a" in t.')).level
-    'error'
+    >>> [of_a_changed_table(Finding(where, "t is gone.")).level for where in ("pipelines.runs.path", "predictions.id")]
+    ['warning', 'error']
     """
-    if finding.level == "warning" or not finding.where.startswith(ABOUT_WATCHED):
+    if finding.level == "warning" or not finding.where.startswith((*ABOUT_WATCHED, *BESIDE_PREDICTIONS)):
         return finding
     since = "The file was right before: the table has changed, and the run goes on."
     return replace(finding, sentence=f"{finding.sentence} {since}", level="warning")

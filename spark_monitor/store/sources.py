@@ -55,8 +55,12 @@ def files_of(spark: SparkSession, path: str) -> DataFrame:
     return spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
 
 
-def _listing(spark: SparkSession, path: str) -> str:
-    listing = files_of(spark, path).selectExpr("count(*) AS files", f"sum({FILE_HASH}) AS total").collect()[0]
+def _listing(spark: SparkSession, path: str) -> str | None:
+    """None where nothing lies there any more: whoever reads the table says so."""
+    try:
+        listing = files_of(spark, path).selectExpr("count(*) AS files", f"sum({FILE_HASH}) AS total").collect()[0]
+    except AnalysisException:
+        return None
     return f"{listing['files']} files, {listing['total']}"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import deltalake
@@ -69,19 +70,24 @@ def stored(result: RunResult, dataset: str) -> pd.DataFrame:
     return found
 
 
+def monitor_of(place: Path, log: pd.DataFrame) -> Monitor:
+    """The tables of four days, and the monitor of them."""
+    write(place / "log", log)
+    predictions = pd.DataFrame({"id": range(400), "at": START + pd.to_timedelta(np.arange(400) / 100, unit="D"), "version": "1"})
+    write(place / "predictions", predictions)
+    began = pd.DatetimeIndex([START + pd.Timedelta(days=day, hours=6) for day in (0, 1, 3)])
+    runs = pd.DataFrame({"began": began, "ended": began + pd.Timedelta(minutes=20), "step": "features", "state": "SUCCESS"})
+    write(place / "runs", runs)
+    bill = pd.DataFrame({"day": [START + pd.Timedelta(days=day) for day in range(4)], "amount": 2.5, "service": "search"})
+    write(place / "bill", bill)
+    (place / "serving.yaml").write_text(FILE.format(place), encoding="utf-8")
+    return Monitor.load(place / "serving.yaml")
+
+
 def test_each_dataset_is_due_by_its_own_time_and_nothing_is_measured_twice(spark: SparkSession, tmp_path: Path) -> None:
     random = np.random.default_rng(17)
     log = log_of(random, 2_000, (0, DAYS))
-    write(tmp_path / "log", log)
-    predictions = pd.DataFrame({"id": range(400), "at": START + pd.to_timedelta(np.arange(400) / 100, unit="D"), "version": "1"})
-    write(tmp_path / "predictions", predictions)
-    began = pd.DatetimeIndex([START + pd.Timedelta(days=day, hours=6) for day in (0, 1, 3)])
-    runs = pd.DataFrame({"began": began, "ended": began + pd.Timedelta(minutes=20), "step": "features", "state": "SUCCESS"})
-    write(tmp_path / "runs", runs)
-    bill = pd.DataFrame({"day": [START + pd.Timedelta(days=day) for day in range(4)], "amount": 2.5, "service": "search"})
-    write(tmp_path / "bill", bill)
-    (tmp_path / "serving.yaml").write_text(FILE.format(tmp_path), encoding="utf-8")
-    monitor = Monitor.load(tmp_path / "serving.yaml")
+    monitor = monitor_of(tmp_path, log)
     assert [str(finding) for finding in monitor.check(spark) if finding.level == "error"] == []
 
     first = monitor.run(spark, as_of=AS_OF)
@@ -123,3 +129,42 @@ def test_each_dataset_is_due_by_its_own_time_and_nothing_is_measured_twice(spark
     assert set(after[after["run_id"] == third.run_id]["day"]) == {1}
     late = after[(after["column_name"] == ":table") & (after["metric"] == "requests")].set_index("day")["value"]
     assert late.to_dict() == {**whole.to_dict(), 1: whole[1] + 50}
+
+
+@pytest.mark.parametrize(
+    ("gone", "dataset", "kind"),
+    [
+        ("runs", "pipelines", "delta"),
+        ("runs", "pipelines", "parquet"),
+        ("bill", "costs", "parquet"),
+        ("log", "operations", "delta"),
+    ],
+)
+def test_a_table_that_is_gone_costs_no_other_dataset_and_is_measured_when_it_is_back(
+    spark: SparkSession, tmp_path: Path, gone: str, dataset: str, kind: str
+) -> None:
+    monitor = monitor_of(tmp_path, log_of(np.random.default_rng(18), 200, (0, DAYS)))
+    if kind == "parquet":
+        shutil.rmtree(tmp_path / gone / "_delta_log")
+    before = monitor.run(spark, as_of=AS_OF)
+    assert before.status == "COMMITTED"
+    (tmp_path / gone).rename(tmp_path / "aside")
+
+    without = monitor.run(spark, as_of=AS_OF + timedelta(days=1))
+    assert without.status == "COMMITTED"
+    for one in {"operations", "pipelines", "costs"} - ({"operations", "pipelines"} if gone == "log" else {dataset}):
+        assert "ERROR" not in set(stored(without, one)["status"]), one
+    [failed] = stored(without, dataset).query("status == 'ERROR'").to_dict("records")
+    assert failed["day"] == DAYS
+    assert f"{dataset} could not be measured" in failed["message"]
+
+    (tmp_path / "aside").rename(tmp_path / gone)
+    back = monitor.run(spark, as_of=AS_OF + timedelta(days=1))
+    rows = stored(back, dataset)
+    assert back.status == "COMMITTED"
+    assert "ERROR" not in set(rows["status"])
+    old = stored(before, dataset).query(f"day < {DAYS} and status == 'OK'")
+    key = ["day", "metric", "column_name", "slice_key", "slice_value"]
+    merged = old.merge(rows, on=key, suffixes=("", "_back"))
+    assert len(merged) >= len(old) > 0
+    assert merged["value_back"].notna().all()
