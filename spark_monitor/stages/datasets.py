@@ -36,6 +36,8 @@ MOST_WINDOWS: Final = 20_000
 """So many windows of a dataset are handled by one run, the oldest first; the next run goes on."""
 ROWS: Final = "rows"
 """The detail of ``requests`` that says how many rows of the log a window had."""
+NOT_READ: Final = -1
+"""Rows of a window that could not be read: whatever it has is another number."""
 _COUNT_DDL = "segment int, n bigint"
 _COUNT_SCHEMA = pa.schema([("segment", pa.int32()), ("n", pa.int64())])
 Handled = dict[DueWindow, int | None]
@@ -87,9 +89,10 @@ def schedule_for(run: Run, dataset: str) -> Schedule:
 def handled_windows(run: Run, datasets: Sequence[str]) -> dict[str, Handled]:
     """The windows that committed rows are about, with the rows of the log then; as many as windows come to the driver."""
     measured = run.store.committed("metrics").where(F.col("monitor_id") == run.monitor_id).where(F.col("dataset").isin(*datasets))
+    counted = f"CASE WHEN status = 'ERROR' THEN {NOT_READ} ELSE CAST(try_element_at(details, '{ROWS}') AS BIGINT) END"
     grouped = measured.groupBy("dataset", "granularity", F.expr("unix_micros(window.start)").alias("start")).agg(
         F.expr("max(unix_micros(window.end))").alias("end"),
-        F.expr(f"max(CAST(try_element_at(details, '{ROWS}') AS BIGINT)) FILTER (WHERE metric = 'requests')").alias(ROWS),
+        F.expr(f"max({counted}) FILTER (WHERE metric = 'requests')").alias(ROWS),
     )
     handled: dict[str, Handled] = {name: {} for name in datasets}
     for row in grouped.collect():
