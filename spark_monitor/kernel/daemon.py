@@ -7,6 +7,7 @@ What is listed here and not used costs the daemon some milliseconds; what is use
 from __future__ import annotations
 
 import gc
+import os
 import runpy
 import sys
 from contextlib import redirect_stdout, suppress
@@ -29,6 +30,9 @@ USED_BY_TASKS = (
     "spark_monitor.store.task_files",
 )
 
+WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "OPENBLAS_NUM_THREADS": "1"}
+"""A process that forks should have one thread: Arrow's allocator and OpenBLAS start others as they are imported."""
+
 
 def unzipped(places: list[str]) -> list[str]:
     """``sys.path`` without the zip of a pyspark that lies there unpacked as well, nor that of py4j beside it.
@@ -47,6 +51,8 @@ def unzipped(places: list[str]) -> list[str]:
 def main() -> None:
     """Import, then be pyspark's daemon, which tells the JVM its port on standard output: nothing else may be written there."""
     sys.path[:] = unzipped(sys.path)
+    for name, value in WITHOUT_THREADS.items():
+        os.environ.setdefault(name, value)
     with redirect_stdout(sys.stderr):
         for name in USED_BY_TASKS:
             with suppress(ImportError):  # the task that needs what is missing says so, and of which column or table it was

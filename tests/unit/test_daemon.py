@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from spark_monitor.kernel.daemon import USED_BY_TASKS, unzipped
+import pytest
+
+from spark_monitor.kernel.daemon import USED_BY_TASKS, WITHOUT_THREADS, unzipped
 
 
 def test_each_module_that_is_named_is_there() -> None:
@@ -40,3 +43,11 @@ def test_it_writes_a_port_and_nothing_else_and_ends_with_its_input() -> None:
     )
     assert len(ended.stdout) == 4, (ended.stdout, ended.stderr)
     assert 1024 <= int.from_bytes(ended.stdout, "big") < 65_536
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Threads are counted in /proc, which this system does not have.")
+def test_what_is_imported_before_forking_starts_no_thread() -> None:
+    code = f"import os; from importlib import import_module; [import_module(name) for name in {USED_BY_TASKS!r}]"
+    counted = [sys.executable, "-c", f"{code}; print(len(os.listdir('/proc/self/task')))"]
+    ended = subprocess.run(counted, capture_output=True, text=True, check=True, env={**os.environ, **WITHOUT_THREADS})
+    assert ended.stdout == "1\n"
