@@ -38,10 +38,6 @@ class Catalogue:
         """Other names that people write, and the name that is stored."""
         return {alias: metric.name for metric in self.metrics.values() for alias in metric.aliases}
 
-    def canonical(self, name: str) -> str:
-        """The stored name of a metric; unknown names are returned as they are."""
-        return name if name in self.metrics else self.aliases.get(name, name)
-
     def of(self, *families: str, dataset: str | None = None, task: str | None = None) -> tuple[Metric, ...]:
         """The metrics of families, of a dataset and of a task."""
         return tuple(

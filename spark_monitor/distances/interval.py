@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 CERTAIN = "certain"
 SKETCH = "99 % a rank (sketch)"
-CONFIDENT = "95 %"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from spark_monitor.fairness.groups import Group, Rate
 from spark_monitor.states.proportions import wilson
 
 DIFFERENCE = (-1.0, 1.0)
-FOUR_FIFTHS = 0.8
 PREDICTED, LABELLED = ("prediction",), ("prediction", "label")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,6 @@ from spark_monitor.kernel.serving import EMPTY, PREDICTIONS
 from spark_monitor.kernel.serving_messages import SAMPLED, why_no_predictions
 from spark_monitor.kernel.serving_series import UNDEFINED
 from spark_monitor.operations.serving import ServingBlock
-
-COUNTED_DDL: Final = (
-    "kind string, granularity string, start long, model_version string, metric string, value double, unlogged double"
-)
-"""A number of requests or failures in a finer window, or of predictions in a window; NULL stands for all versions together."""
 
 
 @dataclass(frozen=True)

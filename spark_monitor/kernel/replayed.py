@@ -38,7 +38,9 @@ WHOLE: Final[Slice] = (None, None)
 SHIFTED: Final = ":shifted:"
 """Before a column's name: the same column with a planted shift."""
 
-AS_IT_IS, PLANTED = "as it is", "shifted"
+PLANTED: Final = "shifted"
+"""Stands as the model version of windows with a planted shift."""
+
 REPLAYED_DDL: Final = (
     "column_name string, shifted boolean, rule int, start long, checks long, failing long, warning long, undecided long, "
     "opened long"

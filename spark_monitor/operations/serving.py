@@ -14,7 +14,6 @@ from spark_monitor.states.buckets import Buckets
 from spark_monitor.states.proportions import CONFIDENCE, score_interval, student
 from spark_monitor.states.samples import Samples
 
-LOAD = "percent"
 _TAIL = (1 - CONFIDENCE) / 2
 
 

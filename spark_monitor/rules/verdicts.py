@@ -7,7 +7,7 @@ interval lies on the right side of the first limit, UNDECIDED between, NO_DATA a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -71,10 +71,6 @@ class Measurement:
         low = -math.inf if lower is None else lower
         high = math.inf if upper is None else upper
         return (low, high) if value is None else (min(low, value), max(high, value))
-
-    def within_slice(self, key: str | None, value: str | None) -> Measurement:
-        """This number as one of a slice."""
-        return replace(self, slice_key=key, slice_value=value)
 
 
 @dataclass(frozen=True)
