@@ -29,7 +29,7 @@ from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.coverage import CoverageState
-from spark_monitor.text.quoting import slice_key
+from spark_monitor.text.quoting import as_string, slice_key
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -64,12 +64,8 @@ def comparison_of(run: Run, metric: str | None) -> Comparison:
     favourable = canonical_label(fairness.favourable)
     if run.config.model.task == "binary":
         favourable = "1" if favourable == canonical_label(columns.positive) else "0"
-    references = tuple((key, _text(value)) for key, value in fairness.reference.items())
+    references = tuple((key, as_string(value)) for key, value in fairness.reference.items())
     return replace(kept, groups=fairness.groups, references=references, favourable=str(favourable))
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def group_measurements(

@@ -14,6 +14,7 @@ from spark_monitor.kernel.quality_rows import QualityPlan
 from spark_monitor.sources.baseline import Baseline, FrozenColumn
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
+from spark_monitor.text.quoting import as_string
 
 if TYPE_CHECKING:
     from spark_monitor.config.monitor import MonitorConfig
@@ -62,13 +63,13 @@ def checks_of(config: MonitorConfig, column: ReadColumn, frozen: FrozenColumn | 
             return None
         pattern = quality.formats.get(name)
         allowed = quality.allowed.get(name)
-        expected = tuple(map(_text, allowed)) if allowed is not None else known_texts(frozen, frame)
+        expected = tuple(map(as_string, allowed)) if allowed is not None else known_texts(frozen, frame)
         return ColumnChecks(
             pattern=NAMED_FORMATS.get(pattern, pattern) if pattern is not None else None,
             codes=COUNTRIES if pattern == "country_iso2" else None,
             parses=should_parse(frozen),
             expected=expected,
-            sentinels=tuple(map(_text, quality.sentinels)) or None,
+            sentinels=tuple(map(as_string, quality.sentinels)) or None,
         )
     if column.kind is not Kind.NUMERIC or column.data_type == "boolean":
         return None
@@ -122,10 +123,6 @@ def should_parse(frozen: FrozenColumn | None) -> bool:
     if frozen.kind is Kind.NUMERIC:
         return frozen.data_type not in (*_TIMES, "boolean")
     return (frozen.facts.get("parsed") or 0.0) >= NUMBERS_OF_TEXTS
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _numbers(values: Iterable[object], data_type: str) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spark_monitor.states.grid import Floats, Integers
+from spark_monitor.states.sums import two_sum
 
 _CACHED = 1 << 15
 _SAMPLED = 64
@@ -55,7 +56,7 @@ class Moments:
     @classmethod
     def about(cls, guess: float, n: int, rest: float, squares: float) -> Moments:
         """Of n values whose deviations from a guess have the mean ``rest``, and their squares the sum ``squares``."""
-        mean, low = _added(guess, rest)
+        mean, low = two_sum(guess, rest)
         m2 = squares - n * (rest * rest)
         return cls(n, mean, max(float(m2), 0.0) if math.isfinite(m2) else float("inf"), low)
 
@@ -69,7 +70,7 @@ class Moments:
         delta = (least.mean - most.mean) + (least.low - most.low)
         if not np.isfinite(delta):
             return Moments(n, most.mean * (1 - fraction) + least.mean * fraction, float("inf"))
-        mean, low = _added(most.mean, most.low + delta * fraction)
+        mean, low = two_sum(most.mean, most.low + delta * fraction)
         return Moments(n, mean, most.m2 + least.m2 + delta * (delta * most.n * fraction), low)
 
     @property
@@ -104,10 +105,3 @@ def _deviations(values: Floats, guess: float) -> tuple[float, float]:
         deviations *= deviations
         squares += float(np.add.reduce(deviations))
     return total, squares
-
-
-def _added(first: float, second: float) -> tuple[float, float]:
-    """The sum, rounded, and its exact rounding error (Knuth, 1969)."""
-    total = first + second
-    virtual = total - first
-    return total, (first - (total - virtual)) + (second - virtual)

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 
 from spark_monitor.states.grid import Floats
 
+Number = TypeVar("Number", float, Floats)
+
 _SUMMED_EXACTLY = 256
 _SPLITTER = 2.0**27 + 1.0
 
 
-def two_sum(first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """first + second, rounded, and its exact rounding error.
+def two_sum(first: Number, second: Number) -> tuple[Number, Number]:
+    """first + second, rounded, and its exact rounding error (Knuth, 1969), of numbers or of arrays.
 
     >>> two_sum(np.array([1.0]), np.array([1e-20]))
     (array([1.]), array([1.e-20]))

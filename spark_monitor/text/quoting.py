@@ -123,3 +123,12 @@ def quoted(name: str) -> str:
     ('predicted_at', '`made at`')
     """
     return name if name.isascii() and name.isidentifier() else quote(name)
+
+
+def as_string(value: object) -> str:
+    """A scalar of a monitor's file as Spark casts it to a string.
+
+    >>> as_string(True), as_string(7), as_string("EWR")
+    ('true', '7', 'EWR')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -146,7 +146,7 @@ def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping
         return None
     if opened is None:
         return OPENED
-    worse = _severity(incident.severity) < _severity(opened.severity)
+    worse = severity_rank(incident.severity) < severity_rank(opened.severity)
     return ESCALATED if worse and delivery_of(ESCALATED) is None else None
 
 
@@ -162,10 +162,11 @@ def is_muted(incident: IncidentRow, as_of: datetime) -> bool:
     return incident.muted_until > as_of
 
 
-def _severity(severity: str | None) -> int:
+def severity_rank(severity: str | None) -> int:
+    """0 for the worst; one without a severity, or with one of another release, comes last."""
     return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
 
 
 def urgency(incident: IncidentRow) -> tuple[int, datetime, str]:
     """What is sent first: the worst, then the oldest."""
-    return _severity(incident.severity), incident.opened, incident.incident_id
+    return severity_rank(incident.severity), incident.opened, incident.incident_id

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spark_monitor.config.people import PeopleConfig
-from spark_monitor.insight.rows import SEVERITIES, IncidentRow
+from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.outputs.alerts.deliveries import PENDING, Delivery, key_of
-from spark_monitor.outputs.alerts.events import Due
+from spark_monitor.outputs.alerts.events import Due, severity_rank
 from spark_monitor.outputs.alerts.message import VERBS, Message, neutral
 from spark_monitor.text.formatting import counted, in_shell, in_words
 from spark_monitor.text.masking import mask_secrets
@@ -60,7 +60,7 @@ def message_of_group(
     group: Group, incidents: Mapping[str, IncidentRow], *, monitor: str, people: PeopleConfig, file: str
 ) -> Message:
     """The message of several events: a line each, from the incidents as they are now."""
-    worst = min((row.severity or "medium" for row in group.members), key=_rank)
+    worst = min((row.severity or "medium" for row in group.members), key=severity_rank)
     counts = [(verb, sum(row.event == event for row in group.members)) for event, verb in VERBS.items()]
     summary = ", ".join(f"{count} {verb}" for verb, count in counts if count)
     title = f"[{worst.upper()}, {counted(len(group.members), 'event')}] {monitor}: {summary}"
@@ -85,9 +85,5 @@ def _line(row: Delivery, incident: IncidentRow | None, people: PeopleConfig) -> 
     return f"{begins}{what}, since {in_words(incident.opened)}{owner} (incident {row.incident_id})"
 
 
-def _rank(severity: str | None) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
-
-
 def _urgency(row: Delivery) -> tuple[int, str]:
-    return _rank(row.severity), row.delivery_id
+    return severity_rank(row.severity), row.delivery_id
