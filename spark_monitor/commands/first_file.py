@@ -124,7 +124,8 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     yield _line("  time", roles.time, _guess(roles, "time", "when it was made"))
     yield _either("  model_version", roles.model_version, "its model's version", roles, '{literal: "1"}')
     if roles.task == "none":
-        yield "  # No column is named like a prediction or a score: the data alone is watched. Name one here, and the task above."
+        yield "  # No column is named like a prediction or a score: the data alone is watched. Write the file again with"
+        yield "  # `init --role prediction=COLUMN --role label=COLUMN` (or score=COLUMN), which adds the rules about the model."
     yield _either("  prediction", roles.prediction, "the predicted class or value", roles, "COLUMN")
     if roles.task == "multiclass":
         yield "  # scores: {CLASS: COLUMN}      # the probability of each class: a column, or an expression such as p[0]"
@@ -153,8 +154,9 @@ def _labels(made: FirstFile) -> Iterator[str]:
         yield "# What turned out to be true, where that becomes known; the metrics of the model come from it."
         labels = [scalar(name) for name in roles.maybe_labels[:OTHERS_SHOWN]]
         if labels:
-            yield f"# {GUESS}: {', '.join(labels)} may be it, which neither names nor values tell. If one is, say so here,"
-            yield "# with this table or another, and name it under features: {exclude: [...]}, as a label is no feature."
+            yield f"# {GUESS}: {', '.join(labels)} may be it, which neither names nor values tell. If one is, write the file"
+            yield "# again with `init --role label=COLUMN`, which adds the rules about the model; or say so here, with this table"
+            yield "# or another, and name it under features: {exclude: [...]}, as a label is no feature."
         label = labels[0] if labels else "COLUMN"
         yield f"# labels: {{table: TABLE, id: {flow(roles.id)}, label: {label}, time: COLUMN, horizon: 14 days}}"
         return
@@ -257,6 +259,8 @@ def _either(key: str, value: str | None, meaning: str, roles: Roles, example: st
 
 
 def _guess(roles: Roles, role: str, meaning: str) -> str:
+    if role in roles.given:
+        return meaning
     others = [scalar(name) for name in roles.others.get(role, ())[:OTHERS_SHOWN]]
     return f"{GUESS}; {meaning}" + (f" (or {', '.join(others)}?)" if others else "")
 

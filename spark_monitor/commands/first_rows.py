@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
@@ -70,8 +70,8 @@ def calendar_columns(frame: DataFrame, columns: Sequence[Column], time: str, eve
     return tuple(name for place, name in enumerate(names) if row[f"c{place}"] and row[f"d{place}"])
 
 
-def look(frame: DataFrame) -> list[Column]:
-    """The columns with what the first rows hold of them: one small job."""
+def look(frame: DataFrame, answers: Collection[str] = ()) -> list[Column]:
+    """The columns with what the first rows hold of them: one small job. ``answers`` are answers or labels by any name."""
     from pyspark.sql import functions as F
 
     kinds = {field.name: kind_of(field.dataType) for field in frame.schema.fields}
@@ -82,7 +82,7 @@ def look(frame: DataFrame) -> list[Column]:
         asked.append(F.avg(F.when(column.isNull(), 100.0).otherwise(0.0)).alias(f"m{place}"))
         if kind not in ("time", "other"):
             asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
-        if kind not in ("time", "other") and (is_answer(name) or name in labels):
+        if kind not in ("time", "other") and (is_answer(name) or name in labels or name in answers):
             asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
         if kind == "whole":
             asked.append(F.slice(F.sort_array(F.collect_set(column.cast("long"))), 1, MOST_CODES[1] + 1).alias(f"k{place}"))

@@ -17,7 +17,8 @@ import typer
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, calendar_columns, going_together, look, running_columns
-from spark_monitor.commands.options import AsJson, Conf, Master, Remote, SessionOptions, timestamp_or_now
+from spark_monitor.commands.given_roles import Given, answers_in, given_roles
+from spark_monitor.commands.options import AsJson, Conf, GivenRole, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality, may_be_negative
 from spark_monitor.commands.report import not_written
 from spark_monitor.commands.roles import Roles, guess_roles
@@ -57,6 +58,7 @@ def init(
             "--out", metavar="FILE", help="The file to write, named after the table by default; with --all, a directory."
         ),
     ] = None,
+    role: GivenRole = None,
     master: Master = None,
     remote: Remote = None,
     conf: Conf = None,
@@ -64,9 +66,9 @@ def init(
 ) -> None:
     """Write a commented first file from a prediction table; no file is overwritten."""
     terminal = terminal_of(context)
-    session = SessionOptions.read(master, remote, conf)
+    session, given = SessionOptions.read(master, remote, conf), given_roles(role or ())
     if every_table:
-        require_directory(out or Path())
+        require_directory(out or Path(), given)
         with terminal.progress():
             spark = open_spark(session, terminal)
             outcome = init_schema(spark, table, out or Path())
@@ -83,7 +85,7 @@ def init(
         spark = open_spark(session, terminal)
         log.info("Columns and first rows")
         source, frame = open_table(spark, table)
-        made = made_from(frame, source, table, file)
+        made = made_from(frame, source, table, file, given)
     write(file, first_file(made))
     roles = made.roles
     terminal.document({"file": file.resolve(), "monitor": made.monitor, "guessed": roles})
@@ -149,8 +151,10 @@ def holds_a_table(place: Path) -> bool:
     return place.is_dir() and ((place / "_delta_log").is_dir() or any(place.glob("*.parquet")) or any(place.glob("*=*")))
 
 
-def require_directory(directory: Path) -> None:
-    """ConfigError where files cannot be written into a directory."""
+def require_directory(directory: Path, given: Given) -> None:
+    """ConfigError where files cannot be written into a directory, or roles are given that are one table's."""
+    if given:
+        raise ConfigError("--role: found with --all. Roles are those of one table's columns: give its name.")
     if not os.path.isdir(directory):
         raise ConfigError(f"--out {directory}: found no directory. With --all, give the directory that the files go to.")
 
@@ -210,12 +214,12 @@ def places(table: str) -> list[dict[str, str]]:
     return [{"table": table}]
 
 
-def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Path) -> FirstFile:
+def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Path, given: Given | None = None) -> FirstFile:
     """What the file is made of."""
     from spark_monitor.sources.predictions import time_range
 
-    columns = look(frame)
-    roles = guess_roles(columns, lambda labels, answer: going_together(frame, labels, answer))
+    columns = look(frame, answers_in(given or {}, frame.columns))
+    roles = guess_roles(columns, lambda labels, answer: going_together(frame, labels, answer), given)
     if roles is None:
         raise ConfigError(no_time(source.text, columns, in_query(source)))
     span = time_range(frame, roles.time, "UTC", timestamp_or_now("", None))
@@ -272,7 +276,6 @@ def quality_of(frame: DataFrame, roles: Roles, left_out: Sequence[str] = ()) -> 
         *left_out,
         *(name for name in (roles.time, roles.model_version, roles.label, roles.label_time) if name is not None),
     ]
-
     names = list(frame.columns)
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

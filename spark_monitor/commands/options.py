@@ -37,6 +37,15 @@ AsOf = Annotated[
         help="The timestamp that is taken for now, in ISO 8601 (UTC unless an offset is given). Default: now.",
     ),
 ]
+GivenRole = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE=COLUMN",
+        help="What a column is, where names do not tell: id, time, model_version, prediction, score, label or label_time; "
+        "may be given many times.",
+    ),
+]
 Master = Annotated[
     str | None,
     typer.Option("--master", metavar="M", help="A Spark master, such as local[4] or yarn.", rich_help_panel=SPARK_PANEL),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spark_monitor.commands.given_roles import Free, Given
 from spark_monitor.commands.label_guesses import FACT, MOST_CLASSES, chosen, label_fits
 from spark_monitor.commands.role_words import (
     ANSWER_WORDS,
@@ -95,6 +96,9 @@ class Roles:
     maybe_labels: tuple[str, ...] = ()
     """Columns that may say what turned out to be true, where none surely does."""
 
+    given: frozenset[str] = frozenset()
+    """The roles that a person gave: these are no guesses."""
+
     @property
     def ids(self) -> tuple[str, ...]:
         """The columns of the id."""
@@ -105,8 +109,8 @@ Together = Callable[[Sequence[Column], Column], Mapping[str, float | None]]
 """How closely columns go with a score or a prediction: Pearson's correlation, of two classes that of the last in their order."""
 
 
-def guess_roles(columns: Sequence[Column], together: Together | None = None) -> Roles | None:
-    """The roles of a table's columns; None where no column says when.
+def guess_roles(columns: Sequence[Column], together: Together | None = None, given: Given | None = None) -> Roles | None:
+    """The roles of a table's columns, those that a person gave as they are; None where no column says when.
 
     >>> names = [("flight_id", "text"), ("predicted_at", "time"), ("probability", "real"), ("distance", "whole")]
     >>> roles = guess_roles([Column(name, kind) for name, kind in names])
@@ -115,7 +119,8 @@ def guess_roles(columns: Sequence[Column], together: Together | None = None) -> 
     """
     # A name that could be more than a name cannot stand in the file: such a column goes into a view first.
     columns = [column for column in columns if is_allowed(column.name)]
-    free = _Free(columns)
+    given = given or {}
+    free = Free(columns, given)
     label_time = free.take("label_time", _label_time)
     time = free.take("time", _time) or label_time
     if time is None:
@@ -124,18 +129,18 @@ def guess_roles(columns: Sequence[Column], together: Together | None = None) -> 
     versions = (version.count if version is not None else None) or 1
     id_ = free.take("id", lambda column: _id(column, versions))
     score, prediction = free.take("score", _score), free.take("prediction", _prediction)
-    if prediction is not None and score is None and _is_probability(prediction):
+    if prediction is not None and score is None and "prediction" not in given and _is_probability(prediction):
         score, prediction = prediction, None
     task = guess_task(prediction, score)
     label, direction, maybe = _label(free, task, prediction, score, together)
-    if label is None and label_time is not None and label_time is not time:
+    if label is None and label_time is not None and label_time is not time and "label_time" not in given:
         free.columns.append(label_time)
         label_time = None
     id_ = id_ or free.take("id", lambda column: _could_be_id(column, versions)) or time
     return Roles(
         task=task,
         time=time.name,
-        id=(id_.name, time.name) if _comes_again(id_, versions) and id_ is not time else id_.name,
+        id=_ids_given(given) or ((id_.name, time.name) if _comes_again(id_, versions) and id_ is not time else id_.name),
         model_version=_name(version),
         prediction=_name(prediction),
         score=_name(score) if task == "binary" else None,
@@ -151,17 +156,26 @@ def guess_roles(columns: Sequence[Column], together: Together | None = None) -> 
         times=tuple(column.name for column in free.columns if column.kind == "time"),
         others=free.others,
         maybe_labels=() if label is not None else maybe,
+        given=frozenset(given),
     )
 
 
+def _ids_given(given: Given) -> str | tuple[str, ...] | None:
+    names = given.get("id", ())
+    return names if len(names) > 1 else next(iter(names), None)
+
+
 def _label(
-    free: _Free, task: Task, prediction: Column | None, score: Column | None, together: Together | None
+    free: Free, task: Task, prediction: Column | None, score: Column | None, together: Together | None
 ) -> tuple[Column | None, float | None, tuple[str, ...]]:
     """The label, how it goes with the answers, and which other columns may be it."""
     answers = [one for one in (score, prediction) if one is not None]
     if task == "none" or not answers:
         return None, None, ()
-    words = [word for one in answers for word in one.words]
+    words = [word for one in answers for word in (one.words[1:] if is_probability_of(one.words) else one.words)]
+    if "label" in free.given:
+        label = free.given["label"][0]
+        return label, together([label], answers[0]).get(label.name) if together is not None and task == "binary" else None, ()
     by_name = {one.name: one for one in free.columns}
     fits = {name: fit for name, one in by_name.items() if (fit := label_fits(one, words, task))}
     correlations = together([by_name[name] for name in fits], answers[0]) if together is not None and task != "multiclass" else {}
@@ -171,23 +185,6 @@ def _label(
     free.columns.remove(by_name[name])
     free.others["label"] = tuple(one for one in maybe if fits[one] > FACT)
     return by_name[name], correlations.get(name), maybe
-
-
-class _Free:
-    """The columns without a role so far."""
-
-    def __init__(self, columns: Iterable[Column]) -> None:
-        self.columns = list(columns)
-        self.others: dict[str, tuple[str, ...]] = {}
-
-    def take(self, role: str, rank: Callable[[Column], int]) -> Column | None:
-        """The column that fits a role best, the first of equals; the others that would fit are remembered."""
-        fitting = sorted((column for column in self.columns if rank(column)), key=rank, reverse=True)
-        if not fitting:
-            return None
-        self.others[role] = tuple(column.name for column in fitting[1:])
-        self.columns.remove(fitting[0])
-        return fitting[0]
 
 
 def guess_task(prediction: Column | None, score: Column | None) -> Task:

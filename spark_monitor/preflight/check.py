@@ -40,7 +40,14 @@ from spark_monitor.preflight.outputs import has_schema, is_of_this_machine, path
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
 from spark_monitor.preflight.references import reference_findings
-from spark_monitor.preflight.rules import kind_findings, limit_findings, metric_findings, shadowed_findings, version_findings
+from spark_monitor.preflight.rules import (
+    kind_findings,
+    limit_findings,
+    metric_findings,
+    shadowed_findings,
+    unjudged_findings,
+    version_findings,
+)
 from spark_monitor.preflight.values import group_findings, partition_findings, prediction_value_findings
 from spark_monitor.session import as_written
 from spark_monitor.sources.predictions import expressions
@@ -73,7 +80,7 @@ def _findings(config: MonitorConfig, spark: SparkSession, *, baseline_is_frozen:
     if baseline_is_frozen:
         baseline_failed = []
     rules_failed = [*metric_findings(config), *version_findings(config), *limit_findings(config.rules)]
-    rules_failed += shadowed_findings(config.rules)
+    rules_failed += [*shadowed_findings(config.rules), *unjudged_findings(config)]
     findings = [*rules_failed, *predictions_failed, *baseline_failed, *labels_failed, *manifest_failed]
     findings += _output_findings(config.outputs, spark)
     findings += people_findings(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.rules import RuleConfig
@@ -12,6 +13,9 @@ from spark_monitor.config.vocabulary import METRICS_OF_TASK, RANGES, SCORED_METR
 from spark_monitor.preflight.columns import Finding
 from spark_monitor.rules.rulebook import ANY, NUMERIC_METRICS
 from spark_monitor.rules.verdicts import CRAMERS_V
+
+HEADLINES: Final = {"binary": "roc_auc_score", "multiclass": "accuracy_score", "regression": "r2_score"}
+"""A metric of each task that a first rule may be about."""
 
 
 def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
@@ -28,6 +32,24 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
         elif rule.family == "drift" and config.baseline is None:
             reason = f"{metric} needs a baseline, and this monitor names none: its first window with rows becomes it"
             yield Finding(where, f"{reason}. Name one with `baseline` where that is not wanted.", "warning")
+
+
+def unjudged_findings(config: MonitorConfig) -> Iterator[Finding]:
+    """Labels that no rule asks for: how well the model does is measured, and nothing is ever said of it.
+
+    ``init`` writes such rules where it finds the label; a label that a person writes in later has none.
+    """
+    metric = HEADLINES.get(config.model.task)
+    judged = any(rule.family in ("model", "fairness") for rule in config.rules)
+    if metric is None or not config.knows_labels or not config.rules or judged:
+        return
+    if metric in SCORED_METRICS and config.predictions.score is None:
+        metric = "accuracy_score"
+    known = config.baseline is not None and config.baseline.is_labelled
+    limit = "{below_baseline: 0.05}" if known else "{history: 8, sigma: 4}"
+    step = f"Add one, such as {{metric: {metric}, fail: {limit}, min_count: 300}}, or let `spark-monitor init` write all of them"
+    sentence = f"found labels, and no rule about how well the model does. {step}: `--role label=COLUMN` tells it the label."
+    yield Finding("rules", sentence, "warning")
 
 
 def version_findings(config: MonitorConfig) -> Iterator[Finding]:
