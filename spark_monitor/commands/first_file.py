@@ -61,7 +61,8 @@ class FirstFile:
             categories={name: self.categories.get(name, MOST_CLASSES) for name in self.roles.strings},
             missing=self.missing,
             quality=self.quality,
-            positives=self.answered.positives,
+            classes=self.answered.classes,
+            classes_moved=self.answered.classes_moved,
             error=self.answered.error,
             signed=self.signed,
         )

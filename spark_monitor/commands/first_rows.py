@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
 from spark_monitor.commands.label_guesses import MOST_CLASSES, may_be_labels
+from spark_monitor.commands.label_spreads import label_spread
 from spark_monitor.commands.role_words import TIME_WORDS
 from spark_monitor.commands.roles import Column, Kind, Roles, is_answer
 from spark_monitor.quality.codes import MOST_CODES, are_codes
@@ -148,8 +149,8 @@ def _as_number(column: Column) -> SparkColumn:
     return F.when(~F.isnan(number), number)
 
 
-def answered_in(frame: DataFrame, roles: Roles) -> Answered:
-    """What the baseline's labels tell: one aggregate, and none where there are no labels."""
+def answered_in(frame: DataFrame, roles: Roles, every: str) -> Answered:
+    """What the baseline's labels tell: one aggregate, of classes three, and none where there are no labels."""
     from pyspark.sql import functions as F
 
     if roles.label is None:
@@ -162,14 +163,18 @@ def answered_in(frame: DataFrame, roles: Roles) -> Answered:
     row = (
         frame.where(label.isNotNull())
         .agg(
-            F.avg((label == F.lit(roles.positive)).cast("int")) if roles.task == "binary" else nothing,
             F.percentile_approx(hours, NEARLY_ALL, 10_000),
             F.max(hours),
             F.sqrt(F.avg(_squared_error(roles))) if roles.task == "regression" and roles.prediction is not None else nothing,
+            F.avg((label == F.lit(roles.positive)).cast("int")) if roles.task == "binary" else nothing,
         )
         .collect()[0]
     )
-    return Answered(*(None if value is None or math.isnan(value) else float(value) for value in row))
+    delay, longest, error, positives = (None if value is None or math.isnan(value) else float(value) for value in row)
+    if roles.task not in ("binary", "multiclass"):
+        return Answered(delay, longest, error)
+    classes, moved = label_spread(frame, roles.label, roles.time, every)
+    return Answered(delay, longest, error, classes if positives is None else (positives, 1 - positives), moved)
 
 
 def _squared_error(roles: Roles) -> SparkColumn:

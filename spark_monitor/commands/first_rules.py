@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from scipy.special import betaincinv
 
+from spark_monitor.commands.label_spreads import LEAST_SHIFT, label_limit
 from spark_monitor.commands.quality_guesses import QualityGuess
 from spark_monitor.commands.roles import Roles
 from spark_monitor.rules.noise import LARGEST, PSI, rows_needed
@@ -39,11 +40,6 @@ QUALITY_LIMIT: Final = 1.0
 
 MOST_LABELS, HALF_OF_LABELS = 0.8, 0.5
 LARGER_ERROR, MUCH_LARGER_ERROR = 0.1, 0.2
-OTHER_RATE: Final = 0.3
-LEAST_SHIFT: Final = 0.01
-"""The rate of labels has changed where it moved by this part of what it was, and by so much."""
-OTHER_CLASSES: Final = 0.1
-"""Of several classes, where so many of the labels are of another one."""
 
 UNSEEN_LIMIT: Final = 2.0
 """Percent of values that are none of the baseline's."""
@@ -79,7 +75,12 @@ class Seen:
     categories: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
     quality: Sequence[QualityGuess] = ()
-    positives: float | None = None
+    classes: Sequence[float] = ()
+    """The fractions of the baseline's labels that are of each class, of two classes the one that means yes first."""
+
+    classes_moved: float = 0.0
+    """How far the labels of the baseline's own windows surely are from all of them."""
+
     error: float | None = None
     """The root of the mean squared error on the labelled baseline."""
 
@@ -238,13 +239,14 @@ def _of_model(seen: Seen) -> Iterator[RuleLine]:
     comment = f"predictions with a label, once their time has come ({usual:.0%} in the baseline)"
     yield RuleLine({"metric": "label_coverage", "warn": warn, "fail": fail, "min_count": _fewest(seen)}, comment)
     least = min(FEWEST_FOR_MODEL, _usual_rows(seen))
-    if seen.has_baseline and seen.positives is not None:
-        step = max(OTHER_RATE * min(seen.positives, 1 - seen.positives), LEAST_SHIFT)
-        comment = f"how far the fraction of labels that mean yes is from the baseline's {seen.positives:.3g}"
-        yield RuleLine({"metric": "label_shift", "fail": round(step, 3), "min_count": least, "slices": "none"}, comment)
-    if seen.has_baseline and roles.task == "multiclass":
-        comment = "the part of the labels that are of another class than the baseline's"
-        yield RuleLine({"metric": "label_shift", "fail": OTHER_CLASSES, "min_count": least, "slices": "none"}, comment)
+    if seen.has_baseline and seen.classes:
+        what = f"the fraction of labels that mean yes is from the baseline's {seen.classes[0]:.3g}"
+        several = f"the labels' {len(seen.classes)} classes are from the baseline's: the largest change of any set's fraction"
+        own = f"; its own windows are up to {seen.classes_moved:.2g} from it" if seen.classes_moved > LEAST_SHIFT else ""
+        comment = f"how far {what if roles.task == 'binary' else several}{own}"
+        limit = label_limit(seen.classes, seen.classes_moved)
+        rule = {"metric": "label_shift", "fail": limit, "min_count": least, "slices": "none"}
+        yield RuleLine(rule, comment)
     if roles.task == "regression" and seen.error and seen.has_baseline:
         # R2 would fall where a window's own labels vary little, which is no fault of the model.
         larger = [{"above_baseline": float(f"{part * seen.error:.2g}")} for part in (LARGER_ERROR, MUCH_LARGER_ERROR)]

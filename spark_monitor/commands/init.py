@@ -257,7 +257,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
             and (column.count or 0) >= 2 * LEAST_DISTINCT
             and column.name in watched
         ),
-        answered=answered_in(baseline, roles),
+        answered=answered_in(baseline, roles, every),
         missing={column.name: column.missing for column in of_baseline if column.missing},
     )
 

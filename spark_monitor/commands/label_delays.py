@@ -1,4 +1,4 @@
-"""What a baseline's labels tell: how often they mean yes, and how long they take to come. No Spark."""
+"""What a baseline's labels tell: how often they are of each class, and how long they take to come. No Spark."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ DAYS: Final = (2, 3, 4, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365)
 
 @dataclass(frozen=True)
 class Answered:
-    """The fraction of labels that mean yes; the hours in which nearly all labels came, and the longest. None where not known."""
+    """The hours in which nearly all labels came, and the longest; the error of predicted numbers. None where not known."""
 
-    positives: float | None = None
     delay: float | None = None
     longest: float | None = None
     error: float | None = None
     """Of predicted numbers, the root of the mean squared error."""
+
+    classes: tuple[float, ...] = ()
+    """The fractions of the labels that are of each class, of two classes the one that means yes first."""
+
+    classes_moved: float = 0.0
+    """How far the labels of a window of the baseline's surely are from all of them."""
 
     @property
     def horizon(self) -> tuple[str, str]:

@@ -8,16 +8,19 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.distances.total_variation import tv_distance
+from spark_monitor.states.proportions import Z as _Z
 from spark_monitor.states.proportions import score_interval
 
-_DIFFERENCE = math.sqrt(math.log(2 / 0.05) / 2)
+_MEAN_PER_DEVIATION = 2 * math.sqrt(0.5) * math.exp(-0.5)
+"""How large a count's mean deviation is at most, in standard deviations: Poisson's of 1/2; of many rows sqrt(2 / pi)."""
 
 
 def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Floats, Floats]:
     """Total variation of int64[S, K] counts of classes and the 95 % interval of the populations'; nan where a side is empty.
 
-    Of two classes it is the difference of a fraction, whose interval is Newcombe's (1998, method 10). Of K classes chance alone
-    adds up to sqrt((K - 1) v) / 2 on average, v = 1/n + 1/m, and the rest is bounded by McDiarmid: sqrt(ln(2 / 0.05) v / 2).
+    Of two classes it is the difference of a fraction, whose interval is Newcombe's (1998, method 10). Of more, chance alone adds
+    at most half the sum of the classes' mean deviations, each 0.86 sqrt(p (1 - p) v) at most, v = 1/n + 1/m. About its mean it
+    varies as the fraction of one set of classes does at most (Poincare's inequality), so by 1.96 sqrt(v / 4) in 95 of 100 cases.
 
     >>> value, lower, upper = shares_moved(np.array([[500, 500]]), np.array([[60, 40]]))
     >>> [round(float(one[0]), 3) for one in (value, lower, upper)]
@@ -28,14 +31,26 @@ def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Flo
     used = ((baseline > 0) | (current > 0)).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         v = 1 / n + 1 / m
-        rest = np.sqrt(v) * _DIFFERENCE
-        lower, upper = value - np.sqrt(np.maximum(used - 1, 0) * v) / 2 - rest, value + rest
+        both = (baseline + current) / (n + m)[:, None]
+        lower, upper = value - by_chance(both) * np.sqrt(v), value + _Z / 2 * np.sqrt(v)
         place = np.argmax((baseline > 0) | (current > 0), axis=1)
         rows = np.arange(len(value))
         two = _two_classes(baseline[rows, place], m, current[rows, place], n)
     few = used <= 2
     lower, upper = np.where(few, two[0], lower), np.where(few, two[1], upper)
     return value, np.clip(lower, 0.0, value), np.clip(upper, value, 1.0)
+
+
+def by_chance(shares: Floats) -> Floats:
+    """What chance alone reaches of the total variation of counts with these fractions of classes [..., K], in sqrt(v).
+
+    >>> [round(float(by_chance(np.array(one))), 3) for one in ([0.5, 0.5], [0.05] * 20)]
+    [0.98, 2.849]
+    """
+    deviations = np.sqrt(shares * (1 - shares))
+    if np.shape(shares)[-1] <= len(("no", "yes")):
+        return np.asarray(_Z * deviations[..., 0])
+    return np.asarray(_MEAN_PER_DEVIATION * deviations.sum(axis=-1) / 2 + _Z / 2)
 
 
 def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats) -> tuple[Floats, Floats]:

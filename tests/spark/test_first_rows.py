@@ -49,10 +49,12 @@ def test_the_delay_of_labels_is_the_high_quantile_of_those_that_came(spark: Spar
     rows = [(made, made + timedelta(hours=delay), place % 4 == 0) for place, delay in enumerate(hours)]
     frame = spark.createDataFrame([*rows, (made, made + timedelta(days=900), None)], "at timestamp, known timestamp, y boolean")
 
-    found = answered_in(frame, Roles("binary", "at", "id", label="y", label_time="known", positive=True))
-    none = answered_in(frame.where("y IS NULL"), Roles("binary", "at", "id", label="y", label_time="known", positive=True))
+    found = answered_in(frame, Roles("binary", "at", "id", label="y", label_time="known", positive=True), "1 day")
+    none = answered_in(
+        frame.where("y IS NULL"), Roles("binary", "at", "id", label="y", label_time="known", positive=True), "1 day"
+    )
 
-    assert found.positives == 0.25
+    assert found.classes == (0.25, 0.75)
     assert found.delay is not None
     assert abs(found.delay - float(np.quantile(hours, 0.999, method="inverted_cdf"))) < 0.01
     assert (found.longest, none) == (max(hours), Answered())
@@ -99,7 +101,7 @@ def test_the_error_of_predicted_numbers_is_that_of_rows_with_both(spark: SparkSe
         for guess, label in ((1.0, 2.0), (5.0, 2.0), (None, 1.0), (math.nan, 1.0))
     ]
     frame = spark.createDataFrame(rows, "at timestamp, g double, y double")
-    found = answered_in(frame, Roles("regression", "at", "id", prediction="g", label="y"))
+    found = answered_in(frame, Roles("regression", "at", "id", prediction="g", label="y"), "1 day")
     assert found.error == pytest.approx(math.sqrt(5.0))
 
 
@@ -116,3 +118,20 @@ def test_a_table_that_cannot_be_opened_is_said_with_what_to_do(spark: SparkSessi
         open_table(spark, str(broken))
     with pytest.raises(ConfigError, match=r"nowhere: cannot be read\. Give a table's name, or the path of"):
         open_table(spark, str(tmp_path / "nowhere"))
+
+
+def test_labels_of_classes_are_counted_and_the_baselines_farthest_day_is_told_from_chance(spark: SparkSession) -> None:
+    random = np.random.default_rng(6)
+    days = [[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.3, 0.3, 0.4]]
+    labels = [(day, str(one)) for day, shares in enumerate(days) for one in random.choice(3, size=2_000, p=shares)]
+    rows = [(datetime(2024, 1, 1 + day, tzinfo=UTC), label) for day, label in labels]
+    frame = spark.createDataFrame([*rows, (datetime(2024, 1, 9, tzinfo=UTC), None)], "at timestamp, y string")
+
+    found = answered_in(frame, Roles("multiclass", "at", "id", label="y"), "1 day")
+
+    counts = np.array([[sum(one == (day, str(place)) for one in labels) for place in range(3)] for day in range(3)])
+    shares = counts.sum(axis=0) / counts.sum()
+    assert sorted(found.classes) == pytest.approx(sorted(shares))
+    distance = np.abs(counts[2] / 2_000 - shares).sum() / 2
+    deviations = 2**0.5 * math.exp(-0.5) * np.sqrt(shares * (1 - shares)).sum() / 2
+    assert found.classes_moved == pytest.approx(distance - (deviations + 1.959964 / 2) * (1 / 2_000 - 1 / 6_000) ** 0.5, abs=1e-6)

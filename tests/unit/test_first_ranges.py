@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
+from benchmarks import label_priors
 from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.roles import Roles
 from spark_monitor.states.proportions import wilson
@@ -47,9 +48,27 @@ def test_a_small_baselines_limit_still_finds_placeholders_in_a_fifth_of_the_rows
     assert 100 * float(lower[0]) > rule_of(100, 100)["fail"]
 
 
-@pytest.mark.parametrize(("task", "limit"), [("multiclass", 0.1), ("regression", None), ("none", None)])
-def test_labels_of_several_classes_are_held_to_the_baselines(task: Any, limit: float | None) -> None:
+@pytest.mark.parametrize(
+    ("task", "classes", "moved", "limit"),
+    [
+        ("multiclass", (0.6, 0.3, 0.096, 0.004), 0.0, 0.029),
+        ("multiclass", (0.6, 0.3, 0.096, 0.004), 0.04, 0.06),
+        ("multiclass", (), 0.0, None),
+        ("binary", (0.3, 0.7), 0.0, 0.09),
+        ("binary", (0.98, 0.02), 0.0, 0.01),
+        ("regression", (), 0.0, None),
+        ("none", (), 0.0, None),
+    ],
+)
+def test_labels_of_classes_are_held_to_the_rarest_common_one(task: Any, classes: Any, moved: float, limit: float | None) -> None:
     roles = Roles(task=task, time="at", id="id", prediction="queue", label="right_queue")
-    seen = Seen(roles, every="1 day", has_baseline=True, baseline_rows=9_000, window_rows=900)
+    seen = Seen(roles, "1 day", has_baseline=True, baseline_rows=9_000, window_rows=900, classes=classes, classes_moved=moved)
     rules = [line.rule for line in proposed_rules(seen) if line.rule["metric"] == "label_shift"]
     assert [rule["fail"] for rule in rules] == ([] if limit is None else [limit])
+
+
+@pytest.mark.parametrize(("rows", "least"), [(1_000, 0), (10_000, 60)])
+def test_labels_that_stay_raise_no_alarm_and_a_class_that_doubles_is_found_by_its_second_window(rows: int, least: int) -> None:
+    found = label_priors.simulated(rows, monitors=60)
+    assert found.false == 0
+    assert sum(window is not None and window <= 2 for window in found.found) >= min(least, len(found.found))
