@@ -104,6 +104,12 @@ def test_links_point_to_what_is_there(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+def test_the_index_of_the_documentation_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    listed = set(re.findall(r"\]\(([^)#/]+\.md)\)", (docs / "README.md").read_text(encoding="utf-8")))
+    assert listed == {page.name for page in docs.glob("*.md")} - {"README.md"}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_tests_that_are_named_exist(document: Path) -> None:
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", document.read_text(encoding="utf-8")))
