@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from spark_monitor.scores.catalogue import METRICS, metrics_of, present
-from spark_monitor.scores.interval import Interval
-from spark_monitor.scores.metric import Metric, Scores, Settings
+from spark_monitor.scores.metric import Scores, Settings, TaskMetric
+from spark_monitor.scores.metric_value import MetricValue
 
-__all__ = ["METRICS", "Interval", "Metric", "Scores", "Settings", "metrics_of", "present"]
+__all__ = ["METRICS", "MetricValue", "Scores", "Settings", "TaskMetric", "metrics_of", "present"]

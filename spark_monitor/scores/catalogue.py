@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spark_monitor.catalogue.interval import Interval as Block
-from spark_monitor.catalogue.metric import Metric as Catalogued
+from spark_monitor.catalogue.interval import Interval
+from spark_monitor.catalogue.metric import Metric
 from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: scores before classes)
     class_scores,
     classification,
@@ -28,8 +28,8 @@ from spark_monitor.scores import (  # noqa: F401  (the first of a name counts: s
     thresholds,
     worst,
 )
-from spark_monitor.scores.interval import OK, Interval, in_rows, undefined
-from spark_monitor.scores.metric import ENTRIES, Intervals, Metric, Scores, Settings
+from spark_monitor.scores.metric import ENTRIES, MetricValues, Scores, Settings, TaskMetric
+from spark_monitor.scores.metric_value import OK, MetricValue, in_rows, undefined
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.confusion import ConfusionState
@@ -39,17 +39,17 @@ from spark_monitor.states.regression import RegressionState
 
 ScoredState = ScoreState | ConfusionState | RegressionState | ClassScoresState | GroupedState | CoverageState
 
-METRICS: tuple[Metric, ...] = tuple(ENTRIES)
+METRICS: tuple[TaskMetric, ...] = tuple(ENTRIES)
 ERROR = "ERROR"
 
 
-def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[Metric, ScoredState]]:
+def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[TaskMetric, ScoredState]]:
     """The metrics of a task that these states give, by name; where two entries give the same, the first of the catalogue.
 
     >>> sorted(metrics_of("regression", [RegressionState.empty()]))[:2]
     ['interval_coverage', 'mean_absolute_error']
     """
-    by_name: dict[str, tuple[Metric, ScoredState]] = {}
+    by_name: dict[str, tuple[TaskMetric, ScoredState]] = {}
     by_kind = {type(state): state for state in states}
     for metric in METRICS:
         if metric.task == task and metric.state in by_kind:
@@ -77,7 +77,7 @@ def present(task: str, *states: ScoredState, settings: Settings | None = None) -
     return rows
 
 
-def plugins(task: str) -> list[Catalogued]:
+def plugins(task: str) -> list[Metric]:
     """The model metrics of this task that are not the product's own."""
     from spark_monitor.catalogue.registry import catalogue
 
@@ -88,13 +88,13 @@ def _effective(state: Any) -> Any:
     return state.effective() if hasattr(state, "effective") else state
 
 
-def _rows(name: str, state: ScoredState, effective: ScoredState, intervals: Intervals) -> Iterator[dict[str, Any]]:
+def _rows(name: str, state: ScoredState, effective: ScoredState, intervals: MetricValues) -> Iterator[dict[str, Any]]:
     note = _note(state)
     for key, interval in intervals.items():
         yield _row(name, key, _noted(interval if effective is state else _counted(interval, state, effective), note))
 
 
-def _counted(interval: Interval, state: ScoredState, effective: ScoredState) -> Interval:
+def _counted(interval: MetricValue, state: ScoredState, effective: ScoredState) -> MetricValue:
     """Weighted rows are presented as fewer equal ones; what is counted, and named in messages, are rows all the same."""
     count, message = interval.count, interval.message
     for name in ("usable", "used", "scored", "count"):
@@ -106,12 +106,14 @@ def _counted(interval: Interval, state: ScoredState, effective: ScoredState) -> 
     return replace(interval, count=count, message=message)
 
 
-def _of_plugin(metric: Catalogued, scores: Scores) -> Iterator[tuple[str | None, Interval]]:
+def _of_plugin(metric: Metric, scores: Scores) -> Iterator[tuple[str | None, MetricValue]]:
     """What somebody else's function gives; whatever it raises is a row with status ERROR."""
     try:
         result = metric.compute(scores)
         by_class = result if isinstance(result, Mapping) else {None: result}
-        blocks = {key: value if isinstance(value, Interval) else _single(Block.of(value)) for key, value in by_class.items()}
+        blocks = {
+            key: value if isinstance(value, MetricValue) else _single(Interval.of(value)) for key, value in by_class.items()
+        }
     except Exception as error:
         yield None, undefined(scores.count, f"{metric.name}: {type(error).__name__}: {error}.", status=ERROR)
         return
@@ -119,17 +121,17 @@ def _of_plugin(metric: Catalogued, scores: Scores) -> Iterator[tuple[str | None,
         yield key, replace(value, count=value.count or scores.count)
 
 
-def _single(block: Block) -> Interval:
+def _single(block: Interval) -> MetricValue:
     """The first place of an interval of arrays, or of a plain number."""
     lower, upper = (None if end is None else end.reshape(-1) for end in (block.lower, block.upper))
-    place = Block(block.value.reshape(-1), lower, upper).at(0)
+    place = Interval(block.value.reshape(-1), lower, upper).at(0)
     status, message = place["status"], place["message"]
     if block.message is not None:
         message = block.message[0]
-    return Interval(place["value"], place["value_error"], place["lower"], place["upper"], 0, status, message)
+    return MetricValue(place["value"], place["value_error"], place["lower"], place["upper"], 0, status, message)
 
 
-def _row(name: str, key: str | None, interval: Interval) -> dict[str, Any]:
+def _row(name: str, key: str | None, interval: MetricValue) -> dict[str, Any]:
     return {
         "metric": name,
         "class": key,
@@ -143,7 +145,7 @@ def _row(name: str, key: str | None, interval: Interval) -> dict[str, Any]:
     }
 
 
-def _noted(interval: Interval, note: str | None) -> Interval:
+def _noted(interval: MetricValue, note: str | None) -> MetricValue:
     """Rows that were left out are reported in a message that stands beside a value."""
     if note is None or interval.status != OK:
         return interval

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.means import mean_of
-from spark_monitor.scores.metric import Intervals, scored
+from spark_monitor.scores.metric import MetricValues, scored
+from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, MetricValue, metric_value, undefined
 from spark_monitor.scores.ranking import roc_auc_score
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.proportions import recovered, wilson
@@ -18,7 +18,7 @@ TOP = 2
 LISTED_TOP = (1, 2, 3, 5, 10)
 
 
-def refusal(state: ClassScoresState) -> Interval | None:
+def refusal(state: ClassScoresState) -> MetricValue | None:
     """What every metric is where no row has a known class and its scores."""
     if state.used:
         return None
@@ -37,7 +37,7 @@ def _note(state: ClassScoresState) -> str | None:
 
 
 @scored("log_loss", "multiclass", state=ClassScoresState, range=(0.0, math.inf), worse="higher", headline=1, needs=SCORED)
-def log_loss(state: ClassScoresState) -> Interval:
+def log_loss(state: ClassScoresState) -> MetricValue:
     """Mean of -log(score of the true class), clipped to [eps, 1 - eps], eps = 2^-52, as scikit-learn's."""
     within = (0.0, math.inf)
     return refusal(state) or mean_of(
@@ -46,7 +46,7 @@ def log_loss(state: ClassScoresState) -> Interval:
 
 
 @scored("top_k_accuracy", "multiclass", state=ClassScoresState, per_class=True, needs=SCORED)
-def top_k_accuracy(state: ClassScoresState) -> Intervals:
+def top_k_accuracy(state: ClassScoresState) -> MetricValues:
     """Share of rows whose class is among the k with the highest scores: k = 2, and other k as classes; Wilson's interval.
 
     Of equal scores the class that comes later counts as higher, as in scikit-learn's ``top_k_accuracy_score``.
@@ -59,17 +59,17 @@ def top_k_accuracy(state: ClassScoresState) -> Intervals:
     if refused:
         return {None: refused}
     hits = np.cumsum(state.ranks)
-    intervals: dict[str | None, Interval] = {None: _hit(state, float(hits[min(TOP, hits.size) - 1]))}
+    intervals: dict[str | None, MetricValue] = {None: _hit(state, float(hits[min(TOP, hits.size) - 1]))}
     return intervals | {str(k): _hit(state, float(hits[k - 1])) for k in LISTED_TOP if k < hits.size}
 
 
-def _hit(state: ClassScoresState, rows: float) -> Interval:
+def _hit(state: ClassScoresState, rows: float) -> MetricValue:
     lower, upper = wilson(rows, state.used)
-    return interval(rows / state.used, (float(lower), float(upper)), state.used, within=(0.0, 1.0), message=_note(state))
+    return metric_value(rows / state.used, (float(lower), float(upper)), state.used, within=(0.0, 1.0), message=_note(state))
 
 
 @scored("roc_auc_ovr_macro", "multiclass", state=ClassScoresState, headline=2, needs=SCORED)
-def roc_auc_ovr_macro(state: ClassScoresState) -> Interval:
+def roc_auc_ovr_macro(state: ClassScoresState) -> MetricValue:
     """The mean, over classes, of the area under the ROC curve of a class against the rest; each class weighs the same.
 
     As scikit-learn's ``roc_auc_score(multi_class="ovr", average="macro")``. The interval recovers the classes' own.
@@ -89,4 +89,4 @@ def roc_auc_ovr_macro(state: ClassScoresState) -> Interval:
     below, above = recovered(values, lower, upper, weights)
     value, error = float(values.mean()), float(errors.mean())
     bounds = value - max(below, error), value + max(above, error)
-    return interval(value, bounds, state.used, within=(0.0, 1.0), value_error=error, message=_note(state))
+    return metric_value(value, bounds, state.used, within=(0.0, 1.0), value_error=error, message=_note(state))

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, UNSUPPORTED, Interval, interval, undefined
-from spark_monitor.scores.metric import Intervals, scored
+from spark_monitor.scores.metric import MetricValues, scored
+from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, UNSUPPORTED, MetricValue, metric_value, undefined
 from spark_monitor.states.classes import BINARY_CLASSES, NO_CLASS, POSITIVE, canonical_labels
 from spark_monitor.states.confusion import MAX_CLASSES, OTHER, ConfusionState
 from spark_monitor.states.proportions import as_a_share, recovered, wilson
@@ -41,7 +41,7 @@ def class_counts(state: ConfusionState, name: str) -> ClassCounts:
     return ClassCounts(*(totals[place].item() for totals in (state.labelled, state.predicted, state.correct)))
 
 
-def refusal(state: ConfusionState) -> Interval | None:
+def refusal(state: ConfusionState) -> MetricValue | None:
     """What every metric is where no row has both a label and a prediction."""
     if state.count:
         return None
@@ -50,44 +50,44 @@ def refusal(state: ConfusionState) -> Interval | None:
     return undefined(0, f"None of the {state.unpredicted:,} labelled rows has a prediction.", status=ALL_NULL)
 
 
-def too_many(state: ConfusionState) -> Interval | None:
+def too_many(state: ConfusionState) -> MetricValue | None:
     """What an average over classes is where not all classes are known."""
     if not state.overflowed:
         return None
     return undefined(state.count, f"There are more than {MAX_CLASSES:,} classes; only those are kept.", status=UNSUPPORTED)
 
 
-def proportion(successes: float, trials: float, count: int) -> Interval:
+def proportion(successes: float, trials: float, count: int) -> MetricValue:
     """A fraction with Wilson's interval; ``count`` is the number of rows the metric was computed from."""
     lower, upper = wilson(successes, trials)
-    return interval(successes / trials, (float(lower), float(upper)), count, within=SHARE)
+    return metric_value(successes / trials, (float(lower), float(upper)), count, within=SHARE)
 
 
-def precision_of(counts: ClassCounts, count: int) -> Interval:
+def precision_of(counts: ClassCounts, count: int) -> MetricValue:
     """tp / (tp + fp)."""
     if not counts.predicted:
         return undefined(count, f"The class is never predicted in {counted(count, 'row')}.")
     return proportion(counts.correct, counts.predicted, count)
 
 
-def recall_of(counts: ClassCounts, count: int) -> Interval:
+def recall_of(counts: ClassCounts, count: int) -> MetricValue:
     """tp / (tp + fn)."""
     if not counts.labelled:
         return undefined(count, f"The class is no label of any of {counted(count, 'row')}.")
     return proportion(counts.correct, counts.labelled, count)
 
 
-def f1_of(counts: ClassCounts, count: int) -> Interval:
+def f1_of(counts: ClassCounts, count: int) -> MetricValue:
     """2 tp / (2 tp + fp + fn)."""
     either = counts.labelled + counts.predicted - counts.correct
     if not either:
         return undefined(count, f"The class is neither a label nor predicted in any of {counted(count, 'row')}.")
     lower, upper = (float(2 * bound / (1 + bound)) for bound in wilson(counts.correct, either))
-    return interval(2 * counts.correct / (counts.labelled + counts.predicted), (lower, upper), count, within=SHARE)
+    return metric_value(2 * counts.correct / (counts.labelled + counts.predicted), (lower, upper), count, within=SHARE)
 
 
 @scored("accuracy_score", "binary", "multiclass", state=ConfusionState, headline=3, needs=("prediction", "label"))
-def accuracy_score(state: ConfusionState) -> Interval:
+def accuracy_score(state: ConfusionState) -> MetricValue:
     """The fraction of rows whose prediction is the label.
 
     >>> accuracy_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
@@ -97,7 +97,7 @@ def accuracy_score(state: ConfusionState) -> Interval:
 
 
 @scored("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState, headline=7, needs=("prediction", "label"))
-def balanced_accuracy_score(state: ConfusionState) -> Interval:
+def balanced_accuracy_score(state: ConfusionState) -> MetricValue:
     """The mean recall of the classes that occur as labels; of a binary model both must, for else a recall is not known.
 
     The interval is the wider, on each side, of the one recovered from the recalls' (Zou and Donner 2008) and that of a fraction
@@ -125,11 +125,11 @@ def balanced_accuracy_score(state: ConfusionState) -> Interval:
         remark = (
             f"{absent:,} predicted classes are no label of any row and left out, as in scikit-learn; the interval knows them."
         )
-    return interval(value, bounds, state.count, within=SHARE, message=remark)
+    return metric_value(value, bounds, state.count, within=SHARE, message=remark)
 
 
 @scored("precision", "binary", state=ConfusionState, headline=4, per_class=True, needs=("prediction", "label"))
-def precision(state: ConfusionState) -> Interval:
+def precision(state: ConfusionState) -> MetricValue:
     """The fraction of positive labels among the positive predictions of a binary model.
 
     >>> precision(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
@@ -139,7 +139,7 @@ def precision(state: ConfusionState) -> Interval:
 
 
 @scored("recall", "binary", state=ConfusionState, headline=5, per_class=True, needs=("prediction", "label"))
-def recall(state: ConfusionState) -> Interval:
+def recall(state: ConfusionState) -> MetricValue:
     """The fraction of positive predictions among the positive labels of a binary model.
 
     >>> recall(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value
@@ -149,7 +149,7 @@ def recall(state: ConfusionState) -> Interval:
 
 
 @scored("f1_score", "binary", state=ConfusionState, headline=6, per_class=True, needs=("prediction", "label"))
-def f1_score(state: ConfusionState) -> Interval:
+def f1_score(state: ConfusionState) -> MetricValue:
     """The harmonic mean of precision and recall of a binary model.
 
     >>> round(f1_score(binary_confusion([1, 1, 0, 0], [1, 0, 0, 0])).value, 6)
@@ -159,7 +159,7 @@ def f1_score(state: ConfusionState) -> Interval:
 
 
 @scored("base_rate", "binary", state=ConfusionState, headline=8, worse="both")
-def base_rate_of_predicted(state: ConfusionState) -> Interval:
+def base_rate_of_predicted(state: ConfusionState) -> MetricValue:
     """The fraction of positive rows among the labelled ones: here those with a prediction, for models without a score."""
     return refusal(state) or proportion(class_counts(state, POSITIVE).labelled, state.count, state.count)
 
@@ -174,7 +174,7 @@ def base_rate_of_predicted(state: ConfusionState) -> Interval:
     per_class=True,
     needs=("prediction", "label"),
 )
-def confusion_matrix(state: ConfusionState) -> Intervals:
+def confusion_matrix(state: ConfusionState) -> MetricValues:
     """Rows per "label|prediction", exact; the interval is what the cell would hold in as many other rows (Wilson's, times n).
 
     All four cells of a binary model; of a multiclass model the cells that hold rows, the 1,000 fullest. Of rows with weights it
@@ -190,7 +190,7 @@ def confusion_matrix(state: ConfusionState) -> Intervals:
     if set(state.classes) <= set(BINARY_CLASSES) and not state.overflowed:
         cells = {f"{label}|{guess}": state.cell(label, guess) for label in BINARY_CLASSES for guess in BINARY_CLASSES}
     count, scale = state.count, state.scale
-    intervals: dict[str | None, Interval] = {name: _cell(rows, count, scale) for name, rows in cells.items()}
+    intervals: dict[str | None, MetricValue] = {name: _cell(rows, count, scale) for name, rows in cells.items()}
     left = state.counts.size - len(cells)
     if left > 0:
         intervals[OTHER] = _cell(count - sum(cells.values()), count, scale, f"{left:,} cells with fewer rows, together.")
@@ -207,12 +207,12 @@ def _escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace("|", "\\|")
 
 
-def _cell(rows: float, count: float, scale: float, message: str | None = None) -> Interval:
+def _cell(rows: float, count: float, scale: float, message: str | None = None) -> MetricValue:
     lower, upper = wilson(rows, count)
     whole = count / scale
     bounds = float(lower) * whole, float(upper) * whole
     # Of weighted rows the count is what they are worth, no integer.
-    return interval(float(rows) / scale, bounds, count, within=(0.0, whole), message=message)  # type: ignore[arg-type]
+    return metric_value(float(rows) / scale, bounds, count, within=(0.0, whole), message=message)  # type: ignore[arg-type]
 
 
 def binary_confusion(labels: Sequence[object], predictions: Sequence[object], *, positive: object = 1) -> ConfusionState:

@@ -14,8 +14,8 @@ import numpy as np
 from spark_monitor.scores.classification import class_counts
 from spark_monitor.scores.classification import refusal as no_predictions
 from spark_monitor.scores.curves import refused
-from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import Function, Task, scored
+from spark_monitor.scores.metric_value import MetricValue, metric_value, undefined
 from spark_monitor.scores.probability import without_scores
 from spark_monitor.scores.regression import POSITIVE_RANGE
 from spark_monitor.scores.regression import refusal as no_numbers
@@ -39,7 +39,7 @@ def _constant(name: str, *tasks: Task, state: type, range: Bounds = (0.0, 1.0)) 
     return scored(f"{name}{SUFFIX}", *tasks, state=state, range=range, worse="both", description=description)
 
 
-def _of_fraction(state: ScoreState, function: Callable[[float], float], peak: float | None = None) -> Interval:
+def _of_fraction(state: ScoreState, function: Callable[[float], float], peak: float | None = None) -> MetricValue:
     """A function of the positives' fraction, over Wilson's interval of it; ``peak`` is a fraction where the function turns."""
     if not state.scored:
         return without_scores(state)
@@ -48,11 +48,13 @@ def _of_fraction(state: ScoreState, function: Callable[[float], float], peak: fl
     return _moved(positives, total, state.scored, function, peak)
 
 
-def _moved(positives: float, total: float, count: int, function: Callable[[float], float], peak: float | None = None) -> Interval:
+def _moved(
+    positives: float, total: float, count: int, function: Callable[[float], float], peak: float | None = None
+) -> MetricValue:
     low, high = (float(bound) for bound in wilson(positives, total))
     ends = [low, positives / total, high, *([peak] if peak is not None and low < peak < high else [])]
     values = [function(end) for end in ends]
-    return interval(values[1], (min(values), max(values)), count, within=POSITIVE_RANGE)
+    return metric_value(values[1], (min(values), max(values)), count, within=POSITIVE_RANGE)
 
 
 def _entropy(fraction: float) -> float:
@@ -60,7 +62,7 @@ def _entropy(fraction: float) -> float:
 
 
 @_constant("log_loss", "binary", state=ScoreState, range=POSITIVE_RANGE)
-def log_loss_constant(state: ScoreState) -> Interval:
+def log_loss_constant(state: ScoreState) -> MetricValue:
     """The entropy of the labels: the log loss of always giving their fraction of positives.
 
     >>> round(log_loss_constant(ScoreState.empty().update([True, False], [0.8, 0.4])).value, 6)
@@ -70,25 +72,25 @@ def log_loss_constant(state: ScoreState) -> Interval:
 
 
 @_constant("brier_score", "binary", state=ScoreState)
-def brier_score_constant(state: ScoreState) -> Interval:
+def brier_score_constant(state: ScoreState) -> MetricValue:
     """p (1 - p): the Brier score of always giving the fraction p of positives."""
     return _of_fraction(state, lambda p: p * (1 - p), 0.5)
 
 
 @_constant("roc_auc_score", "binary", state=ScoreState)
-def roc_auc_score_constant(state: ScoreState) -> Interval:
+def roc_auc_score_constant(state: ScoreState) -> MetricValue:
     """One half: a constant orders nothing."""
     return refused(state) or _of_fraction(state, lambda _: 0.5)
 
 
 @_constant("average_precision", "binary", state=ScoreState)
-def average_precision_constant(state: ScoreState) -> Interval:
+def average_precision_constant(state: ScoreState) -> MetricValue:
     """The fraction of positives."""
     return refused(state, both=False) or _of_fraction(state, lambda p: p)
 
 
 @_constant("expected_calibration_error", "binary", state=ScoreState)
-def expected_calibration_error_constant(state: ScoreState) -> Interval:
+def expected_calibration_error_constant(state: ScoreState) -> MetricValue:
     """Zero: always giving the fraction of positives is calibrated."""
     return _of_fraction(state, lambda _: 0.0)
 
@@ -99,7 +101,7 @@ def _largest_fraction(state: ConfusionState) -> tuple[float, float]:
 
 
 @_constant("accuracy_score", "binary", "multiclass", state=ConfusionState)
-def accuracy_score_constant(state: ConfusionState) -> Interval:
+def accuracy_score_constant(state: ConfusionState) -> MetricValue:
     """The fraction of the most frequent label.
 
     >>> from spark_monitor.scores.classification import binary_confusion
@@ -110,30 +112,30 @@ def accuracy_score_constant(state: ConfusionState) -> Interval:
 
 
 @_constant("balanced_accuracy_score", "binary", "multiclass", state=ConfusionState)
-def balanced_accuracy_score_constant(state: ConfusionState) -> Interval:
+def balanced_accuracy_score_constant(state: ConfusionState) -> MetricValue:
     """One over the number of labelled classes."""
     return no_predictions(state) or _moved(0.0, 1.0, state.count, lambda _: 1 / _largest_fraction(state)[1])
 
 
 @_constant("precision", "binary", state=ConfusionState)
-def precision_constant(state: ConfusionState) -> Interval:
+def precision_constant(state: ConfusionState) -> MetricValue:
     """The fraction of positives: always predicting the positive class."""
     return _of_positives(state, lambda p: p)
 
 
 @_constant("recall", "binary", state=ConfusionState)
-def recall_constant(state: ConfusionState) -> Interval:
+def recall_constant(state: ConfusionState) -> MetricValue:
     """One: always predicting the positive class."""
     return _of_positives(state, lambda _: 1.0)
 
 
 @_constant("f1_score", "binary", state=ConfusionState)
-def f1_score_constant(state: ConfusionState) -> Interval:
+def f1_score_constant(state: ConfusionState) -> MetricValue:
     """2 p / (1 + p) with the fraction p of positives: always predicting the positive class."""
     return _of_positives(state, lambda p: 2 * p / (1 + p))
 
 
-def _of_positives(state: ConfusionState, function: Callable[[float], float]) -> Interval:
+def _of_positives(state: ConfusionState, function: Callable[[float], float]) -> MetricValue:
     refused = no_predictions(state)
     if refused:
         return refused
@@ -147,7 +149,7 @@ def _averaged(name: str, function: Callable[[float, float], float]) -> None:
     """Averages over classes of always predicting the most frequent label."""
 
     @_constant(name, "multiclass", state=ConfusionState)
-    def compute(state: ConfusionState) -> Interval:
+    def compute(state: ConfusionState) -> MetricValue:
         refused = no_predictions(state)
         if refused:
             return refused
@@ -164,7 +166,7 @@ _averaged("f1_score_weighted", lambda p, _: p * 2 * p / (1 + p))
 
 
 @_constant("mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
-def mean_squared_error_constant(state: RegressionState) -> Interval:
+def mean_squared_error_constant(state: RegressionState) -> MetricValue:
     """The labels' variance (over n): always predicting their mean.
 
     >>> mean_squared_error_constant(RegressionState.empty().update([1.0, 3.0], [1.0, 1.0])).value
@@ -176,11 +178,11 @@ def mean_squared_error_constant(state: RegressionState) -> Interval:
     n = state.usable
     value = _variance(state)
     spread = math.sqrt(max(float(state.central[1]) / n - value * value, 0.0) / n)
-    return interval(value, (value - 1.96 * spread, value + 1.96 * spread), n, within=POSITIVE_RANGE)
+    return metric_value(value, (value - 1.96 * spread, value + 1.96 * spread), n, within=POSITIVE_RANGE)
 
 
 @_constant("root_mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
-def root_mean_squared_error_constant(state: RegressionState) -> Interval:
+def root_mean_squared_error_constant(state: RegressionState) -> MetricValue:
     """The labels' standard deviation (over n): always predicting their mean."""
     from spark_monitor.scores.regression import root_of
 
@@ -188,7 +190,7 @@ def root_mean_squared_error_constant(state: RegressionState) -> Interval:
 
 
 @_constant("mean_absolute_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
-def mean_absolute_error_constant(state: RegressionState) -> Interval:
+def mean_absolute_error_constant(state: RegressionState) -> MetricValue:
     """The mean distance of the labels from their median: always predicting it; counted in cells that grow by 1 per cent."""
     refused = no_numbers(state)
     if refused:
@@ -207,7 +209,7 @@ def mean_absolute_error_constant(state: RegressionState) -> Interval:
         squares = max(float(np.dot(rows, np.square(distances)) / total), _variance(state)) - float(np.square(value))
     spread = math.sqrt(max(squares, 0.0) / total) if math.isfinite(squares) else math.inf
     bounds = least - 1.96 * spread, most + 1.96 * spread
-    return interval(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=max(most - value, value - least))
+    return metric_value(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=max(most - value, value - least))
 
 
 def _within_moments(state: RegressionState, least: float, most: float) -> tuple[float, float]:
@@ -237,6 +239,6 @@ def _label_cells(lows: Magnitudes, highs: Magnitudes) -> tuple[np.ndarray, np.nd
 
 
 @_constant("r2_score", "regression", state=RegressionState)
-def r2_score_constant(state: RegressionState) -> Interval:
+def r2_score_constant(state: RegressionState) -> MetricValue:
     """Zero: always predicting the labels' mean explains none of their variance."""
     return no_numbers(state) or _moved(0.0, 1.0, state.usable, lambda _: 0.0)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import scored
+from spark_monitor.scores.metric_value import MetricValue, metric_value, undefined
 from spark_monitor.scores.probability import without_scores
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats
@@ -39,7 +39,7 @@ def descending(state: ScoreState) -> Descending:
     return Descending(state.positives[used].astype(float), state.negatives[used].astype(float), mixed[used])
 
 
-def refused(state: ScoreState, *, both: bool = True) -> Interval | None:
+def refused(state: ScoreState, *, both: bool = True) -> MetricValue | None:
     """What a metric of order is where rows of a kind are missing."""
     if not state.scored:
         return without_scores(state)
@@ -51,7 +51,7 @@ def refused(state: ScoreState, *, both: bool = True) -> Interval | None:
 
 
 @scored("average_precision", "binary", state=ScoreState, needs=SCORED)
-def average_precision(state: ScoreState) -> Interval:
+def average_precision(state: ScoreState) -> MetricValue:
     """The mean, over the positive rows, of the fraction of positives among rows that score as high: sum (R_n - R_n-1) P_n.
 
     As scikit-learn's ``average_precision_score``. The interval is normal on the logit scale with variance A (1 - A) / positives
@@ -68,7 +68,7 @@ def average_precision(state: ScoreState) -> Interval:
     positives = float(cells.positives.sum())
     value, error = (low + high) / 2 / positives, (high - low) / 2 / positives
     bounds = _logit(value - error, positives)[0], _logit(value + error, positives)[1]
-    return interval(value, bounds, state.scored, within=(0.0, 1.0), value_error=error)
+    return metric_value(value, bounds, state.scored, within=(0.0, 1.0), value_error=error)
 
 
 def _precision_sums(cells: Descending) -> tuple[float, float]:
@@ -96,7 +96,7 @@ def _logit(value: float, rows: float) -> tuple[float, float]:
 
 
 @scored("ks_score", "binary", state=ScoreState, needs=SCORED)
-def ks_score(state: ScoreState) -> Interval:
+def ks_score(state: ScoreState) -> MetricValue:
     """The largest difference of the fraction of positives and of negatives that score at or above a threshold.
 
     The two-sample Kolmogorov-Smirnov distance of positives' and negatives' scores. The interval recovers the two fractions'
@@ -122,7 +122,7 @@ def ks_score(state: ScoreState) -> Interval:
     weights = np.array([1.0, -1.0]) if rates[0] >= rates[1] else np.array([-1.0, 1.0])
     below, above = _difference(rates, *bounds, weights)
     value, error = (low + high) / 2, (high - low) / 2
-    return interval(value, (low - below, high + above), state.scored, within=(0.0, 1.0), value_error=error)
+    return metric_value(value, (low - below, high + above), state.scored, within=(0.0, 1.0), value_error=error)
 
 
 def _difference(values: Floats, lower: Floats, upper: Floats, weights: Floats) -> tuple[float, float]:
@@ -157,17 +157,17 @@ def top(state: ScoreState, percent: float) -> Top:
     return Top(rows, before + max(0.0, taken - float(cells.negatives[place])), before + min(positives, taken))
 
 
-def _fraction(low: float, high: float, whole: float, count: int, *, scale: float = 1.0, highest: float = 1.0) -> Interval:
+def _fraction(low: float, high: float, whole: float, count: int, *, scale: float = 1.0, highest: float = 1.0) -> MetricValue:
     """A fraction of the best rows times a scale, with Wilson's interval around what it can be."""
     bounds = float(wilson(low, whole)[0]) * scale, float(wilson(high, whole)[1]) * scale
     value, error = (low + high) / 2 / whole * scale, (high - low) / 2 / whole * scale
-    return interval(value, bounds, count, within=(0.0, highest), value_error=error)
+    return metric_value(value, bounds, count, within=(0.0, highest), value_error=error)
 
 
 ROUNDED = "(rounded up to whole rows; of rows with weights that part of their sum)"
 
 
-def _precision_at(percent: int) -> Callable[[ScoreState], Interval]:
+def _precision_at(percent: int) -> Callable[[ScoreState], MetricValue]:
     @scored(
         f"precision_at_{percent}",
         "binary",
@@ -175,7 +175,7 @@ def _precision_at(percent: int) -> Callable[[ScoreState], Interval]:
         needs=SCORED,
         description=f"Share of positives among the {percent} per cent of rows with the highest scores {ROUNDED}.",
     )
-    def compute(state: ScoreState) -> Interval:
+    def compute(state: ScoreState) -> MetricValue:
         if not state.scored:
             return without_scores(state)
         best = top(state, percent)
@@ -184,7 +184,7 @@ def _precision_at(percent: int) -> Callable[[ScoreState], Interval]:
     return compute
 
 
-def _recall_at(percent: int) -> Callable[[ScoreState], Interval]:
+def _recall_at(percent: int) -> Callable[[ScoreState], MetricValue]:
     @scored(
         f"recall_at_{percent}",
         "binary",
@@ -192,9 +192,9 @@ def _recall_at(percent: int) -> Callable[[ScoreState], Interval]:
         needs=SCORED,
         description=f"Share of the positives that are among the {percent} per cent of rows with the highest scores {ROUNDED}.",
     )
-    def compute(state: ScoreState) -> Interval:
+    def compute(state: ScoreState) -> MetricValue:
         best = refused(state, both=False) or top(state, percent)
-        if isinstance(best, Interval):
+        if isinstance(best, MetricValue):
             return best
         return _fraction(best.low, best.high, float(state.positives.sum()), state.scored)
 
@@ -206,7 +206,7 @@ recall_at = {percent: _recall_at(percent) for percent in PERCENTAGES}
 
 
 @scored("lift_at_10", "binary", state=ScoreState, range=(0.0, math.inf), needs=SCORED)
-def lift_at_10(state: ScoreState) -> Interval:
+def lift_at_10(state: ScoreState) -> MetricValue:
     """How many times as frequent positives are among the tenth of rows with the highest scores as among all.
 
     >>> state = ScoreState.empty().update([True] + [False] * 9, np.arange(10)[::-1] / 10)
@@ -214,7 +214,7 @@ def lift_at_10(state: ScoreState) -> Interval:
     10.0
     """
     best = refused(state, both=False) or top(state, 10)
-    if isinstance(best, Interval):
+    if isinstance(best, MetricValue):
         return best
     scale = float(state.positives.sum() + state.negatives.sum()) / best.rows
     return _fraction(best.low, best.high, float(state.positives.sum()), state.scored, scale=scale, highest=math.inf)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from spark_monitor.scores.classification import SHARE, ClassCounts, class_counts, proportion, refusal, too_many
-from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import Settings, scored
+from spark_monitor.scores.metric_value import MetricValue, metric_value, undefined
 from spark_monitor.states.classes import NEGATIVE, POSITIVE
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.grid import Floats
@@ -20,7 +20,7 @@ _HALF_A_ROW = 0.5
 
 
 @scored("specificity", "binary", state=ConfusionState, needs=PREDICTED)
-def specificity(state: ConfusionState) -> Interval:
+def specificity(state: ConfusionState) -> MetricValue:
     """The fraction of negative predictions among the negative labels; Wilson's interval.
 
     >>> from spark_monitor.scores.classification import binary_confusion
@@ -36,7 +36,7 @@ def specificity(state: ConfusionState) -> Interval:
     return proportion(counts.correct, counts.labelled, state.count)
 
 
-def fbeta_of(counts: ClassCounts, beta: float, count: int) -> Interval:
+def fbeta_of(counts: ClassCounts, beta: float, count: int) -> MetricValue:
     """(1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp), and the interval of its three cells.
 
     F is a ratio of cells; the delta method over the multinomial gives its standard error, and Wilson's interval of a fraction
@@ -53,21 +53,21 @@ def fbeta_of(counts: ClassCounts, beta: float, count: int) -> Interval:
     low, high = (float(bound) for bound in wilson(tp, tp + fn + fp))
     certain = tuple((1 + square) * j / ((1 + square) * j + cost * (1 - j)) for j, cost in ((low, dear), (high, cheap)))
     if not tp or not fn + fp:
-        return interval(value, (certain[0], certain[1]), count, within=SHARE)
+        return metric_value(value, (certain[0], certain[1]), count, within=SHARE)
     slopes = ((1 + square) * (1 - value)) ** 2 * tp + value**2 * (square**2 * fn + fp)
     rows = value * (1 - value) * denominator**2 / slopes
     lower, upper = (float(bound) for bound in wilson(value * rows, rows))
-    return interval(value, (lower, upper), count, within=SHARE)
+    return metric_value(value, (lower, upper), count, within=SHARE)
 
 
 @scored("fbeta_0_5", "binary", state=ConfusionState, needs=PREDICTED)
-def fbeta_0_5(state: ConfusionState) -> Interval:
+def fbeta_0_5(state: ConfusionState) -> MetricValue:
     """F with beta 0.5: precision counts twice as much as recall."""
     return refusal(state) or fbeta_of(class_counts(state, POSITIVE), 0.5, state.count)
 
 
 @scored("fbeta_2", "binary", state=ConfusionState, needs=PREDICTED)
-def fbeta_2(state: ConfusionState) -> Interval:
+def fbeta_2(state: ConfusionState) -> MetricValue:
     """F with beta 2: recall counts twice as much as precision.
 
     >>> from spark_monitor.scores.classification import binary_confusion
@@ -78,7 +78,7 @@ def fbeta_2(state: ConfusionState) -> Interval:
 
 
 @scored("matthews_corrcoef", "binary", "multiclass", state=ConfusionState, range=(-1.0, 1.0), needs=PREDICTED)
-def matthews_corrcoef(state: ConfusionState) -> Interval:
+def matthews_corrcoef(state: ConfusionState) -> MetricValue:
     """The correlation of labels and predictions: (c n - sum t p) / sqrt((n^2 - sum p^2)(n^2 - sum t^2)), as scikit-learn's.
 
     c are right rows, t and p rows per labelled and predicted class (Gorodkin 2004). The interval is the delta method's over the
@@ -100,7 +100,7 @@ def matthews_corrcoef(state: ConfusionState) -> Interval:
     scale = math.atanh(max(min(middle, 1 - 1e-12), -1 + 1e-12))
     move = Z * deviation / max(1 - middle**2, 1e-12)
     bounds = math.tanh(scale - move), math.tanh(scale + move)
-    return interval(value, (min(bounds[0], value), max(bounds[1], value)), state.count, within=(-1.0, 1.0))
+    return metric_value(value, (min(bounds[0], value), max(bounds[1], value)), state.count, within=(-1.0, 1.0))
 
 
 def _smoothed(state: ConfusionState) -> tuple[np.ndarray, np.ndarray, Floats]:
@@ -139,7 +139,7 @@ def _correlation(labels: np.ndarray, guesses: np.ndarray, rows: Floats, size: in
     needs=(*PREDICTED, "costs"),
     with_settings=True,
 )
-def cost_loss(state: ConfusionState, settings: Settings) -> Interval | None:
+def cost_loss(state: ConfusionState, settings: Settings) -> MetricValue | None:
     """The mean cost of a row, from what false and true positives and negatives cost (`model.costs`).
 
     >>> from spark_monitor.scores.classification import binary_confusion
@@ -157,4 +157,4 @@ def cost_loss(state: ConfusionState, settings: Settings) -> Interval | None:
     value, least = float(np.dot(fractions, costs)), float(costs.min())
     # Costs count from the least one: what every row costs is not uncertain.
     below, above = recovered(fractions, *bounds, costs - least)
-    return interval(value, (value - below, value + above), state.count, within=(least, float(costs.max())))
+    return metric_value(value, (value - below, value + above), state.count, within=(least, float(costs.max())))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.metric import Task, scored
+from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, MetricValue, metric_value, undefined
 from spark_monitor.states.grouped import HIT, MAP, MRR, NDCG, GroupedState
 from spark_monitor.states.proportions import student, wilson
 from spark_monitor.text.formatting import counted
@@ -17,7 +17,7 @@ TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 RANKED = ("groups", "label")
 
 
-def _mean(state: GroupedState, metric: int) -> Interval:
+def _mean(state: GroupedState, metric: int) -> MetricValue:
     """The mean over groups, with Student's interval, Wilson's of a fraction at least."""
     if not state.rows:
         if not state.unranked:
@@ -37,13 +37,13 @@ def _mean(state: GroupedState, metric: int) -> Interval:
     # A mean of numbers from 0 to 1 varies at most as a fraction does; where all groups agree the fraction still says how far.
     bounds = (normal if variance > 0 else (float(fraction[0]), float(fraction[1]))) if n > 1 else (0.0, 1.0)
     left = f"Left out: {counted(state.without, 'group')} without a relevant row." if state.without else None
-    return interval(
+    return metric_value(
         value, (bounds[0] - error, bounds[1] + error), state.groups, within=(0.0, 1.0), value_error=error, message=left
     )
 
 
 @scored("ndcg_at_k", *TASKS, state=GroupedState, needs=RANKED)
-def ndcg_at_k(state: GroupedState) -> Interval:
+def ndcg_at_k(state: GroupedState) -> MetricValue:
     """Mean over groups of the discounted gain of the first k rows, over that of the best order.
 
     Gain is the relevance itself (nothing where it is negative), the discount log2(rank + 1), equal scores count as their mean:
@@ -53,13 +53,13 @@ def ndcg_at_k(state: GroupedState) -> Interval:
 
 
 @scored("map_at_k", *TASKS, state=GroupedState, needs=RANKED)
-def map_at_k(state: GroupedState) -> Interval:
+def map_at_k(state: GroupedState) -> MetricValue:
     """Mean over groups of the average precision of the first k rows: the precisions at relevant ranks over all relevant rows."""
     return _mean(state, MAP)
 
 
 @scored("mrr", *TASKS, state=GroupedState, needs=RANKED)
-def mrr(state: GroupedState) -> Interval:
+def mrr(state: GroupedState) -> MetricValue:
     """Mean over groups of one over the rank of the first relevant row.
 
     >>> import numpy as np
@@ -71,6 +71,6 @@ def mrr(state: GroupedState) -> Interval:
 
 
 @scored("hit_rate_at_k", *TASKS, state=GroupedState, needs=RANKED)
-def hit_rate_at_k(state: GroupedState) -> Interval:
+def hit_rate_at_k(state: GroupedState) -> MetricValue:
     """Share of groups that have a relevant row among their first k."""
     return _mean(state, HIT)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from spark_monitor.scores.interval import Interval, interval
+from spark_monitor.scores.metric_value import MetricValue, metric_value
 from spark_monitor.states.grid import Floats
 from spark_monitor.states.magnitudes import Magnitudes
 from spark_monitor.states.proportions import lopsided
@@ -45,7 +45,7 @@ def mean_of(
     may_hide: bool = True,
     lost: float = 0.0,
     tail: tuple[Magnitudes, int] | None = None,
-) -> Interval:
+) -> MetricValue:
     """The mean of n losses from their exact sum, that of their squares and that of their third powers.
 
     A mean that few large losses carry (skewness above 0.45 sqrt(n)) is known less well than its own rows show: its upper bound is
@@ -79,7 +79,7 @@ def mean_of(
         if index < SLOW * 2 * tail[1]:
             message = " ".join(filter(None, (message, SLOWLY.format(index))))
     # Of weighted rows n is what they are worth, no integer.
-    return interval(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
+    return metric_value(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
 
 
 def _third_moment(mean: np.float64, square: np.float64, cube: np.float64) -> float:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from spark_monitor.catalogue.metric import DECORATED, SHARE, Worse, model_metric
-from spark_monitor.scores.interval import Interval
+from spark_monitor.scores.metric_value import MetricValue
 
 Task = Literal["binary", "multiclass", "regression"]
-Intervals = Mapping[str | None, Interval]
+MetricValues = Mapping[str | None, MetricValue]
 """One interval per class; the key None is the metric without a class."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -86,7 +86,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Metric:
+class TaskMetric:
     """A metric for one task, from one kind of state."""
 
     name: str
@@ -98,17 +98,17 @@ class Metric:
     compute: Callable[..., Any]
     with_settings: bool = False
 
-    def of(self, state: Any, settings: Settings | None = None) -> Intervals:
+    def of(self, state: Any, settings: Settings | None = None) -> MetricValues:
         """The intervals of a state, which must be of this metric's kind; none where the metric needs what is not configured."""
         if not isinstance(state, self.state):
             raise TypeError(f"metric {self.name}: needs a {self.state.__name__}, found a {type(state).__name__}.")
         computed = self.compute(state, settings or Settings()) if self.with_settings else self.compute(state)
         if computed is None:
             return {}
-        return {None: computed} if isinstance(computed, Interval) else computed
+        return {None: computed} if isinstance(computed, MetricValue) else computed
 
 
-ENTRIES: list[Metric] = []
+ENTRIES: list[TaskMetric] = []
 """Every metric of the product, once for each task and kind of state, in the order in which they are defined."""
 
 
@@ -128,7 +128,7 @@ def scored(
 
     def decorate(function: Function) -> Function:
         sentence = description or (function.__doc__ or "").strip().split("\n", 1)[0]
-        ENTRIES.extend(Metric(name, task, state, sentence, *range, function, with_settings) for task in tasks)
+        ENTRIES.extend(TaskMetric(name, task, state, sentence, *range, function, with_settings) for task in tasks)
         there = DECORATED.get(name)
         if there is not None:
             DECORATED[name] = replace(there, tasks=tuple(dict.fromkeys([*there.tasks, *tasks])))
@@ -140,8 +140,8 @@ def scored(
     return decorate
 
 
-def _of_scores(name: str, function: Callable[..., Any], sentence: str) -> Callable[[Scores], Intervals]:
-    def compute(scores: Scores) -> Intervals:
+def _of_scores(name: str, function: Callable[..., Any], sentence: str) -> Callable[[Scores], MetricValues]:
+    def compute(scores: Scores) -> MetricValues:
         for entry in ENTRIES:
             state = scores.state(entry.state) if entry.name == name and entry.task == scores.task else None
             if state is not None:

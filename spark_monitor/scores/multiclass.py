@@ -24,8 +24,8 @@ from spark_monitor.scores.classification import (
     refusal,
     too_many,
 )
-from spark_monitor.scores.interval import UNSUPPORTED, Interval, interval, undefined
-from spark_monitor.scores.metric import Intervals, scored
+from spark_monitor.scores.metric import MetricValues, scored
+from spark_monitor.scores.metric_value import UNSUPPORTED, MetricValue, metric_value, undefined
 from spark_monitor.states.classes import NO_CLASS
 from spark_monitor.states.confusion import OTHER, ConfusionState
 from spark_monitor.states.grid import Floats
@@ -79,7 +79,7 @@ def _deviation(state: ConfusionState, metric: ClassMetric, weights: Floats, *, w
     return math.sqrt(max(float(np.dot(fraction, np.square(gradient))) - mean * mean, 0.0) / n)
 
 
-def _average(state: ConfusionState, per_label: float, per_prediction: float, *, weighted: bool) -> Interval:
+def _average(state: ConfusionState, per_label: float, per_prediction: float, *, weighted: bool) -> MetricValue:
     refused = refusal(state) or too_many(state)
     if refused:
         return refused
@@ -90,7 +90,7 @@ def _average(state: ConfusionState, per_label: float, per_prediction: float, *, 
     low, high = as_a_share(value, _deviation(state, metric, weights, weighted=weighted))
     below, above = recovered(metric.values, metric.lower, metric.upper, weights)
     bounds = min(low, value - below), max(high, value + above)
-    return interval(value, bounds, state.count, within=SHARE, message=_zeros(metric))
+    return metric_value(value, bounds, state.count, within=SHARE, message=_zeros(metric))
 
 
 def _zeros(metric: ClassMetric) -> str | None:
@@ -102,7 +102,7 @@ def _zeros(metric: ClassMetric) -> str | None:
 
 
 @scored("precision_macro", "multiclass", state=ConfusionState, headline=10, needs=("prediction", "label"))
-def precision_macro(state: ConfusionState) -> Interval:
+def precision_macro(state: ConfusionState) -> MetricValue:
     """The mean of the classes' precisions.
 
     >>> from spark_monitor.states.classes import canonical_labels
@@ -114,46 +114,46 @@ def precision_macro(state: ConfusionState) -> Interval:
 
 
 @scored("recall_macro", "multiclass", state=ConfusionState, headline=11, needs=("prediction", "label"))
-def recall_macro(state: ConfusionState) -> Interval:
+def recall_macro(state: ConfusionState) -> MetricValue:
     """The mean of the classes' recalls."""
     return _average(state, 1.0, 0.0, weighted=False)
 
 
 @scored("f1_score_macro", "multiclass", state=ConfusionState, headline=0, needs=("prediction", "label"))
-def f1_score_macro(state: ConfusionState) -> Interval:
+def f1_score_macro(state: ConfusionState) -> MetricValue:
     """The mean of the classes' F1 scores."""
     return _average(state, 0.5, 0.5, weighted=False)
 
 
 @scored("precision_weighted", "multiclass", state=ConfusionState, headline=13, needs=("prediction", "label"))
-def precision_weighted(state: ConfusionState) -> Interval:
+def precision_weighted(state: ConfusionState) -> MetricValue:
     """The classes' precisions, weighted by their labelled rows."""
     return _average(state, 0.0, 1.0, weighted=True)
 
 
 @scored("recall_weighted", "multiclass", state=ConfusionState, headline=14, needs=("prediction", "label"))
-def recall_weighted(state: ConfusionState) -> Interval:
+def recall_weighted(state: ConfusionState) -> MetricValue:
     """The classes' recalls, weighted by their labelled rows: the accuracy."""
     return _average(state, 1.0, 0.0, weighted=True)
 
 
 @scored("f1_score_weighted", "multiclass", state=ConfusionState, headline=12, needs=("prediction", "label"))
-def f1_score_weighted(state: ConfusionState) -> Interval:
+def f1_score_weighted(state: ConfusionState) -> MetricValue:
     """The classes' F1 scores, weighted by their labelled rows."""
     return _average(state, 0.5, 0.5, weighted=True)
 
 
-def _per_class(name: str, of: Callable[[ClassCounts, int], Interval], description: str) -> None:
+def _per_class(name: str, of: Callable[[ClassCounts, int], MetricValue], description: str) -> None:
     """Define one interval for each of the most frequent classes; the rest is reported as left out."""
 
     @scored(name, "multiclass", state=ConfusionState, description=description)
-    def compute(state: ConfusionState) -> Intervals:
+    def compute(state: ConfusionState) -> MetricValues:
         refused = refusal(state)
         if refused:
             return {None: refused}
         labelled, predicted, correct = (totals[:NO_CLASS] for totals in (state.labelled, state.predicted, state.correct))
         places = np.sort(np.argsort(-(labelled + predicted), kind="stable")[:LISTED_CLASSES])
-        intervals: dict[str | None, Interval] = {
+        intervals: dict[str | None, MetricValue] = {
             state.classes[k]: of(ClassCounts(*(totals[k].item() for totals in (labelled, predicted, correct))), state.count)
             for k in places
         }

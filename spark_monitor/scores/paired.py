@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from spark_monitor.catalogue.metric import DECORATED
-from spark_monitor.scores.metric import ENTRIES, Metric, Settings
+from spark_monitor.scores.metric import ENTRIES, Settings, TaskMetric
 from spark_monitor.states.paired import Answered, PairedState, merged_all, merged_but_one
 from spark_monitor.states.proportions import CONFIDENCE
 
@@ -84,10 +84,10 @@ def headline_names(task: str, states: Sequence[Answered]) -> list[str]:
     return [name for name in _metrics(task, states) if f"{name}{SUFFIX}" in DECORATED]
 
 
-def _metrics(task: str, states: Sequence[Answered]) -> dict[str, tuple[Metric, Answered]]:
+def _metrics(task: str, states: Sequence[Answered]) -> dict[str, tuple[TaskMetric, Answered]]:
     """The metrics of a task that these states give; where two entries give the same, the first that was defined."""
     by_kind = {type(state): state for state in states}
-    by_name: dict[str, tuple[Metric, Answered]] = {}
+    by_name: dict[str, tuple[TaskMetric, Answered]] = {}
     for metric in ENTRIES:
         if metric.task == task and metric.state in by_kind:
             by_name.setdefault(metric.name, (metric, by_kind[metric.state]))

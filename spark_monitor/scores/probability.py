@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtri
 
-from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.means import SAID_FROM, mean_of
 from spark_monitor.scores.metric import scored
+from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, MetricValue, metric_value, undefined
 from spark_monitor.states.binary import (
     BRIER,
     BRIER_SQUARED,
@@ -30,14 +30,14 @@ FEW_SURPRISES = 10
 """With fewer rows whose score lies on the other side than their label, how frequent and how dear these are is hardly known."""
 
 
-def without_scores(state: ScoreState) -> Interval:
+def without_scores(state: ScoreState) -> MetricValue:
     """What every metric of scores is where no labelled row has one."""
     if not state.count:
         return undefined(0, "There is no labelled row.", status=NO_LABELS)
     return undefined(0, f"None of the {state.count:,} labelled rows has a score.", status=ALL_NULL)
 
 
-def _not_probabilities(state: ScoreState) -> Interval | None:
+def _not_probabilities(state: ScoreState) -> MetricValue | None:
     if not state.scored:
         return without_scores(state)
     if state.out_of_range:
@@ -46,13 +46,13 @@ def _not_probabilities(state: ScoreState) -> Interval | None:
     return None
 
 
-def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> Interval:
+def _mean_loss(state: ScoreState, loss: int, squared: int, highest: float) -> MetricValue:
     sums, squares, cube = state.losses[loss], state.losses[squared], float(state.cubes[loss // 2])
     mean = mean_of(sums, squares, cube, state.probabilities, within=(0.0, highest), may_hide=False)
     return _with_few_of_a_kind(state, mean, loss)
 
 
-def _with_few_of_a_kind(state: ScoreState, loss_mean: Interval, loss: int) -> Interval:
+def _with_few_of_a_kind(state: ScoreState, loss_mean: MetricValue, loss: int) -> MetricValue:
     """The upper bound widened where few rows are positive, or negative, or few scores lie on the other side of their label.
 
     If k of n rows are of such a kind, its fraction may be p+, Wilson's upper bound; then the mean is larger by at most (p+ - k /
@@ -98,7 +98,7 @@ def _loss(loss: int, given: float) -> float:
 
 
 @scored("log_loss", "binary", state=ScoreState, headline=1, range=(0.0, math.inf), worse="higher", needs=("score", "label"))
-def log_loss(state: ScoreState) -> Interval:
+def log_loss(state: ScoreState) -> MetricValue:
     """Mean of -log(probability that the score gave to what happened), scores clipped to [eps, 1 - eps], eps = 2^-52.
 
     As scikit-learn's ``log_loss`` with labels [0, 1]; exact. The interval is Student's of the rows' losses.
@@ -110,7 +110,7 @@ def log_loss(state: ScoreState) -> Interval:
 
 
 @scored("brier_score", "binary", state=ScoreState, headline=2, worse="higher", needs=("score", "label"))
-def brier_score(state: ScoreState) -> Interval:
+def brier_score(state: ScoreState) -> MetricValue:
     """Mean of (label - score)^2, as scikit-learn's ``brier_score_loss``; exact, with Student's interval.
 
     >>> round(brier_score(ScoreState.empty().update([True, False], [0.8, 0.4])).value, 6)
@@ -120,7 +120,7 @@ def brier_score(state: ScoreState) -> Interval:
 
 
 @scored("expected_calibration_error", "binary", state=ScoreState, headline=9, worse="higher", needs=("score", "label"))
-def expected_calibration_error(state: ScoreState) -> Interval:
+def expected_calibration_error(state: ScoreState) -> MetricValue:
     """sum_b n_b / n |positives_b / n_b - mean score_b| over 10 bins of equal width, closed above.
 
     Naeini, Cooper and Hauskrecht (2015); the bins are those of scikit-learn's ``calibration_curve``. Exact for these rows.
@@ -146,7 +146,7 @@ def expected_calibration_error(state: ScoreState) -> Interval:
     lower = float(np.dot(fractions, np.maximum(certain, 0.0)))
     beyond = np.maximum(Z * errors, np.maximum(high - scores, scores - low) - distances)
     upper = value + math.hypot(*(fractions * beyond).tolist())
-    return interval(value, (lower, upper), n, within=(0.0, 1.0))
+    return metric_value(value, (lower, upper), n, within=(0.0, 1.0))
 
 
 def _gap_errors(gaps: Floats, scores: Floats, rows: Floats, squares: Floats) -> Floats:
@@ -157,7 +157,7 @@ def _gap_errors(gaps: Floats, scores: Floats, rows: Floats, squares: Floats) -> 
 
 
 @scored("base_rate", "binary", state=ScoreState, headline=8, worse="both")
-def base_rate(state: ScoreState) -> Interval:
+def base_rate(state: ScoreState) -> MetricValue:
     """The fraction of positive rows among all labelled ones, with a score or without; Wilson's interval.
 
     >>> base_rate(ScoreState.empty().update([True, False, False, False], [0.8, 0.4, 0.1, 0.2])).value
@@ -167,4 +167,4 @@ def base_rate(state: ScoreState) -> Interval:
     if not n:
         return undefined(0, "There is no labelled row.", status=NO_LABELS)
     lower, upper = wilson(positives, n)
-    return interval(positives / n, (float(lower), float(upper)), state.count, within=(0.0, 1.0))
+    return metric_value(positives / n, (float(lower), float(upper)), state.count, within=(0.0, 1.0))

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy.special import expit, gammaincinv
 
-from spark_monitor.scores.interval import Interval, interval, undefined
 from spark_monitor.scores.metric import scored
+from spark_monitor.scores.metric_value import MetricValue, metric_value, undefined
 from spark_monitor.scores.probability import without_scores
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats, Integers
@@ -20,7 +20,7 @@ ASSUMED_ROWS = 5
 
 
 @scored("roc_auc_score", "binary", state=ScoreState, headline=0, needs=("score", "label"))
-def roc_auc_score(state: ScoreState) -> Interval:
+def roc_auc_score(state: ScoreState) -> MetricValue:
     """The probability that a positive row has a higher score than a negative one, ties counting half.
 
     With p_i, n_i positives and negatives in cell i, N_<i the negatives in cells below, P and N their totals:
@@ -51,11 +51,11 @@ def roc_auc_score(state: ScoreState) -> Interval:
     value = (2 * won + tied) / (2 * positives * negatives)
     error = uncertain / (2 * positives * negatives)
     bounds = _bounds(state, value, error, positives, negatives)
-    return interval(value, bounds, state.scored, within=(0.0, 1.0), value_error=error)
+    return metric_value(value, bounds, state.scored, within=(0.0, 1.0), value_error=error)
 
 
 @scored("gini", "binary", state=ScoreState, range=(-1.0, 1.0), needs=("score", "label"))
-def gini(state: ScoreState) -> Interval:
+def gini(state: ScoreState) -> MetricValue:
     """Twice the area under the ROC curve, less one: 0 for scores that say nothing, 1 for perfect order.
 
     >>> gini(ScoreState.empty().update([True, True, False, False], [0.9, 0.4, 0.4, 0.1])).value
@@ -65,7 +65,7 @@ def gini(state: ScoreState) -> Interval:
     if area.value is None or area.value_error is None:
         return area
     lower, upper = (None if bound is None else 2 * bound - 1 for bound in (area.lower, area.upper))
-    return Interval(2 * area.value - 1, 2 * area.value_error, lower, upper, area.count)
+    return MetricValue(2 * area.value - 1, 2 * area.value_error, lower, upper, area.count)
 
 
 def _mixed(state: ScoreState) -> np.ndarray:

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, Interval, interval, undefined
 from spark_monitor.scores.means import mean_of
 from spark_monitor.scores.metric import scored
+from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, MetricValue, metric_value, undefined
 from spark_monitor.states.error_powers import ABSOLUTE, CUBED, ERROR, FOURTH, RELATIVE, RELATIVE_SQUARED, SQUARED
 from spark_monitor.states.proportions import student
 from spark_monitor.states.regression import RegressionState
@@ -17,7 +17,7 @@ POSITIVE_RANGE = (0.0, math.inf)
 ANY_RANGE = (-math.inf, math.inf)
 
 
-def refusal(state: RegressionState) -> Interval | None:
+def refusal(state: RegressionState) -> MetricValue | None:
     if state.usable:
         return None
     if not state.count:
@@ -25,7 +25,9 @@ def refusal(state: RegressionState) -> Interval | None:
     return undefined(0, f"None of the {state.count:,} labelled rows has a finite label and prediction.", status=ALL_NULL)
 
 
-def _mean(state: RegressionState, power: int, squared: int, within: tuple[float, float], message: str | None = None) -> Interval:
+def _mean(
+    state: RegressionState, power: int, squared: int, within: tuple[float, float], message: str | None = None
+) -> MetricValue:
     """A mean of powers of the errors, and how far it may be off."""
     cube = float(state.cubes[CUBED.index(power)])
     sums = state.sums[power], state.sums[squared], cube, state.usable
@@ -33,16 +35,16 @@ def _mean(state: RegressionState, power: int, squared: int, within: tuple[float,
     return mean_of(*sums, within=within, message=message, lost=state.lost, tail=tail)
 
 
-def root_of(mean: Interval) -> Interval:
+def root_of(mean: MetricValue) -> MetricValue:
     """The square root of a mean and of its bounds."""
     if mean.value is None:
         return mean
     bounds = (0.0 if mean.lower is None else math.sqrt(mean.lower), math.inf if mean.upper is None else math.sqrt(mean.upper))
-    return interval(math.sqrt(mean.value), bounds, mean.count, within=POSITIVE_RANGE, message=mean.message)
+    return metric_value(math.sqrt(mean.value), bounds, mean.count, within=POSITIVE_RANGE, message=mean.message)
 
 
 @scored("mean_absolute_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=1)
-def mean_absolute_error(state: RegressionState) -> Interval:
+def mean_absolute_error(state: RegressionState) -> MetricValue:
     """Mean of |prediction - label|, with Student's interval, Hall's where errors are lopsided.
 
     >>> mean_absolute_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
@@ -52,7 +54,7 @@ def mean_absolute_error(state: RegressionState) -> Interval:
 
 
 @scored("mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=2)
-def mean_squared_error(state: RegressionState) -> Interval:
+def mean_squared_error(state: RegressionState) -> MetricValue:
     """Mean of (prediction - label)^2, with Student's interval, Hall's where errors are lopsided.
 
     >>> mean_squared_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
@@ -62,7 +64,7 @@ def mean_squared_error(state: RegressionState) -> Interval:
 
 
 @scored("root_mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=0)
-def root_mean_squared_error(state: RegressionState) -> Interval:
+def root_mean_squared_error(state: RegressionState) -> MetricValue:
     """The square root of the mean squared error; its interval is the square root of that one's bounds.
 
     >>> root_mean_squared_error(RegressionState.empty().update([0.0, 0.0], [3.0, 3.0])).value
@@ -72,7 +74,7 @@ def root_mean_squared_error(state: RegressionState) -> Interval:
 
 
 @scored("mean_error", "regression", state=RegressionState, range=ANY_RANGE, worse="both", headline=6, aliases=("bias",))
-def mean_error(state: RegressionState) -> Interval:
+def mean_error(state: RegressionState) -> MetricValue:
     """Mean of prediction - label (bias): positive where the model predicts too much. Student's or Hall's interval.
 
     >>> mean_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
@@ -82,7 +84,7 @@ def mean_error(state: RegressionState) -> Interval:
 
 
 @scored("mean_absolute_percentage_error", "regression", state=RegressionState, range=POSITIVE_RANGE, worse="higher", headline=5)
-def mean_absolute_percentage_error(state: RegressionState) -> Interval:
+def mean_absolute_percentage_error(state: RegressionState) -> MetricValue:
     """Mean of |prediction - label| / max(|label|, eps), eps = 2^-52, a ratio as in scikit-learn. Student's or Hall's interval.
 
     >>> mean_absolute_percentage_error(RegressionState.empty().update([1.0, 2.0], [1.5, 1.0])).value
@@ -97,7 +99,7 @@ def mean_absolute_percentage_error(state: RegressionState) -> Interval:
 
 
 @scored("r2_score", "regression", state=RegressionState, range=(-math.inf, 1.0), worse="lower", headline=4)
-def r2_score(state: RegressionState) -> Interval:
+def r2_score(state: RegressionState) -> MetricValue:
     """1 - sum error^2 / sum (label - mean)^2; not defined where all labels are equal.
 
     The interval is the delta method's for a ratio of means, R = A / B, A = mean error^2, B = mean (label - m)^2:
@@ -113,7 +115,7 @@ def r2_score(state: RegressionState) -> Interval:
     if state.least_label == state.greatest_label or spread == 0.0:
         return undefined(n, "The labels are all equal, so there is no variance to explain.")
     if not math.isfinite(spread):
-        return interval(math.inf, ANY_RANGE, n, within=ANY_RANGE)
+        return metric_value(math.inf, ANY_RANGE, n, within=ANY_RANGE)
     value = 1 - state.total(SQUARED) / spread
     low, high = student(value, _r2_variance(state, spread), n)
     ratio = 1 - value
@@ -123,7 +125,7 @@ def r2_score(state: RegressionState) -> Interval:
         low, high = min(low, 1 - ratio * factor), max(high, 1 - ratio / factor)
     squares = mean_squared_error(state)
     unknown = squares.upper is None and n > 1
-    return interval(value, (-math.inf if unknown else low, high), n, within=(-math.inf, 1.0), message=squares.message)
+    return metric_value(value, (-math.inf if unknown else low, high), n, within=(-math.inf, 1.0), message=squares.message)
 
 
 def _r2_variance(state: RegressionState, spread: float) -> float:

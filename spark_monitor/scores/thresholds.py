@@ -10,8 +10,8 @@ import numpy as np
 from spark_monitor.catalogue.metric import DECORATED, model_metric
 from spark_monitor.scores.classification import f1_score, precision, recall
 from spark_monitor.scores.decisions import cost_loss, fbeta_0_5, fbeta_2, specificity
-from spark_monitor.scores.interval import in_rows
 from spark_monitor.scores.metric import Settings
+from spark_monitor.scores.metric_value import in_rows
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.confusion import ConfusionState
 from spark_monitor.states.score_grids import SWEPT

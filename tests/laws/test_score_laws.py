@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from spark_monitor.errors import StateError
 from spark_monitor.scores.catalogue import METRICS, present
-from spark_monitor.scores.interval import ALL_NULL, NO_LABELS, OK, Interval
-from spark_monitor.scores.metric import Metric, Settings
+from spark_monitor.scores.metric import Settings, TaskMetric
+from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, OK, MetricValue
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.codec import pack
 from spark_monitor.states.coverage import CoverageState
@@ -332,7 +332,7 @@ def test_every_metric_has_an_expected_value_and_a_description() -> None:
 
 
 @every_metric
-def test_the_worked_example_comes_out(metric: Metric) -> None:
+def test_the_worked_example_comes_out(metric: TaskMetric) -> None:
     state = next(state for state in EXAMPLES[metric.task] if isinstance(state, metric.state))
     expected = EXPECTED[metric.task, metric.name]
     wanted = expected if isinstance(expected, dict) else {None: expected}
@@ -343,13 +343,13 @@ def test_the_worked_example_comes_out(metric: Metric) -> None:
 @every_metric
 @laws
 @given(data=st.data())
-def test_an_interval_holds_its_value_and_stays_in_the_metrics_range(metric: Metric, data: st.DataObject) -> None:
+def test_an_interval_holds_its_value_and_stays_in_the_metrics_range(metric: TaskMetric, data: st.DataObject) -> None:
     rows = data.draw(st.lists(ROWS[metric.state], max_size=40))
     for interval in metric.of(MAKERS[metric.state](rows), SETTINGS).values():
         assert_sound(interval, metric)
 
 
-def assert_sound(interval: Interval, metric: Metric) -> None:
+def assert_sound(interval: MetricValue, metric: TaskMetric) -> None:
     fields = (interval.value, interval.value_error, interval.lower, interval.upper)
     assert all(field is None or math.isfinite(field) for field in fields)
     if interval.value is None:
@@ -369,14 +369,14 @@ def assert_sound(interval: Interval, metric: Metric) -> None:
 
 
 @every_metric
-def test_without_a_labelled_row_every_metric_says_so(metric: Metric) -> None:
+def test_without_a_labelled_row_every_metric_says_so(metric: TaskMetric) -> None:
     if metric.state is CoverageState:
         return  # it says how many labels there are
     assert {interval.status for interval in metric.of(MAKERS[metric.state]([]), SETTINGS).values()} <= {NO_LABELS}
 
 
 @every_metric
-def test_labelled_rows_without_a_prediction_are_no_value(metric: Metric) -> None:
+def test_labelled_rows_without_a_prediction_are_no_value(metric: TaskMetric) -> None:
     if metric.state not in (ScoreState, ConfusionState, RegressionState):
         return
     nothing = {ScoreState: [(True, math.nan)], ConfusionState: [(1, -1)], RegressionState: [(1.0, math.nan)]}
@@ -386,7 +386,7 @@ def test_labelled_rows_without_a_prediction_are_no_value(metric: Metric) -> None
 
 
 @every_metric
-def test_a_state_of_another_kind_is_refused(metric: Metric) -> None:
+def test_a_state_of_another_kind_is_refused(metric: TaskMetric) -> None:
     other = RegressionState.empty() if metric.state is not RegressionState else ConfusionState.empty()
     with pytest.raises(TypeError, match=metric.name):
         metric.of(other)

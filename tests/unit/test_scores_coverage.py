@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from spark_monitor.scores.classification import accuracy_score, balanced_accuracy_score, f1_score
-from spark_monitor.scores.interval import Interval
+from spark_monitor.scores.metric_value import MetricValue
 from spark_monitor.scores.multiclass import f1_score_macro, f1_score_weighted, precision_macro, precision_weighted, recall_macro
 from spark_monitor.scores.probability import brier_score, expected_calibration_error, log_loss
 from spark_monitor.scores.ranking import roc_auc_score
@@ -23,7 +23,7 @@ GRID = default_score_grid()
 SHARES = np.array([[0.30, 0.05, 0.02], [0.03, 0.25, 0.05], [0.01, 0.04, 0.25]])
 
 
-def coverage(truth: float, sample: Callable[[np.random.Generator], Interval], runs: int = RUNS) -> float:
+def coverage(truth: float, sample: Callable[[np.random.Generator], MetricValue], runs: int = RUNS) -> float:
     draw = np.random.default_rng(20)
     held = 0
     for _ in range(runs):
@@ -39,7 +39,7 @@ def coverage(truth: float, sample: Callable[[np.random.Generator], Interval], ru
     [(400, 1.0, 0.3, 0.93), (60, 1.0, 0.5, 0.93), (300, 2.5, 0.1, 0.94), (1000, 0.3, 0.03, 0.93)],
 )
 def test_intervals_of_the_area_hold_the_populations_area(rows: int, shift: float, share: float, low: float) -> None:
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         labels = np.arange(rows) < max(round(rows * share), 1)
         scores = norm.cdf(draw.normal(size=rows) + shift * labels)
         return roc_auc_score(ScoreState.empty(GRID).update(labels, scores))
@@ -49,7 +49,7 @@ def test_intervals_of_the_area_hold_the_populations_area(rows: int, shift: float
 
 @pytest.mark.parametrize(("rows", "right"), [(50, 0.9), (20, 0.6), (500, 0.5)])
 def test_intervals_of_accuracy_hold_the_chance_of_being_right(rows: int, right: float) -> None:
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         labels = draw.integers(0, 2, rows)
         guess = np.where(draw.random(rows) < right, labels, 1 - labels)
         return accuracy_score(ConfusionState.empty().update(ClassCodes(labels, ("0", "1")), ClassCodes(guess, ("0", "1"))))
@@ -68,9 +68,9 @@ def test_intervals_of_accuracy_hold_the_chance_of_being_right(rows: int, right: 
     ],
 )
 def test_intervals_of_regression_metrics_hold_the_truth(
-    rows: int, metric: Callable[[RegressionState], Interval], truth: float, low: float
+    rows: int, metric: Callable[[RegressionState], MetricValue], truth: float, low: float
 ) -> None:
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         labels = 5 + draw.normal(size=rows)
         return metric(RegressionState.empty().update(labels, labels + 0.5 * draw.normal(size=rows)))
 
@@ -84,7 +84,7 @@ def test_intervals_of_regression_metrics_hold_the_truth(
     [precision_macro, recall_macro, f1_score_macro, precision_weighted, f1_score_weighted, balanced_accuracy_score],
     ids=lambda metric: metric.__name__,
 )
-def test_intervals_of_averages_over_classes_hold_the_truth(rows: int, metric: Callable[[ConfusionState], Interval]) -> None:
+def test_intervals_of_averages_over_classes_hold_the_truth(rows: int, metric: Callable[[ConfusionState], MetricValue]) -> None:
     shares = SHARES / SHARES.sum()
     right, labelled, predicted = np.diag(shares), shares.sum(axis=1), shares.sum(axis=0)
     truth = {
@@ -96,7 +96,7 @@ def test_intervals_of_averages_over_classes_hold_the_truth(rows: int, metric: Ca
         "balanced_accuracy_score": np.mean(right / labelled),
     }[metric.__name__]
 
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         cells = draw.choice(9, rows, p=shares.ravel())
         return metric(
             ConfusionState.empty().update(ClassCodes(cells // 3, ("a", "b", "c")), ClassCodes(cells % 3, ("a", "b", "c")))
@@ -108,7 +108,7 @@ def test_intervals_of_averages_over_classes_hold_the_truth(rows: int, metric: Ca
 def test_intervals_of_f1_hold_the_truth() -> None:
     shares = np.array([0.6, 0.1, 0.1, 0.2])
 
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         cells = draw.choice(4, 120, p=shares)
         return f1_score(ConfusionState.empty().update(ClassCodes(cells // 2, ("0", "1")), ClassCodes(cells % 2, ("0", "1"))))
 
@@ -119,9 +119,9 @@ def test_intervals_of_f1_hold_the_truth() -> None:
     ("metric", "truth", "high"), [(brier_score, 1 / 6, 0.985), (log_loss, 0.5, 0.985), (expected_calibration_error, 0.0, 1.0)]
 )
 def test_intervals_of_a_calibrated_models_probability_metrics_hold_the_truth(
-    metric: Callable[[ScoreState], Interval], truth: float, high: float
+    metric: Callable[[ScoreState], MetricValue], truth: float, high: float
 ) -> None:
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         scores = draw.random(300)
         return metric(ScoreState.empty(GRID).update(draw.random(300) < scores, scores))
 
@@ -129,7 +129,7 @@ def test_intervals_of_a_calibrated_models_probability_metrics_hold_the_truth(
 
 
 def test_an_overconfident_models_calibration_error_lies_in_its_interval() -> None:
-    def sample(draw: np.random.Generator) -> Interval:
+    def sample(draw: np.random.Generator) -> MetricValue:
         scores = draw.random(2000)
         return expected_calibration_error(ScoreState.empty(GRID).update(draw.random(2000) < 0.25 + 0.5 * scores, scores))
 

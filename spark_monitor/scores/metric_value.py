@@ -13,7 +13,7 @@ UNSUPPORTED = "UNSUPPORTED"
 
 
 @dataclass(frozen=True)
-class Interval:
+class MetricValue:
     """``value`` from ``count`` rows, off by at most ``value_error`` for these rows; [lower, upper] is the 95 % interval.
 
     The interval holds both the deterministic error and the sampling error, and always the value. A bound that is not finite is
@@ -29,7 +29,7 @@ class Interval:
     message: str | None = None
 
 
-def interval(
+def metric_value(
     value: float,
     bounds: tuple[float, float],
     count: int,
@@ -37,28 +37,28 @@ def interval(
     within: tuple[float, float],
     value_error: float = 0.0,
     message: str | None = None,
-) -> Interval:
+) -> MetricValue:
     """An interval clipped to the range of the metric, with the value inside.
 
-    >>> interval(0.9, (0.7, 1.1), 10, within=(0.0, 1.0))
-    Interval(value=0.9, value_error=0.0, lower=0.7, upper=1.0, count=10, status='OK', message=None)
-    >>> interval(math.inf, (0.0, math.inf), 2, within=(0.0, math.inf)).message
+    >>> metric_value(0.9, (0.7, 1.1), 10, within=(0.0, 1.0))
+    MetricValue(value=0.9, value_error=0.0, lower=0.7, upper=1.0, count=10, status='OK', message=None)
+    >>> metric_value(math.inf, (0.0, math.inf), 2, within=(0.0, math.inf)).message
     'The sum over 2 rows exceeds the largest double.'
     """
     if not math.isfinite(value):
         return undefined(count, f"The sum over {count:,} rows exceeds the largest double.")
     lower = max(min(bounds[0], value - value_error), within[0])
     upper = min(max(bounds[1], value + value_error), within[1])
-    return Interval(value, value_error, _finite(lower), _finite(upper), count, OK, message)
+    return MetricValue(value, value_error, _finite(lower), _finite(upper), count, OK, message)
 
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def undefined(count: int, message: str, *, status: str = UNDEFINED) -> Interval:
+def undefined(count: int, message: str, *, status: str = UNDEFINED) -> MetricValue:
     """A metric that these rows do not define."""
-    return Interval(None, None, None, None, count, status, message)
+    return MetricValue(None, None, None, None, count, status, message)
 
 
 def in_rows(message: str | None, worth: float, rows: int) -> str | None:
