@@ -11,15 +11,15 @@ from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
 
 FAMILIES = {
-    "profile": "What columns look like (columns of `profile_metrics`)",
-    "quality": "Whether data is sound (rows of `metrics`)",
-    "drift": "How far columns have moved from a reference (`drift_metrics`; what has no column there, `metrics`)",
-    "correlation": "How columns move together (rows of `metrics`)",
-    "model": "How well the model does (rows of `model_metrics`)",
-    "fairness": "For whom it does worse (rows of `metrics`)",
-    "system": "How the serving system behaves (rows of `metrics`, dataset `operations`)",
-    "pipeline": "How pipelines behave (rows of `metrics`, dataset `pipelines`)",
-    "cost": "What it costs (rows of `metrics`, dataset `costs`)",
+    "profile": "Profile (columns of `profile_metrics`)",
+    "quality": "Data quality (rows of `metrics`)",
+    "drift": "Drift from a reference (`drift_metrics`; what has no column there, `metrics`)",
+    "correlation": "Correlation (rows of `metrics`)",
+    "model": "Model performance (rows of `model_metrics`)",
+    "fairness": "Fairness (rows of `metrics`)",
+    "system": "Serving system (rows of `metrics`, dataset `operations`)",
+    "pipeline": "Pipelines (rows of `metrics`, dataset `pipelines`)",
+    "cost": "Costs (rows of `metrics`, dataset `costs`)",
 }
 _EXAMPLES = re.compile(r"\n\s*>>> .*", re.DOTALL)
 

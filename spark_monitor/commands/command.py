@@ -42,7 +42,7 @@ LONGEST_LINE = 500
 REFUSED_BY_STORAGE = ("Status Code: 503", "SlowDown", "SLOW_DOWN", "ThrottledException", "ServiceUnavailable", "ServerBusy")
 """Signs, in the words of S3's, Azure's and Hadoop's clients, that an object store answers 503 after all that they try."""
 
-AFTER_REFUSAL = "Nothing half-written counts. Run again when it answers; how long a request is tried is its client's setting."
+AFTER_REFUSAL = "No partial write is visible. Run again when it responds; its client's settings bound the retries."
 
 
 class Terminated(KeyboardInterrupt):

@@ -74,7 +74,7 @@ class Stop:
         """Remember a signal; the next one does what it always did."""
         self.asked = True
         self.restore()
-        notice = f"{signal.Signals(number).name}: ending as soon as no run is under way. Once more ends it at once.\n"
+        notice = f"{signal.Signals(number).name}: ending as soon as no run is under way. Interrupt again to end it immediately.\n"
         with suppress(OSError):
             os.write(STANDARD_ERROR, notice.encode())  # a stream of Python's may be in the middle of a write
 

@@ -28,7 +28,7 @@ NAMES = {Target.databricks: "spark_monitor.lvdash.json", Target.grafana: "spark_
 def dashboards(
     context: typer.Context,
     file: MonitorFile,
-    target: Annotated[Target, typer.Option("--for", help="Which program reads it.", show_default=False)],
+    target: Annotated[Target, typer.Option("--for", help="The program that the dashboard is for.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the file is written.")] = Path("."),
     as_json: AsJson = False,
 ) -> None:

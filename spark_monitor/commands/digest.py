@@ -20,7 +20,7 @@ def digest(
     context: typer.Context,
     files: Files,
     as_of: AsOf = None,
-    every: Annotated[str, typer.Option(metavar="PERIOD", help="The period: the last one that is closed.")] = "1 week",
+    every: Annotated[str, typer.Option(metavar="PERIOD", help="The period: the last complete one.")] = "1 week",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="F", help="Write it as a mail's HTML instead of printing Markdown.")
     ] = None,

@@ -54,7 +54,7 @@ class Patient:
     def session(self) -> SparkSession:
         """The session; a MonitorError where there is none."""
         if self.spark is None:
-            raise MonitorError("not looked at, because there is no Spark session.")
+            raise MonitorError("skipped, because there is no Spark session.")
         return self.spark
 
 
@@ -87,7 +87,7 @@ def doctor(
     if ill:
         terminal.remark(f"To fix: {', '.join(ill)}.")
         raise typer.Exit(RUN_FAILED)
-    terminal.tell("All that is needed works.")
+    terminal.tell("Everything needed works.")
 
 
 def looks(patient: Patient) -> Iterator[tuple[str, Callable[[], str]]]:

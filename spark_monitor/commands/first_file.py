@@ -103,7 +103,7 @@ def monitor_id(name: str) -> str:
 
 def _head(made: FirstFile) -> Iterator[str]:
     yield f"# A first monitor of {_one_line(made.title)}, written by `spark-monitor init`."
-    yield f"# What is marked {GUESS} was guessed from names, types and the first rows: look at it. Then:"
+    yield f"# What is marked {GUESS} was guessed from names, types and the first rows: check it. Then:"
     yield f"#   spark-monitor check {in_shell(made.file)}    compares this file with the real tables"
     yield f"#   spark-monitor run {in_shell(made.file)}      does what is due"
 
@@ -125,7 +125,7 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     yield _line("  time", roles.time, _guess(roles, "time", "when it was made"))
     yield _either("  model_version", roles.model_version, "its model's version", roles, '{literal: "1"}')
     if roles.task == "none":
-        yield "  # No column is named like a prediction or a score: the data alone is watched. Write the file again with"
+        yield "  # No column is named like a prediction or a score: only the data is monitored. Write the file again with"
         yield "  # `init --role prediction=COLUMN --role label=COLUMN` (or score=COLUMN), which adds the rules about the model."
     yield _either("  prediction", roles.prediction, "the predicted class or value", roles, "COLUMN")
     if roles.task == "multiclass":
@@ -133,7 +133,7 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     else:
         yield _either("  score", roles.score, "the probability of `positive`", roles, "COLUMN")
     if roles.task == "binary":
-        yield _line("  positive", roles.positive, f"{GUESS}; the label that means yes")
+        yield _line("  positive", roles.positive, f"{GUESS}; the label of the positive class")
         yield _line("  threshold", 0.5, "scores at or above it count as positive")
     label = [name for name in (roles.label, roles.label_time) if roles.label is not None and name is not None]
     left_out = [*label, *(name for name in roles.times if name not in label)]
@@ -152,7 +152,7 @@ def _predictions(made: FirstFile) -> Iterator[str]:
 def _labels(made: FirstFile) -> Iterator[str]:
     roles = made.roles
     if roles.label is None:
-        yield "# What turned out to be true, where that becomes known; the metrics of the model come from it."
+        yield "# Labels (ground truth) that arrive after the prediction; model metrics are computed from them."
         labels = [scalar(name) for name in roles.maybe_labels[:OTHERS_SHOWN]]
         if labels:
             yield f"# {GUESS}: {', '.join(labels)} may be it, which neither names nor values tell. If one is, write the file"
@@ -161,12 +161,12 @@ def _labels(made: FirstFile) -> Iterator[str]:
         label = labels[0] if labels else "COLUMN"
         yield f"# labels: {{table: TABLE, id: {flow(roles.id)}, label: {label}, time: COLUMN, horizon: 14 days}}"
         return
-    yield "labels:                           # what turned out to be true"
+    yield "labels:                           # the label (ground truth)"
     yield from (_line(f"  {key}", value, "") for key, value in made.source)
     yield _line("  id", flow(roles.id), "matches predictions.id", quoted=False)
-    yield _line("  label", roles.label, _guess(roles, "label", "what turned out to be true"))
+    yield _line("  label", roles.label, _guess(roles, "label", "the label (ground truth)"))
     if roles.label_time is not None:
-        yield _line("  time", roles.label_time, _guess(roles, "label_time", "when that became known"))
+        yield _line("  time", roles.label_time, _guess(roles, "label_time", "when the label became known"))
     else:
         yield _line("  time", roles.time, f"{GUESS}; no column says when the label became known")
     horizon, evidence = made.answered.horizon
@@ -198,7 +198,7 @@ def _columns(made: FirstFile) -> Iterator[str]:
 
 
 def _slices(made: FirstFile) -> Iterator[str]:
-    yield "# Parts that are looked at on their own: a column, a condition in SQL, or columns crossed, such as [a, b]."
+    yield "# Parts of the rows that are monitored separately: a column, a condition in SQL, or columns crossed, such as [a, b]."
     if not made.roles.slices:
         yield "slices: []"
         return
@@ -208,7 +208,7 @@ def _slices(made: FirstFile) -> Iterator[str]:
 
 def _quality(made: FirstFile) -> Iterator[str]:
     if not made.quality:
-        yield "# What values must look like: formats, ranges, allowed values, unique columns, sentinels."
+        yield "# What values must satisfy: formats, ranges, allowed values, unique columns, sentinels."
         yield "# quality: {ranges: {COLUMN: [0, 120]}, allowed: {COLUMN: [a, b]}, unique: [COLUMN], sentinels: [-999]}"
         return
     yield "quality:                          # what values must look like; beside these, the baseline's own"
@@ -216,10 +216,10 @@ def _quality(made: FirstFile) -> Iterator[str]:
 
 
 def _rules(made: FirstFile) -> Iterator[str]:
-    yield '# What may not happen. A number t means "> t"; strings such as "< 0.65" say the side. The most specific rule wins.'
+    yield '# Limits. A number t means "> t"; strings such as "< 0.65" say the side. The most specific rule wins.'
     if made.baseline is not None:
         yield "# {learned: q, at_least: t} is what q of the baseline's own windows stay below, and never less than t."
-        yield f"# What these rules cost in false alarms: spark-monitor replay {in_shell(made.file)} --shuffle"
+        yield f"# How many false alarms these rules raise: spark-monitor replay {in_shell(made.file)} --shuffle"
     yield "rules:"
     for line in proposed_rules(made.seen):
         yield f"  - {flow(line.rule)}   # {_one_line(line.evidence)}"

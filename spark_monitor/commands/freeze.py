@@ -39,7 +39,7 @@ def freeze(
         str | None, typer.Option("--from", metavar="T", help="Of an accepted period's predictions: its first timestamp.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="T", help="The first timestamp after that period.")] = None,
-    diff: Annotated[bool, typer.Option("--diff", help="Say what a new version would change; freeze none.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what a new version would change, without freezing it.")] = False,
     as_of: AsOf = None,
     master: Master = None,
     remote: Remote = None,

@@ -1,4 +1,4 @@
-"""Which column says what turned out to be true: by its name, by the answer that it goes with, and by its values. No Spark."""
+"""Which column holds the label (ground truth): by its name, by the prediction that it goes with, and by its values. No Spark."""
 
 from __future__ import annotations
 

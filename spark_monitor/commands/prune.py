@@ -25,7 +25,7 @@ def prune(
     as_of: AsOf = None,
     deleted: Annotated[
         list[str] | None,
-        typer.Option("--deleted", metavar="MONITOR", help="A monitor that is no more: all its rows go. May be repeated."),
+        typer.Option("--deleted", metavar="MONITOR", help="A deleted monitor: all its rows are removed. May be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be deleted, and delete nothing.")] = False,
     master: Master = None,
@@ -70,7 +70,7 @@ def prune(
     verb = "would be deleted" if dry_run else "deleted"
     for monitor, tables in done.items():
         rows = ", ".join(f"{many:,} of {table}" for table, many in tables.items())
-        nothing = "it has no rows here" if monitor in (deleted or ()) else "nothing is older than it is kept"
+        nothing = "it has no rows here" if monitor in (deleted or ()) else "nothing is older than `outputs.keep` allows"
         terminal.tell(f"{monitor}: {rows + f' {verb}' if rows else nothing}.")
     if there - {*done}:
         named = ", ".join(sorted(there - {*done}))

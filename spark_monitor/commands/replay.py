@@ -24,7 +24,7 @@ SEED = 20130101
 def replay(
     context: typer.Context,
     file: MonitorFile,
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="Lay the rows into windows at random: nothing drifts then.")] = False,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Assign rows to windows at random, so that nothing drifts.")] = False,
     shift: Annotated[
         list[str] | None,
         typer.Option("--shift", metavar="COLUMN=D", help="Plant a shift of KS distance D; may be given many times."),

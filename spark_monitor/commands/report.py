@@ -33,7 +33,7 @@ class Role(StrEnum):
 def report(
     context: typer.Context,
     files: Files,
-    role: Annotated[Role | None, typer.Option(help="Whose page: its sections first, without what it does not need.")] = None,
+    role: Annotated[Role | None, typer.Option(help="The reader's role: which sections are shown, and in which order.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="F", help="Where the page is written. Default: named after the monitor, here.")
     ] = None,

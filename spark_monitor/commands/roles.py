@@ -94,7 +94,7 @@ class Roles:
     """Further times, and numbers that are counted up: they move with the calendar, every window is another distribution."""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     maybe_labels: tuple[str, ...] = ()
-    """Columns that may say what turned out to be true, where none surely does."""
+    """Columns that may hold the label (ground truth), where none surely does."""
 
     given: frozenset[str] = frozenset()
     """The roles that a person gave: these are no guesses."""
@@ -221,7 +221,7 @@ def guess_positive(label: Column | None, prediction: Column | None, direction: f
 
 
 def is_answer(name: str) -> bool:
-    """Whether a column may hold what was predicted, or what turned out to be true: its values are worth a look."""
+    """Whether a column may hold what was predicted, or the label (ground truth): its values are worth a look."""
     return bool(set(Column(name, "other").words) & (PREDICTED_WORDS | LABEL_WORDS | {"hat"}))
 
 

@@ -84,10 +84,10 @@ def run(
         str | None, typer.Option("--from", metavar="T", help="Reprocess the windows from this timestamp on, with --to.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="T", help="The timestamp before which those windows begin.")] = None,
-    reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and says why.")] = Reader.auto,
+    reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and records why.")] = Reader.auto,
     fail_on: Annotated[
         FailOn,
-        typer.Option(help="The verdict of a check from which on the exit code is 1. With --continuous it ends the job."),
+        typer.Option(help="The verdict that sets exit code 1. With --continuous it ends the job."),
     ] = FailOn.never,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages and actions that the run would send, and send none.")
@@ -224,7 +224,7 @@ def summary_lines(result: RunResult, file: str) -> Iterator[str]:
         yield f"Checks: {', '.join(numbers)}."
     if result.published.status == "FAILED":
         yield f"MLflow does not show this yet; the next run tries again: {result.published.message}"
-    yield f"What is known now: spark-monitor status {in_shell(file)}"
+    yield f"Status: spark-monitor status {in_shell(file)}"
 
 
 def document(result: RunResult, *, reached: bool) -> dict[str, Any]:

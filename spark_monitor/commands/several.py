@@ -113,7 +113,7 @@ def each_with_facts(
         any_read = True
         yield file, config, facts
     if not any_read:
-        raise RunError("Nothing can be read of any of the monitors.")
+        raise RunError("None of the monitors could be read.")
 
 
 def each_monitor(given: Sequence[Path], left: Left) -> Iterator[tuple[Path, MonitorConfig]]:

@@ -74,7 +74,7 @@ def require_reachable(remote: str) -> None:
         socket.create_connection((address.hostname, address.port or CONNECT_PORT), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         shown = f"{address.hostname}:{address.port or CONNECT_PORT}"
-        raise RunError(f"--remote: nobody answers at {shown} ({error.strerror or error}). Is the address right?") from None
+        raise RunError(f"--remote: no server answers at {shown} ({error.strerror or error}). Is the address right?") from None
 
 
 @contextmanager

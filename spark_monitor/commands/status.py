@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def status(
     context: typer.Context,
     files: Files,
-    everything: Annotated[bool, typer.Option("--all", help="Every check that fails or is undecided, slices, shifts.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also list failing and undecided checks, slices and shifts.")] = False,
     master: Master = None,
     remote: Remote = None,
     conf: Conf = None,

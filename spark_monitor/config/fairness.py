@@ -17,9 +17,9 @@ class FairnessConfig(Section):
 
     groups: Columns = Field(description="slice keys whose values are groups, such as [origin]", min_length=1)
     reference: dict[Text, OneValue] = Field(
-        default={}, description="{origin: EWR}: whom a key's groups are held against; else the rest"
+        default={}, description="{origin: EWR}: the reference group of each key; default: all other rows"
     )
-    favourable: OneValue = Field(default=1, description="the prediction that is good for a person")
+    favourable: OneValue = Field(default=1, description="the favourable prediction")
 
     @model_validator(mode="after")
     def _references_are_groups(self) -> Self:
@@ -56,5 +56,5 @@ def group_problems(fairness: FairnessConfig, slices: Iterable[Slice], task: str)
 class WorstSlicesConfig(Section):
     """How far the search for slices in which the model does worse goes."""
 
-    depth: WholeNumber = Field(default=2, ge=1, le=3, description="crosses of up to so many columns are searched, from 1 to 3")
-    max: WholeNumber = Field(default=200, ge=1, le=10_000, description="how many slices are looked at, the largest first")
+    depth: WholeNumber = Field(default=2, ge=1, le=3, description="how many columns are crossed at most, from 1 to 3")
+    max: WholeNumber = Field(default=200, ge=1, le=10_000, description="how many slices are searched, the largest first")

@@ -18,8 +18,8 @@ class CustomMetricConfig(Section):
     sql: Text | None = Field(default=None, description="an SQL aggregate, such as sum(amount) / count(*)")
     derived: Text | None = Field(default=None, description="an expression of other metrics, such as a / baseline.a - 1")
     labels: YesOrNo = Field(default=False, description="true or false: whether the aggregate reads `label`")
-    direction: Literal["up", "down", "both"] = Field(default="both", description="down: small values are bad; up; or both")
-    unit: Text | None = Field(default=None, description="what the number is counted in, such as EUR")
+    direction: Literal["up", "down", "both"] = Field(default="both", description="the side that is worse: down, up or both")
+    unit: Text | None = Field(default=None, description="the unit, such as EUR")
     interval: Literal["delta", "bootstrap", "none"] = Field(default="delta", description="delta, bootstrap or none")
 
     @field_validator("name")

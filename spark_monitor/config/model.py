@@ -21,8 +21,8 @@ class MistakeCosts(Section):
 class GroupsConfig(Section):
     """Rows that are ranked together, as the results of one query are."""
 
-    column: Expression = Field(description="the column that says which rows belong together, such as query_id")
-    k: WholeNumber = Field(default=10, ge=1, description="how many of a group's best rows are looked at")
+    column: Expression = Field(description="the column that groups rows, such as query_id")
+    k: WholeNumber = Field(default=10, ge=1, description="how many top-ranked rows of a group count (k)")
 
 
 class ModelConfig(Section):

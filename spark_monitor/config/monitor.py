@@ -94,7 +94,7 @@ class MonitorConfig(Section):
     )
     task_memory: Memory = Field(default="512 MiB", description="the memory of a task, such as 512 MiB")
     columns: dict[Text, Literal["numeric", "categorical"]] = Field(
-        default={}, description="how columns are compared where their type does not say it, such as {store: categorical}"
+        default={}, description="how columns are compared where the type does not decide it, such as {store: categorical}"
     )
     baselines: tuple[ReferenceConfig, ...] = Field(
         default=(), description="more references: [{name: ..., kind: seasonal, lag: ...}]"

@@ -32,25 +32,25 @@ class OperationsConfig(MonitoredTable):
     time: Expression | None = Field(default=None, description="when the request was made (a timestamp)")
     every: FineEvery | None = Field(default=None, description="windows of their own, such as 5 minutes; default: the monitor's")
     endpoint: Expression | None = Field(default=None, description="the endpoint's name")
-    model_version: Expression | None = Field(default=None, description="the model version that answered")
-    latency_ms: Expression | None = Field(default=None, description="how long the answer took, in milliseconds")
-    latency_seconds: Expression | None = Field(default=None, description="the same in seconds, instead of latency_ms")
+    model_version: Expression | None = Field(default=None, description="the model version that served the request")
+    latency_ms: Expression | None = Field(default=None, description="the latency in milliseconds")
+    latency_seconds: Expression | None = Field(default=None, description="the latency in seconds, instead of latency_ms")
     failed: Expression | None = Field(default=None, description='a boolean SQL expression, such as "status >= 500"')
-    request_id: Expression | None = Field(default=None, description="what identifies a request; one that comes twice counts once")
-    host: Expression | None = Field(default=None, description="the machine that answered")
-    cluster: Expression | None = Field(default=None, description="the cluster that answered")
+    request_id: Expression | None = Field(default=None, description="identifies a request; duplicates count once")
+    host: Expression | None = Field(default=None, description="the host that served the request")
+    cluster: Expression | None = Field(default=None, description="the cluster that served the request")
     cpu_percent: Expression | None = Field(default=None, description="processor use, 0 to 100")
     gpu_percent: Expression | None = Field(default=None, description="accelerator use, 0 to 100")
     memory_bytes: Expression | None = Field(default=None, description="memory in use, in bytes")
     baseline_from: Moment | None = Field(
-        default=None, description="latencies and loads are held against the windows from here, such as 2024-01-01"
+        default=None, description="start of the reference period of latencies and loads, such as 2024-01-01"
     )
-    baseline_to: Moment | None = Field(default=None, description="to here; default of both: the windows before each window")
+    baseline_to: Moment | None = Field(default=None, description="its end; default of both: the windows before each window")
     metric: Expression | None = Field(default=None, description="format long: the column with the metric's name")
     value: Expression | None = Field(default=None, description="format long: the column with the value")
     labels: Expression | None = Field(default=None, description="format long: the column with the labels, a map or JSON")
     names: dict[Text, Text] = Field(
-        default={}, description="format long: our name for each of theirs, such as {http_latency: latency_ms}"
+        default={}, description="format long: the name here of each metric in the log, such as {http_latency: latency_ms}"
     )
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ def _budget(text: str) -> str:
 def _times(text: str) -> str:
     match = re.fullmatch(r"([1-9]\d{0,2}) of ([1-9]\d{0,2})", text)
     if match is None or int(match[1]) > int(match[2]):
-        raise problems(("", f"found {describe(text)}. Allowed: m of n windows running, such as 2 of 3."))
+        raise problems(("", f"found {describe(text)}. Allowed: m of the last n windows, such as 2 of 3."))
     return text
 
 
@@ -107,7 +107,7 @@ class ConditionConfig(Section):
     metric: MetricName | None = Field(default=None, description="the metric whose verdict decides")
     verdict: Literal["WARN", "FAIL"] = Field(default="FAIL", description="WARN or FAIL")
     kind: Kind | None = Field(default=None, description="a kind of incident")
-    for_: Times | None = Field(default=None, alias="for", description="m of n windows running, such as 2 of 2")
+    for_: Times | None = Field(default=None, alias="for", description="m of the last n windows, such as 2 of 2")
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -159,9 +159,9 @@ class PeopleConfig(Section):
     routes: tuple[RouteConfig, ...] = Field(default=(), description="[{severity: [high, critical], to: oncall}]")
     digest: DigestConfig | None = Field(default=None, description="{every: 1 week, to: [digest]}")
     actions: tuple[ActionConfig, ...] = Field(default=(), description="[{when: {...}, do: {...}}]")
-    report_url: Text | None = Field(default=None, description="where the report is found, for links in messages")
-    mlflow_url: Text | None = Field(default=None, description="where MLflow's pages are found, for links in messages")
-    spelled: YesOrNo = Field(default=True, description="true or false: whether names of data are written out in messages")
+    report_url: Text | None = Field(default=None, description="the address of the report, for links in messages")
+    mlflow_url: Text | None = Field(default=None, description="the address of MLflow's pages, for links in messages")
+    spelled: YesOrNo = Field(default=True, description="true or false: whether names from the data appear in messages")
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> Self:

@@ -28,9 +28,9 @@ class RunsConfig(MonitoredTable):
     step: Expression | None = Field(default=None, description="the step's name")
     started: Expression | None = Field(default=None, description="when it started")
     status: Expression | None = Field(default=None, description="how it ended, such as SUCCEEDED or FAILED")
-    attempt: Expression | None = Field(default=None, description="the number of the try, 1 for the first")
+    attempt: Expression | None = Field(default=None, description="the attempt, 1 for the first")
     rows: Expression | None = Field(default=None, description="how many rows it wrote")
-    schedule: Text | None = Field(default=None, description='when it is due, as cron writes it, such as "0 6 * * *"')
+    schedule: Text | None = Field(default=None, description='when it is due, as a cron expression such as "0 6 * * *"')
     grace: Duration = Field(default="1 hour", description="how late a step may start, such as 30 minutes")
     steps: tuple[LineageStep, ...] = Field(default=(), description="the order of steps: [{step: train, after: [features]}]")
 
@@ -46,7 +46,7 @@ class RunsConfig(MonitoredTable):
     @classmethod
     def _cron(cls, text: str | None) -> str | None:
         if text is not None and not croniter.is_valid(text):
-            raise problems(("", f'found "{text}". Allowed: five fields as cron writes them, such as "0 6 * * *".'))
+            raise problems(("", f'found "{text}". Allowed: a cron expression of five fields, such as "0 6 * * *".'))
         return text
 
 
@@ -80,7 +80,7 @@ class PipelinesConfig(Section):
     def _registry_takes_it(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         wrong = next((name for name in names if not _ALIAS.fullmatch(name) or _RESERVED.fullmatch(name)), None)
         if wrong is not None:
-            allowed = "letters, digits, _ and -, and neither latest nor a version such as v3, which MLflow keeps to itself"
+            allowed = "letters, digits, _ and -, and neither latest nor a version such as v3, which MLflow reserves"
             raise problems(("", f'found "{wrong}". Allowed: {allowed}.'))
         return names
 

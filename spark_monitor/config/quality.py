@@ -76,9 +76,9 @@ class QualityConfig(Section):
     """Formats, ranges, allowed values, keys and sentinels, and where the expected number of rows is written."""
 
     formats: dict[Text, Format] = Field(default={}, description="a named pattern or a regular expression for each column")
-    ranges: dict[Text, Bounds] = Field(default={}, description="[least, greatest] for each column, such as {age: [0, 120]}")
+    ranges: dict[Text, Bounds] = Field(default={}, description="[minimum, maximum] for each column, such as {age: [0, 120]}")
     allowed: dict[Text, tuple[OneValue, ...]] = Field(default={}, description="the allowed values of each column")
-    unique: Columns = Field(default=(), description="columns in which no value may occur twice")
+    unique: Columns = Field(default=(), description="columns whose values must be unique")
     sentinels: tuple[OneValue, ...] = Field(default=(), description='values that stand for "missing", such as -999')
     expected_rows: ExpectedRowsConfig | None = Field(default=None, description="{table: ..., time: day, count: rows}")
 
@@ -96,5 +96,5 @@ class QualityConfig(Section):
             if any(bound is not None and isnan(bound) for bound in (least, greatest)):
                 raise problems((f"ranges.{name}", "found the number nan. Allowed: two numbers; null where there is no bound."))
             if least is not None and greatest is not None and least > greatest:
-                raise problems((f"ranges.{name}", f"found [{least:g}, {greatest:g}]. Write the least value first."))
+                raise problems((f"ranges.{name}", f"found [{least:g}, {greatest:g}]. Write the minimum first."))
         return self

@@ -25,7 +25,7 @@ Lags = Annotated[tuple[Duration, ...], BeforeValidator(_lags)]
 class ReferenceConfig(Section):
     """One more reference: the same weekday or hour before, the windows before, or another frozen period."""
 
-    name: Text = Field(description="what rules call it")
+    name: Text = Field(description="its name in rules")
     kind: Literal["frozen", "seasonal", "rolling"] = Field(default="frozen", description="frozen, seasonal or rolling")
     lag: Lags = Field(default=(), description="kind seasonal: how far back, such as 364 days or [7 days, 14 days]")
     windows: WholeNumber | None = Field(default=None, ge=1, le=1000, description="kind rolling: how many windows before")

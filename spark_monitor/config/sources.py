@@ -155,12 +155,12 @@ class PredictionsConfig(SourceConfig):
 
 
 class LabelsConfig(SourceConfig):
-    """The late label table: what turned out to be true, and when that was known."""
+    """The late label table: the label (ground truth), and when that was known."""
 
     id: Columns = Field(description="the columns that match `predictions.id`, in the same order", min_length=1)
-    label: Name = Field(description="the column with what turned out to be true")
+    label: Name = Field(description="the column with the label (ground truth)")
     time: Name = Field(description="the column that holds when the label became known (a timestamp)")
-    horizon: Duration = Field(default="14 days", description="how long labels may take, such as 14 days")
+    horizon: Duration = Field(default="14 days", description="how long labels may take to arrive, such as 14 days")
 
     @property
     def horizon_duration(self) -> timedelta:

@@ -34,7 +34,7 @@ LINKED: Final = 4
 
 
 def main_metric(config: MonitorConfig) -> str | None:
-    """The metric that sums a model up; None where nothing says how well it does."""
+    """The metric that sums a model up; None where nothing says performance."""
     task = config.model.task
     if config.labels is None or not SHOWN[task]:
         return None

@@ -30,7 +30,7 @@ MOVER: Final = "moved_service"
 """In the details of the whole bill: which service most of its difference from the time before comes from."""
 
 NO_SERVICE: Final = "(no service)"
-NEW_SERVICE: Final = "No cost of this service is known before this window."
+NEW_SERVICE: Final = "This service has no recorded cost before this window."
 NO_CURRENCY: Final = "(no currency)"
 NAMED: Final = 5
 FEWEST_GAPS, REGULAR, MOSTLY, LONGER = 4, 1.1, 0.75, 1.5

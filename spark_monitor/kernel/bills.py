@@ -206,7 +206,7 @@ def _per_prediction(
     if currency is None and whole.by_currency:
         status, message = MIXED, "Costs in several currencies are not added."
     elif not predictions and status != EMPTY:
-        status, message = UNDEFINED, "No predictions are known of this window."
+        status, message = UNDEFINED, "No predictions are recorded for this window."
     elif (currency is None or longer is not None) and status != EMPTY:
         status = UNDEFINED
     yield bill_row(window, "cost_per_1000_predictions", block, TABLE_ROW, status=status, message=message, unit=unit, count=count)

@@ -74,7 +74,7 @@ def against_budget(
 def _too_few(days: int) -> list[str]:
     """Why there is no forecast, or none with an interval, after so few whole days."""
     if not days:
-        return ["No whole day of it is over: nothing can be forecast yet."]
+        return ["No whole day of it has ended: there is no forecast yet."]
     return ["One whole day does not say how much days differ: the forecast has no interval yet."] if days == 1 else []
 
 

@@ -105,15 +105,13 @@ SAMPLED: Final = "The log holds a sample of the requests, which says nothing of 
 def why_no_predictions(version: str | None) -> str:
     """Why requests are not held against predictions."""
     if version is None:
-        return "No predictions are known of this window."
-    return (
-        "No predictions of this model version are known of this window: the log and the prediction table may name it differently."
-    )
+        return "No predictions are recorded for this window."
+    return "No predictions of this model version are recorded for this window: log and predictions may name it differently."
 
 
 def _why_undefined(metric: Metric, row: Mapping[str, Any], *, baseline: bool) -> str:
     if metric.name == "requests_per_second_max":
-        return "Single seconds are not known of this log, or of windows longer than 62 days."
+        return "Requests per second need a log with single requests and windows of at most 62 days."
     if metric.name in SHIFTS:
         return f"No window {'of the baseline period' if baseline else 'before this one'} has values to compare with."
     if metric.name == "lost_predictions_percent":

@@ -132,7 +132,7 @@ def _ran(ended: list[Row], open_: list[Row], plan: PipelinePlan) -> Values:
     if open_:
         sentences.append(f"{len(open_)} of its runs began in this window and have not ended.")
     if not durations and not sentences:
-        sentences.append("No run says when it started.")
+        sentences.append("No run has a start time.")
     details = {"runs": str(len(ended))}
     if durations:
         details |= {"shortest": f"{min(durations):.6g}", "longest": f"{max(durations):.6g}"}
@@ -181,7 +181,7 @@ def _scheduled(runs: list[Row], window: WindowKey, plan: PipelinePlan, since: in
     details = {"missed": named} if missed else {}
     late = Value(max(lateness), message, None, len(ticks), details)
     if runs and all(run["started"] is None for run in runs):
-        late = Value(None, "No run says when it started.", None, len(ticks), details)
+        late = Value(None, "No run has a start time.", None, len(ticks), details)
     return {
         "step_missed_runs": Value(float(len(missed)), message, None, len(ticks), dict(details)),
         "step_lateness_seconds": late,

@@ -62,7 +62,7 @@ def _never_reached(config: MonitorConfig) -> Iterator[Finding]:
             step = f"Rules are {there}; give one `severity: {route.severity[0]}`, or name theirs"
             yield _warning(f"people.routes[{position}].severity", f"{problem}. {step}.")
     if people.digest is not None and not people.digest.to:
-        yield _warning("people.digest.to", "found nobody: it is never sent. Name channels or owners, such as [digest].")
+        yield _warning("people.digest.to", "found no receiver: it is never sent. Name channels or owners, such as [digest].")
     if config.alerts.budget is not None and (people.digest is None or not people.digest.to):
         yield _warning(
             "alerts.budget", "what does not fit is in the digest alone, and none is sent. Name its receivers in people.digest."

@@ -197,6 +197,6 @@ def is_idle(store: Store, config: MonitorConfig, as_of: datetime) -> str | None:
     try:
         idle = note_idle(store, [config], as_of)
     except Exception as error:  # no tables yet, or no right to read them: the run itself says what there is to say
-        log.debug("Whether anything is new could not be asked: %s", first_line(error))
+        log.debug("Could not check whether anything is new: %s", first_line(error))
         return None
     return idle[0].run_id if idle else None

@@ -102,7 +102,7 @@ def outputs_of(
 
 
 def is_of_outputs(problem: Problem, outputs: Collection[str]) -> bool:
-    """Whether a problem of all rows is about what a model predicts, how well it does, or how the labels are spread."""
+    """Whether a problem of all rows is about what a model predicts, performance, or how the labels are spread."""
     if problem.slice != WHOLE or not any(group.whole for group in problem.groups):
         return False
     is_output = bool(problem.columns) and set(problem.columns) <= set(outputs) and problem.kind == "drift"

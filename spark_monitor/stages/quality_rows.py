@@ -53,7 +53,7 @@ _SCHEMA = pa.schema(
     ]
 )
 WEEK_HOURS = 168.0
-NO_HOURS = "No earlier window tells in which hours rows come."
+NO_HOURS = "No earlier window shows in which hours rows arrive."
 NO_ROWS = "There are no rows."
 
 
@@ -220,7 +220,7 @@ class _History:
         manifest = self._arrived.manifest
         if manifest is not None:
             rows = manifest.get(place_of(one), float("nan"))
-            return Expected(rows, rows, rows, "manifest" if np.isfinite(rows) else "The manifest says nothing of this window.")
+            return Expected(rows, rows, rows, "manifest" if np.isfinite(rows) else "The manifest has no entry for this window.")
         earlier = [other for other in self._by_granularity.get(one.granularity, ()) if other.window.end <= one.window.start]
         before = [(self._phase(other), _length(other), self._arrived.of(other).count) for other in earlier]
         return expected_rows(before, self._phase(one), _length(one))

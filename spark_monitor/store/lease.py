@@ -31,7 +31,7 @@ WORD_EVERY_SECONDS: Final = 60.0
 GONE: Final = ("Z", "X")
 """States of a process that has ended and whose parent has not asked how."""
 
-DIED: Final = "The process ended without a word."
+DIED: Final = "The process ended without reporting."
 State = Literal["LIVE", "DEAD"]
 
 
@@ -145,7 +145,7 @@ def _living(
             living.append(holder)
         elif turns.expire(monitor_id, holder, error=DIED, ended=clock()):
             log.info(
-                f"monitor {monitor_id}: run {holder.run_id} ended without a word; its rows are not shown, its work is repeated."
+                f"monitor {monitor_id}: run {holder.run_id} ended without reporting; its rows stay hidden, its work is repeated."
             )
         else:
             living.append(holder)

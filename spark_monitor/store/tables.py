@@ -118,7 +118,7 @@ class Store(Readable):
             self._fail(run_id, error)
             raise
         if self._turn is not None:
-            self.finish_run(run_id, status=FAILED, error="The run ended without saying how.")
+            self.finish_run(run_id, status=FAILED, error="The run ended without a status.")
 
     def replace_windows(
         self,

@@ -43,7 +43,7 @@ def test_a_run_waits_for_another_process_and_goes_on_when_that_is_killed(writer:
     assert dying.returncode == -9, dying_log
     assert living.returncode == 0, living_log
     assert "monitor raced: waiting for run dying to end. It runs on" in told
-    assert "monitor raced: run dying ended without a word" in told
+    assert "monitor raced: run dying ended without reporting" in told
     runs = store.frame("runs").select("run_id", "status", "error").orderBy("run_id").collect()
     assert [tuple(row) for row in runs] == [("dying", "FAILED", DIED), ("living", "COMMITTED", None)]
     assert {(row["column_name"], row["run_id"]) for row in store.frame("profile_metrics").collect()} == {

@@ -152,7 +152,7 @@ def test_amounts_that_cannot_be_read_are_counted() -> None:
 
 def test_a_service_that_is_new_is_said_to_be() -> None:
     rows = [billed(day, 1.0) for day in range(14)] + [billed(9, 1.0, "search")]
-    assert found(rows)[1, "search", "cost", None]["message"] == "No cost of this service is known before this window."
+    assert found(rows)[1, "search", "cost", None]["message"] == "This service has no recorded cost before this window."
     assert found(rows)[0, "serving", "cost", None]["message"] is None
 
 
@@ -273,7 +273,7 @@ def test_a_day_that_is_under_way_is_forecast_once(by_the_hour: bool) -> None:
 
 def test_the_first_day_of_a_period_says_why_nothing_is_forecast() -> None:
     hour = DAY // 24
-    for hours, sentence in ((12, "No whole day of it is over"), (36, "One whole day does not say")):
+    for hours, sentence in ((12, "No whole day of it has ended"), (36, "One whole day does not say")):
         window = WindowKey("1 hour", (hours - 1) * hour, hours * hour)
         month = Period(0, 30 * DAY, tuple(range(0, 31 * DAY, DAY)))
         plan = BillPlan((window,), {window: (window.start, window.end)}, {window: month}, 0, 1000.0, "EUR")

@@ -255,7 +255,7 @@ def test_a_run_says_what_it_did(console: Console) -> None:
     assert done.stdout.splitlines() == [
         "1 window profiled.",
         "Checks: 2 WARN, 1 UNDECIDED, 1,200 PASS.",
-        "What is known now: spark-monitor status flights.yaml",
+        "Status: spark-monitor status flights.yaml",
     ]
 
 
@@ -348,7 +348,7 @@ def test_a_job_that_goes_on_tells_each_run_as_it_ends(console: Console) -> None:
     console.monitor.each = [{"PASS": 2}, {}]
     done = console.type("run", "f.yaml", "--continuous")
     assert done.exit_code == 0
-    known = "What is known now: spark-monitor status f.yaml"
+    known = "Status: spark-monitor status f.yaml"
     assert done.stdout.splitlines() == ["1 window profiled.", "Checks: 2 PASS.", known, "1 window profiled.", known]
     assert console.monitor.ended
 
@@ -607,7 +607,7 @@ def test_the_doctor_says_what_works(console: Console, monkeypatch: pytest.Monkey
         "✓ Spark session   classic",
         "✓ Delta tables    written",
         "✓ MLflow          address None",
-        "All that is needed works.",
+        "Everything needed works.",
     ]
 
 
@@ -628,7 +628,7 @@ def test_the_doctor_goes_on_after_what_does_not_work(console: Console, monkeypat
     assert [name for name, result in results.items() if not result["works"]] == ["Java", "Spark session", "Delta tables"]
     assert results["Java"]["message"] == "Java 17 or newer: not found. Install one."
     assert "no gateway" in results["Spark session"]["message"]
-    assert results["Delta tables"]["message"] == "not looked at, because there is no Spark session."
+    assert results["Delta tables"]["message"] == "skipped, because there is no Spark session."
     assert "✗ Java" in done.stderr
 
 
@@ -707,7 +707,7 @@ def test_an_address_where_nobody_listens_is_said_at_once(monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         require_reachable(f"sc://127.0.0.1:{port}/;token=secret")
-    with pytest.raises(RunError, match=rf"^--remote: nobody answers at 127\.0\.0\.1:{port} \(Connection refused\)"):
+    with pytest.raises(RunError, match=rf"^--remote: no server answers at 127\.0\.0\.1:{port} \(Connection refused\)"):
         require_reachable(f"sc://127.0.0.1:{port}/;token=secret")
     monkeypatch.setenv("https_proxy", "http://proxy")
     require_reachable(f"sc://127.0.0.1:{port}")
@@ -810,7 +810,7 @@ def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count
     assert sick.exit_code == 3
     assert "passed over: sick.yaml: OSError: the storage is gone" in sick.stderr
     assert done("sick.yaml").exit_code == 3
-    assert "Nothing can be read of any of the monitors." in done("sick.yaml", "broken.yaml").stderr
+    assert "None of the monitors could be read." in done("sick.yaml", "broken.yaml").stderr
     if command == "report":
         assert "calm" in (tmp_path / "calm.html").read_text(encoding="utf-8")
     else:
@@ -872,5 +872,5 @@ def test_a_deleted_monitor_that_is_not_there_is_said_to_have_no_rows(tmp_path: P
     done = CliRunner().invoke(app, ["prune", str(file), "--deleted", "former", "--deleted", "formr"])
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
-        *("calm: nothing is older than it is kept.", "former: 3 of checks deleted.", "formr: it has no rows here."),
+        *("calm: nothing is older than `outputs.keep` allows.", "former: 3 of checks deleted.", "formr: it has no rows here."),
     ]

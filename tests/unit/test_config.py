@@ -301,7 +301,10 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (put("predictions.features.include", ["a", "a"]), 'predictions.features.include: found "a" more than once.'),
     (put("predictions.features", {"include": ["a"], "exclude": ["a"]}), 'predictions.features.exclude: found "a", also in'),
     (put("predictions.features.include", ["probability"]), 'predictions.features.include: found "probability" (score).'),
-    (put("labels.horizon", 14), "labels.horizon: found the number 14. Allowed: how long labels may take, such as 14 days."),
+    (
+        put("labels.horizon", 14),
+        "labels.horizon: found the number 14. Allowed: how long labels may take to arrive, such as 14 days.",
+    ),
     (put("labels.horizon", "2 fortnights"), 'labels.horizon: found "2 fortnights". Allowed: an integer and a unit'),
     (put("labels.id", ["a", "b"]), "labels.id: found 2 columns; predictions.id has 1."),
     (put("baseline.labels", "perhaps"), 'baseline.labels: found "perhaps". Allowed: true or false'),

@@ -124,7 +124,7 @@ def test_check_tells_of_people_whom_nothing_would_reach(tmp_path: Path) -> None:
 
     assert said["people.routes[0].owner"].startswith('found "risk", whom neither people.owners nor a rule names')
     assert said["people.routes[1].role"].startswith('found "executive", which no owner has')
-    assert said["people.digest.to"].startswith("found nobody")
+    assert said["people.digest.to"].startswith("found no receiver")
     assert said["alerts.budget"].startswith("what does not fit is in the digest alone")
     assert said["people.actions[0].when.metric"].startswith("no rule is about roc_auc_score")
 

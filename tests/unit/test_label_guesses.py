@@ -164,7 +164,7 @@ def test_a_number_that_is_a_time_is_told_what_makes_a_timestamp_of_it(greatest: 
 def test_a_table_without_answers_says_that_the_data_alone_is_watched() -> None:
     found = roles_of(ID, Column("label_name", "text", count=2), Column("label_value", "whole", count=2))
     text = first_file(FirstFile("t", "t.yaml", "t", (("table", "t"),), found, "1 day", None, ("schema", "monitoring")))
-    assert (found.task, "the data alone is watched" in text) == ("none", True)
+    assert (found.task, "only the data is monitored" in text) == ("none", True)
     assert MonitorConfig.model_validate(yaml.safe_load(text)).labels is None
 
 

@@ -258,7 +258,7 @@ def test_a_moving_limit_is_written_as_it_was_read(limit: dict[str, float], value
         ({"metric": "ks", "fail": {"below_baseline": 0.1}}, "Use learned or history instead."),
         ({"metric": "log_loss", "fail": {"below_baseline": 0.1}}, "large values are the bad ones. Write {above_baseline: 0.1}."),
         ({"metric": "recall", "warn": {"above_baseline": 0.2}}, "small values are the bad ones. Write {below_baseline: 0.2}."),
-        ({"metric": "ks", "fail": 0.1, "for": "4 of 3"}, "m of n windows running"),
+        ({"metric": "ks", "fail": 0.1, "for": "4 of 3"}, "m of the last n windows"),
         ({"metric": "ks", "fail": 0.1, "slices": []}, "found an empty list."),
     ],
 )

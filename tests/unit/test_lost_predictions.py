@@ -78,7 +78,7 @@ def test_hours_without_requests_are_known_and_a_day_of_them_is_empty() -> None:
 def test_no_predictions_at_all_are_no_number_and_a_counted_zero_is_all_lost() -> None:
     rows = [row for hour in range(48) for row in requests(hour * HOUR, 4.0, 1.0)]
     unknown, none = lost([*rows, predictions(DAY, 0.0)]).to_dict("records")
-    assert (unknown["status"], unknown["message"]) == ("UNDEFINED", "No predictions are known of this window.")
+    assert (unknown["status"], unknown["message"]) == ("UNDEFINED", "No predictions are recorded for this window.")
     assert (none["value"], none["status"]) == (100.0, "OK")
 
 

@@ -24,8 +24,8 @@ S3A = (
 def test_a_store_that_answers_503_is_named_with_what_to_do(error: Exception) -> None:
     text = sentence_of(error)
     assert text.startswith("Storage refuses requests: ")
-    assert text.endswith("its client's setting.")
-    assert "Run again when it answers" in text
+    assert text.endswith("its client's settings bound the retries.")
+    assert "Run again when it responds" in text
     assert "\n" not in text
 
 

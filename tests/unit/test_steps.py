@@ -217,7 +217,7 @@ def test_runs_that_say_only_when_they_ended_are_not_missed() -> None:
     told = found(rows, ticks=EVERY_MORNING, grace=HOUR)
     assert [told[day, "features", "step_missed_runs"]["value"] for day in range(4)] == [0, 0, 1, 0]
     late = told[0, "features", "step_lateness_seconds"]
-    assert (late["value"], late["status"], late["message"]) == (None, "UNDEFINED", "No run says when it started.")
+    assert (late["value"], late["status"], late["message"]) == (None, "UNDEFINED", "No run has a start time.")
 
 
 def test_a_column_that_was_renamed_is_told_as_such_where_the_table_knows_its_columns_by_numbers() -> None:

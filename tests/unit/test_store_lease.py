@@ -141,7 +141,7 @@ def test_a_dead_run_is_marked_failed_and_its_turn_taken_at_once() -> None:
     turns = Turns([holder(Process("elsewhere", 7, "5"), LONG_AGO)])
     said = wait(turns)
     assert turns.expired == [("r1", DIED)]
-    assert "run r1 ended without a word" in said[0]
+    assert "run r1 ended without reporting" in said[0]
     assert turns.now == NOW
 
 

@@ -141,7 +141,7 @@ def deliver(
     _send_groups(post, begun, config, file, _named(tables, config, begun))
     _send_groups(post, groups, config, file, {one.incident.incident_id: one.incident for one in fitting})
     if beyond:
-        sentence = f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest tells them."
+        sentence = f"{counted(len(beyond), 'message')} beyond the budget of {budget}: the digest lists them."
         log.info(sentence) if preview is None else preview.append(sentence)
     if post.notified and preview is None:
         ledger.mark_notified(config.monitor, post.notified | unmarked, at=post.clock())

@@ -63,7 +63,7 @@ OPEN: Final = Panel(
 )
 STATUS: Final = Panel(
     "latest_status",
-    "How every model version stands",
+    "Status of every model version",
     "table",
     "SELECT monitor_id, model_version, granularity, window_start, verdict, slice_verdict, open_incidents, label_status, "
     "label_coverage, as_of FROM {latest_status} ORDER BY open_incidents DESC, monitor_id",
@@ -81,7 +81,7 @@ COUNTED: Final = Panel(
 )
 PERFORMANCE: Final = Panel(
     "performance",
-    "How well the models do (with labels)",
+    "Model performance (with labels)",
     "line",
     _series(
         "family = 'model' AND basis = 'REALISED' AND class IS NULL AND metric IN "
@@ -91,14 +91,14 @@ PERFORMANCE: Final = Panel(
 )
 ESTIMATED: Final = Panel(
     "estimated",
-    "How well they do, estimated before labels come",
+    "Model performance, estimated before labels arrive",
     "line",
     _series("family = 'model' AND basis = 'ESTIMATED' AND class IS NULL AND metric IN ('roc_auc_score', 'f1_score')"),
     series="series",
 )
 MATURITY: Final = Panel(
     "label_maturity",
-    "Labels that have come",
+    "Label coverage",
     "line",
     f"SELECT window_start AS time, monitor_id, concat({_VERSION}, ', ', granularity) AS series, "
     "label_coverage AS value FROM {label_maturity} WHERE slice_key IS NULL ORDER BY window_start",
@@ -106,7 +106,7 @@ MATURITY: Final = Panel(
 )
 DRIFT: Final = Panel(
     "drift",
-    "Columns that moved farthest (KS)",
+    "Columns with the largest drift (KS)",
     "line",
     _series("family = 'drift' AND metric = 'ks' AND drift_type = 'BASELINE'", _COLUMN),
     series="series",
@@ -148,7 +148,7 @@ def _of_family(name: str, title: str, family: str, *metrics: str, kind: Kind = "
 
 FAULTS: Final = Panel(
     "quality",
-    "What is wrong with the data (percent of rows)",
+    "Data quality (percent of rows)",
     "line",
     _series("family = 'quality' AND metric LIKE 'percent%' AND value > 0", _COLUMN),
     series="series",
@@ -172,8 +172,8 @@ PAGES: Final = (
             _of_family("requests", "Requests", "system", "requests", kind="bar", whole=True),
             _of_family("latency", "Latency, 95th percentile (ms)", "system", "latency_p95", whole=True),
             _of_family("failures", "Failed requests (fraction)", "system", "failure_rate", whole=True),
-            _of_family("steps", "How long steps take (seconds)", "pipeline", "step_seconds"),
-            _of_family("broken_steps", "Runs that failed or did not come", "pipeline", "step_failures", "step_missed_runs"),
+            _of_family("steps", "Step duration (seconds)", "pipeline", "step_seconds"),
+            _of_family("broken_steps", "Failed and missed runs", "pipeline", "step_failures", "step_missed_runs"),
         ),
     ),
     Page(
@@ -183,7 +183,7 @@ PAGES: Final = (
             COST,
             _of_family("unit_cost", "Cost of 1,000 predictions", "cost", "cost_per_1000_predictions"),
             _of_family("budget", "Budget used and forecast (percent)", "cost", "budget_used_percent", "budget_forecast_percent"),
-            _of_family("custom", "Metrics of your own", "custom"),
+            _of_family("custom", "Custom metrics", "custom"),
             PERFORMANCE,
             STATUS,
         ),

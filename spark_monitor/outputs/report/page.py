@@ -77,7 +77,7 @@ WITH_ALL = (None, "data_scientist", "engineer")
 TITLES = {
     "incidents": "Open incidents",
     "versions": "Model versions",
-    "performance": "How well it does",
+    "performance": "Performance",
     "columns": "Columns over time",
     "slices": "Slices",
     **FAMILY_TITLES,

@@ -26,8 +26,8 @@ MOST_CHARTS, MOST_ITEMS, MOST_POINTS_LISTED = 24, 8, 6
 LEAST_POINTS_DRAWN = 3
 FAMILY_TITLES = {
     "fairness": "Fairness",
-    "quality": "Quality of the data",
-    "custom": "Metrics of your own",
+    "quality": "Data quality",
+    "custom": "Custom metrics",
     "system": "Serving system",
     "pipeline": "Pipelines",
     "cost": "Cost",

@@ -18,7 +18,7 @@ LINES_SHOWN, OPEN_SHOWN = 30, 10
 ORDER = ("FAIL", "ERROR", "NO_DATA", "WARN", "UNCHECKED", "UNDECIDED", "PASS")
 """What is broken first, then what nothing is known of, and what is well last."""
 
-HEADER = ("monitor", "version", "status", "open", "last rows", "how well it does", "course")
+HEADER = ("monitor", "version", "status", "open", "last rows", "performance", "course")
 DAY = len("2013-12-23")
 
 
@@ -29,7 +29,7 @@ def fleet_summary(monitors: Sequence[tuple[Facts, str]], *, everything: bool = F
     counts = ", ".join(f"{by_status[status]:,} {status}" for status in ORDER if by_status[status])
     lines = [*wrapped(f"{counted(len(ordered), 'monitor')}: {counts}", ""), ""]
     lines += [*_lines(ordered, everything=everything), ""]
-    lines += sections(("Open incidents", _open(ordered, everything=everything)), ("To look further", _hints(ordered)))
+    lines += sections(("Open incidents", _open(ordered, everything=everything)), ("Next queries", _hints(ordered)))
     return "\n".join(lines).rstrip() + "\n"
 
 

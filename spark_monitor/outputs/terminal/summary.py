@@ -60,8 +60,8 @@ def summary(facts: Facts, config: MonitorConfig, *, file: str = "MONITOR.yaml", 
     for version in facts.versions if everything else ():
         lines += [*_version(version, facts), ""]
     lines += sections(
-        ("Resolved lately", _resolved(facts.resolved)),
-        ("To look further", [f"{INDENT}{command}" for command in further_commands(facts, file)]),
+        ("Recently resolved", _resolved(facts.resolved)),
+        ("Next queries", [f"{INDENT}{command}" for command in further_commands(facts, file)]),
         ("MLflow's page", [f"{INDENT}{line}" for line in mlflow_page(config)]),
     )
     if facts.versions and not everything:
@@ -169,7 +169,7 @@ def _checked(version: VersionFacts, facts: Facts) -> Iterator[str]:
 
 def _realised(version: VersionFacts, facts: Facts) -> Iterator[str]:
     if not facts.has_labels or facts.main_metric is None:
-        yield f"{INDENT}how well it does is not known: the monitor has no labels"
+        yield f"{INDENT}performance is unknown: the monitor has no labels"
         return
     if not version.realised:
         reason = version.unlabelled.message if version.unlabelled is not None else None
