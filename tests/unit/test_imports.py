@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -136,6 +137,12 @@ def test_every_room_says_what_it_is_for_and_what_may_not_enter() -> None:
         str(room.relative_to(PACKAGE)) for room in PACKAGE.rglob("__init__.py") if len(ast.get_docstring(tree(room)) or "") < 80
     ]
     assert not bare, f"{bare}: two or three lines in __init__.py say what the room is for and what may not enter"
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest imports them by their names alone: of two alike in different folders, one run of both cannot import the second."""
+    names = Counter(file.name for file in Path(__file__).parents[1].rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
 
 
 WITHOUT_SPARK = [file for file in FILES if room_of(file) in BEFORE_SPARK]
