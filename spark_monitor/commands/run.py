@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -112,65 +114,116 @@ def run(
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     first, last = period(start, end)
-    moment = timestamp("--as-of", as_of)
+    timestamp("--as-of", as_of)
     when = read_trigger(continuous=continuous, trigger=trigger, checkpoints=checkpoints, backfill=first is not None)
-
     command = command_of(on_incident)
-    if when is not None and command:
+    _require_single_job(when, command, parallel)
+    _require_program(command)
+
+    named = monitor_files(files)
+    asked = Asked(as_of, first, last, reader, fail_on, dry_run, command)
+    opened = partial(open_spark, session, terminal)
+    if when is not None:
+        _follow(terminal, named, opened, asked, trigger=when, checkpoints=checkpoints)
+    elif len(named) == 1:
+        with terminal.progress():
+            result = asked.run(named[0], opened)
+        show(terminal, result, named[0], fail_on)
+    else:
+        _run_several(terminal, named, opened, asked, parallel or usual())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What every monitor of one command is asked to do; ``as_of`` as it was typed, since without one each run has its own."""
+
+    as_of: str | None
+    start: datetime | None
+    end: datetime | None
+    reader: Reader
+    fail_on: FailOn
+    dry: bool
+    command: tuple[str, ...]
+
+    def run(self, file: Path, opened: Callable[[], SparkSession], stop: Callable[[], bool] = lambda: False) -> RunResult:
+        """One run of one monitor."""
+        from spark_monitor.api.monitor import Monitor
+
+        as_of, monitor = timestamp_or_now("--as-of", self.as_of), Monitor.load(file)
+        return monitor.run(
+            opened(),
+            as_of=as_of,
+            start=self.start,
+            end=self.end,
+            reader=self.reader.value,
+            dry=self.dry,
+            command=self.command,
+            stop=stop,
+        )
+
+
+def _require_single_job(trigger: str | None, command: tuple[str, ...], parallel: int | None) -> None:
+    if trigger is not None and command:
         raise ConfigError("--on-incident: found beside --continuous, which runs no programs. Leave one of them out.")
-    if when is not None and parallel:
+    if trigger is not None and parallel:
         raise ConfigError("--parallel: found beside --continuous, which is a job for one monitor. Leave one of them out.")
+
+
+def _require_program(command: tuple[str, ...]) -> None:
     if command and shutil.which(command[0]) is None:
         step = "Give one that this user may run: by its path, or on PATH"
         raise ConfigError(f'--on-incident: found no program "{harmless(command[0])}". {step}.')
 
-    named = monitor_files(files)
-    if when is not None and len(named) > 1:
+
+def _follow(
+    terminal: Terminal,
+    named: Sequence[Path],
+    opened: Callable[[], SparkSession],
+    asked: Asked,
+    *,
+    trigger: str,
+    checkpoints: str | None,
+) -> None:
+    """Run one monitor until somebody or something ends it; each run is shown as it ends."""
+    if len(named) > 1:
         raise ConfigError(f"--continuous: found {len(named)} monitors. Name one file; start a job for each monitor.")
 
     def ready() -> tuple[Monitor, SparkSession]:
         from spark_monitor.api.monitor import Monitor
 
         monitor = Monitor.load(named[0])
-        return monitor, open_spark(session, terminal)
+        return monitor, opened()
 
-    if when is not None:
-        asked = {"trigger": when, "as_of": moment, "reader": reader.value, "checkpoints": checkpoints}
-        with followed(terminal, ready, **asked) as results:
-            for result in results:
-                show(terminal, result, named[0], fail_on)
-        return
+    as_of = timestamp("--as-of", asked.as_of)
+    options = {"trigger": trigger, "as_of": as_of, "reader": asked.reader.value, "checkpoints": checkpoints}
+    with followed(terminal, ready, **options) as results:
+        for result in results:
+            show(terminal, result, named[0], asked.fail_on)
 
-    refused = namesakes(named) if len(named) > 1 else {}
+
+def _run_several(
+    terminal: Terminal, named: Sequence[Path], opened: Callable[[], SparkSession], asked: Asked, at_once: int
+) -> None:
+    """Run many monitors: those with nothing to do are found together, and one that fails stops no other."""
+    refused = namesakes(named)
 
     def handled(file: Path, opened: Callable[[], SparkSession], stop: Callable[[], bool] = lambda: False) -> RunResult:
-        from spark_monitor.api.monitor import Monitor
-
         if file in refused:
             raise refused[file]
-        at, monitor = timestamp_or_now("--as-of", as_of), Monitor.load(file)
-        return monitor.run(
-            opened(), as_of=at, start=first, end=last, reader=reader.value, dry=dry_run, command=command, stop=stop
-        )
-
-    opened = partial(open_spark, session, terminal)
+        return asked.run(file, opened, stop)
 
     def alone(file: Path) -> RunResult:
         with terminal.progress():
             return handled(file, opened)
 
-    if len(named) == 1:
-        show(terminal, alone(named[0]), named[0], fail_on)
-        return
-    most = parallel or usual()
-    fleet = Fleet(terminal, lambda result, file: show(terminal, result, file, fail_on), refused)
-    if first is None:
+    fleet = Fleet(terminal, lambda result, file: show(terminal, result, file, asked.fail_on), refused)
+    if asked.start is None:
         with terminal.progress(several=True):
-            at = timestamp_or_now("--as-of", as_of)
-            idle = dict(idle_results(named, opened, at, dry=dry_run, command=command))
+            as_of = timestamp_or_now("--as-of", asked.as_of)
+            idle = dict(idle_results(named, opened, as_of, dry=asked.dry, command=asked.command))
         for file, result in idle.items():
             fleet.one(file, partial(itself, result))
-    fleet.rest(named, alone, lambda file, spark, stop: handled(file, lambda: spark, stop), opened, most)
+    fleet.rest(named, alone, lambda file, spark, stop: handled(file, lambda: spark, stop), opened, at_once)
     terminal.tell(fleet.summary())
     if fleet.code:
         raise typer.Exit(fleet.code)
