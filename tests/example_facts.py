@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.gathered import Gathered
+from spark_monitor.insight.results import Results
 from spark_monitor.insight.rows import (
     Cause,
     CheckRow,
@@ -57,10 +57,10 @@ def config(**changes: object) -> MonitorConfig:
     return MonitorConfig.model_validate({**written, **changes})
 
 
-def gathered(*, hostile: str = "wind_speed") -> Gathered:
+def results(*, hostile: str = "wind_speed") -> Results:
     """What the tables of the example hold; ``hostile`` is the name of the column that drifts."""
     last, labelled = week(WEEKS - 1), week(WEEKS - 4)
-    return Gathered(
+    return Results(
         counts=[CountRow(version, week(number), 5000 + 10 * number) for version in "12" for number in range(WEEKS)],
         verdicts=[
             *(VerdictRow("2", week(number), "PASS", 30, 0, 20) for number in range(WEEKS)),
@@ -179,14 +179,14 @@ def gathered(*, hostile: str = "wind_speed") -> Gathered:
     )
 
 
-def pictured(*, hostile: str = "wind_speed", columns: int = 12) -> Gathered:
-    """The gathered with what a report draws besides: a heat map, distributions, and numbers of other datasets."""
+def pictured(*, hostile: str = "wind_speed", columns: int = 12) -> Results:
+    """The results with what a report draws besides: a heat map, distributions, and numbers of other datasets."""
     names = [hostile, "carrier", *(f"column_{place:02d}" for place in range(columns - 2))]
     last = week(WEEKS - 1)
     windows = [week(number) for number in range(WEEKS)]
     base = tuple(10 + 3 * ndtri(min(max(place / 100, 0.001), 0.999)) for place in range(101))
     return replace(
-        gathered(hostile=hostile),
+        results(hostile=hostile),
         heat=[heat_row(name, place, number) for place, name in enumerate(names) for number in range(WEEKS)],
         columns=[
             ColumnRow("2", window, name, 5000, 0.0 if place else 2.0 + index % 3, 10.0, 100)
@@ -251,4 +251,4 @@ def items(name: str) -> tuple[tuple[str, int], ...]:
 
 def example(*, hostile: str = "wind_speed") -> Facts:
     """The facts of the example."""
-    return assembled(gathered(hostile=hostile), config())
+    return assembled(results(hostile=hostile), config())

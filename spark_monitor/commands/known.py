@@ -13,9 +13,9 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.explained import found_incident
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.gather import facts
-from spark_monitor.insight.judged import incidents_beginning
+from spark_monitor.insight.judgement_queries import incidents_beginning
 from spark_monitor.insight.local_times import in_zone
+from spark_monitor.insight.read_results import facts
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import SparkTables, Tables, local_tables
 from spark_monitor.store.local import has_scheme

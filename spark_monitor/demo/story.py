@@ -71,7 +71,7 @@ def run_demo(directory: Path, spark: SparkSession, *, tell: Tell, progress: Prog
     """Prepare, monitor, and tell. ``tell`` prints the story; ``progress`` shows the steps in between as they begin."""
     from spark_monitor.api.monitor import Monitor
     from spark_monitor.demo.service import service_faults_found
-    from spark_monitor.insight.gather import facts
+    from spark_monitor.insight.read_results import facts
     from spark_monitor.insight.tables import tables_of
     from spark_monitor.outputs.terminal.summary import summary
 

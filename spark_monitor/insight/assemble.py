@@ -1,4 +1,4 @@
-"""Gathered put together to the facts that a person reads. No Spark."""
+"""Facts, as people read them, from the results of the tables. No Spark."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Protocol, TypeVar
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.facts import Facts, VersionFacts
-from spark_monitor.insight.gathered import Gathered, empty_since, latest_labelled, latest_windows
 from spark_monitor.insight.headline_metrics import main_metric, shown_metrics
 from spark_monitor.insight.local_times import in_zone
+from spark_monitor.insight.results import Results, empty_since, latest_labelled, latest_windows
 from spark_monitor.insight.rows import VERDICTS, DriftRow, ModelRow, VerdictRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, SHIFTS
 from spark_monitor.windowing.windows import Window
@@ -25,9 +25,9 @@ class OfVersion(Protocol):
 VersionRow = TypeVar("VersionRow", bound=OfVersion)
 
 
-def assembled(gathered: Gathered, config: MonitorConfig) -> Facts:
-    """The facts that gathered amount to, in the monitor's zone; the version seen last comes first."""
-    latest, main = latest_windows(gathered.counts), main_metric(config)
+def assembled(results: Results, config: MonitorConfig) -> Facts:
+    """The facts that results amount to, in the monitor's zone; the version seen last comes first."""
+    latest, main = latest_windows(results.counts), main_metric(config)
     order = sorted(latest, key=lambda version: (latest[version].end, version or ""), reverse=True)
     facts = Facts(
         monitor=config.monitor,
@@ -38,49 +38,49 @@ def assembled(gathered: Gathered, config: MonitorConfig) -> Facts:
         has_rules=bool(config.rules),
         has_labels=config.labels is not None,
         zone=config.windows.zone,
-        versions=tuple(_version_facts(version, latest[version], gathered, config) for version in order),
-        open=tuple(row for row in gathered.incidents if row.is_open),
-        resolved=tuple(row for row in gathered.incidents if not row.is_open),
-        open_total=max(gathered.open_total, sum(row.is_open for row in gathered.incidents)),
-        runs=tuple(gathered.runs),
-        empty=empty_since(gathered.counts),
-        measures=tuple(gathered.measures),
-        measured_series=tuple(gathered.measured_series),
-        heat=tuple(gathered.heat),
-        columns=tuple(gathered.columns),
-        distributions=tuple(gathered.distributions),
-        baselines=tuple(gathered.baselines),
+        versions=tuple(_version_facts(version, latest[version], results, config) for version in order),
+        open=tuple(row for row in results.incidents if row.is_open),
+        resolved=tuple(row for row in results.incidents if not row.is_open),
+        open_total=max(results.open_total, sum(row.is_open for row in results.incidents)),
+        runs=tuple(results.runs),
+        empty=empty_since(results.counts),
+        measures=tuple(results.measures),
+        measured_series=tuple(results.measured_series),
+        heat=tuple(results.heat),
+        columns=tuple(results.columns),
+        distributions=tuple(results.distributions),
+        baselines=tuple(results.baselines),
     )
     return in_zone(facts, config.windows.zone)
 
 
-def _version_facts(version: str | None, window: Window, gathered: Gathered, config: MonitorConfig) -> VersionFacts:
-    judged, measured, moved = _of(version, gathered.verdicts), _of(version, gathered.model), _of(version, gathered.drift)
+def _version_facts(version: str | None, window: Window, results: Results, config: MonitorConfig) -> VersionFacts:
+    judged, measured, moved = _of(version, results.verdicts), _of(version, results.model), _of(version, results.drift)
     main = main_metric(config)
     realised = latest_labelled(measured, main)
     labelled = realised[0].window if realised else None
-    failing = _of(version, gathered.failing)
+    failing = _of(version, results.failing)
     shifts = _shifts(
         [row for row in moved if row.window == window], {check.column for check in failing if check.family == "drift"}
     )
     return VersionFacts(
         version,
         window,
-        sum(row.count for row in _of(version, gathered.counts) if row.window == window),
+        sum(row.count for row in _of(version, results.counts) if row.window == window),
         verdicts={row.verdict: row.checks for row in judged if row.window == window},
-        open_incidents=_open_of(version, gathered),
+        open_incidents=_open_of(version, results),
         failing=tuple(failing),
-        undecided=tuple(_of(version, gathered.undecided)),
+        undecided=tuple(_of(version, results.undecided)),
         shifts=tuple(shifts),
-        shifted_slices=tuple(row for row in _of(version, gathered.shifted_slices) if row.window == window),
+        shifted_slices=tuple(row for row in _of(version, results.shifted_slices) if row.window == window),
         realised=tuple(realised),
         beside=tuple(_beside(measured, labelled, config)),
-        estimated=tuple(_in_order([row for row in _of(version, gathered.estimated) if row.window == window], config)),
-        worst_slices=tuple(row for row in _of(version, gathered.worst_slices) if row.window == labelled),
+        estimated=tuple(_in_order([row for row in _of(version, results.estimated) if row.window == window], config)),
+        worst_slices=tuple(row for row in _of(version, results.worst_slices) if row.window == labelled),
         unlabelled=next((row for row in measured if row.window == window and row.metric == main), None),
-        counts=tuple(_recent(_of(version, gathered.counts))),
+        counts=tuple(_recent(_of(version, results.counts))),
         main_series=tuple(_recent([row for row in measured if row.metric == main])),
-        estimated_series=tuple(_recent([row for row in _of(version, gathered.estimated) if row.metric == _estimated(config)])),
+        estimated_series=tuple(_recent([row for row in _of(version, results.estimated) if row.metric == _estimated(config)])),
         drift_series={row.column: tuple(_recent([other for other in moved if other.column == row.column])) for row in shifts},
         verdict_series=_worst_by_window(judged),
     )
@@ -92,9 +92,9 @@ def _shifts(now: Sequence[DriftRow], drifted: set[str | None]) -> list[DriftRow]
     return [row for place, row in enumerate(ordered) if place < SHIFTS or row.column in drifted]
 
 
-def _open_of(version: str | None, gathered: Gathered) -> int:
+def _open_of(version: str | None, results: Results) -> int:
     """Open incidents of a version; one that names no version is about all of them."""
-    return sum(row.is_open and (version in row.versions or not row.versions) for row in gathered.incidents)
+    return sum(row.is_open and (version in row.versions or not row.versions) for row in results.incidents)
 
 
 def _beside(measured: Sequence[ModelRow], window: Window | None, config: MonitorConfig) -> list[ModelRow]:

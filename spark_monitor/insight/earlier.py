@@ -1,4 +1,4 @@
-"""Gathered as they would have been at an earlier timestamp: windows that had ended by then, and what was open then."""
+"""Results as they would have been at an earlier timestamp: windows that had ended by then, and what was open then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from spark_monitor.insight.gathered import Gathered
+from spark_monitor.insight.results import Results
 from spark_monitor.insight.rows import IncidentRow, MeasureRow
 from spark_monitor.windowing.windows import Window
 
@@ -22,35 +22,35 @@ class InWindow(Protocol):
 WindowRow = TypeVar("WindowRow", bound=InWindow)
 
 
-def known_at(gathered: Gathered, at: datetime) -> Gathered:
-    """The gathered without windows that ended later, runs as of later, and incidents that began later.
+def results_at(results: Results, at: datetime) -> Results:
+    """The results without windows that ended later, runs as of later, and incidents that began later.
 
     An incident that was resolved later is open. What nothing keeps by time, such as reasons of the latest window, is left out
-    where there are later windows; with nothing later in the tables the gathered are what they were.
+    where there are later windows; with nothing later in the tables the results are what they were.
     """
-    windows = [*(row.window for row in gathered.counts), *(row.window for row in gathered.measured_series)]
-    if not any(window.end > at for window in windows) and not any(_is_later(row, at) for row in gathered.incidents):
-        return gathered
-    incidents = [_as_it_was(row, at) for row in gathered.incidents if row.opened < at and not _was_found_later(row, at)]
+    windows = [*(row.window for row in results.counts), *(row.window for row in results.measured_series)]
+    if not any(window.end > at for window in windows) and not any(_is_later(row, at) for row in results.incidents):
+        return results
+    incidents = [_as_it_was(row, at) for row in results.incidents if row.opened < at and not _was_found_later(row, at)]
     opened = [row for row in incidents if row.is_open]
-    listed_open = sum(row.is_open for row in gathered.incidents)
+    listed_open = sum(row.is_open for row in results.incidents)
     return replace(
-        gathered,
-        counts=_ended(gathered.counts, at),
-        verdicts=_ended(gathered.verdicts, at),
-        failing=_ended(gathered.failing, at),
+        results,
+        counts=_ended(results.counts, at),
+        verdicts=_ended(results.verdicts, at),
+        failing=_ended(results.failing, at),
         undecided=(),
         incidents=[*opened, *(row for row in incidents if not row.is_open)],
-        open_total=len(opened) + max(gathered.open_total - listed_open, 0),
-        drift=_ended(gathered.drift, at),
-        shifted_slices=_ended(gathered.shifted_slices, at),
-        model=_ended(gathered.model, at),
-        estimated=_ended(gathered.estimated, at),
-        worst_slices=_ended(gathered.worst_slices, at),
-        slices=_ended(gathered.slices, at),
-        runs=[run for run in gathered.runs if run.as_of <= at],
-        measures=_latest(_ended(gathered.measured_series, at)),
-        measured_series=_ended(gathered.measured_series, at),
+        open_total=len(opened) + max(results.open_total - listed_open, 0),
+        drift=_ended(results.drift, at),
+        shifted_slices=_ended(results.shifted_slices, at),
+        model=_ended(results.model, at),
+        estimated=_ended(results.estimated, at),
+        worst_slices=_ended(results.worst_slices, at),
+        slices=_ended(results.slices, at),
+        runs=[run for run in results.runs if run.as_of <= at],
+        measures=_latest(_ended(results.measured_series, at)),
+        measured_series=_ended(results.measured_series, at),
     )
 
 

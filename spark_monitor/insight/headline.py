@@ -16,9 +16,9 @@ from spark_monitor.catalogue.metric import GROUPS, Group
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.charts import Series, charted, series_of
-from spark_monitor.insight.gathered import Gathered, first_of_each_window, usual_worst
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, LINKED, main_metric, place_of, shown_metrics
 from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.results import Results, first_of_each_window, usual_worst
 from spark_monitor.insight.rows import VERDICTS, CountRow, DriftRow, IncidentRow, MeasureRow, ModelRow, VerdictRow
 from spark_monitor.windowing.windows import Window
 
@@ -41,20 +41,20 @@ class Headline:
     left_out: str | None = None
 
 
-def headline(gathered: Gathered, config: MonitorConfig) -> Headline:
-    """The readings that gathered hold: whole series of what is worth a chart, so that a chart has no gaps."""
+def headline(results: Results, config: MonitorConfig) -> Headline:
+    """The readings that results hold: whole series of what is worth a chart, so that a chart has no gaps."""
     shown, main = shown_metrics(config.model.task), main_metric(config)
     readings = [
-        *count_readings(gathered.counts),
-        *model_readings(gathered.model, shown, main),
-        *slice_readings(gathered.worst_slices, gathered.slices),
-        *drift_readings(gathered.drift),
-        *verdict_readings(gathered.verdicts),
-        *estimated_readings(gathered.estimated, main),
+        *count_readings(results.counts),
+        *model_readings(results.model, shown, main),
+        *slice_readings(results.worst_slices, results.slices),
+        *drift_readings(results.drift),
+        *verdict_readings(results.verdicts),
+        *estimated_readings(results.estimated, main),
     ]
-    kept = {row.version for row in gathered.counts}
-    readings += measured_readings(gathered.measured_series, gathered.counts, ruled=[rule.metric for rule in config.rules])
-    broken = list(incident_readings(gathered.incidents))
+    kept = {row.version for row in results.counts}
+    readings += measured_readings(results.measured_series, results.counts, ruled=[rule.metric for rule in config.rules])
+    broken = list(incident_readings(results.incidents))
     there = {(one.version, one.window, series_of(one)) for one in readings}
     readings += [one for one in broken if (one.version, one.window, series_of(one)) not in there]
     named, ruled = headline_keys(config), {rule.metric for rule in config.rules}
@@ -66,7 +66,7 @@ def headline(gathered: Gathered, config: MonitorConfig) -> Headline:
 
     shown_readings, others = charted([reading for reading in readings if reading.version in kept], stays)
     remainder = f"{others} further series {'is' if others == 1 else 'are'} in the tables alone" if others else None
-    return Headline(shown_readings, "; ".join(filter(None, (gathered.left_out, remainder))) or None)
+    return Headline(shown_readings, "; ".join(filter(None, (results.left_out, remainder))) or None)
 
 
 def headline_keys(config: MonitorConfig) -> frozenset[str]:

@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.assemble import assembled
-from spark_monitor.insight.gather import facts as facts_of
-from spark_monitor.insight.gather import gather
 from spark_monitor.insight.headline import headline
-from spark_monitor.insight.judged import all_incidents
+from spark_monitor.insight.judgement_queries import all_incidents
+from spark_monitor.insight.read_results import facts as facts_of
+from spark_monitor.insight.read_results import read_results
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import tables_of
 from spark_monitor.outputs.alerts.actions import act
@@ -54,12 +54,12 @@ def publish_pending(store: Store, config: MonitorConfig) -> PublishResult:
     if not waiting:
         return PublishResult("PUBLISHED", "MLflow shows everything already.")
     log.info("publish")
-    answers = gather(tables_of(config, store), config, _windows(runs, config), pictures=True)
-    gathered = assembled(answers, config)
+    results = read_results(tables_of(config, store), config, _windows(runs, config), pictures=True)
+    shown = assembled(results, config)
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / REPORT
-        report.write_text(report_html(gathered, config), encoding="utf-8")
-        result = publish(headline(answers, config), gathered, config, run_id=waiting[-1], report=report)
+        report.write_text(report_html(shown, config), encoding="utf-8")
+        result = publish(headline(results, config), shown, config, run_id=waiting[-1], report=report)
     published = PUBLISHED if result.status == "PUBLISHED" else PENDING
     store.mark_published(config.monitor, waiting, published=published, message=result.message)
     if published == PENDING:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example_facts import AUC, DRIFT_FROM_WEEK, WEEKS, config, example, gathered, week
+from example_facts import AUC, DRIFT_FROM_WEEK, WEEKS, config, example, results, week
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.assemble import assembled
@@ -302,7 +302,7 @@ def test_the_registry_is_written_only_on_change(store: str, client: Any) -> None
     published(store, readings())
     same = client.get_model_version(MODEL, "2")
     solved = assembled(
-        type(gathered())(**{**vars(gathered()), "incidents": [], "open_total": 0, "failing": [], "verdicts": []}), config()
+        type(results())(**{**vars(results()), "incidents": [], "open_total": 0, "failing": [], "verdicts": []}), config()
     )
     published(store, readings(), facts=solved)
     changed = client.get_model_version(MODEL, "2")

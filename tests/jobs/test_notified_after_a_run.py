@@ -19,7 +19,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor import Monitor
-from spark_monitor.insight.gather import facts
+from spark_monitor.insight.read_results import facts
 from spark_monitor.outputs.report.page import report_html
 from spark_monitor.store.local import LocalTables
 from tests.logged import logged

@@ -13,7 +13,7 @@ from example_facts import config, week
 from tables_written import write_tables
 
 from spark_monitor.config.outputs import OutputsConfig
-from spark_monitor.insight.gather import gather
+from spark_monitor.insight.read_results import read_results
 from spark_monitor.insight.tables import SparkTables
 from spark_monitor.outputs.alerts.deliveries import SENT, Delivery, deliveries_of, rows_of, standing
 from spark_monitor.store import Store
@@ -36,8 +36,8 @@ def test_spark_and_duckdb_answer_alike(spark: SparkSession, directory: Path) -> 
     store = Store(spark, OutputsConfig(path=str(directory)))
     windows = [week(number) for number in range(1, WEEKS)]
 
-    through_spark = gather(SparkTables(spark, store), config(), windows, pictures=True)
-    without = gather(LocalTables(str(directory), "flights_delay"), config(), windows, pictures=True)
+    through_spark = read_results(SparkTables(spark, store), config(), windows, pictures=True)
+    without = read_results(LocalTables(str(directory), "flights_delay"), config(), windows, pictures=True)
 
     for name in through_spark.__dataclass_fields__:
         found, expected = getattr(through_spark, name), getattr(without, name)

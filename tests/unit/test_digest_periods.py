@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from example_facts import config, week
-from example_facts import gathered as example_gathered
+from example_facts import results as example_results
 
 from spark_monitor.insight.assemble import assembled
-from spark_monitor.insight.earlier import known_at
+from spark_monitor.insight.earlier import results_at
 from spark_monitor.insight.rows import IncidentRow, MeasureRow
 from spark_monitor.outputs.digest.digest import Digest, digest_of
 from spark_monitor.outputs.digest.due import last_period
@@ -28,8 +28,8 @@ def incident(name: str, first: Window, *, resolved: datetime | None = None) -> I
 
 def digest_at(moment: datetime, incidents: Sequence[IncidentRow], every: str = "1 week") -> Digest:
     period = last_period(every, moment, "UTC")
-    given = replace(example_gathered(), incidents=list(incidents), open_total=sum(row.is_open for row in incidents))
-    return digest_of([assembled(known_at(given, moment), config())], period.start, period.end)
+    given = replace(example_results(), incidents=list(incidents), open_total=sum(row.is_open for row in incidents))
+    return digest_of([assembled(results_at(given, moment), config())], period.start, period.end)
 
 
 def names(rows: Sequence[IncidentRow]) -> list[str]:
@@ -99,8 +99,8 @@ def test_every_incident_that_runs_find_is_new_in_the_one_digest_that_could_first
 
 
 def test_a_digest_of_now_is_made_of_all_that_is_known() -> None:
-    given = replace(example_gathered(), incidents=list(INCIDENTS[:3]), open_total=2)
-    assert known_at(given, datetime(2100, 1, 1, tzinfo=UTC)) is given
+    given = replace(example_results(), incidents=list(INCIDENTS[:3]), open_total=2)
+    assert results_at(given, datetime(2100, 1, 1, tzinfo=UTC)) is given
 
 
 def test_numbers_of_the_bill_are_those_of_windows_that_had_ended() -> None:
@@ -108,7 +108,7 @@ def test_numbers_of_the_bill_are_those_of_windows_that_had_ended() -> None:
     rows = [MeasureRow(None, week(number), "costs", "cost", "cost", float(number)) for number in range(28, 40)]
     rows.append(MeasureRow(None, Window(week(29).end - month, week(29).end), "costs", "cost", "cost", 500.0))
 
-    earlier = known_at(replace(example_gathered(), measured_series=rows, measures=rows[-2:]), week(30).start)
+    earlier = results_at(replace(example_results(), measured_series=rows, measures=rows[-2:]), week(30).start)
 
     assert sorted(row.value or 0.0 for row in earlier.measures) == [29.0, 500.0]
 

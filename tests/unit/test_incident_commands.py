@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from example_facts import config, gathered
+from example_facts import config, results
 from tables_written import write_tables
 from typer.testing import CliRunner
 
@@ -156,7 +156,7 @@ def test_two_files_or_nobodys_name_are_wrong_usage(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("file", ["fraud_model.yaml", "my monitors/it's $HOME `id`.yaml", "-x.yaml"])
 def test_commands_that_are_told_can_be_copied_to_a_shell(file: str) -> None:
-    facts = assembled(replace(gathered(), incidents=[row(severity="high")], open_total=1), config())
+    facts = assembled(replace(results(), incidents=[row(severity="high")], open_total=1), config())
     event = Delivery("k", "abc123", "oncall", "OPENED", "PENDING", 0, ONSET)
     message = message_of(facts.open[0], "OPENED", "key", monitor="m", people=config().people, file=file)
     shared = message_of_group(

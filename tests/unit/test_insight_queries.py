@@ -1,4 +1,4 @@
-"""The questions of the read model, asked by DuckDB of Delta tables, against rows whose gathered are worked out by hand."""
+"""The questions of the read model, asked by DuckDB of Delta tables, against rows whose results are worked out by hand."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from example_facts import AUC, config, week
 from example_facts import WEEKS as EXAMPLE_WEEKS
-from example_facts import gathered as example_gathered
+from example_facts import results as example_results
 from tables_written import write_tables
 
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.gather import facts, gather
-from spark_monitor.insight.gathered import Gathered
 from spark_monitor.insight.headline import headline, measured_readings
+from spark_monitor.insight.read_results import facts, read_results
 from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.results import Results
 from spark_monitor.insight.rows import CountRow, MeasureRow
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.terminal.summary import summary
@@ -179,20 +179,20 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def gathered(tables: Tables) -> Gathered:
-    return gather(tables, config(), [week(number) for number in range(1, WEEKS)], pictures=True)
+def results(tables: Tables) -> Results:
+    return read_results(tables, config(), [week(number) for number in range(1, WEEKS)], pictures=True)
 
 
 @pytest.fixture(scope="module")
-def readings(gathered: Gathered) -> tuple[Reading, ...]:
-    chosen = headline(gathered, config())
+def readings(results: Results) -> tuple[Reading, ...]:
+    chosen = headline(results, config())
     assert chosen.left_out == "1 further series is in the tables alone"  # thirty are shown
     return chosen.readings
 
 
 @pytest.fixture(scope="module")
-def known(gathered: Gathered) -> Facts:
-    return assembled(gathered, config())
+def known(results: Results) -> Facts:
+    return assembled(results, config())
 
 
 def values(readings: Iterable[Reading], name: str, version: str | None, **place: str | None) -> list[tuple[Window, float | None]]:
@@ -247,10 +247,10 @@ def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings:
 
 
 def test_old_windows_that_are_published_late_are_asked_about_besides(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in ("gather", "measured"):
+    for room in ("read_results", "measurement_queries"):
         monkeypatch.setattr(f"spark_monitor.insight.{room}.HISTORY_WINDOWS", 2)
 
-    found = headline(gather(tables, config(), [week(0)]), config()).readings
+    found = headline(read_results(tables, config(), [week(0)]), config()).readings
 
     for name in ("count", "ks_max", "checks_fail", "label_coverage"):
         assert [window for window, _ in values(found, name, "2")] == [week(0), week(WEEKS - 2), week(WEEKS - 1)]
@@ -318,7 +318,7 @@ def test_rows_of_a_run_that_was_not_committed_are_not_seen(tmp_path: Path) -> No
     rows = example_rows()
     write_tables(tmp_path, {**rows, "checks": [{**row, "run_id": "r2"} for row in rows["checks"]]})
 
-    assert gather(LocalTables(str(tmp_path), "flights_delay"), config()).verdicts == []
+    assert read_results(LocalTables(str(tmp_path), "flights_delay"), config()).verdicts == []
 
 
 def test_an_empty_last_week_hides_nothing_and_is_said_first(tmp_path: Path) -> None:
@@ -358,11 +358,11 @@ def test_a_monitor_without_labels_and_slices_asks_less(tables: Tables) -> None:
     found = facts(tables, plain)
 
     assert found.versions[0].realised == found.versions[0].worst_slices == found.versions[0].shifted_slices == ()
-    assert not [row for row in headline(gather(tables, plain), plain).readings if row.family == "performance"]
+    assert not [row for row in headline(read_results(tables, plain), plain).readings if row.family == "performance"]
 
 
 def test_what_broke_a_rule_is_charted_with_its_limit() -> None:
-    found = headline(example_gathered(), config()).readings
+    found = headline(example_results(), config()).readings
     weeks = [week(number) for number in range(EXAMPLE_WEEKS)]
 
     assert values(found, "ks_limit", "2", column="wind_speed") == [(window, 0.2) for window in weeks]

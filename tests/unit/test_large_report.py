@@ -17,7 +17,7 @@ from deltalake import write_deltalake
 from example_facts import config, week
 from tables_written import arrow_type, write_tables
 
-from spark_monitor.insight.gather import facts
+from spark_monitor.insight.read_results import facts
 from spark_monitor.outputs.report.page import report_html
 from spark_monitor.store.local import LocalTables
 from spark_monitor.store.schemas import TABLES

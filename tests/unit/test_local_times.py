@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from spark_monitor.commands.terminal import json_text
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.gathered import Gathered
 from spark_monitor.insight.local_times import in_zone
+from spark_monitor.insight.results import Results
 from spark_monitor.insight.rows import CountRow, IncidentRow, RunRow
 from spark_monitor.outputs.alerts.message import message_of
 from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
@@ -38,13 +38,13 @@ def facts() -> Facts:
     days = windows_between(parse_timestamp("2024-07-01T12:00Z"), parse_timestamp("2024-07-08T12:00Z"), daily, NEW_YORK)
     first = window_of(SUNDAY, daily, NEW_YORK)
     incident = IncidentRow("abc", "drift", "fare drifts", "fare drifts.", first.start, first.end, first_end=first.end)
-    gathered = Gathered(
+    results = Results(
         [CountRow("1", one, 100) for one in days],
         incidents=[incident],
         open_total=1,
         runs=[RunRow("r", parse_timestamp("2024-07-09T04:00Z"), "COMMITTED")],
     )
-    return assembled(gathered, MONITOR)
+    return assembled(results, MONITOR)
 
 
 def test_the_summary_and_the_report_are_in_the_monitors_zone_and_say_so() -> None:
@@ -73,7 +73,7 @@ def test_the_digest_is_of_a_period_of_the_zone() -> None:
     assert digest.subject == "flights_delay, 2024-07-01 to 2024-07-08: 1 new incident, 1 open"
     assert "since 2024-07-07, owner" in digest_markdown(digest)
     assert "UTC" not in digest_html(digest)
-    both = digest_of([facts(), assembled(Gathered([]), config())], period.start, period.end)
+    both = digest_of([facts(), assembled(Results([]), config())], period.start, period.end)
     assert "2024-07-01 04:00 to 2024-07-08 04:00 UTC" in both.subject  # of two zones neither
 
 

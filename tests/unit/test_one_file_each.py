@@ -97,7 +97,7 @@ from spark_monitor.config.people import PeopleConfig
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.insight.headline import incident_readings, model_readings
 from spark_monitor.insight.headline_metrics import higher_is_better, shown_metrics
-from spark_monitor.insight.judged import _lower_is_better
+from spark_monitor.insight.judgement_queries import _lower_is_better
 from spark_monitor.outputs.mlflow.points import points
 from spark_monitor.windowing.periods import parse_every
 from spark_monitor.windowing.windows import Window, parse_timestamp

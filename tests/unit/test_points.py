@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from example_facts import AUC, config, gathered, week
+from example_facts import AUC, config, results, week
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_monitor.config.vocabulary import KNOWN_METRICS
-from spark_monitor.insight.gathered import latest_versions
 from spark_monitor.insight.headline import (
     count_readings,
     drift_readings,
@@ -23,6 +22,7 @@ from spark_monitor.insight.headline import (
 )
 from spark_monitor.insight.headline_metrics import SHOWN, higher_is_better, main_metric
 from spark_monitor.insight.reading import Reading
+from spark_monitor.insight.results import latest_versions
 from spark_monitor.insight.rows import CountRow, ModelRow, VerdictRow
 from spark_monitor.outputs.mlflow.keys import LONGEST_KEY, metric_key
 from spark_monitor.outputs.mlflow.points import REVISIONS, Logged, Point, points, unpublished
@@ -211,7 +211,7 @@ def test_each_kind_of_model_has_a_metric_that_sums_it_up(task: str, main: str) -
 
 
 def test_headline_series_are_among_those_published() -> None:
-    rows = gathered()
+    rows = results()
     readings = [
         *count_readings(rows.counts),
         *model_readings(

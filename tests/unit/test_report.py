@@ -13,11 +13,11 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from example_facts import AUC, WEEKS, config, example, gathered, pictured, week
+from example_facts import AUC, WEEKS, config, example, pictured, results, week
 
 from spark_monitor.config.people import Role
 from spark_monitor.insight.assemble import assembled
-from spark_monitor.insight.gathered import Gathered
+from spark_monitor.insight.results import Results
 from spark_monitor.insight.rows import Cause, CountRow, MeasureRow, ModelRow, RunRow, UndecidedRow, VerdictRow
 from spark_monitor.insight.scope import MOST_HEAT_COLUMNS, MOST_INCIDENTS
 from spark_monitor.outputs.mlflow.markdown import BEGIN, END, LONGEST_DESCRIPTION, block, escaped, with_block
@@ -168,14 +168,14 @@ def test_the_page_closes_what_it_opens() -> None:
 
 
 def test_the_page_is_made_of_letters_that_can_be_stored() -> None:
-    lone = replace(gathered(), undecided=[UndecidedRow("2", "ks", "UNDECIDED", 1, "\ud800 and \udfff")])
+    lone = replace(results(), undecided=[UndecidedRow("2", "ks", "UNDECIDED", 1, "\ud800 and \udfff")])
 
     assert report_html(assembled(lone, config()), config()).encode("utf-8")
 
 
 def test_the_fleet_names_what_is_wrong_first_and_holds_every_monitor() -> None:
     second = config(monitor="another")
-    well = assembled(replace(gathered(), verdicts=[], incidents=[], open_total=0), second)
+    well = assembled(replace(results(), verdicts=[], incidents=[], open_total=0), second)
 
     page = fleet_html([(well, second, "b.yaml"), (example(), config(), "a.yaml")])
 
@@ -246,7 +246,7 @@ def test_five_thousand_columns_and_fifty_slices_stay_below_five_mebibytes() -> N
 
 
 def test_a_dead_feed_is_said_before_anything_else() -> None:
-    base = gathered()
+    base = results()
     empty = [CountRow("2", week(WEEKS + place), 0) for place in range(2)]
 
     text = Page(report_html(assembled(replace(base, counts=[*base.counts, *empty]), config()), config())).text
@@ -256,7 +256,7 @@ def test_a_dead_feed_is_said_before_anything_else() -> None:
 
 
 def test_an_empty_monitor_has_a_page() -> None:
-    assert "No window has been monitored yet." in Page(report_html(assembled(Gathered(counts=[]), config()), config())).text
+    assert "No window has been monitored yet." in Page(report_html(assembled(Results(counts=[]), config()), config())).text
 
 
 def line_points(drawing: str) -> list[list[tuple[float, float]]]:
@@ -315,7 +315,7 @@ def test_windows_of_one_hour_have_charts() -> None:
 def test_the_worst_verdict_of_a_window_is_the_one_shown() -> None:
     rows = [VerdictRow("2", week(WEEKS - 1), verdict, 1) for verdict in ("PASS", "UNDECIDED", "WARN")]
 
-    facts = assembled(replace(gathered(), verdicts=rows, incidents=[], open_total=0), config())
+    facts = assembled(replace(results(), verdicts=rows, incidents=[], open_total=0), config())
 
     assert facts.versions[0].verdict_series == ((week(WEEKS - 1), "WARN"),)
     assert facts.versions[0].status == "WARN"
@@ -362,7 +362,7 @@ def test_hostile_texts_cannot_close_the_block_or_bring_html_into_it() -> None:
 
 
 def test_a_runbook_on_the_web_is_a_link() -> None:
-    linked = replace(gathered(), incidents=[replace(gathered().incidents[0], runbook="https://wiki.example.org/a_(b)?c=d")])
+    linked = replace(results(), incidents=[replace(results().incidents[0], runbook="https://wiki.example.org/a_(b)?c=d")])
     facts = assembled(linked, config())
 
     assert "](https://wiki.example.org/a_%28b%29?c=d)" in block(facts.versions[0], facts)

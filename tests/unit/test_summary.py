@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from example_facts import AUC, WEEKS, config, example, gathered, week
+from example_facts import AUC, WEEKS, config, example, results, week
 from rich.cells import cell_len
 
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.gathered import Gathered, latest_labelled
 from spark_monitor.insight.page import further_commands, mlflow_page
+from spark_monitor.insight.results import Results, latest_labelled
 from spark_monitor.insight.rows import DriftRow, ModelRow, RunRow, UndecidedRow
 from spark_monitor.outputs.terminal.layout import WIDTH
 from spark_monitor.outputs.terminal.summary import styled, summary
@@ -52,10 +52,10 @@ def test_a_drifted_column_says_since_when_where_and_by_how_much() -> None:
 
 
 def test_a_drifted_column_has_its_ks_whatever_its_rule_looks_at() -> None:
-    failing = [replace(gathered().failing[0], metric="tv_distance", lower=0.412, upper=0.412)]
+    failing = [replace(results().failing[0], metric="tv_distance", lower=0.412, upper=0.412)]
     others = [DriftRow("2", week(WEEKS - 1), f"other_{index}", 0.9 + index / 100) for index in range(9)]
 
-    facts = assembled(replace(gathered(), failing=failing, drift=[*gathered().drift, *others]), config())
+    facts = assembled(replace(results(), failing=failing, drift=[*results().drift, *others]), config())
 
     assert [row.column for row in facts.versions[0].shifts] == [
         "other_8",
@@ -103,9 +103,9 @@ def test_an_open_check_has_an_owner_and_a_next_step() -> None:
 
 
 def test_an_open_check_without_owner_says_so() -> None:
-    nameless = [replace(gathered().incidents[0], owner=None, runbook=None)]
+    nameless = [replace(results().incidents[0], owner=None, runbook=None)]
 
-    written = text(assembled(replace(gathered(), incidents=nameless), config()))
+    written = text(assembled(replace(results(), incidents=nameless), config()))
 
     assert "owner: nobody named; next step: spark-monitor explain abc" in written
 
@@ -146,7 +146,7 @@ def test_mlflows_page_is_a_command_an_address_or_a_workspace_and_never_a_passwor
 
 
 def test_before_the_first_run_it_says_what_to_do() -> None:
-    written = text(assembled(Gathered(counts=[]), config()))
+    written = text(assembled(Results(counts=[]), config()))
 
     assert "No window has been monitored yet.\n\nRun: spark-monitor run conf/flights.yaml" in written
 
@@ -159,7 +159,7 @@ def test_a_failed_run_and_an_mlflow_that_is_behind_are_said_first() -> None:
         RunRow("r0", at, "COMMITTED", published="PENDING", publish_message="MLflow could not be written: no connection"),
     ]
 
-    lines = text(assembled(replace(gathered(), runs=runs), config())).splitlines()
+    lines = text(assembled(replace(results(), runs=runs), config())).splitlines()
 
     assert lines[1] == "The last run FAILED: The prediction table is gone."
     assert "MLflow is behind: MLflow could not be written: no connection" in lines[:6]
@@ -167,7 +167,7 @@ def test_a_failed_run_and_an_mlflow_that_is_behind_are_said_first() -> None:
 
 def test_an_open_incident_is_a_failing_status_even_when_the_latest_window_passes() -> None:
     """An AUC that failed when its labels came leaves the latest window, which has no labels, without a verdict on it."""
-    facts = assembled(replace(gathered(), failing=[], verdicts=[]), config())
+    facts = assembled(replace(results(), failing=[], verdicts=[]), config())
 
     assert [version.status for version in facts.versions] == ["FAIL", "UNCHECKED"]
 
@@ -181,10 +181,10 @@ def test_every_line_of_prose_fits_a_terminal_of_a_hundred_columns() -> None:
 def test_no_control_of_the_terminal_or_of_reading_direction_comes_through() -> None:
     facts = assembled(
         replace(
-            gathered(hostile=HOSTILE),
+            results(hostile=HOSTILE),
             incidents=[
                 replace(row, title=HOSTILE, diagnosis=HOSTILE, owner=HOSTILE, runbook=HOSTILE, versions=(HOSTILE,))
-                for row in gathered().incidents
+                for row in results().incidents
             ],
             undecided=[UndecidedRow("2", "ks", "UNDECIDED", 1, HOSTILE)],
             model=[ModelRow("1", week(WEEKS - 1), AUC, None, message=HOSTILE)],
@@ -205,10 +205,10 @@ def test_colours_change_no_letter() -> None:
 
 
 def test_long_lists_say_how_many_more_there_are() -> None:
-    incident = gathered().incidents[0]
+    incident = results().incidents[0]
     many = [replace(incident, incident_id=str(index), title=f"column_{index} has moved") for index in range(25)]
 
-    written = summary(assembled(replace(gathered(), incidents=many, open_total=25), config()), config())
+    written = summary(assembled(replace(results(), incidents=many, open_total=25), config()), config())
 
     assert written.count("MEDIUM column_") == 3
     assert "    and 22 more" in written.splitlines()
@@ -277,6 +277,6 @@ def test_texts_of_any_length_are_cut_and_half_characters_replaced() -> None:
 def test_a_run_of_an_earlier_time_does_not_turn_back_up_to_when_the_tables_know() -> None:
     backfill = RunRow("r9", datetime(2013, 1, 1, tzinfo=UTC), "NOTHING_NEW", baseline_version=1)
     failed = RunRow("r10", datetime(2014, 1, 1, tzinfo=UTC), "FAILED")
-    facts = assembled(replace(gathered(), runs=[failed, backfill, *gathered().runs]), config())
+    facts = assembled(replace(results(), runs=[failed, backfill, *results().runs]), config())
 
     assert "As of 2013-12-10 UTC, baseline version 1" in summary(facts, config())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.insight.judged import incidents_named, with_series
+from spark_monitor.insight.judgement_queries import incidents_named, with_series
 from spark_monitor.insight.local_times import in_zone
 from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.tables import Tables

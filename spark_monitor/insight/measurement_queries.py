@@ -1,4 +1,4 @@
-"""Questions to the tables of what was measured: predictions, drift, and the model's metrics. Bounded answers."""
+"""SQL over what was measured: predictions, drift and model metrics. Every answer is bounded."""
 
 from __future__ import annotations
 

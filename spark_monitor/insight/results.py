@@ -25,7 +25,7 @@ from spark_monitor.windowing.windows import Window
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Results:
     """What was read from the tables, of the versions seen last, in their latest windows and in those asked for besides."""
 
     counts: Sequence[CountRow]

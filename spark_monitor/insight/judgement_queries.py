@@ -1,4 +1,4 @@
-"""Questions to the tables of what was judged: checks, incidents and the ledger of runs. Bounded answers."""
+"""SQL over what was judged: checks, incidents and the ledger of runs. Every answer is bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The questions that a monitor's committed tables are asked, once for everything that is shown of them."""
+"""Reads the committed tables of a monitor, once for everything that is shown of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from datetime import datetime
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.insight.assemble import assembled
-from spark_monitor.insight.earlier import known_at
+from spark_monitor.insight.earlier import results_at
 from spark_monitor.insight.facts import Facts
-from spark_monitor.insight.gathered import Gathered, latest_versions, latest_windows, usual_worst
 from spark_monitor.insight.headline_metrics import LABEL_COVERAGE, higher_is_better, main_metric, shown_metrics
-from spark_monitor.insight.judged import failing_checks, incidents, open_total, recent_runs, undecided, verdicts
-from spark_monitor.insight.measured import drifted_slices, model_series, moved_columns, recent_counts, slice_series, worst_slices
-from spark_monitor.insight.pictured import (
+from spark_monitor.insight.judgement_queries import failing_checks, incidents, open_total, recent_runs, undecided, verdicts
+from spark_monitor.insight.measurement_queries import (
+    drifted_slices,
+    model_series,
+    moved_columns,
+    recent_counts,
+    slice_series,
+    worst_slices,
+)
+from spark_monitor.insight.picture_queries import (
     baseline_distributions,
     column_series,
     distributions,
@@ -22,6 +28,7 @@ from spark_monitor.insight.pictured import (
     measured_series,
     measures,
 )
+from spark_monitor.insight.results import Results, latest_versions, latest_windows, usual_worst
 from spark_monitor.insight.rows import CheckRow, ColumnRow, CountRow, IncidentRow, ModelRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, MOST_HEAT_WINDOWS, MOST_VERSIONS, MOST_WINDOWS, MOVERS, Scope
 from spark_monitor.insight.tables import Tables
@@ -30,11 +37,11 @@ from spark_monitor.windowing.windows import Window
 
 def facts(tables: Tables, config: MonitorConfig, *, pictures: bool = False, at: datetime | None = None) -> Facts:
     """The facts of a monitor, from its committed tables; as they would have been ``at`` an earlier timestamp."""
-    gathered = gather(tables, config, pictures=pictures)
-    return assembled(gathered if at is None else known_at(gathered, at), config)
+    results = read_results(tables, config, pictures=pictures)
+    return assembled(results if at is None else results_at(results, at), config)
 
 
-def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = (), *, pictures: bool = False) -> Gathered:
+def read_results(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = (), *, pictures: bool = False) -> Results:
     """Ask about the latest windows, and about others: all of the monitor's own granularity, and a bounded number of them.
 
     ``pictures`` asks for what only a report draws: the heat map, distributions and the series of other datasets.
@@ -46,7 +53,7 @@ def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = ()
     failing = failing_checks(tables, questions.scope, questions.latest)
     problems = incidents(tables, config.monitor)
     measured, estimated, worst, slices = questions.labels()
-    gathered = Gathered(
+    results = Results(
         counts=questions.predicted,
         verdicts=verdicts(tables, questions.scope),
         failing=failing,
@@ -64,7 +71,7 @@ def gather(tables: Tables, config: MonitorConfig, windows: Iterable[Window] = ()
         measured_series=measured_series(tables, scope),
         left_out=_left_out(len(starts), len({row.version for row in predicted})),
     )
-    return questions.pictured(gathered, failing, problems) if pictures else gathered
+    return questions.pictured(results, failing, problems) if pictures else results
 
 
 @dataclass(frozen=True)
@@ -110,15 +117,15 @@ class _Questions:
         named = [(key, value) for chosen in usual_worst(worst).values() for key, value in chosen if key is not None]
         return measured, estimated, worst, slice_series(self.tables, self.scope, main, named)
 
-    def pictured(self, gathered: Gathered, failing: Iterable[CheckRow], problems: Iterable[IncidentRow]) -> Gathered:
-        """The gathered with what only a report draws."""
+    def pictured(self, results: Results, failing: Iterable[CheckRow], problems: Iterable[IncidentRow]) -> Results:
+        """The results with what only a report draws."""
         recent = self._of(sorted({row.window.start for row in self.predicted if row.count})[-MOST_HEAT_WINDOWS:])
         broken = [check.column for check in failing] + [row.column for row in problems if row.is_open]
         rows = heat(self.tables, recent, [name for name in broken if name is not None])
         columns = list(dict.fromkeys(row.column for row in rows))
         shapes: list[ColumnRow] = distributions(self.tables, self.now, columns) if columns else []
         return replace(
-            gathered,
+            results,
             heat=rows,
             columns=column_series(self.tables, recent, columns) if columns else (),
             distributions=shapes,

@@ -1,4 +1,4 @@
-"""Questions for pictures: the heat map of columns and windows, what each of its columns holds, and the table ``metrics``."""
+"""SQL for pictures: the heat map of columns and windows, what each of its columns holds, and the table ``metrics``."""
 
 from __future__ import annotations
 
