@@ -54,7 +54,7 @@ def freeze(
     accepted = (first, last) if first is not None and last is not None else None
     with terminal.progress():
         from spark_monitor.api.monitor import Monitor
-        from spark_monitor.commands.known import has_tables
+        from spark_monitor.commands.results import has_tables
 
         monitor = Monitor.load(file)
         spark = open_spark(session, terminal)

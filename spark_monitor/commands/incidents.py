@@ -92,7 +92,7 @@ def explain(
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
-        from spark_monitor.commands.known import stored_incident
+        from spark_monitor.commands.results import stored_incident
         from spark_monitor.config.monitor import load_config
         from spark_monitor.insight.explained import explained
 
@@ -145,7 +145,7 @@ def _change(context: typer.Context, incident: str, file: Path | None, spark: tup
     terminal = terminal_of(context)
     options = SessionOptions.read(*spark)
     with terminal.progress():
-        from spark_monitor.commands.known import store_of, stored_incident
+        from spark_monitor.commands.results import store_of, stored_incident
         from spark_monitor.config.monitor import load_config
 
         path = monitor_file(file)

@@ -18,7 +18,7 @@ from spark_monitor.errors import ConfigError, MonitorError, RunError
 from spark_monitor.text.formatting import harmless
 
 if TYPE_CHECKING:
-    from spark_monitor.commands.known import Session
+    from spark_monitor.commands.results import Session
     from spark_monitor.config.monitor import MonitorConfig
     from spark_monitor.insight.facts import Facts
 
@@ -99,7 +99,7 @@ def each_with_facts(
     given: Sequence[Path], session: Session, left: Left, *, pictures: bool = False, at: datetime | None = None
 ) -> Iterator[tuple[Path, MonitorConfig, Facts]]:
     """Each file with its monitor and what is known of it; of several, one of which nothing can be known is passed over."""
-    from spark_monitor.commands.known import stored_facts
+    from spark_monitor.commands.results import stored_facts
 
     single, any_read = len(monitor_files(given)) == 1, False
     for file, config in each_monitor(given, left):
@@ -138,7 +138,7 @@ def each_monitor(given: Sequence[Path], left: Left) -> Iterator[tuple[Path, Moni
 
 def sessions(options: SessionOptions, terminal: Terminal) -> Session:
     """Spark as the options name it, opened when it is needed."""
-    from spark_monitor.commands.known import Session
+    from spark_monitor.commands.results import Session
     from spark_monitor.commands.spark import open_spark
 
     wanted = bool(options.master or options.remote or options.conf)

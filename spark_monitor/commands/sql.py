@@ -64,7 +64,7 @@ def sql(
     options = SessionOptions.read(master, remote, conf)
     require_reading(query)
     with terminal.progress(leave=False):
-        from spark_monitor.commands.known import require_tables, store_of
+        from spark_monitor.commands.results import require_tables, store_of
         from spark_monitor.config.monitor import load_config
 
         config = load_config(file)
@@ -204,7 +204,7 @@ def _column(col: Callable[[str], Any]) -> Callable[[str], Any]:
 def _wrong_query(error: Any, spark: SparkSession) -> str:
     """What is wrong with a query; where it names a table that is not there, the names that are."""
     sentence = sentence_of(error).partition(": ")[2].partition(" SQLSTATE:")[0]
-    from spark_monitor.commands.known import condition_of
+    from spark_monitor.commands.results import condition_of
 
     if condition_of(error) != "TABLE_OR_VIEW_NOT_FOUND":
         return f"QUERY: {sentence}"

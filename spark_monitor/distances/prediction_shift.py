@@ -1,4 +1,4 @@
-"""Whether a model's answers are spread as they were in the baseline: predicted classes and scores."""
+"""Whether a model's predictions are spread as they were in the baseline: predicted classes and scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_CLASSES = 50
 
 @drift_metric("prediction_shift", columns=("answer",), range=SHARE)
 def prediction_shift(baseline: Block, current: Block) -> Interval:
-    """How far the model's answers have moved from the baseline's: a row for the predicted column and one for the score.
+    """How far the model's predictions have moved from the baseline's: a row for the predicted column and one for the score.
 
     Of classes, as strings or as numbers of up to 50 different values, total variation: the largest difference in probability of
     any set of classes. Of scores and predicted numbers the Kolmogorov-Smirnov distance. The interval is the populations', 95 %.

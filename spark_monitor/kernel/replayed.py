@@ -19,7 +19,7 @@ from spark_monitor.distances.compare import Compared, compared
 from spark_monitor.distances.result import Column
 from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import Block, states_at
-from spark_monitor.rules.held import Knowledge
+from spark_monitor.rules.applied_limits import LimitInputs
 from spark_monitor.rules.judgement import SLICES, Bench
 from spark_monitor.rules.learned import OwnWindows, own_windows
 from spark_monitor.rules.noise import PSI
@@ -245,7 +245,7 @@ def judged_rows(rows: Sequence[dict[str, Any]], plan: ReplayPlan, windows: Mappi
     """The checks of rows of whole windows, with these windows of the baseline to learn limits from."""
     keys = ("start", "end", "model_version", "slice_key", "slice_value", "column_name")
     ordered = sorted(rows, key=lambda row: (*(str(row[key]) for key in keys), row["family"] != "profile"))
-    bench = Bench.of(plan.book, Knowledge(own_windows=windows, zone=plan.zone, fdr=plan.fdr))
+    bench = Bench.of(plan.book, LimitInputs(own_windows=windows, zone=plan.zone, fdr=plan.fdr))
     return list(bench.checks(pa.Table.from_pylist(ordered, schema=STREAM)).to_pylist())
 
 

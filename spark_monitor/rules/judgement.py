@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.distances.benjamini_hochberg import benjamini_hochberg
+from spark_monitor.rules.applied_limits import AppliedLimits, LimitInputs, applied_limits
 from spark_monitor.rules.check_rows import (
     CHECK_SCHEMA,
     OF_ROW,
@@ -25,7 +26,6 @@ from spark_monitor.rules.check_rows import (
     without_nan,
 )
 from spark_monitor.rules.ends import Ends
-from spark_monitor.rules.held import AllHeld, Knowledge, held
 from spark_monitor.rules.limits import Bounds
 from spark_monitor.rules.reasons import number_text, reason, rows_text, side_text, subject_of
 from spark_monitor.rules.rulebook import Rulebook, check_id, is_of_predictions, is_of_slices, is_total
@@ -44,20 +44,20 @@ class Bench:
     """Judges tables of whole windows; what it has worked out of one it remembers for the next."""
 
     book: Rulebook
-    knowledge: Knowledge
+    inputs: LimitInputs
     remembered: dict[tuple[Any, ...], tuple[str, str]]
 
     @classmethod
-    def of(cls, book: Rulebook, knowledge: Knowledge) -> Bench:
+    def of(cls, book: Rulebook, inputs: LimitInputs) -> Bench:
         """A bench that remembers nothing yet."""
-        return cls(book, knowledge, {})
+        return cls(book, inputs, {})
 
     def checks(self, table: pa.Table) -> pa.RecordBatch:
         """The checks of all windows of ``table``, which holds each of its windows whole (schema `STREAM`, sorted)."""
         rows = Rows.of(table)
         judged = numbers_of(table, rows, self.book)
-        _await_labels(judged, rows, self.knowledge.labels_due)
-        limits = held(judged, rows, table, self.book, self.knowledge)
+        _await_labels(judged, rows, self.inputs.labels_due)
+        limits = applied_limits(judged, rows, table, self.book, self.inputs)
         given = self._ruled(judged, rows, limits)
         columns, few = self._write(judged, rows, limits, given)
         for row in _summaries(few, judged, rows, self.book):
@@ -66,7 +66,7 @@ class Bench:
             append_row(columns, row)
         return pa.RecordBatch.from_pydict(columns, schema=CHECK_SCHEMA)
 
-    def _ruled(self, judged: Judged, rows: Rows, limits: AllHeld) -> Rulings:
+    def _ruled(self, judged: Judged, rows: Rows, limits: AppliedLimits) -> Rulings:
         unreachable = np.array([out_of_reach(rule) for rule in self.book.rules], dtype=np.bool_)
         gap = np.zeros(len(judged.metric), dtype=np.bool_)
         gap[list(limits.gaps)] = True
@@ -80,11 +80,11 @@ class Bench:
             noisy=limits.noisy,
             no_such_limit=unreachable[judged.place] if judged.place.size else gap,
         )
-        if self.knowledge.fdr is not None:
-            _undecide(given, judged, rows, self.knowledge.fdr)
+        if self.inputs.fdr is not None:
+            _undecide(given, judged, rows, self.inputs.fdr)
         return given
 
-    def _write(self, judged: Judged, rows: Rows, limits: AllHeld, given: Rulings) -> tuple[Columns, list[int]]:
+    def _write(self, judged: Judged, rows: Rows, limits: AppliedLimits, given: Rulings) -> tuple[Columns, list[int]]:
         """Every check as columns but those of slices that are too small, whose places are returned."""
         sliced = np.array([rows.strings["slice_key"][row] is not None for row in judged.row.tolist()], dtype=np.bool_)
         few = sliced & ((given.why == "too_few") | (given.why == "chance"))
@@ -108,9 +108,9 @@ class Bench:
         return columns, np.flatnonzero(few).tolist()
 
     def _sentences(
-        self, judged: Judged, rows: Rows, limits: AllHeld, given: Rulings, kept: list[int], subjects: list[str]
+        self, judged: Judged, rows: Rows, limits: AppliedLimits, given: Rulings, kept: list[int], subjects: list[str]
     ) -> list[tuple[str, str]]:
-        """What each check was held against, and its reason; a PASS of a fixed limit gets a short one."""
+        """The limits of each check, and its reason; a PASS of a fixed limit gets a short one."""
         sentences, fixed = [], {}
         for one, subject in zip(kept, subjects, strict=True):
             place = int(judged.place[one])

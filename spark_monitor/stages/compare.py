@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL
 from spark_monitor.distances.compare import drift_entries, with_columns
 from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Comparison, drift_ddl, drift_schema
-from spark_monitor.kernel.measured_answers import MeasuredAnswers
 from spark_monitor.kernel.measured_drift import MeasuredDrift, untabled
+from spark_monitor.kernel.measured_predictions import MeasuredPredictions
 from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE, GROUP
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.predictions import Predictions
@@ -56,11 +56,11 @@ def measured_drift(states: DataFrame, baseline: DataFrame, plan: ComparePlan) ->
     return in_order(states, baseline).mapInArrow(run, MEASUREMENT_DDL)
 
 
-def measured_answers(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
-    """Measurements of how far the model's answers have moved."""
+def measured_predictions(states: DataFrame, baseline: DataFrame, plan: ComparePlan) -> DataFrame:
+    """Measurements of how far the model's predictions have moved."""
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from MeasuredAnswers(plan).batches(map(_typed, batches))
+        yield from MeasuredPredictions(plan).batches(map(_typed, batches))
 
     return in_order(states, baseline).mapInArrow(run, MEASUREMENT_DDL)
 
@@ -140,7 +140,7 @@ def compare_step(
     if compared:
         is_compared = F.col("column_name").isin(*sorted(compared))
         stored_states = states_of(run, due).where(is_compared).withColumn("wanted", wanted(BASELINE))
-        run.measured.append(measured_answers(stored_states, baseline.states.where(is_compared), plan))
+        run.measured.append(measured_predictions(stored_states, baseline.states.where(is_compared), plan))
     gone = missing_rows(run, gone_columns(run.config, predictions, baseline), due, versions).drop("data_type")
     rows = compared_windows(drift).unionByName(gone.withColumn("drift_type", F.lit(BASELINE)), allowMissingColumns=True)
     referred = reference_rows(run, [*due, *later], plan)

@@ -20,7 +20,7 @@ from spark_monitor.stages.custom_bounds import interval_of, numbers_of
 from spark_monitor.stages.custom_references import with_references
 from spark_monitor.stages.custom_values import aggregated, aggregates, metric_of, same
 from spark_monitor.stages.labelled import labelled_rows, spans_of, with_label
-from spark_monitor.stages.placed import placed, rows_within
+from spark_monitor.stages.row_dimensions import placed, rows_within
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from spark_monitor.stages.custom_bounds import with_bounds
 from spark_monitor.stages.custom_values import SUMS, aggregates, struct
 from spark_monitor.stages.labelled import baseline_rows, with_label
 from spark_monitor.stages.neighbours import just_before
-from spark_monitor.stages.placed import own_name
+from spark_monitor.stages.row_dimensions import own_name
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from spark_monitor.catalogue.measurement import DIMENSIONS
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.config.aggregates import Aggregate, parse_aggregate
 from spark_monitor.stages.labelled import PREFIX
-from spark_monitor.stages.placed import own_name
+from spark_monitor.stages.row_dimensions import own_name
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:

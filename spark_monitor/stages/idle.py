@@ -49,7 +49,7 @@ LABELS_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
-class Known:
+class LastRun:
     """What the ledger says of a monitor: its last run of whatever was due, and whether anything has been left undone."""
 
     config_hash: str
@@ -81,7 +81,7 @@ def note_idle(store: Store, configs: Sequence[MonitorConfig], as_of: datetime) -
     return idle
 
 
-def waits(config: MonitorConfig, last: Known, as_of: datetime) -> bool:
+def waits(config: MonitorConfig, last: LastRun, as_of: datetime) -> bool:
     """Whether no window of a monitor is due by time alone, and nothing else has to be asked but its tables."""
     datasets = config.operations or config.pipelines or config.costs
     silence = any(rule.metric == FRESHNESS for rule in config.rules)
@@ -98,7 +98,7 @@ def ends_between(schedule: Schedule, after: datetime, until: datetime) -> bool:
     return any(after < window.end <= until for windows in each for window in windows)
 
 
-def _last_runs(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Known]:
+def _last_runs(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, LastRun]:
     """The monitors whose last run left nothing undone: no run under way or broken off since, nothing that MLflow lacks."""
     runs = store.frame("runs").where(F.col("monitor_id").isin(sorted({config.monitor for config in configs})))
     complete = f"status = '{COMMITTED}' AND kind = '{DUE}'"
@@ -121,7 +121,7 @@ def _last_runs(store: Store, configs: Iterable[MonitorConfig]) -> dict[str, Know
         .collect()
     )
     return {
-        row["monitor_id"]: Known(
+        row["monitor_id"]: LastRun(
             row["config_hash"],
             timestamp_of(row["at"]),
             row["baseline_version"],
@@ -150,7 +150,7 @@ def _versions(store: Store, configs: Iterable[MonitorConfig]) -> dict[Place, str
         return dict(zip(sources, several.map(asked, sources), strict=True))
 
 
-def _same(config: MonitorConfig, last: Known, versions: Mapping[Place, str | None]) -> bool:
+def _same(config: MonitorConfig, last: LastRun, versions: Mapping[Place, str | None]) -> bool:
     """Whether both tables have versions, and those that the last run saw."""
     sources = {PREDICTIONS: config.predictions, LABELS: config.labels}
     each = [(last.source_versions.get(name), versions[_place(one)]) for name, one in sources.items() if one is not None]
@@ -158,7 +158,7 @@ def _same(config: MonitorConfig, last: Known, versions: Mapping[Place, str | Non
 
 
 def _labelled_since(
-    store: Store, configs: Iterable[MonitorConfig], last_runs: Mapping[str, Known], as_of: datetime
+    store: Store, configs: Iterable[MonitorConfig], last_runs: Mapping[str, LastRun], as_of: datetime
 ) -> frozenset[str]:
     """The monitors whose unchanged label tables hold labels that have become known since the last run.
 
@@ -184,7 +184,7 @@ def _labelled_since(
     return frozenset(config.monitor for place in places_found for config in questions[place][1])
 
 
-def _row(one: Idle, last: Known, began: datetime) -> dict[str, Any]:
+def _row(one: Idle, last: LastRun, began: datetime) -> dict[str, Any]:
     run = Run(one.store.spark, one.config, one.store, one.run_id, one.as_of, schedule_of(one.config))
     ended = datetime.now(UTC)
     done = {"status": NOTHING_NEW, "started": began, "ended": ended, "published": "OFF"}

@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.rules.applied_limits import LimitInputs
 from spark_monitor.rules.check_rows import CHECK_DDL
-from spark_monitor.rules.held import Knowledge
 from spark_monitor.rules.judgement import Bench
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import STREAM
 from spark_monitor.session import interpreted
 from spark_monitor.stages.context import INPUT, Run
-from spark_monitor.stages.knowledge import knowledge_of
+from spark_monitor.stages.limit_inputs import limit_inputs_of
 from spark_monitor.stages.metric_rows import metric_rows
 from spark_monitor.stages.persistence import Stored, persistent
 from spark_monitor.stages.series import Earlier, rows_before
@@ -52,7 +52,7 @@ def checks(
     metrics: DataFrame | None = None,
     earlier: Earlier | None = None,
     stored: Stored | None = None,
-    knowledge: Knowledge | None = None,
+    inputs: LimitInputs | None = None,
 ) -> DataFrame:
     """The rows of ``checks`` for the windows whose metrics are given.
 
@@ -64,7 +64,7 @@ def checks(
     """
     of_monitor = F.col("monitor_id") == monitor_id
     tables = [frame.where(of_monitor) for frame in (profile_metrics, drift_metrics, model_metrics)]
-    book, facts = Rulebook.of(rules), knowledge or Knowledge()
+    book, facts = Rulebook.of(rules), inputs or LimitInputs()
     rows = metric_rows(tables, metrics.where(of_monitor) if metrics is not None else None, book)
     if earlier is not None:
         rows = rows.unionByName(rows_before(rows, earlier, book))
@@ -116,12 +116,12 @@ def _begins(table: pa.Table) -> int:
 
 def judge_step(run: Run, windows: Sequence[DueWindow]) -> None:
     """Write the checks of these windows, from all that is known of them."""
-    knowledge = knowledge_of(run)
+    inputs = limit_inputs_of(run)
     with interpreted(run.spark):
-        write_checks(run, windows, knowledge)
+        write_checks(run, windows, inputs)
 
 
-def write_checks(run: Run, windows: Sequence[DueWindow], knowledge: Knowledge) -> None:
+def write_checks(run: Run, windows: Sequence[DueWindow], inputs: LimitInputs) -> None:
     """Hold what is stored of these windows against the rules."""
     condition = run.store.in_windows(run.monitor_id, windows)
     judged = checks(
@@ -135,6 +135,6 @@ def write_checks(run: Run, windows: Sequence[DueWindow], knowledge: Knowledge) -
         metrics=run.store.frame("metrics").where(condition),
         earlier=Earlier.of(run, windows),
         stored=Stored.of(run, windows),
-        knowledge=knowledge,
+        inputs=inputs,
     )
     run.store.replace_windows("checks", judged, monitor_id=run.monitor_id, windows=windows)

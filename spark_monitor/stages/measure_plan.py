@@ -22,7 +22,7 @@ from spark_monitor.stages.coarse import Parts
 from spark_monitor.stages.coarse_scores import scored_slice_values
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.labelled import PREFIX, answered_rows
-from spark_monitor.stages.rivals import ROW, Rivals, rivals_of, row_hash, with_rivals
+from spark_monitor.stages.shared_rows import ROW, SharedRows, row_hash, shared_rows_of, with_shared_rows
 from spark_monitor.states.cell_errors import cell_edges
 from spark_monitor.states.classes import canonical_label
 from spark_monitor.states.score_grids import score_grid
@@ -85,14 +85,14 @@ def measure_work(
     edges, members = plan_segments(keys, {number: window_keys(several) for number, several in parts.items()})
     spans = wanted_spans(edges, members)
     joined = answered_rows(run, predictions, spans)
-    rivals = rivals_of(run, predictions, spans)
+    shared = shared_rows_of(run, predictions, spans)
     rows = rows_for_measure(
         run,
         joined,
         predictions.slices,
         time=columns.time,
         version_sql=predictions.version_sql,
-        rivals=rivals,
+        shared=shared,
         features=() if tree is None else tree.names,
     )
     stored = scored_slice_values(run, parts, predictions.slice_keys) if parts else None
@@ -121,7 +121,7 @@ def measure_work(
         weighted=run.config.weights is not None,
         predicted=run.config.fairness is not None and task != "regression",
         answers=estimates(run),
-        paired=rivals is not None,
+        paired=shared is not None,
         error_edges=() if task != "regression" else by_prediction if tree is None else tree.cells,
         error_tree=tree,
     )
@@ -140,12 +140,12 @@ def rows_for_measure(
     *,
     time: str | None,
     version_sql: str,
-    rivals: Rivals | None = None,
+    shared: SharedRows | None = None,
     features: Sequence[str] = (),
 ) -> DataFrame:
     """The frame that a task of measuring expects, from predictions that carry their labels, by group.
 
-    Rows that several versions scored say so where ``rivals`` tells of any; ``features`` are those that a tree of errors asks for.
+    Rows that several versions scored say so where ``shared`` tells of any; ``features`` are those that a tree of errors asks for.
     """
     config, number = run.config.predictions, run.config.model.task == "regression"
     columns = set(joined.columns)
@@ -158,7 +158,7 @@ def rows_for_measure(
     label, rows, conflicts, came = (quote(PREFIX + name) for name in (LABEL, LABEL_ROWS, LABEL_CONFLICTS, LABEL_TIME))
     scores = [config.scores[name] for name in sorted_classes(config.scores)]
     keyed = joined
-    if rivals is not None:
+    if shared is not None:
         # A row that a version leaves without an answer is none that it scored, whatever others did.
         parts = [None if config.prediction is None else prediction, None if config.score is None else read(config.score)]
         answered = answered_sql(parts[0], parts[1], [read(one) for one in scores], number=number)
@@ -184,11 +184,11 @@ def rows_for_measure(
         "CAST(NULL AS BIGINT) AS part",
         *(f"{_try_double(read(one))} AS class{place}" for place, one in enumerate(scores)),
         *(f"{_try_double(_read_where_known(name, columns))} AS feature{place}" for place, name in enumerate(features)),
-        *([ROW] if rivals is not None else []),
+        *([ROW] if shared is not None else []),
     )
-    if rivals is not None:
+    if shared is not None:
         names = [name for name in selected.columns if name != ROW]
-        selected = with_rivals(selected, rivals, run.schedule.zone).select(*map(quote, names))
+        selected = with_shared_rows(selected, shared, run.schedule.zone).select(*map(quote, names))
     if group is None:
         return selected
     # Rows of no group need not meet.

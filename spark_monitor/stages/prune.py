@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from spark_monitor.config.limits import Learned
 from spark_monitor.stages.context import Run, schedule_of
-from spark_monitor.stages.knowledge import baseline_span
+from spark_monitor.stages.limit_inputs import baseline_span
 from spark_monitor.store import Store
 from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.store.literals import timestamp_sql

@@ -29,10 +29,10 @@ from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.present import PresentPlan, profile_rows
 from spark_monitor.stages.quality_columns import ColumnPlan, column_measurements
 from spark_monitor.stages.quality_plan import key_names, known_codes, quality_plan
-from spark_monitor.stages.quality_rows import Known, arrival_block, key_block, key_of, place_of, summaries
+from spark_monitor.stages.quality_rows import ArrivalHistory, arrival_block, key_block, key_of, place_of, summaries
 from spark_monitor.stages.schema_changes import schema_rows
 from spark_monitor.stages.slice_shares import share_measurements
-from spark_monitor.stages.windowfuls import Place, Windowful, version_counts, windowfuls
+from spark_monitor.stages.window_rows import Place, WindowRows, version_counts, window_rows
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Handled
 from spark_monitor.windowing.timestamps import micros
@@ -105,8 +105,8 @@ def row_quality(
     """The quality of the rows of whole windows."""
     earlier = earlier_windows(run, due, handled)
     summaries = _summaries(run, due, earlier)
-    windows = windowfuls(summaries)
-    knowledge = Known(
+    windows = window_rows(summaries)
+    history = ArrivalHistory(
         windows=windows,
         handled=frozenset({*earlier, *due}),
         zone=run.schedule.zone,
@@ -117,7 +117,7 @@ def row_quality(
         as_of_micros=micros(run.as_of),
     )
     places = [_dimensions(run, one) for one in due]
-    block = arrival_block(due, knowledge)
+    block = arrival_block(due, history)
     rows = [row for name in ARRIVALS for row in _rows(name, block, places)]
     return [*rows, *_version_shares(run, summaries, due), *_repeated(run, predictions, summaries, due)]
 
@@ -234,7 +234,7 @@ def newest_of(run: Run, due: Sequence[DueWindow]) -> DueWindow | None:
     return last
 
 
-def newest_row(run: Run, predictions: Predictions, due: Sequence[DueWindow], windows: Mapping[Place, Windowful]) -> int | None:
+def newest_row(run: Run, predictions: Predictions, due: Sequence[DueWindow], windows: Mapping[Place, WindowRows]) -> int | None:
     """The newest row's timestamp before as-of; the table is asked only for rows after the newest window."""
     newest = newest_of(run, due)
     if newest is None:

@@ -21,7 +21,7 @@ from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.history import Expected, expected_rows, largest_gap
 from spark_monitor.quality.history import missing_hours as hours_missing
 from spark_monitor.quality.repeated import KeyBlock
-from spark_monitor.stages.windowfuls import Place, Windowful
+from spark_monitor.stages.window_rows import Place, WindowRows
 from spark_monitor.states.counters import CounterState
 from spark_monitor.states.hours import HOUR_MICROS, HourState
 from spark_monitor.states.repeats import RepeatState
@@ -105,14 +105,14 @@ def key_of(name: str) -> int | None:
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the arrivals of due windows are held against.
+class ArrivalHistory:
+    """What the arrivals of due windows are compared with.
 
     ``windows`` tell of due and earlier windows, ``handled`` which earlier windows were looked at, ``manifest`` how many rows
     some should have, ``first_counts`` how many rows some had when they were first profiled.
     """
 
-    windows: Mapping[Place, Windowful]
+    windows: Mapping[Place, WindowRows]
     handled: frozenset[DueWindow]
     zone: str
     manifest: Mapping[Place, float] | None = None
@@ -121,9 +121,9 @@ class Known:
     as_of_micros: int = 0
     newest: DueWindow | None = None
 
-    def of(self, one: DueWindow) -> Windowful:
+    def of(self, one: DueWindow) -> WindowRows:
         """What is known of a window."""
-        return self.windows.get(place_of(one), Windowful())
+        return self.windows.get(place_of(one), WindowRows())
 
 
 def place_of(one: DueWindow) -> Place:
@@ -131,7 +131,7 @@ def place_of(one: DueWindow) -> Place:
     return one.granularity, micros(one.window.start)
 
 
-def arrival_block(due: Sequence[DueWindow], arrived: Known) -> ArrivalBlock:
+def arrival_block(due: Sequence[DueWindow], arrived: ArrivalHistory) -> ArrivalBlock:
     """The arrivals of due windows as a block."""
     history = _History(arrived)
     arrivals = [history.arrival(one) for one in due]
@@ -158,7 +158,7 @@ class Arrival:
 class _History:
     """Earlier windows looked at from each due one."""
 
-    def __init__(self, arrived: Known) -> None:
+    def __init__(self, arrived: ArrivalHistory) -> None:
         self._arrived, self._zone = arrived, ZoneInfo(arrived.zone)
         self._offsets: dict[int, int] = {}
         self._by_granularity: dict[str, list[DueWindow]] = {}
@@ -171,11 +171,11 @@ class _History:
         """Of every hour of the windows of which states tell it, whether it has rows."""
         occupied: dict[int, bool] = {}
         for one in windows:
-            windowful = self._arrived.of(one)
-            if windowful.count and windowful.hours is None:
+            window_rows = self._arrived.of(one)
+            if window_rows.count and window_rows.hours is None:
                 continue
             occupied |= dict.fromkeys(_hours(one), False)
-            occupied |= dict.fromkeys(windowful.hours.hours.tolist() if windowful.hours is not None else (), True)
+            occupied |= dict.fromkeys(window_rows.hours.hours.tolist() if window_rows.hours is not None else (), True)
         return occupied
 
     def _first_contents(self, windows: Sequence[DueWindow]) -> dict[tuple[int, int], DueWindow]:
@@ -188,13 +188,13 @@ class _History:
 
     def arrival(self, one: DueWindow) -> Arrival:
         """Everything that is known of a window."""
-        arrival, windowful = Arrival(), self._arrived.of(one)
+        arrival, window_rows = Arrival(), self._arrived.of(one)
         self._add_rows(one, arrival)
-        self._add_hours(one, windowful, arrival)
-        self._add_content(one, windowful, arrival)
-        first = self._arrived.first_counts.get(place_of(one), windowful.count)
+        self._add_hours(one, window_rows, arrival)
+        self._add_content(one, window_rows, arrival)
+        first = self._arrived.first_counts.get(place_of(one), window_rows.count)
         arrival.details["late_rows_percent"] = {"first": str(first)}
-        arrival.numbers["late"] = float(max(windowful.count - first, 0)) if windowful.count else np.nan
+        arrival.numbers["late"] = float(max(window_rows.count - first, 0)) if window_rows.count else np.nan
         arrival.why["late_rows_percent"] = NO_ROWS
         if one == self._arrived.newest:
             self._add_freshness(arrival)
@@ -232,11 +232,13 @@ class _History:
         local = one.window.start.astimezone(self._zone)
         return local.weekday(), local.hour
 
-    def _add_hours(self, one: DueWindow, windowful: Windowful, arrival: Arrival) -> None:
-        if windowful.count and windowful.hours is None:
+    def _add_hours(self, one: DueWindow, window_rows: WindowRows, arrival: Arrival) -> None:
+        if window_rows.count and window_rows.hours is None:
             arrival.why |= dict.fromkeys(("largest_gap_hours", "missing_hours"), "The hours of this window were not counted.")
             return
-        first, last = (windowful.hours.first, windowful.hours.last) if windowful.hours is not None else (np.zeros(0), np.zeros(0))
+        first, last = (
+            (window_rows.hours.first, window_rows.hours.last) if window_rows.hours is not None else (np.zeros(0), np.zeros(0))
+        )
         arrival.numbers["largest_gap_hours"] = largest_gap(micros(one.window.start), micros(one.window.end), first, last)
         occupied = self._occupied.get(one.granularity, {})
         missing = hours_missing(_hours(one), occupied, self._offset)
@@ -254,10 +256,10 @@ class _History:
             self._offsets[hour] = round(shift / timedelta(hours=1))
         return self._offsets[hour]
 
-    def _add_content(self, one: DueWindow, windowful: Windowful, arrival: Arrival) -> None:
-        content = windowful.content
+    def _add_content(self, one: DueWindow, window_rows: WindowRows, arrival: Arrival) -> None:
+        content = window_rows.content
         if content is None:
-            arrival.why["duplicated_window"] = NO_ROWS if not windowful.count else "The sum of this window's rows is not known."
+            arrival.why["duplicated_window"] = NO_ROWS if not window_rows.count else "The sum of this window's rows is not known."
             return
         first = self._contents.get(one.granularity, {}).get(content)
         is_copy = first is not None and first.window.start < one.window.start

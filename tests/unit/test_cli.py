@@ -781,7 +781,7 @@ def test_files_that_would_write_each_others_rows_are_refused_and_one_named_twice
 def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count_in_the_exit_code(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spark_monitor.commands import known
+    from spark_monitor.commands import results
 
     monkeypatch.chdir(tmp_path)
     for name in ("calm", "sick", "young"):
@@ -790,14 +790,14 @@ def test_of_several_monitors_those_that_cannot_be_read_are_passed_over_and_count
             "windows: {every: 1 day}\nrules: []\noutputs: {path: results}\n"
         )
     (tmp_path / "broken.yaml").write_text("monitor: [")
-    facts_of = known.stored_facts
+    facts_of = results.stored_facts
 
     def asked(config: Any, *given: Any, **options: Any) -> Any:
         if config.monitor == "sick":
             raise OSError("the storage is gone")
         return facts_of(config, *given, **options)
 
-    monkeypatch.setattr(known, "stored_facts", asked)
+    monkeypatch.setattr(results, "stored_facts", asked)
 
     def done(*names: str) -> Any:
         return CliRunner().invoke(app, [command, *names])

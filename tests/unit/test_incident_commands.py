@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from spark_monitor.cli import app
 from spark_monitor.commands.incidents import monitor_file, one_file, user
-from spark_monitor.commands.known import SET_UP, is_empty_directory
+from spark_monitor.commands.results import SET_UP, is_empty_directory
 from spark_monitor.errors import ConfigError
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.explained import explained, found_incident

@@ -13,7 +13,7 @@ from scipy.stats import binomtest, ks_2samp, kstwobign
 
 from spark_monitor.config.limits import History, Learned, Relative, parse_limit, written
 from spark_monitor.config.rules import RuleConfig
-from spark_monitor.rules.held import Knowledge
+from spark_monitor.rules.applied_limits import LimitInputs
 from spark_monitor.rules.history import DAY, reach, windows_before
 from spark_monitor.rules.judgement import SLICES, Bench
 from spark_monitor.rules.learned import OwnWindows
@@ -39,7 +39,7 @@ def number(metric: str, value: float, lower: float | None = None, upper: float |
 
 
 def judged(rules: list[RuleConfig], rows: list[dict[str, Any]], **known: Any) -> list[dict[str, Any]]:
-    bench = Bench.of(Rulebook.of(rules), Knowledge(**known))
+    bench = Bench.of(Rulebook.of(rules), LimitInputs(**known))
     return list(bench.checks(pa.Table.from_pylist(rows, schema=STREAM)).to_pylist())
 
 

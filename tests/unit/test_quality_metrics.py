@@ -19,7 +19,7 @@ from spark_monitor.quality.unit_factor import KNOWN_FACTORS, unit_factor
 from spark_monitor.quality.values import percent_sentinel, percent_unseen
 from spark_monitor.quality.variation import is_constant, is_stuck
 from spark_monitor.quality.version_share import VersionBlock, version_share
-from spark_monitor.stages.windowfuls import version_counts
+from spark_monitor.stages.window_rows import version_counts
 
 
 def test_the_share_of_a_version_is_of_all_versions_and_nought_where_it_ceased() -> None:

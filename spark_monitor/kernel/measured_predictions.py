@@ -18,7 +18,7 @@ from spark_monitor.kernel.state_rows import Block
 METRIC: Metric = metric_of(prediction_shift)
 
 
-class MeasuredAnswers(MeasuredDrift):
+class MeasuredPredictions(MeasuredDrift):
     """Measures each state of a sorted stream of the model's predictions against its baseline."""
 
     def batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

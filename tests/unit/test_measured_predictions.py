@@ -1,4 +1,4 @@
-"""States of the model's answers to measurements: every state has a row, with a number or with the reason for none."""
+"""States of the model's predictions to measurements: every state has a row, with a number or with the reason for none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from spark_monitor.catalogue.measurement import MEASUREMENT_SCHEMA
 from spark_monitor.kernel.comparison import BASELINE, INPUT_SCHEMA, ComparePlan
-from spark_monitor.kernel.measured_answers import MeasuredAnswers
+from spark_monitor.kernel.measured_predictions import MeasuredPredictions
 from spark_monitor.kernel.plan import KernelColumn
 from spark_monitor.kernel.state_rows import state_columns
 from spark_monitor.stages.first_pass import grid_of
@@ -57,7 +57,7 @@ def test_answers_are_measured_and_those_without_a_baseline_say_so() -> None:
     )
     plan = ComparePlan(columns={"predicted": column}, apart={}, frozen=("predicted",), exact_to={}, metrics=("ks",))
 
-    found = [row for out in MeasuredAnswers(plan).batches([batch]) for row in out.cast(MEASUREMENT_SCHEMA).to_pylist()]
+    found = [row for out in MeasuredPredictions(plan).batches([batch]) for row in out.cast(MEASUREMENT_SCHEMA).to_pylist()]
 
     numbers = {row["slice_value"]: row for row in found}
     assert len(found) == 2

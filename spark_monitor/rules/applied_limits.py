@@ -1,4 +1,4 @@
-"""What each number is held against: fixed limits as they stand, limits that move as numbers, with where they come from."""
+"""The limits that apply to each number: fixed ones as they stand, moving ones as numbers, with where they come from."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OfBaseline = tuple[str, str | None, str | None, str, str | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Knowledge:
+class LimitInputs:
     """What limits need besides the number: the baseline's own windows by column, its own values, and how time is cut.
 
     ``baseline`` is by column, slice key, slice value, metric and class. ``worse`` is of the monitor's own metrics.
@@ -56,7 +56,7 @@ class Knowledge:
 
 
 @dataclass(frozen=True, eq=False)
-class AllHeld:
+class AppliedLimits:
     """The limits of S numbers; ``gaps`` says of some why one is not known."""
 
     warn: list[Bounds | None]
@@ -68,7 +68,7 @@ class AllHeld:
     judged: Judged
 
     def at(self, place: int) -> Held:
-        """What one is held against."""
+        """The limits of one number."""
         judged, floor, needed = self.judged, float(self.chance[place]), None
         first = self.warn[place] or self.fail[place]
         if first is not None and first.above is not None and not math.isnan(floor):
@@ -79,7 +79,7 @@ class AllHeld:
         return Held(self.warn[place], self.fail[place], self.gaps.get(place), floor, needed)
 
 
-def held(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, knowledge: Knowledge) -> AllHeld:
+def applied_limits(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, inputs: LimitInputs) -> AppliedLimits:
     """The limits of every number, found rule by rule."""
     size = len(judged.metric)
     by_severity: dict[str, list[Bounds | None]] = {"warn": [None] * size, "fail": [None] * size}
@@ -95,29 +95,29 @@ def held(judged: Judged, rows: Rows, table: pa.Table, book: Rulebook, knowledge:
         for name, limit in (("warn", rule.warn), ("fail", rule.fail)):
             if limit is None:
                 continue
-            bounds, gap = _bounds(limit, judged, at, rows, knowledge, series)
+            bounds, gap = _bounds(limit, judged, at, rows, inputs, series)
             for one, bound in zip(at.tolist(), bounds, strict=True):
                 by_severity[name][one] = bound
                 if bound is None:
                     gaps[one] = gap
-    return AllHeld(by_severity["warn"], by_severity["fail"], gaps, floor, least, noisy, judged)
+    return AppliedLimits(by_severity["warn"], by_severity["fail"], gaps, floor, least, noisy, judged)
 
 
 def _bounds(
-    limit: AnyLimit, judged: Judged, at: Integers, rows: Rows, knowledge: Knowledge, series: Before | None
+    limit: AnyLimit, judged: Judged, at: Integers, rows: Rows, inputs: LimitInputs, series: Before | None
 ) -> tuple[list[Bounds | None], str]:
     if isinstance(limit, Threshold):
         return [Bounds.fixed(limit)] * at.size, ""
     metric = judged.metric[int(at[0])]
-    worse = knowledge.worse_of(metric)
+    worse = inputs.worse_of(metric)
     if isinstance(limit, Learned):
-        return learned(limit, judged, at, rows, own_windows=knowledge.own_windows, worse=worse)
+        return learned(limit, judged, at, rows, own_windows=inputs.own_windows, worse=worse)
     if isinstance(limit, Relative):
-        values = np.array([knowledge.baseline.get(key, math.nan) for key in _of_baseline(judged, at, rows)], dtype=np.float64)
+        values = np.array([inputs.baseline.get(key, math.nan) for key in _of_baseline(judged, at, rows)], dtype=np.float64)
         low, high = relative_bounds(values, limit)
         sources = [f"{limit.text()}, {value:.6g}" for value in values]
         return between(low, high, sources), f"the value of {metric} in the baseline is not known"
-    before, alike = (series or Before({})).of_each(judged, at, rows, limit, knowledge.zone)
+    before, alike = (series or Before({})).of_each(judged, at, rows, limit, inputs.zone)
     middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
     by_rows = metric in CENTRED or metric.startswith(PERCENT)
     least = by_chance(metric, ONE_DEVIATION, judged, at, rows, middle) if by_rows else None
@@ -183,4 +183,4 @@ def _series(rows: Rows, row: int, metric: str, class_name: str | None) -> Series
     return (rows.strings["granularity"][row], *(rows.strings[name][row] for name in FOR_EACH), metric, class_name)
 
 
-__all__ = ["AllHeld", "Knowledge", "held"]
+__all__ = ["AppliedLimits", "LimitInputs", "applied_limits"]

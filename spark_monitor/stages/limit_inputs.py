@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.config.limits import Learned, Relative
 from spark_monitor.config.metrics import worse_of
-from spark_monitor.rules.held import Knowledge, OfBaseline
+from spark_monitor.rules.applied_limits import LimitInputs, OfBaseline
 from spark_monitor.rules.learned import OwnWindows
 from spark_monitor.rules.learned import own_windows as windows_of
 from spark_monitor.rules.rulebook import Rulebook
@@ -30,13 +30,13 @@ MOST_WINDOWS: Final = 400
 """Of a longer baseline its last windows are taken, so that what comes to the driver is bounded by the number of columns."""
 
 
-def knowledge_of(run: Run) -> Knowledge:
+def limit_inputs_of(run: Run) -> LimitInputs:
     """What the rules of this monitor must know."""
     learned, relative = (
         [rule for rule in run.config.rules if any(isinstance(limit, kind) for limit in rule.limits)]
         for kind in (Learned, Relative)
     )
-    return Knowledge(
+    return LimitInputs(
         own_windows=own_windows(run, learned) if learned else {},
         baseline=baseline_values(run, relative) if relative else {},
         worse=worse_of(run.config.metrics),

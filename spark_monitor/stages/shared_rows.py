@@ -33,7 +33,7 @@ _AT, _SEGMENT = "spark_monitor_at", "spark_monitor_segment"
 
 
 @dataclass(frozen=True)
-class Rivals:
+class SharedRows:
     """The timestamps that bound pieces of time, and the numbers of the pieces in which several versions scored the same rows."""
 
     edges: tuple[int, ...]
@@ -52,7 +52,7 @@ def pieces_of(run: Run, spans: Spans) -> tuple[int, ...]:
     return tuple(sorted({micros(edge) for window in windows for edge in (window.start, window.end)}))
 
 
-def rivals_of(run: Run, predictions: Predictions, spans: Spans) -> Rivals | None:
+def shared_rows_of(run: Run, predictions: Predictions, spans: Spans) -> SharedRows | None:
     """Where several versions scored the same rows: a query over ids, times and versions where versions are a column."""
     columns = run.config.predictions
     if not spans or run.config.labels is None or not isinstance(columns.model_version, str):
@@ -66,7 +66,7 @@ def rivals_of(run: Run, predictions: Predictions, spans: Spans) -> Rivals | None
     sampled = keyed.where(f"pmod({ROW}, {SAMPLED}) = 0").withColumn(_SEGMENT, segment_of(_AT, edges))
     several = sampled.groupBy(ROW, _SEGMENT).agg(F.expr(f"min({VERSION}) < max({VERSION})").alias("several"))
     segments = several.where("several").select(_SEGMENT).distinct().collect()
-    return Rivals(edges, tuple(sorted(row[_SEGMENT] for row in segments))) if segments else None
+    return SharedRows(edges, tuple(sorted(row[_SEGMENT] for row in segments))) if segments else None
 
 
 def row_hash(frame: DataFrame, names: Sequence[str]) -> Column:
@@ -84,13 +84,13 @@ def segment_of(column: str, edges: Sequence[int]) -> Column:
     return F.expr(f"aggregate(array({steps}), 0, (low, step) -> IF({further}, low + step, low))")
 
 
-def with_rivals(rows: DataFrame, rivals: Rivals, zone: str) -> DataFrame:
+def with_shared_rows(rows: DataFrame, shared: SharedRows, zone: str) -> DataFrame:
     """Rows (time, version and ``ROW``), and for each the versions that scored the same (JSON; NULL: one alone) and its part."""
-    placed = rows.withColumn(_AT, timestamp_micros(rows, TIME, zone)).withColumn(_SEGMENT, segment_of(_AT, rivals.edges))
-    # Rows without an id are no one's rivals; by a hash of their own they do not all meet in one task.
+    placed = rows.withColumn(_AT, timestamp_micros(rows, TIME, zone)).withColumn(_SEGMENT, segment_of(_AT, shared.edges))
+    # Rows without an id are shared with nobody; by a hash of their own they do not all meet in one task.
     same = f"coalesce({ROW}, xxhash64({_AT}, {VERSION})), {_SEGMENT}"
     versions = placed.withColumn("versions", F.expr(f"array_sort(collect_set({VERSION}) OVER (PARTITION BY {same}))"))
     # A piece of which the sample told nothing is left out here as it is by a run over this piece alone.
-    condition = f"{_SEGMENT} IN ({', '.join(map(str, rivals.pieces))})"
+    condition = f"{_SEGMENT} IN ({', '.join(map(str, shared.pieces))})"
     named = F.expr(f"CASE WHEN {ROW} IS NOT NULL AND size(versions) > 1 AND {condition} THEN to_json(versions) END")
     return versions.withColumn("versions", named).withColumn("part", F.expr(f"pmod({ROW}, {PARTS})"))

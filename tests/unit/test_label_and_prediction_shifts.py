@@ -1,4 +1,4 @@
-"""Shifts of labels and of the model's answers against numpy and scipy on the rows themselves."""
+"""Shifts of labels and of the model's predictions against numpy and scipy on the rows themselves."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Place = tuple[str, int]
 
 
 @dataclass
-class Windowful:
+class WindowRows:
     """What is known of a window's rows, all versions together; ``hours`` is None where no state tells them."""
 
     count: int = 0
@@ -31,11 +31,11 @@ class Windowful:
         return (self.checksum, self.count) if self.has_checksum and self.count else None
 
 
-def windowfuls(rows: Iterable[Mapping[str, Any]]) -> dict[Place, Windowful]:
+def window_rows(rows: Iterable[Mapping[str, Any]]) -> dict[Place, WindowRows]:
     """The windows of which summaries tell, versions added up."""
-    by_place: dict[Place, Windowful] = {}
+    by_place: dict[Place, WindowRows] = {}
     for row in rows:
-        one = by_place.setdefault((row["granularity"], row["start"]), Windowful())
+        one = by_place.setdefault((row["granularity"], row["start"]), WindowRows())
         if row["count"] is None:
             continue
         if row["column_name"] == TABLE_ROW:
