@@ -54,8 +54,10 @@ def causes_of(
     prior, concept = (prior_causes(fall), concept_causes(fall)) if fall is not None and fall.is_worse else ([], [])
     clear = place_causes(fall) if fall is not None and fall.is_worse else []
     clear += slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
+    answers = moved_answers(problem, fall, outputs)
+    concept = [] if answers else concept
     strong = [cause for cause in concept[:1] if cause.kind == "concept" and (cause.share or 0) >= CONCEPT_SHARE]
-    ordered = list(dict.fromkeys([*broken, *clear, *prior, *strong, *drifted, *slices, *concept]))
+    ordered = list(dict.fromkeys([*broken, *answers, *clear, *prior, *strong, *drifted, *slices, *concept]))
     # Of slices that fell alike the one of most rows has the largest share, which says nothing of it.
     alike = [EVERYWHERE] if slices and ordered[0] in slices and ordered[0] not in clear else []
     return [*alike, *divided_once(ordered)]
@@ -94,6 +96,17 @@ def moved_outputs(problem: Problem, outputs: Collection[str]) -> list[Cause]:
             sentence = f"{harmless(first.column)}: {episode.finding.what}{place}."
             causes.setdefault(first.column, Cause("column", first.column, None, sentence))
     return list(causes.values())
+
+
+def moved_answers(problem: Problem, fall: Fall | None, outputs: Collection[str]) -> list[Cause]:
+    """Of a fall of the model, the outputs that have moved, though neither inputs nor labels have.
+
+    Where labels follow the inputs in another way, the model answers as before: what answers otherwise is the model, or what it
+    was given. Other labels, where other cases come, move the answers themselves.
+    """
+    if problem.main.first.track != MODEL or fall is None or not fall.is_worse or prior_causes(fall):
+        return []
+    return moved_outputs(problem, outputs)
 
 
 def mix_causes(problem: Problem) -> list[Cause]:
@@ -196,11 +209,14 @@ def concept_causes(fall: Fall) -> list[Cause]:
     return sorted([concept, inputs], key=lambda cause: -(cause.share or 0.0))
 
 
-def is_concept_drift(fall: Fall | None) -> bool:
-    """Whether a fall is one that neither the inputs nor the label's rate make one expect.
+def is_concept_drift(fall: Fall | None, causes: Collection[Cause] = ()) -> bool:
+    """Whether a fall is one that neither the inputs nor the label's rate make one expect, nor ``causes`` that say of columns that
+    they moved, or parted from others.
 
     Where it is one slice's, labels follow the inputs in another way there, and their rate is a symptom.
     """
+    if any(cause.kind in ("column", "correlation") for cause in causes):
+        return False
     if fall is None or not fall.is_worse or (prior_causes(fall) and not is_of_one_slice(fall)):
         return False
     part = fall.expected_part

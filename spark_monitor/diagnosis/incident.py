@@ -70,7 +70,7 @@ def incident(
     severity = worst([one.severity for group in groups for one in group.failing])
     owner, runbook = _whose(groups, severity)
     kind = _kind(problem, groups, outputs)
-    columns, all_causes = problem.columns, with_version(kind, groups, causes)
+    columns, all_causes = problem.columns, with_version(kind, groups, causes, outputs)
     return Incident(
         incident_id=_identity(monitor_id, problem),
         kind=kind,
@@ -147,8 +147,9 @@ def _whose(groups: Sequence[Group], severity: str) -> tuple[str | None, str | No
     return owner, runbook
 
 
-def with_version(kind: str, groups: Sequence[Group], causes: Sequence[Cause]) -> list[Cause]:
-    """The causes; of one version that does worse than another the version before all but a column that broke.
+def with_version(kind: str, groups: Sequence[Group], causes: Sequence[Cause], outputs: Collection[str] = ()) -> list[Cause]:
+    """The causes; of one version that does worse than another the version before all but a column that broke, which is none of
+    the model's own ``outputs``.
 
     What holds for all rows alike, such as another relation of inputs and labels, would show in both.
     """
@@ -158,7 +159,7 @@ def with_version(kind: str, groups: Sequence[Group], causes: Sequence[Cause]) ->
         return list(causes)
     named, others = (versions_named(sorted(name for name in names if name is not None)) for names in (failing, well))
     sentence = f"{named[0].upper()}{named[1:]} alone: {others}, in the same windows, does well or surely better."
-    place = 1 if causes and causes[0].kind == "column" else 0
+    place = 1 if causes and causes[0].kind == "column" and causes[0].what not in outputs else 0
     return [*causes[:place], Cause("version", named, None, sentence), *causes[place:]]
 
 

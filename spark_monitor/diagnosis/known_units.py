@@ -16,6 +16,7 @@ UNITS: Final[Mapping[float, str]] = {
     0.9144: "yards to metres",
     2.54: "inches to centimetres",
     25.4: "inches to millimetres",
+    0.3048**-2: "square metres to square feet",
     0.45359237: "pounds to kilograms",
     28.349523125: "ounces to grams",
     3.785411784: "US gallons to litres",

@@ -23,6 +23,10 @@ LEAST_VALUES: Final = 8
 EXACT: Final = 1e-3
 """How far from a whole number of steps a value may lie: what float arithmetic leaves; chance gives one in 500."""
 
+MOST_DECIMALS: Final = 4
+TYPED: Final = 1e-9
+"""A factor is one of so many decimals where it is off by no more, relatively."""
+
 Change = tuple[float, float]
 """Factor and offset: current = factor x before + offset."""
 
@@ -38,14 +42,34 @@ def told_by_decimals(before: Sequence[float], now: Sequence[float], changes: Ite
     was, values = was[was != 0], values[values != 0]
     if min(was.size, values.size) < LEAST_VALUES:
         return []
-    step, new_step, digits = step_of(was), step_of(values), precision(values)
+    step, new_step, digits, digits_before = step_of(was), step_of(values), precision(values), precision(was)
     if step is None:
         return []
-    possible = [(factor, offset) for factor, offset in changes if on_lattice((values - offset) / factor, step, digits) >= IMAGES]
-    # Where the values now have a step of their own, those of before must have become multiples of it: of values that were rounded
-    # after they were changed, many a factor turns the coarser ones back into multiples of a finer step.
-    digits_before = precision(was)
-    return [one for one in possible if new_step is None or on_lattice(was * one[0] + one[1], new_step, digits_before) >= IMAGES]
+
+    def is_told(factor: float, offset: float, least: float = IMAGES) -> bool:
+        # Where the values now have a step of their own, those of before must have become multiples of it: of values that were
+        # rounded after they were changed, many a factor turns the coarser ones back into multiples of a finer step.
+        back = on_lattice((values - offset) / factor, step, digits) >= least
+        return back and (new_step is None or on_lattice(was * factor + offset, new_step, digits_before) >= least)
+
+    # Cents times any factor of two decimals are multiples of a hundredth of a cent: so fine a step tells none of them.
+    told = [one for one in changes if is_told(*one)]
+    return [(factor, offset) for factor, offset in told if not any(is_told(one, offset, MOSTLY) for one in neighbours(factor))]
+
+
+def neighbours(factor: float) -> list[float]:
+    """The factors beside one that has few decimals, or divides by such a number: with as many. None of any other.
+
+    >>> [round(1 / one, 3) for one in neighbours(1 / 2.2)], neighbours(60.0), neighbours(0.45359237)
+    ([2.0, 2.1, 2.3, 2.4], [58.0, 59.0, 61.0, 62.0], [])
+    """
+    for decimals in range(MOST_DECIMALS + 1):
+        for turned in (False, True):
+            number = 1 / factor if turned else factor
+            if number and abs(round(number, decimals) / number - 1) <= TYPED:
+                beside = [round(number + one * 10.0**-decimals, decimals) for one in (-2, -1, 1, 2)]
+                return [1 / one if turned else one for one in beside if one > 0]
+    return []
 
 
 def step_of(values: Floats) -> float | None:

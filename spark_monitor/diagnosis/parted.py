@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spark_monitor.diagnosis.falls import Cause
+from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.text.formatting import harmless, number
 
 TOGETHER: Final = 0.3
@@ -37,6 +38,11 @@ class Pair:
     def went_together(self) -> bool:
         """Whether the baseline has the two together."""
         return abs(self.before) >= TOGETHER
+
+
+def broken_at(problems: Iterable[Problem], timestamp: int) -> set[str]:
+    """The columns of problems that go on then: one that was well again long ago is no reason of its column's to part now."""
+    return {column for one in problems for column in one.columns if one.goes_on_at(timestamp)}
 
 
 def _sign(value: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import ndtri
 
 from spark_monitor.catalogue.interval import Floats
 from spark_monitor.distances.total_variation import tv_distance
@@ -14,6 +15,9 @@ from spark_monitor.states.proportions import score_interval
 _MEAN_PER_DEVIATION = 2 * math.sqrt(0.5) * math.exp(-0.5)
 """How large a count's mean deviation is at most, in standard deviations: Poisson's of 1/2; of many rows sqrt(2 / pi)."""
 
+SINGLE = 0.0125
+"""How often any single class's lower bound may be above the truth."""
+
 
 def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Floats, Floats]:
     """Total variation of int64[S, K] counts of classes and the 95 % interval of the populations'; nan where a side is empty.
@@ -21,6 +25,8 @@ def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Flo
     Of two classes it is the difference of a fraction, whose interval is Newcombe's (1998, method 10). Of more, chance alone adds
     at most half the sum of the classes' mean deviations, each 0.86 sqrt(p (1 - p) v) at most, v = 1/n + 1/m. About its mean it
     varies as the fraction of one set of classes does at most (Poincare's inequality), so by 1.96 sqrt(v / 4) in 95 of 100 cases.
+    As no single class moves further than all together, the largest of their own lower bounds (Newcombe's, of K at once) holds,
+    too: where one class alone has grown it is closer.
 
     >>> value, lower, upper = shares_moved(np.array([[500, 500]]), np.array([[60, 40]]))
     >>> [round(float(one[0]), 3) for one in (value, lower, upper)]
@@ -36,6 +42,7 @@ def shares_moved(baseline: np.ndarray, current: np.ndarray) -> tuple[Floats, Flo
         place = np.argmax((baseline > 0) | (current > 0), axis=1)
         rows = np.arange(len(value))
         two = _two_classes(baseline[rows, place], m, current[rows, place], n)
+        lower = np.fmax(lower, _farthest_class(baseline, m, current, n, used))
     few = used <= 2
     lower, upper = np.where(few, two[0], lower), np.where(few, two[1], upper)
     return value, np.clip(lower, 0.0, value), np.clip(upper, value, 1.0)
@@ -53,10 +60,19 @@ def by_chance(shares: Floats) -> Floats:
     return np.asarray(_MEAN_PER_DEVIATION * deviations.sum(axis=-1) / 2 + _Z / 2)
 
 
-def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats) -> tuple[Floats, Floats]:
+def _farthest_class(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats, used: np.ndarray) -> Floats:
+    """How far one class of those used has surely moved."""
+    least = np.zeros(len(before))
+    for row in range(len(before)):
+        z = float(ndtri(1 - SINGLE / max(int(used[row]), 1)))
+        least[row] = np.max(_two_classes(before[row], m[row], now[row], n[row], z)[0], initial=0.0)
+    return least
+
+
+def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats, z: float = _Z) -> tuple[Floats, Floats]:
     """The bounds of the absolute difference of two fractions."""
     old, new = before / m, now / n
-    (low, high), (old_low, old_high) = score_interval(now, n), score_interval(before, m)
+    (low, high), (old_low, old_high) = score_interval(now, n, z), score_interval(before, m, z)
     difference = new - old
     least, most = difference - np.hypot(new - low, old_high - old), difference + np.hypot(high - new, old - old_low)
     return np.maximum(np.maximum(least, -most), 0.0), np.maximum(np.abs(least), np.abs(most))

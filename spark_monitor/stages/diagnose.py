@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyspark.sql import functions as F
 
 from spark_monitor.diagnosis.carried import RESOLVED, Earlier, earlier_of, recomputed_from, status_of
-from spark_monitor.diagnosis.causes import EVERYWHERE, causes_of, is_concept_drift, mix_causes
+from spark_monitor.diagnosis.causes import EVERYWHERE, causes_of, is_concept_drift, mix_causes, moved_answers
 from spark_monitor.diagnosis.consequences import with_consequences
 from spark_monitor.diagnosis.diagnose import evidence_keys, problems_of
 from spark_monitor.diagnosis.episodes import STALE_WINDOWS
@@ -158,7 +158,8 @@ def with_causes(
     A fall that the inputs do not make one expect is concept drift. Of what is reversed nothing else is a cause.
     """
     fall = falls.get(id(fallen or problem))
-    if problem.kind == "performance" and is_concept_drift(fall):
+    moved = [*own_causes, *moved_answers(fallen or problem, fall, outputs)]
+    if problem.kind == "performance" and is_concept_drift(fall, moved):
         problem.kind = "concept_drift"
     is_reversed, zone = problem.finding.conclusion in OF_REVERSALS, run.config.windows.zone
     main = fallen or problem

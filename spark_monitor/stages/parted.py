@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.falls import Cause, Fall
-from spark_monitor.diagnosis.parted import Pair, parted_causes
+from spark_monitor.diagnosis.parted import Pair, broken_at, parted_causes
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.stages.context import Run
@@ -37,7 +37,7 @@ def causes_of_parting(
         versions = sorted({version for group in one.groups for version in group.versions_failing}, key=lambda name: name or "")
         now = [pair for version in versions for pair in pairs.get((one.granularity, version, opened), [])]
         earlier = [pair for start in before for version in versions for pair in pairs.get((one.granularity, version, start), [])]
-        broken = {column for other in problems for column in other.columns if other.opened <= opened}
+        broken = broken_at(problems, opened)
         causes[id(one)] = parted_causes({pair.columns: pair for pair in now}.values(), earlier, broken=broken)
     return causes
 

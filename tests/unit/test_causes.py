@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spark_monitor.diagnosis.causes import causes_of, is_concept_drift
+from spark_monitor.diagnosis.causes import causes_of, is_concept_drift, moved_answers
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.falls import Fall, Score
 from spark_monitor.diagnosis.findings import DRIFT, Finding
@@ -337,3 +337,21 @@ def test_what_it_was_before_does_not_hold_the_windows_that_are_part_of_it() -> N
     assert since.now == (("1", 7), ("1", 8))
     assert 7 not in since.before
     assert fall_of(since, values).before.value > fall_of(asked, values).before.value  # type: ignore[union-attr]
+
+
+def test_answers_that_move_while_nothing_else_does_are_no_concept_drift() -> None:
+    moved = Failing("k", "ks", column="eta", slice_key="depot", slice_value="Osaka", value=0.3)
+    group = of_checks(moved, start=5, end=6, name="eta")
+    both = Problem([*FALLEN.episodes, Episode(DRIFT, [group])], "performance")
+    before: dict[Slice, tuple[float, float]] = {("depot", name): (0.8, 300) for name in ("Osaka", "Kobe", "Nara")}
+    numbers = fall({**before, ("depot", "Osaka"): (0.4, 300)}, before, estimated_now=0.8, estimated_before=0.8)
+    assert is_concept_drift(numbers)
+    assert not is_concept_drift(numbers, moved_answers(both, numbers, {"eta"}))
+    causes = causes_of(both, [both], numbers, outputs={"eta"})
+    assert [(cause.kind, cause.what) for cause in causes[:2]] == [("column", "eta"), ("slice", "depot = Osaka")]
+    assert "where depot = Osaka" in causes[0].sentence
+    assert "concept" not in {cause.kind for cause in causes}
+    # Of other labels, as where other cases come, the answers move by themselves.
+    rates = fall({**before}, dict.fromkeys(before, (0.9, 300)), rate_now=Score(0.4, 900), rate_before=Score(0.2, 900))
+    assert moved_answers(both, rates, {"eta"}) == []
+    assert moved_answers(FALLEN, numbers, {"eta"}) == []

@@ -71,6 +71,20 @@ def test_intervals_of_class_shares_hold_the_truth(classes: int) -> None:
     assert np.mean((lower <= truth) & (upper >= truth)) >= 0.93
 
 
+def test_one_class_that_doubled_is_surely_further_off_than_chance_and_none_is_where_nothing_changed() -> None:
+    generator = np.random.default_rng(5)
+    p, q = np.array([0.37, 0.33, 0.2, 0.1]), np.array([0.33, 0.3, 0.17, 0.2])
+    before, same, doubled = (
+        generator.multinomial(17_000, p, 500),
+        generator.multinomial(700, p, 500),
+        generator.multinomial(700, q, 500),
+    )
+    _, lower, _ = shares_moved(before, doubled)
+    assert np.mean(lower > 0.03) > 0.9
+    assert (lower <= np.abs(p - q).sum() / 2).mean() > 0.97
+    assert (shares_moved(before, same)[1] == 0).mean() > 0.97
+
+
 def kinds(number: int, state: Any, labelled: int) -> dict[int, Any]:
     return {
         COVERAGE: CoverageState.empty().update(rows=labelled + 5, labelled=labelled, duplicates=0, conflicts=0),

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 import sqlglot
 
-from spark_monitor.diagnosis.parted import Pair, parted_causes
+from spark_monitor.diagnosis.episodes import Episode
+from spark_monitor.diagnosis.findings import DRIFT
+from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.parted import Pair, broken_at, parted_causes
+from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.insight.explained import explained, is_in_pair
 from spark_monitor.insight.rows import Cause, IncidentRow
@@ -128,3 +132,10 @@ def test_a_pair_is_shown_for_its_own_columns_and_not_for_those_whose_names_have_
             )
             shown = tables.execute(query).fetchall()
             assert {text for (text,) in shown} == {crossed(pair) for pair in pairs if name in pair}
+
+
+@pytest.mark.parametrize(("resolved", "broken"), [(None, {"load"}), (4 * WEEK, set())])
+def test_a_column_that_was_broken_and_is_well_again_may_part_from_others(resolved: int | None, broken: set[str]) -> None:
+    group = of_checks(Failing("c", "ks", column="load", value=0.4), start=2 * WEEK, end=3 * WEEK, name="load")
+    problem = Problem([Episode(DRIFT, [group], resolved=resolved)], "drift")
+    assert broken_at([problem], 4 * WEEK) == broken
