@@ -214,6 +214,7 @@ def infinities(row: dict) -> int:
 def test_distinct_counts_are_exact_while_few_and_else_within_their_error(told: Told) -> None:
     merged, _ = both(told, "profile_metrics")
     coarse = merged[(merged["granularity"] == told.scene.coarse) & (merged["column_name"] != ":table")]
+    assert not coarse.empty
     for _, row in coarse.iterrows():
         rows, name = rows_in(told, row), row["column_name"]
         found = rows[name].dropna().unique() if name in days.TEXTS else np.unique(finite_values(rows, name) + 0.0)
@@ -225,6 +226,7 @@ def test_quantiles_keep_their_rank_error(told: Told) -> None:
     merged, _ = both(told, "profile_metrics")
     wanted = np.arange(101) / 100
     chosen = merged[(merged["granularity"] == told.scene.coarse) & merged["column_name"].isin(days.NUMERIC)]
+    assert not chosen.empty
     for _, row in chosen.iterrows():
         ordered = np.sort(finite_values(rows_in(told, row), row["column_name"]))
         if not ordered.size:

@@ -49,7 +49,9 @@ def test_the_interval_of_a_mean_is_students(finished: Finished) -> None:
 
 def test_a_metric_of_labels_counts_labelled_rows_alone(finished: Finished) -> None:
     rows = custom(finished)
-    for _, row in rows[rows["metric"] == "truth_rate"].iterrows():
+    rates = rows[rows["metric"] == "truth_rate"]
+    assert not rates.empty
+    for _, row in rates.iterrows():
         own = rows_of(finished, row)
         labelled = own[own["labelled"]]
         assert row["value"] == pytest.approx(labelled["truth"].mean(), rel=1e-12)
@@ -73,6 +75,7 @@ def test_derived_metrics_follow_from_the_baseline_and_the_window_before(finished
     source = finished.made.rows
     first = source[source["at"] < pd.Timestamp("2024-01-08", tz="UTC")]
     expected = float(np.mean(made.values(first, "holes")))
+    assert not table.empty
     for version in table.index:
         means, gaps, steps = (table.loc[version, name].dropna() for name in ("mean_holes", "holes_gap", "holes_step"))
         assert gaps.to_numpy() == pytest.approx((means / expected - 1).to_numpy(), abs=1e-12)

@@ -70,7 +70,9 @@ def test_a_bar_holds_the_values_between_its_edges_and_an_edge_those_that_equal_i
 
 def test_a_category_has_its_count_and_all_that_are_none_have_theirs(bars: pd.DataFrame, finished: Finished) -> None:
     first = finished.made.rows[finished.made.rows["at"] < made.START + made.WEEK]
-    for key, own in groups(bars, CATEGORIES):
+    compared = groups(bars, CATEGORIES)
+    assert compared
+    for key, own in compared:
         values = rows_of(finished, key)[str(key[-1])].value_counts()
         named = own[own["category"].notna()].set_index("category")["n"]
         assert own["category"].isna().sum() <= 1, key

@@ -136,6 +136,7 @@ def reference_of(finished: Finished, row: pd.Series) -> pd.DataFrame:
 def test_categorical_distances_are_those_of_exact_counts(finished: Finished) -> None:
     drift = finished.table("drift_metrics")
     chosen = drift[(drift["column_name"] == "group") & (drift["drift_type"] == "BASELINE") & drift["slice_key"].isna()]
+    assert not chosen.empty
     for _, row in chosen.iterrows():
         now, before = rows_of(finished, row), reference_of(finished, row)
         first, second = (rows["group"].value_counts(normalize=True).reindex(["a", "b", "c"]) for rows in (before, now))

@@ -113,6 +113,7 @@ NUMBERS = ("normal", "lognormal", "counts", "zeros")
 def test_a_planted_shift_of_a_number_is_found_soon(kinds: tuple[str, ...], rows: int, within: int) -> None:
     """Of 25,000 rows of which 60 % have no value there are 10,000 values."""
     found = simulated(rows, features=4 * len(kinds), windows=3, shift=SHIFT, kinds=kinds)
+    assert found.first_found
     assert all(first is not None and first <= within for first in found.first_found), found.first_found
 
 
@@ -120,6 +121,7 @@ def test_a_planted_shift_of_a_number_is_found_soon(kinds: tuple[str, ...], rows:
 @pytest.mark.parametrize(("rows", "within"), [(10_000, 3), (100_000, 1)])
 def test_a_category_that_gains_a_twentieth_of_the_rows_is_found_soon(rows: int, within: int) -> None:
     found = simulated(rows, features=6, windows=3, shift=SHIFT, kinds=("five", "thirty", "fifty"))
+    assert found.first_found
     assert all(first is not None and first <= within for first in found.first_found), found.first_found
 
 
