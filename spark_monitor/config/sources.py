@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from spark_monitor.config.expressions import columns_read
 from spark_monitor.config.file import problems
@@ -45,12 +45,27 @@ Role = Annotated[Expression, AfterValidator(column_name)]
 """A column, also one in backticks, or an expression: else a column that has a role would be watched as a feature beside it."""
 
 
+ICEBERG_BY_NAME: Final = (
+    "found iceberg. Allowed: delta, parquet. Rows of an Iceberg table are read by its name in a catalog of Spark: write `table` "
+    "instead of `path` and `format`, where Spark has Apache Iceberg's runtime for its version (for 4.2 there was none in 2026; "
+    "those for earlier versions do not load). Snapshots and schemas need none: `pipelines.tables`."
+)
+
+
+def _is_read_from_files(value: Any) -> Any:
+    if value == "iceberg":
+        raise problems(("", ICEBERG_BY_NAME))
+    return value
+
+
 class SourceConfig(Section):
     """Where rows are read from: a catalog's table, or files at a path."""
 
     table: Name | None = Field(default=None, description="a table's name in the catalog, such as sales.predictions")
     path: Name | None = Field(default=None, description="the address of a Delta table or of Parquet files, with `format`")
-    format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`; default delta")
+    format: Annotated[Literal["delta", "parquet"] | None, BeforeValidator(_is_read_from_files)] = Field(
+        default=None, description="delta or parquet, beside `path`; default delta"
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -283,6 +283,10 @@ COMPLAINTS: list[tuple[Change, str]] = [
     (drop("predictions.table"), "predictions: found neither `table` nor `path`."),
     (put("labels.format", "delta"), "labels.format: found beside `table`."),
     (put("baseline.format", "csv"), 'baseline.format: unknown format "csv". Known: delta, parquet.'),
+    (
+        put("baseline.format", "iceberg"),
+        "baseline.format: found iceberg. Allowed: delta, parquet. Rows of an Iceberg table are read by its name",
+    ),
     (put("predictions.id", []), "predictions.id: found a list of 0. Allowed: the column that identifies"),
     (put("predictions.id", ["a", "a"]), 'predictions.id: found "a" more than once.'),
     (put("predictions.id", ["a", 3]), "predictions.id[1]: found the number 3."),
