@@ -229,6 +229,10 @@ def _of_rows(seen: Seen) -> Iterator[RuleLine]:
     yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": _fewest(seen)}, comment)
     hours = SILENT_WINDOWS * parse_every(seen.every).nominal_hours
     yield RuleLine({"metric": "freshness_hours", "fail": round(hours, 1)}, f"no new row for {SILENT_WINDOWS} windows")
+    if seen.has_baseline:
+        # Columns that are gone or have another type are incidents without a rule; a new one is no fault until somebody uses it.
+        comment = "columns that came since: nothing to compare them with until `spark-monitor freeze`"
+        yield RuleLine({"metric": "columns_added", "warn": "> 0"}, comment)
 
 
 def _of_model(seen: Seen) -> Iterator[RuleLine]:

@@ -1,7 +1,8 @@
-"""Numbers held to the baseline's own range by `init`: windows of the same rows hardly ever fail, however small the baseline."""
+"""Rules that `init` writes: numbers held to the baseline's own range, labels to its classes, columns that come."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.stats import betabinom
 from benchmarks import label_priors
 from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.roles import Roles
+from spark_monitor.config.rules import RuleConfig
+from spark_monitor.rules.verdicts import Measurement, ruling
 from spark_monitor.states.proportions import wilson
 
 ROWS = [40, 50, 100, 200, 1_000, 5_000]
@@ -72,3 +75,12 @@ def test_labels_that_stay_raise_no_alarm_and_a_class_that_doubles_is_found_by_it
     found = label_priors.simulated(rows, monitors=60)
     assert found.false == 0
     assert sum(window is not None and window <= 2 for window in found.found) >= min(least, len(found.found))
+
+
+@pytest.mark.parametrize("has_baseline", [True, False])
+def test_columns_that_come_are_a_warning_and_no_incident(has_baseline: bool) -> None:
+    seen = Seen(Roles("none", "at", "id"), "1 day", has_baseline=has_baseline)
+    rules = [RuleConfig.model_validate(line.rule) for line in proposed_rules(seen) if line.rule["metric"] == "columns_added"]
+    one = Measurement("columns_added", value=1.0, lower=1.0, upper=1.0, message="tip: double", family="quality")
+    none = replace(one, value=0.0, lower=0.0, upper=0.0, message=None)
+    assert [(ruling(one, rule).verdict, ruling(none, rule).verdict) for rule in rules] == [("WARN", "PASS")] * has_baseline
