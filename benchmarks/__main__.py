@@ -1,7 +1,7 @@
 """Every benchmark, each printed as ratios within one run.
 
 python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [beside] [kernel] [false_alarms] [label_priors]
-    [undisturbed] [small] [many_states] [operations] [labels] [--rows 4000000] [--columns 40] [--repeats 3]
+    [named_faults] [undisturbed] [small] [many_states] [operations] [labels] [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SUITES = (
     "kernel",
     "false_alarms",
     "label_priors",
+    "named_faults",
     "undisturbed",
     "small",
     "many_states",

@@ -10,6 +10,7 @@ import numpy as np
 
 from spark_monitor.diagnosis.findings import NAMED_BY_METRIC, Finding
 from spark_monitor.diagnosis.looks import LEAST_ROWS, Evidence, Look
+from spark_monitor.diagnosis.zones import hours_of, is_of_a_day
 from spark_monitor.quality.permutation import FREELY, has_grown, misfit, misfit_of_rest
 from spark_monitor.text.formatting import harmless
 
@@ -55,7 +56,8 @@ def encoding_swap(evidence: Evidence) -> Finding | None:
     new = sum(now.share(name) for name in now.items if was.share(name) == 0)
     if NEW_SHARE < new < RENAMED and _known_apart(now, was) < SWAPPED:
         return None  # some values alone have another name: they were not seen before
-    if few_numbers(was) and not (evidence.is_code or _are_codes(was)) and (new >= NEW_SHARE or _moved_by_a_step(was, now)):
+    are_names = not few_numbers(was) or evidence.is_code or _are_codes(was)
+    if not are_names and (new >= NEW_SHARE or _moved_by_a_step(was, now) or _keeps_order(was, now) or _are_hours(evidence)):
         return None  # counts and grades that have become others have moved: they are no names
     what = "its categories have other names" if new >= RENAMED else EXCHANGED
     return Finding("encoding_swap", what, "they were re-coded", evidence="frequent_items")
@@ -92,13 +94,38 @@ def _moved_by_a_step(was: Look, now: Look) -> bool:
     (True, False)
     """
     one, two = was.atoms, now.atoms
+    if len(one) == len(("no", "yes")) and set(one) == set(two):
+        return False  # the same two values: what one had, the other has
     steps = {int(after - before) for after in two for before in one} - {0}
 
     def apart(step: int) -> float:
         values = {*two, *(value + step for value in one)}
         return sum(abs(two.get(v, 0) / now.filled - one.get(v - step, 0) / was.filled) for v in values) / 2
 
-    return min(map(apart, steps), default=1.0) < apart(0) / 3
+    noise = math.sqrt(len({*one, *two}) / (6 * now.filled))
+    return min(map(apart, steps), default=1.0) < max(apart(0) / 3, min(noise, apart(0) / 2))
+
+
+def _keeps_order(was: Look, now: Look) -> bool:
+    """Whether whole numbers, in their order, are as frequent as those of before were in theirs: each has become a larger one.
+
+    >>> was, now = Look(count=9, items={"1": 5, "2": 3, "3": 1}), Look(count=9, items={"1": 5, "3": 3, "4": 1})
+    >>> _keeps_order(was, now), _keeps_order(was, Look(count=9, items={"1": 1, "2": 5, "3": 3}))
+    (True, False)
+    """
+    one, two = ([look.atoms[value] / look.filled for value in sorted(look.atoms)] for look in (was, now))
+    size = max(len(one), len(two))
+    padded = [(each + [0.0] * (size - len(each)), [0.0] * (size - len(each)) + each) for each in (one, two)]
+    by_place = min(sum(abs(a - b) for a, b in zip(first, second, strict=True)) / 2 for first, second in zip(*padded, strict=True))
+    values = {*was.atoms, *now.atoms}
+    by_value = sum(abs(was.atoms.get(v, 0) / was.filled - now.atoms.get(v, 0) / now.filled) for v in values) / 2
+    return bool(by_place < by_value / 3)
+
+
+def _are_hours(evidence: Evidence) -> bool:
+    """Whether numbers are hours of the day, which go round where their zone is another one."""
+    was = evidence.baseline
+    return was is not None and is_of_a_day(was, evidence.name) and hours_of(was) is not None
 
 
 def _known_apart(now: Look, was: Look) -> float:

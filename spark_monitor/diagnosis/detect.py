@@ -12,7 +12,8 @@ from spark_monitor.diagnosis.findings import DRIFT, FILLED, NAMED_BY_METRIC, Fin
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.model_outputs import another_unit
 from spark_monitor.diagnosis.partly import partly_mirrored
-from spark_monitor.diagnosis.placeholders import sentinel
+from spark_monitor.diagnosis.placeholders import missing_text, sentinel
+from spark_monitor.diagnosis.rounding import rounded
 from spark_monitor.diagnosis.scales import exact_unit, unit_change
 from spark_monitor.diagnosis.steadiness import is_steady
 from spark_monitor.diagnosis.stuck import stuck
@@ -65,7 +66,7 @@ def _are_fewer_missing(evidence: Evidence) -> bool:
 
 
 DETECTORS: Final[tuple[Detector, ...]] = (
-    *(gone, missing, emptied, exact_unit, rotated_hours, sentinel, unit_change, partly_mirrored),
+    *(gone, missing, emptied, rounded, exact_unit, rotated_hours, sentinel, missing_text, unit_change, partly_mirrored),
     *(damaged, cut, stuck, respelled, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""

@@ -155,7 +155,8 @@ def _of_versions(group: Group, slice_: Slice, evidence: Mapping[EvidenceKey, Evi
 
 def _as_in_slice(whole: Finding, in_slice: Finding, evidence: Evidence) -> Finding:
     """What is wrong in the slice that it comes from, as much as it is there."""
-    held = placeholder_in(whole, evidence) if whole.kind == "sentinel" and in_slice.kind in ("drift", "sentinel") else None
+    may_hold_it = in_slice.kind in ("drift", "sentinel", "unseen_category", "schema_change")
+    held = placeholder_in(whole, evidence) if whole.kind == "sentinel" and may_hold_it else None
     if held is not None:
         return held
     return in_slice if in_slice.is_fault or not whole.is_fault else whole

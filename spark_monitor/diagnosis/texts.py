@@ -21,6 +21,9 @@ CUT_SHARE: Final = 0.05
 MOSTLY: Final = 0.8
 """Of the values that were not there before, so many (by rows) must be beginnings of those that were."""
 
+LISTED, SOME = 0.5, 0.5
+"""Where the baseline's frequent values hold less of its rows, fewer of the beginnings need to be theirs."""
+
 SHORTER: Final = 0.9
 SIGNS_OF_DAMAGE: Final = re.compile("\ufffd|[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u2122]")
 """U+FFFD, and the bytes of UTF-8 read as Latin-1 or Windows-1252."""
@@ -38,7 +41,9 @@ def cut(evidence: Evidence) -> Finding | None:
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
     whole = [text for text in was.items if len(text) > longest]
     shortened = sum(rows for text, rows in new.items() if len(text) == longest and any(one.startswith(text) for one in whole))
-    is_cut = shortened >= MOSTLY * sum(rows for text, rows in new.items() if len(text) == longest) > 0
+    # Of names that hardly repeat the baseline's frequent ones are few: not every beginning is among theirs.
+    needed = MOSTLY if sum(was.items.values()) >= LISTED * was.filled else SOME
+    is_cut = shortened >= needed * sum(rows for text, rows in new.items() if len(text) == longest) > 0
     if not is_cut or share < CUT_SHARE:
         return None
     what = f"strings are at most {number(longest)} characters long, up to {number(before)} in the baseline"

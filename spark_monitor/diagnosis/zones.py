@@ -28,7 +28,7 @@ EXPLAINED: Final = 0.4
 def rotated_hours(evidence: Evidence) -> Finding | None:
     """A column of hours from 0 to 23 of which the baseline's course of the day comes some hours earlier or later."""
     now, was = evidence.now, evidence.baseline or evidence.before
-    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS or not _is_of_a_day(was, evidence.name):
+    if now is None or was is None or min(now.filled, was.filled) < LEAST_ROWS or not is_of_a_day(was, evidence.name):
         return None
     before, current = hours_of(was), hours_of(now)
     if before is None or current is None:
@@ -42,13 +42,13 @@ def rotated_hours(evidence: Evidence) -> Finding | None:
     return Finding("unit_change", what, "another time zone", evidence="quantiles")
 
 
-def _is_of_a_day(look: Look, name: str) -> bool:
+def is_of_a_day(look: Look, name: str) -> bool:
     """Whether a column's integers are hours of the day: its name says so, or they come from a whole day, and no more than that.
 
     A count of a few things has the same values, and one more of each looks like an hour later.
 
     >>> counts, hours = Look(least=1.0, greatest=14.0), Look(least=0.0, greatest=23.0)
-    >>> _is_of_a_day(counts, "items"), _is_of_a_day(hours, "items"), _is_of_a_day(counts, "order_hour")
+    >>> is_of_a_day(counts, "items"), is_of_a_day(hours, "items"), is_of_a_day(counts, "order_hour")
     (False, True, True)
     """
     return bool(HOUR_WORDS & set(words_of(name))) or (look.least == 0 and look.greatest == HOURS - 1)
