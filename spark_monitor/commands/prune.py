@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,11 @@ from spark_monitor.commands.spark import open_spark
 from spark_monitor.errors import ConfigError
 from spark_monitor.text.formatting import counted, harmless
 from spark_monitor.text.logs import log_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 log = log_of(__name__)
 
@@ -36,46 +42,61 @@ def prune(
     """Delete results older than `outputs.keep`, rewrite small files and remove files that are no longer needed."""
     terminal = terminal_of(context)
     session, moment = SessionOptions.read(master, remote, conf), timestamp_or_now("--as-of", as_of)
-    for name in deleted or ():
-        if not re.fullmatch(r"[a-z0-9_]+", name):
-            raise ConfigError(f'--deleted: found "{harmless(name, 80)}". Allowed: a monitor\'s name, of a-z, 0-9 and _.')
+    names = deleted or []
+    _require_names(names)
+    left = Left(terminal)
     with terminal.progress():
-        from spark_monitor.stages.prune import monitors_at, remove
-        from spark_monitor.stages.prune import prune as pruned
-        from spark_monitor.store import Store
-        from spark_monitor.store.place import Place
-
-        left = Left(terminal)
         for error in namesakes(monitor_files(files)).values():
             raise error
         monitors = [config for _, config in each_monitor(files, left)]
-        alive = sorted({config.monitor for config in monitors} & set(deleted or ()))
-        if alive:
-            raise ConfigError(f"--deleted: found {', '.join(alive)}, whose file is among those given. Remove the file first.")
-        spark = open_spark(session, terminal)
-        stores = {place: Store(spark, place) for place in dict.fromkeys(Place.of(config.outputs) for config in monitors)}
-        for store in stores.values():
-            store.ensure()
-        done = {}
-        for config in monitors:
-            done[config.monitor] = pruned(stores[Place.of(config.outputs)], config, moment, dry=dry_run)
-        for name in deleted or ():
-            done[name] = _added(remove(store, name, dry=dry_run) for store in stores.values())
-        there = {name for store in stores.values() for name in monitors_at(store)}
-        if not dry_run:
-            log.info("files")
-            for place, store in stores.items():
-                store.tidy(config.monitor for config in monitors if Place.of(config.outputs) == place)
-    terminal.document({"deleted": done, "dry_run": dry_run, "without_file": sorted(there - {*done})})
+        _require_without_file(names, monitors)
+        done, there = _delete(open_spark(session, terminal), monitors, names, moment, dry=dry_run)
+    without_file = sorted(there - {*done})
+    terminal.document({"deleted": done, "dry_run": dry_run, "without_file": without_file})
     verb = "would be deleted" if dry_run else "deleted"
     for monitor, tables in done.items():
         rows = ", ".join(f"{many:,} of {table}" for table, many in tables.items())
-        nothing = "it has no rows here" if monitor in (deleted or ()) else "nothing is older than `outputs.keep` allows"
+        nothing = "it has no rows here" if monitor in names else "nothing is older than `outputs.keep` allows"
         terminal.tell(f"{monitor}: {rows + f' {verb}' if rows else nothing}.")
-    if there - {*done}:
-        named = ", ".join(sorted(there - {*done}))
-        terminal.remark(f"{counted(len(there - {*done}), 'monitor')} without a file among those given: {named}.")
+    if without_file:
+        named = ", ".join(without_file)
+        terminal.remark(f"{counted(len(without_file), 'monitor')} without a file among those given: {named}.")
     left.end()
+
+
+def _require_names(names: Sequence[str]) -> None:
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_]+", name):
+            raise ConfigError(f'--deleted: found "{harmless(name, 80)}". Allowed: a monitor\'s name, of a-z, 0-9 and _.')
+
+
+def _require_without_file(names: Sequence[str], monitors: Sequence[MonitorConfig]) -> None:
+    alive = sorted({config.monitor for config in monitors} & {*names})
+    if alive:
+        raise ConfigError(f"--deleted: found {', '.join(alive)}, whose file is among those given. Remove the file first.")
+
+
+def _delete(
+    spark: SparkSession, monitors: Sequence[MonitorConfig], names: Sequence[str], as_of: datetime, *, dry: bool
+) -> tuple[dict[str, dict[str, int]], set[str]]:
+    """The rows deleted of each monitor by table, and every monitor that has rows at these places."""
+    from spark_monitor.stages.prune import monitors_at, prune, remove
+    from spark_monitor.store import Store
+    from spark_monitor.store.place import Place
+
+    places = {config.monitor: Place.of(config.outputs) for config in monitors}
+    stores = {place: Store(spark, place) for place in dict.fromkeys(places.values())}
+    for store in stores.values():
+        store.ensure()
+    done = {config.monitor: dict(prune(stores[places[config.monitor]], config, as_of, dry=dry)) for config in monitors}
+    for name in names:
+        done[name] = _added(remove(store, name, dry=dry) for store in stores.values())
+    there = {name for store in stores.values() for name in monitors_at(store)}
+    if not dry:
+        log.info("files")
+        for place, store in stores.items():
+            store.tidy(config.monitor for config in monitors if places[config.monitor] == place)
+    return done, there
 
 
 def _added(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
