@@ -19,7 +19,7 @@ from spark_monitor.preflight.columns import Finding
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ROOT / "spark_monitor" / "commands"
-TABLE = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8").partition("## Output for programs")[2]
+TABLE = (ROOT / "docs" / "platforms.md").read_text(encoding="utf-8").partition("## JSON output")[2]
 ROWS = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+) \|$", TABLE, flags=re.MULTILINE))
 LISTED = {name.strip("`"): set(re.findall(r"`(\w+)`", keys)) for names, keys in ROWS.items() for name in names.split(", ")}
 YAML = (
