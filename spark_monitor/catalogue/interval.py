@@ -38,14 +38,22 @@ class Interval:
     details: Sequence[dict[str, str] | None] | None = None
 
     @classmethod
-    def of(cls, result: Interval | npt.ArrayLike) -> Interval:
+    def of(cls, result: Any) -> Interval:
         """A metric's result: an interval as it is, an array as exact values that are their own bounds.
+
+        The ``Interval`` that ``spark_monitor`` itself exports is one too: a plug-in may take it for this one.
 
         >>> Interval.of([1.0, 2.0]).lower.tolist()
         [1.0, 2.0]
+        >>> from spark_monitor import Interval as OfOneNumber
+        >>> Interval.of(OfOneNumber([0.2, 0.4], [0.1, 0.3], [0.3, 0.5])).upper.tolist()
+        [0.3, 0.5]
         """
         if isinstance(result, Interval):
             return result
+        if all(hasattr(result, name) for name in ("value", "lower", "upper")):
+            value, lower, upper = (np.asarray(end, dtype=np.float64) for end in (result.value, result.lower, result.upper))
+            return cls(value, lower, upper)
         value = np.asarray(result, dtype=np.float64)
         return cls(value, value, value, np.zeros(value.shape))
 

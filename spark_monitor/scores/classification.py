@@ -211,8 +211,7 @@ def _cell(rows: float, count: float, scale: float, message: str | None = None) -
     lower, upper = wilson(rows, count)
     whole = count / scale
     bounds = float(lower) * whole, float(upper) * whole
-    # Of weighted rows the count is what they are worth, no integer.
-    return metric_value(float(rows) / scale, bounds, count, within=(0.0, whole), message=message)  # type: ignore[arg-type]
+    return metric_value(float(rows) / scale, bounds, count, within=(0.0, whole), message=message)
 
 
 def binary_confusion(labels: Sequence[object], predictions: Sequence[object], *, positive: object = 1) -> ConfusionState:

@@ -78,8 +78,7 @@ def mean_of(
         index = tail_index(tail[0])
         if index < SLOW * 2 * tail[1]:
             message = " ".join(filter(None, (message, SLOWLY.format(index))))
-    # Of weighted rows n is what they are worth, no integer.
-    return metric_value(value, (low, high), n, within=within, message=message)  # type: ignore[arg-type]
+    return metric_value(value, (low, high), n, within=within, message=message)
 
 
 def _third_moment(mean: np.float64, square: np.float64, cube: np.float64) -> float:

@@ -24,7 +24,8 @@ class MetricValue:
     value_error: float | None
     lower: float | None
     upper: float | None
-    count: int
+    count: float
+    """Rows; of weighted rows what they are worth, which need not be an integer."""
     status: str = OK
     message: str | None = None
 
@@ -32,7 +33,7 @@ class MetricValue:
 def metric_value(
     value: float,
     bounds: tuple[float, float],
-    count: int,
+    count: float,
     *,
     within: tuple[float, float],
     value_error: float = 0.0,
@@ -56,7 +57,7 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def undefined(count: int, message: str, *, status: str = UNDEFINED) -> MetricValue:
+def undefined(count: float, message: str, *, status: str = UNDEFINED) -> MetricValue:
     """A metric that these rows do not define."""
     return MetricValue(None, None, None, None, count, status, message)
 
