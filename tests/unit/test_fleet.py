@@ -14,7 +14,7 @@ from spark_monitor.commands.terminal import Terminal
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
 from spark_monitor.stages import idle
-from spark_monitor.stages.idle import Known, waits
+from spark_monitor.stages.idle import LastRun, waits
 
 SUNDAY = datetime(2024, 1, 14, 12, tzinfo=UTC)
 
@@ -40,8 +40,8 @@ def config(directory: Path, extra: str = "") -> MonitorConfig:
     return load_config(written(directory, "one", extra))
 
 
-def known(config: MonitorConfig, as_of: datetime) -> Known:
-    return Known(config.config_hash(), as_of, 1, {})
+def known(config: MonitorConfig, as_of: datetime) -> LastRun:
+    return LastRun(config.config_hash(), as_of, 1, {})
 
 
 @pytest.mark.parametrize(
@@ -120,5 +120,5 @@ def test_tables_whose_paths_differ_only_in_what_is_masked_have_versions_of_their
     versions = idle._versions(store, monitors)
 
     assert sorted(versions.values(), key=str) == ["/rows/token=de/t", "/rows/token=fr/t", "l"]
-    seen = [Known("", SUNDAY, 1, {"predictions": f"/rows/token={token}/t", "labels": "l"}) for token in ("de", "fr")]
+    seen = [LastRun("", SUNDAY, 1, {"predictions": f"/rows/token={token}/t", "labels": "l"}) for token in ("de", "fr")]
     assert [[idle._same(one, last, versions) for last in seen] for one in monitors] == [[True, False], [False, True]]
