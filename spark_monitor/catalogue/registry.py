@@ -1,4 +1,4 @@
-"""The one register of metrics: those of the product, found by looking into its rooms, and those of plug-ins."""
+"""The one registry of metrics: those of the product, found in its folders, and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from spark_monitor.catalogue.metric import ANY_NUMBER, DECORATED, Metric
 
-ROOMS = ("quality", "distances", "scores", "fairness", "estimation", "operations")
-"""Every file of these rooms is imported, so that a metric is there as soon as its file is."""
+FOLDERS = ("quality", "distances", "scores", "fairness", "estimation", "operations")
+"""Every file of these folders is imported, so that a metric is there as soon as its file is."""
 
 PLUGINS = "spark_monitor.metrics"
 """The entry-point group of packages that add metrics: each entry names a module with decorated functions."""
@@ -78,10 +78,10 @@ def catalogue() -> Catalogue:
     >>> catalogue().metrics["percent_null"].unit
     'percent'
     """
-    for room in ROOMS:
-        package = import_module(f"spark_monitor.{room}")
+    for folder in FOLDERS:
+        package = import_module(f"spark_monitor.{folder}")
         for module in pkgutil.iter_modules(package.__path__):
-            import_module(f"spark_monitor.{room}.{module.name}")
+            import_module(f"spark_monitor.{folder}.{module.name}")
     decorated = dict(DECORATED)
     broken = _load_plugins(entry_points(group=PLUGINS), decorated)
     return Catalogue(dict(sorted(DECORATED.items())), tuple(broken))

@@ -87,7 +87,7 @@ def _set_alike(session: SparkSession, model: SparkSession) -> None:
 def outcomes(files: Sequence[Path], handled: Handled, sessions: Sequence[SparkSession]) -> Ended:
     """Each file as its monitor has ended, with what gives its result or raises its error; one worker for each session.
 
-    Where this is left early, by Ctrl+C say, nothing more is begun, the runs under way are told to end, and waited for a while.
+    Where this is left early, as by Ctrl+C, nothing more is begun, the runs under way are asked to end, and waited for a while.
     A worker that does not end is left behind: the ledger tells the next run that its process is gone.
     """
     from spark_monitor.session import inheriting

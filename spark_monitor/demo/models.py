@@ -24,7 +24,7 @@ from spark_monitor.demo.data import FEATURES, LATE_MINUTES, NUMERIC, SEED, TEXT
 TRAINED_BEFORE = pd.Timestamp("2013-03-01", tz="UTC")  # the baseline of the monitor's file
 SECOND_VERSION_FROM = pd.Timestamp("2013-06-01", tz="UTC")
 THRESHOLD = 0.5  # the threshold of the monitor's file
-RARE = 100  # a category with fewer training flights is told apart by neither model
+RARE = 100  # a category with fewer training flights is distinguished by neither model
 
 
 @dataclass(frozen=True)

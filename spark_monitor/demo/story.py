@@ -48,7 +48,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Story:
-    """What was told: the last run, what the monitor says of each injected fault, and the files to open."""
+    """What was reported: the last run, what the monitor says of each injected fault, and the files to open."""
 
     result: RunResult
     findings: tuple[str, ...]

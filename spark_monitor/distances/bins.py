@@ -62,7 +62,7 @@ def bins_of(cells: Counts) -> tuple[Integers, Integers]:
 
 def _quotient(dividend: Integers, divisor: Integers) -> Integers:
     """``dividend // divisor`` of integers that are not negative. Up to 2^51 the quotient of doubles never rounds up to the next
-    whole number, from which it is at least 1 / ``divisor`` away; dividing doubles is several times as fast."""
+    integer, from which it is at least 1 / ``divisor`` away; dividing doubles is several times as fast."""
     if dividend.max(initial=0) < _EXACT_QUOTIENTS:
         return (dividend / divisor).astype(np.int64)
     return dividend // divisor

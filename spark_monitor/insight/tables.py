@@ -29,7 +29,7 @@ class Tables(Protocol):
 
 
 class CommittedTables(Protocol):
-    """What this room needs of a store."""
+    """What this folder needs of a store."""
 
     def committed(self, table: str) -> DataFrame:
         """The rows of a table that committed runs wrote."""

@@ -84,7 +84,7 @@ def time_between(times: Sequence[int]) -> int | None:
 
 
 def longer_charges(apart: int | None, window: WindowKey, rows: Sequence[Row] = ()) -> str | None:
-    """What is said of a bill whose charges are for longer than a window, as of days in hours; None of others.
+    """The message about a bill whose charges are for longer than a window, as of days in hours; None of others.
 
     Charges with a period say so themselves, where they make up more than half of the window's; of others their regularity does.
     """
@@ -98,7 +98,7 @@ def longer_charges(apart: int | None, window: WindowKey, rows: Sequence[Row] = (
 
 
 def unread_rows(unread: int, rows: int) -> str:
-    """What is said of amounts that are left out.
+    """The message about amounts that are left out.
 
     >>> unread_rows(1, 8)
     'The amounts of 1 of 8 rows cannot be read, or have no price.'

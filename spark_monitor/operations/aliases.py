@@ -105,7 +105,7 @@ def served(version: str, aliases: Sequence[Named], *, written: bool) -> Served:
 
 
 def without_alias(aliases: Sequence[Named]) -> str:
-    """What is said where nothing but the registration of a version is known."""
+    """The message where nothing but the registration of a version is known."""
     names = " or ".join(one.alias for one in aliases)
     return f"The model has no alias {names}: only whether the version is registered was looked at."
 
@@ -114,7 +114,7 @@ _NO_HISTORY: Final = "The registry keeps no history of its aliases:"
 
 
 def absent(first: Named, served_versions: Sequence[str]) -> Served | None:
-    """What is said of the version that must serve and made no prediction, where the alias named it all through the window.
+    """The message about the version that must serve and made no prediction, where the alias named it all through the window.
 
     >>> absent(Named("champion", ("4",), True, True), ["3"]).message
     'Version 4 is champion and made no prediction; version 3 did.'

@@ -33,7 +33,7 @@ def class_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame
     try:
         yield from _class_findings(config, labels, frame, predictions)
     except PySparkException:
-        return  # what cannot be read is said by the findings about columns
+        return  # what cannot be read is among the findings about columns
 
 
 def _class_findings(config: MonitorConfig, labels: LabelsConfig, frame: DataFrame, predictions: DataFrame) -> Iterator[Finding]:

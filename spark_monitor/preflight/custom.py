@@ -51,7 +51,7 @@ def _of_table(
     if metric.labels:
         name = None if config.labels is None else config.labels.label
         if labels is None or name not in labels.columns:
-            return  # said by the findings about labels
+            return  # among the findings about labels
         rows = frame.withColumn("label", F.lit(None).cast(labels.schema[name].dataType))
     reason = _reason(rows, parse_aggregate(metric.sql or "").sql)
     if reason is not None:

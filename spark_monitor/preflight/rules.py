@@ -35,7 +35,7 @@ def metric_findings(config: MonitorConfig) -> Iterator[Finding]:
 
 
 def unjudged_findings(config: MonitorConfig) -> Iterator[Finding]:
-    """Labels that no rule asks for: how well the model does is measured, and nothing is ever said of it.
+    """Labels that no rule asks for: the model's performance is measured, and never judged.
 
     ``init`` writes such rules where it finds the label; a label that a person writes in later has none.
     """

@@ -1,6 +1,6 @@
 """The rows of one window, version and slice for the table model_metrics: every metric of a task, plug-ins' among them.
 
-To add a metric: a decorated function in a file of this room, its expected value in tests/laws, a line in CHANGELOG.
+To add a metric: a decorated function in a file of this folder, its expected value in tests/laws, a line in CHANGELOG.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Metrics of the scores of several classes: how probable the true class was, how high it ranked, how well each is told apart."""
+"""Metrics of the scores of several classes: how probable the true class was, how high it ranked, how well each is separated."""
 
 from __future__ import annotations
 

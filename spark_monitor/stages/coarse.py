@@ -137,5 +137,5 @@ def slice_number(slice_keys: Sequence[str]) -> Column:
 
 
 def place_of(one: DueWindow) -> tuple[str, int]:
-    """By what rows of a window are told from those of others: its granularity and its start in microseconds."""
+    """What identifies the rows of a window: its granularity and its start in microseconds."""
     return one.granularity, micros(one.window.start)

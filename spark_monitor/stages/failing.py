@@ -1,4 +1,4 @@
-"""Checks to groups: what fails, is well or cannot be said of each subject in each window; bounded, however many checks."""
+"""Checks to groups: what fails, passes or is undecided for each subject in each window; bounded, however many checks."""
 
 from __future__ import annotations
 

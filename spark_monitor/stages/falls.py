@@ -113,7 +113,7 @@ def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[in
 
 
 def since_it_began(asked: Asked, values: Values) -> Asked:
-    """What a fall is told from, with the windows just before it of which no check could say that they are part of it, but are.
+    """The evidence of a fall, with the windows just before it that are part of it although no check could decide so.
 
     They are where the metric, in all rows or in the slice that clearly explains the fall, is surely not what it was before, and
     much nearer to what it fell to.
@@ -157,7 +157,7 @@ def broken_windows(problems: Iterable[Problem]) -> frozenset[tuple[str, int]]:
 def asked_of(
     problem: Problem, windows: Windows, horizon: timedelta | None, broken: Collection[tuple[str, int]] = ()
 ) -> Asked | None:
-    """What a fall is told from: every version and window in which its metric fails, for one window may be chance.
+    """The evidence of a fall: every version and window in which its metric fails, for one window may be chance.
 
     It is held against the last windows before it that are not ``broken`` themselves, of twelve at most; of those before where
     all are.

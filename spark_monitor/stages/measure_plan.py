@@ -165,7 +165,7 @@ def rows_for_measure(
         keyed = joined.withColumn(ROW, F.when(F.expr(answered), row_hash(joined, config.id)))
     since = ""
     if time is None and config.time in columns and is_time(joined.schema[config.time].dataType):
-        # The baseline's rows are all of one window, at 0: when their labels came is told from there as well.
+        # The baseline's rows are all of one window, at 0: the delay of their labels counts from there as well.
         keyed, since = keyed.withColumn(MADE, timestamp_micros(joined, config.time, run.schedule.zone)), f" - {MADE}"
     selected = keyed.selectExpr(
         f"{quote(time)} AS {TIME}" if time else f"timestamp_micros(0) AS {TIME}",

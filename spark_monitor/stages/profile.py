@@ -42,7 +42,7 @@ def profile_step(
         run.notes.append(limited)
     work = planned(run, predictions, frames, due, parts, (quality, together))
     if parts and any(kept is not None for kept in work.plan.kernel.slice_values):
-        # So many values that some are counted together: what was counted with others before cannot be told from them now.
+        # So many values that some are counted together: what was counted with others before cannot be separated from them now.
         parts = {}
         work = planned(run, predictions, frames, due, parts, (quality, together))
     run.capped_slices = [

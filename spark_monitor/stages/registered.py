@@ -79,7 +79,7 @@ def measurement_tuple(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def _values(
     run: Run, section: PipelinesConfig, versions: Sequence[str], registry: Registry | None
 ) -> tuple[Mapping[str, Registered], dict[str, dict[str, Value]]]:
-    """The versions that are registered, and what is said of every version, but for the aliases of those."""
+    """The versions that are registered, and the message of every version, without the aliases of those."""
     if registry is None:
         why = "No registry is known: the file has no outputs.mlflow."
         return {}, {version: {name: Value(None, why, UNDEFINED) for name in METRICS} for version in versions}

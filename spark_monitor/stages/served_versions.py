@@ -59,7 +59,7 @@ class ServedVersions:
         return Value(mismatch.mismatch, mismatch.message, status, details={**shown, **registered.origin})
 
     def absent(self, window: WindowKey, versions: Sequence[str]) -> tuple[str, Value] | None:
-        """The version that must serve and made no prediction in a window, and what is said of it."""
+        """The version that must serve and made no prediction in a window, and its message."""
         first = self.named(window)[0]
         mismatch = absent(first, versions)
         if mismatch is None or first.steady is None:

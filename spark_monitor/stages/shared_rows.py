@@ -90,7 +90,7 @@ def with_shared_rows(rows: DataFrame, shared: SharedRows, zone: str) -> DataFram
     # Rows without an id are shared with nobody; by a hash of their own they do not all meet in one task.
     same = f"coalesce({ROW}, xxhash64({_AT}, {VERSION})), {_SEGMENT}"
     versions = placed.withColumn("versions", F.expr(f"array_sort(collect_set({VERSION}) OVER (PARTITION BY {same}))"))
-    # A piece of which the sample told nothing is left out here as it is by a run over this piece alone.
+    # A piece in which the sample found nothing is left out here as it is by a run over this piece alone.
     condition = f"{_SEGMENT} IN ({', '.join(map(str, shared.pieces))})"
     named = F.expr(f"CASE WHEN {ROW} IS NOT NULL AND size(versions) > 1 AND {condition} THEN to_json(versions) END")
     return versions.withColumn("versions", named).withColumn("part", F.expr(f"pmod({ROW}, {PARTS})"))

@@ -18,7 +18,7 @@ _SAMPLED = 64
 class Moments:
     """Mean and sum of squared deviations (M2) of n finite values, merged by Chan, Golub and LeVeque (1979).
 
-    ``low`` is the part of the mean below its last bit: without it the means of two parts near 1e9 could not be told apart well
+    ``low`` is the part of the mean below its last bit: without it the means of two parts near 1e9 could not be distinguished well
     enough to merge small variances. An M2 beyond the largest double is inf.
 
     >>> both = Moments.of(np.array([1.0, 2.0])).merge(Moments.of(np.array([6.0])))

@@ -118,7 +118,7 @@ def _bound(metric: str, what: str, name: str) -> str:
 
 
 def _of_requests(what: str) -> str:
-    """What is said of the requests; of a window that finer ones make up, what is said of the predictions that are lost."""
+    """The message about the requests; of a window that finer ones make up, that about the predictions that are lost."""
     of = {metric: f"max({what}) FILTER (WHERE metric = '{metric}')" for metric in ("requests", "lost_predictions_percent")}
     counted = "count(*) FILTER (WHERE metric = 'requests') > 0"
     return f"CASE WHEN {counted} THEN {of['requests']} ELSE {of['lost_predictions_percent']} END AS {what}"

@@ -34,7 +34,7 @@ def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def in_shell(path: object) -> str:
-    """A path as it is typed at a shell, so that a command that is told can be copied.
+    """A path as it is typed at a shell, so that a command that is shown can be copied.
 
     >>> print(in_shell("fraud_model.yaml"), in_shell("-x.yaml"), in_shell("my monitors/x.yaml"))
     fraud_model.yaml ./-x.yaml 'my monitors/x.yaml'

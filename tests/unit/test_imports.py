@@ -21,14 +21,14 @@ BEFORE_SPARK = (
     *("errors", "java", "text", "windowing", "catalogue", "states", "distances", "scores", "quality", "fairness", "estimation"),
     *("operations", "diagnosis", "config", "rules", "kernel"),
 )
-"""Rooms that work on numpy and pyarrow alone."""
+"""Folders that work on numpy and pyarrow alone."""
 RANKED = (
     *BEFORE_SPARK,
     *("session", "sources", "store", "preflight", "stages", "insight", "outputs", "pipeline", "api", "demo", "commands", "cli"),
     "__main__",
 )
-"""Every room, lowest first: a room may use those before it."""
-RANKS = {room: rank for rank, room in enumerate(RANKED)}
+"""Every folder, lowest first: a folder may use those before it."""
+RANKS = {folder: rank for rank, folder in enumerate(RANKED)}
 LOADED = ("config.monitor", "windowing.windows", "states", "distances", "scores", "kernel.merging", "kernel.scored")
 FORBIDDEN = {
     "rdd",
@@ -51,7 +51,7 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def room_of(file: Path) -> str:
+def folder_of(file: Path) -> str:
     return file.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -66,23 +66,25 @@ def imported(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" if whole else str(node.module) for alias in node.names)
 
 
-def rooms_used(file: Path) -> set[str]:
-    """Other rooms of the package that a file imports; the package's own names, such as its version, are no room."""
+def folders_used(file: Path) -> set[str]:
+    """Other folders of the package that a file imports; the package's own names, such as its version, are no folder."""
     modules = (module.split(".") for module in imported(file) if module.startswith("spark_monitor."))
-    rooms = {parts[1] for parts in modules}
-    return {room for room in rooms if (PACKAGE / room).is_dir() or (PACKAGE / f"{room}.py").is_file()} - {room_of(file)}
+    folders = {parts[1] for parts in modules}
+    return {folder for folder in folders if (PACKAGE / folder).is_dir() or (PACKAGE / f"{folder}.py").is_file()} - {
+        folder_of(file)
+    }
 
 
-def test_every_room_has_a_rank_and_every_rank_a_room() -> None:
-    rooms = {room_of(file) for file in FILES} - {"__init__"}
-    assert rooms == set(RANKED)
+def test_every_folder_has_a_rank_and_every_rank_a_folder() -> None:
+    folders = {folder_of(file) for file in FILES} - {"__init__"}
+    assert folders == set(RANKED)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_a_file_imports_only_rooms_before_its_own(file: Path) -> None:
+def test_a_file_imports_only_folders_before_its_own(file: Path) -> None:
     if file == PACKAGE / "__init__.py":
         return  # it lends its public names on first use
-    backwards = sorted(room for room in rooms_used(file) if RANKS[room] > RANKS[room_of(file)])
+    backwards = sorted(folder for folder in folders_used(file) if RANKS[folder] > RANKS[folder_of(file)])
     assert not backwards, f"{file.name} imports {backwards}, which come after it"
 
 
@@ -90,7 +92,7 @@ def test_the_page_of_concepts_lists_every_folder_in_this_order() -> None:
     page = (PACKAGE.parent / "docs" / "concepts.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ((?:`\w+/`(?:, )?)+) \|", page, flags=re.MULTILINE)
     listed = [name for row in rows for name in re.findall(r"`(\w+)/`", row)]
-    assert listed == [room for room in RANKED if (PACKAGE / room).is_dir()]
+    assert listed == [folder for folder in RANKED if (PACKAGE / folder).is_dir()]
 
 
 def test_the_top_level_has_only_the_public_modules() -> None:
@@ -132,11 +134,13 @@ def at_once(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
             yield from at_once(node.body)
 
 
-def test_every_room_says_what_it_is_for_and_what_may_not_enter() -> None:
+def test_every_folder_says_what_it_is_for_and_what_may_not_enter() -> None:
     bare = [
-        str(room.relative_to(PACKAGE)) for room in PACKAGE.rglob("__init__.py") if len(ast.get_docstring(tree(room)) or "") < 80
+        str(folder.relative_to(PACKAGE))
+        for folder in PACKAGE.rglob("__init__.py")
+        if len(ast.get_docstring(tree(folder)) or "") < 80
     ]
-    assert not bare, f"{bare}: two or three lines in __init__.py say what the room is for and what may not enter"
+    assert not bare, f"{bare}: two or three lines in __init__.py say what the folder is for and what may not enter"
 
 
 def test_test_files_have_names_of_their_own() -> None:
@@ -145,21 +149,21 @@ def test_test_files_have_names_of_their_own() -> None:
     assert not [name for name, count in names.items() if count > 1]
 
 
-WITHOUT_SPARK = [file for file in FILES if room_of(file) in BEFORE_SPARK]
+WITHOUT_SPARK = [file for file in FILES if folder_of(file) in BEFORE_SPARK]
 
 
 @pytest.mark.parametrize("file", WITHOUT_SPARK, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_pure_rooms_need_no_spark(file: Path) -> None:
+def test_pure_folders_need_no_spark(file: Path) -> None:
     found = {module.split(".")[0] for module in imported(file)} & {"pyspark", "delta", "mlflow", "pandas"}
-    assert not found, f"{file.name} imports {sorted(found)}; this room works on numpy and pyarrow alone"
+    assert not found, f"{file.name} imports {sorted(found)}; this folder works on numpy and pyarrow alone"
 
 
 def test_importing_them_loads_no_spark_by_way_of_anything_else() -> None:
-    rooms = ", ".join(
-        f"spark_monitor.{room}"
-        for room in ("config.monitor", "windowing.windows", "states", "distances", "scores", "kernel.merging", "kernel.scored")
+    folders = ", ".join(
+        f"spark_monitor.{folder}"
+        for folder in ("config.monitor", "windowing.windows", "states", "distances", "scores", "kernel.merging", "kernel.scored")
     )
-    script = f"import sys, {rooms}; print([name for name in ('pyspark', 'delta', 'mlflow', 'pandas') if name in sys.modules])"
+    script = f"import sys, {folders}; print([name for name in ('pyspark', 'delta', 'mlflow', 'pandas') if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert found.stdout.strip() == "[]"
 
@@ -213,7 +217,7 @@ def test_one_place_alone_builds_a_session() -> None:
 
 
 def test_mlflow_is_imported_by_publishing_the_demos_registry_and_the_doctor_alone() -> None:
-    importers = {room_of(file) for file in FILES if any(module.split(".")[0] == "mlflow" for module in imported(file))}
+    importers = {folder_of(file) for file in FILES if any(module.split(".")[0] == "mlflow" for module in imported(file))}
     assert importers <= {"outputs", "demo", "commands"}
 
 

@@ -1,4 +1,4 @@
-"""Channels by name: those of the room `kinds` (apprise unless another is named), and plug-ins.
+"""Channels by name: those of the folder `kinds` (apprise unless another is named), and plug-ins.
 
 A plug-in is an entry point of the group ``spark_monitor.channels``: its name is a channel's ``kind``, and it is called with the
 address from the environment and returns a ``Channel``.
@@ -52,7 +52,7 @@ def _mail_address(name: str, email: str | None, variables: Mapping[str, str]) ->
 
 @lru_cache(maxsize=1)
 def openers() -> Mapping[str, Opener]:
-    """What opens a channel, by its kind: every file of the room is imported, so that a kind is there as soon as its file is.
+    """What opens a channel, by its kind: every file of the folder is imported, so that a kind is there as soon as its file is.
 
     >>> "apprise" in openers()
     True
@@ -76,7 +76,7 @@ def _opened(kind: str, url: str) -> Channel:
 
 
 def known_kinds() -> list[str]:
-    """The kinds that a channel may be of: those of the room, and installed plug-ins, which are not loaded."""
+    """The kinds that a channel may be of: those of the folder, and installed plug-ins, which are not loaded."""
     return sorted({*openers(), *entry_points(group=PLUGINS).names})
 
 

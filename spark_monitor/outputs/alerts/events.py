@@ -131,7 +131,7 @@ def _fits(route: RouteConfig, incident: IncidentRow, people: PeopleConfig) -> bo
 
 def _event(incident: IncidentRow, monitor_id: str, channel: str, by_key: Mapping[str, Delivery], as_of: datetime) -> str | None:
     """What a channel has not been sent of an incident yet: of one that is acknowledged only its end, of one that is muted nothing
-    before its time has come, and nothing of one that was resolved before anybody was told.
+    before its time has come, and nothing of one that was resolved before anybody was notified.
     """
 
     def delivery_of(event: str) -> Delivery | None:

@@ -92,7 +92,7 @@ def _model(facts: Facts, start: datetime, end: datetime) -> ModelDigest:
 
 
 def _is_new(row: IncidentRow, start: datetime, end: datetime) -> bool:
-    """Whether it is told for the first time: its first window ended in the period, or the runs after which the digest of the
+    """Whether it is reported for the first time: its first window ended in the period, or the runs after which the digest of the
     period before was made did not know of it yet, and a run before the end of this period's did.
 
     The latter is what late labels, or `for: 3 of 4`, find of windows that are long over.

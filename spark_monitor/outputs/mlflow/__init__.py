@@ -1,4 +1,4 @@
-"""The only room that says "mlflow": points of series, registered versions, and the client.
+"""The only folder that says "mlflow": points of series, registered versions, and the client.
 
 The tables are the record; what is here can be lost and made again.
 """
