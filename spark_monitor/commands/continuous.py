@@ -33,8 +33,8 @@ Continuous = Annotated[
     bool,
     typer.Option(
         "--continuous",
-        help="Keep running: a Structured Streaming query over the prediction table wakes a run where rows came; another follows "
-        "where labels came or a window ended. SIGTERM and Ctrl+C end the job between two runs, with exit code 0; three "
+        help="Keep running: a Structured Streaming query over the prediction table starts a run when rows arrive; another "
+        "follows when labels arrive or a window ends. SIGTERM and Ctrl+C end the job between two runs, with exit code 0; three "
         "failures in a row end it with the last one's.",
         rich_help_panel=PANEL,
     ),
@@ -44,7 +44,7 @@ Trigger = Annotated[
     typer.Option(
         "--trigger",
         metavar="WHEN",
-        help='available-now (one run, then the end), or how often to look for news, such as "30 seconds". Default: 1 minute.',
+        help='available-now (one run, then end), or how often to check for new rows, such as "30 seconds". Default: 1 minute.',
         rich_help_panel=PANEL,
     ),
 ]

@@ -29,7 +29,7 @@ def digest(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what changed per model in the last period, what is open and whose it is, cost, and labels expected."""
+    """Show per model what changed in the last period, open incidents with owners, cost, and labels expected."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):

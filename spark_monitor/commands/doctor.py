@@ -63,7 +63,7 @@ def doctor(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="A monitor's file, to look at its outputs too.", show_default=False, parser=given_path
+            metavar="[FILE]", help="A monitor's file, whose outputs are checked too.", show_default=False, parser=given_path
         ),
     ] = None,
     master: Master = None,
@@ -71,7 +71,7 @@ def doctor(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at Java, packages, Spark, Delta, storage and MLflow: what works, what to do."""
+    """Check Java, packages, Spark, Delta, storage and MLflow, and say how to fix what is missing."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     config = load_config(file) if file is not None else None

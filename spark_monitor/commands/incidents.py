@@ -45,7 +45,7 @@ def ack(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge an incident: somebody is at it, and only its resolution is sent."""
+    """Acknowledge an incident: from then on only its resolution is sent."""
     _change(
         context, incident, one_file(file, other_file), (master, remote, conf), acknowledged_by=by or user(), status="ACKNOWLEDGED"
     )
@@ -60,7 +60,7 @@ def mute(
         typer.Option(
             "--until",
             metavar="T",
-            help="Until when nobody is notified, such as 2026-01-31T09:00+01:00 (UTC unless an offset is given). Needed.",
+            help="The end of the silence, such as 2026-01-31T09:00+01:00 (UTC unless an offset is given). Needed.",
         ),
     ] = None,
     other_file: FileOption = None,

@@ -34,7 +34,7 @@ AsOf = Annotated[
     typer.Option(
         "--as-of",
         metavar="T",
-        help="The timestamp that is taken for now, in ISO 8601 (UTC unless an offset is given). Default: now.",
+        help="The timestamp to use as now, in ISO 8601 (UTC unless an offset is given). Default: now.",
     ),
 ]
 GivenRole = Annotated[
@@ -61,7 +61,7 @@ Conf = Annotated[
     typer.Option(
         "--conf",
         metavar="KEY=VALUE",
-        help="A Spark setting; may be given many times. spark.api.mode=connect: Spark Connect on this machine.",
+        help="A Spark setting; repeatable. spark.api.mode=connect: Spark Connect on this machine.",
         rich_help_panel=SPARK_PANEL,
     ),
 ]

@@ -27,7 +27,7 @@ def replay(
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Assign rows to windows at random, so that nothing drifts.")] = False,
     shift: Annotated[
         list[str] | None,
-        typer.Option("--shift", metavar="COLUMN=D", help="Plant a shift of KS distance D; may be given many times."),
+        typer.Option("--shift", metavar="COLUMN=D", help="Plant a shift of KS distance D in a column; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same order.")] = SEED,
     out: Annotated[

@@ -42,7 +42,7 @@ def report(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the state of a monitor, or of several, as one HTML page without outside parts."""
+    """Write the state of a monitor, or of several, as one self-contained HTML page."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress():

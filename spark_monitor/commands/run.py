@@ -85,11 +85,13 @@ def run(
     start: Annotated[
         str | None, typer.Option("--from", metavar="T", help="Reprocess the windows from this timestamp on, with --to.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="T", help="The timestamp before which those windows begin.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="T", help="Reprocess windows that begin before this timestamp.")
+    ] = None,
     reader: Annotated[Reader, typer.Option(help="How rows are read; auto chooses and records why.")] = Reader.auto,
     fail_on: Annotated[
         FailOn,
-        typer.Option(help="The verdict that sets exit code 1. With --continuous it ends the job."),
+        typer.Option(help="The mildest verdict that sets exit code 1. With --continuous it ends the job."),
     ] = FailOn.never,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages and actions that the run would send, and send none.")
@@ -98,7 +100,7 @@ def run(
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="Run this program once for each open incident, with what is known of it as JSON on its standard input.",
+            help="Run this program once for each open incident, with its facts as JSON on standard input.",
         ),
     ] = None,
     parallel: Parallel = None,
@@ -110,7 +112,7 @@ def run(
     conf: Conf = None,
     as_json: Annotated[bool, typer.Option("--json", help=AS_JSON)] = False,
 ) -> None:
-    """Handle what is due: profile, compare, measure, judge, commit and publish."""
+    """Run monitors: profile, compare, measure and judge the windows that are due, then publish."""
     terminal = terminal_of(context)
     session = SessionOptions.read(master, remote, conf)
     first, last = period(start, end)

@@ -59,7 +59,7 @@ def sql(
     conf: Conf = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per row and line.")] = False,
 ) -> None:
-    """Ask the monitor's tables and views, by their names."""
+    """Query the monitor's tables and views by name."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     require_reading(query)

@@ -24,7 +24,7 @@ def status(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is wrong, since when, how well the model does, and what to do: one screen, of one monitor or of several."""
+    """Show status, open incidents, model performance and next steps on one screen, for one monitor or several."""
     terminal = terminal_of(context)
     options = SessionOptions.read(master, remote, conf)
     with terminal.progress(leave=False):
