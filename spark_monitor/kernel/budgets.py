@@ -31,20 +31,11 @@ def against_budget(
 
     ``days_of`` are those of ``rows`` and of ``earlier`` that say which days are there.
     """
-    bill = _with_amount(rows)
-    in_budget = [row for row in bill if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
-    others = sorted({row["currency"] or NO_CURRENCY for row in bill} - {str(plan.budget_currency)})
+    in_budget = [row for row in _with_amount(rows) if (row["currency"] or NO_CURRENCY) == plan.budget_currency]
     past = [day for day in period.days if day <= window.end]
     missing = days_without(past, _with_amount(days_of[0])) if len(past) > 1 else []
     sums = _daily(past, in_budget, set(missing))
-    sentences = []
-    if others:
-        sentences.append(f"Costs in {', '.join(others)} are left out: the budget is in {plan.budget_currency}.")
-    if missing:
-        sentences.append(f"{len(missing)} of {len(past) - 1} days of the {plan.budget_per} so far have no rows.")
-    unread = counted(rows, "unread")
-    if unread:
-        sentences.append(unread_rows(unread, counted(rows, "n")))
+    sentences = _gaps(rows, plan, len(missing), len(past) - 1)
     has_rows = bool(in_budget)
     status = (EMPTY if not rows else UNDEFINED) if not has_rows else (PARTIAL if sentences else None)
     if not has_rows:
@@ -69,6 +60,20 @@ def against_budget(
         row_status = UNDEFINED if few and not len(sums) else status
         fields = {"status": row_status, "message": message, "details": list(details.items()), "count": len(sums)}
         yield bill_row(window, metric, block, TABLE_ROW, **fields)
+
+
+def _gaps(rows: Sequence[Row], plan: BillPlan, missing: int, days: int) -> list[str]:
+    """What is left out of the sum: other currencies, days without rows, amounts that cannot be read."""
+    sentences = []
+    others = sorted({row["currency"] or NO_CURRENCY for row in _with_amount(rows)} - {str(plan.budget_currency)})
+    if others:
+        sentences.append(f"Costs in {', '.join(others)} are left out: the budget is in {plan.budget_currency}.")
+    if missing:
+        sentences.append(f"{missing} of {days} days of the {plan.budget_per} so far have no rows.")
+    unread = counted(rows, "unread")
+    if unread:
+        sentences.append(unread_rows(unread, counted(rows, "n")))
+    return sentences
 
 
 def _too_few(days: int) -> list[str]:
