@@ -21,14 +21,12 @@ from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.roles import Roles
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.distances.compare import compared
-from spark_monitor.kernel.replayed import WHOLE, Comparison, ReplayPlan, Slice, judged_rows, stream_rows
+from spark_monitor.kernel.replayed import WHOLE, Comparison, ReplayPlan, Slice, block_of, judged_rows, stream_rows
 from spark_monitor.rules.learned import own_windows
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.states.categorical import CategoricalState, freeze_categories
-from spark_monitor.states.categorical_block import CategoricalBlock
 from spark_monitor.states.grid import INNER_EDGES, Grid, grid_from_quantiles
 from spark_monitor.states.numeric import NumericState
-from spark_monitor.states.numeric_block import NumericBlock
 
 BASELINE_WINDOWS: Final = 8
 WINDOWS: Final = 20
@@ -82,9 +80,9 @@ def feature(kind: str, random: np.random.Generator, *, rows: int, windows: int, 
         windows_of_slice = [part if place is None else part[codes == place] for part, codes in zip(parts, slices, strict=True)]
         states = [state_of(part, frame) for part in windows_of_slice]
         baseline = state_of(np.concatenate(windows_of_slice[:BASELINE_WINDOWS]), frame)
-        current = block(states)
+        current = block_of(states)
         places = [(DAY * number, key, None) for number in range(len(states))]
-        frozen = block([baseline] * len(states))
+        frozen = block_of([baseline] * len(states))
         measurements += stream_rows(kind, Comparison(places, current, compared(frozen, current)), plan)
     before = [row for row in measurements if row["start"] < BASELINE_WINDOWS * DAY and row["slice_key"] is None]
     later = [row for row in measurements if row["start"] >= BASELINE_WINDOWS * DAY]
@@ -146,11 +144,6 @@ def state_of(values: np.ndarray, frame: Any) -> Any:
         finite = values[values == values]
         return NumericState.empty(frame).as_slice().update(finite, nulls=values.size - finite.size)
     return CategoricalState.empty(frame).as_slice().update(pa.array(values))
-
-
-def block(states: Sequence[Any]) -> Any:
-    """States as a block."""
-    return NumericBlock.of(states) if isinstance(states[0], NumericState) else CategoricalBlock.of(states)
 
 
 def simulated(

@@ -153,7 +153,7 @@ def against_others(group: Sequence[Window]) -> Comparison | None:
     there = [window for window in group if rests.get(window.start) is not None]
     if not there:
         return None
-    baseline, current = _block([rests[window.start] for window in there]), _block([window.state for window in there])
+    baseline, current = block_of([rests[window.start] for window in there]), block_of([window.state for window in there])
     places = [(window.start, window.slice, PLANTED if window.shifted else None) for window in there]
     return Comparison(places, current, compared(baseline, current))
 
@@ -176,7 +176,8 @@ def others_of(states: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _block(states: Sequence[Any]) -> Block:
+def block_of(states: Sequence[Any]) -> Block:
+    """States of one kind of column as a block."""
     return NumericBlock.of(states) if isinstance(states[0], NumericState) else CategoricalBlock.of(states)
 
 
