@@ -115,16 +115,23 @@ class Swallowed(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is shown."""
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, KeyboardInterrupt):
-            return True
-        self.interruption = error
-        return False
+        if isinstance(error, KeyboardInterrupt):
+            self.interruption = error
+            return False
+        return not _in_another_call(error)
 
     def __enter__(self) -> None:
         logging.getLogger().addFilter(self)
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger().removeFilter(self)
+
+
+def _in_another_call(error: BaseException | None) -> bool:
+    """Whether pyspark's handler of Ctrl+C asked for all jobs to be cancelled on the connection that waits for one of them."""
+    while error is not None and not (isinstance(error, RuntimeError) and str(error).startswith("reentrant call")):
+        error = error.__context__
+    return error is not None
 
 
 @contextmanager

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from spark_monitor.config.metrics import CustomMetricConfig
 
 
-REPLICATES: Final = 200
+REPLICATES: Final = 100
+"""Bootstrap replicates of a value; each is a row's work again for every window and slice that holds it."""
+
+TAIL: Final = (0.025 * (REPLICATES + 1) - 1) / (REPLICATES - 1)
+"""The share at which ``percentile`` finds the 0.025 (B + 1)-th of B replicates, below which 2.5 % of further ones fall."""
+
 _POISSON: Final = (0.36787944117144233, 0.7357588823428847, 0.9196986029286058, 0.9810118431238462, 0.9963401531726563)
 """Poisson(1): the chance of at most 0, 1, 2, 3 and 4 copies of a row in a bootstrap replicate."""
 
@@ -107,8 +112,10 @@ def struct(one: Sql) -> Column:
 def _with_replicates(keyed: DataFrame, by: Sequence[Column], plain: DataFrame, drawn: Sequence[Sql]) -> DataFrame:
     """The values with percentile intervals of Poisson bootstrap replicates; draws follow from the rows, not from chance."""
     names = [name for name in keyed.columns if not name.startswith(PREFIX)]
-    seed = F.xxhash64(*(F.col(quote(name)).cast("string") for name in names))
-    replicated = keyed.withColumn(own_name("replicate"), F.explode(F.sequence(F.lit(0), F.lit(REPLICATES - 1))))
+    # A column of its own before rows are multiplied: an expression would be computed for every copy.
+    seeded = keyed.withColumn(own_name("seed"), F.xxhash64(*(F.col(quote(name)).cast("string") for name in names)))
+    seed = F.col(own_name("seed"))
+    replicated = seeded.withColumn(own_name("replicate"), F.explode(F.sequence(F.lit(0), F.lit(REPLICATES - 1))))
     uniform = F.pmod(F.xxhash64(seed, F.col(own_name("replicate"))), F.lit(1 << 53)).cast("double") / float(1 << 53)
     copies = sum((F.when(uniform > F.lit(bound), F.lit(1)).otherwise(F.lit(0)) for bound in _POISSON), F.lit(0))
     counted = replicated.withColumn(own_name("copies"), copies).where(F.col(own_name("copies")) > 0)
@@ -117,7 +124,7 @@ def _with_replicates(keyed: DataFrame, by: Sequence[Column], plain: DataFrame, d
         *(F.expr(f"CAST({one.aggregate.sql} AS DOUBLE)").alias(f"v{one.place}") for one in drawn)
     )
     bounds = values.groupBy(*DIMENSIONS).agg(
-        *(F.expr(f"percentile(v{one.place}, array(0.025D, 0.975D))").alias(f"b{one.place}") for one in drawn)
+        *(F.percentile(F.col(f"v{one.place}"), [TAIL, 1 - TAIL]).alias(f"b{one.place}") for one in drawn)
     )
     joined = plain.join(bounds, on=same(plain, bounds), how="left")
     changed = {

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 from scipy import stats
 
 from spark_monitor.config.aggregates import parse_aggregate
 from spark_monitor.config.metrics import CustomMetricConfig
 from spark_monitor.stages.custom_bounds import interval_of
-from spark_monitor.stages.custom_values import Sql, struct
+from spark_monitor.stages.custom_values import Sql, aggregated, aggregates, struct
+from spark_monitor.stages.placed import own_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,3 +50,40 @@ def test_intervals_of_numbers_far_from_zero_are_students_whatever_is_missing(spa
         assert found.upper is not None
         assert found.value[0] == pytest.approx(value, rel=1e-12)
         assert (found.upper[0] - found.lower[0]) / 2 == pytest.approx(half, rel=1e-6), one.sql
+
+
+def test_intervals_by_bootstrap_hold_a_population_s_median_as_often_as_they_say(spark: SparkSession) -> None:
+    random = np.random.default_rng(16)
+    samples = random.lognormal(0, 1, (160, 120))
+    rows = [
+        (place, float(x), float(noise))
+        for place, xs in enumerate(samples)
+        for x, noise in zip(xs, random.random(120), strict=True)
+    ]
+    frame = spark.createDataFrame(rows, "place long, x double, noise double")
+    placed = frame.withColumns(
+        {
+            own_name("granularity"): F.lit("1 day"),
+            own_name("start"): F.col("place"),
+            own_name("end"): F.col("place") + 1,
+            own_name("version"): F.lit("1"),
+            own_name("slice"): F.expr("struct(CAST(NULL AS STRING) AS key, CAST(NULL AS STRING) AS value)"),
+        }
+    )
+    metric = CustomMetricConfig(name="median", sql="percentile(x, 0.5)", interval="bootstrap")
+    found = {row["start"]: row["m0"] for row in aggregated(placed, aggregates([metric])).collect()}
+    low, high = (np.array([found[place][end] for place in range(len(samples))]) for end in ("low", "high"))
+    # 152 of 160 are expected, and fewer than the bound once in 2,000 seeds.
+    held = int(((low <= 1) & (high >= 1)).sum())
+    assert stats.binom.ppf(0.0005, samples.shape[0], 0.95) <= held
+    drawn = np.median(_resampled(samples, random), axis=2)
+    # The k-th of 100 replicates with k = 0.025 * 101: 2.5 % of further replicates are expected below it.
+    tail = (0.025 * 101 - 1) / 99
+    ends = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    assert (high - low).mean() == pytest.approx((ends[1] - ends[0]).mean(), rel=0.05)
+
+
+def _resampled(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """100 resamples of each sample, drawn with replacement."""
+    places = random.integers(0, samples.shape[1], (100, *samples.shape))
+    return np.take_along_axis(samples[None], places, axis=2)

@@ -491,6 +491,29 @@ def test_an_interruption_that_py4j_turns_into_an_error_of_its_own_is_still_one(c
     assert logging.getLogger().filters == []
 
 
+def test_what_pyspark_s_handler_of_ctrl_c_cannot_cancel_is_not_shown_as_an_error(console: Console) -> None:
+    def run(*_: Any, **__: Any) -> None:
+        try:
+            try:
+                raise RuntimeError("reentrant call inside <_io.BufferedReader name=6>")
+            except RuntimeError:
+                raise OSError("Error while sending or receiving")  # noqa: B904 - as py4j raises it
+        except OSError:
+            logging.exception("Exception while sending command.")
+        logging.error("Another error is shown.")
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console.monitor, "run", run)
+        records: list[logging.LogRecord] = []
+        handler = logging.Handler()
+        handler.emit = records.append
+        patch.setattr(logging.getLogger(), "handlers", [handler])
+        done = console.type("run", "f.yaml")
+    assert "Interrupted." in done.stderr
+    assert [record.getMessage() for record in records] == ["Another error is shown."]
+
+
 def test_a_run_that_mlflow_does_not_show_has_run(console: Console) -> None:
     console.monitor.published = PublishResult("FAILED", "MLflow at https://host could not be written: no connection.")
     done = console.type("run", "f.yaml", "--fail-on", "warn")
