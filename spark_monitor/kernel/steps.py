@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of, value_rows
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, timestamp_text
@@ -26,6 +27,9 @@ SKEW: Final = 60_000_000
 """Microseconds: a step that starts so little before the schedule's timestamp has a clock that runs ahead."""
 NAMED: Final = 3
 LATENESS: Final = "step_lateness_seconds"
+ERROR: Final = "ERROR"
+_FIRST_ASKED: Final = {TABLE_ROW: "step_failures"}
+"""What says that nothing is known of the step runs; of any other table its last commit does."""
 OWN_PREFIX: Final = "spark_monitor."
 
 
@@ -45,6 +49,8 @@ class PipelinePlan:
     after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     logged_tables: frozenset[str] = frozenset()
+    gone: Mapping[str, str] = field(default_factory=dict)
+    """Tables that cannot be read now, and why; the step runs are the table's row."""
 
 
 def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[dict[str, Any]]:
@@ -66,6 +72,8 @@ def pipeline_measurements(rows: Iterable[Row], plan: PipelinePlan) -> Iterator[d
         _name_causes(values_by_name, after)
         for name in plan.tables:
             _add(values_by_name, name, table_values(name, commits.get(name, []), changes[name], window, plan.logged_tables))
+        for name, why in plan.gone.items():
+            _add(values_by_name, name, {_FIRST_ASKED.get(name, "hours_since_commit"): Value(None, why, ERROR)})
         for name, stage_rows in stages.items():
             _add(values_by_name, name, _stage(stage_rows, window))
         for name, values in values_by_name.items():

@@ -5,7 +5,7 @@ Only cheap questions are asked: schemas, whether a first row exists, and whether
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -114,7 +114,7 @@ def require_valid(
     """The warnings of ``check``; a ConfigError with one line for each error where there are any.
 
     ``was_run``: the same configuration was run before, so it was right then. What it says of watched columns that are gone or
-    have another type since, or of a log, step runs or a bill, is no mistake of its file: the run goes on, and says so of these.
+    have another type since, or of tables beside predictions, is no mistake of its file: the run goes on, and says so of these.
     """
     findings = check(config, spark, baseline_is_frozen=baseline_is_frozen, rows=rows)
     if was_run:
@@ -130,8 +130,24 @@ ABOUT_WATCHED = (
 )
 """Where a file names columns that are watched and not needed to read the table."""
 
-BESIDE_PREDICTIONS = ("operations", "pipelines", "costs")
-"""Sections that a run measures one by one: a table of theirs that is gone costs no other, and its rows say so."""
+LABELS = "labels."
+
+BESIDE_PREDICTIONS = ("operations", "pipelines", "costs", "importances", "quality.expected_rows", LABELS)
+"""What a run reads beside predictions: a table of theirs that is gone costs no other, and the rows that need it say so."""
+
+SINCE = "The file was right before: the table has changed, and the run goes on."
+
+
+def why_no_labels(findings: Iterable[Finding]) -> str:
+    """Why the label table, which a run before could read, cannot be read now; nothing where it can.
+
+    >>> gone = of_a_changed_table(Finding("labels.path", "the table t does not exist."))
+    >>> why_no_labels([gone]), why_no_labels([Finding("labels", "t has no rows.", "warning")])
+    ('Labels could not be read: the table t does not exist.', '')
+    """
+    gone = (one.sentence for one in findings if one.where.startswith(LABELS) and one.sentence.endswith(SINCE))
+    sentence = next(gone, "").removesuffix(SINCE).rstrip()
+    return f"Labels could not be read: {sentence}" if sentence else ""
 
 
 def of_a_changed_table(finding: Finding) -> Finding:
@@ -140,13 +156,12 @@ def of_a_changed_table(finding: Finding) -> Finding:
 
     >>> str(of_a_changed_table(Finding("rules[3].columns", 'no column "a" in t. Name one.')))
     'rules[3].columns: no column "a" in t. Name one. The file was right before: the table has changed, and the run goes on.'
-    >>> [of_a_changed_table(Finding(where, "t is gone.")).level for where in ("pipelines.runs.path", "predictions.id")]
-    ['warning', 'error']
+    >>> [of_a_changed_table(Finding(where, "t is gone.")).level for where in ("costs.path", "labels.path", "predictions.id")]
+    ['warning', 'warning', 'error']
     """
     if finding.level == "warning" or not finding.where.startswith((*ABOUT_WATCHED, *BESIDE_PREDICTIONS)):
         return finding
-    since = "The file was right before: the table has changed, and the run goes on."
-    return replace(finding, sentence=f"{finding.sentence} {since}", level="warning")
+    return replace(finding, sentence=f"{finding.sentence} {SINCE}", level="warning")
 
 
 def _prediction_findings(

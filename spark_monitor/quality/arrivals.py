@@ -12,7 +12,7 @@ import numpy as np
 
 from spark_monitor.catalogue.interval import Floats, Integers, Interval
 from spark_monitor.catalogue.metric import NOT_NEGATIVE, PERCENT, SHARE, quality_metric
-from spark_monitor.quality.column_block import NOT_MEANT, UNDEFINED, statuses, with_status
+from spark_monitor.quality.column_block import ERROR, NOT_MEANT, UNDEFINED, statuses, with_status
 from spark_monitor.quality.profiled import percent
 
 OF_SCHEMA = frozenset({"columns_missing", "columns_added", "columns_retyped"})
@@ -39,6 +39,8 @@ class ArrivalBlock:
     numbers: dict[str, Floats]
     why: dict[str, Texts] = field(default_factory=dict)
     details: dict[str, Details] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    """Metrics whose numbers are not known because something could not be read: ``why`` is an error."""
 
     def number(self, name: str) -> Floats:
         """A number by name; NaN where it is not known."""
@@ -50,7 +52,7 @@ def _interval(block: ArrivalBlock, metric: str, value: Floats, lower: Floats, up
     status, message = statuses(block.count.size)
     reasons = block.why.get(metric, [None] * block.count.size)
     for place in np.flatnonzero(np.isnan(value)).tolist():
-        status[place] = UNDEFINED if reasons[place] else NOT_MEANT
+        status[place] = NOT_MEANT if not reasons[place] else ERROR if metric in block.broken else UNDEFINED
         message[place] = reasons[place]
     return with_status(value, lower, upper, status, message, block.count, block.details.get(metric))
 

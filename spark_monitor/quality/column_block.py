@@ -13,7 +13,7 @@ from spark_monitor.catalogue.interval import Floats, Integers, Interval
 NOT_MEANT = "NOT_MEANT"
 """The status of a place for which a metric has no meaning at all; it becomes no row."""
 
-UNDEFINED, NO_BASELINE = "UNDEFINED", "NO_BASELINE"
+UNDEFINED, NO_BASELINE, ERROR = "UNDEFINED", "NO_BASELINE", "ERROR"
 Items = Sequence[tuple[str, int]]
 
 

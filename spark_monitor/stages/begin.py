@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from spark_monitor.preflight.check import require_outputs, require_valid
+from spark_monitor.preflight.check import require_outputs, require_valid, why_no_labels
 from spark_monitor.session import as_written, setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
@@ -54,9 +54,13 @@ def _begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind:
     committed = store.committed_runs(config.monitor)
     frozen = not store.runs_that_wrote("baselines", config.monitor).isdisjoint(committed)
     was_run = config.config_hash() in committed.values()
-    for finding in require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run, was_run=was_run):
+    findings = require_valid(config, spark, baseline_is_frozen=frozen, rows=not was_run, was_run=was_run)
+    for finding in findings:
         log.warning(str(finding))
     current = Run(spark, config, store, uuid.uuid4().hex, as_of, schedule_of(config), kind)
+    current.no_labels = why_no_labels(findings)
+    if current.no_labels:
+        current.notes.append(current.no_labels)
     # SQL of the monitor's file that reads a clock, such as hour(at), is about the monitor's zone, whatever the session's is.
     in_zone = setting(spark, SESSION_ZONE, current.schedule.zone)
     with about(config.monitor), store.run(running_row(current)), in_zone:

@@ -35,6 +35,9 @@ INPUT = "INPUT"
 DUE, BACKFILL, FREEZE = "DUE", "BACKFILL", "FREEZE"
 AUTO, SPARK, FILES = "auto", "spark", "files"
 READERS = (AUTO, SPARK, FILES)
+LABELS, NOT_READ = "labels", "not read"
+"""What the ledger says of the label table's version after a run that could not read it."""
+
 Result = TypeVar("Result")
 WINDOW_SQL = "named_struct('start', timestamp_micros(start), 'end', timestamp_micros(end)) AS window"
 
@@ -74,6 +77,9 @@ class Run:
     bytes_in: int | None = None
     handled: Mapping[DueWindow, Handled] | None = None
     """The windows that runs before have handled, where the ledger was asked: only of these are there rows of earlier runs."""
+
+    no_labels: str = ""
+    """Why the label table, which a run before could read, cannot be read now; nothing where it can, or none is named."""
 
     run_before: datetime | None = None
     """The as-of of the last run before this one's, where the ledger was asked and there is one."""

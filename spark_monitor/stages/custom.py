@@ -13,13 +13,15 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.catalogue.interval import Interval
 from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, batch_of_measurements, measurements
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.stages.context import Run
+from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.custom_bounds import interval_of, numbers_of
 from spark_monitor.stages.custom_references import with_references
 from spark_monitor.stages.custom_values import aggregated, aggregates, metric_of, same
-from spark_monitor.stages.labelled import labelled_rows, spans_of, with_label
+from spark_monitor.stages.labelled import answered_rows, spans_of, with_label
+from spark_monitor.stages.quality import measured_frame
 from spark_monitor.stages.row_dimensions import placed, rows_within
 from spark_monitor.windowing.due import DueWindow
 
@@ -37,7 +39,23 @@ def custom_step(run: Run, predictions: Predictions, windows: Sequence[DueWindow]
     derived = [one for one in run.config.metrics if one.derived is not None]
     if derived:
         values = with_references(run, predictions, values, derived, windows)
-    run.measured.append(measured(values, run.config.metrics))
+    rows = measured(values, run.config.metrics)
+    lost = [one for one in run.config.metrics if one.labels] if run.no_labels else []
+    if lost:
+        rows = rows.where(~F.col("metric").isin([one.name for one in lost]))
+        run.measured.append(measured_frame(run, _without_labels(windows, lost, run.no_labels)))
+    run.measured.append(rows)
+
+
+def _without_labels(windows: Sequence[DueWindow], lost: Sequence[CustomMetricConfig], why: str) -> list[dict[str, Any]]:
+    """For each metric over labels, which cannot be read now, a row with the reason in every window."""
+    rest = dict.fromkeys(("model_version", "slice_key", "slice_value"))
+    keys = window_keys(windows)
+    places = [{**rest, "granularity": key.granularity, "start": key.start, "end": key.end} for key in keys]
+    nothing = Interval(np.full(1, np.nan), status=["ERROR"], message=[why])
+    return [
+        row for place in places for one in lost for row in measurements([place], metric_of(one), nothing, column_name=":table")
+    ]
 
 
 def values_of(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
@@ -63,7 +81,7 @@ def values_of(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) 
 
 
 def _labelled(run: Run, predictions: Predictions, windows: Sequence[DueWindow]) -> DataFrame:
-    return with_label(labelled_rows(run, predictions, spans_of(windows)))
+    return with_label(answered_rows(run, predictions, spans_of(windows)))
 
 
 def measured(values: DataFrame, metrics: Sequence[CustomMetricConfig]) -> DataFrame:

@@ -23,6 +23,10 @@ from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import Run
 from spark_monitor.states.proportions import Z
 from spark_monitor.text.formatting import slice_name
+from spark_monitor.text.logs import log_of
+from spark_monitor.text.masking import first_line
+
+log = log_of(__name__)
 
 BEFORE_WINDOWS: Final = 4
 """A fall is held against the mean of so many windows before its incident opened, weighted by their rows."""
@@ -280,10 +284,16 @@ def _before(asked: Asked, metric: str, basis: str, slice_: Slice, values: Values
 
 
 def importances(run: Run) -> dict[str, float]:
-    """The features' importances from the table that the monitor names; none where it names none."""
+    """The features' importances from the table that the monitor names; none where it names none, or one that cannot be read."""
     source = run.config.importances
     if source is None:
         return {}
     named = (F.col("feature"), F.col("importance").cast("double").alias("importance"))
-    rows = read_source(run.spark, source).select(*named).limit(MOST_FEATURES).collect()
+    try:
+        rows = read_source(run.spark, source).select(*named).limit(MOST_FEATURES).collect()
+    except Exception as error:  # causes are found without them, only in another order
+        why = f"importances could not be read, and causes are ranked without them: {first_line(error)}"
+        run.notes.append(why)
+        log.warning(why)
+        return {}
     return {str(row["feature"]): abs(row["importance"]) for row in rows if row["importance"] is not None}

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pyspark.sql import functions as F
 
 from spark_monitor.config.sources import LabelsConfig, SourceConfig
-from spark_monitor.stages.context import COMMITTED, DUE, Run, schedule_of
+from spark_monitor.stages.context import COMMITTED, DUE, LABELS, Run, schedule_of
 from spark_monitor.stages.occupancy import PREDICTIONS
-from spark_monitor.stages.plan import LABELS, label_times_between
+from spark_monitor.stages.plan import label_times_between
 from spark_monitor.stages.run_row import running_row
 from spark_monitor.stages.silence import FRESHNESS
 from spark_monitor.store import Store

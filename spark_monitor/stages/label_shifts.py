@@ -36,13 +36,15 @@ def label_measurements(states: DataFrame, presentation: Presentation) -> DataFra
     ``states`` (columns of `PLACE`, kind, state) hold the baseline's, under its own granularity.
     """
 
+    why = presentation.no_labels
+
     def measured(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         baseline: tuple[Any, Kinds] = (None, {})
         for place, kinds in stored_states(batches, presentation):
             if place[0] == BASELINE_GRANULARITY:
                 baseline = place[3:5], kinds
             else:
-                yield batch_of_measurements(label_rows(place, kinds, baseline[1] if baseline[0] == place[3:5] else {}))
+                yield batch_of_measurements(label_rows(place, kinds, baseline[1] if baseline[0] == place[3:5] else {}, why))
 
     kinds = F.col("kind").isin("coverage", "confusion", "regression")
     ordered = states.where(kinds).select(*PLACE, "kind", "state", (F.col("granularity") != BASELINE_GRANULARITY).alias("later"))
@@ -52,11 +54,12 @@ def label_measurements(states: DataFrame, presentation: Presentation) -> DataFra
     return sorted_rows.mapInArrow(measured, MEASUREMENT_DDL)
 
 
-def label_rows(place: tuple[Any, ...], kinds: Kinds, baseline: Kinds) -> list[dict[str, Any]]:
-    """The measurement of one window, version and slice."""
+def label_rows(place: tuple[Any, ...], kinds: Kinds, baseline: Kinds, no_labels: str = "") -> list[dict[str, Any]]:
+    """The measurement of one window, version and slice; ``no_labels`` says why labels cannot be read, where they cannot."""
     names = dict(zip(PLACE, place, strict=True))
     labelled = int(getattr(kinds.get(COVERAGE), "labelled", 0))
-    compared = _compared(kinds, baseline, labelled) if labelled else _undefined(NO_LABELS, "No row has a label yet.", 0)
+    absent = ("ERROR", no_labels) if no_labels else (NO_LABELS, "No row has a label yet.")
+    compared = _compared(kinds, baseline, labelled) if labelled else _undefined(*absent, 0)
     return measurements([names], METRIC, compared, column_name=TABLE_ROW, basis="BASELINE")
 
 

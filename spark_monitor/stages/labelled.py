@@ -68,8 +68,8 @@ def labelled_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame
 
 
 def answered_rows(run: Run, predictions: Predictions, spans: Spans) -> DataFrame:
-    """The prediction rows of some spans of time, each once, with its label; without a label table no row has one."""
-    if run.config.labels is not None:
+    """The prediction rows of some spans of time, each once, with its label; where no label table can be read no row has one."""
+    if run.config.labels is not None and not run.no_labels:
         return labelled_rows(run, predictions, spans)
     absent = {LABEL: "STRING", LABEL_TIME: "TIMESTAMP", LABEL_ROWS: "BIGINT", LABEL_CONFLICTS: "BOOLEAN"}
     nothing = (f"CAST(NULL AS {kind}) AS {quote(PREFIX + name)}" for name, kind in absent.items())
@@ -94,7 +94,7 @@ def baseline_rows(run: Run, predictions: Predictions) -> tuple[DataFrame, list[R
 def _with_labels(run: Run, frame: DataFrame) -> DataFrame | None:
     """The baseline's rows with their labels from the label table; None without ids."""
     labels, section = run.config.labels, run.config.predictions
-    if labels is None or set(section.id) - set(frame.columns):
+    if labels is None or run.no_labels or set(section.id) - set(frame.columns):
         return None
     all_labels = read_source(run.spark, labels)
     plain = plain_ids(frame, section.id, all_labels, labels.id)

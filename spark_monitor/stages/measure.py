@@ -38,7 +38,7 @@ from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.named_arrays import NAMED, NAMED_COLUMNS, NAMED_DDL, named, stored_arrays
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.text.formatting import counted
-from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.due import NO_LABEL_READ, DueWindow
 from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
@@ -104,12 +104,17 @@ def measure_step(
     """Write model_states and model_metrics of these windows, and of the labelled baseline where it has none yet."""
     if not windows or not measures(run):
         return
+    every = windows
+    if run.no_labels:
+        # Of windows that were labelled before the states stay as they are, and nothing is put together from finer ones.
+        windows = [one for one in windows if labelled.fingerprints.get(one) == NO_LABEL_READ]
+        labelled = LabelledWindows({}, {})
     wanted = baseline.version if estimates(run) else None
     parts, sound = sound_before(run, scored_parts(run, windows, labelled), wanted)
-    missing = not sound
+    missing = not sound and bool(windows)
     tree = error_tree_of(run, predictions, baseline, missing=missing)
     # States of a baseline that is counted anew may be of another tree of errors.
-    work = measure_work(run, predictions, baseline, windows, {} if missing else parts, tree)
+    work = measure_work(run, predictions, baseline, windows or every, {} if missing else parts, tree)
     plan, merged = work.plan, len({part for several in work.parts.values() for part in several})
     if merged:
         run.notes.append(f"States of labels of {counted(merged, 'finer window')} were merged; these rows were not joined again.")
@@ -120,9 +125,10 @@ def measure_step(
         of_baseline = baseline_states(run, predictions, baseline, plan.kernel)
         states = states if of_baseline is None else states.unionByName(of_baseline)
         missing = of_baseline is not None
-    write(run, "model_states", states, windows, baseline=missing)
+    if windows:
+        write(run, "model_states", states, windows, baseline=missing)
     stored = run.store.frame("model_states").where(F.col("monitor_id") == run.monitor_id)
-    present_states(run, stored, plan.kernel, baseline, windows, missing=missing)
+    present_states(run, stored, plan.kernel, baseline, every, missing=missing)
 
 
 def present_states(
@@ -147,6 +153,7 @@ def present_states(
         as_of=run.as_of,
         estimator=estimator,
         estimated_from=kind,
+        no_labels=run.no_labels,
         weighs_errors=run.config.model.task != "regression" or run.config.weights is None,
     )
     chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows

@@ -15,7 +15,6 @@ from spark_monitor.session import setting
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.operations import open_operations
-from spark_monitor.sources.pipelines import StepRuns
 from spark_monitor.sources.readers.files import why_unreadable
 from spark_monitor.sources.tables import ANSI, SESSION_ZONE
 from spark_monitor.stages.context import Run
@@ -32,7 +31,7 @@ from spark_monitor.stages.datasets import (
     schedule_for,
 )
 from spark_monitor.stages.lost_predictions import lost_predictions_step
-from spark_monitor.stages.pipelines import first_of_pipelines, open_pipelines, pipeline_frame
+from spark_monitor.stages.pipelines import Pipelines, first_of_pipelines, open_pipelines, pipeline_frame
 from spark_monitor.stages.record import record_step
 from spark_monitor.stages.registered import registered_frame, remembered
 from spark_monitor.stages.retraining import first_served, retraining_frame
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from spark_monitor.config.pipelines import PipelinesConfig
-    from spark_monitor.config.sources import SourceConfig
 
 log = log_of(__name__)
 
@@ -98,6 +96,8 @@ def operate_step(
                     asked=asked,
                     with_predictions=predictions,
                 )
+                if opened.lacks:
+                    due = tuple(one for one in due if one not in handled[dataset])
                 if due:
                     _record(run, dataset, opened, due)
                 if dataset == OPERATIONS:
@@ -180,6 +180,9 @@ class Opened:
     through_spark: Callable[[Sequence[DueWindow]], list[DataFrame]] | None = None
     """The same measurements without the files being read by the tasks themselves."""
 
+    lacks: bool = False
+    """Whether one of its tables cannot be read now: windows that were measured before keep what was known of it."""
+
 
 def _operations(run: Run, registry: Registry | None) -> Opened:
     section = run.config.operations
@@ -197,13 +200,12 @@ def _operations(run: Run, registry: Registry | None) -> Opened:
 def _of_pipelines(
     run: Run,
     section: PipelinesConfig,
-    runs: StepRuns | None,
-    tables: Sequence[tuple[str, SourceConfig, DataFrame]],
+    opened: Pipelines,
     due: Sequence[DueWindow],
     registry: Registry | None,
     by_alias: ServedVersions,
 ) -> list[DataFrame]:
-    frames = [pipeline_frame(run, section, runs, tables, due)]
+    frames = [pipeline_frame(run, section, opened, due)]
     if not section.mlflow_model:
         return frames
     cached = None if registry is None else remembered(registry)
@@ -215,12 +217,13 @@ def _pipelines(run: Run, registry: Registry | None) -> Opened:
     section = run.config.pipelines
     if section is None:
         raise ValueError("pipelines is not configured")
-    runs, tables = open_pipelines(run, section)
+    opened = open_pipelines(run, section)
     # At every run, be a window due or not: the registry keeps no history of its aliases.
     by_alias = served_versions(run, section, registry) if section.mlflow_model else ServedVersions()
     return Opened(
-        first=lambda: _earliest(first_of_pipelines(run, runs, tables), first_served(run) if section.mlflow_model else None),
-        measure=lambda due: _of_pipelines(run, section, runs, tables, due, registry, by_alias),
+        first=lambda: _earliest(first_of_pipelines(run, opened), first_served(run) if section.mlflow_model else None),
+        measure=lambda due: _of_pipelines(run, section, opened, due, registry, by_alias),
+        lacks=bool(opened.gone),
     )
 
 

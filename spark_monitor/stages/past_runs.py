@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from spark_monitor.session import side_by_side
-from spark_monitor.stages.context import COMMITTED, DUE, FREEZE, Run
+from spark_monitor.stages.context import COMMITTED, DUE, FREEZE, LABELS, NOT_READ, Run
 from spark_monitor.store.ledger import NOTHING_NEW
 from spark_monitor.text.quoting import literal
 from spark_monitor.windowing.due import DueWindow, Handled
@@ -40,6 +40,9 @@ class Ledger:
     baseline_version: int | None
     profile_hash: str | None = None
     last_as_of: datetime | None = None
+    labels_as_of: datetime | None = None
+    """The latest as-of of the runs that could read the labels, where there are any."""
+
     dead: tuple[str, ...] = ()
     """The runs whose rows, where they wrote any, nobody sees."""
     pruned_until: datetime | None = None
@@ -70,6 +73,7 @@ def read_ledger(run: Run) -> Ledger:
         baseline_version=last["baseline_version"],
         profile_hash=last["profile_hash"],
         last_as_of=timestamp_of(last["last_as_of"]),
+        labels_as_of=None if last["labels_as_of"] is None else timestamp_of(last["labels_as_of"]),
         dead=dead,
         pruned_until=pruned,
         run_before=before,
@@ -81,11 +85,13 @@ def _last_of(runs: DataFrame, as_of: datetime) -> Any:
     complete = f"status = {literal(COMMITTED)} AND kind = {literal(DUE)}"
     ended = f"status IN ({literal(COMMITTED)}, {literal(NOTHING_NEW)})"
     earlier = f"{ended} AND kind <> {literal(FREEZE)} AND as_of < timestamp_micros({micros(as_of)})"
+    read = f"NOT try_element_at(source_versions, {literal(LABELS)}) <=> {literal(NOT_READ)}"
     last = "max_by({}, struct(ended, run_id)) FILTER (WHERE {}) AS {}"
     return runs.selectExpr(
         *(last.format(name, complete, name) for name in _LAST),
         last.format("unix_micros(as_of)", complete, "last_as_of"),
         f"unix_micros(max(as_of) FILTER (WHERE {complete})) AS as_of",
+        f"unix_micros(max(as_of) FILTER (WHERE {complete} AND {read})) AS labels_as_of",
         f"sort_array(collect_list(run_id) FILTER (WHERE NOT {ended})) AS dead",
         "unix_micros(max(pruned_until)) AS pruned_until",
         f"unix_micros(max(as_of) FILTER (WHERE {earlier})) AS run_before",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from itertools import takewhile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measurements
 from spark_monitor.kernel.steps import (
     COMMIT,
@@ -25,8 +27,11 @@ from spark_monitor.kernel.steps import (
 )
 from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.pipelines import StepRuns, listed_files, open_runs
+from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.stages.context import DUE, Run, window_keys
 from spark_monitor.store.tables import TELL
+from spark_monitor.text.logs import log_of
+from spark_monitor.text.masking import first_line
 from spark_monitor.windowing.cron import due_times
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.periods import parse_duration
@@ -38,32 +43,70 @@ if TYPE_CHECKING:
     from spark_monitor.config.pipelines import PipelinesConfig, RunsConfig
     from spark_monitor.config.sources import SourceConfig
 
+log = log_of(__name__)
+
 MOST_TICKS = 200_000
 """Of a schedule that is due more often in the windows of one run, lateness is not measured."""
 
 
-def open_pipelines(run: Run, section: PipelinesConfig) -> tuple[StepRuns | None, list[tuple[str, SourceConfig, DataFrame]]]:
-    """The step runs, and the commits of each table that has a history or files."""
-    runs = open_runs(run.spark, section.runs) if section.runs is not None else None
-    tables = []
+@dataclass(frozen=True)
+class Pipelines:
+    """The step runs, the commits of each table that has a history or files, and why others cannot be read now."""
+
+    runs: StepRuns | None
+    tables: Sequence[tuple[str, SourceConfig, DataFrame]]
+    gone: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_pipelines(run: Run, section: PipelinesConfig) -> Pipelines:
+    """What the section names; a table that cannot be read costs no other, unless none can be."""
+    runs, tables, gone = None, [], {}
+    errors: list[Exception] = []
+    if section.runs is not None:
+        try:
+            runs = open_runs(run.spark, section.runs)
+            _ = runs.frame.columns  # Spark Connect looks no earlier
+        except Exception as error:
+            errors.append(error)
+            runs, gone[TABLE_ROW] = None, f"pipelines.runs could not be measured: {first_line(error)}"
     for source in section.tables:
-        name = source.name
-        commits = run.store.source_commits(source, name)
+        try:
+            commits = _commits_of(run, source)
+        except Exception as error:
+            errors.append(error)
+            gone[source.name] = f"pipelines.tables: {source.name} could not be measured: {first_line(error)}"
+            continue
         if commits is not None:
-            shaped = commits.selectExpr(f"'{COMMIT}' AS kind", "at AS ended", *(one for one in commits.columns if one != "at"))
-            tables.append((name, source, shaped))
-        elif source.path is not None:
-            tables.append((name, source, listed_files(run.spark, source, name)))
-        else:
-            run.notes.append(f"pipelines: {name} is a view, or a table without a history; nothing is known of its commits.")
-    return runs, tables
+            tables.append((source.name, source, commits))
+    if errors and runs is None and not tables:
+        raise errors[0]
+    for why in gone.values():
+        run.notes.append(why)
+        log.warning(why)
+    return Pipelines(runs, tables, gone)
 
 
-def first_of_pipelines(run: Run, runs: StepRuns | None, tables: Sequence[tuple[str, SourceConfig, DataFrame]]) -> datetime | None:
+def _commits_of(run: Run, source: SourceConfig) -> DataFrame | None:
+    """A table's commits; None where nothing tells of them."""
+    commits = run.store.source_commits(source, source.name)
+    if commits is not None:
+        shaped = commits.selectExpr(f"'{COMMIT}' AS kind", "at AS ended", *(one for one in commits.columns if one != "at"))
+        _ = shaped.columns
+        return shaped
+    if source.path is not None:
+        listed = listed_files(run.spark, source, source.name)
+        _ = listed.columns
+        return listed
+    _ = read_source(run.spark, source).columns
+    run.notes.append(f"pipelines: {source.name} is a view, or a table without a history; nothing is known of its commits.")
+    return None
+
+
+def first_of_pipelines(run: Run, opened: Pipelines) -> datetime | None:
     """When the first known run or commit was; None where there is none before the as-of timestamp."""
-    times = [frame.selectExpr("ended AS at") for _, _, frame in tables]
-    if runs is not None:
-        times.append(runs.frame.selectExpr("coalesce(started, ended) AS at"))
+    times = [frame.selectExpr("ended AS at") for _, _, frame in opened.tables]
+    if opened.runs is not None:
+        times.append(opened.runs.frame.selectExpr("coalesce(started, ended) AS at"))
     if not times:
         return None
     every = reduce(lambda one, other: one.unionByName(other), times).where(F.col("at") < micros(run.as_of))
@@ -74,12 +117,11 @@ def first_of_pipelines(run: Run, runs: StepRuns | None, tables: Sequence[tuple[s
 def pipeline_frame(
     run: Run,
     section: PipelinesConfig,
-    runs: StepRuns | None,
-    tables: Sequence[tuple[str, SourceConfig, DataFrame]],
+    opened: Pipelines,
     windows: Sequence[DueWindow],
 ) -> DataFrame:
     """The measurements of the steps and tables in these windows, by one task: they are few beside the rows of any table."""
-    keys = window_keys(windows)
+    keys, runs, tables = window_keys(windows), opened.runs, opened.tables
     behind = run.schedule.lookback // ONE_MICROSECOND
     start, end = min(key.start for key in keys), max(key.end for key in keys)
     grace = parse_duration(section.runs.grace) // ONE_MICROSECOND if section.runs is not None else 0
@@ -108,6 +150,7 @@ def pipeline_frame(
         after={one.step: one.after for one in section.runs.steps} if section.runs is not None else {},
         tables=tuple(name for name, _, _ in tables),
         logged_tables=frozenset(logged),
+        gone=opened.gone,
     )
 
     def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

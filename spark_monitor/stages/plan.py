@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,21 +12,19 @@ from pyspark.sql import types as T
 from spark_monitor.sources.labels import timestamp_micros
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.rows import read_source, within
-from spark_monitor.stages.context import Run
+from spark_monitor.stages.context import LABELS, NOT_READ, Run
 from spark_monitor.stages.datasets import dataset_versions
 from spark_monitor.stages.labelled import label_fingerprints
 from spark_monitor.stages.occupancy import PREDICTIONS, due_now
 from spark_monitor.stages.past_runs import Ledger
 from spark_monitor.windowing.composition import candidates
-from spark_monitor.windowing.due import DueWindow, Handled, label_candidates, relabelled
+from spark_monitor.windowing.due import LABELS_OF_BEFORE, NO_LABEL_READ, DueWindow, Handled, label_candidates, relabelled
 from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from spark_monitor.config.monitor import LabelsConfig
-
-LABELS = "labels"
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,8 @@ def source_versions(run: Run) -> dict[str, str]:
     """The version of each source that has one; a source without is read again in every run."""
     sources = {PREDICTIONS: run.config.predictions, LABELS: run.config.labels}
     versions = {name: run.store.source_version(source) for name, source in sources.items() if source is not None}
+    if run.no_labels:
+        versions[LABELS] = NOT_READ
     return {name: version for name, version in versions.items() if version is not None} | dataset_versions(run)
 
 
@@ -73,10 +73,13 @@ def plan_step(
     torn = [one for one in interrupted if one.window.end <= run.as_of and one.granularity in labels]
     if asked is not None:
         due = sorted({*run.schedule.asked(*asked, run.as_of), *torn})
-        return Plan(tuple(due), (), _fingerprints(run, predictions, due, ledger), ledger.handled)
+        now = _without_labels(due, torn, ledger) if run.no_labels else _fingerprints(run, predictions, due, ledger)
+        return Plan(tuple(due), (), now, ledger.handled)
     moved = _moved(run, ledger, versions, baseline_version)
     look = due_now(run, predictions, ledger, versions, moved=moved)
     due = sorted({*look.due, *torn})
+    if run.no_labels:
+        return Plan(tuple(due), (), _without_labels(due, torn, ledger), ledger.handled, look.note)
     open_windows = _candidates(run, ledger, versions, due)
     # What was labelled in a window that is not due is what it was, if neither its predictions nor any labels can be others.
     if open_windows and (look.exact or not moved) and not _labels_moved(run, ledger, versions):
@@ -110,6 +113,13 @@ def _fingerprints(run: Run, predictions: Predictions, windows: list[DueWindow], 
     """The fingerprints of windows and of those handled before within coarser ones, whose rows these need: they may be parts."""
     finer = candidates(windows, ledger.handled, run.schedule.granularities)
     return label_fingerprints(run, predictions, [*windows, *finer])
+
+
+def _without_labels(due: Iterable[DueWindow], torn: Collection[DueWindow], ledger: Ledger) -> dict[DueWindow, int]:
+    """What stands in the place of fingerprints: rows that were labelled before stay, unless a run that died has replaced them."""
+    unread = (None, NO_LABEL_READ)
+    again = {one for one in due if one in torn or one not in ledger.handled or ledger.handled[one].label_fingerprint in unread}
+    return {one: NO_LABEL_READ if one in again else LABELS_OF_BEFORE for one in due}
 
 
 def _fingerprints_before(ledger: Ledger, windows: list[DueWindow]) -> dict[DueWindow, int]:
@@ -152,5 +162,10 @@ def _candidates(run: Run, ledger: Ledger, versions: Mapping[str, str], due: list
     if unmoved and run.as_of <= ledger.as_of:
         return []
     return label_candidates(
-        ledger.handled, due, as_of=run.as_of, since=ledger.as_of, lookback=run.schedule.lookback, horizon=run.schedule.horizon
+        ledger.handled,
+        due,
+        as_of=run.as_of,
+        since=ledger.labels_as_of or ledger.as_of,
+        lookback=run.schedule.lookback,
+        horizon=run.schedule.horizon,
     )

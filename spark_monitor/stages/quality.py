@@ -33,12 +33,18 @@ from spark_monitor.stages.quality_rows import ArrivalHistory, arrival_block, key
 from spark_monitor.stages.schema_changes import schema_rows
 from spark_monitor.stages.slice_shares import share_measurements
 from spark_monitor.stages.window_rows import Place, WindowRows, version_counts, window_rows
+from spark_monitor.text.logs import log_of
+from spark_monitor.text.masking import first_line
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow, Handled
 from spark_monitor.windowing.timestamps import micros
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.quality import ExpectedRowsConfig
+
+log = log_of(__name__)
 
 REACH = timedelta(days=56)
 REACH_WINDOWS = 24
@@ -196,11 +202,22 @@ def _repeated(run: Run, predictions: Predictions, summaries: Sequence[Any], due:
     return rows
 
 
-def expected_by_manifest(run: Run, due: Sequence[DueWindow]) -> dict[Place, float] | None:
-    """The rows that the manifest expects of each due window; None where none is declared. One job."""
+def expected_by_manifest(run: Run, due: Sequence[DueWindow]) -> dict[Place, float] | str | None:
+    """The rows that the manifest expects of each due window, or why it cannot be read; None where none is declared."""
     config = run.config.quality.expected_rows
     if config is None:
         return None
+    try:
+        return _manifest_counts(run, config, due)
+    except Exception as error:
+        why = f"quality.expected_rows could not be read: {first_line(error)}"
+        run.notes.append(why)
+        log.warning(why)
+        return why
+
+
+def _manifest_counts(run: Run, config: ExpectedRowsConfig, due: Sequence[DueWindow]) -> dict[Place, float]:
+    """The rows that the manifest expects of each due window. One job."""
     manifest = read_source(run.spark, config)
     first, last = min(micros(one.window.start) for one in due), max(micros(one.window.end) for one in due)
     inside = manifest.where(within(manifest, config.time, first, last, zone=run.schedule.zone, with_null=False))

@@ -109,13 +109,13 @@ class ArrivalHistory:
     """What the arrivals of due windows are compared with.
 
     ``windows`` tell of due and earlier windows, ``handled`` which earlier windows were looked at, ``manifest`` how many rows
-    some should have, ``first_counts`` how many rows some had when they were first profiled.
+    some should have, or why it cannot be read, ``first_counts`` how many rows some had when they were first profiled.
     """
 
     windows: Mapping[Place, WindowRows]
     handled: frozenset[DueWindow]
     zone: str
-    manifest: Mapping[Place, float] | None = None
+    manifest: Mapping[Place, float] | str | None = None
     first_counts: Mapping[Place, int] = field(default_factory=dict)
     newest_micros: int | None = None
     as_of_micros: int = 0
@@ -143,6 +143,7 @@ def arrival_block(due: Sequence[DueWindow], arrived: ArrivalHistory) -> ArrivalB
         numbers=numbers,
         why={name: [one.why.get(name) for one in arrivals] for name in metrics},
         details={name: [one.details.get(name) for one in arrivals] for name in metrics},
+        broken=frozenset(name for one in arrivals for name in one.broken),
     )
 
 
@@ -153,6 +154,8 @@ class Arrival:
     numbers: dict[str, float] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     details: dict[str, dict[str, str]] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Metrics whose number is not known because something could not be read."""
 
 
 class _History:
@@ -211,6 +214,8 @@ class _History:
         expected = self._expected(one)
         arrival.numbers |= {"expected": expected.rows, "expected_low": expected.low, "expected_high": expected.high}
         arrival.why["row_count_ratio"] = expected.why
+        if isinstance(self._arrived.manifest, str):
+            arrival.broken.add("row_count_ratio")
         if np.isfinite(expected.rows):
             arrival.details["row_count_ratio"] = {"expected": f"{expected.rows:.12g}", "basis": expected.why}
             if expected.rows <= 0:
@@ -218,6 +223,8 @@ class _History:
 
     def _expected(self, one: DueWindow) -> Expected:
         manifest = self._arrived.manifest
+        if isinstance(manifest, str):
+            return Expected(np.nan, np.nan, np.nan, manifest)
         if manifest is not None:
             rows = manifest.get(place_of(one), float("nan"))
             return Expected(rows, rows, rows, "manifest" if np.isfinite(rows) else "The manifest has no entry for this window.")

@@ -89,6 +89,9 @@ class Presentation:
     weighs_errors: bool = True
     """Whether estimated errors of numbers count rows as realised ones do, which they do not where rows have weights."""
 
+    no_labels: str = ""
+    """Why labels cannot be read now; nothing where they can."""
+
     def estimator_by(self, recalibration: Recalibration | None) -> Estimator | None:
         """The estimator of final windows where there is one, else the baseline's."""
         return self.estimator if self.estimator is None or recalibration is None else recalibration.estimator(self.estimator)
@@ -214,11 +217,18 @@ def realised_rows(
     strange = strangers(states, presentation.task)
     for row in present(presentation.task, *used, settings=presentation.settings):
         if not coverage.labelled and row["metric"] != "label_coverage":
-            yield {**row, "status": NO_LABELS, "message": f"None of {counted(coverage.count, 'row')} has a label yet."}
+            yield {**row, **no_label(coverage, presentation)}
         elif strange is not None and row["value"] is not None and row["metric"] in OF_CLASSES:
             yield {**row, "message": " ".join(filter(None, (row["message"], strange)))}
         else:
             yield row
+
+
+def no_label(coverage: CoverageState, presentation: Presentation) -> dict[str, str]:
+    """What a metric says where no row has a label."""
+    if presentation.no_labels:
+        return {"status": "ERROR", "message": presentation.no_labels}
+    return {"status": NO_LABELS, "message": f"None of {counted(coverage.count, 'row')} has a label yet."}
 
 
 def strangers(states: Mapping[int, ScoredState], task: str) -> str | None:

@@ -55,7 +55,7 @@ def pieces_of(run: Run, spans: Spans) -> tuple[int, ...]:
 def shared_rows_of(run: Run, predictions: Predictions, spans: Spans) -> SharedRows | None:
     """Where several versions scored the same rows: a query over ids, times and versions where versions are a column."""
     columns = run.config.predictions
-    if not spans or run.config.labels is None or not isinstance(columns.model_version, str):
+    if not spans or run.config.labels is None or run.no_labels or not isinstance(columns.model_version, str):
         return None
     edges, rows = pieces_of(run, spans), rows_in(run, predictions, spans)
     keyed = rows.select(

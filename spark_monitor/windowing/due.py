@@ -10,6 +10,10 @@ from spark_monitor.windowing.maturity import maturity
 from spark_monitor.windowing.periods import Granularity
 from spark_monitor.windowing.windows import Window, closed_windows, windows_between
 
+NO_LABEL_READ, LABELS_OF_BEFORE = -(1 << 63), 1 - (1 << 63)
+"""In the place of the fingerprint of a window that was handled while labels could not be read: what stands of them. No hash of
+labels is one of these, so that the window's labels are looked at once they can be read."""
+
 
 @dataclass(frozen=True, order=True)
 class DueWindow:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pyspark.sql import SparkSession
 from test_survival import AS_OF, assert_same_tables, elsewhere, start
 
 from spark_monitor import Monitor
+from spark_monitor.errors import MonitorError
 from spark_monitor.stages import handle
 from spark_monitor.store import tables
 
@@ -173,3 +175,32 @@ def test_a_table_that_is_replaced_and_vacuumed_under_a_run_is_right_after_the_ne
     replaced.run(spark, as_of=as_of)
     assert counts(tmp_path, "x") == counts(tmp_path, ":table") == [504, 504, 192]
     assert read(tmp_path, "runs")["status"].isin(["COMMITTED", "NOTHING_NEW"]).all()
+
+
+@pytest.mark.parametrize("now", ["retyped", "renamed"])
+def test_a_table_that_gets_another_schema_under_a_run_is_right_after_the_next_one(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: Monitor, now: str
+) -> None:
+    as_of = START + timedelta(days=21)
+    assert replaced.run(spark, as_of=START + timedelta(days=14)).status == "COMMITTED"
+    profile = handle.profile_step
+    new = predictions(1_200)
+    texts = pa.array([f"v{number % 7}" for number in range(1_200)])
+    new = new.drop_columns("x").append_column("x" if now == "retyped" else "y", texts)
+
+    def replace(*arguments: Any, **options: Any) -> Any:
+        write_deltalake(str(tmp_path / "rows"), new, mode="overwrite", schema_mode="overwrite")
+        DeltaTable(str(tmp_path / "rows")).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        return profile(*arguments, **options)
+
+    monkeypatch.setattr(handle, "profile_step", replace)
+    with suppress(MonitorError):  # a run may end with a sentence: nobody sees what it wrote
+        replaced.run(spark, as_of=as_of)
+    monkeypatch.undo()
+    replaced.run(spark, as_of=as_of)
+    assert counts(tmp_path, ":table")[1:] == [504, 192]
+    profiled = read(tmp_path, "profile_metrics").query("column_name == 'x' and log_type == 'INPUT'")
+    last = profiled[[edge["start"] == pd.Timestamp(START + timedelta(days=14)) for edge in profiled["window"]]]
+    assert set(last["status"]) == {"TYPE_CHANGED" if now == "retyped" else "MISSING"}
+    runs = read(tmp_path, "runs")
+    assert not set(last["run_id"]) - set(runs.loc[runs["status"] == "COMMITTED", "run_id"])

@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spark_monitor.windowing.due import DueWindow, Handled, due_windows, label_candidates, recent_windows, relabelled
+from spark_monitor.windowing.due import (
+    LABELS_OF_BEFORE,
+    NO_LABEL_READ,
+    DueWindow,
+    Handled,
+    due_windows,
+    label_candidates,
+    recent_windows,
+    relabelled,
+)
 from spark_monitor.windowing.windows import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -61,3 +70,12 @@ def test_a_window_is_measured_again_when_its_labels_change_or_it_becomes_final()
     assert relabelled(handled, handled, same, **options) == [day(1), day(2)]
     assert relabelled([day(3)], handled, {day(3): 2}, **options) == [day(3)]
     assert relabelled([day(3)], handled, {}, **options) == [day(3)]
+
+
+def test_no_hash_of_labels_stands_for_labels_that_were_not_read() -> None:
+    window, as_of, horizon = day(0), START + 2 * DAY, 30 * DAY
+    for stood in (NO_LABEL_READ, LABELS_OF_BEFORE):
+        handled = {window: Handled(as_of, stood)}
+        for now in ({}, {window: 7}):
+            assert relabelled([window], handled, now, as_of=as_of, horizon=horizon) == [window]
+    assert relabelled([window], {window: Handled(as_of, None)}, {}, as_of=as_of, horizon=horizon) == []

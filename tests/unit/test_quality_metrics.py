@@ -225,6 +225,11 @@ def test_a_ratio_has_the_bounds_of_its_expectation() -> None:
         "message": "median",
     } | {"message": None}
     assert [found.at(place)["message"] for place in (1, 2)] == ["Too few.", "None is expected."]
+    broken = row_count_ratio(ArrivalBlock(np.array([50, 5, 5]), numbers, why, broken=frozenset({"row_count_ratio"})))
+    assert [(one.at(1)["status"], one.at(1)["message"]) for one in (found, broken)] == [
+        ("UNDEFINED", "Too few."),
+        ("ERROR", "Too few."),
+    ]
 
 
 def test_a_gap_of_less_than_an_hour_is_known_to_an_hour() -> None:

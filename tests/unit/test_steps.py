@@ -232,3 +232,13 @@ def test_a_column_that_was_renamed_is_told_as_such_where_the_table_knows_its_col
     assert schema_change(before, other) == "removed b; renamed c to y; retyped y from double to decimal(9,2)"
     iceberg = [json.dumps({"fields": [{"id": 4, "name": name, "type": "long"}]}) for name in ("old", "new")]
     assert schema_change(*iceberg) == "renamed old to new"
+
+
+def test_tables_that_cannot_be_read_are_errors_beside_what_the_others_say() -> None:
+    gone = {"sales": "sales is gone.", ":table": "The runs are gone."}
+    commit = row(kind=COMMIT, name="orders", ended=HOUR, version=1, rows=9.0, writes=True)
+    told = found([commit], tables=("orders",), gone=gone)
+    assert told[0, "orders", "output_rows"]["value"] == 9
+    errors = {key: (one["status"], one["message"], one["value"]) for key, one in told.items() if one["status"] == "ERROR"}
+    expected = {("sales", "hours_since_commit"): "sales is gone.", (":table", "step_failures"): "The runs are gone."}
+    assert errors == {(day, *key): ("ERROR", why, None) for day in range(4) for key, why in expected.items()}
