@@ -13,7 +13,7 @@ from spark_monitor.config.aggregates import parse_aggregate
 from spark_monitor.config.metrics import CustomMetricConfig
 from spark_monitor.stages.custom_bounds import interval_of
 from spark_monitor.stages.custom_values import Sql, aggregated, aggregates, struct
-from spark_monitor.stages.placed import own_name
+from spark_monitor.stages.row_dimensions import own_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
