@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from spark_monitor.catalogue.registry import catalogue
+from spark_monitor.diagnosis.allowed import allowed_text, lower_is_worse, two_limits
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.kpis import is_custom
 from spark_monitor.diagnosis.located import places
 from spark_monitor.diagnosis.model_outputs import OF_REVERSALS
-from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem
+from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
 from spark_monitor.quality.arrivals import NAMELY, OF_SCHEMA
 from spark_monitor.text.formatting import (
@@ -27,7 +28,6 @@ from spark_monitor.text.formatting import (
     versions_named,
     with_interval,
 )
-from spark_monitor.text.words import number_in
 from spark_monitor.windowing.timestamps import timestamp_of
 
 COLUMNS_NAMED: Final = 4
@@ -135,14 +135,19 @@ def diagnosis(problem: Problem, kind: str, causes: Sequence[Cause], zone: str = 
     named = [one for one in causes[:1] if one.kind != "version"]
     cause = named[0].what if named and not conclusion and not problem.finding.is_fault else None
     first = f"; the first cause to look at is {cause}" if cause is not None else ""
-    subject = f"{_subject(problem)}: " if problem.columns and problem.main.first.track in OF_COLUMNS else ""
+    subject = f"{_subject(problem)}: " if _is_of_columns(problem) else ""
     return f"{subject}{what} {since}{where}{conclusion}{first}{_consequence(problem)}.{_ended(problem, zone)}"
+
+
+def _is_of_columns(problem: Problem) -> bool:
+    """Whether it is about columns; those that move because other labels come are no more than their consequence."""
+    return bool(problem.columns) and problem.main.first.track in OF_COLUMNS and not is_prior(problem)
 
 
 def own_groups(problem: Problem) -> list[Group]:
     """The failing windows of what it is about, without those of what followed from it."""
     first = problem.main.first
-    if first.track == PIPELINE:
+    if first.track == PIPELINE or is_prior(problem):
         return [group for group in problem.groups if group.name == first.name]
     same = [group for group in problem.groups if (group.track in OF_COLUMNS) == (first.track in OF_COLUMNS)]
     return same if is_custom(first) else [group for group in same if not is_custom(group)]
@@ -157,8 +162,10 @@ def _consequence(problem: Problem) -> str:
         return f"; what waits for it did not do well either: {named}{more}" if waiting else ""
     first = problem.main.first
     fallen = [] if first.track == MODEL else [group for group in problem.groups if group.track == MODEL]
+    drifted = [harmless(name) for name in problem.columns[:COLUMNS_NAMED]] if is_prior(problem) else []
+    with_it = f"; with it {' and '.join(drifted)} moved" if drifted else ""
     moved = [] if is_custom(first) else [group for group in problem.groups if is_custom(group)]
-    return "".join(f"; {_farthest(groups, problem.slice)}" for groups in (fallen, moved) if groups)
+    return with_it + "".join(f"; {_farthest(groups, problem.slice)}" for groups in (fallen, moved) if groups)
 
 
 def _what(problem: Problem, kind: str) -> str:
@@ -171,7 +178,7 @@ def _what(problem: Problem, kind: str) -> str:
         return finding.what
     if kind == "upstream":
         return finding.what if finding.is_fault else f"their distributions have moved together, {_strongest(problem)}"
-    if kind in ("drift", "version") and problem.columns and finding.what and problem.main.first.track in OF_COLUMNS:
+    if kind in ("drift", "version") and finding.what and _is_of_columns(problem):
         return f"{finding.what}, {_strongest(problem)}"
     return _strongest(problem)
 
@@ -219,9 +226,9 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     same = [one for one in whole if one.metric == metric]
     # A number of another slice, or a limit of another window, says nothing of this one.
     far = _farthest_off([one for one in same if one.slice == place] or same)
-    allowed, (_, high) = _allowed(far), _two_limits(_allowed(far))
+    allowed, (_, high) = allowed_text(far), two_limits(allowed_text(far))
     sentence, above = catalogue().sentence(metric), high is not None and far.value is not None and far.value > high
-    reach = "down to" if _lower_is_worse(far) and not above else "up to"
+    reach = "down to" if lower_is_worse(far) and not above else "up to"
     among = f" in {slice_name(far.slice_key, far.slice_value)}" if far.slice_key is not None and place == WHOLE else ""
     limit = f" ({metric}, allowed: {rounded(allowed)})" if sentence else f" (allowed: {rounded(allowed)})"
     value = f"{number(far.value)}{with_interval(far.lower, far.upper)}"
@@ -236,32 +243,13 @@ def _farthest_off(checks: Sequence[Failing]) -> Failing:
     """Of limits on both sides the check that is farthest beyond its own, else the one with the worst number."""
 
     def beyond(one: Failing) -> float:
-        low, high = _two_limits(_allowed(one))
+        low, high = two_limits(allowed_text(one))
         value = one.value or 0.0
         if low is not None and high is not None:
             return max(value - high, low - value)
-        return -value if _lower_is_worse(one) else value
+        return -value if lower_is_worse(one) else value
 
     return max(checks, key=beyond)
-
-
-def _allowed(check: Failing) -> str:
-    return harmless((check.expected or "").partition(" (")[0])
-
-
-def _lower_is_worse(check: Failing) -> bool:
-    allowed = _allowed(check)
-    return allowed.startswith(">") if allowed[:1] in ("<", ">") else catalogue().lower_is_worse(check.metric)
-
-
-def _two_limits(allowed: str) -> tuple[float | None, float | None]:
-    """Both limits of ">= 5 and <= 9"; None where it has not both.
-
-    >>> _two_limits(">= 5 and <= 9"), _two_limits("<= 9")
-    ((5.0, 9.0), (None, None))
-    """
-    lower, both, upper = allowed.partition(" and <= ")
-    return (number_in(lower.removeprefix(">= ")), number_in(upper)) if both else (None, None)
 
 
 def _where(problem: Problem) -> str:

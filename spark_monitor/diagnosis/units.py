@@ -48,6 +48,7 @@ NEARLY_ALL: Final = 0.8
 WIDE: Final = 3.0
 """The ratio of two samples' medians is hardly ever off by so many times sqrt(1/n + 1/m) of their variation."""
 
+BESIDE_POWER: Final = 0.03
 FAR_POWER: Final = 99.0
 MANY_ROWS: Final = 1_000_000
 
@@ -197,12 +198,14 @@ def _other_scales(one: Floats, two: Floats) -> list[Fit]:
 def _named(factor: float, *, room: float = 1e-4) -> Fit:
     """A factor with the units that it leads from and to; one that lies near a known unit's becomes that."""
     units = sorted((off, one, name) for one, name in both_ways() if (off := abs(factor / one - 1)) <= room)
-    # Where several are near, powers of ten come first: thousands are more common than KiB.
-    best = min(units, key=lambda entry: (not is_power(entry[1]), entry[0]), default=None)
-    if best is None:
+    # Beside a power of ten what is hardly another number does not count: thousands are more common than KiB.
+    powers = [one for _, one, _ in units if is_power(one)]
+    units = [entry for entry in units if is_power(entry[1]) or not any(abs(entry[1] / one - 1) <= BESIDE_POWER for one in powers)]
+    if not units:
         return Fit(factor)
+    best = units[0]
     rival = next((name for _, one, name in units if one != best[1]), None)
-    if rival is None or is_power(best[1]):
+    if rival is None:
         return known_unit_fit(best[1], best[2], room=room)
     return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor)
 

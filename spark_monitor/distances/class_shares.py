@@ -15,7 +15,7 @@ from spark_monitor.states.proportions import score_interval
 _MEAN_PER_DEVIATION = 2 * math.sqrt(0.5) * math.exp(-0.5)
 """How large a count's mean deviation is at most, in standard deviations: Poisson's of 1/2; of many rows sqrt(2 / pi)."""
 
-SINGLE = 0.0125
+SINGLE = 0.005
 """How often any single class's lower bound may be above the truth."""
 
 

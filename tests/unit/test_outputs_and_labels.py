@@ -8,11 +8,14 @@ import pytest
 
 from spark_monitor.config.sources import PredictionsConfig
 from spark_monitor.diagnosis.categories import EXCHANGED
+from spark_monitor.diagnosis.causes import OTHER_LABELS
 from spark_monitor.diagnosis.composition import problems
 from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import Failing, of_checks
+from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.scales import scaled
+from spark_monitor.diagnosis.sentences import diagnosis, title
 from spark_monitor.diagnosis.shares import Shift
 from spark_monitor.diagnosis.subjects import VALUES
 
@@ -82,3 +85,13 @@ def test_categories_that_look_exchanged_where_other_inputs_drift_with_them_are_a
     assert kinds(episode("plan", SWAP), episode("score", DRIFT)) == ["encoding_swap"]
     assert kinds(episode("plan", SWAP)) == ["encoding_swap"]
     assert kinds(episode("plan", SWAP), episode("spend", DRIFT, 6)) == ["drift", "encoding_swap"]
+
+
+def test_other_labels_are_said_by_their_own_number_and_what_moved_with_them_after_it() -> None:
+    moved = of_checks(Failing("k", "ks", column="score", value=0.19, expected="<= 0.07"), start=5, end=6, name="score")
+    shift = of_checks(Failing("l", "label_shift", value=0.21, expected="<= 0.065"), start=5, end=6)
+    both = Problem([Episode(DRIFT, [shift]), Episode(DRIFT, [moved])], "drift")
+    sentence = diagnosis(both, "drift", [OTHER_LABELS])
+    assert sentence.startswith("label_shift is up to 0.210 (allowed: <= 0.065) since ")
+    assert sentence.endswith("; the first cause to look at is the label's rate; with it score moved.")
+    assert title(both, "drift") == "the spread of labels has drifted"

@@ -10,6 +10,7 @@ from spark_monitor.diagnosis.findings import Finding
 from spark_monitor.diagnosis.known_units import both_ways
 from spark_monitor.diagnosis.looks import Evidence
 from spark_monitor.diagnosis.quantities import UNITS_OF
+from spark_monitor.diagnosis.units import unit_fit
 from tests.looks import look_at
 
 SHAPES = {
@@ -101,3 +102,13 @@ def test_fewer_zeros_are_hardly_ever_another_unit() -> None:
 
     assert named["wetter"] <= 6
     assert named["in another unit"] == 60
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_power_of_ten_that_is_near_by_chance_alone_is_no_better_name_than_a_nearer_unit(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    before, now = ((62 * np.exp(0.35 * random.normal(size=rows))).round(1) for rows in (2_500, 180))
+    quantiles = [np.quantile(side, np.linspace(0, 1, 101)) for side in (before, (now * 10.764).round(1))]
+    fit = unit_fit(*quantiles, atoms_before={}, atoms={}, rows=(before.size, now.size))
+    assert fit is not None
+    assert "square metres to square feet" in (fit.name or "")
