@@ -16,6 +16,8 @@ KEPT: Final = 8
 LEAST: Final = 3
 WEEK_HOURS, DAY_HOURS = 168, 24
 LEAST_OBSERVED: Final = 2
+SAME, SAME_HOUR, BEFORE = "of the same weekday and hour", "of the same hour", "before"
+Windows = Sequence[tuple[tuple[int, ...], float, int]]
 _MAD, _MEDIAN = 1.4826, 1.2533
 _Z = 1.959963984540054
 
@@ -30,28 +32,48 @@ class Expected:
     why: str
 
 
-def expected_rows(before: Sequence[tuple[tuple[int, ...], float, int]], phase: tuple[int, ...], length: float) -> Expected:
+def expected_rows(before: Windows, phase: tuple[int, ...], length: float) -> Expected:
     """The median rows of earlier windows, given as (phase, length, rows) in order of time; in proportion to the length.
 
-    While less than three are of the same weekday and hour, nobody knows whether that one differs: the bounds hold all of them.
+    Of windows shorter than a day those of the same hour are taken while less than three are of the same weekday too, and a day
+    is waited for. While less than three are of the same weekday and hour, nobody knows whether that one differs: the bounds hold
+    all of them. They hold what counting alone does to so many rows as well.
 
     >>> days = [((day % 7,), 24.0, 100 if day % 7 < 5 else 10) for day in range(28)]
     >>> expected_rows(days, (6,), 24.0).rows, expected_rows(days[:2], (0,), 24.0).why
     (10.0, 'Only 2 windows before tell how many rows to expect; 3 are needed.')
     """
-    alike = [one for one in before if one[0] == phase]
-    chosen, what = (alike, "of the same weekday and hour") if len(alike) >= LEAST else (before, "before")
+    chosen, what = _alike(before, phase, length)
     recent = chosen[-KEPT:]
     if len(recent) < LEAST:
         why = f"Only {len(recent)} windows before tell how many rows to expect; {LEAST} are needed."
         return Expected(np.nan, np.nan, np.nan, why)
+    if what == BEFORE and length < DAY_HOURS and sum(hours for _, hours, _ in before) < DAY_HOURS:
+        why = "The windows before tell no whole day: nobody knows how many rows to expect at this hour."
+        return Expected(np.nan, np.nan, np.nan, why)
     rates = np.array([rows / hours for _, hours, rows in recent])
     middle = float(np.median(rates))
-    half = _Z * _MEDIAN * _MAD * float(np.median(np.abs(rates - middle))) / np.sqrt(len(recent))
+    of_median = _MEDIAN * _MAD * float(np.median(np.abs(rates - middle))) / np.sqrt(len(recent))
+    half = _Z * float(np.hypot(of_median, np.sqrt(middle / length)))
     low, high = max(middle - half, 0.0), middle + half
-    if chosen is not alike:
-        low, high = min(low, float(rates.min())), max(high, float(rates.max()))
+    if what != SAME:
+        held = rates if what == SAME_HOUR or length >= DAY_HOURS else np.array([rows / hours for _, hours, rows in before])
+        low, high = min(low, _counted_low(float(held.min()), length)), max(high, float(held.max()))
     return Expected(middle * length, low * length, high * length, f"median of {len(recent)} windows {what}")
+
+
+def _alike(before: Windows, phase: tuple[int, ...], length: float) -> tuple[Windows, str]:
+    """The earlier windows that tell of one, and what they have in common with it."""
+    alike = [one for one in before if one[0] == phase]
+    if len(alike) >= LEAST:
+        return alike, SAME
+    same_hour = [one for one in before if one[0][1:] == phase[1:]] if length < DAY_HOURS and phase[1:] else []
+    return (same_hour, SAME_HOUR) if len(same_hour) >= LEAST else (before, BEFORE)
+
+
+def _counted_low(rate: float, length: float) -> float:
+    """The rate below which a count of so many rows lies by chance alone in one of forty windows."""
+    return max(rate - _Z * float(np.sqrt(rate / length)), 0.0)
 
 
 def largest_gap(start: int, end: int, first: np.ndarray, last: np.ndarray) -> float:
