@@ -17,7 +17,7 @@ from spark_monitor.diagnosis.rounding import rounded
 from spark_monitor.diagnosis.scales import exact_unit, unit_change
 from spark_monitor.diagnosis.steadiness import is_steady
 from spark_monitor.diagnosis.stuck import stuck
-from spark_monitor.diagnosis.texts import cut, damaged, respelled
+from spark_monitor.diagnosis.texts import cut, damaged, respelled, rewritten
 from spark_monitor.diagnosis.zones import rotated_hours
 
 Detector = Callable[[Evidence], Finding | None]
@@ -67,7 +67,7 @@ def _are_fewer_missing(evidence: Evidence) -> bool:
 
 DETECTORS: Final[tuple[Detector, ...]] = (
     *(gone, missing, emptied, rounded, exact_unit, rotated_hours, sentinel, missing_text, unit_change, partly_mirrored),
-    *(damaged, cut, stuck, respelled, encoding_swap, unseen),
+    *(damaged, cut, stuck, rewritten, respelled, encoding_swap, unseen),
 )
 """From the plainest to what takes the most to see; each gives None where it sees nothing."""
 

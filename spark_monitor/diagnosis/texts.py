@@ -21,6 +21,18 @@ CUT_SHARE: Final = 0.05
 MOSTLY: Final = 0.8
 """Of the values that were not there before, so many (by rows) must be beginnings of those that were."""
 
+NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+WAYS_OF_NUMBERS: Final = {
+    "thousands separators": re.compile(
+        r"\s*[+-]?[0-9]{1,3}((,[0-9]{3})+(\.[0-9]+)?|([. '\u00a0\u2019\u202f][0-9]{3})+(,[0-9]+)?)\s*"
+    ),
+    "a decimal comma": re.compile(r"\s*[+-]?[0-9]*,[0-9]+\s*"),
+    "a unit or currency": re.compile(
+        r"\s*([$\u20ac\u00a3\u00a5]|[A-Za-z]{1,4}|%)?\s*[+-]?[0-9]+([.,][0-9]+)?\s*([$\u20ac\u00a3\u00a5]|[A-Za-z]{1,4}|%)?\s*"
+    ),
+}
+"""Other ways to write numbers, those that only such numbers have first."""
+
 LISTED, SOME = 0.5, 0.5
 """Where the baseline's frequent values hold less of its rows, fewer of the beginnings need to be theirs."""
 
@@ -82,6 +94,28 @@ def respelled(evidence: Evidence) -> Finding | None:
     what = f'{100 * share:.1f} % of its strings have other capital letters, such as "{example}"'
     kind = "encoding_swap" if share >= MOSTLY else "unseen_category"
     return Finding(kind, what, "otherwise they are the baseline's", evidence="percent_unseen", part=share)
+
+
+def rewritten(evidence: Evidence) -> Finding | None:
+    """Numbers that are written in another way than the baseline's, so that they are none to whoever reads them.
+
+    >>> from spark_monitor.diagnosis.looks import Measured
+    >>> was, now = Look(count=900, items={"12.5": 9, "1034.75": 8}), Look(count=100, items={"12,5": 3, "1034,75": 2})
+    >>> rewritten(Evidence(now, was, quality={"percent_unparsable": Measured(98.0)})).what
+    '98.0 % of its strings are numbers with a decimal comma, such as 12,5'
+    """
+    now, was = evidence.now, evidence.baseline or evidence.before
+    share = evidence.measured("percent_unparsable") / 100
+    if now is None or was is None or now.mean is not None or share <= NEW_SHARE:
+        return None
+    unlike = {text: rows for text, rows in new_items(now, was).items() if not NUMBER.fullmatch(text)}
+    for way, pattern in WAYS_OF_NUMBERS.items():
+        fitting = {text: rows for text, rows in unlike.items() if pattern.fullmatch(text)}
+        if fitting and sum(fitting.values()) >= MOSTLY * sum(unlike.values()):
+            example = harmless(max(fitting, key=lambda text: (fitting[text], text)), 30)
+            what = f"{100 * share:.1f} % of its strings are numbers with {way}, such as {example}"
+            return Finding("schema_change", what, "they no longer parse", evidence="percent_unparsable", part=share)
+    return None
 
 
 def _plain(text: str) -> str:

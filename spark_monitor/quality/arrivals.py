@@ -68,9 +68,9 @@ def _exact(block: ArrivalBlock, metric: str) -> Interval:
 def row_count_ratio(current: ArrivalBlock, baseline: ArrivalBlock | None = None) -> Interval:
     """Rows of the window over the rows expected: the manifest's (`quality.expected_rows`), else the median of earlier windows.
 
-    Of earlier windows the last eight of the same weekday and hour are taken where there are three, else, of windows shorter than a
-    day, those of the same hour, else the last eight, and then all of them are held by the bounds; longer windows expect more rows
-    in proportion. The interval is that of the median, by the median absolute deviation, and of counting so many rows.
+    Of earlier windows the last eight of the same weekday and hour are taken where there are three, else, of windows shorter than
+    a day, those of the same hour, else the last eight, and then all of them are held by the bounds; longer windows expect more
+    rows in proportion. The interval is that of the median, by the median absolute deviation, and of counting so many rows.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         low, value, high = (

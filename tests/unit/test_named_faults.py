@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -60,6 +62,23 @@ def test_another_way_of_writing_is_another_format_and_not_merely_unseen() -> Non
     baseline = texts_of("day", 6 * ROWS)
     now = np.array([f"{one[8:]}/{one[5:7]}/{one[:4]}" for one in baseline[-ROWS:]])
     assert found("day", baseline, now).what == "its strings have another format"
+
+
+@pytest.mark.parametrize(
+    ("way", "named_way"),
+    [
+        (lambda one: one.replace(".", ","), "a decimal comma"),
+        (lambda one: f"{1000 * float(one):,.2f}", "thousands separators"),
+        (lambda one: f"{1000 * float(one):,.2f}".translate(str.maketrans(",.", ".,")), "thousands separators"),
+        (lambda one: f"{one} EUR", "a unit or currency"),
+        (lambda one: f"${one}", "a unit or currency"),
+    ],
+)
+def test_amounts_in_another_way_of_writing_are_told_by_it(way: Callable[[str], str], named_way: str) -> None:
+    baseline = texts_of("amount", 6 * ROWS)
+    what = found("amount", baseline, np.array([way(one) for one in baseline[-ROWS:].tolist()]))
+    assert what.kind == "schema_change"
+    assert f"numbers with {named_way}, such as " in what.what
 
 
 @pytest.mark.parametrize(("share", "kind"), [(5.0, "drift"), (45.0, "sentinel")])
