@@ -12,7 +12,6 @@ from spark_monitor.diagnosis.same_mix import explained_by_mix, other_labels, wit
 from spark_monitor.diagnosis.same_onset import drifting_together, moving_slices, same_signature
 from spark_monitor.diagnosis.same_table import (
     of_one_fault,
-    parts_of_a_whole,
     rows_again,
     rows_gone,
     same_column,
@@ -20,16 +19,17 @@ from spark_monitor.diagnosis.same_table import (
     table_troubles,
 )
 from spark_monitor.diagnosis.subjects import (
+    BUDGET,
     COST,
     DUPLICATES,
     FAIRNESS,
     LABELS,
     LATE,
     MODEL,
+    OF_SERVICE,
     PIPELINE,
     ROWS,
     SCHEMA,
-    SERVICE,
     VALUES,
     VERSIONS,
 )
@@ -43,9 +43,10 @@ KIND_OF_TRACK: Final = {
     VERSIONS: "version",
     MODEL: "performance",
     FAIRNESS: "fairness",
-    SERVICE: "service",
+    **dict.fromkeys(OF_SERVICE, "service"),
     PIPELINE: "pipeline",
     COST: "cost",
+    BUDGET: "cost",
 }
 
 
@@ -75,7 +76,6 @@ def problems(
     merged = same_subject(single)
     merged = of_one_fault(same_column(merged))
     merged = rows_gone(rows_again(table_troubles(merged)))
-    merged = parts_of_a_whole(merged)
     merged = same_signature(explained_by_mix(merged, shifts or {}, outputs))
     merged = drifting_together(merged, slice_columns, shifts or {}, outputs)
     merged = other_labels(moving_slices(_outputs_together(_symptoms(within_mix(merged), outputs), outputs)))

@@ -17,6 +17,7 @@ from spark_monitor.diagnosis.located import candidates, location
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
 from spark_monitor.diagnosis.onsets import Onset, Subject, doubted, keys_of, keys_of_versions, onsets, together
 from spark_monitor.diagnosis.placeholders import placeholder_in
+from spark_monitor.diagnosis.places import with_places
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, Shifts
 
 
@@ -24,7 +25,7 @@ def incidents(
     groups: Iterable[Group], windows: Windows, evidence: Mapping[EvidenceKey, Evidence], *, monitor_id: str, **about: Any
 ) -> list[Incident]:
     """The incidents of the groups, in the order in which they opened, without the causes of a model's fall."""
-    together = problems_of(groups, windows, evidence, **about)
+    together = with_places(problems_of(groups, windows, evidence, **about), {})
     return [incident(one, monitor_id=monitor_id, outputs=about.get("outputs", ())) for one in together]
 
 

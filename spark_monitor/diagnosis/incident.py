@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.groups import Failing, Group, Slice, worst
+from spark_monitor.diagnosis.places import HOST
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.sentences import diagnosis, failing_versions, own_groups, title
 from spark_monitor.text.formatting import UTC_NAME, versions_named
@@ -124,7 +126,9 @@ def _column(problem: Problem, columns: Sequence[str]) -> str | None:
     first = problem.main.first
     if problem.kind in ("upstream", "mix_shift") and len(columns) > 1:
         return None
-    return first.column if first.column != ":table" else None
+    if first.column not in (None, TABLE_ROW):
+        return first.column
+    return problem.place[1] if problem.place is not None and problem.place[0] != HOST else None
 
 
 def _members(groups: Sequence[Group], place: Slice) -> list[Failing]:

@@ -7,14 +7,32 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from spark_monitor.diagnosis.falls import Cause
-from spark_monitor.diagnosis.problems import Problem, under
-from spark_monitor.diagnosis.subjects import PIPELINE
+from spark_monitor.diagnosis.problems import Place, Problem, under
+from spark_monitor.diagnosis.subjects import COST, FAILURES, LATENCY, OF_SERVICE, PIPELINE
+from spark_monitor.states.proportions import score_interval
 from spark_monitor.text.formatting import harmless, number
 
 PREDICTIONS: Final = "predictions"
 LATENESS: Final = "step_lateness_seconds"
 STANDS_OUT: Final = 2.0
 """A host is named where it is so many times as slow as the median host, or fails so many times as often as the one after it."""
+
+COMPARABLE: Final = 10
+"""What had less than so large a part of its requests is no other that a host or an endpoint could stand out from."""
+
+SURELY: Final = 3.0
+"""Deviations of its interval: the one that failed most of many is chosen by chance as well."""
+
+WINDOWS_ASKED: Final = 3
+METRICS_ASKED: Final = 4
+"""So many of a problem's windows, and of the metrics that fail in the first, are asked for what is behind it."""
+
+REMARKED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("latency_p50", "latency_p90", "latency_p99"), "latency_p95"),
+    "failed_requests": "failure_rate",
+    **dict.fromkeys(("budget_used_percent", "budget_forecast_percent", "cost_per_1000_predictions"), "cost"),
+}
+"""The metric whose row names what is behind another one of the same window."""
 
 PROBLEMS_NAMED: Final = 3
 _MINOR: Final = "another minor version"
@@ -26,19 +44,59 @@ PartKey = tuple[str, int, str, str, str | None]
 Remark = tuple[str | None, Mapping[str, str]]
 """The message and the details of a measurement."""
 
-_SLOWEST: Final = re.compile(r"(?P<host>.+?) (?P<ms>[-+.\deE]+) ms \((?P<times>[-+.\deE]+) times the median host\)(?:, |$)")
-_FAILING: Final = re.compile(r"(?P<host>.+?) (?P<failed>[-+.\deE]+) of (?P<requests>[-+.\deE]+)(?:, |$)")
+_SLOWEST: Final = re.compile(r"(?P<name>.+?) (?P<ms>[-+.\deE]+) ms \((?P<times>[-+.\deE]+) times the median host\)(?:, |$)")
+_FAILING: Final = re.compile(r"(?P<name>.+?) (?P<failed>[-+.\deE]+) of (?P<requests>[-+.\deE]+)(?:, |$)")
 
 _MOVED: Final = re.compile(r"(?P<service>.+) (?P<now>[-+.\deE]+) \((?P<before>[-+.\deE]+) on average before\)$")
 
 
-def part_key(problem: Problem) -> PartKey | None:
-    """The measurement that failed first; None of predictions, whose causes are others."""
-    first = problem.main.first
-    if problem.dataset == PREDICTIONS or not first.failing:
+def part_keys(problem: Problem) -> list[PartKey]:
+    """The measurements to ask what is behind a problem: those that failed first, and the first of the next windows.
+
+    None of predictions, whose causes are others.
+    """
+    if problem.dataset == PREDICTIONS:
+        return []
+    first, *later = problem.main.groups[:WINDOWS_ASKED]
+    of_first = first.failing[:METRICS_ASKED]
+    failing = [*((first, one) for one in of_first), *((group, one) for group in later for one in group.failing[:1])]
+    keys = [
+        (problem.dataset, group.start, REMARKED.get(one.metric, one.metric), one.column or ":table", one.version)
+        for group, one in failing
+    ]
+    return list(dict.fromkeys(keys))
+
+
+def merged_remark(remarks: Sequence[Remark]) -> Remark | None:
+    """The first message and all details, the first of each name.
+
+    >>> merged_remark([(None, {"a": "1"}), ("Late.", {"a": "2", "b": "3"})])
+    ('Late.', {'b': '3', 'a': '1'})
+    """
+    if not remarks:
         return None
-    failing = first.failing[0]
-    return problem.dataset, first.start, failing.metric, failing.column or ":table", failing.version
+    details = {key: value for _, one in reversed(remarks) for key, value in sorted(one.items(), reverse=True)}
+    return next((message for message, _ in remarks if message), None), details
+
+
+def place_of(problem: Problem, remarks: Sequence[Remark]) -> Place | None:
+    """The machine, endpoint or service of the bill that a problem comes from: what the first remarks name that do name one."""
+    track = problem.main.first.track
+    if track not in (*OF_SERVICE, COST):
+        return None
+    named = (_place(track, details) for _, details in remarks)
+    return next((place for place in named if place is not None), None)
+
+
+def _place(track: str, details: Mapping[str, str]) -> Place | None:
+    if track == COST:
+        moved = _MOVED.match(details.get("moved_service", ""))
+        return ("service", moved["service"]) if moved and float(moved["now"]) > float(moved["before"]) else None
+    if track == LATENCY:
+        slowest = _slowest(details)
+        return ("host", slowest["name"]) if slowest else None
+    failing = _most_failing(details)
+    return (failing[0], failing[1]["name"]) if failing and track == FAILURES else None
 
 
 def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, Remark]) -> list[Problem]:
@@ -76,30 +134,63 @@ def part_causes(remark: Remark | None) -> list[Cause]:
     if remark is None:
         return []
     message, details = remark
-    causes = [_slow(details.get("slowest_hosts", "")), _failing(details), _upstream(details), _missed(message, details)]
-    causes.append(_service(details.get("moved_service", "")))
+    causes = [_slow(details), _failing(details), _upstream(details), _missed(message, details), _failed_run(details)]
+    causes += [_service(details.get("moved_service", "")), _schema(details)]
     causes += _unlike_the_model(details.get("problems", ""))
     return [cause for cause in causes if cause is not None]
 
 
-def _slow(hosts: str) -> Cause | None:
-    slowest = _SLOWEST.match(hosts)
-    if slowest is None or float(slowest["times"]) < STANDS_OUT:
+def _slowest(details: Mapping[str, str]) -> re.Match[str] | None:
+    slowest = _SLOWEST.match(details.get("slowest_hosts", ""))
+    return slowest if slowest is not None and float(slowest["times"]) >= STANDS_OUT else None
+
+
+def _slow(details: Mapping[str, str]) -> Cause | None:
+    slowest = _slowest(details)
+    if slowest is None:
         return None
-    host, times = harmless(slowest["host"]), number(float(slowest["times"]))
+    host, times = harmless(slowest["name"]), number(float(slowest["times"]))
     sentence = f"Host {host} took {number(float(slowest['ms']))} ms on average, {times} times the median host."
     return Cause("host", f"host {host}", None, sentence)
 
 
-def _failing(details: Mapping[str, str]) -> Cause | None:
-    hosts = list(_FAILING.finditer(details.get("failing_hosts", "")))
-    shares = [float(one["failed"]) / float(one["requests"]) for one in hosts]
-    if not hosts or shares[0] < STANDS_OUT * max(shares[1:], default=0.0):
+def _most_failing(details: Mapping[str, str]) -> tuple[str, re.Match[str]] | None:
+    """The host or the endpoint that fails surely and far more often than the others; of both the one of which more fails.
+
+    A machine that serves one endpoint alone fails as often as that does, which is then the one to name.
+    """
+    standing = [
+        (kind, named)
+        for kind in ("endpoint", "host")
+        if (named := _standing_out(details.get(f"failing_{kind}s", ""))) is not None
+    ]
+    return max(standing, key=lambda one: _share(one[1]), default=None)
+
+
+def _standing_out(named: str) -> re.Match[str] | None:
+    every = list(_FAILING.finditer(named))
+    if not every:
         return None
-    host, first = harmless(hosts[0]["host"]), details.get("first_failed_host")
+    first = every[0]
+    comparable = [one for one in every[1:] if float(one["requests"]) * COMPARABLE >= float(first["requests"])]
+    most = max(map(_share, comparable), default=0.0)
+    surely = float(score_interval(float(first["failed"]), float(first["requests"]), SURELY)[0])
+    return first if _share(first) >= STANDS_OUT * most and surely > most else None
+
+
+def _share(failing: re.Match[str]) -> float:
+    return float(failing["failed"]) / float(failing["requests"])
+
+
+def _failing(details: Mapping[str, str]) -> Cause | None:
+    failing = _most_failing(details)
+    if failing is None:
+        return None
+    kind, most = failing
+    name, first = harmless(most["name"]), details.get("first_failed_host") if kind == "host" else None
     began = f"; the first that failed was {harmless(first)}" if first else ""
-    sentence = f"Host {host} failed {hosts[0]['failed']} of {hosts[0]['requests']} requests{began}."
-    return Cause("host", f"host {host}", None, sentence)
+    sentence = f"{kind.capitalize()} {name} failed {most['failed']} of {most['requests']} requests{began}."
+    return Cause(kind, f"{kind} {name}", None, sentence)
 
 
 def _upstream(details: Mapping[str, str]) -> Cause | None:
@@ -112,9 +203,22 @@ def _service(moved: str) -> Cause | None:
     if match is None:
         return None
     service, now, before = harmless(match["service"]), number(float(match["now"])), number(float(match["before"]))
-    return Cause(
-        "service", f"service {service}", None, f"Service {service} cost {now}; {before} in as much time before, on average."
-    )
+    usual = "nothing before: it is new" if not float(match["before"]) else f"{before} in as much time before, on average"
+    return Cause("service", f"service {service}", None, f"Service {service} cost {now}; {usual}.")
+
+
+def _failed_run(details: Mapping[str, str]) -> Cause | None:
+    first = details.get("first_failure")
+    return Cause("step", f"the run that failed {harmless(first)}", None, f"A run failed {harmless(first)}.") if first else None
+
+
+def _schema(details: Mapping[str, str]) -> Cause | None:
+    """What changed in a table's schema, when and by whom; or in that of a model that was trained again."""
+    changes = details.get("changes") or details.get("changed_schema")
+    if not changes:
+        return None
+    what = harmless(changes.split("; ", 1)[0].split(", ", 1)[0], 100)
+    return Cause("schema", f"the schema: {what}", None, f"The schema changed: {harmless(changes, 300)}.")
 
 
 def _unlike_the_model(problems: str) -> list[Cause | None]:
@@ -132,4 +236,4 @@ def _missed(message: str | None, details: Mapping[str, str]) -> Cause | None:
     return Cause("step", f"the run that was due {harmless(missed)}", None, harmless(message, 300))
 
 
-__all__ = ["PartKey", "Remark", "part_causes", "part_key", "without_waiting_steps"]
+__all__ = ["PartKey", "Remark", "merged_remark", "part_causes", "part_keys", "place_of", "without_waiting_steps"]

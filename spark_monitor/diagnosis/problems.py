@@ -21,6 +21,10 @@ Shifts = Mapping[tuple[str, int], Shift]
 """By granularity and start of a window: which slice's share of the rows has changed there."""
 
 
+Place = tuple[str, str]
+"""What a place is, a host, an endpoint or a service of the bill, and its name."""
+
+
 @dataclass
 class Problem:
     """One incident in the making: episodes, the first of which names it."""
@@ -36,6 +40,9 @@ class Problem:
 
     steady: frozenset[str] = frozenset()
     """Slice keys within whose values the column is what it was, though all rows together are not."""
+
+    place: Place | None = None
+    """Of a service or a bill: where it comes from, if its checks are not of that place themselves."""
 
     @property
     def main(self) -> Episode:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.findings import FILLED
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem, absorb, alike, under
 from spark_monitor.diagnosis.subjects import (
-    COST,
     DUPLICATES,
     ROWS,
     SCHEMA,
-    SERVICE,
     VALUES,
 )
 
@@ -127,24 +124,4 @@ def rows_gone(problems: list[Problem]) -> list[Problem]:
         else:
             above.symptoms |= set(one.columns)
             absorb(above, one)
-    return kept
-
-
-def parts_of_a_whole(problems: list[Problem]) -> list[Problem]:
-    """Endpoints or services that fail from the same window on as all of them together are that one problem.
-
-    Steps have no sum: what a pipeline has of no step is of the registered model.
-    """
-    wholes = {
-        (one.dataset, one.main.first.track, one.opened): one
-        for one in problems
-        if one.main.first.track in (SERVICE, COST) and one.main.first.name == TABLE_ROW
-    }
-    kept = []
-    for one in problems:
-        whole = wholes.get((one.dataset, one.main.first.track, one.opened))
-        if whole is None or whole is one:
-            kept.append(one)
-        else:
-            absorb(whole, one)
     return kept

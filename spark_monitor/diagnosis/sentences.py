@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.diagnosis.allowed import allowed_text, lower_is_worse, two_limits
 from spark_monitor.diagnosis.episodes import STALE, STALE_WINDOWS, SUPERSEDED, WELL_WINDOWS
 from spark_monitor.diagnosis.falls import Cause
+from spark_monitor.diagnosis.farthest import farthest_off
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Group, Slice
 from spark_monitor.diagnosis.kpis import is_custom
 from spark_monitor.diagnosis.located import places
 from spark_monitor.diagnosis.model_outputs import OF_REVERSALS
+from spark_monitor.diagnosis.places import HOST, OF_PARTS
 from spark_monitor.diagnosis.problems import LABEL_SHIFT, OF_COLUMNS, Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL, PIPELINE
 from spark_monitor.quality.arrivals import NAMELY, OF_SCHEMA
@@ -89,7 +92,8 @@ def title(problem: Problem, kind: str) -> str:
         named = f"{_subject(problem)} is not as expected in one version"
     elif kind == "version" and problem.kind == "drift":
         named = f"{_subject(problem)} {'have' if len(problem.columns) > 1 else 'has'} drifted in one version alone"
-    return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}"
+    on = f" on host {harmless(problem.place[1])}" if problem.place is not None and problem.place[0] == HOST else ""
+    return f"{named}: {_subject(problem)}" if kind == "mix_shift" else f"{named}{where}{on}"
 
 
 def _title_of(problem: Problem, kind: str) -> str:
@@ -114,8 +118,10 @@ def _subject(problem: Problem) -> str:
         return named if len(columns) <= COLUMNS_NAMED else f"{named} and {counted(len(columns) - COLUMNS_NAMED, 'more column')}"
     if problem.main.first.name == LABEL_SHIFT:
         return "the spread of labels"
-    metrics = list(dict.fromkeys(one.metric for group in own_groups(problem) for one in group.failing))
+    metrics = list(dict.fromkeys(one.metric for group in _same_name(problem) for one in group.failing))
     about = problem.main.first.column
+    if about in (None, TABLE_ROW) and problem.place is not None and problem.place[0] != HOST:
+        about = problem.place[1]
     column = f" of {harmless(about)}" if about not in (None, ":table") and about is not None else ""
     return f"{' and '.join(metrics[:2])}{' and others' if len(metrics) > 2 else ''}{column}"
 
@@ -153,6 +159,15 @@ def own_groups(problem: Problem) -> list[Group]:
     return same if is_custom(first) else [group for group in same if not is_custom(group)]
 
 
+def _same_name(problem: Problem) -> list[Group]:
+    """The failing windows whose numbers are told; of a service and a bill those of the one endpoint or service, or of all."""
+    first, groups = problem.main.first, own_groups(problem)
+    if first.track not in OF_PARTS:
+        return groups
+    own = [group for group in groups if group.name == first.name]
+    return [*(group for group in own if group.track == first.track), *(group for group in own if group.track != first.track)]
+
+
 def _consequence(problem: Problem) -> str:
     """What the model made of broken inputs; which steps wait for a broken one."""
     if problem.main.first.track == PIPELINE:
@@ -185,7 +200,7 @@ def _what(problem: Problem, kind: str) -> str:
 
 def _strongest(problem: Problem) -> str:
     beside = [f"{number(one.value)} in {slice_name(*one.slice)}" for one in _fallen(problem)[1:SLICES_NAMED]]
-    of_first = _farthest(own_groups(problem), problem.slice)
+    of_first = _farthest(_same_name(problem), problem.slice)
     return " and ".join([of_first, *beside]) if problem.slice == WHOLE else of_first
 
 
@@ -198,8 +213,8 @@ def _fallen(problem: Problem) -> list[Failing]:
     named = places(problem.slice, groups)
     valued = [one for group in groups for one in group.failing if one.value is not None and one.slice in named]
     same = [one for one in valued if one.metric == valued[0].metric]
-    far = {slice_: _farthest_off([one for one in same if one.slice == slice_]) for slice_ in {one.slice for one in same}}
-    lead = far.get(problem.slice) or _farthest_off(list(far.values())) if far else None
+    far = {slice_: farthest_off([one for one in same if one.slice == slice_]) for slice_ in {one.slice for one in same}}
+    lead = far.get(problem.slice) or farthest_off(list(far.values())) if far else None
     if lead is None:
         return []
     one_side = [one for one in far.values() if one is lead or ((one.value or 0.0) < 0) == ((lead.value or 0.0) < 0)]
@@ -225,7 +240,7 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     metric = next((name for name in TITLES_OF_REPEATED if any(one.metric == name for one in first)), whole[0].metric)
     same = [one for one in whole if one.metric == metric]
     # A number of another slice, or a limit of another window, says nothing of this one.
-    far = _farthest_off([one for one in same if one.slice == place] or same)
+    far = farthest_off([one for one in same if one.slice == place] or same)
     allowed, (_, high) = allowed_text(far), two_limits(allowed_text(far))
     sentence, above = catalogue().sentence(metric), high is not None and far.value is not None and far.value > high
     reach = "down to" if lower_is_worse(far) and not above else "up to"
@@ -237,19 +252,6 @@ def _farthest(groups: Sequence[Group], place: Slice) -> str:
     phrase = sentence.replace("{}", value) if sentence else f"{metric} is {reach} {value}"
     named = (far.reason or "").rstrip(".").partition(NAMELY)[2] if metric in OF_SCHEMA else ""
     return f"{phrase}{f' ({harmless(named)})' if named else ''}{limit if allowed else ''}{among}"
-
-
-def _farthest_off(checks: Sequence[Failing]) -> Failing:
-    """Of limits on both sides the check that is farthest beyond its own, else the one with the worst number."""
-
-    def beyond(one: Failing) -> float:
-        low, high = two_limits(allowed_text(one))
-        value = one.value or 0.0
-        if low is not None and high is not None:
-            return max(value - high, low - value)
-        return -value if lower_is_worse(one) else value
-
-    return max(checks, key=beyond)
 
 
 def _where(problem: Problem) -> str:

@@ -12,6 +12,10 @@ MISSING: Final = "missing"
 ROWS, DUPLICATES, SCHEMA, LATE, LABELS = "rows", "duplicates", "schema", "late", "labels"
 VERSIONS: Final = "versions"
 MODEL, FAIRNESS, SERVICE, PIPELINE, COST = "model", "fairness", "service", "pipeline", "cost"
+LATENCY, FAILURES, LOAD, LOST = "latency", "failures", "load", "lost"
+BUDGET: Final = "budget"
+OF_SERVICE: Final = (SERVICE, LATENCY, FAILURES, LOAD, LOST)
+"""What can be wrong with a service, each apart: what is asked of which machines, how slow, failing and busy it is."""
 
 _TRACKS: Final = {
     MISSING: "percent_null percent_null_delta percent_nan percent_empty num_nulls num_nan num_empty",
@@ -20,6 +24,13 @@ _TRACKS: Final = {
     SCHEMA: "columns_missing columns_added columns_retyped",
     LATE: "late_rows_percent",
     VERSIONS: "version_share",
+    LATENCY: "latency_p50 latency_p90 latency_p95 latency_p99 latency_ks",
+    FAILURES: "failed_requests failure_rate",
+    LOAD: " ".join(
+        f"{name}_{of}" for name in ("cpu_percent", "gpu_percent", "memory_bytes") for of in ("avg", "p95", "max", "ks")
+    ),
+    LOST: "lost_predictions_percent",
+    BUDGET: "budget_used_percent budget_forecast_percent",
     LABELS: "label_coverage label_duplicates label_conflicts label_delay_p50 label_delay_p95",
 }
 TRACK_OF_METRIC: Final[Mapping[str, str]] = {metric: track for track, names in _TRACKS.items() for metric in names.split()}

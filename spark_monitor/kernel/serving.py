@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.kernel.plan import WindowKey
-from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Tally, merged_tallies
+from spark_monitor.kernel.tallies import FIRST_NEVER, TALLY_SCHEMA, Host, Tally, merged_tallies
 from spark_monitor.operations.latency_shift import STEPS, STEPS_OF_LOADS, Quantiles
 from spark_monitor.states.buckets import Buckets
 from spark_monitor.states.samples import Samples
@@ -168,6 +168,12 @@ def kept_quantiles(name: str, samples: Samples | Buckets) -> Quantiles:
     return Quantiles(samples.sketch.quantiles(np.arange(steps + 1) / steps), samples.n, samples.sketch.rank_error)
 
 
+def _failing(parts: Mapping[str, Host] | Mapping[str, Tally]) -> str:
+    """Those that failed most, of how many requests each."""
+    bad = sorted(((one.failed, name) for name, one in parts.items() if one.failed), reverse=True)[:HOSTS_NAMED]
+    return ", ".join(f"{name} {failed:.0f} of {parts[name].requests:.0f}" for failed, name in bad)
+
+
 def _host_details(tally: Tally) -> dict[str, str]:
     """The slowest machines, those that failed most, and the one that failed first."""
     details: dict[str, str] = {}
@@ -180,9 +186,8 @@ def _host_details(tally: Tally) -> dict[str, str]:
             for mean, name in reversed(slow[-HOSTS_NAMED:])
         ]
         details["slowest_hosts"] = ", ".join(named)
-    bad = sorted(((one.failed, name) for name, one in tally.hosts.items() if one.failed), reverse=True)[:HOSTS_NAMED]
-    if bad:
-        details["failing_hosts"] = ", ".join(f"{name} {failed:.0f} of {tally.hosts[name].requests:.0f}" for failed, name in bad)
+    if failing := _failing(tally.hosts):
+        details["failing_hosts"] = failing
         first = min((one.first, name) for name, one in tally.hosts.items() if one.failed)
         if first[0] != FIRST_NEVER:
             details["first_failed_host"] = f"{first[1]} at {timestamp_text(first[0])}"
@@ -190,7 +195,7 @@ def _host_details(tally: Tally) -> dict[str, str]:
 
 
 def _endpoint_details(window: _Window, version: str | None) -> dict[str, str]:
-    """The slowest endpoints, and how many are not distinguished."""
+    """The slowest endpoints, those that failed most, and how many are not distinguished."""
     details: dict[str, str] = {}
     latencies = {
         name: _numbers(versions[version]).get("latency") for name, versions in window.endpoints.items() if version in versions
@@ -198,6 +203,9 @@ def _endpoint_details(window: _Window, version: str | None) -> dict[str, str]:
     slow = [(_p95(latency), name) for name, latency in latencies.items() if latency is not None and latency.n]
     if len(slow) > 1:
         details["slowest_endpoints"] = ", ".join(f"{name} {p95:.4g} ms" for p95, name in sorted(slow, reverse=True)[:HOSTS_NAMED])
+    tallies = {name: versions[None] for name, versions in window.endpoints.items()}
+    if failing := _failing(tallies):
+        details["failing_endpoints"] = failing
     if window.left_out:
         details["endpoints_left_out"] = str(window.left_out)
     return details

@@ -45,7 +45,7 @@ def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
             *("rows", "unlogged", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
             *(f"{QUANTILES}{name}" for name in NUMBERS),
         ),
-        "failure_rate": ("failing_hosts", "first_failed_host"),
+        "failure_rate": ("failing_hosts", "first_failed_host", "failing_endpoints"),
         "latency_p50": ("unit_factor",),
         "latency_p95": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
         "latency_ks": ("slowest_hosts", "slowest_endpoints", "unit_factor"),

@@ -29,6 +29,9 @@ UNDEFINED: Final = "UNDEFINED"
 LOST: Final = "lost_predictions_percent"
 DISTRIBUTIONS: Final = "distributions"
 """The quantiles of a row as numbers, beside the texts that are kept of them."""
+NONE_IS_A_NUMBER: Final = frozenset({"requests", "active_hosts", "active_clusters"})
+"""Counts that a window without requests has: no machine reported in it."""
+
 UNIT_RATIO: Final = (500.0, 2000.0)
 """Medians that differ by a factor in this range from the windows before look like another unit, which is a factor of 1,000."""
 
@@ -121,11 +124,11 @@ def _where(window: Mapping[str, Any] | WindowKey, series: Series) -> dict[str, A
 
 
 def _empty(window: WindowKey, series: Series, last: int | None, plan: ServingPlan) -> Iterator[dict[str, Any]]:
-    """The rows of a window in which nothing was asked: no request is a number, and every other number is missing."""
+    """The rows of a window in which nothing was asked: none was made, no machine reported, and every other number is missing."""
     since = f"; the last window with requests ended {timestamp_text(last)}" if last is not None else ""
     message = f"No request in this window{since}."
     for metric in _wanted(plan, series):
-        value = 0.0 if metric.name == "requests" else np.nan
+        value = 0.0 if metric.name in NONE_IS_A_NUMBER else np.nan
         rows = measurements([_where(window, series)], metric, np.array([value]), count=[0], column_name=series[0])
         yield from ({**row, "status": EMPTY, "message": message} for row in rows)
 

@@ -22,7 +22,8 @@ from spark_monitor.diagnosis.hidden import openings
 from spark_monitor.diagnosis.incident import Incident, incident, renamed
 from spark_monitor.diagnosis.kpis import with_custom_metrics
 from spark_monitor.diagnosis.model_outputs import OF_REVERSALS, broken_output
-from spark_monitor.diagnosis.parts import part_causes, part_key, without_waiting_steps
+from spark_monitor.diagnosis.parts import merged_remark, part_causes, part_keys, place_of, without_waiting_steps
+from spark_monitor.diagnosis.places import with_places
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
@@ -123,10 +124,12 @@ def computed(
     kept = with_custom_metrics(kept, ingredients_of(run.config.metrics)) if run.config.metrics else kept
     of_outputs = output_causes(run, kept, judged, evidence, outputs)
     of_parting = causes_of_parting(run, kept, falls, judged)
-    parts = {id(one): key for one in kept if (key := part_key(one)) is not None}
-    remarks = remarks_of(run, parts.values())
-    remark_of = {about: remarks[key] for about, key in parts.items() if key in remarks}
-    kept = without_waiting_steps(kept, remark_of)
+    parts = {id(one): part_keys(one) for one in kept}
+    remarks = remarks_of(run, [key for keys in parts.values() for key in keys])
+    remarks_by = {about: [remarks[key] for key in keys if key in remarks] for about, keys in parts.items()}
+    remark_of = {about: merged for about, several in remarks_by.items() if (merged := merged_remark(several)) is not None}
+    places = {id(one): place for one in kept if (place := place_of(one, remarks_by[id(one)])) is not None}
+    kept = with_places(without_waiting_steps(kept, remark_of), places)
     incidents = [
         with_causes(
             one,

@@ -162,8 +162,22 @@ def test_an_hour_without_requests_is_a_row_that_says_so_and_no_pass() -> None:
     silent = one(found, "requests", 2 * HOUR)
     assert (silent["value"], silent["status"]) == (0.0, "EMPTY")
     assert silent["message"] == "No request in this window; the last window with requests ended 1970-01-01 02:00:00 UTC."
+    for machines in ("active_hosts", "active_clusters"):
+        silent = one(found, machines, 2 * HOUR)
+        assert (silent["value"], silent["status"]) == (0.0, "EMPTY")  # no machine reported: a rule can find the gap
     assert one(found, "latency_p95", 2 * HOUR)["value"] is None or np.isnan(one(found, "latency_p95", 2 * HOUR)["value"])
     assert one(found, "requests", 2 * HOUR, "health", "1")["status"] == "EMPTY"
+
+
+def test_endpoints_that_fail_most_are_named_with_their_counts() -> None:
+    frame = log_of(6_000, seed=4)
+    frame["failed"] = np.where(frame["endpoint"] == "health", np.random.default_rng(5).random(6_000) < 0.5, frame["failed"])
+    details = dict(one(measured(frame, HOURS), "failure_rate", HOUR)["details"])
+
+    hour = frame[frame["time"] // HOUR == 1].groupby("endpoint")["failed"]
+    expected = sorted(((bad, name) for name, bad in hour.sum().items()), reverse=True)
+    assert details["failing_endpoints"] == ", ".join(f"{name} {bad:.0f} of {hour.size()[name]}" for bad, name in expected)
+    assert expected[0][1] == "health"
 
 
 def test_a_log_without_any_row_has_empty_windows() -> None:
