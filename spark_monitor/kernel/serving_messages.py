@@ -80,7 +80,8 @@ def _changed_unit(factor: float) -> str:
 
 def _of_latency(row: Mapping[str, Any], factor: float | None, unit: str) -> Iterator[str]:
     samples = next((Samples.from_columns(one) for one in row["samples"] if one["name"] == "latency"), Samples.empty())
-    total = samples.n + samples.negative + samples.unread
+    # Of a row that repeats a request's id no latency is read.
+    total = samples.n + samples.negative + samples.unread - int(row["copies"] or 0)
     if samples.negative:
         yield f"{samples.negative:,} of {total:,} latencies are negative and left out: check the clocks that they are taken from."
     if not samples.n:

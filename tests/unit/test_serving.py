@@ -196,6 +196,10 @@ def test_negative_and_unreadable_latencies_are_left_out_and_said() -> None:
     assert row["value"] == pytest.approx(exact)
     assert "10 of 1,000 latencies are negative and left out" in row["message"]
 
+    copy = frame.iloc[100:150].assign(requests=0.0, copies=1.0, latency=np.nan, failed=np.nan)  # ids that come again
+    again = one(measured(pd.concat([frame, copy]), HOURS[:1]), "latency_p95", 0)
+    assert (again["value"], again["message"]) == (row["value"], row["message"])
+
 
 def test_outcomes_that_cannot_be_read_count_neither_as_failed_nor_as_well() -> None:
     frame = log_of(1_000, seed=4, hours=1)
