@@ -63,6 +63,8 @@ LOCAL_SETTINGS: Mapping[str, str] = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.memory": "2g",
+    # A state of scores has up to 120 KB of arrays: of 4,096 rows at once, Spark's default, two tasks would fill the memory.
+    "spark.sql.parquet.columnarReaderBatchSize": "1024",
     JAVA_OPTIONS: f"-XX:+UseParallelGC {LATER_OPTIMISED}",
     "spark.log.level": "ERROR",
 }

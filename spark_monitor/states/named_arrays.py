@@ -1,7 +1,9 @@
 """A state's bytes as columns that SQL reads, and back: its properties as JSON, its counts and numbers as arrays by name.
 
 Long arrays of counts are mostly zero: of those with ``SPARSE_FROM`` entries or more ``NAME.cell`` holds the places that are not
-zero and ``NAME.n`` what stands there. A state that is made of others holds theirs under ``states.0.NAME``, ``states.1.NAME``, ...
+zero and ``NAME.n`` what stands there. So do long arrays of numbers of which at least half are zero, as sums of weights are, or
+NaN, as the values of cells without a frequent one are; the properties say which, beside the array's length. A state that is made
+of others holds theirs under ``states.0.NAME``, ``states.1.NAME``, ...
 What is read back is bounded and checked, and whatever does not fit is a StateError.
 """
 
@@ -22,6 +24,9 @@ from spark_monitor.states.grid import Floats, Integers
 from spark_monitor.states.ragged import offsets_of
 
 SPARSE_FROM: Final = 64
+FILLS: Final[Mapping[str, float]] = {"zero": 0.0, "nan": float("nan")}
+"""What stands where a sparse array of numbers names no entry."""
+
 MOST_ENTRIES: Final = MAX_RAW_BYTES // 8
 NAMED: Final = pa.struct(
     [
@@ -66,7 +71,8 @@ def _taken_apart(data: bytes, prefix: str, counts: dict[str, Integers], numbers:
     meta, arrays = unpack(data, tag)
     described: dict[str, Any] = {"tag": tag, "meta": meta, "arrays": []}
     for name, array in arrays.items():
-        described["arrays"].append([name, array.dtype.str, array.size])
+        fill = _fill_of(array) if name != _PARTS else None
+        described["arrays"].append([name, array.dtype.str, array.size, *([] if fill is None else [fill])])
         if name == _PARTS:
             ends = np.cumsum([0, *_flat(meta["lengths"])]).tolist()
             raw = array.tobytes()
@@ -74,6 +80,9 @@ def _taken_apart(data: bytes, prefix: str, counts: dict[str, Integers], numbers:
             described[_PARTS] = [
                 _taken_apart(part, f"{prefix}{_PARTS}.{place}.", counts, numbers) for place, part in enumerate(parts)
             ]
+        elif fill is not None:
+            places = np.flatnonzero(~_filled(array, fill))
+            counts[f"{prefix}{name}.cell"], numbers[f"{prefix}{name}.n"] = places, array[places]
         elif array.dtype.kind == "f":
             numbers[prefix + name] = array
         elif array.size < SPARSE_FROM:
@@ -82,6 +91,19 @@ def _taken_apart(data: bytes, prefix: str, counts: dict[str, Integers], numbers:
             places = np.flatnonzero(array)
             counts[f"{prefix}{name}.cell"], counts[f"{prefix}{name}.n"] = places, array[places].astype(np.int64)
     return described
+
+
+def _fill_of(array: np.ndarray) -> str | None:
+    """What at least half of a long array of numbers is; None of any other array."""
+    if array.dtype.kind != "f" or array.size < SPARSE_FROM:
+        return None
+    return next((fill for fill in FILLS if 2 * np.count_nonzero(_filled(array, fill)) >= array.size), None)
+
+
+def _filled(array: np.ndarray, fill: str) -> np.ndarray:
+    """Where the entries have the very bits of what fills: -0.0 and other NaNs are kept as they are."""
+    whole = np.full(1, FILLS[fill], dtype=array.dtype)
+    return np.asarray(array.view(f"u{array.dtype.itemsize}") == whole.view(f"u{array.dtype.itemsize}"))
 
 
 def _flat(lengths: Iterable[Any]) -> list[int]:
@@ -103,7 +125,7 @@ def bytes_of(stored: Named) -> bytes:
 
 def _put_together(described: Mapping[str, Any], prefix: str, stored: Named) -> bytes:
     meta, arrays = dict(described["meta"]), {}
-    for name, dtype, size in described["arrays"]:
+    for name, dtype, size, *fill in described["arrays"]:
         if dtype not in DTYPES or not 0 <= size <= MOST_ENTRIES:
             raise StateError(f"state: array {name!r} of {size} times {dtype!r} is not read.")
         if name == _PARTS:
@@ -111,7 +133,7 @@ def _put_together(described: Mapping[str, Any], prefix: str, stored: Named) -> b
             meta["lengths"] = _like(meta["lengths"], [len(part) for part in parts])
             arrays[name] = np.frombuffer(b"".join(parts), dtype=np.uint8)
         else:
-            arrays[name] = _array(prefix + name, np.dtype(dtype), size, stored)
+            arrays[name] = _array(prefix + name, np.dtype(dtype), size, stored, *fill)
     return pack(str(described["tag"]), meta, arrays)
 
 
@@ -123,18 +145,19 @@ def _like(shape: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
     return [[next(left) for _ in part] if isinstance(part, list) else next(left) for part in shape]
 
 
-def _array(name: str, dtype: np.dtype[Any], size: int, stored: Named) -> np.ndarray:
-    if dtype.kind == "f" or size < SPARSE_FROM:
-        array = np.asarray((stored.numbers if dtype.kind == "f" else stored.counts)[name])
+def _array(name: str, dtype: np.dtype[Any], size: int, stored: Named, fill: str | None = None) -> np.ndarray:
+    values = stored.numbers if dtype.kind == "f" else stored.counts
+    if size < SPARSE_FROM or (dtype.kind == "f" and fill is None):
+        array = np.asarray(values[name])
         if array.size != size:
             raise StateError(f"state: array {name!r} has {array.size} entries, expected {size}.")
         return array.astype(dtype)
-    places, counts = stored.counts[f"{name}.cell"], stored.counts[f"{name}.n"]
+    places, entries = stored.counts[f"{name}.cell"], values[f"{name}.n"]
     outside = places.size and (places[0] < 0 or places[-1] >= size or (places[1:] <= places[:-1]).any())
-    if places.size != counts.size or outside:
+    if places.size != entries.size or outside:
         raise StateError(f"state: the places of array {name!r} do not increase within its {size} entries.")
-    array = np.zeros(size, dtype=dtype)
-    array[places] = counts
+    array = np.full(size, 0 if fill is None else FILLS[fill], dtype=dtype)
+    array[places] = entries
     return array
 
 

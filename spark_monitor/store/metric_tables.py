@@ -180,7 +180,12 @@ MODEL_STATES: Final = Table(
             map_of(list_of(COUNT)),
             "the state's counts by name; of long arrays (64 and more) NAME.cell says which are not zero, NAME.n what is there",
         ),
-        column("numbers", map_of(list_of(NUMBER)), "the state's sums and other numbers by name"),
+        column(
+            "numbers",
+            map_of(list_of(NUMBER)),
+            "the state's sums and other numbers by name; of long arrays that are mostly 0 or NaN NAME.n holds the others, whose "
+            "places are those of NAME.cell among the counts",
+        ),
         BASELINE_VERSION,
         RUN_ID,
         CHECKSUM,

@@ -41,6 +41,10 @@ def keep_cells(_: SparkSession, __: Place) -> None:
     """Version 3: of small states no cells are stored, which follow from their sketch; those of before keep theirs."""
 
 
+def keep_numbers(_: SparkSession, __: Place) -> None:
+    """Version 4: of long arrays of numbers that are mostly zero or NaN the others are stored; rows of before keep all."""
+
+
 def _converted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         contents = stored_arrays([_sound(one) for one in batch.column(_BYTES).to_pylist()])

@@ -15,12 +15,14 @@ from pyspark.sql import SparkSession
 from spark_monitor.errors import RunError
 from spark_monitor.store.commits import commit
 from spark_monitor.store.place import Place
-from spark_monitor.store.schema_steps import keep_cells, name_arrays
+from spark_monitor.store.schema_steps import keep_cells, keep_numbers, name_arrays
 from spark_monitor.text.quoting import literal
 
 PROPERTY: Final = "spark_monitor.schemaVersion"
-CURRENT: Final = 3
-STEPS: Final[Mapping[int, Callable[[SparkSession, Place], None]]] = MappingProxyType({2: name_arrays, 3: keep_cells})
+CURRENT: Final = 4
+STEPS: Final[Mapping[int, Callable[[SparkSession, Place], None]]] = MappingProxyType(
+    {2: name_arrays, 3: keep_cells, 4: keep_numbers}
+)
 """What makes tables of the version before into those of a version. Tables without a number are of version 1."""
 
 NOTED: Final[Mapping[str, str]] = MappingProxyType({PROPERTY: str(CURRENT)})

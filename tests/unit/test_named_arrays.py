@@ -19,6 +19,8 @@ from spark_monitor.states.named_arrays import Named, bytes_of, named
 
 DATA = pack("TEST", {"grid": "g"}, {"few": np.array([2, 0, 5]), "many": np.arange(99) % 50, "sums": np.array([0.5, np.nan])})
 
+SPARSE = pack("TEST", {}, {"sums": np.eye(1, 99, 7)[0]})
+
 
 def test_the_rows_of_each_class_in_a_cell_of_scores_can_be_read_from_columns() -> None:
     random = np.random.default_rng(7)
@@ -36,6 +38,30 @@ def test_the_classes_of_a_confusion_matrix_stand_among_the_properties() -> None:
     columns = named(state.to_bytes())
     assert {"a", "b"} <= set(json.loads(columns.properties or "")["meta"]["classes"])
     assert bytes_of(columns) == state.to_bytes()
+
+
+@pytest.mark.parametrize("usual", [0.0, np.nan])
+def test_numbers_that_are_mostly_zero_or_nan_are_stored_where_they_are_not(usual: float) -> None:
+    random = np.random.default_rng(12)
+    array = np.full(3_000, usual)
+    places = np.sort(random.choice(array.size, 40, replace=False))
+    other_nan = np.array([0x7FF8000000000001], dtype=np.uint64).view(np.float64)[0]
+    array[places] = [-0.0, other_nan, np.inf, 5e-324, *random.normal(size=36)]
+    dense = random.normal(size=3_000)
+    data = pack("TEST", {}, {"mostly": array, "dense": dense, "short": np.zeros(8)})
+    columns = named(data)
+    assert columns.counts["mostly.cell"].tolist() == places.tolist()
+    assert columns.numbers["mostly.n"].tobytes() == array[places].tobytes()
+    assert {name: values.size for name, values in columns.numbers.items()} == {"mostly.n": 40, "dense": 3_000, "short": 8}
+    assert bytes_of(columns) == data
+
+
+def test_numbers_as_older_releases_stored_them_are_read() -> None:
+    array = np.zeros(200)
+    array[7] = 1.5
+    data = pack("TEST", {}, {"sums": array})
+    properties = json.dumps({"tag": "TEST", "meta": {}, "arrays": [["sums", "<f8", 200]]})
+    assert bytes_of(Named(properties, {}, {"sums": array})) == data
 
 
 def changed(columns: Named, **counts: Any) -> Named:
@@ -57,6 +83,8 @@ def changed(columns: Named, **counts: Any) -> Named:
         replace(named(DATA), counts={}),
         replace(named(DATA), numbers={}),
         replace(named(DATA), numbers={"sums": np.zeros(3)}),
+        replace(named(SPARSE), properties=(named(SPARSE).properties or "").replace('"zero"', '"one"')),
+        changed(named(SPARSE), **{"sums.cell": [0, 99]}),
         changed(named(DATA), few=[1, 2]),
         changed(named(DATA), **{"many.cell": [1, 2], "many.n": [1]}),
         changed(named(DATA), **{"many.cell": [2, 1], "many.n": [1, 1]}),
