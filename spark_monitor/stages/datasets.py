@@ -36,6 +36,8 @@ MOST_WINDOWS: Final = 20_000
 """So many windows of a dataset are handled by one run, the oldest first; the next run goes on."""
 ROWS: Final = "rows"
 """The detail of ``requests`` that says how many rows of the log a window had."""
+NO_ROWS: Final = "no_rows"
+"""The detail of the row that says that a dataset's tables are empty: its window is not handled."""
 NOT_READ: Final = -1
 """Rows of a window that could not be read: whatever it has is another number."""
 _COUNT_DDL = "segment int, n bigint"
@@ -89,6 +91,7 @@ def schedule_for(run: Run, dataset: str) -> Schedule:
 def handled_windows(run: Run, datasets: Sequence[str]) -> dict[str, Handled]:
     """The windows that committed rows are about, with the rows of the log then; as many as windows come to the driver."""
     measured = run.store.committed("metrics").where(F.col("monitor_id") == run.monitor_id).where(F.col("dataset").isin(*datasets))
+    measured = measured.where(F.expr(f"try_element_at(details, '{NO_ROWS}') IS NULL"))
     counted = f"CASE WHEN status = 'ERROR' THEN {NOT_READ} ELSE CAST(try_element_at(details, '{ROWS}') AS BIGINT) END"
     grouped = measured.groupBy("dataset", "granularity", F.expr("unix_micros(window.start)").alias("start")).agg(
         F.expr("max(unix_micros(window.end))").alias("end"),

@@ -21,6 +21,7 @@ from spark_monitor.stages.context import Run
 from spark_monitor.stages.costs import cost_frame, first_of_costs
 from spark_monitor.stages.datasets import (
     COSTS,
+    NO_ROWS,
     OPERATIONS,
     PIPELINES,
     Before,
@@ -100,6 +101,8 @@ def operate_step(
                     due = tuple(one for one in due if one not in handled[dataset])
                 if due:
                     _record(run, dataset, opened, due)
+                elif not handled[dataset]:
+                    due = _without_rows(run, dataset)
                 if dataset == OPERATIONS:
                     due += lost_predictions_step(run, due, handled[dataset], predictions)
             except RunError:
@@ -140,7 +143,16 @@ def has_due_datasets(run: Run, before: Before) -> bool:
 
 def _with_reason(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, ...]:
     """A dataset that cannot be read costs no other: its last window that is over says why, and is due when its table changes."""
-    why = f"{dataset} could not be measured: {first_line(error)}"
+    return _explained(run, dataset, f"{dataset} could not be measured: {first_line(error)}", "ERROR")
+
+
+def _without_rows(run: Run, dataset: str) -> tuple[DueWindow, ...]:
+    """Of an empty table the last window that is over says so; it is not handled by that, should rows of earlier ones come."""
+    why = f"{dataset}: no table that is named here has a row in a window that is over at {run.as_of:%Y-%m-%d %H:%M} UTC."
+    return _explained(run, dataset, why, "EMPTY", {NO_ROWS: "true"})
+
+
+def _explained(run: Run, dataset: str, why: str, status: str, details: Mapping[str, str] | None = None) -> tuple[DueWindow, ...]:
     run.notes.append(why)
     log.warning(why)
     schedule = schedule_for(run, dataset)
@@ -151,8 +163,9 @@ def _with_reason(run: Run, dataset: str, error: Exception) -> tuple[DueWindow, .
             {"granularity": due.granularity, "start": micros(due.window.start), "end": micros(due.window.end), **_EVERYTHING},
             metric,
             column_name=TABLE_ROW,
-            status="ERROR",
+            status=status,
             message=why,
+            details=details,
         )
         for due in last
     ]
