@@ -13,6 +13,7 @@ from spark_monitor.session import as_written, setting, whole_partitions
 from spark_monitor.sources.predictions import Predictions, open_predictions
 from spark_monitor.sources.readers.spark import BATCH_SETTING, bounded_batches
 from spark_monitor.sources.tables import SESSION_ZONE
+from spark_monitor.stages.changed_tables import changed_tables_are_sentences
 from spark_monitor.stages.context import FREEZE, Run, schedule_of
 from spark_monitor.stages.plan import source_versions
 from spark_monitor.stages.run_row import running_row
@@ -63,7 +64,7 @@ def _begun(config: MonitorConfig, spark: SparkSession, as_of: datetime, *, kind:
         current.notes.append(current.no_labels)
     # SQL of the monitor's file that reads a clock, such as hour(at), is about the monitor's zone, whatever the session's is.
     in_zone = setting(spark, SESSION_ZONE, current.schedule.zone)
-    with about(config.monitor), store.run(running_row(current)), in_zone:
+    with about(config.monitor), store.run(running_row(current)), changed_tables_are_sentences(), in_zone:
         # Before a row is read: what changes meanwhile is then looked at again by the next run.
         current.source_versions = source_versions(current)
         predictions = open_predictions(spark, config)
