@@ -7,7 +7,7 @@ from typing import Any
 
 from spark_monitor.diagnosis.composition import problems
 from spark_monitor.diagnosis.detect import finding_of
-from spark_monitor.diagnosis.episodes import Episode, Windows, episodes
+from spark_monitor.diagnosis.episodes import Episode, Silent, Windows, episodes
 from spark_monitor.diagnosis.exchanged import exchanged
 from spark_monitor.diagnosis.findings import DRIFT, Finding
 from spark_monitor.diagnosis.groups import FAIL, WHOLE, Group, Slice
@@ -38,6 +38,7 @@ def problems_of(
     slice_columns: Collection[str] = (),
     shifts: Shifts | None = None,
     populated: Populated | None = None,
+    silent: Silent = frozenset(),
 ) -> list[Problem]:
     """The problems of the groups, in the order in which they began; the same groups and evidence give the same problems."""
     all_groups = list(groups)
@@ -49,7 +50,7 @@ def problems_of(
         for group in openings(all_groups)
         if populated
     }
-    found_episodes = episodes(all_groups, windows, named, {about: onset.window for about, onset in begun.items()})
+    found_episodes = episodes(all_groups, windows, named, {about: onset.window for about, onset in begun.items()}, silent)
     where = {id(one): _slice_of(one, located) for one in found_episodes}
     steady = {id(one): within.get((one.first.subject, one.first.start), frozenset()) for one in found_episodes}
     return problems(found_episodes, where, outputs=outputs, slice_columns=slice_columns, shifts=shifts, steady=steady)

@@ -18,11 +18,15 @@ STALE_WINDOWS: Final = 12
 """After so many windows without a failure an incident is resolved although nobody can say that it is well.
 
 A season of weeks, half a day of hours: a slice too small to be judged well that fails once more until then is the same problem.
-What fails elsewhere meanwhile is not: that nobody can decide is no evidence that a problem goes on.
+What fails elsewhere meanwhile is not: that nobody can decide is no evidence that a problem goes on. Windows in which the whole
+table had no rows do not count: what was open when the rows stopped is open until there are some again.
 """
 
 Windows = Mapping[str, Sequence[tuple[int, int]]]
 """The edges of all windows that were judged, in order, by granularity."""
+
+Silent = frozenset[tuple[str, str, int]]
+"""Windows of a dataset and a granularity, by their starts, without any row that could be judged."""
 
 WELL_AGAIN, STALE, SUPERSEDED = "WELL", "STALE", "SUPERSEDED"
 
@@ -86,6 +90,7 @@ def episodes(
     windows: Windows,
     findings: Mapping[tuple[tuple[str, str, str, str], int], Finding],
     begun: Mapping[tuple[tuple[str, str, str, str], int], tuple[int, int]] | None = None,
+    silent: Silent = frozenset(),
 ) -> list[Episode]:
     """The episodes of all subjects; ``findings`` say what is wrong in a subject's failing window, by its start; ``begun``, where
     what such a window begins with began earlier.
@@ -98,18 +103,25 @@ def episodes(
     ordered = sorted(groups, key=lambda group: (group.subject, group.start))
     for subject, of_subject in groupby(ordered, key=lambda group: group.subject):
         named = {start: finding for (about, start), finding in findings.items() if about == subject}
-        episodes += _of_subject(list(of_subject), windows.get(subject[1], ()), named)
+        judged = windows.get(subject[1], ())
+        passing = [window for window in judged if (*subject[:2], window[0]) not in silent] if silent else judged
+        episodes += _of_subject(list(of_subject), judged, named, passing)
     for one in episodes:
         one.began = (begun or {}).get((one.first.subject, one.first.start))
     return episodes
 
 
-def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], findings: Mapping[int, Finding]) -> list[Episode]:
+def _of_subject(
+    groups: Sequence[Group],
+    windows: Sequence[tuple[int, int]],
+    findings: Mapping[int, Finding],
+    passing: Sequence[tuple[int, int]],
+) -> list[Episode]:
     episodes: list[Episode] = []
     current: Episode | None = None
     wells = 0
     for group in groups:
-        if current is not None and _close_if_stale(current, group.start, windows):
+        if current is not None and _close_if_stale(current, group.start, passing):
             current = None
         if group.state == WELL and current is not None:
             wells += 1
@@ -128,7 +140,7 @@ def _of_subject(groups: Sequence[Group], windows: Sequence[tuple[int, int]], fin
             episodes.append(current)
         current.add(group, finding)
     if current is not None and windows:
-        _close_if_stale(current, windows[-1][1], windows)
+        _close_if_stale(current, windows[-1][1], passing)
     return episodes
 
 

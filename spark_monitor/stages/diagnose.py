@@ -101,7 +101,7 @@ def computed(
     groups = since_gone(groups, handled_otherwise(run), earlier)
     if not any(group.state == FAIL for group in groups):
         return [], []
-    judged = window_rows(checks)
+    judged, silent = window_rows(checks)
     populated = populated_slices(run, openings(groups)) if run.config.slices else {}
     retyped = any(one.value is None for group in groups for one in group.failing)
     keys, plan = evidence_keys(groups, populated), present_plan(predictions, baseline)
@@ -117,6 +117,7 @@ def computed(
         outputs=outputs,
         slice_columns=cut_by,
         populated=populated,
+        silent=silent,
         shifts=slice_shifts(run, drifting_starts(groups, cut_by), judged) if run.config.slices else {},
     )
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}

@@ -9,7 +9,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
-from spark_monitor.diagnosis.episodes import STALE_WINDOWS
+from spark_monitor.diagnosis.episodes import STALE_WINDOWS, Silent
 from spark_monitor.diagnosis.groups import FAIL, HELD, SEVERITIES, WELL, Failing, Group, Key
 from spark_monitor.diagnosis.onsets import DOUBTED
 from spark_monitor.diagnosis.problems import OF_COLUMNS
@@ -65,13 +65,24 @@ def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> D
     return by_window.where((F.col("start") >= since) | ((F.size("doubtful") > 0) & (F.col("checks") == 0)))
 
 
-def window_rows(checks: DataFrame) -> dict[str, list[tuple[int, int]]]:
-    """The edges of every window that was judged, in order, by granularity."""
+def window_rows(checks: DataFrame) -> tuple[dict[str, list[tuple[int, int]]], Silent]:
+    """The edges of every window that was judged, in order, by granularity; and which of them are silent.
+
+    In a silent one no check of the dataset could be judged but those that say that there are no rows. Where only such checks are
+    made, none is silent.
+    """
     edges = ("granularity", F.unix_micros("window.start").alias("start"), F.unix_micros("window.end").alias("end"))
-    edges_by_granularity: dict[str, list[tuple[int, int]]] = {}
-    for row in checks.select(*edges).distinct().orderBy("start").collect():
-        edges_by_granularity.setdefault(row["granularity"], []).append((row["start"], row["end"]))
-    return edges_by_granularity
+    of_rows = ~F.col("verdict").isin(ERROR, NO_DATA) & ~(
+        (F.col("dataset") == PREDICTIONS) & F.col("column_name").eqNullSafe(TABLE_ROW)
+    )
+    rows = checks.groupBy(*edges, "dataset").agg(F.max(of_rows).alias("of_rows")).orderBy("start").collect()
+    edges_by_granularity: dict[str, dict[tuple[int, int], None]] = {}
+    for row in rows:
+        edges_by_granularity.setdefault(row["granularity"], {})[(row["start"], row["end"])] = None
+    judged = {(row["dataset"], row["granularity"]) for row in rows if row["of_rows"]}
+    without = {(row["dataset"], row["granularity"], row["start"]) for row in rows if not row["of_rows"]}
+    silent = {one for one in without if one[:2] in judged}
+    return {granularity: list(several) for granularity, several in edges_by_granularity.items()}, frozenset(silent)
 
 
 def groups_of(frame: DataFrame) -> tuple[list[Group], bool]:

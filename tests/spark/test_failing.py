@@ -66,7 +66,21 @@ def test_the_groups_are_those_of_plain_loops(spark: SparkSession) -> None:
 
     assert not more
     assert sorted(found, key=repr) == sorted(expected, key=repr)
-    assert window_rows(stored) == {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(9)]}
+    assert window_rows(stored) == ({"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(9)]}, frozenset())
+
+
+def test_windows_are_silent_where_nothing_but_the_number_of_rows_could_be_judged(spark: SparkSession) -> None:
+    def check(week: int, verdict: str, column: str | None = "price", dataset: str = "predictions") -> tuple[object, ...]:
+        about = {"dataset": dataset, "granularity": "1 week", "column_name": column, "verdict": verdict}
+        return tuple({**about, "start": planted.start(week), "end": planted.start(week + 1)}.get(name) for name in NAMES)
+
+    counts = [check(week, "FAIL", ":table") for week in range(4)]
+    other = [check(week, "NO_DATA" if week < 2 else "ERROR", None, "costs") for week in range(4)]
+    rows = [*counts, *other, check(0, "PASS"), check(1, "UNDECIDED"), check(2, "NO_DATA"), check(3, "ERROR")]
+    frame = spark.createDataFrame(rows, DDL)
+    windows, silent = window_rows(frame.selectExpr(WINDOW, *(name for name in NAMES if name not in ("start", "end"))))
+    assert windows == {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(4)]}
+    assert silent == {("predictions", "1 week", planted.start(week)) for week in (2, 3)}  # of costs nothing was ever judged
 
 
 def test_an_estimate_that_labels_have_overtaken_fails_no_more(spark: SparkSession) -> None:

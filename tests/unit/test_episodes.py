@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,9 @@ import pandas as pd
 import pytest
 
 from spark_monitor.diagnosis.diagnose import incidents
-from spark_monitor.diagnosis.groups import WHOLE, Failing, Slice, of_checks
+from spark_monitor.diagnosis.episodes import STALE, WELL_AGAIN, episodes
+from spark_monitor.diagnosis.findings import Finding
+from spark_monitor.diagnosis.groups import WELL, WHOLE, Failing, Group, Slice, of_checks
 from tests.planted import FIRST, WEEK, WEEKS, diagnosed, planted, start, table
 
 JFK: Slice = ("origin", "JFK")
@@ -160,3 +164,20 @@ def test_a_slice_that_failed_alone_is_held_until_it_is_well() -> None:
     extra = [*series("PPPPPPPPPPPPPP"), *series("PPFFUUUUUFFFUU", where=JFK)]
 
     assert told(table(1), (), extra) == [("performance", None, JFK, 2)]
+
+
+def test_what_was_wrong_when_the_rows_stopped_is_not_over_because_none_came_since() -> None:
+    failing = of_checks(Failing("f", "percent_null", column="price", value=40.0), start=2, end=3, name="price")
+    windows = {"1 week": [(week, week + 1) for week in range(40)]}
+    named = {(failing.subject, 2): Finding("missing", "40.0 % of its values are missing")}
+
+    def ending(silent: Collection[int], *later: Group) -> tuple[str | None, int | None]:
+        without = frozenset((failing.dataset, failing.granularity, week) for week in silent)
+        (one,) = episodes([failing, *later], windows, named, silent=without)
+        return one.ending, one.resolved
+
+    well = [replace(failing, start=week, end=week + 1, state=WELL, failing=()) for week in (30, 31)]
+    assert ending(()) == (STALE, 15)
+    assert ending(range(5, 40)) == (None, None)
+    assert ending(range(5, 30)) == (STALE, 40), "two windows before the silence and ten after it"
+    assert ending(range(5, 30), *well) == (WELL_AGAIN, 32)
