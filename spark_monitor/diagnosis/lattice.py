@@ -58,17 +58,17 @@ def told_by_decimals(before: Sequence[float], now: Sequence[float], changes: Ite
 
 
 def neighbours(factor: float) -> list[float]:
-    """The factors beside one that has few decimals, or divides by such a number: with as many. None of any other.
+    """The factors beside one that has few decimals, or divides by such a number: with as many, of its sign. None of any other.
 
-    >>> [round(1 / one, 3) for one in neighbours(1 / 2.2)], neighbours(60.0), neighbours(0.45359237)
-    ([2.0, 2.1, 2.3, 2.4], [58.0, 59.0, 61.0, 62.0], [])
+    >>> [round(1 / one, 3) for one in neighbours(1 / 2.2)], neighbours(60.0), neighbours(-1.0), neighbours(0.45359237)
+    ([2.0, 2.1, 2.3, 2.4], [58.0, 59.0, 61.0, 62.0], [-3.0, -2.0], [])
     """
     for decimals in range(MOST_DECIMALS + 1):
         for turned in (False, True):
             number = 1 / factor if turned else factor
             if number and abs(round(number, decimals) / number - 1) <= TYPED:
                 beside = [round(number + one * 10.0**-decimals, decimals) for one in (-2, -1, 1, 2)]
-                return [1 / one if turned else one for one in beside if one > 0]
+                return [1 / one if turned else one for one in beside if one * number > 0]
     return []
 
 

@@ -28,6 +28,9 @@ Zero is not: it is where many quantities that had no zero yet begin.
 LEAST_PART: Final = 0.03
 """A slice of which so much more than before lies at a placeholder holds it; its 101 percentiles tell no less."""
 
+LEAST_ROWS: Final = 2
+"""What one row of a few holds is a value."""
+
 COUNTED_TEXTS: Final = ("percent_unseen", "percent_format_mismatch", "percent_unparsable")
 
 ISOLATED: Final = 0.25
@@ -146,6 +149,8 @@ def _sentinel_share(item: str, evidence: Evidence) -> float:
         return 0.0
     share = now.share(item)
     usual = max(was.share(item), evidence.before.share(item) if evidence.before is not None else 0.0)
+    if now.items.get(item, 0) < LEAST_ROWS:
+        return 0.0
     if share - usual < SENTINEL_SHARE or len(was.quantiles) != 101 or len(now.quantiles) != 101:
         return 0.0
     others = [quantile for quantile in now.quantiles if quantile != value]
