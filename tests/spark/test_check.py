@@ -481,7 +481,7 @@ def test_odd_names_are_quoted_wherever_they_are_used(checked: Check, spark: Spar
         "labels": {"table": "check_odd_labels", "id": "lo`an.id", "label": "defaulted", "time": "known_at"},
         "baseline": {"table": "check_odd", "where": "`made at` < TIMESTAMP '2024-01-11'"},
         "slices": ["größe 風", "`größe 風` > 3", ["größe 風", "region"]],
-        "rules": [rule_on("größe 風")],
+        "rules": [rule_on("größe 風"), {"metric": "roc_auc_score", "fail": "< 0.6"}],
     }
     assert checked(changes) == []
 
