@@ -62,14 +62,12 @@ def by_chance(shares: Floats) -> Floats:
 
 def _farthest_class(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats, used: np.ndarray) -> Floats:
     """How far one class of those used has surely moved."""
-    least = np.zeros(len(before))
-    for row in range(len(before)):
-        z = float(ndtri(1 - SINGLE / max(int(used[row]), 1)))
-        least[row] = np.max(_two_classes(before[row], m[row], now[row], n[row], z)[0], initial=0.0)
-    return least
+    z = ndtri(1 - SINGLE / np.maximum(used, 1))[:, None]
+    lower, _ = _two_classes(before, m[:, None], now, n[:, None], z)
+    return np.asarray(lower.max(axis=1, initial=0.0))
 
 
-def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats, z: float = _Z) -> tuple[Floats, Floats]:
+def _two_classes(before: np.ndarray, m: Floats, now: np.ndarray, n: Floats, z: float | Floats = _Z) -> tuple[Floats, Floats]:
     """The bounds of the absolute difference of two fractions."""
     old, new = before / m, now / n
     (low, high), (old_low, old_high) = score_interval(now, n, z), score_interval(before, m, z)

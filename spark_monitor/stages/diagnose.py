@@ -31,7 +31,7 @@ from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
-from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, window_rows
+from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, judged_windows
 from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.ingredients import ingredients_of
@@ -101,7 +101,7 @@ def computed(
     groups = since_gone(groups, handled_otherwise(run), earlier)
     if not any(group.state == FAIL for group in groups):
         return [], []
-    judged, silent = window_rows(checks)
+    judged, silent = judged_windows(checks)
     populated = populated_slices(run, openings(groups)) if run.config.slices else {}
     retyped = any(one.value is None for group in groups for one in group.failing)
     keys, plan = evidence_keys(groups, populated), present_plan(predictions, baseline)

@@ -65,7 +65,7 @@ def group_frame(checks: DataFrame, *, since: int, were_there: bool = False) -> D
     return by_window.where((F.col("start") >= since) | ((F.size("doubtful") > 0) & (F.col("checks") == 0)))
 
 
-def window_rows(checks: DataFrame) -> tuple[dict[str, list[tuple[int, int]]], Silent]:
+def judged_windows(checks: DataFrame) -> tuple[dict[str, list[tuple[int, int]]], Silent]:
     """The edges of every window that was judged, in order, by granularity; and which of them are silent.
 
     In a silent one no check of the dataset could be judged but those that say that there are no rows. Where only such checks are

@@ -16,7 +16,7 @@ FEW = 4
 """So many successes, or failures, are too few for the normal distribution."""
 
 
-def score_interval(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
+def score_interval(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float | Floats = Z) -> tuple[Floats, Floats]:
     """Wilson's score interval of a proportion k / n, elementwise; [0, 1] where n is 0.
 
     (k + z^2/2 -+ z sqrt(k (n - k) / n + z^2/4)) / (n + z^2). Wilson, "Probable inference, the law of succession, and statistical

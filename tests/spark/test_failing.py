@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.diagnosis.groups import FAIL, WELL
 from spark_monitor.stages.diagnose import earlier_rows, incident_frame, row_of
-from spark_monitor.stages.failing import group_frame, groups_of, window_rows
+from spark_monitor.stages.failing import group_frame, groups_of, judged_windows
 from spark_monitor.store.schemas import TABLES
 from tests import planted
 
@@ -66,7 +66,8 @@ def test_the_groups_are_those_of_plain_loops(spark: SparkSession) -> None:
 
     assert not more
     assert sorted(found, key=repr) == sorted(expected, key=repr)
-    assert window_rows(stored) == ({"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(9)]}, frozenset())
+    windows = [(planted.start(week), planted.start(week + 1)) for week in range(9)]
+    assert judged_windows(stored) == ({"1 week": windows}, frozenset())
 
 
 def test_windows_are_silent_where_nothing_but_the_number_of_rows_could_be_judged(spark: SparkSession) -> None:
@@ -78,7 +79,7 @@ def test_windows_are_silent_where_nothing_but_the_number_of_rows_could_be_judged
     other = [check(week, "NO_DATA" if week < 2 else "ERROR", None, "costs") for week in range(4)]
     rows = [*counts, *other, check(0, "PASS"), check(1, "UNDECIDED"), check(2, "NO_DATA"), check(3, "ERROR")]
     frame = spark.createDataFrame(rows, DDL)
-    windows, silent = window_rows(frame.selectExpr(WINDOW, *(name for name in NAMES if name not in ("start", "end"))))
+    windows, silent = judged_windows(frame.selectExpr(WINDOW, *(name for name in NAMES if name not in ("start", "end"))))
     assert windows == {"1 week": [(planted.start(week), planted.start(week + 1)) for week in range(4)]}
     assert silent == {("predictions", "1 week", planted.start(week)) for week in (2, 3)}  # of costs nothing was ever judged
 

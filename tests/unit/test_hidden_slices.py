@@ -45,6 +45,13 @@ def test_a_flipped_sign_of_thirty_rows_is_in_their_slice(place: str) -> None:
         assert sliced["ward", place][0].kind == "unit_change"
 
 
+def test_what_one_row_of_forty_holds_is_no_placeholder_and_what_two_hold_is() -> None:
+    usual = np.round(np.linspace(50, 90, 700), 1)
+    for rows, kind in ((1, "drift"), (2, "sentinel")):
+        values = np.concatenate([np.full(rows, -999.0), usual[::18][: 40 - rows]])
+        assert finding_of(Evidence(look(values), look(usual), look(usual)), frozenset({"ks"})).kind == kind
+
+
 def test_a_shift_by_one_and_a_half_deviations_is_found_in_thirty_rows_mostly() -> None:
     random = np.random.default_rng(6)
     places = [hidden_place(DRIFT, seen(random, {"maternity": lambda values: values + 24}, ROWS)) for _ in range(TRIALS)]
