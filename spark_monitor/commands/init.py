@@ -18,6 +18,7 @@ from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
 from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, calendar_columns, going_together, look, running_columns
 from spark_monitor.commands.given_roles import Given, answers_in, given_roles
+from spark_monitor.commands.nameable import nameable
 from spark_monitor.commands.options import AsJson, Conf, GivenRole, Master, Remote, SessionOptions, timestamp_or_now
 from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality, may_be_negative
 from spark_monitor.commands.report import not_written
@@ -218,12 +219,12 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     """What the file is made of."""
     from spark_monitor.sources.predictions import time_range
 
+    frame = nameable(frame)
     columns = look(frame, answers_in(given or {}, frame.columns))
     roles = guess_roles(columns, lambda labels, answer: going_together(frame, labels, answer), given)
     if roles is None:
         raise ConfigError(no_time(source.text, columns, in_query(source)))
-    span = time_range(frame, roles.time, "UTC", timestamp_or_now("", None))
-    kind = frame.schema[roles.time].dataType.simpleString()
+    span, kind = time_range(frame, roles.time, "UTC", timestamp_or_now("", None)), dict(frame.dtypes)[roles.time]
     every = guess_every(span, kind, frame.count())
     condition = guess_baseline(span, roles.time, kind, every)
     baseline = frame.where(condition) if condition is not None else frame
@@ -233,8 +234,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     running += calendar_columns(baseline, [one for one in free if one.name not in running], roles.time, every)
     roles = replace(roles, times=(*roles.times, *running))
     watched = {column.name for column in free if column.name not in running}
-    of_baseline = look(baseline) if condition is not None else columns
-    rows = baseline.count() if condition is not None else None
+    of_baseline, rows = (look(baseline), baseline.count()) if condition is not None else (columns, None)
     return FirstFile(
         title=source.text,
         file=str(file),

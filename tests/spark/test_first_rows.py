@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
+from spark_monitor.commands.first_file import first_file
 from spark_monitor.commands.first_rows import answered_in, calendar_columns, going_together, look
-from spark_monitor.commands.init import open_table
+from spark_monitor.commands.init import made_from, open_table
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.roles import Roles
+from spark_monitor.config.monitor import load_config
 from spark_monitor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -135,3 +137,15 @@ def test_labels_of_classes_are_counted_and_the_baselines_farthest_day_is_told_fr
     distance = np.abs(counts[2] / 2_000 - shares).sum() / 2
     deviations = 2**0.5 * math.exp(-0.5) * np.sqrt(shares * (1 - shares)).sum() / 2
     assert found.classes_moved == pytest.approx(distance - (deviations + 1.959964 / 2) * (1 / 2_000 - 1 / 6_000) ** 0.5, abs=1e-6)
+
+
+def test_a_column_whose_name_begins_a_variable_is_in_no_list_of_the_first_file(spark: SparkSession, tmp_path: Path) -> None:
+    table = tmp_path / "visits"
+    made_at = "timestamp_seconds(1700000000 + id * 600) AS made_at"
+    hostile = "element_at(array('basic', 'plus', 'NaN', '-999'), CAST(1 + id % 4 AS INT)) AS `h${env:HOME}`"
+    spark.range(6_000).selectExpr("id AS visit_id", made_at, "rand(3) AS price", hostile).write.parquet(str(table))
+    source, frame = open_table(spark, str(table))
+    file = tmp_path / "visits.yaml"
+    file.write_text(first_file(made_from(frame, source, str(table), file)), encoding="utf-8")
+    assert load_config(file).predictions.time == "made_at"
+    assert "${" not in file.read_text(encoding="utf-8")
