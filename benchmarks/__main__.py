@@ -1,7 +1,8 @@
 """Every benchmark, each printed as ratios within one run.
 
 python -m benchmarks [readers] [peers] [growth] [memory] [jobs] [whole] [states] [beside] [kernel] [false_alarms] [label_priors]
-    [named_faults] [undisturbed] [small] [many_states] [operations] [labels] [--rows 4000000] [--columns 40] [--repeats 3]
+    [named_faults] [undisturbed] [small] [many_states] [operations] [labels] [model_metrics]
+    [--rows 4000000] [--columns 40] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ SUITES = (
     "many_states",
     "operations",
     "labels",
+    "model_metrics",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -125,21 +126,35 @@ def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any
     else:
         return
     message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows) + differ
-    for name, draws in metrics.items():
-        yield _drawn(name, draws, rows, message) if rows else _row(name, None, None, None, 0, NO_ANSWERS)
+    if not rows:
+        yield from (_row(name, None, None, None, 0, NO_ANSWERS) for name in metrics)
+        return
+    others = np.stack([draws[1:] for draws in metrics.values()])
+    with np.errstate(invalid="ignore"):
+        middles, deviations = others.mean(axis=1), others.std(axis=1, ddof=1)
+    whole = np.isfinite(others).all(axis=1) & (others.shape[1] > 1)
+    for place, (name, draws) in enumerate(metrics.items()):
+        usual = (float(middles[place]), float(deviations[place])) if whole[place] else None
+        yield _drawn(name, draws, rows, message, usual)
 
 
 def _expected(answers: ScoreState, calibration: Calibration, dispersion: Dispersion, place: int) -> Expected:
     return expected_labels(answers, calibration, dispersion.of_calibration(place), place, dispersion.slope_of(place))
 
 
-def _drawn(name: str, draws: Floats, count: int, message: str) -> dict[str, Any]:
-    """The expected value, and 1.96 standard deviations of the draws around it and their mean."""
-    value, others = float(draws[0]), draws[1:][np.isfinite(draws[1:])]
-    if not np.isfinite(value) or others.size < 2:
+def _drawn(name: str, draws: Floats, count: int, message: str, usual: tuple[float, float] | None) -> dict[str, Any]:
+    """The expected value, and 1.96 standard deviations of the draws around it and their mean.
+
+    ``usual`` are their mean and deviation where every draw defines the metric; of others those that do count.
+    """
+    value = float(draws[0])
+    if usual is None:
+        others = draws[1:][np.isfinite(draws[1:])]
+        usual = (float(others.mean()), float(others.std(ddof=1))) if others.size > 1 else None
+    if not math.isfinite(value) or usual is None:
         remark = f"{message} No value follows: too few rows are expected of a kind."
         return _row(name, None, None, None, count, remark)
-    middle, half = float(others.mean()), Z * float(others.std(ddof=1))
+    middle, half = usual[0], Z * usual[1]
     return _row(name, value, min(value, middle) - half, max(value, middle) + half, count, message)
 
 

@@ -49,7 +49,7 @@ def expected_labels(
     calibration = calibration.of_cells(answers)
     used = np.flatnonzero(answers.positives + answers.negatives > 0)
     positives, negatives = answers.positives[used], answers.negatives[used]
-    probabilities = calibration.probabilities[:, used]
+    probabilities = np.take(calibration.probabilities, used, axis=1)  # in rows: what follows sums along them
     random, moved = np.random.default_rng(SEED), shifted(probabilities[1:], deviation, place, slope, positives + negatives)
     drawn = [_drawn(random, side, moved) for side in (positives, negatives)]
     true, missed = (np.vstack([side * probabilities[:1], one]) for side, one in zip((positives, negatives), drawn, strict=True))

@@ -57,8 +57,8 @@ def metrics_of(task: str, states: Iterable[ScoredState]) -> dict[str, tuple[Task
     return by_name
 
 
-def present(task: str, *states: ScoredState, settings: Settings | None = None) -> list[dict[str, Any]]:
-    """The rows of model_metrics that the states of one window, version and slice give.
+def present(task: str, *states: ScoredState, settings: Settings | None = None, only: str | None = None) -> list[dict[str, Any]]:
+    """The rows of model_metrics that the states of one window, version and slice give; those of one metric where one is asked.
 
     Binary models have a ScoreState where there is a score and a ConfusionState; multiclass models a ConfusionState, regressions
     a RegressionState. Every metric is a row, with a status and a message where it has no value.
@@ -68,11 +68,13 @@ def present(task: str, *states: ScoredState, settings: Settings | None = None) -
     [0.5]
     """
     rows: list[dict[str, Any]] = []
+    effective, notes = {id(state): _effective(state) for state in states}, {id(state): _note(state) for state in states}
     for name, (metric, state) in metrics_of(task, states).items():
-        effective = _effective(state)
-        rows += _rows(name, state, effective, metric.of(effective, settings))
-    scores = Scores(task, tuple(map(_effective, states)), settings or Settings())
-    for plugin in plugins(task):
+        if only in (None, name):
+            used = effective[id(state)]
+            rows += _rows(name, state, used, metric.of(used, settings), notes[id(state)])
+    scores = Scores(task, tuple(effective.values()), settings or Settings())
+    for plugin in plugins(task) if only is None else ():
         rows += [_row(plugin.name, key, interval) for key, interval in _of_plugin(plugin, scores)]
     return rows
 
@@ -88,8 +90,9 @@ def _effective(state: Any) -> Any:
     return state.effective() if hasattr(state, "effective") else state
 
 
-def _rows(name: str, state: ScoredState, effective: ScoredState, intervals: MetricValues) -> Iterator[dict[str, Any]]:
-    note = _note(state)
+def _rows(
+    name: str, state: ScoredState, effective: ScoredState, intervals: MetricValues, note: str | None
+) -> Iterator[dict[str, Any]]:
     for key, interval in intervals.items():
         yield _row(name, key, _noted(interval if effective is state else _counted(interval, state, effective), note))
 

@@ -43,8 +43,8 @@ def _of_fraction(state: ScoreState, function: Callable[[float], float], peak: fl
     """A function of the positives' fraction, over Wilson's interval of it; ``peak`` is a fraction where the function turns."""
     if not state.scored:
         return without_scores(state)
-    positives = float(state.positives.sum())
-    total = positives + float(state.negatives.sum())
+    positives = float(state.positive_rows)
+    total = positives + float(state.negative_rows)
     return _moved(positives, total, state.scored, function, peak)
 
 

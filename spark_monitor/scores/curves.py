@@ -33,17 +33,17 @@ class Descending(NamedTuple):
 
 def descending(state: ScoreState) -> Descending:
     """The cells of a state that hold rows, the highest score first."""
-    mixed = np.zeros(state.positives.size, dtype=bool)
-    mixed[::2] = np.isnan(state.atoms)
-    used = np.flatnonzero(state.positives + state.negatives > 0)[::-1]
-    return Descending(state.positives[used].astype(float), state.negatives[used].astype(float), mixed[used])
+    used = state.used_cells[::-1]
+    # Cells of an edge (odd) hold one score; of the open ones the atom says whether they do.
+    mixed = np.isnan(state.atoms[used >> 1]) & (used & 1 == 0)
+    return Descending(state.positives[used].astype(float), state.negatives[used].astype(float), mixed)
 
 
 def refused(state: ScoreState, *, both: bool = True) -> MetricValue | None:
     """What a metric of order is where rows of a kind are missing."""
     if not state.scored:
         return without_scores(state)
-    positives, negatives = state.positives.sum(), state.negatives.sum()
+    positives, negatives = state.positive_rows, state.negative_rows
     if not positives or (both and not negatives):
         missing = "positives" if not positives else "negatives"
         return undefined(state.scored, f"There are no {missing} among the {state.scored:,} labelled rows with a score.")
@@ -196,7 +196,7 @@ def _recall_at(percent: int) -> Callable[[ScoreState], MetricValue]:
         best = refused(state, both=False) or top(state, percent)
         if isinstance(best, MetricValue):
             return best
-        return _fraction(best.low, best.high, float(state.positives.sum()), state.scored)
+        return _fraction(best.low, best.high, float(state.positive_rows), state.scored)
 
     return compute
 
@@ -216,5 +216,5 @@ def lift_at_10(state: ScoreState) -> MetricValue:
     best = refused(state, both=False) or top(state, 10)
     if isinstance(best, MetricValue):
         return best
-    scale = float(state.positives.sum() + state.negatives.sum()) / best.rows
-    return _fraction(best.low, best.high, float(state.positives.sum()), state.scored, scale=scale, highest=math.inf)
+    scale = float(state.positive_rows + state.negative_rows) / best.rows
+    return _fraction(best.low, best.high, float(state.positive_rows), state.scored, scale=scale, highest=math.inf)

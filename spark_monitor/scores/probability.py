@@ -62,8 +62,8 @@ def _with_few_of_a_kind(state: ScoreState, loss_mean: MetricValue, loss: int) ->
         return loss_mean
     low, high = _score_range(state)
     lowest, highest = _loss(loss, low), _loss(loss, 1 - high)
-    rows = float(state.positives.sum() + state.negatives.sum())
-    positives, surprises = float(state.positives.sum()), _surprises(state)
+    rows = float(state.positive_rows + state.negative_rows)
+    positives, surprises = float(state.positive_rows), _surprises(state)
     rarer = min((positives, lowest, "positive", FEW_OF_A_KIND), (rows - positives, highest, "negative", FEW_OF_A_KIND))
     against = (surprises, max(lowest, highest), "against their score", FEW_SURPRISES)
     few = [kind for kind in (rarer, against) if kind[0] < kind[3]]
@@ -79,7 +79,7 @@ def _with_few_of_a_kind(state: ScoreState, loss_mean: MetricValue, loss: int) ->
 
 def _score_range(state: ScoreState) -> tuple[float, float]:
     """Bounds of the lowest and the highest score that labelled rows have."""
-    used = np.flatnonzero(state.positives + state.negatives > 0)
+    used = state.used_cells
     ends = np.r_[0.0, np.clip(state.grid.edges, 0.0, 1.0), 1.0]
     return float(ends[(used + 1) // 2].min()), float(ends[used // 2 + 1].max())
 

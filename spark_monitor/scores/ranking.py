@@ -38,7 +38,7 @@ def roc_auc_score(state: ScoreState) -> MetricValue:
     >>> area.value, area.value_error
     (0.875, 0.0)
     """
-    positives, negatives = state.positives.sum().item(), state.negatives.sum().item()
+    positives, negatives = state.positive_rows, state.negative_rows
     if not state.scored:
         return without_scores(state)
     if not positives or not negatives:

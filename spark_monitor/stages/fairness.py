@@ -168,9 +168,9 @@ def _selectivity(
             yield _measurement(where, row)
 
 
-def _realised(kinds: Mapping[int, ScoredState], presentation: Presentation) -> list[dict[str, Any]]:
+def _realised(kinds: Mapping[int, ScoredState], presentation: Presentation, only: str | None = None) -> list[dict[str, Any]]:
     used: list[Any] = [state for kind, state in kinds.items() if kind not in (PREDICTED, ANSWERS, COVERAGE, PAIRED)]
-    return present(presentation.task, *used, settings=presentation.settings)
+    return present(presentation.task, *used, settings=presentation.settings, only=only)
 
 
 def _worst(
@@ -180,8 +180,8 @@ def _worst(
         place: row
         for place, kinds in slices.items()
         if place[0] is None or place[0] in comparison.searched
-        for row in _realised(kinds, presentation)
-        if row["metric"] == comparison.metric and row["class"] is None
+        for row in _realised(kinds, presentation, comparison.metric)
+        if row["class"] is None
     }
     for row in worst_rows(str(comparison.metric), rows, most=comparison.most):
         yield _measurement(where, row)

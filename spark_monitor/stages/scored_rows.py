@@ -114,8 +114,10 @@ def model_rows(states: DataFrame, presentation: Presentation, made: DataFrame | 
         for place, kinds in stored_states(batches, presentation):
             if place[:3] != window:
                 window, estimators = place[:3], {}
-            if NUMBER in kinds:
-                estimators[place[5]] = presentation.estimator_by(kinds.pop(NUMBER))
+            recalibration = kinds.pop(NUMBER, None)
+            # Every bucket has its own copy: those that one task sees are calibrated by once.
+            if recalibration is not None and place[5] not in estimators:
+                estimators[place[5]] = presentation.estimator_by(recalibration)
             if not kinds:
                 continue
             if place[:5] != before:

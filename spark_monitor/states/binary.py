@@ -8,7 +8,8 @@ give few distinct scores lose nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -112,14 +113,31 @@ class ScoreState:
         left = None if self.unscored_weights is None else self.unscored_weights * np.array([scale, scale, scale * scale])
         return replace(self, **scaled, weighting=None, unscored_weights=left)
 
+    # What nearly every metric asks for is summed once: a state does not change.
+    @cached_property
+    def positive_rows(self) -> float:
+        """Positive rows with a score, an integer where rows have no weights."""
+        total: float = self.positives.sum().item()
+        return total
+
+    @cached_property
+    def negative_rows(self) -> float:
+        """Negative rows with a score, an integer where rows have no weights."""
+        total: float = self.negatives.sum().item()
+        return total
+
+    @cached_property
+    def used_cells(self) -> Integers:
+        """The cells that hold rows, in increasing order."""
+        return np.flatnonzero(self.positives + self.negatives > 0)
+
     @property
     def scored(self) -> int:
         """Number of rows with a score."""
         if self.weighting is not None:
             return self.weighting.rows
-        total = self.positives.sum() + self.negatives.sum()
         # Of an ``effective`` state it is what the weights are worth, no integer.
-        return int(total) if self.positives.dtype.kind == "i" else float(total)  # type: ignore[return-value]
+        return self.positive_rows + self.negative_rows  # type: ignore[return-value]
 
     @property
     def count(self) -> int:
@@ -134,11 +152,11 @@ class ScoreState:
         (1.0, 2.0)
         """
         if self.unscored_weights is None:
-            return float(self.positives.sum() + self.unscored[1]), float(self.count)
+            return float(self.positive_rows + self.unscored[1]), float(self.count)
         negative, positive, squares = self.unscored_weights.tolist()
         scored = self.weighting or Weighting(0, float(self.scored), float(self.scored))
         both = scored + Weighting(0, negative + positive, squares)
-        return (float(self.positives.sum()) + positive) * both.scale, both.effective
+        return (self.positive_rows + positive) * both.scale, both.effective
 
     @property
     def probabilities(self) -> int:
@@ -148,7 +166,8 @@ class ScoreState:
     @property
     def nbytes(self) -> int:
         """Memory that the state's arrays take, the shared grid not counted."""
-        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+        values = (getattr(self, one.name) for one in fields(self))
+        return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
 
     def to_bytes(self) -> bytes:
         """The state's bytes; the grid itself is not among them."""

@@ -157,7 +157,7 @@ class ClassScoresState:
     @property
     def labelled(self) -> npt.NDArray[Any]:
         """Rows, or weight, of each class, [K]."""
-        return np.array([state.positives.sum() for state in self.states])
+        return np.array([state.positive_rows for state in self.states])
 
     @property
     def nbytes(self) -> int:

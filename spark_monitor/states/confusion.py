@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -108,17 +109,17 @@ class ConfusionState:
         # Of an ``effective`` state it is what the weights are worth, no integer.
         return int(total) if self.counts.dtype.kind == "i" else float(total)  # type: ignore[return-value]
 
-    @property
+    @cached_property
     def labelled(self) -> Integers:
         """Rows per labelled class, int64[K], and last those of the other classes."""
         return self._totals(self.labels, self.counts)
 
-    @property
+    @cached_property
     def predicted(self) -> Integers:
         """Rows per predicted class, int64[K], and last those of the other classes."""
         return self._totals(self.predictions, self.counts)
 
-    @property
+    @cached_property
     def correct(self) -> Integers:
         """Rows per class whose prediction is the label, int64[K], and last those of the other classes."""
         right = (self.labels == self.predictions) & (self.labels != NO_CLASS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ CONFIDENCE = 0.95
 Z = 1.959963984540054
 FEW = 4
 """So many successes, or failures, are too few for the normal distribution."""
+_CERTAIN = 1 - 2 * float(ndtr(-Z))
 
 
 def score_interval(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float | Floats = Z) -> tuple[Floats, Floats]:
@@ -34,7 +36,11 @@ def score_interval(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float | F
     return np.where(empty, 0.0, np.clip(lower, 0.0, fraction)), np.where(empty, 1.0, np.clip(upper, fraction, 1.0))
 
 
-def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
+@overload
+def wilson(successes: float, trials: float, z: float = Z) -> tuple[float, float]: ...
+@overload
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]: ...
+def wilson(successes: Any, trials: Any, z: float = Z) -> Any:
     """The interval of a proportion k / n, elementwise: Wilson's, which also holds the proportions of few successes or failures.
 
     Of 1 to 4 successes the lower bound is Poisson's, the 5 % quantile of a gamma variable of shape k over n, where that is
@@ -44,10 +50,27 @@ def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, z: float = Z) -> tup
     >>> [round(float(bound), 4) for bound in wilson(50, 100)], [round(float(bound), 4) for bound in wilson(1, 100)]
     ([0.4038, 0.5962], [0.0005, 0.0545])
     """
+    certain = _CERTAIN if z == Z else 1 - 2 * float(ndtr(-z))
+    if isinstance(successes, int | float) and isinstance(trials, int | float) and 0 <= successes <= trials < math.inf:
+        return _wilson_of_one(float(successes), float(trials), z, certain)
     k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     lower, upper = score_interval(k, n, z)
-    certain = 1 - 2 * float(ndtr(-z))
     return np.minimum(lower, _of_few(k, n, certain)), np.maximum(upper, 1 - _of_few(n - k, n, certain))
+
+
+def _wilson_of_one(k: float, n: float, z: float, certain: float) -> tuple[float, float]:
+    """The same of one proportion, to the last bit: forty numbers of a model are proportions, and arrays of one cost ten times."""
+    if n == 0:
+        return 0.0, 1.0
+    spread = z * math.sqrt(k * (n - k) / max(n, 1.0) + z * z / 4)
+    middle, fraction = k + z * z / 2, min(max(k / max(n, 1.0), 0.0), 1.0)
+    lower = min(max((middle - spread) / (n + z * z), 0.0), fraction)
+    upper = max(min((middle + spread) / (n + z * z), 1.0), fraction)
+    if 0 < k <= FEW:
+        lower = min(lower, float(gammaincinv(k, 1 - certain)) / n)
+    if 0 < n - k <= FEW:
+        upper = max(upper, 1 - float(gammaincinv(n - k, 1 - certain)) / n)
+    return lower, upper
 
 
 def _of_few(k: Floats, n: Floats, certain: float) -> Floats:
