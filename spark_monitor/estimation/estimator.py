@@ -119,37 +119,41 @@ def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any
     if isinstance(answers, ClassScoresState):
         pairs = zip(answers.effective().states, estimator.calibrations, strict=True)
         labels = [_expected(*pair, estimator.dispersion, place) for place, pair in enumerate(pairs)]
-        metrics, rows = class_metrics(labels), answers.used
+        both, rows = [class_metrics([one[side] for one in labels]) for side in (0, 1)], answers.used
     elif isinstance(answers, ScoreState):
-        metrics = binary_metrics(_expected(answers.effective(), estimator.calibrations[0], estimator.dispersion, 0))
-        rows = answers.scored
+        labels = [_expected(answers.effective(), estimator.calibrations[0], estimator.dispersion, 0)]
+        both, rows = [binary_metrics(one) for one in labels[0]], answers.scored
     else:
         return
     message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows) + differ
-    if not rows:
-        yield from (_row(name, None, None, None, 0, NO_ANSWERS) for name in metrics)
-        return
-    others = np.stack([draws[1:] for draws in metrics.values()])
+    if rows:
+        yield from _of_draws(both[0], both[1], rows, message)
+    else:
+        yield from (_row(name, None, None, None, 0, NO_ANSWERS) for name in both[0])
+
+
+def _of_draws(expected: dict[str, Floats], drawn: dict[str, Floats], rows: int, message: str) -> Iterator[dict[str, Any]]:
+    """Every metric as expected, with the interval that its draws give."""
+    others = np.stack(list(drawn.values()))
     with np.errstate(invalid="ignore"):
         middles, deviations = others.mean(axis=1), others.std(axis=1, ddof=1)
     whole = np.isfinite(others).all(axis=1) & (others.shape[1] > 1)
-    for place, (name, draws) in enumerate(metrics.items()):
+    for place, (name, one) in enumerate(expected.items()):
         usual = (float(middles[place]), float(deviations[place])) if whole[place] else None
-        yield _drawn(name, draws, rows, message, usual)
+        yield _drawn(name, float(one[0]), drawn[name], rows, message, usual)
 
 
-def _expected(answers: ScoreState, calibration: Calibration, dispersion: Dispersion, place: int) -> Expected:
+def _expected(answers: ScoreState, calibration: Calibration, dispersion: Dispersion, place: int) -> tuple[Expected, Expected]:
     return expected_labels(answers, calibration, dispersion.of_calibration(place), place, dispersion.slope_of(place))
 
 
-def _drawn(name: str, draws: Floats, count: int, message: str, usual: tuple[float, float] | None) -> dict[str, Any]:
+def _drawn(name: str, value: float, draws: Floats, count: int, message: str, usual: tuple[float, float] | None) -> dict[str, Any]:
     """The expected value, and 1.96 standard deviations of the draws around it and their mean.
 
     ``usual`` are their mean and deviation where every draw defines the metric; of others those that do count.
     """
-    value = float(draws[0])
     if usual is None:
-        others = draws[1:][np.isfinite(draws[1:])]
+        others = draws[np.isfinite(draws)]
         usual = (float(others.mean()), float(others.std(ddof=1))) if others.size > 1 else None
     if not math.isfinite(value) or usual is None:
         remark = f"{message} No value follows: too few rows are expected of a kind."

@@ -258,6 +258,18 @@ def test_wilsons_interval_stays_in_range_and_holds_the_share() -> None:
         assert 0 <= lower <= successes / n <= upper <= 1
 
 
+def test_the_interval_of_one_proportion_is_that_of_an_array_of_it_to_the_last_bit() -> None:
+    random = np.random.default_rng(29)
+    trials = np.r_[0.0, 0.3, 1.0, 1e-12, 2.0**53, random.integers(1, 10**6, 400), random.exponential(50, 400)]
+    parts = np.concatenate([trials * part for part in (0.0, 0.5, 1.0, random.random(trials.size))])
+    successes = np.r_[parts, np.minimum(random.integers(0, 6, trials.size), trials)]
+    trials = np.tile(trials, 5)
+    for z in (1.959963984540054, 2.8):
+        lower, upper = wilson(successes, trials, z)
+        alone = [wilson(float(k), float(n), z) for k, n in zip(successes, trials, strict=True)]
+        assert [(float(low), float(high)) for low, high in zip(lower, upper, strict=True)] == alone
+
+
 def test_q_values_agree_with_scipys_false_discovery_control() -> None:
     random = np.random.default_rng(6)
     pvalues = np.round(random.uniform(size=200) ** 3, 3)

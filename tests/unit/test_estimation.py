@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from spark_monitor.estimation.calibration import Calibration, cell_scores
 from spark_monitor.estimation.estimator import estimated_rows, estimation_error, estimator
+from spark_monitor.estimation.performance import DRAWN_CELLS, expected_labels
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.scores import ScoreState, score_grid
@@ -45,6 +47,42 @@ def test_the_estimates_of_a_binary_model_hold_the_realised_values() -> None:
             held.setdefault(name, []).append(rows[name]["lower"] <= value <= rows[name]["upper"])
             assert "baseline 3 (8,000 labelled rows)" in rows[name]["message"]
     assert {name: np.mean(found) for name, found in held.items() if np.mean(found) < 0.88} == {}
+
+
+def test_draws_of_groups_of_cells_vary_as_independent_labels_do() -> None:
+    """The sum over rows of p (1 - p) is the variance of how many are positive, on either side of the decision."""
+    random = np.random.default_rng(37)
+    state = ScoreState.empty()
+    scores = random.beta(0.5, 3, 30_000)
+    guess = scores >= 0.4
+    answers = state.update(guess, scores)
+    cells = answers.positives.size
+    # A certain calibration: what is drawn is labels alone.
+    probabilities = np.linspace(0.0, 0.97, cells)
+    calibration = Calibration(np.tile(probabilities, (2001, 1)), cell_scores(answers), 1000)
+    expected, drawn = expected_labels(answers, calibration)
+    assert drawn.scores.size <= 2 * DRAWN_CELLS < expected.scores.size
+    for side, positive, negative in (
+        (answers.positives, drawn.true_positives, drawn.false_positives),
+        (answers.negatives, drawn.false_negatives, drawn.true_negatives),
+    ):
+        count = positive.sum(axis=1)
+        assert ((positive + negative).sum(axis=1) == side.sum()).all()
+        variance = float(np.dot(side, probabilities * (1 - probabilities)))
+        assert count.mean() == pytest.approx(np.dot(side, probabilities), abs=4 * np.sqrt(variance / 2000))
+        assert count.var(ddof=1) == pytest.approx(variance, rel=4 * np.sqrt(2 / 2000))
+
+
+def test_few_predicted_positives_are_drawn_by_their_own_probability() -> None:
+    """One certain positive beside thousands of negatives: no group of cells lends it their probability."""
+    random = np.random.default_rng(41)
+    scores = np.r_[random.beta(0.1, 10, 5000) * 0.4, 0.41]
+    answers = ScoreState.empty().update(scores >= 0.4, scores)
+    probabilities = np.where(cell_scores(answers) < 0.4, 0.01, 1.0)
+    calibration = Calibration(np.tile(probabilities, (61, 1)), cell_scores(answers), 1000)
+    assert answers.used_cells.size > DRAWN_CELLS
+    drawn = expected_labels(answers, calibration)[1]
+    assert drawn.true_positives.sum(axis=1).tolist() == [1.0] * 60
 
 
 @pytest.mark.parametrize("weight", [None, 1.7])

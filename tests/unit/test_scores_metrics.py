@@ -199,3 +199,15 @@ def test_one_row_is_told_of_as_one() -> None:
     counts = ClassCounts(labelled=0, predicted=0, correct=0)
     assert precision_of(counts, 1).message == "The class is never predicted in 1 row."
     assert recall_of(counts, 1200).message == "The class is no label of any of 1,200 rows."
+
+
+def test_one_metric_alone_is_the_row_that_it_has_among_all() -> None:
+    random = np.random.default_rng(31)
+    labels, scores = random.random(300) < 0.4, random.random(300)
+    weights = random.exponential(1, 300)
+    state = ScoreState.empty().update(labels, scores, weights=weights)
+    everything = present("binary", state)
+    names = {row["metric"] for row in everything}
+    assert {"roc_auc_score", "average_precision", "log_loss"} <= names
+    for name in names:
+        assert present("binary", state, only=name) == [row for row in everything if row["metric"] == name]
