@@ -15,8 +15,9 @@ import numpy as np
 
 from spark_monitor.estimation.calibration import SEED, Calibration
 from spark_monitor.estimation.dispersion import shifted
-from spark_monitor.states.binary import CLIP, ScoreState
+from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.grid import Floats, Integers
+from spark_monitor.states.probabilities import CLIP
 
 DRAWN_CELLS = 128
 """About as many groups of cells are drawn as the deviation of any metric needs: 2,049 cost eight times as much for the same."""

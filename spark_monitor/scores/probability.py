@@ -11,16 +11,16 @@ from scipy.special import ndtri
 from spark_monitor.scores.means import SAID_FROM, mean_of
 from spark_monitor.scores.metric import scored
 from spark_monitor.scores.metric_value import ALL_NULL, NO_LABELS, MetricValue, metric_value, undefined
-from spark_monitor.states.binary import (
+from spark_monitor.states.binary import ScoreState
+from spark_monitor.states.grid import Floats
+from spark_monitor.states.probabilities import (
     BRIER,
     BRIER_SQUARED,
     CALIBRATION_BINS,
     CLIP,
     LOG_LOSS,
     LOG_LOSS_SQUARED,
-    ScoreState,
 )
-from spark_monitor.states.grid import Floats
 from spark_monitor.states.proportions import CONFIDENCE, Z, wilson
 
 FEW_OF_A_KIND = 30

@@ -18,18 +18,15 @@ import numpy.typing as npt
 from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays, pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.probabilities import CALIBRATION_BINS, LOSSES, bins_of, counted, losses_of
 from spark_monitor.states.score_grids import default_score_grid, former_ids
 from spark_monitor.states.stored import counts as integer_counts
 from spark_monitor.states.stored import floats, pairs, weights_of
-from spark_monitor.states.sums import add_pairs, pair_of
+from spark_monitor.states.sums import add_pairs
 from spark_monitor.states.weighting import Weighting, added, by_label
 
 TAG = "SCOR"
-CALIBRATION_BINS = 10
-CLIP = float(np.finfo(np.float64).eps)
 _CHUNK = 1 << 16
-_LOSSES = 4
-LOG_LOSS, LOG_LOSS_SQUARED, BRIER, BRIER_SQUARED = range(_LOSSES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +203,7 @@ def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights
         labels, scores = labels[~missing], scores[~missing]
         weights = None if weights is None else weights[~missing]
     codes = _cells(grid, scores)
-    per_cell = _counted(codes * 2 + labels, weights, 2 * grid.cells).reshape(-1, 2)
+    per_cell = counted(codes * 2 + labels, weights, 2 * grid.cells).reshape(-1, 2)
     weighting = None if weights is None else Weighting.of(weights)
     atoms = _atoms(grid, codes, scores)
     inside = (scores >= 0.0) & (scores <= 1.0)
@@ -215,8 +212,8 @@ def _of_chunk(grid: Grid, labels: npt.NDArray[np.bool_], scores: Floats, weights
         labels, scores = labels[inside], scores[inside]
         weights = None if weights is None else weights[inside]
     squared = np.square(labels - scores)
-    bins = _bins(labels, scores, squared, weights)
-    losses, cubes = _losses(labels, scores, squared, weights)
+    bins = bins_of(labels, scores, squared, weights)
+    losses, cubes = losses_of(labels, scores, squared, weights)
     positives, negatives = per_cell[:, 1].copy(), per_cell[:, 0].copy()
     return ScoreState(grid, positives, negatives, atoms, unscored, outside, losses, *bins, cubes, weighting, left)
 
@@ -229,13 +226,6 @@ def _added_weights(first: ScoreState, second: ScoreState) -> Floats | None:
     sides = zip((first.unscored_weights, second.unscored_weights), plain, strict=True)
     total: Floats = np.sum([rows if weights is None else weights for weights, rows in sides], axis=0)
     return total
-
-
-def _counted(numbers: Integers, weights: Floats | None, size: int) -> npt.NDArray[Any]:
-    """Rows of each number, or their weight."""
-    counted = np.bincount(numbers, weights=weights, minlength=size)
-    # Of no row numpy counts integers, whatever the weights are.
-    return counted.astype(np.int64 if weights is None else np.float64)
 
 
 def _cells(grid: Grid, scores: Floats) -> Integers:
@@ -264,30 +254,6 @@ def _merged_atoms(first: ScoreState, second: ScoreState) -> Floats:
     return np.where(~there, second.atoms, np.where(~here, first.atoms, same))
 
 
-def _losses(labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Sums of -log(probability of what happened), clipped to [eps, 1 - eps] as in scikit-learn, and of the squared error."""
-    given = np.clip(np.where(labels, scores, 1.0 - scores), CLIP, 1.0 - CLIP)
-    logarithmic = -np.log(given)
-    terms = [logarithmic, np.square(logarithmic), squared, np.square(squared)]
-    cubes = [terms[LOG_LOSS_SQUARED] * logarithmic, terms[BRIER_SQUARED] * squared]
-    if weights is not None:
-        terms, cubes = [weights * term for term in terms], [weights * cube for cube in cubes]
-    return np.stack([pair_of(term) for term in terms]), np.array([float(np.sum(cube)) for cube in cubes])
-
-
-def _bins(
-    labels: npt.NDArray[np.bool_], scores: Floats, squared: Floats, weights: Floats | None
-) -> tuple[Integers, Integers, Floats, Floats]:
-    inner = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
-    bins = np.searchsorted(inner, scores)
-    rows = _counted(bins, weights, CALIBRATION_BINS)
-    positives = _counted(bins[labels], None if weights is None else weights[labels], CALIBRATION_BINS)
-    terms = (scores, squared) if weights is None else (weights * scores, weights * squared)
-    sums = (np.bincount(bins, weights=values, minlength=CALIBRATION_BINS) for values in terms)
-    means, spreads = (np.stack([total, np.zeros(CALIBRATION_BINS)], axis=-1) for total in sums)
-    return rows, positives, means, spreads
-
-
 def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState:
     outside = meta.get("out_of_range")
     if not isinstance(outside, int) or outside < 0:
@@ -301,7 +267,7 @@ def _restored(meta: Mapping[str, Any], arrays: Arrays, grid: Grid) -> ScoreState
         atoms=floats(arrays, "atoms", grid.edges.size + 1),
         unscored=integer_counts(arrays, "unscored", 2),
         out_of_range=outside,
-        losses=pairs(arrays, "losses", _LOSSES),
+        losses=pairs(arrays, "losses", LOSSES),
         bin_counts=counts(arrays, "bin_counts", CALIBRATION_BINS),
         bin_positives=counts(arrays, "bin_positives", CALIBRATION_BINS),
         bin_scores=pairs(arrays, "bin_scores", CALIBRATION_BINS),

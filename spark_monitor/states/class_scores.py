@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spark_monitor.errors import StateError
-from spark_monitor.states.binary import CLIP, ScoreState
 from spark_monitor.states.binary import TAG as SCORE_TAG
+from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.coarser import on_grid
 from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.probabilities import CLIP
 from spark_monitor.states.score_grids import class_score_grid, class_steps
 from spark_monitor.states.stored import floats, pairs, weights_of
 from spark_monitor.states.sums import add_pairs, pair_of

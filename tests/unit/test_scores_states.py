@@ -15,11 +15,11 @@ from spark_monitor.errors import StateError
 from spark_monitor.scores.classification import accuracy_score
 from spark_monitor.scores.multiclass import precision_macro
 from spark_monitor.states import class_scores
-from spark_monitor.states.binary import BRIER, CALIBRATION_BINS, LOG_LOSS
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.codec import pack, unpack
 from spark_monitor.states.error_powers import ABSOLUTE, ERROR, SQUARED
 from spark_monitor.states.grid import Grid
+from spark_monitor.states.probabilities import BRIER, CALIBRATION_BINS, LOG_LOSS
 from spark_monitor.states.scores import (
     MAX_CLASSES,
     OTHER,
