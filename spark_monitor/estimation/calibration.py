@@ -46,7 +46,7 @@ def calibrate(labelled: ScoreState, *, replicates: int = REPLICATES) -> Calibrat
     """
     rows, state = labelled.scored, labelled.effective()
     positives, total = state.positives.astype(float), (state.positives + state.negatives).astype(float)
-    used = np.flatnonzero(total > 0)
+    used = state.used_cells
     if not positives.sum() or positives.sum() == total.sum():
         return None
     fitted = _isotonic(positives[used] / total[used], total[used])

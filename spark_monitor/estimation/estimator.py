@@ -119,17 +119,18 @@ def estimated_rows(answers: Any, estimator: Estimator) -> Iterator[dict[str, Any
     if isinstance(answers, ClassScoresState):
         pairs = zip(answers.effective().states, estimator.calibrations, strict=True)
         labels = [_expected(*pair, estimator.dispersion, place) for place, pair in enumerate(pairs)]
-        both, rows = [class_metrics([one[side] for one in labels]) for side in (0, 1)], answers.used
+        expected, drawn = (class_metrics(list(of_classes)) for of_classes in zip(*labels, strict=True))
+        rows = answers.used
     elif isinstance(answers, ScoreState):
-        labels = [_expected(answers.effective(), estimator.calibrations[0], estimator.dispersion, 0)]
-        both, rows = [binary_metrics(one) for one in labels[0]], answers.scored
+        label = _expected(answers.effective(), estimator.calibrations[0], estimator.dispersion, 0)
+        (expected, drawn), rows = map(binary_metrics, label), answers.scored
     else:
         return
     message = ASSUMED_SCORES.format(known=estimator.named, rows=estimator.rows) + differ
     if rows:
-        yield from _of_draws(both[0], both[1], rows, message)
+        yield from _of_draws(expected, drawn, rows, message)
     else:
-        yield from (_row(name, None, None, None, 0, NO_ANSWERS) for name in both[0])
+        yield from (_row(name, None, None, None, 0, NO_ANSWERS) for name in expected)
 
 
 def _of_draws(expected: dict[str, Floats], drawn: dict[str, Floats], rows: int, message: str) -> Iterator[dict[str, Any]]:

@@ -54,7 +54,7 @@ def expected_labels(
     neighbouring cells, float64[R, G].
     """
     calibration = calibration.of_cells(answers)
-    used = np.flatnonzero(answers.positives + answers.negatives > 0)
+    used = answers.used_cells
     sides = answers.positives[used], answers.negatives[used]
     probabilities, scores = np.take(calibration.probabilities, used, axis=1), cell_of(answers, calibration)[used]
     expected = _labels(sides, tuple(side * probabilities[:1] for side in sides), scores)

@@ -262,8 +262,9 @@ def test_the_interval_of_one_proportion_is_that_of_an_array_of_it_to_the_last_bi
     random = np.random.default_rng(29)
     trials = np.r_[0.0, 0.3, 1.0, 1e-12, 2.0**53, random.integers(1, 10**6, 400), random.exponential(50, 400)]
     parts = np.concatenate([trials * part for part in (0.0, 0.5, 1.0, random.random(trials.size))])
-    successes = np.r_[parts, np.minimum(random.integers(0, 6, trials.size), trials)]
-    trials = np.tile(trials, 5)
+    few = random.integers(0, 6, trials.size)
+    successes = np.r_[parts, np.minimum(few, trials), np.maximum(trials - few, 0)]
+    trials = np.tile(trials, 6)
     for z in (1.959963984540054, 2.8):
         lower, upper = wilson(successes, trials, z)
         alone = [wilson(float(k), float(n), z) for k, n in zip(successes, trials, strict=True)]

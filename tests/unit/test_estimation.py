@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from spark_monitor.catalogue.metric import DECORATED
 from spark_monitor.estimation.calibration import Calibration, cell_scores
 from spark_monitor.estimation.estimator import estimated_rows, estimation_error, estimator
-from spark_monitor.estimation.performance import DRAWN_CELLS, expected_labels
+from spark_monitor.estimation.performance import DRAWN_CELLS, binary_metrics, expected_labels
 from spark_monitor.states.cell_errors import CellErrorsState
 from spark_monitor.states.class_scores import ClassScoresState
 from spark_monitor.states.scores import ScoreState, score_grid
@@ -52,13 +53,12 @@ def test_the_estimates_of_a_binary_model_hold_the_realised_values() -> None:
 def test_draws_of_groups_of_cells_vary_as_independent_labels_do() -> None:
     """The sum over rows of p (1 - p) is the variance of how many are positive, on either side of the decision."""
     random = np.random.default_rng(37)
-    state = ScoreState.empty()
-    scores = random.beta(0.5, 3, 30_000)
+    # Half of the rows have one score, from which on the probability is another: its neighbours must not weigh as much.
+    scores = np.r_[random.beta(0.5, 3, 15_000), np.full(15_000, 0.3)]
     guess = scores >= 0.4
-    answers = state.update(guess, scores)
-    cells = answers.positives.size
+    answers = ScoreState.empty().update(guess, scores)
+    probabilities = np.where(cell_scores(answers) <= 0.3, 0.2, 0.8)
     # A certain calibration: what is drawn is labels alone.
-    probabilities = np.linspace(0.0, 0.97, cells)
     calibration = Calibration(np.tile(probabilities, (2001, 1)), cell_scores(answers), 1000)
     expected, drawn = expected_labels(answers, calibration)
     assert drawn.scores.size <= 2 * DRAWN_CELLS < expected.scores.size
@@ -71,6 +71,25 @@ def test_draws_of_groups_of_cells_vary_as_independent_labels_do() -> None:
         variance = float(np.dot(side, probabilities * (1 - probabilities)))
         assert count.mean() == pytest.approx(np.dot(side, probabilities), abs=4 * np.sqrt(variance / 2000))
         assert count.var(ddof=1) == pytest.approx(variance, rel=4 * np.sqrt(2 / 2000))
+
+
+def test_the_interval_is_of_those_draws_that_define_the_metric() -> None:
+    random = np.random.default_rng(43)
+    scores = random.beta(2, 2, 3000)
+    known = estimator(1, ScoreState.empty(GRID).update(random.random(3000) < scores, scores))
+    assert known is not None
+    few = ScoreState.empty(GRID).update([True, True, False, False], [0.8, 0.6, 0.3, 0.1])
+    drawn = binary_metrics(expected_labels(few, known.calibrations[0])[1])
+    some = 0
+    for row in estimated_rows(few, known):
+        draws = drawn[row["metric"]]
+        defined, value = draws[np.isfinite(draws)], row["value"]
+        some += defined.size < draws.size
+        half = 1.959964 * defined.std(ddof=1)
+        least, most = DECORATED[row["metric"]].range
+        assert row["lower"] == pytest.approx(max(min(value, defined.mean()) - half, least), abs=1e-6)
+        assert row["upper"] == pytest.approx(min(max(value, defined.mean()) + half, most), abs=1e-6)
+    assert some >= 3  # of four rows a draw may well have no positive label
 
 
 def test_few_predicted_positives_are_drawn_by_their_own_probability() -> None:

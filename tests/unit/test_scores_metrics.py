@@ -211,3 +211,19 @@ def test_one_metric_alone_is_the_row_that_it_has_among_all() -> None:
     assert {"roc_auc_score", "average_precision", "log_loss"} <= names
     for name in names:
         assert present("binary", state, only=name) == [row for row in everything if row["metric"] == name]
+
+
+def test_the_order_of_scores_that_are_edges_of_the_grid_is_certain() -> None:
+    random = np.random.default_rng(47)
+    edges = default_score_grid().edges
+    scores = random.choice(edges[(edges > 0) & (edges < 1)][::40], 2000)
+    labels = random.random(2000) < scores
+    rows = {row["metric"]: row for row in present("binary", ScoreState.empty().update(labels, scores))}
+    expected = {
+        "average_precision": oracle.average_precision_score(labels, scores),
+        "roc_auc_score": oracle.roc_auc_score(labels, scores),
+        "ks_score": max(np.subtract(*oracle.roc_curve(labels, scores, drop_intermediate=False)[1::-1])),
+    }
+    for name, value in expected.items():
+        assert rows[name]["value"] == pytest.approx(value, abs=EXACT)
+        assert rows[name]["value_error"] == 0
