@@ -46,6 +46,9 @@ class FirstFile:
     signed: tuple[str, ...] = ()
     """Numbers of both signs, of many values."""
 
+    infinite: Mapping[str, float] = field(default_factory=dict)
+    """Which percent of a column is infinite there."""
+
     answered: Answered = field(default_factory=Answered)
     """What the baseline's labels tell."""
 
@@ -65,6 +68,7 @@ class FirstFile:
             classes_moved=self.answered.classes_moved,
             error=self.answered.error,
             signed=self.signed,
+            infinite=self.infinite,
         )
 
 

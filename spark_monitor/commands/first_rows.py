@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from spark_monitor.commands.label_delays import NEARLY_ALL, Answered
 from spark_monitor.commands.label_guesses import MOST_CLASSES, may_be_labels
 from spark_monitor.commands.label_spreads import label_spread
+from spark_monitor.commands.quality_guesses import LEAST_DISTINCT, may_be_negative
 from spark_monitor.commands.role_words import TIME_WORDS
 from spark_monitor.commands.roles import Column, Kind, Roles, is_answer
 from spark_monitor.quality.codes import MOST_CODES, are_codes
@@ -71,6 +72,12 @@ def calendar_columns(frame: DataFrame, columns: Sequence[Column], time: str, eve
     return tuple(name for place, name in enumerate(names) if row[f"c{place}"] and row[f"d{place}"])
 
 
+def columns_of_time(frame: DataFrame, columns: Sequence[Column], time: str, every: str) -> tuple[str, ...]:
+    """Numbers that grow with time, and columns that the calendar fills: no window of theirs is like another."""
+    running = running_columns(frame, columns, time)
+    return running + calendar_columns(frame, [one for one in columns if one.name not in running], time, every)
+
+
 def look(frame: DataFrame, answers: Collection[str] = ()) -> list[Column]:
     """The columns with what the first rows hold of them: one small job. ``answers`` are answers or labels by any name."""
     from pyspark.sql import functions as F
@@ -92,6 +99,8 @@ def look(frame: DataFrame, answers: Collection[str] = ()) -> list[Column]:
         if kind in ("whole", "real"):
             asked.append((F.max(column < 0) & F.max(column > 0)).alias(f"s{place}"))
         if kind == "real":
+            infinite = F.when(F.abs(column) == F.lit(math.inf), 100.0).otherwise(0.0)
+            asked.append(F.avg(infinite).alias(f"i{place}"))
             codes = F.when(_all_whole(column), F.sort_array(F.collect_set(F.expr(f"try_cast({quote(name)} AS BIGINT)"))))
             asked.append(F.slice(codes, 1, MOST_CODES[1] + 1).alias(f"k{place}"))
             asked.append(F.min((column >= 0) & (column <= 1)).alias(f"u{place}"))
@@ -106,12 +115,19 @@ def look(frame: DataFrame, answers: Collection[str] = ()) -> list[Column]:
             within_unit=row.get(f"u{place}"),
             missing=row.get(f"m{place}"),
             has_both_signs=row.get(f"s{place}"),
+            infinite=row.get(f"i{place}"),
             repeats=row["rows"] / row[f"n{place}"] if row.get(f"n{place}") else None,
             greatest=row.get(f"t{place}"),
             is_code=not empty and are_codes(name, row.get(f"k{place}") or ()),
         )
         for place, (name, kind) in enumerate(kinds.items())
     ]
+
+
+def signed_numbers(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Numbers of both signs, or of a quantity that goes below zero, of so many values that a factor can be read."""
+    numbers = [one for one in columns if one.has_both_signs is not None and (one.count or 0) >= 2 * LEAST_DISTINCT]
+    return tuple(one.name for one in numbers if one.has_both_signs or may_be_negative(one.name))
 
 
 def going_together(frame: DataFrame, columns: Sequence[Column], answer: Column) -> dict[str, float | None]:

@@ -87,6 +87,9 @@ class Seen:
     signed: Sequence[str] = ()
     """Numbers of both signs, of so many values that a factor between two windows can be read."""
 
+    infinite: Mapping[str, float] = field(default_factory=dict)
+    """Which percent of a column is infinite in the baseline."""
+
 
 def proposed_rules(seen: Seen) -> Iterator[RuleLine]:
     """The rules, those of all columns first."""
@@ -205,19 +208,27 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
             "slices": "none",
         }
         yield RuleLine(rule, "a flipped sign of numbers around zero; one that is alike on both sides of it shows none")
-    beyond = [name for name in seen.signed if name not in {guess.column for guess in seen.quality if guess.section == "ranges"}]
-    if seen.has_baseline and beyond:
-        # Not in slices: of the few rows that the baseline has of some, many others lie beyond by chance.
-        rule = {
-            "metric": "percent_out_of_range",
-            "columns": beyond,
-            "fail": max(UNSEEN_LIMIT, most_beyond(seen.baseline_rows)),
-            "min_count": _fewest(seen),
-            "slices": "none",
-        }
-        yield RuleLine(rule, "values below or above all of the baseline's, such as placeholders, in percent")
+    if seen.has_baseline:
+        yield from _beyond(seen)
     comment = "strings that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
+
+
+def _beyond(seen: Seen) -> Iterator[RuleLine]:
+    """Rules for numbers without a range of their own; infinities lie beyond any, and are no news where the baseline has them."""
+    ranged = {guess.column for guess in seen.quality if guess.section == "ranges"}
+    names = [name for name in seen.signed if name not in ranged]
+    for infinite in (False, True):
+        columns = [name for name in names if bool(seen.infinite.get(name)) is infinite]
+        if not columns:
+            continue
+        usual = max(seen.infinite.get(name, 0.0) for name in columns)
+        limit = round(max(UNSEEN_LIMIT, most_beyond(seen.baseline_rows)) + 2 * usual, 2)
+        # Not in slices: of the few rows that the baseline has of some, many others lie beyond by chance.
+        rule = {"metric": "percent_out_of_range", "columns": columns, "fail": limit, "min_count": _fewest(seen), "slices": "none"}
+        others = "infinities" if infinite else "placeholders"
+        comment = f"values below or above all of the baseline's, such as {others}, in percent"
+        yield RuleLine(rule, comment)
 
 
 def _of_rows(seen: Seen) -> Iterator[RuleLine]:

@@ -16,11 +16,11 @@ import typer
 
 from spark_monitor.commands.command import sentence_of, terminal_of
 from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
-from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, calendar_columns, going_together, look, running_columns
+from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, columns_of_time, going_together, look, signed_numbers
 from spark_monitor.commands.given_roles import Given, answers_in, given_roles
 from spark_monitor.commands.nameable import nameable
 from spark_monitor.commands.options import AsJson, Conf, GivenRole, Master, Remote, SessionOptions, timestamp_or_now
-from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality, may_be_negative
+from spark_monitor.commands.quality_guesses import QualityGuess, guess_quality
 from spark_monitor.commands.report import not_written
 from spark_monitor.commands.roles import Roles, guess_roles
 from spark_monitor.commands.spark import open_spark
@@ -28,7 +28,6 @@ from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_
 from spark_monitor.config.file import require_no_variable
 from spark_monitor.config.monitor import PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError, RunError
-from spark_monitor.quality.unit_factor import LEAST_DISTINCT
 from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.logs import log_of
 from spark_monitor.text.quoting import quote, quoted, split_table
@@ -230,8 +229,7 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
     baseline = frame.where(condition) if condition is not None else frame
     taken = {*roles.ids, roles.time, roles.model_version, roles.prediction, roles.score, roles.label, roles.label_time}
     free = [column for column in columns if column.name not in taken]
-    running = running_columns(baseline, free, roles.time)
-    running += calendar_columns(baseline, [one for one in free if one.name not in running], roles.time, every)
+    running = columns_of_time(baseline, free, roles.time, every)
     roles = replace(roles, times=(*roles.times, *running))
     watched = {column.name for column in free if column.name not in running}
     of_baseline, rows = (look(baseline), baseline.count()) if condition is not None else (columns, None)
@@ -250,13 +248,8 @@ def made_from(frame: DataFrame, source: PredictionsConfig, table: str, file: Pat
         categories={
             column.name: column.count for column in of_baseline if column.name in roles.strings and column.count is not None
         },
-        signed=tuple(
-            column.name
-            for column in of_baseline
-            if (column.has_both_signs or (column.has_both_signs is not None and may_be_negative(column.name)))
-            and (column.count or 0) >= 2 * LEAST_DISTINCT
-            and column.name in watched
-        ),
+        signed=signed_numbers([column for column in of_baseline if column.name in watched]),
+        infinite={column.name: column.infinite for column in of_baseline if column.infinite},
         answered=answered_in(baseline, roles, every),
         missing={column.name: column.missing for column in of_baseline if column.missing},
     )

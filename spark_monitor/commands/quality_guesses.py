@@ -160,7 +160,9 @@ def _of_numbers(name: str, values: np.ndarray, *, is_whole: bool) -> Iterator[Qu
     if distinct < LEAST_DISTINCT:
         return
     least, greatest = float(usual.min()), float(usual.max())
-    evidence, outside = f"from {least:g} to {greatest:g} in {usual.size:,} values", 100.0 * (1 - usual.size / finite.size)
+    evidence = f"from {least:g} to {greatest:g} in {usual.size:,} values"
+    # The infinities lie outside of any range.
+    outside = 100.0 * (1 - usual.size / np.count_nonzero(~np.isnan(values)))
     if not is_whole and least >= 0 and greatest <= 1:
         yield QualityGuess("ranges", name, [0, 1], evidence, outside)
     elif least >= 0 and not may_be_negative(name):

@@ -48,6 +48,9 @@ class Column:
     has_both_signs: bool | None = None
     """Whether numbers below and above zero are among its values."""
 
+    infinite: float | None = None
+    """Which percent of its rows is plus or minus infinity."""
+
     is_code: bool = False
     """Whether its integers, which may be written as doubles, are names."""
 

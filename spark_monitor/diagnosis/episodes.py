@@ -159,7 +159,9 @@ def _is_another(episode: Episode, group: Group, finding: Finding, *, quiet: int)
         return True
     if not episode.is_narrow or not (group.whole or episode.places.isdisjoint(one.slice for one in group.failing)):
         return False
-    return quiet >= WELL_WINDOWS or (quiet > 0 and episode.is_lone) or (group.whole and finding.abrupt)
+    # The broken rows of a slice move all rows: what is wrong has its name already, and goes on where it began.
+    goes_on = episode.finding.is_fault and not finding.is_fault and any(one.slice in episode.places for one in group.failing)
+    return quiet >= WELL_WINDOWS or (quiet > 0 and episode.is_lone) or (group.whole and finding.abrupt and not goes_on)
 
 
 def _is_rest_of_a_window(episode: Episode, group: Group, finding: Finding) -> bool:

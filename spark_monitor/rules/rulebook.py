@@ -35,8 +35,14 @@ NUMERIC_METRICS: Final = frozenset(_OF_NUMBERS.split()) | {
 OF_COLUMNS: Final = frozenset({"profile", "drift"})
 """Families whose row ``:table`` is no column: a rule for "*" passes over it."""
 
-SAID_BY_SLICES: Final = frozenset({"percent_null", "num_nulls"})
-"""Metrics of a column that its own slices say by being what they are: of rows without a value every value is missing."""
+_OF_SINGLE_VALUES = (
+    *("percent_null", "num_nulls", "percent_nan", "num_nan", "num_inf", "percent_zeros", "percent_sentinel", "percent_unseen"),
+    *("percent_format_mismatch", "percent_unparsable", "percent_out_of_range"),
+    *("percent_empty", "percent_whitespace", "percent_mojibake"),
+)
+SAID_BY_SLICES: Final = frozenset(_OF_SINGLE_VALUES)
+"""Metrics of a column that its own slices say by being what they are: of rows without a value every value is missing, where it is
+a placeholder every one is. What matters is how many such rows there are among all."""
 
 SIDES: Final = ("above", "below", "moves")
 """The order of rules that judge one number, whatever their order in the file."""

@@ -44,6 +44,7 @@ def test_doubles_are_names_where_all_of_them_are_integers(spark: SparkSession) -
 
     assert [name for name, column in columns.items() if column.is_code] == ["code", "nan", "empty"]
     assert [name for name, column in columns.items() if column.has_both_signs] == ["signed"]
+    assert {name: column.infinite for name, column in columns.items() if column.infinite} == {"infinite": 25.0}
 
 
 def test_the_delay_of_labels_is_the_high_quantile_of_those_that_came(spark: SparkSession) -> None:

@@ -220,6 +220,15 @@ def test_numbers_of_both_signs_without_a_range_may_not_leave_the_baselines() -> 
     assert limits == [(("fare",), "all"), (("balance",), "none")]
 
 
+def test_infinities_that_the_baseline_has_break_no_limit_of_the_first_file() -> None:
+    rules = loaded(made(roles(*FLIGHTS), signed=("balance", "ratio"), infinite={"ratio": 4.0})).rules
+
+    limits = [(rule.columns, rule.fail.text()) for rule in rules if rule.metric == "percent_out_of_range" and rule.fail]
+    assert [columns for columns, _ in limits] == [("balance",), ("ratio",)]
+    plain, lifted = (float(text.removeprefix("> ")) for _, text in limits)
+    assert lifted == pytest.approx(plain + 2 * 4.0)
+
+
 NAMES = st.text(min_size=1, max_size=12).filter(str.strip)
 KINDS = st.sampled_from(["time", "whole", "real", "text", "boolean", "other"])
 COLUMNS = st.builds(Column, name=NAMES, kind=KINDS, count=st.none() | st.integers(0, 60))

@@ -181,3 +181,22 @@ def test_what_was_wrong_when_the_rows_stopped_is_not_over_because_none_came_sinc
     assert ending(range(5, 40)) == (None, None)
     assert ending(range(5, 30)) == (STALE, 40), "two windows before the silence and ten after it"
     assert ending(range(5, 30), *well) == (WELL_AGAIN, 32)
+
+
+def test_a_slice_in_another_unit_that_moves_all_rows_stays_one_problem_in_its_slice() -> None:
+    """Its rows are among all: where these fail too, no cause but the one that is known has come."""
+    in_slice = Failing("s", "ks", column="km", slice_key="origin", slice_value="JFK", value=0.3)
+    of_all = Failing("a", "ks", column="km", value=0.1)
+    narrow = [of_checks(in_slice, start=week, end=week + 1) for week in range(3)]
+    wide = replace(of_checks(of_all, start=3, end=4), failing=(of_all, in_slice), checks=2)
+    miles, moved = Finding("unit_change", "another unit", factor=0.62), Finding("drift", "it has moved", abrupt=True)
+    windows = {"1 week": [(week, week + 1) for week in range(5)]}
+
+    def found(first: Finding, then: Finding, last: Group) -> list[tuple[str, int]]:
+        named = {(last.subject, week): first for week in range(3)} | {(last.subject, 3): then}
+        return [(one.finding.kind, len(one.groups)) for one in episodes([*narrow, last], windows, named)]
+
+    assert found(miles, moved, wide) == [("unit_change", 4)]
+    # All rows alone, another fault of all rows, and what had no name in the slice are as they were.
+    assert found(miles, moved, replace(wide, failing=(of_all,))) == [("unit_change", 3), ("drift", 1)]
+    assert found(replace(moved, abrupt=False), moved, wide) == [("drift", 3), ("drift", 1)]

@@ -132,6 +132,12 @@ def test_a_price_that_ends_in_nines_is_no_sentinel(others: list[int], number: in
     assert [one.value for one in guesses if one.section == "sentinels"] == ([number] if is_guessed else [])
 
 
+def test_infinities_lie_outside_of_a_guessed_range() -> None:
+    values = np.r_[np.linspace(1, 50, 380), np.full(20, np.inf), np.full(100, np.nan)]
+    (guess,) = (one for one in guess_quality(pa.table({"amount": values})) if one.section == "ranges")
+    assert (guess.value, guess.broken) == ([0, None], pytest.approx(5.0))
+
+
 def test_a_column_is_held_against_what_is_declared_else_against_its_baseline() -> None:
     quality = {"ranges": {"amount": [0, 0.1]}, "sentinels": [-999, "1970-01-01", "none"], "allowed": {"mail": ["a", "b"]}}
     monitor = config(quality=quality)

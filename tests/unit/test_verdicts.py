@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.reasons import number_text, plain, reason, subject_of
-from spark_monitor.rules.rulebook import Rulebook, check_id
+from spark_monitor.rules.rulebook import SAID_BY_SLICES, Rulebook, check_id
 from spark_monitor.rules.verdicts import Measurement, expected, ruling
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -358,7 +359,7 @@ def test_a_listed_column_beats_any_column_and_later_beats_earlier(column: str, l
         ("city", "city IS NULL", True),
     ],
 )
-@pytest.mark.parametrize("metric", ["percent_null", "num_nulls"])
+@pytest.mark.parametrize("metric", ["percent_null", "num_nulls", "percent_sentinel", "percent_unseen", "percent_format_mismatch"])
 @pytest.mark.parametrize("columns", ["*", ["city", "country", "a, b", "b"]])
 def test_no_rule_holds_the_missing_values_of_a_column_against_its_own_slices(
     metric: str, columns: Any, column: str, sliced: str | None, judged: bool
@@ -366,6 +367,10 @@ def test_no_rule_holds_the_missing_values_of_a_column_against_its_own_slices(
     book = Rulebook.of([RuleConfig(metric=metric, columns=columns, fail=5), RuleConfig(metric="ks", columns=columns, fail=0.1)])
     assert (book.rule_for(metric, column, slice_key=sliced) is not None) is judged
     assert book.rule_for("ks", column, slice_key=sliced) is not None
+
+
+def test_what_slices_say_by_being_what_they_are_are_metrics_of_columns() -> None:
+    assert {metric for metric in SAID_BY_SLICES if ":table" in catalogue().metrics[metric].columns} == set()
 
 
 def test_no_rule_speaks_about_a_metric_or_column_that_none_names() -> None:
