@@ -87,7 +87,7 @@ def report(spark: SparkSession, place: Path, names: list[str]) -> list[str]:
 
     from spark_monitor import Monitor
     from spark_monitor.commands.first_file import first_file
-    from spark_monitor.commands.init import made_from, open_table
+    from spark_monitor.commands.first_look import made_from, open_table
 
     source, frame = open_table(spark, str(place / "rows"))
     config = yaml.safe_load(first_file(made_from(frame, source, str(place / "rows"), place / "monitor.yaml")))

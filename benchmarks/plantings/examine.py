@@ -98,7 +98,7 @@ def write(rows: pd.DataFrame, directory: Path) -> None:
 def monitor_file(spark: SparkSession, task: Task, directory: Path) -> Path:
     """The monitor's file: as `init` writes it, or with some fixed limits; windows, baseline and slices are the shape's."""
     from spark_monitor.commands.first_file import first_file
-    from spark_monitor.commands.init import made_from, open_table
+    from spark_monitor.commands.first_look import made_from, open_table
 
     source = str(directory / "rows")
     location, frame = open_table(spark, source)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import yaml
 
 from spark_monitor.commands.first_rules import Seen, proposed_rules
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.label_guesses import MOST_CLASSES
+from spark_monitor.commands.label_tables import LabelTable
 from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
 from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.yaml_text import flow, scalar
 from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.words import without_accents
 
 GUESS = "GUESS"
 COMMENT_COLUMN = 34
 OTHERS_SHOWN = 3
-_PLAIN = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,12 @@ class FirstFile:
 
     infinite: Mapping[str, float] = field(default_factory=dict)
     """Which percent of a column is infinite there."""
+
+    labels: LabelTable | None = None
+    """The table that labels are in, where it is another one."""
+
+    own_labels: tuple[str, ...] = ()
+    """Where labels are in another table, the prediction table's own columns that are labels all the same: no features."""
 
     answered: Answered = field(default_factory=Answered)
     """What the baseline's labels tell."""
@@ -78,21 +82,6 @@ def first_file(made: FirstFile) -> str:
     sections += [_columns(made)] if made.roles.codes else []
     sections += [_slices(made), _quality(made), _rules(made), _outputs(made)]
     return "\n".join("\n".join(section) + "\n" for section in sections)
-
-
-def scalar(value: Any) -> str:
-    """A value as YAML writes it, in quotes wherever YAML could take it for something else.
-
-    >>> scalar("flight_id"), scalar("wind speed"), scalar("no"), scalar("1"), scalar(1), scalar(True)
-    ('flight_id', '"wind speed"', '"no"', '"1"', '1', 'true')
-    """
-    if isinstance(value, float):
-        return str(yaml.safe_dump(value)).splitlines()[0]  # JSON's 5e-324 is a string to YAML
-    if not isinstance(value, str):
-        return json.dumps(value)
-    if _PLAIN.fullmatch(value) and yaml.safe_load(value) == value:
-        return value
-    return str(yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf"))).strip()
 
 
 def monitor_id(name: str) -> str:
@@ -139,7 +128,8 @@ def _predictions(made: FirstFile) -> Iterator[str]:
     if roles.task == "binary":
         yield _line("  positive", roles.positive, f"{GUESS}; the label of the positive class")
         yield _line("  threshold", 0.5, "scores at or above it count as positive")
-    label = [name for name in (roles.label, roles.label_time) if roles.label is not None and name is not None]
+    of_roles = [name for name in (roles.label, roles.label_time) if roles.label is not None and name is not None]
+    label = of_roles if made.labels is None else made.own_labels
     left_out = [*label, *(name for name in roles.times if name not in label)]
     if left_out:
         why = " and ".join(
@@ -163,9 +153,13 @@ def _labels(made: FirstFile) -> Iterator[str]:
             yield "# again with `init --role label=COLUMN`, which adds the rules about the model; or say so here, with this table"
             yield "# or another, and name it under features: {exclude: [...]}, as a label is no feature."
         label = labels[0] if labels else "COLUMN"
+        yield "# Where they are in a table of their own, `init --labels TABLE` looks for them there."
         yield f"# labels: {{table: TABLE, id: {flow(roles.id)}, label: {label}, time: COLUMN, horizon: 14 days}}"
         return
     yield "labels:                           # the label (ground truth)"
+    if made.labels is not None:
+        yield from _label_table(made, made.labels)
+        return
     yield from (_line(f"  {key}", value, "") for key, value in made.source)
     yield _line("  id", flow(roles.id), "matches predictions.id", quoted=False)
     yield _line("  label", roles.label, _guess(roles, "label", "the label (ground truth)"))
@@ -173,8 +167,26 @@ def _labels(made: FirstFile) -> Iterator[str]:
         yield _line("  time", roles.label_time, _guess(roles, "label_time", "when the label became known"))
     else:
         yield _line("  time", roles.time, f"{GUESS}; no column says when the label became known")
+    yield _horizon(made)
+
+
+def _label_table(made: FirstFile, table: LabelTable) -> Iterator[str]:
+    """Labels of another table: each key with what speaks for it."""
+    yield from (_line(f"  {key}", value, "") for key, value in table.source)
+    meeting = f"{GUESS}; matches predictions.id: {table.meeting:.0%} of the first labels meet a prediction"
+    yield _line("  id", flow(table.id), meeting, quoted=False)
+    for key, value, role, meaning, others in (
+        ("  label", table.label, "label", "the label (ground truth)", table.maybe_labels),
+        ("  time", table.time, "label_time", "when the label became known", table.maybe_times),
+    ):
+        roles = replace(made.roles, others={role: others})
+        yield _line(key, value, _guess(roles, role, meaning))
+    yield _horizon(made)
+
+
+def _horizon(made: FirstFile) -> str:
     horizon, evidence = made.answered.horizon
-    yield _line("  horizon", horizon, f"how long labels may take; then metrics are FINAL; {evidence}", quoted=False)
+    return _line("  horizon", horizon, f"how long labels may take; then metrics are FINAL; {evidence}", quoted=False)
 
 
 def _baseline(made: FirstFile) -> Iterator[str]:
@@ -227,19 +239,6 @@ def _rules(made: FirstFile) -> Iterator[str]:
     yield "rules:"
     for line in proposed_rules(made.seen):
         yield f"  - {flow(line.rule)}   # {_one_line(line.evidence)}"
-
-
-def flow(value: Any) -> str:
-    """A value as YAML writes it on one line.
-
-    >>> flow({"metric": "ks", "columns": ["a b"], "fail": {"learned": 0.999}})
-    '{metric: ks, columns: ["a b"], fail: {learned: 0.999}}'
-    """
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {flow(one)}' for key, one in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(flow, value))}]"
-    return scalar(value)
 
 
 def _outputs(made: FirstFile) -> Iterator[str]:

@@ -10,7 +10,11 @@ from spark_monitor.errors import ConfigError
 if TYPE_CHECKING:
     from spark_monitor.commands.roles import Column
 
-ROLES: Final = ("id", "time", "model_version", "prediction", "score", "label", "label_time")
+ROLES: Final = ("id", "time", "model_version", "prediction", "score", "label", "label_time", "label_id")
+OF_LABELS: Final = ("label", "label_time", "label_id")
+"""The roles that are of the label table's columns, where one is given."""
+
+SEVERAL: Final = ("id", "label_id")
 COLUMNS_SHOWN: Final = 20
 
 Given = Mapping[str, tuple[str, ...]]
@@ -28,7 +32,7 @@ def given_roles(texts: Iterable[str]) -> Given:
         role, separator, name = text.partition("=")
         if role not in ROLES or not separator or not name:
             raise ConfigError(f"--role {text}: found no ROLE=COLUMN. Roles are {', '.join(ROLES)}; such as --role label=churned.")
-        if role in given and role != "id":
+        if role in given and role not in SEVERAL:
             raise ConfigError(f"--role {text}: {role} is {given[role][0]} already. Give one column; only an id may have several.")
         given[role] = (*given.get(role, ()), name)
     of_column: dict[str, str] = {}

@@ -79,7 +79,7 @@ def may_be_labels(names: Iterable[str]) -> frozenset[str]:
 
 def label_fits(column: Column, answer: Iterable[str], task: Task) -> int:
     """How well a column fits a label, by its name and by its values; 0 where it is none of this task's."""
-    if column.kind in ("time", "other") or not _has_values_of(column, task):
+    if column.kind in ("time", "other") or not has_values_of(column, task):
         return 0
     named = name_fits(column.name, answer)
     # In another language a fact may have any name: one that is there or is not, and goes with the score, is worth a word.
@@ -87,7 +87,7 @@ def label_fits(column: Column, answer: Iterable[str], task: Task) -> int:
     return named or (YES_OR_NO if yes_or_no and not set(column.words) & ID_WORDS else 0)
 
 
-def _has_values_of(column: Column, task: Task) -> bool:
+def has_values_of(column: Column, task: Task) -> bool:
     """Whether there may be labels among a column's values: no more than two, so many classes, or numbers."""
     count = len(column.values) if column.values is not None else column.count
     if task == "binary":

@@ -42,7 +42,8 @@ GivenRole = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=COLUMN",
-        help="What a column is, where names do not tell: id, time, model_version, prediction, score, label or label_time; "
+        help="What a column is, where names do not tell: id, time, model_version, prediction, score, label, label_time, or "
+        "label_id (with --labels); "
         "may be given many times.",
     ),
 ]

@@ -20,6 +20,11 @@ LABEL_WORDS = LABEL_NOUNS | LABEL_ADJECTIVES
 KNOWN_WORDS = frozenset({"known", "resolved", "settled", "confirmed"})
 """Of times: when a label became known."""
 
+ARRIVAL_WORDS = frozenset(
+    {"recorded", "updated", "created", "loaded", "ingested", "arrived", "received", "landed", "closed", "added"}
+)
+"""Of times: when a row of labels came, where nothing says it better."""
+
 TIME_WORDS = frozenset({"at", "time", "timestamp", "ts", "date", "datetime", "day", "hour"}) | {
     *("zeit", "zeitpunkt", "zeitstempel", "datum", "horodatage", "heure", "fecha", "hora"),
 }

@@ -14,8 +14,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from spark_monitor.commands.first_file import first_file
+from spark_monitor.commands.first_look import made_from, open_table
 from spark_monitor.commands.first_rows import answered_in, calendar_columns, going_together, look
-from spark_monitor.commands.init import made_from, open_table
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.roles import Roles
 from spark_monitor.config.monitor import load_config

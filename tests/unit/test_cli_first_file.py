@@ -11,12 +11,14 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id, scalar
-from spark_monitor.commands.init import guess_outputs, open_table, require_free, write
+from spark_monitor.commands.first_file import FirstFile, first_file, monitor_id
+from spark_monitor.commands.first_look import guess_outputs, open_table
+from spark_monitor.commands.init import require_free, write
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.quality_guesses import QualityGuess
 from spark_monitor.commands.roles import Column, Roles, guess_roles
 from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_time, windows_of_baseline
+from spark_monitor.commands.yaml_text import scalar
 from spark_monitor.config.monitor import MonitorConfig, PredictionsConfig, load_config
 from spark_monitor.errors import ConfigError
 

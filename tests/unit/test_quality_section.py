@@ -10,8 +10,8 @@ import pytest
 import yaml
 from pyspark.sql import types as T
 
-from spark_monitor.commands.first_file import scalar
 from spark_monitor.commands.quality_guesses import guess_quality, lines_of
+from spark_monitor.commands.yaml_text import scalar
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.quality import QualityConfig
 from spark_monitor.kernel.checks import ColumnChecks
