@@ -17,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.first_rules import proposed_rules
 from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.seen import Seen
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.distances.compare import compared
 from spark_monitor.kernel.replayed import WHOLE, Comparison, ReplayPlan, Slice, block_of, judged_rows, stream_rows

@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.first_rules import proposed_rules
 from spark_monitor.commands.label_spreads import COMMON
 from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.seen import Seen
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.distances.class_shares import by_chance
 from spark_monitor.distances.label_shift import LabelBlock, label_shift

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.baseline_looks import HALF, BaselineLooks
+from spark_monitor.commands.first_rules import proposed_rules
 from spark_monitor.commands.label_delays import Answered
 from spark_monitor.commands.label_guesses import MOST_CLASSES
 from spark_monitor.commands.label_tables import LabelTable
 from spark_monitor.commands.quality_guesses import QualityGuess, lines_of
 from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.seen import Seen
 from spark_monitor.commands.yaml_text import flow, scalar
 from spark_monitor.text.formatting import in_shell
 from spark_monitor.text.words import without_accents
@@ -53,6 +55,7 @@ class FirstFile:
     own_labels: tuple[str, ...] = ()
     """Where labels are in another table, the prediction table's own columns that are labels all the same: no features."""
 
+    looks: BaselineLooks = field(default_factory=BaselineLooks)
     answered: Answered = field(default_factory=Answered)
     """What the baseline's labels tell."""
 
@@ -73,6 +76,7 @@ class FirstFile:
             error=self.answered.error,
             signed=self.signed,
             infinite=self.infinite,
+            looks=self.looks,
         )
 
 
@@ -127,7 +131,9 @@ def _predictions(made: FirstFile) -> Iterator[str]:
         yield _either("  score", roles.score, "the probability of `positive`", roles, "COLUMN")
     if roles.task == "binary":
         yield _line("  positive", roles.positive, f"{GUESS}; the label of the positive class")
-        yield _line("  threshold", 0.5, "scores at or above it count as positive")
+        threshold, read = made.looks.threshold, f"{GUESS}, read from the baseline's predictions; "
+        meaning = "scores at or above it count as positive"
+        yield _line("  threshold", threshold or HALF, f"{read if threshold else ''}{meaning}")
     of_roles = [name for name in (roles.label, roles.label_time) if roles.label is not None and name is not None]
     label = of_roles if made.labels is None else made.own_labels
     left_out = [*label, *(name for name in roles.times if name not in label)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from spark_monitor.commands.baseline_looks import baseline_looks
 from spark_monitor.commands.first_file import FirstFile, monitor_id
 from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, columns_of_time, going_together, look, signed_numbers
 from spark_monitor.commands.given_roles import OF_LABELS, Given, answers_in
@@ -133,6 +134,7 @@ def made_from(
         missing=missing,
         labels=label_table,
         own_labels=own_labels,
+        looks=baseline_looks(baseline, of_baseline, roles, every),
     )
 
 

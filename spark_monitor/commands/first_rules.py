@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from scipy.special import betaincinv
 
 from spark_monitor.commands.label_spreads import LEAST_SHIFT, label_limit
-from spark_monitor.commands.quality_guesses import QualityGuess
-from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.seen import RuleLine, Seen
 from spark_monitor.rules.noise import LARGEST, PSI, rows_needed
 from spark_monitor.windowing.periods import parse_every
 
@@ -39,7 +37,13 @@ QUALITY_LIMIT: Final = 1.0
 """Percent of values that may break a format or a range beyond twice what the baseline's do."""
 
 MOST_LABELS, HALF_OF_LABELS = 0.8, 0.5
+OTHER_PREDICTIONS: Final = 0.25
+"""Predictions are spread in another way where the rarest class that is common lost or gained a quarter of its own."""
+
 LARGER_ERROR, MUCH_LARGER_ERROR = 0.1, 0.2
+
+MOST_COPIED: Final = 20.0
+"""Where more of the baseline's rows agree by chance, copies cannot be told."""
 
 UNSEEN_LIMIT: Final = 2.0
 """Percent of values that are none of the baseline's."""
@@ -51,52 +55,14 @@ SILENT_WINDOWS: Final = 3
 COLUMNS_SHOWN: Final = 3
 
 
-@dataclass(frozen=True)
-class RuleLine:
-    """One rule as keys and values, and why it is as it is."""
-
-    rule: Mapping[str, Any]
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the rules are made of: the columns' roles, how time is cut, the baseline's rows, what was guessed of values.
-
-    ``window_rows`` are those of the baseline's average window, ``categories`` is how many values each text column has, and
-    ``missing`` which percent of a column is NULL there.
-    """
-
-    roles: Roles
-    every: str
-    has_baseline: bool
-    baseline_rows: int | None = None
-    window_rows: int | None = None
-    categories: Mapping[str, int] = field(default_factory=dict)
-    missing: Mapping[str, float] = field(default_factory=dict)
-    quality: Sequence[QualityGuess] = ()
-    classes: Sequence[float] = ()
-    """The fractions of the baseline's labels that are of each class, of two classes the one that means yes first."""
-
-    classes_moved: float = 0.0
-    """How far the labels of the baseline's own windows surely are from all of them."""
-
-    error: float | None = None
-    """The root of the mean squared error on the labelled baseline."""
-
-    signed: Sequence[str] = ()
-    """Numbers of both signs, of so many values that a factor between two windows can be read."""
-
-    infinite: Mapping[str, float] = field(default_factory=dict)
-    """Which percent of a column is infinite in the baseline."""
-
-
 def proposed_rules(seen: Seen) -> Iterator[RuleLine]:
     """The rules, those of all columns first."""
     if seen.has_baseline:
         yield from _of_drift(seen)
     yield from _of_quality(seen)
     yield from _of_rows(seen)
+    if seen.has_baseline and seen.looks.predicted:
+        yield _of_predictions(seen)
     if seen.roles.label is not None:
         yield from _of_model(seen)
 
@@ -210,6 +176,10 @@ def _of_quality(seen: Seen) -> Iterator[RuleLine]:
         yield RuleLine(rule, "a flipped sign of numbers around zero; one that is alike on both sides of it shows none")
     if seen.has_baseline:
         yield from _beyond(seen)
+    for name, long in seen.looks.lengths.items() if seen.has_baseline else ():
+        # Not in slices: those of one language or shop may all be short.
+        rule = {"metric": "max_length", "columns": [name], "fail": f"< {long}", "min_count": FEWEST_FOR_SHARES, "slices": "none"}
+        yield RuleLine(rule, f"strings that were cut: one in ten is at least {long} characters long")
     comment = "strings that were read in another encoding, in percent"
     yield RuleLine({"metric": "percent_mojibake", "columns": "*", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
 
@@ -236,6 +206,10 @@ def _of_rows(seen: Seen) -> Iterator[RuleLine]:
     yield RuleLine({"metric": "row_count_ratio", "warn": "< 0.8", "fail": "< 0.6"}, comment)
     comment = "whole rows that are there more than once, in percent"
     yield RuleLine({"metric": "percent_duplicate_rows", "fail": QUALITY_LIMIT, "min_count": _fewest(seen)}, comment)
+    if seen.looks.copied is not None and seen.looks.copied <= MOST_COPIED:
+        comment = f"rows that are there again under other ids, in percent ({seen.looks.copied:.2g} in the baseline)"
+        limit = round(QUALITY_LIMIT + 2 * seen.looks.copied, 2)
+        yield RuleLine({"metric": "percent_copied_rows", "fail": limit, "min_count": _fewest(seen)}, comment)
     comment = "a window that holds another one's rows once more"
     yield RuleLine({"metric": "duplicated_window", "fail": "> 0", "min_count": _fewest(seen)}, comment)
     hours = SILENT_WINDOWS * parse_every(seen.every).nominal_hours
@@ -244,6 +218,20 @@ def _of_rows(seen: Seen) -> Iterator[RuleLine]:
         # Columns that are gone or have another type are incidents without a rule; a new one is no fault until somebody uses it.
         comment = "columns that came since: nothing to compare them with until `spark-monitor freeze`"
         yield RuleLine({"metric": "columns_added", "warn": "> 0"}, comment)
+
+
+def _of_predictions(seen: Seen) -> RuleLine:
+    """The predicted classes: their rates move with the inputs, with the model, or with a threshold that nobody sees."""
+    classes, moved = seen.looks.predicted, seen.looks.predicted_moved
+    own = f"; its own windows are up to {moved:.2g} from it" if moved > LEAST_SHIFT else ""
+    rule = {
+        "metric": "prediction_shift",
+        "columns": [seen.roles.prediction],
+        "fail": label_limit(classes, moved, OTHER_PREDICTIONS),
+        "min_count": min(FEWEST_FOR_MODEL, _usual_rows(seen)),
+        "slices": "none",
+    }
+    return RuleLine(rule, f"how far the predicted classes' rates are from the baseline's {min(classes):.3g}{own}")
 
 
 def _of_model(seen: Seen) -> Iterator[RuleLine]:

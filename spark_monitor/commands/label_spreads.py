@@ -26,7 +26,7 @@ BEYOND_OWN: Final = 1.5
 FEWEST_LABELS: Final = 30
 
 
-def label_limit(classes: Sequence[float], moved: float = 0.0) -> float:
+def label_limit(classes: Sequence[float], moved: float = 0.0, part: float = OTHER_RATE) -> float:
     """How far the labels may be from the baseline's, by the fractions that their classes have there (total variation).
 
     So far they are where the rarest class that is common loses or gains three tenths of its labels, or all the others together
@@ -38,7 +38,7 @@ def label_limit(classes: Sequence[float], moved: float = 0.0) -> float:
     0.06
     """
     common = [min(one, 1 - one) for one in classes if one >= COMMON] or [max(classes)]
-    return round(max(OTHER_RATE * min(common), LEAST_SHIFT, BEYOND_OWN * moved), 3)
+    return round(max(part * min(common), LEAST_SHIFT, BEYOND_OWN * moved), 3)
 
 
 def label_spread(frame: DataFrame, label: str, time: str, every: str) -> tuple[tuple[float, ...], float]:

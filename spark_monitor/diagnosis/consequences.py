@@ -7,10 +7,11 @@ from typing import Final
 
 from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Slice
-from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
+from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version, under
 from spark_monitor.diagnosis.slice_causes import is_of_one_slice
-from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
+from spark_monitor.diagnosis.subjects import DUPLICATES, FAIRNESS, LABELS, MODEL
 
+COVERAGE: Final = "label_coverage"
 OF_THE_MODEL: Final = (MODEL, FAIRNESS)
 OF_INPUTS: Final = frozenset({"upstream", "mix_shift"})
 """Kinds beside the faults of columns that a model's fall in the same window follows from."""
@@ -38,7 +39,7 @@ def with_consequences(
     when it is treated less fairly are part of that.
     """
     explained: Explained = {}
-    kept = list(problems)
+    kept = _without_labels_of_copies(problems)
     for one in sorted(problems, key=lambda problem: problem.main.first.track == MODEL):
         if one.main.first.track not in OF_THE_MODEL:
             continue
@@ -62,6 +63,17 @@ def with_consequences(
             if one.main.first.track == MODEL:
                 _take_labels(one, kept)
     return kept, explained
+
+
+def _without_labels_of_copies(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems without missing labels where rows came again under ids of their own, which no label has."""
+    copies = [one for one in problems if one.main.first.track == DUPLICATES]
+
+    def belongs(one: Problem, owner: Problem) -> bool:
+        missing = one.main.first.track == LABELS and one.main.first.name == COVERAGE
+        return missing and owner.dataset == one.dataset and owner.opened == one.opened
+
+    return under(problems, copies, belongs)
 
 
 def _leads_to(cause: Problem, fall: Problem, numbers: Fall | None, outputs: Collection[str]) -> bool:

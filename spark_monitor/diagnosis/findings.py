@@ -102,6 +102,7 @@ NAMED_BY_METRIC: Final[Mapping[str, Finding]] = {
     "percent_format_mismatch": Finding("unseen_category", "its strings have another format"),
     "percent_unseen": Finding("unseen_category", "it has values that were not seen before"),
     "percent_whitespace": Finding("unseen_category", "its strings have spaces around them"),
+    "max_length": Finding("unseen_category", "its longest string has another length"),
     "percent_mojibake": Finding("encoding_swap", "its strings are damaged", "they were read in another encoding"),
     "category_permutation": Finding("encoding_swap", "its categories have exchanged their frequencies", "re-coded"),
     "percent_unparsable": Finding("schema_change", "its strings no longer parse as numbers"),

@@ -49,6 +49,7 @@ TITLES_OF_REPEATED: Final[Mapping[str, str]] = {
     "duplicated_window": "rows are there more than once",
     "percent_duplicate_rows": "rows are there more than once",
     "percent_duplicate_ids": "ids are there more than once",
+    "percent_copied_rows": "rows are there more than once under other ids",
     "percent_duplicated_values": "values of {} are there more than once",
 }
 """Titles by the metric that fails, the one that tells most first: where rows are repeated, so are their ids."""

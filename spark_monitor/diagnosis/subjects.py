@@ -20,7 +20,7 @@ OF_SERVICE: Final = (SERVICE, LATENCY, FAILURES, LOAD, LOST)
 _TRACKS: Final = {
     MISSING: "percent_null percent_null_delta percent_nan percent_empty num_nulls num_nan num_empty",
     ROWS: "count count_delta row_count_ratio missing_hours largest_gap_hours freshness_hours",
-    DUPLICATES: "percent_duplicate_ids percent_duplicate_rows duplicated_window percent_duplicated_values",
+    DUPLICATES: "percent_duplicate_ids percent_duplicate_rows percent_copied_rows duplicated_window percent_duplicated_values",
     SCHEMA: "columns_missing columns_added columns_retyped",
     LATE: "late_rows_percent",
     VERSIONS: "version_share",

@@ -49,17 +49,38 @@ def cut(evidence: Evidence) -> Finding | None:
     longest, before = now.longest, was.longest
     if longest is None or before is None or longest > SHORTER * before:
         return None
+    what = f"strings are at most {number(longest)} characters long, up to {number(before)} in the baseline"
+    finding = Finding("unseen_category", what, "they were cut", evidence="max_length")
+    if _hardly_repeats(was) and _are_all_short(now, was):
+        return finding
     new = new_items(now, was)
     share = max(sum(new.values()) / now.filled, evidence.measured("percent_unseen") / 100)
     whole = [text for text in was.items if len(text) > longest]
     shortened = sum(rows for text, rows in new.items() if len(text) == longest and any(one.startswith(text) for one in whole))
     # Of names that hardly repeat the baseline's frequent ones are few: not every beginning is among theirs.
-    needed = MOSTLY if sum(was.items.values()) >= LISTED * was.filled else SOME
+    needed = SOME if _hardly_repeats(was) else MOSTLY
     is_cut = shortened >= needed * sum(rows for text, rows in new.items() if len(text) == longest) > 0
     if not is_cut or share < CUT_SHARE:
         return None
-    what = f"strings are at most {number(longest)} characters long, up to {number(before)} in the baseline"
-    return Finding("unseen_category", what, "they were cut", evidence="max_length")
+    return finding
+
+
+def _hardly_repeats(was: Look) -> bool:
+    return sum(was.items.values()) < LISTED * was.filled
+
+
+def _are_all_short(now: Look, was: Look) -> bool:
+    """Whether every string is shorter than they were on average: of strings that hardly repeat, no beginning is among those seen.
+
+    Codes that stand for names are short as well, but few.
+    """
+    return (
+        was.mean_length is not None
+        and now.longest is not None
+        and 0 < now.longest < was.mean_length
+        and now.filled >= LEAST_ROWS
+        and (now.distinct or 0) >= LEAST_CUT
+    )
 
 
 def damaged(evidence: Evidence) -> Finding | None:

@@ -24,12 +24,15 @@ from spark_monitor.states.hours import HourState
 from spark_monitor.states.repeats import K_REPEATS, RepeatState
 
 COUNTERS_COLUMN, HOURS_COLUMN, REPEATS_COLUMN = -2, -3, -4
-"""Rows of a partial that are no column's: after ``REPEATS_COLUMN`` (whole rows) one for each key, downwards."""
+"""Rows of a partial that are no column's: below ``REPEATS_COLUMN`` (whole rows) one for each key, then contents."""
 
 Keyed = tuple[int, Hashes, Mask | None]
 """The number of a key's row, the key's hash of every row, and where the key is null."""
 
 COUNTERS_ROW, HOURS_ROW, REPEATS_ROW = ":counters", ":hours", ":repeats"
+CONTENTS_ROW = f"{REPEATS_ROW} contents"
+K_CONTENTS = 1024
+"""Of rows without their ids fewer are sampled: whether a join has doubled them shows in a few."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,13 @@ class QualityPlan:
     def special_rows(self) -> dict[int, str]:
         """The names under which rows of no column are stored."""
         keys = {REPEATS_COLUMN - 1 - key: f"{REPEATS_ROW} {key}" for key in range(len(self.keys))}
+        keys[self.contents_column] = CONTENTS_ROW
         return {COUNTERS_COLUMN: COUNTERS_ROW, HOURS_COLUMN: HOURS_ROW, REPEATS_COLUMN: REPEATS_ROW, **keys}
+
+    @property
+    def contents_column(self) -> int:
+        """The number of the row about contents: time and every profiled column, without the id."""
+        return REPEATS_COLUMN - 1 - len(self.keys)
 
 
 class QualityRows:
@@ -128,14 +137,16 @@ class QualityRows:
             sums = np.add.reduceat(arranged, one.segments.bounds[:-1][filled]) if arranged.size else arranged
             self._sums[one.lines[filled], 0] += sums
             self._sums[one.lines, 1] += one.segments.sizes.astype(np.uint64)
-        keyed: list[Keyed] = [(REPEATS_COLUMN, self._whole_rows(piece, hashes, times), None)]
+        contents = hashes + salted(hash_words(times), self._width + self._plan.extras)
+        keyed: list[Keyed] = [(REPEATS_COLUMN, self._whole_rows(piece, contents), None)]
         keyed += [(REPEATS_COLUMN - 1 - number, *self._key(piece, key)) for number, key in enumerate(self._plan.keys)]
+        keyed.append((self._plan.contents_column, hash_words(contents), None))
         self._add_whole(times, keyed, counted[0])
         self._rows[piece], self._key_hashes[piece] = np.zeros(0, dtype=np.uint64), {}
 
-    def _whole_rows(self, piece: int, hashes: Hashes, times: Integers) -> Hashes:
+    def _whole_rows(self, piece: int, contents: Hashes) -> Hashes:
         """Hashes of the rows with their time and id: two rows that agree in these are one written twice."""
-        rows = hashes + salted(hash_words(times), self._width + self._plan.extras)
+        rows = contents.copy()
         for position, (key_hashes, _) in self._key_hashes[piece].items():
             rows += salted(key_hashes, position)
         return hash_words(rows)
@@ -164,7 +175,8 @@ class QualityRows:
             self._hours[line] = self._hours.get(line, HourState.empty()).update(times[low:high])
             for number, hashes, missing in arranged:
                 present = hashes[low:high] if missing is None else hashes[low:high][~missing[low:high]]
-                before = self._repeats.get((line, number), RepeatState.empty(K_REPEATS))
+                k = K_CONTENTS if number == self._plan.contents_column else K_REPEATS
+                before = self._repeats.get((line, number), RepeatState.empty(k))
                 self._repeats[line, number] = before.update(present)
 
     def _grow(self, lines: int) -> None:
@@ -179,6 +191,6 @@ class QualityRows:
         yield COUNTERS_COLUMN, CounterState(rows, checksum, self._counts.get(line, nothing)).to_bytes()
         if line in self._hours:
             yield HOURS_COLUMN, self._hours[line].to_bytes()
-        for number in range(REPEATS_COLUMN, REPEATS_COLUMN - 1 - len(self._plan.keys), -1):
+        for number in range(REPEATS_COLUMN, self._plan.contents_column - 1, -1):
             if (line, number) in self._repeats:
                 yield number, self._repeats[line, number].to_bytes()

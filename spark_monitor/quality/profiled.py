@@ -134,3 +134,11 @@ def greatest(current: Any, baseline: Any = None) -> Any:
 def median(current: Any, baseline: Any = None) -> Any:
     """The smallest value x with F(x) >= 1/2, within the state's rank error."""
     return current.median
+
+
+@quality_metric(
+    "max_length", family=FAMILY, columns=("categorical",), range=NOT_NEGATIVE, worse="both", databricks_column="max_length"
+)
+def max_length(current: Any, baseline: Any = None) -> Any:
+    """Longest string in characters, of binary values in bytes; it falls where strings were cut."""
+    return current.max_length

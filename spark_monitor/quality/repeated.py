@@ -63,6 +63,21 @@ def percent_duplicate_rows(current: KeyBlock, baseline: KeyBlock | None = None) 
     return percent_repeated(current)
 
 
+@quality_metric(
+    "percent_copied_rows",
+    columns=(":table",),
+    range=PERCENT,
+    unit="percent",
+    sentence="{} % of the rows are copies of another one but for the id",
+)
+def percent_copied_rows(current: KeyBlock, baseline: KeyBlock | None = None) -> Interval:
+    """Rows that agree with another one before them in the time and every profiled column, whatever their ids, in percent.
+
+    Where ids are new it shows what a join has multiplied. Rows of few columns and coarse times agree by chance.
+    """
+    return percent_repeated(current)
+
+
 @quality_metric("percent_duplicated_values", range=PERCENT, unit="percent")
 def percent_duplicated_values(current: KeyBlock, baseline: KeyBlock | None = None) -> Interval:
     """Values of a column declared `quality.unique` that another row has before them, in percent of the values other than NULL."""

@@ -25,6 +25,7 @@ from spark_monitor.diagnosis.model_outputs import OF_REVERSALS, broken_output
 from spark_monitor.diagnosis.parts import merged_remark, part_causes, part_keys, place_of, without_waiting_steps
 from spark_monitor.diagnosis.places import with_places
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.diagnosis.thresholds import score_keys
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.local_frame import local_frame
@@ -105,6 +106,7 @@ def computed(
     populated = populated_slices(run, openings(groups)) if run.config.slices else {}
     retyped = any(one.value is None for group in groups for one in group.failing)
     keys, plan = evidence_keys(groups, populated), present_plan(predictions, baseline)
+    keys = [*keys, *score_keys(groups, run.config.predictions.prediction, run.config.predictions.score)]
     evidence = gathered(run, baseline, plan, keys, judged, retyped=retyped)
     outputs, cut_by = (
         output_columns(run.config, [one.name for one in predictions.columns]),

@@ -10,11 +10,12 @@ from pyspark.sql import functions as F
 
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.falls import Cause, Score, mean
-from spark_monitor.diagnosis.groups import WHOLE
+from spark_monitor.diagnosis.groups import FAIL, WHOLE
 from spark_monitor.diagnosis.looks import Evidence, EvidenceKey
 from spark_monitor.diagnosis.model_outputs import ModelOutputs, class_causes, name_reversal, reversal, reversal_cause
 from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL
+from spark_monitor.diagnosis.thresholds import another_threshold, name_threshold, score_keys
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.falls import BASE_RATE, MOST_WINDOWS, REALISED, Moment, before_of, broken_windows, spread
 from spark_monitor.states.proportions import Z
@@ -52,11 +53,28 @@ def output_causes(
             continue
         finding = reversal(now, before, _of_score(one, score, evidence))
         if finding is None:
-            causes[id(one)] = class_causes(now, before)
+            causes[id(one)] = [*_threshold(run, one, evidence), *class_causes(now, before)]
         else:
             causes[id(one)] = [reversal_cause(finding, score, now, before)]
             name_reversal(one, finding, causes[id(one)][0], score)
     return causes
+
+
+def _threshold(run: Run, problem: Problem, evidence: Mapping[EvidenceKey, Evidence]) -> list[Cause]:
+    """Another threshold, where predictions have moved that the scores do not make one expect; the problem is named so."""
+    config = run.config.predictions
+    if run.config.model.task != "binary" or config.prediction is None or config.score is None:
+        return []
+    for key in score_keys([group for group in problem.groups if group.state == FAIL], config.prediction, config.score):
+        score, prediction = evidence.get(key), evidence.get((config.prediction, *key[1:]))
+        if score is None or prediction is None or None in (score.now, score.baseline, prediction.now, prediction.baseline):
+            continue
+        looks = [look for one in (prediction, score) for look in (one.now, one.baseline) if look is not None]
+        moved = another_threshold((looks[0], looks[1]), (looks[2], looks[3]), config.positive, config.score)
+        if moved is not None:
+            name_threshold(problem, config.prediction, moved[0])
+            return [moved[1]]
+    return []
 
 
 def _of_score(problem: Problem, score: str | None, evidence: Mapping[EvidenceKey, Evidence]) -> Evidence | None:

@@ -15,6 +15,7 @@ from spark_monitor.catalogue.measurement import DIMENSIONS, MEASUREMENT_DDL, MEA
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.catalogue.registry import catalogue
 from spark_monitor.kernel.covariances import COVARIANCE_ROW
+from spark_monitor.kernel.quality_rows import CONTENTS_ROW
 from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.column_block import NOT_MEANT
 from spark_monitor.quality.version_share import VersionBlock
@@ -193,7 +194,7 @@ def _repeated(run: Run, predictions: Predictions, summaries: Sequence[Any], due:
         ]
         block, number = key_block(of_key), key_of(key)
         if number is None:
-            rows += _rows("percent_duplicate_rows", block, dimensions)
+            rows += _rows("percent_copied_rows" if key == CONTENTS_ROW else "percent_duplicate_rows", block, dimensions)
             continue
         if number == 0 and there:
             rows += _rows("percent_duplicate_ids", block, dimensions)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from spark_monitor.catalogue.dimensions import TABLE_ROW
 from spark_monitor.errors import StateError
-from spark_monitor.kernel.quality_rows import COUNTERS_ROW, HOURS_ROW, REPEATS_ROW
+from spark_monitor.kernel.quality_rows import CONTENTS_ROW, COUNTERS_ROW, HOURS_ROW, REPEATS_ROW
 from spark_monitor.quality.arrivals import ArrivalBlock
 from spark_monitor.quality.history import Expected, expected_rows, largest_gap
 from spark_monitor.quality.history import missing_hours as hours_missing
@@ -100,8 +100,8 @@ def key_block(rows: Sequence[Mapping[str, Any]]) -> KeyBlock:
 
 
 def key_of(name: str) -> int | None:
-    """Which key a summary is about; None for whole rows."""
-    return None if name == REPEATS_ROW else int(name.removeprefix(REPEATS_ROW))
+    """Which key a summary is about; None for whole rows and for contents."""
+    return None if name in (REPEATS_ROW, CONTENTS_ROW) else int(name.removeprefix(REPEATS_ROW))
 
 
 @dataclass(frozen=True)

@@ -662,6 +662,11 @@ def test_a_fault_that_begins_where_rows_are_lost_is_a_problem_apart() -> None:
             "50 % of the rows repeat another row",
         ),
         (["percent_duplicate_rows", "duplicated_window"], "rows are there more than once", "50 earlier window has the same rows"),
+        (
+            ["percent_copied_rows"],
+            "rows are there more than once under other ids",
+            "50 % of the rows are copies of another one but for the id",
+        ),
     ],
 )
 def test_what_is_repeated_is_told_by_the_metric_that_tells_most(metrics: list[str], title: str, told: str) -> None:
@@ -671,6 +676,15 @@ def test_what_is_repeated_is_told_by_the_metric_that_tells_most(metrics: list[st
 
     assert (found.kind, found.title) == ("duplicated_window", title)
     assert found.diagnosis.startswith(told)
+
+
+def test_labels_that_copies_under_other_ids_do_not_have_are_no_problem_of_their_own() -> None:
+    copied = [model_check(4, 50.0, metric="percent_copied_rows", family="quality", expected="<= 1")]
+    missing = [model_check(week, 0.5, metric="label_coverage", expected=">= 0.8") for week in (4, 7)]
+
+    found = diagnosed(table(1), (), extra=[*copied, *missing]).incidents
+
+    assert [one.kind for one in found] == ["duplicated_window", "late_data"]
 
 
 @pytest.mark.parametrize(

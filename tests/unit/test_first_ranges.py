@@ -10,8 +10,9 @@ import pytest
 from scipy.stats import betabinom
 
 from benchmarks import label_priors
-from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.first_rules import proposed_rules
 from spark_monitor.commands.roles import Roles
+from spark_monitor.commands.seen import Seen
 from spark_monitor.config.rules import RuleConfig
 from spark_monitor.rules.verdicts import Measurement, ruling
 from spark_monitor.states.proportions import wilson

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from spark_monitor.commands.first_file import FirstFile, first_file
-from spark_monitor.commands.first_rules import Seen, proposed_rules
+from spark_monitor.commands.first_rules import proposed_rules
 from spark_monitor.commands.roles import Column, Roles, Together, guess_roles
+from spark_monitor.commands.seen import Seen
 from spark_monitor.commands.time_guesses import guess_every, no_time
 from spark_monitor.config.monitor import MonitorConfig
 

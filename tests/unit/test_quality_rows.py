@@ -155,6 +155,28 @@ def test_repeated_keys_are_those_of_pandas() -> None:
         assert whole.count - whole.sampled_keys == masked.duplicated().sum()
 
 
+def test_contents_are_those_of_pandas_whatever_the_ids() -> None:
+    frame = rows(4)
+    again = frame.sample(300, random_state=0)
+    again["key"] += 5_000
+    frame = pd.concat([frame, again], ignore_index=True)
+    merged = found(frame)
+    states = {key: state for key, state in merged.items() if key[4] == REPEATS_COLUMN - 2}
+    assert len(states) == 3 * 2
+    for (window, version, _, _, _), state in states.items():
+        assert isinstance(state, RepeatState)
+        part = part_of(frame, window, version, None)
+        text = part["text"].where(~part["no text"], None)
+        contents = part[["time", "version"]].assign(number=plain(part, "number"), text=text)
+        assert state.count == len(part)
+        copied = contents.duplicated().sum()
+        assert copied > 0
+        if state.is_exact:
+            assert state.count - state.sampled_keys == copied
+        else:
+            assert 1 - state.sampled_keys / state.sampled_rows == pytest.approx(copied / len(part), abs=0.05)
+
+
 def plain(part: pd.DataFrame, name: str) -> pd.Series:
     """A column as strings that tell null, NaN and numbers apart; the two zeros are one."""
     return (part[name] + 0.0).map(repr).where(~part[f"no {name}"], None)
