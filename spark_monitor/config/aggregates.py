@@ -7,7 +7,7 @@ empty denominator, never ends a run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,8 +15,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from spark_monitor.config.expressions import name_of, require_no_reach, require_steady
+from spark_monitor.config.expressions import name_of, require_allowed_calls, require_row
 from spark_monitor.config.file import require_no_variable
+from spark_monitor.config.functions import AGGREGATES, ROW_FUNCTIONS
 from spark_monitor.errors import ConfigError
 
 Form = Literal["ratio", "sum", "count", "other"]
@@ -56,7 +57,8 @@ def parse_aggregate(text: str) -> Aggregate:
     Aggregate(sql='TRY_DIVIDE(SUM(amount), COUNT(*))', form='ratio', numerator='amount', denominator='1')
     """
     tree = _parsed(text)
-    if not list(tree.find_all(exp.AggFunc)):
+    require_allowed_calls(text, ROW_FUNCTIONS | AGGREGATES)
+    if not any(map(_is_aggregate, tree.walk())):
         raise ConfigError(f'found "{text}", which aggregates nothing. Allowed: an aggregate, such as sum(amount) / count(*).')
     for column in _outside_aggregates(tree):
         raise ConfigError(
@@ -74,6 +76,7 @@ def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
     Derived(sql='TRY_DIVIDE(v0, v1) - 1', columns=((None, 'a', 'v0'), ('baseline', 'a', 'v1')))
     """
     tree, names = _parsed(text), set(metrics)
+    require_allowed_calls(text, ROW_FUNCTIONS | AGGREGATES)  # of an aggregate there is a sentence below
     tree = exp.Paren(this=tree) if isinstance(tree, exp.Column) else tree
     columns: dict[tuple[str | None, str], str] = {}
     for column in list(tree.find_all(exp.Column)):
@@ -83,7 +86,7 @@ def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
         if name not in names:
             raise ConfigError(f'found the metric "{name}". Allowed: {", ".join(sorted(names)) or "the names of other metrics"}.')
         column.replace(exp.column(columns.setdefault((root, name), f"v{len(columns)}")))
-    if list(tree.find_all(exp.AggFunc)):
+    if any(map(_is_aggregate, tree.walk())):
         raise ConfigError(
             f'found "{text}", which aggregates. Put aggregates into `sql` of a metric of their own and name it here.'
         )
@@ -105,8 +108,7 @@ def _parsed(text: str) -> exp.Expr:
         raise ConfigError(f'found "{text}", which gives its value a name. The name is the metric\'s own: leave AS out.')
     if any(name_of(function) == "input_file_name" for function in tree.find_all(exp.Func)):
         raise ConfigError(f'found "{text}": input_file_name is not allowed, for its value does not follow from the rows.')
-    require_no_reach(tree, text)
-    require_steady(tree, text)
+    require_row(tree, text)
     return _named_in_full(tree)
 
 
@@ -131,7 +133,20 @@ def _reaches_out(tree: exp.Expr) -> bool:
 
 
 def _outside_aggregates(tree: exp.Expr) -> list[exp.Column]:
-    return [column for column in tree.find_all(exp.Column) if column.find_ancestor(exp.AggFunc, exp.Filter) is None]
+    return [column for column in tree.find_all(exp.Column) if not any(map(_is_aggregate, _above(column)))]
+
+
+def _above(node: exp.Expr) -> Iterator[exp.Expr]:
+    above = node.parent
+    while above is not None:
+        yield above
+        above = above.parent
+
+
+def _is_aggregate(node: exp.Expr) -> bool:
+    """Whether what is below a node is aggregated; the parser takes the names that it does not know for functions of a row."""
+    named = isinstance(node, exp.Anonymous) and name_of(node) in AGGREGATES
+    return named or isinstance(node, exp.AggFunc | exp.Filter)
 
 
 def _form(tree: exp.Expr) -> tuple[exp.Expr | None, exp.Expr | None, Form]:

@@ -16,7 +16,10 @@ from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import SUBSTITUTED
 
-LONGEST_QUOTED = 80
+LONGEST_QUOTED, LONGEST_NAME = 80, 200
+MOST_PROBLEMS = 100
+"""A file with more of them, such as one that is no monitor's, has these named and the rest counted."""
+
 PROBLEMS = "monitor_problems"
 """The pydantic error type of this project's own checks; its context holds pairs of key and sentence."""
 
@@ -31,6 +34,7 @@ _STEPS = {
     "written twice": "Keep one of them",
     "another document": "Write one monitor a file: remove the line --- and what follows it",
     "alias": "Put a string that begins with * in quotes",
+    "half a character": "Write the character itself, or both of its escapes as one: \\UXXXXXXXX",
     "expected alphabetic or numeric character": "Put a string that begins with * in quotes",
 }
 """What to do about what PyYAML finds, by a sign of it."""
@@ -40,6 +44,7 @@ _ANY_STEP = "Correct that line; a string with : # { [ or quotes in it, or with @
 _UNREADABLE = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
 """What PyYAML raises over a value that is not of the type that its tag or its look claims."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_NUMBER = 10**LONGEST_QUOTED
 
 
@@ -102,7 +107,16 @@ class _StrictLoader(yaml.SafeLoader):
             seen.add((key.tag, key.value))
         return node
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merged keys once each, the last one, which counts: merges of merges would hold each of them again and again."""
+        super().flatten_mapping(node)
+        last = {(key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key): (key, value) for key, value in node.value}
+        node.value = list(last.values())
+
     def construct_object(self, node: Any, deep: bool = False) -> Any:
+        if isinstance(node, yaml.ScalarNode) and (half := _SURROGATE.search(node.value)) is not None:
+            problem = f"found {_control(half[0])}, half a character, which no table and no terminal can hold"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         try:
             return super().construct_object(node, deep=deep)
         except _UNREADABLE as error:
@@ -140,8 +154,11 @@ def unknown_name(kind: str, value: str, allowed: list[str], *, meant: str | None
 
 def sentences(error: ValidationError, model: type[BaseModel], name: str) -> list[str]:
     """One sentence for each problem that pydantic found while reading ``model`` from the file ``name``."""
-    lines = (sentence for details in error.errors() for sentence in _sentence(details, model, name))
-    return list(dict.fromkeys(mask_secrets(sentence).replace("\n", "\\n") for sentence in lines))
+    every = error.errors()
+    lines = (sentence for details in every[:MOST_PROBLEMS] for sentence in _sentence(details, model, name))
+    rest = f"{name}: and {len(every) - MOST_PROBLEMS} more problems. Correct those above first."
+    shown = list(dict.fromkeys(mask_secrets(sentence).replace("\n", "\\n") for sentence in lines))
+    return shown if len(every) <= MOST_PROBLEMS else [*shown, rest]
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Iterator[str]:
@@ -152,15 +169,15 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Itera
         for below, sentence in details["ctx"]["pairs"]:
             yield f"{_place(name, (*location, below) if below else location)}: {sentence}"
     elif kind == UNKNOWN:
-        yield unknown(place, **details["ctx"])
+        yield unknown(place, **{**details["ctx"], "value": shortened(details["ctx"]["value"])})
     elif kind == "extra_forbidden":
         owner = _model_at(model, location[:-1])
-        yield unknown(_place(name, location[:-1]), "key", key, key_names(owner) if owner else [])
+        yield unknown(_place(name, location[:-1]), "key", shortened(key), key_names(owner) if owner else [])
     elif kind == "missing":
         yield f"{place}: this key is missing. It is required: {_description(model, location)}."
     elif kind == "literal_error" and isinstance(value, str):
         allowed = re.findall(r"'([^']*)'", details["ctx"]["expected"])
-        yield unknown(place, key, value, allowed)
+        yield unknown(place, key, shortened(value), allowed)
     elif kind == "invalid_key":
         yield f"{place}: found a key that is no string. Put the key in quotes."
     else:
@@ -169,7 +186,7 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], name: str) -> Itera
 
 def _place(name: str, location: tuple[int | str, ...]) -> str:
     """Where in the file, as a person writes it: ``fraud.yaml: rules[2].metric``."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in location).removeprefix(".")
     return f"{name}: {path}" if path else name
 
 
@@ -203,6 +220,11 @@ def _description(model: type[BaseModel], location: tuple[int | str, ...]) -> str
         if keys[-1] in (name, field.alias) and field.description:
             return field.description
     return "keys and values"
+
+
+def shortened(text: str) -> str:
+    """A name from the file, cut off where it is longer than any name is."""
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
 def describe(value: object) -> str:

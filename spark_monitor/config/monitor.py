@@ -276,4 +276,8 @@ def load_config(path: str | Path) -> MonitorConfig:
         return MonitorConfig.model_validate(content)
     except ValidationError as error:
         lines = sentences(error, MonitorConfig, file.name)
+    except RecursionError:
+        raise ConfigError(
+            f"{file.name}: a value in it is too deep to be read. Nest less; no monitor needs more than ten levels."
+        ) from None
     raise ConfigError("\n".join(lines))

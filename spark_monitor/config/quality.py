@@ -9,7 +9,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from spark_monitor.config.file import problems
+from spark_monitor.config.file import describe, problems
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.config.types import Columns, Name, Number, OneValue, Section, Text
 
@@ -51,9 +51,11 @@ def _format(text: str) -> str:
         return text
     try:
         re.compile(text)
-    except re.error as error:
-        named = ", ".join(NAMED_FORMATS)
-        raise problems(("", f'found "{text}", which is no regular expression ({error}). Allowed: one, or {named}.')) from None
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
+        named, reason = ", ".join(NAMED_FORMATS), "it is too deep" if isinstance(error, RecursionError) else error
+        raise problems(
+            ("", f"found {describe(text)}, which is no regular expression ({reason}). Allowed: one, or {named}.")
+        ) from None
     return text
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from spark_monitor.config.file import problems
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.config.types import Duration, Expression, Name, Section, Text, WholeNumber, repeated_names
+from spark_monitor.config.types import Condition, Duration, Name, Section, Text, WholeNumber, repeated_names
 from spark_monitor.windowing.periods import parse_duration
 
 
@@ -32,7 +32,7 @@ class ReferenceConfig(Section):
     table: Name | None = Field(default=None, description="kind frozen: a table's name in the catalog")
     path: Name | None = Field(default=None, description="kind frozen: the address of a table")
     format: Literal["delta", "parquet"] | None = Field(default=None, description="delta or parquet, beside `path`")
-    where: Expression | None = Field(default=None, description="kind frozen: a SQL condition on its rows")
+    where: Condition | None = Field(default=None, description="kind frozen: a SQL condition on its rows")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

@@ -12,6 +12,7 @@ from spark_monitor.config.expressions import columns_read
 from spark_monitor.config.file import problems
 from spark_monitor.config.types import (
     Columns,
+    Condition,
     Duration,
     Expression,
     Expressions,
@@ -186,7 +187,7 @@ class LabelsConfig(SourceConfig):
 class BaselineConfig(SourceConfig):
     """The reference that windows are compared with."""
 
-    where: Expression | None = Field(default=None, description="a SQL condition on the baseline's rows")
+    where: Condition | None = Field(default=None, description="a SQL condition on the baseline's rows")
     labels: YesOrNo = Field(default=False, description="true or false: whether these rows have labels; their ids are checked")
     label: Text | None = Field(default=None, description="the column of these rows with their label; else it is in `labels`")
 

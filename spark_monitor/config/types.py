@@ -81,6 +81,12 @@ def _expression(text: str) -> str:
     return require_expression(text)
 
 
+def _condition(text: str) -> str:
+    from spark_monitor.config.expressions import require_condition
+
+    return require_condition(text)
+
+
 def _star_or_listed(value: Any) -> Any:
     return "*" if value in ("*", ["*"]) else _listed(value)
 
@@ -147,6 +153,9 @@ Name = Annotated[Text, AfterValidator(_sentence_of(require_no_variable))]
 
 Expression = Annotated[Text, AfterValidator(_sentence_of(_expression))]
 """A column, or SQL over one row that can do no more than compute a value."""
+
+Condition = Annotated[Text, AfterValidator(_sentence_of(_condition))]
+"""An expression as well, which no column's name can be."""
 
 Expressions = Annotated[tuple[Expression, ...], BeforeValidator(_listed), AfterValidator(_distinct)]
 Columns = Annotated[tuple[Name, ...], BeforeValidator(_listed), AfterValidator(_distinct)]

@@ -35,7 +35,7 @@ from spark_monitor.preflight.columns import (
 from spark_monitor.preflight.custom import custom_findings
 from spark_monitor.preflight.datasets import dataset_findings
 from spark_monitor.preflight.labels import label_findings
-from spark_monitor.preflight.opened import CASE_SETTING, attempt, has_rows, of_values, opened, row_findings
+from spark_monitor.preflight.opened import CASE_SETTING, attempt, has_rows, of_values, opened, out_of_row, row_findings
 from spark_monitor.preflight.outputs import has_schema, is_of_this_machine, path_findings, storage_findings
 from spark_monitor.preflight.people import people_findings
 from spark_monitor.preflight.quality import quality_findings
@@ -216,7 +216,9 @@ def _slice_findings(config: MonitorConfig, frame: DataFrame, slice_: Slice, wher
         return
     if slice_ in frame.columns:
         return
-    kind, reason = attempt(lambda: frame.selectExpr(f"({slice_}) AS slice").schema["slice"].dataType.simpleString())
+    kind, reason = None, out_of_row(slice_, frame.columns)
+    if reason is None:
+        kind, reason = attempt(lambda: frame.selectExpr(f"({slice_}) AS slice").schema["slice"].dataType.simpleString())
     if reason is None and kind == "boolean":
         # As a condition too: a condition refuses what no single row has, such as count(*) > 5.
         _, reason = attempt(lambda: frame.where(F.expr(slice_)).selectExpr(read_slice(frame, slice_).sql).schema)
@@ -253,7 +255,9 @@ def _baseline_findings(
         yield from (Finding(where, missing(name, frame.columns, baseline)) for name in absent)
     if frozen:
         return
-    rows, reason = attempt(lambda: has_rows(frame.where(baseline.where) if baseline.where else frame))
+    rows, reason = None, out_of_row(baseline.where or "true", frame.columns)
+    if reason is None:
+        rows, reason = attempt(lambda: has_rows(frame.where(baseline.where) if baseline.where else frame))
     if reason is not None:
         where = "baseline.where" if baseline.where else "baseline"
         problem = f'the condition "{baseline.where}" cannot be applied to' if baseline.where else "no row can be read from"

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from spark_monitor.config.aggregates import parse_aggregate, parse_derived
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.preflight.columns import Finding
-from spark_monitor.preflight.opened import attempt
+from spark_monitor.preflight.opened import attempt, no_column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -53,7 +53,7 @@ def _of_table(
         if labels is None or name not in labels.columns:
             return  # among the findings about labels
         rows = frame.withColumn("label", F.lit(None).cast(labels.schema[name].dataType))
-    reason = _reason(rows, parse_aggregate(metric.sql or "").sql)
+    reason = no_column(metric.sql or "", rows.columns) or _reason(rows, parse_aggregate(metric.sql or "").sql)
     if reason is not None:
         yield Finding(f"metrics[{place}].sql", f'"{metric.sql}" cannot be computed of {text}: {reason} Name columns it has.')
 

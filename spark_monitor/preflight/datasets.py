@@ -15,6 +15,7 @@ from spark_monitor.config.pipelines import PipelinesConfig, RunsConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.config.vocabulary import KNOWN_METRICS
 from spark_monitor.preflight.columns import Finding, missing
+from spark_monitor.preflight.opened import out_of_row
 from spark_monitor.sources.costs import open_costs
 from spark_monitor.sources.operations import open_operations
 from spark_monitor.sources.pipelines import open_runs
@@ -133,7 +134,9 @@ def _key(where: str, key: str, text: str, frame: DataFrame, section: MonitoredTa
     if text not in frame.columns and text.isidentifier() and text.lower() not in ("true", "false", "null"):
         yield Finding(where, missing(text, frame.columns, section))
         return
-    kind, reason = attempt(lambda: type_of(frame, sql_of(frame, text)))
+    kind, reason = None, None if text in frame.columns else out_of_row(text, frame.columns)
+    if reason is None:
+        kind, reason = attempt(lambda: type_of(frame, sql_of(frame, text)))
     if reason is not None:
         yield Finding(where, f'"{text}" is neither a column of {section.text} nor an expression on its rows: {reason}')
     elif key in _MOMENTS and not isinstance(kind, _TIMES):

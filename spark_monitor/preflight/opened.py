@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from pyspark.sql import functions as F
 
+from spark_monitor.config.expressions import require_condition, unknown_names
 from spark_monitor.config.monitor import SourceConfig
-from spark_monitor.errors import JAVA_CALLED
-from spark_monitor.preflight.columns import (
-    Finding,
-)
+from spark_monitor.errors import JAVA_CALLED, ConfigError
+from spark_monitor.preflight.columns import Finding, nearest
 from spark_monitor.sources.readers.partitions import DELTA_TABLE
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.text.masking import mask_secrets
@@ -86,6 +85,29 @@ def attempt(ask: Callable[[], Result]) -> tuple[Result | None, str | None]:
         return ask(), None
     except Exception as error:
         return None, first_line(error)
+
+
+def out_of_row(text: str, columns: Iterable[str]) -> str | None:
+    """Why an expression of the file is of more than a row of these columns, in one line; None where it is not.
+
+    >>> out_of_row("amount > 5", ["amount"]), out_of_row("amuont > 5", ["amount"])
+    (None, 'no column "amuont" there. Did you mean "amount"?')
+    """
+    try:
+        require_condition(text)
+    except ConfigError as error:
+        return str(error)
+    return no_column(text, columns)
+
+
+def no_column(text: str, columns: Iterable[str]) -> str | None:
+    """The first name in SQL that is no column of these, in one line: Spark might take it for a variable of its session."""
+    columns = list(columns)
+    strangers = unknown_names(text, columns)
+    if not strangers:
+        return None
+    close = nearest(strangers[0], columns)
+    return f'no column "{strangers[0]}" there.' + (f' Did you mean "{close}"?' if close else "")
 
 
 def first_line(error: Exception) -> str:

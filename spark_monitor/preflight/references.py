@@ -9,7 +9,7 @@ from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.config.references import ReferenceConfig
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.preflight.columns import Finding, Role, role_findings
-from spark_monitor.preflight.opened import has_rows, next_step
+from spark_monitor.preflight.opened import has_rows, next_step, out_of_row
 from spark_monitor.preflight.types import PLAIN, is_number, is_plain
 from spark_monitor.sources.readers.rows import read_source
 from spark_monitor.text.formatting import harmless
@@ -48,7 +48,10 @@ def _frozen(where: str, reference: ReferenceConfig, spark: SparkSession, attempt
     if reason is not None:
         yield _unreadable(where, reference.source, reason)
         return
-    rows, reason = attempt(lambda: has_rows(_matching(read_source(spark, reference.source), reference)))
+    reason = out_of_row(reference.where or "true", attempt(lambda: read_source(spark, reference.source).columns)[0] or [])
+    rows = None
+    if reason is None:
+        rows, reason = attempt(lambda: has_rows(_matching(read_source(spark, reference.source), reference)))
     place = f"{where}.where" if reference.where else where
     if reason is not None and reference.where:
         about = f'the condition "{reference.where}" cannot be applied to {reference.source.text}: {reason}'

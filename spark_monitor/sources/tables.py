@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 
+from spark_monitor.config.expressions import require_condition
 from spark_monitor.config.monitored import MonitoredTable
 from spark_monitor.config.sources import SourceConfig
 from spark_monitor.sources.readers.partitions import read_parquet
@@ -74,7 +75,7 @@ def sql_of(frame: DataFrame, text: str | None) -> str:
     """A column quoted, an expression in parentheses, NULL where the key is not there."""
     if text is None:
         return "NULL"
-    return quote(text) if text in frame.columns else f"({text})"
+    return quote(text) if text in frame.columns else f"({require_condition(text)})"
 
 
 def first_of(frame: DataFrame, *names: str) -> str | None:

@@ -25,6 +25,8 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 SHORTEST_SECRET: Final = 6
 """Shorter values of the environment are words such as "true" that stand in many strings and protect nothing."""
 
+# What follows is looked for in texts of any length, which whoever wrote them chose: repetitions before the sign that decides are
+# bounded, or a word of 100,000 letters would take minutes.
 _SECRET_VARIABLE = re.compile(
     r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK|CONNECTION_STRING|(?:^|_)(?:PASS|PAT|SAS|DSN)$|_PWD$",
     re.IGNORECASE,
@@ -33,11 +35,11 @@ _CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 _BUCKET_SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "oss", "cos"})
 """Addresses of buckets: no port stands in them, so a colon begins a secret, which may hold slashes."""
 
-_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*)(?P<slashes>://|(?<=\w\w):/)(?P<rest>[^\s\"'<>`,]+)")
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]{0,40})(?P<slashes>://|(?<=\w\w):/)(?P<rest>[^\s\"'<>`,]+)")
 """What is taken for a path of this machine, as the name of a monitor's file is, has one slash."""
 
 _PORT = re.compile(r"[^/:@]+:\d{1,5}/|\[[0-9a-fA-F:]+\](?::\d{1,5})?/")
-_AZURE_KEY = r"account\.key\.[\w.-]+"
+_AZURE_KEY = r"account\.key\.[\w.-]{1,200}"
 """Spark's setting for a storage account of Azure ends in the account's name: fs.azure.account.key.NAME.dfs.core.windows.net."""
 
 _NAME = (
@@ -49,11 +51,11 @@ _SECRET_SETTING = re.compile(rf"(?i){_STRONG_NAME}")
 _QUOTED_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
 _PARAMETER = re.compile(rf"(?i)({_NAME}=)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)")
 _VARIABLE = re.compile(
-    rf"\b((?:[A-Z0-9]+_)*(?:[A-Z0-9]*KEY|SECRET|TOKEN|PASSWORD)(?:_[A-Z0-9]+)*=)(?!VALUE\b)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)"
+    rf"\b((?:[A-Z0-9]+_){{0,20}}(?:[A-Z0-9]*KEY|SECRET|TOKEN|PASSWORD)(?:_[A-Z0-9]+){{0,20}}=)(?!VALUE\b)({_QUOTED_VALUE}|[^&\s;,\"'\])}}]+)"
 )
-_QUOTED_ENTRY = re.compile(rf"(?i)([\"'][\w.-]*(?:{_STRONG_NAME}|{_AZURE_KEY})[\"']\s*[:=]\s*)({_QUOTED_VALUE})")
+_QUOTED_ENTRY = re.compile(rf"(?i)([\"'][\w.-]{{0,200}}(?:{_STRONG_NAME}|{_AZURE_KEY})[\"']\s*[:=]\s*)({_QUOTED_VALUE})")
 _OPTION = re.compile(
-    rf"(?i)(--[\w-]*(?:password|passphrase|token|secret|(?:api|access|account|private|secret)-key)\s+)({_QUOTED_VALUE}|[^\s-]\S*)"
+    rf"(?i)(--[\w-]{{0,60}}(?:password|passphrase|token|secret|(?:api|access|account|private|secret)-key)\s+)({_QUOTED_VALUE}|[^\s-]\S*)"
 )
 _NAMED_WORD = re.compile(
     r"(?i)((?:\b|_)(?:password|passwd|passphrase|pwd|(?:api|access|account|private|secret)[_.-]?key)\s*(?::|\s=|\sis)\s+)"
@@ -61,9 +63,9 @@ _NAMED_WORD = re.compile(
 )
 _HEADER = re.compile(r"(?i)\b((?:bearer|basic)\s+)([A-Za-z0-9+/._~=-]{8,})")
 _HEADER_OF_NAME = re.compile(
-    r"(?i)\b((?:x-[\w-]*(?:key|token|secret)|authorization|x-auth[\w-]*)\s*:\s*)(?!(?:bearer|basic)\s)([^\s,;]+)"
+    r"(?i)\b((?:x-[\w-]{0,60}(?:key|token|secret)|authorization|x-auth[\w-]{0,60})\s*:\s*)(?!(?:bearer|basic)\s)([^\s,;]+)"
 )
-_ORACLE = re.compile(r"(?i)(jdbc:oracle:\w+:)[^@\s\"']+@")
+_ORACLE = re.compile(r"(?i)(jdbc:oracle:\w{1,40}:)[^@\s\"']{1,500}@")
 _HOOK = re.compile(
     r"(?i)(https://(?:hooks\.slack\.com/(?:services|workflows|triggers)|(?:[\w-]+\.)?discord(?:app)?\.com/api/webhooks"
     r"|[\w.-]*webhook\.office\.com/\w+|api\.telegram\.org)/)[^\s\"'<>`]+"
@@ -73,7 +75,7 @@ _SHAPES = re.compile(
     r"|dapi[0-9a-f]{32}(?:-\d+)?|dose[0-9a-f]{32}"  # Databricks
     r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}"
     r"|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|AIza[\w-]{35}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"  # a JSON web token
+    r"|eyJ[\w-]{8,4000}\.[\w-]{8,}(?:\.[\w-]*)?)"  # a JSON web token
 )
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 

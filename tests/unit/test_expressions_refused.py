@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from spark_monitor.config.aggregates import parse_aggregate
-from spark_monitor.config.expressions import require_expression
+from spark_monitor.config.expressions import require_condition, require_expression, unknown_names
 from spark_monitor.config.monitor import load_config
 from spark_monitor.errors import ConfigError
 
@@ -35,6 +35,15 @@ ALLOWED = [
         "uniform = 1",
         "now > 1",
     ),
+    *(
+        "price (EUR)",
+        "a LIKE ANY ('x', 'y')",
+        "CAST(a AS DECIMAL(10, 2)) > 1",
+        "extract(YEAR FROM (a)) > 1",
+        "a IS DISTINCT FROM (b)",
+    ),
+    *("aggregate(xs, 0, (acc, x) -> acc + x) > 1", "vector_to_array(a)[1] > 0.5", "h3_longlatash3(a, b, 3) = 1", "a = r'\\('"),
+    *("`session_user` = 1", "_metadata.file_path LIKE '%x%'", "timestampdiff(DAY, a, b) > 1", "a COLLATE UNICODE_CI = ('x')"),
     *("substring(a FROM 1 FOR 2) = 'x'", "at >= (TIMESTAMP '2013-03-01 00:00:00Z' + INTERVAL 2 DAYS)", "a = 'it''s (SELECT 1)'"),
 ]
 REFUSED = [
@@ -62,9 +71,34 @@ REFUSED = [
     *("window(at, '2 days', '1 day').start < at", "session_window(at, '1 day').start IS NULL", "`explode`(xs) = 1"),
     *("from_avro(a, 'subject', 'https://registry')", "from_protobuf(a, 'm', '/etc/file')", "abs(:p) > 1", "abs(?) > 1"),
     *("`${env:HOME}` = 1", "a = '${system:user.home}'", "${spark.app.name}", "length('$${env:HOME}') > 1", "$${a}"),
+    *("my_udf(a) > 1", "`my udf`(a) > 1", "temp_fn(a, 'x')", "\"reflect\"('a')", "'reflect'('a')", "getvariable('x') = 1"),
+    *("localtimestamp > at", "session_user = 'ann'", "(localtimestamp) > at", "range(10).id = 1", "aes_encrypt(a, b) = 'x'"),
+    *(
+        "sum(a) > 1",
+        "lag(a) = 1",
+        "abs(sum(a)) > 1",
+        "exists(TABLE other)",
+        "x IN (FROM other SELECT a)",
+        "(MAP a USING 'cat' FROM t)",
+    ),
+    *(
+        "IDENTIFIER('reflect')('a')",
+        "system.builtin.reflect('a', 'b')",
+        "transform(xs, x -> java_method(x, 'b'))",
+        "read_statestore('a')",
+    ),
+    *(
+        "a >\u00a0(SELECT max(x) FROM other)",
+        "a > (\u2003SELECT 1)",
+        "reflect\u00a0('a')",
+        "abs(a) > @@x",
+        "CALL f()",
+        "cube(a) = 1",
+    ),
     *("1) OR (1 = 1", "a) AS x, (b", "row_number() OVER (ORDER BY a) = 1", "(a > 1", "a = 'unclosed (", "(a AS b) > 1"),
 ]
 
+NOT_OF_A_METRIC = ("sum(a) > 1", "abs(sum(a)) > 1")
 PLACES = {
     "slices": {"slices": ["@"]},
     "baseline.where": {"baseline": {"table": "t", "where": "@"}},
@@ -91,10 +125,39 @@ def test_what_is_more_than_an_expression_is_refused_with_a_sentence(text: str) -
         require_expression(text)
 
 
-@pytest.mark.parametrize("text", [*REFUSED, "sum(a) FROM other", "sum(main.secret.f(a))", "max(ai_gen(a))", "sum((SELECT 1))"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(one for one in REFUSED if one not in NOT_OF_A_METRIC),
+        "sum(my_udf(a))",
+        "lag(a)",
+        "sum(localtimestamp > at)",
+        "sum(a) FROM other",
+        "sum(main.secret.f(a))",
+        "max(ai_gen(a))",
+        "sum((SELECT 1))",
+    ],
+)
 def test_custom_metrics_refuse_it_too(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_aggregate(text)
+
+
+def test_no_call_is_taken_for_a_name_where_only_a_condition_can_stand() -> None:
+    assert require_expression("price (EUR)") == "price (EUR)"
+    with pytest.raises(ConfigError, match=r"price is no function that may be called.*backticks"):
+        require_condition("price (EUR)")
+
+
+def test_a_function_that_is_almost_one_is_suggested() -> None:
+    with pytest.raises(ConfigError, match='Did you mean "to_timestamp"'):
+        require_expression("to_timestmp(a) > b")
+
+
+def test_a_name_that_is_no_column_is_seen_wherever_it_stands() -> None:
+    text = "amount > 1 AND user = 'x' OR exists(xs, x -> x > session.y)"
+    assert unknown_names(text, ["Amount", "xs"]) == ["user", "session"]
+    assert unknown_names("predictions.amount > _metadata.file_size", ["amount"]) == []
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 import pytest
@@ -167,3 +168,28 @@ def test_so_is_that_of_a_variable_of_the_environment(name: str, monkeypatch: pyt
 def test_the_value_of_a_variable_that_is_no_secret_stays_readable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/srv/monitors")
     assert mask_secrets("/srv/monitors/a.yaml") == "/srv/monitors/a.yaml"
+
+
+UNBROKEN = (
+    "k",
+    "A_",
+    "--a",
+    "eyJ-",
+    "x-",
+    "KEY_",
+    "token",
+    "account.key.",
+    '"a',
+    "jdbc:oracle:x:",
+    "password ",
+    "://",
+    "-----BEGIN ",
+)
+
+
+@pytest.mark.parametrize("part", UNBROKEN)
+def test_a_text_of_a_hundred_thousand_letters_is_masked_at_once(part: str) -> None:
+    text = part * (100_000 // len(part))
+    before = time.process_time()
+    mask_secrets(text)
+    assert time.process_time() - before < 5  # a quadratic search of it takes minutes

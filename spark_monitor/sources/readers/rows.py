@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from spark_monitor.errors import ConfigError
 from spark_monitor.kernel.times import first_readings
 from spark_monitor.sources.readers.partitions import read_parquet
 from spark_monitor.text.quoting import crossed, literal, quote, quote_table
@@ -115,7 +116,7 @@ def read_slice(frame: DataFrame, slice_: str | Sequence[str]) -> ReadSlice:
         return ReadSlice(crossed(slice_), f"concat({parts})")
     if slice_ in names:
         return ReadSlice(slice_, f"CAST({quote(slice_)} AS STRING)")
-    return ReadSlice(slice_, f"CAST(CAST(({slice_}) AS BOOLEAN) AS STRING)")
+    return ReadSlice(slice_, f"CAST(CAST(({column_or_sql(slice_, ())}) AS BOOLEAN) AS STRING)")
 
 
 def _crossed_sql(text: str) -> str:
@@ -160,13 +161,16 @@ def with_roles(frame: DataFrame, expressions: Iterable[str]) -> DataFrame:
     """
     from pyspark.errors import AnalysisException, ParseException
 
+    from spark_monitor.config.expressions import unknown_names
+
     for text in dict.fromkeys(expressions):
-        if text in frame.columns:
+        columns = frame.columns
+        if text in columns or unknown_names(text, columns):
             continue
         try:
-            made = frame.withColumn(text, F.expr(text))
+            made = frame.withColumn(text, F.expr(column_or_sql(text, ())))
             _ = made.columns
-        except (AnalysisException, ParseException):
+        except (AnalysisException, ParseException, ConfigError):
             continue
         frame = made
     return frame
@@ -178,7 +182,11 @@ def column_or_sql(text: str, columns: Collection[str]) -> str:
     >>> column_or_sql("score", {"score"}), column_or_sql("probs[1]", {"probs"}), column_or_sql("a.b", {"a.b", "a"})
     ('`score`', 'probs[1]', '`a.b`')
     """
-    return quote(text) if text in columns else text
+    if text in columns:
+        return quote(text)
+    from spark_monitor.config.expressions import require_condition  # reads SQL: workers that read rows need it not
+
+    return require_condition(text)
 
 
 def version_sql(model_version: object, columns: Sequence[str]) -> str:
