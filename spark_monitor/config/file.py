@@ -17,7 +17,7 @@ from spark_monitor.text.masking import mask_secrets
 from spark_monitor.text.quoting import SUBSTITUTED
 
 LONGEST_QUOTED, LONGEST_NAME = 80, 200
-MOST_PROBLEMS = 100
+MOST_PROBLEMS = 50
 """A file with more of them, such as one that is no monitor's, has these named and the rest counted."""
 
 PROBLEMS = "monitor_problems"

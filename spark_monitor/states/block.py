@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from spark_monitor.states.columns import number_column
 from spark_monitor.states.distinct_block import DistinctBlock
 from spark_monitor.states.grid import Floats, Integers
-from spark_monitor.states.ragged import offsets_of, packed, taken, unpacked
+from spark_monitor.states.ragged import offsets_of, owners, packed, sums, taken, unpacked
+from spark_monitor.states.stored import MOST_ROWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,14 @@ class Block:
             "dropped": self.dropped[places],
         }
         return fields, frequent
+
+    def unlikely(self) -> npt.NDArray[np.bool_]:
+        """Whether counts of a state are none of rows: negative, too great, or of a frequent value, more than there are."""
+        listed = (self.frequent_counts < 1) | (self.frequent_counts > self.present[owners(self.frequent_offsets)])
+        cells = (self.cell_counts < 0) | (self.cell_counts > MOST_ROWS)
+        wrong = sums(listed.astype(np.int64), self.frequent_offsets) + sums(cells.astype(np.int64), self.cell_offsets)
+        kept = (self.distinct.k < 1) | (np.diff(self.distinct.offsets) > self.distinct.k)
+        return (wrong > 0) | (self.dropped < 0) | ((self.counts < 0) | (self.counts > MOST_ROWS)).any(axis=0) | kept
 
     def columns(self, counts: Sequence[str], values: tuple[str, str, pa.Array]) -> dict[str, Any]:
         """These fields as stored columns: names of ``counts``; column, field and array of the frequent ``values``."""

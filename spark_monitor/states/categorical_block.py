@@ -15,7 +15,7 @@ from spark_monitor.errors import StateError
 from spark_monitor.states.block import Block, fields_of, stored_fields
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.columns import number_column, state_arrays
-from spark_monitor.states.frequent import Frequent
+from spark_monitor.states.frequent import MOST_ITEMS, Frequent
 from spark_monitor.states.grid import Floats, Integers
 from spark_monitor.states.ragged import owners, sums
 
@@ -96,11 +96,12 @@ class CategoricalBlock(Block):
 
     def damage(self) -> list[str | None]:
         """What is wrong with each state, None where it can be."""
-        outside = (self.cells < 0) | (self.cells >= len(self.categories.texts)) | (self.cell_counts < 0)
+        outside = (self.cells < 0) | (self.cells >= len(self.categories.texts))
         wrong = sums(outside.astype(np.int64), self.cell_offsets) > 0
         shortest, longest, total = self.counts[3:]
         lengths = (shortest * self.present <= total) & (total <= longest * self.present)
-        sane = (self.counts >= 0).all(axis=0) & (self.other >= 0) & (self.empty <= self.present) & lengths & ~wrong
+        kept = (self.capacity >= 1) & (self.capacity <= MOST_ITEMS)
+        sane = ~self.unlikely() & kept & (self.other >= 0) & (self.empty <= self.present) & lengths & ~wrong
         return [None if fine else "categorical state: damaged, its counts do not fit each other." for fine in sane.tolist()]
 
     @property

@@ -118,9 +118,20 @@ def bytes_of(stored: Named) -> bytes:
     True
     """
     try:
-        return _put_together(json.loads(stored.properties or ""), "", stored)
+        described = json.loads(stored.properties or "")
+        if _entries(described) > MOST_ENTRIES:
+            raise StateError(f"state: its properties claim more than {MOST_ENTRIES} entries.")
+        return _put_together(described, "", stored)
+    except StateError:
+        raise
     except MALFORMED as error:
         raise StateError(f"state: its columns are damaged ({type(error).__name__}: {error}).") from error
+
+
+def _entries(described: Mapping[str, Any]) -> int:
+    """How many entries all arrays claim to have, before the memory for any is taken."""
+    own = sum(size for name, _, size, *_ in described["arrays"] if name != _PARTS)
+    return int(own) + sum(map(_entries, described.get(_PARTS, ())))
 
 
 def _put_together(described: Mapping[str, Any], prefix: str, stored: Named) -> bytes:
@@ -148,16 +159,24 @@ def _like(shape: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
 def _array(name: str, dtype: np.dtype[Any], size: int, stored: Named, fill: str | None = None) -> np.ndarray:
     values = stored.numbers if dtype.kind == "f" else stored.counts
     if size < SPARSE_FROM or (dtype.kind == "f" and fill is None):
-        array = np.asarray(values[name])
+        array = _whole(name, np.asarray(values[name]), dtype)
         if array.size != size:
             raise StateError(f"state: array {name!r} has {array.size} entries, expected {size}.")
         return array.astype(dtype)
-    places, entries = stored.counts[f"{name}.cell"], values[f"{name}.n"]
+    places = _whole(f"{name}.cell", stored.counts[f"{name}.cell"], np.dtype(np.int64))
+    entries = _whole(f"{name}.n", values[f"{name}.n"], dtype)
     outside = places.size and (places[0] < 0 or places[-1] >= size or (places[1:] <= places[:-1]).any())
     if places.size != entries.size or outside:
         raise StateError(f"state: the places of array {name!r} do not increase within its {size} entries.")
     array = np.full(size, 0 if fill is None else FILLS[fill], dtype=dtype)
     array[places] = entries
+    return array
+
+
+def _whole(name: str, array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """The entries; a StateError where NULL among whole numbers has made doubles of them."""
+    if array.size and dtype.kind != "f" and array.dtype.kind not in "iu":
+        raise StateError(f"state: array {name!r} holds what is no integer.")
     return array
 
 
@@ -209,8 +228,11 @@ def _named_arrays(maps: pa.MapArray) -> list[dict[str, np.ndarray]]:
 
 def bytes_of_row(row: Mapping[str, Any]) -> bytes:
     """The bytes of one state whose columns were collected."""
-    counts = {name: np.asarray(values, dtype=np.int64) for name, values in (row["counts"] or {}).items()}
-    numbers = {name: np.asarray(values, dtype=np.float64) for name, values in (row["numbers"] or {}).items()}
+    try:
+        counts = {name: np.asarray(values, dtype=np.int64) for name, values in (row["counts"] or {}).items()}
+        numbers = {name: np.asarray(values, dtype=np.float64) for name, values in (row["numbers"] or {}).items()}
+    except MALFORMED as error:
+        raise StateError(f"state: its columns are damaged ({type(error).__name__}: {error}).") from error
     return bytes_of(Named(row["properties"], counts, numbers))
 
 

@@ -112,13 +112,13 @@ class NumericBlock(Block):
 
     def damage(self) -> list[str | None]:
         """What is wrong with each state, None where it can be: its cells are of this grid and add up, its moments make sense."""
-        outside = (self.cells < 0) | (self.cells >= self.grid.cells) | (self.cell_counts < 0)
+        outside = (self.cells < 0) | (self.cells >= self.grid.cells)
         wrong = sums(outside.astype(np.int64), self.cell_offsets) > 0
         adds_up = sums(self.cell_counts, self.cell_offsets) == self.finite
         some, nothing = self.finite > 0, np.isnan(self.moments[:2]).all(axis=0)
         with np.errstate(invalid="ignore"):
             sound = np.isfinite(self.moments[:4]).all(axis=0) & (self.moments[4] >= 0) & (self.min <= self.max)
-        sane = (self.counts >= 0).all(axis=0) & adds_up & ~wrong & np.where(some, sound, nothing)
+        sane = ~self.unlikely() & adds_up & ~wrong & np.where(some, sound, nothing)
         return [None if fine else DAMAGED for fine in sane.tolist()]
 
     @property

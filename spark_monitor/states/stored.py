@@ -8,6 +8,9 @@ from spark_monitor.errors import StateError
 from spark_monitor.states.codec import Arrays
 from spark_monitor.states.grid import Floats, Integers
 
+MOST_ROWS = 1 << 53
+"""No count of rows is greater: a thousand states of it merge without leaving int64, and doubles hold it exactly."""
+
 
 def counts(arrays: Arrays, name: str, size: int | None = None) -> Integers:
     """Non-negative integers, int64[size].
@@ -18,6 +21,8 @@ def counts(arrays: Arrays, name: str, size: int | None = None) -> Integers:
     array = _array(arrays, name, "i", size)
     if array.size and array.min() < 0:
         raise StateError(f"state: array {name!r} holds a negative count.")
+    if array.size and array.sum(dtype=np.float64) > MOST_ROWS:
+        raise StateError(f"state: array {name!r} counts more than 2^53 rows.")
     return np.asarray(array, dtype=np.int64)
 
 

@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from example_facts import pictured, week
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spark_monitor.config.file import read_yaml
 from spark_monitor.config.monitor import MonitorConfig, load_config
 from spark_monitor.errors import ConfigError
+from spark_monitor.insight.assemble import assembled
+from spark_monitor.outputs.alerts.message import message_of
+from spark_monitor.outputs.digest.digest import digest_html, digest_markdown, digest_of
+from spark_monitor.outputs.mlflow.markdown import block
+from spark_monitor.outputs.report.page import report_html
+from spark_monitor.outputs.terminal.summary import summary
+from spark_monitor.rules.rulebook import Rulebook
+from spark_monitor.stages.context import schedule_of
+from spark_monitor.windowing.cron import due_times
 
 PROJECT = Path(__file__).resolve().parents[2]
+AS_OF = datetime(2024, 2, 6, 12, tzinfo=UTC)
 VALID = [(PROJECT / name).read_bytes() for name in ("conf/reference.yaml", "conf/flights.yaml")]
-CONTENTS = [yaml.safe_load(one) for one in VALID]
+LEAST = {
+    "monitor": "small",
+    "model": {"name": "small", "task": "binary"},
+    "predictions": {"table": "t", "id": "id", "time": "at", "score": "p"},
+    "outputs": {"path": "out"},
+}
+
+
+def examples_in_docs() -> Iterator[dict[str, Any]]:
+    """Every example of YAML in the docs that holds keys of a monitor, with the keys that it needs besides."""
+    for page in sorted((PROJECT / "docs").glob("*.md")):
+        for text in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            content = yaml.safe_load(text)
+            if isinstance(content, dict) and set(content) <= set(MonitorConfig.model_fields):
+                yield {**LEAST, **content}
+
+
+CONTENTS = [*(yaml.safe_load(one) for one in VALID), *examples_in_docs()]
+FACTS = pictured(columns=2)
 SCHEMA = MonitorConfig.model_json_schema()
 JARGON = re.compile(r"Traceback|validation error|Input should|pydantic|type=|<class|object at 0x|KeyError|TypeError")
 NOW_AND_THEN = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
@@ -178,6 +211,7 @@ def outcome(file: Path, written: bytes) -> str:
     if config is not None:
         assert re.fullmatch("[0-9a-f]{64}", config.config_hash())
         json.dumps(config.public_dict())
+        used(config)
         return "loaded"
     lines = str(error).splitlines()
     assert lines
@@ -196,6 +230,22 @@ def loaded(file: Path) -> tuple[MonitorConfig | None, ConfigError | None]:
         return None, error
 
 
+def used(config: MonitorConfig) -> None:
+    """A loaded file where it is asked without Spark: windows, schedule and rules, and everything that is shown or sent."""
+    assert len(list(itertools.islice(schedule_of(config).closed(AS_OF - timedelta(days=40), AS_OF), 2_000))) < 2_000
+    book = Rulebook.of(config.rules)
+    for rule, column in itertools.product(config.rules, ("a", ":table")):
+        book.rule_for(rule.metric, column, baseline=rule.baseline, slice_key="x", version="v", class_name="c")
+    if config.pipelines is not None and config.pipelines.runs is not None and config.pipelines.runs.schedule is not None:
+        list(itertools.islice(due_times(config.pipelines.runs.schedule, config.windows.zone, AS_OF), 3))
+    facts = assembled(FACTS, config)
+    for incident in facts.open:
+        assert message_of(incident, "OPENED", "key", monitor=config.monitor, people=config.people, file="f.yaml").title
+    digest = digest_of([facts], week(0).start, week(40).start)
+    pages = (report_html(facts, config, file="f.yaml"), digest_html(digest), digest_markdown(digest))
+    assert all((*pages, summary(facts, config, everything=True), block(facts.versions[0], facts)))
+
+
 def as_yaml(content: Any) -> bytes:
     return yaml.safe_dump(content, allow_unicode=True).encode("utf-8", errors="surrogatepass")
 
@@ -212,6 +262,46 @@ files = st.one_of(changed().map(as_yaml), of_schema(SCHEMA).map(as_yaml), damage
 @given(written=files)
 def test_a_file_that_nobody_would_write_is_loaded_or_refused_with_a_sentence(written: bytes, file: Path) -> None:
     outcome(file, written)
+
+
+def anchored(levels: int, first: str, following: str) -> str:
+    """Each line says the one before it nine times."""
+    lines = [f"a0: &a0 {first}"]
+    return "\n".join([*lines, *(f"a{n}: &a{n} {following.format(', '.join([f'*a{n - 1}'] * 9))}" for n in range(1, levels))])
+
+
+LARGE = {
+    "aliases of aliases": anchored(30, "[x]", "[{}]"),
+    "merges of merges": anchored(12, "{b: 1, c: 2}", "{{<<: [{}]}}"),
+    "a list in itself": "rules: &r [*r]",
+    "a key in itself": "? &k [*k]\n: 1",
+    "a deep list": "x: " + "[" * 3_000 + "]" * 3_000,
+    "a deep pattern": "quality: {formats: {a: '" + "(" * 5_000 + ")" * 5_000 + "'}}",
+    "a great number in a pattern": "quality: {formats: {a: 'a{99999999999999999999}'}}",
+    "a long key": "? " + "k" * 200_000 + "\n: 1",
+    "a long word": "owner_: " + "k" * 200_000,
+    "a long digit": "x: " + "9" * 100_000,
+    "many keys": "\n".join(f"k{place}: 1" for place in range(5_000)),
+    "half a character": 'weights: "\\ud800x"',
+    "half a character in a key": '"\\udfff": 1',
+    "nested conditions": "slices: ['" + "NOT " * 3_000 + "a = abs(b)']",
+    "a tag": "x: !!python/object/apply:os.system ['true']",
+    "no map to merge": "x: {<<: [1, 2]}",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_file_of_any_size_and_depth_is_refused_at_once(name: str, file: Path) -> None:
+    before = time.process_time()
+    assert outcome(file, (yaml.safe_dump(LEAST) + LARGE[name]).encode()) == "refused"
+    assert time.process_time() - before < 15  # some would take the age of the world
+    assert str(loaded(file)[1]).encode()
+
+
+def test_merged_keys_are_those_that_yaml_says(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 2}\nb: &b {x: 3, z: 4}\nc: {<<: [*a, *b], y: 5}\nd: {<<: *b, z: 6}\n"
+    (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
+    assert read_yaml(tmp_path / "m.yaml") == yaml.safe_load(text)
 
 
 @pytest.mark.slow

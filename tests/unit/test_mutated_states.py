@@ -141,3 +141,21 @@ def test_any_change_of_a_states_bytes_is_found() -> None:
         changed[place] ^= draw.randrange(1, 256)
         with pytest.raises(StateError):
             NumericState.from_bytes(bytes(changed), GRID)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("frequent_capacity", -1),
+        ("frequent_capacity", 0),
+        ("frequent_dropped", -1),
+        ("frequent_texts", [{"item": "a", "n": 10**6}]),
+        ("frequent_texts", [{"item": "a", "n": -5}]),
+        ("distinct_k", 0),
+        ("count", 2**62),
+    ],
+)
+def test_what_no_rows_could_have_counted_is_an_error(name: str, value: Any) -> None:
+    found = opened_row({**texts()[2], name: value}, TEXTS)
+    assert isinstance(found, str), found
+    assert "damaged" in found
