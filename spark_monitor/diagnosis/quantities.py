@@ -233,6 +233,16 @@ def units_of(column: str, factor: float, name: str | None) -> str | None:
     return None if units is None else f"{hedge}{units}"
 
 
+def is_of_quantity(column: str, factor: float) -> bool:
+    """Whether a column's name says that it measures something of which two units have this factor, from its own where known.
+
+    >>> is_of_quantity("weight_kg", 1 / 0.45359237), is_of_quantity("weight_kg", 1 / 0.44704), is_of_quantity("x1", 1000.0)
+    (True, False, False)
+    """
+    measured = measured_by(column)
+    return measured is not None and factor > 0 and units_between(measured, factor) is not None
+
+
 def _is_factor(factor: float, other: float) -> bool:
     """Whether a factor is another, or leads the other way."""
     return abs(max(factor, 1 / factor) / other - 1) <= SAME

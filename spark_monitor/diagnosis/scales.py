@@ -11,7 +11,7 @@ from spark_monitor.diagnosis.known_units import unit_name
 from spark_monitor.diagnosis.looks import Evidence, Look
 from spark_monitor.diagnosis.mixtures import began_within
 from spark_monitor.diagnosis.moments import FAR, by_moments, is_of_all
-from spark_monitor.diagnosis.quantities import units_of
+from spark_monitor.diagnosis.quantities import is_of_quantity, units_of
 from spark_monitor.diagnosis.seasons import is_denied, of_season
 from spark_monitor.diagnosis.signs import is_mirrored
 from spark_monitor.diagnosis.steadiness import is_steady
@@ -119,13 +119,22 @@ def exact_unit(evidence: Evidence) -> Finding | None:
 
 
 def of_fit(fit: Fit, column: str = "") -> Finding:
-    """What a change of unit is called; the column's name may say which units are meant."""
+    """What a change of unit is called; the column's name may say which units are meant.
+
+    >>> rivals = ((2.2046226218, "kilograms to pounds"), (2.2369362921, "m/s to mph"))
+    >>> of_fit(Fit(2.2369362921, name="m/s to mph, or kilograms to pounds", ratio=2.25, rivals=rivals), "weight_kg").what
+    "values are about 2.205 times the baseline's"
+    """
     if fit.factor == -1.0:
         return Finding("unit_change", "values have the opposite sign of the baseline's", "the sign is flipped", factor=-1.0)
     if fit.offset:
         offset = f"{'+' if fit.offset > 0 else '-'} {number(abs(fit.offset))}"
         what = f"values are {fit.factor:.4g} times the baseline's {offset}"
         return Finding("unit_change", what, f"another unit, {fit.name}", factor=fit.factor, evidence="quantiles")
+    of_column = [(factor, name) for factor, name in fit.rivals if is_of_quantity(column, factor)]
+    if len(of_column) == 1:
+        factor, name = of_column[0]
+        return scaled(factor, units_of(column, factor, name), factor)
     # Of a factor that so few rows do not tell from another, the name has the units of both.
     is_one = fit.ratio is None or fit.name is None or fit.name.startswith("perhaps ")
     return scaled(fit.factor, units_of(column, fit.factor, fit.name) if is_one else fit.name, fit.ratio)

@@ -68,6 +68,9 @@ class Fit:
     """Of a factor that so few rows do not tell from another known one: the ratio that was seen; ``name`` has both units. Of one
     that they only make likely: itself."""
 
+    rivals: tuple[tuple[float, str], ...] = ()
+    """The known factors that so few rows do not tell apart, with their units."""
+
 
 SIGN: Final = Fit(-1.0, name="the sign is flipped")
 _SLOPE, _OFFSET = CELSIUS_TO_FAHRENHEIT
@@ -207,7 +210,8 @@ def _named(factor: float, *, room: float = 1e-4) -> Fit:
     rival = next((name for _, one, name in units if one != best[1]), None)
     if rival is None:
         return known_unit_fit(best[1], best[2], room=room)
-    return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor)
+    rivals = tuple((one, name) for _, one, name in units)
+    return Fit(best[1], name=f"{best[2]}, or {rival}", ratio=factor, rivals=rivals)
 
 
 def known_unit_fit(factor: float, name: str, *, room: float) -> Fit:
