@@ -25,6 +25,7 @@ from spark_monitor.diagnosis.model_outputs import OF_REVERSALS, broken_output
 from spark_monitor.diagnosis.parts import merged_remark, part_causes, part_keys, place_of, without_waiting_steps
 from spark_monitor.diagnosis.places import with_places
 from spark_monitor.diagnosis.problems import OF_COLUMNS, Problem
+from spark_monitor.diagnosis.selective import without_their_metrics
 from spark_monitor.diagnosis.thresholds import score_keys
 from spark_monitor.diagnosis.vanished import since_gone
 from spark_monitor.sources.baseline import Baseline
@@ -37,10 +38,11 @@ from spark_monitor.stages.falls import falls_of, importances, needs_causes
 from spark_monitor.stages.frames import frames_of
 from spark_monitor.stages.ingredients import ingredients_of
 from spark_monitor.stages.model_outputs import output_causes
+from spark_monitor.stages.output_columns import output_columns, sliced_columns
 from spark_monitor.stages.parted import causes_of_parting
 from spark_monitor.stages.parts import remarks_of
 from spark_monitor.stages.present import PresentPlan
-from spark_monitor.text.words import words_of
+from spark_monitor.stages.selective import causes_of_selection
 from spark_monitor.windowing.due import DueWindow
 from spark_monitor.windowing.timestamps import micros
 
@@ -62,9 +64,6 @@ _DDL = (
     "undetected_at long"
 )
 _EARLIER = ("incident_id", "dataset", "column_name", "slice_key", "slice_value", "kind", "acknowledged_by")
-CONFIDENCE: Final = frozenset({"confidence", "probability", "proba", "prob"})
-"""Words of a column that says how sure a model is of the class it predicts."""
-
 _COLUMNS = "array_compact(array_distinct(transform(members, one -> one.column_name))) AS columns"
 _TIMES = ("opened", "last_seen", "resolved", "muted_until", "notified_at", "detected", "undetected_until")
 
@@ -123,7 +122,8 @@ def computed(
         shifts=slice_shifts(run, drifting_starts(groups, cut_by), judged) if run.config.slices else {},
     )
     falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
-    kept, explained = with_consequences(problems, falls, outputs=outputs)
+    of_selection = causes_of_selection(run, problems)
+    kept, explained = with_consequences(without_their_metrics(problems, of_selection), falls, outputs=outputs)
     kept = with_custom_metrics(kept, ingredients_of(run.config.metrics)) if run.config.metrics else kept
     of_outputs = output_causes(run, kept, judged, evidence, outputs)
     of_parting = causes_of_parting(run, kept, falls, judged)
@@ -142,7 +142,12 @@ def computed(
             outputs,
             weights,
             run,
-            [*of_outputs.get(id(one), []), *of_parting.get(id(one), []), *part_causes(remark_of.get(id(one)))],
+            [
+                *of_selection.get(id(one), []),
+                *of_outputs.get(id(one), []),
+                *of_parting.get(id(one), []),
+                *part_causes(remark_of.get(id(one))),
+            ],
         )
         for one in kept
     ]
@@ -203,24 +208,6 @@ def present_plan(predictions: Predictions, baseline: Baseline) -> PresentPlan:
         data_types={frame.name: frame.data_type for frame in frames},
         names=tuple(frame.name for frame in frames),
     )
-
-
-def output_columns(config: MonitorConfig, profiled: Iterable[str] = ()) -> frozenset[str]:
-    """The columns of the model's outputs: class or value and score, probabilities of classes, ends of a predicted interval.
-
-    So is, of several classes, what stands beside them by the name of a confidence, for which the monitor's file has no key.
-    """
-    named = config.predictions.outputs
-    if config.model.task != "multiclass" or config.predictions.score is not None:
-        return named
-    return named | {name for name in profiled if CONFIDENCE.intersection(words_of(name))}
-
-
-def sliced_columns(config: MonitorConfig, predictions: Predictions) -> frozenset[str]:
-    """The columns that slices are cut by, as far as slices name columns."""
-    named = {column.name for column in predictions.columns}
-    keys = {part for key in predictions.slices for part in (key.key, *key.key.split(", "))}
-    return frozenset(keys & named)
 
 
 def drifting_starts(groups: Iterable[Group], cut_by: Collection[str]) -> set[tuple[str, int]]:

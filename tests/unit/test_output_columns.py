@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spark_monitor.config.monitor import MonitorConfig
-from spark_monitor.stages.diagnose import output_columns
+from spark_monitor.stages.output_columns import output_columns
 
 PROFILED = ("urgency", "confidence", "top_prob", "credit_score", "confidential")
 
