@@ -21,6 +21,7 @@ PRIOR_CHANGE, PRIOR_NOISE = 0.25, 4.0
 """The label's rate has changed where it moved by a quarter of what it was, and by so many standard errors."""
 
 CONCEPT_SHARE: Final = 0.5
+UNMOVED: Final = "No column has moved: values that went to other rows, by a wrong key or in another order, would look the same."
 SOONER: Final = 2
 """A column may have begun to be off so many windows before the model's metric failed: a limit is reached by and by."""
 
@@ -56,6 +57,8 @@ def causes_of(
     clear += slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
     answers = moved_answers(problem, fall, outputs)
     concept = [] if answers else concept
+    if not (broken or drifted):
+        concept = [replace(one, sentence=f"{one.sentence} {UNMOVED}") if one.kind == "concept" else one for one in concept]
     strong = [cause for cause in concept[:1] if cause.kind == "concept" and (cause.share or 0) >= CONCEPT_SHARE]
     ordered = list(dict.fromkeys([*broken, *answers, *clear, *prior, *strong, *drifted, *slices, *concept]))
     # Of slices that fell alike the one of most rows has the largest share, which says nothing of it.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from spark_monitor.estimation.estimator import FEWEST_ROWS
 from spark_monitor.kernel.plan import PARTIAL_DDL, WindowKey
 from spark_monitor.kernel.scored import ScoredPlan, ScoredTask
 from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES, TREE, ScoredState, merge_scored
@@ -27,7 +26,7 @@ from spark_monitor.stages.baseline_windows import baseline_windows, without_wind
 from spark_monitor.stages.coarse_scores import LabelledWindows, scored_parts, sound_before, stored_scores
 from spark_monitor.stages.context import INPUT, Run, write
 from spark_monitor.stages.error_tree import error_tree_of
-from spark_monitor.stages.estimate import estimated_from, estimator_of
+from spark_monitor.stages.estimate import estimated_from, estimator_of, why_not_estimated
 from spark_monitor.stages.fairness import comparison_of, group_measurements
 from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import baseline_rows
@@ -139,10 +138,9 @@ def present_states(
     of_windows = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
     kind = estimated_from(run, kernel)
     estimator = estimator_of(run, stored.where(of_baseline), kernel) if estimates(run) else None
-    if estimates(run) and estimator is None:
-        run.notes.append(
-            f"The baseline has fewer than {FEWEST_ROWS} labelled rows, or labels of one kind only: nothing is estimated."
-        )
+    no_estimate = "" if estimator is not None else why_not_estimated(run.config)
+    if estimates(run) and no_estimate:
+        run.notes.append(no_estimate)
     asked = None if estimator is None else recalibrating(run, kind, kernel.score_grid, windows, estimator)
     made = None if asked is None else calibrations(run, stored, baseline, asked)
     presentation = Presentation(
@@ -154,6 +152,7 @@ def present_states(
         estimator=estimator,
         estimated_from=kind,
         no_labels=run.no_labels,
+        no_estimate=no_estimate,
         weighs_errors=run.config.model.task != "regression" or run.config.weights is None,
     )
     chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows

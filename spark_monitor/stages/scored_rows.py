@@ -92,6 +92,9 @@ class Presentation:
     no_labels: str = ""
     """Why labels cannot be read now; nothing where they can."""
 
+    no_estimate: str = ""
+    """Why nothing is estimated before labels come; nothing where it is."""
+
     def estimator_by(self, recalibration: Recalibration | None) -> Estimator | None:
         """The estimator of final windows where there is one, else the baseline's."""
         return self.estimator if self.estimator is None or recalibration is None else recalibration.estimator(self.estimator)
@@ -230,7 +233,8 @@ def no_label(coverage: CoverageState, presentation: Presentation) -> dict[str, s
     """What a metric says where no row has a label."""
     if presentation.no_labels:
         return {"status": "ERROR", "message": presentation.no_labels}
-    return {"status": NO_LABELS, "message": f"None of {counted(coverage.count, 'row')} has a label yet."}
+    message = f"None of {counted(coverage.count, 'row')} has a label yet. {presentation.no_estimate}"
+    return {"status": NO_LABELS, "message": message.rstrip()}
 
 
 def strangers(states: Mapping[int, ScoredState], task: str) -> str | None:
