@@ -24,7 +24,7 @@ from rich.status import Status
 from rich.text import Text
 
 from spark_monitor.text.logs import heard_by
-from spark_monitor.text.masking import mask_secrets
+from spark_monitor.text.masking import mask_secrets, without_secrets
 
 DONE, FAILED = "✓", "✗"
 
@@ -50,7 +50,7 @@ class Terminal:
     def document(self, content: Any) -> None:
         """The JSON document of a command that was asked for one, on one line."""
         if self.as_json:
-            show(self.out, json_text(content))
+            show(self.out, json_text(without_secrets(plain(content))))
 
     @contextmanager
     def progress(self, *, leave: bool = True, several: bool = False, at_once: bool = False) -> Iterator[None]:
@@ -70,7 +70,13 @@ class Terminal:
 
 
 def _masked(text: str | Text) -> str | Text:
-    return mask_secrets(text) if isinstance(text, str) else text
+    """The text; the lines of a styled one that hold a secret lose their style with it."""
+    if isinstance(text, str):
+        return mask_secrets(text)
+    if mask_secrets(text.plain) == text.plain:
+        return text
+    lines = [Text(masked) if (masked := mask_secrets(line.plain)) != line.plain else line for line in text.split("\n")]
+    return Text("\n").join(lines)
 
 
 class Steps:

@@ -260,7 +260,7 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, dict):
-        return {key: _masked(below, mask) for key, below in value.items()}
+        return {mask(key): _masked(below, mask) for key, below in value.items()}
     return [_masked(below, mask) for below in value] if isinstance(value, list) else value
 
 

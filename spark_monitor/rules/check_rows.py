@@ -17,6 +17,7 @@ from spark_monitor.rules.verdicts import (
     expected,
     ruling,
 )
+from spark_monitor.text.masking import mask_forms
 
 CHECK_DDL: Final = (
     "granularity string, start long, end long, model_version string, slice_key string, slice_value string, "
@@ -89,7 +90,7 @@ def _dimensions(rows: Rows, row: int) -> dict[str, Any]:
 
 def people_of(rule: RuleConfig) -> dict[str, Any]:
     needed, lasting = rule.times
-    people = {"severity": rule.severity, "owner": rule.owner, "runbook": rule.runbook}
+    people = {"severity": rule.severity, "owner": rule.owner, "runbook": rule.runbook and mask_forms(rule.runbook)}
     return {**people, "needed": needed, "lasting": lasting}
 
 

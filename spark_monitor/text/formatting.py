@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
+from spark_monitor.text.masking import mask_forms
+
 LONGEST_TEXT = 120
 """Longer strings from data (a category of a megabyte) are cut."""
 
@@ -24,12 +26,15 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def harmless(text: str, longest: int = LONGEST_TEXT) -> str:
     """A string from data without characters that act on a terminal or turn the reading direction, cut where it is long.
 
+    What looks like a secret is masked, before the string is cut or escaped: what is left of it would look like none.
+
     >>> harmless("red\\x1b[31m alert")
     'red�[31m alert'
     >>> harmless("a" * 200, longest=10)
     'aaaaaaaaa…'
     """
-    shown = "".join("�" if unicodedata.category(letter) in _UNSEEN else letter for letter in text[: longest + 1])
+    masked = mask_forms(text)
+    shown = "".join("�" if unicodedata.category(letter) in _UNSEEN else letter for letter in masked[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from spark_monitor.errors import JAVA_CALLED
@@ -104,6 +104,24 @@ def mask_secrets(text: str) -> str:
     'abfss://container@account.dfs.core.windows.net/path'
     """
     return mask_forms(_without_values(text, _longest_first({*secret_values(os.environ), *_REMEMBERED})))
+
+
+def without_secrets(content: Any) -> Any:
+    """Strings, and those in mappings and lists, as ``mask_secrets`` gives them: the environment is looked at once for all.
+
+    >>> without_secrets({"password=x": ["token=y", 1.5, None]})
+    {'password=***': ['token=***', 1.5, None]}
+    """
+    values = _longest_first({*secret_values(os.environ), *_REMEMBERED})
+
+    def masked(one: Any) -> Any:
+        if isinstance(one, str):
+            return mask_forms(_without_values(one, values))
+        if isinstance(one, Mapping):
+            return {masked(key): masked(value) for key, value in one.items()}
+        return [masked(value) for value in one] if isinstance(one, list | tuple) else one
+
+    return masked(content)
 
 
 def mask_forms(text: str) -> str:

@@ -101,6 +101,12 @@ def test_no_name_acts_in_a_message_a_digest_a_terminal_or_markdown(payload: str)
         digest = digest_of([facts], week(0).start, week(40).start)
         mail, written = digest_html(digest), digest_markdown(digest)
 
+        runbook = message_of(
+            replace(facts.open[0], runbook=name), "OPENED", "key", monitor="m", people=config().people, file="f.yaml"
+        )
+        step = next(line for line in runbook.body.splitlines() if line.startswith("Next step: "))
+        assert not set(step) & set("<>`|[]"), step
+        assert "@" not in step or "://" in step
         title = message.title
         assert not set(title) & set("@<>`*_|") - set("_"), title
         assert not acting(title + message.body)

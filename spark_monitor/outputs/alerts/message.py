@@ -17,6 +17,9 @@ LONGEST_TITLE, LONGEST_DIAGNOSIS, MOST_CAUSES = 160, 600, 3
 _ACTING = str.maketrans({"@": "＠", "<": "‹", ">": "›", "`": "'", "|": "¦", "*": "∗", "_": "＿", "[": "［", "]": "］"})
 """Letters that a chat program or Markdown acts upon, and letters that look like them."""
 
+_NEVER_IN_ADDRESSES = str.maketrans({"<": "‹", ">": "›", "`": "'", "|": "¦", "[": "［", "]": "］"})
+"""Of these the ones that stand in no address and no path."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -54,7 +57,7 @@ def message_of(
     named = neutral(incident.title) if people.spelled else f"{incident.kind}, incident {incident.incident_id[:8]}"
     title = f"[{incident.severity.upper()}, {VERBS.get(event, event.lower())}] {monitor}: {named}"
     body = "\n".join(_lines(incident, event, key, people, file))
-    return Message(title, body, key, incident.severity, event, pictures)
+    return Message(mask_secrets(title), mask_secrets(body), key, incident.severity, event, pictures)
 
 
 def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, file: str) -> Iterator[str]:
@@ -71,7 +74,7 @@ def _lines(incident: IncidentRow, event: str, key: str, people: PeopleConfig, fi
     yield f"Next step: {_page(incident.runbook)}." if incident.runbook else f"Next step: {explain}"
     yield f"More: {explain}, or spark-monitor status {in_shell(file)}"
     links = (("Report", people.report_url), ("MLflow", people.mlflow_url))
-    yield from (f"{name}: {mask_secrets(address)}" for name, address in links if address)
+    yield from (f"{name}: {_page(address)}" for name, address in links if address)
     yield f"Reference: {key}"
 
 
@@ -89,5 +92,10 @@ def _causes(incident: IncidentRow) -> Iterator[str]:
 
 
 def _page(runbook: str) -> str:
-    """A runbook as it is typed or followed: from the monitor's file, so its letters stay; what acts on a terminal goes."""
-    return harmless(runbook, LONGEST_DIAGNOSIS)
+    """A page as it is typed or followed: an address or a path keeps its letters, but for those that none has and that act.
+
+    >>> _page("https://wiki.example/run_books?a=*"), _page("<!channel> @here")
+    ('https://wiki.example/run_books?a=*', '‹!channel› ＠here')
+    """
+    shown = harmless(" ".join(runbook.split()), LONGEST_DIAGNOSIS).translate(_NEVER_IN_ADDRESSES)
+    return shown if "://" in shown else shown.replace("@", "＠")

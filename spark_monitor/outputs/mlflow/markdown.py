@@ -9,6 +9,7 @@ from urllib.parse import quote
 from spark_monitor.insight.facts import Facts, VersionFacts
 from spark_monitor.insight.rows import VERDICTS
 from spark_monitor.text.formatting import counted, harmless, in_words, number, percent, where, with_interval
+from spark_monitor.text.masking import mask_forms
 
 BEGIN, END = "<!-- spark_monitor:begin -->", "<!-- spark_monitor:end -->"
 LONGEST_DESCRIPTION = 5_000
@@ -106,7 +107,7 @@ def _shown(status: str | None) -> str:
 def _link(runbook: str) -> str:
     if not runbook.startswith(("http://", "https://")):
         return escaped(runbook)
-    return f"[{escaped(runbook)}]({quote(runbook, safe=_ADDRESS_CHARACTERS)})"
+    return f"[{escaped(runbook)}]({quote(mask_forms(runbook), safe=_ADDRESS_CHARACTERS)})"
 
 
 def _around(description: str) -> tuple[str, str]:

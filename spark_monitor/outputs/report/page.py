@@ -48,6 +48,7 @@ from spark_monitor.text.formatting import (
     version_name,
     where,
 )
+from spark_monitor.text.masking import mask_forms
 
 PACKAGE = "spark_monitor.outputs.report"
 ROWS_SHOWN, LONGEST_COMMAND, LONGEST_TEXT, LONGEST_PARAGRAPH = 50, 1_000, 400, 2_000
@@ -137,6 +138,7 @@ def environment() -> Environment:
         counted=counted,
         version_name=lambda version: shown(version_name(version)),
         of_versions=lambda versions: shown(named) if (named := of_versions(versions)) else "",
+        address=mask_forms,
         is_link=lambda text: bool(text) and _RUNBOOK.match(text) is not None,
     )
     made.globals.update(interval=interval, slice_name=slice_name, where=where, FINAL=FINAL, VERDICTS=VERDICTS, len=len)
