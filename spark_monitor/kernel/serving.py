@@ -223,7 +223,8 @@ def _gap_details(second: Any, key: WindowKey) -> dict[str, str]:
     gaps = np.diff(edges) - 1
     longest = int(np.argmax(gaps))
     began = int(edges[longest] + 1) * 1_000_000
-    return {"largest_gap_seconds": str(int(gaps[longest])), "largest_gap_from": timestamp_text(began)}
+    found = {"largest_gap_seconds": str(int(gaps[longest])), "largest_gap_from": timestamp_text(began)}
+    return {**found, "active_seconds": str(second.size)}
 
 
 def timestamp_text(micros: int) -> str:

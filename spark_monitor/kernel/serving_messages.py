@@ -8,10 +8,17 @@ from typing import Any, Final
 from spark_monitor.catalogue.metric import Metric
 from spark_monitor.kernel.requests import NUMBERS
 from spark_monitor.operations.latency_shift import SHIFTS
+from spark_monitor.operations.serving import beyond_chance
 from spark_monitor.states.samples import Samples
 
 QUANTILES: Final = "quantiles_"
 """What the details of ``requests`` that keep a distribution are called, before the number's name."""
+
+GAP: Final = "largest_gap_seconds"
+ACTIVE: Final = "active_seconds"
+"""How many seconds of the clock had requests, which a summary tells and no row keeps."""
+LONGER: Final = 2.0
+"""A gap is named that is longer by this factor than any of the windows before, and than chance leaves."""
 
 FEW: Final = 100
 """Fewer latencies than this say nothing of their unit."""
@@ -42,13 +49,14 @@ def _details_of(metric: Metric, details: Mapping[str, str]) -> dict[str, str]:
     """What belongs to a metric; a row is kept small."""
     keys = {
         "requests": (
-            *("rows", "unlogged", "largest_gap_seconds", "largest_gap_from", "endpoints_left_out", "requests_without_version"),
+            *("rows", "unlogged", GAP, "largest_gap_from", "endpoints_left_out", "requests_without_version"),
             *(f"{QUANTILES}{name}" for name in NUMBERS),
         ),
         "failure_rate": ("failing_hosts", "first_failed_host", "failing_endpoints"),
         "latency_p50": ("unit_factor",),
         "latency_p95": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
         "latency_ks": ("slowest_hosts", "slowest_endpoints", "unit_factor"),
+        GAP: ("largest_gap_from",),
     }.get(metric.name, ())
     return {key: details[key] for key in keys if key in details}
 
@@ -62,6 +70,17 @@ def _of_requests(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator
         yield f"{float(details['requests_without_version']):,.0f} requests name no model version."
     if "endpoints_left_out" in details:
         yield f"{details['endpoints_left_out']} endpoints with few requests are counted here alone."
+    yield from _of_gap(row, details)
+
+
+def _of_gap(row: Mapping[str, Any], details: Mapping[str, str]) -> Iterator[str]:
+    """The longest time without a request, where neither chance nor the windows before had one like it."""
+    gap = float(details.get(GAP, 0))
+    seconds = (row["end"] - row["start"]) / 1_000_000
+    # An aggregate counts many requests in a row, and a batch sends many at once: what came apart are the seconds with any.
+    if beyond_chance(gap, float(details.get(ACTIVE, 0)), seconds) and gap > LONGER * (row.get("gap_before") or 0.0):
+        length = f"{gap / 3600:.1f} hours" if gap >= 3600 else f"{gap / 60:.0f} minutes" if gap >= 60 else f"{gap:.0f} seconds"
+        yield f"No request for {length}, from {details['largest_gap_from']} on."
 
 
 def _of_buckets(measured: Mapping[str, Any], row: Mapping[str, Any], factor: float | None) -> Iterator[str]:
@@ -111,8 +130,9 @@ def why_no_predictions(version: str | None) -> str:
 
 
 def _why_undefined(metric: Metric, row: Mapping[str, Any], *, baseline: bool) -> str:
-    if metric.name == "requests_per_second_max":
-        return "Requests per second need a log with single requests and windows of at most 62 days."
+    if metric.name in ("requests_per_second_max", GAP):
+        what = "Gaps" if metric.name == GAP else "Requests per second"
+        return f"{what} need a log with single requests and windows of at most 62 days."
     if metric.name in SHIFTS:
         return f"No window {'of the baseline period' if baseline else 'before this one'} has values to compare with."
     if metric.name == "lost_predictions_percent":

@@ -19,7 +19,7 @@ from spark_monitor.kernel.lost_versions import all_lost, surely_lost
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.requests import BUCKETS, NUMBERS
 from spark_monitor.kernel.serving import EMPTY, FRESH, PREDICTIONS, STORED, WINDOWS_BEFORE, Series, ServingPlan, timestamp_text
-from spark_monitor.kernel.serving_messages import SAMPLED, explained
+from spark_monitor.kernel.serving_messages import GAP, SAMPLED, explained
 from spark_monitor.operations.latency_shift import SHIFTS, Pooled, Quantiles, ShiftBlock
 from spark_monitor.operations.serving import ServingBlock
 from spark_monitor.states.buckets import Buckets
@@ -63,8 +63,9 @@ def _measured(granularity: str, series: Series, rows: list[Mapping[str, Any]], p
             counted_predictions = {"predictions": predictions.get(window.start), "why_no_predictions": why_not.get(window.start)}
             if row["unlogged"]:
                 counted_predictions = {"predictions": None, "total": None, "why_no_predictions": SAMPLED}
-            present.append({**row, **counted_predictions})
             before.append(counted[max(0, place - WINDOWS_BEFORE) : place])
+            gaps_before = [gap for one in before[-1] if (gap := _gap(one)) is not None]
+            present.append({**row, **counted_predictions, "gap": _gap(row), "gap_before": max(gaps_before, default=None)})
             continue
         last = counted[place - 1]["end"] if place else None
         missed = last is not None and last > window.start - plan.lookback
@@ -86,6 +87,12 @@ def _read(row: Mapping[str, Any]) -> dict[str, Quantiles]:
 def _quantiles(row: Mapping[str, Any], name: str) -> Quantiles | None:
     found: Quantiles | None = row[DISTRIBUTIONS].get(name)
     return found
+
+
+def _gap(row: Mapping[str, Any]) -> float | None:
+    """The longest time without a request, where single seconds are known."""
+    text = dict(row.get("details") or ()).get(GAP)
+    return None if text is None else float(text)
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,7 @@ def _block(rows: Sequence[Mapping[str, Any]], plan: ServingPlan) -> ServingBlock
         numbers["latency"] = [Buckets.from_rows(row["buckets"] or ()) for row in rows]
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for row in rows], dtype=np.float64)
-        for name in ("requests", "failed", "known", "hosts", "clusters", "per_second", "predictions")
+        for name in ("requests", "failed", "known", "hosts", "clusters", "per_second", "gap", "predictions")
     }
     block: dict[str, Any] = {**columns, **numbers}
     return ServingBlock(**block)

@@ -15,6 +15,7 @@ from spark_monitor.states.proportions import CONFIDENCE, score_interval, student
 from spark_monitor.states.samples import Samples
 
 _TAIL = (1 - CONFIDENCE) / 2
+_ONCE_IN = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class ServingBlock:
     hosts: Floats = field(default_factory=lambda: np.empty(0))
     clusters: Floats = field(default_factory=lambda: np.empty(0))
     per_second: Floats = field(default_factory=lambda: np.empty(0))
+    gap: Floats = field(default_factory=lambda: np.empty(0))
     predictions: Floats = field(default_factory=lambda: np.empty(0))
 
 
@@ -236,6 +238,24 @@ def active_clusters(current: ServingBlock) -> Floats:
 def requests_per_second_max(current: ServingBlock) -> Floats:
     """The most requests of one second of the clock."""
     return current.per_second
+
+
+@operation_metric("largest_gap_seconds", range=NOT_NEGATIVE, unit="seconds")
+def largest_gap_seconds(current: ServingBlock) -> Floats:
+    """The longest time without a request, in whole seconds of the clock; the window's edges end it."""
+    return current.gap
+
+
+def beyond_chance(gap: float, arrivals: float, seconds: float) -> bool:
+    """Whether arrivals at any time alike, each by itself, would leave a gap of this length somewhere less than once in a million.
+
+    (n + 1) (1 - gap / window)^n bounds that from above (the spacings of n uniform values; David and Nagaraja, Order Statistics,
+    2003, 6.4).
+
+    >>> beyond_chance(8 * 3600, 2000, 86400), beyond_chance(8 * 3600, 3, 86400)
+    (True, False)
+    """
+    return arrivals > 0 and (arrivals + 1) * max(1 - gap / seconds, 0.0) ** arrivals < _ONCE_IN
 
 
 @operation_metric("lost_predictions_percent", range=(-np.inf, PERCENT[1]), unit="percent", needs=("predictions",))

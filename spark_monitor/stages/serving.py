@@ -15,7 +15,7 @@ from spark_monitor.catalogue.measurement import MEASUREMENT_DDL, batch_of_measur
 from spark_monitor.kernel.plan import plan_segments, wanted_spans
 from spark_monitor.kernel.requests import NUMBERS, RequestPlan, RequestTask
 from spark_monitor.kernel.serving import STORED, SUMMARY_DDL, ServingPlan, summaries
-from spark_monitor.kernel.serving_messages import QUANTILES
+from spark_monitor.kernel.serving_messages import GAP, QUANTILES
 from spark_monitor.kernel.serving_series import series_measurements
 from spark_monitor.kernel.tallies import TALLY_DDL
 from spark_monitor.sources.log_files import log_files, require_rows
@@ -129,6 +129,7 @@ def _stored(run: Run, windows: Sequence[DueWindow], plan: ServingPlan) -> DataFr
         "CAST(count AS DOUBLE) AS requests",
         "CAST(count AS DOUBLE) AS rows",
         f"map_filter(map({kept_of}), (name, text) -> text IS NOT NULL) AS quantiles",
+        f"map_filter(details, (name, text) -> name = '{GAP}') AS details",
     )
 
 
