@@ -15,6 +15,7 @@ from spark_monitor.kernel.groups import Mask, Shorts
 from spark_monitor.kernel.hashes import SliceHashes
 from spark_monitor.states.distinct import Hashes
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.moments import merged_moments
 from spark_monitor.states.sums import two_sum
 
 COUNT, NULLS, NANS, HIGH, LOW = range(5)
@@ -178,20 +179,9 @@ class SliceBlock:
 
     def _merge_moments(self, codes: Integers, sizes: Integers, mean: Floats, low: Floats, m2: Floats) -> None:
         """``Moments.merge``, all slice values at once."""
-        before = self.n[codes]
-        n = before + sizes
-        swapped = before < sizes
-        most, most_low = np.where(swapped, mean, self.mean[codes]), np.where(swapped, low, self.low[codes])
-        least, least_low = np.where(swapped, self.mean[codes], mean), np.where(swapped, self.low[codes], low)
-        fraction = np.minimum(before, sizes) / n
-        delta = np.where(before > 0, (least - most) + (least_low - most_low), 0.0)
-        total, lost = two_sum(most, most_low + delta * fraction)
-        spread = delta * (delta * np.maximum(before, sizes) * fraction)
-        apart = ~np.isfinite(delta)
-        self.mean[codes] = np.where(apart, most * (1 - fraction) + least * fraction, total)
-        self.low[codes] = np.where(apart, 0.0, lost)
-        self.m2[codes] += m2 + np.where(apart, np.inf, spread)
-        self.n[codes] = n
+        kept = self.n[codes], self.mean[codes], self.low[codes], self.m2[codes]
+        self.mean[codes], self.low[codes], self.m2[codes] = merged_moments(kept, (sizes, mean, low, m2))
+        self.n[codes] += sizes
 
     @property
     def met(self) -> Integers:

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql import functions as F
 
 from spark_monitor.kernel.comparison import ComparePlan
-from spark_monitor.kernel.pairs import GROUP
-from spark_monitor.kernel.references import ReferenceComparison, reference_ddl
-from spark_monitor.sources.local_frame import local_frame
+from spark_monitor.kernel.pairs import GROUP, PLACE
+from spark_monitor.kernel.references import ReferenceComparison, ReferencePlan, Referred, reference_ddl, referred
 from spark_monitor.stages.context import Run, states_of
 from spark_monitor.states.columns import STATE_COLUMNS
 from spark_monitor.text.quoting import quote
@@ -23,8 +21,7 @@ from spark_monitor.windowing.timestamps import micros
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_ORDER = ("column_name", "slice_key", "slice_value", "model_version", "granularity", "baseline_name", "start", "is_current")
-_DDL = "granularity string, own_start long, name string, kind string, target long, target_end long, is_current boolean"
+_ORDER = ("column_name", "slice_key", "slice_value", "model_version", "granularity", "start")
 
 
 def references_of(run: Run) -> list[Reference]:
@@ -44,40 +41,32 @@ def reference_rows(run: Run, due: Sequence[DueWindow], plan: ComparePlan) -> Dat
     if not references or not due:
         return None
     comparisons = pairs(due, references, run.schedule.granularities, run.schedule.zone)
-    placed = [
-        (before.granularity, micros(before.window.start), one.name, one.drift_type, *_edges(target), False)
-        for target, before, one in comparisons
-    ]
-    placed += [
-        (one.granularity, micros(one.window.start), reference.name, reference.drift_type, *_edges(one), True)
-        for one in due
-        for reference in references
-    ]
-    places = local_frame(run.spark, placed, _DDL)
     needed = {*due, *(before for _, before, _ in comparisons)}
-    states = states_of(run, needed).withColumnsRenamed({"start": "own_start", "end": "own_end"})
-    joined = states.join(F.broadcast(places), on=["granularity", "own_start"], how="inner")
-    rows = joined.select(
-        "is_current",
-        "own_start",
-        "own_end",
-        "granularity",
-        F.col("target").alias("start"),
-        F.col("target_end").alias("end"),
-        "model_version",
-        *GROUP,
-        F.col("kind").alias("drift_type"),
-        F.col("name").alias("baseline_name"),
-        "grid_id",
-        *map(quote, STATE_COLUMNS),
-        "error",
-    )
-    ordered = rows.repartition(*GROUP).sortWithinPartitions(*_ORDER, "own_start")
+    reference_plan = ReferencePlan(plan, planned(due, references, comparisons))
+    states = states_of(run, needed).select(*PLACE, *GROUP, "grid_id", *map(quote, STATE_COLUMNS), "error")
+    ordered = states.repartition(*GROUP).sortWithinPartitions(*_ORDER)
 
     def run_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from ReferenceComparison(plan).batches(batches)
+        yield from ReferenceComparison(reference_plan).batches(batches)
 
     return ordered.mapInArrow(run_batches, reference_ddl(plan.metrics))
+
+
+def planned(
+    due: Sequence[DueWindow], references: Sequence[Reference], comparisons: Sequence[tuple[DueWindow, DueWindow, Reference]]
+) -> tuple[Referred, ...]:
+    """For each reference and granularity which windows are measured against which."""
+    before: dict[tuple[str, str], dict[int, list[tuple[int, int]]]] = {}
+    for one in due:
+        for reference in references:
+            before.setdefault((reference.name, one.granularity), {}).setdefault(micros(one.window.start), [])
+    for target, window, reference in comparisons:
+        before[reference.name, target.granularity][micros(target.window.start)].append(_edges(window))
+    types = {reference.name: reference.drift_type for reference in references}
+    return tuple(
+        referred(name, types[name], granularity, [(start, sorted(windows[start])) for start in sorted(windows)])
+        for (name, granularity), windows in before.items()
+    )
 
 
 def _edges(one: DueWindow) -> tuple[int, int]:

@@ -95,6 +95,31 @@ def moments_about(guess: Floats, n: Integers, rest: Floats, squares: Floats) -> 
     return mean, low, np.where(np.isfinite(m2), np.maximum(m2, 0.0), np.inf)
 
 
+Many = tuple[Integers, Floats, Floats, Floats]
+"""n, mean, its low part and M2 of many states; 0 for the last three without values."""
+
+
+def merged_moments(one: Many, other: Many) -> tuple[Floats, Floats, Floats]:
+    """``Moments.merge`` of many states at once: mean, its low part and M2.
+
+    >>> one = np.array([2]), np.array([1.5]), np.zeros(1), np.array([0.5])
+    >>> [numbers.tolist() for numbers in merged_moments(one, (np.array([1]), np.array([6.0]), *np.zeros((2, 1))))]
+    [[3.0], [0.0], [14.0]]
+    """
+    n = one[0] + other[0]
+    fewer = one[0] < other[0]
+    most = [np.where(fewer, theirs, ours) for ours, theirs in zip(one, other, strict=True)]
+    least = [np.where(fewer, ours, theirs) for ours, theirs in zip(one, other, strict=True)]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        fraction = np.where(n > 0, least[0] / n, 0.0)
+        delta = np.where(least[0] > 0, (least[1] - most[1]) + (least[2] - most[2]), 0.0)
+        mean, low = two_sum(most[1], most[2] + delta * fraction)
+        m2 = most[3] + least[3] + delta * (delta * most[0] * fraction)
+        apart = ~np.isfinite(delta)
+        mean = np.where(apart, most[1] * (1 - fraction) + least[1] * fraction, mean)
+    return mean, np.where(apart, 0.0, low), np.where(apart, np.inf, m2)
+
+
 def _deviations(values: Floats, guess: float) -> tuple[float, float]:
     """The sums of deviations and of their squares, so many values at a time that these stay in the processor's cache."""
     total = squares = 0.0

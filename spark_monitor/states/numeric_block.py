@@ -19,6 +19,7 @@ from spark_monitor.errors import StateError
 from spark_monitor.states.block import Block, fields_of
 from spark_monitor.states.frequent import Frequent
 from spark_monitor.states.grid import Floats, Grid, Integers
+from spark_monitor.states.late_sketch import LateSketch
 from spark_monitor.states.moments import Moments
 from spark_monitor.states.numeric import NumericState
 from spark_monitor.states.ragged import owners, sums
@@ -248,10 +249,14 @@ class NumericBlock(Block):
             return self.source[0].sketch(int(self.source[1][place]))
         sketch = self._opened.get(place)
         if sketch is None:
-            stored = self.sketches[place]
-            sketch = Kll.from_bytes(stored) if isinstance(stored, bytes) else stored
+            sketch = _read(self.sketches[place])
             self._opened[place] = sketch
         return sketch
+
+    def stored_sketch(self, place: int) -> bytes | Kll | None:
+        """The sketch of one state as it was stored, or as it is where it has been opened."""
+        sketch = self.sketches[place]
+        return sketch if sketch is None or isinstance(sketch, (bytes, Kll)) else None
 
     @cached_property
     def _opened(self) -> dict[int, Any]:
@@ -262,5 +267,11 @@ class NumericBlock(Block):
         stored = self.sketches[place]
         if isinstance(stored, bytes) and is_exact_image(stored):
             return 0.0
-        sketch = self.sketch(place)
+        sketch = stored if isinstance(stored, LateSketch) else self.sketch(place)
         return sketch.rank_error if sketch is not None else None
+
+
+def _read(stored: bytes | Sketch | None) -> Sketch | None:
+    if isinstance(stored, bytes):
+        return Kll.from_bytes(stored)
+    return stored.merged if isinstance(stored, LateSketch) else stored

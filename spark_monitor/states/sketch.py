@@ -118,8 +118,8 @@ class Kll:
 
     @property
     def rank_error(self) -> float:
-        """Bound on |rank - true rank| / n for one rank at 99 %: 2.296 / k^0.9723 (DataSketches), 0 while every value is kept."""
-        return 0.0 if self.is_exact else 2.296 / self.k**0.9723
+        """Bound on |rank - true rank| / n for one rank at 99 % (``bound_of``), 0 while every value is kept."""
+        return 0.0 if self.is_exact else bound_of(self.k)
 
     def weighted(self) -> tuple[Floats, npt.NDArray[np.int64]]:
         """The items in increasing order and, beside each, how many values it and those before it stand for."""
@@ -174,6 +174,11 @@ class Kll:
             return _parsed(data)
         except (struct.error, ValueError, OverflowError) as error:
             raise StateError(f"sketch: {len(data)} bytes that are not a KLL image of doubles ({error}).") from error
+
+
+def bound_of(k: int) -> float:
+    """How far one rank of a sketch that does not hold every value may be off at 99 %: 2.296 / k^0.9723 (DataSketches)."""
+    return float(2.296 / k**0.9723)
 
 
 @lru_cache(maxsize=_REMEMBERED)

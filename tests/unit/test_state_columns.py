@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy.stats import ks_2samp
 
 from spark_monitor.catalogue.metric import DECORATED, drift_metric
 from spark_monitor.catalogue.registry import catalogue
@@ -16,7 +15,6 @@ from spark_monitor.kernel.comparison import INPUT_SCHEMA, ComparePlan, Compariso
 from spark_monitor.kernel.measured_drift import MeasuredDrift
 from spark_monitor.kernel.pairs import BASELINE, CONSECUTIVE
 from spark_monitor.kernel.plan import KernelColumn
-from spark_monitor.kernel.references import ReferenceComparison
 from spark_monitor.kernel.state_rows import opened, state_columns, state_of_row, states_at
 from spark_monitor.states.categorical import CategoricalState, Categories
 from spark_monitor.states.columns import STATE_COLUMNS, STATE_SCHEMA
@@ -142,40 +140,6 @@ def test_a_mean_is_right_where_the_squares_exceed_a_double() -> None:
 
 def test_the_schema_has_every_column_once() -> None:
     assert len(set(STATE_SCHEMA.names)) == len(STATE_SCHEMA.names)
-
-
-@pytest.mark.parametrize("chunk", [1, 5, 512])
-def test_a_reference_of_several_windows_is_their_merge(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spark_monitor.kernel.references.CHUNK_STATES", chunk)
-    random = np.random.default_rng(5)
-    samples = [random.normal(0.2 * window, size=400) for window in range(5)]
-    rows = [(window, target, window == target) for target in (2, 3, 4) for window in (target - 2, target - 1, target)]
-    rows.append((0, 0, True))
-    rows.sort(key=lambda row: (row[1], row[2], row[0]))
-    size = len(rows)
-    more = {
-        "is_current": pa.array([current for _, _, current in rows]),
-        **{name: pa.array([row[0] + late for row in rows], pa.int64()) for late, name in enumerate(("own_start", "own_end"))},
-        **{name: pa.array([row[1] + late for row in rows], pa.int64()) for late, name in enumerate(("start", "end"))},
-        **{name: pa.array([text] * size, pa.string()) for name, text in (("granularity", "1 day"), ("model_version", "1"))},
-        **{name: pa.array([None] * size, pa.string()) for name in ("slice_key", "slice_value")},
-        "column_name": pa.array(["x"] * size),
-        "drift_type": pa.array(["ROLLING"] * size),
-        "baseline_name": pa.array(["two"] * size),
-    }
-    states = rows_of([profile_column(samples[window], GRID) for window, _, _ in rows], NUMBERS.frame_id)
-    batch = pa.RecordBatch.from_arrays([*states.columns, *more.values()], names=[*states.schema.names, *more])
-    comparison = ReferenceComparison(ComparePlan({"x": NUMBERS}))
-    found = [row for out in comparison.batches(batch.slice(at, 3) for at in range(0, size, 3)) for row in out.to_pylist()]
-    by_start = {row["start"]: row for row in found}
-    assert sorted(by_start) == [0, 2, 3, 4]
-    assert (by_start[0]["status"], by_start[0]["ks_test"]) == ("NO_PREVIOUS", None)
-    for target in (2, 3, 4):
-        row, before = by_start[target], np.concatenate(samples[target - 2 : target])
-        assert (row["status"], row["baseline_name"], row["cmp_start"], row["cmp_end"]) == ("OK", "two", target - 2, target)
-        assert row["count_delta"] == 400 - before.size
-        assert row["avg_delta"] == pytest.approx(samples[target].mean() - before.mean(), rel=1e-9)
-        assert row["ks_lower"] <= ks_2samp(before, samples[target], method="asymp").statistic <= row["ks_upper"]
 
 
 def test_a_distance_without_a_column_is_measured_and_a_broken_one_is_an_error() -> None:
