@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,7 +17,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from spark_monitor.config.expressions import name_of, require_allowed_calls, require_row
-from spark_monitor.config.file import require_no_variable
+from spark_monitor.config.file import describe, require_no_variable
 from spark_monitor.config.functions import AGGREGATES, ROW_FUNCTIONS
 from spark_monitor.errors import ConfigError
 
@@ -59,14 +60,18 @@ def parse_aggregate(text: str) -> Aggregate:
     tree = _parsed(text)
     require_allowed_calls(text, ROW_FUNCTIONS | AGGREGATES)
     if not any(map(_is_aggregate, tree.walk())):
-        raise ConfigError(f'found "{text}", which aggregates nothing. Allowed: an aggregate, such as sum(amount) / count(*).')
+        raise ConfigError(
+            f"found {describe(text)}, which aggregates nothing. Allowed: an aggregate, such as sum(amount) / count(*)."
+        )
     for column in _outside_aggregates(tree):
         raise ConfigError(
-            f'found "{text}": {column.sql()} stands outside an aggregate. Put it into one, such as avg({column.sql()}).'
+            f"found {describe(text)}: {column.sql()} stands outside an aggregate. Put it into one, such as avg({column.sql()})."
         )
-    numerator, denominator, form = _form(tree)
-    parts = [None if part is None else _safe(part).sql(dialect=WRITTEN) for part in (numerator, denominator)]
-    return Aggregate(_safe(tree).sql(dialect=WRITTEN), form, *parts)
+    with _understood(text):
+        numerator, denominator, form = _form(tree)
+    with _understood(text):
+        parts = [None if part is None else _safe(part).sql(dialect=WRITTEN) for part in (numerator, denominator)]
+        return Aggregate(_safe(tree).sql(dialect=WRITTEN), form, *parts)
 
 
 def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
@@ -88,26 +93,39 @@ def parse_derived(text: str, metrics: Iterable[str]) -> Derived:
         column.replace(exp.column(columns.setdefault((root, name), f"v{len(columns)}")))
     if any(map(_is_aggregate, tree.walk())):
         raise ConfigError(
-            f'found "{text}", which aggregates. Put aggregates into `sql` of a metric of their own and name it here.'
+            f"found {describe(text)}, which aggregates. Put aggregates into `sql` of a metric of their own and name it here."
         )
-    return Derived(_safe(tree).sql(dialect=WRITTEN), tuple((root, name, column) for (root, name), column in columns.items()))
+    with _understood(text):
+        return Derived(_safe(tree).sql(dialect=WRITTEN), tuple((root, name, column) for (root, name), column in columns.items()))
+
+
+@contextmanager
+def _understood(text: str) -> Iterator[None]:
+    """ConfigError for whatever the parser raises: of a call without its arguments that is IndexError, KeyError and more."""
+    try:
+        yield
+    except Exception as error:
+        first = str(error).partition("\n")[0] if isinstance(error, SqlglotError) else "it is too deep, or a call lacks arguments"
+        reason = re.sub(r" for <class '[^']*'>", "", first)
+        raise ConfigError(
+            f"found {describe(text)}, which is no SQL expression ({reason}). Allowed: sum(amount) / count(*)."
+        ) from None
 
 
 def _parsed(text: str) -> exp.Expr:
     require_no_variable(text)
     if ";" in text or "--" in text or "/*" in text:
-        raise ConfigError(f'found "{text}". Allowed: one SQL expression without comments and without a semicolon.')
-    try:
+        raise ConfigError(f"found {describe(text)}. Allowed: one SQL expression without comments and without a semicolon.")
+    with _understood(text):
         tree = sqlglot.parse_one(text, dialect="spark")
-    except (SqlglotError, RecursionError) as error:
-        first = re.sub(r" for <class '[^']*'>", "", str(error).partition("\n")[0]) or "it is too deep"
-        raise ConfigError(f'found "{text}", which is no SQL expression ({first}). Allowed: sum(amount) / count(*).') from None
     if _reaches_out(tree):
-        raise ConfigError(f'found "{text}". Allowed: an expression of one table\'s columns, without subquery, join or window.')
+        raise ConfigError(
+            f"found {describe(text)}. Allowed: an expression of one table's columns, without subquery, join or window."
+        )
     if tree.find(exp.Alias) is not None:
-        raise ConfigError(f'found "{text}", which gives its value a name. The name is the metric\'s own: leave AS out.')
+        raise ConfigError(f"found {describe(text)}, which gives its value a name. The name is the metric's own: leave AS out.")
     if any(name_of(function) == "input_file_name" for function in tree.find_all(exp.Func)):
-        raise ConfigError(f'found "{text}": input_file_name is not allowed, for its value does not follow from the rows.')
+        raise ConfigError(f"found {describe(text)}: input_file_name is not allowed, for its value does not follow from the rows.")
     require_row(tree, text)
     return _named_in_full(tree)
 

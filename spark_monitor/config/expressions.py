@@ -122,22 +122,32 @@ def unknown_names(text: str, columns: Iterable[str]) -> list[str]:
     >>> unknown_names("abs(Amount) > 5 AND user = 'ann'", ["amount"])
     ['user']
     """
-    try:
-        tree = sqlglot.parse_one(text, dialect="spark")
-    except (SqlglotError, RecursionError):
+    tree = tree_of(text)
+    if tree is None:
         return []  # plain, for it is allowed: Spark reads it, or does not
     names = {METADATA, *(name.lower() for name in columns)}
     parts = [column.parts for column in tree.find_all(exp.Column)]
     return [named[0].name for named in parts if names.isdisjoint(part.name.lower() for part in named)]
 
 
+def tree_of(text: str) -> exp.Expr | None:
+    """What the parser makes of SQL; None where it makes nothing of it.
+
+    >>> tree_of("date_trunc()") is None, tree_of("a >") is None
+    (True, True)
+    """
+    try:
+        return sqlglot.parse_one(text, dialect="spark")
+    except Exception:  # of a call without its arguments it raises IndexError, ValueError, TypeError and more
+        return None
+
+
 def parsed(text: str) -> exp.Expr:
     """The tree of an expression without comments and of nothing that a query is made of."""
     require_no_marks(text)
-    try:
-        tree = sqlglot.parse_one(text, dialect="spark")
-    except (SqlglotError, RecursionError):
-        raise ConfigError(f"found {describe(text)}, which cannot be read as one expression. {ALLOWED} {VIEW}") from None
+    tree = tree_of(text)
+    if tree is None:
+        raise ConfigError(f"found {describe(text)}, which cannot be read as one expression. {ALLOWED} {VIEW}")
     if isinstance(tree, _QUERIES) or tree.find(*_QUERIES) is not None:
         raise ConfigError(f"found {describe(text)}, which is more than an expression: no subquery, window or alias. {ALLOWED}")
     return tree
@@ -202,9 +212,8 @@ def columns_read(text: str) -> frozenset[str]:
     >>> sorted(columns_read("coalesce(`p a`, scores[0], named.b)")), sorted(columns_read("p a"))
     (['named', 'p a', 'scores'], ['p a'])
     """
-    try:
-        tree = sqlglot.parse_one(text, dialect="spark")
-    except (SqlglotError, RecursionError):
+    tree = tree_of(text)
+    if tree is None:
         return frozenset({text})
     columns = frozenset(column.parts[0].name for column in tree.find_all(exp.Column))
     return frozenset({text}) if isinstance(tree, exp.Alias) or not columns else columns

@@ -43,14 +43,19 @@ def asked(query: str) -> str:
 
 def translated(query: str) -> str:
     """A query in Spark's SQL as DuckDB reads it; ConfigError where it is no query."""
-    return _parsed(query).transform(_without_stack).sql(dialect=DUCKDB)
+    tree = _parsed(query)
+    try:
+        return tree.transform(_without_stack).sql(dialect=DUCKDB)
+    except Exception:
+        raise ConfigError("QUERY: it cannot be written for DuckDB: it is too deep, or a call lacks arguments.") from None
 
 
 def _parsed(query: str) -> exp.Expr:
     try:
         trees = [tree for tree in sqlglot.parse(query, read=SPARK) if tree is not None]
-    except sqlglot.errors.ParseError as error:
-        first = str(error).splitlines()[0] if str(error) else "it cannot be read"
+    except Exception as error:  # of a call without its arguments the parser raises IndexError, KeyError and more
+        known = isinstance(error, sqlglot.errors.SqlglotError) and str(error)
+        first = str(error).splitlines()[0] if known else "it cannot be read: it is too deep, or a call lacks arguments."
         raise ConfigError(f"QUERY: {first}") from None
     if len(trees) != 1:
         raise ConfigError("QUERY: found several statements. Allowed: one query.")

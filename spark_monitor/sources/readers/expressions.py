@@ -37,7 +37,7 @@ def condition(sql: str, types: Mapping[str, str]) -> Condition:
         raise OnlySpark(f"the slice {sql} has double quotes, of which only Spark knows whether they hold names or strings")
     try:
         tree = sqlglot.parse_one(sql, read="spark")
-    except sqlglot.errors.SqlglotError:
+    except Exception:  # of a call without its arguments the parser raises IndexError, KeyError and more
         raise OnlySpark(f"the expression {sql} is read by Spark's own parser only") from None
     return _Reader(sql, types).condition(tree)
 
@@ -162,4 +162,8 @@ class _Reader:
         raise self._refused(tree)
 
     def _refused(self, tree: exp.Expr) -> OnlySpark:
-        return OnlySpark(f"the slice {self._sql} needs Spark to evaluate {tree.sql(dialect='spark')}")
+        try:
+            part = tree.sql(dialect="spark")
+        except Exception:
+            part = "a part of it"
+        return OnlySpark(f"the slice {self._sql} needs Spark to evaluate {part}")
