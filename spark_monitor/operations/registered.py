@@ -17,14 +17,14 @@ WHOLE: Final = ("tinyint", "smallint", "int", "bigint", "integer", "long", "shor
 ACCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
     "integer": ("tinyint", "smallint", "int"),
     "long": ("tinyint", "smallint", "int", "bigint"),
-    "float": ("tinyint", "smallint", "int", "float"),
-    "double": ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal"),
+    "float": ("float",),
+    "double": ("tinyint", "smallint", "int", "float", "double", "decimal"),
     "string": ("string", "char", "varchar"),
     "boolean": ("boolean",),
     "datetime": ("timestamp", "timestamp_ntz", "date"),
     "binary": ("binary",),
 }
-"""The types of a table, as Spark writes them, that a type of MLflow's signature takes without loss."""
+"""The types of a table, as Spark writes them, that a type of MLflow's signature takes; others MLflow refuses."""
 
 
 @dataclass(frozen=True)

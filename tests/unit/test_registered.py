@@ -53,6 +53,25 @@ def test_comments_options_and_addresses_are_no_requirements() -> None:
     assert dependency_problems(Registered("1", requirements=lines), {"pandas": "2.3"}) == []
 
 
+WHOLE_NUMBERS = {"tinyint": np.int8, "smallint": np.int16, "int": np.int32, "bigint": np.int64}
+NUMBERS = {**WHOLE_NUMBERS, "float": np.float32, "double": np.float64}
+
+
+@pytest.mark.parametrize("there", NUMBERS)
+@pytest.mark.parametrize("taken", ["integer", "long", "float", "double"])
+def test_types_of_numbers_are_refused_as_mlflow_refuses_them(taken: str, there: str) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import validate_schema
+    from mlflow.types.schema import ColSpec, Schema
+
+    refused = False
+    try:
+        validate_schema(pd.DataFrame({"x": np.array([5, 7], dtype=NUMBERS[there])}), Schema([ColSpec(taken, "x")]))
+    except MlflowException:
+        refused = True
+    assert bool(signature_problems(Registered("1", (("x", taken, True),)), {"x": there})) == refused
+
+
 def test_whole_numbers_fit_a_double_and_doubles_do_not_fit_a_long() -> None:
     model = Registered("1", (("a", "double", True), ("b", "long", True), ("c", "string", True)))
     columns = {"a": "int", "b": "double", "c": "varchar(3)"}
