@@ -31,6 +31,7 @@ MOVER: Final = "moved_service"
 
 NO_SERVICE: Final = "(no service)"
 NEW_SERVICE: Final = "This service has no recorded cost before this window."
+NOTHING_BEFORE: Final = "The bill has no charges before this window that a service could be new beside."
 NO_CURRENCY: Final = "(no currency)"
 NAMED: Final = 5
 FEWEST_GAPS, REGULAR, MOSTLY, LONGER = 4, 1.1, 0.75, 1.5
@@ -67,6 +68,9 @@ class BillPlan:
     most_services: int = 200
     zone: str = UTC_NAME
     """Whose days they are."""
+
+    known_for: int = 0
+    """Microseconds before a window in which a service that is not new has charges, where that is more than the lookback."""
 
 
 def time_between(times: Sequence[int]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
 from typing import Any
@@ -19,6 +19,7 @@ from spark_monitor.kernel.bill_plan import (
     NEW_SERVICE,
     NO_CURRENCY,
     NO_SERVICE,
+    NOTHING_BEFORE,
     OWN_SERVICE,
     PARTIAL,
     BillPlan,
@@ -81,9 +82,12 @@ def bill_measurements(rows: Iterable[Row], plan: BillPlan) -> Iterator[dict[str,
     for window in plan.windows:
         inside = charges.within(_edges(window.start, window.end, plan.days[window]))
         before = charges.within((window.start - plan.lookback, window.start)) if plan.lookback else []
+        known_for = max(plan.lookback, plan.known_for)
+        earlier = charges.within((window.start - known_for, window.start)) if known_for else []
+        known = {row["service"] or NO_SERVICE for row in earlier}
         longer = longer_charges(apart, window, inside)
         asked = predictions.get((window.granularity, window.start))
-        yield from _window(window, inside, before, asked, plan, longer, days_have_own=days_have_own)
+        yield from _window(window, inside, before, asked, plan, longer, known, days_have_own=days_have_own)
         if plan.budget is not None and window in plan.periods:
             period = plan.periods[window]
             spent = charges.within(_edges(period.start, window.end, period.days))
@@ -104,6 +108,7 @@ def _window(
     predictions: float | None,
     plan: BillPlan,
     longer: str | None,
+    known: set[str],
     *,
     days_have_own: bool = False,
 ) -> Iterator[dict[str, Any]]:
@@ -121,15 +126,35 @@ def _window(
     message = " ".join(filter(None, (message, longer))) or None
     yield from _costs(window, TABLE_ROW, whole, status, message, _mover(window, inside, before, whole))
     yield from _per_prediction(window, whole, predictions, status, message, longer)
+    fresh = [row["service"] or NO_SERVICE for row in inside] if known else []
+    fresh = sorted({*fresh} - known, key=lambda name: (-sum(map(fsum, sums[name].by_currency.values())), name))
+    yield _new_services(window, sums, fresh, known, EMPTY if status == EMPTY else None, message)
     kept = sorted(sums, key=lambda name: (-sum(map(fsum, sums[name].by_currency.values())), name))[: plan.most_services]
     for name in kept:
-        fresh = last_costs and name not in last_costs and not name.startswith("tag=")
-        remarks = [NEW_SERVICE] if fresh else []
+        remarks = [NEW_SERVICE] if name in fresh else []
         remarks += [sums[name].remark or ""] if sums[name].unread else []
         yield from _costs(window, name, sums[name], PARTIAL if sums[name].unread else None, " ".join(remarks) or None)
     for name in sorted(set(last_costs) - set(sums)):
         absence = f"No cost of this service in this window; its last was {timestamp_text(last_costs[name])}."
         yield from _costs(window, name, _Sum(), EMPTY, absence)
+
+
+def _new_services(
+    window: WindowKey, sums: Mapping[str, _Sum], fresh: Sequence[str], known: set[str], status: str | None, message: str | None
+) -> dict[str, Any]:
+    """How many services have their first charges in the window, and which; the dearest stands where an incident looks for it."""
+    undefined = status is None and not known
+    status = UNDEFINED if undefined else status
+    message = NOTHING_BEFORE if undefined else message if status == EMPTY else None
+    details = None
+    if fresh:
+        more = f" and {len(fresh) - NAMED} more" if len(fresh) > NAMED else ""
+        message = f"No charges before this window: {', '.join(fresh[:NAMED])}{more}."
+        currency = _single(sums[fresh[0]])
+        if currency is not None:
+            details = [(MOVER, f"{fresh[0]} {fsum(sums[fresh[0]].by_currency[currency]):.6g} (0 on average before)")]
+    block = CostBlock(fresh=np.array([np.nan if status is not None else float(len(fresh))]))
+    return bill_row(window, "new_services", block, TABLE_ROW, status=status, message=message, details=details)
 
 
 def _completeness(

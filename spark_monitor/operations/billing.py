@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import fdtrc, stdtrit
 
 from spark_monitor.catalogue.interval import Floats, Interval
-from spark_monitor.catalogue.metric import ANY_NUMBER, operation_metric
+from spark_monitor.catalogue.metric import ANY_NUMBER, NOT_NEGATIVE, operation_metric
 from spark_monitor.states.proportions import CONFIDENCE
 
 
@@ -43,7 +43,7 @@ class CostBlock:
 
     ``days`` are the daily sums of the budget's period so far, ``open_days`` how many days of it are to come or have no rows, and
     ``spent`` the period's sum so far, ``begun`` what of it is of a day under way, ``absent`` of days without rows of their own;
-    ``budget`` is the amount that may be spent.
+    ``budget`` is the amount that may be spent, ``fresh`` how many services have their first charges.
     """
 
     cost: Floats = field(default_factory=_none)
@@ -54,6 +54,7 @@ class CostBlock:
     days: Sequence[Floats] = ()
     weeks: Sequence[Week | None] = ()
     begun: Floats = field(default_factory=_none)
+    fresh: Floats = field(default_factory=_none)
     absent: Floats = field(default_factory=_none)
 
 
@@ -73,6 +74,12 @@ def cost_per_1000_predictions(current: CostBlock) -> Interval:
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(current.predictions > 0, 1000 * current.cost / current.predictions, np.nan)
     return Interval(value, value, value, np.zeros(value.shape))
+
+
+@operation_metric("new_services", dataset="costs", range=NOT_NEGATIVE, unit="services")
+def new_services(current: CostBlock) -> Floats:
+    """Services with a charge in the window and none in the 35 days (or the lookback, where that is longer) before it."""
+    return current.fresh
 
 
 @operation_metric("budget_used_percent", dataset="costs", range=ANY_NUMBER, unit="percent", headline=2)

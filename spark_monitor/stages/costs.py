@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ONE_DAY = Granularity("day")
 DAYS_BEFORE = timedelta(days=35)
-"""So many days before a budget's period say how the days of a week differ."""
+"""So many days before a budget's period say how the days of a week differ, and before a window which services are not new."""
 
 
 def first_of_costs(run: Run, bill: Bill) -> datetime | None:
@@ -51,6 +51,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
         days={key: _days(run, key.start, min(key.end, micros(run.as_of))) for key in keys},
         periods=periods,
         lookback=behind,
+        known_for=DAYS_BEFORE // ONE_MICROSECOND,
         budget=budget.amount if budget is not None else None,
         budget_currency=budget.currency.upper() if budget is not None else None,
         budget_per=budget.per if budget is not None else "month",
@@ -58,7 +59,7 @@ def cost_frame(run: Run, section: CostsConfig, bill: Bill, windows: Sequence[Due
         zone=run.schedule.zone,
     )
     firsts = [period.before[0] if period.before else period.start for period in periods.values()]
-    start = min([*(key.start - behind for key in keys), *firsts])
+    start = min([*(key.start - max(behind, plan.known_for) for key in keys), *firsts])
     end = min(max(key.end for key in keys), micros(run.as_of))
     parts = [sums(bill, start, end), _predictions(run, windows)]
     if section.rate_per_hour is not None:

@@ -69,6 +69,32 @@ def test_the_whole_bill_names_the_service_that_most_of_its_move_comes_from() -> 
     assert told[3, "jobs (1 of 2)", "cost", None]["details"] is None
 
 
+def test_services_that_are_new_are_counted_and_named_in_their_first_window_alone() -> None:
+    rows = [billed(day + 0.5, 2.0, "serving") for day in range(28) if not 7 <= day < 14]
+    rows += [billed(day + 0.5, 3.0, "search") for day in range(15, 28)] + [billed(22.5, 1.0, "jobs"), billed(16.5, 1.5, "store")]
+    told = found(rows)
+    new = {week: told[week, TABLE_ROW, "new_services", None] for week in range(4)}
+    assert [(new[week]["value"], new[week]["status"]) for week in range(4)] == [
+        (None, "UNDEFINED"),  # nothing is known before the first week
+        (None, "EMPTY"),
+        (2, "OK"),
+        (1, "OK"),
+    ]
+    assert new[2]["message"] == "No charges before this window: search, store."
+    assert told[2, "search", "cost", None]["message"] == "This service has no recorded cost before this window."
+    assert "message" not in told[3, "search", "cost", None] or told[3, "search", "cost", None]["message"] is None
+    (cause,) = part_causes((None, dict(new[3]["details"])))
+    assert cause.sentence == "Service jobs cost 1; nothing before: it is new."
+
+
+def test_a_service_billed_once_a_month_is_not_new_where_the_lookback_is_shorter() -> None:
+    windows = tuple(WindowKey("1 day", day * DAY, (day + 1) * DAY) for day in (3, 31, 32))
+    plan = BillPlan(windows, {one: (one.start, one.end) for one in windows}, lookback=3 * DAY, known_for=35 * DAY)
+    rows = [billed(day + 0.5, 2.0) for day in range(33)] + [billed(day + 0.5, 9.0, "licence") for day in (3, 31)]
+    values = [one["value"] for one in bill_measurements(rows, plan) if one["metric"] == "new_services"]
+    assert values == [1, 0, 0]
+
+
 def test_days_without_rows_are_named_by_the_date_of_the_monitors_zone() -> None:
     begins = pd.Timestamp("2026-01-25", tz="Asia/Kathmandu").value // 1000
     window = WindowKey("2 days", begins, begins + 2 * DAY)
