@@ -66,9 +66,27 @@ class _Field:
 
 def _fields(text: str) -> dict[str, _Field]:
     return {
-        one["name"]: _Field(one["name"], one["type"] if isinstance(one["type"], str) else json.dumps(one["type"]), _mapped(one))
-        for one in json.loads(text)["fields"]
+        one["name"]: _Field(one["name"], kind_of(one["type"]), _mapped(one)) for one in json.loads(text)["fields"]
     }
+
+
+def kind_of(kind: Any) -> str:
+    """A type as Spark writes it, of Delta's and Iceberg's JSON: without comments, ids and what may be NULL within it.
+
+    >>> kind_of({"type": "array", "elementType": "long", "containsNull": True}), kind_of("string")
+    ('array<long>', 'string')
+    >>> kind_of({"type": "struct", "fields": [{"name": "a", "type": "long", "metadata": {"comment": "new"}}]})
+    'struct<a:long>'
+    """
+    if not isinstance(kind, dict):
+        return str(kind)
+    if kind.get("type") == "struct":
+        return f"struct<{','.join(one['name'] + ':' + kind_of(one['type']) for one in kind['fields'])}>"
+    if kind.get("type") == "map":
+        return f"map<{kind_of(kind.get('keyType', kind.get('key')))},{kind_of(kind.get('valueType', kind.get('value')))}>"
+    if kind.get("type") in ("array", "list"):
+        return f"array<{kind_of(kind.get('elementType', kind.get('element')))}>"
+    return json.dumps(kind, sort_keys=True)
 
 
 def _mapped(field: dict[str, Any]) -> int | None:

@@ -242,3 +242,33 @@ def test_tables_that_cannot_be_read_are_errors_beside_what_the_others_say() -> N
     errors = {key: (one["status"], one["message"], one["value"]) for key, one in told.items() if one["status"] == "ERROR"}
     expected = {("sales", "hours_since_commit"): "sales is gone.", (":table", "step_failures"): "The runs are gone."}
     assert errors == {(day, *key): ("ERROR", why, None) for day in range(4) for key, why in expected.items()}
+
+
+def nested(**metadata: Any) -> str:
+    """A schema with a struct, an array of structs and a map, whose inner columns have this metadata."""
+    inner = [{"name": "street", "type": "string", "nullable": True, "metadata": metadata}]
+    struct = {"type": "struct", "fields": inner}
+    kinds = {
+        "home": struct,
+        "all": {"type": "array", "elementType": struct, "containsNull": bool(metadata)},
+        "by": {"type": "map", "keyType": "string", "valueType": struct, "valueContainsNull": True},
+    }
+    return json.dumps({"fields": [{"name": name, "type": kind, "nullable": True} for name, kind in kinds.items()]})
+
+
+def test_a_comment_within_a_struct_is_no_other_type_and_another_type_there_is_short() -> None:
+    assert schema_change(nested(), nested(comment="where they live")) == ""
+    now = nested().replace('"string", "nullable"', '"long", "nullable"')
+    assert schema_change(nested(), now) == (
+        "retyped home from struct<street:string> to struct<street:long>, all from array<struct<street:string>> to "
+        "array<struct<street:long>>, by from map<string,struct<street:string>> to map<string,struct<street:long>>"
+    )
+
+
+def test_nested_types_of_iceberg_are_without_their_ids() -> None:
+    def schema(element: int, kind: str) -> str:
+        listed = {"type": "list", "element-id": element, "element": kind, "element-required": False}
+        return json.dumps({"fields": [{"id": 1, "name": "tags", "required": False, "type": listed}]})
+
+    assert schema_change(schema(2, "string"), schema(9, "string")) == ""
+    assert schema_change(schema(2, "int"), schema(2, "long")) == "retyped tags from array<int> to array<long>"
